@@ -1,0 +1,30 @@
+# Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
+.PHONY: help setup demo run test lint lock
+
+help:
+	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
+	@echo 'make run     the server, all four services in one process (ARGS=... goes to `tocsin serve`)'
+	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
+	@echo 'make lint    the checks without the tests'
+	@echo 'make setup   only make .venv ready'
+	@echo 'make lock    make the lock files again from pyproject.toml (ARGS=--upgrade for newer versions)'
+
+setup:
+	@bash tools/setup.sh
+
+demo: setup
+	@.venv/bin/tocsin demo $(ARGS)
+
+run: setup
+	@.venv/bin/tocsin serve $(ARGS)
+
+test:
+	@bash tools/setup.sh test
+	@bash tools/check.sh test $(ARGS)
+
+lint:
+	@bash tools/setup.sh test
+	@bash tools/check.sh lint
+
+lock:
+	@bash tools/lock.sh $(ARGS)

@@ -1,0 +1,1 @@
+"""Channels: hears DeliveryDue and NoticeRequested, says EvidenceRecorded, serves /l (officers) /a (answers) /callbacks."""

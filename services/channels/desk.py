@@ -1,0 +1,218 @@
+"""The desk where everything learnt about a delivery is written down: outcomes of sends, receipts, answers.
+
+Reports are collected for a moment and written in one transaction, with the EvidenceRecorded hint; whoever reported
+hears back after the commit. Evidence only climbs, a state moves only along the ledger's table, the same event told
+twice is one row: so any order and any repetition end the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+import structlog
+
+from services.shared.bus import Bus
+from services.shared.clock import Clock, wall
+from services.shared.db import Connection, Database, insert_new
+from services.shared.faults import fault_at
+from services.shared.ledger import SERIOUSNESS, Answer, Evidence, SendState, answer_log, attempt, delivery, move
+from services.shared.messages import HINT_IDS, EvidenceRecorded
+from services.shared.outbox import new_id, say
+
+log = structlog.get_logger("desk")
+
+
+@dataclass(frozen=True)
+class Report:
+    """One thing learnt. `source` is outcome (our own call), callback or page; times are taken at the desk."""
+
+    delivery_id: str
+    event_key: str
+    source: str = "callback"
+    state: SendState | None = None
+    evidence: Evidence = Evidence.NONE
+    answer: Answer | None = None
+    by: str = ""
+    covers: int = 1
+    note: str = ""
+    ref: str = ""
+    reason: str = ""
+    again_at: float | None = None  # warning time of the next try, with state RETRY
+    attempt: int = 0
+    code: str = ""
+    at: float = 0.0
+
+
+class Desk:
+    """Collects reports and writes them; one per process."""
+
+    def __init__(self, database: Database, bus: Bus, clock: Clock, plane: str, window_s: float = 0.02) -> None:
+        self._database = database
+        self._bus = bus
+        self._clock = clock
+        self._plane = plane
+        self._window_s = window_s
+        self._waiting: list[tuple[Report, asyncio.Future[None]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a report is not written yet."""
+        return bool(self._waiting) or self._flushing is not None
+
+    async def report(self, report: Report) -> None:
+        """Returns once it is on disk."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((replace(report, at=self._clock.now()), done))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        await done
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                await asyncio.sleep(self._window_s)
+                batch, self._waiting = self._waiting, []
+                await self._write_batch(batch)
+        finally:
+            self._flushing = None
+
+    async def _write_batch(self, batch: list[tuple[Report, asyncio.Future[None]]]) -> None:
+        try:
+            async with self._database.write() as tx:
+                await write(tx, [report for report, _ in batch], self._plane)
+                if any(r.source == "callback" for r, _ in batch):
+                    fault_at("before_callback_commit")
+        except BaseException as problem:
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(problem if isinstance(problem, Exception) else asyncio.CancelledError())
+            if not isinstance(problem, Exception):
+                raise
+            return
+        fault_at("after_outcome_commit" if batch[0][0].source == "outcome" else "after_callback_commit")
+        self._bus.wake()
+        for _, done in batch:
+            if not done.done():
+                done.set_result(None)
+
+
+async def write(tx: Connection, reports: list[Report], plane: str) -> None:
+    """All of it in the caller's transaction."""
+    ids = sorted({r.delivery_id for r in reports})
+    known = {
+        row.delivery_id: row
+        for row in await tx.execute(
+            sa.select(
+                delivery.c.delivery_id, delivery.c.warning_id, delivery.c.tier, delivery.c.purpose, delivery.c.answer
+            ).where(delivery.c.delivery_id.in_(ids))
+        )
+    }
+    orphans = [r for r in reports if r.delivery_id not in known]
+    if orphans:
+        log.warning("orphan_reports", count=len(orphans), first=orphans[0].delivery_id)
+    reports = [r for r in reports if r.delivery_id in known]
+    await _attempts(tx, reports)
+    await _states(tx, reports)
+    await _evidence(tx, reports)
+    await _answers(tx, reports, {i: row.answer for i, row in known.items()})
+    hints: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for i in sorted(known):
+        if known[i].purpose != "notice":
+            hints[known[i].warning_id, known[i].tier].append(i)
+    await say(
+        tx,
+        [
+            EvidenceRecorded(msg_id=new_id(), plane=plane, warning_id=warning_id, tier=tier, ids=tuple(group[k : k + HINT_IDS]))
+            for (warning_id, tier), group in hints.items()
+            for k in range(0, len(group), HINT_IDS)
+        ],
+    )
+
+
+async def _attempts(tx: Connection, reports: list[Report]) -> None:
+    rows = [
+        {"d": r.delivery_id, "k": r.attempt, "ended": wall(), "outcome_": r.reason, "code_": r.code[:24]}
+        for r in reports
+        if r.source == "outcome" and r.attempt
+    ]
+    if rows:
+        await tx.execute(
+            sa.update(attempt)
+            .where(attempt.c.delivery_id == sa.bindparam("d"), attempt.c.n == sa.bindparam("k"))
+            .values(
+                ended_at=sa.bindparam("ended"), outcome=sa.bindparam("outcome_"), code=sa.bindparam("code_")
+            ),
+            rows,
+        )
+
+
+async def _states(tx: Connection, reports: list[Report]) -> None:
+    order = (S.RETRY, S.FAILED, S.UNKNOWN, S.ACCEPTED, S.DELIVERED)
+    for report in sorted((r for r in reports if r.state is not None), key=lambda r: order.index(r.state or S.RETRY)):
+        values: dict[str, object] = {"state_reason": report.code or report.reason, "lease_until": None}
+        if report.ref:
+            values["provider_ref"] = report.ref
+        if report.again_at is not None:
+            values["due_at"] = report.again_at
+        if report.state is S.UNKNOWN:
+            values["ambiguous"] = delivery.c.ambiguous + 1
+        if report.state in (S.ACCEPTED, S.DELIVERED):
+            values["sent_at"] = sa.func.coalesce(delivery.c.sent_at, report.at)
+        only = None
+        if report.source == "outcome":
+            # a callback may have overtaken our own call's answer: then only what the call alone knows is missing
+            only = (S.SENDING, S.UNKNOWN) if report.state in (S.ACCEPTED, S.FAILED) else (S.SENDING,)
+        moved = await move(tx, [report.delivery_id], report.state or S.RETRY, at=report.at, only=only, **values)
+        if not moved and report.ref:
+            await tx.execute(
+                sa.update(delivery)
+                .where(delivery.c.delivery_id == report.delivery_id, delivery.c.provider_ref == "")
+                .values(provider_ref=report.ref)
+            )
+
+
+async def _evidence(tx: Connection, reports: list[Report]) -> None:
+    rows = [{"d": r.delivery_id, "e": int(r.evidence), "t": r.at} for r in reports if r.evidence > Evidence.NONE]
+    if rows:
+        await tx.execute(
+            sa.update(delivery)
+            .where(delivery.c.delivery_id == sa.bindparam("d"), delivery.c.evidence < sa.bindparam("e"))
+            .values(evidence=sa.bindparam("e"), evidence_at=sa.bindparam("t")),
+            rows,
+        )
+
+
+async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str]) -> None:
+    for r in sorted((r for r in reports if r.answer is not None or r.note), key=lambda r: r.event_key):
+        added = await insert_new(
+            tx,
+            answer_log,
+            [
+                {
+                    "event_key": r.event_key[:64],
+                    "delivery_id": r.delivery_id,
+                    "answer": r.answer or "",
+                    "by": r.by,
+                    "at": r.at,
+                    "covers": r.covers,
+                    "note": r.note[:400],
+                }
+            ],
+        )
+        if added == 0 or r.answer is None:
+            continue
+        before = shown.get(r.delivery_id, "")
+        if not before or SERIOUSNESS[r.answer] >= SERIOUSNESS[Answer(before)]:
+            shown[r.delivery_id] = r.answer
+            await tx.execute(
+                sa.update(delivery)
+                .where(delivery.c.delivery_id == r.delivery_id)
+                .values(answer=r.answer, answer_by=r.by, answer_at=r.at, answer_covers=r.covers)
+            )
+
+
+S = SendState

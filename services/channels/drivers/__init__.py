@@ -1,0 +1,1 @@
+"""One file a channel: its settings, its provider's code table, how it sends and how its callbacks read."""

@@ -1,0 +1,67 @@
+"""Broadcast: the warning's CAP 1.2 document, posted to every broadcaster's address; one delivery to the area.
+
+Radio, TV and sign owners take it from there. It is mentioned in each path and never evidence of a person.
+"""
+
+from __future__ import annotations
+
+import aiohttp
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.channels.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.outbound import Outbound
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
+
+
+class BroadcastSettings(BaseSettings):
+    """TOCSIN_BROADCAST_URLS: addresses that take a CAP document by POST, joined by commas."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_BROADCAST_", extra="ignore")
+
+    urls: str = ""
+
+
+class CapBroadcast:
+    """One road for the whole area."""
+
+    name = "cap_broadcast"
+    roads = (Road("broadcast", links=True),)
+    concurrency = 4
+
+    def __init__(self, tools: Tools) -> None:
+        self._urls = [u.strip() for u in BroadcastSettings().urls.split(",") if u.strip()]
+        self._session = tools.session
+
+    def why_not(self) -> str:
+        return "" if self._urls else "not_configured"
+
+    async def send(self, message: Outbound) -> Result:
+        """Accepted when every broadcaster took it; one that did not is asked again, and the others get it twice:
+        a CAP document names itself, so that a receiver knows it again."""
+        worst = Result(Outcome.ACCEPTED, ref=message.delivery_id)
+        for url in self._urls:
+            result = await self._post(url, message.document)
+            if result.outcome is not Outcome.ACCEPTED:
+                worst = result
+        return worst
+
+    async def _post(self, url: str, document: bytes) -> Result:
+        headers = {"Content-Type": "application/cap+xml"}
+        try:
+            async with self._session.post(
+                url, data=document, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            ) as response:
+                if response.status < 300:
+                    return Result(Outcome.ACCEPTED)
+                if response.status in (401, 403):
+                    return Result(Outcome.PROVIDER_FAULT, code=str(response.status))
+                kind = Outcome.PERMANENT if 400 <= response.status < 500 and response.status != 429 else Outcome.NOT_SENT
+                return Result(kind, code=str(response.status))
+        except aiohttp.ClientConnectorError as problem:
+            return Result(Outcome.NOT_SENT, code=type(problem).__name__)
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
+
+
+DRIVER = Spec(CapBroadcast.name, CapBroadcast)

@@ -1,0 +1,31 @@
+"""Area sound written to the log: stands where loudspeakers and sirens will, and for trying the system out."""
+
+from __future__ import annotations
+
+import structlog
+
+from services.channels.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.outbound import Outbound
+
+log = structlog.get_logger("area_sound")
+
+
+class Log:
+    """One road for the whole area."""
+
+    name = "log"
+    roads = (Road("area_sound", voice=True, links=False),)
+    concurrency = 4
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def why_not(self) -> str:
+        return ""
+
+    async def send(self, message: Outbound) -> Result:
+        log.info("area_sound", warning_id=message.warning_id, text=message.spoken)
+        return Result(Outcome.ACCEPTED, ref=message.delivery_id)
+
+
+DRIVER = Spec(Log.name, Log)

@@ -1,0 +1,154 @@
+"""Voice over Twilio: a call that says the warning twice and takes one key; an answering machine is nobody.
+
+heard = 20 seconds with a person, or a key. Digits as on every road: 1 going, 2 help, 3 not there, 4 spoken with,
+5 cannot reach, 9 say it again (no evidence).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from xml.sax.saxutils import escape
+
+import sqlalchemy as sa
+from aiohttp import web
+
+from services.channels.desk import Report
+from services.channels.driver import Result, Road, Spec, Tools
+from services.channels.outbound import Outbound
+from services.channels.inbound import answer_of, by_of
+from services.channels.render import lines_for
+from services.channels.twilio_http import TwilioAccount, TwilioSettings
+from services.shared.ledger import Evidence, SendState, delivery
+
+HEARD_S = 20
+# call status > (state, evidence); busy, no-answer and failed say that nobody was reached by this try
+STATUSES: dict[str, tuple[SendState, Evidence]] = {
+    "queued": (SendState.ACCEPTED, Evidence.ACCEPTED),
+    "initiated": (SendState.ACCEPTED, Evidence.ACCEPTED),
+    "ringing": (SendState.ACCEPTED, Evidence.ACCEPTED),
+    "in-progress": (SendState.DELIVERED, Evidence.DELIVERED),
+    "completed": (SendState.DELIVERED, Evidence.DELIVERED),
+    "busy": (SendState.FAILED, Evidence.NONE),
+    "no-answer": (SendState.FAILED, Evidence.NONE),
+    "failed": (SendState.FAILED, Evidence.NONE),
+    "canceled": (SendState.FAILED, Evidence.NONE),
+}
+VOICES = {"zh": "zh-CN", "en": "en-GB"}
+
+
+class VoiceTwilio:
+    """Roads: mobile and landline of a resident, a facility's duty phones, a supporter."""
+
+    name = "voice_twilio"
+    roads = (
+        Road("voice_mobile", ("voice_mobile",), two_way=True, links=False, voice=True),
+        Road("voice_landline", ("voice_landline",), two_way=True, links=False, voice=True),
+        Road("voice_duty", ("duty_phone_1", "duty_phone_2"), two_way=True, links=False, voice=True),
+        Road("supporter_voice", two_way=True, links=False, voice=True),
+    )
+
+    def __init__(self, tools: Tools) -> None:
+        self._settings = TwilioSettings()
+        self._tools = tools
+        self._account = TwilioAccount(self._settings, tools.session, tools.public_url)
+        self.concurrency = self._settings.concurrency
+        self.per_second = self._settings.per_second
+
+    def why_not(self) -> str:
+        return self._settings.why_not(voice=True)
+
+    def _url(self, use: str, delivery_id: str) -> str:
+        return f"{self._tools.public_url}/callbacks/voice_twilio/{use}/{self._tools.signer.token('voice', delivery_id)}"
+
+    async def send(self, message: Outbound) -> Result:
+        return await self._account.post(
+            "Calls",
+            {
+                "To": message.to,
+                "From": self._settings.from_number,
+                "Twiml": self.twiml(message.spoken, message.language, message.delivery_id, message.road),
+                "StatusCallback": self._url("status", message.delivery_id),
+                "StatusCallbackEvent": ["initiated", "ringing", "answered", "completed"],
+                "MachineDetection": "Enable",
+                "Timeout": "60",
+            },
+        )
+
+    def twiml(self, spoken: str, language: str, delivery_id: str, road: str) -> str:
+        """Said twice inside one Gather: a key ends it at any time."""
+        lines = lines_for(language)
+        voice = VOICES.get(language.lower().split("-")[0], language)
+        keys = "" if road == "supporter_voice" else f'<Say language="{voice}">{escape(lines.keys)}</Say>'
+        say = f'<Say language="{voice}">{escape(spoken)}</Say><Pause length="1"/>'
+        action = escape(self._url("key", delivery_id), {'"': "&quot;"})
+        return (
+            f'<?xml version="1.0" encoding="UTF-8"?><Response><Gather numDigits="1" timeout="8" action="{action}">'
+            f"{say}{say}{keys}</Gather></Response>"
+        )
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return (
+            web.post("/callbacks/voice_twilio/status/{token}", self._status),
+            web.post("/callbacks/voice_twilio/key/{token}", self._key),
+        )
+
+    async def _status(self, request: web.Request) -> web.Response:
+        delivery_id = self._tools.signer.subject("voice", request.match_info["token"])
+        form = await self._account.verified(request)
+        status, sid = form.get("CallStatus", ""), form.get("CallSid", "")
+        state, evidence = STATUSES.get(status, (None, Evidence.NONE))
+        machine = form.get("AnsweredBy", "").startswith(("machine", "fax"))
+        if machine:
+            evidence = min(evidence, Evidence.DELIVERED)
+        elif status == "completed":
+            long_enough = form.get("CallDuration", "0").isdigit() and int(form.get("CallDuration", "0")) >= HEARD_S
+            evidence = Evidence.HEARD if long_enough else Evidence.ANSWERED
+        elif status == "in-progress":
+            evidence = Evidence.ANSWERED
+        if state is not None:
+            await self._tools.desk.report(
+                Report(
+                    delivery_id,
+                    event_key=f"{sid}:{status}",
+                    state=state,
+                    evidence=evidence,
+                    ref=sid,
+                    reason="machine" if machine else status,
+                )
+            )
+        return web.Response(status=204)
+
+    async def _key(self, request: web.Request) -> web.Response:
+        delivery_id = self._tools.signer.subject("voice", request.match_info["token"])
+        form = await self._account.verified(request)
+        digit = form.get("Digits", "")
+        async with self._tools.switchboard.database.read() as db:
+            row = (
+                await db.execute(
+                    sa.select(delivery.c.addressee_kind, delivery.c.language).where(delivery.c.delivery_id == delivery_id)
+                )
+            ).first()
+        language = row.language if row else "en"
+        answer = answer_of(digit)
+        if digit == "9" or answer is None:
+            again = await self._tools.switchboard.say_again(delivery_id)
+            text = self.twiml(again, language, delivery_id, "")
+        else:
+            await self._tools.desk.report(
+                Report(
+                    delivery_id,
+                    event_key=f"{form.get('CallSid', '')}:key:{digit}",
+                    state=SendState.DELIVERED,
+                    evidence=Evidence.ACKNOWLEDGED,
+                    answer=answer,
+                    by=by_of(row.addressee_kind if row else "person"),
+                    ref=form.get("CallSid", ""),
+                )
+            )
+            voice = VOICES.get(language.lower().split("-")[0], language)
+            thanks = escape(self._tools.switchboard.thanks(answer, language))
+            text = f'<?xml version="1.0" encoding="UTF-8"?><Response><Say language="{voice}">{thanks}</Say><Hangup/></Response>'
+        return web.Response(text=text, content_type="application/xml")
+
+
+DRIVER = Spec(VoiceTwilio.name, VoiceTwilio)

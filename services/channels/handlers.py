@@ -1,0 +1,53 @@
+"""What channels hears: DeliveryDue wakes the sender, NoticeRequested becomes a delivery of purpose notice."""
+
+from __future__ import annotations
+
+from services.shared.db import insert_new
+from services.shared.ledger import SendState, delivery
+from services.shared.messages import DeliveryDue, NoticeRequested
+from services.shared.outbox import Receipt
+from services.shared.service import Platform
+
+
+class Handlers:
+    """The consumer `channels`."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def delivery_due(self, message: DeliveryDue, receipt: Receipt) -> None:
+        """A hint: the ledger says what is due; losing it costs one tick."""
+        async with self._platform.database.write() as tx:
+            await receipt.record(tx)
+        self._platform.waker("channels").set()
+
+    async def notice_requested(self, message: NoticeRequested, receipt: Receipt) -> None:
+        now = self._platform.clock.now()
+        row = {
+            "delivery_id": message.notice_id,
+            "warning_id": message.warning_id,
+            "purpose": "notice",
+            "tier": message.tier,
+            "person_id": "",
+            "addressee_id": message.addressee_id,
+            "addressee_kind": "worker",
+            "step": "notice",
+            "road": "officer_sms",
+            "channel": "sms_twilio",
+            "form": f"notice:{message.notice_id[:12]}",
+            "language": message.language,
+            "contact_id": message.contact.contact_id,
+            "address_key": message.contact.address_key,
+            "sealed": message.contact.sealed,
+            "key_id": message.contact.key_id,
+            "params": {"notice": message.kind, **message.params},
+            "reason": message.kind,
+            "send_state": SendState.PENDING,
+            "due_at": now,
+            "expires_at": message.expires,
+            "state_at": now,
+        }
+        async with self._platform.database.write() as tx:
+            await receipt.record(tx)
+            await insert_new(tx, delivery, [row])
+        self._platform.waker("channels").set()

@@ -1,0 +1,131 @@
+"""Makes a ledger row into a message: opens its sealed address and renders its text, for the time of one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from services.channels.outbound import Outbound
+from services.channels.render import Facts, Rendered, render
+from services.shared.auth import Signer
+from services.shared.clock import Clock
+from services.shared.db import Database
+from services.shared.errors import Broken
+from services.shared.ledger import warning_state, warning_text
+from services.shared.sealing import Dossier, Opener, page_key
+from services.shared.tier import Tier
+
+SMS_ROADS = ("sms", "supporter_sms", "officer_sms")
+NO_ADDRESS = ("area", "door")
+
+
+class Preparer:
+    """Channels' own: the only place where addresses are opened for sending."""
+
+    def __init__(
+        self, database: Database, clock: Clock, opener: Opener, signer: Signer, public_url: str, hotline: str, authority: str
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._opener = opener
+        self._signer = signer
+        self._public_url = public_url
+        self._hotline = hotline
+        self._authority = authority
+        self._texts: dict[str, Any] = {}
+        self._roads: dict[str, Any] = {}
+
+    async def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:
+        """The value of one sealed blob, fetching its page key where it is not known yet."""
+        if not self._opener.knows(key_id):
+            async with self._database.read() as db:
+                wrapped = await db.scalar(sa.select(page_key.c.wrapped).where(page_key.c.key_id == key_id))
+            if wrapped is None:
+                raise Broken(f"page key {key_id} is not in the database: restore it from a backup")
+            self._opener.learn(key_id, wrapped)
+        return self._opener.open(sealed, key_id, owner)
+
+    async def dossier(self, sealed: bytes, key_id: str, owner: str) -> Dossier:
+        """A person's opened dossier."""
+        return msgspec.msgpack.decode(await self.open(sealed, key_id, owner), type=Dossier)
+
+    async def warning(self, warning_id: str) -> Any:
+        """The warning's state row and texts; texts never change, so they are read once."""
+        found = self._texts.get(warning_id)
+        if found is None:
+            async with self._database.read() as db:
+                found = (
+                    await db.execute(
+                        sa.select(warning_state, warning_text.c.parts, warning_text.c.cap_xml)
+                        .join(warning_text, warning_text.c.warning_id == warning_state.c.warning_id)
+                        .where(warning_state.c.warning_id == warning_id)
+                    )
+                ).first()
+            if found is None:
+                raise Broken(f"warning {warning_id} has no text")
+            if len(self._texts) > 200:
+                self._texts.clear()
+            self._texts[warning_id] = found
+        return found
+
+    async def prepare(self, row: Any) -> Outbound:
+        """The message of one delivery row; Broken where a blob does not open."""
+        to = ""
+        if row.addressee_kind not in NO_ADDRESS and row.sealed is not None:
+            owner = str((row.params or {}).get("owner", row.contact_id))  # an ending's contact_id is the old delivery
+            to = (await self.open(row.sealed, row.key_id, owner)).decode()
+        if row.purpose == "notice" and not row.warning_id:
+            raise Broken(f"notice {row.delivery_id} names no warning")
+        warning = await self.warning(row.warning_id)
+        rendered = await self._rendered(row, warning)
+        use = "answer"
+        return Outbound(
+            delivery_id=row.delivery_id,
+            warning_id=row.warning_id,
+            road=row.road,
+            to=to,
+            text=rendered.text,
+            spoken=rendered.spoken,
+            subject=rendered.subject,
+            language=rendered.language,
+            link=f"{self._public_url}/a/{self._signer.token(use, row.delivery_id)}",
+            seconds_left=max(1, int(min(row.expires_at - self._clock.now(), 36000))),
+            document=warning.cap_xml if row.addressee_kind == "area" else b"",
+            params=dict(row.params or {}),
+        )
+
+    async def _rendered(self, row: Any, warning: Any) -> Rendered:
+        about = None
+        if row.dossier is not None and row.addressee_kind in ("supporter", "worker"):
+            about = await self.dossier(row.dossier, row.dossier_key_id, row.person_id)
+        facts = Facts(
+            purpose=row.purpose,
+            addressee=row.addressee_kind,
+            kind=warning.ending or warning.kind,
+            form=row.form.partition(":")[0],
+            tier=Tier(warning.tier) if warning.tier else Tier.BLUE,
+            parts=warning.parts,
+            number=warning.number,
+            ref=reference(row.delivery_id),
+            hotline=self._hotline,
+            about=about.call_name if about else "",
+            about_place=about.address if about else "",
+            link=self._link(row),
+            sms=row.road in SMS_ROADS,
+            notice=str((row.params or {}).get("notice", "")),
+        )
+        return render(facts, row.language)
+
+    def _link(self, row: Any) -> str:
+        if row.purpose == "notice" or row.addressee_kind == "worker":
+            return f"{self._public_url}/l/{self._signer.token('list', f'{row.warning_id}-{row.addressee_id}')}"
+        if row.addressee_kind == "supporter" or row.road == "email":
+            return f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}"
+        return ""
+
+
+def reference(delivery_id: str) -> str:
+    """Four digits that tell one delivery from another on the same phone."""
+    return str(int(delivery_id[:8], 16) % 9000 + 1000)

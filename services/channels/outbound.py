@@ -1,0 +1,23 @@
+"""One message on its way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """One message, opened and rendered: it lives for one call and is never stored or logged."""
+
+    delivery_id: str
+    warning_id: str
+    road: str
+    to: str
+    text: str
+    spoken: str
+    subject: str
+    language: str
+    link: str
+    seconds_left: int
+    document: bytes = b""  # the CAP document, for area roads
+    params: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,291 @@
+"""Claims what is due, writes down the intent, hands it over, reports the outcome: in that order, never another.
+
+A claim (LEASED) and an intent (SENDING, with an attempt row) both look at `warning_state`; the provider is called
+within half a second of the committed intent or not at all. So a cancel stops sends within a second, and a crash
+leaves UNKNOWN only what was really under way. Red has lanes of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from services.channels.desk import Desk, Report
+from services.channels.driver import Driver, Outcome, Result
+from services.channels.outbound import Outbound
+from services.channels.opening import Preparer
+from services.channels.pace import Pace, backoff
+from services.shared.clock import Clock, wall
+from services.shared.db import Database
+from services.shared.errors import Fault
+from services.shared.faults import fault_at
+from services.shared.ledger import Evidence, SendState, attempt, delivery, may_be_sent, move
+from services.shared.messages import EvidenceRecorded
+from services.shared.outbox import new_id, say
+from services.shared.tier import Tier
+
+log = structlog.get_logger("sender")
+LEASE_S = 30.0
+CALL_LIMIT_S = 10.0
+MAX_ATTEMPTS = 6
+MAX_CLAIMS = 12
+STALE_INTENT_S = 0.5
+S = SendState
+
+
+@dataclass
+class Lane:
+    """A driver's road for red, or for the rest."""
+
+    driver: Driver
+    red: bool
+    in_flight: set[asyncio.Task[None]] = field(default_factory=set)
+    paused_until: float = 0.0  # wall; the breaker
+    faults: int = 0
+
+    def free(self) -> int:
+        return self.driver.concurrency - len(self.in_flight)
+
+
+class Sender:
+    """All lanes of one channels process."""
+
+    def __init__(
+        self, database: Database, clock: Clock, desk: Desk, preparer: Preparer, drivers: Sequence[Driver], plane: str
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._desk = desk
+        self._preparer = preparer
+        self._plane = plane
+        self.worker = f"{os.uname().nodename[:20]}:{os.getpid()}"
+        self.lanes = [Lane(d, red) for d in drivers for red in (True, False)]
+        self._pace = {d.name: Pace(getattr(d, "per_second", 0.0)) for d in drivers}
+
+    @property
+    def busy(self) -> bool:
+        return any(lane.in_flight for lane in self.lanes)
+
+    async def drain(self) -> None:
+        """Waits for every call under way and its record."""
+        while tasks := [t for lane in self.lanes for t in lane.in_flight]:
+            await asyncio.wait(tasks)
+
+    async def turn(self, lane: Lane) -> int:
+        """Claims as much as the lane has room for and starts it; returns how much was claimed."""
+        room = lane.free()
+        if room <= 0 or wall() < lane.paused_until:
+            return 0
+        claimed = await self._claim(lane, room)
+        if not claimed:
+            return 0
+        fault_at("after_claim")
+        ready: list[tuple[Any, Outbound]] = []
+        for row in claimed:
+            try:
+                ready.append((row, await self._preparer.prepare(row)))
+            except Fault as problem:
+                await self._unsendable(row, problem)
+        await self._pace[lane.driver.name].take(len(ready), lane.red)
+        tokens = {row.delivery_id: row.token for row, _ in ready}
+        intended = await self._intend(lane, tokens)
+        started = wall()
+        fault_at("after_intent")
+        for row, message in ready:
+            if row.delivery_id in intended:
+                task = asyncio.create_task(self._send(lane, row, message, started))
+                lane.in_flight.add(task)
+                task.add_done_callback(lane.in_flight.discard)
+        return len(claimed)
+
+    async def _claim(self, lane: Lane, room: int) -> Sequence[Any]:
+        now = self._clock.now()
+        tier = delivery.c.tier == Tier.RED if lane.red else delivery.c.tier < Tier.RED
+        ready = sa.and_(
+            delivery.c.channel == lane.driver.name,
+            tier,
+            delivery.c.send_state.in_((S.PENDING, S.RETRY)),
+            delivery.c.due_at <= now,
+        )
+        if lane.driver.name == "door":
+            ready = sa.and_(ready, delivery.c.slot != "")
+        async with self._database.read() as db:
+            ids = (
+                await db.scalars(
+                    sa.select(delivery.c.delivery_id)
+                    .where(ready, may_be_sent(now))
+                    .order_by(delivery.c.tier.desc(), delivery.c.due_at, delivery.c.delivery_id)
+                    .limit(room)
+                )
+            ).all()
+        if not ids:
+            return ()
+        async with self._database.write() as tx:
+            taken = await move(
+                tx, ids, S.LEASED, at=now, where=(may_be_sent(now), delivery.c.claims < MAX_CLAIMS),
+                token=delivery.c.token + 1, claims=delivery.c.claims + 1, lease_until=wall() + LEASE_S,
+                worker=self.worker,
+            )
+            if len(taken) < len(ids):
+                await move(
+                    tx, [i for i in ids if i not in set(taken)], S.FAILED, at=now, only=(S.PENDING, S.RETRY),
+                    where=(delivery.c.claims >= MAX_CLAIMS,), state_reason="claims_exhausted",
+                )
+            rows = (await tx.execute(sa.select(delivery).where(delivery.c.delivery_id.in_(taken)))).all()
+        return sorted(rows, key=lambda r: r.delivery_id)
+
+    async def _intend(self, lane: Lane, tokens: dict[str, int]) -> set[str]:
+        if not tokens:
+            return set()
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            mine = sa.tuple_(delivery.c.delivery_id, delivery.c.token).in_(list(tokens.items()))
+            moved = await move(
+                tx, sorted(tokens), S.SENDING, at=now, where=(mine, may_be_sent(now)),
+                attempts=delivery.c.attempts + 1, lease_until=wall() + LEASE_S,
+            )
+            stopped = [i for i in tokens if i not in set(moved)]
+            if stopped:  # cancelled or expired between claim and intent: nothing was sent
+                await self._give_back(tx, stopped, now)
+            counts = await tx.execute(
+                sa.select(delivery.c.delivery_id, delivery.c.attempts).where(delivery.c.delivery_id.in_(moved))
+            )
+            rows = [
+                {"delivery_id": r.delivery_id, "n": r.attempts, "token": tokens[r.delivery_id],
+                 "provider": lane.driver.name, "started_at": wall()}
+                for r in counts
+            ]  # fmt: skip
+            if rows:
+                await tx.execute(sa.insert(attempt), rows)
+        return set(moved)
+
+    @staticmethod
+    async def _give_back(tx: Any, ids: Sequence[str], now: float) -> None:
+        await move(tx, ids, S.EXPIRED, at=now, only=(S.LEASED,), where=(delivery.c.expires_at <= now, delivery.c.channel != "door"))
+        await move(tx, ids, S.PENDING, at=now, only=(S.LEASED,), lease_until=None)
+
+    async def _send(self, lane: Lane, row: Any, message: Outbound, intended: float) -> None:
+        if wall() - intended > STALE_INTENT_S:
+            result = Result(Outcome.NOT_SENT, code="late_start")
+        else:
+            try:
+                async with asyncio.timeout(CALL_LIMIT_S + 2):
+                    result = await lane.driver.send(message)
+            except TimeoutError:
+                result = Result(Outcome.AMBIGUOUS, code="no_answer")
+        if result.outcome is Outcome.ACCEPTED:
+            fault_at("after_provider_accept")
+        self._breaker(lane, result)
+        await self._desk.report(self._report(row, result))
+
+    def _report(self, row: Any, result: Result) -> Report:
+        now, n = self._clock.now(), row.attempts + 1
+        report = {
+            "delivery_id": row.delivery_id, "event_key": f"{row.delivery_id}:{n}:outcome", "source": "outcome",
+            "attempt": n, "code": result.code, "reason": result.outcome.value, "ref": result.ref,
+        }  # fmt: skip
+        match result.outcome:
+            case Outcome.ACCEPTED:
+                return Report(**report, state=S.ACCEPTED, evidence=Evidence.ACCEPTED)
+            case Outcome.PERMANENT:
+                return Report(**report, state=S.FAILED)
+            case Outcome.AMBIGUOUS:
+                return Report(**report, state=S.UNKNOWN)
+            case _ if n >= MAX_ATTEMPTS and result.outcome is Outcome.NOT_SENT and result.code != "late_start":
+                return Report(**report, state=S.FAILED)
+            case _:
+                wait = max(backoff(Tier(row.tier), n, row.delivery_id), result.retry_after or 0.0)
+                return Report(**report, state=S.RETRY, again_at=now + wait)
+
+    def _breaker(self, lane: Lane, result: Result) -> None:
+        """Our key refused, or the provider not there five times running: pause the lane, ten seconds doubling to sixty."""
+        if result.outcome in (Outcome.PROVIDER_FAULT, Outcome.NOT_SENT) and result.code != "late_start":
+            lane.faults += 1
+            if lane.faults >= 5 and wall() >= lane.paused_until:
+                pause = min(60.0, 10.0 * 2 ** min(lane.faults // 5 - 1, 3))
+                lane.paused_until = wall() + self._clock.wall_seconds(pause)
+                log.error("road_paused", driver=lane.driver.name, code=result.code, seconds=pause)
+        elif result.outcome is Outcome.ACCEPTED:
+            lane.faults = 0
+
+    async def _unsendable(self, row: Any, problem: Fault) -> None:
+        """One message that cannot be opened or rendered fails alone, with its reason, and stops nobody else."""
+        log.error("unsendable", delivery_id=row.delivery_id, reason=str(problem))
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            await move(tx, [row.delivery_id], S.FAILED, at=now, only=(S.LEASED,), state_reason=f"unsendable: {problem}"[:80])
+            if row.purpose != "notice":
+                await say(
+                    tx,
+                    [EvidenceRecorded(msg_id=new_id(), plane=self._plane, warning_id=row.warning_id, tier=row.tier,
+                                      ids=(row.delivery_id,))],
+                )  # fmt: skip
+
+    async def reap(self, *, all_of_mine: bool = False) -> int:
+        """Leases that ran out: LEASED was not sent (RETRY), SENDING may have been (UNKNOWN). Returns how many.
+
+        `all_of_mine`: at the start of the one embedded process, every lease is a dead predecessor's.
+        """
+        now = self._clock.now()
+        over = sa.true() if all_of_mine else delivery.c.lease_until < wall()
+        async with self._database.write() as tx:
+            stale = (
+                await tx.execute(
+                    sa.select(delivery.c.delivery_id, delivery.c.send_state, delivery.c.warning_id, delivery.c.tier, delivery.c.purpose)
+                    .where(delivery.c.send_state.in_((S.LEASED, S.SENDING)), over)
+                    .limit(500)
+                )
+            ).all()
+            leased = [r.delivery_id for r in stale if r.send_state == S.LEASED]
+            sending = [r.delivery_id for r in stale if r.send_state == S.SENDING]
+            await move(tx, leased, S.RETRY, at=now, only=(S.LEASED,), where=(over,), state_reason="lease_over")
+            unknown = set(
+                await move(
+                    tx, sending, S.UNKNOWN, at=now, only=(S.SENDING,), where=(over,), state_reason="lease_over",
+                    ambiguous=delivery.c.ambiguous + 1,
+                )
+            )
+            await say(
+                tx,
+                [
+                    EvidenceRecorded(msg_id=new_id(), plane=self._plane, warning_id=r.warning_id, tier=r.tier, ids=(r.delivery_id,))
+                    for r in stale
+                    if r.delivery_id in unknown and r.purpose != "notice"
+                ],
+            )
+        if stale:
+            log.warning("leases_over", retried=len(leased), unknown=len(unknown))
+        return len(stale)
+
+    async def expire(self) -> int:
+        """Unsent messages of expired warnings say so; visits go on. Returns how many."""
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            ids = (
+                await tx.scalars(
+                    sa.select(delivery.c.delivery_id)
+                    .where(
+                        delivery.c.send_state.in_((S.PENDING, S.RETRY)),
+                        delivery.c.expires_at <= now,
+                        delivery.c.channel != "door",
+                    )
+                    .limit(500)
+                )
+            ).all()
+            return len(await move(tx, ids, S.EXPIRED, at=now, only=(S.PENDING, S.RETRY)))
+
+    async def next_at(self) -> float | None:
+        """Warning time at which the next message falls due."""
+        doors = sa.or_(delivery.c.channel != "door", delivery.c.slot != "")
+        async with self._database.read() as db:
+            found: float | None = await db.scalar(
+                sa.select(sa.func.min(delivery.c.due_at))
+                .where(delivery.c.send_state.in_((S.PENDING, S.RETRY)), doors, may_be_sent(self._clock.now()))
+            )
+        return found

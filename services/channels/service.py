@@ -1,0 +1,105 @@
+"""Wires channels: desk, drivers, sender, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import aiohttp
+import sqlalchemy as sa
+from aiohttp import web
+
+from services.channels.desk import Desk
+from services.channels.driver import Driver, Reports, Tools, load_drivers
+from services.channels.handlers import Handlers
+from services.channels.opening import Preparer
+from services.channels.pages import Pages
+from services.channels.sender import Sender
+from services.channels.switchboard import Switchboard
+from services.shared.db import upsert
+from services.shared.ledger import road
+from services.shared.sealing import Opener
+from services.shared.service import Platform
+
+
+class ChannelsService:
+    """Claims and sends; the only one that opens addresses."""
+
+    name = "channels"
+
+    def __init__(self, platform: Platform, *, sole_process: bool = True, desk_window_s: float = 0.02) -> None:
+        self._platform = platform
+        self._sole_process = sole_process
+        p = platform
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=200, limit_per_host=100), cookie_jar=aiohttp.DummyCookieJar()
+        )
+        self.desk = Desk(p.database, p.bus, p.clock, p.settings.plane, desk_window_s)
+        preparer = Preparer(
+            p.database, p.clock, Opener(p.keys.private), p.signer, p.public_url, p.settings.hotline, p.settings.authority
+        )
+        switchboard = Switchboard(p.database, self.desk, preparer, p.keys.index, p.settings.hotline)
+        self.drivers: dict[str, Driver] = load_drivers(
+            Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url)
+        )
+        self.sender = Sender(
+            p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane
+        )
+        self._handlers = Handlers(platform)
+        self._pages = Pages(platform, self.desk, preparer)
+
+    def subscribe(self) -> None:
+        self._platform.bus.subscribe(self.name, "DeliveryDue", self._handlers.delivery_due)
+        self._platform.bus.subscribe(self.name, "NoticeRequested", self._handlers.notice_requested)
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        yield from self._pages.routes()
+        for driver in self.drivers.values():
+            if isinstance(driver, Reports):
+                yield from driver.routes()
+
+    async def start(self) -> None:
+        """Says which roads there are and which work; takes back what a dead predecessor had in hand."""
+        rows = [
+            {
+                "road": r.name,
+                "channel": d.name,
+                "contact_kinds": list(r.contact_kinds),
+                "two_way": r.two_way,
+                "links": r.links,
+                "voice": r.voice,
+                "repeats_per_day": r.repeats_per_day,
+                "templates_only": r.templates_only,
+                "working": not d.why_not(),
+                "why": d.why_not(),
+            }
+            for d in self.drivers.values()
+            for r in d.roads
+        ]
+        async with self._platform.database.write() as tx:
+            await tx.execute(sa.delete(road).where(road.c.road.not_in([r["road"] for r in rows])))
+            await upsert(tx, road, rows, ["road"], replace=[c.name for c in road.c if c.name != "road"])
+        if self._sole_process:
+            while await self.sender.reap(all_of_mine=True):
+                pass
+
+    async def stop(self) -> None:
+        await self.sender.drain()
+        await self.session.close()
+
+    async def work(self) -> bool:
+        """One turn of every lane; does not wait for the calls it started."""
+        did = 0
+        for lane in self.sender.lanes:
+            did += await self.sender.turn(lane)
+        if not did:
+            did += await self.sender.reap()
+            did += await self.sender.expire()
+        return did > 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way or a report not yet written."""
+        return self.sender.busy or self.desk.busy
+
+    async def next_at(self) -> float | None:
+        return await self.sender.next_at()

@@ -1,0 +1,122 @@
+"""What the Twilio SMS and voice drivers share: settings, the call, its outcome, the check of a callback's signature.
+
+The sends go through our own aiohttp session: pre-encoded forms, our time-outs, no redirects, no retry of a POST.
+A 2xx with a SID is accepted; 429 and refused connections were surely not processed; 401 and 403 are our account's
+fault and no person's; any failure after the request was written is ambiguous.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import web
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from twilio.request_validator import RequestValidator
+
+from services.channels.driver import Outcome, Result
+from services.shared.errors import NotAllowed
+
+# Twilio error codes > may it be tried again? (www.twilio.com/docs/api/errors); what is not here goes by HTTP status
+CODES: dict[int, Outcome] = {
+    20003: Outcome.PROVIDER_FAULT,  # authentication
+    20005: Outcome.PROVIDER_FAULT,  # account not active
+    20429: Outcome.NOT_SENT,  # too many requests
+    21211: Outcome.PERMANENT,  # invalid 'To'
+    21214: Outcome.PERMANENT,  # 'To' cannot be reached (voice)
+    21217: Outcome.PERMANENT,  # invalid number (voice)
+    21408: Outcome.PERMANENT,  # country not enabled
+    21606: Outcome.PROVIDER_FAULT,  # 'From' is not ours
+    21610: Outcome.PERMANENT,  # unsubscribed
+    21612: Outcome.PERMANENT,  # no route from this sender
+    21614: Outcome.PERMANENT,  # not a mobile number
+}
+_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
+
+
+class TwilioSettings(BaseSettings):
+    """TOCSIN_TWILIO_...; without account and token the roads say `not_configured`."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_TWILIO_", extra="ignore")
+
+    base_url: str = "https://api.twilio.com"
+    account_sid: str = ""
+    auth_token: SecretStr = SecretStr("")
+    from_number: str = ""
+    messaging_service_sid: str = ""
+    per_second: float = Field(0.0, ge=0, description="contracted rate of the sender; 0 for none")
+    concurrency: int = Field(50, ge=1, le=1000)
+
+    def why_not(self, *, voice: bool) -> str:
+        """Why these settings cannot send, or empty."""
+        if not self.account_sid or not self.auth_token.get_secret_value():
+            return "not_configured"
+        if voice and not self.from_number:
+            return "not_configured"
+        return "" if self.from_number or self.messaging_service_sid else "not_configured"
+
+
+class TwilioAccount:
+    """One account over one session."""
+
+    def __init__(self, settings: TwilioSettings, session: aiohttp.ClientSession, public_url: str) -> None:
+        self.settings = settings
+        self._session = session
+        self._public_url = public_url
+        token = settings.auth_token.get_secret_value()
+        self._auth = aiohttp.encode_basic_auth(settings.account_sid, token) if token else ""
+        self._validator = RequestValidator(token)
+
+    async def post(self, resource: str, form: dict[str, str | list[str]]) -> Result:
+        """Creates a message or call; never raises for what the provider or the network does."""
+        url = f"{self.settings.base_url}/2010-04-01/Accounts/{self.settings.account_sid}/{resource}.json"
+        headers = {"Authorization": self._auth, "Content-Type": "application/x-www-form-urlencoded"}
+        body = urlencode(form, doseq=True).encode()
+        try:
+            async with self._session.post(
+                url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            ) as response:
+                return outcome(response.status, await response.read(), response.headers.get("Retry-After"))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
+            return Result(Outcome.NOT_SENT, code=type(problem).__name__)
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
+
+    async def verified(self, request: web.Request) -> dict[str, str]:
+        """The callback's form, after its signature over the public URL was checked; NotAllowed otherwise."""
+        data = await request.post()
+        form: dict[str, Any] = {key: [str(v) for v in data.getall(key)] for key in data}
+        flat = {key: values[0] for key, values in form.items()}
+        signed = {key: values if len(values) > 1 else values[0] for key, values in form.items()}
+        url = self._public_url + request.path_qs
+        if not self._validator.validate(url, signed, request.headers.get("X-Twilio-Signature", "")):
+            raise NotAllowed("the signature does not fit this address and form", field="X-Twilio-Signature", rule="hmac")
+        return flat
+
+
+def outcome(status: int, body: bytes, retry_after: str | None) -> Result:
+    """What an answer of the provider means."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    if 200 <= status < 300:
+        ref = answer.get("sid") if isinstance(answer, dict) else None
+        if isinstance(ref, str) and ref[:2] in ("SM", "MM", "CA"):
+            return Result(Outcome.ACCEPTED, ref=ref)
+        return Result(Outcome.AMBIGUOUS, code=f"{status} without a sid")
+    code = answer.get("code") if isinstance(answer, dict) else None
+    text = str(code or status)
+    if status == 429:
+        seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+        return Result(Outcome.NOT_SENT, code=text, retry_after=seconds)
+    if status in (401, 403):
+        return Result(Outcome.PROVIDER_FAULT, code=text)
+    if isinstance(code, int) and code in CODES:
+        return Result(CODES[code], code=text)
+    if 400 <= status < 500:
+        return Result(Outcome.PERMANENT, code=text)
+    return Result(Outcome.AMBIGUOUS, code=text)

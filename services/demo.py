@@ -1,0 +1,289 @@
+"""The demo: a fictional community around one alert, simulated phones and officers, the real services, until nobody is open.
+
+Discrete-event time: the clock stands still until everything at this instant is done (requests, callbacks, outbox,
+rungs), then jumps to the next event. The same alert, people and seed give the same figures to the byte. With a `rate`
+the jumps are also paced, so that a person can watch; that promises no bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import sqlalchemy as sa
+
+from services.gateway.cap import meaning, read
+from services.gateway.incoming import PLANES, from_cap
+from services.registry.sample import import_community, mint
+from services.router import report, store
+from services.run import Embedded, build
+from services.shared.auth import ACTIONS, create_key
+from services.shared.clock import StepClock
+from services.shared.errors import Broken, Refused
+from services.shared.ledger import delivery
+from services.shared.settings import Settings
+from services.shared.tier import Tier
+from services.sim.world import World
+
+HORIZON_S = 6 * 3600.0
+QUANTUM_S = 10.0
+EXAMPLES = ("deaf_signing", "no_phone", "cognitive", "facility", "mobility", "blind")
+Watch = Callable[[float, dict[str, Any]], None]
+
+
+@dataclass
+class DemoResult:
+    """`figures` is what --json prints; `paths` are a few people's paths in words."""
+
+    figures: dict[str, Any]
+    paths: list[dict[str, Any]]
+    world: dict[str, int]
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+async def run_demo(
+    alert: bytes,
+    *,
+    people: int,
+    seed: int,
+    tier: Tier | None = None,
+    rate: float = 0.0,
+    watch: Watch | None = None,
+    inspect: Callable[[Embedded, str], Any] | None = None,
+) -> DemoResult:
+    """Runs one alert to its end; Refused where the alert cannot be sent (a cancel, a bad file)."""
+    incoming = from_cap(alert, strict=False)
+    first = read(alert).alerts[0]
+    offset = first.sent.utcoffset()
+    plane = PLANES.get(incoming.status)
+    if plane is None or incoming.msg_type not in ("Alert", "Update"):
+        raise Refused(
+            f"a {incoming.msg_type} of status {incoming.status} warns nobody: give an Alert or Update that is Actual, "
+            "Exercise or Test",
+            field="alert",
+        )
+    community = mint(incoming.area, incoming.geocodes, people=people, seed=seed)
+    clock = StepClock(incoming.sent)
+    minutes = int(offset.total_seconds() // 60) if offset is not None else 0
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-demo-"))
+        world = World(community, clock, seed, QUANTUM_S, utc_offset_min=minutes)
+        await world.start()
+        stack.push_async_callback(world.stop)
+        stack.enter_context(_environment(world.environment))
+        settings = Settings(data_dir=Path(folder), port=0, plane=plane, utc_offset_min=minutes)  # type: ignore[arg-type, call-arg]
+        embedded = await build(settings, clock=clock, synchronous="OFF", desk_window_s=0.0)
+        stack.push_async_callback(embedded.close)
+        world.set_target(embedded.platform.public_url)
+        await import_community(embedded.platform.database, embedded.platform.keys, community)
+        key = await create_key(
+            embedded.platform.database, name="Qingshui County", label="demo", actions=ACTIONS, max_tier=Tier.RED
+        )
+        warning_id = await _send(embedded, key, alert, tier)
+        run = _Run(embedded, world, clock, warning_id, key, rate, watch)
+        await run.until_the_end(min(incoming.expires, incoming.sent + HORIZON_S), incoming.sent)
+        result = await _result(embedded, world, warning_id, meaning(first).hazard)
+        if inspect is not None:
+            await inspect(embedded, warning_id)
+    return result
+
+
+class _environment:  # noqa: N801  a context manager that reads like a function
+    """Sets variables for the drivers and puts the old ones back."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+        self._before: dict[str, str | None] = {}
+
+    def __enter__(self) -> None:
+        self._before = {name: os.environ.get(name) for name in self._values}
+        os.environ.update(self._values)
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+async def _send(embedded: Embedded, key: str, alert: bytes, tier: Tier | None) -> str:
+    """Through the front door, like an authority: take in, decide where held, release."""
+    base = embedded.platform.public_url
+    headers = {"Authorization": f"Bearer {key}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        url = f"{base}/api/v1/warnings?strict=false&release=false"
+        async with session.post(url, data=alert, headers={"Content-Type": "application/cap+xml"}) as response:
+            taken = await response.json(content_type=None)
+            if response.status != 202:
+                raise Refused(taken.get("title", "refused"), field="alert")
+        if taken["state"] not in ("draft", "held"):
+            raise Refused(f"the alert is {taken['state']}, not sent: {'; '.join(taken['notes'])}", field="alert")
+        decided = tier.word if tier else None if taken["tier"] else Tier.YELLOW.word
+        body = {"tier": decided, "reason": "demo: decided on the command line" if decided else ""}
+        async with session.post(f"{base}/api/v1/warnings/{taken['warning_id']}/release", json=body) as response:
+            released = await response.json(content_type=None)
+            if response.status != 202:
+                raise Refused(released.get("title", "refused"), field="tier")
+    return str(taken["warning_id"])
+
+
+class _Run:
+    """The loop of discrete-event time."""
+
+    def __init__(
+        self, embedded: Embedded, world: World, clock: StepClock, warning_id: str, key: str, rate: float, watch: Watch | None
+    ) -> None:
+        self._embedded = embedded
+        self._world = world
+        self._clock = clock
+        self._warning_id = warning_id
+        self._key = key
+        self._rate = rate
+        self._watch = watch
+        self._asked = False
+
+    async def until_the_end(self, end: float, start: float) -> None:
+        """Settles, jumps, settles; stops when no path is open, nothing can happen any more, or time is over."""
+        started = time.monotonic()
+        shown = 0.0
+        while True:
+            await self.settle()
+            if not self._asked:
+                self._asked = True
+                await self._commander()
+                continue
+            if self._watch is not None and time.monotonic() - shown > 0.25:
+                shown = time.monotonic()
+                await self._show(self._clock.now() - start)
+            if not await self._open():
+                break
+            following = await self._next()
+            if following is None or following > end:
+                if self._clock.now() < end:
+                    self._clock.advance_to(end)
+                    await self.settle()
+                break
+            self._clock.advance_to(max(following, self._clock.now()))
+            if self._rate:
+                ahead = (self._clock.now() - start) / self._rate - (time.monotonic() - started)
+                await asyncio.sleep(max(0.0, ahead))
+        if self._watch is not None:
+            await self._show(self._clock.now() - start)
+
+    async def settle(self) -> None:
+        """Everything of this instant: first what happens outside and its consequences, then the router's rungs."""
+        e = self._embedded
+        quiet = 0
+        while quiet < 2:
+            did = await self._world.agenda.run_due()
+            did = await e.bus.work() or did
+            did = await e.channels.work() or did
+            if self._world.busy or e.channels.busy:
+                await asyncio.sleep(0)
+                quiet = 0
+                continue
+            if did:
+                quiet = 0
+                continue
+            did = await e.registry.work()
+            did = await e.router.work() or did
+            quiet = 0 if did else quiet + 1
+
+    async def _next(self) -> float | None:
+        times = [t for t in (await self._embedded.next_at(), self._world.agenda.next_at()) if t is not None]
+        return min(times) if times else None
+
+    async def _open(self) -> bool:
+        async with self._embedded.platform.database.read() as db:
+            warning = (
+                await db.execute(sa.select(store.warning).where(store.warning.c.warning_id == self._warning_id))
+            ).first()
+            if warning is None or not warning.complete:
+                return True
+            found = await db.scalar(
+                sa.select(sa.func.count()).where(
+                    store.path.c.warning_id == self._warning_id, store.path.c.state == "open"
+                )
+            )
+        return bool(found)
+
+    async def _commander(self) -> None:
+        """The simulated commander says 'safe', except where the hazard forbids doors."""
+        base = self._embedded.platform.public_url
+        async with self._embedded.platform.database.read() as db:
+            figures = await report.coverage(db, self._warning_id)
+        if figures["doors"] != "ask":
+            return
+        headers = {"Authorization": f"Bearer {self._key}"}
+        body = {"word": "safe", "commander": "Simulated commander"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.post(f"{base}/report/{self._warning_id}/doors", json=body) as response,
+        ):
+            if response.status != 200:
+                raise Broken(f"the commander's word was not taken: {await response.text()}")
+
+    async def _show(self, elapsed: float) -> None:
+        if self._watch is None:
+            return
+        async with self._embedded.platform.database.read() as db:
+            self._watch(elapsed, await report.coverage(db, self._warning_id))
+
+
+async def _result(embedded: Embedded, world: World, warning_id: str, hazard: str) -> DemoResult:
+    async with embedded.platform.database.read() as db:
+        figures = await report.coverage(db, warning_id)
+        ambiguous = {
+            row.delivery_id: row.ambiguous
+            for row in await db.execute(
+                sa.select(delivery.c.delivery_id, delivery.c.ambiguous).where(delivery.c.ambiguous > 0)
+            )
+        }
+        paths = await _examples(db, embedded, warning_id)
+    accepts = world.sandbox.accepts_per_delivery()
+    doubled = sum(1 for one, n in accepts.items() if n > 1 + ambiguous.get(one, 0))
+    chosen = {
+        "targeted": figures["targeted"],
+        "reached": figures["reached"],
+        "closed": figures["closed"],
+        "explained_not_closed": figures["explained_not_closed"],
+        "open": figures["open"],
+        "unexplained": figures["unexplained"],
+        "by_group": figures["by_group"],
+        "by_road": figures["by_road"],
+        "provider_accepts": sum(accepts.values()),
+        "ambiguous": sum(ambiguous.values()),
+        "doubled": doubled,
+    }
+    details = {
+        "tier": Tier(figures["tier"]).word, "hazard": hazard, "state": figures["state"], "doors": figures["doors"],
+        "area_left_out": figures["area_left_out"], "warning_id": warning_id,
+    }  # fmt: skip
+    return DemoResult(chosen, paths, world.summary(), details)
+
+
+async def _examples(db: Any, embedded: Embedded, warning_id: str) -> list[dict[str, Any]]:
+    """Three people whose paths differ most: the first of each of a few groups that ended."""
+    rows = (
+        await db.execute(
+            sa.select(store.path.c.person_id, store.path.c.profile_key, store.path.c.ending)
+            .where(store.path.c.warning_id == warning_id)
+            .order_by(store.path.c.ending != "closed", store.path.c.person_id)
+        )
+    ).all()
+    profiles = await store.profiles_of(db, {r.profile_key for r in rows})
+    found: list[dict[str, Any]] = []
+    for group in EXAMPLES:
+        one = next((r for r in rows if group in profiles[r.profile_key].groups), None)
+        if one is not None and len(found) < 3:
+            found.append(await report.path(db, embedded.router.contexts, warning_id, one.person_id))
+    return found

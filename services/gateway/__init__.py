@@ -1,0 +1,1 @@
+"""Gateway: hears nothing, says WarningIssued, serves /console /public /cap /api/v1/warnings."""

@@ -1,0 +1,269 @@
+"""A warning as it comes in, by CAP or JSON, made one thing: identity, texts by language, area, sense, what it refers to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import pydantic
+import shapely
+from shapely.geometry import mapping
+
+from services.gateway.cap import FEED, PUSH, Alert, Finding, Reference, geometry, meaning, read
+from services.gateway.cap.geometry import circle_ring
+from services.shared.errors import Refused
+from services.shared.outbox import id_of
+from services.shared.tier import Tier
+
+PLANES = {"Actual": "live", "Exercise": "drill", "Test": "drill"}
+HAZARDS = (
+    "flash_flood", "landslide", "toxic_release", "local_tsunami", "heat_or_cold", "power_cut", "storm", "aftershock",
+    "unknown",
+)  # fmt: skip
+RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
+RESPONSE_WORDS = {
+    "evacuate": "Leave now if you can; take medicine and your phone.",
+    "shelter_in": "Go inside and stay there; close doors and windows.",
+    "check_on": "Check on older and ill neighbours.",
+    "as_told": "Follow the instructions of the emergency services.",
+}
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """Times are seconds since 1970 UTC; `area` is GeoJSON in WGS 84 lon/lat, or empty."""
+
+    identifier: str
+    sender: str
+    sent: float
+    status: str
+    msg_type: str
+    texts: dict[str, dict[str, str]]
+    area: str
+    geocodes: tuple[tuple[str, str], ...]
+    tier: Tier | None
+    tier_reason: str
+    hazard: str
+    respond: str
+    expires: float
+    impact: float | None
+    references: tuple[Reference, ...]
+    raw: bytes
+    sha256: str
+    via: str
+    ending: bool = False
+    quiet: bool = False
+    notes: tuple[str, ...] = ()
+    findings: tuple[dict[str, str], ...] = field(default=())
+
+    @property
+    def warning_id(self) -> str:
+        """The same (sender, identifier, sent) is the same warning, for ever."""
+        return warning_id_of(self.sender, self.identifier, self.sent)
+
+
+def warning_id_of(sender: str, identifier: str, sent: float) -> str:
+    """uuid5 over the CAP identity, sent as an instant."""
+    return id_of("warning", sender, identifier, f"{sent:.0f}")
+
+
+def from_cap(data: bytes, *, strict: bool, via: str = "cap") -> Incoming:
+    """One alert from CAP bytes; Refused names rule, place and value of the gravest finding."""
+    reading = read(data, strict=strict, limits=PUSH if strict else None)
+    if len(reading.alerts) > 1:
+        raise Refused(
+            f"the file holds {len(reading.alerts)} alerts: send them one by one", field="body", rule="one alert", remedy="split it"
+        )
+    grave = [f for f in reading.findings if f.grade in ("reject", "quarantine")]
+    if grave or not reading.alerts:
+        raise _refused(grave)
+    alert = reading.alerts[0]
+    shape = geometry(alert, strict=strict, limits=PUSH if strict else FEED)
+    bad = [f for f in shape.findings if f.grade in ("reject", "quarantine")]
+    if bad:
+        raise _refused(bad)
+    sense = meaning(alert)
+    notes = [f"rule {f.rule}: {f.message}" for f in (*reading.findings, *shape.findings) if f.grade == "repair"]
+    if sense.drill_hint and alert.status == "Actual":
+        notes.append("the text speaks of a drill or test, but the status is Actual: look twice")
+    return Incoming(
+        identifier=alert.identifier,
+        sender=alert.sender,
+        sent=alert.sent.timestamp(),
+        status=alert.status,
+        msg_type=alert.msg_type,
+        texts=texts_of(alert, sense.respond),
+        area=json.dumps(mapping(shape.geom)) if shape.geom is not None else "",
+        geocodes=tuple(shape.geocodes),
+        tier=sense.tier,
+        tier_reason=sense.tier_reason,
+        hazard=sense.hazard,
+        respond=sense.respond,
+        expires=sense.expires.timestamp(),
+        impact=sense.impact.timestamp() if sense.impact else None,
+        references=alert.references,
+        raw=data,
+        sha256=alert.sha256,
+        via=via,
+        ending=sense.ending,
+        quiet=sense.nothing_to_warn,
+        notes=tuple(notes),
+        findings=tuple(finding_json(f) for f in (*reading.findings, *shape.findings)),
+    )
+
+
+def finding_json(finding: Finding) -> dict[str, str]:
+    """A finding as JSON members."""
+    return {
+        "rule": str(finding.rule), "grade": finding.grade, "where": finding.where, "value": finding.value[:200],
+        "message": finding.message,
+    }  # fmt: skip
+
+
+def _refused(findings: Sequence[Finding]) -> Refused:
+    if not findings:
+        return Refused("there is no CAP alert in this file: send one <alert> of CAP 1.1 or 1.2", field="body", rule="1")
+    worst = sorted(findings, key=lambda f: f.grade != "reject")[0]
+    more = f" ({len(findings) - 1} more)" if len(findings) > 1 else ""
+    return Refused(
+        f"CAP rule {worst.rule}: {worst.message}{more}",
+        field=worst.where,
+        rule=f"cap.{worst.rule}",
+        given=worst.value,
+        remedy="tocsin cap check FILE names every fault",
+    )
+
+
+def texts_of(alert: Alert, respond: str) -> dict[str, dict[str, str]]:
+    """Message parts by language; later blocks of one language add places and never override."""
+    found: dict[str, dict[str, str]] = {}
+    for info in alert.infos:
+        places = ", ".join(dict.fromkeys(a.desc.strip() for a in info.areas if a.desc.strip()))
+        part = found.get(info.language)
+        if part is None:
+            found[info.language] = {
+                "source": info.sender_name or alert.sender,
+                "hazard": info.headline or info.event,
+                "event": info.event,
+                "place": places,
+                "action": info.instruction or RESPONSE_WORDS[respond],
+                "description": info.description,
+            }
+        elif places and places not in part["place"]:
+            part["place"] = f"{part['place']}, {places}" if part["place"] else places
+    if not found:
+        found["en"] = {
+            "source": alert.sender, "hazard": alert.note or "Warning", "event": "", "place": "", "action": "",
+            "description": "",
+        }  # fmt: skip
+    return found
+
+
+class TextIn(pydantic.BaseModel):
+    """One language of a warning given as JSON."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    source: str = pydantic.Field(min_length=2, max_length=80, description="who says so, as people know them")
+    hazard: str = pydantic.Field(min_length=2, max_length=160)
+    place: str = pydantic.Field(min_length=2, max_length=300)
+    action: str = pydantic.Field(min_length=2, max_length=1000, description="what to do, the most important first")
+
+
+class CircleIn(pydantic.BaseModel):
+    """A circle in WGS 84."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    lat: float = pydantic.Field(ge=-90, le=90)
+    lon: float = pydantic.Field(ge=-180, le=180)
+    radius_km: float = pydantic.Field(gt=0, le=1000)
+
+
+class WarningIn(pydantic.BaseModel):
+    """A warning given as JSON; CAP says more and is the better way in."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    identifier: str = pydantic.Field(pattern=r"^[^\s,<&]{1,200}$")
+    sender: str = pydantic.Field(pattern=r"^[^\s,<&]{1,200}$")
+    sent: pydantic.AwareDatetime
+    expires: pydantic.AwareDatetime
+    onset: pydantic.AwareDatetime | None = None
+    status: Literal["Actual", "Exercise", "Test"] = "Actual"
+    tier: Literal["blue", "yellow", "orange", "red"] | None = None
+    hazard: str = "unknown"
+    respond: str = "as_told"
+    texts: dict[str, TextIn] = pydantic.Field(min_length=1, description="BCP 47 language > parts")
+    area: dict[str, Any] | None = pydantic.Field(None, description="GeoJSON Polygon or MultiPolygon, lon/lat")
+    circle: CircleIn | None = None
+    geocodes: list[tuple[str, str]] = pydantic.Field(default_factory=list, max_length=500)
+    updates: str = pydantic.Field("", description="id of the warning this one replaces")
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> WarningIn:
+        if self.expires <= self.sent:
+            raise ValueError("expires lies before sent: a warning that is over cannot be sent")
+        if self.area is None and self.circle is None and not self.geocodes:
+            raise ValueError("say where: give area, circle or geocodes")
+        if self.hazard not in HAZARDS:
+            raise ValueError(f"hazard: use one of {', '.join(HAZARDS)}")
+        if self.respond not in RESPONSES:
+            raise ValueError(f"respond: use one of {', '.join(RESPONSES)}")
+        return self
+
+
+def from_json(given: WarningIn, raw: bytes, references: tuple[Reference, ...] = ()) -> Incoming:
+    """A warning from its JSON form."""
+    shapes = []
+    if given.area is not None:
+        shapes.append(_polygon(given.area))
+    if given.circle is not None:
+        shapes.append(shapely.Polygon(circle_ring(given.circle.lat, given.circle.lon, given.circle.radius_km)))
+    area = json.dumps(mapping(shapely.union_all(shapes))) if shapes else ""
+    onset: datetime | None = given.onset
+    return Incoming(
+        identifier=given.identifier,
+        sender=given.sender,
+        sent=given.sent.timestamp(),
+        status=given.status,
+        msg_type="Update" if given.updates else "Alert",
+        texts={lang: {**t.model_dump(), "event": t.hazard, "description": ""} for lang, t in given.texts.items()},
+        area=area,
+        geocodes=tuple((str(a), str(b)) for a, b in given.geocodes),
+        tier=Tier.of(given.tier) if given.tier else None,
+        tier_reason="given" if given.tier else "held: no tier given",
+        hazard=given.hazard,
+        respond=given.respond,
+        expires=given.expires.timestamp(),
+        impact=onset.timestamp() if onset is not None and onset > given.sent else None,
+        references=references,
+        raw=raw,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        via="json",
+    )
+
+
+def _polygon(area: dict[str, Any]) -> Any:
+    """A valid polygon; Refused says what is wrong with it."""
+    if area.get("type") not in ("Polygon", "MultiPolygon"):
+        raise Refused("area: give a GeoJSON Polygon or MultiPolygon", field="area.type", given=area.get("type"))
+    try:
+        shape = shapely.from_geojson(json.dumps(area))
+    except shapely.errors.GEOSException as wrong:
+        raise Refused(f"area: {wrong}", field="area", rule="geojson", remedy="close each ring") from wrong
+    if not shape.is_valid:
+        raise Refused(
+            f"area: {shapely.is_valid_reason(shape)}", field="area", rule="simple polygon", remedy="draw it without crossings"
+        )
+    west, south, east, north = shape.bounds
+    if west < -180 or east > 180 or south < -90 or north > 90:
+        raise Refused("area: a corner lies outside the globe: give lon, lat in degrees", field="area", rule="WGS 84")
+    if shapely.get_num_coordinates(shape) > 10_000:
+        raise Refused("area: more than 10,000 corners: simplify it", field="area", rule="limit")
+    return shape
+

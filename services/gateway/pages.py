@@ -1,0 +1,150 @@
+"""The console (paste or upload, look, decide, send, end) and the public check page. Plain forms, no script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from services.gateway import store
+from services.gateway.incoming import from_cap
+from services.gateway.warnings import ENDING_KINDS, Warnings
+from services.shared.auth import who_is
+from services.shared.errors import Refused
+from services.shared.service import Platform
+from services.shared.tier import TIER_WORDS, Tier
+from services.shared.web import COOKIE, caller, page
+
+
+class Pages:
+    """The handlers of /console and /public."""
+
+    def __init__(self, platform: Platform, warnings: Warnings) -> None:
+        self._platform = platform
+        self._warnings = warnings
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return (
+            web.get("/", self.home),
+            web.get("/console", self.console),
+            web.get("/console/sign-in", self.sign_in),
+            web.post("/console/sign-in", self.signed_in),
+            web.post("/console/sign-out", self.sign_out),
+            web.post("/console/warnings", self.draft),
+            web.post("/console/warnings/{warning_id}/send", self.send),
+            web.get("/console/warnings/{warning_id}/end", self.end_form),
+            web.post("/console/warnings/{warning_id}/end", self.end),
+            web.get("/public/check", self.check),
+        )
+
+    async def home(self, request: web.Request) -> web.Response:
+        raise web.HTTPSeeOther("/public/check" if COOKIE not in request.cookies else "/console")
+
+    async def sign_in(self, request: web.Request) -> web.Response:
+        return page("sign_in.html", who=None, wrong=False)
+
+    async def signed_in(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        async with self._platform.database.read() as db:
+            who = await who_is(db, str(form.get("key", "")).strip())
+        if who is None:
+            return page("sign_in.html", status=403, who=None, wrong=True)
+        response = web.HTTPSeeOther("/console")
+        response.set_cookie(
+            COOKIE, self._platform.signer.cookie(who), max_age=self._platform.signer.COOKIE_S, httponly=True,
+            samesite="Lax", secure=self._platform.public_url.startswith("https://"), path="/",
+        )  # fmt: skip
+        raise response
+
+    async def sign_out(self, request: web.Request) -> web.Response:
+        response = web.HTTPSeeOther("/console/sign-in")
+        response.del_cookie(COOKIE, path="/")
+        raise response
+
+    async def console(self, request: web.Request) -> web.Response:
+        who = await caller(request, "read")
+        return await self._console(request, who, "", "")
+
+    async def _console(self, request: web.Request, who: object, problem: str, text: str, status: int = 200) -> web.Response:
+        async with self._platform.database.read() as db:
+            rows = await store.recent(db)
+        return page(
+            "console.html",
+            status=status,
+            who=who,
+            rows=rows,
+            problem=problem,
+            text=text,
+            plane=self._platform.settings.plane,
+            offset=self._platform.settings.offset_at(self._platform.clock.now()),
+        )
+
+    async def draft(self, request: web.Request) -> web.StreamResponse:
+        """A CAP file, pasted or uploaded, becomes a draft; whatever is wrong with it is said over the kept text."""
+        who = await caller(request, "draft")
+        form = await request.post()
+        text = str(form.get("text", ""))
+        upload = form.get("file")
+        data = upload.file.read() if isinstance(upload, web.FileField) else b""
+        data = data or text.encode()
+        if not data.strip():
+            return await self._console(request, who, "Paste a CAP alert or choose a file.", text, 422)
+        try:
+            taken = await self._warnings.take(who, from_cap(data, strict=False, via="console"), release=False)
+        except Refused as fault:
+            return await self._console(request, who, fault.message, text, fault.status)
+        if taken.state == "active":
+            raise web.HTTPSeeOther(f"/live/{taken.warning_id}")
+        await self._warnings.preview(taken.warning_id)
+        raise web.HTTPSeeOther(f"/live/{taken.warning_id}/preview")
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        """The button names tier and effect; a held warning's tier is decided here, with a reason."""
+        form = await request.post()
+        word, doors = str(form.get("tier", "")), str(form.get("doors", ""))
+        if word and word not in TIER_WORDS:
+            raise Refused(f"tier: use one of {', '.join(TIER_WORDS)}", field="tier", rule="closed_list", given=word)
+        if doors not in ("", "safe", "unsafe"):
+            raise Refused("doors: choose safe, unsafe or ask the commander", field="doors", rule="closed_list", given=doors)
+        tier = Tier.of(word) if word else None
+        who = await caller(request, "send", tier)
+        warning_id = request.match_info["warning_id"]
+        await self._warnings.release(who, warning_id, tier, doors, str(form.get("reason", ""))[:400])
+        raise web.HTTPSeeOther(f"/live/{warning_id}")
+
+    async def end_form(self, request: web.Request) -> web.Response:
+        who = await caller(request, "cancel")
+        async with self._platform.database.read() as db:
+            row = await store.row_of(db, request.match_info["warning_id"])
+        if row is None:
+            raise Refused("there is no such warning: open it from the first page", field="warning_id")
+        return page("end.html", who=who, row=row, tier=Tier(row.state_tier) if row.state_tier else None)
+
+    async def end(self, request: web.Request) -> web.StreamResponse:
+        who = await caller(request, "cancel")
+        form = await request.post()
+        kind, reason = str(form.get("ending", "")), str(form.get("reason", "")).strip()
+        if kind not in ENDING_KINDS:
+            raise Refused("ending: choose how the warning ends", field="ending", rule="required")
+        if len(reason) < 2:
+            raise Refused("reason: say in a few words why it ends; it is kept in the log", field="reason", rule="required")
+        taken = await self._warnings.cancel(who, request.match_info["warning_id"], kind, reason[:400])
+        raise web.HTTPSeeOther("/console" if taken.state == "withdrawn" else f"/live/{taken.warning_id}")
+
+    async def check(self, request: web.Request) -> web.Response:
+        """Is this message real? By its four digits, without a link and without signing in."""
+        number = "".join(c for c in request.query.get("number", "") if c.isdigit())[:8]
+        found = None
+        if number:
+            async with self._platform.database.read() as db:
+                found = await store.by_number(db, number)
+        return page(
+            "check.html",
+            number=number,
+            asked="number" in request.query,
+            found=found,
+            tier=Tier(found.tier) if found is not None and found.tier else None,
+            now=self._platform.clock.now(),
+            hotline=self._platform.settings.hotline,
+            offset=self._platform.settings.offset_at(found.sent) if found is not None else 0,
+        )

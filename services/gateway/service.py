@@ -1,0 +1,42 @@
+"""Wires the gateway: the acts, the API, the console, the public pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from services.gateway.api import Api
+from services.gateway.pages import Pages
+from services.gateway.warnings import Warnings
+from services.shared.service import Platform
+
+
+class GatewayService:
+    """Takes warnings in and lets them out."""
+
+    name = "gateway"
+
+    def __init__(self, platform: Platform) -> None:
+        self.warnings = Warnings(platform)
+        self._api = Api(platform, self.warnings)
+        self._pages = Pages(platform, self.warnings)
+
+    def subscribe(self) -> None:
+        """It hears nothing."""
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        yield from self._api.routes()
+        yield from self._pages.routes()
+
+    async def start(self) -> None:
+        """Nothing to take up: every act is one transaction."""
+
+    async def stop(self) -> None:
+        """Nothing is held in memory."""
+
+    async def work(self) -> bool:
+        return False
+
+    async def next_at(self) -> float | None:
+        return None

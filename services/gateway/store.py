@@ -1,0 +1,93 @@
+"""What the gateway remembers: each message as it came, and answers already given to an Idempotency-Key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.shared.db import Connection, Id, metadata
+from services.shared.ledger import warning_state
+
+message = sa.Table(
+    "gateway_message",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("identifier", sa.String(400), nullable=False, index=True),
+    sa.Column("sender", sa.String(400), nullable=False),
+    sa.Column("sent", sa.Float, nullable=False),
+    sa.Column("msg_type", sa.String(8), nullable=False),
+    sa.Column("status", sa.String(10), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("via", sa.String(20), nullable=False, comment="cap, json, console, ending"),
+    sa.Column("by", sa.String(80), nullable=False),
+    sa.Column("received_at", sa.Float, nullable=False, comment="warning time"),
+    sa.Column("sense", sa.JSON, nullable=False, comment="hazard, respond, tier and why, impact, notes, findings"),
+    sa.Column("texts", sa.JSON, nullable=False, comment="language > source, hazard, place, action"),
+    sa.Column("area", sa.Text, nullable=False, comment="GeoJSON, or empty"),
+    sa.Column("geocodes", sa.JSON, nullable=False),
+    sa.Column("replaces", sa.JSON, nullable=False, comment="warning ids known when it came"),
+)
+tombstone = sa.Table(
+    "gateway_tombstone",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True, comment="cancelled before it came"),
+    sa.Column("by_id", Id, nullable=False),
+)
+idempotency = sa.Table(
+    "gateway_idempotency",
+    metadata,
+    sa.Column("key_id", Id, primary_key=True),
+    sa.Column("idempotency_key", sa.String(200), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("warning_id", Id, nullable=False),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("at", sa.Float, nullable=False, comment="wall"),
+)
+
+
+async def row_of(db: Connection, warning_id: str) -> Any:
+    """Message and state together, or None."""
+    return (
+        await db.execute(
+            sa.select(message, *(c.label(f"state_{c.name}") for c in warning_state.c))
+            .join(warning_state, warning_state.c.warning_id == message.c.warning_id)
+            .where(message.c.warning_id == warning_id)
+        )
+    ).first()
+
+
+async def by_identifier(db: Connection, identifier: str) -> Sequence[Any]:
+    """Messages with that identifier, newest first."""
+    rows = await db.execute(
+        sa.select(message.c.warning_id, message.c.sender, message.c.sent, message.c.identifier)
+        .where(message.c.identifier == identifier)
+        .order_by(message.c.sent.desc())
+    )
+    return rows.all()
+
+
+async def recent(db: Connection, limit: int = 50) -> Sequence[Any]:
+    """Warnings for the console's first page, newest first."""
+    rows = await db.execute(
+        sa.select(warning_state, message.c.texts, message.c.sense, message.c.received_at)
+        .join(message, message.c.warning_id == warning_state.c.warning_id)
+        .order_by(message.c.received_at.desc(), message.c.warning_id)
+        .limit(limit)
+    )
+    return rows.all()
+
+
+async def by_number(db: Connection, number: str) -> Any:
+    """The newest released warning with that short number, or None."""
+    return (
+        await db.execute(
+            sa.select(warning_state, message.c.texts)
+            .join(message, message.c.warning_id == warning_state.c.warning_id)
+            .where(warning_state.c.number == number, warning_state.c.released_at.is_not(None))
+            .order_by(warning_state.c.released_at.desc())
+            .limit(1)
+        )
+    ).first()

@@ -1,0 +1,12 @@
+"""Every table there is: importing a store puts its tables on the one metadata."""
+
+from __future__ import annotations
+
+from services.gateway import store as gateway
+from services.registry import store as registry
+from services.router import store as router
+from services.shared import audit, auth, ledger, outbox, sealing
+from services.shared.db import metadata
+
+OWNERS = (audit, auth, gateway, ledger, outbox, registry, router, sealing)
+__all__ = ["OWNERS", "metadata"]

@@ -1,0 +1,1 @@
+"""Registry: hears WarningIssued, says AudienceFound in pages, serves /people; people are read by nobody else."""

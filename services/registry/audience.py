@@ -1,0 +1,278 @@
+"""Turns an area into an audience: one numbered page of people a transaction, or counts for a preview.
+
+People go out in the order cell, household, person; the job's cursor is the last one that went out, so a page that was
+not committed is made again, and a page that was is not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from services.registry import store
+from services.registry.areas import BOUNDARY, INSIDE, OUTSIDE, Area
+from services.registry.facilities import on_shift
+from services.registry.needs import keyed
+from services.registry.store import Cursor, Row
+from services.shared.db import Connection, Database
+from services.shared.faults import fault_at
+from services.shared.messages import (
+    PAGE_PEOPLE,
+    AudienceFound,
+    ContactEntry,
+    PersonEntry,
+    Profile,
+    SupporterEntry,
+    WarningIssued,
+    WorkerEntry,
+)
+from services.shared.outbox import digest_of, id_of, say
+
+CELLS_AT_ONCE = 256
+EXACT_BELOW = 5000  # people in boundary cells that a preview looks at one by one
+
+
+@dataclass
+class _Page:
+    """People of one page, and whether nobody comes after them."""
+
+    people: list[Row] = field(default_factory=list)
+    last: bool = False
+
+
+async def find_page(db: Connection, area: Area | None, after: Cursor) -> _Page:
+    """The next people in the area after the cursor: at most PAGE_PEOPLE, whole households, in order.
+
+    Only a "household" that is larger than a page is divided.
+    """
+    if area is None:
+        return _Page(last=True)
+    first, last = area.cell_range()
+    found: list[Row] = []
+    while len(found) <= PAGE_PEOPLE:
+        cells = await store.occupied(db, max(first, after[0]), last, CELLS_AT_ONCE)
+        if not cells:
+            return _Page(found, last=True)
+        kinds = area.classify(c for c, _ in cells)
+        done = await _take(db, area, cells, kinds, found, after)
+        after = done or (cells[-1][0] + 1, "", "")
+    if found[PAGE_PEOPLE].household_id != found[PAGE_PEOPLE - 1].household_id:
+        return _Page(found[:PAGE_PEOPLE])
+    home = found[PAGE_PEOPLE].household_id
+    cut = next((n for n, row in enumerate(found) if row.household_id == home), 0)
+    return _Page(found[:cut] if cut else found[:PAGE_PEOPLE])
+
+
+async def _take(
+    db: Connection,
+    area: Area,
+    cells: Sequence[tuple[int, int]],
+    kinds: np.ndarray[tuple[int, ...], np.dtype[np.int8]],
+    found: list[Row],
+    after: Cursor,
+) -> Cursor | None:
+    """Adds people of the cells to `found` until a page is more than full; None when the cells are exhausted."""
+    at = 0
+    while at < len(cells):
+        batch: dict[int, int] = {}
+        expected = 0
+        while at < len(cells) and expected <= PAGE_PEOPLE:
+            if kinds[at] != OUTSIDE:
+                batch[cells[at][0]] = int(kinds[at])
+                expected += cells[at][1]
+            at += 1
+        limit = 2 * PAGE_PEOPLE
+        while batch:
+            rows = await store.people_in(db, list(batch), after, limit)
+            found += _inside(area, rows, batch)
+            if rows:
+                after = (rows[-1].cell, rows[-1].household_id, rows[-1].person_id)
+            if len(found) > PAGE_PEOPLE:
+                return after
+            if len(rows) < limit:
+                break
+    return None
+
+
+def _inside(area: Area, rows: Sequence[Row], kinds: dict[int, int]) -> list[Row]:
+    edge = [row for row in rows if kinds[row.cell] == BOUNDARY]
+    held = area.holds([row.lon for row in edge], [row.lat for row in edge])
+    out = {row.person_id for row, inside in zip(edge, held, strict=True) if not inside}
+    return [row for row in rows if row.person_id not in out]
+
+
+async def make_page(database: Database, row: Row, area: Area | None, now: float) -> bool:
+    """Makes the next page of a job and says it; False where another process made that page meanwhile.
+
+    `row` is the job, `now` warning time, for the shifts. What is slow is read before the write transaction.
+    """
+    cursor: Cursor = (row.cursor_cell, row.cursor_household, row.cursor_person)
+    async with database.read() as db:
+        page = await find_page(db, area, cursor)
+        profiles, people = await _entries(db, page.people, area)
+        minute = int(now // 60 + row.utc_offset_min) % 1440
+        workers = await _workers(db, minute) if page.last else ()
+    total = row.total + len(people)
+    digest = _joined(row.digest, digest_of(p.person_id for p in people))
+    if page.people:
+        end = page.people[-1]
+        cursor = (end.cell, end.household_id, end.person_id)
+    message = AudienceFound(
+        msg_id=id_of("audience", row.warning_id, row.page),
+        plane=row.plane,
+        warning_id=row.warning_id,
+        tier=row.tier,
+        purpose="live",
+        page=row.page,
+        last=page.last,
+        profiles=profiles,
+        people=people,
+        workers=workers,
+        total=total if page.last else -1,
+        digest=digest if page.last else "",
+        unresolved=tuple((name, code) for name, code in row.unresolved) if page.last else (),
+    )
+    async with database.write() as tx:
+        if not await store.advance(tx, row.warning_id, row.page, cursor, total, digest, page.last):
+            return False
+        await say(tx, [message])
+        fault_at("before_page_commit")
+    fault_at("after_page_commit")
+    return True
+
+
+def _joined(digest: str, more: str) -> str:
+    """digest_of over both sets of ids."""
+    return f"{int(digest, 16) ^ int(more, 16):032x}"
+
+
+async def _entries(
+    db: Connection, rows: Sequence[Row], area: Area | None
+) -> tuple[tuple[Profile, ...], tuple[PersonEntry, ...]]:
+    """The page's profiles and its people, who name theirs by index."""
+    ids = [row.person_id for row in rows]
+    supporters = await store.supporters_of(db, ids)
+    owners = ids + [s.supporter_id for some in supporters.values() for s in some]
+    contacts = await store.contacts_of(db, owners)
+    known = await store.profiles_of(db, (row.profile_key for row in rows))
+    index: dict[str, int] = {}
+    profiles: list[Profile] = []
+    people = []
+    for row in rows:
+        helpers = tuple(_supporter(s, contacts, area) for s in supporters.get(row.person_id, ()))
+        helpers = tuple(h for h in helpers if any(c.usable for c in h.contacts))
+        facts = _for_this_area(known[row.profile_key], helpers)
+        if facts.key not in index:
+            index[facts.key] = len(profiles)
+            profiles.append(facts)
+        people.append(
+            PersonEntry(
+                person_id=row.person_id,
+                household_id=row.household_id,
+                profile=index[facts.key],
+                zone_id=row.zone_id,
+                grid_id=row.grid_id,
+                walk_seq=row.walk_seq,
+                dossier=row.dossier,
+                key_id=row.key_id,
+                contacts=_contacts(contacts, row.person_id),
+                supporters=helpers,
+            )
+        )
+    return tuple(profiles), tuple(people)
+
+
+def _for_this_area(facts: Profile, helpers: Sequence[SupporterEntry]) -> Profile:
+    """The profile as it is for this warning: a supporter is outside this very area or not."""
+    now = tuple((next(c.kind for c in h.contacts if c.usable), h.outside_zone) for h in helpers)
+    return facts if now == facts.supporters else keyed(msgspec.structs.replace(facts, supporters=now))
+
+
+def _supporter(row: Row, contacts: dict[str, list[Row]], area: Area | None) -> SupporterEntry:
+    outside = row.outside_zone
+    if area is not None and row.lat is not None and row.lon is not None:
+        outside = not area.holds([row.lon], [row.lat])[0]
+    return SupporterEntry(row.supporter_id, bool(outside), row.language, _contacts(contacts, row.supporter_id))
+
+
+def _contacts(contacts: dict[str, list[Row]], owner_id: str) -> tuple[ContactEntry, ...]:
+    return tuple(
+        ContactEntry(c.contact_id, c.kind, c.address_key, c.sealed, c.key_id, usable=not c.why_not)
+        for c in contacts.get(owner_id, ())
+    )
+
+
+async def _workers(db: Connection, minute: int) -> tuple[WorkerEntry, ...]:
+    """Workers whose shift covers the local minute of the day."""
+    rows = [row for row in await store.active_workers(db) if on_shift(row.shift, minute)]
+    contacts = await store.contacts_of(db, [row.worker_id for row in rows])
+    return tuple(
+        WorkerEntry(
+            worker_id=row.worker_id,
+            grids=tuple(row.grids),
+            skills=tuple(row.skills),
+            doors_per_hour=row.doors_per_hour,
+            language=row.language,
+            contacts=_contacts(contacts, row.worker_id),
+        )
+        for row in rows
+    )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """People per profile in an area; `estimated` of them by the share of a cell that the area covers."""
+
+    by_profile: dict[str, int]
+    estimated: int
+
+
+async def count(db: Connection, area: Area | None) -> Counts:
+    """How many people of each profile the area holds: from counts inside, one by one or estimated at the edge."""
+    if area is None:
+        return Counts({}, 0)
+    cells = await store.occupied(db, *area.cell_range())
+    kinds = area.classify(c for c, _ in cells)
+    inside = [c for (c, _), kind in zip(cells, kinds, strict=True) if kind == INSIDE]
+    edge = {c: n for (c, n), kind in zip(cells, kinds, strict=True) if kind == BOUNDARY}
+    found: Counter[str] = Counter()
+    for _, key, n in await store.counts_in(db, inside):
+        found[key] += n
+    if sum(edge.values()) < EXACT_BELOW:
+        points = await store.points_in(db, list(edge))
+        held = area.holds([p.lon for p in points], [p.lat for p in points])
+        found.update(p.profile_key for p, inside_it in zip(points, held, strict=True) if inside_it)
+        return Counts({k: n for k, n in found.items() if n}, 0)
+    share = dict(zip(edge, area.share(edge), strict=True))
+    expected: dict[str, float] = {}
+    for cell, key, n in await store.counts_in(db, list(edge)):
+        expected[key] = expected.get(key, 0.0) + n * float(share[cell])
+    estimated = {key: round(n) for key, n in expected.items()}
+    found.update(estimated)
+    return Counts({k: n for k, n in found.items() if n}, sum(estimated.values()))
+
+
+async def preview(db: Connection, asked: WarningIssued) -> AudienceFound:
+    """The answer to a preview: profiles and how many people have each, nobody by name or id."""
+    area, unresolved = await store.area_of(db, asked.area, asked.geocodes)
+    counts = await count(db, area)
+    known = await store.profiles_of(db, counts.by_profile)
+    keys = sorted(counts.by_profile)
+    return AudienceFound(
+        msg_id=id_of("audience", "preview", asked.msg_id),
+        plane=asked.plane,
+        warning_id=asked.warning_id,
+        tier=asked.tier,
+        purpose="preview",
+        page=0,
+        last=True,
+        profiles=tuple(known[key] for key in keys),
+        total=sum(counts.by_profile.values()),
+        counts=tuple(counts.by_profile[key] for key in keys),
+        estimated=counts.estimated,
+        unresolved=unresolved,
+    )

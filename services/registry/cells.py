@@ -1,0 +1,180 @@
+"""Reads one row of somebody's list cell by cell: puts right what is meant, leaves out what is not, and says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import phonenumbers
+
+from services.registry.imports import Issue, Report
+
+YES = frozenset(("yes", "y", "true", "1", "x", "是", "有"))
+NO = frozenset(("no", "n", "false", "0", "-", "否", "无"))
+LEVELS = {"1": 1, "2": 2, "3": 3, "4": 4, "9": 9} | {
+    "none": 1,
+    "no difficulty": 1,
+    "some": 2,
+    "a lot": 3,
+    "cannot": 4,
+    "unknown": 9,
+}
+LANDLINE, MOBILE = phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.MOBILE
+_SPLIT = re.compile(r"[;/|、；]")
+_YEAR = re.compile(r"(?<!\d)(19\d\d|20\d\d)(?!\d)")
+W = TypeVar("W", bound=str)
+
+
+class RowRefused(Exception):
+    """The row cannot go in; carries the issue that says why."""
+
+    def __init__(self, issue: Issue) -> None:
+        super().__init__(issue.rule)
+        self.issue = issue
+
+
+class Cells:
+    """The cells of one row by column name; an empty cell and a missing column are the same."""
+
+    def __init__(self, line: int, cells: Mapping[str, str], report: Report, region: str | None) -> None:
+        self.line = line
+        self._cells = cells
+        self._report = report
+        self._region = region
+
+    def refuse(self, field: str, rule: str, remedy: str) -> RowRefused:
+        """The fault to raise when the whole row cannot go in."""
+        return RowRefused(Issue(self.line, "refused", field, rule, self.text(field)[:80], remedy))
+
+    def leave_out(self, field: str, rule: str, remedy: str, given: str | None = None) -> None:
+        """Notes that a value was not understood; the row goes in without it."""
+        shown = self.text(field) if given is None else given
+        self._report.issues.append(Issue(self.line, "left_out", field, rule, shown[:80], remedy))
+
+    def repair(self, field: str, rule: str, became: str, given: str | None = None) -> None:
+        """Notes that a value was put right."""
+        shown = self.text(field) if given is None else given
+        self._report.repaired += 1
+        self._report.issues.append(Issue(self.line, "repaired", field, rule, shown[:80], f"taken as {became}"))
+
+    def text(self, field: str, longest: int = 300) -> str:
+        """The cell without white space around it, cut at `longest` characters."""
+        value = self._cells.get(field, "").strip()
+        return value[:longest]
+
+    def required(self, field: str) -> str:
+        """The text; refuses the row where it is empty."""
+        value = self.text(field)
+        if not value:
+            raise self.refuse(field, "required", f"fill in {field}")
+        return value
+
+    def yes(self, field: str, default: bool = False) -> bool:
+        """yes or no; what is neither is left out."""
+        value = self.text(field).lower()
+        if not value:
+            return default
+        if value in YES or value in NO:
+            return value in YES
+        self.leave_out(field, "yes or no", "write yes or no")
+        return default
+
+    def level(self, field: str) -> int:
+        """Washington Group level 1-4, 9 where unknown."""
+        value = self.text(field).lower()
+        if not value:
+            return 9
+        if value in LEVELS:
+            return LEVELS[value]
+        if re.fullmatch(r"[1-49]\.0+", value):
+            self.repair(field, "whole number", value[0])
+            return int(value[0])
+        self.leave_out(field, "level", "write 1 (no difficulty), 2 (some), 3 (a lot), 4 (cannot), or 9")
+        return 9
+
+    def number(self, field: str, low: int, high: int, default: int = 0) -> int:
+        """A whole number within bounds; anything else is left out."""
+        value = self.text(field)
+        if not value:
+            return default
+        if re.fullmatch(r"-?\d{1,9}(\.0+)?", value):
+            found = int(value.split(".")[0])
+            if low <= found <= high:
+                return found
+        self.leave_out(field, f"{low} to {high}", f"write a whole number from {low} to {high}")
+        return default
+
+    def year(self, field: str) -> int | None:
+        """A year of birth, also out of a full date."""
+        value = self.text(field)
+        if not value:
+            return None
+        found = _YEAR.search(value)
+        if found is None:
+            self.leave_out(field, "year", "write the year of birth with four digits")
+            return None
+        if found.group() != value:
+            self.repair(field, "year only", found.group())
+        return int(found.group())
+
+    def degrees(self, field: str, limit: int) -> float:
+        """Decimal degrees; refuses the row where there are none, since a person without a place is in no area."""
+        value = self.required(field)
+        plain = value.replace(",", ".") if value.count(",") == 1 and "." not in value else value
+        try:
+            found = float(plain)
+        except ValueError:
+            raise self.refuse(field, "decimal degrees", "write decimal degrees in WGS 84, like 30.1234") from None
+        if not -limit <= found <= limit:
+            raise self.refuse(field, f"-{limit} to {limit}", "check whether latitude and longitude are exchanged")
+        if plain != value:
+            self.repair(field, "decimal point", plain)
+        return found
+
+    def one_of(self, field: str, allowed: Sequence[W], default: W) -> W:
+        """One word of a closed list."""
+        value = self.text(field).lower().replace(" ", "_").replace("-", "_")
+        if not value:
+            return default
+        for word in allowed:
+            if word == value:
+                return word
+        self.leave_out(field, "known word", f"write one of {', '.join(allowed)}")
+        return default
+
+    def words(self, field: str, allowed: Sequence[str] = ()) -> tuple[str, ...]:
+        """Words between semicolons; of a closed list where there is one."""
+        found = []
+        for part in _SPLIT.split(self.text(field)):
+            word = part.strip()
+            if not word:
+                continue
+            if allowed and word.lower() not in allowed:
+                self.leave_out(field, "known word", f"write words of {', '.join(allowed)}, with ; between them", word)
+            else:
+                found.append(word.lower() if allowed else word)
+        return tuple(dict.fromkeys(found))
+
+    def phones(self, field: str) -> list[tuple[str, int]]:
+        """(E.164, phonenumbers' type) of each number in the cell; numbers without + belong to the region."""
+        found: dict[str, int] = {}
+        for part in _SPLIT.split(self.text(field)):
+            given = part.strip()
+            if not given:
+                continue
+            plain = re.sub(r"\.0+$", "", given.lstrip("'"))
+            try:
+                number = phonenumbers.parse(plain, self._region)
+            except phonenumbers.NumberParseException:
+                how = "correct it, as text with all digits" if self._region else "write it with + and country code"
+                self.leave_out(field, "phone number", how, given)
+                continue
+            if not phonenumbers.is_valid_number(number):
+                self.leave_out(field, "number that exists", "correct it, as text with all digits", given)
+                continue
+            e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+            if e164 != given:
+                self.repair(field, "E.164", e164, given)
+            found[e164] = phonenumbers.number_type(number)
+        return list(found.items())

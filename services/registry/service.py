@@ -1,0 +1,61 @@
+"""The registry wired: what it hears, what it serves, and its loop, which makes a page of the most urgent job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from services.registry import audience, store
+from services.registry.api import Api
+from services.registry.areas import Area
+from services.registry.handlers import Handlers
+from services.shared.service import Platform
+
+
+class RegistryService:
+    """Registers people and says, page by page, whom a warning concerns."""
+
+    name = "registry"
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._handlers = Handlers(platform)
+        self._api = Api(platform)
+        self._area: tuple[str, Area | None] = ("", None)  # of the job under way: preparing it is dear
+        self._stopping = False
+
+    def subscribe(self) -> None:
+        """Hears WarningIssued."""
+        self._platform.bus.subscribe(self.name, "WarningIssued", self._handlers.warning_issued)
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """POST /people/import, GET /people/summary."""
+        return self._api.routes()
+
+    async def start(self) -> None:
+        """Jobs that a stop or crash left open go on from their cursor."""
+        self._platform.waker(self.name).set()
+
+    async def stop(self) -> None:
+        """No new page; the one under way commits."""
+        self._stopping = True
+
+    async def work(self) -> bool:
+        """Makes one page of the open job of the highest tier; True if there was one."""
+        if self._stopping:
+            return False
+        async with self._platform.database.read() as db:
+            row = await store.next_job(db)
+        if row is None:
+            return False
+        if self._area[0] != row.warning_id:
+            self._area = (row.warning_id, Area.from_wkb(row.shape) if row.shape else None)
+        if await audience.make_page(self._platform.database, row, self._area[1], self._platform.clock.now()):
+            self._platform.bus.wake()
+        return True
+
+    async def next_at(self) -> float | None:
+        """Now, while a job is open."""
+        async with self._platform.database.read() as db:
+            return self._platform.clock.now() if await store.any_open(db) else None

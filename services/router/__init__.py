@@ -1,0 +1,1 @@
+"""Router: hears WarningIssued, AudienceFound, EvidenceRecorded; says DeliveryDue; serves /live and /report."""

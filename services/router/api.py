@@ -1,0 +1,99 @@
+"""What machines read of a running warning: /report/{id}/coverage, /path, and the commander's word on doors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import pydantic
+import sqlalchemy as sa
+from aiohttp import web
+
+from services.router import report
+from services.router.contexts import Contexts
+from services.shared import audit
+from services.shared.auth import Who
+from services.shared.errors import Conflict, NotFound
+from services.shared.ledger import warning_state
+from services.shared.service import Platform
+from services.shared.web import caller, json_body, json_response
+
+
+class DoorsIn(pydantic.BaseModel):
+    """The commander's word: may people be sent to doors?"""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    word: Literal["safe", "unsafe"]
+    commander: str = pydantic.Field(min_length=2, max_length=80, description="who says so, by name and office")
+
+
+class Api:
+    """The handlers of /report."""
+
+    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+        self._platform = platform
+        self._contexts = contexts
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return (
+            web.get("/report/{warning_id}/coverage", self.coverage),
+            web.get("/report/{warning_id}/path/{person_id}", self.path),
+            web.get("/report/{warning_id}/people", self.people),
+            web.post("/report/{warning_id}/doors", self.doors),
+        )
+
+    async def coverage(self, request: web.Request) -> web.Response:
+        await caller(request, "read")
+        async with self._platform.database.read() as db:
+            return json_response(await report.coverage(db, request.match_info["warning_id"]))
+
+    async def path(self, request: web.Request) -> web.Response:
+        who = await caller(request, "read")
+        warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
+        async with self._platform.database.read() as db:
+            found = await report.path(db, self._contexts, warning_id, person_id)
+        async with self._platform.database.write() as tx:
+            await audit.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
+        return json_response(found)
+
+    async def people(self, request: web.Request) -> web.Response:
+        """Ids of open paths and of those handed over, the neediest first."""
+        await caller(request, "read")
+        async with self._platform.database.read() as db:
+            rows = await report.missing(db, request.match_info["warning_id"])
+        return json_response(
+            [{"person_id": r.person_id, "state": r.state, "ending": r.ending, "zone_id": r.zone_id} for r in rows]
+        )
+
+    async def doors(self, request: web.Request) -> web.Response:
+        who = await caller(request, "command")
+        given = await json_body(request, DoorsIn)
+        word = await say_doors(self._platform, who, request.match_info["warning_id"], given.word, given.commander)
+        return json_response({"warning_id": request.match_info["warning_id"], "doors": word})
+
+
+async def say_doors(platform: Platform, who: Who, warning_id: str, word: str, commander: str) -> str:
+    """Records the commander's word; a hazard that forbids doors is not overruled from here."""
+    doors = "allowed" if word == "safe" else "unsafe"
+    async with platform.database.write() as tx:
+        row = (await tx.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
+        if row is None:
+            raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+        if row.doors == "forbidden" and word == "safe":
+            raise Conflict(
+                "the policy forbids doors for this hazard: the names are with the fire service; an update with another "
+                "hazard is the way to change that",
+                field="word",
+                rule="hazards.door",
+                given=word,
+            )
+        await tx.execute(
+            sa.update(warning_state)
+            .where(warning_state.c.warning_id == warning_id)
+            .values(doors=doors, doors_by=commander)
+        )
+        await audit.record(tx, who.label, "doors", warning_id, f"{commander}: {word}")
+    platform.waker("router").set()
+    platform.waker("channels").set()
+    return doors

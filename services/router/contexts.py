@@ -1,0 +1,64 @@
+"""Loads what one running warning needs to walk its people: message, policy of its start, roads, pairs on shift."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from services.router import store
+from services.router.plan import Context
+from services.router.policy import Policy
+from services.router.policy_file import read
+from services.shared.db import Connection, insert_new
+from services.shared.errors import Broken
+from services.shared.ledger import road, warning_state
+from services.shared.messages import WarningIssued, decode
+
+SHIPPED = Path(__file__).with_name("policy.yaml")
+
+
+class Contexts:
+    """Policies by their hash; everything else is read afresh, since roads and the commander's word change."""
+
+    def __init__(self, policy_path: Path | None) -> None:
+        self.current = read((policy_path or SHIPPED).read_text(encoding="utf-8"))
+        self.current_key = hashlib.sha256(self.current.text.encode()).hexdigest()
+        self._policies: dict[str, Policy] = {self.current_key: self.current}
+
+    async def keep_policy(self, tx: Connection) -> str:
+        """Stores the current policy's text, so that a warning keeps it over restarts; returns its key."""
+        await insert_new(tx, store.policy_text, [{"policy": self.current_key, "text": self.current.text}])
+        return self.current_key
+
+    async def policy(self, db: Connection, key: str) -> Policy:
+        if key not in self._policies:
+            text = await db.scalar(sa.select(store.policy_text.c.text).where(store.policy_text.c.policy == key))
+            if text is None:
+                raise Broken(f"policy {key[:12]} of a running warning is not in the database")
+            self._policies[key] = read(text)
+        return self._policies[key]
+
+    async def roads(self, db: Connection) -> tuple[dict[str, str], dict[str, str]]:
+        """road > channel, and road > why it cannot be used (empty where it works)."""
+        rows = (await db.execute(sa.select(road))).all()
+        return {r.road: r.channel for r in rows}, {r.road: "" if r.working else r.why for r in rows}
+
+    async def of(self, db: Connection, warning_id: str, *, workers: bool = False) -> Context | None:
+        """The context of a warning, or None where the router has not heard of it."""
+        row = (
+            await db.execute(
+                sa.select(store.warning, warning_state.c.doors)
+                .join(warning_state, warning_state.c.warning_id == store.warning.c.warning_id)
+                .where(store.warning.c.warning_id == warning_id)
+            )
+        ).first()
+        if row is None:
+            return None
+        issued = decode(row.issued)
+        if not isinstance(issued, WarningIssued):
+            raise Broken(f"the router's row of warning {warning_id} holds another message")
+        channels, roads = await self.roads(db)
+        pairs = [store.decode_worker(w.entry) for w in await store.workers_of(db, warning_id)] if workers else []
+        return Context(issued, await self.policy(db, row.policy), channels, roads, row.doors, pairs)

@@ -1,0 +1,156 @@
+"""Walks paths whose time has come: reactions first, then the next rungs, then the end; sorted, a batch a transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router import store
+from services.router.contexts import Contexts
+from services.router.paths import end, put, step_time
+from services.router.plan import Context, Person, walk
+from services.router.react import final, react
+from services.router.tally import Deltas
+from services.shared.db import Connection, insert_new
+from services.shared.faults import fault_at
+from services.shared.ledger import SendState, move
+from services.shared.service import Platform
+from services.shared.tier import Tier
+
+BATCH = 500
+GRACE_S = {Tier.BLUE: 0.0, Tier.YELLOW: 0.0, Tier.ORANGE: 600.0, Tier.RED: 600.0}  # after the last rung, for answers
+
+
+class Deadlines:
+    """The router's own clockwork."""
+
+    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+        self._platform = platform
+        self._contexts = contexts
+
+    async def work(self) -> bool:
+        """One batch of due paths of one or more warnings; True if there was any."""
+        now = self._platform.clock.now()
+        due = sa.and_(
+            store.path.c.state == "open", sa.or_(store.path.c.next_at <= now, store.path.c.react_at <= now)
+        )
+        async with self._platform.database.write() as tx:
+            rows = (
+                await tx.execute(
+                    sa.select(store.path)
+                    .where(due)
+                    .order_by(store.path.c.tier.desc(), store.path.c.warning_id, store.path.c.person_id)
+                    .limit(BATCH)
+                )
+            ).all()
+            if not rows:
+                return False
+            by_warning: dict[str, list[Any]] = defaultdict(list)
+            for row in rows:
+                by_warning[row.warning_id].append(row)
+            for warning_id, paths in by_warning.items():
+                await self._walk(tx, warning_id, paths, now)
+            fault_at("before_deadline_commit")
+        fault_at("after_deadline_commit")
+        self._platform.bus.wake()
+        self._platform.waker("channels").set()
+        return True
+
+    async def _walk(self, tx: Connection, warning_id: str, paths: Sequence[Any], now: float) -> None:
+        ctx = await self._contexts.of(tx, warning_id, workers=True)
+        if ctx is None:
+            return
+        people = [p.person_id for p in paths]
+        profiles = await store.profiles_of(tx, {p.profile_key for p in paths})
+        ledger = await store.deliveries_of(tx, warning_id, people)
+        deltas = Deltas(warning_id)
+        rows: list[dict[str, Any]] = []
+        retry: list[str] = []
+        give_up: list[str] = []
+        for path in paths:
+            who = Person(
+                store.decode_person(path.entry),
+                profiles[path.profile_key],
+                [dict(d._mapping) for d in ledger[path.person_id]],
+                path.evidence,
+                path.answer,
+                path.help_at,
+            )
+            before = len(who.deliveries)
+            await self._one(tx, ctx, path, who, deltas, retry, give_up, now)
+            rows += who.deliveries[before:]
+        await put(tx, ctx, rows, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
+        await move(tx, sorted(retry), SendState.RETRY, at=now, only=(SendState.UNKNOWN,), due_at=now,
+                   state_reason="unknown: sent once more")  # fmt: skip
+        await move(tx, sorted(give_up), SendState.UNCONFIRMED, at=now, only=(SendState.UNKNOWN,),
+                   state_reason="never confirmed")  # fmt: skip
+        await deltas.add(tx)
+
+    async def _one(
+        self,
+        tx: Connection,
+        ctx: Context,
+        path: Any,
+        who: Person,
+        deltas: Deltas,
+        retry: list[str],
+        give_up: list[str],
+        now: float,
+    ) -> None:
+        plan = ctx.plan(who.profile, now)
+        react_at: float | None = path.react_at
+        if react_at is not None and react_at <= now:
+            found = react(ctx, who, plan, now)
+            retry += found.retry
+            give_up += found.give_up
+            if found.open_case:
+                await insert_new(
+                    tx,
+                    store.case,
+                    [{"warning_id": path.warning_id, "person_id": path.person_id, "opened_at": who.help_at or now}],
+                )
+            if found.ending is not None:
+                await end(tx, deltas, path, *found.ending, now)
+                return
+            react_at = found.again_at
+        index, next_at = path.next_step, path.next_at
+        while next_at is not None and next_at <= now:
+            steps = ctx.policy.steps(plan)
+            if index >= len(steps):
+                ending = final(ctx, who, plan)
+                if ending is not None:
+                    await end(tx, deltas, path, *ending, now)
+                    return
+                next_at = None  # a door is open: what the officer finds moves the path
+                break
+            step = steps[index]
+            walk(ctx, who, plan, step, now)
+            if step.every:
+                next_at = next_at + step.every if next_at + step.every < ctx.too_late else None
+                break
+            index += 1
+            following = step_time(ctx, who, index)
+            next_at = following if following is not None else next_at + GRACE_S[plan.tier]
+        await tx.execute(
+            sa.update(store.path)
+            .where(store.path.c.warning_id == path.warning_id, store.path.c.person_id == path.person_id)
+            .values(next_step=index, next_at=next_at, react_at=react_at)
+        )
+
+    async def next_at(self) -> float | None:
+        """The earliest rung or reaction of any open path."""
+        async with self._platform.database.read() as db:
+            row = (
+                await db.execute(
+                    sa.select(sa.func.min(store.path.c.next_at), sa.func.min(store.path.c.react_at)).where(
+                        store.path.c.state == "open"
+                    )
+                )
+            ).one()
+        times = [float(t) for t in row if t is not None]
+        return min(times) if times else None
+
+

@@ -1,0 +1,233 @@
+"""Doors against pairs: who goes to which door, what is left over by name, and what the commander's word changes.
+
+Assignment waits for the whole audience (the pairs on shift come with its last page) and for the word that people may
+be sent; then the most urgent doors come first, each to a pair of its own grid with the fewest doors, else to any pair.
+What is more than the pairs can do ends `no_capacity` at once, least urgent first, and goes to the fire service's list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router import store
+from services.router.contexts import Contexts
+from services.router.paths import end, put
+from services.router.plan import Context, Person, fire_list
+from services.router.tally import Deltas
+from services.shared.db import Connection
+from services.shared.ledger import SendState, delivery, move, warning_state
+from services.shared.messages import HINT_IDS, DeliveryDue, NoticeRequested, WorkerEntry
+from services.shared.outbox import id_of, new_id, say
+from services.shared.service import Platform
+
+BATCH = 500
+
+
+class Doors:
+    """The router's clockwork for visits."""
+
+    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+        self._platform = platform
+        self._contexts = contexts
+
+    async def work(self) -> bool:
+        """Assigns what waits, or takes back what may not be done; True if there was any."""
+        async with self._platform.database.read() as db:
+            waiting = (
+                await db.execute(
+                    sa.select(delivery.c.warning_id, warning_state.c.doors)
+                    .join(store.warning, store.warning.c.warning_id == delivery.c.warning_id)
+                    .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
+                    .where(self._unassigned(), store.warning.c.complete, warning_state.c.state == "active",
+                           warning_state.c.doors.in_(("allowed", "unsafe")))
+                    .group_by(delivery.c.warning_id, warning_state.c.doors)
+                )
+            ).all()  # fmt: skip
+            recalled = (
+                await db.scalars(
+                    sa.select(delivery.c.warning_id)
+                    .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
+                    .where(self._begun(), warning_state.c.doors == "unsafe", warning_state.c.state == "active")
+                    .distinct()
+                )
+            ).all()
+        for warning_id in sorted({w.warning_id for w in waiting if w.doors == "unsafe"} | set(recalled)):
+            await self._unsafe(warning_id)
+        for warning_id in sorted(w.warning_id for w in waiting if w.doors == "allowed"):
+            await self._assign(warning_id)
+        return bool(waiting or recalled)
+
+    @staticmethod
+    def _unassigned() -> sa.ColumnElement[bool]:
+        return sa.and_(
+            delivery.c.channel == "door", delivery.c.road == "door", delivery.c.slot == "",
+            delivery.c.send_state == SendState.PENDING,
+        )  # fmt: skip
+
+    @staticmethod
+    def _begun() -> sa.ColumnElement[bool]:
+        return sa.and_(
+            delivery.c.channel == "door", delivery.c.road == "door", delivery.c.slot != "", delivery.c.answer == "",
+            delivery.c.send_state.in_((SendState.PENDING, SendState.RETRY, SendState.ACCEPTED)),
+        )  # fmt: skip
+
+    async def _assign(self, warning_id: str) -> None:
+        now = self._platform.clock.now()
+        async with self._platform.database.write() as tx:
+            ctx = await self._contexts.of(tx, warning_id, workers=True)
+            rows = (
+                await tx.execute(sa.select(delivery).where(delivery.c.warning_id == warning_id, self._unassigned()))
+            ).all()
+            if ctx is None or not rows:
+                return
+            rows = sorted(rows, key=lambda r: ((r.params or {}).get("rank", 99), r.due_at, r.person_id))[:BATCH]
+            pairs = {w.worker_id: [w, 0] for w in await store.workers_of(tx, warning_id)}
+            entries = {w.worker_id: w for w in ctx.workers}
+            places = await self._places(tx, warning_id, [r.person_id for r in rows])
+            given: list[dict[str, Any]] = []
+            left_over: list[Any] = []
+            previous = await self._previous(tx, warning_id, [r.person_id for r in rows if r.try_no > 1])
+            for row in rows:
+                grid, walk = places[row.person_id]
+                pair = previous.get(row.person_id) or _choose(pairs, entries, grid)
+                if pair is None:
+                    left_over.append(row)
+                    continue
+                pairs[pair][1] += 1
+                given.append({"d": row.delivery_id, "s": pair, "params": {**(row.params or {}), "order": walk}})
+            if given:
+                await tx.execute(
+                    sa.update(delivery)
+                    .where(delivery.c.delivery_id == sa.bindparam("d"))
+                    .values(slot=sa.bindparam("s"), params=sa.bindparam("params", type_=sa.JSON)),
+                    given,
+                )
+            changed = [(worker_id, n) for worker_id, (_, n) in sorted(pairs.items()) if n]
+            for worker_id, n in changed:
+                await tx.execute(
+                    sa.update(store.worker)
+                    .where(store.worker.c.warning_id == warning_id, store.worker.c.worker_id == worker_id)
+                    .values(assigned=store.worker.c.assigned + n)
+                )
+            await self._own_cases(tx, warning_id, given, {r.delivery_id: r.person_id for r in rows})
+            await self._left_over(tx, ctx, left_over, now)
+            await self._announce(tx, ctx, [str(g["d"]) for g in given], [entries[w] for w, _ in changed])
+        self._platform.bus.wake()
+        self._platform.waker("channels").set()
+
+    @staticmethod
+    async def _places(tx: Connection, warning_id: str, people: Sequence[str]) -> dict[str, tuple[str, int]]:
+        rows = await tx.execute(
+            sa.select(store.path.c.person_id, store.path.c.grid_id, store.path.c.entry).where(
+                store.path.c.warning_id == warning_id, store.path.c.person_id.in_(list(people))
+            )
+        )
+        return {r.person_id: (r.grid_id, store.decode_person(r.entry).walk_seq) for r in rows}
+
+    @staticmethod
+    async def _previous(tx: Connection, warning_id: str, people: Sequence[str]) -> dict[str, str]:
+        """A second visit goes to the pair that made the first: they know the door."""
+        rows = await tx.execute(
+            sa.select(delivery.c.person_id, delivery.c.slot).where(
+                delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)), delivery.c.road == "door",
+                delivery.c.slot != "",
+            )
+        )  # fmt: skip
+        return {r.person_id: r.slot for r in rows}
+
+    @staticmethod
+    async def _own_cases(tx: Connection, warning_id: str, given: Sequence[dict[str, Any]], person_of: dict[str, str]) -> None:
+        """A call for help is owned by the pair that has its door."""
+        for one in given:
+            await tx.execute(
+                sa.update(store.case)
+                .where(
+                    store.case.c.warning_id == warning_id,
+                    store.case.c.person_id == person_of[one["d"]],
+                    store.case.c.owner == "",
+                )
+                .values(owner=one["s"])
+            )
+
+    async def _left_over(self, tx: Connection, ctx: Context, rows: Sequence[Any], now: float) -> None:
+        """Nobody is free for these doors: the names go to the fire service and the paths say so."""
+        await self._to_fire_service(tx, ctx, rows, "no_capacity", "more doors than pairs can do", now)
+
+    async def _unsafe(self, warning_id: str) -> None:
+        """The commander's word: officers are called back, every open door becomes a name on the fire service's list."""
+        now = self._platform.clock.now()
+        async with self._platform.database.write() as tx:
+            ctx = await self._contexts.of(tx, warning_id, workers=True)
+            about = sa.and_(delivery.c.warning_id == warning_id, sa.or_(self._unassigned(), self._begun()))
+            rows = (await tx.execute(sa.select(delivery).where(about).order_by(delivery.c.person_id))).all()
+            if ctx is None:
+                return
+            await self._to_fire_service(tx, ctx, rows, "", "commander: unsafe to send anybody", now)
+            out = sorted({r.slot for r in rows if r.slot})
+            await say(tx, [n for w in ctx.workers if w.worker_id in out for n in [self._notice(ctx, w, "turn_back")] if n])
+        self._platform.bus.wake()
+
+    async def _to_fire_service(
+        self, tx: Connection, ctx: Context, rows: Sequence[Any], ending: str, reason: str, now: float
+    ) -> None:
+        if not rows:
+            return
+        ids = [r.delivery_id for r in rows]
+        await move(tx, ids, SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY), state_reason=reason)
+        await move(tx, ids, SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=reason)
+        people = sorted({r.person_id for r in rows})
+        warning_id = ctx.issued.warning_id
+        paths = (
+            await tx.execute(
+                sa.select(store.path).where(store.path.c.warning_id == warning_id, store.path.c.person_id.in_(people))
+            )
+        ).all()
+        profiles = await store.profiles_of(tx, {p.profile_key for p in paths})
+        ledger = await store.deliveries_of(tx, warning_id, people)
+        deltas = Deltas(warning_id)
+        new: list[dict[str, Any]] = []
+        for path in paths:
+            who = Person(
+                store.decode_person(path.entry), profiles[path.profile_key],
+                [dict(d._mapping) for d in ledger[path.person_id]],
+            )  # fmt: skip
+            new += fire_list(ctx, who, ctx.plan(who.profile, now), reason, now, "door.rescue")
+            if ending and path.state == "open":
+                await end(tx, deltas, path, ending, reason, now)
+        await put(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
+        await deltas.add(tx)
+
+    async def _announce(self, tx: Connection, ctx: Context, ids: Sequence[str], pairs: Sequence[WorkerEntry]) -> None:
+        """Hints for the visits; each pair gets the link to its list once."""
+        hints = [
+            DeliveryDue(
+                msg_id=new_id(), plane=self._platform.settings.plane, warning_id=ctx.issued.warning_id,
+                tier=ctx.issued.tier, ids=tuple(ids[i : i + HINT_IDS]),
+            )
+            for i in range(0, len(ids), HINT_IDS)
+        ]  # fmt: skip
+        notices = [n for w in pairs for n in [self._notice(ctx, w, "officer_link")] if n is not None]
+        await say(tx, [*hints, *notices])
+
+    def _notice(self, ctx: Context, worker: WorkerEntry, kind: str) -> NoticeRequested | None:
+        contact = next((c for c in worker.contacts if c.kind == "sms" and c.usable), None)
+        if contact is None or ctx.roads.get("officer_sms", "no_driver"):
+            return None
+        notice_id = id_of(ctx.issued.warning_id, worker.worker_id, kind)
+        return NoticeRequested(
+            msg_id=id_of("notice", notice_id), plane=self._platform.settings.plane, warning_id=ctx.issued.warning_id,
+            tier=ctx.issued.tier, notice_id=notice_id, kind=kind, addressee_id=worker.worker_id, contact=contact,
+            language=worker.language, expires=ctx.issued.expires,
+        )  # fmt: skip
+
+
+def _choose(pairs: dict[str, list[Any]], entries: dict[str, WorkerEntry], grid: str) -> str | None:
+    """The pair of the grid with the fewest doors; else any pair with room; None where nobody has room."""
+    free = [(row.assigned + n, worker_id) for worker_id, (row, n) in pairs.items() if row.assigned + n < row.capacity]
+    near = [(n, w) for n, w in free if grid in entries[w].grids]
+    return min(near or free)[1] if free else None
+
+

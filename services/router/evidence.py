@@ -1,0 +1,163 @@
+"""EvidenceRecorded: what became of deliveries moves the paths of everybody they concern, and closes those that may close.
+
+Nothing is planned here. A path that needs a reaction (a call for help, a silent door, an unknown send) is marked with
+`react_at`; the rungs and reactions are walked in one place, in one order, by `deadlines`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router import store, tally
+from services.router.paths import drop_unsent, end, perceived
+from services.router.policy import Policy
+from services.shared.db import Connection, insert_new
+from services.shared.ledger import (
+    MAY_STILL_CLOSE,
+    SERIOUSNESS,
+    Answer,
+    Evidence,
+    SendState,
+    delivery,
+    delivery_cover,
+)
+from services.shared.messages import Profile
+
+
+async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[str], now: float) -> None:
+    """All effects of one hint, in the caller's transaction."""
+    rows = (await tx.execute(sa.select(delivery).where(delivery.c.delivery_id.in_(ids)))).all()
+    people = {r.person_id for r in rows if r.person_id}
+    people |= set(
+        (await tx.scalars(sa.select(delivery_cover.c.person_id).where(delivery_cover.c.delivery_id.in_(ids)))).all()
+    )
+    paths = {
+        p.person_id: p
+        for p in await tx.execute(
+            sa.select(store.path).where(
+                store.path.c.warning_id == warning_id, store.path.c.person_id.in_(sorted(people))
+            )
+        )
+    }
+    deltas = tally.Deltas(warning_id)
+    await tally.roads(tx, deltas, list(rows), {p: paths[p].profile_key for p in paths})
+    profiles = await store.profiles_of(tx, {p.profile_key for p in paths.values()})
+    deliveries = await store.deliveries_of(tx, warning_id, sorted(paths))
+    answers = await store.answers_of(tx, sorted({d.delivery_id for found in deliveries.values() for d in found}))
+    closed: list[str] = []
+    for person_id in sorted(paths):
+        path = paths[person_id]
+        if await _one(tx, policy, path, profiles[path.profile_key], deliveries[person_id], answers, deltas, now):
+            closed.append(person_id)
+    await drop_unsent(tx, warning_id, closed, "path closed", now)
+    await tx.execute(
+        sa.update(store.case)
+        .where(store.case.c.warning_id == warning_id, store.case.c.person_id.in_(closed), store.case.c.closed_at.is_(None))
+        .values(closed_at=now)
+    )
+    await deltas.add(tx)
+
+
+async def _one(
+    tx: Connection,
+    policy: Policy,
+    path: Any,
+    profile: Profile,
+    deliveries: Sequence[Any],
+    answers: Mapping[str, Sequence[Any]],
+    deltas: tally.Deltas,
+    now: float,
+) -> bool:
+    """Moves one path; True where it closed just now."""
+    said = sorted(
+        (
+            (a, d)
+            for d in deliveries
+            for a in answers.get(d.delivery_id, ())
+            if d.person_id == path.person_id or a.covers >= d.covers
+        ),
+        key=lambda pair: (pair[0].at, pair[0].event_key),
+    )
+    evidence = perceived(deliveries)
+    if any(d.person_id != path.person_id for d in deliveries):
+        # on a shared phone the receipt is everybody's, the answer only hers who is named (or all, if they said so)
+        evidence = max(
+            perceived([d for d in deliveries if d.person_id == path.person_id]),
+            min(evidence, int(Evidence.DELIVERED)),
+            *(int(Evidence.ACKNOWLEDGED) for _, d in said if d.person_id != path.person_id),
+        )
+    closing, shown, help_at = _judge(policy, profile, said)
+    reached = (
+        evidence >= Evidence[policy.reached_evidence.upper()]
+        or shown is not None
+        and (shown[0] in policy.reached_answers or shown[0] == Answer.SPOKE)
+    ) or any(a.answer == Answer.SPOKE for a, _ in said)
+
+    rungs = path.rungs
+    if evidence >= Evidence.DELIVERED or reached:
+        rungs |= store.DELIVERED
+    if reached:
+        rungs |= store.REACHED
+    if closing is not None:
+        rungs |= store.CLOSED | store.REACHED | store.DELIVERED
+    for bit, rung in ((store.DELIVERED, "delivered"), (store.REACHED, "reached"), (store.CLOSED, "closed")):
+        if rungs & ~path.rungs & bit:
+            deltas.person(path.profile_key, rung)
+
+    values: dict[str, Any] = {"evidence": max(path.evidence, evidence), "rungs": rungs, "help_at": help_at}
+    if shown is not None:
+        values |= {"answer": shown[0], "answer_by": shown[1]}
+    if path.state == "open" and closing is None and _wants_reaction(deliveries, said):
+        values["react_at"] = now
+    await tx.execute(
+        sa.update(store.path)
+        .where(store.path.c.warning_id == path.warning_id, store.path.c.person_id == path.person_id)
+        .values(**values)
+    )
+    if help_at is not None and path.state == "ended":
+        # an answer to an ending, or after the path ended: somebody must own it all the same
+        case = {"warning_id": path.warning_id, "person_id": path.person_id, "opened_at": help_at}
+        await insert_new(tx, store.case, [case])
+    if closing is None or path.ending == "closed":
+        return False
+    if path.state == "open" or path.ending in MAY_STILL_CLOSE:
+        await end(tx, deltas, path, "closed", f"{closing.answer} by {closing.by}", now, upgrade=path.state != "open")
+        return True
+    return False
+
+
+def _judge(
+    policy: Policy, profile: Profile, said: Sequence[tuple[Any, Any]]
+) -> tuple[Any | None, tuple[str, str] | None, float | None]:
+    """The answer that closes the path, the one to show, and when help was asked for and is still open.
+
+    After a call for help, only somebody who is there, or the person's own word that she is moving or safe, closes.
+    """
+    flags = profile.flags
+    closing_class = "cannot_judge" if "cannot_judge" in flags else "cannot_leave" if "cannot_leave" in flags else "default"
+    closing = None
+    shown: tuple[str, str] | None = None
+    help_at: float | None = None
+    for answer, _ in said:
+        if answer.answer == Answer.HELP:
+            help_at = answer.at if help_at is None else help_at
+            closing = None
+        else:
+            there = answer.by in ("officer", "supporter_with_person") or answer.answer in (Answer.MOVING, Answer.SAFE)
+            if policy.closes(closing_class, answer.answer, answer.by) and (help_at is None or there):
+                closing, help_at = answer, None
+        if shown is None or SERIOUSNESS[Answer(answer.answer)] >= SERIOUSNESS[Answer(shown[0])]:
+            shown = (answer.answer, answer.by)
+    if closing is not None:
+        shown = (closing.answer, closing.by)
+    return closing, shown, help_at
+
+
+def _wants_reaction(deliveries: Sequence[Any], said: Sequence[tuple[Any, Any]]) -> bool:
+    unknown = any(d.send_state == SendState.UNKNOWN for d in deliveries)
+    return unknown or any(
+        a.answer in (Answer.HELP, Answer.NO_ANSWER, Answer.REFUSED, Answer.UNSAFE, Answer.CANNOT_REACH) for a, _ in said
+    )

@@ -1,0 +1,294 @@
+"""What the router hears: a warning begins, a page of people opens paths, evidence moves them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router import evidence, store
+from services.router.contexts import Contexts
+from services.router.paths import put, step_time
+from services.router.plan import Context, Person, walk
+from services.router.previews import plan_preview
+from services.router.tally import Deltas
+from services.shared.db import Connection, insert_new, upsert
+from services.shared.errors import Busy
+from services.shared.faults import fault_at
+from services.shared.ledger import SendState, delivery, move_all, warning_state
+from services.shared.messages import AudienceFound, EvidenceRecorded, PersonEntry, Profile, WarningIssued, encode
+from services.shared.outbox import Receipt, digest_of, id_of
+from services.shared.service import Platform
+
+AREA_ROADS = {"broadcast": "broadcast", "area_sound": "area_sound", "cell_broadcast": "cell_broadcast", "street_sweep": "sweep"}
+
+
+class Handlers:
+    """The consumer `router`."""
+
+    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+        self._platform = platform
+        self._contexts = contexts
+
+    async def warning_issued(self, message: WarningIssued, receipt: Receipt) -> None:
+        """Area-wide roads go out at once; people come in pages. What it replaces is stopped and spoken to."""
+        async with self._platform.database.write() as tx:
+            await receipt.record(tx)
+            if message.purpose == "preview":
+                row = {"warning_id": message.warning_id, "issued": encode(message), "result": None}
+                await upsert(tx, store.preview, [row], ["warning_id"], replace=["issued", "result"])
+            else:
+                await self._begin(tx, message)
+        self._wake()
+
+    async def _begin(self, tx: Connection, message: WarningIssued) -> None:
+        row = {
+            "warning_id": message.warning_id,
+            "issued": encode(message),
+            "policy": await self._contexts.keep_policy(tx),
+            "area_left_out": {},
+            "unresolved": [],
+        }
+        if message.kind == "ending":
+            row |= {"complete": True, "total": 0}
+        if await insert_new(tx, store.warning, [row]) == 0:
+            return
+        ctx = await self._contexts.of(tx, message.warning_id)
+        if ctx is None:
+            raise Busy(f"warning {message.warning_id} has no state yet")
+        await self._doors(tx, ctx)
+        deltas = Deltas(message.warning_id)
+        await self._area(tx, ctx, deltas)
+        for about in message.replaces:
+            if message.ending != "checking":  # it tells and stops nothing
+                await self._stop(tx, about, message)
+            await insert_new(
+                tx,
+                store.job,
+                [{"warning_id": message.warning_id, "about_id": about, "kind": message.kind}],
+            )
+        await deltas.add(tx)
+
+    @staticmethod
+    async def _doors(tx: Connection, ctx: Context) -> None:
+        """Whether people may be sent: a hazard that forbids it wins over any word, one that allows it needs none."""
+        rule = "allowed" if ctx.issued.kind == "ending" else ctx.policy.door_rule(ctx.issued.hazard)
+        about = [warning_state.c.warning_id == ctx.issued.warning_id]
+        if rule == "allowed":
+            about.append(warning_state.c.doors == "ask")
+        if rule != "ask":
+            await tx.execute(sa.update(warning_state).where(*about).values(doors=rule))
+
+    async def _area(self, tx: Connection, ctx: Context, deltas: Deltas) -> None:
+        """One delivery to the whole area a road; a road without a driver is left out and said so."""
+        rows, left_out = [], {}
+        ending = ctx.issued.kind == "ending"
+        for step, word in ctx.policy.area_steps(ctx.tier):
+            road = AREA_ROADS[word]
+            why = ctx.roads.get(road, "no_driver")
+            if why or (ending and word != "broadcast"):
+                left_out[word] = why or "not for endings"
+                continue
+            at = step.when(ctx.issued.released, ctx.issued.impact)
+            rows.append(
+                {
+                    "delivery_id": id_of(ctx.issued.warning_id, "area", road),
+                    "warning_id": ctx.issued.warning_id,
+                    "purpose": "ending" if ending else "warning",
+                    "tier": ctx.issued.tier,
+                    "person_id": "",
+                    "addressee_id": id_of("area", ctx.issued.warning_id),
+                    "addressee_kind": "area",
+                    "step": step.name,
+                    "road": road,
+                    "channel": ctx.channels[road],
+                    "form": "plain",
+                    "language": "",
+                    "address_key": f"area:{road}",
+                    "reason": f"{step.name}: {word}",
+                    "send_state": SendState.PENDING.value,
+                    "due_at": at,
+                    "expires_at": ctx.issued.expires,
+                    "state_at": at,
+                    "covers": 0,
+                }
+            )
+        await insert_new(tx, delivery, rows)
+        for area_row in rows:
+            deltas.road("", str(area_row["road"]), "planned")
+        await tx.execute(
+            sa.update(store.warning)
+            .where(store.warning.c.warning_id == ctx.issued.warning_id)
+            .values(area_left_out=left_out)
+        )
+
+    async def _stop(self, tx: Connection, about: str, by: WarningIssued) -> None:
+        """Nothing of the old warning goes out any more and its open paths end; who may have got it is told by a job."""
+        now = self._platform.clock.now()
+        ending = "superseded" if by.kind == "update" else "cancelled"
+        state = SendState.SUPERSEDED if by.kind == "update" else SendState.CANCELLED
+        about_it = delivery.c.warning_id == about
+        await move_all(tx, state, at=now, where=(about_it, delivery.c.send_state.in_(("pending", "retry", "leased"))))
+        await move_all(
+            tx, SendState.SUPERSEDED, at=now, state_reason="visit stopped",
+            where=(about_it, delivery.c.channel == "door", delivery.c.send_state == "accepted", delivery.c.answer == ""),
+        )  # fmt: skip
+        deltas = Deltas(about)
+        counts = await tx.execute(
+            sa.select(store.path.c.profile_key, sa.func.count())
+            .where(store.path.c.warning_id == about, store.path.c.state == "open")
+            .group_by(store.path.c.profile_key)
+        )
+        for profile_key, n in counts:
+            deltas.person(profile_key, f"ended:{ending}", n)
+        await tx.execute(
+            sa.update(store.path)
+            .where(store.path.c.warning_id == about, store.path.c.state == "open")
+            .values(state="ended", ending=ending, ended_at=now, end_reason=f"by {by.kind} {by.warning_id[:8]}",
+                    next_at=None, react_at=None)
+        )  # fmt: skip
+        await deltas.add(tx)
+
+    async def audience_found(self, message: AudienceFound, receipt: Receipt) -> None:
+        """Opens a path for each person of the page and walks its first rungs, in one transaction."""
+        async with self._platform.database.write() as tx:
+            await receipt.record(tx)
+            if message.purpose == "preview":
+                await plan_preview(tx, self._contexts, message)
+            else:
+                await self._page(tx, message)
+                fault_at("before_plan_commit")
+        fault_at("after_plan_commit")
+        self._wake()
+
+    async def _page(self, tx: Connection, message: AudienceFound) -> None:
+        ctx = await self._contexts.of(tx, message.warning_id)
+        if ctx is None:
+            raise Busy(f"page {message.page} came before its warning {message.warning_id}")
+        state = await tx.scalar(
+            sa.select(warning_state.c.state).where(warning_state.c.warning_id == message.warning_id)
+        )
+        await insert_new(
+            tx, store.profile, [{"profile_key": p.key, "body": store.encode(p)} for p in message.profiles]
+        )
+        deltas = Deltas(message.warning_id)
+        await self._open(tx, ctx, message.people, message.profiles, deltas, stopped=state != "active")
+        await self._count(tx, ctx, message)
+        await deltas.add(tx)
+
+    async def _open(
+        self,
+        tx: Connection,
+        ctx: Context,
+        people: Sequence[PersonEntry],
+        profiles: Sequence[Profile],
+        deltas: Deltas,
+        *,
+        stopped: bool,
+    ) -> None:
+        now = self._platform.clock.now()
+        rows: list[dict[str, Any]] = []
+        paths: list[dict[str, Any]] = []
+        profile_of = {entry.person_id: profiles[entry.profile].key for entry in people}
+        for entry in sorted(people, key=lambda e: e.person_id):
+            who = Person(entry, profiles[entry.profile], [])
+            deltas.person(who.profile.key, "targeted")
+            opened = self._first(ctx, who, now, stopped)
+            rows += who.deliveries
+            if opened["ending"]:
+                deltas.person(who.profile.key, f"ended:{opened['ending']}")
+            paths.append(opened)
+        await insert_new(tx, store.path, paths)
+        await put(tx, ctx, rows, deltas, profile_of, self._platform.settings.plane)
+
+    def _first(self, ctx: Context, who: Person, now: float, stopped: bool) -> dict[str, Any]:
+        """The path row of one person, its rungs up to now walked."""
+        start = ctx.start(who.profile)
+        plan = ctx.plan(who.profile, max(now, start))
+        row: dict[str, Any] = {
+            "warning_id": ctx.issued.warning_id,
+            "person_id": who.entry.person_id,
+            "profile_key": who.profile.key,
+            "household_id": who.entry.household_id,
+            "zone_id": who.entry.zone_id,
+            "grid_id": who.entry.grid_id,
+            "tier": int(ctx.tier),
+            "entry": store.encode(who.entry),
+            "state": "ended",
+            "ending": "",
+            "ended_at": now,
+            "end_reason": "",
+            "next_step": 0,
+            "next_at": None,
+        }
+        if stopped:
+            return row | {"ending": "cancelled", "end_reason": "stopped before the page came"}
+        if not plan.asked:
+            return row | {"ending": "not_asked", "end_reason": f"{plan.tier.word}: no opt-in, no high support"}
+        index = 0
+        steps = ctx.policy.steps(plan)
+        while index < len(steps) and (at := steps[index].when(start, ctx.issued.impact)) <= now:
+            walk(ctx, who, plan, steps[index], max(at, start))
+            if steps[index].every:
+                break
+            index += 1
+        following = step_time(ctx, who, index)
+        # past the last rung a short while remains for answers, then the path ends or waits for its door
+        return row | {
+            "state": "open",
+            "ended_at": None,
+            "next_step": index,
+            "next_at": now if following is None else max(following, now),
+        }
+
+    async def _count(self, tx: Connection, ctx: Context, message: AudienceFound) -> None:
+        """Pages are numbered: the audience is complete when all are in and their digest is the last page's."""
+        row = (
+            await tx.execute(sa.select(store.warning).where(store.warning.c.warning_id == message.warning_id))
+        ).one()
+        seen = int(row.digest_seen, 16) ^ int(digest_of(p.person_id for p in message.people), 16)
+        values: dict[str, Any] = {"pages": row.pages + 1, "digest_seen": f"{seen:032x}"}
+        last, total, digest = row.last_page, row.total, row.digest
+        if message.last:
+            last, total, digest = message.page, message.total, message.digest
+            values |= {"last_page": last, "total": total, "digest": digest,
+                       "unresolved": [list(u) for u in message.unresolved]}  # fmt: skip
+            hours = max(0.0, ctx.too_late - self._platform.clock.now()) / 3600
+            await insert_new(
+                tx,
+                store.worker,
+                [
+                    {
+                        "warning_id": message.warning_id,
+                        "worker_id": w.worker_id,
+                        "entry": store.encode(w),
+                        "capacity": int(w.doors_per_hour * hours),
+                    }
+                    for w in message.workers
+                ],
+            )
+        values["complete"] = last >= 0 and row.pages + 1 == last + 1 and f"{seen:032x}" == digest
+        await tx.execute(
+            sa.update(store.warning).where(store.warning.c.warning_id == message.warning_id).values(**values)
+        )
+
+    async def evidence_recorded(self, message: EvidenceRecorded, receipt: Receipt) -> None:
+        async with self._platform.database.write() as tx:
+            await receipt.record(tx)
+            key = await tx.scalar(
+                sa.select(store.warning.c.policy).where(store.warning.c.warning_id == message.warning_id)
+            )
+            if key is None:
+                raise Busy(f"evidence came before its warning {message.warning_id}")
+            policy = await self._contexts.policy(tx, key)
+            await evidence.record(tx, policy, message.warning_id, message.ids, self._platform.clock.now())
+            fault_at("before_evidence_commit")
+        fault_at("after_evidence_commit")
+        self._wake()
+
+    def _wake(self) -> None:
+        self._platform.waker("router").set()
+        self._platform.waker("channels").set()
+
+

@@ -1,0 +1,122 @@
+"""The live page: the missing are the headline; a preview before sending; one path in words. Plain, no script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from aiohttp import web
+
+from services.router import report, store
+from services.router.api import say_doors
+from services.router.contexts import Contexts
+from services.router.plan import FIRE_SERVICE
+from services.shared import audit
+from services.shared.errors import NotFound, Refused
+from services.shared.ledger import warning_state, warning_text
+from services.shared.messages import WarningIssued, decode
+from services.shared.service import Platform
+from services.shared.tier import Tier
+from services.shared.web import caller, page
+
+
+class Pages:
+    """The handlers of /live."""
+
+    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+        self._platform = platform
+        self._contexts = contexts
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return (
+            web.get("/live/{warning_id}", self.live),
+            web.get("/live/{warning_id}/preview", self.preview),
+            web.get("/live/{warning_id}/path/{person_id}", self.path),
+            web.post("/live/{warning_id}/doors", self.doors),
+        )
+
+    async def live(self, request: web.Request) -> web.Response:
+        who = await caller(request, "read")
+        warning_id = request.match_info["warning_id"]
+        async with self._platform.database.read() as db:
+            figures = await report.coverage(db, warning_id)
+            missing = await report.missing(db, warning_id)
+            cases = await report.cases(db, warning_id)
+            state = (
+                await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))
+            ).one()
+            text = (
+                await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))
+            ).one()
+            profiles = await store.profiles_of(db, {m.profile_key for m in missing})
+        parts = text.parts
+        return page(
+            "live.html",
+            who=who,
+            figures=figures,
+            missing=[(m, profiles[m.profile_key]) for m in missing],
+            cases=cases,
+            state=state,
+            tier=Tier(state.tier) if state.tier else None,
+            part=parts[parts["languages"][0]],
+            offset=parts.get("utc_offset_min", 0),
+            now=self._platform.clock.now(),
+            fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
+        )
+
+    async def preview(self, request: web.Request) -> web.Response:
+        """Whom it reaches, by group and road, and who has no road; the deciding buttons post to the console."""
+        who = await caller(request, "draft")
+        warning_id = request.match_info["warning_id"]
+        async with self._platform.database.read() as db:
+            row = (
+                await db.execute(sa.select(store.preview).where(store.preview.c.warning_id == warning_id))
+            ).first()
+            state = (
+                await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))
+            ).first()
+            text = (
+                await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))
+            ).first()
+        if state is None or text is None:
+            raise NotFound(f"there is no draft {warning_id}", field="warning_id", given=warning_id)
+        issued = decode(row.issued) if row is not None else None
+        if issued is not None and not isinstance(issued, WarningIssued):
+            raise NotFound(f"the preview of {warning_id} cannot be read: make it again", field="warning_id")
+        parts = text.parts
+        hazard = issued.hazard if issued is not None else "unknown"
+        return page(
+            "preview.html",
+            who=who,
+            warning_id=warning_id,
+            state=state,
+            tier=Tier(state.tier) if state.tier else None,
+            result=row.result if row is not None else None,
+            hazard=hazard,
+            door_rule=self._contexts.current.door_rule(hazard),
+            part=parts[parts["languages"][0]],
+            offset=parts.get("utc_offset_min", 0),
+            tier_reason=parts.get("tier_reason", ""),
+            notes=parts.get("notes", []),
+        )
+
+    async def path(self, request: web.Request) -> web.Response:
+        who = await caller(request, "read")
+        warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
+        async with self._platform.database.read() as db:
+            found = await report.path(db, self._contexts, warning_id, person_id)
+        async with self._platform.database.write() as tx:
+            await audit.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
+        return page("path.html", who=who, path=found)
+
+    async def doors(self, request: web.Request) -> web.Response:
+        who = await caller(request, "command")
+        form = await request.post()
+        word, commander = str(form.get("word", "")), str(form.get("commander", "")).strip()
+        if word not in ("safe", "unsafe"):
+            raise Refused("word: choose safe or unsafe", field="word", rule="closed_list", given=word)
+        if len(commander) < 2:
+            raise Refused("commander: enter who says so, by name and office", field="commander", rule="required")
+        warning_id = request.match_info["warning_id"]
+        await say_doors(self._platform, who, warning_id, word, commander[:80])
+        raise web.HTTPSeeOther(f"/live/{warning_id}")

@@ -1,0 +1,131 @@
+"""The life of paths in the ledger: opened by a page, moved by rungs and answers, ended once with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router import store
+from services.router.plan import Context, Person
+from services.router.tally import Deltas
+from services.shared.db import Connection, insert_new
+from services.shared.ledger import Evidence, SendState, delivery, delivery_cover, move_all
+from services.shared.messages import HINT_IDS, DeliveryDue
+from services.shared.outbox import new_id, say
+
+UNIQUE = ("warning_id", "channel", "address_key", "form", "language", "try_no")
+
+
+async def put(
+    tx: Connection, ctx: Context, rows: Sequence[dict[str, Any]], deltas: Deltas, profile_of: Mapping[str, str], plane: str
+) -> None:
+    """Inserts deliveries; one phone that several people share gets one message that covers them all."""
+    if not rows:
+        return
+    rows = sorted(rows, key=lambda r: str(r["delivery_id"]))
+    shared = await _shared(tx, rows)
+    new: list[dict[str, Any]] = []
+    mine: dict[tuple[Any, ...], dict[str, Any]] = {}
+    covers: list[dict[str, Any]] = []
+    for row in sorted(rows, key=lambda r: str(r["person_id"])):
+        key = tuple(row[c] for c in UNIQUE)
+        there = shared.get(key) or (mine[key]["delivery_id"], mine[key]["person_id"]) if key in shared or key in mine else None
+        if there is None:
+            mine[key] = row
+            new.append(row)
+        elif there[1] != row["person_id"]:
+            covers.append({"delivery_id": there[0], "person_id": row["person_id"]})
+    new.sort(key=lambda r: str(r["delivery_id"]))
+    await insert_new(tx, delivery, new)
+    for row in new:
+        deltas.road(profile_of.get(row["person_id"], ""), row["road"], "planned")
+    if covers:
+        covers.sort(key=lambda c: (str(c["delivery_id"]), str(c["person_id"])))
+        await insert_new(tx, delivery_cover, covers)
+        ids = sorted({c["delivery_id"] for c in covers})
+        counted = (
+            sa.select(sa.func.count())
+            .where(delivery_cover.c.delivery_id == delivery.c.delivery_id)
+            .scalar_subquery()
+        )
+        await tx.execute(sa.update(delivery).where(delivery.c.delivery_id.in_(ids)).values(covers=1 + counted))
+    due = [str(r["delivery_id"]) for r in new if r["channel"] != "door" or r["slot"]]
+    await say(
+        tx,
+        [
+            DeliveryDue(
+                msg_id=new_id(), plane=plane, warning_id=ctx.issued.warning_id, tier=ctx.issued.tier,
+                ids=tuple(due[i : i + HINT_IDS]),
+            )
+            for i in range(0, len(due), HINT_IDS)
+        ],
+    )  # fmt: skip
+
+
+async def _shared(tx: Connection, rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], tuple[str, str]]:
+    """Deliveries that stand on the same phone in the same form already: unique key > (delivery, person)."""
+    keys = sorted({r["address_key"] for r in rows})
+    found = await tx.execute(
+        sa.select(delivery.c.delivery_id, delivery.c.person_id, *(delivery.c[c] for c in UNIQUE)).where(
+            delivery.c.warning_id == rows[0]["warning_id"], delivery.c.address_key.in_(keys)
+        )
+    )
+    return {tuple(getattr(row, c) for c in UNIQUE): (row.delivery_id, row.person_id) for row in found}
+
+
+def step_time(ctx: Context, person: Person, index: int) -> float | None:
+    """When the rung `index` of a person's ladder falls due; None past the last."""
+    start = ctx.start(person.profile)
+    steps = ctx.policy.steps(ctx.plan(person.profile, start))
+    if index >= len(steps):
+        return None
+    return steps[index].when(start, ctx.issued.impact)
+
+
+async def end(
+    tx: Connection, deltas: Deltas, path: Any, ending: str, reason: str, at: float, *, upgrade: bool = False
+) -> None:
+    """Gives a path its one ending; a later fact may still turn an explained ending into closed."""
+    before = path.ending
+    where = [store.path.c.warning_id == path.warning_id, store.path.c.person_id == path.person_id]
+    where.append(store.path.c.ending == before if upgrade else store.path.c.state == "open")
+    result = await tx.execute(
+        sa.update(store.path)
+        .where(*where)
+        .values(state="ended", ending=ending, ended_at=at, end_reason=reason[:60], next_at=None, react_at=None)
+    )
+    if result.rowcount:
+        deltas.person(path.profile_key, f"ended:{ending}")
+        if before:
+            deltas.person(path.profile_key, f"ended:{before}", -1)
+
+
+async def drop_unsent(tx: Connection, warning_id: str, person_ids: Sequence[str], reason: str, at: float) -> None:
+    """Takes back what was not sent and visits not begun; a message that covers others goes on for them."""
+    if not person_ids:
+        return
+    about = (
+        delivery.c.warning_id == warning_id,
+        delivery.c.person_id.in_(person_ids),
+        delivery.c.covers == 1,
+    )
+    await move_all(
+        tx, SendState.SUPPRESSED, at=at, state_reason=reason,
+        where=(*about, delivery.c.send_state.in_(("pending", "retry"))),
+    )  # fmt: skip
+    await move_all(
+        tx, SendState.SUPERSEDED, at=at, state_reason=reason,
+        where=(*about, delivery.c.channel == "door", delivery.c.send_state == "accepted", delivery.c.answer == ""),
+    )  # fmt: skip
+
+
+def own(row: Any) -> bool:
+    """Whether a delivery speaks of what the person herself perceived."""
+    return row.addressee_kind in ("person", "facility", "door")
+
+
+def perceived(rows: Sequence[Any]) -> int:
+    """The strongest evidence about the person herself."""
+    return max((int(r.evidence) for r in rows if own(r)), default=int(Evidence.NONE))

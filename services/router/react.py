@@ -1,0 +1,135 @@
+"""What a path does about answers that do not close it: help, a silent door, a refusal, danger, an unknown send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from services.router.plan import Context, Person, another, door, fire_list, knock_again
+from services.router.policy import PathPlan
+from services.shared.ledger import Answer, SendState
+from services.shared.tier import Tier
+
+HELP_AT_DOOR_S = 5400.0  # after this long the rescue service, which has the name since the first minute, is on its own
+UNKNOWN_GIVES_UP_S = 600.0
+
+
+@dataclass
+class Reaction:
+    """New rows, deliveries to try again or give up, an ending, and when to look again."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    retry: list[str] = field(default_factory=list)
+    give_up: list[str] = field(default_factory=list)
+    ending: tuple[str, str] | None = None
+    open_case: bool = False
+    again_at: float | None = None
+
+    def later(self, when: float) -> None:
+        self.again_at = when if self.again_at is None else min(self.again_at, when)
+
+
+def react(ctx: Context, person: Person, plan: PathPlan, now: float) -> Reaction:
+    """Works out from the ledger alone what is to be done now; asked twice, it adds nothing."""
+    found = Reaction()
+    _unknown(ctx, person, plan, now, found)
+    _help(ctx, person, plan, now, found)
+    _door(ctx, person, plan, now, found)
+    for row in found.rows:
+        person.deliveries.append(row)
+    return found
+
+
+def _unknown(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """Red: silence for a minute goes out on another road; with none left, the same once more: a double beats silence."""
+    wait = ctx.policy.tiers[ctx.tier].unknown_after_s
+    for d in person.deliveries:
+        if d["send_state"] != SendState.UNKNOWN or d["person_id"] != person.entry.person_id:
+            continue
+        since = now - d["state_at"]
+        if wait is None:
+            if since >= UNKNOWN_GIVES_UP_S:
+                found.give_up.append(d["delivery_id"])
+            else:
+                found.later(d["state_at"] + UNKNOWN_GIVES_UP_S)
+        elif since < wait:
+            found.later(d["state_at"] + wait)
+        elif d["addressee_kind"] in ("person", "facility") and any(u.road not in person.tried() for u in plan.roads):
+            found.rows += another(ctx, person, plan, "unknown", f"{d['road']} unknown for {wait:.0f} s", now)
+            found.give_up.append(d["delivery_id"])
+        elif d["ambiguous"] < 2:
+            found.retry.append(d["delivery_id"])
+        else:
+            found.give_up.append(d["delivery_id"])
+
+
+def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """Help opens a case and the door, for everybody: whoever asks is a resident in need from that moment."""
+    if person.help_at is None:
+        return
+    found.open_case = True
+    if not plan.door_applies:
+        found.rows += fire_list(ctx, person, _with_door(plan), "asked for help", now, "help")
+        return
+    found.rows += door(ctx, person, plan, "asked for help", now, "help", urgent=True)
+
+
+def _with_door(plan: PathPlan) -> PathPlan:
+    return replace(plan, door_applies=True)
+
+
+def _door(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    visits = person.visits()
+    if not visits:
+        return
+    last = visits[-1]
+    answer, at = last["answer"], last["answer_at"] or now
+    again = at + ctx.policy.second_knock_s
+    first = int(last["try_no"]) == 1
+    if answer == Answer.HELP:
+        found.rows += fire_list(ctx, person, plan, "help needed at the door", now, "door.help")
+        if now >= at + HELP_AT_DOOR_S:
+            found.ending = ("handed_to_rescue", "help needed at the door")
+        else:
+            found.later(at + HELP_AT_DOOR_S)
+    elif answer == Answer.NO_ANSWER and first:
+        found.rows += knock_again(ctx, person, plan, "no answer at the first visit", again)
+    elif answer == Answer.NO_ANSWER:
+        found.rows += fire_list(ctx, person, plan, "no answer at two visits", now, "door.silent")
+        found.ending = ("handed_to_rescue", "no answer at two visits")
+    elif answer == Answer.REFUSED and first:
+        found.rows += knock_again(ctx, person, plan, "refused once: told of the danger again", again)
+    elif answer == Answer.REFUSED:
+        found.ending = ("refused", "refused at two visits")
+    elif answer == Answer.UNSAFE:
+        found.rows += fire_list(ctx, person, plan, "unsafe to go to the door", now, "door.unsafe")
+        found.ending = ("handed_to_rescue", "officer: unsafe to go there")
+
+
+def final(ctx: Context, person: Person, plan: PathPlan) -> tuple[str, str] | None:
+    """The ending when the last rung has been walked and nothing closed the path; None where it stays open.
+
+    A resident in orange and red stays open while a door is; there is no ending by the clock.
+    """
+    if plan.tier == Tier.BLUE:
+        return "sent", "blue ends with sending"
+    if not plan.door_applies:
+        return "unconfirmed", "subscriber: no answer that closes"
+    if plan.tier == Tier.YELLOW:
+        asked = any(d["addressee_kind"] == "worker" for d in person.deliveries)
+        return ("officer_contact", "officer asked to contact") if asked else ("sent", "yellow: no further rung")
+    if _waiting_for_door(person.visits()):
+        return None
+    if person.on_fire_list():
+        if ctx.doors == "unsafe":
+            return "unsafe_by_commander", "commander: nobody may be sent; name with the fire service"
+        return "handed_to_rescue", "name on the fire service's list"
+    return None
+
+
+def _waiting_for_door(visits: Sequence[Any]) -> bool:
+    return any(
+        d["send_state"] in ("pending", "retry", "leased", "sending", "accepted", "delivered") and d["answer"] in ("", "help")
+        for d in visits
+    )

@@ -1,0 +1,58 @@
+"""Wires the router: what it hears, its clockwork, its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from services.router.api import Api
+from services.router.contexts import Contexts
+from services.router.deadlines import Deadlines
+from services.router.doors import Doors
+from services.router.endings import Endings
+from services.router.handlers import Handlers
+from services.router.pages import Pages
+from services.shared.service import Platform
+
+
+class RouterService:
+    """Gives each person a path and walks it until it has ended."""
+
+    name = "router"
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self.contexts = Contexts(platform.settings.policy)
+        self._handlers = Handlers(platform, self.contexts)
+        self._deadlines = Deadlines(platform, self.contexts)
+        self._doors = Doors(platform, self.contexts)
+        self._endings = Endings(platform, self.contexts)
+        self._api = Api(platform, self.contexts)
+        self._pages = Pages(platform, self.contexts)
+
+    def subscribe(self) -> None:
+        bus = self._platform.bus
+        bus.subscribe(self.name, "WarningIssued", self._handlers.warning_issued)
+        bus.subscribe(self.name, "AudienceFound", self._handlers.audience_found)
+        bus.subscribe(self.name, "EvidenceRecorded", self._handlers.evidence_recorded)
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        yield from self._api.routes()
+        yield from self._pages.routes()
+
+    async def start(self) -> None:
+        """The ledger says where every path stands."""
+
+    async def stop(self) -> None:
+        """Nothing is held in memory."""
+
+    async def work(self) -> bool:
+        """Due rungs and reactions, then doors, then endings."""
+        walked = await self._deadlines.work()
+        assigned = await self._doors.work()
+        told = await self._endings.work()
+        return walked or assigned or told
+
+    async def next_at(self) -> float | None:
+        return await self._deadlines.next_at()

@@ -1,0 +1,181 @@
+"""What the router remembers: warnings it walks people through, one path a person, officers' room, tallies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from services.shared.db import Connection, Id, chunks, metadata
+from services.shared.ledger import answer_log, delivery, delivery_cover
+from services.shared.messages import PersonEntry, Profile, WorkerEntry
+
+warning = sa.Table(
+    "router_warning",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("issued", sa.LargeBinary, nullable=False, comment="the WarningIssued message"),
+    sa.Column("policy", sa.String(64), nullable=False, comment="a running warning keeps its policy"),
+    sa.Column("pages", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("last_page", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("total", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("digest", sa.String(32), nullable=False, server_default=""),
+    sa.Column("digest_seen", sa.String(32), nullable=False, server_default="0"),
+    sa.Column("complete", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("area_left_out", sa.JSON, nullable=False, comment="area-wide road > why it was not used"),
+    sa.Column("unresolved", sa.JSON, nullable=False, comment="geocodes no table knows"),
+)
+policy_text = sa.Table(
+    "router_policy",
+    metadata,
+    sa.Column("policy", sa.String(64), primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+)
+profile = sa.Table(
+    "router_profile",
+    metadata,
+    sa.Column("profile_key", sa.String(32), primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+path = sa.Table(
+    "router_path",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("person_id", Id, primary_key=True),
+    sa.Column("profile_key", sa.String(32), nullable=False),
+    sa.Column("household_id", Id, nullable=False),
+    sa.Column("zone_id", sa.String(64), nullable=False),
+    sa.Column("grid_id", sa.String(64), nullable=False),
+    sa.Column("tier", sa.SmallInteger, nullable=False),
+    sa.Column("entry", sa.LargeBinary, nullable=False, comment="the page row, with the sealed dossier"),
+    sa.Column("state", sa.String(6), nullable=False),
+    sa.Column("ending", sa.String(20), nullable=False, server_default=""),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("end_reason", sa.String(60), nullable=False, server_default=""),
+    sa.Column("next_step", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("next_at", sa.Float, comment="warning time of the next rung"),
+    sa.Column("react_at", sa.Float, comment="warning time to look at answers and unknown sends"),
+    sa.Column("evidence", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("answer", sa.String(12), nullable=False, server_default=""),
+    sa.Column("answer_by", sa.String(24), nullable=False, server_default=""),
+    sa.Column("rungs", sa.SmallInteger, nullable=False, server_default="0", comment="bits: delivered, reached, closed"),
+    sa.Column("help_at", sa.Float),
+    sa.CheckConstraint("state IN ('open','ended')", name="state"),
+    sa.CheckConstraint("(state = 'open') = (ending = '')", name="one_ending"),
+)
+_waiting = sa.and_(path.c.state == "open", sa.or_(path.c.next_at.is_not(None), path.c.react_at.is_not(None)))
+sa.Index("ix_router_path_due", path.c.next_at, path.c.react_at, sqlite_where=_waiting, postgresql_where=_waiting)
+worker = sa.Table(
+    "router_worker",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("worker_id", Id, primary_key=True),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    sa.Column("capacity", sa.Integer, nullable=False, comment="doors this pair can do until it is too late"),
+    sa.Column("assigned", sa.Integer, nullable=False, server_default="0"),
+)
+case = sa.Table(
+    "router_case",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("person_id", Id, primary_key=True),
+    sa.Column("opened_at", sa.Float, nullable=False),
+    sa.Column("owner", Id, nullable=False, server_default=""),
+    sa.Column("closed_at", sa.Float),
+    comment="a call for help, owned by somebody until it is closed",
+)
+tally = sa.Table(
+    "router_tally",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("profile_key", sa.String(32), primary_key=True),
+    sa.Column("road", sa.String(24), primary_key=True, comment="empty for people"),
+    sa.Column("rung", sa.String(24), primary_key=True),
+    sa.Column("slot", Id, primary_key=True, server_default=""),
+    sa.Column("n", sa.Integer, nullable=False),
+)
+preview = sa.Table(
+    "router_preview",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("issued", sa.LargeBinary, nullable=False),
+    sa.Column("result", sa.JSON, comment="null until the registry has counted"),
+)
+job = sa.Table(
+    "router_job",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True, comment="the ending or update that speaks"),
+    sa.Column("about_id", Id, primary_key=True, comment="the warning whose receivers it speaks to"),
+    sa.Column("kind", sa.String(12), nullable=False),
+    sa.Column("done", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+DELIVERED, REACHED, CLOSED = 1, 2, 4  # bits of path.rungs
+
+
+async def deliveries_of(db: Connection, warning_id: str, people: Sequence[str]) -> dict[str, list[Any]]:
+    """Everything planned for these people under one warning, oldest first, by person; shared phones included."""
+    found: dict[str, list[Any]] = {p: [] for p in people}
+    for part in chunks(people, 500):
+        for row in await db.execute(
+            sa.select(delivery)
+            .where(delivery.c.warning_id == warning_id, delivery.c.person_id.in_(part))
+            .order_by(delivery.c.due_at, delivery.c.delivery_id)
+        ):
+            found[row.person_id].append(row)
+        covered = await db.execute(
+            sa.select(delivery_cover.c.person_id.label("covered_id"), delivery)
+            .join(delivery, delivery.c.delivery_id == delivery_cover.c.delivery_id)
+            .where(delivery_cover.c.person_id.in_(part), delivery.c.warning_id == warning_id)
+            .order_by(delivery.c.due_at, delivery.c.delivery_id)
+        )
+        for row in covered:
+            found[row.covered_id].append(row)
+    return found
+
+
+async def answers_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, list[Any]]:
+    """What was answered on these deliveries, oldest first, by delivery."""
+    found: dict[str, list[Any]] = {}
+    for part in chunks(delivery_ids, 500):
+        for row in await db.execute(
+            sa.select(answer_log)
+            .where(answer_log.c.delivery_id.in_(part), answer_log.c.answer != "")
+            .order_by(answer_log.c.at, answer_log.c.event_key)
+        ):
+            found.setdefault(row.delivery_id, []).append(row)
+    return found
+
+
+async def profiles_of(db: Connection, keys: Iterable[str]) -> dict[str, Profile]:
+    """Profiles by key."""
+    rows = await db.execute(sa.select(profile).where(profile.c.profile_key.in_(sorted(set(keys)))))
+    return {row.profile_key: decode_profile(row.body) for row in rows}
+
+
+async def workers_of(db: Connection, warning_id: str) -> list[Any]:
+    """The pairs on shift for a warning, by id."""
+    rows = await db.execute(sa.select(worker).where(worker.c.warning_id == warning_id).order_by(worker.c.worker_id))
+    return list(rows.all())
+
+
+_person = msgspec.msgpack.Decoder(PersonEntry)
+_profile = msgspec.msgpack.Decoder(Profile)
+_worker = msgspec.msgpack.Decoder(WorkerEntry)
+
+
+def decode_person(body: bytes) -> PersonEntry:
+    return _person.decode(body)
+
+
+def decode_profile(body: bytes) -> Profile:
+    return _profile.decode(body)
+
+
+def decode_worker(body: bytes) -> WorkerEntry:
+    return _worker.decode(body)
+
+
+encode = msgspec.msgpack.encode

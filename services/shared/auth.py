@@ -1,0 +1,195 @@
+"""Who may do what: API keys with a grant, short signed cookies made of them, and MACs on links.
+
+A key is 256 random bits, shown once and stored as SHA-256. A cookie is minted by the gateway and verified anywhere.
+A link's MAC says that we made the link for that id and that use; it opens nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from services.shared.clock import wall
+from services.shared.db import Connection, Database, Id, insert_new, metadata
+from services.shared.errors import NotAllowed, Refused
+from services.shared.outbox import id_of, new_id
+from services.shared.tier import Tier
+
+Action = Literal["read", "draft", "send", "cancel", "command", "register"]
+ACTIONS: tuple[Action, ...] = ("read", "draft", "send", "cancel", "command", "register")
+
+authority = sa.Table(
+    "authority",
+    metadata,
+    sa.Column("authority_id", Id, primary_key=True),
+    sa.Column("name", sa.String(80), nullable=False, unique=True),
+)
+grant = sa.Table(
+    "auth_grant",
+    metadata,
+    sa.Column("grant_id", Id, primary_key=True),
+    sa.Column("authority_id", Id, sa.ForeignKey("authority.authority_id"), nullable=False),
+    sa.Column("actions", sa.JSON, nullable=False),
+    sa.Column("max_tier", sa.SmallInteger, nullable=False),
+    sa.Column("area", sa.Text, nullable=False, server_default="", comment="GeoJSON; empty for anywhere"),
+)
+api_key = sa.Table(
+    "api_key",
+    metadata,
+    sa.Column("key_id", Id, primary_key=True),
+    sa.Column("grant_id", Id, sa.ForeignKey("auth_grant.grant_id"), nullable=False),
+    sa.Column("label", sa.String(80), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False, unique=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("revoked_at", sa.Float),
+)
+
+
+class Who(msgspec.Struct, frozen=True):
+    """An authenticated caller and how far the grant reaches."""
+
+    key_id: str
+    label: str
+    authority: str
+    actions: tuple[str, ...]
+    max_tier: int
+    area: str = ""
+
+    def must(self, action: Action, tier: Tier | None = None) -> None:
+        """Raises NotAllowed where the grant does not cover the action or the tier."""
+        if action not in self.actions:
+            raise NotAllowed(
+                f"the key {self.label!r} may not {action}: its grant allows {', '.join(self.actions)}; ask for another key",
+                field="Authorization",
+                rule="grant.actions",
+                given=action,
+            )
+        if tier is not None and tier > self.max_tier:
+            raise NotAllowed(
+                f"the key {self.label!r} may go up to {Tier(self.max_tier).word}, not {tier.word}: "
+                "ask for a key with a higher grant",
+                field="tier",
+                rule="grant.max_tier",
+                given=tier.word,
+            )
+
+
+async def create_key(
+    database: Database, *, name: str, label: str, actions: Sequence[str], max_tier: Tier, area: str = ""
+) -> str:
+    """Makes authority and grant where missing and a new key; returns the key, which is not stored."""
+    unknown = sorted(set(actions) - set(ACTIONS))
+    if unknown:
+        raise Refused(
+            f"there is no action {unknown[0]!r}: use {', '.join(ACTIONS)}", field="actions", given=unknown[0]
+        )
+    key = f"toc_{secrets.token_urlsafe(32)}"
+    authority_id = id_of("authority", name)
+    async with database.write() as tx:
+        await insert_new(tx, authority, [{"authority_id": authority_id, "name": name}])
+        grant_id = new_id()
+        await tx.execute(
+            sa.insert(grant).values(
+                grant_id=grant_id,
+                authority_id=authority_id,
+                actions=sorted(set(actions)),
+                max_tier=int(max_tier),
+                area=area,
+            )
+        )
+        await tx.execute(
+            sa.insert(api_key).values(
+                key_id=new_id(), grant_id=grant_id, label=label, sha256=_hash(key), created_at=wall()
+            )
+        )
+    return key
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+async def who_is(db: Connection, key: str) -> Who | None:
+    """The caller a key belongs to, or None."""
+    row = (
+        await db.execute(
+            sa.select(api_key.c.key_id, api_key.c.label, grant, authority.c.name)
+            .join(grant, grant.c.grant_id == api_key.c.grant_id)
+            .join(authority, authority.c.authority_id == grant.c.authority_id)
+            .where(api_key.c.sha256 == _hash(key), api_key.c.revoked_at.is_(None))
+        )
+    ).first()
+    if row is None:
+        return None
+    return Who(row.key_id, row.label, row.name, tuple(row.actions), row.max_tier, row.area)
+
+
+async def still_valid(db: Connection, key_id: str) -> bool:
+    """Whether the key behind a cookie has not been revoked."""
+    found = await db.scalar(
+        sa.select(sa.func.count()).select_from(api_key).where(api_key.c.key_id == key_id, api_key.c.revoked_at.is_(None))
+    )
+    return bool(found)
+
+
+class Signer:
+    """MACs with the installation's key: cookies that carry a caller, short codes that vouch for a link."""
+
+    COOKIE_S = 12 * 3600
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def _mac(self, use: str, body: bytes) -> bytes:
+        return hmac.new(self._key, use.encode() + b"\0" + body, hashlib.sha256).digest()
+
+    def cookie(self, who: Who) -> str:
+        """A cookie that lives 12 hours."""
+        body = msgspec.json.encode((who, wall() + self.COOKIE_S))
+        return _b64(body) + "." + _b64(self._mac("cookie", body))
+
+    def read_cookie(self, value: str) -> Who | None:
+        """The caller, or None where the cookie is old, altered or none of ours."""
+        head, _, tail = value.partition(".")
+        try:
+            body, mac = _unb64(head), _unb64(tail)
+        except ValueError:
+            return None
+        if not hmac.compare_digest(mac, self._mac("cookie", body)):
+            return None
+        who, until = msgspec.json.decode(body, type=tuple[Who, float])
+        return who if wall() < until else None
+
+    def code(self, use: str, subject: str) -> str:
+        """80 bits that vouch for one use of one id, URL-safe."""
+        return base64.b32encode(self._mac(use, subject.encode())[:10]).decode().lower()
+
+    def token(self, use: str, subject: str) -> str:
+        """subject.code, as links and callback URLs carry it."""
+        return f"{subject}.{self.code(use, subject)}"
+
+    def subject(self, use: str, token: str) -> str:
+        """The id a token vouches for; NotAllowed where it was altered or made for another use."""
+        subject, _, code = token.partition(".")
+        if not hmac.compare_digest(code.encode(), self.code(use, subject).encode()):
+            raise NotAllowed(
+                "this link is not complete or not one of ours: open it again from the message you got",
+                field="link",
+                rule="link.mac",
+            )
+        return subject
+
+
+def _b64(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def _unb64(value: str) -> bytes:
+    return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))

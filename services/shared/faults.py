@@ -1,0 +1,37 @@
+"""Named points at which a test may kill the process, to show that what is on disk carries on by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+POINTS = (
+    "after_ingest_commit",
+    "before_page_commit",
+    "after_page_commit",
+    "before_plan_commit",
+    "after_plan_commit",
+    "after_claim",
+    "after_intent",
+    "after_provider_accept",
+    "after_outcome_commit",
+    "before_callback_commit",
+    "after_callback_commit",
+    "before_evidence_commit",
+    "after_evidence_commit",
+    "before_deadline_commit",
+    "after_deadline_commit",
+    "after_cancel_commit",
+)
+
+_point, _, _count = os.environ.get("TOCSIN_FAULT_AT", "").partition(":")
+_left = int(_count or 1)
+
+
+def fault_at(point: str) -> None:
+    """Kills this process outright the n-th time `point` is passed, if TOCSIN_FAULT_AT=point:n asks for it."""
+    global _left
+    if point == _point:
+        _left -= 1
+        if _left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,144 @@
+"""Sealed addresses: the registry can seal and not open, channels can open, everybody else holds ciphertext.
+
+The registry makes a data key for each import page (at most 1,000 people), seals with AES-256-GCM (the contact's id is
+the associated data), wraps the key for channels' X25519 public key and forgets it. `page_key` holds wrapped keys.
+An address is found again by its address_key, HMAC-SHA256(index key, normalised address), never by its value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from services.shared.db import Id, metadata
+from services.shared.errors import Broken
+from services.shared.outbox import new_id
+
+page_key = sa.Table(
+    "page_key",
+    metadata,
+    sa.Column("key_id", Id, primary_key=True),
+    sa.Column("public_id", sa.String(16), nullable=False, comment="which channels key it is wrapped for"),
+    sa.Column("wrapped", sa.LargeBinary, nullable=False),
+)
+PAGE_SIZE = 1000
+_INFO = b"tocsin page key v1"
+
+
+class Dossier(msgspec.Struct, array_like=True, frozen=True):
+    """What an officer or helper needs to find and meet a person; no diagnosis, no national id."""
+
+    call_name: str
+    address: str
+    people: int = 1
+    wake: str = ""  # bell, flash, key with neighbour ...
+    talk: str = ""  # sign, card, slow, language
+    moves: str = ""  # walks, wheelchair, carry 2 ...
+    note: str = ""
+    floor: int = 0
+
+
+def address_key(index_key: bytes, kind: str, address: str) -> str:
+    """The name under which an address is found; voice and sms of one number share it, e-mail has its own."""
+    normal = address.strip().lower() if kind == "email" else "".join(c for c in address if c.isdigit() or c == "+")
+    return hmac.new(index_key, normal.encode(), hashlib.sha256).hexdigest()
+
+
+class Sealer:
+    """The registry's side: one page key at a time, forgotten with the object."""
+
+    def __init__(self, public: bytes) -> None:
+        self.key_id = new_id()
+        key = os.urandom(32)
+        self._aead = AESGCM(key)
+        ephemeral = X25519PrivateKey.generate()
+        shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(public))
+        ephemeral_public = ephemeral.public_key().public_bytes_raw()
+        wrapping = _derive(shared, ephemeral_public + public)
+        nonce = os.urandom(12)
+        self.wrapped = ephemeral_public + nonce + AESGCM(wrapping).encrypt(nonce, key, self.key_id.encode())
+        self.public_id = public_id(public)
+
+    def row(self) -> dict[str, object]:
+        """The `page_key` row that lets channels open what this sealer sealed."""
+        return {"key_id": self.key_id, "public_id": self.public_id, "wrapped": self.wrapped}
+
+    def seal(self, value: bytes, owner: str) -> bytes:
+        """nonce + ciphertext, bound to the contact's or person's id `owner`."""
+        nonce = os.urandom(12)
+        return nonce + self._aead.encrypt(nonce, value, owner.encode())
+
+
+class Opener:
+    """Channels' side: unwraps page keys with the private key and keeps the AEAD objects."""
+
+    def __init__(self, private: bytes) -> None:
+        self._private = X25519PrivateKey.from_private_bytes(private)
+        self.public = self._private.public_key().public_bytes_raw()
+        self._pages: dict[str, AESGCM] = {}
+
+    def knows(self, key_id: str) -> bool:
+        return key_id in self._pages
+
+    def learn(self, key_id: str, wrapped: bytes) -> None:
+        """Unwraps one page key; Broken where it was wrapped for another key."""
+        ephemeral, nonce, sealed = wrapped[:32], wrapped[32:44], wrapped[44:]
+        shared = self._private.exchange(X25519PublicKey.from_public_bytes(ephemeral))
+        try:
+            key = AESGCM(_derive(shared, ephemeral + self.public)).decrypt(nonce, sealed, key_id.encode())
+        except InvalidTag as problem:
+            raise Broken(f"page key {key_id} was not wrapped for this channels key: check keys/channels.key") from problem
+        self._pages[key_id] = AESGCM(key)
+
+    def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:
+        """The value; Broken where the blob belongs to another owner or was altered."""
+        try:
+            return self._pages[key_id].decrypt(sealed[:12], sealed[12:], owner.encode())
+        except (InvalidTag, KeyError) as problem:
+            raise Broken(f"a sealed value of {owner} does not open with page key {key_id}") from problem
+
+
+def _derive(shared: bytes, salt: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=_INFO).derive(shared)
+
+
+def public_id(public: bytes) -> str:
+    """Sixteen hex digits that name a channels key."""
+    return hashlib.sha256(public).hexdigest()[:16]
+
+
+def load_secret(path: Path, size: int = 32) -> bytes:
+    """Reads a key file, making it (0600, random) where there is none; refuses one that others may read."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(os.urandom(size))
+            file.flush()
+            os.fsync(file.fileno())
+    if path.stat().st_mode & 0o077:
+        raise Broken(f"{path.name} can be read by others: run chmod 600 on it")
+    secret = path.read_bytes()
+    if len(secret) != size:
+        raise Broken(f"{path.name} holds {len(secret)} bytes where {size} are needed: restore it from your key backup")
+    return secret
+
+
+class Keys:
+    """The key files of an installation: channels' private key, the index key, the key for MACs and cookies."""
+
+    def __init__(self, directory: Path) -> None:
+        self.private = load_secret(directory / "channels.key")
+        self.index = load_secret(directory / "index.key")
+        self.mac = load_secret(directory / "mac.key")
+        self.public = X25519PrivateKey.from_private_bytes(self.private).public_key().public_bytes_raw()

@@ -1,0 +1,64 @@
+"""What a service is made of and what it is given; `run` wires, nobody else knows every part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiohttp import web
+
+from services.shared.auth import Signer
+from services.shared.bus import Bus
+from services.shared.clock import Clock, Waker
+from services.shared.db import Database
+from services.shared.sealing import Keys
+from services.shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything the services share; made once by the composition root."""
+
+    settings: Settings
+    database: Database
+    bus: Bus
+    clock: Clock
+    keys: Keys
+    signer: Signer
+    public_url: str
+    wakers: dict[str, Waker] = field(default_factory=dict)
+
+    def waker(self, name: str) -> Waker:
+        """The event a service's loop sleeps on."""
+        return self.wakers.setdefault(name, Waker())
+
+
+class Service(Protocol):
+    """Gateway, registry, router and channels look the same from outside."""
+
+    name: str
+
+    def subscribe(self) -> None:
+        """Tells the bus what it hears."""
+        ...
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """What it serves."""
+        ...
+
+    async def start(self) -> None:
+        """After the database is there, before the first request."""
+        ...
+
+    async def stop(self) -> None:
+        """Takes nothing new, finishes what is under way."""
+        ...
+
+    async def work(self) -> bool:
+        """Does what is due by now; True if it did anything."""
+        ...
+
+    async def next_at(self) -> float | None:
+        """The warning time at which it next has something to do, or None."""
+        ...

@@ -1,0 +1,67 @@
+"""Settings from the environment (TOCSIN_...); every one has a value that works, so that services start in any order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Plane = Literal["live", "drill"]
+
+
+class Settings(BaseSettings):
+    """One process's settings. Providers' own settings live in their driver's file."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_", extra="ignore")
+
+    data_dir: Path = Field(Path("data"), description="database, keys and lock of the embedded mode")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    public_url: str = Field("", description="how phones and providers reach us, e.g. https://warn.example.org")
+    plane: Plane = Field("live", description="live, or drill: stamped into the database, a mismatch refuses to start")
+    database_url: str = Field("", description="empty for SQLite in data_dir")
+    policy: Path | None = Field(None, description="policy file; empty for the one that ships")
+    timezone: str = Field("UTC", description="IANA zone of the jurisdiction, for night and for times in messages")
+    utc_offset_min: int | None = Field(None, ge=-840, le=840, description="fixed offset instead of the zone, for demos")
+    hotline: str = Field("112", description="digits-only number a resident calls to check a message")
+    authority: str = Field("", description="name of the authority in messages, where a warning does not bring one")
+    clock_rate: float = Field(1.0, gt=0, description="warning seconds a wall second: above 1 for rehearsals only")
+    clock_anchor: float | None = Field(None, description="warning time at start, seconds since 1970; empty for now")
+    log_level: str = Field("INFO")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as problem:
+            raise ValueError(f"{value!r} is no IANA time zone: give one like Asia/Shanghai") from problem
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("give the whole address, with https:// in front")
+        return value.rstrip("/")
+
+    def offset_at(self, when: float) -> int:
+        """Minutes east of UTC in the jurisdiction at a time."""
+        if self.utc_offset_min is not None:
+            return self.utc_offset_min
+        offset = datetime.fromtimestamp(when, ZoneInfo(self.timezone)).utcoffset()
+        return int(offset.total_seconds() // 60) if offset is not None else 0
+
+    @property
+    def keys_dir(self) -> Path:
+        """Outside the database and its backup: whoever holds a copy of the database cannot open an address."""
+        return self.data_dir / "keys"
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database, as SQLAlchemy names it."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'tocsin.db'}"

@@ -1,0 +1,33 @@
+"""The four tiers of a public warning: what we do, not what the met office's colour says."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Tier(IntEnum):
+    """Larger is more urgent. 一般, 关注, 预警, 紧急 in the source texts' four grades."""
+
+    BLUE = 1
+    YELLOW = 2
+    ORANGE = 3
+    RED = 4
+
+    @property
+    def word(self) -> str:
+        """The name used in policy files, URLs and JSON."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, word: str) -> Tier:
+        """The tier a word names; KeyError for any other word."""
+        return cls[word.upper()]
+
+
+TIER_WORDS = tuple(t.word for t in Tier)
+TITLES = {
+    Tier.BLUE: ("Be aware", "留意"),
+    Tier.YELLOW: ("Get ready", "做准备"),
+    Tier.ORANGE: ("Slow ones go now", "慢的先走"),
+    Tier.RED: ("Go now", "马上走"),
+}

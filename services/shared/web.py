@@ -1,0 +1,225 @@
+"""The web edge every service shares: problem documents, who is calling, pages, and the table of paths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import jinja2
+import pydantic
+import structlog
+from aiohttp import web
+
+from services.shared.auth import Action, Signer, Who, still_valid, who_is
+from services.shared.db import Database
+from services.shared.errors import Busy, Fault, NotAllowed, Refused
+from services.shared.tier import TITLES, Tier
+
+log = structlog.get_logger("web")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+M = TypeVar("M", bound=pydantic.BaseModel)
+
+PREFIXES: tuple[tuple[str, str], ...] = (  # path prefix > service; the embedded app and a proxy file are made of it
+    ("/api/v1/warnings", "gateway"),
+    ("/console", "gateway"),
+    ("/public", "gateway"),
+    ("/cap", "gateway"),
+    ("/people", "registry"),
+    ("/me", "registry"),
+    ("/live", "router"),
+    ("/report", "router"),
+    ("/l", "channels"),
+    ("/a", "channels"),
+    ("/callbacks", "channels"),
+)
+COOKIE = "tocsin"
+CSP = (
+    "default-src 'self'; script-src 'none'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+PLATFORM_DATABASE = web.AppKey("database", Database)
+PLATFORM_SIGNER = web.AppKey("signer", Signer)
+MAX_BODY = 2 * 1024 * 1024
+
+
+def problem(status: int, title: str, **members: Any) -> web.Response:
+    """An RFC 9457 problem document."""
+    body = {"type": "about:blank", "title": title, "status": status, **{k: v for k, v in members.items() if v}}
+    return web.Response(
+        status=status, text=json.dumps(body, ensure_ascii=False, default=str), content_type="application/problem+json"
+    )
+
+
+def problem_of(fault: Fault) -> web.Response:
+    """The problem document of a fault."""
+    if isinstance(fault, Refused):
+        given = str(fault.given)[:200] if fault.given is not None else None
+        response = problem(
+            fault.status, fault.message, field=fault.field, rule=fault.rule, given=given, remedy=fault.remedy
+        )
+    else:
+        response = problem(fault.status, fault.message)
+    if isinstance(fault, Busy):
+        response.headers["Retry-After"] = str(fault.retry_after)
+    if fault.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def wants_page(request: web.Request) -> bool:
+    """A browser asks for HTML; programs and providers do not."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+@web.middleware
+async def faults_as_answers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every fault becomes a problem document, or a page for a browser; nothing else leaks."""
+    try:
+        return await handler(request)
+    except Fault as fault:
+        if fault.status >= 500:
+            log.error("request_failed", path=request.path, exc_info=True)
+        if wants_page(request):
+            if isinstance(fault, NotAllowed) and fault.status == 401:
+                raise web.HTTPSeeOther("/console/sign-in") from fault
+            return page("fault.html", status=fault.status, message=fault.message, remedy=getattr(fault, "remedy", ""))
+        return problem_of(fault)
+    except web.HTTPException as answer:
+        if answer.status < 400:
+            raise
+        title = {404: "there is nothing at this address", 405: "this address does not take that method",
+                 413: f"the body is larger than {MAX_BODY} bytes"}.get(answer.status, answer.reason)
+        if wants_page(request):
+            return page("fault.html", status=answer.status, message=str(title).capitalize() + ".", remedy="")
+        response = problem(answer.status, str(title))
+        if "Allow" in answer.headers:
+            response.headers["Allow"] = answer.headers["Allow"]
+        return response
+
+
+@web.middleware
+async def headers_on_all(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Security headers, and no form post from another site."""
+    if request.method == "POST" and COOKIE in request.cookies and not _same_origin(request):
+        return problem(403, "this form was sent from another site", field="Origin", rule="same-origin")
+    response = await handler(request)
+    if not response.prepared:
+        response.headers.setdefault("Content-Security-Policy", CSP)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _same_origin(request: web.Request) -> bool:
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+async def caller(request: web.Request, action: Action, tier: Tier | None = None) -> Who:
+    """The authenticated caller, by API key or cookie, whose grant covers the action."""
+    database = request.app[PLATFORM_DATABASE]
+    header = request.headers.get("Authorization", "")
+    who: Who | None = None
+    if header:
+        scheme, _, key = header.partition(" ")
+        if scheme.lower() == "bearer":
+            async with database.read() as db:
+                who = await who_is(db, key.strip())
+    elif cookie := request.cookies.get(COOKIE):
+        who = request.app[PLATFORM_SIGNER].read_cookie(cookie)
+        if who is not None:
+            async with database.read() as db:
+                who = who if await still_valid(db, who.key_id) else None
+    if who is None:
+        fault = NotAllowed(
+            "give an API key that is known here: Authorization: Bearer <key>",
+            field="Authorization",
+            rule="api-key",
+            remedy="make one with: tocsin key create",
+        )
+        fault.status = 401
+        raise fault
+    who.must(action, tier)
+    return who
+
+
+async def json_body(request: web.Request, model: type[M]) -> M:
+    """The body as a model; Refused names the first field that is wrong, what was given and the rule."""
+    try:
+        return model.model_validate_json(await request.read())
+    except pydantic.ValidationError as wrong:
+        raise refused_by(wrong) from wrong
+
+
+def refused_by(wrong: pydantic.ValidationError) -> Refused:
+    """The first fault of a pydantic validation, as one sentence."""
+    first = wrong.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "body"
+    return Refused(
+        f"{where}: {first['msg']}",
+        field=where,
+        rule=first["type"],
+        given=repr(first.get("input"))[:200],
+        remedy=f"correct {where} and send it again",
+    )
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """JSON with non-ASCII left readable."""
+    return web.Response(
+        status=status,
+        text=json.dumps(value, ensure_ascii=False),
+        content_type="application/json",
+        headers=dict(headers or {}),
+    )
+
+
+_SERVICES = Path(__file__).resolve().parent.parent
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(
+        [_SERVICES / name / "templates" for name in ("shared", "gateway", "registry", "router", "channels")]
+    ),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(template: str, status: int = 200, **values: Any) -> web.Response:
+    """A whole HTML page."""
+    return web.Response(status=status, text=_templates.get_template(template).render(**values), content_type="text/html")
+
+
+def local_time(when: float, offset_min: int) -> str:
+    """'Sun 22 Nov 09:40 (UTC+08:00)': never a time without its zone."""
+    local = datetime.fromtimestamp(when, timezone(timedelta(minutes=offset_min)))
+    return local.strftime("%a %d %b %H:%M") + f" ({local.tzname()})"
+
+
+_templates.filters["local_time"] = local_time
+_templates.globals["Tier"] = Tier
+_templates.globals["TITLES"] = TITLES
+
+
+async def static(request: web.Request) -> web.StreamResponse:
+    """The one stylesheet and the icon."""
+    name = request.match_info["name"]
+    path = _SERVICES / "shared" / "static" / name
+    if name not in ("tocsin.css", "icon.svg"):
+        raise web.HTTPNotFound
+    return web.FileResponse(path, headers={"Cache-Control": "max-age=3600"})
+
+
+def make_app(database: Database, signer: Signer) -> web.Application:
+    """An empty application with the shared edge."""
+    app = web.Application(middlewares=[headers_on_all, faults_as_answers], client_max_size=MAX_BODY)
+    app[PLATFORM_DATABASE] = database
+    app[PLATFORM_SIGNER] = signer
+    app.router.add_get("/static/{name}", static)
+    return app

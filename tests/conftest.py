@@ -1,0 +1,25 @@
+"""What every test shares: tests on material from outside the project are collected only where that is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# A test file of this name reads, from the place the variable gives, what we may not ship.
+NEEDS = {
+    "test_corpus_*.py": ("TOCSIN_CAP_CORPUS", "real and official CAP alerts"),
+    "test_spec_*.py": ("TOCSIN_TWILIO_SPEC", "the provider's published OpenAPI document"),
+}
+
+_left_out = {pattern: need for pattern, need in NEEDS.items() if not os.environ.get(need[0])}
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the files whose material is not here; say nothing (None) of all others."""
+    return True if any(collection_path.match(pattern) for pattern in _left_out) else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for each kind of test that was left out."""
+    for pattern, (variable, material) in _left_out.items():
+        terminalreporter.write_line(f"not collected: {pattern}, as {variable} is unset ({material})")

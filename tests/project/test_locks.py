@@ -1,0 +1,56 @@
+"""The lock files: what is installed is exact, checked by hash, and the same for running and testing."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ["requirements.lock", "requirements-dev.lock"]
+PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))? \\$")
+
+
+def pins(lock: str) -> dict[tuple[str, str], tuple[str, int]]:
+    """The lock as {(name, marker): (version, number of hashes)}; any line but pin, hash, comment fails."""
+    found: dict[tuple[str, str], tuple[str, int]] = {}
+    key = None
+    for line in (ROOT / lock).read_text("utf-8").splitlines():
+        if match := PIN.match(line):
+            key = (match["name"], match["marker"] or "")
+            found[key] = (match["version"], 0)
+        elif key and re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?", line):
+            found[key] = (found[key][0], found[key][1] + 1)
+        else:
+            assert line.startswith("#"), f"{lock}: {line}"
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_pin_has_hashes_and_no_line_names_a_place(lock: str) -> None:
+    """A lock holds pins, hashes and comments: no address, no path, no option of pip's."""
+    found = pins(lock)
+    assert found
+    assert [] == [name for name, (_, hashes) in found.items() if hashes == 0]
+    assert [] == re.findall(r"\w+://\S+", (ROOT / lock).read_text("utf-8"))
+
+
+def test_tests_run_on_the_versions_that_are_shipped() -> None:
+    """The development lock holds everything the other does, in the same versions."""
+    shipped, developed = (pins(lock) for lock in LOCKS)
+    assert {key: version for key, (version, _) in shipped.items()} == {
+        key: version for key, (version, _) in developed.items() if key in shipped
+    }
+
+
+def test_what_the_project_asks_for_is_locked() -> None:
+    """Each requirement in pyproject.toml is pinned: whoever adds one also runs `make lock`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    groups = project["dependency-groups"]
+
+    def names(requirements: list[str]) -> set[str]:
+        return {re.split(r"[\[<>=;! ]", requirement)[0].lower() for requirement in requirements}
+
+    run, develop = ({name for name, _ in pins(lock)} for lock in LOCKS)
+    assert set() == names(project["project"]["dependencies"] + groups["build"]) - run
+    assert set() == names(groups["dev"]) - develop

@@ -1,0 +1,117 @@
+"""A platform on a SQLite file of its own, with keys, a clock that stands still and a bus that only collects."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from services.registry.service import RegistryService
+from services.shared.auth import Signer
+from services.shared.bus import Handler
+from services.shared.clock import StepClock
+from services.shared.db import Database, metadata
+from services.shared.messages import AudienceFound, WarningIssued, decode
+from services.shared.outbox import Receipt, id_of, outbox
+from services.shared.sealing import Keys
+from services.shared.service import Platform
+from services.shared.settings import Settings
+
+NOON = 1_790_000_000.0 - 1_790_000_000.0 % 86400 + 12 * 3600
+YEAR = 2026
+SQUARE = '{"type":"Polygon","coordinates":[[[103.0,30.0],[103.1,30.0],[103.1,30.1],[103.0,30.1],[103.0,30.0]]]}'
+BENT = (
+    '{"type":"Polygon","coordinates":[[[103.0,30.0],[103.1,30.003],[103.12,30.071],[103.05,30.12],[103.0,30.0]],'
+    "[[103.04,30.03],[103.061,30.03],[103.06,30.05],[103.04,30.03]]]}"
+)
+
+
+@dataclass
+class CollectingBus:
+    """Remembers handlers; shows nothing by itself."""
+
+    handlers: dict[str, Handler] = field(default_factory=dict)
+    woken: int = 0
+
+    def subscribe(self, consumer: str, topic: str, handler: Handler) -> None:
+        self.handlers[topic] = handler
+
+    async def work(self) -> bool:
+        return False
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+@dataclass
+class Registry:
+    """The service under test and what a test does with it."""
+
+    platform: Platform
+    service: RegistryService
+    bus: CollectingBus
+
+    @property
+    def database(self) -> Database:
+        return self.platform.database
+
+    @property
+    def keys(self) -> Keys:
+        return self.platform.keys
+
+    async def hear(self, message: WarningIssued) -> None:
+        """As the bus shows it."""
+        receipt = Receipt(self.database, "registry", message.msg_id)
+        await self.bus.handlers["WarningIssued"](message, receipt)
+
+    async def said(self) -> list[AudienceFound]:
+        """All that stands in the outbox, in order."""
+        async with self.database.read() as db:
+            bodies = list(await db.scalars(sa.select(outbox.c.body).order_by(outbox.c.id)))
+        return [message for body in bodies if isinstance(message := decode(body), AudienceFound)]
+
+    async def work_all(self) -> int:
+        """Works until nothing is due; how many times it did something."""
+        times = 0
+        while await self.service.work():
+            times += 1
+        return times
+
+
+def warning(name: str = "flood", **changes: object) -> WarningIssued:
+    """A red live alert over SQUARE."""
+    issued = WarningIssued(
+        msg_id=id_of("message", name),
+        plane="drill",
+        warning_id=id_of("warning", name),
+        tier=4,
+        kind="alert",
+        purpose="live",
+        chain_id=id_of("warning", name),
+        hazard="flash_flood",
+        respond="evacuate",
+        sent=NOON,
+        expires=NOON + 6 * 3600,
+        area=SQUARE,
+    )
+    return msgspec.structs.replace(issued, **changes)
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
+    settings = Settings(data_dir=tmp_path, plane="drill")
+    database = Database(settings.resolved_database_url, synchronous="OFF")
+    async with database.write() as tx:
+        await tx.run_sync(metadata.create_all)
+    keys, bus = Keys(settings.keys_dir), CollectingBus()
+    platform = Platform(settings, database, bus, StepClock(NOON), keys, Signer(keys.mac), "http://127.0.0.1")
+    service = RegistryService(platform)
+    service.subscribe()
+    await service.start()
+    yield Registry(platform, service, bus)
+    await service.stop()
+    await database.close()

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Runs the checks one after the other and stops at the first that fails, by name: `tools/check.sh lint` or `tools/check.sh test [pytest's arguments]`.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+what=${1:-test}
+[ $# -eq 0 ] || shift
+bin=.venv/bin
+
+stage() {
+  local name=$1 begun=$SECONDS code
+  shift
+  echo "== $name"
+  "$@" </dev/null
+  code=$?
+  if [ $code != 0 ]; then
+    echo "$what: FAILED at '$name' after $((SECONDS - begun)) s (exit $code)" >&2
+    exit $code
+  fi
+  echo "== $name: passed in $((SECONDS - begun)) s"
+}
+
+case $what in lint | test) ;; *) echo "check: '$what' is neither lint nor test" >&2; exit 2 ;; esac
+stage 'ruff check' $bin/ruff check --quiet .
+stage 'ruff format' $bin/ruff format --check --quiet .
+stage 'mypy --strict' $bin/mypy
+stage 'import contracts' $bin/lint-imports --no-logo
+[ "$what" = test ] || exit 0
+stage 'pytest' $bin/python -m pytest -q "$@"

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Makes requirements.lock and requirements-dev.lock from pyproject.toml: exact versions and hashes for every Linux and Python we run on.
+# `tools/lock.sh` keeps what is pinned and still fits; `tools/lock.sh --upgrade` takes the newest that fits.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+maker=$(mktemp -d)
+trap 'rm -rf "$maker"' EXIT
+echo "lock: fetching the resolver into a folder of its own"
+python3 -m venv "$maker"
+"$maker/bin/python" -m pip --quiet --disable-pip-version-check install 'uv>=0.13,<0.14' 2>"$maker/log" || { cat "$maker/log" >&2; exit 1; }
+compile() {
+  "$maker/bin/uv" pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' "$@" >/dev/null
+}
+echo "lock: requirements.lock"
+compile --group build --output-file requirements.lock "$@"
+echo "lock: requirements-dev.lock"
+# Held to what the first lock says, so that tests run on the versions that are shipped.
+compile --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock "$@"
+echo "lock: $(grep -c '==' requirements.lock) pins to run, $(grep -c '==' requirements-dev.lock) to test"

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Makes .venv ready: `tools/setup.sh` to run Tocsin, `tools/setup.sh test` to test it as well. Says what it does; quick when nothing changed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+purpose=${1:-run}
+case $purpose in
+  run) lock=requirements.lock ;;
+  test) lock=requirements-dev.lock ;;
+  *) echo "setup: '$purpose' is not a purpose: give nothing (to run) or 'test'" >&2; exit 2 ;;
+esac
+say() { echo "setup: $*"; }
+fail() { echo "setup: $*" >&2; exit 1; }
+
+# Two makes at once in one tree would install over each other: the second waits for the first.
+exec 9<tools/setup.sh
+if command -v flock >/dev/null; then flock 9; fi
+
+# ---- what the system must have
+fits() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' >/dev/null 2>&1; }
+find_python() {
+  local name
+  for name in "${PYTHON:-python3}" python3.13 python3.12 python3.11 /usr/bin/python3; do
+    if fits "$name"; then echo "$name"; return; fi
+  done
+}
+missing=()
+look_for_missing() {
+  missing=()
+  python=$(find_python)
+  if [ -z "$python" ]; then missing+=(python3 python3-venv)
+  elif ! [ -x .venv/bin/python ] && ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    # A distribution's own python keeps venv in a package of its own; any other version's package bears its number.
+    if [ "$(readlink -f "$(command -v "$python")")" = "$(readlink -f /usr/bin/python3)" ]; then missing+=(python3-venv)
+    else missing+=("python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"); fi
+  fi
+  [ "$purpose" = test ] || return 0
+  # A browser for the page tests; xmllint and xmlsec1 judge the alerts we write from outside.
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+  command -v xmllint >/dev/null || missing+=(libxml2-utils)
+  command -v xmlsec1 >/dev/null || missing+=(xmlsec1)
+}
+look_for_missing
+if [ ${#missing[@]} -gt 0 ]; then
+  wish="apt-get install -y --no-install-recommends ${missing[*]}"
+  [ "$(id -u)" = 0 ] || fail "please install ${missing[*]} and come back (on Debian: sudo $wish)"
+  command -v apt-get >/dev/null || fail "please install ${missing[*]} (Debian's names) and come back"
+  say "installing from the distribution: ${missing[*]}"
+  begun=$SECONDS
+  log=$(mktemp)
+  export DEBIAN_FRONTEND=noninteractive
+  # A single source that does not answer makes `update` fail, though what we need may come from another: `install` decides.
+  if ! { apt-get update || true; apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}"; } </dev/null >"$log" 2>&1; then
+    tail -n 15 "$log" >&2; rm -f "$log"
+    fail "could not install them; try: $wish"
+  fi
+  rm -f "$log"
+  say "installed in $((SECONDS - begun)) s"
+  look_for_missing
+  [ ${#missing[@]} = 0 ] || fail "still missing after installing: ${missing[*]}"
+fi
+
+# ---- the virtual environment (wheels only: a source archive would run an unhashed build)
+if ! .venv/bin/python -c 'import pip' >/dev/null 2>&1; then
+  say "making .venv with $("$python" --version)"
+  "$python" -m venv --clear .venv || fail "could not make .venv with $python"
+fi
+
+# A stamp holds what was installed from: the content of the files and where the tree lay (scripts in .venv name their own path).
+stamp_of() { { echo "$root"; cat "$@"; } | sha256sum | cut -d' ' -f1; }
+stamped() { [ "$(cat ".venv/.stamp-$1" 2>/dev/null)" = "$2" ]; }
+pip() { .venv/bin/python -u -m pip --disable-pip-version-check --no-input "$@" </dev/null; }
+
+# pip names each package as it takes it up; every tenth is worth a line.
+tell_progress() {
+  local line count=0
+  while IFS= read -r line; do
+    case $line in
+      Collecting* | Processing* | 'Requirement already satisfied'*'=='*)
+        count=$((count + 1))
+        if [ $((count % 10)) = 0 ]; then say "  $count of about $1"; fi ;;
+      'Installing collected'*) say "  all fetched, unpacking" ;;
+    esac
+  done
+}
+
+want=$(stamp_of "$lock")
+if ! stamped "$purpose" "$want"; then
+  total=$(grep -cE '^[A-Za-z0-9].*==' "$lock")
+  say "installing about $total packages, each checked against its hash in $lock"
+  begun=$SECONDS
+  log=.venv/setup.log
+  if ! pip install --require-hashes --only-binary :all: --progress-bar off -r "$lock" 2>&1 | tee "$log" | tell_progress "$total"; then
+    tail -n 15 "$log" >&2
+    fail "could not install the packages of $lock (everything pip said: $log)"
+  fi
+  echo "$want" >".venv/.stamp-$purpose"
+  # The development lock holds everything the other one does, in the same versions.
+  if [ "$purpose" = test ]; then stamp_of requirements.lock >.venv/.stamp-run; fi
+  say "packages in place after $((SECONDS - begun)) s"
+fi
+
+want=$(stamp_of pyproject.toml)
+if ! stamped self "$want"; then
+  say "putting the tocsin command into .venv"
+  log=.venv/setup.log
+  if ! pip install --quiet --no-deps --no-build-isolation --editable . >"$log" 2>&1; then
+    tail -n 15 "$log" >&2
+    fail "could not install Tocsin itself (everything pip said: $log)"
+  fi
+  echo "$want" >.venv/.stamp-self
+fi
+say "ready in .venv after $SECONDS s"
