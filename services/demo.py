@@ -8,6 +8,7 @@ the jumps are also paced, so that a person can watch; that promises no bytes.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import tempfile
 import time
@@ -79,8 +80,9 @@ async def run_demo(
         await world.start()
         stack.push_async_callback(world.stop)
         stack.enter_context(_environment(world.environment))
+        _fixed_keys(Path(folder) / "keys", seed)
         settings = Settings(data_dir=Path(folder), port=0, plane=plane, utc_offset_min=minutes)  # type: ignore[arg-type, call-arg]
-        embedded = await build(settings, clock=clock, synchronous="OFF", desk_window_s=0.0)
+        embedded = await build(settings, clock=clock, synchronous="OFF")
         stack.push_async_callback(embedded.close)
         world.set_target(embedded.platform.public_url)
         await import_community(embedded.platform.database, embedded.platform.keys, community)
@@ -96,7 +98,16 @@ async def run_demo(
     return result
 
 
-class _environment:  # noqa: N801  a context manager that reads like a function
+def _fixed_keys(folder: Path, seed: int) -> None:
+    """Keys made of the seed, for a database that is thrown away: ids that hang on them are the same each time."""
+    folder.mkdir(mode=0o700)
+    for name in ("channels.key", "index.key", "mac.key"):
+        path = folder / name
+        path.write_bytes(hashlib.sha256(f"demo {seed} {name}".encode()).digest())
+        path.chmod(0o600)
+
+
+class _environment:
     """Sets variables for the drivers and puts the old ones back."""
 
     def __init__(self, values: dict[str, str]) -> None:
@@ -140,7 +151,14 @@ class _Run:
     """The loop of discrete-event time."""
 
     def __init__(
-        self, embedded: Embedded, world: World, clock: StepClock, warning_id: str, key: str, rate: float, watch: Watch | None
+        self,
+        embedded: Embedded,
+        world: World,
+        clock: StepClock,
+        warning_id: str,
+        key: str,
+        rate: float,
+        watch: Watch | None,
     ) -> None:
         self._embedded = embedded
         self._world = world
@@ -150,11 +168,16 @@ class _Run:
         self._rate = rate
         self._watch = watch
         self._asked = False
+        self._complete = False
+        self._look_again = 0.0
 
     async def until_the_end(self, end: float, start: float) -> None:
         """Settles, jumps, settles; stops when no path is open, nothing can happen any more, or time is over."""
         started = time.monotonic()
         shown = 0.0
+        self._embedded.bus.wake()
+        for service in self._embedded.services:
+            self._embedded.platform.waker(service.name).set()
         while True:
             await self.settle()
             if not self._asked:
@@ -182,32 +205,52 @@ class _Run:
     async def settle(self) -> None:
         """Everything of this instant: first what happens outside and its consequences, then the router's rungs."""
         e = self._embedded
-        quiet = 0
-        while quiet < 2:
+        while True:
             did = await self._world.agenda.run_due()
-            did = await e.bus.work() or did
-            did = await e.channels.work() or did
+            if e.bus.waker.take():
+                while await e.bus.work():
+                    did = True
+            if e.platform.waker("channels").take():
+                did = await e.channels.work() or did
             if self._world.busy or e.channels.busy:
                 await asyncio.sleep(0)
-                quiet = 0
+                e.platform.wake("channels")  # room in a lane may have come free
                 continue
-            if did:
-                quiet = 0
+            if did or e.bus.waker.is_set:
+                e.platform.wake("channels")
                 continue
-            did = await e.registry.work()
-            did = await e.router.work() or did
-            quiet = 0 if did else quiet + 1
+            for service in (e.registry, e.router):
+                if e.platform.waker(service.name).take() and await service.work():
+                    e.platform.wake(service.name)
+                    did = True
+            if not did:
+                return
 
     async def _next(self) -> float | None:
-        times = [t for t in (await self._embedded.next_at(), self._world.agenda.next_at()) if t is not None]
-        return min(times) if times else None
+        """When something happens next; those services whose time that is are woken for it."""
+        e = self._embedded
+        due = {s.name: t for s in e.services if (t := await s.next_at()) is not None}
+        outside = self._world.agenda.next_at()
+        times = [*due.values(), *([outside] if outside is not None else [])]
+        if not times:
+            return None
+        first = min(times)
+        for name, when in due.items():
+            if when <= first:
+                e.platform.wake(name)
+        return first
 
     async def _open(self) -> bool:
+        """Whether the audience is still being counted or anybody's path is open."""
+        if self._complete and self._clock.now() < self._look_again:
+            return True
+        self._look_again = self._clock.now() + 60.0
         async with self._embedded.platform.database.read() as db:
             warning = (
                 await db.execute(sa.select(store.warning).where(store.warning.c.warning_id == self._warning_id))
             ).first()
-            if warning is None or not warning.complete:
+            self._complete = warning is not None and bool(warning.complete)
+            if not self._complete:
                 return True
             found = await db.scalar(
                 sa.select(sa.func.count()).where(

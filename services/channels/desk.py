@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -18,11 +20,13 @@ from services.shared.bus import Bus
 from services.shared.clock import Clock, wall
 from services.shared.db import Connection, Database, insert_new
 from services.shared.faults import fault_at
-from services.shared.ledger import SERIOUSNESS, Answer, Evidence, SendState, answer_log, attempt, delivery, move
+from services.shared.ledger import SERIOUSNESS, TRANSITIONS, Answer, Evidence, SendState, answer_log, attempt, delivery
 from services.shared.messages import HINT_IDS, EvidenceRecorded
 from services.shared.outbox import new_id, say
 
 log = structlog.get_logger("desk")
+QUIET_S = 0.001
+S = SendState
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,20 @@ class Desk:
     async def _flush(self) -> None:
         try:
             while self._waiting:
-                await asyncio.sleep(self._window_s)
+                await self._collect()
                 batch, self._waiting = self._waiting, []
                 await self._write_batch(batch)
         finally:
             self._flushing = None
+
+    async def _collect(self) -> None:
+        """Waits while reports keep coming, at most the window: a burst is one transaction, a single one waits 1 ms."""
+        end = asyncio.get_running_loop().time() + self._window_s
+        while True:
+            seen = len(self._waiting)
+            await asyncio.sleep(QUIET_S)
+            if len(self._waiting) == seen or asyncio.get_running_loop().time() >= end:
+                return
 
     async def _write_batch(self, batch: list[tuple[Report, asyncio.Future[None]]]) -> None:
         try:
@@ -126,7 +139,9 @@ async def write(tx: Connection, reports: list[Report], plane: str) -> None:
     await say(
         tx,
         [
-            EvidenceRecorded(msg_id=new_id(), plane=plane, warning_id=warning_id, tier=tier, ids=tuple(group[k : k + HINT_IDS]))
+            EvidenceRecorded(
+                msg_id=new_id(), plane=plane, warning_id=warning_id, tier=tier, ids=tuple(group[k : k + HINT_IDS])
+            )
             for (warning_id, tier), group in hints.items()
             for k in range(0, len(group), HINT_IDS)
         ],
@@ -143,36 +158,54 @@ async def _attempts(tx: Connection, reports: list[Report]) -> None:
         await tx.execute(
             sa.update(attempt)
             .where(attempt.c.delivery_id == sa.bindparam("d"), attempt.c.n == sa.bindparam("k"))
-            .values(
-                ended_at=sa.bindparam("ended"), outcome=sa.bindparam("outcome_"), code=sa.bindparam("code_")
-            ),
+            .values(ended_at=sa.bindparam("ended"), outcome=sa.bindparam("outcome_"), code=sa.bindparam("code_")),
             rows,
         )
 
 
 async def _states(tx: Connection, reports: list[Report]) -> None:
-    order = (S.RETRY, S.FAILED, S.UNKNOWN, S.ACCEPTED, S.DELIVERED)
-    for report in sorted((r for r in reports if r.state is not None), key=lambda r: order.index(r.state or S.RETRY)):
-        values: dict[str, object] = {"state_reason": report.code or report.reason, "lease_until": None}
-        if report.ref:
-            values["provider_ref"] = report.ref
-        if report.again_at is not None:
-            values["due_at"] = report.again_at
-        if report.state is S.UNKNOWN:
-            values["ambiguous"] = delivery.c.ambiguous + 1
-        if report.state in (S.ACCEPTED, S.DELIVERED):
-            values["sent_at"] = sa.func.coalesce(delivery.c.sent_at, report.at)
-        only = None
-        if report.source == "outcome":
-            # a callback may have overtaken our own call's answer: then only what the call alone knows is missing
-            only = (S.SENDING, S.UNKNOWN) if report.state in (S.ACCEPTED, S.FAILED) else (S.SENDING,)
-        moved = await move(tx, [report.delivery_id], report.state or S.RETRY, at=report.at, only=only, **values)
-        if not moved and report.ref:
-            await tx.execute(
-                sa.update(delivery)
-                .where(delivery.c.delivery_id == report.delivery_id, delivery.c.provider_ref == "")
-                .values(provider_ref=report.ref)
-            )
+    """One statement a target state for the whole batch: the weakest first, so that a stronger report wins."""
+    for after in (S.RETRY, S.FAILED, S.UNKNOWN, S.ACCEPTED, S.DELIVERED):
+        for outcome in (True, False):
+            rows = [
+                {
+                    "d": r.delivery_id, "at_": r.at, "why": (r.code or r.reason)[:80],
+                    "again": r.again_at if r.again_at is not None else r.at,
+                }
+                for r in reports
+                if r.state is after and (r.source == "outcome") is outcome
+            ]  # fmt: skip
+            if rows:
+                await tx.execute(_move(after, outcome), rows)
+    refs = [{"d": r.delivery_id, "ref": r.ref} for r in reports if r.ref]
+    if refs:
+        await tx.execute(_SET_REF, refs)
+
+
+@cache
+def _move(after: SendState, outcome: bool) -> sa.Update:
+    """A callback may have overtaken our own call's answer: then only what the call alone knows is missing."""
+    sources = [b for b, a in TRANSITIONS if a == after]
+    if outcome:
+        sources = [S.SENDING, S.UNKNOWN] if after in (S.ACCEPTED, S.FAILED) else [S.SENDING]
+    values: dict[str, Any] = {"send_state": after, "state_at": sa.bindparam("at_"), "lease_until": None}
+    values["state_reason"] = sa.bindparam("why")
+    if after is S.RETRY:
+        values["due_at"] = sa.bindparam("again")
+    if after is S.UNKNOWN:
+        values["ambiguous"] = delivery.c.ambiguous + 1
+    if after in (S.ACCEPTED, S.DELIVERED):
+        values["sent_at"] = sa.func.coalesce(delivery.c.sent_at, sa.bindparam("at_"))
+    # no IN here: its parameters expand, and that does not go with many rows at once
+    before = sa.or_(*(delivery.c.send_state == source for source in sorted(sources)))
+    return sa.update(delivery).where(delivery.c.delivery_id == sa.bindparam("d"), before).values(values)
+
+
+_SET_REF = (
+    sa.update(delivery)
+    .where(delivery.c.delivery_id == sa.bindparam("d"), delivery.c.provider_ref == "")
+    .values(provider_ref=sa.bindparam("ref"))
+)
 
 
 async def _evidence(tx: Connection, reports: list[Report]) -> None:
@@ -213,6 +246,3 @@ async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str])
                 .where(delivery.c.delivery_id == r.delivery_id)
                 .values(answer=r.answer, answer_by=r.by, answer_at=r.at, answer_covers=r.covers)
             )
-
-
-S = SendState

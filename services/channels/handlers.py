@@ -19,7 +19,7 @@ class Handlers:
         """A hint: the ledger says what is due; losing it costs one tick."""
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
-        self._platform.waker("channels").set()
+        self._platform.wake("channels")
 
     async def notice_requested(self, message: NoticeRequested, receipt: Receipt) -> None:
         now = self._platform.clock.now()
@@ -50,4 +50,4 @@ class Handlers:
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
             await insert_new(tx, delivery, [row])
-        self._platform.waker("channels").set()
+        self._platform.wake("channels")

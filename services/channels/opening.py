@@ -25,7 +25,14 @@ class Preparer:
     """Channels' own: the only place where addresses are opened for sending."""
 
     def __init__(
-        self, database: Database, clock: Clock, opener: Opener, signer: Signer, public_url: str, hotline: str, authority: str
+        self,
+        database: Database,
+        clock: Clock,
+        opener: Opener,
+        signer: Signer,
+        public_url: str,
+        hotline: str,
+        authority: str,
     ) -> None:
         self._database = database
         self._clock = clock

@@ -78,7 +78,9 @@ class Pages:
         if warning is None:
             raise NotFound("there is no such list: ask your command post for a new link", field="link")
         async with self._platform.database.write() as tx:
-            await audit.record(tx, f"officer:{worker_id}", "open_list", warning_id, "list of assigned visits", {"rows": len(rows)})
+            await audit.record(
+                tx, f"officer:{worker_id}", "open_list", warning_id, "list of assigned visits", {"rows": len(rows)}
+            )
         seen = [await self._visit(row) for row in rows]
         to_do = [v for v in seen if not v["done"]]
         text = await self._preparer.warning(warning_id)
@@ -185,7 +187,9 @@ class Pages:
             token=request.match_info["token"],
             event=new_id(),
             said=request.query.get("said", ""),
-            thanks=lines_for(language).thanks.get(request.query.get("said", ""), "").format(hotline=self._platform.settings.hotline),
+            thanks=lines_for(language)
+            .thanks.get(request.query.get("said", ""), "")
+            .format(hotline=self._platform.settings.hotline),
             hotline=self._platform.settings.hotline,
         )
 
@@ -196,7 +200,9 @@ class Pages:
         kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
         choice = str(form.get("answer", ""))
         if choice not in ANSWERS[kind]:
-            raise Refused(f"answer: choose one of {', '.join(ANSWERS[kind])}", field="answer", rule="closed_list", given=choice)
+            raise Refused(
+                f"answer: choose one of {', '.join(ANSWERS[kind])}", field="answer", rule="closed_list", given=choice
+            )
         given = ANSWERS[kind][choice][0]
         by = "supporter_with_person" if choice.endswith("_with") else by_of(row.addressee_kind)
         event = str(form.get("event", ""))[:32] or new_id()

@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,8 +19,8 @@ import structlog
 
 from services.channels.desk import Desk, Report
 from services.channels.driver import Driver, Outcome, Result
-from services.channels.outbound import Outbound
 from services.channels.opening import Preparer
+from services.channels.outbound import Outbound
 from services.channels.pace import Pace, backoff
 from services.shared.clock import Clock, wall
 from services.shared.db import Database
@@ -77,6 +78,23 @@ class Sender:
         while tasks := [t for lane in self.lanes for t in lane.in_flight]:
             await asyncio.wait(tasks)
 
+    async def due_lanes(self) -> list[Lane]:
+        """The lanes with something to claim and room for it: one look for all of them."""
+        now = self._clock.now()
+        async with self._database.read() as db:
+            rows = await db.execute(
+                sa.select(delivery.c.channel, delivery.c.tier)
+                .where(
+                    delivery.c.send_state.in_((S.PENDING, S.RETRY)),
+                    delivery.c.due_at <= now,
+                    sa.or_(delivery.c.channel != "door", delivery.c.slot != ""),
+                    may_be_sent(now),
+                )
+                .distinct()
+            )
+            due = {(r.channel, r.tier == Tier.RED) for r in rows}
+        return [lane for lane in self.lanes if (lane.driver.name, lane.red) in due and lane.free() > 0]
+
     async def turn(self, lane: Lane) -> int:
         """Claims as much as the lane has room for and starts it; returns how much was claimed."""
         room = lane.free()
@@ -101,8 +119,15 @@ class Sender:
             if row.delivery_id in intended:
                 task = asyncio.create_task(self._send(lane, row, message, started))
                 lane.in_flight.add(task)
-                task.add_done_callback(lane.in_flight.discard)
+                task.add_done_callback(partial(self._ended, lane))
         return len(claimed)
+
+    @staticmethod
+    def _ended(lane: Lane, task: asyncio.Task[None]) -> None:
+        """A send whose outcome could not be written stays SENDING until its lease is over, then it is UNKNOWN."""
+        lane.in_flight.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            log.error("outcome_not_written", driver=lane.driver.name, reason=repr(problem))
 
     async def _claim(self, lane: Lane, room: int) -> Sequence[Any]:
         now = self._clock.now()
@@ -128,14 +153,25 @@ class Sender:
             return ()
         async with self._database.write() as tx:
             taken = await move(
-                tx, ids, S.LEASED, at=now, where=(may_be_sent(now), delivery.c.claims < MAX_CLAIMS),
-                token=delivery.c.token + 1, claims=delivery.c.claims + 1, lease_until=wall() + LEASE_S,
+                tx,
+                ids,
+                S.LEASED,
+                at=now,
+                where=(may_be_sent(now), delivery.c.claims < MAX_CLAIMS),
+                token=delivery.c.token + 1,
+                claims=delivery.c.claims + 1,
+                lease_until=wall() + LEASE_S,
                 worker=self.worker,
             )
             if len(taken) < len(ids):
                 await move(
-                    tx, [i for i in ids if i not in set(taken)], S.FAILED, at=now, only=(S.PENDING, S.RETRY),
-                    where=(delivery.c.claims >= MAX_CLAIMS,), state_reason="claims_exhausted",
+                    tx,
+                    [i for i in ids if i not in set(taken)],
+                    S.FAILED,
+                    at=now,
+                    only=(S.PENDING, S.RETRY),
+                    where=(delivery.c.claims >= MAX_CLAIMS,),
+                    state_reason="claims_exhausted",
                 )
             rows = (await tx.execute(sa.select(delivery).where(delivery.c.delivery_id.in_(taken)))).all()
         return sorted(rows, key=lambda r: r.delivery_id)
@@ -147,8 +183,13 @@ class Sender:
         async with self._database.write() as tx:
             mine = sa.tuple_(delivery.c.delivery_id, delivery.c.token).in_(list(tokens.items()))
             moved = await move(
-                tx, sorted(tokens), S.SENDING, at=now, where=(mine, may_be_sent(now)),
-                attempts=delivery.c.attempts + 1, lease_until=wall() + LEASE_S,
+                tx,
+                sorted(tokens),
+                S.SENDING,
+                at=now,
+                where=(mine, may_be_sent(now)),
+                attempts=delivery.c.attempts + 1,
+                lease_until=wall() + LEASE_S,
             )
             stopped = [i for i in tokens if i not in set(moved)]
             if stopped:  # cancelled or expired between claim and intent: nothing was sent
@@ -167,7 +208,14 @@ class Sender:
 
     @staticmethod
     async def _give_back(tx: Any, ids: Sequence[str], now: float) -> None:
-        await move(tx, ids, S.EXPIRED, at=now, only=(S.LEASED,), where=(delivery.c.expires_at <= now, delivery.c.channel != "door"))
+        await move(
+            tx,
+            ids,
+            S.EXPIRED,
+            at=now,
+            only=(S.LEASED,),
+            where=(delivery.c.expires_at <= now, delivery.c.channel != "door"),
+        )
         await move(tx, ids, S.PENDING, at=now, only=(S.LEASED,), lease_until=None)
 
     async def _send(self, lane: Lane, row: Any, message: Outbound, intended: float) -> None:
@@ -219,7 +267,9 @@ class Sender:
         log.error("unsendable", delivery_id=row.delivery_id, reason=str(problem))
         now = self._clock.now()
         async with self._database.write() as tx:
-            await move(tx, [row.delivery_id], S.FAILED, at=now, only=(S.LEASED,), state_reason=f"unsendable: {problem}"[:80])
+            await move(
+                tx, [row.delivery_id], S.FAILED, at=now, only=(S.LEASED,), state_reason=f"unsendable: {problem}"[:80]
+            )
             if row.purpose != "notice":
                 await say(
                     tx,
@@ -237,7 +287,13 @@ class Sender:
         async with self._database.write() as tx:
             stale = (
                 await tx.execute(
-                    sa.select(delivery.c.delivery_id, delivery.c.send_state, delivery.c.warning_id, delivery.c.tier, delivery.c.purpose)
+                    sa.select(
+                        delivery.c.delivery_id,
+                        delivery.c.send_state,
+                        delivery.c.warning_id,
+                        delivery.c.tier,
+                        delivery.c.purpose,
+                    )
                     .where(delivery.c.send_state.in_((S.LEASED, S.SENDING)), over)
                     .limit(500)
                 )
@@ -247,14 +303,22 @@ class Sender:
             await move(tx, leased, S.RETRY, at=now, only=(S.LEASED,), where=(over,), state_reason="lease_over")
             unknown = set(
                 await move(
-                    tx, sending, S.UNKNOWN, at=now, only=(S.SENDING,), where=(over,), state_reason="lease_over",
+                    tx,
+                    sending,
+                    S.UNKNOWN,
+                    at=now,
+                    only=(S.SENDING,),
+                    where=(over,),
+                    state_reason="lease_over",
                     ambiguous=delivery.c.ambiguous + 1,
                 )
             )
             await say(
                 tx,
                 [
-                    EvidenceRecorded(msg_id=new_id(), plane=self._plane, warning_id=r.warning_id, tier=r.tier, ids=(r.delivery_id,))
+                    EvidenceRecorded(
+                        msg_id=new_id(), plane=self._plane, warning_id=r.warning_id, tier=r.tier, ids=(r.delivery_id,)
+                    )
                     for r in stale
                     if r.delivery_id in unknown and r.purpose != "notice"
                 ],
@@ -285,7 +349,8 @@ class Sender:
         doors = sa.or_(delivery.c.channel != "door", delivery.c.slot != "")
         async with self._database.read() as db:
             found: float | None = await db.scalar(
-                sa.select(sa.func.min(delivery.c.due_at))
-                .where(delivery.c.send_state.in_((S.PENDING, S.RETRY)), doors, may_be_sent(self._clock.now()))
+                sa.select(sa.func.min(delivery.c.due_at)).where(
+                    delivery.c.send_state.in_((S.PENDING, S.RETRY)), doors, may_be_sent(self._clock.now())
+                )
             )
         return found

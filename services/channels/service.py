@@ -35,15 +35,19 @@ class ChannelsService:
         )
         self.desk = Desk(p.database, p.bus, p.clock, p.settings.plane, desk_window_s)
         preparer = Preparer(
-            p.database, p.clock, Opener(p.keys.private), p.signer, p.public_url, p.settings.hotline, p.settings.authority
+            p.database,
+            p.clock,
+            Opener(p.keys.private),
+            p.signer,
+            p.public_url,
+            p.settings.hotline,
+            p.settings.authority,
         )
         switchboard = Switchboard(p.database, self.desk, preparer, p.keys.index, p.settings.hotline)
         self.drivers: dict[str, Driver] = load_drivers(
             Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url)
         )
-        self.sender = Sender(
-            p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane
-        )
+        self.sender = Sender(p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane)
         self._handlers = Handlers(platform)
         self._pages = Pages(platform, self.desk, preparer)
 
@@ -87,14 +91,16 @@ class ChannelsService:
         await self.session.close()
 
     async def work(self) -> bool:
-        """One turn of every lane; does not wait for the calls it started."""
+        """One turn of every lane that has something due; does not wait for the calls it started."""
         did = 0
-        for lane in self.sender.lanes:
+        for lane in await self.sender.due_lanes():
             did += await self.sender.turn(lane)
-        if not did:
-            did += await self.sender.reap()
-            did += await self.sender.expire()
         return did > 0
+
+    async def tidy(self) -> bool:
+        """Leases that ran out and messages whose warning has expired."""
+        reaped = await self.sender.reap()
+        return bool(await self.sender.expire()) or bool(reaped)
 
     @property
     def busy(self) -> bool:

@@ -17,9 +17,7 @@ from services.shared.sealing import address_key
 class Switchboard:
     """One per process; holds no address."""
 
-    def __init__(
-        self, database: Database, desk: Desk, preparer: Preparer, index_key: bytes, hotline: str
-    ) -> None:
+    def __init__(self, database: Database, desk: Desk, preparer: Preparer, index_key: bytes, hotline: str) -> None:
         self.database = database
         self._desk = desk
         self._preparer = preparer

@@ -93,7 +93,9 @@ class TwilioAccount:
         signed = {key: values if len(values) > 1 else values[0] for key, values in form.items()}
         url = self._public_url + request.path_qs
         if not self._validator.validate(url, signed, request.headers.get("X-Twilio-Signature", "")):
-            raise NotAllowed("the signature does not fit this address and form", field="X-Twilio-Signature", rule="hmac")
+            raise NotAllowed(
+                "the signature does not fit this address and form", field="X-Twilio-Signature", rule="hmac"
+            )
         return flat
 
 

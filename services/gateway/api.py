@@ -10,9 +10,9 @@ import pydantic
 from aiohttp import web
 
 from services.gateway import store
+from services.gateway.cap import Reference
 from services.gateway.incoming import Incoming, WarningIn, from_cap, from_json
 from services.gateway.warnings import Taken, Warnings
-from services.gateway.cap import Reference
 from services.shared.clock import iso
 from services.shared.errors import NotFound, Refused
 from services.shared.service import Platform
@@ -28,7 +28,9 @@ class DecideIn(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid")
 
     tier: Literal["blue", "yellow", "orange", "red"] | None = None
-    doors: Literal["safe", "unsafe"] | None = pydantic.Field(None, description="may people be sent; empty asks the commander")
+    doors: Literal["safe", "unsafe"] | None = pydantic.Field(
+        None, description="may people be sent; empty asks the commander"
+    )
     reason: str = pydantic.Field("", max_length=400)
 
 
@@ -66,7 +68,9 @@ class Api:
             raise Refused("doors: use safe or unsafe, or leave it out", field="doors", rule="closed_list", given=doors)
         key = request.headers.get("Idempotency-Key", "")
         if len(key) > 200:
-            raise Refused("Idempotency-Key: at most 200 characters", field="Idempotency-Key", rule="length", given=key[:40])
+            raise Refused(
+                "Idempotency-Key: at most 200 characters", field="Idempotency-Key", rule="length", given=key[:40]
+            )
         incoming = await self._read(request)
         taken = await self._warnings.take(who, incoming, release=release, idempotency_key=key, doors=doors)
         return answer(taken, 202)
@@ -143,14 +147,20 @@ class Api:
         who = await caller(request, "send")
         given = await json_body(request, DecideIn)
         taken = await self._warnings.release(
-            who, request.match_info["warning_id"], Tier.of(given.tier) if given.tier else None, given.doors or "", given.reason
+            who,
+            request.match_info["warning_id"],
+            Tier.of(given.tier) if given.tier else None,
+            given.doors or "",
+            given.reason,
         )
         return answer(taken, 202)
 
     async def cancel(self, request: web.Request) -> web.Response:
         who = await caller(request, "cancel")
         given = await json_body(request, CancelIn)
-        return answer(await self._warnings.cancel(who, request.match_info["warning_id"], given.ending, given.reason), 202)
+        return answer(
+            await self._warnings.cancel(who, request.match_info["warning_id"], given.ending, given.reason), 202
+        )
 
 
 def answer(taken: Taken, status: int) -> web.Response:

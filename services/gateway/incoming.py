@@ -76,7 +76,10 @@ def from_cap(data: bytes, *, strict: bool, via: str = "cap") -> Incoming:
     reading = read(data, strict=strict, limits=PUSH if strict else None)
     if len(reading.alerts) > 1:
         raise Refused(
-            f"the file holds {len(reading.alerts)} alerts: send them one by one", field="body", rule="one alert", remedy="split it"
+            f"the file holds {len(reading.alerts)} alerts: send them one by one",
+            field="body",
+            rule="one alert",
+            remedy="split it",
         )
     grave = [f for f in reading.findings if f.grade in ("reject", "quarantine")]
     if grave or not reading.alerts:
@@ -258,7 +261,10 @@ def _polygon(area: dict[str, Any]) -> Any:
         raise Refused(f"area: {wrong}", field="area", rule="geojson", remedy="close each ring") from wrong
     if not shape.is_valid:
         raise Refused(
-            f"area: {shapely.is_valid_reason(shape)}", field="area", rule="simple polygon", remedy="draw it without crossings"
+            f"area: {shapely.is_valid_reason(shape)}",
+            field="area",
+            rule="simple polygon",
+            remedy="draw it without crossings",
         )
     west, south, east, north = shape.bounds
     if west < -180 or east > 180 or south < -90 or north > 90:
@@ -266,4 +272,3 @@ def _polygon(area: dict[str, Any]) -> Any:
     if shapely.get_num_coordinates(shape) > 10_000:
         raise Refused("area: more than 10,000 corners: simplify it", field="area", rule="limit")
     return shape
-

@@ -65,7 +65,9 @@ class Pages:
         who = await caller(request, "read")
         return await self._console(request, who, "", "")
 
-    async def _console(self, request: web.Request, who: object, problem: str, text: str, status: int = 200) -> web.Response:
+    async def _console(
+        self, request: web.Request, who: object, problem: str, text: str, status: int = 200
+    ) -> web.Response:
         async with self._platform.database.read() as db:
             rows = await store.recent(db)
         return page(
@@ -105,7 +107,9 @@ class Pages:
         if word and word not in TIER_WORDS:
             raise Refused(f"tier: use one of {', '.join(TIER_WORDS)}", field="tier", rule="closed_list", given=word)
         if doors not in ("", "safe", "unsafe"):
-            raise Refused("doors: choose safe, unsafe or ask the commander", field="doors", rule="closed_list", given=doors)
+            raise Refused(
+                "doors: choose safe, unsafe or ask the commander", field="doors", rule="closed_list", given=doors
+            )
         tier = Tier.of(word) if word else None
         who = await caller(request, "send", tier)
         warning_id = request.match_info["warning_id"]
@@ -127,7 +131,9 @@ class Pages:
         if kind not in ENDING_KINDS:
             raise Refused("ending: choose how the warning ends", field="ending", rule="required")
         if len(reason) < 2:
-            raise Refused("reason: say in a few words why it ends; it is kept in the log", field="reason", rule="required")
+            raise Refused(
+                "reason: say in a few words why it ends; it is kept in the log", field="reason", rule="required"
+            )
         taken = await self._warnings.cancel(who, request.match_info["warning_id"], kind, reason[:400])
         raise web.HTTPSeeOther("/console" if taken.state == "withdrawn" else f"/live/{taken.warning_id}")
 

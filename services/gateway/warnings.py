@@ -33,6 +33,7 @@ from services.shared.tier import Tier
 ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
 ENDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "not_ours")  # `checking` leaves the warning running
 
+
 @dataclass(frozen=True)
 class Taken:
     """What became of a message: its id, its state, and sentences on what was noted."""
@@ -98,7 +99,9 @@ class Warnings:
                     field="area", rule="grant.area",
                 )  # fmt: skip
         elif who.area and not incoming.area and incoming.msg_type != "Cancel":
-            raise NotAllowed("this key is bound to an area and the warning gives only codes", field="area", rule="grant.area")
+            raise NotAllowed(
+                "this key is bound to an area and the warning gives only codes", field="area", rule="grant.area"
+            )
 
     async def _seen(self, tx: Connection, who: Who, incoming: Incoming, key: str) -> Taken | None:
         """The earlier answer to the same request; Conflict where the same name carries other content."""
@@ -118,9 +121,7 @@ class Warnings:
                     )  # fmt: skip
                 return await self._as_it_is(tx, row.warning_id)
         known = (
-            await tx.execute(
-                sa.select(store.message.c.sha256).where(store.message.c.warning_id == incoming.warning_id)
-            )
+            await tx.execute(sa.select(store.message.c.sha256).where(store.message.c.warning_id == incoming.warning_id))
         ).first()
         if known is None:
             return None
@@ -203,7 +204,9 @@ class Warnings:
             if replaces:
                 return ("active" if release else "draft"), "danger_lower_stay_away", tier
             if incoming.msg_type == "Cancel":
-                notes.append("the warning it cancels is not known here: parked; if that warning comes later it is not sent")
+                notes.append(
+                    "the warning it cancels is not known here: parked; if that warning comes later it is not sent"
+                )
                 return "parked", "danger_lower_stay_away", tier
             notes.append("an all-clear for nothing we know: stored, not sent")
             return "stored", "danger_lower_stay_away", tier
@@ -223,7 +226,9 @@ class Warnings:
         """Known warnings it refers to, by (sender, identifier), the instant deciding between several; never itself."""
         found: list[str] = []
         for reference in incoming.references:
-            rows = [r for r in await store.by_identifier(tx, reference.identifier) if r.warning_id != incoming.warning_id]
+            rows = [
+                r for r in await store.by_identifier(tx, reference.identifier) if r.warning_id != incoming.warning_id
+            ]
             same_sender = [r for r in rows if r.sender == reference.sender] or list(rows)
             exact = [r for r in same_sender if reference.sent is not None and r.sent == reference.sent.timestamp()]
             earlier = [r for r in same_sender if r.sent <= incoming.sent]
@@ -327,7 +332,9 @@ class Warnings:
                     .values(doors="allowed" if doors == "safe" else "unsafe", doors_by=who.label)
                 )
             if tier is not None:
-                await audit.record(tx, who.label, "decide_tier", warning_id, reason or row.sense["tier_reason"], {"tier": tier.word})
+                await audit.record(
+                    tx, who.label, "decide_tier", warning_id, reason or row.sense["tier_reason"], {"tier": tier.word}
+                )
             await self._release(tx, who, warning_id, decided)
         fault_at("after_ingest_commit")
         self._wake()
@@ -367,7 +374,9 @@ class Warnings:
     async def cancel(self, who: Who, warning_id: str, kind: str, reason: str) -> Taken:
         """Stops what was not sent and tells everybody who may have got it; `checking` tells and does not stop."""
         if kind not in ENDING_KINDS:
-            raise Refused(f"ending: use one of {', '.join(ENDING_KINDS)}", field="ending", rule="closed_list", given=kind)
+            raise Refused(
+                f"ending: use one of {', '.join(ENDING_KINDS)}", field="ending", rule="closed_list", given=kind
+            )
         async with self._platform.database.write() as tx:
             row = await store.row_of(tx, warning_id)
             if row is None:
@@ -423,4 +432,4 @@ class Warnings:
     def _wake(self) -> None:
         self._platform.bus.wake()
         for name in ("registry", "router", "channels"):
-            self._platform.waker(name).set()
+            self._platform.wake(name)

@@ -12,7 +12,9 @@ def config(url: str) -> Config:
     """Alembic's configuration without a file; the URL's async driver is swapped for its plain one."""
     made = Config()
     made.set_main_option("script_location", str(Path(__file__).parent))
-    made.set_main_option("sqlalchemy.url", url.replace("+aiosqlite", "").replace("+asyncpg", "+psycopg").replace("%", "%%"))
+    made.set_main_option(
+        "sqlalchemy.url", url.replace("+aiosqlite", "").replace("+asyncpg", "+psycopg").replace("%", "%%")
+    )
     return made
 
 

@@ -94,6 +94,6 @@ async def say_doors(platform: Platform, who: Who, warning_id: str, word: str, co
             .values(doors=doors, doors_by=commander)
         )
         await audit.record(tx, who.label, "doors", warning_id, f"{commander}: {word}")
-    platform.waker("router").set()
-    platform.waker("channels").set()
+    platform.wake("router")
+    platform.wake("channels")
     return doors

@@ -57,7 +57,9 @@ def parse_condition(words: str) -> Condition:
     parser = _Parser(tokens, words)
     test = parser.either()
     if parser.tokens:
-        raise Refused(f"{words!r}: {parser.tokens[0]!r} stands where the condition should end", rule="condition", given=words)
+        raise Refused(
+            f"{words!r}: {parser.tokens[0]!r} stands where the condition should end", rule="condition", given=words
+        )
     return Condition(words, test)
 
 

@@ -34,9 +34,11 @@ class Deadlines:
     async def work(self) -> bool:
         """One batch of due paths of one or more warnings; True if there was any."""
         now = self._platform.clock.now()
-        due = sa.and_(
-            store.path.c.state == "open", sa.or_(store.path.c.next_at <= now, store.path.c.react_at <= now)
-        )
+        due = sa.and_(store.path.c.state == "open", sa.or_(store.path.c.next_at <= now, store.path.c.react_at <= now))
+        async with self._platform.database.read() as db:
+            earliest = await self.next_at(db)
+        if earliest is None or earliest > now:
+            return False
         async with self._platform.database.write() as tx:
             rows = (
                 await tx.execute(
@@ -56,7 +58,7 @@ class Deadlines:
             fault_at("before_deadline_commit")
         fault_at("after_deadline_commit")
         self._platform.bus.wake()
-        self._platform.waker("channels").set()
+        self._platform.wake("channels")
         return True
 
     async def _walk(self, tx: Connection, warning_id: str, paths: Sequence[Any], now: float) -> None:
@@ -140,17 +142,16 @@ class Deadlines:
             .values(next_step=index, next_at=next_at, react_at=react_at)
         )
 
-    async def next_at(self) -> float | None:
+    async def next_at(self, db: Connection) -> float | None:
         """The earliest rung or reaction of any open path."""
-        async with self._platform.database.read() as db:
-            row = (
-                await db.execute(
-                    sa.select(sa.func.min(store.path.c.next_at), sa.func.min(store.path.c.react_at)).where(
-                        store.path.c.state == "open"
-                    )
+        is_open = store.path.c.state == "open"
+        row = (
+            await db.execute(
+                sa.select(
+                    sa.select(sa.func.min(store.path.c.next_at)).where(is_open).scalar_subquery(),
+                    sa.select(sa.func.min(store.path.c.react_at)).where(is_open).scalar_subquery(),
                 )
-            ).one()
+            )
+        ).one()
         times = [float(t) for t in row if t is not None]
         return min(times) if times else None
-
-

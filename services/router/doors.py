@@ -116,7 +116,7 @@ class Doors:
             await self._left_over(tx, ctx, left_over, now)
             await self._announce(tx, ctx, [str(g["d"]) for g in given], [entries[w] for w, _ in changed])
         self._platform.bus.wake()
-        self._platform.waker("channels").set()
+        self._platform.wake("channels")
 
     @staticmethod
     async def _places(tx: Connection, warning_id: str, people: Sequence[str]) -> dict[str, tuple[str, int]]:
@@ -139,7 +139,9 @@ class Doors:
         return {r.person_id: r.slot for r in rows}
 
     @staticmethod
-    async def _own_cases(tx: Connection, warning_id: str, given: Sequence[dict[str, Any]], person_of: dict[str, str]) -> None:
+    async def _own_cases(
+        tx: Connection, warning_id: str, given: Sequence[dict[str, Any]], person_of: dict[str, str]
+    ) -> None:
         """A call for help is owned by the pair that has its door."""
         for one in given:
             await tx.execute(
@@ -167,7 +169,9 @@ class Doors:
                 return
             await self._to_fire_service(tx, ctx, rows, "", "commander: unsafe to send anybody", now)
             out = sorted({r.slot for r in rows if r.slot})
-            await say(tx, [n for w in ctx.workers if w.worker_id in out for n in [self._notice(ctx, w, "turn_back")] if n])
+            await say(
+                tx, [n for w in ctx.workers if w.worker_id in out for n in [self._notice(ctx, w, "turn_back")] if n]
+            )
         self._platform.bus.wake()
 
     async def _to_fire_service(
@@ -176,7 +180,9 @@ class Doors:
         if not rows:
             return
         ids = [r.delivery_id for r in rows]
-        await move(tx, ids, SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY), state_reason=reason)
+        await move(
+            tx, ids, SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY), state_reason=reason
+        )
         await move(tx, ids, SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=reason)
         people = sorted({r.person_id for r in rows})
         warning_id = ctx.issued.warning_id
@@ -229,5 +235,3 @@ def _choose(pairs: dict[str, list[Any]], entries: dict[str, WorkerEntry], grid: 
     free = [(row.assigned + n, worker_id) for worker_id, (row, n) in pairs.items() if row.assigned + n < row.capacity]
     near = [(n, w) for n, w in free if grid in entries[w].grids]
     return min(near or free)[1] if free else None
-
-

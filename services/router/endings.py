@@ -48,7 +48,7 @@ class Endings:
             # an update speaks first to its own audience: who is outside is known when that is complete
             if (job.kind == "ending" or job.complete) and await self._batch(job):
                 self._platform.bus.wake()
-                self._platform.waker("channels").set()
+                self._platform.wake("channels")
                 return True
         return False
 
@@ -61,7 +61,9 @@ class Endings:
             rows = (await tx.execute(self._receivers(job, now))).all()
             if not rows:
                 busy = await tx.scalar(
-                    sa.select(sa.func.count()).where(delivery.c.warning_id == job.about_id, delivery.c.send_state.in_(IN_HAND))
+                    sa.select(sa.func.count()).where(
+                        delivery.c.warning_id == job.about_id, delivery.c.send_state.in_(IN_HAND)
+                    )
                 )
                 if busy:
                     return False

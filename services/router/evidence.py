@@ -26,6 +26,19 @@ from services.shared.ledger import (
 )
 from services.shared.messages import Profile
 
+_MOVE = (
+    sa.update(store.path)
+    .where(store.path.c.warning_id == sa.bindparam("w"), store.path.c.person_id == sa.bindparam("p"))
+    .values(
+        evidence=sa.bindparam("evidence_"),
+        rungs=sa.bindparam("rungs_"),
+        help_at=sa.bindparam("help_"),
+        answer=sa.bindparam("answer_"),
+        answer_by=sa.bindparam("by_"),
+        react_at=sa.bindparam("react_"),
+    )
+)
+
 
 async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[str], now: float) -> None:
     """All effects of one hint, in the caller's transaction."""
@@ -48,14 +61,20 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     deliveries = await store.deliveries_of(tx, warning_id, sorted(paths))
     answers = await store.answers_of(tx, sorted({d.delivery_id for found in deliveries.values() for d in found}))
     closed: list[str] = []
+    moved: list[dict[str, Any]] = []
     for person_id in sorted(paths):
         path = paths[person_id]
-        if await _one(tx, policy, path, profiles[path.profile_key], deliveries[person_id], answers, deltas, now):
+        found = profiles[path.profile_key]
+        if await _one(tx, policy, path, found, deliveries[person_id], answers, deltas, now, moved):
             closed.append(person_id)
+    if moved:
+        await tx.execute(_MOVE, moved)
     await drop_unsent(tx, warning_id, closed, "path closed", now)
     await tx.execute(
         sa.update(store.case)
-        .where(store.case.c.warning_id == warning_id, store.case.c.person_id.in_(closed), store.case.c.closed_at.is_(None))
+        .where(
+            store.case.c.warning_id == warning_id, store.case.c.person_id.in_(closed), store.case.c.closed_at.is_(None)
+        )
         .values(closed_at=now)
     )
     await deltas.add(tx)
@@ -70,6 +89,7 @@ async def _one(
     answers: Mapping[str, Sequence[Any]],
     deltas: tally.Deltas,
     now: float,
+    moved: list[dict[str, Any]],
 ) -> bool:
     """Moves one path; True where it closed just now."""
     said = sorted(
@@ -92,8 +112,8 @@ async def _one(
     closing, shown, help_at = _judge(policy, profile, said)
     reached = (
         evidence >= Evidence[policy.reached_evidence.upper()]
-        or shown is not None
-        and (shown[0] in policy.reached_answers or shown[0] == Answer.SPOKE)
+        or (shown is not None
+        and (shown[0] in policy.reached_answers or shown[0] == Answer.SPOKE))
     ) or any(a.answer == Answer.SPOKE for a, _ in said)
 
     rungs = path.rungs
@@ -107,15 +127,18 @@ async def _one(
         if rungs & ~path.rungs & bit:
             deltas.person(path.profile_key, rung)
 
-    values: dict[str, Any] = {"evidence": max(path.evidence, evidence), "rungs": rungs, "help_at": help_at}
-    if shown is not None:
-        values |= {"answer": shown[0], "answer_by": shown[1]}
-    if path.state == "open" and closing is None and _wants_reaction(deliveries, said):
-        values["react_at"] = now
-    await tx.execute(
-        sa.update(store.path)
-        .where(store.path.c.warning_id == path.warning_id, store.path.c.person_id == path.person_id)
-        .values(**values)
+    react = path.state == "open" and closing is None and _wants_reaction(deliveries, said)
+    moved.append(
+        {
+            "w": path.warning_id,
+            "p": path.person_id,
+            "evidence_": max(path.evidence, evidence),
+            "rungs_": rungs,
+            "help_": help_at,
+            "answer_": shown[0] if shown else path.answer,
+            "by_": shown[1] if shown else path.answer_by,
+            "react_": now if react else None if closing is not None else path.react_at,
+        }
     )
     if help_at is not None and path.state == "ended":
         # an answer to an ending, or after the path ended: somebody must own it all the same
@@ -137,7 +160,9 @@ def _judge(
     After a call for help, only somebody who is there, or the person's own word that she is moving or safe, closes.
     """
     flags = profile.flags
-    closing_class = "cannot_judge" if "cannot_judge" in flags else "cannot_leave" if "cannot_leave" in flags else "default"
+    closing_class = (
+        "cannot_judge" if "cannot_judge" in flags else "cannot_leave" if "cannot_leave" in flags else "default"
+    )
     closing = None
     shown: tuple[str, str] | None = None
     help_at: float | None = None

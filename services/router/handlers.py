@@ -21,7 +21,12 @@ from services.shared.messages import AudienceFound, EvidenceRecorded, PersonEntr
 from services.shared.outbox import Receipt, digest_of, id_of
 from services.shared.service import Platform
 
-AREA_ROADS = {"broadcast": "broadcast", "area_sound": "area_sound", "cell_broadcast": "cell_broadcast", "street_sweep": "sweep"}
+AREA_ROADS = {
+    "broadcast": "broadcast",
+    "area_sound": "area_sound",
+    "cell_broadcast": "cell_broadcast",
+    "street_sweep": "sweep",
+}
 
 
 class Handlers:
@@ -169,9 +174,7 @@ class Handlers:
         state = await tx.scalar(
             sa.select(warning_state.c.state).where(warning_state.c.warning_id == message.warning_id)
         )
-        await insert_new(
-            tx, store.profile, [{"profile_key": p.key, "body": store.encode(p)} for p in message.profiles]
-        )
+        await insert_new(tx, store.profile, [{"profile_key": p.key, "body": store.encode(p)} for p in message.profiles])
         deltas = Deltas(message.warning_id)
         await self._open(tx, ctx, message.people, message.profiles, deltas, stopped=state != "active")
         await self._count(tx, ctx, message)
@@ -244,9 +247,7 @@ class Handlers:
 
     async def _count(self, tx: Connection, ctx: Context, message: AudienceFound) -> None:
         """Pages are numbered: the audience is complete when all are in and their digest is the last page's."""
-        row = (
-            await tx.execute(sa.select(store.warning).where(store.warning.c.warning_id == message.warning_id))
-        ).one()
+        row = (await tx.execute(sa.select(store.warning).where(store.warning.c.warning_id == message.warning_id))).one()
         seen = int(row.digest_seen, 16) ^ int(digest_of(p.person_id for p in message.people), 16)
         values: dict[str, Any] = {"pages": row.pages + 1, "digest_seen": f"{seen:032x}"}
         last, total, digest = row.last_page, row.total, row.digest
@@ -288,7 +289,5 @@ class Handlers:
         self._wake()
 
     def _wake(self) -> None:
-        self._platform.waker("router").set()
-        self._platform.waker("channels").set()
-
-
+        self._platform.wake("router")
+        self._platform.wake("channels")

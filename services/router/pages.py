@@ -42,12 +42,8 @@ class Pages:
             figures = await report.coverage(db, warning_id)
             missing = await report.missing(db, warning_id)
             cases = await report.cases(db, warning_id)
-            state = (
-                await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))
-            ).one()
-            text = (
-                await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))
-            ).one()
+            state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
+            text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).one()
             profiles = await store.profiles_of(db, {m.profile_key for m in missing})
         parts = text.parts
         return page(
@@ -69,15 +65,9 @@ class Pages:
         who = await caller(request, "draft")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
-            row = (
-                await db.execute(sa.select(store.preview).where(store.preview.c.warning_id == warning_id))
-            ).first()
-            state = (
-                await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))
-            ).first()
-            text = (
-                await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))
-            ).first()
+            row = (await db.execute(sa.select(store.preview).where(store.preview.c.warning_id == warning_id))).first()
+            state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
+            text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).first()
         if state is None or text is None:
             raise NotFound(f"there is no draft {warning_id}", field="warning_id", given=warning_id)
         issued = decode(row.issued) if row is not None else None

@@ -19,7 +19,12 @@ UNIQUE = ("warning_id", "channel", "address_key", "form", "language", "try_no")
 
 
 async def put(
-    tx: Connection, ctx: Context, rows: Sequence[dict[str, Any]], deltas: Deltas, profile_of: Mapping[str, str], plane: str
+    tx: Connection,
+    ctx: Context,
+    rows: Sequence[dict[str, Any]],
+    deltas: Deltas,
+    profile_of: Mapping[str, str],
+    plane: str,
 ) -> None:
     """Inserts deliveries; one phone that several people share gets one message that covers them all."""
     if not rows:
@@ -31,7 +36,11 @@ async def put(
     covers: list[dict[str, Any]] = []
     for row in sorted(rows, key=lambda r: str(r["person_id"])):
         key = tuple(row[c] for c in UNIQUE)
-        there = shared.get(key) or (mine[key]["delivery_id"], mine[key]["person_id"]) if key in shared or key in mine else None
+        there = (
+            shared.get(key) or (mine[key]["delivery_id"], mine[key]["person_id"])
+            if key in shared or key in mine
+            else None
+        )
         if there is None:
             mine[key] = row
             new.append(row)
@@ -46,9 +55,7 @@ async def put(
         await insert_new(tx, delivery_cover, covers)
         ids = sorted({c["delivery_id"] for c in covers})
         counted = (
-            sa.select(sa.func.count())
-            .where(delivery_cover.c.delivery_id == delivery.c.delivery_id)
-            .scalar_subquery()
+            sa.select(sa.func.count()).where(delivery_cover.c.delivery_id == delivery.c.delivery_id).scalar_subquery()
         )
         await tx.execute(sa.update(delivery).where(delivery.c.delivery_id.in_(ids)).values(covers=1 + counted))
     due = [str(r["delivery_id"]) for r in new if r["channel"] != "door" or r["slot"]]

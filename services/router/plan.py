@@ -136,7 +136,11 @@ def _do(
             return door(ctx, person, plan, reason, now, step.name)
         case "duty_phone_1" | "duty_phone_2" | "sms":
             uses = [use for use in plan.roads if use.word == word or use.kind == word]
-            return [row for use in uses for row in personal(ctx, person, plan, use, step.name, reason, now, bool(step.every))]
+            return [
+                row
+                for use in uses
+                for row in personal(ctx, person, plan, use, step.name, reason, now, bool(step.every))
+            ]
     return []  # area-wide words are one delivery to the area, made when the warning is issued
 
 
@@ -160,17 +164,24 @@ def personal(
         why = reason if n == 0 else f"{reason}; call {n + 1} of {tries}"
         rows.append(
             _row(
-                ctx, person, step=step, road=use.road, reason=why, due_at=now + n * gap, try_no=first + n,
-                contact=contact, addressee_id=person.entry.person_id, language=person.profile.language,
-                addressee_kind="facility" if person.profile.kind == "facility" else "person", form=plan.form,
+                ctx,
+                person,
+                step=step,
+                road=use.road,
+                reason=why,
+                due_at=now + n * gap,
+                try_no=first + n,
+                contact=contact,
+                addressee_id=person.entry.person_id,
+                language=person.profile.language,
+                addressee_kind="facility" if person.profile.kind == "facility" else "person",
+                form=plan.form,
             )  # fmt: skip
         )
     return rows
 
 
-def another(
-    ctx: Context, person: Person, plan: PathPlan, step: str, reason: str, now: float
-) -> list[dict[str, Any]]:
+def another(ctx: Context, person: Person, plan: PathPlan, step: str, reason: str, now: float) -> list[dict[str, Any]]:
     """The next road she has not been tried on; where none is left, her first road once more."""
     tried = person.tried()
     left = [use for use in plan.roads if use.road not in tried]
@@ -201,9 +212,18 @@ def supporters(
         why = f"{reason}; {'supporter outside the zone' if helper.outside_zone else 'supporter inside the zone, not sent'}"
         rows.append(
             _row(
-                ctx, person, step=step, road=road, reason=why, due_at=now, contact=contact,
-                addressee_id=helper.supporter_id, addressee_kind="supporter", language=helper.language,
-                form=f"helper:{person.entry.person_id}", dossier=True,
+                ctx,
+                person,
+                step=step,
+                road=road,
+                reason=why,
+                due_at=now,
+                contact=contact,
+                addressee_id=helper.supporter_id,
+                addressee_kind="supporter",
+                language=helper.language,
+                form=f"helper:{person.entry.person_id}",
+                dossier=True,
             )  # fmt: skip
         )
     return rows
@@ -221,9 +241,18 @@ def officer(ctx: Context, person: Person, plan: PathPlan, step: str, reason: str
         if contact is not None:
             return [
                 _row(
-                    ctx, person, step=step, road="officer_sms", reason=reason, due_at=now, contact=contact,
-                    addressee_id=one.worker_id, addressee_kind="worker", language=one.language,
-                    form=f"officer:{person.entry.person_id}", dossier=True,
+                    ctx,
+                    person,
+                    step=step,
+                    road="officer_sms",
+                    reason=reason,
+                    due_at=now,
+                    contact=contact,
+                    addressee_id=one.worker_id,
+                    addressee_kind="worker",
+                    language=one.language,
+                    form=f"officer:{person.entry.person_id}",
+                    dossier=True,
                 )  # fmt: skip
             ]
     return []
@@ -249,9 +278,7 @@ def knock_again(ctx: Context, person: Person, plan: PathPlan, reason: str, at: f
     return [_visit(ctx, person, plan, reason, at, "door.again", max(tries, default=0) + 1, False)]
 
 
-def fire_list(
-    ctx: Context, person: Person, plan: PathPlan, reason: str, now: float, step: str
-) -> list[dict[str, Any]]:
+def fire_list(ctx: Context, person: Person, plan: PathPlan, reason: str, now: float, step: str) -> list[dict[str, Any]]:
     """The person's name, place and needs for moving, on the fire service's list."""
     if person.on_fire_list():
         return []

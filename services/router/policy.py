@@ -72,10 +72,7 @@ DOOR_RULES = ("allowed", "if_commander_says_safe", "ask_commander", "forbidden")
 ANSWERS = ("leaving", "not_there", "moving", "safe")
 ANSWERERS = ("person", "supporter", "supporter_with_person", "officer")
 PERSONAL = ("opt_in", "high_support_or_opt_in", "all")
-SECTIONS = (
-    "policy clock hold voice_call impact_time evidence reached closed_if hazards groups combine head_start tiers "
-    "facility_ladder shortage ending expiry door_list"
-).split()
+SECTIONS = ["policy", "clock", "hold", "voice_call", "impact_time", "evidence", "reached", "closed_if", "hazards", "groups", "combine", "head_start", "tiers", "facility_ladder", "shortage", "ending", "expiry", "door_list"]
 
 
 @dataclass(frozen=True)
@@ -211,9 +208,7 @@ class Policy:
         """The ladder a plan walks."""
         return self.facility if plan.ladder == "facility" else self.tiers[plan.tier].steps
 
-    def plan(
-        self, profile: Profile, tier: Tier, hazard: str, night: bool, roads: Mapping[str, str]
-    ) -> PathPlan:
+    def plan(self, profile: Profile, tier: Tier, hazard: str, night: bool, roads: Mapping[str, str]) -> PathPlan:
         """The path of a profile. `roads`: road > why it cannot be used, empty where it works; absent = no driver."""
         groups = [name for name in self.groups if name in profile.groups] or ["general"]
         rules = [self.groups[name] for name in groups]
@@ -244,7 +239,9 @@ class Policy:
         return PathPlan(
             tier=ladder_tier,
             ladder="facility" if facility else ladder_tier.word,
-            asked=asked == "all" or facility or f"opt_in_{tier.word}" in flags
+            asked=asked == "all"
+            or facility
+            or f"opt_in_{tier.word}" in flags
             or (asked == "high_support_or_opt_in" and (high or "high_support" in flags)),
             roads=tuple(uses),
             left_out=tuple(left_out),
@@ -257,7 +254,11 @@ class Policy:
             door_at_0=self._door_at_0(tier, usable, head_start, facility) if door_applies else "",
             team=max((rule.door for rule in rules), key=TEAMS.index),
             form=min((rule.form.partition("+")[0] for rule in rules), key=FORMS.index),
-            closing="cannot_judge" if "cannot_judge" in flags else "cannot_leave" if "cannot_leave" in flags else "default",
+            closing="cannot_judge"
+            if "cannot_judge" in flags
+            else "cannot_leave"
+            if "cannot_leave" in flags
+            else "default",
             head_start=head_start,
             facts=frozenset(facts),
         )
@@ -354,4 +355,3 @@ def parse_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as wrong:
         line = wrong.problem_mark.line + 1 if wrong.problem_mark else 0
         raise Refused(f"line {line}: {wrong.problem}; correct the YAML there", rule="yaml", given=line) from wrong
-

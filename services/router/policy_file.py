@@ -124,7 +124,9 @@ def read(text: str) -> Policy:
         night=_night(file),
         groups={str(name): _group(file, name, value) for name, value in file.section("groups").items()},
         tiers=tiers,
-        facility=_steps(file, ["facility_ladder"], file.section("facility_ladder"), (*FACILITY_WORDS, "door", "officer_contact")),
+        facility=_steps(
+            file, ["facility_ladder"], file.section("facility_ladder"), (*FACILITY_WORDS, "door", "officer_contact")
+        ),
         closings=_closings(file),
         hazards=_hazards(file),
         hold_tiers=parse_tiers(file.section("hold")["tiers"]),
@@ -136,7 +138,8 @@ def read(text: str) -> Policy:
         reached_evidence=str(reached["evidence_at_least"]),
         reached_answers=frozenset(file.words(["reached", "or_answer"], reached["or_answer"], (*ANSWERS, "help"))),
         rank=tuple(file.section("shortage")["rank"]),
-        second_knock_s=60 * file.number(["door_list", "second_knock_min"], file.section("door_list")["second_knock_min"]),
+        second_knock_s=60
+        * file.number(["door_list", "second_knock_min"], file.section("door_list")["second_knock_min"]),
         text=text,
     )
 

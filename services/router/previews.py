@@ -19,9 +19,7 @@ from services.shared.tier import Tier
 
 async def plan_preview(tx: Connection, contexts: Contexts, message: AudienceFound) -> None:
     """Works out, for each tier a person may decide, whom the warning would reach by which road."""
-    row = (
-        await tx.execute(sa.select(store.preview).where(store.preview.c.warning_id == message.warning_id))
-    ).first()
+    row = (await tx.execute(sa.select(store.preview).where(store.preview.c.warning_id == message.warning_id))).first()
     if row is None:
         raise Busy(f"counts came before their preview {message.warning_id}")
     issued = decode(row.issued)

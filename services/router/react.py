@@ -130,6 +130,7 @@ def final(ctx: Context, person: Person, plan: PathPlan) -> tuple[str, str] | Non
 
 def _waiting_for_door(visits: Sequence[Any]) -> bool:
     return any(
-        d["send_state"] in ("pending", "retry", "leased", "sending", "accepted", "delivered") and d["answer"] in ("", "help")
+        d["send_state"] in ("pending", "retry", "leased", "sending", "accepted", "delivered")
+        and d["answer"] in ("", "help")
         for d in visits
     )

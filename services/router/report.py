@@ -77,7 +77,10 @@ async def missing(db: Connection, warning_id: str) -> Sequence[Any]:
         sa.select(store.path)
         .where(
             store.path.c.warning_id == warning_id,
-            sa.or_(store.path.c.state == "open", store.path.c.ending.in_(("no_capacity", "handed_to_rescue", "unsafe_by_commander", "refused"))),
+            sa.or_(
+                store.path.c.state == "open",
+                store.path.c.ending.in_(("no_capacity", "handed_to_rescue", "unsafe_by_commander", "refused")),
+            ),
         )
         .order_by(store.path.c.help_at.is_(None), store.path.c.rungs, store.path.c.state, store.path.c.person_id)
         .limit(MISSING_SHOWN)

@@ -55,4 +55,5 @@ class RouterService:
         return walked or assigned or told
 
     async def next_at(self) -> float | None:
-        return await self._deadlines.next_at()
+        async with self._platform.database.read() as db:
+            return await self._deadlines.next_at(db)

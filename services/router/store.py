@@ -65,8 +65,9 @@ path = sa.Table(
     sa.CheckConstraint("state IN ('open','ended')", name="state"),
     sa.CheckConstraint("(state = 'open') = (ending = '')", name="one_ending"),
 )
-_waiting = sa.and_(path.c.state == "open", sa.or_(path.c.next_at.is_not(None), path.c.react_at.is_not(None)))
-sa.Index("ix_router_path_due", path.c.next_at, path.c.react_at, sqlite_where=_waiting, postgresql_where=_waiting)
+_open = path.c.state == "open"
+sa.Index("ix_router_path_next", path.c.next_at, sqlite_where=_open, postgresql_where=_open)
+sa.Index("ix_router_path_react", path.c.react_at, sqlite_where=_open, postgresql_where=_open)
 worker = sa.Table(
     "router_worker",
     metadata,

@@ -82,7 +82,12 @@ def clock_words(when: float, offset_min: int) -> str:
 
 
 def lines(
-    path: Any, plan: PathPlan, deliveries: Sequence[Any], area: Mapping[str, str], answers: Mapping[str, Sequence[Any]], offset: int
+    path: Any,
+    plan: PathPlan,
+    deliveries: Sequence[Any],
+    area: Mapping[str, str],
+    answers: Mapping[str, Sequence[Any]],
+    offset: int,
 ) -> list[str]:
     """One sentence a line, in the order things happened; nothing in it names the person."""
     found = [f"Groups: {', '.join(plan_groups(plan)) or 'general'}; ladder {plan.ladder}; usable roads: {plan.usable}."]
@@ -128,6 +133,12 @@ def _delivery(row: Any, answers: Sequence[Any], offset: int) -> str:
 def _became(row: Any) -> str:
     if row.channel == "door":
         listed = {"accepted": "on the list", "delivered": "visited", "pending": "not on a list yet"}
-        return listed.get(row.send_state, STATE_WORDS[row.send_state] + (f" ({row.state_reason})" if row.state_reason else ""))
-    why = f" ({row.state_reason})" if row.send_state in ("failed", "suppressed", "superseded", "unconfirmed") and row.state_reason else ""
+        return listed.get(
+            row.send_state, STATE_WORDS[row.send_state] + (f" ({row.state_reason})" if row.state_reason else "")
+        )
+    why = (
+        f" ({row.state_reason})"
+        if row.send_state in ("failed", "suppressed", "superseded", "unconfirmed") and row.state_reason
+        else ""
+    )
     return STATE_WORDS[row.send_state] + why

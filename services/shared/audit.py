@@ -32,7 +32,9 @@ GENESIS = "0" * 64
 
 def entry_hash(previous: str, n: int, at: float, actor: str, act: str, subject: str, reason: str, detail: Any) -> str:
     """The link of one entry to the one before."""
-    body = json.dumps([n, at, actor, act, subject, reason, detail], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    body = json.dumps(
+        [n, at, actor, act, subject, reason, detail], sort_keys=True, ensure_ascii=False, separators=(",", ":")
+    )
     return hashlib.sha256(previous.encode() + body.encode()).hexdigest()
 
 
@@ -42,7 +44,9 @@ async def record(
     """Appends one entry in the caller's transaction: what is not audited did not happen."""
     if tx.dialect.name == "postgresql":
         await tx.execute(sa.text("SELECT pg_advisory_xact_lock(7402)"))
-    last = (await tx.execute(sa.select(audit_log.c.n, audit_log.c.hash).order_by(audit_log.c.n.desc()).limit(1))).first()
+    last = (
+        await tx.execute(sa.select(audit_log.c.n, audit_log.c.hash).order_by(audit_log.c.n.desc()).limit(1))
+    ).first()
     n, previous = (last.n + 1, last.hash) if last else (1, GENESIS)
     at, detail = round(wall(), 6), detail or {}
     await tx.execute(

@@ -87,9 +87,7 @@ async def create_key(
     """Makes authority and grant where missing and a new key; returns the key, which is not stored."""
     unknown = sorted(set(actions) - set(ACTIONS))
     if unknown:
-        raise Refused(
-            f"there is no action {unknown[0]!r}: use {', '.join(ACTIONS)}", field="actions", given=unknown[0]
-        )
+        raise Refused(f"there is no action {unknown[0]!r}: use {', '.join(ACTIONS)}", field="actions", given=unknown[0])
     key = f"toc_{secrets.token_urlsafe(32)}"
     authority_id = id_of("authority", name)
     async with database.write() as tx:
@@ -134,7 +132,9 @@ async def who_is(db: Connection, key: str) -> Who | None:
 async def still_valid(db: Connection, key_id: str) -> bool:
     """Whether the key behind a cookie has not been revoked."""
     found = await db.scalar(
-        sa.select(sa.func.count()).select_from(api_key).where(api_key.c.key_id == key_id, api_key.c.revoked_at.is_(None))
+        sa.select(sa.func.count())
+        .select_from(api_key)
+        .where(api_key.c.key_id == key_id, api_key.c.revoked_at.is_(None))
     )
     return bool(found)
 

@@ -74,7 +74,9 @@ class EmbeddedBus:
             return True
         except (Fault, msgspec.MsgspecError, sa.exc.SQLAlchemyError, ValueError, LookupError, TypeError) as problem:
             reason = f"{type(problem).__name__}: {problem}"
-            log.error("message_failed", consumer=consumer, topic=row.topic, msg_id=msg_id, tries=row.tries + 1, exc_info=True)
+            log.error(
+                "message_failed", consumer=consumer, topic=row.topic, msg_id=msg_id, tries=row.tries + 1, exc_info=True
+            )
             return await self._set_back(consumer, row, reason)
         return True
 
@@ -104,5 +106,7 @@ class EmbeddedBus:
                 ],
             )
             await insert_new(tx, inbox, [{"consumer": consumer, "msg_id": row.msg_id}])
-        log.critical("message_put_aside", consumer=consumer, topic=row.topic, msg_id=row.msg_id, tier=row.tier, reason=reason)
+        log.critical(
+            "message_put_aside", consumer=consumer, topic=row.topic, msg_id=row.msg_id, tier=row.tier, reason=reason
+        )
         return True

@@ -83,6 +83,16 @@ class Waker:
     def set(self) -> None:
         self._event.set()
 
+    @property
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def take(self) -> bool:
+        """Whether it was set, forgetting it: for who moves time by hand."""
+        was = self._event.is_set()
+        self._event.clear()
+        return was
+
     async def wait(self, seconds: float) -> None:
         """Returns when set or after `seconds` wall seconds, and forgets the setting."""
         try:

@@ -28,7 +28,9 @@ class Refused(Fault):
 
     status = 422
 
-    def __init__(self, message: str, *, field: str = "", rule: str = "", given: object = None, remedy: str = "") -> None:
+    def __init__(
+        self, message: str, *, field: str = "", rule: str = "", given: object = None, remedy: str = ""
+    ) -> None:
         super().__init__(message)
         self.field = field
         self.rule = rule

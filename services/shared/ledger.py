@@ -211,10 +211,14 @@ delivery = sa.Table(
 )
 sa.Index("ix_delivery_person", delivery.c.warning_id, delivery.c.person_id)
 sa.Index("ix_delivery_address", delivery.c.address_key)
-sa.Index("ix_delivery_slot", delivery.c.slot, sqlite_where=delivery.c.slot != "", postgresql_where=delivery.c.slot != "")
+sa.Index(
+    "ix_delivery_slot", delivery.c.slot, sqlite_where=delivery.c.slot != "", postgresql_where=delivery.c.slot != ""
+)
 _due = delivery.c.send_state.in_(("pending", "retry"))
 _open = delivery.c.send_state.in_(("leased", "sending", "unknown"))
-sa.Index("ix_delivery_due", delivery.c.channel, delivery.c.tier, delivery.c.due_at, sqlite_where=_due, postgresql_where=_due)
+sa.Index(
+    "ix_delivery_due", delivery.c.channel, delivery.c.tier, delivery.c.due_at, sqlite_where=_due, postgresql_where=_due
+)
 sa.Index("ix_delivery_open", delivery.c.send_state, delivery.c.lease_until, sqlite_where=_open, postgresql_where=_open)
 
 delivery_cover = sa.Table(

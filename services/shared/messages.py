@@ -56,7 +56,9 @@ class Profile(msgspec.Struct, array_like=True, frozen=True):
     key: str
     kind: str  # resident, subscriber, facility
     groups: tuple[str, ...]
-    flags: tuple[str, ...]  # high_support, cannot_leave, cannot_judge, opt_in_blue, opt_in_yellow, bed_shaker, alone ...
+    flags: tuple[
+        str, ...
+    ]  # high_support, cannot_leave, cannot_judge, opt_in_blue, opt_in_yellow, bed_shaker, alone ...
     language: str
     roads: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...] = ()

@@ -97,7 +97,9 @@ class Opener:
         try:
             key = AESGCM(_derive(shared, ephemeral + self.public)).decrypt(nonce, sealed, key_id.encode())
         except InvalidTag as problem:
-            raise Broken(f"page key {key_id} was not wrapped for this channels key: check keys/channels.key") from problem
+            raise Broken(
+                f"page key {key_id} was not wrapped for this channels key: check keys/channels.key"
+            ) from problem
         self._pages[key_id] = AESGCM(key)
 
     def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:

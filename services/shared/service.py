@@ -30,8 +30,14 @@ class Platform:
     wakers: dict[str, Waker] = field(default_factory=dict)
 
     def waker(self, name: str) -> Waker:
-        """The event a service's loop sleeps on."""
+        """The event a loop sleeps on."""
         return self.wakers.setdefault(name, Waker())
+
+    def wake(self, name: str) -> None:
+        """Wakes every loop of a service; losing it costs a tick."""
+        for known, waker in self.wakers.items():
+            if known.partition(":")[0] == name:
+                waker.set()
 
 
 class Service(Protocol):

@@ -91,8 +91,11 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
     except web.HTTPException as answer:
         if answer.status < 400:
             raise
-        title = {404: "there is nothing at this address", 405: "this address does not take that method",
-                 413: f"the body is larger than {MAX_BODY} bytes"}.get(answer.status, answer.reason)
+        title = {
+            404: "there is nothing at this address",
+            405: "this address does not take that method",
+            413: f"the body is larger than {MAX_BODY} bytes",
+        }.get(answer.status, answer.reason)
         if wants_page(request):
             return page("fault.html", status=answer.status, message=str(title).capitalize() + ".", remedy="")
         response = problem(answer.status, str(title))
@@ -193,7 +196,9 @@ _templates = jinja2.Environment(
 
 def page(template: str, status: int = 200, **values: Any) -> web.Response:
     """A whole HTML page."""
-    return web.Response(status=status, text=_templates.get_template(template).render(**values), content_type="text/html")
+    return web.Response(
+        status=status, text=_templates.get_template(template).render(**values), content_type="text/html"
+    )
 
 
 def local_time(when: float, offset_min: int) -> str:

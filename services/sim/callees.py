@@ -10,7 +10,7 @@ CallOutcome = Literal["human", "machine", "no-answer", "busy", "failed"]
 
 @dataclass(frozen=True)
 class Text:
-    """One SMS on its way. `key` names it independently of the order of arrival; `at` is warning time of acceptance."""
+    """One SMS on its way, accepted at warning time `at`; `key` names it by number and words, whatever comes first."""
 
     key: str
     sid: str

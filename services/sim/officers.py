@@ -15,7 +15,7 @@ from lxml import html
 from services.sim.agenda import Action, Agenda
 from services.sim.browser import Browser, Form, form_of
 from services.sim.callees import Line
-from services.sim.chance import between, chance, lognormal
+from services.sim.chance import between, chance, lognormal, words_key
 from services.sim.habits import Habits, mix, nightness
 from services.sim.neighbourhood import Neighbourhood, Someone
 
@@ -32,6 +32,7 @@ class _Round:
     tapped: set[str] = field(default_factory=set)
     come_back: dict[str, float] = field(default_factory=dict)  # visit > when help is there
     idle_since: float | None = None
+    out: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,17 @@ class Officers:
         self._around = around
         self._offset = utc_offset_min
         self._rounds: dict[str, _Round] = {}
+        self._knocks: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
 
     def got_link(self, worker: Someone, link: str) -> None:
-        """A text with a list's link came; the round starts when it is noticed."""
+        """A text with a list's link came; the round starts, or one that had ended goes on, when it is noticed."""
         path = urlsplit(link).path
-        if path in self._rounds:
+        one = self._rounds.setdefault(path, _Round(link, worker))
+        if one.out:
             return
-        one = self._rounds[path] = _Round(link, worker)
-        h, what = self._habits, path.rsplit("/", 1)[-1].partition(".")[0]  # the list, whichever text came first
+        one.out, one.idle_since = True, None
+        h, what = self._habits, worker.id
         wait = lognormal(h.officer_notice_median_s, 0.7, self._chance(what, "officer_wait"))
         if self._chance(what, "officer_notices") >= h.officer_notices:
             wait += 1800
@@ -97,9 +100,12 @@ class Officers:
         if page is None:
             if self._idle(one, now):
                 self._in(_TRY_PAGE_AGAIN_S, one, "look", lambda: self._look(one))
+            else:
+                one.out = False
             return
         if page.xpath("//*[@id='stopped']"):
             self.outcomes["rounds_stopped"] += 1
+            one.out = False
             return
         visits = visits_on(page, one.link)
         waiting = {v.id: v for v in visits if v.id in one.come_back and not v.done}
@@ -112,6 +118,7 @@ class Officers:
             self._in(max(1.0, min(h.looks_again_s, soonest - now)), one, "look", lambda: self._look(one))
         else:
             self.outcomes["rounds_ended"] += 1
+            one.out = False
 
     def _idle(self, one: _Round, now: float) -> bool:
         """Whether it is worth waiting on."""
@@ -146,12 +153,14 @@ class Officers:
         seen = next((b for b in SEEN if b in buttons), buttons[0])
         if second or (door and door.facility):
             return "moving" if "moving" in buttons else seen
-        if self._chance(visit.id, "unsafe") < h.door_unsafe and "unsafe" in buttons:
+        self._knocks[who.id] += 1
+        key = f"{who.id if door else words_key(visit.words)}:{self._knocks[who.id]}"
+        if self._chance(key, "unsafe") < h.door_unsafe and "unsafe" in buttons:
             return "unsafe"
-        if self._around.gone(who, now) or self._chance(visit.id, "home") >= self._at_home(who, night):
-            knows = self._chance(visit.id, "neighbour") < h.neighbour_knows
+        if self._around.gone(who, now) or self._chance(key, "home") >= self._at_home(who, night):
+            knows = self._chance(key, "neighbour") < h.neighbour_knows
             return "gone" if knows and "gone" in buttons else "no_answer"
-        u = self._chance(visit.id, "outcome")
+        u = self._chance(key, "outcome")
         if u < h.door_refused:
             return "refused"
         if u < h.door_refused + (h.door_help_cannot_leave if who.stays and not visit.lift else h.door_help):

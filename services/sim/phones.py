@@ -252,7 +252,7 @@ class Phones:
 
     # e-mail
 
-    def mail(self, address: str, key: str, link: str, body: str) -> None:
+    def mail(self, address: str, key: str, link: str) -> None:
         """An e-mail is in the box: it is read late, if at all, and answered by its link."""
         h = self._habits
         who = self._around.behind(address)[0]

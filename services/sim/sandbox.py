@@ -24,7 +24,7 @@ from services.sim.agenda import Agenda
 from services.sim.behaviour import Behaviour
 from services.sim.callees import Callees, Ring, Text
 from services.sim.callplayer import CallPlayer
-from services.sim.chance import hexes
+from services.sim.chance import hexes, words_key
 from services.sim.postman import Postman
 from services.sim.records import Accept, Kind, Records
 from services.sim.shapes import API, Call, Message, answer, refusal
@@ -58,7 +58,8 @@ class Sandbox:
         self._people = people
         self._from_number = from_number
         self._basic = "Basic " + base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
-        self._seen: Counter[str] = Counter()
+        self._asked: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
         self._in_hand = 0
         self._target = ""
         self._released = asyncio.Event()
@@ -109,7 +110,7 @@ class Sandbox:
         self,
         request: web.Request,
         wrong: Callable[[Mapping[str, str]], int],
-        accept: Callable[[dict[str, str], frozenset[str], str, int, str], Message | Call],
+        accept: Callable[[dict[str, str], frozenset[str], str, str, str], Message | Call],
     ) -> web.StreamResponse:
         self._in_hand += 1
         try:
@@ -118,8 +119,9 @@ class Sandbox:
             fields = parse_qs(await request.text(), keep_blank_values=True)
             form = {name: values[0] for name, values in fields.items()}
             delivery = _delivery_of(form)
-            self._seen[delivery] += 1
-            mode = self.behaviour.mode(delivery, self._seen[delivery])
+            words = _words_of(request.path, form)
+            self._asked[words] += 1
+            mode = self.behaviour.mode(words, self._asked[words])
             await self.behaviour.pace()
             if refused := self._before(mode):
                 return refused
@@ -128,7 +130,8 @@ class Sandbox:
             if code := wrong(form) or self.behaviour.refused_numbers.get(form.get("To", ""), 0):
                 return refusal(code)
             events = frozenset(fields.get("StatusCallbackEvent", ["completed"]))
-            made = accept(form, events, delivery, self._seen[delivery], mode)
+            self._taken[words] += 1
+            made = accept(form, events, delivery, f"{words}:{self._taken[words]}", mode)
             if mode == "slow":
                 await asyncio.sleep(self.behaviour.slow_ms / 1000)
             elif mode == "malformed":
@@ -194,15 +197,14 @@ class Sandbox:
         self.accepts.append(Accept(kind, sid, to, delivery, wall(), self.agenda.clock.now()))
 
     def _accept_message(
-        self, form: dict[str, str], events: frozenset[str], delivery: str, nth: int, mode: str
+        self, form: dict[str, str], events: frozenset[str], delivery: str, key: str, mode: str
     ) -> Message:
-        sid = "SM" + hexes(self.behaviour.seed, "sms", delivery, nth)
+        sid = "SM" + hexes(self.behaviour.seed, "sms", key)
         self._accepted("sms", sid, form["To"], delivery)
         now = self.agenda.clock.now()
         message = Message(sid, form, now, reversed=mode == "reversed", duplicated=mode == "duplicated")
         message.status = "accepted" if form.get("MessagingServiceSid") else "queued"
         self.messages[sid] = message
-        key = delivery if nth == 1 else f"{delivery}:{nth}"
         text = Text(key, sid, form["To"], form.get("From") or self._from_number, form["Body"], now)
         fate = self._people.text(text)
         validity = form.get("ValidityPeriod", "")
@@ -240,15 +242,14 @@ class Sandbox:
         if steps:
             self.agenda.at(steps[0][0], f"sms:{text.key}", lambda: self._advance(message, text, steps))
 
-    def _accept_call(self, form: dict[str, str], events: frozenset[str], delivery: str, nth: int, mode: str) -> Call:
-        sid = "CA" + hexes(self.behaviour.seed, "call", delivery, nth)
+    def _accept_call(self, form: dict[str, str], events: frozenset[str], delivery: str, key: str, mode: str) -> Call:
+        sid = "CA" + hexes(self.behaviour.seed, "call", key)
         self._accepted("call", sid, form["To"], delivery)
         now = self.agenda.clock.now()
         call = Call(sid, form, events, now, reversed=mode == "reversed", duplicated=mode == "duplicated")
         self.calls[sid] = call
         timeout = form.get("Timeout", "")
         ring_s = float(timeout) if timeout.isdigit() else 60.0
-        key = delivery if nth == 1 else f"{delivery}:{nth}"
         self._player.place(call, Ring(key, sid, form["To"], form["From"], ring_s, now))
         return call
 
@@ -303,6 +304,12 @@ def messages_in(twiml: bytes) -> str:
         return ""
     root = etree.fromstring(twiml, _XML)
     return " ".join("".join(str(t) for t in m.itertext()) for m in root.iter("Message"))
+
+
+def _words_of(path: str, form: Mapping[str, str]) -> str:
+    return words_key(
+        path.rsplit("/", 1)[-1], form.get("To", ""), form.get("Body", ""), form.get("Twiml", ""), form.get("Url", "")
+    )
 
 
 def _delivery_of(form: Mapping[str, str]) -> str:

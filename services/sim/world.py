@@ -15,7 +15,7 @@ from services.sim.agenda import Agenda
 from services.sim.behaviour import Behaviour
 from services.sim.broadcaster import Broadcaster
 from services.sim.browser import Browser
-from services.sim.chance import hexes
+from services.sim.chance import hexes, words_key
 from services.sim.habits import Habits
 from services.sim.mailbox import Mail, Mailbox
 from services.sim.neighbourhood import Neighbourhood
@@ -70,6 +70,7 @@ class World:
         self.broadcaster = Broadcaster()
         self.sandbox.app.add_routes(self.broadcaster.routes())
         self.mailbox = Mailbox(self._mailed)
+        self._mails: Counter[str] = Counter()
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -121,7 +122,9 @@ class World:
 
     def _mailed(self, mail: Mail) -> None:
         self.accepts.append(Accept("email", mail.delivery, mail.to, mail.delivery, wall(), self.agenda.clock.now()))
-        self.phones.mail(mail.to, mail.delivery, mail.link, mail.body)
+        words = words_key(mail.to, mail.subject, mail.body)
+        self._mails[words] += 1
+        self.phones.mail(mail.to, f"mail:{words}:{self._mails[words]}", mail.link)
 
     def doubles(self) -> dict[str, int]:
         """Deliveries that were accepted more than once, and how often."""

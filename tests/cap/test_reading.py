@@ -66,8 +66,10 @@ def test_keeps_the_bytes_and_their_hash():
         ("<rss><channel><item>{0}</item><item>{2}</item></channel></rss>", 2),
         ("<rss><channel><item><description><![CDATA[{0}]]></description></item><item>{2}</item></channel></rss>", 2),
         (
-            "<EDXLDistribution xmlns='urn:oasis:names:tc:emergency:EDXL:DE:1.0'><contentObject><xmlContent>"
-            "<embeddedXMLContent>{0}</embeddedXMLContent></xmlContent></contentObject></EDXLDistribution>",
+            (
+                "<EDXLDistribution xmlns='urn:oasis:names:tc:emergency:EDXL:DE:1.0'><contentObject><xmlContent>"
+                "<embeddedXMLContent>{0}</embeddedXMLContent></xmlContent></contentObject></EDXLDistribution>"
+            ),
             1,
         ),
         ("<alerts>{0}{2}</alerts>", 2),

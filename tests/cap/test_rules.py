@@ -219,5 +219,3 @@ def test_one_kind_of_finding_is_not_repeated_without_end():
     areas = "</area><area>".join(["<areaDesc/><polygon>30,110 30,111 31,111</polygon>"] * 300)
     reading = read(alert(info(areas)))
     assert 20 == sum(1 for f in reading.findings if f.code == "area_desc_missing")
-
-

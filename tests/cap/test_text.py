@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -37,7 +37,7 @@ NOON = datetime(2026, 7, 9, 12, 0, tzinfo=UTC)
         ("2026-13-01T12:00:00+00:00", None, set()),
         ("2026-07-09T25:00:00+00:00", None, set()),
         ("0001-01-01T00:00:00+14:00", None, set()),
-        ("9999-12-31T23:59:60-12:00", None, {"time_calendar"}),
+        ("2400-01-01T00:00:00+00:00", datetime(1857, 1, 1, tzinfo=UTC), {"time_calendar"}),
         ("tonight", None, set()),
         ("", None, set()),
         ("Thu, 99 Jul 2026 12:00:00 GMT", None, set()),
@@ -48,9 +48,6 @@ def test_a_time_is_the_instant_that_was_meant(text, moment, codes):
     """The instant, and what was odd about the way it was written; None for what names no instant."""
     notes = Notes(strict=False)
     got = read_time(text, "/t", notes)
-    if text.startswith("9999"):  # 543 years off, it names an instant after all
-        assert got is not None
-        return
     assert moment == got
     if moment is not None:
         assert codes == {finding.code for finding in notes.found}
@@ -63,13 +60,11 @@ def test_a_source_without_offset_is_read_by_its_own_clock():
     assert ["time_offset_assumed"] == [finding.code for finding in notes.found]
 
 
-@given(st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)), st.integers(-14 * 60, 14 * 60))
+@given(st.integers(0, 4_000_000_000), st.integers(-14 * 60, 14 * 60))
 @settings(max_examples=200, derandomize=True, deadline=None)
-def test_a_time_written_reads_the_same(moment, minutes):
+def test_a_time_written_reads_the_same(seconds, minutes):
     """Any instant in any offset comes back, in the standard's form."""
-    moment = moment.replace(microsecond=0, tzinfo=UTC).astimezone(
-        __import__("datetime").timezone(timedelta(minutes=minutes))
-    )
+    moment = datetime.fromtimestamp(seconds, timezone(timedelta(minutes=minutes)))
     notes = Notes(strict=True)
     assert moment == read_time(write_time(moment), "/t", notes)
     assert [] == notes.found
@@ -77,7 +72,14 @@ def test_a_time_written_reads_the_same(moment, minutes):
 
 @pytest.mark.parametrize(
     ("tag", "read"),
-    [("en-US", "en-US"), ("de-LS", "de-LS"), ("zh_CN", "zh-CN"), ("English", "en"), ("sr-Latn", "sr-Latn"), ("??", "und")],
+    [
+        ("en-US", "en-US"),
+        ("de-LS", "de-LS"),
+        ("zh_CN", "zh-CN"),
+        ("English", "en"),
+        ("sr-Latn", "sr-Latn"),
+        ("??", "und"),
+    ],
 )
 def test_language_tags(tag, read):
     """A tag as meant; what is none is `und`."""

@@ -150,10 +150,11 @@ async def test_only_workers_on_shift(registry):
 
 
 async def test_higher_tier_goes_first(registry):
-    """Red overtakes a blue job that is under way."""
+    """Red, opened later, overtakes a blue job that is under way."""
     await import_community(registry.database, registry.keys, mint(SQUARE, people=1200, seed=1))
     await registry.hear(warning("blue", tier=1))
     await registry.service.work()
+    registry.platform.clock.advance_to(NOON + 60)
     await registry.hear(warning("red", tier=4))
     await registry.work_all()
     order = [page.tier for page in await registry.said()]
@@ -174,8 +175,9 @@ async def test_a_warning_heard_twice_opens_one_job(registry):
 
 
 async def test_two_processes_make_a_page_once(registry):
-    """Who loses the race for a page writes nothing."""
-    await import_people(registry.database, registry.keys, [person("one")], year=YEAR, fictional=True)
+    """Who loses the race for a page writes nothing; the job goes on from the winner's cursor."""
+    made = mint(SQUARE, people=700, seed=1)
+    await import_community(registry.database, registry.keys, made)
     await registry.hear(warning())
     async with registry.database.read() as db:
         row = await store.next_job(db)
@@ -184,6 +186,10 @@ async def test_two_processes_make_a_page_once(registry):
     assert await audience.make_page(registry.database, row, area, NOON)
     assert not await audience.make_page(registry.database, row, area, NOON)
     assert 1 == len(await registry.said())
+    await registry.work_all()
+    pages = await registry.said()
+    assert [0, 1] == [page.page for page in pages]
+    assert 700 + len(made.facilities) == pages[-1].total == sum(len(page.people) for page in pages)
 
 
 async def test_ending_asks_for_nobody_and_leaves_its_receipt(registry):

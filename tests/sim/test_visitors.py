@@ -139,6 +139,21 @@ async def test_a_second_text_with_the_same_list_starts_no_second_round(world_of,
     assert [("a1", "can_go")] == pages.tapped
 
 
+async def test_a_round_that_had_ended_goes_on_with_the_next_text(world_of, stub, session, pages) -> None:
+    """Doors that were put on the list later; those done stay done."""
+    people = [person(1, "+99970000101"), person(2, "+99970000102")]
+    world = await world_of(Community(people=people, workers=[PAIR]), habits=EVERYBODY)
+    pages.doors = {"a1": "Ms 1, 1 River Lane"}
+    client = Client(world, stub, session)
+    await client.sms("+99970000190", f"Your list of doors: {pages.url}/l/t", "d1")
+    await settle(world)
+    pages.doors["a2"] = "Ms 2, 2 River Lane"
+    await client.sms("+99970000190", f"Your list of doors: {pages.url}/l/t", "d2")
+    await settle(world)
+    assert [("a1", "can_go"), ("a2", "can_go")] == pages.tapped
+    assert 2 == world.officers.outcomes["rounds_ended"]
+
+
 async def test_an_officer_asked_to_contact_somebody_answers_with_the_reference(world_of, stub, session, pages) -> None:
     """After 5 to 15 minutes, by text."""
     world = await world_of(Community(workers=[PAIR]), habits=EVERYBODY)

@@ -56,7 +56,9 @@ class CapBroadcast:
                     return Result(Outcome.ACCEPTED)
                 if response.status in (401, 403):
                     return Result(Outcome.PROVIDER_FAULT, code=str(response.status))
-                kind = Outcome.PERMANENT if 400 <= response.status < 500 and response.status != 429 else Outcome.NOT_SENT
+                kind = (
+                    Outcome.PERMANENT if 400 <= response.status < 500 and response.status != 429 else Outcome.NOT_SENT
+                )
                 return Result(kind, code=str(response.status))
         except aiohttp.ClientConnectorError as problem:
             return Result(Outcome.NOT_SENT, code=type(problem).__name__)

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from services.channels.desk import Report
 from services.channels.driver import Result, Road, Spec, Tools
-from services.channels.outbound import Outbound
 from services.channels.inbound import Inbound
+from services.channels.outbound import Outbound
 from services.channels.twilio_http import TwilioAccount, TwilioSettings
 from services.shared.ledger import Evidence, SendState
 

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from services.channels.desk import Report
 from services.channels.driver import Result, Road, Spec, Tools
-from services.channels.outbound import Outbound
 from services.channels.inbound import answer_of, by_of
+from services.channels.outbound import Outbound
 from services.channels.render import lines_for
 from services.channels.twilio_http import TwilioAccount, TwilioSettings
 from services.shared.ledger import Evidence, SendState, delivery
@@ -125,7 +125,9 @@ class VoiceTwilio:
         async with self._tools.switchboard.database.read() as db:
             row = (
                 await db.execute(
-                    sa.select(delivery.c.addressee_kind, delivery.c.language).where(delivery.c.delivery_id == delivery_id)
+                    sa.select(delivery.c.addressee_kind, delivery.c.language).where(
+                        delivery.c.delivery_id == delivery_id
+                    )
                 )
             ).first()
         language = row.language if row else "en"

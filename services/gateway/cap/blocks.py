@@ -28,7 +28,7 @@ _AREA_MANY = {"polygon", "circle", "geocode"}
 _RESOURCE_ORDER = ("resourceDesc", "mimeType", "size", "uri", "derefUri", "digest")
 _WEB = re.compile(r"(?:https?://|mailto:|tel:)[^\s<>\"]+", re.IGNORECASE)
 _BARE_WEB = re.compile(r"(?:www\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[^\s<>\"]*)?", re.IGNORECASE)
-_NUMBER = re.compile(r"[-+]?\d{1,7}(?:\.\d{1,9})?", re.ASCII)
+_NUMBER = re.compile(r"[-+]?\d{1,7}(?:\.\d{1,20})?", re.ASCII)
 
 
 def read_info(element: etree._Element, where: str, limits: Limits, notes: Notes, assume: timedelta | None) -> Info:

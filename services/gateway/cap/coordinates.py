@@ -30,6 +30,9 @@ def read_polygon(text: str, where: str, limits: Limits, notes: Notes) -> Ring:
     if not any(c.isdigit() for c in cleaned) and "nan" not in cleaned.lower() and "inf" not in cleaned.lower():
         notes.add("polygon_empty", where, text)
         return ()
+    if len(cleaned.split()) > 2 * limits.vertices_each:
+        notes.add("too_many_corners", where, text[:40])
+        return ()
     ring = _pairs_anyhow(cleaned)
     if ring is None:
         notes.add("polygon_unreadable", where, text)

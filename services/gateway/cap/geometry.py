@@ -175,7 +175,7 @@ class _Shape:
         north, east = max(map(abs, lats)), max(map(abs, lons))
         if north <= 90 and east <= 180 and not (self._exchanged and east <= 90):
             return list(zip(lons, lats, strict=True))
-        if north <= 90 and east <= 540:
+        if north <= 90 and 180 < east <= 540:
             self._notes.add("longitude_wrapped", where, f"longitude {east:g}")
             turn = 360.0 if min(lons) > 180 else -360.0 if max(lons) < -180 else 0.0
             return [(lon - turn, lat) for lon, lat in zip(lons, lats, strict=True)]

@@ -70,9 +70,9 @@ def plain(text: str, where: str, notes: Notes) -> str:
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
-def clean_xml(text: str) -> str:
-    """The text without characters XML cannot hold."""
-    return _NOT_XML.sub("", text)
+def clean(text: str) -> str:
+    """The text without characters that XML cannot hold, or that turn the reading direction."""
+    return _BIDI.sub("", _CONTROL.sub("", _NOT_XML.sub("", text)))
 
 
 _TIME = re.compile(
@@ -100,7 +100,7 @@ def read_time(text: str, where: str, notes: Notes, assume: timedelta | None = No
         if year >= _BUDDHIST_FROM:
             notes.add("time_calendar", where, text)
             year -= 543
-        late = timedelta(days=hour // 24, seconds=second // 60)
+        late = timedelta(days=hour // 24, minutes=second // 60)
         if hour > 24 or second > 60 or (hour == 24 and (match["mi"] != "00" or second)):
             return None
         moment = datetime(

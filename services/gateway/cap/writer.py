@@ -12,8 +12,7 @@ from lxml import etree
 from services.gateway.cap.geometry import ring_as_meant
 from services.gateway.cap.model import CAP_1_2, FEED, Alert, Area, Info, Pairs, Reference, Resource
 from services.gateway.cap.reader import read
-from services.gateway.cap.rules import printable
-from services.gateway.cap.text import clean_xml, write_time
+from services.gateway.cap.text import clean, write_time
 from services.shared.errors import Refused
 
 _OURS_TO_DECIDE = {
@@ -93,7 +92,7 @@ def _q(tag: str) -> str:
 
 
 def _add(parent: etree._Element, tag: str, text: str) -> None:
-    etree.SubElement(parent, _q(tag)).text = clean_xml(text)
+    etree.SubElement(parent, _q(tag)).text = clean(text)
 
 
 def _optional(parent: etree._Element, tag: str, text: str) -> None:
@@ -181,8 +180,8 @@ def _area(parent: etree._Element, area: Area) -> None:
 
 
 def number(value: float) -> str:
-    """A number without exponent; read back it is the same."""
+    """A number without exponent; read back it is the same, to a ten-thousandth of a millionth of a degree."""
     text = repr(float(value))
     if "e" in text:
         text = f"{value:.15f}"
-    return text.removesuffix(".0") or printable(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text

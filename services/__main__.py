@@ -1,0 +1,434 @@
+"""The `tocsin` command: serve, demo, and what an operator does beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import aiohttp
+import pydantic
+import rich
+import rich.table
+import typer
+
+from services import migrations
+from services.shared.auth import ACTIONS, create_key
+from services.shared.db import Database, FileLock, check_plane
+from services.shared.errors import Fault, Refused
+from services.shared.sealing import Keys
+from services.shared.settings import Settings
+from services.shared.telemetry import configure
+from services.shared.tier import TIER_WORDS, Tier
+
+app = typer.Typer(
+    help="Warnings that reach everyone: takes a CAP alert in and gives each resident a path that ends, if nothing else "
+    "worked, at the door.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+cap_app = typer.Typer(help="Read CAP alerts.", no_args_is_help=True)
+registry_app = typer.Typer(help="The register of people.", no_args_is_help=True)
+policy_app = typer.Typer(help="The rules that give each person a path.", no_args_is_help=True)
+key_app = typer.Typer(help="API keys and what they may do.", no_args_is_help=True)
+for name, sub in (("cap", cap_app), ("registry", registry_app), ("policy", policy_app), ("key", key_app)):
+    app.add_typer(sub, name=name)
+
+Url = Annotated[str, typer.Option(envvar="TOCSIN_URL", help="The running server.")]
+Key = Annotated[str, typer.Option(envvar="TOCSIN_KEY", help="An API key, from: tocsin key create.")]
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+def settings() -> Settings:
+    """Settings from the environment; Refused names the variable that is wrong."""
+    try:
+        return Settings()  # type: ignore[call-arg]
+    except pydantic.ValidationError as wrong:
+        first = wrong.errors(include_url=False)[0]
+        where = "TOCSIN_" + "_".join(str(p) for p in first["loc"]).upper()
+        raise Refused(f"{where}: {first['msg']}", field=where) from wrong
+
+
+def read_file(path: Path) -> bytes:
+    """A file's bytes; Refused where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise Refused(f"{path}: {problem.strerror}; give a file that can be read", field="FILE") from problem
+
+
+@app.command()
+def serve() -> None:
+    """Serve all four services in this process (SQLite in TOCSIN_DATA_DIR, one port)."""
+    from services.run import serve as run_server
+
+    chosen = settings()
+    configure(chosen.log_level)
+    _run(run_server(chosen))
+
+
+@app.command()
+def demo(
+    alert: Annotated[Path | None, typer.Option(help="A CAP file; ours for a fictional county if left out.")] = None,
+    people: Annotated[int, typer.Option(min=1, max=100_000, help="How many people live there.")] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
+    tier: Annotated[str, typer.Option(help="Decides the tier: blue, yellow, orange or red.")] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object, nothing else; discrete-event time.")
+    ] = False,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Warning seconds a second while watching; 0 for no pacing.")
+    ] = 900.0,
+) -> None:
+    """Warn a fictional community around an alert, with simulated phones and officers, and show who was reached."""
+    from services.demo import run_demo
+    from services.demo_view import View, example_alert
+
+    configure("ERROR")
+    data = read_file(alert) if alert else example_alert()
+    chosen = _tier(tier)
+    if as_json:
+        result = _run(run_demo(data, people=people, seed=seed, tier=chosen))
+        sys.stdout.write(json.dumps(result.figures, ensure_ascii=False) + "\n")
+        return
+    with View(str(alert or "a flash flood in the fictional county of Qingshui"), people) as view:
+        result = _run(run_demo(data, people=people, seed=seed, tier=chosen, rate=rate, watch=view.show))
+    view.summary(result)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8090,
+    target: Annotated[str, typer.Option(help="The Tocsin server whose callbacks it calls.")] = DEFAULT_URL,
+    limit_per_second: Annotated[float, typer.Option(min=0, help="Answers at most so many requests a second.")] = 0,
+    fault: Annotated[list[str] | None, typer.Option(help="MODE=SHARE, e.g. 5xx=0.1; may be repeated.")] = None,
+    account_sid: str = "AC00000000000000000000000000000000",
+    auth_token: str = "sandbox",  # noqa: S107  the stand-in's own, printed below
+    smtp_port: int = 0,
+) -> None:
+    """A stand-in for the SMS and voice provider, with phones that answer; prints the settings Tocsin needs for it."""
+    from services.sim.world import World, serve_sandbox
+
+    def ready(world: World) -> None:
+        for variable, value in world.environment.items():
+            typer.echo(f"export {variable}={value}")
+        sys.stdout.flush()
+
+    configure("WARNING")
+    rates = {}
+    for one in fault or []:
+        mode, _, share = one.partition("=")
+        try:
+            rates[mode] = float(share)
+        except ValueError as wrong:
+            raise _fail(f"--fault {one}: give MODE=SHARE, like 5xx=0.1") from wrong
+    _run(
+        serve_sandbox(
+            "127.0.0.1", port, target, limit_per_second=limit_per_second, faults=rates, account_sid=account_sid,
+            auth_token=auth_token, smtp_port=smtp_port, ready=ready,
+        )
+    )  # fmt: skip
+
+
+@app.command()
+def warn(
+    file: Annotated[Path, typer.Argument(help="A CAP file, or JSON (.json).")],
+    tier: Annotated[str, typer.Option(help="Decides the tier of a held warning.")] = "",
+    doors: Annotated[str, typer.Option(help="The commander's word: safe or unsafe; empty asks later.")] = "",
+    draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft to look at in the console.")] = False,
+    idempotency_key: Annotated[str, typer.Option(help="The same key sends once.")] = "",
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Send a warning through the running server."""
+    chosen = _tier(tier)
+    if doors not in ("", "safe", "unsafe"):
+        raise _fail(f"--doors {doors}: use safe or unsafe")
+    body = read_file(file)
+    content = "application/json" if file.suffix == ".json" else "application/cap+xml"
+    headers = {"Content-Type": content} | ({"Idempotency-Key": idempotency_key} if idempotency_key else {})
+    release = "false" if draft or chosen else "true"
+    taken = _run(
+        call("POST", url, key, f"/api/v1/warnings?strict=false&release={release}&doors={doors}", body, headers)
+    )
+    if chosen and not draft and taken["state"] in ("draft", "held"):
+        decision = {"tier": chosen.word, "doors": doors or None, "reason": "decided on the command line"}
+        taken |= _run(call("POST", url, key, f"/api/v1/warnings/{taken['warning_id']}/release", decision))
+    typer.echo(f"{taken['warning_id']} is {taken['state']}" + (f", {taken['tier']}" if taken["tier"] else ""))
+    for note in taken["notes"]:
+        typer.echo(f"  note: {note}")
+    if taken["state"] == "held":
+        typer.echo(
+            f"  held: decide its tier with  tocsin warn {file} --tier orange  or at {url}/live/{taken['warning_id']}/preview"
+        )
+    else:
+        typer.echo(f"  watch it: {url}/live/{taken['warning_id']}")
+
+
+@app.command()
+def cancel(
+    warning_id: str,
+    ending: Annotated[
+        str, typer.Option(help="danger_lower_stay_away, may_return, sent_by_mistake, checking, not_ours.")
+    ],
+    reason: Annotated[str, typer.Option(help="Kept in the audit log.")],
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Stop what has not gone out and tell everybody who may have got it."""
+    body = {"ending": ending, "reason": reason}
+    taken = _run(call("POST", url, key, f"/api/v1/warnings/{warning_id}/cancel", body))
+    typer.echo(f"stopped; the ending is {taken['warning_id']} ({taken['state']})")
+
+
+@app.command()
+def status(
+    warning_id: str,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Who was reached, by group and road, and who is missing."""
+    from services.demo_view import coverage_tables
+
+    found = _run(call("GET", url, key, f"/report/{warning_id}/coverage"))
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    rich.print(f"{found['state']}, doors {found['doors']}: {found['open']} open of {found['targeted']} targeted")
+    for table in coverage_tables(found):
+        rich.print(table)
+
+
+@app.command()
+def path(warning_id: str, person_id: str, url: Url = DEFAULT_URL, key: Key = "") -> None:
+    """One person's path in words."""
+    found = _run(call("GET", url, key, f"/report/{warning_id}/path/{person_id}"))
+    for line in found["lines"]:
+        typer.echo(line)
+
+
+@cap_app.command("check")
+def cap_check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a file.")] = False,
+) -> None:
+    """A verdict on each file: accept, repair, quarantine or reject, with every finding; exit 1 if any is refused."""
+    from services.gateway.cap_check import check, in_words
+
+    refused = False
+    for file in files:
+        found = check(str(file), read_file(file))
+        refused = refused or found["verdict"] in ("quarantine", "reject")
+        typer.echo(json.dumps(found, ensure_ascii=False) if as_json else in_words(found))
+    raise typer.Exit(1 if refused else 0)
+
+
+@registry_app.command("import")
+def registry_import(
+    file: Annotated[Path, typer.Argument(help="CSV, UTF-8, with a header row.")],
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Import people through the running server; prints a report row by row."""
+    found = _run(call("POST", url, key, "/people/import", read_file(file), {"Content-Type": "text/csv"}))
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=None if as_json else 1))
+
+
+@registry_app.command("sample")
+def registry_sample(
+    around: Annotated[Path, typer.Option(help="A CAP file: the community lives in its area.")],
+    people: Annotated[int, typer.Option(min=1, max=1_000_000)] = 2000,
+    seed: int = 1,
+) -> None:
+    """Mint a fictional community around an alert into this installation's register (offline: the server is stopped)."""
+    from services.gateway.incoming import from_cap
+    from services.registry.sample import import_community, mint
+
+    incoming = from_cap(read_file(around), strict=False)
+    chosen = settings()
+
+    async def work() -> int:
+        lock = FileLock(chosen.data_dir)
+        lock.take()
+        await asyncio.to_thread(migrations.upgrade, chosen.resolved_database_url)
+        database = Database(chosen.resolved_database_url)
+        await check_plane(database, chosen.plane)
+        community = mint(incoming.area, incoming.geocodes, people=people, seed=seed)
+        await import_community(database, Keys(chosen.keys_dir), community)
+        await database.close()
+        lock.release()
+        return len(community.people)
+
+    typer.echo(f"{_run(work())} fictional people live around {around.name} now")
+
+
+@policy_app.command("check")
+def policy_check(file: Path) -> None:
+    """Is this policy file whole? Names the first fault with line, rule and remedy."""
+    from services.router.policy_file import read
+
+    try:
+        text = read_file(file).decode()
+    except UnicodeDecodeError as wrong:
+        raise _fail(f"{file}: not UTF-8 text: save it as UTF-8") from wrong
+    policy = _checked(lambda: read(text))
+    typer.echo(
+        f"{policy.id} version {policy.version}: {len(policy.groups)} groups, {len(policy.tiers)} tiers, no fault"
+    )
+
+
+@policy_app.command("explain")
+def policy_explain(
+    tier: Annotated[str, typer.Option(help="blue, yellow, orange or red.")],
+    needs: Annotated[str, typer.Option(help="Need groups, joined by commas; empty for general.")] = "",
+    hazard: str = "unknown",
+    at: Annotated[str, typer.Option(help="Local time, HH:MM.")] = "12:00",
+    roads: Annotated[str, typer.Option(help="Contact kinds the person has.")] = "sms,voice_mobile",
+    file: Annotated[Path | None, typer.Option(help="Another policy file.")] = None,
+) -> None:
+    """The path of a made-up person, rung by rung, with each road left out and why."""
+    from services.router.contexts import SHIPPED
+    from services.router.explain import explain
+    from services.router.policy_file import read
+
+    text = read_file(file or SHIPPED).decode()
+    chosen = _tier(tier)
+    if chosen is None:
+        raise _fail("--tier: give blue, yellow, orange or red")
+    for line in _checked(lambda: explain(read(text), chosen, hazard, _words(needs), _words(roads), at)):
+        typer.echo(line)
+
+
+@key_app.command("create")
+def key_create(
+    authority: Annotated[str, typer.Option(help="The authority, as residents know it.")],
+    label: Annotated[str, typer.Option(help="Whose key this is.")],
+    max_tier: Annotated[str, typer.Option(help="The highest tier it may send.")] = "red",
+    actions: Annotated[str, typer.Option(help=f"Joined by commas: {', '.join(ACTIONS)}.")] = ",".join(ACTIONS),
+    area: Annotated[Path | None, typer.Option(help="GeoJSON geometry it is bound to.")] = None,
+) -> None:
+    """Make an API key; it is shown once. Works beside a running server."""
+    chosen, tier = settings(), _tier(max_tier)
+    if tier is None:
+        raise _fail("--max-tier: give blue, yellow, orange or red")
+    bound = read_file(area).decode() if area else ""
+
+    async def work() -> str:
+        await asyncio.to_thread(migrations.upgrade, chosen.resolved_database_url)
+        database = Database(chosen.resolved_database_url)
+        await check_plane(database, chosen.plane)
+        key = await create_key(
+            database, name=authority, label=label, actions=_words(actions), max_tier=tier, area=bound
+        )
+        await database.close()
+        return key
+
+    typer.echo(_run(work()))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema (the server is stopped)."""
+    chosen = settings()
+
+    def work() -> None:
+        lock = FileLock(chosen.data_dir)
+        lock.take()
+        migrations.upgrade(chosen.resolved_database_url)
+        lock.release()
+
+    _checked(work)
+    typer.echo("the schema is the newest")
+
+
+@app.command()
+def check() -> None:
+    """Is this installation sound? Settings, database, plane, keys, policy, roads, audit chain."""
+    from services.check import check_installation
+
+    chosen = settings()
+    lines, sound = _run(check_installation(chosen))
+    for line in lines:
+        typer.echo(line)
+    raise typer.Exit(0 if sound else 1)
+
+
+async def call(
+    method: str, url: str, key: str, resource: str, body: Any = None, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """One request to the running server; Refused carries its problem document's sentence."""
+    if not key:
+        raise Refused("give an API key: --key or TOCSIN_KEY; make one with: tocsin key create", field="--key")
+    sent: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
+    all_headers = {"Authorization": f"Bearer {key}", "Accept": "application/json", **(headers or {})}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600, connect=5)) as session,
+            session.request(method, url.rstrip("/") + resource, headers=all_headers, **sent) as response,
+        ):
+            answer: dict[str, Any] = await response.json(content_type=None)
+            if response.status >= 400:
+                where = f" ({answer['field']})" if answer.get("field") else ""
+                raise Refused(f"{answer.get('title', response.reason)}{where}")
+            return answer
+    except (aiohttp.ClientError, TimeoutError) as problem:
+        raise Refused(f"no server answers at {url}: start it with tocsin serve, or give --url ({problem})") from problem
+    except json.JSONDecodeError as problem:
+        raise Refused(f"{url} is no Tocsin server: give --url") from problem
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    return _checked(lambda: asyncio.run(work))
+
+
+def _checked(work: Callable[[], Any]) -> Any:
+    """A fault becomes one sentence and exit 2."""
+    try:
+        return work()
+    except Fault as fault:
+        raise _fail(
+            fault.message + (f"; {fault.remedy}" if isinstance(fault, Refused) and fault.remedy else "")
+        ) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _fail(sentence: str) -> typer.Exit:
+    typer.echo(f"tocsin: {sentence}", err=True)
+    return typer.Exit(2)
+
+
+def _tier(word: str) -> Tier | None:
+    if word and word not in TIER_WORDS:
+        raise _fail(f"there is no tier {word!r}: use {', '.join(TIER_WORDS)}")
+    return Tier.of(word) if word else None
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def main() -> None:
+    """Entry of the console script; the event loop is uvloop where there is one."""
+    if os.environ.get("TOCSIN_UVLOOP", "1") == "1":
+        import uvloop
+
+        uvloop.install()
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except Fault as fault:
+        typer.echo(f"tocsin: {fault.message}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""`tocsin check`: is this installation sound? One line a part, in the order a start needs them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services import migrations
+from services.channels.service import ChannelsService
+from services.router.contexts import Contexts
+from services.shared import audit
+from services.shared.auth import Signer
+from services.shared.bus_embedded import EmbeddedBus
+from services.shared.clock import LinearClock
+from services.shared.db import Database, check_plane
+from services.shared.errors import Fault
+from services.shared.sealing import Keys
+from services.shared.service import Platform
+from services.shared.settings import Settings
+
+
+async def check_installation(settings: Settings) -> tuple[list[str], bool]:
+    """Sentences, and whether all is sound; a road that is not configured is said and is no fault."""
+    lines: list[str] = []
+    try:
+        await asyncio.to_thread(migrations.upgrade, settings.resolved_database_url)
+        database = Database(settings.resolved_database_url)
+        await check_plane(database, settings.plane)
+        lines.append(f"database: schema is the newest, plane {settings.plane}")
+        keys = Keys(settings.keys_dir)
+        lines.append("keys: present, readable by their owner alone")
+        policy = Contexts(settings.policy).current
+        lines.append(f"policy: {policy.id} version {policy.version}")
+        platform = Platform(
+            settings, database, EmbeddedBus(database), LinearClock(), keys, Signer(keys.mac), settings.public_url
+        )
+        channels = ChannelsService(platform)
+        for driver in channels.drivers.values():
+            why = driver.why_not()
+            for road in driver.roads:
+                lines.append(f"road {road.name}: " + ("ready" if not why else f"not used, {why.replace('_', ' ')}"))
+        await channels.stop()
+        async with database.read() as db:
+            lines.append(f"audit log: {await audit.verify(db)} entries, the chain holds")
+        await database.close()
+    except Fault as fault:
+        return [*lines, f"NOT SOUND: {fault.message}"], False
+    return lines, True
