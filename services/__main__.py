@@ -31,6 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    add_completion=False,
 )
 cap_app = typer.Typer(help="Read CAP alerts.", no_args_is_help=True)
 registry_app = typer.Typer(help="The register of people.", no_args_is_help=True)
@@ -41,13 +42,14 @@ for name, sub in (("cap", cap_app), ("registry", registry_app), ("policy", polic
 
 Url = Annotated[str, typer.Option(envvar="TOCSIN_URL", help="The running server.")]
 Key = Annotated[str, typer.Option(envvar="TOCSIN_KEY", help="An API key, from: tocsin key create.")]
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]  # typer keeps its name for it to itself
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 
 def settings() -> Settings:
     """Settings from the environment; Refused names the variable that is wrong."""
     try:
-        return Settings()  # type: ignore[call-arg]
+        return Settings()
     except pydantic.ValidationError as wrong:
         first = wrong.errors(include_url=False)[0]
         where = "TOCSIN_" + "_".join(str(p) for p in first["loc"]).upper()
@@ -421,13 +423,19 @@ def main() -> None:
         import uvloop
 
         uvloop.install()
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
-        app(standalone_mode=False)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+        code = app(standalone_mode=False)
+    except USAGE_ERROR as wrong:  # an option or argument that is not known: one sentence, like every fault
+        typer.echo(f"tocsin: {wrong.format_message()} (see: tocsin --help)", err=True)  # type: ignore[attr-defined]
+        sys.exit(2)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
     except Fault as fault:
         typer.echo(f"tocsin: {fault.message}", err=True)
         sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
         channels = ChannelsService(platform)
         for driver in channels.drivers.values():
             why = driver.why_not()
-            for road in driver.roads:
-                lines.append(f"road {road.name}: " + ("ready" if not why else f"not used, {why.replace('_', ' ')}"))
+            ready = "ready" if not why else f"not used, {why.replace('_', ' ')}"
+            lines += [f"road {road.name}: {ready}" for road in driver.roads]
         await channels.stop()
         async with database.read() as db:
             lines.append(f"audit log: {await audit.verify(db)} entries, the chain holds")

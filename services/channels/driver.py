@@ -70,9 +70,14 @@ class Tools:
 class Driver(Protocol):
     """One channel. `concurrency` is how many sends may be under way at once."""
 
-    name: str
-    roads: tuple[Road, ...]
-    concurrency: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def roads(self) -> tuple[Road, ...]: ...
+
+    @property
+    def concurrency(self) -> int: ...
 
     def why_not(self) -> str:
         """Why it cannot send (a setting that is missing), or empty."""

@@ -32,6 +32,6 @@ class Pace:
 def backoff(tier: Tier, attempt: int, seed: str) -> float:
     """Seconds until the next try: doubling from the tier's base to its cap, jittered by a hash of `seed`."""
     base, cap = _BACKOFF[tier]
-    chance = int.from_bytes(hashlib.sha256(f"{seed}:{attempt}".encode()).digest()[:4]) / 2**32
+    chance: float = int.from_bytes(hashlib.sha256(f"{seed}:{attempt}".encode()).digest()[:4]) / 2**32
     high = min(cap, base * 2**attempt)
-    return base / 2 + (high - base / 2) * chance
+    return float(base / 2 + (high - base / 2) * chance)

@@ -347,7 +347,7 @@ class Warnings:
         offset = self._platform.settings.offset_at(row.sent)
         authority = self._platform.settings.authority or row.state_authority
         parts = parts_of(row, tier, offset, authority)
-        document = cap_document(row, tier) if not row.state_ending else ending_document(row, tier, parts)
+        document = cap_document(row, tier, parts) if not row.state_ending else ending_document(row, tier, parts)
         texts = [{"warning_id": warning_id, "parts": parts, "cap_xml": document}]
         await upsert(tx, warning_text, texts, ["warning_id"], replace=["parts", "cap_xml"])
         await tx.execute(

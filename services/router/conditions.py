@@ -83,16 +83,16 @@ class _Parser:
         return tests[0] if len(tests) == 1 else lambda facts: all(t(facts) for t in tests)
 
     def one(self) -> Callable[[Set[str]], bool]:
-        token = self.tokens.pop(0) if self.tokens else ""
-        if token == "(":
+        part = self.tokens.pop(0) if self.tokens else ""
+        if part == "(":
             test = self.either()
             if not self.tokens or self.tokens.pop(0) != ")":
                 raise Refused(f"{self.words!r}: a ) is missing", rule="condition", given=self.words)
             return test
-        if token not in PREDICATES:
+        if part not in PREDICATES:
             raise Refused(
-                f"{self.words!r}: there is no condition {token!r}; use {', '.join(PREDICATES)}",
+                f"{self.words!r}: there is no condition {part!r}; use {', '.join(PREDICATES)}",
                 rule="condition",
-                given=token,
+                given=part,
             )
-        return lambda facts: token in facts
+        return lambda facts: part in facts

@@ -112,8 +112,7 @@ async def _one(
     closing, shown, help_at = _judge(policy, profile, said)
     reached = (
         evidence >= Evidence[policy.reached_evidence.upper()]
-        or (shown is not None
-        and (shown[0] in policy.reached_answers or shown[0] == Answer.SPOKE))
+        or (shown is not None and (shown[0] in policy.reached_answers or shown[0] == Answer.SPOKE))
     ) or any(a.answer == Answer.SPOKE for a, _ in said)
 
     rungs = path.rungs

@@ -48,7 +48,7 @@ class Handlers:
         self._wake()
 
     async def _begin(self, tx: Connection, message: WarningIssued) -> None:
-        row = {
+        row: dict[str, Any] = {
             "warning_id": message.warning_id,
             "issued": encode(message),
             "policy": await self._contexts.keep_policy(tx),

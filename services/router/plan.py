@@ -72,7 +72,7 @@ class Person:
 
     entry: PersonEntry
     profile: Profile
-    deliveries: list[Mapping[str, Any]]
+    deliveries: list[dict[str, Any]]
     evidence: int = 0
     answer: str = ""
     help_at: float | None = None
@@ -176,7 +176,7 @@ def personal(
                 language=person.profile.language,
                 addressee_kind="facility" if person.profile.kind == "facility" else "person",
                 form=plan.form,
-            )  # fmt: skip
+            )
         )
     return rows
 
@@ -224,7 +224,7 @@ def supporters(
                 language=helper.language,
                 form=f"helper:{person.entry.person_id}",
                 dossier=True,
-            )  # fmt: skip
+            )
         )
     return rows
 
@@ -253,7 +253,7 @@ def officer(ctx: Context, person: Person, plan: PathPlan, step: str, reason: str
                     language=one.language,
                     form=f"officer:{person.entry.person_id}",
                     dossier=True,
-                )  # fmt: skip
+                )
             ]
     return []
 

@@ -72,7 +72,10 @@ DOOR_RULES = ("allowed", "if_commander_says_safe", "ask_commander", "forbidden")
 ANSWERS = ("leaving", "not_there", "moving", "safe")
 ANSWERERS = ("person", "supporter", "supporter_with_person", "officer")
 PERSONAL = ("opt_in", "high_support_or_opt_in", "all")
-SECTIONS = ["policy", "clock", "hold", "voice_call", "impact_time", "evidence", "reached", "closed_if", "hazards", "groups", "combine", "head_start", "tiers", "facility_ladder", "shortage", "ending", "expiry", "door_list"]
+SECTIONS = (
+    "policy", "clock", "hold", "voice_call", "impact_time", "evidence", "reached", "closed_if", "hazards", "groups", "combine",
+    "head_start", "tiers", "facility_ladder", "shortage", "ending", "expiry", "door_list",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

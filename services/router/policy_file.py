@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -212,7 +213,7 @@ def _steps(file: _File, path: list[str | int], values: Any, allowed: Sequence[st
         else:
             minutes = file.number([*here, "at"], at)
         steps.append(Step(name, 60 * minutes, do, condition, before, every))
-    if any(a.at > b.at for a, b in zip(steps, steps[1:], strict=False)):
+    if any(a.at > b.at for a, b in pairwise(steps)):
         raise file.refuse(path, "the steps must stand in the order of their minutes", "order")
     return tuple(steps)
 

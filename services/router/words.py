@@ -91,8 +91,7 @@ def lines(
 ) -> list[str]:
     """One sentence a line, in the order things happened; nothing in it names the person."""
     found = [f"Groups: {', '.join(plan_groups(plan)) or 'general'}; ladder {plan.ladder}; usable roads: {plan.usable}."]
-    for row in deliveries:
-        found.append(_delivery(row, answers.get(row.delivery_id, ()), offset))
+    found += [_delivery(row, answers.get(row.delivery_id, ()), offset) for row in deliveries]
     for road, why in plan.left_out:
         found.append(f"{ROAD_WORDS.get(road, road)}: not used, {LEFT_OUT_WORDS.get(why, why)}.")
     for road, why in sorted(area.items()):

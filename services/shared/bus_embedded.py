@@ -74,9 +74,7 @@ class EmbeddedBus:
             return True
         except (Fault, msgspec.MsgspecError, sa.exc.SQLAlchemyError, ValueError, LookupError, TypeError) as problem:
             reason = f"{type(problem).__name__}: {problem}"
-            log.error(
-                "message_failed", consumer=consumer, topic=row.topic, msg_id=msg_id, tries=row.tries + 1, exc_info=True
-            )
+            log.exception("message_failed", consumer=consumer, topic=row.topic, msg_id=msg_id, tries=row.tries + 1)
             return await self._set_back(consumer, row, reason)
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -13,7 +14,7 @@ _PHONE = re.compile(r"(?<![\w.])\+?\d[\d \-]{7,}\d(?![\w.])")
 _ALLOWED_NUMBERS = frozenset({"timestamp", "port", "pid"})
 
 
-def _mask(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
+def _mask(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """No phone number leaves in a log, even where somebody logged one by mistake; ids are hex and stay."""
     for key, value in event.items():
         if isinstance(value, str) and key not in _ALLOWED_NUMBERS:

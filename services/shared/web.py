@@ -82,7 +82,7 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
         return await handler(request)
     except Fault as fault:
         if fault.status >= 500:
-            log.error("request_failed", path=request.path, exc_info=True)
+            log.exception("request_failed", path=request.path)
         if wants_page(request):
             if isinstance(fault, NotAllowed) and fault.status == 401:
                 raise web.HTTPSeeOther("/console/sign-in") from fault

@@ -99,10 +99,10 @@ class Phones:
         h, night = self._habits, self._night()
         if who.deaf and night > 0.5:
             return h.wakes_with_shaker if "bed_shaker" in who.flags else h.wakes_deaf_without
-        if who.older:
-            p = mix(h.noticed_older_day, h.noticed_older_night, night)
-        else:
-            p = mix(h.noticed_day, h.noticed_night, night)
+        by_day, by_night = (
+            (h.noticed_older_day, h.noticed_older_night) if who.older else (h.noticed_day, h.noticed_night)
+        )
+        p = mix(by_day, by_night, night)
         if who.any_of("deafblind"):
             return p * h.noticed_deafblind
         return p * h.noticed_blind if who.any_of("blind") else p

@@ -167,7 +167,7 @@ def test_service_notices_are_no_emergencies():
     assert Y is with_parameter("SAME", "CAE", tag="eventCode").tier
 
 
-def test_every_source_the_brief_of_the_field_names_has_a_row():
+def test_the_great_families_of_senders_have_a_row_each():
     """China, MeteoAlarm, Germany, the US, Canada, Australia, Taiwan, Mexico, the United Kingdom."""
     names = {source.name for source in SOURCES}
     assert {

@@ -129,6 +129,17 @@ def _moved() -> bytes:
     return etree.tostring(root)
 
 
+def _moved_bare() -> bytes:
+    """The same with the original's own signature left out, so that only one remains."""
+    root = etree.fromstring(signed())
+    signature = child(root, f"{{{DS}}}Signature")
+    original = etree.fromstring(etree.tostring(root))
+    original.remove(child(original, f"{{{DS}}}Signature"))
+    child(root, f"{{{NS}}}identifier").text = "EVIL"
+    etree.SubElement(signature, f"{{{DS}}}Object").append(original)
+    return etree.tostring(root)
+
+
 def _twice() -> bytes:
     root = etree.fromstring(signed())
     root.append(etree.fromstring(etree.tostring(child(root, f"{{{DS}}}Signature"))))
@@ -158,8 +169,9 @@ def _xpath() -> bytes:
 @pytest.mark.parametrize(
     ("forge", "why"),
     [
-        (_wrapped_around, "not the alert's own"),
-        (_moved, "not the alert's own"),
+        (_wrapped_around, "several signatures"),
+        (_moved, "several signatures"),
+        (_moved_bare, "not the alert's own"),
         (_twice, "several signatures"),
         (_by_id, "does not cover the whole alert"),
         (_deep, "not the alert's own"),
