@@ -35,7 +35,7 @@ from services.shared.tier import Tier
 from services.sim.world import World
 
 HORIZON_S = 6 * 3600.0
-QUANTUM_S = 10.0
+QUANTUM_S = 20.0
 EXAMPLES = ("deaf_signing", "no_phone", "cognitive", "facility", "mobility", "blind")
 Watch = Callable[[float, dict[str, Any]], None]
 

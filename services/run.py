@@ -27,6 +27,7 @@ from services.shared.web import make_app
 
 log = structlog.get_logger("run")
 TICK_S = 0.25
+DRAIN_S = 15.0  # how long a loop's turn may still take when asked to stop
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Embedded:
     runner: web.AppRunner
     site: web.SockSite
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _ending: bool = False
 
     @property
     def services(self) -> Sequence[Service]:
@@ -70,28 +72,28 @@ class Embedded:
         self._tasks.append(asyncio.create_task(self._housekeeping(), name="housekeeping"))
 
     async def _bus_loop(self) -> None:
-        while True:
+        while not self._ending:
             if not await self.bus.work():
                 await self.bus.waker.wait(TICK_S)
 
     async def _loop(self, service: Service) -> None:
         waker = self.platform.waker(service.name)
-        while True:
+        while not self._ending:
             if not await service.work():
                 await waker.wait(TICK_S)
 
     async def _send_loop(self, red: bool) -> None:
         sender, waker = self.channels.sender, self.platform.waker(f"channels:{red}")
-        while True:
+        while not self._ending:
             lanes = [lane for lane in await sender.due_lanes() if lane.red is red]
             claimed = sum([await sender.turn(lane) for lane in lanes])
             if not claimed:
                 await waker.wait(0.05 if sender.busy else TICK_S)
 
     async def _housekeeping(self) -> None:
-        while True:
+        while not self._ending:
             await self.channels.tidy()
-            await asyncio.sleep(1.0)
+            await self.platform.waker("housekeeping").wait(1.0)
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Until asked to stop, or until a loop dies: then its error ends the process."""
@@ -103,15 +105,21 @@ class Embedded:
             task.result()
 
     async def close(self) -> None:
-        """Takes nothing new, finishes what is under way, writes it down."""
+        """Takes nothing new, finishes what is under way, writes it down.
+
+        Loops end after their turn and are not cancelled in it: between intent and call a cancelled one would leave
+        deliveries SENDING that nobody sends, to be taken for ambiguous at the next start.
+        """
+        self._ending = True
+        self.bus.wake()
+        for waker in self.platform.wakers.values():
+            waker.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=DRAIN_S)
         for task in self._tasks:
-            if task.get_name() in ("bus", "housekeeping") or task.get_name() in ("registry", "router"):
-                continue
             task.cancel()
         for service in self.services:
             await service.stop()
-        for task in self._tasks:
-            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.runner.cleanup()
         await self.platform.database.close()

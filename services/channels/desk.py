@@ -192,6 +192,7 @@ def _move(after: SendState, outcome: bool) -> sa.Update:
     values["state_reason"] = sa.bindparam("why")
     if after is S.RETRY:
         values["due_at"] = sa.bindparam("again")
+        values["claims"] = 0  # they count claims that led nowhere; this one was answered
     if after is S.UNKNOWN:
         values["ambiguous"] = delivery.c.ambiguous + 1
     if after in (S.ACCEPTED, S.DELIVERED):

@@ -230,9 +230,18 @@ class Sender:
         if result.outcome is Outcome.ACCEPTED:
             fault_at("after_provider_accept")
         self._breaker(lane, result)
-        await self._desk.report(self._report(row, result))
+        await self._desk.report(self._report(row, result, exhausted=await self._exhausted(row, result)))
 
-    def _report(self, row: Any, result: Result) -> Report:
+    async def _exhausted(self, row: Any, result: Result) -> bool:
+        """Whether the provider has turned this very message away often enough; our own faults do not count."""
+        if result.outcome is not Outcome.NOT_SENT or result.code == "late_start" or row.attempts + 1 < MAX_ATTEMPTS:
+            return False
+        mine = (attempt.c.delivery_id == row.delivery_id, attempt.c.outcome == Outcome.NOT_SENT.value)
+        counted = sa.select(sa.func.count()).where(*mine, attempt.c.code != "late_start")
+        async with self._database.read() as db:
+            return int(await db.scalar(counted) or 0) + 1 >= MAX_ATTEMPTS
+
+    def _report(self, row: Any, result: Result, *, exhausted: bool) -> Report:
         now, n = self._clock.now(), row.attempts + 1
         report = {
             "delivery_id": row.delivery_id, "event_key": f"{row.delivery_id}:{n}:outcome", "source": "outcome",
@@ -245,7 +254,7 @@ class Sender:
                 return Report(**report, state=S.FAILED)
             case Outcome.AMBIGUOUS:
                 return Report(**report, state=S.UNKNOWN)
-            case _ if n >= MAX_ATTEMPTS and result.outcome is Outcome.NOT_SENT and result.code != "late_start":
+            case _ if exhausted:
                 return Report(**report, state=S.FAILED)
             case _:
                 wait = max(backoff(Tier(row.tier), n, row.delivery_id), result.retry_after or 0.0)

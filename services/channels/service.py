@@ -15,6 +15,7 @@ from services.channels.opening import Preparer
 from services.channels.pages import Pages
 from services.channels.sender import Sender
 from services.channels.switchboard import Switchboard
+from services.channels.unwatched import settle_unknown
 from services.shared.db import upsert
 from services.shared.ledger import road
 from services.shared.sealing import Opener
@@ -31,7 +32,8 @@ class ChannelsService:
         self._sole_process = sole_process
         p = platform
         self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=200, limit_per_host=100), cookie_jar=aiohttp.DummyCookieJar()
+            # lanes bound what is under way; a request that waited here for a connection could start after a cancel
+            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
         )
         self.desk = Desk(p.database, p.bus, p.clock, p.settings.plane, desk_window_s)
         preparer = Preparer(
@@ -88,6 +90,8 @@ class ChannelsService:
 
     async def stop(self) -> None:
         await self.sender.drain()
+        if self._sole_process:
+            await self.sender.reap(all_of_mine=True)  # claimed, and no time left to send it: nobody has it in hand now
         await self.session.close()
 
     async def work(self) -> bool:
@@ -98,9 +102,12 @@ class ChannelsService:
         return did > 0
 
     async def tidy(self) -> bool:
-        """Leases that ran out and messages whose warning has expired."""
+        """Leases that ran out, unknown sends nobody watches, messages whose warning has expired."""
         reaped = await self.sender.reap()
-        return bool(await self.sender.expire()) or bool(reaped)
+        settled = await settle_unknown(self._platform.database, self._platform.clock)
+        if settled:
+            self._platform.wake("channels")
+        return bool(await self.sender.expire()) or bool(reaped) or settled
 
     @property
     def busy(self) -> bool:

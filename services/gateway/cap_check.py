@@ -4,38 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.gateway.cap import geometry, meaning, read
+from services.gateway.cap import Finding, Meaning, Reading, geometry, meaning, read
 from services.gateway.cap.model import verdict_of
-from services.gateway.incoming import finding_json
 
 
-def check(name: str, data: bytes) -> dict[str, Any]:
-    """`file, verdict, tier, hazard, alerts, findings [{rule, grade, where, value, message}]`; tier null is held."""
+def look(data: bytes) -> tuple[Reading, tuple[Finding, ...], tuple[Meaning, ...]]:
+    """The tolerant reading of a file, every finding once (those of joining its shapes too), each alert's meaning."""
     reading = read(data)
-    findings = list(reading.findings)
-    senses = []
+    findings = dict.fromkeys(reading.findings)
     for alert in reading.alerts:
-        findings += [f for f in geometry(alert).findings if f not in findings]
-        senses.append(meaning(alert))
+        findings |= dict.fromkeys(geometry(alert).findings)
+    return reading, tuple(findings), tuple(meaning(alert) for alert in reading.alerts)
+
+
+def check(name: str, data: bytes, *, lang: str = "en") -> dict[str, Any]:
+    """`file, verdict, tier, hazard, findings [{rule, grade, where, message}]`.
+
+    `tier` is the highest of the file's alerts; null where one of them is held for a person, or where there is none.
+    """
+    _, findings, senses = look(data)
     tiers = [s.tier for s in senses if s.tier is not None]
-    held = any(s.tier is None for s in senses)
+    held = any(s.tier is None and not s.nothing_to_warn for s in senses)
     return {
         "file": name,
         "verdict": verdict_of(findings),
         "tier": None if held or not tiers else max(tiers).word,
-        "tier_reason": "; ".join(dict.fromkeys(s.tier_reason for s in senses)),
         "hazard": senses[0].hazard if senses else None,
-        "alerts": len(reading.alerts),
-        "findings": [finding_json(f) for f in findings],
+        "findings": [
+            {"rule": f.rule, "grade": f.grade, "where": f.where, "message": f.message_zh if lang == "zh" else f.message}
+            for f in findings
+        ],
     }
 
 
 def in_words(found: dict[str, Any]) -> str:
     """The same for a person: the verdict first, then one line a finding."""
-    tier = found["tier"] or ("held for a person" if found["alerts"] else "none")
+    tier = found["tier"] or ("none given: a person decides" if found["hazard"] else "none")
     lines = [f"{found['file']}: {found['verdict'].upper()}, tier {tier}, hazard {found['hazard'] or 'none'}"]
-    if found["tier_reason"]:
-        lines.append(f"  tier: {found['tier_reason']}")
     lines += [
         f"  {f['grade']} (rule {f['rule']}) at {f['where'] or 'the file'}: {f['message']}" for f in found["findings"]
     ]

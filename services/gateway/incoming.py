@@ -13,8 +13,10 @@ import pydantic
 import shapely
 from shapely.geometry import mapping
 
-from services.gateway.cap import FEED, PUSH, Alert, Finding, Reference, geometry, meaning, read
+from services.gateway.cap import FEED, PUSH, Alert, Finding, Known, Limits, Reading, Reference, geometry, meaning, read
+from services.gateway.cap.colour import colour_of
 from services.gateway.cap.geometry import circle_ring
+from services.gateway.cap.model import verdict_of
 from services.shared.errors import Refused
 from services.shared.outbox import id_of
 from services.shared.tier import Tier
@@ -24,6 +26,7 @@ HAZARDS = (
     "flash_flood", "landslide", "toxic_release", "local_tsunami", "heat_or_cold", "power_cut", "storm", "aftershock",
     "unknown",
 )  # fmt: skip
+GRAVE = ("reject", "quarantine")
 RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
 RESPONSE_WORDS = {
     "evacuate": "Leave now if you can; take medicine and your phone.",
@@ -35,7 +38,12 @@ RESPONSE_WORDS = {
 
 @dataclass(frozen=True)
 class Incoming:
-    """Times are seconds since 1970 UTC; `area` is GeoJSON in WGS 84 lon/lat, or empty."""
+    """Times are seconds since 1970 UTC; `area` is GeoJSON in WGS 84 lon/lat, or empty.
+
+    `quiet`: its level says there is nothing to warn of. `minor`: an update whose author says that it need not be told
+    again. `hold`: why a person must let it out, whatever its tier. `codes`: its hazard and event codes, which a grant
+    may be bound to. `fingerprint` and `incident` place it among other messages (`cap.chains`).
+    """
 
     identifier: str
     sender: str
@@ -59,6 +67,12 @@ class Incoming:
     quiet: bool = False
     notes: tuple[str, ...] = ()
     findings: tuple[dict[str, str], ...] = field(default=())
+    minor: bool = False
+    hold: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    colour: str = ""
+    fingerprint: str = ""
+    incident: str = ""
 
     @property
     def warning_id(self) -> str:
@@ -81,18 +95,25 @@ def from_cap(data: bytes, *, strict: bool, via: str = "cap") -> Incoming:
             rule="one alert",
             remedy="split it",
         )
-    grave = [f for f in reading.findings if f.grade in ("reject", "quarantine")]
+    grave = [f for f in reading.findings if f.grade in GRAVE]
     if grave or not reading.alerts:
         raise _refused(grave)
-    alert = reading.alerts[0]
-    shape = geometry(alert, strict=strict, limits=PUSH if strict else FEED)
-    bad = [f for f in shape.findings if f.grade in ("reject", "quarantine")]
-    if bad:
-        raise _refused(bad)
+    return from_alert(reading, reading.alerts[0], strict=strict, via=via)
+
+
+def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str = "cap") -> Incoming:
+    """One alert of a reading; Refused where its own findings, not its neighbours', are grave."""
+    limits: Limits = PUSH if strict else FEED
+    shape = geometry(alert, strict=strict, limits=limits)
+    findings = tuple(dict.fromkeys((*reading.findings_of(alert), *shape.findings)))  # the reading has checked shapes
+    if verdict_of(findings) in GRAVE:
+        raise _refused([f for f in findings if f.grade in GRAVE])
     sense = meaning(alert)
-    notes = [f"rule {f.rule}: {f.message}" for f in (*reading.findings, *shape.findings) if f.grade == "repair"]
+    notes = [f"rule {f.rule}: {f.message}" for f in findings if f.grade == "repair"]
     if sense.drill_hint and alert.status == "Actual":
         notes.append("the text speaks of a drill or test, but the status is Actual: look twice")
+    known = Known.of(alert, sense.expires)
+    private = f"its scope is {alert.scope}: releasing it makes it public, and a person must want that"
     return Incoming(
         identifier=alert.identifier,
         sender=alert.sender,
@@ -109,13 +130,19 @@ def from_cap(data: bytes, *, strict: bool, via: str = "cap") -> Incoming:
         expires=sense.expires.timestamp(),
         impact=sense.impact.timestamp() if sense.impact else None,
         references=alert.references,
-        raw=data,
+        raw=alert.raw,
         sha256=alert.sha256,
         via=via,
         ending=sense.ending,
         quiet=sense.nothing_to_warn,
         notes=tuple(notes),
-        findings=tuple(finding_json(f) for f in (*reading.findings, *shape.findings)),
+        findings=tuple(finding_json(f) for f in findings),
+        minor=sense.quiet,
+        hold=(private,) if alert.scope != "Public" else (),
+        codes=tuple(dict.fromkeys([sense.hazard, *(value for info in alert.infos for _, value in info.event_code)])),
+        colour=colour_of(alert),
+        fingerprint=known.fingerprint,
+        incident=known.incident,
     )
 
 
@@ -229,10 +256,11 @@ def from_json(given: WarningIn, raw: bytes, references: tuple[Reference, ...] = 
         shapes.append(shapely.Polygon(circle_ring(given.circle.lat, given.circle.lon, given.circle.radius_km)))
     area = json.dumps(mapping(shapely.union_all(shapes))) if shapes else ""
     onset: datetime | None = given.onset
+    sha256 = hashlib.sha256(raw).hexdigest()
     return Incoming(
         identifier=given.identifier,
         sender=given.sender,
-        sent=given.sent.timestamp(),
+        sent=given.sent.replace(microsecond=0).timestamp(),  # as CAP writes it: an id is made of whole seconds
         status=given.status,
         msg_type="Update" if given.updates else "Alert",
         texts={lang: {**t.model_dump(), "event": t.hazard, "description": ""} for lang, t in given.texts.items()},
@@ -246,8 +274,10 @@ def from_json(given: WarningIn, raw: bytes, references: tuple[Reference, ...] = 
         impact=onset.timestamp() if onset is not None and onset > given.sent else None,
         references=references,
         raw=raw,
-        sha256=hashlib.sha256(raw).hexdigest(),
+        sha256=sha256,
         via="json",
+        codes=(given.hazard,),
+        fingerprint=sha256,
     )
 
 

@@ -20,8 +20,10 @@ message = sa.Table(
     sa.Column("msg_type", sa.String(8), nullable=False),
     sa.Column("status", sa.String(10), nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("fingerprint", sa.String(64), nullable=False, comment="of what it says, however it was written"),
+    sa.Column("incident", sa.String(400), nullable=False, comment="where a source's incidents are its events"),
     sa.Column("raw", sa.LargeBinary, nullable=False),
-    sa.Column("via", sa.String(20), nullable=False, comment="cap, json, console, ending"),
+    sa.Column("via", sa.String(20), nullable=False, comment="cap, json, console, feed, ending"),
     sa.Column("by", sa.String(80), nullable=False),
     sa.Column("received_at", sa.Float, nullable=False, comment="warning time"),
     sa.Column("sense", sa.JSON, nullable=False, comment="hazard, respond, tier and why, impact, notes, findings"),
@@ -29,12 +31,6 @@ message = sa.Table(
     sa.Column("area", sa.Text, nullable=False, comment="GeoJSON, or empty"),
     sa.Column("geocodes", sa.JSON, nullable=False),
     sa.Column("replaces", sa.JSON, nullable=False, comment="warning ids known when it came"),
-)
-tombstone = sa.Table(
-    "gateway_tombstone",
-    metadata,
-    sa.Column("warning_id", Id, primary_key=True, comment="cancelled before it came"),
-    sa.Column("by_id", Id, nullable=False),
 )
 idempotency = sa.Table(
     "gateway_idempotency",
@@ -59,12 +55,12 @@ async def row_of(db: Connection, warning_id: str) -> Any:
     ).first()
 
 
-async def by_identifier(db: Connection, identifier: str) -> Sequence[Any]:
-    """Messages with that identifier, newest first."""
+async def published(db: Connection, warning_ids: Sequence[str]) -> Sequence[Any]:
+    """Those of the warnings that went out, oldest first: warning_id and released_at."""
     rows = await db.execute(
-        sa.select(message.c.warning_id, message.c.sender, message.c.sent, message.c.identifier)
-        .where(message.c.identifier == identifier)
-        .order_by(message.c.sent.desc())
+        sa.select(warning_state.c.warning_id, warning_state.c.released_at)
+        .where(warning_state.c.warning_id.in_(warning_ids), warning_state.c.released_at.is_not(None))
+        .order_by(warning_state.c.released_at, warning_state.c.warning_id)
     )
     return rows.all()
 

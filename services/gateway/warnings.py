@@ -1,7 +1,7 @@
 """The acts of an authority on a warning: take it in, decide its tier, release, cancel. Each is one transaction.
 
-States: draft (looked at, not sent), held (a person must decide the tier), active, stored (never sent: for another
-purpose, expired on arrival, or cancelled before it came), parked (a cancel whose warning is not known yet), cancelled,
+States: draft (looked at, not sent), held (a person must decide), active, stored (never sent: for another purpose,
+expired on arrival, or settled by a later message before it came), parked (a cancel whose warning is not known yet), cancelled,
 superseded, withdrawn (a draft given up).
 """
 
@@ -9,20 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-import shapely
 import sqlalchemy as sa
 
-from services.gateway import store
-from services.gateway.documents import cap_document, ending_document
-from services.gateway.incoming import PLANES, Incoming, warning_id_of
+from services.gateway import quarantine, store
+from services.gateway.arrival import check_grant, check_plane, first_state, hold_stale
+from services.gateway.cap import Reference
+from services.gateway.chain_store import Standing, remember_references, standing
+from services.gateway.incoming import Incoming
 from services.gateway.parts import parts_of
+from services.gateway.publishing import Publisher
+from services.gateway.trust import Pins, judge
 from services.shared import audit
 from services.shared.auth import Who
-from services.shared.clock import iso
-from services.shared.db import Connection, insert_new, upsert
-from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
+from services.shared.clock import iso, wall
+from services.shared.db import Connection, upsert
+from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.faults import fault_at
 from services.shared.ledger import warning_state, warning_text
 from services.shared.messages import WarningIssued
@@ -50,19 +54,56 @@ class Warnings:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._pins = Pins(platform.settings.cap_keys)
+        self._publisher = Publisher(platform.settings, platform.public_url)
 
     async def take(
-        self, who: Who, incoming: Incoming, *, release: bool, idempotency_key: str = "", doors: str = ""
+        self,
+        who: Who,
+        incoming: Incoming,
+        *,
+        release: bool,
+        idempotency_key: str = "",
+        doors: str = "",
+        pins: tuple[bytes, ...] = (),
     ) -> Taken:
-        """Stores a message and, where `release` and the tier is known, sends it; on disk when this returns."""
-        self._check_plane(incoming)
+        """Stores a message and, where `release`, the tier is known and nothing speaks against it, sends it.
+
+        On disk when this returns. `pins`: certificates its source is pinned to, besides its sender's own.
+        """
+        check_plane(incoming, self._platform.settings.plane)
         who.must("send" if release else "draft", incoming.tier)
-        self._check_area(who, incoming)
+        check_grant(who, incoming)
+        incoming = judge(incoming, (*self._pins.of(incoming.sender), *pins))
+        if release:
+            incoming = hold_stale(incoming, self._platform.clock.now())
+        try:
+            taken = await self._take(who, incoming, release=release, idempotency_key=idempotency_key, doors=doors)
+        except Conflict as conflict:
+            if conflict.rule == "cap.5":
+                async with self._platform.database.write() as tx:
+                    await quarantine.keep(tx, incoming.raw, conflict.message, who.label, wall())
+                    await audit.record(tx, who.label, "quarantine", incoming.warning_id, conflict.message[:400])
+            raise
+        fault_at("after_ingest_commit")
+        self._wake()
+        return taken
+
+    async def _take(self, who: Who, incoming: Incoming, *, release: bool, idempotency_key: str, doors: str) -> Taken:
         async with self._platform.database.write() as tx:
-            again = await self._seen(tx, who, incoming, idempotency_key)
+            again = await self._answered(tx, who, incoming, idempotency_key)
             if again is not None:
                 return again
-            taken = await self._store(tx, who, incoming, release=release, doors=doors)
+            where = await standing(tx, incoming, who.authority)
+            if where.placement.kind == "duplicate":
+                return await self._as_it_is(tx, where.same)
+            if where.placement.kind == "reused":
+                raise Conflict(
+                    f"{incoming.identifier} of {incoming.sender} sent {iso(incoming.sent)} is here with other content: "
+                    "an update needs its own identifier or sent; this one is kept for a person to look at",
+                    field="identifier", rule="cap.5", given=incoming.identifier,
+                )  # fmt: skip
+            taken = await self._store(tx, who, incoming, where, release=release, doors=doors)
             if idempotency_key:
                 await tx.execute(
                     sa.insert(store.idempotency).values(
@@ -70,93 +111,54 @@ class Warnings:
                         warning_id=taken.warning_id, status=202, at=self._platform.clock.now(),
                     )
                 )  # fmt: skip
-        fault_at("after_ingest_commit")
-        self._wake()
         return taken
 
-    def _check_plane(self, incoming: Incoming) -> None:
-        plane = self._platform.settings.plane
-        wanted = PLANES.get(incoming.status)
-        if wanted is None:
-            raise Refused(
-                f"status {incoming.status} is never sent to people: only Actual is, and Exercise or Test in a drill",
-                field="status", rule="cap.7", given=incoming.status,
-            )  # fmt: skip
-        if wanted != plane:
-            raise Refused(
-                f"status {incoming.status} belongs to the {wanted} plane and this is the {plane} one: send it there",
-                field="status", rule="plane", given=incoming.status, remedy=f"use the server with TOCSIN_PLANE={wanted}",
-            )  # fmt: skip
-
-    @staticmethod
-    def _check_area(who: Who, incoming: Incoming) -> None:
-        if who.area and incoming.area and incoming.msg_type != "Cancel":
-            allowed, wanted = shapely.from_geojson(who.area), shapely.from_geojson(incoming.area)
-            if not allowed.buffer(1e-9).covers(wanted):
-                raise NotAllowed(
-                    f"the area reaches beyond the jurisdiction of {who.authority}: draw it inside, or ask the "
-                    "neighbouring authority",
-                    field="area", rule="grant.area",
-                )  # fmt: skip
-        elif who.area and not incoming.area and incoming.msg_type != "Cancel":
-            raise NotAllowed(
-                "this key is bound to an area and the warning gives only codes", field="area", rule="grant.area"
-            )
-
-    async def _seen(self, tx: Connection, who: Who, incoming: Incoming, key: str) -> Taken | None:
-        """The earlier answer to the same request; Conflict where the same name carries other content."""
-        if key:
-            row = (
-                await tx.execute(
-                    sa.select(store.idempotency).where(
-                        store.idempotency.c.key_id == who.key_id, store.idempotency.c.idempotency_key == key
-                    )
-                )
-            ).first()
-            if row is not None:
-                if row.sha256 != incoming.sha256:
-                    raise Conflict(
-                        "this Idempotency-Key was used for another warning: take a new one",
-                        field="Idempotency-Key", rule="same key, same body", given=key,
-                    )  # fmt: skip
-                return await self._as_it_is(tx, row.warning_id)
-        known = (
-            await tx.execute(sa.select(store.message.c.sha256).where(store.message.c.warning_id == incoming.warning_id))
-        ).first()
-        if known is None:
+    async def _answered(self, tx: Connection, who: Who, incoming: Incoming, key: str) -> Taken | None:
+        """The earlier answer to the same Idempotency-Key; Conflict where that came with another body."""
+        if not key:
             return None
-        if known.sha256 != incoming.sha256:
+        row = (
+            await tx.execute(
+                sa.select(store.idempotency).where(
+                    store.idempotency.c.key_id == who.key_id, store.idempotency.c.idempotency_key == key
+                )
+            )
+        ).first()
+        if row is None:
+            return None
+        if row.sha256 != incoming.sha256:
             raise Conflict(
-                f"{incoming.identifier} of {incoming.sender} sent {iso(incoming.sent)} is here with other content: an "
-                "update needs its own identifier or sent",
-                field="identifier", rule="cap.5", given=incoming.identifier,
+                "this Idempotency-Key was used for another warning: take a new one",
+                field="Idempotency-Key", rule="same key, same body", given=key,
             )  # fmt: skip
-        return await self._as_it_is(tx, incoming.warning_id)
+        return await self._as_it_is(tx, row.warning_id)
 
     @staticmethod
     async def _as_it_is(tx: Connection, warning_id: str) -> Taken:
         state = (await tx.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
         return Taken(warning_id, state.state, Tier(state.tier) if state.tier else None, again=True)
 
-    async def _store(self, tx: Connection, who: Who, incoming: Incoming, *, release: bool, doors: str) -> Taken:
+    async def _store(
+        self, tx: Connection, who: Who, incoming: Incoming, where: Standing, *, release: bool, doors: str
+    ) -> Taken:
         now = self._platform.clock.now()
-        notes = list(incoming.notes)
-        replaces = await self._referenced(tx, incoming)
-        state, ending, tier = await self._first_state(tx, incoming, replaces, notes, now, release)
-        kind = "ending" if ending else "update" if incoming.msg_type == "Update" and replaces else "alert"
+        first = first_state(incoming, where, now, release=release)
+        notes, state, ending, tier = [*incoming.notes, *first.notes], first.state, first.ending, incoming.tier
+        replaces = list(where.alive)
+        kind = "ending" if ending else "update" if replaces else "alert"
         if ending and replaces:
             tier = await self._tier_of(tx, replaces)
             who.must("cancel" if release else "draft", tier)
-        chain_id = await self._chain(tx, replaces) or incoming.warning_id
+        chain_id = where.chain_id
         await tx.execute(
             sa.insert(store.message).values(
                 warning_id=incoming.warning_id, identifier=incoming.identifier, sender=incoming.sender,
                 sent=incoming.sent, msg_type=incoming.msg_type, status=incoming.status, sha256=incoming.sha256,
-                raw=incoming.raw, via=incoming.via, by=who.label, received_at=now, texts=incoming.texts,
+                fingerprint=incoming.fingerprint, incident=incoming.incident[:400], raw=incoming.raw, via=incoming.via, by=who.label, received_at=now, texts=incoming.texts,
                 area=incoming.area, geocodes=[list(g) for g in incoming.geocodes], replaces=replaces,
                 sense={
                     "hazard": incoming.hazard, "respond": incoming.respond, "tier_reason": incoming.tier_reason,
-                    "impact": incoming.impact, "notes": notes, "findings": list(incoming.findings),
+                    "colour": incoming.colour, "impact": incoming.impact, "notes": notes, "findings": list(incoming.findings),
                     "references": [[r.sender, r.identifier, r.sent.timestamp() if r.sent else None]
                                    for r in incoming.references],
                 },
@@ -170,14 +172,8 @@ class Warnings:
                 doors={"safe": "allowed", "unsafe": "unsafe"}.get(doors, "ask"),
             )
         )  # fmt: skip
-        await audit.record(tx, who.label, "take", incoming.warning_id, incoming.tier_reason, {"state": state})
-        if state == "parked":
-            tombs = [
-                {"warning_id": warning_id_of(r.sender, r.identifier, r.sent.timestamp()), "by_id": incoming.warning_id}
-                for r in incoming.references
-                if r.sent is not None
-            ]
-            await insert_new(tx, store.tombstone, tombs)
+        await remember_references(tx, incoming.warning_id, incoming.references)
+        await audit.record(tx, who.label, "take", incoming.warning_id, incoming.tier_reason[:400], {"state": state})
         if state == "active":
             if tier is None:
                 raise Conflict("the tier is not decided yet", field="tier")
@@ -185,78 +181,6 @@ class Warnings:
         elif state in ("draft", "held"):
             await self._preview(tx, incoming.warning_id)
         return Taken(incoming.warning_id, state, tier, tuple(notes))
-
-    async def _first_state(
-        self, tx: Connection, incoming: Incoming, replaces: Sequence[str], notes: list[str], now: float, release: bool
-    ) -> tuple[str, str, Tier | None]:
-        """(state, ending kind, tier) of a message that has just come."""
-        tier = incoming.tier
-        tomb = await tx.scalar(
-            sa.select(store.tombstone.c.by_id).where(store.tombstone.c.warning_id == incoming.warning_id)
-        )
-        if tomb is not None:
-            notes.append("it was cancelled before it came: stored, not sent")
-            return "stored", "", tier
-        if incoming.msg_type in ("Ack", "Error"):
-            notes.append(f"{incoming.msg_type} is between systems: stored, not sent")
-            return "stored", "", tier
-        if incoming.msg_type == "Cancel" or incoming.ending:
-            if replaces:
-                return ("active" if release else "draft"), "danger_lower_stay_away", tier
-            if incoming.msg_type == "Cancel":
-                notes.append(
-                    "the warning it cancels is not known here: parked; if that warning comes later it is not sent"
-                )
-                return "parked", "danger_lower_stay_away", tier
-            notes.append("an all-clear for nothing we know: stored, not sent")
-            return "stored", "danger_lower_stay_away", tier
-        if incoming.msg_type == "Update" and not replaces:
-            notes.append("the warning it updates is not known here: sent as a new one")
-        if incoming.expires <= now:
-            notes.append("it had expired when it came: stored, not sent")
-            return "stored", "", tier
-        if incoming.quiet:
-            notes.append("its level says there is nothing to warn of: stored, not sent")
-            return "stored", "", tier
-        if tier is None:
-            return "held", "", None
-        return ("active" if release else "draft"), "", tier
-
-    async def _referenced(self, tx: Connection, incoming: Incoming) -> list[str]:
-        """Known warnings it refers to, by (sender, identifier), the instant deciding between several; never itself."""
-        found: list[str] = []
-        for reference in incoming.references:
-            rows = [
-                r for r in await store.by_identifier(tx, reference.identifier) if r.warning_id != incoming.warning_id
-            ]
-            same_sender = [r for r in rows if r.sender == reference.sender] or list(rows)
-            exact = [r for r in same_sender if reference.sent is not None and r.sent == reference.sent.timestamp()]
-            earlier = [r for r in same_sender if r.sent <= incoming.sent]
-            for row in exact or earlier[:1]:
-                if row.warning_id not in found:
-                    found.append(row.warning_id)
-        if incoming.msg_type == "Update":  # the same identifier with another sent is an update of itself
-            for row in await store.by_identifier(tx, incoming.identifier):
-                if row.sender == incoming.sender and row.sent < incoming.sent and row.warning_id not in found:
-                    found.append(row.warning_id)
-        if not found:
-            return []
-        live = await tx.scalars(
-            sa.select(warning_state.c.warning_id).where(
-                warning_state.c.warning_id.in_(found), warning_state.c.state.in_(("active", "held", "draft"))
-            )
-        )
-        alive = set(live.all())
-        return [warning_id for warning_id in found if warning_id in alive]
-
-    @staticmethod
-    async def _chain(tx: Connection, replaces: Sequence[str]) -> str | None:
-        if not replaces:
-            return None
-        found: str | None = await tx.scalar(
-            sa.select(warning_state.c.chain_id).where(warning_state.c.warning_id == replaces[0])
-        )
-        return found
 
     @staticmethod
     async def _tier_of(tx: Connection, warning_ids: Sequence[str]) -> Tier:
@@ -322,7 +246,7 @@ class Warnings:
                     f"the tier is not decided ({row.sense['tier_reason']}): choose blue, yellow, orange or red",
                     field="tier", rule="required",
                 )  # fmt: skip
-            who.must("send", decided)
+            who.must("cancel" if row.state_ending else "send", decided)
             if row.state_expires_at <= self._platform.clock.now():
                 raise Conflict("this warning has expired: take a new one in", field="expires", rule="expired")
             if doors:
@@ -347,7 +271,7 @@ class Warnings:
         offset = self._platform.settings.offset_at(row.sent)
         authority = self._platform.settings.authority or row.state_authority
         parts = parts_of(row, tier, offset, authority)
-        document = cap_document(row, tier, parts) if not row.state_ending else ending_document(row, tier, parts)
+        document = self._publisher.document(row, tier, parts, await store.published(tx, row.replaces), now)
         texts = [{"warning_id": warning_id, "parts": parts, "cap_xml": document}]
         await upsert(tx, warning_text, texts, ["warning_id"], replace=["parts", "cap_xml"])
         await tx.execute(
@@ -414,7 +338,7 @@ class Warnings:
             sa.insert(store.message).values(
                 warning_id=ending_id, identifier=f"tocsin-{ending_id}", sender=row.sender, sent=now,
                 msg_type="Update" if kind == "checking" else "Cancel", status=row.status, sha256=ending_id.ljust(64, "0"),
-                raw=b"", via="ending", by=who.label, received_at=now, texts=row.texts, area=row.area,
+                fingerprint=ending_id, incident="", raw=b"", via="ending", by=who.label, received_at=now, texts=row.texts, area=row.area,
                 geocodes=row.geocodes, replaces=[row.warning_id],
                 sense={**row.sense, "tier_reason": f"ends {row.warning_id[:8]}: {reason}", "notes": [], "findings": [],
                        "references": [[row.sender, row.identifier, row.sent]]},
@@ -427,6 +351,8 @@ class Warnings:
                 authority=row.state_authority, number=row.state_number, doors="allowed",
             )
         )  # fmt: skip
+        ended = Reference(row.sender, row.identifier, datetime.fromtimestamp(row.sent, UTC))
+        await remember_references(tx, ending_id, [ended])
         await audit.record(tx, who.label, "cancel", row.warning_id, reason, {"ending": kind})
 
     def _wake(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 
 from services.router import store
 from services.router.contexts import Contexts
@@ -15,11 +16,13 @@ from services.router.plan import Context, Person, walk
 from services.router.react import final, react
 from services.router.tally import Deltas
 from services.shared.db import Connection, insert_new
+from services.shared.errors import Fault
 from services.shared.faults import fault_at
 from services.shared.ledger import SendState, move
 from services.shared.service import Platform
 from services.shared.tier import Tier
 
+log = structlog.get_logger("router")
 BATCH = 500
 GRACE_S = {Tier.BLUE: 0.0, Tier.YELLOW: 0.0, Tier.ORANGE: 600.0, Tier.RED: 600.0}  # after the last rung, for answers
 
@@ -82,7 +85,11 @@ class Deadlines:
                 path.help_at,
             )
             before = len(who.deliveries)
-            await self._one(tx, ctx, path, who, deltas, retry, give_up, now)
+            try:
+                await self._one(tx, ctx, path, who, deltas, retry, give_up, now)
+            except (Fault, LookupError, ValueError, TypeError) as problem:
+                await self._set_aside(tx, path, problem, now)
+                continue
             rows += who.deliveries[before:]
         await put(tx, ctx, rows, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
         await move(tx, sorted(retry), SendState.RETRY, at=now, only=(SendState.UNKNOWN,), due_at=now,
@@ -90,6 +97,17 @@ class Deadlines:
         await move(tx, sorted(give_up), SendState.UNCONFIRMED, at=now, only=(SendState.UNKNOWN,),
                    state_reason="never confirmed")  # fmt: skip
         await deltas.add(tx)
+
+    async def _set_aside(self, tx: Connection, path: Any, problem: Exception, now: float) -> None:
+        """One path that cannot be walked stops nobody else: it is looked at again in a minute, and says why."""
+        log.error("path_failed", warning_id=path.warning_id, person_id=path.person_id, reason=repr(problem))
+        await tx.execute(
+            sa.update(store.path)
+            .where(store.path.c.warning_id == path.warning_id, store.path.c.person_id == path.person_id)
+            .values(
+                next_at=now + 60.0, react_at=None, end_reason=f"not walked: {type(problem).__name__} {problem}"[:60]
+            )
+        )
 
     async def _one(
         self,

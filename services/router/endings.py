@@ -24,6 +24,7 @@ from services.shared.service import Platform
 
 BATCH = 500
 IN_HAND = (SendState.LEASED, SendState.SENDING)
+OUTSIDE = "told: no longer for you"
 
 
 class Endings:
@@ -96,16 +97,26 @@ class Endings:
             .select_from(ended)
             .where(ended.c.warning_id == job.warning_id, ended.c.contact_id == delivery.c.delivery_id)
         )
+        other = delivery.alias("other")  # another message to the same receiver may still be on its way out
+        busy = sa.exists().where(
+            other.c.warning_id == job.about_id,
+            other.c.person_id == delivery.c.person_id,
+            other.c.addressee_id == delivery.c.addressee_id,
+            other.c.send_state.in_(IN_HAND),
+        )
         query = sa.select(delivery).where(
             delivery.c.warning_id == job.about_id,
             delivery.c.purpose == "warning",
             delivery.c.addressee_kind != "area",
             got,
             sa.not_(done),
+            sa.not_(busy),
         )
         if job.kind == "update":
             inside = sa.exists().where(
-                store.path.c.warning_id == job.warning_id, store.path.c.person_id == delivery.c.person_id
+                store.path.c.warning_id == job.warning_id,
+                store.path.c.person_id == delivery.c.person_id,
+                store.path.c.end_reason != OUTSIDE,  # of somebody outside, told on one road already
             )
             query = query.where(sa.not_(inside))
         return query.order_by(delivery.c.delivery_id).limit(BATCH)
@@ -127,7 +138,7 @@ class Endings:
                 "warning_id": job.warning_id, "person_id": p.person_id, "profile_key": p.profile_key,
                 "household_id": p.household_id, "zone_id": p.zone_id, "grid_id": p.grid_id, "tier": ctx.issued.tier,
                 "entry": p.entry, "state": "ended", "ending": "sent", "ended_at": now,
-                "end_reason": "told of the ending" if job.kind == "ending" else "told: no longer for you",
+                "end_reason": "told of the ending" if job.kind == "ending" else OUTSIDE,
             }
             for p in paths.values()
         ]  # fmt: skip

@@ -77,6 +77,8 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
         )
         .values(closed_at=now)
     )
+    # who is met at a door, or heard of by the provider, after the ending went round has it still to come
+    await tx.execute(sa.update(store.job).where(store.job.c.about_id == warning_id, store.job.c.done).values(done=False))
     await deltas.add(tx)
 
 

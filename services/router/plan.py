@@ -361,4 +361,8 @@ def _row(
         "due_at": due_at,
         "expires_at": ctx.issued.expires,
         "state_at": due_at,
+        "ambiguous": 0,
+        "evidence": 0,
+        "answer": "",
+        "answer_at": None,
     }

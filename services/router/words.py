@@ -103,6 +103,8 @@ def lines(
         found.append("Open: a door waits for the commander's word or for a pair of officers.")
     elif any(d.road == "door" and d.send_state == "accepted" and not d.answer for d in deliveries):
         found.append("Open: the door is on an officer's list and was not visited yet.")
+    elif path.end_reason:
+        found.append(f"Open, A PERSON MUST LOOK: {path.end_reason}.")
     elif path.next_at is not None:
         found.append(f"Open: the next rung is at {clock_words(path.next_at, offset)}.")
     else:

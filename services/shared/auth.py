@@ -39,6 +39,8 @@ grant = sa.Table(
     sa.Column("actions", sa.JSON, nullable=False),
     sa.Column("max_tier", sa.SmallInteger, nullable=False),
     sa.Column("area", sa.Text, nullable=False, server_default="", comment="GeoJSON; empty for anywhere"),
+    sa.Column("senders", sa.JSON, nullable=False, server_default="[]", comment="CAP senders; empty for any"),
+    sa.Column("events", sa.JSON, nullable=False, server_default="[]", comment="hazards or event codes; empty for any"),
 )
 api_key = sa.Table(
     "api_key",
@@ -61,6 +63,8 @@ class Who(msgspec.Struct, frozen=True):
     actions: tuple[str, ...]
     max_tier: int
     area: str = ""
+    senders: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
 
     def must(self, action: Action, tier: Tier | None = None) -> None:
         """Raises NotAllowed where the grant does not cover the action or the tier."""
@@ -82,7 +86,15 @@ class Who(msgspec.Struct, frozen=True):
 
 
 async def create_key(
-    database: Database, *, name: str, label: str, actions: Sequence[str], max_tier: Tier, area: str = ""
+    database: Database,
+    *,
+    name: str,
+    label: str,
+    actions: Sequence[str],
+    max_tier: Tier,
+    area: str = "",
+    senders: Sequence[str] = (),
+    events: Sequence[str] = (),
 ) -> str:
     """Makes authority and grant where missing and a new key; returns the key, which is not stored."""
     unknown = sorted(set(actions) - set(ACTIONS))
@@ -100,6 +112,8 @@ async def create_key(
                 actions=sorted(set(actions)),
                 max_tier=int(max_tier),
                 area=area,
+                senders=list(senders),
+                events=list(events),
             )
         )
         await tx.execute(
@@ -116,17 +130,30 @@ def _hash(key: str) -> str:
 
 async def who_is(db: Connection, key: str) -> Who | None:
     """The caller a key belongs to, or None."""
+    return await _who(db, api_key.c.sha256 == _hash(key))
+
+
+async def who_has(db: Connection, label: str) -> Who | None:
+    """The newest valid key of that label, for what we do ourselves under an authority's grant."""
+    return await _who(db, api_key.c.label == label)
+
+
+async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
     row = (
         await db.execute(
             sa.select(api_key.c.key_id, api_key.c.label, grant, authority.c.name)
             .join(grant, grant.c.grant_id == api_key.c.grant_id)
             .join(authority, authority.c.authority_id == grant.c.authority_id)
-            .where(api_key.c.sha256 == _hash(key), api_key.c.revoked_at.is_(None))
+            .where(which, api_key.c.revoked_at.is_(None))
+            .order_by(api_key.c.created_at.desc())
+            .limit(1)
         )
     ).first()
     if row is None:
         return None
-    return Who(row.key_id, row.label, row.name, tuple(row.actions), row.max_tier, row.area)
+    return Who(
+        row.key_id, row.label, row.name, tuple(row.actions), row.max_tier, row.area, tuple(row.senders), tuple(row.events)
+    )
 
 
 async def still_valid(db: Connection, key_id: str) -> bool:

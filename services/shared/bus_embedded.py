@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 
-import msgspec
 import sqlalchemy as sa
 import structlog
 
 from services.shared.bus import Handler
 from services.shared.clock import Waker, wall
 from services.shared.db import Database, insert_new
-from services.shared.errors import AlreadyHandled, Fault
+from services.shared.errors import AlreadyHandled
 from services.shared.messages import decode
 from services.shared.outbox import Receipt, dead_letter, inbox, outbox
 
@@ -72,7 +71,7 @@ class EmbeddedBus:
             await self._handlers[row.topic][consumer](message, Receipt(self._database, consumer, msg_id))
         except AlreadyHandled:
             return True
-        except (Fault, msgspec.MsgspecError, sa.exc.SQLAlchemyError, ValueError, LookupError, TypeError) as problem:
+        except Exception as problem:  # noqa: BLE001  one bad record stops nobody else, whatever it breaks in a handler
             reason = f"{type(problem).__name__}: {problem}"
             log.exception("message_failed", consumer=consumer, topic=row.topic, msg_id=msg_id, tries=row.tries + 1)
             return await self._set_back(consumer, row, reason)

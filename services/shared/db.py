@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,9 +67,9 @@ class Database:
             try:
                 yield connection
             except BaseException:
-                await asyncio.shield(transaction.rollback())
+                await _to_its_end(transaction.rollback())
                 raise
-            await asyncio.shield(transaction.commit())
+            await _to_its_end(transaction.commit())
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
@@ -81,6 +81,16 @@ class Database:
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Waits for a commit or rollback also where the caller is cancelled meanwhile: the connection is in use till then."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _sqlite_engine(url: str, begin: str, synchronous: str, size: int) -> AsyncEngine:

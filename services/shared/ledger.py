@@ -61,6 +61,8 @@ TRANSITIONS: frozenset[tuple[SendState, SendState]] = frozenset(
         (S.ACCEPTED, S.SUPERSEDED),  # a visit not begun is taken off the list again
         (S.UNCONFIRMED, S.DELIVERED),
         (S.FAILED, S.DELIVERED),
+        # a late receipt for the attempt before: sending again would be a double we know of
+        *((a, b) for a in (S.PENDING, S.RETRY, S.LEASED) for b in (S.ACCEPTED, S.DELIVERED)),
         *(
             (a, b)
             for a in (S.PENDING, S.RETRY, S.LEASED)
@@ -325,6 +327,7 @@ def may_be_sent(now: float) -> sa.ColumnElement[bool]:
     """The guard every claim and every intent carries: the warning is active, not expired, and doors are allowed.
 
     A visit is not stopped by the clock (officers under way go on), but it waits for the word that people may be sent.
+    A notice that speaks of a warning (an officer's list) ends with it.
     """
     door = delivery.c.channel == "door"
     live = sa.exists().where(
@@ -333,5 +336,5 @@ def may_be_sent(now: float) -> sa.ColumnElement[bool]:
         sa.or_(sa.not_(door), delivery.c.road == "fire_service_list", warning_state.c.doors == "allowed"),
     )
     live = live.correlate(delivery)
-    notice = delivery.c.purpose == "notice"
+    notice = sa.and_(delivery.c.purpose == "notice", delivery.c.warning_id == "")
     return sa.and_(sa.or_(live, notice), sa.or_(delivery.c.expires_at > now, door))

@@ -29,6 +29,13 @@ class Settings(BaseSettings):
     utc_offset_min: int | None = Field(None, ge=-840, le=840, description="fixed offset instead of the zone, for demos")
     hotline: str = Field("112", description="digits-only number a resident calls to check a message")
     authority: str = Field("", description="name of the authority in messages, where a warning does not bring one")
+    cap_sender: str = Field(
+        "", pattern=r"^[^\s,<&]*$", description="sender of the CAP we publish; empty for tocsin@ and our host"
+    )
+    cap_keys: Path | None = Field(None, description="folder of certificates pinned to senders: <sender>.pem")
+    cap_sign_key: Path | None = Field(None, description="PEM private key that signs the CAP we publish")
+    cap_sign_cert: Path | None = Field(None, description="PEM certificate of that key")
+    cap_feeds: Path | None = Field(None, description="YAML list of the CAP feeds we may read; empty reads none")
     clock_rate: float = Field(1.0, gt=0, description="warning seconds a wall second: above 1 for rehearsals only")
     clock_anchor: float | None = Field(None, description="warning time at start, seconds since 1970; empty for now")
     log_level: str = Field("INFO")

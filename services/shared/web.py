@@ -108,12 +108,19 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
 async def headers_on_all(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Security headers, and no form post from another site."""
     if request.method == "POST" and COOKIE in request.cookies and not _same_origin(request):
-        return problem(403, "this form was sent from another site", field="Origin", rule="same-origin")
-    response = await handler(request)
+        foreign = "This form was sent from another site: open the page here and send it again."
+        response: web.StreamResponse = (
+            page("fault.html", status=403, message=foreign, remedy="")
+            if wants_page(request)
+            else problem(403, foreign, field="Origin", rule="same-origin")
+        )
+    else:
+        response = await handler(request)
     if not response.prepared:
         response.headers.setdefault("Content-Security-Policy", CSP)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        # not no-referrer: with that a browser sends our own forms as coming from nowhere (Origin: null)
+        response.headers.setdefault("Referrer-Policy", "same-origin")
         response.headers.setdefault("Cache-Control", "no-store")
     return response
 

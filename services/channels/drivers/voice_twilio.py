@@ -68,7 +68,7 @@ class VoiceTwilio:
                 "From": self._settings.from_number,
                 "Twiml": self.twiml(message.spoken, message.language, message.delivery_id, message.road),
                 "StatusCallback": self._url("status", message.delivery_id),
-                "StatusCallbackEvent": ["initiated", "ringing", "answered", "completed"],
+                "StatusCallbackEvent": ["initiated", "answered", "completed"],
                 "MachineDetection": "Enable",
                 "Timeout": "60",
             },

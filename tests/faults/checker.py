@@ -1,0 +1,216 @@
+"""The judge: reads a ledger and the provider's own log after everything is quiet, and names each broken promise.
+
+He trusts nothing the services say of themselves: people come from the community that was minted, accepts from the
+stand-in's log, moves from triggers on the table. An empty list of findings is a clean bill.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from services.shared import audit
+from services.shared.db import Database
+from services.shared.errors import Broken
+from services.shared.ledger import ENDINGS, TRANSITIONS, SendState
+from services.shared.outbox import digest_of
+
+S = SendState
+TO_PROVIDER = ("sms_twilio", "voice_twilio", "email")
+QUIET = frozenset(S) - {S.LEASED, S.SENDING, S.UNKNOWN}
+
+
+def reachable(without: Collection[SendState] = ()) -> frozenset[SendState]:
+    """States that can be reached from PENDING along the table, never passing through `without`."""
+    found, edge = {S.PENDING}, [S.PENDING]
+    while edge:
+        here = edge.pop()
+        for before, after in TRANSITIONS:
+            if before is here and after not in found and after not in without:
+                found.add(after)
+                edge.append(after)
+    return frozenset(found)
+
+
+NEVER_SENT = reachable(without=(S.SENDING,))
+
+
+@dataclass
+class Case:
+    """What is judged. `targets` are the addressees of each warning; `ambiguous_allowed` None asks nothing of it."""
+
+    database: Path
+    accepts: Counter[str]
+    targets: Mapping[str, set[str]]
+    promised: Sequence[str] = ()
+    ambiguous_allowed: frozenset[str] | None = None
+    secrets: Sequence[str] = ()
+    logs: bytes = b""
+    closing_accepts: frozenset[str] = frozenset()
+
+
+@dataclass
+class Verdict:
+    """Findings in words, and the figures for the table."""
+
+    findings: list[str] = field(default_factory=list)
+    deliveries: int = 0
+    lost: int = 0
+    doubled: int = 0
+    ambiguous: int = 0
+
+
+async def judge(case: Case) -> Verdict:
+    """All checks; the server is stopped or at least quiet."""
+    verdict = Verdict()
+    with contextlib.closing(sqlite3.connect(f"file:{case.database}?mode=ro", uri=True)) as db:
+        db.row_factory = sqlite3.Row
+        deliveries = db.execute("SELECT * FROM delivery").fetchall()
+        verdict.deliveries = len(deliveries)
+        verdict.ambiguous = sum(d["ambiguous"] for d in deliveries)
+        _lost(db, case, verdict)
+        _explained(db, case, verdict)
+        _states(db, deliveries, case, verdict)
+        _moves(db, verdict)
+        _doubled(deliveries, case, verdict)
+        _ambiguous(deliveries, case, verdict)
+        _promised(db, case, verdict)
+        dead = db.execute("SELECT topic, reason FROM dead_letter").fetchall()
+        verdict.findings += [f"put aside: {d['topic']}: {d['reason']}" for d in dead]
+        waiting = db.execute("SELECT count(*) FROM outbox").fetchone()[0]
+        if waiting:
+            verdict.findings.append(f"{waiting} messages still in the outbox")
+    _secrets(case, verdict)
+    database = Database(f"sqlite+aiosqlite:///{case.database}")
+    try:
+        async with database.read() as tx:
+            await audit.verify(tx)
+    except Broken as broken:
+        verdict.findings.append(str(broken))
+    finally:
+        await database.close()
+    return verdict
+
+
+def _lost(db: sqlite3.Connection, case: Case, verdict: Verdict) -> None:
+    for warning_id, people in case.targets.items():
+        there = {
+            r[0]
+            for r in db.execute(
+                "SELECT person_id FROM router_path WHERE warning_id = ? AND end_reason <> 'told: no longer for you'",
+                (warning_id,),
+            )
+        }
+        lost = people - there
+        verdict.lost += len(lost)
+        if lost:
+            verdict.findings.append(f"{warning_id[:8]}: {len(lost)} of {len(people)} have no path: {sorted(lost)[:3]}")
+        if there - people:
+            verdict.findings.append(f"{warning_id[:8]}: {len(there - people)} have a path whom it does not concern")
+        row = db.execute("SELECT * FROM router_warning WHERE warning_id = ?", (warning_id,)).fetchone()
+        job = db.execute("SELECT * FROM registry_job WHERE warning_id = ?", (warning_id,)).fetchone()
+        if row is None or job is None:
+            verdict.findings.append(f"{warning_id[:8]}: router or registry does not know it")
+            continue
+        if not row["complete"] or (row["total"], row["digest"]) != (job["total"], job["digest"]):
+            verdict.findings.append(f"{warning_id[:8]}: the audience is not complete")
+        if row["digest"] != digest_of(people) or row["total"] != len(people):
+            verdict.findings.append(f"{warning_id[:8]}: total or digest are not of the people concerned")
+        counted = db.execute(
+            "SELECT coalesce(sum(n), 0) FROM router_tally WHERE warning_id = ? AND road = '' AND rung = 'targeted'",
+            (warning_id,),
+        ).fetchone()[0]
+        if counted != len(people):
+            verdict.findings.append(f"{warning_id[:8]}: {counted} counted as targeted, not {len(people)}")
+
+
+def _explained(db: sqlite3.Connection, case: Case, verdict: Verdict) -> None:
+    """Each path ended in one known way, or is open with something that will still move it."""
+    for path in db.execute("SELECT * FROM router_path"):
+        who = f"{path['warning_id'][:8]}/{path['person_id'][:8]}"
+        if path["state"] == "ended":
+            if path["ending"] not in ENDINGS or not path["end_reason"]:
+                verdict.findings.append(f"{who}: ended without saying how and why")
+            continue
+        if path["next_at"] is not None or path["react_at"] is not None:
+            continue
+        waits = db.execute(
+            "SELECT count(*) FROM delivery WHERE warning_id = ? AND person_id = ? AND channel = 'door'"
+            " AND send_state IN ('pending', 'retry', 'accepted', 'delivered')",
+            (path["warning_id"], path["person_id"]),
+        ).fetchone()[0]
+        if not waits:
+            verdict.findings.append(f"{who}: unexplained: open, and nothing can move it")
+
+
+def _states(db: sqlite3.Connection, deliveries: Sequence[Any], case: Case, verdict: Verdict) -> None:
+    """A state must be one the row can have got to, with what the way there leaves behind."""
+    attempts = Counter(r[0] for r in db.execute("SELECT delivery_id FROM attempt"))
+    for d in deliveries:
+        state, who = S(d["send_state"]), f"delivery {d['delivery_id'][:8]} ({d['road']})"
+        if state not in QUIET:
+            verdict.findings.append(f"{who}: {state} though everything is quiet")
+        if state not in NEVER_SENT and d["attempts"] == 0:
+            verdict.findings.append(f"{who}: illegal state: {state} without ever an attempt")
+        if attempts[d["delivery_id"]] != d["attempts"]:
+            verdict.findings.append(f"{who}: {attempts[d['delivery_id']]} attempts written down, {d['attempts']} counted")
+        if d["ambiguous"] > d["attempts"] or d["token"] < d["attempts"]:
+            verdict.findings.append(f"{who}: more ambiguous than attempts, or an attempt without a claim")
+        if state is S.DELIVERED and d["channel"] in TO_PROVIDER and not case.accepts[d["delivery_id"]]:
+            verdict.findings.append(f"{who}: delivered, and the provider never had it")
+
+
+def _moves(db: sqlite3.Connection, verdict: Verdict) -> None:
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'judge_move'").fetchone():
+        return
+    for move in db.execute("SELECT * FROM judge_move ORDER BY n"):
+        before, after = move["before"], S(move["after"])
+        if before == "" and after is not S.PENDING:
+            verdict.findings.append(f"delivery {move['delivery_id'][:8]} began as {after}")
+        elif before not in ("", after) and (S(before), after) not in TRANSITIONS:
+            verdict.findings.append(f"delivery {move['delivery_id'][:8]}: illegal move {before} > {after}")
+        if move["token"] < move["token_before"]:
+            verdict.findings.append(f"delivery {move['delivery_id'][:8]}: its token went back")
+
+
+def _doubled(deliveries: Sequence[Any], case: Case, verdict: Verdict) -> None:
+    known = {d["delivery_id"]: d for d in deliveries}
+    for delivery_id, n in case.accepts.items():
+        d = known.get(delivery_id)
+        if d is None:
+            verdict.findings.append(f"the provider has {delivery_id[:8]}, which is no delivery of ours")
+        elif n > 1 + d["ambiguous"]:
+            verdict.doubled += 1
+            verdict.findings.append(f"delivery {delivery_id[:8]} ({d['road']}): {n} accepts, {d['ambiguous']} ambiguous")
+
+
+def _ambiguous(deliveries: Sequence[Any], case: Case, verdict: Verdict) -> None:
+    if case.ambiguous_allowed is None:
+        return
+    for d in deliveries:
+        if d["ambiguous"] and d["delivery_id"] not in case.ambiguous_allowed:
+            verdict.findings.append(f"delivery {d['delivery_id'][:8]} ({d['road']}): ambiguous, and was never in hand")
+
+
+def _promised(db: sqlite3.Connection, case: Case, verdict: Verdict) -> None:
+    there = {r[0] for r in db.execute("SELECT warning_id FROM gateway_message")}
+    there &= {r[0] for r in db.execute("SELECT warning_id FROM warning_state")}
+    verdict.findings += [f"{w[:8]} was answered with 2xx and is not on disk" for w in case.promised if w not in there]
+
+
+def _secrets(case: Case, verdict: Verdict) -> None:
+    """Looked for in the bytes of the files: what was deleted lies there still, and sealed blobs show nothing."""
+    places = {"logs": case.logs}
+    for name in ("", "-wal"):
+        file = case.database.with_name(case.database.name + name)
+        if file.exists():
+            places[file.name] = file.read_bytes()
+    for secret in case.secrets:
+        for place, content in places.items():
+            if secret.encode() in content:
+                verdict.findings.append(f"the number {secret[:4]}...{secret[-2:]} stands open in {place}")

@@ -1,0 +1,14 @@
+"""The town every rehearsal begins with, made once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.faults.harness import Town, build_town
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return asyncio.run(build_town(tmp_path_factory.mktemp("town") / "data"))

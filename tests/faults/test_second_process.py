@@ -1,0 +1,48 @@
+"""One data directory, one server: a second one is told who holds it; SIGTERM lets the first finish what it began."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import Town, free_port, rehearsal
+
+
+async def test_a_second_server_on_the_same_data_says_who_holds_it_and_goes(town: Town, tmp_path: Path) -> None:
+    """It exits with an error and one sentence, and the first goes on."""
+    async with rehearsal(town, tmp_path) as run:
+        environment = run._environment("") | {"TOCSIN_PORT": str(free_port())}
+        second = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services", "serve", env=environment,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        async with asyncio.timeout(30):
+            said, _ = await second.communicate()
+        lines = said.decode().strip().splitlines()
+        assert run.process is not None
+        assert second.returncode not in (0, None)
+        assert 1 == len(lines), said.decode()
+        assert f"in use by process {run.process.pid}" in lines[0]
+        assert (await run.call("GET", "/api/v1/warnings")) == []
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.15, 0.4])
+async def test_sigterm_in_the_middle_of_sending_leaves_nothing_in_hand(town: Town, tmp_path: Path, wait: float) -> None:
+    """Exit 0, no delivery left SENDING or LEASED, none made ambiguous by stopping."""
+    async with rehearsal(town, tmp_path, rate=60.0) as run:
+        await run.warn()
+        await run.until(lambda: bool(run.arrivals))
+        await asyncio.sleep(wait)
+        code = await run.stop(signal.SIGTERM)
+        rows = run.rows("SELECT send_state, count(*) FROM delivery GROUP BY 1")
+        states = {r[0]: r[1] for r in rows}
+        ambiguous = run.rows("SELECT count(*) FROM delivery WHERE ambiguous > 0")[0][0]
+        accepted = set(run.world.sandbox.accepts_per_delivery())
+        written = {r[0] for r in run.rows("SELECT delivery_id FROM attempt WHERE outcome = 'accepted'")}
+    assert 0 == code, run.log()[-3000:]
+    assert (0, 0, 0) == (states.get("sending", 0), states.get("leased", 0), ambiguous), states
+    assert accepted <= written
