@@ -24,7 +24,6 @@ from services.shared.service import Platform
 
 BATCH = 500
 IN_HAND = (SendState.LEASED, SendState.SENDING)
-OUTSIDE = "told: no longer for you"
 
 
 class Endings:
@@ -116,7 +115,7 @@ class Endings:
             inside = sa.exists().where(
                 store.path.c.warning_id == job.warning_id,
                 store.path.c.person_id == delivery.c.person_id,
-                store.path.c.end_reason != OUTSIDE,  # of somebody outside, told on one road already
+                store.path.c.next_step != store.OUTSIDE,  # somebody outside who was told on one road already
             )
             query = query.where(sa.not_(inside))
         return query.order_by(delivery.c.delivery_id).limit(BATCH)
@@ -138,7 +137,8 @@ class Endings:
                 "warning_id": job.warning_id, "person_id": p.person_id, "profile_key": p.profile_key,
                 "household_id": p.household_id, "zone_id": p.zone_id, "grid_id": p.grid_id, "tier": ctx.issued.tier,
                 "entry": p.entry, "state": "ended", "ending": "sent", "ended_at": now,
-                "end_reason": "told of the ending" if job.kind == "ending" else OUTSIDE,
+                "end_reason": "told of the ending" if job.kind == "ending" else "told: no longer for you",
+                "next_step": 0 if job.kind == "ending" else store.OUTSIDE,
             }
             for p in paths.values()
         ]  # fmt: skip

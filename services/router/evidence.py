@@ -65,7 +65,8 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     for person_id in sorted(paths):
         path = paths[person_id]
         found = profiles[path.profile_key]
-        if await _one(tx, policy, path, found, deliveries[person_id], answers, deltas, now, moved):
+        counted = tally.Deltas(warning_id) if path.next_step == store.OUTSIDE else deltas
+        if await _one(tx, policy, path, found, deliveries[person_id], answers, counted, now, moved):
             closed.append(person_id)
     if moved:
         await tx.execute(_MOVE, moved)
@@ -78,7 +79,9 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
         .values(closed_at=now)
     )
     # who is met at a door, or heard of by the provider, after the ending went round has it still to come
-    await tx.execute(sa.update(store.job).where(store.job.c.about_id == warning_id, store.job.c.done).values(done=False))
+    await tx.execute(
+        sa.update(store.job).where(store.job.c.about_id == warning_id, store.job.c.done).values(done=False)
+    )
     await deltas.add(tx)
 
 

@@ -12,6 +12,7 @@ from services.router.api import say_doors
 from services.router.contexts import Contexts
 from services.router.plan import FIRE_SERVICE
 from services.shared import audit
+from services.shared.auth import Who
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger import warning_state, warning_text
 from services.shared.messages import WarningIssued, decode
@@ -28,10 +29,12 @@ class Pages:
         self._contexts = contexts
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """The addresses a browser opens."""
         return (
             web.get("/live/{warning_id}", self.live),
             web.get("/live/{warning_id}/preview", self.preview),
             web.get("/live/{warning_id}/path/{person_id}", self.path),
+            web.get("/live/{warning_id}/doors", self.doors_form),
             web.post("/live/{warning_id}/doors", self.doors),
         )
 
@@ -45,6 +48,7 @@ class Pages:
             state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
             text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).one()
             profiles = await store.profiles_of(db, {m.profile_key for m in missing})
+            ctx = await self._contexts.of(db, warning_id)
         parts = text.parts
         return page(
             "live.html",
@@ -57,6 +61,9 @@ class Pages:
             part=parts[parts["languages"][0]],
             offset=parts.get("utc_offset_min", 0),
             now=self._platform.clock.now(),
+            respond=ctx.issued.respond if ctx is not None else "",
+            still="still" in request.query,
+            plane=self._platform.settings.plane,
             fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
         )
 
@@ -83,6 +90,8 @@ class Pages:
             tier=Tier(state.tier) if state.tier else None,
             result=row.result if row is not None else None,
             hazard=hazard,
+            respond=issued.respond if issued is not None else "",
+            plane=self._platform.settings.plane,
             door_rule=self._contexts.current.door_rule(hazard),
             part=parts[parts["languages"][0]],
             offset=parts.get("utc_offset_min", 0),
@@ -97,7 +106,28 @@ class Pages:
             found = await report.path(db, self._contexts, warning_id, person_id)
         async with self._platform.database.write() as tx:
             await audit.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
-        return page("path.html", who=who, path=found)
+        return page("path.html", who=who, path=found, plane=self._platform.settings.plane)
+
+    async def doors_form(self, request: web.Request) -> web.Response:
+        """Asks for the commander's word, on a page that does not renew itself while somebody types."""
+        who = await caller(request, "command")
+        return await self._doors_form(request, who)
+
+    async def _doors_form(self, request: web.Request, who: Who, problem: str = "", commander: str = "") -> web.Response:
+        warning_id = request.match_info["warning_id"]
+        async with self._platform.database.read() as db:
+            state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
+        if state is None:
+            raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+        return page(
+            "doors.html",
+            status=422 if problem else 200,
+            who=who,
+            state=state,
+            problem=problem,
+            commander=commander,
+            plane=self._platform.settings.plane,
+        )
 
     async def doors(self, request: web.Request) -> web.Response:
         who = await caller(request, "command")
@@ -106,7 +136,7 @@ class Pages:
         if word not in ("safe", "unsafe"):
             raise Refused("word: choose safe or unsafe", field="word", rule="closed_list", given=word)
         if len(commander) < 2:
-            raise Refused("commander: enter who says so, by name and office", field="commander", rule="required")
+            return await self._doors_form(request, who, "Enter who says so, by name and office.", commander)
         warning_id = request.match_info["warning_id"]
         await say_doors(self._platform, who, warning_id, word, commander[:80])
         raise web.HTTPSeeOther(f"/live/{warning_id}")

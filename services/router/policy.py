@@ -38,6 +38,7 @@ OFFICER_WORDS = ("known_officer",)
 UNFIT_WORDS = {"voice_robot": ("voice_mobile", "voice_landline")}
 OWN_KINDS = ("sms", "voice_mobile", "voice_landline", "email")
 KIND_WORD = {"sms": "sms", "voice_mobile": "voice", "voice_landline": "voice_landline", "email": "email"}
+KIND_ROAD = {kind: kind for kind in OWN_KINDS}
 AREA_WORDS = ("broadcast", "cell_broadcast", "area_sound", "street_sweep")
 PERSON_WORDS = ("personal.1", "personal.2", "personal.all", "retry_other_road", "supporter", "officer_contact", "door")
 FACILITY_WORDS = ("duty_phone_1", "duty_phone_2", "sms", "superior", "nearest_unit_goes", "transport_team")
@@ -287,20 +288,21 @@ class Policy:
         self, profile: Profile, rules: Sequence[Group], night: bool, roads: Mapping[str, str]
     ) -> tuple[list[RoadUse], list[tuple[str, str]], bool, bool]:
         """Her own order first, else the groups' lists interleaved; then every other usable contact, to reach more."""
-        words = [] if not profile.own_order else [KIND_WORD.get(kind, kind) for kind in profile.roads]
+        own = [(KIND_WORD[kind], ((kind, KIND_ROAD[kind]),)) for kind in profile.roads if kind in KIND_ROAD]
+        words: list[str] = []
         for rank in range(max(len(rule.personal) for rule in rules)):
             words += [rule.personal[rank] for rule in rules if rank < len(rule.personal)]
         if night:
             words += [word for rule in rules for word in rule.night_adds]
-        words += [KIND_WORD[kind] for kind in OWN_KINDS if kind in profile.roads]
+        listed = [(word, WORDS.get(word, ())) for word in dict.fromkeys(words)]
         unfit = {kind for rule in rules for word in rule.unfit for kind in UNFIT_WORDS[word]}
-        asked = {kind for word in profile.asked_for for kind, _ in WORDS.get(word, ())} | set(profile.asked_for)
+        asked = set(profile.asked_for) | {kind for kind, _ in WORDS["voice"] if "voice" in profile.asked_for}
         said = dict(profile.left_out)
 
         uses: list[RoadUse] = []
         left_out: dict[str, str] = {}
         helper = officer = False
-        for word in dict.fromkeys(words):
+        for word, kinds in [*(own if profile.own_order else ()), *listed, *own]:
             if word in HELPER_WORDS:
                 helper = helper or bool(profile.supporters)
                 if not profile.supporters:
@@ -309,7 +311,6 @@ class Policy:
             if word in OFFICER_WORDS:
                 officer = True
                 continue
-            kinds = WORDS[word]
             if not kinds:
                 left_out.setdefault(word, "no_driver")
                 continue

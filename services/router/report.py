@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from services.router import store, tally
 from services.router.contexts import Contexts
-from services.router.endings import OUTSIDE
 from services.router.words import lines, plan_groups
 from services.shared.db import Connection
 from services.shared.errors import NotFound
@@ -69,7 +68,7 @@ async def unexplained(db: Connection, warning_id: str, announced: int | None) ->
         )
     )
     paths = await db.scalar(
-        sa.select(sa.func.count()).where(store.path.c.warning_id == warning_id, store.path.c.end_reason != OUTSIDE)
+        sa.select(sa.func.count()).where(store.path.c.warning_id == warning_id, store.path.c.next_step != store.OUTSIDE)
     )
     return int(stuck or 0) + max(0, (announced or 0) - int(paths or 0))
 

@@ -114,6 +114,7 @@ job = sa.Table(
 )
 
 DELIVERED, REACHED, CLOSED = 1, 2, 4  # bits of path.rungs
+OUTSIDE = -1  # next_step of somebody an update no longer concerns: told so, never walked, in no figure of it
 
 
 async def deliveries_of(db: Connection, warning_id: str, people: Sequence[str]) -> dict[str, list[Any]]:

@@ -1,0 +1,96 @@
+"""Every installed channel keeps the checklist; the Twilio drivers tell honestly what an answer means."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from services.channels.driver import Outcome, Reports, Result, Road, Spec, Tools
+from services.channels.drivers.email import Email
+from services.channels.outbound import Outbound
+from services.channels.twilio_http import TwilioAccount, TwilioSettings, outcome
+from services.shared.auth import Signer
+from services.shared.clock import StepClock
+
+POINTS = sorted(entry_points(group="tocsin.channels"), key=lambda p: p.name)
+
+
+@pytest.mark.parametrize("point", POINTS, ids=[p.name for p in POINTS])
+async def test_a_channel_is_one_file_and_one_line(point: Any) -> None:
+    """The entry point's name, the file's and the driver's are one; roads are named; it can say why it cannot send."""
+    spec = point.load()
+    assert isinstance(spec, Spec)
+    assert point.name == spec.name == Path(point.value.partition(":")[0].replace(".", "/")).name
+    async with aiohttp.ClientSession() as session:
+        tools = Tools(session, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
+        driver = spec.make(tools)
+        assert spec.name == driver.name
+        assert driver.roads
+        assert all(isinstance(r, Road) for r in driver.roads)
+        assert driver.concurrency >= 1
+        assert isinstance(driver.why_not(), str)
+        if isinstance(driver, Reports):
+            assert all(r.path.startswith(f"/callbacks/{spec.name}/") for r in driver.routes())  # type: ignore[attr-defined]
+
+
+ANSWERS = [
+    (201, b'{"sid": "SM1"}', None, Outcome.ACCEPTED),
+    (201, b'{"sid": "XX1"}', None, Outcome.AMBIGUOUS),
+    (200, b"<html>", None, Outcome.AMBIGUOUS),
+    (201, b'{"sid": "SM', None, Outcome.AMBIGUOUS),
+    (429, b'{"code": 20429}', "7", Outcome.NOT_SENT),
+    (401, b'{"code": 20003}', None, Outcome.PROVIDER_FAULT),
+    (403, b"", None, Outcome.PROVIDER_FAULT),
+    (400, b'{"code": 21211}', None, Outcome.PERMANENT),
+    (400, b'{"code": 21606}', None, Outcome.PROVIDER_FAULT),
+    (404, b"{}", None, Outcome.PERMANENT),
+    (500, b"", None, Outcome.AMBIGUOUS),
+    (503, b"{}", None, Outcome.AMBIGUOUS),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "after", "meant"), ANSWERS)
+def test_what_an_answer_means(status: int, body: bytes, after: str | None, meant: Outcome) -> None:
+    """Our key refused fails nobody; a 5xx or a 2xx that cannot be read may have been accepted."""
+    found = outcome(status, body, after)
+    assert meant is found.outcome
+    assert (7.0 if after else None) == found.retry_after
+
+
+@pytest.mark.parametrize("how", ["refused", "closed", "hang"])
+async def test_a_failure_before_or_after_the_request(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listening: surely not sent. Connection lost or silence after the request: ambiguous."""
+
+    async def handler(request: web.Request) -> web.Response:
+        await request.read()
+        assert request.transport is not None
+        if how == "closed":
+            request.transport.close()
+        raise web.HTTPGatewayTimeout
+
+    app = web.Application()
+    app.router.add_post("/{tail:.*}", handler)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        base = "http://127.0.0.1:9" if how == "refused" else str(server.make_url("")).rstrip("/")
+        settings = TwilioSettings(base_url=base, account_sid="AC1", auth_token="t", from_number="+9991")  # type: ignore[arg-type]
+        result = await TwilioAccount(settings, session, "http://127.0.0.1").post("Messages", {"To": "+9992"})
+    assert {"refused": Outcome.NOT_SENT}.get(how, Outcome.AMBIGUOUS) is result.outcome
+
+
+async def test_mail_nobody_takes_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No mail server: try again; nothing was handed over."""
+    monkeypatch.setenv("TOCSIN_SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("TOCSIN_SMTP_PORT", "9")
+    async with aiohttp.ClientSession() as session:
+        tools = Tools(session, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
+        driver = Email(tools)
+        assert "" == driver.why_not()
+        message = Outbound("d", "w", "email", "a@example.org", "text", "", "subject", "en", "http://x", 60)
+        result: Result = await driver.send(message)
+    assert Outcome.NOT_SENT is result.outcome

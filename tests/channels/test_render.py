@@ -1,0 +1,137 @@
+"""Texts: the segments a provider cuts, the order of a message, what is never cut, and what a reply means."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.channels.inbound import read_reply
+from services.channels.render import Facts, choose_language, render, segments
+from services.channels.texts import LINES
+from services.shared.ledger import Answer
+from services.shared.tier import Tier
+
+PARTS = {
+    "languages": ["en-US", "zh-CN"],
+    "utc_offset_min": 480,
+    "en-US": {
+        "source": "Qingshui County Emergency Office", "tier": "Red: go now", "hazard": "Flash flood",
+        "place": "Nanling: Hedong and Xiawan", "time": "Sent Wed 02:10, until Wed 18:00.", "description": "",
+        "action": "Leave now, on foot, uphill to Nanling School. Do not walk or drive through water. "
+        "Take medicine and your phone. Help your neighbours if you can do so without danger.",
+    },
+    "zh-CN": {
+        "source": "清水县应急局", "tier": "红色(马上走)", "hazard": "山洪", "place": "南岭镇河东、下湾", "time": "10日02:10发。",
+        "description": "", "action": "现在离家,步行往高处到南岭学校。不要过水,不要开车过水。带上药品和手机。",
+    },
+}  # fmt: skip
+
+
+def facts(**more: object) -> Facts:
+    base: dict[str, object] = {
+        "purpose": "warning", "addressee": "person", "kind": "alert", "form": "plain", "tier": Tier.RED, "parts": PARTS,
+        "number": "4721", "ref": "1234", "hotline": "12345", "sms": True,
+    }  # fmt: skip
+    return Facts(**{**base, **more})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "count"),
+    [
+        ("a" * 160, "gsm-7", 1),
+        ("a" * 161, "gsm-7", 2),
+        ("a" * 306, "gsm-7", 2),
+        ("a" * 307, "gsm-7", 3),
+        ("€" * 80, "gsm-7", 1),
+        ("€" * 81, "gsm-7", 2),
+        ("水" * 70, "ucs-2", 1),
+        ("水" * 71, "ucs-2", 2),
+        ("水" * 134, "ucs-2", 2),
+        ("水" * 135, "ucs-2", 3),
+        ("a" * 69 + "–", "ucs-2", 1),
+        ("a" * 70 + "–", "ucs-2", 2),
+        ("😀" * 35, "ucs-2", 1),
+        ("😀" * 36, "ucs-2", 2),
+        ("", "gsm-7", 1),
+    ],
+)
+def test_segments(text: str, encoding: str, count: int) -> None:
+    """160/153 septets, 70/67 code units; one character outside the alphabet turns the whole."""
+    assert (encoding, count) == (segments(text).encoding, segments(text).count)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("form", "limit"), [("plain", 2), ("short_plain", 1), ("easy_read", 2), ("spoken", 2)])
+def test_an_sms_keeps_to_its_segments_and_says_who_what_where_number(language: str, form: str, limit: int) -> None:
+    """The action is cut at a sentence's end; source, place, number and the answers are never cut."""
+    done = render(facts(form=form), language)
+    assert segments(done.text).count <= (limit if form != "short_plain" or language == "zh" else 2)
+    part = PARTS["zh-CN" if language == "zh" else "en-US"]
+    for kept in (part["source"], part["hazard"], "4721", "2"):  # type: ignore[index]
+        assert kept in done.text
+    assert done.text.index(part["source"]) < done.text.index("4721")  # type: ignore[index]
+    assert LINES[language].menu[Tier.RED] in done.text
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=900), st.text(min_size=1, max_size=200), st.sampled_from(Tier))
+def test_any_text_of_an_authority_renders(action: str, place: str, tier: Tier) -> None:
+    """However long or odd: at most three segments, the number in it, no line break."""
+    parts = {**PARTS, "languages": ["en-US"], "en-US": {**PARTS["en-US"], "action": action, "place": place}}  # type: ignore[dict-item]
+    done = render(facts(parts=parts, tier=tier), "en")
+    assert "4721" in done.text
+    assert "\n" not in done.text
+    assert segments(done.text).count <= 4
+
+
+def test_a_call_says_no_link_and_who_speaks() -> None:
+    """The spoken form begins with who we are; a helper's call has no address in it."""
+    assert render(facts(sms=False), "en").spoken.startswith("This is Qingshui County Emergency Office")
+    helper = render(facts(addressee="supporter", about="Mr W", link="https://warn.example/a/x"), "en")
+    assert "https" not in helper.spoken
+    assert "Mr W" in helper.text
+    assert "1234" in helper.text
+
+
+@pytest.mark.parametrize("kind", ["danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_endings_name_the_message_they_end(kind: str, language: str) -> None:
+    """Danger lower is never "you may go home"."""
+    text = render(facts(purpose="ending", kind=kind), language).text
+    assert "4721" in text
+    if kind == "danger_lower_stay_away":
+        assert {"en": "Do not go home yet", "zh": "还不能回家"}[language] in text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"), [("zh", "zh-CN"), ("zh-TW", "zh-CN"), ("en_GB", "en-US"), ("fr", "en-US"), ("", "en-US")]
+)
+def test_the_nearest_language(wanted: str, found: str) -> None:
+    """Exact, same base, English, the first."""
+    assert found == choose_language(wanted, ["zh-CN", "en-US"])
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "ref", "count"),
+    [
+        ("1", Answer.LEAVING, "", 0),
+        (" 2. ", Answer.HELP, "", 0),
+        ("3", Answer.NOT_THERE, "", 0),
+        ("4 1234", Answer.SPOKE, "1234", 0),
+        ("5-9876", Answer.CANNOT_REACH, "9876", 0),
+        ("9", None, "", 0),
+        ("12", None, "", 0),
+        ("HELP", Answer.HELP, "", 0),
+        ("要帮助", Answer.HELP, "", 0),
+        ("我在哪里", None, "", 0),
+        ("N3", None, "", 3),
+        ("n 12", None, "", 12),
+        ("I am safe!", Answer.SAFE, "", 0),
+        ("", None, "", 0),
+    ],
+)
+def test_what_a_reply_means(text: str, answer: Answer | None, ref: str, count: int) -> None:
+    """One digit table; words in two languages; everything else is free text for a person."""
+    reply = read_reply(text)
+    assert (answer, ref, count) == (reply.answer, reply.ref, reply.count)
