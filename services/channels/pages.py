@@ -6,8 +6,9 @@ the list; it names one warning and one officer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from services.channels import store
 from services.channels.desk import Desk, Report
 from services.channels.inbound import by_of
 from services.channels.opening import Preparer
+from services.channels.page_words import PAGE_WORDS, PageWords, words_for
 from services.channels.render import choose_language, lines_for
 from services.shared import audit
 from services.shared.errors import NotFound, Refused
@@ -35,22 +37,26 @@ OUTCOMES: dict[str, tuple[Answer, str]] = {
     "refused": (Answer.REFUSED, "Won't go"),
     "unsafe": (Answer.UNSAFE, "Unsafe to go there"),
 }
-ANSWERS: dict[str, dict[str, tuple[Answer, str]]] = {
+# choice > answer; the words on the buttons are in page_words
+ANSWERS: dict[str, dict[str, Answer]] = {
     "person": {
-        "leaving": (Answer.LEAVING, "I am leaving / I can do it"),
-        "help": (Answer.HELP, "I need help"),
-        "not_there": (Answer.NOT_THERE, "I am not there"),
-        "moving": (Answer.MOVING, "I am on the way"),
-        "safe": (Answer.SAFE, "I am safe"),
+        "leaving": Answer.LEAVING,
+        "help": Answer.HELP,
+        "not_there": Answer.NOT_THERE,
+        "moving": Answer.MOVING,
+        "safe": Answer.SAFE,
     },
     "supporter": {
-        "spoke": (Answer.SPOKE, "I have spoken with the person"),
-        "moving_with": (Answer.MOVING, "I am with the person and we are going"),
-        "safe_with": (Answer.SAFE, "I am with the person and we are safe"),
-        "help": (Answer.HELP, "The person needs help"),
-        "cannot_reach": (Answer.CANNOT_REACH, "I cannot reach the person"),
+        "spoke": Answer.SPOKE,
+        "help": Answer.HELP,
+        "cannot_reach": Answer.CANNOT_REACH,
+        "moving_with": Answer.MOVING,
+        "safe_with": Answer.SAFE,
     },
 }
+AFTERWARDS = ("moving", "safe")  # asked only of who has answered: "I am safe" is no answer to "go"
+RESCUE = "fireservice"  # the slot of the fire service's list
+OVER = ("cancelled", "superseded")
 
 
 class Pages:
@@ -70,7 +76,7 @@ class Pages:
         )
 
     async def list_page(self, request: web.Request) -> web.Response:
-        """One officer's doors, those open first in walking order."""
+        """One officer's doors in walking order; a list that was begun is never put in another order."""
         warning_id, worker_id = self._list_of(request)
         async with self._platform.database.read() as db:
             warning = await store.state_of(db, warning_id)
@@ -83,19 +89,26 @@ class Pages:
             )
         seen = [await self._visit(row) for row in rows]
         to_do = [v for v in seen if not v["done"]]
+        following = next((v for v in to_do if not v["answer"]), to_do[0] if to_do else None)
+        rescue = worker_id == RESCUE
         text = await self._preparer.warning(warning_id)
         language = choose_language("en", list(text.parts["languages"]))
         return page(
             "list.html",
             warning=warning,
             part=text.parts[language],
-            visits=to_do + [v for v in seen if v["done"]],
+            visits=seen,
+            next_id=following["id"] if following else "",
+            next_place=following["dossier"].address or following["dossier"].call_name if following else "",
+            rescue=rescue,
+            plane=self._platform.settings.plane,
             to_do=len(to_do),
             total=len(seen),
             token=request.match_info["token"],
             now=self._platform.clock.now(),
             offset=text.parts.get("utc_offset_min", 0),
-            stopped=warning.state != "active" or warning.doors not in ("allowed", "forbidden"),
+            # the fire service decides for itself: the commander's "nobody may be sent" is what put the names there
+            stopped=warning.state != "active" or (not rescue and warning.doors not in ("allowed", "forbidden")),
         )
 
     async def _visit(self, row: Any) -> dict[str, Any]:
@@ -168,30 +181,66 @@ class Pages:
         return row
 
     async def answer_page(self, request: web.Request) -> web.Response:
-        """What to do first, then the buttons; a cancelled warning says so at the top."""
+        """What to do first, then the buttons; a warning that has ended says that first and no longer says go."""
         row = await self._delivery_of(request)
         text = await self._preparer.warning(row.warning_id)
-        language = choose_language(request.query.get("lang", row.language), list(text.parts["languages"]))
+        wanted = request.query.get("lang", "") or row.language
+        language = choose_language(wanted, list(text.parts["languages"]))
+        part, words = text.parts[language], words_for(wanted)
         kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
         about = ""
         if kind == "supporter" and row.dossier is not None:
             about = (await self._preparer.dossier(row.dossier, row.dossier_key_id, row.person_id)).call_name
+        async with self._platform.database.read() as db:
+            later = await store.later_in_chain(db, row.chain_id)
+        headline, ending = self._over(row, words, later)
+        said = request.query.get("said", "")
+        hotline = self._platform.settings.hotline
+        choices = words.buttons[kind]
+        if kind == "person" and headline:
+            choices = {name: choices[name] for name in ("help", "safe")}
+        elif kind == "person" and not row.answer:
+            choices = {name: words_ for name, words_ in choices.items() if name not in AFTERWARDS}
         return page(
             "answer.html",
             row=row,
-            part=text.parts[language],
+            part=part,
             language=language,
-            languages=text.parts["languages"],
-            buttons=[(name, words) for name, (_, words) in ANSWERS[kind].items()],
+            words=words,
+            words_language=next(code for code, one in PAGE_WORDS.items() if one is words),
+            asked_language=wanted,
+            languages=[(code, one.name) for code, one in PAGE_WORDS.items()],
+            headline=headline,
+            ending_text=self._ending_words(ending, part, wanted, row.number) if headline else "",
+            checking_text=self._ending_words(ending, part, wanted, row.number) if not headline else "",
+            newer=next((one.number for one in later if one.kind == "update" and one.number != row.number), ""),
+            buttons=list(choices.items()),
             about=about,
             token=request.match_info["token"],
             event=new_id(),
-            said=request.query.get("said", ""),
-            thanks=lines_for(language)
-            .thanks.get(request.query.get("said", ""), "")
-            .format(hotline=self._platform.settings.hotline),
-            hotline=self._platform.settings.hotline,
+            said=said,
+            thanks=lines_for(wanted).thanks.get(said, "").format(hotline=hotline),
+            hotline=hotline,
+            plane=self._platform.settings.plane,
         )
+
+    def _over(self, row: Any, words: PageWords, later: Sequence[Any]) -> tuple[str, str]:
+        """(headline where the old text no longer holds, kind of ending said about it)."""
+        said = row.ending or next((one.ending for one in later if one.kind == "ending"), "")
+        if row.state == "superseded":
+            return words.replaced, ""
+        if row.state == "cancelled" or (row.ending and row.ending != "checking"):
+            return words.ended, said
+        if row.expires_at_warning < self._platform.clock.now():
+            return words.over, ""
+        return "", said if said == "checking" else ""
+
+    def _ending_words(self, ending: str, part: Mapping[str, str], language: str, number: str) -> str:
+        pattern = lines_for(language).endings.get(ending, "")
+        return pattern.format(
+            source=part["source"], hazard=part["hazard"], place=part["place"], number=number, time=part["time"],
+            hotline=self._platform.settings.hotline, action=part["action"],
+        )  # fmt: skip
 
     async def answer(self, request: web.Request) -> web.Response:
         """One answer by link; it can be changed later, the most serious one is shown to the officers."""
@@ -203,7 +252,7 @@ class Pages:
             raise Refused(
                 f"answer: choose one of {', '.join(ANSWERS[kind])}", field="answer", rule="closed_list", given=choice
             )
-        given = ANSWERS[kind][choice][0]
+        given = ANSWERS[kind][choice]
         by = "supporter_with_person" if choice.endswith("_with") else by_of(row.addressee_kind)
         event = str(form.get("event", ""))[:32] or new_id()
         await self._desk.report(
@@ -216,4 +265,5 @@ class Pages:
                 by=by,
             )
         )
-        raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?said={given}&lang={form.get('lang', '')}")
+        query = urlencode({"said": given, "lang": str(form.get("lang", ""))[:16]})
+        raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?{query}")

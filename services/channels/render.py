@@ -106,10 +106,18 @@ def render(facts: Facts, wanted: str) -> Rendered:
     if facts.purpose == "ending":
         return _ending(facts, part, lines, language)
     menu = lines.menu[facts.tier]
-    head = f"{part['source']}: {part['tier']}, {part['hazard']}."
-    tail = f"{part['time']} {lines.number} {facts.number}."
     limit = 1 if facts.form == "short_plain" else 2
-    text = _fit(head, part["place"], part["action"], tail, menu, limit if facts.sms else 0)
+    if facts.sms:
+        text = _fit(lines.whole, part, facts.number, menu, limit)
+    else:
+        text = "\n".join(
+            x
+            for x in (
+                f"{part['source']}: {part['tier']}, {part['hazard']}", part["place"], part["action"],
+                f"{part['time']} {lines.number} {facts.number}", menu,
+            )
+            if x.strip()
+        )  # fmt: skip
     spoken = f"{lines.this_is} {part['source']}. {part['hazard']}. {part['place']}. {_short(part['action'], 400)}"
     if not facts.sms and facts.link:
         text += f"\n\n{lines.answer_here} {facts.link}\n{lines.check} {facts.hotline}"
@@ -137,24 +145,31 @@ def _ending(facts: Facts, part: Mapping[str, str], lines: Lines, language: str) 
     return Rendered(text, text, tidy(f"{part['source']}: {part['hazard']}")[:120], language)
 
 
-def _fit(head: str, place: str, action: str, tail: str, menu: str, limit: int) -> str:
-    """Everything, with the action (then the place) cut at sentences until it fits `limit` segments; 0 is no limit."""
-    if not limit:
-        return "\n".join(x for x in (tidy(head), place.strip(), action.strip(), tidy(tail), menu) if x)
-    sentences = [s for s in _SENTENCE.split(tidy(action)) if s]
-    place = _short(tidy(place), 60 if limit > 1 else 30)
-    for keep in range(len(sentences), 0, -1):
-        text = tidy(f"{head} {place}. {' '.join(sentences[:keep])} {tail} {menu}")
+def _fit(whole: str, part: Mapping[str, str], number: str, menu: str, limit: int) -> str:
+    """The message in at most `limit` segments: the action is cut at a sentence's end, then the place is shortened,
+    then the time goes, then the action is cut in its first sentence; source, number and answers always stay."""
+    sentences = [s for s in _SENTENCE.split(tidy(part["action"])) if s] or [""]
+    gap = "" if "。" in whole else " "
+
+    def made(action: str, place: int, time: bool) -> str:
+        return tidy(
+            whole.format(
+                source=_short(part["source"], 60), tier=part["tier"], hazard=_short(part["hazard"], 60),
+                place=_short(part["place"], place), action=action, time=part["time"] if time else "", number=number,
+                menu=menu,
+            )
+        )  # fmt: skip
+
+    for place, time in ((60, True), (30, True), (30, False)):
+        for keep in range(len(sentences), 0, -1):
+            text = made(gap.join(sentences[:keep]), place, time)
+            if segments(text).count <= limit:
+                return text
+    for room in range(120, 10, -10):
+        text = made(_short(sentences[0], room), 20, False)
         if segments(text).count <= limit:
             return text
-    room = 140
-    first = sentences[0] if sentences else ""
-    while room > 20:
-        text = tidy(f"{head} {place}. {_short(first, room)} {tail} {menu}")
-        if segments(text).count <= limit:
-            return text
-        room -= 10
-    return tidy(f"{head} {_short(place, 30)}. {_short(first, 20)} {tail} {menu}")
+    return made(_short(sentences[0], 20), 20, False)
 
 
 def _short(text: str, room: int) -> str:
@@ -169,4 +184,4 @@ def _short(text: str, room: int) -> str:
 def tidy(text: str) -> str:
     """One line, typographic signs as plain ones (a dash would double the segments), no doubled full stops."""
     text = " ".join(text.translate(_PLAIN_ASCII).split())
-    return re.sub(r"([.。!！?？])\s*\.", r"\1", text)
+    return re.sub(r"([.。!！?？])\s*[.。]", r"\1", text)

@@ -33,7 +33,8 @@ class ChannelsService:
         p = platform
         self.session = aiohttp.ClientSession(
             # lanes bound what is under way; a request that waited here for a connection could start after a cancel
-            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
         self.desk = Desk(p.database, p.bus, p.clock, p.settings.plane, desk_window_s)
         preparer = Preparer(

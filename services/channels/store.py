@@ -31,11 +31,28 @@ async def visits(db: Connection, warning_id: str, worker_id: str) -> Sequence[An
 async def with_warning(db: Connection, delivery_id: str) -> Any:
     """A delivery and its warning's state, or None."""
     rows = await db.execute(
-        sa.select(delivery, warning_state.c.state, warning_state.c.number, warning_state.c.tier.label("warning_tier"))
+        sa.select(
+            delivery, warning_state.c.state, warning_state.c.number, warning_state.c.tier.label("warning_tier"),
+            warning_state.c.chain_id, warning_state.c.ending, warning_state.c.expires_at.label("expires_at_warning"),
+        )
         .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
         .where(delivery.c.delivery_id == delivery_id)
-    )
+    )  # fmt: skip
     return rows.first()
+
+
+async def later_in_chain(db: Connection, chain_id: str) -> Sequence[Any]:
+    """The released updates and endings of a chain, newest first."""
+    rows = await db.execute(
+        sa.select(warning_state.c.kind, warning_state.c.ending, warning_state.c.number)
+        .where(
+            warning_state.c.chain_id == chain_id,
+            warning_state.c.kind != "alert",
+            warning_state.c.released_at.is_not(None),
+        )
+        .order_by(warning_state.c.released_at.desc())
+    )
+    return rows.all()
 
 
 async def state_of(db: Connection, warning_id: str) -> Any:

@@ -13,6 +13,7 @@ class Lines:
 
     this_is: str
     number: str
+    whole: str  # {source} {tier} {hazard} {place} {action} {time} {number} {menu}, in the order of every message
     menu: dict[Tier, str]
     keys: str
     answer_here: str
@@ -30,6 +31,7 @@ class Lines:
 EN = Lines(
     this_is="This is",
     number="No.",
+    whole="{source}: {tier}, {hazard}. {place}. {action} {time} No. {number}. {menu}",
     menu={
         Tier.BLUE: "",
         Tier.YELLOW: "If you need time or help, reply 2 now.",
@@ -74,6 +76,7 @@ EN = Lines(
 ZH = Lines(
     this_is="这里是",
     number="编号",
+    whole="【{source}】{hazard}{tier}:{place}。{action}{menu}{time}编号{number}",
     menu={
         Tier.BLUE: "",
         Tier.YELLOW: "行动慢、要帮助的现在回2。",

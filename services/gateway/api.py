@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal
@@ -87,7 +88,7 @@ class Api:
                 raise refused_by(wrong) from wrong
             return from_json(given, body, await self._reference(given.updates))
         if kind in CAP_TYPES:
-            return from_cap(body, strict=_flag(request, "strict", default=True))
+            return await asyncio.to_thread(from_cap, body, strict=_flag(request, "strict", default=True))
         raise Refused(
             f"content type {kind} is not known: send application/cap+xml or application/json",
             field="Content-Type", rule="closed_list", given=kind,

@@ -65,7 +65,8 @@ async def standing(tx: Connection, incoming: Incoming, authority: str) -> Standi
     stored = {row.warning_id: row for _, row in by_key.values()}
     if placement.kind in ("duplicate", "reused"):
         return Standing(placement, stored, (), "", (), (), by_key[mine.key][1].warning_id)
-    settled, distrusted = placement.settled_by, ()
+    settled = placement.settled_by
+    distrusted: tuple[str, ...] = ()
     if settled is not None and by_key[settled.key][1].authority != authority:
         distrusted = (by_key[settled.key][1].authority,)
         settled = place(mine, [known for known, row in by_key.values() if row.authority == authority]).settled_by
@@ -164,9 +165,7 @@ async def _references(tx: Connection, warning_ids: Sequence[str]) -> dict[str, t
     found: dict[str, list[Reference]] = {}
     for some in chunks(warning_ids, 500):
         for row in await tx.execute(
-            sa.select(reference)
-            .where(reference.c.warning_id.in_(some))
-            .order_by(reference.c.warning_id, reference.c.n)
+            sa.select(reference).where(reference.c.warning_id.in_(some)).order_by(reference.c.warning_id, reference.c.n)
         ):
             sent = _instant(row.sent) if row.sent is not None else None
             found.setdefault(row.warning_id, []).append(Reference(row.sender, row.identifier, sent))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,7 @@ HAZARDS = (
     "flash_flood", "landslide", "toxic_release", "local_tsunami", "heat_or_cold", "power_cut", "storm", "aftershock",
     "unknown",
 )  # fmt: skip
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
 GRAVE = ("reject", "quarantine")
 RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
 RESPONSE_WORDS = {
@@ -242,6 +244,9 @@ class WarningIn(pydantic.BaseModel):
             raise ValueError("say where: give area, circle or geocodes")
         if self.hazard not in HAZARDS:
             raise ValueError(f"hazard: use one of {', '.join(HAZARDS)}")
+        for tag in self.texts:
+            if not _LANGUAGE.fullmatch(tag):
+                raise ValueError(f"texts: {tag[:40]!r} is no language tag: use one like zh-CN")
         if self.respond not in RESPONSES:
             raise ValueError(f"respond: use one of {', '.join(RESPONSES)}")
         return self

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from aiohttp import web
 
 from services.gateway import store
 from services.gateway.incoming import from_cap
 from services.gateway.warnings import ENDING_KINDS, Warnings
-from services.shared.auth import who_is
-from services.shared.errors import Refused
+from services.shared.auth import Who, who_is
+from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.service import Platform
 from services.shared.tier import TIER_WORDS, Tier
 from services.shared.web import COOKIE, caller, page
+
+UNSENT = ("draft", "held")
 
 
 class Pages:
@@ -24,6 +27,7 @@ class Pages:
         self._warnings = warnings
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """The addresses a browser opens."""
         return (
             web.get("/", self.home),
             web.get("/console", self.console),
@@ -37,18 +41,22 @@ class Pages:
             web.get("/public/check", self.check),
         )
 
+    @property
+    def _plane(self) -> str:
+        return self._platform.settings.plane
+
     async def home(self, request: web.Request) -> web.Response:
         raise web.HTTPSeeOther("/public/check" if COOKIE not in request.cookies else "/console")
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        return page("sign_in.html", who=None, wrong=False)
+        return page("sign_in.html", who=None, wrong=False, plane=self._plane)
 
     async def signed_in(self, request: web.Request) -> web.Response:
         form = await request.post()
         async with self._platform.database.read() as db:
             who = await who_is(db, str(form.get("key", "")).strip())
         if who is None:
-            return page("sign_in.html", status=403, who=None, wrong=True)
+            return page("sign_in.html", status=403, who=None, wrong=True, plane=self._plane)
         response = web.HTTPSeeOther("/console")
         response.set_cookie(
             COOKIE, self._platform.signer.cookie(who), max_age=self._platform.signer.COOKIE_S, httponly=True,
@@ -77,7 +85,8 @@ class Pages:
             rows=rows,
             problem=problem,
             text=text,
-            plane=self._platform.settings.plane,
+            plane=self._plane,
+            now=self._platform.clock.now(),
             offset=self._platform.settings.offset_at(self._platform.clock.now()),
         )
 
@@ -110,47 +119,90 @@ class Pages:
             raise Refused(
                 "doors: choose safe, unsafe or ask the commander", field="doors", rule="closed_list", given=doors
             )
-        tier = Tier.of(word) if word else None
+        tier, reason = Tier.of(word) if word else None, str(form.get("reason", "")).strip()
         who = await caller(request, "send", tier)
+        if tier is not None and len(reason) < 2:
+            raise Refused(
+                "reason: say in a few words why you chose this tier; it is kept in the log",
+                field="reason",
+                rule="required",
+            )
         warning_id = request.match_info["warning_id"]
-        await self._warnings.release(who, warning_id, tier, doors, str(form.get("reason", ""))[:400])
+        await self._warnings.release(who, warning_id, tier, doors, reason[:400])
         raise web.HTTPSeeOther(f"/live/{warning_id}")
 
     async def end_form(self, request: web.Request) -> web.Response:
         who = await caller(request, "cancel")
+        return await self._end_form(request, who)
+
+    async def _end_form(
+        self, request: web.Request, who: Who, problem: str = "", field: str = "", kind: str = "", reason: str = ""
+    ) -> web.Response:
+        """How it ends; for what was not sent yet, only why it is given up. Keeps what was chosen where it was refused."""
+        row = await self._row(request)
+        return page(
+            "end.html",
+            status=422 if problem else 200,
+            who=who,
+            row=row,
+            tier=Tier(row.state_tier) if row.state_tier else None,
+            unsent=row.state_state in UNSENT,
+            over=row.state_kind == "ending" or row.state_state not in ("active", *UNSENT),
+            problem=problem,
+            field=field,
+            kind=kind,
+            reason=reason,
+            plane=self._plane,
+        )
+
+    async def _row(self, request: web.Request) -> Any:
+        warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
-            row = await store.row_of(db, request.match_info["warning_id"])
+            row = await store.row_of(db, warning_id)
         if row is None:
-            raise Refused("there is no such warning: open it from the first page", field="warning_id")
-        return page("end.html", who=who, row=row, tier=Tier(row.state_tier) if row.state_tier else None)
+            raise NotFound(
+                "there is no such warning: open it from the first page", field="warning_id", given=warning_id
+            )
+        return row
 
     async def end(self, request: web.Request) -> web.StreamResponse:
         who = await caller(request, "cancel")
         form = await request.post()
         kind, reason = str(form.get("ending", "")), str(form.get("reason", "")).strip()
-        if kind not in ENDING_KINDS:
-            raise Refused("ending: choose how the warning ends", field="ending", rule="required")
+        row = await self._row(request)
+        if kind == "withdraw":
+            if row.state_state not in UNSENT:
+                raise Conflict(
+                    "this warning has gone out meanwhile: open its live page and end it there",
+                    field="ending", rule="state", given=row.state_state,
+                )  # fmt: skip
+            kind = "checking"  # were it sent this very moment, this is the ending that stops and withdraws nothing
+        elif kind not in ENDING_KINDS:
+            return await self._end_form(request, who, "Choose how the warning ends.", "ending", "", reason)
         if len(reason) < 2:
-            raise Refused(
-                "reason: say in a few words why it ends; it is kept in the log", field="reason", rule="required"
-            )
-        taken = await self._warnings.cancel(who, request.match_info["warning_id"], kind, reason[:400])
+            wrong = "Say in a few words why it ends: it is kept in the log."
+            return await self._end_form(request, who, wrong, "reason", kind, reason)
+        taken = await self._warnings.cancel(who, row.warning_id, kind, reason[:400])
         raise web.HTTPSeeOther("/console" if taken.state == "withdrawn" else f"/live/{taken.warning_id}")
 
     async def check(self, request: web.Request) -> web.Response:
         """Is this message real? By its four digits, without a link and without signing in."""
-        number = "".join(c for c in request.query.get("number", "") if c.isdigit())[:8]
-        found = None
+        number = "".join(c for c in request.query.get("number", "") if c.isascii() and c.isdigit())[:8]
+        found = newer = None
         if number:
             async with self._platform.database.read() as db:
                 found = await store.by_number(db, number)
+                if found is not None and found.state == "superseded":
+                    newer = await store.newest_of(db, found.chain_id)
         return page(
             "check.html",
             number=number,
             asked="number" in request.query,
             found=found,
+            newer=newer.number if newer is not None and newer.number != number else "",
             tier=Tier(found.tier) if found is not None and found.tier else None,
             now=self._platform.clock.now(),
             hotline=self._platform.settings.hotline,
             offset=self._platform.settings.offset_at(found.sent) if found is not None else 0,
+            plane=self._plane,
         )

@@ -76,11 +76,27 @@ async def recent(db: Connection, limit: int = 50) -> Sequence[Any]:
     return rows.all()
 
 
+async def newest_of(db: Connection, chain_id: str) -> Any:
+    """The newest released alert or update of a chain (not its endings), or None."""
+    return (
+        await db.execute(
+            sa.select(warning_state)
+            .where(
+                warning_state.c.chain_id == chain_id,
+                warning_state.c.kind != "ending",
+                warning_state.c.released_at.is_not(None),
+            )
+            .order_by(warning_state.c.released_at.desc())
+            .limit(1)
+        )
+    ).first()
+
+
 async def by_number(db: Connection, number: str) -> Any:
     """The newest released warning with that short number, or None."""
     return (
         await db.execute(
-            sa.select(warning_state, message.c.texts)
+            sa.select(warning_state, message.c.texts, message.c.sense)
             .join(message, message.c.warning_id == warning_state.c.warning_id)
             .where(warning_state.c.number == number, warning_state.c.released_at.is_not(None))
             .order_by(warning_state.c.released_at.desc())

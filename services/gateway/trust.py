@@ -62,7 +62,9 @@ def judge(incoming: Incoming, pinned: tuple[bytes, ...]) -> Incoming:
     if trust.state == "verified":
         return replace(incoming, notes=(*incoming.notes, f"signature: {trust.message}{by}"))
     if pinned:
-        why = f"{incoming.sender} signs its alerts with a key we know, and this one is not so signed: {trust.message}{by}"
+        why = (
+            f"{incoming.sender} signs its alerts with a key we know, and this one is not so signed: {trust.message}{by}"
+        )
         return replace(incoming, hold=(*incoming.hold, why))
     if trust.state == "unsigned":
         return incoming

@@ -154,7 +154,8 @@ class Warnings:
             sa.insert(store.message).values(
                 warning_id=incoming.warning_id, identifier=incoming.identifier, sender=incoming.sender,
                 sent=incoming.sent, msg_type=incoming.msg_type, status=incoming.status, sha256=incoming.sha256,
-                fingerprint=incoming.fingerprint, incident=incoming.incident[:400], raw=incoming.raw, via=incoming.via, by=who.label, received_at=now, texts=incoming.texts,
+                fingerprint=incoming.fingerprint, incident=incoming.incident[:400], raw=incoming.raw,
+                via=incoming.via, by=who.label, received_at=now, texts=incoming.texts,
                 area=incoming.area, geocodes=[list(g) for g in incoming.geocodes], replaces=replaces,
                 sense={
                     "hazard": incoming.hazard, "respond": incoming.respond, "tier_reason": incoming.tier_reason,
@@ -177,7 +178,7 @@ class Warnings:
         if state == "active":
             if tier is None:
                 raise Conflict("the tier is not decided yet", field="tier")
-            await self._release(tx, who, incoming.warning_id, tier)
+            state = await self._release(tx, who, incoming.warning_id, tier)
         elif state in ("draft", "held"):
             await self._preview(tx, incoming.warning_id)
         return Taken(incoming.warning_id, state, tier, tuple(notes))
@@ -259,19 +260,28 @@ class Warnings:
                 await audit.record(
                     tx, who.label, "decide_tier", warning_id, reason or row.sense["tier_reason"], {"tier": tier.word}
                 )
-            await self._release(tx, who, warning_id, decided)
+            state = await self._release(tx, who, warning_id, decided)
         fault_at("after_ingest_commit")
         self._wake()
-        return Taken(warning_id, "active", decided)
+        return Taken(warning_id, state, decided)
 
-    async def _release(self, tx: Connection, who: Who, warning_id: str, tier: Tier) -> None:
-        """In the caller's transaction: state active, texts for the roads, what it replaces stopped, WarningIssued."""
+    async def _release(self, tx: Connection, who: Who, warning_id: str, tier: Tier) -> str:
+        """In the caller's transaction: state active, texts for the roads, what it replaces stopped, WarningIssued.
+
+        An ending of what never went out tells nobody: the drafts are withdrawn and it is stored. Returns the state.
+        """
         now = self._platform.clock.now()
         row = await store.row_of(tx, warning_id)
+        published = await store.published(tx, row.replaces)
+        if row.state_ending and not published:
+            await self._withdraw(tx, row.replaces, now)
+            await self._withdraw(tx, [warning_id], now, "stored")
+            await audit.record(tx, who.label, "release", warning_id, "nothing it ends went out", {"state": "stored"})
+            return "stored"
         offset = self._platform.settings.offset_at(row.sent)
         authority = self._platform.settings.authority or row.state_authority
         parts = parts_of(row, tier, offset, authority)
-        document = self._publisher.document(row, tier, parts, await store.published(tx, row.replaces), now)
+        document = self._publisher.document(row, tier, parts, published, now)
         texts = [{"warning_id": warning_id, "parts": parts, "cap_xml": document}]
         await upsert(tx, warning_text, texts, ["warning_id"], replace=["parts", "cap_xml"])
         await tx.execute(
@@ -287,13 +297,19 @@ class Warnings:
                 .where(warning_state.c.warning_id.in_(replaced), warning_state.c.state == "active")
                 .values(state="superseded" if row.state_kind == "update" else "cancelled", ended_at=now)
             )
-            await tx.execute(
-                sa.update(warning_state)
-                .where(warning_state.c.warning_id.in_(replaced), warning_state.c.state.in_(("draft", "held")))
-                .values(state="withdrawn", ended_at=now)
-            )
+            await self._withdraw(tx, replaced, now)
         await say(tx, [self._issued(row, tier, "live", replaced)])
-        await audit.record(tx, who.label, "release", warning_id, row.sense["tier_reason"], {"tier": tier.word})
+        await audit.record(tx, who.label, "release", warning_id, row.sense["tier_reason"][:400], {"tier": tier.word})
+        return "active"
+
+    @staticmethod
+    async def _withdraw(tx: Connection, warning_ids: Sequence[str], now: float, state: str = "withdrawn") -> None:
+        """Drafts and held ones among them are given up."""
+        await tx.execute(
+            sa.update(warning_state)
+            .where(warning_state.c.warning_id.in_(warning_ids), warning_state.c.state.in_(("draft", "held")))
+            .values(state=state, ended_at=now)
+        )
 
     async def cancel(self, who: Who, warning_id: str, kind: str, reason: str) -> Taken:
         """Stops what was not sent and tells everybody who may have got it; `checking` tells and does not stop."""
@@ -334,11 +350,13 @@ class Warnings:
         self, tx: Connection, who: Who, row: Any, ending_id: str, kind: str, tier: Tier, reason: str
     ) -> None:
         now = self._platform.clock.now()
+        sent = max(now, row.sent)  # a sender's clock may be fast: an ending is never older than what it ends
         await tx.execute(
             sa.insert(store.message).values(
-                warning_id=ending_id, identifier=f"tocsin-{ending_id}", sender=row.sender, sent=now,
+                warning_id=ending_id, identifier=f"tocsin-{ending_id}", sender=row.sender, sent=sent,
                 msg_type="Update" if kind == "checking" else "Cancel", status=row.status, sha256=ending_id.ljust(64, "0"),
-                fingerprint=ending_id, incident="", raw=b"", via="ending", by=who.label, received_at=now, texts=row.texts, area=row.area,
+                fingerprint=ending_id, incident="", raw=b"", via="ending", by=who.label,
+                received_at=now, texts=row.texts, area=row.area,
                 geocodes=row.geocodes, replaces=[row.warning_id],
                 sense={**row.sense, "tier_reason": f"ends {row.warning_id[:8]}: {reason}", "notes": [], "findings": [],
                        "references": [[row.sender, row.identifier, row.sent]]},
@@ -347,7 +365,7 @@ class Warnings:
         await tx.execute(
             sa.insert(warning_state).values(
                 warning_id=ending_id, chain_id=row.state_chain_id, tier=int(tier), state="held", kind="ending",
-                purpose="live", ending=kind, sent=now, expires_at=max(row.state_expires_at, now + 86400),
+                purpose="live", ending=kind, sent=sent, expires_at=max(row.state_expires_at, now + 86400),
                 authority=row.state_authority, number=row.state_number, doors="allowed",
             )
         )  # fmt: skip

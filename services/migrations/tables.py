@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from services.gateway import chain_store, feed_store, quarantine
 from services.gateway import store as gateway
 from services.registry import store as registry
 from services.router import store as router
 from services.shared import audit, auth, ledger, outbox, sealing
 from services.shared.db import metadata
 
-OWNERS = (audit, auth, gateway, ledger, outbox, registry, router, sealing)
+OWNERS = (audit, auth, chain_store, feed_store, gateway, quarantine, ledger, outbox, registry, router, sealing)
 __all__ = ["OWNERS", "metadata"]

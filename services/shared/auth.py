@@ -152,7 +152,14 @@ async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
     if row is None:
         return None
     return Who(
-        row.key_id, row.label, row.name, tuple(row.actions), row.max_tier, row.area, tuple(row.senders), tuple(row.events)
+        row.key_id,
+        row.label,
+        row.name,
+        tuple(row.actions),
+        row.max_tier,
+        row.area,
+        tuple(row.senders),
+        tuple(row.events),
     )
 
 

@@ -71,7 +71,7 @@ class EmbeddedBus:
             await self._handlers[row.topic][consumer](message, Receipt(self._database, consumer, msg_id))
         except AlreadyHandled:
             return True
-        except Exception as problem:  # noqa: BLE001  one bad record stops nobody else, whatever it breaks in a handler
+        except Exception as problem:
             reason = f"{type(problem).__name__}: {problem}"
             log.exception("message_failed", consumer=consumer, topic=row.topic, msg_id=msg_id, tries=row.tries + 1)
             return await self._set_back(consumer, row, reason)

@@ -66,7 +66,7 @@ def test_segments(text: str, encoding: str, count: int) -> None:
 def test_an_sms_keeps_to_its_segments_and_says_who_what_where_number(language: str, form: str, limit: int) -> None:
     """The action is cut at a sentence's end; source, place, number and the answers are never cut."""
     done = render(facts(form=form), language)
-    assert segments(done.text).count <= (limit if form != "short_plain" or language == "zh" else 2)
+    assert segments(done.text).count <= limit
     part = PARTS["zh-CN" if language == "zh" else "en-US"]
     for kept in (part["source"], part["hazard"], "4721", "2"):  # type: ignore[index]
         assert kept in done.text

@@ -102,7 +102,7 @@ def _lost(db: sqlite3.Connection, case: Case, verdict: Verdict) -> None:
         there = {
             r[0]
             for r in db.execute(
-                "SELECT person_id FROM router_path WHERE warning_id = ? AND end_reason <> 'told: no longer for you'",
+                "SELECT person_id FROM router_path WHERE warning_id = ? AND next_step >= 0",
                 (warning_id,),
             )
         }

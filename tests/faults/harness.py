@@ -124,6 +124,7 @@ class Rehearsal:
     rate: float = RATE
     seed: int = 3
     environment: Mapping[str, str] = field(default_factory=dict)
+    before_sent: bool = False  # leave warning time before the alert's own: a sender whose clock is fast
     deaths: list[Death] = field(default_factory=list)
     recovered_s: list[float] = field(default_factory=list)
     promised: list[str] = field(default_factory=list)
@@ -132,7 +133,7 @@ class Rehearsal:
     async def __aenter__(self) -> Self:
         self.data = self.folder / "data"
         shutil.copytree(self.town.folder, self.data)
-        started = wall() + 2.5  # the process needs about that long to come up; warning time is before the alert till then
+        started = wall() + (60.0 if self.before_sent else 0.0)
         with contextlib.closing(sqlite3.connect(self.data / "tocsin.db")) as db:
             values = {"clock_started": started, "clock_anchor": SENT, "clock_rate": self.rate}
             db.executemany("INSERT INTO instance VALUES (?, ?)", [(k, repr(v)) for k, v in values.items()])

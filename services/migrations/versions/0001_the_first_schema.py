@@ -176,6 +176,33 @@ def upgrade() -> None:
         batch_op.create_index("ix_delivery_cover_person", ["person_id"], unique=False)
 
     op.create_table(
+        "gateway_feed",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("etag", sa.String(length=400), nullable=False),
+        sa.Column("modified", sa.String(length=80), nullable=False, comment="Last-Modified, as its server writes it"),
+        sa.Column("read_at", sa.Float(), nullable=True, comment="wall; the last time it answered"),
+        sa.Column("failures", sa.Integer(), nullable=False, comment="in a row"),
+        sa.Column("problem", sa.String(length=400), nullable=False, comment="of the last time, or empty"),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_gateway_feed")),
+    )
+    op.create_table(
+        "gateway_feed_entry",
+        sa.Column("feed", sa.String(length=40), nullable=False),
+        sa.Column(
+            "entry_id", sa.String(length=64), nullable=False, comment="SHA-256 of its id in the feed and its version"
+        ),
+        sa.Column("link", sa.Text(), nullable=False, comment="where its alert lies; empty where the feed held it"),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("warning_id", sa.String(length=32), nullable=False, comment="empty until taken"),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("tries", sa.SmallInteger(), nullable=False),
+        sa.Column("missed", sa.SmallInteger(), nullable=False, comment="whole listings in a row it was not in"),
+        sa.CheckConstraint(
+            "state IN ('pending','taken','refused','given_up')", name=op.f("ck_gateway_feed_entry_state")
+        ),
+        sa.PrimaryKeyConstraint("feed", "entry_id", name=op.f("pk_gateway_feed_entry")),
+    )
+    op.create_table(
         "gateway_idempotency",
         sa.Column("key_id", sa.String(length=32), nullable=False),
         sa.Column("idempotency_key", sa.String(length=200), nullable=False),
@@ -194,8 +221,14 @@ def upgrade() -> None:
         sa.Column("msg_type", sa.String(length=8), nullable=False),
         sa.Column("status", sa.String(length=10), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column(
+            "fingerprint", sa.String(length=64), nullable=False, comment="of what it says, however it was written"
+        ),
+        sa.Column(
+            "incident", sa.String(length=400), nullable=False, comment="where a source's incidents are its events"
+        ),
         sa.Column("raw", sa.LargeBinary(), nullable=False),
-        sa.Column("via", sa.String(length=20), nullable=False, comment="cap, json, console, ending"),
+        sa.Column("via", sa.String(length=20), nullable=False, comment="cap, json, console, feed, ending"),
         sa.Column("by", sa.String(length=80), nullable=False),
         sa.Column("received_at", sa.Float(), nullable=False, comment="warning time"),
         sa.Column("sense", sa.JSON(), nullable=False, comment="hazard, respond, tier and why, impact, notes, findings"),
@@ -209,11 +242,26 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_gateway_message_identifier"), ["identifier"], unique=False)
 
     op.create_table(
-        "gateway_tombstone",
-        sa.Column("warning_id", sa.String(length=32), nullable=False, comment="cancelled before it came"),
-        sa.Column("by_id", sa.String(length=32), nullable=False),
-        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_gateway_tombstone")),
+        "gateway_quarantine",
+        sa.Column("sha256", sa.String(length=64), nullable=False, comment="the same bytes are kept once"),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("origin", sa.String(length=200), nullable=False, comment="key or feed"),
+        sa.Column("at", sa.Float(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_gateway_quarantine")),
     )
+    op.create_table(
+        "gateway_reference",
+        sa.Column("warning_id", sa.String(length=32), nullable=False, comment="whose reference it is"),
+        sa.Column("n", sa.SmallInteger(), nullable=False),
+        sa.Column("sender", sa.String(length=400), nullable=False),
+        sa.Column("identifier", sa.String(length=400), nullable=False),
+        sa.Column("sent", sa.Float(), nullable=True, comment="the instant the triple gives, where it can be read"),
+        sa.PrimaryKeyConstraint("warning_id", "n", name=op.f("pk_gateway_reference")),
+    )
+    with op.batch_alter_table("gateway_reference", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_gateway_reference_identifier"), ["identifier"], unique=False)
+
     op.create_table(
         "inbox",
         sa.Column("consumer", sa.String(length=20), nullable=False),
@@ -543,6 +591,10 @@ def upgrade() -> None:
         sa.Column("actions", sa.JSON(), nullable=False),
         sa.Column("max_tier", sa.SmallInteger(), nullable=False),
         sa.Column("area", sa.Text(), server_default="", nullable=False, comment="GeoJSON; empty for anywhere"),
+        sa.Column("senders", sa.JSON(), server_default="[]", nullable=False, comment="CAP senders; empty for any"),
+        sa.Column(
+            "events", sa.JSON(), server_default="[]", nullable=False, comment="hazards or event codes; empty for any"
+        ),
         sa.ForeignKeyConstraint(
             ["authority_id"],
             ["authority.authority_id"],
@@ -632,12 +684,18 @@ def downgrade() -> None:
     op.drop_table("outbox")
     op.drop_table("instance")
     op.drop_table("inbox")
-    op.drop_table("gateway_tombstone")
+    with op.batch_alter_table("gateway_reference", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_gateway_reference_identifier"))
+
+    op.drop_table("gateway_reference")
+    op.drop_table("gateway_quarantine")
     with op.batch_alter_table("gateway_message", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_gateway_message_identifier"))
 
     op.drop_table("gateway_message")
     op.drop_table("gateway_idempotency")
+    op.drop_table("gateway_feed_entry")
+    op.drop_table("gateway_feed")
     with op.batch_alter_table("delivery_cover", schema=None) as batch_op:
         batch_op.drop_index("ix_delivery_cover_person")
 
