@@ -82,10 +82,17 @@ async def candidates(db: Connection, address_key: str) -> Sequence[Any]:
     return rows.all()
 
 
-def choose(rows: Sequence[Any], ref: str) -> Any | None:
-    """The delivery a reply is for: by its reference; else the newest, if all are about one person; else None (ask)."""
-    if ref:
-        return next((row for row in rows if reference(row.delivery_id) == ref), None)
+def choose(rows: Sequence[Any], reply: Reply) -> Any | None:
+    """The delivery a reply is for: by its reference; else the newest it can be about, if that is one person; else None.
+
+    Who is warned herself and also helps somebody on the same phone speaks of herself with 1, 2 and 3, and of the one
+    she helps with 4 and 5: only a choice between two people she helps has to be asked.
+    """
+    if reply.ref:
+        return next((row for row in rows if reference(row.delivery_id) == reply.ref), None)
     newest = [row for row in rows if row.warning_id == rows[0].warning_id] if rows else []
-    about = {row.person_id for row in newest}
-    return newest[0] if len(about) == 1 else None
+    of_others = [row for row in newest if row.addressee_kind in ("supporter", "worker")]
+    of_herself = [row for row in newest if row.addressee_kind not in ("supporter", "worker")]
+    meant = of_others if reply.answer in (Answer.SPOKE, Answer.CANNOT_REACH) else of_herself
+    meant = meant or newest
+    return meant[0] if len({row.person_id for row in meant}) == 1 else None

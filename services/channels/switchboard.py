@@ -37,7 +37,7 @@ class Switchboard:
         if not rows:
             return ""
         reply = read_reply(message.text)
-        row = choose(rows, reply.ref)
+        row = choose(rows, reply)
         lines = lines_for(rows[0].language)
         if row is None:
             return lines.ask_which

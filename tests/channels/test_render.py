@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.channels.inbound import read_reply
+from services.channels.inbound import choose, read_reply
+from services.channels.opening import reference
 from services.channels.render import Facts, choose_language, render, segments
 from services.channels.texts import LINES
 from services.shared.ledger import Answer
@@ -135,3 +138,36 @@ def test_what_a_reply_means(text: str, answer: Answer | None, ref: str, count: i
     """One digit table; words in two languages; everything else is free text for a person."""
     reply = read_reply(text)
     assert (answer, ref, count) == (reply.answer, reply.ref, reply.count)
+
+
+def row(delivery_id: str, kind: str, person: str, warning: str = "w1") -> SimpleNamespace:
+    return SimpleNamespace(delivery_id=delivery_id, addressee_kind=kind, person_id=person, warning_id=warning)
+
+
+ME, HER, HIM = (
+    row("0" * 31 + "1", "person", "me"),
+    row("1" * 32, "supporter", "her"),
+    row("2" * 32, "supporter", "him"),
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "text", "meant"),
+    [
+        ([ME], "1", ME),
+        ([ME, HER], "1", ME),
+        ([ME, HER], "2", ME),
+        ([ME, HER], "4", HER),
+        ([HER, HIM], "4", None),
+        ([HER, HIM], f"4 {reference(HIM.delivery_id)}", HIM),
+        ([ME, HER, HIM], "3", ME),
+        ([HER], "2", HER),
+        ([ME, row("3" * 32, "person", "child")], "1", None),
+        ([ME, row("3" * 32, "person", "child", "w0")], "1", ME),
+        ([ME], "4 0000", None),
+        ([], "1", None),
+    ],
+)
+def test_whose_reply_it_is(rows: list[SimpleNamespace], text: str, meant: SimpleNamespace | None) -> None:
+    """1, 2 and 3 are about herself, 4 and 5 about whom she helps; only between two of those she is asked."""
+    assert meant is choose(rows, read_reply(text))
