@@ -97,7 +97,10 @@ class Doors:
                     left_over.append(row)
                     continue
                 pairs[pair][1] += 1
-                given.append({"d": row.delivery_id, "s": pair, "params": {**(row.params or {}), "order": walk}})
+                params = row.params or {}
+                # urgent doors first, walking order among equals
+                order = params.get("rank", 99) * 1_000_000_000 + walk
+                given.append({"d": row.delivery_id, "s": pair, "params": {**params, "order": order}})
             if given:
                 await tx.execute(
                     sa.update(delivery)

@@ -24,6 +24,11 @@ ROAD_WORDS = {
     "area_sound": "loudspeakers and sirens",
     "cell_broadcast": "cell broadcast",
     "sweep": "street sweep",
+    "street_sweep": "street sweep",
+    "video_relay": "video relay",
+    "bed_shaker": "bed shaker",
+    "push": "push message",
+    "guardian": "guardian",
 }
 LEFT_OUT_WORDS = {
     "no_driver": "this installation has no such road",
@@ -90,7 +95,9 @@ def lines(
     offset: int,
 ) -> list[str]:
     """One sentence a line, in the order things happened; nothing in it names the person."""
-    found = [f"Groups: {', '.join(plan_groups(plan)) or 'general'}; ladder {plan.ladder}; usable roads: {plan.usable}."]
+    found = [
+        f"Facts: {', '.join(plan_groups(plan)) or 'none that changes the path'}; ladder {plan.ladder}; usable roads: {plan.usable}."
+    ]
     found += [_delivery(row, answers.get(row.delivery_id, ()), offset) for row in deliveries]
     for road, why in plan.left_out:
         found.append(f"{ROAD_WORDS.get(road, road)}: not used, {LEFT_OUT_WORDS.get(why, why)}.")
