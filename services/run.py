@@ -8,6 +8,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
@@ -16,7 +17,7 @@ from services.channels.service import ChannelsService
 from services.gateway.service import GatewayService
 from services.registry.service import RegistryService
 from services.router.service import RouterService
-from services.shared.auth import Signer
+from services.shared.auth import Signer, api_key
 from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import Clock, LinearClock, wall
 from services.shared.db import Database, FileLock, check_plane, stamp
@@ -189,6 +190,9 @@ async def serve(settings: Settings) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     embedded.start_loops()
+    async with embedded.platform.database.read() as db:
+        if not await db.scalar(sa.select(sa.func.count()).select_from(api_key)):
+            log.warning("no_key_yet", do='tocsin key create --authority "Your County" --label "duty desk"')
     log.info("serving", url=embedded.platform.public_url, plane=settings.plane, data=str(settings.data_dir))
     try:
         await embedded.wait(stop)

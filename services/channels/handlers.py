@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from services.shared.db import insert_new
-from services.shared.ledger import SendState, delivery
+from services.shared.ledger import SendState, delivery, road
 from services.shared.messages import DeliveryDue, NoticeRequested
 from services.shared.outbox import Receipt
 from services.shared.service import Platform
@@ -33,7 +35,7 @@ class Handlers:
             "addressee_kind": "worker",
             "step": "notice",
             "road": "officer_sms",
-            "channel": "sms_twilio",
+            "channel": "",
             "form": f"notice:{message.notice_id[:12]}",
             "language": message.language,
             "contact_id": message.contact.contact_id,
@@ -49,5 +51,6 @@ class Handlers:
         }
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
+            row["channel"] = await tx.scalar(sa.select(road.c.channel).where(road.c.road == "officer_sms")) or "none"
             await insert_new(tx, delivery, [row])
         self._platform.wake("channels")

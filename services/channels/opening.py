@@ -32,7 +32,7 @@ class Preparer:
         signer: Signer,
         public_url: str,
         hotline: str,
-        authority: str,
+        drill: bool,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -40,7 +40,7 @@ class Preparer:
         self._signer = signer
         self._public_url = public_url
         self._hotline = hotline
-        self._authority = authority
+        self._drill = drill
         self._texts: dict[str, Any] = {}
         self._roads: dict[str, Any] = {}
 
@@ -122,6 +122,7 @@ class Preparer:
             link=self._link(row),
             sms=row.road in SMS_ROADS,
             notice=str((row.params or {}).get("notice", "")),
+            drill=self._drill,
         )
         return render(facts, row.language)
 

@@ -44,6 +44,7 @@ class Facts:
     link: str = ""
     sms: bool = False
     notice: str = ""
+    drill: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ def render(facts: Facts, wanted: str) -> Rendered:
     language = choose_language(wanted, list(facts.parts["languages"]))
     part = facts.parts[language]
     lines = lines_for(language)
+    if facts.drill:
+        part = {**part, "source": f"{lines.drill} {part['source']}"}
     if facts.purpose == "notice":
         text = lines.notices[facts.notice].format(source=part["source"], number=facts.number, link=facts.link)
         return Rendered(text, text, part["source"], language)

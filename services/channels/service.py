@@ -44,7 +44,7 @@ class ChannelsService:
             p.signer,
             p.public_url,
             p.settings.hotline,
-            p.settings.authority,
+            p.settings.plane == "drill",
         )
         switchboard = Switchboard(p.database, self.desk, preparer, p.keys.index, p.settings.hotline)
         self.drivers: dict[str, Driver] = load_drivers(

@@ -50,7 +50,7 @@ async def later_in_chain(db: Connection, chain_id: str) -> Sequence[Any]:
             warning_state.c.kind != "alert",
             warning_state.c.released_at.is_not(None),
         )
-        .order_by(warning_state.c.released_at.desc())
+        .order_by(warning_state.c.released_at.desc(), warning_state.c.sent.desc())
     )
     return rows.all()
 

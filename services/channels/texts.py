@@ -12,6 +12,7 @@ class Lines:
     """One language. Patterns take source, tier, hazard, place, who, where, ref, number, link, time, hotline, action."""
 
     this_is: str
+    drill: str  # before everything else in a drill
     number: str
     whole: str  # {source} {tier} {hazard} {place} {action} {time} {number} {menu}, in the order of every message
     menu: dict[Tier, str]
@@ -30,6 +31,7 @@ class Lines:
 
 EN = Lines(
     this_is="This is",
+    drill="DRILL.",
     number="No.",
     whole="{source}: {tier}, {hazard}. {place}. {action} {time} No. {number}. {menu}",
     menu={
@@ -75,6 +77,7 @@ EN = Lines(
 )
 ZH = Lines(
     this_is="这里是",
+    drill="演练!",
     number="编号",
     whole="【{source}】{hazard}{tier}:{place}。{action}{menu}{time}编号{number}",
     menu={

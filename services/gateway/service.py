@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from services.gateway.api import Api
+from services.gateway.cap_feed import CapFeed
 from services.gateway.pages import Pages
 from services.gateway.warnings import Warnings
 from services.shared.service import Platform
@@ -21,6 +22,7 @@ class GatewayService:
         self.warnings = Warnings(platform)
         self._api = Api(platform, self.warnings)
         self._pages = Pages(platform, self.warnings)
+        self._cap_feed = CapFeed(platform)
 
     def subscribe(self) -> None:
         """It hears nothing."""
@@ -28,6 +30,7 @@ class GatewayService:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._api.routes()
         yield from self._pages.routes()
+        yield from self._cap_feed.routes()
 
     async def start(self) -> None:
         """Nothing to take up: every act is one transaction."""

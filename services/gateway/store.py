@@ -99,7 +99,7 @@ async def by_number(db: Connection, number: str) -> Any:
             sa.select(warning_state, message.c.texts, message.c.sense)
             .join(message, message.c.warning_id == warning_state.c.warning_id)
             .where(warning_state.c.number == number, warning_state.c.released_at.is_not(None))
-            .order_by(warning_state.c.released_at.desc())
+            .order_by(warning_state.c.released_at.desc(), warning_state.c.sent.desc())
             .limit(1)
         )
     ).first()

@@ -95,9 +95,8 @@ def lines(
     offset: int,
 ) -> list[str]:
     """One sentence a line, in the order things happened; nothing in it names the person."""
-    found = [
-        f"Facts: {', '.join(plan_groups(plan)) or 'none that changes the path'}; ladder {plan.ladder}; usable roads: {plan.usable}."
-    ]
+    facts = ", ".join(plan_groups(plan)) or "none that changes the path"
+    found = [f"Facts: {facts}; ladder {plan.ladder}; usable roads: {plan.usable}."]
     found += [_delivery(row, answers.get(row.delivery_id, ()), offset) for row in deliveries]
     for road, why in plan.left_out:
         found.append(f"{ROAD_WORDS.get(road, road)}: not used, {LEFT_OUT_WORDS.get(why, why)}.")

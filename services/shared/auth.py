@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from services.shared import audit
 from services.shared.clock import wall
 from services.shared.db import Connection, Database, Id, insert_new, metadata
 from services.shared.errors import NotAllowed, Refused
@@ -116,11 +117,14 @@ async def create_key(
                 events=list(events),
             )
         )
+        key_id = new_id()
         await tx.execute(
             sa.insert(api_key).values(
-                key_id=new_id(), grant_id=grant_id, label=label, sha256=_hash(key), created_at=wall()
+                key_id=key_id, grant_id=grant_id, label=label, sha256=_hash(key), created_at=wall()
             )
         )
+        detail = {"actions": sorted(set(actions)), "max_tier": max_tier.word}
+        await audit.record(tx, "command line", "create_key", key_id, f"{label} of {name}", detail)
     return key
 
 

@@ -1,0 +1,189 @@
+"""Rungs and reactions, on a person and a clock: what is planned when, what an answer that does not close brings about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.router.contexts import SHIPPED
+from services.router.explain import ROADS
+from services.router.plan import FIRE_SERVICE, Context, Person, walk
+from services.router.policy_file import read
+from services.router.react import final, react
+from services.shared.ledger import SendState
+from services.shared.messages import ContactEntry, PersonEntry, Profile, SupporterEntry, WarningIssued, WorkerEntry
+from services.shared.tier import Tier
+
+POLICY = read(SHIPPED.read_text(encoding="utf-8"))
+T0 = 1_700_000_000.0 - 1_700_000_000 % 86400 + 12 * 3600  # noon UTC
+
+
+def context(tier: Tier = Tier.RED, hazard: str = "flash_flood", doors: str = "allowed") -> Context:
+    issued = WarningIssued(
+        msg_id="m", plane="live", warning_id="w" * 32, tier=int(tier), kind="alert", purpose="live", chain_id="w",
+        hazard=hazard, respond="evacuate", sent=T0, expires=T0 + 6 * 3600, released=T0,
+    )  # fmt: skip
+    officer = WorkerEntry("o" * 32, ("g",), (), 10, "en", (contact("sms", "officer"),))
+    return Context(issued, POLICY, {r: r for r in ROADS}, dict.fromkeys(ROADS, ""), doors, [officer])
+
+
+def contact(kind: str, owner: str = "me") -> ContactEntry:
+    return ContactEntry(f"{owner}-{kind}", kind, f"key-{owner}-{kind}", b"sealed", "k")
+
+
+def person(
+    *kinds: str,
+    groups: tuple[str, ...] = ("blind",),
+    flags: tuple[str, ...] = (),
+    kind: str = "resident",
+    helper: bool = False,
+) -> Person:
+    profile = Profile(
+        "p", kind, groups, flags, "en", tuple(kinds), supporters=(("sms", True),) if helper else ()
+    )  # fmt: skip
+    supporters = (SupporterEntry("s" * 32, True, "en", (contact("sms", "helper"),)),) if helper else ()
+    entry = PersonEntry("q" * 32, "h", 0, "z", "g", 1, b"dossier", "k", tuple(contact(k) for k in kinds), supporters)
+    return Person(entry, profile, [])
+
+
+def climb(ctx: Context, who: Person, until_min: float) -> list[tuple[float, str, int]]:
+    """(minute, road, try) of all that is planned up to a minute, nobody answering."""
+    plan = ctx.plan(who.profile, T0)
+    for step in POLICY.steps(plan):
+        if step.at <= until_min * 60 and not step.every:
+            walk(ctx, who, plan, step, T0 + step.at)
+    return [((d["due_at"] - T0) / 60, d["road"], d["try_no"]) for d in who.deliveries]
+
+
+def test_red_calls_a_resident_three_times_in_five_minutes_and_knocks() -> None:
+    """Everything in parallel at 0, the calls at 0, 2.5 and 5 minutes, officer and door at 15."""
+    planned = climb(context(), person("voice_mobile", "sms", "email"), 30)
+    assert [(0.0, "voice_mobile", 1), (2.5, "voice_mobile", 2), (5.0, "voice_mobile", 3)] == [
+        p for p in planned if p[1] == "voice_mobile"
+    ]
+    assert [(0.0, "sms", 1)] == [p for p in planned if p[1] == "sms"]
+    assert [(0.0, "email", 1)] == [p for p in planned if p[1] == "email"]
+    assert [(15.0, "door", 1)] == [p for p in planned if p[1] == "door"]
+    assert [(15.0, "officer_sms", 1)] == [p for p in planned if p[1] == "officer_sms"]
+
+
+def test_a_subscriber_is_called_once_and_never_visited() -> None:
+    """Contacts are all we have of her."""
+    planned = climb(context(), person("voice_mobile", "sms", groups=("general",), kind="subscriber"), 30)
+    assert {("voice_mobile", 1), ("sms", 1)} == {(road, n) for _, road, n in planned}
+    who = person("sms", groups=("general",), kind="subscriber")
+    ctx = context()
+    assert ("unconfirmed", "subscriber: no answer that closes") == final(ctx, who, ctx.plan(who.profile, T0))
+
+
+def test_orange_tries_two_roads_then_another_then_the_supporter_then_the_door() -> None:
+    """The ladder of orange for somebody who can leave: 0, 10, 20, 60 minutes."""
+    planned = climb(context(Tier.ORANGE), person("voice_mobile", "sms", "email", helper=True), 60)
+    assert [
+        (0.0, "voice_mobile"), (0.0, "sms"), (10.0, "email"), (10.0, "supporter_sms"), (20.0, "officer_sms"), (60.0, "door"),
+    ] == [(at, road) for at, road, _ in planned]  # fmt: skip
+
+
+@pytest.mark.parametrize("tier", [Tier.ORANGE, Tier.RED])
+def test_one_road_means_a_door_at_0(tier: Tier) -> None:
+    """With its reason; and once only, whatever later rungs ask."""
+    who = person("sms")
+    planned = climb(context(tier), who, 90)
+    assert [(0.0, "door", 1)] == [p for p in planned if p[1] == "door"]
+    assert "fewer_than_two_usable_roads" in next(d["reason"] for d in who.deliveries if d["road"] == "door")
+
+
+@pytest.mark.parametrize(("hazard", "doors"), [("toxic_release", "forbidden"), ("flash_flood", "unsafe")])
+def test_where_nobody_may_be_sent_the_name_goes_to_the_fire_service(hazard: str, doors: str) -> None:
+    """No officer's door is planned at all."""
+    ctx, who = context(hazard=hazard, doors=doors), person("sms")
+    planned = climb(ctx, who, 30)
+    assert "door" not in {road for _, road, _ in planned}
+    assert [(0.0, "fire_service_list", 1)] == [p for p in planned if p[1] == "fire_service_list"]
+    row = next(d for d in who.deliveries if d["road"] == "fire_service_list")
+    assert row["slot"] == FIRE_SERVICE
+    ending = final(ctx, who, ctx.plan(who.profile, T0))
+    assert ending is not None
+    assert ("handed_to_rescue" if doors == "forbidden" else "unsafe_by_commander") == ending[0]
+
+
+def visited(who: Person, answer: str, at: float) -> None:
+    visit: dict[str, Any] = dict(
+        answer=answer, answer_at=at, send_state="delivered" if answer == "help" else "accepted"
+    )
+    next(d for d in who.deliveries if d is who.visits()[-1]).update(visit)
+
+
+def test_a_silent_door_is_knocked_twice_then_handed_over_by_name() -> None:
+    """Forty minutes later by the same list; then the fire service has the name and the path says so."""
+    ctx, who = context(), person("sms")
+    climb(ctx, who, 0)
+    plan = ctx.plan(who.profile, T0)
+    visited(who, "no_answer", T0 + 1800)
+    first = react(ctx, who, plan, T0 + 1800)
+    assert [("door", 2, T0 + 1800 + POLICY.second_knock_s)] == [
+        (r["road"], r["try_no"], r["due_at"]) for r in first.rows
+    ]
+    assert [] == react(ctx, who, plan, T0 + 1801).rows, "asked twice it adds nothing"
+    visited(who, "no_answer", T0 + 5000)
+    second = react(ctx, who, plan, T0 + 5000)
+    assert ["fire_service_list"] == [r["road"] for r in second.rows]
+    assert ("handed_to_rescue", "no answer at two visits") == second.ending
+
+
+def test_a_refusal_is_asked_once_more() -> None:
+    """Then it is her decision, and written down as such."""
+    ctx, who = context(), person("sms")
+    climb(ctx, who, 0)
+    plan = ctx.plan(who.profile, T0)
+    visited(who, "refused", T0 + 600)
+    assert [2] == [r["try_no"] for r in react(ctx, who, plan, T0 + 600).rows]
+    visited(who, "refused", T0 + 5000)
+    assert ("refused", "refused at two visits") == react(ctx, who, plan, T0 + 5000).ending
+
+
+def test_help_opens_a_case_and_the_door_at_once() -> None:
+    """Ranked before every other door; help at the door goes to the fire service and does not end the path."""
+    ctx, who = context(Tier.ORANGE), person("sms", "voice_mobile")
+    climb(ctx, who, 0)
+    who.help_at = T0 + 120
+    plan = ctx.plan(who.profile, T0)
+    found = react(ctx, who, plan, T0 + 120)
+    assert found.open_case
+    assert [("door", 0)] == [(r["road"], r["params"]["rank"]) for r in found.rows]
+    visited(who, "help", T0 + 900)
+    later = react(ctx, who, plan, T0 + 900)
+    assert ["fire_service_list"] == [r["road"] for r in later.rows]
+    assert later.ending is None
+    assert later.again_at is not None
+    assert ("handed_to_rescue", "help needed at the door") == react(ctx, who, plan, later.again_at).ending
+
+
+def test_red_does_not_wait_on_an_unknown_send() -> None:
+    """After a minute another road; where all were tried the same once more; then it is given up and the ladder goes on."""
+    ctx, who = context(), person("sms", "voice_mobile")
+    plan = ctx.plan(who.profile, T0)
+    climb(ctx, who, 0)
+    sms = next(d for d in who.deliveries if d["road"] == "sms")
+    sms |= {"send_state": SendState.UNKNOWN, "state_at": T0 + 2, "ambiguous": 1}
+    early = react(ctx, who, plan, T0 + 30)
+    assert ([], [], T0 + 62) == (early.rows, early.retry, early.again_at)
+    assert [sms["delivery_id"]] == react(ctx, who, plan, T0 + 62).retry
+    sms["ambiguous"] = 2
+    assert [sms["delivery_id"]] == react(ctx, who, plan, T0 + 62).give_up
+    fresh: dict[str, Any] = {**sms, "ambiguous": 1}
+    who.deliveries = [fresh]
+    other = react(ctx, who, plan, T0 + 62)
+    assert ["voice_mobile"] == sorted({r["road"] for r in other.rows})
+    assert [fresh["delivery_id"]] == other.give_up
+
+
+def test_a_facility_walks_its_own_ladder() -> None:
+    """Duty phones three times in five minutes, then its superior and a team."""
+    who = person("duty_phone_1", "duty_phone_2", "sms", groups=("facility",), kind="facility", flags=("cannot_leave",))
+    planned = climb(context(), who, 12)
+    assert 6 == len([p for p in planned if p[1] == "voice_duty"])
+    assert [(5.0, "officer_sms", 1)] == [p for p in planned if p[1] == "officer_sms"]
+    assert [(5.0, "door", 1)] == [p for p in planned if p[1] == "door"]
+    assert "liaison_team" == next(d for d in who.deliveries if d["road"] == "door")["params"]["team"]
