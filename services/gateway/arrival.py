@@ -123,9 +123,9 @@ def _stored(notes: list[str], why: str) -> First:
 
 def _ending(incoming: Incoming, where: Standing, hold: list[str], notes: list[str], *, release: bool) -> First:
     kind = "danger_lower_stay_away"  # nobody's all-clear says that people may go home; a person here does
+    if hold:
+        return First("held", kind, (*notes, *(f"held: {why}" for why in hold)))
     if where.alive:
-        if hold:
-            return First("held", kind, (*notes, *(f"held: {why}" for why in hold)))
         return First("active" if release else "draft", kind, tuple(notes))
     if where.placement.predecessors:
         return First("stored", kind, (*notes, "what it ends is over already: stored, not sent"))
@@ -142,7 +142,7 @@ def _tells_more(incoming: Incoming, told: list[Any]) -> str:
         return "what it changes was not told yet"
     if incoming.tier is None or incoming.tier > max(row.tier for row in active):
         return "its tier is higher or not known"
-    if incoming.expires > max(row.expires_at for row in active):
+    if incoming.expires > max(row.state_expires_at for row in active):
         return "it holds longer"
     codes = {tuple(code) for row in active for code in row.geocodes}
     if not set(incoming.geocodes) <= codes:

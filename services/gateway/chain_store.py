@@ -25,6 +25,7 @@ reference = sa.Table(
     sa.Column("sent", sa.Float, comment="the instant the triple gives, where it can be read"),
 )
 ALIVE = ("active", "held", "draft")
+UNHEARD = ("held", "draft", "withdrawn")
 MOST = 1000
 
 
@@ -51,25 +52,26 @@ class Standing:
         return self.chain_id if self.placement.kind in ("duplicate", "reused") else ""
 
 
-async def standing(tx: Connection, incoming: Incoming, authority: str) -> Standing:
-    """Places a message among those stored, in whatever order they came; one at the same instant is not superseded."""
-    mine = known_of(incoming)
-    rows = await _chain_rows(tx, incoming)
+async def standing(tx: Connection, mine: Known, authority: str, *, here: bool = False) -> Standing:
+    """Places a message among those stored, in whatever order they came; `here`: it is one of them already.
+
+    What nobody has let out yet (a draft, a held one) or a person gave up settles nothing: silence would be worse than
+    an older word.
+    """
+    rows = await _chain_rows(tx, mine)
     refs = await _references(tx, [row.warning_id for row in rows])
-    by_key = {}
+    by_key: _Stored = {}
     for row in rows:
-        known = _known(row, refs.get(row.warning_id, ()))
+        known = _known(row, refs.get(row.warning_id, ()), row.ending)
         by_key[known.key] = (known, row)
+    if here:
+        by_key.pop(mine.key, None)
     everything = [known for known, _ in by_key.values()]
     placement = place(mine, everything)
     stored = {row.warning_id: row for _, row in by_key.values()}
     if placement.kind in ("duplicate", "reused"):
         return Standing(placement, stored, (), "", (), (), by_key[mine.key][1].warning_id)
-    settled = placement.settled_by
-    distrusted: tuple[str, ...] = ()
-    if settled is not None and by_key[settled.key][1].authority != authority:
-        distrusted = (by_key[settled.key][1].authority,)
-        settled = place(mine, [known for known, row in by_key.values() if row.authority == authority]).settled_by
+    settled, strange = _settled(mine, by_key, authority)
     chain = next(c for c in chains([*everything, mine]) if mine in c)
     older = [by_key[k.key][1] for k in reversed(chain) if k.key != mine.key and k.sent <= mine.sent]
     alive = [row for row in older if row.state in ALIVE] if placement.kind == "follows" else []
@@ -78,11 +80,33 @@ async def standing(tx: Connection, incoming: Incoming, authority: str) -> Standi
         placement,
         stored,
         tuple(row.warning_id for row in alive),
-        by_key[settled.key][1].warning_id if settled is not None else "",
+        settled,
         tuple(dict.fromkeys(row.authority for row in alive if row.authority != authority)),
-        distrusted,
+        strange,
         named[0].chain_id if named else incoming.warning_id,
     )
+
+
+_Stored = dict[tuple[str, str, datetime], tuple[Known, Any]]
+
+
+def _settled(mine: Known, by_key: _Stored, authority: str) -> tuple[str, tuple[str, ...]]:
+    """(id of the message of the same authority that settles this one, authorities that only claim to)."""
+    heard = {key: (known, row) for key, (known, row) in by_key.items() if row.state not in UNHEARD}
+    by = place(mine, [known for known, _ in heard.values()]).settled_by
+    if by is None:
+        return "", ()
+    row = heard[by.key][1]
+    if row.authority == authority:
+        return row.warning_id, ()
+    own = place(mine, [known for known, other in heard.values() if other.authority == authority]).settled_by
+    return heard[own.key][1].warning_id if own is not None else "", (row.authority,)
+
+
+async def standing_of_row(tx: Connection, row: Any) -> Standing:
+    """Where a stored message stands by now: others may have come since."""
+    mine = _known(row, (await _references(tx, [row.warning_id])).get(row.warning_id, ()), row.state_ending)
+    return await standing(tx, mine, row.state_authority, here=True)
 
 
 async def remember_references(tx: Connection, warning_id: str, references: Sequence[Reference]) -> None:
@@ -114,20 +138,20 @@ def known_of(incoming: Incoming) -> Known:
     )
 
 
-def _known(row: Any, references: tuple[Reference, ...]) -> Known:
+def _known(row: Any, references: tuple[Reference, ...], ending: str) -> Known:
     # That we are checking settles nothing: the warning goes on, and so does what its author says of it.
-    kind = "Ack" if row.ending == "checking" else row.msg_type
+    kind = "Ack" if ending == "checking" else row.msg_type
+    expires = _instant(row.state_expires_at)
     return Known(
-        row.sender, row.identifier, _instant(row.sent), kind, row.fingerprint, _instant(row.expires_at), references,
-        row.incident,
-    )  # fmt: skip
+        row.sender, row.identifier, _instant(row.sent), kind, row.fingerprint, expires, references, row.incident
+    )
 
 
 def _instant(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-async def _chain_rows(tx: Connection, incoming: Incoming) -> Sequence[Any]:
+async def _chain_rows(tx: Connection, incoming: Known) -> Sequence[Any]:
     """Every stored message of the chains this one may belong to: named by it, naming it, or bearing its name."""
     names = list({incoming.identifier, *(r.identifier for r in incoming.references)})
     touched: set[str] = set()
@@ -149,8 +173,8 @@ async def _chain_rows(tx: Connection, incoming: Incoming) -> Sequence[Any]:
             sa.select(
                 message.c.warning_id, message.c.identifier, message.c.sender, message.c.sent, message.c.msg_type,
                 message.c.fingerprint, message.c.incident, message.c.area, message.c.geocodes, warning_state.c.chain_id,
-                warning_state.c.state, warning_state.c.tier, warning_state.c.expires_at, warning_state.c.authority,
-                warning_state.c.ending,
+                warning_state.c.state, warning_state.c.tier, warning_state.c.expires_at.label("state_expires_at"),
+                warning_state.c.authority, warning_state.c.ending,
             )
             .join(warning_state, warning_state.c.warning_id == message.c.warning_id)
             .where(warning_state.c.chain_id.in_(some))

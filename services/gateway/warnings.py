@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from services.gateway import quarantine, store
 from services.gateway.arrival import check_grant, check_plane, first_state, hold_stale
 from services.gateway.cap import Reference
-from services.gateway.chain_store import Standing, remember_references, standing
+from services.gateway.chain_store import Standing, known_of, remember_references, standing, standing_of_row
 from services.gateway.incoming import Incoming
 from services.gateway.parts import parts_of
 from services.gateway.publishing import Publisher
@@ -94,7 +95,7 @@ class Warnings:
             again = await self._answered(tx, who, incoming, idempotency_key)
             if again is not None:
                 return again
-            where = await standing(tx, incoming, who.authority)
+            where = await standing(tx, known_of(incoming), who.authority)
             if where.placement.kind == "duplicate":
                 return await self._as_it_is(tx, where.same)
             if where.placement.kind == "reused":
@@ -181,7 +182,43 @@ class Warnings:
             state = await self._release(tx, who, incoming.warning_id, tier)
         elif state in ("draft", "held"):
             await self._preview(tx, incoming.warning_id)
+        if where.settled_by and where.alive and not where.foreign:
+            notes += await self._learned(tx, who, where)
         return Taken(incoming.warning_id, state, tier, tuple(notes))
+
+    async def _learned(self, tx: Connection, who: Who, where: Standing) -> list[str]:
+        """A late message has shown that what settled it settles older ones too, which were still going on."""
+        by = await store.row_of(tx, where.settled_by)
+        older = list(where.alive)
+        if by.state_state == "parked" and "cancel" in who.actions:
+            await tx.execute(
+                sa.update(warning_state).where(warning_state.c.warning_id == by.warning_id).values(state="held")
+            )
+            await self._release(tx, who, by.warning_id, await self._tier_of(tx, older))
+            return [f"the cancel {by.identifier} ends what it followed as well"]
+        if by.state_state != "active":
+            return [
+                f"{by.identifier} had settled what it followed as well, which goes on here: look and end it by hand"
+            ]
+        await self._supersede(tx, older, "update")
+        await tx.execute(
+            sa.update(store.message)
+            .where(store.message.c.warning_id == by.warning_id)
+            .values(replaces=[*by.replaces, *older])
+        )
+        again = self._issued(by, Tier(by.state_tier), "live", older)
+        await say(tx, [msgspec.structs.replace(again, msg_id=new_id())])
+        return [f"{by.identifier} takes the place of what it followed as well"]
+
+    async def _supersede(self, tx: Connection, warning_ids: Sequence[str], kind: str) -> None:
+        """Active ones among them end, drafts and held ones are given up."""
+        now = self._platform.clock.now()
+        await tx.execute(
+            sa.update(warning_state)
+            .where(warning_state.c.warning_id.in_(warning_ids), warning_state.c.state == "active")
+            .values(state="superseded" if kind == "update" else "cancelled", ended_at=now)
+        )
+        await self._withdraw(tx, warning_ids, now)
 
     @staticmethod
     async def _tier_of(tx: Connection, warning_ids: Sequence[str]) -> Tier:
@@ -272,6 +309,9 @@ class Warnings:
         """
         now = self._platform.clock.now()
         row = await store.row_of(tx, warning_id)
+        if row.via != "ending":  # others of its chain may have come since it did
+            alive = (await standing_of_row(tx, row)).alive
+            row = await self._follow(tx, row, alive)
         published = await store.published(tx, row.replaces)
         if row.state_ending and not published:
             await self._withdraw(tx, row.replaces, now)
@@ -292,15 +332,22 @@ class Warnings:
         ends = row.state_kind == "update" or row.state_ending in ENDS
         replaced = list(row.replaces)
         if replaced and ends:
-            await tx.execute(
-                sa.update(warning_state)
-                .where(warning_state.c.warning_id.in_(replaced), warning_state.c.state == "active")
-                .values(state="superseded" if row.state_kind == "update" else "cancelled", ended_at=now)
-            )
-            await self._withdraw(tx, replaced, now)
+            await self._supersede(tx, replaced, row.state_kind)
         await say(tx, [self._issued(row, tier, "live", replaced)])
         await audit.record(tx, who.label, "release", warning_id, row.sense["tier_reason"][:400], {"tier": tier.word})
         return "active"
+
+    @staticmethod
+    async def _follow(tx: Connection, row: Any, alive: Sequence[str]) -> Any:
+        """The row with what it replaces as it stands now; an alert that turns out to follow others is an update."""
+        if set(alive) <= set(row.replaces):
+            return row
+        replaces = [*row.replaces, *(one for one in alive if one not in row.replaces)]
+        kind = "update" if row.state_kind == "alert" else row.state_kind
+        about = row.warning_id
+        await tx.execute(sa.update(store.message).where(store.message.c.warning_id == about).values(replaces=replaces))
+        await tx.execute(sa.update(warning_state).where(warning_state.c.warning_id == about).values(kind=kind))
+        return await store.row_of(tx, about)
 
     @staticmethod
     async def _withdraw(tx: Connection, warning_ids: Sequence[str], now: float, state: str = "withdrawn") -> None:

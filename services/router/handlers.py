@@ -57,22 +57,17 @@ class Handlers:
         }
         if message.kind == "ending":
             row |= {"complete": True, "total": 0}
-        if await insert_new(tx, store.warning, [row]) == 0:
-            return
-        ctx = await self._contexts.of(tx, message.warning_id)
-        if ctx is None:
-            raise Busy(f"warning {message.warning_id} has no state yet")
-        await self._doors(tx, ctx)
         deltas = Deltas(message.warning_id)
-        await self._area(tx, ctx, deltas)
-        for about in message.replaces:
-            if message.ending != "checking":  # it tells and stops nothing
+        if await insert_new(tx, store.warning, [row]):
+            ctx = await self._contexts.of(tx, message.warning_id)
+            if ctx is None:
+                raise Busy(f"warning {message.warning_id} has no state yet")
+            await self._doors(tx, ctx)
+            await self._area(tx, ctx, deltas)
+        for about in message.replaces:  # said again with more of these, when a late message has shown the chain
+            job = {"warning_id": message.warning_id, "about_id": about, "kind": message.kind}
+            if await insert_new(tx, store.job, [job]) and message.ending != "checking":  # that tells and stops nothing
                 await self._stop(tx, about, message)
-            await insert_new(
-                tx,
-                store.job,
-                [{"warning_id": message.warning_id, "about_id": about, "kind": message.kind}],
-            )
         await deltas.add(tx)
 
     @staticmethod

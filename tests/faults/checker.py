@@ -37,7 +37,8 @@ def reachable(without: Collection[SendState] = ()) -> frozenset[SendState]:
     return frozenset(found)
 
 
-NEVER_SENT = reachable(without=(S.SENDING,))
+# a late receipt may move what waits for its next try to ACCEPTED: also that is no way for what was never tried
+NEVER_SENT = reachable(without=(S.SENDING, S.ACCEPTED, S.DELIVERED))
 
 
 @dataclass

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from services.shared.clock import wall
 from services.shared.faults import POINTS
 from tests.faults.checker import Case, judge
 from tests.faults.harness import Town, rehearsal
@@ -33,7 +32,7 @@ BEFORE_ANY_SEND = ("after_ingest_commit", "before_page_commit", "after_page_comm
     "point", [pytest.param(p, marks=() if p in TELLING else (pytest.mark.slow,)) for p in POINTS]
 )  # fmt: skip
 async def test_nobody_is_lost_and_nothing_doubled_where_the_server_is_killed(
-    point: str, town: Town, tmp_path: Path, record_property: pytest.FixtureRequest
+    point: str, town: Town, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Everybody has a path that ended; doubles stay within what was truly in hand; the audit chain holds."""
     async with rehearsal(town, tmp_path, fault=f"{point}:{NTH.get(point, 1)}") as run:
@@ -62,4 +61,3 @@ async def test_nobody_is_lost_and_nothing_doubled_where_the_server_is_killed(
     assert (0, 0) == (found["open"], found["unexplained"]), words
     if point in BEFORE_ANY_SEND:
         assert 0 == verdict.ambiguous
-    assert wall() > 0

@@ -112,6 +112,8 @@ def visited(who: Person, answer: str, at: float) -> None:
     visit: dict[str, Any] = dict(
         answer=answer, answer_at=at, send_state="delivered" if answer == "help" else "accepted"
     )
+    if answer == "help":
+        visit["send_state"] = "delivered"
     next(d for d in who.deliveries if d is who.visits()[-1]).update(visit)
 
 
