@@ -109,11 +109,8 @@ def test_where_nobody_may_be_sent_the_name_goes_to_the_fire_service(hazard: str,
 
 
 def visited(who: Person, answer: str, at: float) -> None:
-    visit: dict[str, Any] = dict(
-        answer=answer, answer_at=at, send_state="delivered" if answer == "help" else "accepted"
-    )
-    if answer == "help":
-        visit["send_state"] = "delivered"
+    state = "delivered" if answer == "help" else "accepted"
+    visit: dict[str, Any] = {"answer": answer, "answer_at": at, "send_state": state}
     next(d for d in who.deliveries if d is who.visits()[-1]).update(visit)
 
 
