@@ -12,10 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.router import store, tally
-from services.router.paths import drop_unsent, end, perceived
+from services.router.paths import drop_unsent, end, perceived, reopen
 from services.router.policy import Policy
 from services.shared.db import Connection, insert_new
 from services.shared.ledger import (
+    MAY_REOPEN,
     MAY_STILL_CLOSE,
     SERIOUSNESS,
     Answer,
@@ -131,7 +132,10 @@ async def _one(
         if rungs & ~path.rungs & bit:
             deltas.person(path.profile_key, rung)
 
-    react = path.state == "open" and closing is None and _wants_reaction(deliveries, said)
+    reopening = help_at is not None and path.state == "ended" and path.ending in MAY_REOPEN
+    if reopening:
+        rungs &= ~store.CLOSED
+    react = reopening or (path.state == "open" and closing is None and _wants_reaction(deliveries, said))
     moved.append(
         {
             "w": path.warning_id,
@@ -145,9 +149,11 @@ async def _one(
         }
     )
     if help_at is not None and path.state == "ended":
-        # an answer to an ending, or after the path ended: somebody must own it all the same
-        case = {"warning_id": path.warning_id, "person_id": path.person_id, "opened_at": help_at}
-        await insert_new(tx, store.case, [case])
+        if reopening:
+            await reopen(tx, deltas, path, now)
+        else:  # stopped, or with the rescue service already: somebody must own it all the same
+            case = {"warning_id": path.warning_id, "person_id": path.person_id, "opened_at": help_at}
+            await insert_new(tx, store.case, [case])
     if closing is None or path.ending == "closed":
         return False
     if path.state == "open" or path.ending in MAY_STILL_CLOSE:

@@ -109,6 +109,24 @@ async def end(
             deltas.person(path.profile_key, f"ended:{before}", -1)
 
 
+async def reopen(tx: Connection, deltas: Deltas, path: Any, at: float) -> None:
+    """A call for help after the end: the path is open again, and what counted as closed is counted back."""
+    result = await tx.execute(
+        sa.update(store.path)
+        .where(
+            store.path.c.warning_id == path.warning_id,
+            store.path.c.person_id == path.person_id,
+            store.path.c.ending == path.ending,
+            store.path.c.state == "ended",
+        )
+        .values(state="open", ending="", ended_at=None, end_reason="", react_at=at)
+    )
+    if result.rowcount:
+        deltas.person(path.profile_key, f"ended:{path.ending}", -1)
+        if path.rungs & store.CLOSED:
+            deltas.person(path.profile_key, "closed", -1)
+
+
 async def drop_unsent(tx: Connection, warning_id: str, person_ids: Sequence[str], reason: str, at: float) -> None:
     """Takes back what was not sent and visits not begun; a message that covers others goes on for them."""
     if not person_ids:

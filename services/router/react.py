@@ -69,14 +69,15 @@ def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: React
     if person.help_at is None:
         return
     found.open_case = True
-    if not plan.door_applies:
-        found.rows += fire_list(ctx, person, _with_door(plan), "asked for help", now, "help")
-        return
-    found.rows += door(ctx, person, plan, "asked for help", now, "help", urgent=True)
-
-
-def _with_door(plan: PathPlan) -> PathPlan:
-    return replace(plan, door_applies=True)
+    if plan.door_applies:
+        found.rows += door(ctx, person, plan, "asked for help", now, "help", urgent=True)
+    else:  # we know no address of hers: the fire service has ways to find a phone
+        found.rows += fire_list(ctx, person, replace(plan, door_applies=True), "asked for help", now, "help")
+    if not person.visits() and not any(row["road"] == "door" for row in found.rows):
+        if now >= person.help_at + HELP_AT_DOOR_S:
+            found.ending = ("handed_to_rescue", "asked for help; name on the fire service's list")
+        else:
+            found.later(person.help_at + HELP_AT_DOOR_S)
 
 
 def _door(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:

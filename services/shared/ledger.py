@@ -124,6 +124,7 @@ ENDINGS = (
     "cancelled",
     "not_asked",
 )
+MAY_REOPEN = ("closed", "sent", "officer_contact", "unconfirmed", "not_asked", "refused")  # by a call for help
 MAY_STILL_CLOSE = ("sent", "officer_contact", "unconfirmed", "no_capacity", "handed_to_rescue", "refused", "not_asked")
 
 warning_state = sa.Table(
