@@ -71,6 +71,8 @@ class Embedded:
             name = "red" if red else "rest"
             self._tasks.append(asyncio.create_task(self._send_loop(red), name=f"send:{name}"))
         self._tasks.append(asyncio.create_task(self._housekeeping(), name="housekeeping"))
+        if self.gateway.feeds.entries:
+            self._tasks.append(asyncio.create_task(self.gateway.feeds.run(lambda: self._ending), name="feeds"))
 
     async def _bus_loop(self) -> None:
         while not self._ending:

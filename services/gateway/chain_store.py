@@ -35,7 +35,8 @@ class Standing:
 
     `alive`: those it would put an end to, newest first. `settled_by`: the id of a later message of the same authority
     that has settled it already. `foreign`: authorities other than the caller's among those alive. `distrusted`:
-    authorities that settled it and have no say in it.
+    authorities that settled it and have no say in it. `chain_id`: the chain it joins, empty where it begins one;
+    `apart`: ids of those that it shows to belong there and that were another chain till now.
     """
 
     placement: Placement
@@ -45,6 +46,7 @@ class Standing:
     foreign: tuple[str, ...]
     distrusted: tuple[str, ...]
     chain_id: str
+    apart: tuple[str, ...] = ()
 
     @property
     def same(self) -> str:
@@ -52,8 +54,9 @@ class Standing:
         return self.chain_id if self.placement.kind in ("duplicate", "reused") else ""
 
 
-async def standing(tx: Connection, mine: Known, authority: str, *, here: bool = False) -> Standing:
+async def standing(tx: Connection, mine: Known, authority: str, *, ends: bool = False, here: bool = False) -> Standing:
     """Places a message among those stored, in whatever order they came; `here`: it is one of them already.
+    `ends`: it is an ending, which puts no other ending to an end; an update does: the danger is back.
 
     What nobody has let out yet (a draft, a held one) or a person gave up settles nothing: silence would be worse than
     an older word.
@@ -74,8 +77,10 @@ async def standing(tx: Connection, mine: Known, authority: str, *, here: bool = 
     settled, strange = _settled(mine, by_key, authority)
     chain = next(c for c in chains([*everything, mine]) if mine in c)
     older = [by_key[k.key][1] for k in reversed(chain) if k.key != mine.key and k.sent <= mine.sent]
-    alive = [row for row in older if row.state in ALIVE] if placement.kind == "follows" else []
-    named = [by_key[k.key][1] for k in placement.predecessors]
+    alive = [row for row in older if row.state in ALIVE and not (ends and row.kind == "ending")]
+    alive = alive if placement.kind == "follows" else []
+    others = [by_key[k.key][1] for k in chain if k.key != mine.key]
+    chain_id = others[0].chain_id if others else ""
     return Standing(
         placement,
         stored,
@@ -83,7 +88,8 @@ async def standing(tx: Connection, mine: Known, authority: str, *, here: bool = 
         settled,
         tuple(dict.fromkeys(row.authority for row in alive if row.authority != authority)),
         strange,
-        named[0].chain_id if named else incoming.warning_id,
+        chain_id,
+        tuple(row.warning_id for row in others if row.chain_id != chain_id),
     )
 
 
@@ -106,7 +112,7 @@ def _settled(mine: Known, by_key: _Stored, authority: str) -> tuple[str, tuple[s
 async def standing_of_row(tx: Connection, row: Any) -> Standing:
     """Where a stored message stands by now: others may have come since."""
     mine = _known(row, (await _references(tx, [row.warning_id])).get(row.warning_id, ()), row.state_ending)
-    return await standing(tx, mine, row.state_authority, here=True)
+    return await standing(tx, mine, row.state_authority, ends=bool(row.state_ending), here=True)
 
 
 async def remember_references(tx: Connection, warning_id: str, references: Sequence[Reference]) -> None:
@@ -174,7 +180,7 @@ async def _chain_rows(tx: Connection, incoming: Known) -> Sequence[Any]:
                 message.c.warning_id, message.c.identifier, message.c.sender, message.c.sent, message.c.msg_type,
                 message.c.fingerprint, message.c.incident, message.c.area, message.c.geocodes, warning_state.c.chain_id,
                 warning_state.c.state, warning_state.c.tier, warning_state.c.expires_at.label("state_expires_at"),
-                warning_state.c.authority, warning_state.c.ending,
+                warning_state.c.authority, warning_state.c.ending, warning_state.c.kind,
             )
             .join(warning_state, warning_state.c.warning_id == message.c.warning_id)
             .where(warning_state.c.chain_id.in_(some))

@@ -7,8 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.gateway.listing import Entry
 from services.gateway.store import message
-from services.shared.db import Connection, Id, chunks, insert_new, metadata, upsert
+from services.shared.db import Connection, Id, chunks, metadata, upsert
 from services.shared.ledger import warning_state
 
 feed = sa.Table(
@@ -25,7 +26,8 @@ entry = sa.Table(
     "gateway_feed_entry",
     metadata,
     sa.Column("feed", sa.String(40), primary_key=True),
-    sa.Column("entry_id", sa.String(64), primary_key=True, comment="SHA-256 of its id in the feed and its version"),
+    sa.Column("entry_id", sa.String(64), primary_key=True, comment="SHA-256 of its id in the feed"),
+    sa.Column("version", sa.String(64), nullable=False, comment="when the feed says it was changed"),
     sa.Column("link", sa.Text, nullable=False, comment="where its alert lies; empty where the feed held it"),
     sa.Column("state", sa.String(8), nullable=False),
     sa.Column("warning_id", Id, nullable=False, comment="empty until taken"),
@@ -53,15 +55,19 @@ async def write_state(
     await upsert(tx, feed, [row], ["name"], replace=told)
 
 
-async def add_new(tx: Connection, name: str, entries: Iterable[tuple[str, str]]) -> None:
-    """Entries (id, link) not seen before wait to be taken."""
+async def add_new(tx: Connection, name: str, entries: Iterable[Entry]) -> None:
+    """Entries not seen before, or not in this version, wait to be taken."""
+    known = {
+        row.entry_id: row.version
+        for row in await tx.execute(sa.select(entry.c.entry_id, entry.c.version).where(entry.c.feed == name))
+    }
     rows = [
-        {"feed": name, "entry_id": key, "link": link, "state": "pending", "warning_id": "", "why": "", "tries": 0,
-         "missed": 0}
-        for key, link in entries
+        {"feed": name, "entry_id": e.key, "version": e.version, "link": e.link, "state": "pending", "warning_id": "",
+         "why": "", "tries": 0, "missed": 0}
+        for e in entries if known.get(e.key) != e.version
     ]  # fmt: skip
     for some in chunks(rows, 500):
-        await insert_new(tx, entry, some)
+        await upsert(tx, entry, some, ["feed", "entry_id"], replace=["version", "link", "state", "tries"])
 
 
 async def pending(db: Connection, name: str, limit: int) -> Sequence[Any]:

@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from services.shared.tier import TITLES, Tier
+from services.shared.tier import Tier, title
 
 _TAG = re.compile(r"<[^>]{1,200}>")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
@@ -26,7 +26,7 @@ def parts_of(row: Any, tier: Tier | None, offset_min: int, authority: str) -> di
         chinese = language.lower().startswith("zh")
         found[language] = {
             "source": clean(text["source"]) or authority,
-            "tier": tier_words(tier, chinese=chinese) if tier else "",
+            "tier": tier_words(tier, row.sense["respond"], chinese=chinese) if tier else "",
             "hazard": clean(text["hazard"]),
             "place": clean(text["place"]),
             "action": clean(text["action"]),
@@ -36,10 +36,12 @@ def parts_of(row: Any, tier: Tier | None, offset_min: int, authority: str) -> di
     return found
 
 
-def tier_words(tier: Tier, *, chinese: bool) -> str:
+def tier_words(tier: Tier, respond: str, *, chinese: bool) -> str:
     """'Red: go now', '红色(马上走)'."""
     colours = {Tier.BLUE: "蓝色", Tier.YELLOW: "黄色", Tier.ORANGE: "橙色", Tier.RED: "红色"}
-    english, mandarin = TITLES[tier]
+    english, mandarin = title(tier, respond)
+    if not english:
+        return colours[tier] if chinese else tier.word.capitalize()
     return f"{colours[tier]}({mandarin})" if chinese else f"{tier.word.capitalize()}: {english.lower()}"
 
 

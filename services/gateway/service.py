@@ -8,6 +8,7 @@ from aiohttp import web
 
 from services.gateway.api import Api
 from services.gateway.cap_feed import CapFeed
+from services.gateway.feeds import Feeds
 from services.gateway.pages import Pages
 from services.gateway.warnings import Warnings
 from services.shared.service import Platform
@@ -23,6 +24,7 @@ class GatewayService:
         self._api = Api(platform, self.warnings)
         self._pages = Pages(platform, self.warnings)
         self._cap_feed = CapFeed(platform)
+        self.feeds = Feeds(platform, self.warnings)
 
     def subscribe(self) -> None:
         """It hears nothing."""

@@ -95,7 +95,7 @@ class Warnings:
             again = await self._answered(tx, who, incoming, idempotency_key)
             if again is not None:
                 return again
-            where = await standing(tx, known_of(incoming), who.authority)
+            where = await standing(tx, known_of(incoming), who.authority, ends=incoming.ending)
             if where.placement.kind == "duplicate":
                 return await self._as_it_is(tx, where.same)
             if where.placement.kind == "reused":
@@ -150,7 +150,10 @@ class Warnings:
         if ending and replaces:
             tier = await self._tier_of(tx, replaces)
             who.must("cancel" if release else "draft", tier)
-        chain_id = where.chain_id
+        chain_id = where.chain_id or incoming.warning_id
+        if where.apart:
+            joined = warning_state.c.warning_id.in_(where.apart)
+            await tx.execute(sa.update(warning_state).where(joined).values(chain_id=chain_id))
         await tx.execute(
             sa.insert(store.message).values(
                 warning_id=incoming.warning_id, identifier=incoming.identifier, sender=incoming.sender,

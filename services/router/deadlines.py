@@ -12,7 +12,7 @@ import structlog
 from services.router import store
 from services.router.contexts import Contexts
 from services.router.paths import end, put, step_time
-from services.router.plan import Context, Person, walk
+from services.router.plan import FIRE_SERVICE, Context, Person, walk
 from services.router.react import final, react
 from services.router.tally import Deltas
 from services.shared.db import Connection, insert_new
@@ -130,7 +130,14 @@ class Deadlines:
                 await insert_new(
                     tx,
                     store.case,
-                    [{"warning_id": path.warning_id, "person_id": path.person_id, "opened_at": who.help_at or now}],
+                    [
+                        {
+                            "warning_id": path.warning_id,
+                            "person_id": path.person_id,
+                            "opened_at": who.help_at or now,
+                            "owner": _owner(who),
+                        }
+                    ],
                 )
             if found.ending is not None:
                 await end(tx, deltas, path, *found.ending, now)
@@ -173,3 +180,11 @@ class Deadlines:
         ).one()
         times = [float(t) for t in row if t is not None]
         return min(times) if times else None
+
+
+def _owner(who: Person) -> str:
+    """Who has a call for help: the pair whose list the door is on, else the fire service if the name is there."""
+    slots = [str(d["slot"]) for d in who.visits() if d.get("slot")]
+    if slots:
+        return slots[-1]
+    return FIRE_SERVICE if who.on_fire_list() else ""

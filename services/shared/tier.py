@@ -31,3 +31,13 @@ TITLES = {
     Tier.ORANGE: ("Slow ones go now", "慢的先走"),
     Tier.RED: ("Go now", "马上走"),
 }
+SHELTER = ("Stay in now", "马上关门窗")
+
+
+def title(tier: Tier, respond: str) -> tuple[str, str]:
+    """What the tier tells people to do, in English and Chinese; it says "go" only where they are asked to go."""
+    if tier == Tier.RED and respond == "shelter_in":
+        return SHELTER
+    if tier in (Tier.BLUE, Tier.YELLOW) or respond == "evacuate":
+        return TITLES[tier]
+    return ("", "")

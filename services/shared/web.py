@@ -17,7 +17,7 @@ from aiohttp import web
 from services.shared.auth import Action, Signer, Who, still_valid, who_is
 from services.shared.db import Database
 from services.shared.errors import Busy, Fault, NotAllowed, Refused
-from services.shared.tier import TITLES, Tier
+from services.shared.tier import Tier, title
 
 log = structlog.get_logger("web")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -216,7 +216,7 @@ def local_time(when: float, offset_min: int) -> str:
 
 _templates.filters["local_time"] = local_time
 _templates.globals["Tier"] = Tier
-_templates.globals["TITLES"] = TITLES
+_templates.globals["title"] = title
 
 
 async def static(request: web.Request) -> web.StreamResponse:

@@ -26,7 +26,6 @@ from services.shared.tier import Tier
 from services.sim.world import World
 from tests.web import fixtures
 
-PEOPLE = 150
 SEED = 11
 
 
@@ -144,7 +143,7 @@ class Station:
 
 @asynccontextmanager
 async def station(
-    *, people: int = PEOPLE, plane: Literal["live", "drill"] = "live", officers: bool = False
+    *, people: int = 150, plane: Literal["live", "drill"] = "live", officers: bool = False
 ) -> AsyncIterator[Station]:
     """Starts and stops it; simulated officers stay at home unless `officers`, so that a test may go their round."""
     community = mint(from_cap(fixtures.flood().encode(), strict=False).area, (), people=people, seed=SEED)
@@ -160,7 +159,7 @@ async def station(
         with tempfile.TemporaryDirectory(prefix="tocsin-web-") as folder:
             settings = Settings(
                 data_dir=Path(folder), port=0, plane=plane, utc_offset_min=fixtures.OFFSET_MIN, hotline="12345"
-            )  # type: ignore[call-arg]
+            )
             embedded = await build(settings, clock=clock, synchronous="OFF", desk_window_s=0.001)
             url = embedded.platform.public_url
             world.set_target(url)
@@ -188,5 +187,3 @@ def said(body: str) -> dict[str, Any]:
     found = json.loads(body)
     assert isinstance(found, dict)
     return found
-
-

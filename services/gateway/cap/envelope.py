@@ -81,6 +81,11 @@ def find_alerts(data: bytes, limits: Limits, notes: Notes) -> list[Found]:
     return found
 
 
+def root_of(data: bytes, limits: Limits, notes: Notes) -> etree._Element | None:
+    """The document's root, judged and parsed as carefully as an alert; None where the notes say why not."""
+    return _parse(data, limits, notes)
+
+
 def _search(root: etree._Element, limits: Limits, notes: Notes, embedded: int) -> Iterator[Found]:
     """Alerts in document order; what lies within an alert is not searched, so a wrapped copy is never taken for it."""
     count = 0

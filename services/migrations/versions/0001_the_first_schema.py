@@ -188,9 +188,8 @@ def upgrade() -> None:
     op.create_table(
         "gateway_feed_entry",
         sa.Column("feed", sa.String(length=40), nullable=False),
-        sa.Column(
-            "entry_id", sa.String(length=64), nullable=False, comment="SHA-256 of its id in the feed and its version"
-        ),
+        sa.Column("entry_id", sa.String(length=64), nullable=False, comment="SHA-256 of its id in the feed"),
+        sa.Column("version", sa.String(length=64), nullable=False, comment="when the feed says it was changed"),
         sa.Column("link", sa.Text(), nullable=False, comment="where its alert lies; empty where the feed held it"),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("warning_id", sa.String(length=32), nullable=False, comment="empty until taken"),
