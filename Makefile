@@ -1,10 +1,11 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
-.PHONY: help setup demo run test lint lock
+.PHONY: help setup demo run test test-faults lint lock
 
 help:
 	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
 	@echo 'make run     the server, all four services in one process (ARGS=... goes to `tocsin serve`)'
 	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
+	@echo 'make test-faults  kill -9 at every named point, cancels, a misbehaving provider; ends with a table (4 min)'
 	@echo 'make lint    the checks without the tests'
 	@echo 'make setup   only make .venv ready'
 	@echo 'make lock    make the lock files again from pyproject.toml (ARGS=--upgrade for newer versions)'
@@ -21,6 +22,10 @@ run: setup
 test:
 	@bash tools/setup.sh test
 	@bash tools/check.sh test $(ARGS)
+
+test-faults:
+	@bash tools/setup.sh test
+	@.venv/bin/python -m pytest -q tests/faults -m 'slow or not slow' $(ARGS)
 
 lint:
 	@bash tools/setup.sh test

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import aiohttp
 import pydantic
 import rich
+import rich.console
 import rich.table
 import typer
 
@@ -43,6 +44,7 @@ for name, sub in (("cap", cap_app), ("registry", registry_app), ("policy", polic
 Url = Annotated[str, typer.Option(envvar="TOCSIN_URL", help="The running server.")]
 Key = Annotated[str, typer.Option(envvar="TOCSIN_KEY", help="An API key, from: tocsin key create.")]
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]  # typer keeps its name for it to itself
+Language = Annotated[str, typer.Option(envvar="TOCSIN_LANG", help="The language of findings: en or zh.")]
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 
@@ -219,13 +221,44 @@ def path(warning_id: str, person_id: str, url: Url = DEFAULT_URL, key: Key = "")
 def cap_check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line a file.")] = False,
+    lang: Language = "en",
 ) -> None:
     """A verdict on each file: accept, repair, quarantine or reject, with every finding; exit 1 if any is refused."""
     from services.gateway.cap_check import check, in_words
 
     refused = False
     for file in files:
-        found = check(str(file), read_file(file))
+        found = check(str(file), read_file(file), lang=_lang(lang))
+        refused = refused or found["verdict"] in ("quarantine", "reject")
+        typer.echo(json.dumps(found, ensure_ascii=False) if as_json else in_words(found))
+    raise typer.Exit(1 if refused else 0)
+
+
+@cap_app.command("show")
+def cap_show(file: Path, lang: Language = "en") -> None:
+    """An alert as a person reads it: what it means here, every block, and what is wrong with it."""
+    from services.gateway.cap_show import show
+    from services.gateway.trust import Pins
+
+    console = rich.console.Console()
+    for part in _checked(lambda: show(str(file), read_file(file), Pins(settings().cap_keys), lang=_lang(lang))):
+        console.print(part)
+
+
+@cap_app.command("feed")
+def cap_feed(
+    source: Annotated[str, typer.Argument(metavar="URL-or-FILE")],
+    private: Annotated[bool, typer.Option("--private", help="The host may lie in a private network.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line an alert.")] = False,
+    lang: Language = "en",
+) -> None:
+    """Read a feed once, as it would be polled, and say a verdict on each alert; takes nothing in."""
+    from services.gateway.cap_check import in_words
+    from services.gateway.feed_look import look_at
+
+    data = None if source.startswith(("http://", "https://")) else read_file(Path(source))
+    refused = False
+    for found in _run(look_at(source, data, private=private, lang=_lang(lang))):
         refused = refused or found["verdict"] in ("quarantine", "reject")
         typer.echo(json.dumps(found, ensure_ascii=False) if as_json else in_words(found))
     raise typer.Exit(1 if refused else 0)
@@ -315,6 +348,8 @@ def key_create(
     max_tier: Annotated[str, typer.Option(help="The highest tier it may send.")] = "red",
     actions: Annotated[str, typer.Option(help=f"Joined by commas: {', '.join(ACTIONS)}.")] = ",".join(ACTIONS),
     area: Annotated[Path | None, typer.Option(help="GeoJSON geometry it is bound to.")] = None,
+    senders: Annotated[str, typer.Option(help="CAP senders it may speak for, joined by commas; empty for any.")] = "",
+    events: Annotated[str, typer.Option(help="Hazards or event codes, joined by commas; empty for any.")] = "",
 ) -> None:
     """Make an API key; it is shown once. Works beside a running server."""
     chosen, tier = settings(), _tier(max_tier)
@@ -327,7 +362,14 @@ def key_create(
         database = Database(chosen.resolved_database_url)
         await check_plane(database, chosen.plane)
         key = await create_key(
-            database, name=authority, label=label, actions=_words(actions), max_tier=tier, area=bound
+            database,
+            name=authority,
+            label=label,
+            actions=_words(actions),
+            max_tier=tier,
+            area=bound,
+            senders=_words(senders),
+            events=_words(events),
         )
         await database.close()
         return key
@@ -411,6 +453,12 @@ def _tier(word: str) -> Tier | None:
     if word and word not in TIER_WORDS:
         raise _fail(f"there is no tier {word!r}: use {', '.join(TIER_WORDS)}")
     return Tier.of(word) if word else None
+
+
+def _lang(word: str) -> str:
+    if word not in ("en", "zh"):
+        raise _fail(f"--lang {word}: use en or zh")
+    return word
 
 
 def _words(text: str) -> list[str]:

@@ -6,6 +6,9 @@ import asyncio
 
 from services import migrations
 from services.channels.service import ChannelsService
+from services.gateway.feed_file import read_feeds
+from services.gateway.feeds import feed_lines
+from services.gateway.publishing import Publisher
 from services.router.contexts import Contexts
 from services.shared import audit
 from services.shared.auth import Signer
@@ -28,6 +31,12 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
         lines.append(f"database: schema is the newest, plane {settings.plane}")
         keys = Keys(settings.keys_dir)
         lines.append("keys: present, readable by their owner alone")
+        feeds = read_feeds(settings.cap_feeds)
+        Publisher(settings, settings.public_url)
+        lines.append(
+            f"cap: {'signed' if settings.cap_sign_key else 'not signed'} when published, {len(feeds)} feeds to read"
+        )
+        lines += await feed_lines(database, feeds)
         policy = Contexts(settings.policy).current
         lines.append(f"policy: {policy.id} version {policy.version}")
         platform = Platform(

@@ -26,8 +26,8 @@ from services.gateway.trust import certificates
 from services.gateway.warnings import Warnings
 from services.shared import audit
 from services.shared.auth import Who, who_has
-from services.shared.clock import wall
-from services.shared.db import Connection
+from services.shared.clock import iso, wall
+from services.shared.db import Connection, Database
 from services.shared.errors import Refused
 from services.shared.service import Platform
 
@@ -198,6 +198,21 @@ class Feeds:
             await feed_store.write_state(tx, entry.name, read_at=None, failures=failures, problem=problem)
         log.warning("feed_not_read", feed=entry.name, failures=failures, problem=problem)
         return Read(_jitter(backoff(entry.interval, failures, retry_after)), problem=problem)
+
+
+async def feed_lines(database: Database, entries: Sequence[FeedEntry]) -> list[str]:
+    """How each feed stands, one line each; a certificate file that cannot be read is Broken."""
+    async with database.read() as db:
+        known = {row.name: row for row in await feed_store.listed(db)}
+    lines = []
+    for entry in entries:
+        if entry.certs is not None:
+            certificates(entry.certs)
+        row = known.get(entry.name)
+        last = f"last read {iso(row.read_at)}" if row is not None and row.read_at else "never read"
+        trouble = f", failed {row.failures} times since: {row.problem}" if row is not None and row.failures else ""
+        lines.append(f"feed {entry.name}: {last}{trouble}")
+    return lines
 
 
 def backoff(interval: float, failures: int, retry_after: float = 0.0) -> float:

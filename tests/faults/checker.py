@@ -159,7 +159,9 @@ def _states(db: sqlite3.Connection, deliveries: Sequence[Any], case: Case, verdi
         if state not in NEVER_SENT and d["attempts"] == 0:
             verdict.findings.append(f"{who}: illegal state: {state} without ever an attempt")
         if attempts[d["delivery_id"]] != d["attempts"]:
-            verdict.findings.append(f"{who}: {attempts[d['delivery_id']]} attempts written down, {d['attempts']} counted")
+            verdict.findings.append(
+                f"{who}: {attempts[d['delivery_id']]} attempts written down, {d['attempts']} counted"
+            )
         if d["ambiguous"] > d["attempts"] or d["token"] < d["attempts"]:
             verdict.findings.append(f"{who}: more ambiguous than attempts, or an attempt without a claim")
         if state is S.DELIVERED and d["channel"] in TO_PROVIDER and not case.accepts[d["delivery_id"]]:
@@ -187,7 +189,9 @@ def _doubled(deliveries: Sequence[Any], case: Case, verdict: Verdict) -> None:
             verdict.findings.append(f"the provider has {delivery_id[:8]}, which is no delivery of ours")
         elif n > 1 + d["ambiguous"]:
             verdict.doubled += 1
-            verdict.findings.append(f"delivery {delivery_id[:8]} ({d['road']}): {n} accepts, {d['ambiguous']} ambiguous")
+            verdict.findings.append(
+                f"delivery {delivery_id[:8]} ({d['road']}): {n} accepts, {d['ambiguous']} ambiguous"
+            )
 
 
 def _ambiguous(deliveries: Sequence[Any], case: Case, verdict: Verdict) -> None:

@@ -41,7 +41,12 @@ from services.sim.world import World
 RATE = 900.0
 LIMIT_PER_SECOND = 50.0
 PEOPLE = 60
-ALERT = example_alert()
+# a longer day than the example's: on a loaded machine a restart alone takes hours of warning time
+ALERT = (
+    example_alert()
+    .replace(b"2026-06-10T18:00:00", b"2026-06-11T09:00:00")
+    .replace(b"2026-06-10T12:00", b"2026-06-10T19:00")
+)
 SENT = from_cap(ALERT, strict=False).sent
 STARTS_WITHIN_S = 40.0
 JUDGE = """
@@ -81,7 +86,7 @@ class Town:
 
 async def build_town(folder: Path, people: int = PEOPLE, seed: int = 3) -> Town:
     """Makes the data directory: schema, plane, key, community."""
-    folder.mkdir(parents=True)
+    await asyncio.to_thread(folder.mkdir, parents=True)
     incoming = from_cap(ALERT, strict=False)
     community = mint(incoming.area, incoming.geocodes, people=people, seed=seed)
     url = f"sqlite+aiosqlite:///{folder / 'tocsin.db'}"
@@ -129,11 +134,12 @@ class Rehearsal:
     recovered_s: list[float] = field(default_factory=list)
     promised: list[str] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
+    _stopping: bool = False
 
     async def __aenter__(self) -> Self:
         self.data = self.folder / "data"
         shutil.copytree(self.town.folder, self.data)
-        started = wall() + (60.0 if self.before_sent else 0.0)
+        started = wall() + (60.0 if self.before_sent else 1.0)
         with contextlib.closing(sqlite3.connect(self.data / "tocsin.db")) as db:
             values = {"clock_started": started, "clock_anchor": SENT, "clock_rate": self.rate}
             db.executemany("INSERT INTO instance VALUES (?, ?)", [(k, repr(v)) for k, v in values.items()])
@@ -158,7 +164,9 @@ class Rehearsal:
             raise
         return self
 
-    async def __aexit__(self, _t: type[BaseException] | None, _e: BaseException | None, _b: TracebackType | None) -> None:
+    async def __aexit__(
+        self, _t: type[BaseException] | None, _e: BaseException | None, _b: TracebackType | None
+    ) -> None:
         await self._close()
 
     async def _close(self) -> None:
@@ -199,7 +207,6 @@ class Rehearsal:
         return note
 
     async def _supervise(self) -> None:
-        self._stopping = False
         fault = self.fault
         while not self._stopping:
             with (self.folder / "server.log").open("ab") as log:
@@ -215,6 +222,7 @@ class Rehearsal:
                 return
             fault = ""
             self.process = None
+            self._back = asyncio.create_task(self._note_recovery(died))
 
     def _environment(self, fault: str) -> dict[str, str]:
         mine = {k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")}
@@ -256,6 +264,10 @@ class Rehearsal:
                         if response.status == 200:
                             return
                 await asyncio.sleep(0.05)
+
+    async def _note_recovery(self, died: float) -> None:
+        await self.ready()
+        self.recovered_s.append(wall() - died)
 
     def _must_live(self) -> None:
         if self.deaths and self.deaths[-1].code != -signal.SIGKILL:
@@ -320,7 +332,7 @@ class Rehearsal:
 
     def awaiting_restart(self) -> bool:
         """Whether the fault has not struck yet, or the server it struck is not back."""
-        return self.process is None or self.process.returncode is not None
+        return self.process is None or self.process.returncode is not None or len(self.recovered_s) < len(self.deaths)
 
     def quiet(self) -> bool:
         """Nothing in the outbox, nothing in hand, nothing due, no job of pages or endings open."""
@@ -333,7 +345,7 @@ class Rehearsal:
             "    OR (send_state IN ('pending', 'retry') AND due_at <= ? AND (channel <> 'door' OR slot <> '')))",
             now + 60,
         )
-        return busy[0][0] == 0
+        return bool(busy[0][0] == 0)
 
     async def settled(self, seconds: float = 30.0) -> None:
         """Until the ledger has been quiet twice running."""
@@ -345,12 +357,14 @@ class Rehearsal:
 
     def in_words(self) -> str:
         """What is still going on."""
+        states = "SELECT purpose, channel, send_state, count(*) FROM delivery GROUP BY 1, 2, 3"
+        paths = "SELECT person_id, next_step, next_at, react_at FROM router_path WHERE state = 'open'"
         found = {
-            "states": [tuple(r) for r in self.rows("SELECT purpose, channel, send_state, count(*) FROM delivery GROUP BY 1, 2, 3")],
-            "open": [tuple(r) for r in self.rows("SELECT person_id, next_step, next_at, react_at FROM router_path WHERE state = 'open'")],
+            "states": [tuple(r) for r in self.rows(states)],
+            "open": [tuple(r) for r in self.rows(paths)],
             "outbox": [tuple(r) for r in self.rows("SELECT topic, tries, not_before FROM outbox")],
             "now": self.world.agenda.clock.now(),
-        }  # fmt: skip
+        }
         return json.dumps(found, default=str)
 
 

@@ -43,7 +43,11 @@ def got_it(row: Any, state: str) -> bool:
 def late(run: Rehearsal, warning_id: str, after: float) -> list[str]:
     """Roads of this warning's messages whose request reached the provider after a wall time."""
     roads = {r["delivery_id"]: r["road"] for r in ledger(run, warning_id)}
-    return [f"{roads[a.delivery]} {a.at_wall - after:.2f} s" for a in run.arrivals if a.delivery in roads and a.at_wall > after]
+    return [
+        f"{roads[a.delivery]} {a.at_wall - after:.2f} s"
+        for a in run.arrivals
+        if a.delivery in roads and a.at_wall > after
+    ]
 
 
 def exactly_those_are_told(run: Rehearsal, warning_id: str, ending_id: str, outside: set[str] | None = None) -> None:
@@ -67,7 +71,9 @@ def exactly_those_are_told(run: Rehearsal, warning_id: str, ending_id: str, outs
             if about is None or not got_it(about, state[endings[one]]):
                 wrong.append(f"{endings[one][:8]} was told and cannot have got it")
                 continue
-            busy = [i for i, r in old.items() if r["addressee_id"] == about["addressee_id"] and state.get(i) == "sending"]
+            busy = [
+                i for i, r in old.items() if r["addressee_id"] == about["addressee_id"] and state.get(i) == "sending"
+            ]
             wrong += [f"{endings[one][:8]} was told while {i[:8]} was being sent" for i in busy]
     assert [] == wrong
     assert may_have_got(list(old.values())) - set(told) == set()
@@ -185,5 +191,3 @@ async def test_an_update_supersedes_what_is_unsent_and_tells_those_outside_once(
              {old_id: town.everybody, new_id: here}, run.promised, frozenset(), town.numbers, run.log().encode())
     )  # fmt: skip
     assert [] == verdict.findings
-
-

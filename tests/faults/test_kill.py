@@ -10,6 +10,7 @@ import pytest
 from services.shared.faults import POINTS
 from tests.faults.checker import Case, judge
 from tests.faults.harness import Town, rehearsal
+from tests.faults.table import Line
 
 TELLING = (
     "after_ingest_commit",
@@ -32,7 +33,7 @@ BEFORE_ANY_SEND = ("after_ingest_commit", "before_page_commit", "after_page_comm
     "point", [pytest.param(p, marks=() if p in TELLING else (pytest.mark.slow,)) for p in POINTS]
 )  # fmt: skip
 async def test_nobody_is_lost_and_nothing_doubled_where_the_server_is_killed(
-    point: str, town: Town, tmp_path: Path, request: pytest.FixtureRequest
+    point: str, town: Town, tmp_path: Path, table: list[Line]
 ) -> None:
     """Everybody has a path that ended; doubles stay within what was truly in hand; the audit chain holds."""
     async with rehearsal(town, tmp_path, fault=f"{point}:{NTH.get(point, 1)}") as run:
@@ -57,6 +58,7 @@ async def test_nobody_is_lost_and_nothing_doubled_where_the_server_is_killed(
         logs=run.log().encode(),
     )
     verdict = await judge(case)
+    table.append(Line(point, verdict, max(run.recovered_s)))
     assert [] == verdict.findings, words
     assert (0, 0) == (found["open"], found["unexplained"]), words
     if point in BEFORE_ANY_SEND:
