@@ -1,11 +1,13 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
-.PHONY: help setup demo run test test-faults lint lock
+.PHONY: help setup demo run test test-faults fuzz-cap bench-cap lint lock
 
 help:
 	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
 	@echo 'make run     the server, all four services in one process (ARGS=... goes to `tocsin serve`)'
 	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
 	@echo 'make test-faults  kill -9 at every named point, cancels, a misbehaving provider; ends with a table (4 min)'
+	@echo 'make fuzz-cap    ten minutes of broken alerts (ARGS="SECONDS SEED"); real ones too where TOCSIN_CAP_CORPUS is set'
+	@echo 'make bench-cap   how fast alerts are read, against the XML parser alone'
 	@echo 'make lint    the checks without the tests'
 	@echo 'make setup   only make .venv ready'
 	@echo 'make lock    make the lock files again from pyproject.toml (ARGS=--upgrade for newer versions)'
@@ -26,6 +28,14 @@ test:
 test-faults:
 	@bash tools/setup.sh test
 	@.venv/bin/python -m pytest -q tests/faults -m 'slow or not slow' $(ARGS)
+
+fuzz-cap:
+	@bash tools/setup.sh test
+	@.venv/bin/python -m tests.cap.fuzz $(ARGS)
+
+bench-cap:
+	@bash tools/setup.sh test
+	@.venv/bin/python -m tests.cap.bench $(ARGS)
 
 lint:
 	@bash tools/setup.sh test

@@ -16,6 +16,7 @@ from services.shared.outbox import id_of
 from services.shared.tier import Tier
 
 FIRE_SERVICE = "fireservice"
+TAKEN_BACK = ("superseded", "suppressed", "cancelled", "expired")
 OPEN_VISIT = ("pending", "retry", "leased", "sending", "accepted", "unknown")
 EMERGENCY_S = 6 * 3600.0
 
@@ -85,6 +86,10 @@ class Person:
         """Visits by officers, oldest first."""
         found = [d for d in self.deliveries if d["road"] == "door"]
         return sorted(found, key=lambda d: d["try_no"])
+
+    def standing_visits(self) -> list[Mapping[str, Any]]:
+        """Visits that were made or will be; not those taken off the list before anybody went."""
+        return [d for d in self.visits() if d["answer"] or d["send_state"] not in TAKEN_BACK]
 
     def on_fire_list(self) -> bool:
         return any(d["road"] == "fire_service_list" for d in self.deliveries)
@@ -267,9 +272,10 @@ def door(
     if plan.door_where == "fire_service_list" or ctx.doors == "unsafe":
         why = "doors forbidden by hazard" if ctx.doors != "unsafe" else "commander: unsafe to send anybody"
         return fire_list(ctx, person, plan, f"{reason}; {why}"[:80], now, step)
-    if person.visits():
+    if person.standing_visits():
         return []
-    return [_visit(ctx, person, plan, reason, now, step, 1, urgent)]
+    tries = [int(d["try_no"]) for d in person.visits()]  # taken back when her path closed; she needs it after all
+    return [_visit(ctx, person, plan, reason, now, step, max(tries, default=0) + 1, urgent)]
 
 
 def knock_again(ctx: Context, person: Person, plan: PathPlan, reason: str, at: float) -> list[dict[str, Any]]:

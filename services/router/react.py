@@ -73,7 +73,7 @@ def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: React
         found.rows += door(ctx, person, plan, "asked for help", now, "help", urgent=True)
     else:  # we know no address of hers: the fire service has ways to find a phone
         found.rows += fire_list(ctx, person, replace(plan, door_applies=True), "asked for help", now, "help")
-    if not person.visits() and not any(row["road"] == "door" for row in found.rows):
+    if not person.standing_visits() and not any(row["road"] == "door" for row in found.rows):
         if now >= person.help_at + HELP_AT_DOOR_S:
             found.ending = ("handed_to_rescue", "asked for help; name on the fire service's list")
         else:
@@ -81,13 +81,13 @@ def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: React
 
 
 def _door(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
-    visits = person.visits()
+    visits = person.standing_visits()
     if not visits:
         return
     last = visits[-1]
     answer, at = last["answer"], last["answer_at"] or now
     again = at + ctx.policy.second_knock_s
-    first = int(last["try_no"]) == 1
+    first = sum(1 for d in visits if d["answer"]) == 1
     if answer == Answer.HELP:
         found.rows += fire_list(ctx, person, plan, "help needed at the door", now, "door.help")
         if now >= at + HELP_AT_DOOR_S:

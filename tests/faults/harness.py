@@ -214,7 +214,7 @@ class Rehearsal:
                     sys.executable, "-m", "services", "serve", env=self._environment(fault), stdout=log, stderr=log
                 )
             code = await self.process.wait()
-            if self._stopping:
+            if self._asked_to_stop():
                 return
             died = wall()
             self.deaths.append(Death(died, code, frozenset(self.on_disk("sending"))))
@@ -223,6 +223,9 @@ class Rehearsal:
             fault = ""
             self.process = None
             self._back = asyncio.create_task(self._note_recovery(died))
+
+    def _asked_to_stop(self) -> bool:
+        return self._stopping
 
     def _environment(self, fault: str) -> dict[str, str]:
         mine = {k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")}
