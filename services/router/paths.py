@@ -103,7 +103,7 @@ async def end(
         .where(*where)
         .values(state="ended", ending=ending, ended_at=at, end_reason=reason[:60], next_at=None, react_at=None)
     )
-    if result.rowcount:
+    if result.rowcount and path.next_step != store.OUTSIDE:
         deltas.person(path.profile_key, f"ended:{ending}")
         if before:
             deltas.person(path.profile_key, f"ended:{before}", -1)
@@ -121,7 +121,7 @@ async def reopen(tx: Connection, deltas: Deltas, path: Any, at: float) -> None:
         )
         .values(state="open", ending="", ended_at=None, end_reason="", react_at=at)
     )
-    if result.rowcount:
+    if result.rowcount and path.next_step != store.OUTSIDE:
         deltas.person(path.profile_key, f"ended:{path.ending}", -1)
         if path.rungs & store.CLOSED:
             deltas.person(path.profile_key, "closed", -1)

@@ -83,9 +83,6 @@ async def judge(case: Case) -> Verdict:
         _promised(db, case, verdict)
         dead = db.execute("SELECT topic, reason FROM dead_letter").fetchall()
         verdict.findings += [f"put aside: {d['topic']}: {d['reason']}" for d in dead]
-        waiting = db.execute("SELECT count(*) FROM outbox").fetchone()[0]
-        if waiting:
-            verdict.findings.append(f"{waiting} messages still in the outbox")
     _secrets(case, verdict)
     database = Database(f"sqlite+aiosqlite:///{case.database}")
     try:

@@ -1,0 +1,112 @@
+"""The real services in this process on a clock that is moved by hand, against the misbehaving stand-in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from services.run import Embedded, build
+from services.shared.clock import StepClock
+from services.shared.settings import Settings
+from services.sim.world import World
+from tests.faults.harness import ALERT, SENT, Town
+
+HORIZON_S = 6 * 3600.0
+
+
+@dataclass
+class Stepped:
+    """One warning under way; `until` moves time on."""
+
+    embedded: Embedded
+    world: World
+    clock: StepClock
+    file: Path
+    warning_id: str = ""
+
+    def rows(self, statement: str, *values: object) -> list[Any]:
+        with contextlib.closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)) as db:
+            db.row_factory = sqlite3.Row
+            return db.execute(statement, values).fetchall()
+
+    def all_ended(self) -> bool:
+        """Whether everybody has a path and none is open."""
+        complete = self.rows("SELECT count(*) FROM router_warning WHERE complete")[0][0]
+        unsettled = "SELECT count(*) FROM delivery WHERE send_state IN ('pending', 'retry', 'unknown') AND due_at <= ?"
+        busy = self.rows(unsettled, self.clock.now())
+        return bool(complete) and not busy[0][0] and not self.rows("SELECT 1 FROM router_path WHERE state = 'open'")
+
+    async def settle(self) -> None:
+        """Everything of this instant, and what follows from it."""
+        while True:
+            did = await self.world.agenda.run_due()
+            did = await self.embedded.step() or did
+            if self.world.busy or self.embedded.channels.busy:
+                await asyncio.sleep(0.001)
+            elif not did and not await self.embedded.channels.tidy():
+                return
+
+    async def until(
+        self, over: Callable[[], bool] | None = None, seconds: float = HORIZON_S, stride: float = 0.001
+    ) -> None:
+        """Moves time from event to event, at least by `stride`, until `over`, `seconds` after the alert, or the end."""
+        end = SENT + seconds
+        while True:
+            await self.settle()
+            if over is not None and over():
+                return
+            times = [await self.embedded.next_at(), self.world.agenda.next_at()]
+            unknown = self.rows("SELECT min(state_at) FROM delivery WHERE send_state = 'unknown'")[0][0]
+            times += [
+                unknown + 60.0 * k for k in (1, 15) if unknown is not None and unknown + 60.0 * k > self.clock.now()
+            ]
+            coming = [t for t in times if t is not None]
+            if not coming or min(coming) > end:
+                self.clock.advance_to(max(end, self.clock.now()))
+                await self.settle()
+                return
+            self.clock.advance_to(max(min(coming), self.clock.now() + stride))
+
+
+@asynccontextmanager
+async def stepped(town: Town, folder: Path, **behaviour: Any) -> AsyncIterator[Stepped]:
+    """The example alert, just sent; `behaviour` are settings of the stand-in."""
+    data = folder / "data"
+    shutil.copytree(town.folder, data)
+    clock = StepClock(SENT)
+    world = World(town.community, clock, 3, utc_offset_min=480)
+    for name, value in behaviour.items():
+        setattr(world.behaviour, name, value)
+    await world.start()
+    before = dict(os.environ)
+    os.environ.update(world.environment)
+    try:
+        settings = Settings(data_dir=data, port=0, plane="drill", utc_offset_min=480)
+        embedded = await build(settings, clock=clock, synchronous="OFF")
+        world.set_target(embedded.platform.public_url)
+        run = Stepped(embedded, world, clock, data / "tocsin.db")
+        try:
+            headers = {"Authorization": f"Bearer {town.key}", "Content-Type": "application/cap+xml"}
+            url = f"{embedded.platform.public_url}/api/v1/warnings?strict=false&doors=safe"
+            async with aiohttp.ClientSession(headers=headers) as session, session.post(url, data=ALERT) as response:
+                taken = await response.json()
+                assert response.status == 202, taken
+            run.warning_id = taken["warning_id"]
+            yield run
+        finally:
+            world.sandbox.release()
+            await embedded.close()
+    finally:
+        await world.stop()
+        os.environ.clear()
+        os.environ.update(before)

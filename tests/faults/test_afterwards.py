@@ -1,0 +1,91 @@
+"""What no path watches: an unknown broadcast or link goes out once more; who is met after the ending is told of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from services.channels.desk import Report
+from services.shared.ledger import Answer, Evidence, SendState
+from tests.faults.harness import Town
+from tests.faults.stepped import Stepped, stepped
+
+
+def make_unknown(run: Stepped, where: str) -> str:
+    """As a death right after the intent leaves it."""
+    with contextlib.closing(sqlite3.connect(run.file)) as db:
+        one: str = db.execute(f"SELECT delivery_id FROM delivery WHERE {where}").fetchone()[0]  # noqa: S608
+        db.execute(
+            "UPDATE delivery SET send_state = 'unknown', ambiguous = 1, state_at = ? WHERE delivery_id = ?",
+            (run.clock.now(), one),
+        )
+        db.commit()
+    return one
+
+
+@pytest.mark.parametrize("where", ["channel = 'cap_broadcast'", "purpose = 'notice' AND send_state = 'delivered'"])
+async def test_an_unknown_send_that_is_nobodys_goes_out_once_more(hamlet: Town, tmp_path: Path, where: str) -> None:
+    """A broadcast and an officer's link: after a minute again, and then the ledger knows."""
+    async with stepped(hamlet, tmp_path) as run:
+        await run.until(lambda: bool(run.rows(f"SELECT 1 FROM delivery WHERE {where}")), seconds=3600.0)  # noqa: S608
+        one = make_unknown(run, where)
+        begun = run.clock.now()
+        await run.until(lambda: run.clock.now() > begun + 90.0, stride=5.0)
+        row = run.rows("SELECT * FROM delivery WHERE delivery_id = ?", one)[0]
+        assert row["send_state"] in (SendState.ACCEPTED, SendState.DELIVERED)
+        assert 2 == row["attempts"]
+
+
+async def test_who_is_met_at_the_door_after_the_ending_went_round_is_told_of_it(hamlet: Town, tmp_path: Path) -> None:
+    """The officer was under way when it was cancelled: one ending for that door, though the others had theirs before."""
+    async with stepped(hamlet, tmp_path) as run:
+        listed = "SELECT * FROM delivery WHERE road = 'door' AND slot <> '' AND send_state = 'accepted' AND answer = ''"
+        await run.until(lambda: bool(run.rows(listed)), seconds=3600.0)
+        visit = run.rows(listed)[0]
+        key = {"Authorization": f"Bearer {hamlet.key}"}
+        url = f"{run.embedded.platform.public_url}/api/v1/warnings/{run.warning_id}/cancel"
+        async with (
+            aiohttp.ClientSession(headers=key) as session,
+            session.post(url, json={"ending": "sent_by_mistake", "reason": "test"}) as response,
+        ):
+            assert 202 == response.status
+            ending_id = (await response.json())["warning_id"]
+        await run.settle()
+        ending = "SELECT count(*) FROM delivery WHERE warning_id = ? AND contact_id = ?"
+        assert [1] == [r[0] for r in run.rows("SELECT done FROM router_job")]
+        assert 0 == run.rows(ending, ending_id, visit["delivery_id"])[0][0]
+        met = Report(
+            visit["delivery_id"], "visit:1", "page", state=SendState.DELIVERED, evidence=Evidence.HUMAN_CONTACT,
+            answer=Answer.LEAVING, by="officer",
+        )  # fmt: skip
+        await run.embedded.channels.desk.report(met)
+        await run.settle()
+        assert 1 == run.rows(ending, ending_id, visit["delivery_id"])[0][0]
+
+
+async def test_who_asks_for_help_after_she_said_she_was_leaving_has_a_door_again(hamlet: Town, tmp_path: Path) -> None:
+    """Her first answer took the visit off the list; the call for help puts another on it, and the path is open."""
+    async with stepped(hamlet, tmp_path) as run:
+        both = (
+            "SELECT d.delivery_id, d.person_id, v.delivery_id AS visit FROM delivery d JOIN delivery v USING (person_id)"
+            " WHERE d.road IN ('sms', 'voice_mobile') AND d.send_state = 'delivered' AND d.covers = 1 AND d.answer = ''"
+            " AND v.road = 'door' AND v.send_state = 'accepted' AND v.answer = '' AND v.try_no = 1"
+        )
+        await run.until(lambda: bool(run.rows(both)), seconds=3600.0)
+        one = run.rows(both)[0]
+        for n, answer in enumerate((Answer.SAFE, Answer.HELP)):
+            await run.embedded.channels.desk.report(
+                Report(one["delivery_id"], f"key:{n}", evidence=Evidence.ACKNOWLEDGED, answer=answer, by="person")
+            )
+            await run.settle()
+        visits = run.rows(
+            "SELECT try_no, send_state FROM delivery WHERE road = 'door' AND person_id = ? ORDER BY try_no",
+            one["person_id"],
+        )
+        path = run.rows("SELECT state FROM router_path WHERE person_id = ?", one["person_id"])[0]
+        assert [(1, "superseded"), (2, "accepted")] == [(v["try_no"], v["send_state"]) for v in visits]
+        assert "open" == path["state"]
