@@ -5,7 +5,7 @@ help:
 	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
 	@echo 'make run     the server, all four services in one process (ARGS=... goes to `tocsin serve`)'
 	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
-	@echo 'make test-faults  kill -9 at every named point, cancels, a misbehaving provider; ends with a table (4 min)'
+	@echo 'make test-faults  kill -9 at every named point, cancels, a misbehaving provider; ends with a table (8 min)'
 	@echo 'make fuzz-cap    ten minutes of broken alerts (ARGS="SECONDS SEED"); real ones too where TOCSIN_CAP_CORPUS is set'
 	@echo 'make bench-cap   how fast alerts are read, against the XML parser alone'
 	@echo 'make lint    the checks without the tests'

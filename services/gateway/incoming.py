@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import pydantic
 import shapely
-from shapely.geometry import mapping
 
 from services.gateway.cap import FEED, PUSH, Alert, Finding, Known, Limits, Reading, Reference, geometry, meaning, read
 from services.gateway.cap.colour import colour_of
@@ -123,7 +122,7 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
         status=alert.status,
         msg_type=alert.msg_type,
         texts=texts_of(alert, sense.respond),
-        area=json.dumps(mapping(shape.geom)) if shape.geom is not None else "",
+        area=shapely.to_geojson(shape.geom) if shape.geom is not None else "",
         geocodes=tuple(shape.geocodes),
         tier=sense.tier,
         tier_reason=sense.tier_reason,
@@ -259,7 +258,7 @@ def from_json(given: WarningIn, raw: bytes, references: tuple[Reference, ...] = 
         shapes.append(_polygon(given.area))
     if given.circle is not None:
         shapes.append(shapely.Polygon(circle_ring(given.circle.lat, given.circle.lon, given.circle.radius_km)))
-    area = json.dumps(mapping(shapely.union_all(shapes))) if shapes else ""
+    area = shapely.to_geojson(shapely.union_all(shapes)) if shapes else ""
     onset: datetime | None = given.onset
     sha256 = hashlib.sha256(raw).hexdigest()
     return Incoming(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -94,13 +94,20 @@ class Life:
 def fingerprint(alert: Alert) -> str:
     """SHA-256 over what the alert says, times as instants: the same text in other white space or prefixes is equal."""
     bare = replace(alert, raw=b"", sha256="", signed=False, position=0)
-    return hashlib.sha256(repr(_instants(astuple(bare))).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(repr(_instants(bare)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _instants(value: object) -> object:
+    """Records as lists, times as instants. A ring is its own best form: most of a large alert is corners."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    return [_instants(item) for item in value] if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        first = value[0] if value else None
+        ring = isinstance(first, tuple) and bool(first) and isinstance(first[0], float)
+        return value if ring else [_instants(item) for item in value]
+    if is_dataclass(value):
+        return [_instants(getattr(value, field.name)) for field in fields(value)]
+    return value
 
 
 def place(message: Known, known: Iterable[Known]) -> Placement:

@@ -10,7 +10,9 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import shapely
 from shapely.affinity import translate
 from shapely.geometry import MultiPolygon, Polygon, box
@@ -217,11 +219,12 @@ class _Shape:
 
     def _tangled(self) -> bool:
         """Whether more pairs of edges may meet than can be computed in time; counted in small portions."""
-        edges = [[ring[n], ring[n + 1]] for ring in self._rings for n in range(len(ring) - 1)]
+        rings = [np.asarray(ring, dtype=float) for ring in self._rings if len(ring) > 1]
+        edges = np.concatenate([np.stack((r[:-1], r[1:]), axis=1) for r in rings]) if rings else np.empty((0, 2, 2))
         budget = self._limits.crossings + _CROSSINGS_EACH * len(edges)
         if len(edges) ** 2 <= budget:
             return False
-        lines = shapely.linestrings(edges)
+        lines: Any = shapely.linestrings(edges)
         tree = shapely.STRtree(lines)
         portion = max(1, 1_000_000 // len(edges))
         for start in range(0, len(edges), portion):
@@ -232,7 +235,7 @@ class _Shape:
 
     def _mended(self, ring: _LonLat) -> list[Polygon]:
         """The ring as valid areas; of one that crosses itself everything its line encloses, so nobody is lost."""
-        polygon = Polygon(ring)
+        polygon = Polygon(np.asarray(ring, dtype=float))
         if polygon.is_valid:
             return [polygon]
         faces = shapely.polygonize([shapely.node(shapely.LineString(ring))])
