@@ -91,14 +91,14 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
     except web.HTTPException as answer:
         if answer.status < 400:
             raise
-        title = {
+        said = {
             404: "there is nothing at this address",
             405: "this address does not take that method",
             413: f"the body is larger than {MAX_BODY} bytes",
         }.get(answer.status, answer.reason)
         if wants_page(request):
-            return page("fault.html", status=answer.status, message=str(title).capitalize() + ".", remedy="")
-        response = problem(answer.status, str(title))
+            return page("fault.html", status=answer.status, message=str(said).capitalize() + ".", remedy="")
+        response = problem(answer.status, str(said))
         if "Allow" in answer.headers:
             response.headers["Allow"] = answer.headers["Allow"]
         return response
