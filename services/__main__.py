@@ -46,6 +46,7 @@ Key = Annotated[str, typer.Option(envvar="TOCSIN_KEY", help="An API key, from: t
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]  # typer keeps its name for it to itself
 Language = Annotated[str, typer.Option(envvar="TOCSIN_LANG", help="The language of findings: en or zh.")]
 DEFAULT_URL = "http://127.0.0.1:8080"
+Upstreams = Annotated[str, typer.Option(metavar="HOST:PORT,...", help="Where its processes listen.")]
 
 
 def settings() -> Settings:
@@ -67,13 +68,23 @@ def read_file(path: Path) -> bytes:
 
 
 @app.command()
-def serve() -> None:
-    """Serve all four services in this process (SQLite in TOCSIN_DATA_DIR, one port)."""
+def serve(
+    service: Annotated[
+        list[str] | None,
+        typer.Argument(help="gateway, registry, router or channels; several, or none for all four in one process."),
+    ] = None,
+) -> None:
+    """Serve: all four services in one process on SQLite, or those named on PostgreSQL and RabbitMQ.
+
+    TOCSIN_DATABASE_URL and TOCSIN_AMQP_URL choose; any number of processes of each service may run.
+    """
+    from services.run import check_roles
     from services.run import serve as run_server
 
     chosen = settings()
+    roles = _checked(lambda: check_roles(service or (), chosen))
     configure(chosen.log_level)
-    _run(run_server(chosen))
+    _run(run_server(chosen, roles))
 
 
 @app.command()
@@ -404,6 +415,34 @@ def check() -> None:
     raise typer.Exit(0 if sound else 1)
 
 
+@app.command()
+def ready(url: Annotated[str, typer.Option(help="The process; the one of these settings if left out.")] = "") -> None:
+    """Is the running process ready to be sent requests? Exit 0 if it is; else 1, and what is wrong."""
+    from services.shared.health import ask
+
+    chosen = settings()
+    wrong = _run(ask(url or f"http://{_reachable(chosen.host)}:{chosen.port}"))
+    for line in wrong:
+        typer.echo(line, err=True)
+    raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
+def proxy(
+    gateway: Upstreams = "127.0.0.1:8080",
+    registry: Upstreams = "127.0.0.1:8080",
+    router: Upstreams = "127.0.0.1:8080",
+    channels: Upstreams = "127.0.0.1:8080",
+    site: Annotated[str, typer.Option(help="Where people reach us, e.g. https://warn.example.org.")] = ":8081",
+) -> None:
+    """Print the Caddyfile that puts the services behind one address."""
+    from services.shared.proxy import caddyfile
+
+    upstreams = {"gateway": gateway, "registry": registry, "router": router, "channels": channels}
+    given = {service: _words(text) for service, text in upstreams.items()}
+    typer.echo(_checked(lambda: caddyfile(given, site)), nl=False)
+
+
 async def call(
     method: str, url: str, key: str, resource: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> dict[str, Any]:
@@ -447,6 +486,12 @@ def _checked(work: Callable[[], Any]) -> Any:
 def _fail(sentence: str) -> typer.Exit:
     typer.echo(f"tocsin: {sentence}", err=True)
     return typer.Exit(2)
+
+
+def _reachable(host: str) -> str:
+    """The address at which a process that listens on `host` is asked from its own machine."""
+    own = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  it is asked, not bound
+    return f"[{own}]" if ":" in own else own
 
 
 def _tier(word: str) -> Tier | None:

@@ -25,7 +25,7 @@ from services.gateway.cap import meaning, read
 from services.gateway.incoming import PLANES, from_cap
 from services.registry.sample import import_community, mint
 from services.router import report, store
-from services.run import Embedded, build
+from services.run import Node, build
 from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import StepClock
 from services.shared.errors import Broken, Refused
@@ -58,7 +58,7 @@ async def run_demo(
     tier: Tier | None = None,
     rate: float = 0.0,
     watch: Watch | None = None,
-    inspect: Callable[[Embedded, str], Any] | None = None,
+    inspect: Callable[[Node, str], Any] | None = None,
 ) -> DemoResult:
     """Runs one alert to its end; Refused where the alert cannot be sent (a cancel, a bad file)."""
     incoming = from_cap(alert, strict=False)
@@ -126,7 +126,7 @@ class _environment:
                 os.environ[name] = value
 
 
-async def _send(embedded: Embedded, key: str, alert: bytes, tier: Tier | None) -> str:
+async def _send(embedded: Node, key: str, alert: bytes, tier: Tier | None) -> str:
     """Through the front door, like an authority: take in, decide where held, release."""
     base = embedded.platform.public_url
     headers = {"Authorization": f"Bearer {key}"}
@@ -152,7 +152,7 @@ class _Run:
 
     def __init__(
         self,
-        embedded: Embedded,
+        embedded: Node,
         world: World,
         clock: StepClock,
         warning_id: str,
@@ -282,7 +282,7 @@ class _Run:
             self._watch(elapsed, await report.coverage(db, self._warning_id))
 
 
-async def _result(embedded: Embedded, world: World, warning_id: str, hazard: str) -> DemoResult:
+async def _result(embedded: Node, world: World, warning_id: str, hazard: str) -> DemoResult:
     async with embedded.platform.database.read() as db:
         figures = await report.coverage(db, warning_id)
         ambiguous = {
@@ -314,7 +314,7 @@ async def _result(embedded: Embedded, world: World, warning_id: str, hazard: str
     return DemoResult(chosen, paths, world.summary(), details)
 
 
-async def _examples(db: Any, embedded: Embedded, warning_id: str) -> list[dict[str, Any]]:
+async def _examples(db: Any, embedded: Node, warning_id: str) -> list[dict[str, Any]]:
     """Three people whose paths differ most: the first of each of a few groups that ended."""
     rows = (
         await db.execute(

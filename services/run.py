@@ -1,12 +1,17 @@
-"""The composition root: settings > telemetry > database > bus > services > one application; drains on SIGTERM."""
+"""The composition root: settings > telemetry > database > bus > services > one application; drains on SIGTERM.
+
+A node is one process. With no names it plays all four roles (the embedded mode, or all in one on PostgreSQL); with
+names it plays those, beside others on the same database and broker.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -16,40 +21,69 @@ from services import migrations
 from services.channels.service import ChannelsService
 from services.gateway.service import GatewayService
 from services.registry.service import RegistryService
+from services.router.figures import FIGURES
 from services.router.service import RouterService
+from services.shared import health, telemetry
 from services.shared.auth import Signer, api_key
+from services.shared.bus import Bus
 from services.shared.bus_embedded import EmbeddedBus
-from services.shared.clock import Clock, LinearClock, wall
-from services.shared.db import Database, FileLock, check_plane, stamp
+from services.shared.clock import Clock, LinearClock, Waker, wall
+from services.shared.db import Database, FileLock, check_plane, may_be_tried_again, stamp
+from services.shared.errors import Refused
+from services.shared.figures import LEDGER
 from services.shared.sealing import Keys
 from services.shared.service import Platform, Service
 from services.shared.settings import Settings
 from services.shared.web import make_app
 
 log = structlog.get_logger("run")
+ROLES = ("gateway", "registry", "router", "channels")
+START_ORDER = ("channels", "gateway", "registry", "router")  # channels first: it says which roads there are
 TICK_S = 0.25
 DRAIN_S = 15.0  # how long a loop's turn may still take when asked to stop
+PATIENCE_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # between two tries while the database is away
+S = TypeVar("S", bound=Service)
+Turn = Callable[[], Awaitable[bool]]
 
 
 @dataclass
-class Embedded:
-    """All four services in one process on one database; `step` moves them by hand, `serve` lets them run."""
+class Node:
+    """One process and the roles it plays; `step` moves it by hand, `serve` lets it run."""
 
     platform: Platform
-    bus: EmbeddedBus
-    gateway: GatewayService
-    registry: RegistryService
-    router: RouterService
-    channels: ChannelsService
-    lock: FileLock
+    bus: Bus
+    services: Sequence[Service]
+    lock: FileLock | None
     runner: web.AppRunner
-    site: web.SockSite
+    pulses: health.Pulses
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _ending: bool = False
 
+    def _role(self, kind: type[S]) -> S:
+        for service in self.services:
+            if isinstance(service, kind):
+                return service
+        raise LookupError(f"this process plays no {kind.__name__}")
+
     @property
-    def services(self) -> Sequence[Service]:
-        return (self.gateway, self.registry, self.router, self.channels)
+    def gateway(self) -> GatewayService:
+        return self._role(GatewayService)
+
+    @property
+    def registry(self) -> RegistryService:
+        return self._role(RegistryService)
+
+    @property
+    def router(self) -> RouterService:
+        return self._role(RouterService)
+
+    @property
+    def channels(self) -> ChannelsService:
+        return self._role(ChannelsService)
+
+    @property
+    def draining(self) -> bool:
+        return self._ending
 
     async def step(self) -> bool:
         """Everything that is due by now, once; True if anything was done or is under way."""
@@ -65,38 +99,60 @@ class Embedded:
 
     def start_loops(self) -> None:
         """One supervised loop for the bus and for each service: one that ends, ends the process."""
-        self._tasks = [asyncio.create_task(self._bus_loop(), name="bus")]
-        self._tasks += [asyncio.create_task(self._loop(s), name=s.name) for s in self.services[1:3]]
-        for red in (True, False):  # red has a loop of its own: nothing ordinary stands in its way
-            name = "red" if red else "rest"
-            self._tasks.append(asyncio.create_task(self._send_loop(red), name=f"send:{name}"))
-        self._tasks.append(asyncio.create_task(self._housekeeping(), name="housekeeping"))
-        if self.gateway.feeds.entries:
-            self._tasks.append(asyncio.create_task(self.gateway.feeds.run(lambda: self._ending), name="feeds"))
+        self._tasks = [asyncio.create_task(self.bus.run(lambda: self._ending), name="bus")]
+        for service in self.services:
+            if isinstance(service, RegistryService | RouterService):
+                self._loop(service.name, service.work, self.platform.waker(service.name))
+            elif isinstance(service, ChannelsService):
+                for red in (True, False):  # red has a loop of its own: nothing ordinary stands in its way
+                    self._sending(service, red)
+                self._loop("housekeeping", service.tidy, self.platform.waker("housekeeping"), idle=1.0)
+            elif isinstance(service, GatewayService) and service.feeds.entries:
+                feeds = service.feeds.run(lambda: self._ending)
+                self._tasks.append(asyncio.create_task(feeds, name="feeds"))
 
-    async def _bus_loop(self) -> None:
-        while not self._ending:
-            if not await self.bus.work():
-                await self.bus.waker.wait(TICK_S)
+    def _sending(self, channels: ChannelsService, red: bool) -> None:
+        sender = channels.sender
 
-    async def _loop(self, service: Service) -> None:
-        waker = self.platform.waker(service.name)
-        while not self._ending:
-            if not await service.work():
-                await waker.wait(TICK_S)
-
-    async def _send_loop(self, red: bool) -> None:
-        sender, waker = self.channels.sender, self.platform.waker(f"channels:{red}")
-        while not self._ending:
+        async def turn() -> bool:
             lanes = [lane for lane in await sender.due_lanes() if lane.red is red]
-            claimed = sum([await sender.turn(lane) for lane in lanes])
-            if not claimed:
-                await waker.wait(0.05 if sender.busy else TICK_S)
+            return sum([await sender.turn(lane) for lane in lanes]) > 0
 
-    async def _housekeeping(self) -> None:
-        while not self._ending:
-            await self.channels.tidy()
-            await self.platform.waker("housekeeping").wait(1.0)
+        def idle() -> float:
+            return 0.05 if sender.busy else TICK_S
+
+        self._loop(f"send:{'red' if red else 'rest'}", turn, self.platform.waker(f"channels:{red}"), idle)
+
+    def _loop(self, name: str, turn: Turn, waker: Waker, idle: float | Callable[[], float] = TICK_S) -> None:
+        """Turns as long as there is something to do, else sleeps on its waker; waits while the database is away."""
+
+        async def run() -> None:
+            failed = 0
+            while not self._ending:
+                self.pulses.beat(name)
+                try:
+                    did = await turn()
+                except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
+                    if not may_be_tried_again(problem):
+                        raise
+                    log.warning("database_away", loop=name, reason=type(problem).__name__, tries=failed + 1)
+                    await asyncio.sleep(PATIENCE_S[min(failed, len(PATIENCE_S) - 1)])
+                    failed += 1
+                    continue
+                failed = 0
+                if not did:
+                    await waker.wait(idle if isinstance(idle, float) else idle())
+
+        self.pulses.expect(name)
+        self._tasks.append(asyncio.create_task(run(), name=name))
+
+    def wrong(self) -> Mapping[str, str | None]:
+        """What speaks against sending requests here, by check."""
+        dead = [t.get_name() for t in self._tasks if t.done()]
+        return {
+            "loops": f"ended: {', '.join(dead)}" if dead and not self._ending else self.pulses.wrong(),
+            "draining": "it is being stopped" if self._ending else None,
+        }
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Until asked to stop, or until a loop dies: then its error ends the process."""
@@ -121,12 +177,14 @@ class Embedded:
             await asyncio.wait(self._tasks, timeout=DRAIN_S)
         for task in self._tasks:
             task.cancel()
+        await self.bus.close()
         for service in self.services:
             await service.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.runner.cleanup()
         await self.platform.database.close()
-        self.lock.release()
+        if self.lock is not None:
+            self.lock.release()
 
 
 async def start_clock(database: Database, settings: Settings) -> Clock:
@@ -139,27 +197,66 @@ async def start_clock(database: Database, settings: Settings) -> Clock:
     return LinearClock(anchor, rate, started)
 
 
+def check_roles(roles: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    """The roles in one order; Refused where one is unknown or others could not be reached."""
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown:
+        raise Refused(f"there is no service {unknown[0]!r}: use {', '.join(ROLES)}", field="service", given=unknown[0])
+    chosen = tuple(r for r in ROLES if not roles or r in roles)
+    sqlite = settings.resolved_database_url.startswith("sqlite")
+    if sqlite and chosen != ROLES:
+        raise Refused(
+            "SQLite serves one process that plays all four: set TOCSIN_DATABASE_URL to a PostgreSQL, or name no service",
+            field="TOCSIN_DATABASE_URL",
+        )
+    if chosen != ROLES and not settings.amqp_url:
+        raise Refused("several processes need a broker between them: set TOCSIN_AMQP_URL", field="TOCSIN_AMQP_URL")
+    return chosen
+
+
+def _keys(settings: Settings, roles: Sequence[str]) -> Keys:
+    """The keys these roles use, read now: a missing or foreign one is told at start, not at the first warning."""
+    keys = Keys(settings.keys_dir)
+    if "channels" in roles:
+        _ = keys.private, keys.index, keys.public
+    if "registry" in roles:
+        _ = keys.public, keys.index
+    return keys
+
+
+def _bus(database: Database, settings: Settings) -> Bus:
+    if not settings.amqp_url:
+        return EmbeddedBus(database)
+    from services.shared.bus_rabbit import RabbitBus  # the embedded mode never loads a broker's client
+
+    return RabbitBus(database, settings.amqp_url, settings.plane)
+
+
 async def build(
     settings: Settings,
+    roles: Sequence[str] = (),
     *,
     clock: Clock | None = None,
     synchronous: str = "FULL",
     desk_window_s: float = 0.02,
-) -> Embedded:
-    """An embedded Tocsin, listening, with nothing running yet."""
-    lock = FileLock(settings.data_dir)
-    lock.take()
+) -> Node:
+    """A node, listening, with nothing running yet."""
+    roles = check_roles(roles, settings)
+    url = settings.resolved_database_url
+    lock = None
+    if url.startswith("sqlite"):
+        lock = FileLock(settings.data_dir)
+        lock.take()
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((settings.host, settings.port))
     port = sock.getsockname()[1]
-    url = settings.resolved_database_url
     await asyncio.to_thread(migrations.upgrade, url)
-    database = Database(url, synchronous=synchronous)
+    database = Database(url, synchronous=synchronous, name=f"tocsin-{'-'.join(roles) if roles != ROLES else 'all'}")
     await check_plane(database, settings.plane)
-    keys = Keys(settings.keys_dir)
+    keys = _keys(settings, roles)
     signer = Signer(keys.mac)
-    bus = EmbeddedBus(database)
+    bus = _bus(database, settings)
     platform = Platform(
         settings=settings,
         database=database,
@@ -169,35 +266,59 @@ async def build(
         signer=signer,
         public_url=settings.public_url or f"http://{settings.host}:{port}",
     )
-    gateway, registry = GatewayService(platform), RegistryService(platform)
-    router, channels = RouterService(platform), ChannelsService(platform, desk_window_s=desk_window_s)
+    made: dict[str, Service] = {}
+    for role in roles:
+        if role == "gateway":
+            made[role] = GatewayService(platform)
+        elif role == "registry":
+            made[role] = RegistryService(platform)
+        elif role == "router":
+            made[role] = RouterService(platform)
+        else:
+            made[role] = ChannelsService(platform, sole_process=lock is not None, desk_window_s=desk_window_s)
     app = make_app(database, signer)
-    for service in (gateway, registry, router, channels):
+    app.middlewares.insert(0, telemetry.canonical_line)
+    for service in made.values():
         service.subscribe()
         app.router.add_routes(list(service.routes()))
-    for service in (channels, gateway, registry, router):  # channels first: it says which roads there are
-        await service.start()
+    for role in START_ORDER:
+        if role in made:
+            await made[role].start()
+    await bus.start()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=10, keepalive_timeout=60)
+    node = Node(platform, bus, list(made.values()), lock, runner, health.Pulses())
+    app.router.add_routes(
+        health.routes(
+            database,
+            platform.clock,
+            node.wrong,
+            plane=settings.plane,
+            revisions=migrations.revisions(),
+            figures=[*LEDGER, *FIGURES],
+            bus=bus.health,
+        )
+    )
     await runner.setup()
-    site = web.SockSite(runner, sock, backlog=1024)
-    await site.start()
-    return Embedded(platform, bus, gateway, registry, router, channels, lock, runner, site)
+    await web.SockSite(runner, sock, backlog=1024).start()
+    return node
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, roles: Sequence[str] = ()) -> None:
     """`tocsin serve`: runs until SIGTERM or SIGINT."""
-    embedded = await build(settings)
+    node = await build(settings, roles)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    embedded.start_loops()
-    async with embedded.platform.database.read() as db:
+    names = [service.name for service in node.services]
+    telemetry.configure_tracing("-".join(names) if len(names) < len(ROLES) else "all")
+    node.start_loops()
+    async with node.platform.database.read() as db:
         if not await db.scalar(sa.select(sa.func.count()).select_from(api_key)):
             log.warning("no_key_yet", do='tocsin key create --authority "Your County" --label "duty desk"')
-    log.info("serving", url=embedded.platform.public_url, plane=settings.plane, data=str(settings.data_dir))
+    log.info("serving", url=node.platform.public_url, roles=names, plane=settings.plane, data=str(settings.data_dir))
     try:
-        await embedded.wait(stop)
+        await node.wait(stop)
     finally:
-        await embedded.close()
+        await node.close()
         log.info("stopped")

@@ -1,9 +1,12 @@
 """What every test shares: tests on material from outside the project are collected only where that is."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.servers.postgres import Postgres
 
 # A test file of this name reads, from the place the variable gives, what we may not ship.
 NEEDS = {
@@ -23,3 +26,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line for each kind of test that was left out."""
     for pattern, (variable, material) in _left_out.items():
         terminalreporter.write_line(f"not collected: {pattern}, as {variable} is unset ({material})")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL for this worker (or the one TOCSIN_DATABASE_URL names); `postgres.database()` is a fresh, migrated URL.
+
+    Without fsync: what a test kills are processes, and the machine's cache outlives those.
+    """
+    with Postgres.from_environment(fsync=False) as server:
+        yield server

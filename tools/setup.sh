@@ -39,22 +39,57 @@ look_for_missing() {
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
   command -v xmllint >/dev/null || missing+=(libxml2-utils)
   command -v xmlsec1 >/dev/null || missing+=(xmlsec1)
+  # The real broker and proxy; tests start nodes of their own, on free ports.
+  [ -x /usr/sbin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
+  command -v caddy >/dev/null || missing+=(caddy)
+}
+# Debian starts a server with its package, now and at every boot. We want the programs and no port of this machine:
+# nothing is started while we install (unless the machine has a policy of its own), and what came anew is not enabled.
+policy=/usr/sbin/policy-rc.d
+units=(rabbitmq-server.service epmd.service epmd.socket caddy.service)
+start_nothing() {
+  known=$(enabled_units)
+  if [ -e "$policy" ]; then return; fi
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 0755 "$policy"
+  trap 'rm -f "$policy"' EXIT
+}
+start_as_before() {
+  local unit
+  for unit in $(enabled_units); do
+    case " $known " in *" $unit "*) ;; *) systemctl disable --now "$unit" >/dev/null 2>&1 || true ;; esac
+  done
+  if [ "$(trap -p EXIT)" ]; then rm -f "$policy"; trap - EXIT; fi
+}
+enabled_units() {
+  local unit
+  command -v systemctl >/dev/null || return 0
+  for unit in "${units[@]}"; do
+    if systemctl is-enabled --quiet "$unit" 2>/dev/null; then printf '%s ' "$unit"; fi
+  done
 }
 look_for_missing
 if [ ${#missing[@]} -gt 0 ]; then
   wish="apt-get install -y --no-install-recommends ${missing[*]}"
-  [ "$(id -u)" = 0 ] || fail "please install ${missing[*]} and come back (on Debian: sudo $wish)"
+  then=
+  case " ${missing[*]} " in *" rabbitmq-server "* | *" caddy "*)
+    then="; Debian starts them, we need the programs alone: sudo systemctl disable --now rabbitmq-server epmd.socket caddy" ;;
+  esac
+  [ "$(id -u)" = 0 ] || fail "please install ${missing[*]} and come back (on Debian: sudo $wish$then)"
   command -v apt-get >/dev/null || fail "please install ${missing[*]} (Debian's names) and come back"
   say "installing from the distribution: ${missing[*]}"
   begun=$SECONDS
   log=$(mktemp)
   export DEBIAN_FRONTEND=noninteractive
+  start_nothing
   # A single source that does not answer makes `update` fail, though what we need may come from another: `install` decides.
   if ! { apt-get update || true; apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}"; } </dev/null >"$log" 2>&1; then
     tail -n 15 "$log" >&2; rm -f "$log"
+    start_as_before
     fail "could not install them; try: $wish"
   fi
   rm -f "$log"
+  start_as_before
   say "installed in $((SECONDS - begun)) s"
   look_for_missing
   [ ${#missing[@]} = 0 ] || fail "still missing after installing: ${missing[*]}"

@@ -18,7 +18,7 @@ import structlog
 
 from services.shared.bus import Bus
 from services.shared.clock import Clock, wall
-from services.shared.db import Connection, Database, insert_new
+from services.shared.db import Connection, Database, Each, Id, Value, insert_new
 from services.shared.faults import fault_at
 from services.shared.ledger import SERIOUSNESS, TRANSITIONS, Answer, Evidence, SendState, answer_log, attempt, delivery
 from services.shared.messages import HINT_IDS, EvidenceRecorded
@@ -48,6 +48,9 @@ class Report:
     attempt: int = 0
     code: str = ""
     at: float = 0.0
+
+
+_NOTHING = Report("", "")
 
 
 class Desk:
@@ -121,7 +124,10 @@ async def write(tx: Connection, reports: list[Report], plane: str) -> None:
         for row in await tx.execute(
             sa.select(
                 delivery.c.delivery_id, delivery.c.warning_id, delivery.c.tier, delivery.c.purpose, delivery.c.answer
-            ).where(delivery.c.delivery_id.in_(ids))
+            )
+            .where(delivery.c.delivery_id.in_(ids))
+            .order_by(delivery.c.delivery_id)  # two desks that report on the same rows lock them in one order
+            .with_for_update()
         )
     }
     orphans = [r for r in reports if r.delivery_id not in known]
@@ -148,76 +154,88 @@ async def write(tx: Connection, reports: list[Report], plane: str) -> None:
     )
 
 
+_ENDED = Each(
+    lambda v: (
+        sa.update(attempt)
+        .where(attempt.c.delivery_id == v("d"), attempt.c.n == v("k"))
+        .values(ended_at=v("ended"), outcome=v("outcome_"), code=v("code_"))
+    ),
+    d=Id, k=sa.SmallInteger, ended=sa.Float, outcome_=sa.String, code_=sa.String,
+)  # fmt: skip
+_SET_REF = Each(
+    lambda v: (
+        sa.update(delivery)
+        .where(delivery.c.delivery_id == v("d"), delivery.c.provider_ref == "")
+        .values(provider_ref=v("ref"))
+    ),
+    d=Id, ref=sa.String,
+)  # fmt: skip
+_CLIMB = Each(
+    lambda v: (
+        sa.update(delivery)
+        .where(delivery.c.delivery_id == v("d"), delivery.c.evidence < v("e"))
+        .values(evidence=v("e"), evidence_at=v("t"))
+    ),
+    d=Id, e=sa.SmallInteger, t=sa.Float,
+)  # fmt: skip
+
+
 async def _attempts(tx: Connection, reports: list[Report]) -> None:
     rows = [
         {"d": r.delivery_id, "k": r.attempt, "ended": wall(), "outcome_": r.reason, "code_": r.code[:24]}
         for r in reports
         if r.source == "outcome" and r.attempt
     ]
-    if rows:
-        await tx.execute(
-            sa.update(attempt)
-            .where(attempt.c.delivery_id == sa.bindparam("d"), attempt.c.n == sa.bindparam("k"))
-            .values(ended_at=sa.bindparam("ended"), outcome=sa.bindparam("outcome_"), code=sa.bindparam("code_")),
-            rows,
-        )
+    await _ENDED.run(tx, rows)
 
 
 async def _states(tx: Connection, reports: list[Report]) -> None:
     """One statement a target state for the whole batch: the weakest first, so that a stronger report wins."""
     for after in (S.RETRY, S.FAILED, S.UNKNOWN, S.ACCEPTED, S.DELIVERED):
         for outcome in (True, False):
-            rows = [
-                {
+            rows = {
+                r.delivery_id: {
                     "d": r.delivery_id, "at_": r.at, "why": (r.code or r.reason)[:80],
                     "again": r.again_at if r.again_at is not None else r.at,
                 }
-                for r in reports
+                for r in reversed(reports)  # of two that say the same the first was
                 if r.state is after and (r.source == "outcome") is outcome
-            ]  # fmt: skip
-            if rows:
-                await tx.execute(_move(after, outcome), rows)
-    refs = [{"d": r.delivery_id, "ref": r.ref} for r in reports if r.ref]
-    if refs:
-        await tx.execute(_SET_REF, refs)
+            }  # fmt: skip
+            await _move(after, outcome).run(tx, list(rows.values()))
+    refs = {r.delivery_id: {"d": r.delivery_id, "ref": r.ref} for r in reversed(reports) if r.ref}
+    await _SET_REF.run(tx, list(refs.values()))
 
 
 @cache
-def _move(after: SendState, outcome: bool) -> sa.Update:
+def _move(after: SendState, outcome: bool) -> Each:
     """A callback may have overtaken our own call's answer: then only what the call alone knows is missing."""
     sources = [b for b, a in TRANSITIONS if a == after]
     if outcome:
         sources = [S.SENDING, S.UNKNOWN] if after in (S.ACCEPTED, S.FAILED) else [S.SENDING]
-    values: dict[str, Any] = {"send_state": after, "state_at": sa.bindparam("at_"), "lease_until": None}
-    values["state_reason"] = sa.bindparam("why")
-    if after is S.RETRY:
-        values["due_at"] = sa.bindparam("again")
-        values["claims"] = 0  # they count claims that led nowhere; this one was answered
-    if after is S.UNKNOWN:
-        values["ambiguous"] = delivery.c.ambiguous + 1
-    if after in (S.ACCEPTED, S.DELIVERED):
-        values["sent_at"] = sa.func.coalesce(delivery.c.sent_at, sa.bindparam("at_"))
     # no IN here: its parameters expand, and that does not go with many rows at once
     before = sa.or_(*(delivery.c.send_state == source for source in sorted(sources)))
-    return sa.update(delivery).where(delivery.c.delivery_id == sa.bindparam("d"), before).values(values)
 
+    def build(v: Value) -> sa.Update:
+        values: dict[str, Any] = {"send_state": after.value, "state_at": v("at_"), "lease_until": None}
+        values["state_reason"] = v("why")
+        if after is S.RETRY:
+            values["due_at"] = v("again")
+            values["claims"] = 0  # they count claims that led nowhere; this one was answered
+        if after is S.UNKNOWN:
+            values["ambiguous"] = delivery.c.ambiguous + 1
+        if after in (S.ACCEPTED, S.DELIVERED):
+            values["sent_at"] = sa.func.coalesce(delivery.c.sent_at, v("at_"))
+        return sa.update(delivery).where(delivery.c.delivery_id == v("d"), before).values(values)
 
-_SET_REF = (
-    sa.update(delivery)
-    .where(delivery.c.delivery_id == sa.bindparam("d"), delivery.c.provider_ref == "")
-    .values(provider_ref=sa.bindparam("ref"))
-)
+    return Each(build, d=Id, at_=sa.Float, why=sa.String, again=sa.Float)
 
 
 async def _evidence(tx: Connection, reports: list[Report]) -> None:
-    rows = [{"d": r.delivery_id, "e": int(r.evidence), "t": r.at} for r in reports if r.evidence > Evidence.NONE]
-    if rows:
-        await tx.execute(
-            sa.update(delivery)
-            .where(delivery.c.delivery_id == sa.bindparam("d"), delivery.c.evidence < sa.bindparam("e"))
-            .values(evidence=sa.bindparam("e"), evidence_at=sa.bindparam("t")),
-            rows,
-        )
+    highest: dict[str, Report] = {}
+    for r in reports:
+        if r.evidence > highest.get(r.delivery_id, _NOTHING).evidence:
+            highest[r.delivery_id] = r
+    await _CLIMB.run(tx, [{"d": r.delivery_id, "e": int(r.evidence), "t": r.at} for _, r in sorted(highest.items())])
 
 
 async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str]) -> None:

@@ -23,7 +23,7 @@ from services.channels.opening import Preparer
 from services.channels.outbound import Outbound
 from services.channels.pace import Pace, backoff
 from services.shared.clock import Clock, wall
-from services.shared.db import Database
+from services.shared.db import Database, hold, insert_all
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
 from services.shared.ledger import Evidence, SendState, attempt, delivery, may_be_sent, move
@@ -112,7 +112,7 @@ class Sender:
                 await self._unsendable(row, problem)
         await self._pace[lane.driver.name].take(len(ready), lane.red)
         tokens = {row.delivery_id: row.token for row, _ in ready}
-        intended = await self._intend(lane, tokens)
+        intended = await self._intend(lane, tokens, {row.warning_id for row, _ in ready if row.warning_id})
         started = wall()
         fault_at("after_intent")
         for row, message in ready:
@@ -140,18 +140,18 @@ class Sender:
         )
         if lane.driver.name == "door":
             ready = sa.and_(ready, delivery.c.slot != "")
-        async with self._database.read() as db:
+        async with self._database.write() as tx:
             ids = (
-                await db.scalars(
+                await tx.scalars(
                     sa.select(delivery.c.delivery_id)
                     .where(ready, may_be_sent(now))
                     .order_by(delivery.c.tier.desc(), delivery.c.due_at, delivery.c.delivery_id)
                     .limit(room)
+                    .with_for_update(skip_locked=True)  # another process has those in hand
                 )
             ).all()
-        if not ids:
-            return ()
-        async with self._database.write() as tx:
+            if not ids:
+                return ()
             taken = await move(
                 tx,
                 ids,
@@ -176,11 +176,13 @@ class Sender:
             rows = (await tx.execute(sa.select(delivery).where(delivery.c.delivery_id.in_(taken)))).all()
         return sorted(rows, key=lambda r: r.delivery_id)
 
-    async def _intend(self, lane: Lane, tokens: dict[str, int]) -> set[str]:
+    async def _intend(self, lane: Lane, tokens: dict[str, int], warnings: set[str]) -> set[str]:
         if not tokens:
             return set()
         now = self._clock.now()
         async with self._database.write() as tx:
+            # a cancel waits until this is written, and what comes after the cancel sees it
+            await hold(tx, *(f"send:{w}" for w in warnings), shared=True)
             mine = sa.tuple_(delivery.c.delivery_id, delivery.c.token).in_(list(tokens.items()))
             moved = await move(
                 tx,
@@ -202,8 +204,7 @@ class Sender:
                  "provider": lane.driver.name, "started_at": wall()}
                 for r in counts
             ]  # fmt: skip
-            if rows:
-                await tx.execute(sa.insert(attempt), rows)
+            await insert_all(tx, attempt, rows)
         return set(moved)
 
     @staticmethod

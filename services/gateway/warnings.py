@@ -26,7 +26,7 @@ from services.gateway.trust import Pins, judge
 from services.shared import audit
 from services.shared.auth import Who
 from services.shared.clock import iso, wall
-from services.shared.db import Connection, upsert
+from services.shared.db import Connection, hold, upsert
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.faults import fault_at
 from services.shared.ledger import warning_state, warning_text
@@ -37,6 +37,7 @@ from services.shared.tier import Tier
 
 ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
 ENDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "not_ours")  # `checking` leaves the warning running
+ONE_ACT = "gateway"  # warnings are few: gateways take them one after the other, and chains cannot fork
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Warnings:
 
     async def _take(self, who: Who, incoming: Incoming, *, release: bool, idempotency_key: str, doors: str) -> Taken:
         async with self._platform.database.write() as tx:
+            await hold(tx, ONE_ACT)
             again = await self._answered(tx, who, incoming, idempotency_key)
             if again is not None:
                 return again
@@ -215,6 +217,8 @@ class Warnings:
 
     async def _supersede(self, tx: Connection, warning_ids: Sequence[str], kind: str) -> None:
         """Active ones among them end, drafts and held ones are given up."""
+        # sends whose intent is being written are waited for; whoever comes later sees that it is over
+        await hold(tx, *(f"send:{w}" for w in warning_ids))
         now = self._platform.clock.now()
         await tx.execute(
             sa.update(warning_state)
@@ -246,6 +250,7 @@ class Warnings:
     async def preview(self, warning_id: str) -> None:
         """Asks the registry whom it would reach, afresh."""
         async with self._platform.database.write() as tx:
+            await hold(tx, ONE_ACT)
             await self._preview(tx, warning_id)
         self._wake()
 
@@ -271,6 +276,7 @@ class Warnings:
     async def release(self, who: Who, warning_id: str, tier: Tier | None, doors: str = "", reason: str = "") -> Taken:
         """Sends a draft or a held warning at a decided tier."""
         async with self._platform.database.write() as tx:
+            await hold(tx, ONE_ACT)
             row = await store.row_of(tx, warning_id)
             if row is None:
                 raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
@@ -368,6 +374,7 @@ class Warnings:
                 f"ending: use one of {', '.join(ENDING_KINDS)}", field="ending", rule="closed_list", given=kind
             )
         async with self._platform.database.write() as tx:
+            await hold(tx, ONE_ACT)
             row = await store.row_of(tx, warning_id)
             if row is None:
                 raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 
 def config(url: str) -> Config:
@@ -16,6 +17,11 @@ def config(url: str) -> Config:
         "sqlalchemy.url", url.replace("+aiosqlite", "").replace("+asyncpg", "+psycopg").replace("%", "%%")
     )
     return made
+
+
+def revisions() -> list[str]:
+    """The schema revisions this program knows, newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(config("sqlite://")).walk_revisions()]
 
 
 def upgrade(url: str) -> None:

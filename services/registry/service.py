@@ -51,8 +51,12 @@ class RegistryService:
             return False
         if self._area[0] != row.warning_id:
             self._area = (row.warning_id, Area.from_wkb(row.shape) if row.shape else None)
-        if await audience.make_page(self._platform.database, row, self._area[1], self._platform.clock.now()):
-            self._platform.bus.wake()
+        database = self._platform.database
+        async with database.alone(f"audience:{row.warning_id}") as mine:
+            if not mine:
+                return False
+            if await audience.make_page(database, row, self._area[1], self._platform.clock.now()):
+                self._platform.bus.wake()
         return True
 
     async def next_at(self) -> float | None:

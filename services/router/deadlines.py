@@ -15,7 +15,7 @@ from services.router.paths import end, put, step_time
 from services.router.plan import FIRE_SERVICE, Context, Person, walk
 from services.router.react import final, react
 from services.router.tally import Deltas
-from services.shared.db import Connection, insert_new
+from services.shared.db import Connection, hold, insert_new
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
 from services.shared.ledger import SendState, move
@@ -43,12 +43,17 @@ class Deadlines:
         if earliest is None or earliest > now:
             return False
         async with self._platform.database.write() as tx:
+            first = (store.path.c.tier.desc(), store.path.c.warning_id, store.path.c.person_id)
+            some = sa.select(store.path.c.warning_id).where(due).order_by(*first).limit(BATCH).subquery()
+            warnings = (await tx.scalars(sa.select(some.c.warning_id).distinct())).all()
+            await hold(tx, *(f"plan:{w}" for w in warnings), shared=True)
             rows = (
                 await tx.execute(
                     sa.select(store.path)
-                    .where(due)
-                    .order_by(store.path.c.tier.desc(), store.path.c.warning_id, store.path.c.person_id)
+                    .where(due, store.path.c.warning_id.in_(warnings))
+                    .order_by(*first)
                     .limit(BATCH)
+                    .with_for_update(skip_locked=True)  # another router walks those
                 )
             ).all()
             if not rows:

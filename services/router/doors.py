@@ -17,13 +17,17 @@ from services.router.contexts import Contexts
 from services.router.paths import end, put
 from services.router.plan import Context, Person, fire_list
 from services.router.tally import Deltas
-from services.shared.db import Connection
+from services.shared.db import Connection, Each, Id, hold
 from services.shared.ledger import SendState, delivery, move, warning_state
 from services.shared.messages import HINT_IDS, DeliveryDue, NoticeRequested, WorkerEntry
 from services.shared.outbox import id_of, new_id, say
 from services.shared.service import Platform
 
 BATCH = 500
+_GIVE = Each(
+    lambda v: sa.update(delivery).where(delivery.c.delivery_id == v("d")).values(slot=v("s"), params=v("params_")),
+    d=Id, s=Id, params_=sa.JSON,
+)  # fmt: skip
 
 
 class Doors:
@@ -74,9 +78,16 @@ class Doors:
             delivery.c.send_state.in_((SendState.PENDING, SendState.RETRY, SendState.ACCEPTED)),
         )  # fmt: skip
 
+    @staticmethod
+    async def _alone(tx: Connection, warning_id: str) -> None:
+        """One router at a time shares out a warning's pairs, and none while the warning is being stopped."""
+        await hold(tx, f"doors:{warning_id}")
+        await hold(tx, f"plan:{warning_id}", shared=True)
+
     async def _assign(self, warning_id: str) -> None:
         now = self._platform.clock.now()
         async with self._platform.database.write() as tx:
+            await self._alone(tx, warning_id)
             ctx = await self._contexts.of(tx, warning_id, workers=True)
             rows = (
                 await tx.execute(sa.select(delivery).where(delivery.c.warning_id == warning_id, self._unassigned()))
@@ -100,14 +111,8 @@ class Doors:
                 params = row.params or {}
                 # urgent doors first, walking order among equals
                 order = params.get("rank", 99) * 1_000_000_000 + walk
-                given.append({"d": row.delivery_id, "s": pair, "params": {**params, "order": order}})
-            if given:
-                await tx.execute(
-                    sa.update(delivery)
-                    .where(delivery.c.delivery_id == sa.bindparam("d"))
-                    .values(slot=sa.bindparam("s"), params=sa.bindparam("params", type_=sa.JSON)),
-                    given,
-                )
+                given.append({"d": row.delivery_id, "s": pair, "params_": {**params, "order": order}})
+            await _GIVE.run(tx, given)
             changed = [(worker_id, n) for worker_id, (_, n) in sorted(pairs.items()) if n]
             for worker_id, n in changed:
                 await tx.execute(
@@ -165,6 +170,7 @@ class Doors:
         """The commander's word: officers are called back, every open door becomes a name on the fire service's list."""
         now = self._platform.clock.now()
         async with self._platform.database.write() as tx:
+            await self._alone(tx, warning_id)
             ctx = await self._contexts.of(tx, warning_id, workers=True)
             about = sa.and_(delivery.c.warning_id == warning_id, sa.or_(self._unassigned(), self._begun()))
             rows = (await tx.execute(sa.select(delivery).where(about).order_by(delivery.c.person_id))).all()

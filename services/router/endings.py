@@ -16,7 +16,7 @@ from services.router import store
 from services.router.contexts import Contexts
 from services.router.plan import Context, Person, personal
 from services.router.tally import Deltas
-from services.shared.db import Connection, insert_new
+from services.shared.db import Connection, hold, insert_new
 from services.shared.ledger import Evidence, SendState, delivery
 from services.shared.messages import HINT_IDS, DeliveryDue
 from services.shared.outbox import id_of, new_id, say
@@ -55,6 +55,8 @@ class Endings:
     async def _batch(self, job: Any) -> bool:
         now = self._platform.clock.now()
         async with self._platform.database.write() as tx:
+            # one router at a time, and no evidence meanwhile: what comes late opens the job again
+            await hold(tx, f"ending:{job.warning_id}", f"ending:{job.about_id}")
             ctx = await self._contexts.of(tx, job.warning_id, workers=True)
             if ctx is None:
                 return False

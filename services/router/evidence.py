@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from services.router import store, tally
 from services.router.paths import drop_unsent, end, perceived, reopen
 from services.router.policy import Policy
-from services.shared.db import Connection, insert_new
+from services.shared.db import Connection, Each, Id, hold, insert_new
 from services.shared.ledger import (
     MAY_REOPEN,
     MAY_STILL_CLOSE,
@@ -27,35 +27,42 @@ from services.shared.ledger import (
 )
 from services.shared.messages import Profile
 
-_MOVE = (
-    sa.update(store.path)
-    .where(store.path.c.warning_id == sa.bindparam("w"), store.path.c.person_id == sa.bindparam("p"))
-    .values(
-        evidence=sa.bindparam("evidence_"),
-        rungs=sa.bindparam("rungs_"),
-        help_at=sa.bindparam("help_"),
-        answer=sa.bindparam("answer_"),
-        answer_by=sa.bindparam("by_"),
-        react_at=sa.bindparam("react_"),
-    )
-)
+_MOVE = Each(
+    lambda v: (
+        sa.update(store.path)
+        .where(store.path.c.warning_id == v("w"), store.path.c.person_id == v("p"))
+        .values(
+            evidence=v("evidence_"),
+            rungs=v("rungs_"),
+            help_at=v("help_"),
+            answer=v("answer_"),
+            answer_by=v("by_"),
+            react_at=v("react_"),
+        )
+    ),
+    w=Id, p=Id, evidence_=sa.SmallInteger, rungs_=sa.SmallInteger, help_=sa.Float, answer_=sa.String, by_=sa.String,
+    react_=sa.Float,
+)  # fmt: skip
 
 
 async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[str], now: float) -> None:
     """All effects of one hint, in the caller's transaction."""
-    rows = (await tx.execute(sa.select(delivery).where(delivery.c.delivery_id.in_(ids)))).all()
-    people = {r.person_id for r in rows if r.person_id}
+    people = set((await tx.scalars(sa.select(delivery.c.person_id).where(delivery.c.delivery_id.in_(ids)))).all())
     people |= set(
         (await tx.scalars(sa.select(delivery_cover.c.person_id).where(delivery_cover.c.delivery_id.in_(ids)))).all()
     )
-    paths = {
-        p.person_id: p
-        for p in await tx.execute(
-            sa.select(store.path).where(
-                store.path.c.warning_id == warning_id, store.path.c.person_id.in_(sorted(people))
-            )
-        )
-    }
+    # an ending's job that closes meanwhile would miss what came late; an area has no path to be counted under
+    await hold(tx, f"ending:{warning_id}", shared=True)
+    if "" in people:
+        await hold(tx, f"area:{warning_id}")
+    mine = (
+        sa.select(store.path)
+        .where(store.path.c.warning_id == warning_id, store.path.c.person_id.in_(sorted(people)))
+        .order_by(store.path.c.person_id)
+        .with_for_update()  # before the ledger is read: two hints about one person are taken one after the other
+    )
+    paths = {p.person_id: p for p in await tx.execute(mine)}
+    rows = (await tx.execute(sa.select(delivery).where(delivery.c.delivery_id.in_(ids)))).all()
     deltas = tally.Deltas(warning_id)
     await tally.roads(tx, deltas, list(rows), {p: paths[p].profile_key for p in paths})
     profiles = await store.profiles_of(tx, {p.profile_key for p in paths.values()})
@@ -69,8 +76,7 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
         counted = tally.Deltas(warning_id) if path.next_step == store.OUTSIDE else deltas
         if await _one(tx, policy, path, found, deliveries[person_id], answers, counted, now, moved):
             closed.append(person_id)
-    if moved:
-        await tx.execute(_MOVE, moved)
+    await _MOVE.run(tx, moved)
     await drop_unsent(tx, warning_id, closed, "path closed", now)
     await tx.execute(
         sa.update(store.case)

@@ -13,7 +13,7 @@ from services.router.paths import put, step_time
 from services.router.plan import Context, Person, walk
 from services.router.previews import plan_preview
 from services.router.tally import Deltas
-from services.shared.db import Connection, insert_new, upsert
+from services.shared.db import Connection, hold, insert_all, insert_new, upsert
 from services.shared.errors import Busy
 from services.shared.faults import fault_at
 from services.shared.ledger import SendState, delivery, move_all, warning_state
@@ -125,6 +125,7 @@ class Handlers:
 
     async def _stop(self, tx: Connection, about: str, by: WarningIssued) -> None:
         """Nothing of the old warning goes out any more and its open paths end; who may have got it is told by a job."""
+        await hold(tx, f"plan:{about}")  # a page or rung under way is waited for, a later one sees the end
         now = self._platform.clock.now()
         ending = "superseded" if by.kind == "update" else "cancelled"
         state = SendState.SUPERSEDED if by.kind == "update" else SendState.CANCELLED
@@ -163,6 +164,7 @@ class Handlers:
         self._wake()
 
     async def _page(self, tx: Connection, message: AudienceFound) -> None:
+        await hold(tx, f"plan:{message.warning_id}", shared=True)
         ctx = await self._contexts.of(tx, message.warning_id)
         if ctx is None:
             raise Busy(f"page {message.page} came before its warning {message.warning_id}")
@@ -197,7 +199,7 @@ class Handlers:
             if opened["ending"]:
                 deltas.person(who.profile.key, f"ended:{opened['ending']}")
             paths.append(opened)
-        await insert_new(tx, store.path, paths)
+        await insert_all(tx, store.path, paths)
         await put(tx, ctx, rows, deltas, profile_of, self._platform.settings.plane)
 
     def _first(self, ctx: Context, who: Person, now: float, stopped: bool) -> dict[str, Any]:
@@ -242,7 +244,8 @@ class Handlers:
 
     async def _count(self, tx: Connection, ctx: Context, message: AudienceFound) -> None:
         """Pages are numbered: the audience is complete when all are in and their digest is the last page's."""
-        row = (await tx.execute(sa.select(store.warning).where(store.warning.c.warning_id == message.warning_id))).one()
+        mine = sa.select(store.warning).where(store.warning.c.warning_id == message.warning_id).with_for_update()
+        row = (await tx.execute(mine)).one()  # two routers count one after the other
         seen = int(row.digest_seen, 16) ^ int(digest_of(p.person_id for p in message.people), 16)
         values: dict[str, Any] = {"pages": row.pages + 1, "digest_seen": f"{seen:032x}"}
         last, total, digest = row.last_page, row.total, row.digest

@@ -47,7 +47,15 @@ async def put(
         elif there[1] != row["person_id"]:
             covers.append({"delivery_id": there[0], "person_id": row["person_id"]})
     new.sort(key=lambda r: str(r["delivery_id"]))
-    await insert_new(tx, delivery, new)
+    if await insert_new(tx, delivery, new) < len(new):
+        # a page of another router came first with the same phone: its message covers these people too
+        standing = await _shared(tx, new)
+        won = {delivery_id for delivery_id, _ in standing.values()}
+        for row in new:
+            delivery_id, person_id = standing[tuple(row[c] for c in UNIQUE)]
+            if delivery_id != row["delivery_id"] and person_id != row["person_id"]:
+                covers.append({"delivery_id": delivery_id, "person_id": row["person_id"]})
+        new = [row for row in new if row["delivery_id"] in won]
     for row in new:
         deltas.road(profile_of.get(row["person_id"], ""), row["road"], "planned")
     if covers:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.router import store
-from services.shared.db import Connection, upsert
+from services.shared.db import Connection, Each, Id, upsert
 from services.shared.ledger import Evidence, SendState, delivery
 
 PEOPLE = ("targeted", "delivered", "reached", "closed")
@@ -65,6 +65,12 @@ def bits_of(row: Any) -> int:
     return bits
 
 
+_TALLIED = Each(
+    lambda v: sa.update(delivery).where(delivery.c.delivery_id == v("d")).values(tallied=v("t")),
+    d=Id, t=sa.SmallInteger,
+)  # fmt: skip
+
+
 async def roads(tx: Connection, deltas: Deltas, rows: list[Any], profile_of: Mapping[str, str]) -> None:
     """Adds what these deliveries reached since they were last counted."""
     changed = []
@@ -75,11 +81,7 @@ async def roads(tx: Connection, deltas: Deltas, rows: list[Any], profile_of: Map
             for bit, rung in ROADS.items():
                 if new & bit:
                     deltas.road(profile_of.get(row.person_id, ""), row.road, rung)
-    if changed:
-        await tx.execute(
-            sa.update(delivery).where(delivery.c.delivery_id == sa.bindparam("d")).values(tallied=sa.bindparam("t")),
-            changed,
-        )
+    await _TALLIED.run(tx, changed)
 
 
 async def coverage(db: Connection, warning_id: str) -> dict[str, Any]:

@@ -1,16 +1,20 @@
-"""The one database: a write transaction at a time on SQLite, many on PostgreSQL, the same SQL on both.
+"""The one database: a write transaction at a time on SQLite, many on PostgreSQL, the same calls on both.
 
 SQLite: WAL, synchronous=FULL, BEGIN IMMEDIATE, one writer at a time in this process, and a lock file that a second
-serving process meets at start. A commit is shielded: a cancelled task cannot leave one half known.
+serving process meets at start. PostgreSQL: READ COMMITTED; what must not be done by two at once says so by `hold`;
+a batch is one statement over arrays (`unnest`), rows that are surely new come by COPY.
+A commit is shielded: a cancelled task cannot leave one half known.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,10 +46,24 @@ instance = sa.Table(
 )
 
 
+# The database is away, overloaded or took the other one of two that waited in a circle: the same work may be tried again.
+AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, OSError, TimeoutError)
+_TRY_AGAIN = frozenset({"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300", "25P03"})
+
+
+def may_be_tried_again(problem: BaseException) -> bool:
+    """Whether the fault was the database's and passes: nothing was committed, or nobody can know."""
+    if isinstance(problem, AWAY):
+        return True
+    if isinstance(problem, sa.exc.DBAPIError):
+        return problem.connection_invalidated or getattr(problem.orig, "sqlstate", "") in _TRY_AGAIN
+    return False
+
+
 class Database:
     """Opens transactions; knows nothing of tables."""
 
-    def __init__(self, url: str, *, synchronous: str = "FULL", readers: int = 4) -> None:
+    def __init__(self, url: str, *, synchronous: str = "FULL", readers: int = 4, name: str = "tocsin") -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self._write_lock = asyncio.Lock()
@@ -53,16 +71,23 @@ class Database:
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", synchronous, 1)
             self._reader = _sqlite_engine(url, "BEGIN", synchronous, readers)
         else:
-            self._writer = self._reader = create_async_engine(url, pool_pre_ping=True)
+            self._writer = _postgres_engine(url, name)
+            # a look at several tables sees them all at one moment, as on SQLite
+            self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Connection]:
         """A transaction that commits when the block ends and rolls back when it raises."""
-        if not self.is_sqlite:
-            async with self._writer.begin() as connection:
+        if self.is_sqlite:
+            async with self._write_lock, self._transaction() as connection:
                 yield connection
-            return
-        async with self._write_lock, self._writer.connect() as connection:
+        else:
+            async with self._transaction() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        async with self._writer.connect() as connection:
             transaction = await connection.begin()
             try:
                 yield connection
@@ -77,9 +102,22 @@ class Database:
         async with self._reader.connect() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[bool]:
+        """Whether no other process is at `name` just now; if so none begins it before the block ends.
+
+        Spares work and guards nothing: the lock goes with its connection.
+        """
+        if self.is_sqlite:
+            yield True
+            return
+        async with self._transaction() as connection:
+            await connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            yield bool(await connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_hashed(sa.literal(name))))))
+
     async def close(self) -> None:
         await self._writer.dispose()
-        if self._reader is not self._writer:
+        if self.is_sqlite:
             await self._reader.dispose()
 
 
@@ -117,12 +155,73 @@ def _sqlite_engine(url: str, begin: str, synchronous: str, size: int) -> AsyncEn
     return engine
 
 
+def _postgres_engine(url: str, name: str) -> AsyncEngine:
+    """Every wait has an end: a frozen server costs seconds, never a loop that stands still."""
+    return create_async_engine(
+        url,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 20,
+            "server_settings": {
+                "application_name": name,
+                "jit": "off",  # range queries over the ledger take 1 ms and 70 ms of compiling
+                "statement_timeout": "15000",
+                "idle_in_transaction_session_timeout": "15000",
+            },
+        },
+    )
+
+
+def _hashed(name: Any) -> sa.ColumnElement[int]:
+    return sa.func.hashtextextended(name, 0)
+
+
+async def hold(tx: Connection, *names: str, shared: bool = False) -> None:
+    """Until the end of the transaction nobody else holds any of `names` (or only others who share them).
+
+    Nothing on SQLite, which has one writer. Names are taken in one order, so that two never wait in a circle.
+    """
+    if tx.dialect.name == "sqlite" or not names:
+        return
+    await tx.execute(_HOLD_SHARED if shared else _HOLD, {"names": sorted(set(names))})
+
+
+_names = sa.func.unnest(sa.bindparam("names", type_=postgresql.ARRAY(sa.Text))).table_valued("name").render_derived()
+_HOLD = sa.select(sa.func.pg_advisory_xact_lock(_hashed(_names.c.name))).select_from(_names)
+_HOLD_SHARED = sa.select(sa.func.pg_advisory_xact_lock_shared(_hashed(_names.c.name))).select_from(_names)
+
+
 async def insert_new(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Inserts the rows that clash with no key or unique index; returns how many went in (-1 where the driver cannot say)."""
+    """Inserts the rows that clash with no key or unique index; returns how many went in."""
     if not rows:
         return 0
-    result = await tx.execute(_insert(tx, table).on_conflict_do_nothing(), list(rows))
+    if tx.dialect.name == "sqlite":
+        result = await tx.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
+    else:
+        statement = _given_insert(table, tuple(rows[0])).on_conflict_do_nothing()
+        result = await tx.execute(statement, _arrays(_types(table, rows), rows))
     return result.rowcount
+
+
+async def insert_all(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts rows that clash with nothing, by COPY where there is one: a clash is an error."""
+    if not rows:
+        return
+    if tx.dialect.name == "sqlite":
+        await tx.execute(sa.insert(table), list(rows))
+        return
+    names = tuple(rows[0])
+    raw = await tx.get_raw_connection()
+    if raw.driver_connection is None:
+        raise Broken("COPY needs a connection")
+    await tx.execute(sa.text("SELECT 1"))  # the transaction begins with the first statement, and COPY is none to it
+    bind = [_stored(table.c[name].type) for name in names]
+    records = [tuple(b(row[n]) if b else row[n] for n, b in zip(names, bind, strict=True)) for row in rows]
+    await raw.driver_connection.copy_records_to_table(table.name, records=records, columns=names)
 
 
 async def upsert(
@@ -137,14 +236,89 @@ async def upsert(
     """Inserts rows; where `key` is there already, replaces the `replace` columns and adds to the `add` columns."""
     if not rows:
         return
-    statement = _insert(tx, table)
+    key, replace, add = tuple(key), tuple(replace), tuple(add)
+    names = tuple(rows[0])
+    statement: Any = sqlite.insert(table) if tx.dialect.name == "sqlite" else _given_insert(table, names)
     new = statement.excluded
     changes = {name: new[name] for name in replace} | {name: table.c[name] + new[name] for name in add}
-    await tx.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changes), list(rows))
+    statement = statement.on_conflict_do_update(index_elements=list(key), set_=changes)
+    if tx.dialect.name == "sqlite":
+        await tx.execute(statement, list(rows))
+    else:  # one statement must not meet a row twice
+        await tx.execute(statement, _arrays(_types(table, rows), _merged(rows, key, add)))
 
 
-def _insert(tx: Connection, table: sa.Table) -> Any:
-    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+def _merged(rows: Sequence[Mapping[str, Any]], key: Sequence[str], add: Sequence[str]) -> list[Mapping[str, Any]]:
+    """The rows with one a key: of several the last stands, what is added is summed."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        name = tuple(row[k] for k in key)
+        before = found.get(name)
+        found[name] = dict(row) if before is None else {**row, **{a: before[a] + row[a] for a in add}}
+    return list(found.values())
+
+
+Value = Callable[[str], sa.ColumnElement[Any]]
+
+
+class Each:
+    """One UPDATE for many rows: `build` gets a function that stands for a value of the row in hand.
+
+    On PostgreSQL one statement a batch (a row must not name the same target twice), on SQLite one prepared statement.
+    """
+
+    def __init__(self, build: Callable[[Value], sa.Update], **types: Any) -> None:
+        self._types = {name: sa.types.to_instance(kind) for name, kind in types.items()}
+        self._one_by_one = build(lambda name: sa.bindparam(name, type_=self._types[name]))
+        given = _given(self._types)
+        self._at_once = build(lambda name: given[name])
+
+    async def run(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Executes it for the rows, of which each holds a value for every name."""
+        if not rows:
+            return
+        if tx.dialect.name == "sqlite":
+            await tx.execute(self._one_by_one, list(rows))
+        else:
+            await tx.execute(self._at_once, _arrays(self._types, rows))
+
+
+def _given(types: Mapping[str, Any]) -> dict[str, sa.ColumnElement[Any]]:
+    """Rows handed over as one array a column: a statement of one text whatever their number. JSON crosses as text."""
+    plain = {name: sa.Text() if isinstance(kind, sa.JSON) else kind for name, kind in types.items()}
+    arrays = [sa.bindparam(f"{name}_s", type_=postgresql.ARRAY(kind)) for name, kind in plain.items()]
+    names = [sa.column(name, kind) for name, kind in plain.items()]
+    given = sa.func.unnest(*arrays).table_valued(*names, name="given").render_derived()
+    return {
+        name: sa.cast(given.c[name], kind) if isinstance(kind, sa.JSON) else given.c[name]
+        for name, kind in types.items()
+    }
+
+
+def _types(table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: table.c[name].type for name in rows[0]}
+
+
+@cache
+def _given_insert(table: sa.Table, names: tuple[str, ...]) -> Any:
+    given = _given({name: table.c[name].type for name in names})
+    return postgresql.insert(table).from_select(list(names), sa.select(*given.values()))
+
+
+def _arrays(types: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {
+        f"{name}_s": [json.dumps(r[name]) for r in rows] if isinstance(kind, sa.JSON) else [r[name] for r in rows]
+        for name, kind in types.items()
+    }
+
+
+@cache
+def _stored(kind: Any) -> Any:
+    """What turns a value into what the driver takes, where COPY goes around the dialect that would."""
+    return kind.dialect_impl(_postgres).bind_processor(_postgres)
+
+
+_postgres: Any = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
 def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

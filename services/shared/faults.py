@@ -24,6 +24,9 @@ POINTS = (
     "after_cancel_commit",
 )
 
+# On the way over a broker; the embedded bus does not pass them.
+BROKER_POINTS = ("after_hint_claim", "after_publish", "after_confirm_noted", "before_ack", "after_ack")
+
 _point, _, _count = os.environ.get("TOCSIN_FAULT_AT", "").partition(":")
 _left = int(_count or 1)
 

@@ -7,9 +7,12 @@ An address is found again by its address_key, HMAC-SHA256(index key, normalised 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
+import tempfile
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -119,15 +122,25 @@ def public_id(public: bytes) -> str:
     return hashlib.sha256(public).hexdigest()[:16]
 
 
+def write_secret(path: Path, value: bytes) -> None:
+    """Makes a key file, whole or not at all; where another process was first, its file stays."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fd, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # 0600
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(value)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        Path(draft).unlink()
+
+
 def load_secret(path: Path, size: int = 32) -> bytes:
     """Reads a key file, making it (0600, random) where there is none; refuses one that others may read."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(os.urandom(size))
-            file.flush()
-            os.fsync(file.fileno())
+        write_secret(path, os.urandom(size))
     if path.stat().st_mode & 0o077:
         raise Broken(f"{path.name} can be read by others: run chmod 600 on it")
     secret = path.read_bytes()
@@ -137,10 +150,39 @@ def load_secret(path: Path, size: int = 32) -> bytes:
 
 
 class Keys:
-    """The key files of an installation: channels' private key, the index key, the key for MACs and cookies."""
+    """The key files of an installation, each read when it is needed: a process gets those its roles use and no other.
+
+    `private` channels alone; `public` (channels.pub, made from channels.key) and `index` registry and channels;
+    `mac`, for MACs and cookies, everybody.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self.private = load_secret(directory / "channels.key")
-        self.index = load_secret(directory / "index.key")
-        self.mac = load_secret(directory / "mac.key")
-        self.public = X25519PrivateKey.from_private_bytes(self.private).public_key().public_bytes_raw()
+        self._directory = directory
+
+    @cached_property
+    def private(self) -> bytes:
+        """Opens page keys."""
+        return load_secret(self._directory / "channels.key")
+
+    @cached_property
+    def public(self) -> bytes:
+        """Wraps page keys; where its file is missing it is made of the private one."""
+        path = self._directory / "channels.pub"
+        if path.exists() and not (self._directory / "channels.key").exists():
+            return load_secret(path)
+        made = X25519PrivateKey.from_private_bytes(self.private).public_key().public_bytes_raw()
+        if not path.exists():
+            write_secret(path, made)
+        if load_secret(path) != made:
+            raise Broken("channels.pub does not belong to channels.key: delete channels.pub, it is made again")
+        return made
+
+    @cached_property
+    def index(self) -> bytes:
+        """Names addresses."""
+        return load_secret(self._directory / "index.key")
+
+    @cached_property
+    def mac(self) -> bytes:
+        """Signs links, cookies and callbacks."""
+        return load_secret(self._directory / "mac.key")

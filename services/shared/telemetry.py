@@ -1,17 +1,36 @@
-"""Logs: structlog, one JSON line per unit of work, and a second line of defence against personal data in them."""
+"""Logs, spans and counts: one line per unit of work, ids only, and a second line of defence against personal data.
+
+Logs are structlog, JSON where nobody watches. Spans go out only where the extra `otel` is installed and
+OTEL_EXPORTER_OTLP_ENDPOINT is set; they carry ids and names of ours, never an address, a text or an error's words.
+Counts are this process's own and are read by /metrics.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import logging
+import os
 import re
 import sys
-from collections.abc import MutableMapping
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import structlog
+from aiohttp import web
 
 _PHONE = re.compile(r"(?<![\w.])\+?\d[\d \-]{7,}\d(?![\w.])")
 _ALLOWED_NUMBERS = frozenset({"timestamp", "port", "pid"})
+_QUIET = frozenset({"/livez", "/readyz", "/metrics"})  # asked every few seconds, by machines
+_CLIENT_GONE = 499  # no status of HTTP's: the caller hung up before the answer
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+log = structlog.get_logger("http")
+sends: Counter[tuple[str, str]] = Counter()  # (driver, outcome) > attempts
+requests: defaultdict[tuple[str, str, int], list[float]] = defaultdict(lambda: [0, 0.0])  # > number, seconds in all
 
 
 def _mask(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -42,3 +61,145 @@ def configure(level: str = "INFO", *, pretty: bool | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     for noisy in ("twilio.http_client", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)  # they would log numbers in URLs
+
+
+@web.middleware
+async def canonical_line(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """One line, one span and one count a request: method, route pattern, status, seconds.
+
+    The pattern and never the path, and no query: a path holds tokens that open lists and answer pages. Put it first
+    among the middlewares, so that it sees the status that goes out.
+    """
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "-"
+    method = request.method if request.method in _METHODS else "other"
+    status, begun = 500, time.monotonic()
+    with _request_span(f"{method} {route}") as note:
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        except web.HTTPException as answer:
+            status = answer.status
+            raise
+        except asyncio.CancelledError:
+            status = _CLIENT_GONE
+            raise
+        finally:
+            seconds = time.monotonic() - begun
+            counted = requests[method, route, status]
+            counted[0] += 1
+            counted[1] += seconds
+            note(method, route, status)
+            say = log.debug if route in _QUIET and status < 400 else log.info
+            say("request", method=method, route=route, status=status, seconds=round(seconds, 4))
+
+
+def sent(driver: str, outcome: str) -> None:
+    """Counts one attempt of a driver by its outcome."""
+    sends[driver, outcome] += 1
+
+
+# ---- spans
+
+_tracer: Any = None
+_OFF: AbstractContextManager[None] = nullcontext()
+
+
+def configure_tracing(service: str) -> bool:
+    """Sends spans to OTEL_EXPORTER_OTLP_ENDPOINT under the name tocsin-<service>; whether it does.
+
+    The variables of OpenTelemetry hold (OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER, ...).
+    """
+    if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        return False
+    try:
+        sdk = importlib.import_module("opentelemetry.sdk.trace")
+        export = importlib.import_module("opentelemetry.sdk.trace.export")
+        resources = importlib.import_module("opentelemetry.sdk.resources")
+        otlp = importlib.import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    except ImportError as missing:
+        log.warning("no_traces", missing=missing.name, do="pip install 'tocsin[otel]'")
+        return False
+    provider = sdk.TracerProvider(resource=resources.Resource.create({"service.name": f"tocsin-{service}"}))
+    provider.add_span_processor(export.BatchSpanProcessor(otlp.OTLPSpanExporter()))
+    trace_to(provider)
+    return True
+
+
+def trace_to(provider: Any | None) -> None:
+    """Spans go to this OpenTelemetry provider from now on; None ends it."""
+    global _tracer
+    _tracer = provider.get_tracer("tocsin") if provider is not None else None
+
+
+def span(
+    name: str,
+    *,
+    warning_id: str = "",
+    msg_id: str = "",
+    delivery_id: str = "",
+    consumer: str = "",
+    topic: str = "",
+    driver: str = "",
+    tier: int = 0,
+) -> AbstractContextManager[None]:
+    """The time of one unit of work (a message handled, a send); costs nothing where no spans go out.
+
+    What may be said of it are these ids and names and nothing else: there is no parameter for an address.
+    """
+    if _tracer is None:
+        return _OFF
+    said: dict[str, str | int] = {
+        "tocsin.warning_id": warning_id, "tocsin.msg_id": msg_id, "tocsin.delivery_id": delivery_id,
+        "tocsin.consumer": consumer, "tocsin.topic": topic, "tocsin.driver": driver, "tocsin.tier": tier,
+    }  # fmt: skip
+    return _span(name, {key: value for key, value in said.items() if value})
+
+
+@contextmanager
+def _span(name: str, attributes: dict[str, str | int]) -> Iterator[None]:
+    with _recorded(name, attributes):
+        yield
+
+
+@contextmanager
+def _request_span(name: str) -> Iterator[Callable[[str, str, int], None]]:
+    """Gives the function that says how the request ended."""
+    if _tracer is None:
+        yield lambda method, route, status: None
+        return
+    with _recorded(name, {}) as current:
+
+        def note(method: str, route: str, status: int) -> None:
+            current.set_attribute("http.request.method", method)
+            current.set_attribute("http.route", route)
+            current.set_attribute("http.response.status_code", status)
+            if status >= 500:
+                _failed(current)
+
+        yield note
+
+
+@contextmanager
+def _recorded(name: str, attributes: dict[str, str | int]) -> Iterator[Any]:
+    """A span whose error is the exception's name: its words may quote what somebody sent."""
+    with _tracer.start_as_current_span(
+        name, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as current:
+        try:
+            yield current
+        except web.HTTPException:
+            raise  # an answer, not an error: its status says which
+        except BaseException as problem:
+            _failed(current)
+            current.set_attribute("error.type", type(problem).__name__)
+            raise
+
+
+def _failed(current: Any) -> None:
+    from opentelemetry.trace import Status, StatusCode
+
+    current.set_status(Status(StatusCode.ERROR))

@@ -64,6 +64,7 @@ class Verdict:
     lost: int = 0
     doubled: int = 0
     ambiguous: int = 0
+    ambiguous_to_people: int = 0  # the broadcast to the area goes out before the first page is there
 
 
 async def judge(case: Case) -> Verdict:
@@ -74,6 +75,7 @@ async def judge(case: Case) -> Verdict:
         deliveries = db.execute("SELECT * FROM delivery").fetchall()
         verdict.deliveries = len(deliveries)
         verdict.ambiguous = sum(d["ambiguous"] for d in deliveries)
+        verdict.ambiguous_to_people = sum(d["ambiguous"] for d in deliveries if d["addressee_kind"] != "area")
         _lost(db, case, verdict)
         _explained(db, case, verdict)
         _states(db, deliveries, case, verdict)

@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from services.run import Embedded, build
+from services.run import Node, build
 from services.shared.clock import StepClock
 from services.shared.settings import Settings
 from services.sim.world import World
@@ -28,7 +28,7 @@ HORIZON_S = 6 * 3600.0
 class Stepped:
     """One warning under way; `until` moves time on."""
 
-    embedded: Embedded
+    embedded: Node
     world: World
     clock: StepClock
     file: Path

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from services.demo import run_demo
-from services.run import Embedded
+from services.run import Node
 from services.shared.ledger import SendState
 from tests.faults.checker import NEVER_SENT, Case, judge
 from tests.faults.harness import ALERT, JUDGE
@@ -28,7 +28,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Case:
     file = tmp_path_factory.mktemp("sound") / "tocsin.db"
     warnings: list[str] = []
 
-    async def keep(embedded: Embedded, warning_id: str) -> None:
+    async def keep(embedded: Node, warning_id: str) -> None:
         warnings.append(warning_id)
         source = embedded.platform.settings.data_dir / "tocsin.db"
         with contextlib.closing(sqlite3.connect(source)) as db, contextlib.closing(sqlite3.connect(file)) as copy:

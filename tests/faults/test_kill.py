@@ -26,7 +26,7 @@ NTH = {
     "before_callback_commit": 9, "after_callback_commit": 9, "before_evidence_commit": 9, "after_evidence_commit": 9,
     "before_deadline_commit": 2, "after_deadline_commit": 2,
 }  # fmt: skip
-BEFORE_ANY_SEND = ("after_ingest_commit", "before_page_commit", "after_page_commit", "before_plan_commit")
+BEFORE_ANYBODY_IS_SENT_TO = ("after_ingest_commit", "before_page_commit", "after_page_commit", "before_plan_commit")
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ async def test_nobody_is_lost_and_nothing_doubled_where_the_server_is_killed(
     table.append(Line(point, verdict, max(run.recovered_s)))
     assert [] == verdict.findings, words
     assert (0, 0) == (found["open"], found["unexplained"]), words
-    if point in BEFORE_ANY_SEND:
-        assert 0 == verdict.ambiguous
+    if point in BEFORE_ANYBODY_IS_SENT_TO:
+        assert 0 == verdict.ambiguous_to_people

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from services.run import Embedded, build
+from services.run import Node, build
 from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import StepClock
 from services.shared.settings import Settings
@@ -27,7 +27,7 @@ SQUARE = "30.0,103.0 30.0,103.1 30.1,103.1 30.1,103.0 30.0,103.0"
 class Office:
     """`post` takes a CAP document in; `get` and `ask` are plain requests. Answers are (status, JSON or bytes)."""
 
-    embedded: Embedded
+    embedded: Node
     clock: StepClock
     session: aiohttp.ClientSession
     url: str

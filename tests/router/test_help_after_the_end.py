@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.demo import run_demo
 from services.router import report, store
-from services.run import Embedded
+from services.run import Node
 from services.shared.auth import ACTIONS, create_key
 from services.shared.ledger import delivery
 from services.shared.tier import Tier
@@ -22,7 +22,7 @@ async def test_help_after_closed_opens_the_path_again() -> None:
     """Somebody who said 'leaving' and was closed asks for help by the answer page: open, case, door at once."""
     seen: dict[str, Any] = {}
 
-    async def inspect(embedded: Embedded, warning_id: str) -> None:
+    async def inspect(embedded: Node, warning_id: str) -> None:
         platform = embedded.platform
         async with platform.database.read() as db:
             before = await report.coverage(db, warning_id)

@@ -95,7 +95,7 @@ def test_the_registry_seals_and_cannot_open(tmp_path: Path) -> None:
         stranger.learn(sealer.key_id, sealer.wrapped)
     (tmp_path / "keys" / "channels.key").chmod(0o644)
     with pytest.raises(Broken, match="chmod 600"):
-        Keys(tmp_path / "keys")
+        _ = Keys(tmp_path / "keys").private
 
 
 def test_one_number_is_one_address() -> None:

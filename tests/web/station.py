@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from services.gateway.incoming import from_cap
 from services.registry.sample import import_community, mint
-from services.run import Embedded, build
+from services.run import Node, build
 from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import StepClock
 from services.shared.ledger import answer_log, delivery, warning_state
@@ -33,7 +33,7 @@ SEED = 11
 class Station:
     """The running system: `url`, a key that may do everything and one that may only read."""
 
-    embedded: Embedded
+    embedded: Node
     world: World
     clock: StepClock
     url: str
@@ -154,7 +154,7 @@ async def station(
     if not officers:
         world.officers.got_link = lambda worker, link: None  # type: ignore[method-assign]
     os.environ.update(world.environment)
-    embedded: Embedded | None = None
+    embedded: Node | None = None
     try:
         with tempfile.TemporaryDirectory(prefix="tocsin-web-") as folder:
             settings = Settings(

@@ -267,6 +267,9 @@ def upgrade() -> None:
         sa.Column("msg_id", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("consumer", "msg_id", name=op.f("pk_inbox")),
     )
+    with op.batch_alter_table("inbox", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_inbox_msg_id"), ["msg_id"], unique=False)
+
     op.create_table(
         "instance",
         sa.Column("name", sa.String(length=40), nullable=False),
@@ -282,11 +285,25 @@ def upgrade() -> None:
         sa.Column("tier", sa.SmallInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False, comment="wall"),
-        sa.Column("tries", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.Column("not_before", sa.Float(), server_default="0", nullable=False, comment="wall; after a failed try"),
+        sa.Column(
+            "tries", sa.JSON(), server_default="{}", nullable=False, comment="consumer > how it fared, see Tried"
+        ),
+        sa.Column(
+            "not_before", sa.Float(), server_default="0", nullable=False, comment="wall; after a failed try, or leased"
+        ),
+        sa.Column("published_at", sa.Float(), nullable=True, comment="wall; when a broker confirmed the hint to it"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("msg_id", name=op.f("uq_outbox_msg_id")),
     )
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_outbox_unpublished",
+            ["tier", "id"],
+            unique=False,
+            sqlite_where=sa.text("published_at IS NULL"),
+            postgresql_where=sa.text("published_at IS NULL"),
+        )
+
     op.create_table(
         "page_key",
         sa.Column("key_id", sa.String(length=32), nullable=False),
@@ -450,7 +467,7 @@ def upgrade() -> None:
         sa.Column("warning_id", sa.String(length=32), nullable=False, comment="the ending or update that speaks"),
         sa.Column("about_id", sa.String(length=32), nullable=False, comment="the warning whose receivers it speaks to"),
         sa.Column("kind", sa.String(length=12), nullable=False),
-        sa.Column("done", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("done", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("warning_id", "about_id", name=op.f("pk_router_job")),
     )
     op.create_table(
@@ -536,7 +553,7 @@ def upgrade() -> None:
         sa.Column("total", sa.Integer(), server_default="-1", nullable=False),
         sa.Column("digest", sa.String(length=32), server_default="", nullable=False),
         sa.Column("digest_seen", sa.String(length=32), server_default="0", nullable=False),
-        sa.Column("complete", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("complete", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("area_left_out", sa.JSON(), nullable=False, comment="area-wide road > why it was not used"),
         sa.Column("unresolved", sa.JSON(), nullable=False, comment="geocodes no table knows"),
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_router_warning")),
@@ -680,8 +697,18 @@ def downgrade() -> None:
     op.drop_table("registry_cell_count")
     op.drop_table("registry_area")
     op.drop_table("page_key")
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_outbox_unpublished",
+            sqlite_where=sa.text("published_at IS NULL"),
+            postgresql_where=sa.text("published_at IS NULL"),
+        )
+
     op.drop_table("outbox")
     op.drop_table("instance")
+    with op.batch_alter_table("inbox", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_inbox_msg_id"))
+
     op.drop_table("inbox")
     with op.batch_alter_table("gateway_reference", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_gateway_reference_identifier"))

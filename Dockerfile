@@ -1,0 +1,31 @@
+# Tocsin as an image: packages by hash from requirements.lock, run by nobody in particular, on a file system that is only read.
+FROM python:3.11.15-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
+WORKDIR /src
+RUN python -m venv /opt/tocsin
+# Wheels only: a source archive would run a build that no hash covers.
+COPY requirements.lock ./
+RUN /opt/tocsin/bin/pip install --require-hashes --only-binary :all: -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY services ./services
+# Compiled now, as nothing can be written later; the build backend and pip stay behind.
+RUN /opt/tocsin/bin/pip install --no-deps --no-build-isolation . \
+    && /opt/tocsin/bin/python -m pip uninstall --yes setuptools pip \
+    && python -m compileall -q --invalidation-mode unchecked-hash /opt/tocsin/lib
+
+FROM python:3.11.15-slim-bookworm
+RUN python -m pip uninstall --yes --root-user-action=ignore setuptools wheel pip \
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/tocsin
+COPY --from=build /opt/tocsin /opt/tocsin
+ENV PATH=/opt/tocsin/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    TOCSIN_HOST=0.0.0.0 \
+    TOCSIN_DATA_DIR=/var/lib/tocsin
+USER 10001:10001
+WORKDIR /var/lib/tocsin
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["tocsin", "ready"]
+ENTRYPOINT ["tocsin"]
+CMD ["serve"]

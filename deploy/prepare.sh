@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Makes what docker-compose.yml needs before the first start: keys, passwords, folders. Never overwrites: a key lost is a register lost.
+set -euo pipefail
+cd "${1:-$(dirname "$0")}"
+umask 077
+mkdir -p secrets state/caddy
+plane=${TOCSIN_PLANE:-live}
+case $plane in live | drill) ;; *) echo "prepare: TOCSIN_PLANE=$plane: give live or drill" >&2; exit 2 ;; esac
+command -v openssl >/dev/null || { echo "prepare: please install openssl and come back" >&2; exit 1; }
+
+# make NAME UID [COMMAND...]: a file with what the command prints, readable by the user that needs it.
+make() {
+  local name=$1 uid=$2
+  shift 2
+  if [ ! -e "secrets/$name" ]; then
+    "$@" >"secrets/.$name"
+    mv "secrets/.$name" "secrets/$name"
+    echo "prepare: made secrets/$name"
+  fi
+  chmod 0400 "secrets/$name"
+  if [ "$(id -u)" = 0 ]; then chown "$uid:$uid" "secrets/$name"; fi
+}
+password() { openssl rand -hex 24; }
+# An X25519 private key is 32 octets; openssl wants them in PKCS #8 and answers a public key whose last 32 octets are it.
+public_key() {
+  { printf '\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x6e\x04\x22\x04\x20'; cat secrets/channels.key; } |
+    openssl pkey -inform DER -pubout -outform DER | tail -c 32
+}
+broker_user() {
+  printf 'default_user = tocsin\ndefault_pass = %s\ndefault_vhost = tocsin-%s\n' "$(password)" "$plane"
+}
+database_url() { printf 'postgresql+asyncpg://tocsin:%s@postgres:5432/tocsin' "$(cat secrets/postgres_password)"; }
+amqp_url() {
+  printf 'amqp://tocsin:%s@rabbitmq:5672/%s' \
+    "$(sed -n 's/^default_pass = //p' secrets/rabbitmq_user.conf)" "$(sed -n 's/^default_vhost = //p' secrets/rabbitmq_user.conf)"
+}
+
+make mac.key 10001 openssl rand 32
+make index.key 10001 openssl rand 32
+make channels.key 10001 openssl rand 32
+make channels.pub 10001 public_key
+make postgres_password 999 password
+make rabbitmq_user.conf 100 broker_user
+make tocsin_database_url 10001 database_url
+make tocsin_amqp_url 10001 amqp_url
+make tocsin_twilio_auth_token 10001 true # empty: fill it in, or leave the road unused
+make tocsin_smtp_password 10001 true
+if [ "$(id -u)" = 0 ]; then
+  chown 10001:10001 state/caddy
+  chmod 0711 secrets state # their users come through; who else does finds nothing to read
+else
+  echo "prepare: run as root, so that each file belongs to the user of its container (10001, postgres 999, rabbitmq 100)" >&2
+fi
+echo "prepare: ready; keep a copy of secrets/*.key away from this machine and from the database's backup"

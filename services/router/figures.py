@@ -1,0 +1,67 @@
+"""What an operator watches of the router's tables, from the tallies: people with no path, open paths, calls for help."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.router import store
+from services.shared.db import Connection
+from services.shared.figures import Figure, Values, by_tier
+from services.shared.ledger import warning_state
+
+
+async def _people(db: Connection) -> dict[int, dict[str, float]]:
+    """Of warnings in force, by tier: people announced by the registry, targeted (they have a path), ended."""
+    live = (warning_state.c.state == "active", warning_state.c.kind != "ending")
+    found: dict[int, dict[str, float]] = {}
+    counted = await db.execute(
+        sa.select(warning_state.c.warning_id, warning_state.c.tier, store.tally.c.rung, sa.func.sum(store.tally.c.n))
+        .join(store.tally, store.tally.c.warning_id == warning_state.c.warning_id)
+        .where(*live, store.tally.c.road == "")
+        .group_by(warning_state.c.warning_id, warning_state.c.tier, store.tally.c.rung)
+    )
+    targeted: dict[str, float] = {}
+    for warning_id, tier, rung, n in counted.all():
+        sums = found.setdefault(tier, {"targeted": 0.0, "ended": 0.0, "no_path": 0.0})
+        if rung == "targeted":
+            sums["targeted"] += n
+            targeted[warning_id] = n
+        elif rung.startswith("ended:"):
+            sums["ended"] += n
+    announced = await db.execute(
+        sa.select(warning_state.c.warning_id, warning_state.c.tier, store.warning.c.total)
+        .join(store.warning, store.warning.c.warning_id == warning_state.c.warning_id)
+        .where(*live, store.warning.c.total >= 0)
+    )
+    for warning_id, tier, total in announced.all():
+        sums = found.setdefault(tier, {"targeted": 0.0, "ended": 0.0, "no_path": 0.0})
+        sums["no_path"] += max(0.0, total - targeted.get(warning_id, 0.0))
+    return found
+
+
+async def open_paths(db: Connection, now: float) -> Values:
+    """People of warnings in force whose path has no ending yet."""
+    return by_tier({tier: sums["targeted"] - sums["ended"] for tier, sums in (await _people(db)).items()})
+
+
+async def no_path(db: Connection, now: float) -> Values:
+    """People the registry announced, under a warning in force, who have no path."""
+    return by_tier({tier: sums["no_path"] for tier, sums in (await _people(db)).items()})
+
+
+async def help_open(db: Connection, now: float) -> Values:
+    """Calls for help that are not closed, by whether somebody has taken them."""
+    rows = await db.execute(
+        sa.select(store.case.c.owner != "", sa.func.count())
+        .where(store.case.c.closed_at.is_(None))
+        .group_by(store.case.c.owner != "")
+    )
+    found: dict[tuple[str, ...], float] = {("yes",): 0.0, ("no",): 0.0}
+    return found | {("yes" if owned else "no",): float(n) for owned, n in rows.all()}
+
+
+FIGURES = (
+    Figure("tocsin_open_paths", "People of warnings in force whose path has not ended", ("tier",), open_paths),
+    Figure("tocsin_no_path", "People announced for a warning in force who have no path", ("tier",), no_path),
+    Figure("tocsin_help_open", "Calls for help not closed, by whether somebody owns them", ("owned",), help_open),
+)

@@ -1,0 +1,391 @@
+"""Tocsin as its users run it: a register of N people, `tocsin serve`, one warning by HTTP, until all are recorded.
+
+A register is made once for a number of people and copied for each run. Everybody in it has one phone that takes texts
+and no needs, so that N people are N deliveries are N messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+
+from services import migrations
+from services.registry.imports import import_people, person_id_of
+from services.registry.needs import ContactIn, PersonIn
+from services.shared.auth import ACTIONS, create_key
+from services.shared.db import Database, check_plane
+from services.shared.sealing import Keys
+from services.shared.tier import Tier
+from tests.bench.provider import ACCOUNT, SENDER, TOKEN
+from tests.servers.postgres import Postgres
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ("gateway", "registry", "router", "channels")
+SOUTH, WEST, SIDE = 30.0, 103.0, 0.2  # degrees: a town of some 20 km
+STALL_S = 60.0
+START_S = 30.0
+
+
+class BenchFault(RuntimeError):
+    """A run that did not do the whole work measures nothing."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """An installation: its folder (keys; with SQLite the database), its database and broker, a key to its API."""
+
+    folder: Path
+    key: str
+    database_url: str = ""
+    amqp_url: str = ""
+    name: str = ""  # of its database, for the server
+
+    @property
+    def distributed(self) -> bool:
+        return bool(self.amqp_url)
+
+
+def number_of(n: int) -> str:
+    """The n-th phone; the country code was never given out."""
+    return f"+999{n:08d}"
+
+
+def people(count: int) -> Iterator[PersonIn]:
+    """Adults without needs, each with one phone, all over the town; the same at every call."""
+    chance = random.Random(7)
+    for n in range(count):
+        yield PersonIn(
+            person_id=person_id_of("bench", str(n)),
+            call_name=f"Resident {n}",
+            birth_year=1980,
+            languages=("en",),
+            lat=round(SOUTH + chance.random() * SIDE, 6),
+            lon=round(WEST + chance.random() * SIDE, 6),
+            contacts=(ContactIn(kind="sms", address=number_of(n), verified=True),),
+        )
+
+
+def make_home(folder: Path, count: int, server: Postgres | None = None) -> Home:
+    """A migrated database with `count` people and an API key: SQLite in the folder, or one of the server's."""
+    name = f"people_{count}" if server else ""
+    database_url = server.database(name) if server else ""
+
+    async def fill() -> str:
+        folder.mkdir(parents=True)
+        url = database_url or f"sqlite+aiosqlite:///{folder / 'tocsin.db'}"
+        await asyncio.to_thread(migrations.upgrade, url)
+        database = Database(url)
+        await check_plane(database, "live")
+        key = await create_key(
+            database,
+            name="Bench County",
+            label="bench",
+            actions=ACTIONS,
+            max_tier=Tier.RED,
+            area="",
+            senders=[],
+            events=[],
+        )
+        report = await import_people(
+            database, Keys(folder / "keys"), people(count), year=2026, actor="bench", fictional=True
+        )
+        await database.close()
+        if report.read != count:
+            raise BenchFault(f"{report.read} of {count} people went into the register: {report.issues[:3]}")
+        return key
+
+    home = Home(folder, asyncio.run(fill()), database_url, name=name)
+    if database_url:
+        with psycopg.connect(database_url.replace("+asyncpg", ""), autocommit=True) as db:
+            db.execute("VACUUM ANALYZE")  # as a register that has stood there for a while
+    return home
+
+
+def copied(home: Home, to: Path, server: Postgres | None = None, amqp_url: str = "") -> Home:
+    """The same installation again, untouched by earlier runs."""
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.copytree(home.folder, to)
+    if not home.database_url:
+        return replace(home, folder=to)
+    assert server is not None
+    url = server.database("run", like=home.name)
+    return replace(home, folder=to, database_url=url, amqp_url=amqp_url)
+
+
+def warning(identifier: str, *, tier: str = "orange", side: float = SIDE) -> dict[str, Any]:
+    """A warning for the town, or for a square at its corner, as a sender's system posts it."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    n, e, s, w = SOUTH + side + 0.001, WEST + side + 0.001, SOUTH - 0.001, WEST - 0.001
+    return {
+        "identifier": identifier,
+        "sender": "bench@example.org",
+        "sent": now.isoformat(),
+        "expires": (now + timedelta(hours=6)).isoformat(),
+        "tier": tier,
+        "hazard": "flash_flood",
+        "respond": "evacuate",
+        "texts": {
+            "en": {
+                "source": "City Civil Protection",
+                "hazard": "Flash flood warning until 21:00",
+                "place": "Riverside ward",
+                "action": "Move to higher ground now and do not drive through water.",
+            }
+        },
+        "area": {"type": "Polygon", "coordinates": [[[w, s], [e, s], [e, n], [w, n], [w, s]]]},
+    }
+
+
+@dataclass
+class Tocsin:
+    """Its processes on one installation, sending through the stand-in at `provider` (a port)."""
+
+    home: Home
+    provider: int
+    concurrency: int = 50
+    more: Mapping[str, str] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+
+    def __enter__(self) -> Tocsin:
+        roles = ROLES if self.home.distributed else ("tocsin",)
+        self.ports = dict(zip(roles, _free_ports(len(roles)), strict=True))
+        callbacks = self.ports["channels" if self.home.distributed else "tocsin"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
+            "TOCSIN_DATA_DIR": str(self.home.folder),
+            "TOCSIN_DATABASE_URL": self.home.database_url,
+            "TOCSIN_AMQP_URL": self.home.amqp_url,
+            "TOCSIN_LOG_LEVEL": "WARNING",
+            "TOCSIN_PUBLIC_URL": f"http://127.0.0.1:{callbacks}",
+            "TOCSIN_TWILIO_BASE_URL": f"http://127.0.0.1:{self.provider}",
+            "TOCSIN_TWILIO_ACCOUNT_SID": ACCOUNT,
+            "TOCSIN_TWILIO_AUTH_TOKEN": TOKEN,
+            "TOCSIN_TWILIO_FROM_NUMBER": SENDER,
+            "TOCSIN_TWILIO_CONCURRENCY": str(self.concurrency),
+        }
+        environment |= self.more
+        for role in roles:
+            command = [sys.executable, "-m", "services", "serve", *([role] if self.home.distributed else [])]
+            log: IO[bytes] = (self.home.folder / f"{role}.log").open("wb")
+            self.processes[role] = subprocess.Popen(
+                command, cwd=ROOT, env=environment | {"TOCSIN_PORT": str(self.ports[role])}, stdout=log, stderr=log
+            )
+            log.close()
+        try:
+            self._wait_listening()
+        except BenchFault:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self.processes.values()]
+
+    def stop(self) -> None:
+        """In order, as an operator would; by force after 20 s."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def release(self, body: dict[str, Any]) -> str:
+        """Posts the warning; its id, once it is on disk and active."""
+        port = self.ports.get("gateway") or self.ports["tocsin"]
+        answer = _http(port, "POST", "/api/v1/warnings", body, {"Authorization": f"Bearer {self.home.key}"})
+        if answer["state"] != "active":
+            raise BenchFault(f"the warning is {answer['state']}: {answer['notes']}")
+        return str(answer["warning_id"])
+
+    def check_alive(self) -> None:
+        """A process that ended has said why in its log."""
+        for role, process in self.processes.items():
+            if process.poll() is not None:
+                log = (self.home.folder / f"{role}.log").read_text(errors="replace")
+                raise BenchFault(f"{role} ended with {process.returncode}:\n{log[-2000:]}")
+
+    def _wait_listening(self) -> None:
+        until = time.monotonic() + START_S
+        for port in self.ports.values():
+            while True:
+                self.check_alive()
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    break
+                except OSError:
+                    if time.monotonic() > until:
+                        raise BenchFault(f"nobody listens on {port} after {START_S} s") from None
+                    time.sleep(0.05)
+
+
+class Look:
+    """A connection beside the running server, to count; read only."""
+
+    def __init__(self, home: Home) -> None:
+        self._pg = (
+            psycopg.connect(home.database_url.replace("+asyncpg", ""), autocommit=True) if home.database_url else None
+        )
+        self._lite = None if self._pg else sqlite3.connect(f"file:{home.folder / 'tocsin.db'}?mode=ro", uri=True)
+
+    def number(self, query: str, *values: object) -> int:
+        """The one number a query finds (`?` stands for a value), 0 where it finds nothing."""
+        if self._pg is not None:
+            row = self._pg.execute(query.replace("?", "%s").encode(), values).fetchone()
+        else:
+            assert self._lite is not None
+            row = self._lite.execute(query, values).fetchone()
+        return int(row[0] or 0) if row else 0
+
+    def accepted(self, warning_id: str) -> int:
+        """Deliveries that the ledger has as accepted, or further."""
+        return self.number(
+            "SELECT count(*) FROM delivery WHERE warning_id = ? AND send_state IN ('accepted', 'delivered')", warning_id
+        )
+
+    def counted(self, warning_id: str) -> int:
+        """How many of them the coverage page shows."""
+        return self.number(
+            "SELECT sum(n) FROM router_tally WHERE warning_id = ? AND road = 'sms' AND rung = 'accepted'", warning_id
+        )
+
+    def close(self) -> None:
+        for connection in (self._pg, self._lite):
+            if connection is not None:
+                connection.close()
+
+
+def wait_until(done: Any, progress: Any, server: Tocsin | None = None, *, every_s: float = 0.05) -> None:
+    """Until `done()`; BenchFault where `progress()` has not changed for a minute."""
+    last, since = progress(), time.monotonic()
+    while not done():
+        time.sleep(every_s)
+        if server is not None:
+            server.check_alive()
+        now = progress()
+        if now != last:
+            last, since = now, time.monotonic()
+        elif time.monotonic() - since > STALL_S:
+            raise BenchFault(f"nothing has moved for {STALL_S:.0f} s at {now}")
+
+
+def _http(
+    port: int, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, timeout: float = 600
+) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(  # noqa: S310  loopback
+        f"http://127.0.0.1:{port}{path}",
+        data=data,
+        method=method,
+        headers={"Content-Type": "application/json", **(headers or {})},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
+            return json.loads(answer.read() or b"{}")
+    except urllib.error.HTTPError as refused:
+        raise BenchFault(f"{method} {path}: {refused.code} {refused.read().decode()[:400]}") from refused
+
+
+def _free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(one.getsockname()[1]) for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+class Standin:
+    """The provider's process (`tests.bench.provider`)."""
+
+    def __init__(self, latency_s: float) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.provider", str(latency_s)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,  # closes when we end, and it with it
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+        self.pid = self._process.pid
+
+    def __enter__(self) -> Standin:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+    def reset(self) -> None:
+        """Forgets every message."""
+        _http(self.port, "POST", "/reset")
+
+    def count(self) -> dict[str, int]:
+        """accepts, numbers, most (accepts of one number)."""
+        found: dict[str, int] = _http(self.port, "GET", "/count")
+        return found
+
+    def times(self) -> dict[str, float]:
+        """Number > wall time its first message was accepted."""
+        found: dict[str, float] = _http(self.port, "GET", "/times")
+        return found
+
+    def call_back(self, status: str, connections: int) -> dict[str, float]:
+        """Tells the status of every message accepted; told, seconds, bad."""
+        found: dict[str, float] = _http(self.port, "POST", "/callbacks", {"status": status, "connections": connections})
+        return found
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One warning sent: seconds until all were accepted and recorded, and until they were counted for the page."""
+
+    warning_id: str
+    recorded_s: float
+    counted_s: float
+
+
+def send_all(server: Tocsin, provider: Standin, count: int, identifier: str, **words: Any) -> Sent:
+    """Releases one warning to `count` people and waits; BenchFault where one got none or two."""
+    look = Look(server.home)
+    begun = time.perf_counter()
+    warning_id = server.release(warning(identifier, **words))
+    accepts = lambda: provider.count()["accepts"]  # noqa: E731
+    wait_until(lambda: accepts() >= count, accepts, server)
+    recorded = lambda: look.accepted(warning_id)  # noqa: E731
+    wait_until(lambda: recorded() >= count, recorded, server)
+    recorded_s = time.perf_counter() - begun
+    counted = lambda: look.counted(warning_id)  # noqa: E731
+    wait_until(lambda: counted() >= count, counted, server)
+    counted_s = time.perf_counter() - begun
+    look.close()
+    found = provider.count()
+    if found != {"accepts": count, "numbers": count, "most": 1}:
+        raise BenchFault(f"{count} people, but {found}")
+    return Sent(warning_id, recorded_s, counted_s)
