@@ -1,5 +1,6 @@
 """What every test shares: tests on material from outside the project are collected only where that is."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.postgres import Postgres
+from tests.servers.rabbit import Rabbit
 
 # A test file of this name reads, from the place the variable gives, what we may not ship.
 NEEDS = {
@@ -36,3 +38,39 @@ def postgres() -> Iterator[Postgres]:
     """
     with Postgres.from_environment(fsync=False) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
+    """A RabbitMQ node of this worker, to be killed, frozen and wiped; started by the first test that asks."""
+    with Rabbit(tmp_path_factory.mktemp("rabbit")) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def shared_vhost(request: pytest.FixtureRequest) -> str:
+    """A vhost on that node for all tests that only want a broker, or the one TOCSIN_AMQP_URL names, as it is.
+
+    What earlier tests left in it are hints of messages that nobody has: they do nothing.
+    """
+    if outside := os.environ.get("TOCSIN_AMQP_URL"):
+        return outside
+    node: Rabbit = request.getfixturevalue("rabbit")
+    return node.vhost("shared")
+
+
+@pytest.fixture(scope="session")
+def vhosts(rabbit: Rabbit) -> Iterator[str]:
+    """Vhosts nobody has used, made eight at once: each command to the node takes a second."""
+
+    def fresh() -> Iterator[str]:
+        for first in itertools.count(0, 8):
+            yield from rabbit.vhosts(*(f"t{n}" for n in range(first, first + 8)))
+
+    return fresh()
+
+
+@pytest.fixture
+def vhost(vhosts: Iterator[str]) -> str:
+    """A vhost of this test's own."""
+    return next(vhosts)

@@ -18,7 +18,7 @@ import structlog
 
 from services.shared.bus import Bus
 from services.shared.clock import Clock, wall
-from services.shared.db import Connection, Database, Each, Id, Value, insert_new
+from services.shared.db import Connection, Database, Each, Id, Value, insert_new, may_be_tried_again
 from services.shared.faults import fault_at
 from services.shared.ledger import SERIOUSNESS, TRANSITIONS, Answer, Evidence, SendState, answer_log, attempt, delivery
 from services.shared.messages import HINT_IDS, EvidenceRecorded
@@ -26,6 +26,7 @@ from services.shared.outbox import new_id, say
 
 log = structlog.get_logger("desk")
 QUIET_S = 0.001
+PATIENCE_S = (0.1, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)  # together below a lease, after which the outcome is unknown anyway
 S = SendState
 
 
@@ -96,12 +97,25 @@ class Desk:
             if len(self._waiting) == seen or asyncio.get_running_loop().time() >= end:
                 return
 
+    async def _patiently(self, reports: list[Report]) -> None:
+        """What a provider has answered must not be forgotten because the database is away for some seconds."""
+        for wait in (*PATIENCE_S, None):
+            try:
+                async with self._database.write() as tx:
+                    await write(tx, reports, self._plane)
+                    if any(r.source == "callback" for r in reports):
+                        fault_at("before_callback_commit")
+            except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
+                if wait is None or not may_be_tried_again(problem):
+                    raise
+                log.warning("reports_wait", count=len(reports), reason=type(problem).__name__)
+                await asyncio.sleep(wait)
+            else:
+                return
+
     async def _write_batch(self, batch: list[tuple[Report, asyncio.Future[None]]]) -> None:
         try:
-            async with self._database.write() as tx:
-                await write(tx, [report for report, _ in batch], self._plane)
-                if any(r.source == "callback" for r, _ in batch):
-                    fault_at("before_callback_commit")
+            await self._patiently([report for report, _ in batch])
         except BaseException as problem:
             for _, done in batch:
                 if not done.done():

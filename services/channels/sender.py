@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,11 +23,12 @@ from services.channels.driver import Driver, Outcome, Result
 from services.channels.opening import Preparer
 from services.channels.outbound import Outbound
 from services.channels.pace import Pace, backoff
+from services.channels.presence import Presence
 from services.shared.clock import Clock, wall
 from services.shared.db import Database, hold, insert_all
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
-from services.shared.ledger import Evidence, SendState, attempt, delivery, may_be_sent, move
+from services.shared.ledger import Evidence, SendState, attempt, delivery, may_be_sent, move, move_all
 from services.shared.messages import EvidenceRecorded
 from services.shared.outbox import new_id, say
 from services.shared.tier import Tier
@@ -65,7 +67,9 @@ class Sender:
         self._desk = desk
         self._preparer = preparer
         self._plane = plane
-        self.worker = f"{os.uname().nodename[:20]}:{os.getpid()}"
+        # no two lives of a process share a name, also where every container's is host:1
+        self.worker = f"{os.uname().nodename[:20]}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.presence = Presence(database, self.worker)
         self.lanes = [Lane(d, red) for d in drivers for red in (True, False)]
         self._pace = {d.name: Pace(getattr(d, "per_second", 0.0)) for d in drivers}
 
@@ -287,13 +291,17 @@ class Sender:
                                       ids=(row.delivery_id,))],
                 )  # fmt: skip
 
-    async def reap(self, *, all_of_mine: bool = False) -> int:
-        """Leases that ran out: LEASED was not sent (RETRY), SENDING may have been (UNKNOWN). Returns how many.
+    async def reap(self, *, everybodys: bool = False) -> int:
+        """Leases that ran out or whose process is dead: LEASED was not sent (RETRY), SENDING may have been (UNKNOWN).
 
-        `all_of_mine`: at the start of the one embedded process, every lease is a dead predecessor's.
+        `everybodys`: at the start of the one embedded process, every lease is a dead predecessor's. Returns how many.
         """
         now = self._clock.now()
-        over = sa.true() if all_of_mine else delivery.c.lease_until < wall()
+        over = (
+            sa.true()
+            if everybodys
+            else sa.or_(delivery.c.lease_until < wall(), delivery.c.worker.in_(await self._dead()))
+        )
         async with self._database.write() as tx:
             stale = (
                 await tx.execute(
@@ -336,6 +344,24 @@ class Sender:
         if stale:
             log.warning("leases_over", retried=len(leased), unknown=len(unknown))
         return len(stale)
+
+    async def _dead(self) -> list[str]:
+        """Processes that have deliveries in hand and live no more."""
+        await self.presence.keep()
+        in_hand = delivery.c.send_state.in_((S.LEASED, S.SENDING))
+        async with self._database.read() as db:
+            workers = (await db.scalars(sa.select(delivery.c.worker).where(in_hand).distinct())).all()
+        return await self.presence.dead(workers)
+
+    async def give_back(self) -> None:
+        """At the end of this process: what it has claimed and not sent is anybody's again."""
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            await move_all(
+                tx, S.PENDING, at=now, where=(delivery.c.send_state == S.LEASED, delivery.c.worker == self.worker),
+                lease_until=None, state_reason="drained",
+            )  # fmt: skip
+        await self.presence.close()
 
     async def expire(self) -> int:
         """Unsent messages of expired warnings say so; visits go on. Returns how many."""

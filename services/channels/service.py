@@ -85,14 +85,14 @@ class ChannelsService:
         async with self._platform.database.write() as tx:
             await tx.execute(sa.delete(road).where(road.c.road.not_in([r["road"] for r in rows])))
             await upsert(tx, road, rows, ["road"], replace=[c.name for c in road.c if c.name != "road"])
+        await self.sender.presence.keep()
         if self._sole_process:
-            while await self.sender.reap(all_of_mine=True):
+            while await self.sender.reap(everybodys=True):
                 pass
 
     async def stop(self) -> None:
         await self.sender.drain()
-        if self._sole_process:
-            await self.sender.reap(all_of_mine=True)  # claimed, and no time left to send it: nobody has it in hand now
+        await self.sender.give_back()
         await self.session.close()
 
     async def work(self) -> bool:

@@ -189,17 +189,15 @@ class Doors:
         if not rows:
             return
         ids = [r.delivery_id for r in rows]
+        people = sorted({r.person_id for r in rows})
+        warning_id = ctx.issued.warning_id
+        theirs = sa.select(store.path).where(store.path.c.warning_id == warning_id, store.path.c.person_id.in_(people))
+        # paths before deliveries, as evidence and rungs lock them
+        paths = (await tx.execute(theirs.order_by(store.path.c.person_id).with_for_update())).all()
         await move(
             tx, ids, SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY), state_reason=reason
         )
         await move(tx, ids, SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=reason)
-        people = sorted({r.person_id for r in rows})
-        warning_id = ctx.issued.warning_id
-        paths = (
-            await tx.execute(
-                sa.select(store.path).where(store.path.c.warning_id == warning_id, store.path.c.person_id.in_(people))
-            )
-        ).all()
         profiles = await store.profiles_of(tx, {p.profile_key for p in paths})
         ledger = await store.deliveries_of(tx, warning_id, people)
         deltas = Deltas(warning_id)

@@ -52,7 +52,7 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
         (await tx.scalars(sa.select(delivery_cover.c.person_id).where(delivery_cover.c.delivery_id.in_(ids)))).all()
     )
     # an ending's job that closes meanwhile would miss what came late; an area has no path to be counted under
-    await hold(tx, f"ending:{warning_id}", shared=True)
+    await hold(tx, f"ending:{warning_id}", f"plan:{warning_id}", shared=True)
     if "" in people:
         await hold(tx, f"area:{warning_id}")
     mine = (
@@ -62,7 +62,8 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
         .with_for_update()  # before the ledger is read: two hints about one person are taken one after the other
     )
     paths = {p.person_id: p for p in await tx.execute(mine)}
-    rows = (await tx.execute(sa.select(delivery).where(delivery.c.delivery_id.in_(ids)))).all()
+    about = sa.select(delivery).where(delivery.c.delivery_id.in_(ids))
+    rows = (await tx.execute(about.order_by(delivery.c.delivery_id).with_for_update())).all()  # as desks lock them
     deltas = tally.Deltas(warning_id)
     await tally.roads(tx, deltas, list(rows), {p: paths[p].profile_key for p in paths})
     profiles = await store.profiles_of(tx, {p.profile_key for p in paths.values()})

@@ -51,13 +51,12 @@ async def no_path(db: Connection, now: float) -> Values:
 
 async def help_open(db: Connection, now: float) -> Values:
     """Calls for help that are not closed, by whether somebody has taken them."""
-    rows = await db.execute(
-        sa.select(store.case.c.owner != "", sa.func.count())
-        .where(store.case.c.closed_at.is_(None))
-        .group_by(store.case.c.owner != "")
-    )
+    owned = (store.case.c.owner != "").label(
+        "owned"
+    )  # grouped by its name: PostgreSQL takes two parameters for two things
+    rows = await db.execute(sa.select(owned, sa.func.count()).where(store.case.c.closed_at.is_(None)).group_by("owned"))
     found: dict[tuple[str, ...], float] = {("yes",): 0.0, ("no",): 0.0}
-    return found | {("yes" if owned else "no",): float(n) for owned, n in rows.all()}
+    return found | {("yes" if row.owned else "no",): float(row[1]) for row in rows}
 
 
 FIGURES = (

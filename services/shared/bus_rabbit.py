@@ -105,13 +105,17 @@ class RabbitBus:
         await self._consumer.up.wait()
 
     async def run(self, ending: Callable[[], bool]) -> None:
-        loops = {
-            "relay": self._looping(self._relay, ending, self.waker, RELAY_S),
-            "urgent": self._looping(lambda: self._fallback(urgent=True), ending, Waker(), URGENT_S / 4),
-            "ordinary": self._looping(lambda: self._fallback(urgent=False), ending, Waker(), URGENT_S),
-            "janitor": self._looping(self._janitor, ending, Waker(), JANITOR_S),
-        }
-        tasks = [asyncio.create_task(loop, name=f"bus:{name}") for name, loop in loops.items()]
+        wakers = [self.waker, Waker(), Waker(), Waker()]
+        turns = (
+            ("relay", self._relay, RELAY_S),
+            ("urgent", lambda: self._fallback(urgent=True), URGENT_S / 4),
+            ("ordinary", lambda: self._fallback(urgent=False), URGENT_S),
+            ("janitor", self._janitor, JANITOR_S),
+        )
+        tasks = [
+            asyncio.create_task(self._looping(turn, ending, waker, tick), name=f"bus:{name}")
+            for (name, turn, tick), waker in zip(turns, wakers, strict=True)
+        ]
         try:
             while not ending():
                 done, _ = await asyncio.wait(
@@ -122,7 +126,8 @@ class RabbitBus:
                         log.critical("bus_task_died", task=task.get_name())
                         task.result()
                         raise Broken(f"{task.get_name()} ended by itself")
-            self.wake()
+            for waker in wakers:
+                waker.set()
             await asyncio.wait(tasks, timeout=DRAIN_S)
         finally:
             for task in tasks:

@@ -113,7 +113,12 @@ class Database:
             return
         async with self._transaction() as connection:
             await connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-            yield bool(await connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_hashed(sa.literal(name))))))
+            yield await try_hold(connection, name)
+
+    async def lasting(self) -> Connection:
+        """A connection of one's own, outside any transaction, to be closed by who took it."""
+        connection = await self._writer.connect()
+        return await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     async def close(self) -> None:
         await self._writer.dispose()
@@ -188,6 +193,13 @@ async def hold(tx: Connection, *names: str, shared: bool = False) -> None:
     if tx.dialect.name == "sqlite" or not names:
         return
     await tx.execute(_HOLD_SHARED if shared else _HOLD, {"names": sorted(set(names))})
+
+
+async def try_hold(tx: Connection, name: str) -> bool:
+    """Holds `name` to the end of the transaction if nobody does; whether it could. Always on SQLite."""
+    if tx.dialect.name == "sqlite":
+        return True
+    return bool(await tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_hashed(sa.literal(name))))))
 
 
 _names = sa.func.unnest(sa.bindparam("names", type_=postgresql.ARRAY(sa.Text))).table_valued("name").render_derived()

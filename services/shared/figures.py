@@ -16,7 +16,7 @@ from services.shared.ledger import SendState, delivery, may_be_sent, road
 from services.shared.outbox import dead_letter, outbox
 from services.shared.tier import Tier
 
-CAP = 100_000
+CAP = 10_000
 Values = Mapping[tuple[str, ...], float]
 
 
@@ -35,10 +35,15 @@ def by_tier(found: Mapping[int, float]) -> Values:
     return {(tier.word,): float(found.get(tier, 0)) for tier in Tier}
 
 
+def _in_state(*states: SendState) -> sa.ColumnElement[bool]:
+    """Written into the statement: with a parameter in its place neither database takes the partial index."""
+    return delivery.c.send_state.in_(sa.bindparam("states", states, expanding=True, literal_execute=True))
+
+
 async def due(db: Connection, now: float) -> Values:
     """Deliveries that could be sent now and are in nobody's hand; a visit also needs an officer and the word to go."""
     channels = (await db.scalars(sa.select(road.c.channel).distinct())).all()
-    ready = [delivery.c.send_state.in_((SendState.PENDING, SendState.RETRY)), delivery.c.due_at <= now]
+    ready = [_in_state(SendState.PENDING, SendState.RETRY), delivery.c.due_at <= now]
     visit = [delivery.c.slot != "", may_be_sent(now)]
     found: dict[int, float] = dict.fromkeys(Tier, 0)
     for channel in channels:  # along ix_delivery_due, which begins with the channel
@@ -52,7 +57,7 @@ async def due(db: Connection, now: float) -> Values:
 
 async def unknown(db: Connection, now: float) -> Values:
     """Deliveries the provider may or may not have accepted."""
-    some = sa.select(delivery.c.tier).where(delivery.c.send_state == SendState.UNKNOWN).limit(CAP).subquery()
+    some = sa.select(delivery.c.tier).where(_in_state(SendState.UNKNOWN)).limit(CAP).subquery()
     rows = await db.execute(sa.select(some.c.tier, sa.func.count()).group_by(some.c.tier))
     return by_tier({row.tier: row[1] for row in rows})
 

@@ -161,12 +161,15 @@ class Look:
 
     async def values(self) -> dict[str, Values]:
         """Every figure that could be read."""
+        read: dict[str, Values] = {}
         try:
             async with self._database.read() as db:
-                return {f.name: await f.query(db, self._clock.now()) for f in self._figures}
-        except Exception as problem:  # noqa: BLE001  figures that cannot be read are left out, and tocsin_check says why
-            log.warning("no_figures", reason=type(problem).__name__)
-            return {}
+                for figure in self._figures:
+                    read[figure.name] = await figure.query(db, self._clock.now())
+        except Exception as problem:  # noqa: BLE001  whatever a driver raises, the rest of /metrics is still wanted
+            unread = [figure.name for figure in self._figures if figure.name not in read]
+            log.warning("no_figures", unread=unread, reason=type(problem).__name__)
+        return read
 
 
 class _Families:

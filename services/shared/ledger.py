@@ -301,6 +301,7 @@ async def move(
         sources = sorted(wanted)
     moved: list[str] = []
     for part in chunks(ids, 500):
+        await _lock(tx, delivery.c.delivery_id.in_(part))
         statement = (
             sa.update(delivery)
             .where(delivery.c.delivery_id.in_(part), delivery.c.send_state.in_(sources), *where)
@@ -316,12 +317,20 @@ async def move_all(
 ) -> int:
     """Moves every delivery that matches `where` and may reach `after`; returns how many."""
     sources = [b for b, a in TRANSITIONS if a == after]
+    await _lock(tx, delivery.c.send_state.in_(sources), *where)
     result = await tx.execute(
         sa.update(delivery)
         .where(delivery.c.send_state.in_(sources), *where)
         .values(send_state=after, state_at=at, **values)
     )
     return result.rowcount
+
+
+async def _lock(tx: Connection, *where: sa.ColumnElement[bool]) -> None:
+    """Locks the rows by id: two statements over the same deliveries never wait in a circle. SQLite has one writer."""
+    if tx.dialect.name != "sqlite":
+        mine = sa.select(delivery.c.delivery_id).where(*where).order_by(delivery.c.delivery_id).with_for_update()
+        await tx.execute(sa.select(sa.func.count()).select_from(mine.subquery()))
 
 
 def may_be_sent(now: float) -> sa.ColumnElement[bool]:

@@ -88,8 +88,9 @@ def make_home(folder: Path, count: int, server: Postgres | None = None) -> Home:
     name = f"people_{count}" if server else ""
     database_url = server.database(name) if server else ""
 
+    folder.mkdir(parents=True)
+
     async def fill() -> str:
-        folder.mkdir(parents=True)
         url = database_url or f"sqlite+aiosqlite:///{folder / 'tocsin.db'}"
         await asyncio.to_thread(migrations.upgrade, url)
         database = Database(url)
@@ -297,7 +298,7 @@ def _http(
     port: int, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, timeout: float = 600
 ) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(  # noqa: S310  loopback
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}",
         data=data,
         method=method,

@@ -13,7 +13,7 @@ KEYS = {  # who may hold which key
     "mac_key": {"gateway", "registry", "router-1", "router-2", "channels-1", "channels-2"},
     "index_key": {"registry", "channels-1", "channels-2"},
     "channels_key": {"channels-1", "channels-2"},
-    "channels_pub": {"registry"},
+    "channels_pub": {"registry", "channels-1", "channels-2"},
 }
 EXACT = re.compile(r"[a-z0-9./-]+:\d+\.\d+(\.\d+)?(-[a-z0-9.]+)?(@sha256:[0-9a-f]{64})?")
 A_SECRET = re.compile(r"(PASSWORD|TOKEN|SECRET|KEY|_URL)$")

@@ -81,7 +81,7 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         lambda c: c["services"]["router-1"]["secrets"].append("channels_key"),
         "router-1: holds channels_key",
     ),
-    "no key": (lambda c: c["services"]["channels-2"]["secrets"].pop(), "channels-2: lacks channels_key"),
+    "no key": (lambda c: c["services"]["channels-2"]["secrets"].pop(), "channels-2: lacks channels_pub"),
     "a secret inline": (lambda c: c["secrets"].update(mac_key={"environment": "MAC"}), "secrets: mac_key is no file"),
 }  # fmt: skip
 

@@ -12,82 +12,35 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from prometheus_client.parser import text_string_to_metric_families
 
-from services import migrations
-from services.router.figures import FIGURES
-from services.router.store import tally, warning
+from services.router.store import case, tally, warning
 from services.shared import telemetry
-from services.shared.clock import StepClock
-from services.shared.db import Database, instance, stamp
-from services.shared.figures import LEDGER
-from services.shared.health import Once, Pulses, ask, routes
+from services.shared.db import instance
+from services.shared.health import Once, Pulses, ask
 from services.shared.ledger import delivery, road, warning_state
 from services.shared.outbox import dead_letter, outbox
-from services.shared.telemetry import canonical_line
 from tests.deploy.caddy import free_port
-
-NOW = 1_700_000_000.0
-HEAD = "0001"
-
-
-class Station:
-    """One process's health over a migrated database; `wrong` is what the process says of itself, time is moved."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.wrong: dict[str, str | None] = {"bus": None, "loops": None, "draining": None}
-        self.bus: dict[str, object] = {"connected": True, "confirm_age": 1.5, "who": "rabbit"}
-        self.time = 0.0
-        self.revisions = [HEAD]
-        self.plane = "live"
-
-    def application(self) -> web.Application:
-        app = web.Application(middlewares=[canonical_line])
-        app.add_routes(
-            routes(
-                self.database,
-                StepClock(NOW),
-                lambda: self.wrong,
-                plane=self.plane,
-                revisions=self.revisions,
-                figures=[*LEDGER, *FIGURES],
-                bus=lambda: self.bus,
-                source=lambda: self.time,
-            )
-        )
-        return app
-
-    async def ready(self) -> tuple[int, dict[str, str]]:
-        """Status and checks, asked afresh."""
-        self.time += 10
-        async with TestClient(TestServer(self.application())) as client, client.get("/readyz") as response:
-            return response.status, (await response.json())["checks"]
-
-    async def figures(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        """Every sample by name and labels."""
-        async with TestClient(TestServer(self.application())) as client, client.get("/metrics") as response:
-            assert "text/plain; version=0.0.4; charset=utf-8" == response.headers["Content-Type"]
-            text = await response.text()
-        return {
-            (s.name, frozenset(s.labels.items())): s.value
-            for family in text_string_to_metric_families(text)
-            for s in family.samples
-        }
+from tests.deploy.station import NOW, Station, over
+from tests.servers.postgres import Postgres
 
 
 @pytest.fixture
 async def station(tmp_path: Path) -> AsyncIterator[Station]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
-    await asyncio.to_thread(migrations.upgrade, url)
-    database = Database(url, synchronous="OFF")
-    await stamp(database, "plane", "live")
-    async with database.read() as db:
-        found = await db.scalar(sa.text("SELECT version_num FROM alembic_version"))
-    made = Station(database)
-    made.revisions = [str(found), "older"]
-    yield made
-    await database.close()
+    async with over(f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}") as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def either(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres) -> AsyncIterator[Station]:
+    url = postgres.database() if request.param == "postgresql" else f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
+    async with over(url) as made:
+        yield made
+
+
+@pytest.fixture
+async def on_postgres(postgres: Postgres) -> AsyncIterator[Station]:
+    async with over(postgres.database()) as made:
+        yield made
 
 
 async def test_ready_names_each_check(station: Station) -> None:
@@ -157,8 +110,9 @@ async def test_a_look_that_hangs_is_asked_once_and_given_up_for_another() -> Non
     assert ("seen", 3) == (await once.get(1.0), looks)
 
 
-async def test_the_figures_tell_what_the_tables_hold(station: Station) -> None:
+async def test_the_figures_tell_what_the_tables_hold(either: Station) -> None:
     """By tier and road, zero where there is nothing; what cannot go yet is not due."""
+    station = either
     async with station.database.write() as tx:
         await tx.execute(sa.insert(road), [road_row("sms", working=True), road_row("officer", "door", working=False)])
         await tx.execute(
@@ -182,6 +136,7 @@ async def test_the_figures_tell_what_the_tables_hold(station: Station) -> None:
                 {"warning_id": name, "profile_key": "p", "road": "", "rung": r, "slot": "", "n": n} for r, n in counted
             ]
             await tx.execute(sa.insert(tally), rows)
+        await tx.execute(sa.insert(case).values(warning_id="w1", person_id="a", opened_at=NOW))
     telemetry.sent("sms_twilio", "accepted")
     found = await station.figures()
 
@@ -194,7 +149,7 @@ async def test_the_figures_tell_what_the_tables_hold(station: Station) -> None:
     assert (0, 1) == (one("tocsin_dead_letters", tier="red"), one("tocsin_dead_letters", tier="yellow"))
     assert (1, 0) == (one("tocsin_road_working", road="sms"), one("tocsin_road_working", road="officer"))
     assert (6, 2) == (one("tocsin_open_paths", tier="red"), one("tocsin_no_path", tier="red"))
-    assert 0 == one("tocsin_help_open", owned="no")
+    assert (1, 0) == (one("tocsin_help_open", owned="no"), one("tocsin_help_open", owned="yes"))
     assert (1, 1.5) == (one("tocsin_bus", fact="connected"), one("tocsin_bus", fact="confirm_age"))
     assert ("tocsin_bus", frozenset({("fact", "who")})) not in found
     assert 1 <= one("tocsin_sends_total", driver="sms_twilio", outcome="accepted")
@@ -259,3 +214,27 @@ async def test_the_probe_leaves_one_row(station: Station) -> None:
     async with station.database.read() as db:
         names = (await db.scalars(sa.select(instance.c.name).order_by(instance.c.name))).all()
     assert ["plane", "probe"] == list(names)
+
+
+async def test_on_postgresql_the_probe_writes_and_leaves_nothing(on_postgres: Station) -> None:
+    """Ready; no row that another process could hold; a database made read-only is not ready."""
+    assert 200 == (await on_postgres.ready())[0]
+    async with on_postgres.database.read() as db:
+        assert ["plane"] == list((await db.scalars(sa.select(instance.c.name))).all())
+    async with on_postgres.database.write() as tx:
+        await tx.execute(sa.text("ALTER TABLE instance RENAME TO elsewhere"))
+    status, checks = await on_postgres.ready()
+    assert (503, True) == (status, checks["database"].startswith("takes no write: "))
+
+
+async def test_a_host_whose_clock_differs_from_the_databases_is_not_ready(
+    on_postgres: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than five seconds, either way: leases are compared with the database's time."""
+    said = []
+    for off in (4.0, 6.0, -6.0):
+        monkeypatch.setattr("services.shared.health.wall", lambda off=off: time.time() + off)
+        status, checks = await on_postgres.ready()
+        said.append((status, checks["clock"]))
+    too_far = "this host is {} s from the database's clock: set both by NTP"
+    assert [(200, "ok"), (503, too_far.format("+6.0")), (503, too_far.format("-6.0"))] == said

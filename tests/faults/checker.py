@@ -6,12 +6,9 @@ stand-in's log, moves from triggers on the table. An empty list of findings is a
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from services.shared import audit
@@ -19,6 +16,7 @@ from services.shared.db import Database
 from services.shared.errors import Broken
 from services.shared.ledger import ENDINGS, TRANSITIONS, SendState
 from services.shared.outbox import digest_of
+from tests.faults.ground import Ground
 
 S = SendState
 TO_PROVIDER = ("sms_twilio", "voice_twilio", "email")
@@ -45,7 +43,7 @@ NEVER_SENT = reachable(without=(S.SENDING, S.ACCEPTED, S.DELIVERED))
 class Case:
     """What is judged. `targets` are the addressees of each warning; `ambiguous_allowed` None asks nothing of it."""
 
-    database: Path
+    ground: Ground
     accepts: Counter[str]
     targets: Mapping[str, set[str]]
     promised: Sequence[str] = ()
@@ -53,6 +51,7 @@ class Case:
     secrets: Sequence[str] = ()
     logs: bytes = b""
     closing_accepts: frozenset[str] = frozenset()
+    poison: Collection[str] = ()  # topics a test itself has put what nobody can read into
 
 
 @dataclass
@@ -70,23 +69,22 @@ class Verdict:
 async def judge(case: Case) -> Verdict:
     """All checks; the server is stopped or at least quiet."""
     verdict = Verdict()
-    with contextlib.closing(sqlite3.connect(f"file:{case.database}?mode=ro", uri=True)) as db:
-        db.row_factory = sqlite3.Row
-        deliveries = db.execute("SELECT * FROM delivery").fetchall()
-        verdict.deliveries = len(deliveries)
-        verdict.ambiguous = sum(d["ambiguous"] for d in deliveries)
-        verdict.ambiguous_to_people = sum(d["ambiguous"] for d in deliveries if d["addressee_kind"] != "area")
-        _lost(db, case, verdict)
-        _explained(db, case, verdict)
-        _states(db, deliveries, case, verdict)
-        _moves(db, verdict)
-        _doubled(deliveries, case, verdict)
-        _ambiguous(deliveries, case, verdict)
-        _promised(db, case, verdict)
-        dead = db.execute("SELECT topic, reason FROM dead_letter").fetchall()
-        verdict.findings += [f"put aside: {d['topic']}: {d['reason']}" for d in dead]
+    db = case.ground
+    deliveries = db.rows("SELECT * FROM delivery")
+    verdict.deliveries = len(deliveries)
+    verdict.ambiguous = sum(d["ambiguous"] for d in deliveries)
+    verdict.ambiguous_to_people = sum(d["ambiguous"] for d in deliveries if d["addressee_kind"] != "area")
+    _lost(db, case, verdict)
+    _explained(db, case, verdict)
+    _states(db, deliveries, case, verdict)
+    _moves(db, verdict)
+    _doubled(deliveries, case, verdict)
+    _ambiguous(deliveries, case, verdict)
+    _promised(db, case, verdict)
+    dead = db.rows("SELECT topic, reason FROM dead_letter")
+    verdict.findings += [f"put aside: {d['topic']}: {d['reason']}" for d in dead if d["topic"] not in case.poison]
     _secrets(case, verdict)
-    database = Database(f"sqlite+aiosqlite:///{case.database}")
+    database = Database(db.url)
     try:
         async with database.read() as tx:
             await audit.verify(tx)
@@ -97,14 +95,11 @@ async def judge(case: Case) -> Verdict:
     return verdict
 
 
-def _lost(db: sqlite3.Connection, case: Case, verdict: Verdict) -> None:
+def _lost(db: Ground, case: Case, verdict: Verdict) -> None:
     for warning_id, people in case.targets.items():
         there = {
             r[0]
-            for r in db.execute(
-                "SELECT person_id FROM router_path WHERE warning_id = ? AND next_step >= 0",
-                (warning_id,),
-            )
+            for r in db.rows("SELECT person_id FROM router_path WHERE warning_id = ? AND next_step >= 0", warning_id)
         }
         lost = people - there
         verdict.lost += len(lost)
@@ -112,26 +107,27 @@ def _lost(db: sqlite3.Connection, case: Case, verdict: Verdict) -> None:
             verdict.findings.append(f"{warning_id[:8]}: {len(lost)} of {len(people)} have no path: {sorted(lost)[:3]}")
         if there - people:
             verdict.findings.append(f"{warning_id[:8]}: {len(there - people)} have a path whom it does not concern")
-        row = db.execute("SELECT * FROM router_warning WHERE warning_id = ?", (warning_id,)).fetchone()
-        job = db.execute("SELECT * FROM registry_job WHERE warning_id = ?", (warning_id,)).fetchone()
-        if row is None or job is None:
+        known = db.rows("SELECT * FROM router_warning WHERE warning_id = ?", warning_id)
+        jobs = db.rows("SELECT * FROM registry_job WHERE warning_id = ?", warning_id)
+        if not known or not jobs:
             verdict.findings.append(f"{warning_id[:8]}: router or registry does not know it")
             continue
+        row, job = known[0], jobs[0]
         if not row["complete"] or (row["total"], row["digest"]) != (job["total"], job["digest"]):
             verdict.findings.append(f"{warning_id[:8]}: the audience is not complete")
         if row["digest"] != digest_of(people) or row["total"] != len(people):
             verdict.findings.append(f"{warning_id[:8]}: total or digest are not of the people concerned")
-        counted = db.execute(
+        counted = db.rows(
             "SELECT coalesce(sum(n), 0) FROM router_tally WHERE warning_id = ? AND road = '' AND rung = 'targeted'",
-            (warning_id,),
-        ).fetchone()[0]
+            warning_id,
+        )[0][0]
         if counted != len(people):
             verdict.findings.append(f"{warning_id[:8]}: {counted} counted as targeted, not {len(people)}")
 
 
-def _explained(db: sqlite3.Connection, case: Case, verdict: Verdict) -> None:
+def _explained(db: Ground, case: Case, verdict: Verdict) -> None:
     """Each path ended in one known way, or is open with something that will still move it."""
-    for path in db.execute("SELECT * FROM router_path"):
+    for path in db.rows("SELECT * FROM router_path"):
         who = f"{path['warning_id'][:8]}/{path['person_id'][:8]}"
         if path["state"] == "ended":
             if path["ending"] not in ENDINGS or not path["end_reason"]:
@@ -139,18 +135,19 @@ def _explained(db: sqlite3.Connection, case: Case, verdict: Verdict) -> None:
             continue
         if path["next_at"] is not None or path["react_at"] is not None:
             continue
-        waits = db.execute(
+        waits = db.rows(
             "SELECT count(*) FROM delivery WHERE warning_id = ? AND person_id = ? AND channel = 'door'"
             " AND send_state IN ('pending', 'retry', 'accepted', 'delivered')",
-            (path["warning_id"], path["person_id"]),
-        ).fetchone()[0]
+            path["warning_id"],
+            path["person_id"],
+        )[0][0]
         if not waits:
             verdict.findings.append(f"{who}: unexplained: open, and nothing can move it")
 
 
-def _states(db: sqlite3.Connection, deliveries: Sequence[Any], case: Case, verdict: Verdict) -> None:
+def _states(db: Ground, deliveries: Sequence[Any], case: Case, verdict: Verdict) -> None:
     """A state must be one the row can have got to, with what the way there leaves behind."""
-    attempts = Counter(r[0] for r in db.execute("SELECT delivery_id FROM attempt"))
+    attempts = Counter(r[0] for r in db.rows("SELECT delivery_id FROM attempt"))
     for d in deliveries:
         state, who = S(d["send_state"]), f"delivery {d['delivery_id'][:8]} ({d['road']})"
         if state not in QUIET:
@@ -167,10 +164,10 @@ def _states(db: sqlite3.Connection, deliveries: Sequence[Any], case: Case, verdi
             verdict.findings.append(f"{who}: delivered, and the provider never had it")
 
 
-def _moves(db: sqlite3.Connection, verdict: Verdict) -> None:
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'judge_move'").fetchone():
+def _moves(db: Ground, verdict: Verdict) -> None:
+    if not db.noted():
         return
-    for move in db.execute("SELECT * FROM judge_move ORDER BY n"):
+    for move in db.rows("SELECT * FROM judge_move ORDER BY n"):
         before, after = move["before"], S(move["after"])
         if before == "" and after is not S.PENDING:
             verdict.findings.append(f"delivery {move['delivery_id'][:8]} began as {after}")
@@ -201,19 +198,14 @@ def _ambiguous(deliveries: Sequence[Any], case: Case, verdict: Verdict) -> None:
             verdict.findings.append(f"delivery {d['delivery_id'][:8]} ({d['road']}): ambiguous, and was never in hand")
 
 
-def _promised(db: sqlite3.Connection, case: Case, verdict: Verdict) -> None:
-    there = {r[0] for r in db.execute("SELECT warning_id FROM gateway_message")}
-    there &= {r[0] for r in db.execute("SELECT warning_id FROM warning_state")}
+def _promised(db: Ground, case: Case, verdict: Verdict) -> None:
+    there = {r[0] for r in db.rows("SELECT warning_id FROM gateway_message")}
+    there &= {r[0] for r in db.rows("SELECT warning_id FROM warning_state")}
     verdict.findings += [f"{w[:8]} was answered with 2xx and is not on disk" for w in case.promised if w not in there]
 
 
 def _secrets(case: Case, verdict: Verdict) -> None:
-    """Looked for in the bytes of the files: what was deleted lies there still, and sealed blobs show nothing."""
-    places = {"logs": case.logs}
-    for name in ("", "-wal"):
-        file = case.database.with_name(case.database.name + name)
-        if file.exists():
-            places[file.name] = file.read_bytes()
+    places = {"logs": case.logs, **case.ground.at_rest()}
     for secret in case.secrets:
         for place, content in places.items():
             if secret.encode() in content:

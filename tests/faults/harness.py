@@ -1,7 +1,9 @@
-"""A rehearsal that may be killed: the real `serve` in a process of its own, the world outside in ours, one clock.
+"""A rehearsal that may be killed: the real `serve` in processes of its own, the world outside in ours, one clock.
 
-The server runs warning time RATE times as fast, from a clock that stands in its database; the world here computes the
-same clock. When the server dies by SIGKILL a supervisor notes what it had in hand and starts it again without a fault.
+A town lives in a SQLite file and one process serves it; a county lives in a PostgreSQL, a RabbitMQ joins its processes
+and Caddy stands before them. Warning time runs RATE times as fast, from a clock that stands in the database; the world
+here computes the same clock. When a process dies by SIGKILL its supervisor notes what stood SENDING on disk and starts
+it again without a fault.
 """
 
 from __future__ import annotations
@@ -13,10 +15,8 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,13 +30,17 @@ from services import migrations
 from services.demo_view import example_alert
 from services.gateway.incoming import from_cap
 from services.registry.sample import Community, import_community, mint
+from services.run import ROLES
 from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import LinearClock, wall
 from services.shared.db import Database, check_plane
+from services.shared.proxy import caddyfile
 from services.shared.sealing import Keys
 from services.shared.tier import Tier
 from services.sim.behaviour import Behaviour
 from services.sim.world import World
+from tests.faults.ground import Ground, PostgresGround, SqliteGround
+from tests.servers.postgres import Postgres
 
 RATE = 900.0
 LIMIT_PER_SECOND = 50.0
@@ -49,27 +53,40 @@ ALERT = (
 )
 SENT = from_cap(ALERT, strict=False).sent
 STARTS_WITHIN_S = 40.0
-JUDGE = """
-CREATE TABLE judge_move (n INTEGER PRIMARY KEY, delivery_id TEXT, before TEXT, after TEXT, token_before INT, token INT);
-CREATE TRIGGER judge_inserted AFTER INSERT ON delivery BEGIN
-  INSERT INTO judge_move (delivery_id, before, after, token_before, token)
-  VALUES (new.delivery_id, '', new.send_state, 0, new.token);
-END;
-CREATE TRIGGER judge_moved AFTER UPDATE ON delivery
-WHEN old.send_state <> new.send_state OR old.token <> new.token BEGIN
-  INSERT INTO judge_move (delivery_id, before, after, token_before, token)
-  VALUES (new.delivery_id, old.send_state, new.send_state, old.token, new.token);
-END;
-"""
+BETWEEN = (502, 503, 504)  # what a proxy says while the process behind it is away
+
+
+@dataclass(frozen=True)
+class Member:
+    """One process: its name and the services it is told to serve (none: all four)."""
+
+    name: str
+    roles: tuple[str, ...] = ()
+
+
+ALONE = (Member("all"),)
+APART = (
+    Member("gateway", ("gateway",)),
+    Member("registry", ("registry",)),
+    Member("router-1", ("router",)),
+    Member("router-2", ("router",)),
+    Member("channels-1", ("channels",)),
+    Member("channels-2", ("channels",)),
+)
 
 
 @dataclass(frozen=True)
 class Town:
-    """A data directory with a community in it, to be copied; the ledger notes every move in a table of the judge's."""
+    """A data directory with a community in it, to be copied; the ledger notes every move in a table of the judge's.
+
+    Where `server` is given the community lies in its database `template`, and the directory holds the keys alone.
+    """
 
     folder: Path
     community: Community
     key: str
+    server: Postgres | None = None
+    template: str = ""
 
     @property
     def everybody(self) -> set[str]:
@@ -83,32 +100,44 @@ class Town:
         owners += [s for p in self.community.people for s in p.supporters]
         return sorted({c.address.lstrip("+") for o in owners for c in o.contacts if c.address.startswith("+999")})
 
+    def copy(self, data: Path) -> Ground:
+        """A town of one's own in the directory `data`."""
+        shutil.copytree(self.folder, data)
+        if self.server is None:
+            return SqliteGround(data / "tocsin.db")
+        return PostgresGround(self.server, self.server.database(like=self.template))
 
-async def build_town(folder: Path, people: int = PEOPLE, seed: int = 3) -> Town:
-    """Makes the data directory: schema, plane, key, community."""
+
+async def build_town(
+    folder: Path, people: int = PEOPLE, seed: int = 3, server: Postgres | None = None, judged: bool = True
+) -> Town:
+    """Makes the data directory, and the database: schema, plane, key, community."""
     await asyncio.to_thread(folder.mkdir, parents=True)
     incoming = from_cap(ALERT, strict=False)
     community = mint(incoming.area, incoming.geocodes, people=people, seed=seed)
-    url = f"sqlite+aiosqlite:///{folder / 'tocsin.db'}"
+    template = f"town_{os.getpid()}_{people}" if server is not None else ""
+    url = await asyncio.to_thread(server.database, template) if server else f"sqlite+aiosqlite:///{folder}/tocsin.db"
     await asyncio.to_thread(migrations.upgrade, url)
     database = Database(url, synchronous="OFF")
     await check_plane(database, "drill")
     await import_community(database, Keys(folder / "keys"), community)
     key = await create_key(database, name="Qingshui County", label="tests", actions=ACTIONS, max_tier=Tier.RED)
     await database.close()
-    with contextlib.closing(sqlite3.connect(folder / "tocsin.db")) as db:
-        db.executescript(JUDGE)
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return Town(folder, community, key)
+    if judged:
+        ground: Ground = PostgresGround(server, url) if server else SqliteGround(folder / "tocsin.db")
+        ground.judge()
+        ground.close()
+    return Town(folder, community, key, server, template)
 
 
 @dataclass(frozen=True)
 class Death:
-    """One end of the server: wall time, exit code, and the deliveries that stood SENDING on disk at that moment."""
+    """One end of a process: wall time, exit code, and the deliveries that stood SENDING on disk at that moment."""
 
     at: float
     code: int
     sending: frozenset[str]
+    member: str = "all"
 
 
 @dataclass(frozen=True)
@@ -119,66 +148,64 @@ class Arrival:
     at_wall: float
 
 
-@dataclass
-class Rehearsal:
-    """One run: `async with Rehearsal(town, folder, fault="after_intent:3") as run`."""
+class Process:
+    """One process of ours under a supervisor that starts it again when it was killed."""
 
-    town: Town
-    folder: Path
-    fault: str = ""
-    rate: float = RATE
-    seed: int = 3
-    environment: Mapping[str, str] = field(default_factory=dict)
-    before_sent: bool = False  # leave warning time before the alert's own: a sender whose clock is fast
-    deaths: list[Death] = field(default_factory=list)
-    recovered_s: list[float] = field(default_factory=list)
-    promised: list[str] = field(default_factory=list)
-    arrivals: list[Arrival] = field(default_factory=list)
-    _stopping: bool = False
-
-    async def __aenter__(self) -> Self:
-        self.data = self.folder / "data"
-        shutil.copytree(self.town.folder, self.data)
-        started = wall() + (60.0 if self.before_sent else 1.0)
-        with contextlib.closing(sqlite3.connect(self.data / "tocsin.db")) as db:
-            values = {"clock_started": started, "clock_anchor": SENT, "clock_rate": self.rate}
-            db.executemany("INSERT INTO instance VALUES (?, ?)", [(k, repr(v)) for k, v in values.items()])
-            db.commit()
-        behaviour = Behaviour(seed=self.seed, limit_per_second=LIMIT_PER_SECOND)
-        clock = LinearClock(SENT, self.rate, started)
-        self.world = World(self.town.community, clock, self.seed, utc_offset_min=480, behaviour=behaviour)
-        self.world.sandbox.app.middlewares.append(self._note_arrival())
-        await self.world.start()
+    def __init__(self, run: Rehearsal, member: Member, fault: str) -> None:
+        self.run = run
+        self.member = member
+        self.fault = fault
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.world.set_target(self.url)
-        self._over = asyncio.Event()
-        self._agenda = asyncio.create_task(self.world.agenda.run_live(self._over))
-        self.session = aiohttp.ClientSession(headers={"Authorization": f"Bearer {self.town.key}"})
         self.process: asyncio.subprocess.Process | None = None
-        self._supervisor = asyncio.create_task(self._supervise())
-        try:
-            await self.ready()
-        except BaseException:
-            await self._close()
-            raise
-        return self
+        self.task = asyncio.create_task(self._supervise(), name=member.name)
+        self.stopping = False
+        self._back: asyncio.Task[None] | None = None
 
-    async def __aexit__(
-        self, _t: type[BaseException] | None, _e: BaseException | None, _b: TracebackType | None
-    ) -> None:
-        await self._close()
+    async def _supervise(self) -> None:
+        fault = self.fault
+        while not self.stopping:
+            with (self.run.folder / f"{self.member.name}.log").open("ab") as log:
+                self.process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "services", "serve", *self.member.roles,
+                    env=self.run.environment_of(self, fault), stdout=log, stderr=log,
+                )  # fmt: skip
+            code = await self.process.wait()
+            if self._asked_to_stop():
+                return
+            died = wall()
+            self.run.deaths.append(Death(died, code, frozenset(self.run.on_disk("sending")), self.member.name))
+            if code != -signal.SIGKILL:
+                return
+            fault = ""
+            self.process = None
+            self._back = asyncio.create_task(self._note_recovery(died))
 
-    async def _close(self) -> None:
-        await self.stop()
-        self._over.set()
-        await asyncio.gather(self._agenda, self._supervisor, return_exceptions=True)
-        await self.session.close()
-        await self.world.stop()
+    def _asked_to_stop(self) -> bool:
+        return self.stopping
+
+    async def ready(self) -> None:
+        """Until it says that it is; its death by anything but SIGKILL fails the test with what it said."""
+        async with asyncio.timeout(STARTS_WITHIN_S):
+            while True:
+                self.run.must_live()
+                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                    async with self.run.session.get(f"{self.url}/readyz") as response:
+                        if response.status == 200:
+                            return
+                await asyncio.sleep(0.05)
+
+    async def _note_recovery(self, died: float) -> None:
+        await self.ready()
+        self.run.recovered_s.append(wall() - died)
+
+    @property
+    def away(self) -> bool:
+        return self.process is None or self.process.returncode is not None
 
     async def stop(self, signum: int = signal.SIGTERM) -> int | None:
-        """Ends the server for good; its exit code."""
-        self._stopping = True
+        """Ends it for good; its exit code."""
+        self.stopping = True
         process = self.process
         if process is None:
             return None
@@ -191,6 +218,104 @@ class Rehearsal:
                 process.kill()
                 await process.wait()
         return process.returncode
+
+
+@dataclass
+class Rehearsal:
+    """One run: `async with rehearsal(town, folder, fault="after_intent:3") as run`.
+
+    `fault` strikes the process named `where`. Apart, `amqp_url` is a fresh vhost of a broker.
+    """
+
+    town: Town
+    folder: Path
+    fault: str = ""
+    where: str = "all"
+    members: Sequence[Member] = ALONE
+    amqp_url: str = ""
+    rate: float = RATE
+    seed: int = 3
+    limit_per_second: float = LIMIT_PER_SECOND
+    environment: Mapping[str, str] = field(default_factory=dict)
+    before_sent: bool = False  # leave warning time before the alert's own: a sender whose clock is fast
+    deaths: list[Death] = field(default_factory=list)
+    recovered_s: list[float] = field(default_factory=list)
+    promised: list[str] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
+    processes: dict[str, Process] = field(default_factory=dict)
+    _caddy: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        self.data = self.folder / "data"
+        self.ground = await asyncio.to_thread(self.town.copy, self.data)
+        started = wall() + (60.0 if self.before_sent else 1.0)
+        values = {"clock_started": started, "clock_anchor": SENT, "clock_rate": self.rate}
+        for name, value in values.items():
+            self.ground.change("INSERT INTO instance VALUES (?, ?)", name, repr(value))
+        behaviour = Behaviour(seed=self.seed, limit_per_second=self.limit_per_second)
+        clock = LinearClock(SENT, self.rate, started)
+        self.world = World(self.town.community, clock, self.seed, utc_offset_min=480, behaviour=behaviour)
+        self.world.sandbox.app.middlewares.append(self._note_arrival())
+        await self.world.start()
+        self._over = asyncio.Event()
+        self.session = aiohttp.ClientSession(headers={"Authorization": f"Bearer {self.town.key}"})
+        self._agenda: asyncio.Task[None] | None = None
+        try:
+            port = free_port()
+            self.url = f"http://127.0.0.1:{port}"
+            for member in self.members:
+                self.processes[member.name] = Process(self, member, self.fault if member.name == self.where else "")
+            if len(self.members) == 1:
+                self.url = next(iter(self.processes.values())).url
+            else:
+                await self._proxy(port)
+            self.world.set_target(self.url)
+            self._agenda = asyncio.create_task(self.world.agenda.run_live(self._over))
+            await self.ready()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def _proxy(self, port: int) -> None:
+        upstreams = {
+            role: [f"127.0.0.1:{p.port}" for p in self.processes.values() if role in p.member.roles] for role in ROLES
+        }
+        file = self.folder / "Caddyfile"
+        file.write_text(caddyfile(upstreams, f"http://127.0.0.1:{port}"))
+        home = {"HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
+        with (self.folder / "caddy.log").open("ab") as log:
+            self._caddy = await asyncio.create_subprocess_exec(
+                "caddy", "run", "--adapter", "caddyfile", "--config", str(file),
+                env={**os.environ, **home}, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    async def __aexit__(
+        self, _t: type[BaseException] | None, _e: BaseException | None, _b: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        await self.stop()
+        self._over.set()
+        tasks = [p.task for p in self.processes.values()]
+        await asyncio.gather(*tasks, *([self._agenda] if self._agenda else []), return_exceptions=True)
+        await self.session.close()
+        await self.world.stop()
+        if self._caddy is not None and self._caddy.returncode is None:
+            self._caddy.terminate()
+            await self._caddy.wait()
+        self.ground.close()
+
+    async def stop(self, signum: int = signal.SIGTERM) -> int | None:
+        """Ends all processes for good; the exit code of one, 0 only where it is that of all."""
+        codes = await asyncio.gather(*(p.stop(signum) for p in self.processes.values()))
+        return next((c for c in codes if c != 0), 0)
+
+    @property
+    def process(self) -> asyncio.subprocess.Process | None:
+        """The one process of a town."""
+        return self.processes["all"].process
 
     def _note_arrival(self) -> Any:
         from services.sim.sandbox import _delivery_of
@@ -206,95 +331,62 @@ class Rehearsal:
 
         return note
 
-    async def _supervise(self) -> None:
-        fault = self.fault
-        while not self._stopping:
-            with (self.folder / "server.log").open("ab") as log:
-                self.process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "services", "serve", env=self._environment(fault), stdout=log, stderr=log
-                )
-            code = await self.process.wait()
-            if self._asked_to_stop():
-                return
-            died = wall()
-            self.deaths.append(Death(died, code, frozenset(self.on_disk("sending"))))
-            if code != -signal.SIGKILL:
-                return
-            fault = ""
-            self.process = None
-            self._back = asyncio.create_task(self._note_recovery(died))
-
-    def _asked_to_stop(self) -> bool:
-        return self._stopping
-
-    def _environment(self, fault: str) -> dict[str, str]:
+    def environment_of(self, process: Process, fault: str = "") -> dict[str, str]:
+        """The variables a process is started with."""
         mine = {k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")}
         mine |= self.world.environment | {
             "TOCSIN_DATA_DIR": str(self.data),
-            "TOCSIN_PORT": str(self.port),
+            "TOCSIN_PORT": str(process.port),
+            "TOCSIN_PUBLIC_URL": self.url,
             "TOCSIN_PLANE": "drill",
             "TOCSIN_UTC_OFFSET_MIN": "480",
             "TOCSIN_CLOCK_RATE": str(self.rate),
             "TOCSIN_CLOCK_ANCHOR": str(SENT),
         }
+        if isinstance(self.ground, PostgresGround):
+            mine |= {"TOCSIN_DATABASE_URL": self.ground.url, "TOCSIN_AMQP_URL": self.amqp_url}
         if fault:
             mine["TOCSIN_FAULT_AT"] = fault
         return mine | dict(self.environment)
 
     def on_disk(self, state: str) -> set[str]:
-        """Deliveries in a state, read from a copy: a judge who opens a dead server's file would mend it for him."""
-        with tempfile.TemporaryDirectory(dir=self.folder) as place:
-            for name in ("tocsin.db", "tocsin.db-wal"):
-                if (self.data / name).exists():
-                    shutil.copy(self.data / name, Path(place) / name)
-            with contextlib.closing(sqlite3.connect(Path(place) / "tocsin.db")) as db:
-                rows = db.execute("SELECT delivery_id FROM delivery WHERE send_state = ?", (state,)).fetchall()
-        return {r[0] for r in rows}
+        """Deliveries in a state, whoever has died."""
+        return self.ground.standing(state)
 
     def rows(self, statement: str, *values: object) -> list[Any]:
-        """What the running server's database says."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.data / 'tocsin.db'}?mode=ro", uri=True)) as db:
-            db.row_factory = sqlite3.Row
-            return db.execute(statement, values).fetchall()
+        """What the database says just now."""
+        return self.ground.rows(statement, *values)
 
     async def ready(self) -> None:
-        """Until the server answers; its death by anything but SIGKILL fails the test with what it said."""
-        async with asyncio.timeout(STARTS_WITHIN_S):
-            while True:
-                self._must_live()
-                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    async with self.session.get(f"{self.url}/api/v1/warnings") as response:
-                        if response.status == 200:
-                            return
-                await asyncio.sleep(0.05)
+        """Until every process is, and whoever stands before them lets requests through."""
+        await asyncio.gather(*(p.ready() for p in self.processes.values()))
+        await self.call("GET", "/api/v1/warnings")
 
-    async def _note_recovery(self, died: float) -> None:
-        await self.ready()
-        self.recovered_s.append(wall() - died)
-
-    def _must_live(self) -> None:
+    def must_live(self) -> None:
         if self.deaths and self.deaths[-1].code != -signal.SIGKILL:
-            raise AssertionError(f"the server ended with {self.deaths[-1].code}:\n{self.log()[-4000:]}")
+            last = self.deaths[-1]
+            raise AssertionError(f"{last.member} ended with {last.code}:\n{self.log()[-4000:]}")
 
     def log(self) -> str:
-        """What the server has written."""
-        return (self.folder / "server.log").read_text(errors="replace")
+        """What the processes have written."""
+        files = [self.folder / f"{name}.log" for name in self.processes]
+        return "\n".join(file.read_text(errors="replace") for file in files if file.exists())
 
     async def call(self, method: str, resource: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         """One request, made again while nobody answers: the caller cannot know whether it was heard."""
         sent: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {} if body is None else {"json": body}
         async with asyncio.timeout(STARTS_WITHIN_S):
             while True:
-                self._must_live()
-                try:
+                self.must_live()
+                with contextlib.suppress(aiohttp.ClientError):
                     async with self.session.request(
                         method, self.url + resource, headers=dict(headers or {}), **sent
                     ) as response:
                         answer = await response.text()
-                        assert response.status < 300, f"{method} {resource}: {response.status} {answer}"
-                        return json.loads(answer)
-                except aiohttp.ClientError:
-                    await asyncio.sleep(0.05)
+                        if response.status not in BETWEEN:
+                            assert response.status < 300, f"{method} {resource}: {response.status} {answer}"
+                            return json.loads(answer)
+                await asyncio.sleep(0.05)
 
     async def warn(self, alert: bytes = ALERT, doors: str = "safe") -> str:
         """Sends an alert; its id, which a 2xx has promised."""
@@ -319,7 +411,7 @@ class Rehearsal:
         """Until something is so."""
         async with asyncio.timeout(seconds):
             while not true():
-                self._must_live()
+                self.must_live()
                 await asyncio.sleep(0.005)
 
     async def until_over(self, warning_id: str, seconds: float = 60.0) -> dict[str, Any]:
@@ -335,7 +427,7 @@ class Rehearsal:
 
     def awaiting_restart(self) -> bool:
         """Whether the fault has not struck yet, or the server it struck is not back."""
-        return self.process is None or self.process.returncode is not None or len(self.recovered_s) < len(self.deaths)
+        return any(p.away for p in self.processes.values()) or len(self.recovered_s) < len(self.deaths)
 
     def quiet(self) -> bool:
         """Nothing in the outbox, nothing in hand, nothing due, no job of pages or endings open."""

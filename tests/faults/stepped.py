@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +16,7 @@ from services.run import Node, build
 from services.shared.clock import StepClock
 from services.shared.settings import Settings
 from services.sim.world import World
+from tests.faults.ground import Ground
 from tests.faults.harness import ALERT, SENT, Town
 
 HORIZON_S = 6 * 3600.0
@@ -31,13 +29,11 @@ class Stepped:
     embedded: Node
     world: World
     clock: StepClock
-    file: Path
+    ground: Ground
     warning_id: str = ""
 
     def rows(self, statement: str, *values: object) -> list[Any]:
-        with contextlib.closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)) as db:
-            db.row_factory = sqlite3.Row
-            return db.execute(statement, values).fetchall()
+        return self.ground.rows(statement, *values)
 
     def all_ended(self) -> bool:
         """Whether everybody has a path and none is open."""
@@ -82,7 +78,7 @@ class Stepped:
 async def stepped(town: Town, folder: Path, **behaviour: Any) -> AsyncIterator[Stepped]:
     """The example alert, just sent; `behaviour` are settings of the stand-in."""
     data = folder / "data"
-    shutil.copytree(town.folder, data)
+    ground = town.copy(data)
     clock = StepClock(SENT)
     world = World(town.community, clock, 3, utc_offset_min=480)
     for name, value in behaviour.items():
@@ -94,7 +90,7 @@ async def stepped(town: Town, folder: Path, **behaviour: Any) -> AsyncIterator[S
         settings = Settings(data_dir=data, port=0, plane="drill", utc_offset_min=480)
         embedded = await build(settings, clock=clock, synchronous="OFF")
         world.set_target(embedded.platform.public_url)
-        run = Stepped(embedded, world, clock, data / "tocsin.db")
+        run = Stepped(embedded, world, clock, ground)
         try:
             headers = {"Authorization": f"Bearer {town.key}", "Content-Type": "application/cap+xml"}
             url = f"{embedded.platform.public_url}/api/v1/warnings?strict=false&doors=safe"

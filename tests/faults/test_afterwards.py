@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from pathlib import Path
 
 import aiohttp
@@ -17,13 +15,9 @@ from tests.faults.stepped import Stepped, stepped
 
 def make_unknown(run: Stepped, where: str) -> str:
     """As a death right after the intent leaves it."""
-    with contextlib.closing(sqlite3.connect(run.file)) as db:
-        one: str = db.execute(f"SELECT delivery_id FROM delivery WHERE {where}").fetchone()[0]  # noqa: S608
-        db.execute(
-            "UPDATE delivery SET send_state = 'unknown', ambiguous = 1, state_at = ? WHERE delivery_id = ?",
-            (run.clock.now(), one),
-        )
-        db.commit()
+    one = str(run.rows(f"SELECT delivery_id FROM delivery WHERE {where}")[0][0])  # noqa: S608
+    change = "UPDATE delivery SET send_state = 'unknown', ambiguous = 1, state_at = ? WHERE delivery_id = ?"
+    run.ground.change(change, run.clock.now(), one)
     return one
 
 

@@ -83,7 +83,7 @@ def exactly_those_are_told(run: Rehearsal, warning_id: str, ending_id: str, outs
 async def sound(run: Rehearsal, town: Town, warning_id: str, promised: Sequence[str]) -> None:
     verdict = await judge(
         Case(
-            run.data / "tocsin.db", run.world.sandbox.accepts_per_delivery(), {warning_id: town.everybody}, promised,
+            run.ground, run.world.sandbox.accepts_per_delivery(), {warning_id: town.everybody}, promised,
             frozenset().union(*(d.sending for d in run.deaths)), town.numbers, run.log().encode(),
         )
     )  # fmt: skip
@@ -190,7 +190,7 @@ async def test_an_update_supersedes_what_is_unsent_and_tells_those_outside_once(
         assert warned <= here
         await run.stop()
     verdict = await judge(
-        Case(run.data / "tocsin.db", run.world.sandbox.accepts_per_delivery(),
+        Case(run.ground, run.world.sandbox.accepts_per_delivery(),
              {old_id: town.everybody, new_id: here}, run.promised, frozenset(), town.numbers, run.log().encode())
     )  # fmt: skip
     assert [] == verdict.findings

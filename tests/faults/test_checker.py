@@ -17,7 +17,8 @@ from services.demo import run_demo
 from services.run import Node
 from services.shared.ledger import SendState
 from tests.faults.checker import NEVER_SENT, Case, judge
-from tests.faults.harness import ALERT, JUDGE
+from tests.faults.ground import SqliteGround
+from tests.faults.harness import ALERT
 
 Plant = Callable[[sqlite3.Connection], object]
 
@@ -35,8 +36,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Case:
             db.backup(copy)
 
     asyncio.run(run_demo(ALERT, people=25, seed=5, inspect=keep))
+    SqliteGround(file).judge()
     with contextlib.closing(sqlite3.connect(file)) as db:
-        db.executescript(JUDGE)
         accepts = Counter(
             r[0]
             for r in db.execute(
@@ -45,7 +46,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Case:
             )
         )
         people = {r[0] for r in db.execute("SELECT person_id FROM router_path")}
-    return Case(file, accepts, {warnings[0]: people}, warnings, frozenset())
+    return Case(SqliteGround(file), accepts, {warnings[0]: people}, warnings, frozenset())
 
 
 def run(statement: str, *values: object) -> Plant:
@@ -102,11 +103,12 @@ async def test_a_sound_ledger_is_found_sound(sound: Case) -> None:
 async def test_a_planted_defect_is_found(sound: Case, tmp_path: Path, plant: Plant, words: str) -> None:
     """The finding names the defect."""
     file = tmp_path / "tocsin.db"
-    shutil.copy(sound.database, file)
+    assert isinstance(sound.ground, SqliteGround)
+    shutil.copy(sound.ground.file, file)
     with contextlib.closing(sqlite3.connect(file)) as db:
         plant(db)
         db.commit()
-    verdict = await judge(replace(sound, database=file, secrets=["99912345678"]))
+    verdict = await judge(replace(sound, ground=SqliteGround(file), secrets=["99912345678"]))
     assert any(words in f for f in verdict.findings), verdict.findings
 
 

@@ -49,7 +49,7 @@ async def test_nobody_is_lost_and_nothing_doubled_where_the_server_is_killed(
     assert [-9] == died, run.log()[-3000:]
     assert 0 == code, run.log()[-3000:]
     case = Case(
-        database=run.data / "tocsin.db",
+        ground=run.ground,
         accepts=run.world.sandbox.accepts_per_delivery(),
         targets={warning_id: town.everybody},
         promised=run.promised,

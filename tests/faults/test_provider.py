@@ -26,7 +26,7 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 async def sound(run: Stepped, town: Town) -> None:
     await run.embedded.close()
     verdict = await judge(
-        Case(run.file, run.world.sandbox.accepts_per_delivery(), {run.warning_id: town.everybody}, [run.warning_id],
+        Case(run.ground, run.world.sandbox.accepts_per_delivery(), {run.warning_id: town.everybody}, [run.warning_id],
              None, town.numbers)
     )  # fmt: skip
     assert [] == verdict.findings

@@ -15,7 +15,7 @@ from tests.faults.harness import Town, free_port, rehearsal
 async def test_a_second_server_on_the_same_data_says_who_holds_it_and_goes(town: Town, tmp_path: Path) -> None:
     """It exits with an error and one sentence, and the first goes on."""
     async with rehearsal(town, tmp_path) as run:
-        environment = run._environment("") | {"TOCSIN_PORT": str(free_port())}
+        environment = run.environment_of(run.processes["all"]) | {"TOCSIN_PORT": str(free_port())}
         second = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "services", "serve", env=environment,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -158,9 +159,8 @@ class Rabbit:
         if beam is not None and beam.alive:
             os.kill(beam.pid, signal.SIGCONT)
             os.kill(beam.pid, signal.SIGTERM)
-            deadline = time.monotonic() + 15
-            while beam.alive and time.monotonic() < deadline:
-                time.sleep(0.05)
+            with suppress(RabbitFault):
+                _wait_for(lambda: not beam.alive, 15, "the broker's end")
         self.kill()
         if self._epmd is not None:
             self._epmd.end()

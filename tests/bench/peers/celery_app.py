@@ -29,8 +29,8 @@ _mine = threading.local()  # a connection and a client for each worker process o
 
 
 class _ToStandin(TwilioHttpClient):
-    def request(self, method: str, url: str, *args: Any, **words: Any) -> Any:
-        return super().request(method, url.replace("https://api.twilio.com", work.PROVIDER), *args, **words)
+    def request(self, method: str, uri: str, *args: Any, **words: Any) -> Any:  # type: ignore[override]
+        return super().request(method, uri.replace("https://api.twilio.com", work.PROVIDER), *args, **words)
 
 
 def _tools() -> tuple[Any, Any]:
