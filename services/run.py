@@ -215,8 +215,12 @@ def check_roles(roles: Sequence[str], settings: Settings) -> tuple[str, ...]:
 
 
 def _keys(settings: Settings, roles: Sequence[str]) -> Keys:
-    """The keys these roles use, read now: a missing or foreign one is told at start, not at the first warning."""
-    keys = Keys(settings.keys_dir)
+    """The keys these roles use, read now: a missing or foreign one is told at start, not at the first warning.
+
+    Only a process that is alone, or plays all roles, makes what is missing; the others are to be given the same keys.
+    """
+    alone = settings.resolved_database_url.startswith("sqlite") or tuple(roles) == ROLES
+    keys = Keys(settings.keys_dir, make=alone)
     if "channels" in roles:
         _ = keys.private, keys.index, keys.public
     if "registry" in roles:

@@ -24,11 +24,12 @@ from services.channels.opening import Preparer
 from services.channels.outbound import Outbound
 from services.channels.pace import Pace, backoff
 from services.channels.presence import Presence
+from services.shared import telemetry
 from services.shared.clock import Clock, wall
 from services.shared.db import Database, hold, insert_all
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
-from services.shared.ledger import Evidence, SendState, attempt, delivery, may_be_sent, move, move_all
+from services.shared.ledger import IS_DUE, IS_OPEN, Evidence, SendState, attempt, delivery, may_be_sent, move, move_all
 from services.shared.messages import EvidenceRecorded
 from services.shared.outbox import new_id, say
 from services.shared.tier import Tier
@@ -89,7 +90,7 @@ class Sender:
             rows = await db.execute(
                 sa.select(delivery.c.channel, delivery.c.tier)
                 .where(
-                    delivery.c.send_state.in_((S.PENDING, S.RETRY)),
+                    IS_DUE,
                     delivery.c.due_at <= now,
                     sa.or_(delivery.c.channel != "door", delivery.c.slot != ""),
                     may_be_sent(now),
@@ -139,7 +140,7 @@ class Sender:
         ready = sa.and_(
             delivery.c.channel == lane.driver.name,
             tier,
-            delivery.c.send_state.in_((S.PENDING, S.RETRY)),
+            IS_DUE,
             delivery.c.due_at <= now,
         )
         if lane.driver.name == "door":
@@ -228,12 +229,14 @@ class Sender:
             result = Result(Outcome.NOT_SENT, code="late_start")
         else:
             try:
-                async with asyncio.timeout(CALL_LIMIT_S + 2):
-                    result = await lane.driver.send(message)
+                with telemetry.span("send", delivery_id=row.delivery_id, driver=lane.driver.name, tier=row.tier):
+                    async with asyncio.timeout(CALL_LIMIT_S + 2):
+                        result = await lane.driver.send(message)
             except TimeoutError:
                 result = Result(Outcome.AMBIGUOUS, code="no_answer")
         if result.outcome is Outcome.ACCEPTED:
             fault_at("after_provider_accept")
+        telemetry.sent(lane.driver.name, result.outcome.value)
         self._breaker(lane, result)
         await self._desk.report(self._report(row, result, exhausted=await self._exhausted(row, result)))
 
@@ -312,7 +315,7 @@ class Sender:
                         delivery.c.tier,
                         delivery.c.purpose,
                     )
-                    .where(delivery.c.send_state.in_((S.LEASED, S.SENDING)), over)
+                    .where(IS_OPEN, delivery.c.send_state != S.UNKNOWN, over)
                     .limit(500)
                 )
             ).all()
@@ -348,7 +351,7 @@ class Sender:
     async def _dead(self) -> list[str]:
         """Processes that have deliveries in hand and live no more."""
         await self.presence.keep()
-        in_hand = delivery.c.send_state.in_((S.LEASED, S.SENDING))
+        in_hand = sa.and_(IS_OPEN, delivery.c.send_state != S.UNKNOWN)
         async with self._database.read() as db:
             workers = (await db.scalars(sa.select(delivery.c.worker).where(in_hand).distinct())).all()
         return await self.presence.dead(workers)
@@ -358,7 +361,7 @@ class Sender:
         now = self._clock.now()
         async with self._database.write() as tx:
             await move_all(
-                tx, S.PENDING, at=now, where=(delivery.c.send_state == S.LEASED, delivery.c.worker == self.worker),
+                tx, S.PENDING, at=now, where=(IS_OPEN, delivery.c.send_state == S.LEASED, delivery.c.worker == self.worker),
                 lease_until=None, state_reason="drained",
             )  # fmt: skip
         await self.presence.close()
@@ -371,7 +374,7 @@ class Sender:
                 await tx.scalars(
                     sa.select(delivery.c.delivery_id)
                     .where(
-                        delivery.c.send_state.in_((S.PENDING, S.RETRY)),
+                        IS_DUE,
                         delivery.c.expires_at <= now,
                         delivery.c.channel != "door",
                     )
@@ -385,8 +388,6 @@ class Sender:
         doors = sa.or_(delivery.c.channel != "door", delivery.c.slot != "")
         async with self._database.read() as db:
             found: float | None = await db.scalar(
-                sa.select(sa.func.min(delivery.c.due_at)).where(
-                    delivery.c.send_state.in_((S.PENDING, S.RETRY)), doors, may_be_sent(self._clock.now())
-                )
+                sa.select(sa.func.min(delivery.c.due_at)).where(IS_DUE, doors, may_be_sent(self._clock.now()))
             )
         return found

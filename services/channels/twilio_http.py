@@ -14,11 +14,12 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import web
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 from twilio.request_validator import RequestValidator
 
 from services.channels.driver import Outcome, Result
 from services.shared.errors import NotAllowed
+from services.shared.settings import Environment
 
 # Twilio error codes > may it be tried again? (www.twilio.com/docs/api/errors); what is not here goes by HTTP status
 CODES: dict[int, Outcome] = {
@@ -37,7 +38,7 @@ CODES: dict[int, Outcome] = {
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 
 
-class TwilioSettings(BaseSettings):
+class TwilioSettings(Environment):
     """TOCSIN_TWILIO_...; without account and token the roads say `not_configured`."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_TWILIO_", extra="ignore")

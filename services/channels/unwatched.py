@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.shared.clock import Clock
 from services.shared.db import Database
-from services.shared.ledger import SendState, delivery, may_be_sent, move
+from services.shared.ledger import IS_OPEN, SendState, delivery, may_be_sent, move
 
 ONCE_MORE_S = 60.0
 GIVE_UP_S = 900.0  # longer than any path waits for its own
@@ -20,7 +20,7 @@ BATCH = 500
 async def settle_unknown(database: Database, clock: Clock) -> bool:
     """Moves what has been UNKNOWN for a minute to RETRY, once; and whatever stayed UNKNOWN to UNCONFIRMED."""
     now = clock.now()
-    unknown = delivery.c.send_state == SendState.UNKNOWN
+    unknown = sa.and_(IS_OPEN, delivery.c.send_state == SendState.UNKNOWN)
     nobodys = sa.or_(delivery.c.person_id == "", delivery.c.purpose.in_(("notice", "ending")))
     again = sa.and_(nobodys, delivery.c.ambiguous < 2, may_be_sent(now))
     late = delivery.c.state_at <= now - ONCE_MORE_S

@@ -37,7 +37,7 @@ class Deadlines:
     async def work(self) -> bool:
         """One batch of due paths of one or more warnings; True if there was any."""
         now = self._platform.clock.now()
-        due = sa.and_(store.path.c.state == "open", sa.or_(store.path.c.next_at <= now, store.path.c.react_at <= now))
+        due = sa.and_(store.IS_OPEN, sa.or_(store.path.c.next_at <= now, store.path.c.react_at <= now))
         async with self._platform.database.read() as db:
             earliest = await self.next_at(db)
         if earliest is None or earliest > now:
@@ -174,7 +174,7 @@ class Deadlines:
 
     async def next_at(self, db: Connection) -> float | None:
         """The earliest rung or reaction of any open path."""
-        is_open = store.path.c.state == "open"
+        is_open = store.IS_OPEN
         row = (
             await db.execute(
                 sa.select(

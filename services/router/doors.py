@@ -18,7 +18,7 @@ from services.router.paths import end, put
 from services.router.plan import Context, Person, fire_list
 from services.router.tally import Deltas
 from services.shared.db import Connection, Each, Id, hold
-from services.shared.ledger import SendState, delivery, move, warning_state
+from services.shared.ledger import IS_DUE, SendState, delivery, move, warning_state
 from services.shared.messages import HINT_IDS, DeliveryDue, NoticeRequested, WorkerEntry
 from services.shared.outbox import id_of, new_id, say
 from services.shared.service import Platform
@@ -67,7 +67,7 @@ class Doors:
     @staticmethod
     def _unassigned() -> sa.ColumnElement[bool]:
         return sa.and_(
-            delivery.c.channel == "door", delivery.c.road == "door", delivery.c.slot == "",
+            IS_DUE, delivery.c.channel == "door", delivery.c.road == "door", delivery.c.slot == "",
             delivery.c.send_state == SendState.PENDING,
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from services.shared.db import Connection, Id, chunks, metadata
-from services.shared.ledger import answer_log, delivery, delivery_cover
+from services.shared.ledger import among, answer_log, delivery, delivery_cover
 from services.shared.messages import PersonEntry, Profile, WorkerEntry
 
 warning = sa.Table(
@@ -65,9 +65,9 @@ path = sa.Table(
     sa.CheckConstraint("state IN ('open','ended')", name="state"),
     sa.CheckConstraint("(state = 'open') = (ending = '')", name="one_ending"),
 )
-_open = path.c.state == "open"
-sa.Index("ix_router_path_next", path.c.next_at, sqlite_where=_open, postgresql_where=_open)
-sa.Index("ix_router_path_react", path.c.react_at, sqlite_where=_open, postgresql_where=_open)
+IS_OPEN = among(path.c.state, "open")
+sa.Index("ix_router_path_next", path.c.next_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
+sa.Index("ix_router_path_react", path.c.react_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
 worker = sa.Table(
     "router_worker",
     metadata,

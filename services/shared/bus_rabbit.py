@@ -38,11 +38,11 @@ from services.shared.bus_rabbit_link import (
     tier_word,
 )
 from services.shared.clock import Waker, wall
-from services.shared.db import Database, chunks, may_be_tried_again
+from services.shared.db import Database, chunks
 from services.shared.errors import Broken
 from services.shared.faults import fault_at
 from services.shared.outbox import forget_handled
-from services.shared.showing import Outcome, Shower, in_words
+from services.shared.showing import Outcome, Shower, database_away, in_words
 from services.shared.tier import TIER_WORDS, Tier
 
 log = structlog.get_logger("bus")
@@ -142,7 +142,7 @@ class RabbitBus:
                 if not await turn():
                     await waker.wait(tick)
             except Exception as problem:
-                if not may_be_tried_again(problem):
+                if not database_away(problem):
                     raise
                 log.warning("database_away", reason=in_words(problem))
                 await asyncio.sleep(AWAY_S)
@@ -251,7 +251,7 @@ class RabbitBus:
                 await bus_turns.look_up(self._database, "", "")
                 return
             except Exception as problem:
-                if not may_be_tried_again(problem):
+                if not database_away(problem):
                     raise
                 log.warning("database_away", reason=in_words(problem))
             await asyncio.sleep(AWAY_S)
@@ -307,7 +307,7 @@ class RabbitBus:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
         except Exception as problem:
-            if not may_be_tried_again(problem):
+            if not database_away(problem):
                 log.exception("hint_failed")
             self._consumer.renew()
 

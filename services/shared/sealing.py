@@ -138,12 +138,13 @@ def write_secret(path: Path, value: bytes) -> None:
 
 
 def load_secret(path: Path, size: int = 32) -> bytes:
-    """Reads a key file, making it (0600, random) where there is none; refuses one that others may read."""
-    if not path.exists():
-        write_secret(path, os.urandom(size))
-    if path.stat().st_mode & 0o077:
+    """Reads a key file; Broken where it is not there, cannot be read, can be read by others or has another size."""
+    try:
+        mode, secret = path.stat().st_mode, path.read_bytes()
+    except OSError as problem:
+        raise Broken(f"the key {path} cannot be read ({problem.strerror}): run Tocsin as its owner") from problem
+    if mode & 0o077:
         raise Broken(f"{path.name} can be read by others: run chmod 600 on it")
-    secret = path.read_bytes()
     if len(secret) != size:
         raise Broken(f"{path.name} holds {len(secret)} bytes where {size} are needed: restore it from your key backup")
     return secret
@@ -153,26 +154,30 @@ class Keys:
     """The key files of an installation, each read when it is needed: a process gets those its roles use and no other.
 
     `private` channels alone; `public` (channels.pub, made from channels.key) and `index` registry and channels;
-    `mac`, for MACs and cookies, everybody.
+    `mac`, for MACs and cookies, everybody. Where one is missing all that are missing are made (0600, random), unless
+    `make` is False: processes beside each other must hold the same ones, and each would make its own.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, make: bool = True) -> None:
         self._directory = directory
+        self._make = make
 
     @cached_property
     def private(self) -> bytes:
         """Opens page keys."""
-        return load_secret(self._directory / "channels.key")
+        return self._load("channels.key")
 
     @cached_property
     def public(self) -> bytes:
         """Wraps page keys; where its file is missing it is made of the private one."""
         path = self._directory / "channels.pub"
-        if path.exists() and not (self._directory / "channels.key").exists():
-            return load_secret(path)
+        if not self._has("channels.key") and (self._has(path.name) or not self._make):
+            return self._load(path.name)
         made = X25519PrivateKey.from_private_bytes(self.private).public_key().public_bytes_raw()
-        if not path.exists():
-            write_secret(path, made)
+        if not self._has(path.name):
+            if not self._make:
+                return made
+            _write(path, made)
         if load_secret(path) != made:
             raise Broken("channels.pub does not belong to channels.key: delete channels.pub, it is made again")
         return made
@@ -180,9 +185,37 @@ class Keys:
     @cached_property
     def index(self) -> bytes:
         """Names addresses."""
-        return load_secret(self._directory / "index.key")
+        return self._load("index.key")
 
     @cached_property
     def mac(self) -> bytes:
         """Signs links, cookies and callbacks."""
-        return load_secret(self._directory / "mac.key")
+        return self._load("mac.key")
+
+    def _has(self, name: str) -> bool:
+        try:
+            return (self._directory / name).exists()
+        except OSError:
+            return True  # told when it is read
+
+    def _load(self, name: str) -> bytes:
+        path = self._directory / name
+        if not self._has(name):
+            if not self._make:
+                raise Broken(
+                    f"the key {path} is missing, and one made here would not be that of the other processes: "
+                    "copy it from them, or make all keys once with deploy/prepare.sh"
+                )
+            for one in ("channels.key", "index.key", "mac.key"):
+                if not self._has(one):
+                    _write(self._directory / one, os.urandom(32))
+        return load_secret(path)
+
+
+def _write(path: Path, value: bytes) -> None:
+    try:
+        write_secret(path, value)
+    except OSError as problem:
+        raise Broken(
+            f"the key {path} cannot be made ({problem.strerror}): give a TOCSIN_DATA_DIR that Tocsin may write to"
+        ) from problem

@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from services.shared.errors import Refused
 
 Plane = Literal["live", "drill"]
+SECRETS_DIR = "TOCSIN_SECRETS_DIR"
 
 
-class Settings(BaseSettings):
+class _SecretFiles(SecretsSettingsSource):
+    """A file a setting; what pydantic passes over with a warning is refused: a password must not be left out unseen."""
+
+    def __call__(self) -> dict[str, Any]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                return super().__call__()
+            except (UserWarning, SettingsError, OSError, UnicodeDecodeError) as problem:
+                raise Refused(
+                    f"{SECRETS_DIR}={self.secrets_dir} cannot be read ({problem}): give a folder that has a file for each "
+                    "secret, like tocsin_database_url, or leave the variable out",
+                    field=SECRETS_DIR,
+                    given=str(self.secrets_dir),
+                ) from problem
+
+
+class Environment(BaseSettings):
+    """Settings out of variables, then out of files of the same names in small letters in TOCSIN_SECRETS_DIR.
+
+    Refused where that folder, or a file in it that is asked for, cannot be read.
+    """
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Given by hand, by variable, by file: the first wins."""
+        files = _SecretFiles(settings_cls, secrets_dir=os.environ.get(SECRETS_DIR) or None)
+        return init_settings, env_settings, files
+
+
+class Settings(Environment):
     """One process's settings. Providers' own settings live in their driver's file."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_", extra="ignore")

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,6 +43,9 @@ BEGIN
 END $$;
 CREATE TRIGGER judge AFTER INSERT OR UPDATE ON delivery FOR EACH ROW EXECUTE FUNCTION judge_note();
 """
+
+
+BACK_WITHIN_S = 30.0
 
 
 class Ground(Protocol):
@@ -161,11 +165,19 @@ class PostgresGround:
         return urlsplit(self.url).path.lstrip("/")
 
     def _run(self, statement: Any, values: Sequence[object]) -> psycopg.Cursor[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = self.server.connect(self.url)
-            self._connection.autocommit = True
-            self._connection.row_factory = _row_factory
-        return self._connection.execute(statement, values or None)
+        end = time.monotonic() + BACK_WITHIN_S
+        while True:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = self.server.connect(self.url)
+                    self._connection.autocommit = True
+                    self._connection.row_factory = _row_factory
+                return self._connection.execute(statement, values or None)
+            except psycopg.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                self.close()
+                time.sleep(0.1)
 
     def rows(self, statement: str, *values: object) -> list[Any]:
         return self._run(statement.replace("?", "%s"), values).fetchall()

@@ -224,7 +224,7 @@ class Process:
 class Rehearsal:
     """One run: `async with rehearsal(town, folder, fault="after_intent:3") as run`.
 
-    `fault` strikes the process named `where`. Apart, `amqp_url` is a fresh vhost of a broker.
+    `fault` strikes the processes named in `where`. Apart, `amqp_url` is a fresh vhost of a broker.
     """
 
     town: Town
@@ -264,7 +264,9 @@ class Rehearsal:
             port = free_port()
             self.url = f"http://127.0.0.1:{port}"
             for member in self.members:
-                self.processes[member.name] = Process(self, member, self.fault if member.name == self.where else "")
+                self.processes[member.name] = Process(
+                    self, member, self.fault if member.name in self.where.split() else ""
+                )
             if len(self.members) == 1:
                 self.url = next(iter(self.processes.values())).url
             else:

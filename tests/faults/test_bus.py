@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -19,6 +22,7 @@ from services.shared.bus_rabbit import RabbitBus
 from services.shared.bus_rabbit_link import DEAD, EXCHANGE, BrokerLost, check_plane
 from services.shared.db import Database
 from services.shared.errors import Broken
+from services.shared.faults import BROKER_POINTS
 from services.shared.messages import Message
 from services.shared.outbox import Receipt, dead_letter, new_id, outbox
 from tests.servers.postgres import Postgres
@@ -141,8 +145,11 @@ async def test_a_vhost_belongs_to_one_plane(bed: Testbed, vhost: str) -> None:
     await live.close()
 
 
-async def test_a_start_does_not_wait_for_the_broker(bed: Testbed, rabbit: Rabbit, vhost: str) -> None:
+async def test_a_start_does_not_wait_for_the_broker(
+    bed: Testbed, rabbit: Rabbit, vhost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Started with no broker it serves by the fallback; when there is one it is used."""
+    monkeypatch.setattr(bus_rabbit, "START_S", 0.3)
     doer, hint = Doer(bed.database), due(4)
     async with Proxy(1) as proxy:  # nothing answers there
         begun = time.monotonic()
@@ -151,7 +158,7 @@ async def test_a_start_does_not_wait_for_the_broker(bed: Testbed, rabbit: Rabbit
         await put(bed.database, hint)
         await bed.done(6)
         assert not bus.health()["connected"]
-        proxy._to = rabbit.port
+        proxy.to = rabbit.port
         await until(lambda: _is(bus.health()["connected"]), "connected")
     assert once(hint) == await effects(bed.database)
 
@@ -223,10 +230,8 @@ async def test_cut_lines_lose_nothing(bed: Testbed, rabbit: Rabbit, vhost: str) 
     assert [] == await rows(bed.database, dead_letter)
 
 
-@pytest.mark.parametrize(
-    "how",
-    ["blackhole", pytest.param("trickle", marks=pytest.mark.slow), pytest.param("half_open", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["blackhole", "trickle", "half_open"])
 async def test_a_dead_line_costs_seconds(bed: Testbed, rabbit: Rabbit, vhost: str, how: Any) -> None:
     """F4: bytes go nowhere, or one a second, or the far end is gone unsaid: red goes on by itself."""
     doer = Doer(bed.database)
@@ -247,9 +252,8 @@ async def test_a_dead_line_costs_seconds(bed: Testbed, rabbit: Rabbit, vhost: st
     assert once(*said) == await effects(bed.database)
 
 
-@pytest.mark.parametrize(
-    "alarm", [pytest.param("memory", marks=pytest.mark.slow), pytest.param("disk", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("alarm", ["memory", "disk"])
 async def test_an_alarm_of_the_broker_is_waited_out(bed: Testbed, rabbit: Rabbit, vhost: str, alarm: str) -> None:
     """F5: no confirm comes; what is said stays unpublished in the outbox, red is shown, and all of it drains after."""
     set_to = {
@@ -295,6 +299,7 @@ async def test_a_wiped_broker_is_furnished_again(bed: Testbed, rabbit: Rabbit, v
     assert {"channels.red", "router.blue", DEAD} <= set(listed.split())
 
 
+@pytest.mark.slow
 async def test_a_full_queue_refuses_and_the_outbox_keeps(bed: Testbed, rabbit: Rabbit, vhost: str) -> None:
     """x-overflow reject-publish: a refused hint is no lost message, and is hinted again when there is room."""
     name = vhost.rpartition("/")[2]
@@ -302,13 +307,19 @@ async def test_a_full_queue_refuses_and_the_outbox_keeps(bed: Testbed, rabbit: R
     await asyncio.to_thread(
         rabbit.ctl, "set_policy", "-p", name, "small", "^channels", '{"max-length": 2}', "--apply-to", "queues"
     )
-    said = [due(1) for _ in range(40)]
-    with structlog.testing.capture_logs() as logs:
-        await put(bed.database, *said)
+    said: list[Message] = []
+
+    async def refused() -> bool:
+        said.append(due(1))
+        await put(bed.database, said[-1])
         sayer.wake()
-        await until(lambda: _is([e for e in logs if e["event"] == "hints_not_confirmed"]), "the broker refuses")
+        return any(event["event"] == "hints_not_confirmed" for event in logs)
+
+    with structlog.testing.capture_logs() as logs:
+        await until(refused, "the broker refuses")
+    await asyncio.sleep(0.1)
     unpublished = [row for row in await rows(bed.database, outbox) if row.published_at is None]
-    assert 0 < len(unpublished) < 40
+    assert 0 < len(unpublished) < len(said)
     await asyncio.to_thread(rabbit.ctl, "clear_policy", "-p", name, "small")
     doer = Doer(bed.database)
     await bed.running(vhost, ("channels", "DeliveryDue", doer))
@@ -324,11 +335,30 @@ async def test_the_database_away_is_waited_for_without_counting(bed: Testbed, po
     await put(bed.database, *said)
     bus.wake()
     await asyncio.to_thread(postgres.kill)
-    await asyncio.sleep(1.0)
-    assert bed.all_alive()
-    await asyncio.to_thread(postgres.start)
+    try:
+        await asyncio.sleep(1.0)
+        assert bed.all_alive()
+    finally:
+        await asyncio.to_thread(postgres.start)
     await until(lambda: _is(bus.health()["connected"]), "connected", 15)
     await bed.done()
+    assert once(*said) == await effects(bed.database)
+    assert [] == await rows(bed.database, dead_letter)
+
+
+@pytest.mark.parametrize(
+    "point", [pytest.param(p, marks=() if p == "after_publish" else (pytest.mark.slow,)) for p in BROKER_POINTS]
+)
+async def test_a_process_killed_on_the_way_of_a_hint(bed: Testbed, vhost: str, point: str) -> None:
+    """F1: dead between claim, publish, note and acknowledgement; the next process finds it all, and does it once."""
+    said = [due(1 + n % 4) for n in range(20)]
+    await put(bed.database, *said)
+    command = [sys.executable, "-m", "tests.faults.bus_process", bed.database.url, vhost]
+    first = await asyncio.create_subprocess_exec(*command, env=os.environ | {"TOCSIN_FAULT_AT": point})
+    assert -signal.SIGKILL == await first.wait()
+    await move_time(bed.database)
+    second = await asyncio.create_subprocess_exec(*command)
+    assert 0 == await second.wait()
     assert once(*said) == await effects(bed.database)
     assert [] == await rows(bed.database, dead_letter)
 

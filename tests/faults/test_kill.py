@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from services.shared.faults import POINTS
-from tests.faults.checker import Case, judge
+from tests.faults.checker import Case, Verdict, judge
 from tests.faults.harness import Town, rehearsal
-from tests.faults.table import Line
 
 TELLING = (
     "after_ingest_commit",
@@ -33,7 +33,7 @@ BEFORE_ANYBODY_IS_SENT_TO = ("after_ingest_commit", "before_page_commit", "after
     "point", [pytest.param(p, marks=() if p in TELLING else (pytest.mark.slow,)) for p in POINTS]
 )  # fmt: skip
 async def test_nobody_is_lost_and_nothing_doubled_where_the_server_is_killed(
-    point: str, town: Town, tmp_path: Path, table: list[Line]
+    point: str, town: Town, tmp_path: Path, table: Callable[[str, Verdict, float], None]
 ) -> None:
     """Everybody has a path that ended; doubles stay within what was truly in hand; the audit chain holds."""
     async with rehearsal(town, tmp_path, fault=f"{point}:{NTH.get(point, 1)}") as run:
@@ -58,7 +58,7 @@ async def test_nobody_is_lost_and_nothing_doubled_where_the_server_is_killed(
         logs=run.log().encode(),
     )
     verdict = await judge(case)
-    table.append(Line(point, verdict, max(run.recovered_s)))
+    table(f"F24 {point}", verdict, max(run.recovered_s))
     assert [] == verdict.findings, words
     assert (0, 0) == (found["open"], found["unexplained"]), words
     if point in BEFORE_ANYBODY_IS_SENT_TO:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from services.registry.service import RegistryService
 from services.shared.auth import Signer
 from services.shared.bus import Handler
+from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import StepClock
 from services.shared.db import Database, metadata
 from services.shared.messages import AudienceFound, WarningIssued, decode
@@ -30,18 +31,16 @@ BENT = (
 )
 
 
-@dataclass
-class CollectingBus:
+class CollectingBus(EmbeddedBus):
     """Remembers handlers; shows nothing by itself."""
 
-    handlers: dict[str, Handler] = field(default_factory=dict)
-    woken: int = 0
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.handlers: dict[str, Handler] = {}
+        self.woken = 0
 
     def subscribe(self, consumer: str, topic: str, handler: Handler) -> None:
         self.handlers[topic] = handler
-
-    async def work(self) -> bool:
-        return False
 
     def wake(self) -> None:
         self.woken += 1
@@ -107,7 +106,7 @@ async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
     database = Database(settings.resolved_database_url, synchronous="OFF")
     async with database.write() as tx:
         await tx.run_sync(metadata.create_all)
-    keys, bus = Keys(settings.keys_dir), CollectingBus()
+    keys, bus = Keys(settings.keys_dir), CollectingBus(database)
     platform = Platform(settings, database, bus, StepClock(NOON), keys, Signer(keys.mac), "http://127.0.0.1")
     service = RegistryService(platform)
     service.subscribe()

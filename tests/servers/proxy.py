@@ -18,7 +18,7 @@ class Proxy:
     """
 
     def __init__(self, port: int) -> None:
-        self._to = port
+        self.to = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.mode: Mode = "pass"
@@ -55,7 +55,7 @@ class Proxy:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         try:
-            there_reader, there = await asyncio.open_connection("127.0.0.1", self._to)
+            there_reader, there = await asyncio.open_connection("127.0.0.1", self.to)
         except OSError:
             _abort(writer)
             return

@@ -125,6 +125,11 @@ class Rabbit:
         assert self._beam is not None
         return self._beam.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the node's process is there, if only frozen."""
+        return self._beam is not None and self._beam.alive
+
     def start(self) -> None:
         """Returns when AMQP is answered."""
         for name in ("mnesia", "log", "generated", "schema"):
@@ -153,10 +158,10 @@ class Rabbit:
             self._beam.end()
             self._beam = None
 
-    def stop(self) -> None:
-        """Ends node and epmd, in order if it can."""
+    def stop(self, *, in_order: bool = True) -> None:
+        """Ends node and epmd; in order it may take seconds, and is what a later start on the same folder likes best."""
         beam = self._beam
-        if beam is not None and beam.alive:
+        if in_order and beam is not None and beam.alive:
             os.kill(beam.pid, signal.SIGCONT)
             os.kill(beam.pid, signal.SIGTERM)
             with suppress(RabbitFault):
@@ -234,7 +239,7 @@ class Rabbit:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
+        self.stop(in_order=False)
 
 
 def _free_ports(count: int) -> list[int]:

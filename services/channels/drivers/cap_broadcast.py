@@ -6,15 +6,16 @@ Radio, TV and sign owners take it from there. It is mentioned in each path and n
 from __future__ import annotations
 
 import aiohttp
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from services.channels.driver import Outcome, Result, Road, Spec, Tools
 from services.channels.outbound import Outbound
+from services.shared.settings import Environment
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 
 
-class BroadcastSettings(BaseSettings):
+class BroadcastSettings(Environment):
     """TOCSIN_BROADCAST_URLS: addresses that take a CAP document by POST, joined by commas."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_BROADCAST_", extra="ignore")

@@ -6,13 +6,14 @@ from email.message import EmailMessage
 
 import aiosmtplib
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from services.channels.driver import Outcome, Result, Road, Spec, Tools
 from services.channels.outbound import Outbound
+from services.shared.settings import Environment
 
 
-class EmailSettings(BaseSettings):
+class EmailSettings(Environment):
     """TOCSIN_SMTP_...; without a host the road says `not_configured`."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_SMTP_", extra="ignore")

@@ -503,15 +503,15 @@ def upgrade() -> None:
             "ix_router_path_next",
             ["next_at"],
             unique=False,
-            sqlite_where=sa.text("state = 'open'"),
-            postgresql_where=sa.text("state = 'open'"),
+            sqlite_where=sa.text("state IN ('open')"),
+            postgresql_where=sa.text("state IN ('open')"),
         )
         batch_op.create_index(
             "ix_router_path_react",
             ["react_at"],
             unique=False,
-            sqlite_where=sa.text("state = 'open'"),
-            postgresql_where=sa.text("state = 'open'"),
+            sqlite_where=sa.text("state IN ('open')"),
+            postgresql_where=sa.text("state IN ('open')"),
         )
 
     op.create_table(
@@ -664,10 +664,14 @@ def downgrade() -> None:
     op.drop_table("router_policy")
     with op.batch_alter_table("router_path", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_router_path_react", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
+            "ix_router_path_react",
+            sqlite_where=sa.text("state IN ('open')"),
+            postgresql_where=sa.text("state IN ('open')"),
         )
         batch_op.drop_index(
-            "ix_router_path_next", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
+            "ix_router_path_next",
+            sqlite_where=sa.text("state IN ('open')"),
+            postgresql_where=sa.text("state IN ('open')"),
         )
 
     op.drop_table("router_path")
