@@ -1,5 +1,5 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
-.PHONY: help setup demo run test test-faults fuzz-cap bench-cap lint lock
+.PHONY: help setup demo run test test-faults fuzz-cap bench bench-quick bench-cap lint lock
 
 help:
 	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
@@ -7,6 +7,8 @@ help:
 	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
 	@echo 'make test-faults  kill -9 at every named point, cancels, a misbehaving provider; ends with a table (8 min)'
 	@echo 'make fuzz-cap    ten minutes of broken alerts (ARGS="SECONDS SEED"); real ones too where TOCSIN_CAP_CORPUS is set'
+	@echo 'make bench       beside Celery, taskiq, FastStream and Apprise, on the same servers, by the same work (most of an hour)'
+	@echo 'make bench-quick the same with 2,000 recipients and one run each (5 min)'
 	@echo 'make bench-cap   how fast alerts are read, against the XML parser alone'
 	@echo 'make lint    the checks without the tests'
 	@echo 'make setup   only make .venv ready'
@@ -32,6 +34,11 @@ test-faults:
 fuzz-cap:
 	@bash tools/setup.sh test
 	@.venv/bin/python -m tests.cap.fuzz $(ARGS)
+
+bench bench-quick:
+	@bash tools/setup.sh test
+	@bash tools/setup.sh bench
+	@.venv/bin/python -m tests.bench $(if $(filter bench-quick,$@),--quick) $(ARGS)
 
 bench-cap:
 	@bash tools/setup.sh test

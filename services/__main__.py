@@ -6,15 +6,18 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pydantic
 import rich
 import rich.console
 import rich.table
+import sqlalchemy as sa
 import typer
 
 from services import migrations
@@ -278,12 +281,15 @@ def cap_feed(
 @registry_app.command("import")
 def registry_import(
     file: Annotated[Path, typer.Argument(help="CSV, UTF-8, with a header row.")],
+    source: Annotated[str, typer.Option(help="Whose list it is, the same at every import; the file's name.")] = "",
+    region: Annotated[str, typer.Option(help="Two letters of the country whose numbers lack a prefix.")] = "",
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Import people through the running server; prints a report row by row."""
-    found = _run(call("POST", url, key, "/people/import", read_file(file), {"Content-Type": "text/csv"}))
+    asked = urlencode({"source": source or file.stem, "region": region})
+    found = _run(call("POST", url, key, f"/people/import?{asked}", read_file(file), {"Content-Type": "text/csv"}))
     typer.echo(json.dumps(found, ensure_ascii=False, indent=None if as_json else 1))
 
 
@@ -301,15 +307,10 @@ def registry_sample(
     chosen = settings()
 
     async def work() -> int:
-        lock = FileLock(chosen.data_dir)
-        lock.take()
-        await asyncio.to_thread(migrations.upgrade, chosen.resolved_database_url)
-        database = Database(chosen.resolved_database_url)
-        await check_plane(database, chosen.plane)
-        community = mint(incoming.area, incoming.geocodes, people=people, seed=seed)
-        await import_community(database, Keys(chosen.keys_dir), community)
-        await database.close()
-        lock.release()
+        with _held(chosen):
+            community = mint(incoming.area, incoming.geocodes, people=people, seed=seed)
+            async with _database(chosen) as database:
+                await import_community(database, Keys(chosen.keys_dir, make=_on_sqlite(chosen)), community)
         return len(community.people)
 
     typer.echo(f"{_run(work())} fictional people live around {around.name} now")
@@ -369,35 +370,29 @@ def key_create(
     bound = read_file(area).decode() if area else ""
 
     async def work() -> str:
-        await asyncio.to_thread(migrations.upgrade, chosen.resolved_database_url)
-        database = Database(chosen.resolved_database_url)
-        await check_plane(database, chosen.plane)
-        key = await create_key(
-            database,
-            name=authority,
-            label=label,
-            actions=_words(actions),
-            max_tier=tier,
-            area=bound,
-            senders=_words(senders),
-            events=_words(events),
-        )
-        await database.close()
-        return key
+        async with _database(chosen) as database:
+            return await create_key(
+                database,
+                name=authority,
+                label=label,
+                actions=_words(actions),
+                max_tier=tier,
+                area=bound,
+                senders=_words(senders),
+                events=_words(events),
+            )
 
     typer.echo(_run(work()))
 
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to the newest schema (the server is stopped)."""
+    """Bring the database to the newest schema (on SQLite the server is stopped)."""
     chosen = settings()
 
     def work() -> None:
-        lock = FileLock(chosen.data_dir)
-        lock.take()
-        migrations.upgrade(chosen.resolved_database_url)
-        lock.release()
+        with _held(chosen):
+            migrations.upgrade(chosen.resolved_database_url)
 
     _checked(work)
     typer.echo("the schema is the newest")
@@ -409,6 +404,9 @@ def check() -> None:
     from services.check import check_installation
 
     chosen = settings()
+    if not _on_sqlite(chosen):  # looked for first: no key that other processes hold is made by looking
+        keys = Keys(chosen.keys_dir, make=False)
+        _checked(lambda: (keys.mac, keys.index, keys.public, keys.private))
     lines, sound = _run(check_installation(chosen))
     for line in lines:
         typer.echo(line)
@@ -471,6 +469,36 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
     return _checked(lambda: asyncio.run(work))
 
 
+def _on_sqlite(chosen: Settings) -> bool:
+    return chosen.resolved_database_url.startswith("sqlite")
+
+
+@asynccontextmanager
+async def _database(chosen: Settings) -> AsyncIterator[Database]:
+    """The database at the newest schema, of this plane."""
+    await asyncio.to_thread(migrations.upgrade, chosen.resolved_database_url)
+    database = Database(chosen.resolved_database_url)
+    try:
+        await check_plane(database, chosen.plane)
+        yield database
+    finally:
+        await database.close()
+
+
+@contextmanager
+def _held(chosen: Settings) -> Iterator[None]:
+    """A data directory is ours alone meanwhile; a PostgreSQL keeps its clients apart itself."""
+    if not _on_sqlite(chosen):
+        yield
+        return
+    lock = FileLock(chosen.data_dir)
+    lock.take()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _checked(work: Callable[[], Any]) -> Any:
     """A fault becomes one sentence and exit 2."""
     try:
@@ -479,6 +507,11 @@ def _checked(work: Callable[[], Any]) -> Any:
         raise _fail(
             fault.message + (f"; {fault.remedy}" if isinstance(fault, Refused) and fault.remedy else "")
         ) from None
+    except sa.exc.OperationalError as away:
+        said = str(away.orig).strip().partition("\n")[0]
+        raise _fail(f"the database cannot be used ({said}): start it, or correct TOCSIN_DATABASE_URL") from None
+    except PermissionError as problem:
+        raise _fail(f"{problem.filename}: {problem.strerror}; run it as the owner, or give TOCSIN_DATA_DIR") from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

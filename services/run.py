@@ -160,7 +160,7 @@ class Node:
         done, _ = await asyncio.wait([stopping, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         for task in done - {stopping}:
-            log.critical("loop_died", loop=task.get_name())
+            log.critical("loop_died", loop=task.get_name(), exc_info=None if task.cancelled() else task.exception())
             task.result()
 
     async def close(self) -> None:
@@ -221,6 +221,7 @@ def _keys(settings: Settings, roles: Sequence[str]) -> Keys:
     """
     alone = settings.resolved_database_url.startswith("sqlite") or tuple(roles) == ROLES
     keys = Keys(settings.keys_dir, make=alone)
+    _ = keys.mac
     if "channels" in roles:
         _ = keys.private, keys.index, keys.public
     if "registry" in roles:
@@ -253,7 +254,15 @@ async def build(
         lock.take()
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((settings.host, settings.port))
+    try:
+        sock.bind((settings.host, settings.port))
+    except OSError as problem:
+        sock.close()
+        raise Refused(
+            f"nobody can listen on {settings.host}:{settings.port} ({problem.strerror}): "
+            "stop who does, or give another TOCSIN_HOST and TOCSIN_PORT",
+            field="TOCSIN_PORT",
+        ) from problem
     port = sock.getsockname()[1]
     await asyncio.to_thread(migrations.upgrade, url)
     database = Database(url, synchronous=synchronous, name=f"tocsin-{'-'.join(roles) if roles != ROLES else 'all'}")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv ready: `tools/setup.sh` to run Tocsin, `tools/setup.sh test` to test it as well. Says what it does; quick when nothing changed.
+# Makes .venv ready: `tools/setup.sh` to run Tocsin, `tools/setup.sh test` to test it as well; `tools/setup.sh bench` makes .venv-bench,
+# the environment of what is measured beside it. Says what it does; quick when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -7,8 +8,11 @@ purpose=${1:-run}
 case $purpose in
   run) lock=requirements.lock ;;
   test) lock=requirements-dev.lock ;;
-  *) echo "setup: '$purpose' is not a purpose: give nothing (to run) or 'test'" >&2; exit 2 ;;
+  bench) lock=requirements-bench.lock ;;
+  *) echo "setup: '$purpose' is not a purpose: give nothing (to run), 'test' or 'bench'" >&2; exit 2 ;;
 esac
+venv=.venv
+if [ "$purpose" = bench ]; then venv=.venv-bench; fi  # its versions must not disturb ours
 say() { echo "setup: $*"; }
 fail() { echo "setup: $*" >&2; exit 1; }
 
@@ -29,7 +33,7 @@ look_for_missing() {
   missing=()
   python=$(find_python)
   if [ -z "$python" ]; then missing+=(python3 python3-venv)
-  elif ! [ -x .venv/bin/python ] && ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+  elif ! [ -x $venv/bin/python ] && ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
     # A distribution's own python keeps venv in a package of its own; any other version's package bears its number.
     if [ "$(readlink -f "$(command -v "$python")")" = "$(readlink -f /usr/bin/python3)" ]; then missing+=(python3-venv)
     else missing+=("python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"); fi
@@ -96,15 +100,15 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 # ---- the virtual environment (wheels only: a source archive would run an unhashed build)
-if ! .venv/bin/python -c 'import pip' >/dev/null 2>&1; then
-  say "making .venv with $("$python" --version)"
-  "$python" -m venv --clear .venv || fail "could not make .venv with $python"
+if ! $venv/bin/python -c 'import pip' >/dev/null 2>&1; then
+  say "making $venv with $("$python" --version)"
+  "$python" -m venv --clear "$venv" || fail "could not make $venv with $python"
 fi
 
 # A stamp holds what was installed from: the content of the files and where the tree lay (scripts in .venv name their own path).
 stamp_of() { { echo "$root"; cat "$@"; } | sha256sum | cut -d' ' -f1; }
-stamped() { [ "$(cat ".venv/.stamp-$1" 2>/dev/null)" = "$2" ]; }
-pip() { .venv/bin/python -u -m pip --disable-pip-version-check --no-input "$@" </dev/null; }
+stamped() { [ "$(cat "$venv/.stamp-$1" 2>/dev/null)" = "$2" ]; }
+pip() { $venv/bin/python -u -m pip --disable-pip-version-check --no-input "$@" </dev/null; }
 
 # pip names each package as it takes it up; every tenth is worth a line.
 tell_progress() {
@@ -124,25 +128,25 @@ if ! stamped "$purpose" "$want"; then
   total=$(grep -cE '^[A-Za-z0-9].*==' "$lock")
   say "installing about $total packages, each checked against its hash in $lock"
   begun=$SECONDS
-  log=.venv/setup.log
+  log=$venv/setup.log
   if ! pip install --require-hashes --only-binary :all: --progress-bar off -r "$lock" 2>&1 | tee "$log" | tell_progress "$total"; then
     tail -n 15 "$log" >&2
     fail "could not install the packages of $lock (everything pip said: $log)"
   fi
-  echo "$want" >".venv/.stamp-$purpose"
+  echo "$want" >"$venv/.stamp-$purpose"
   # The development lock holds everything the other one does, in the same versions.
-  if [ "$purpose" = test ]; then stamp_of requirements.lock >.venv/.stamp-run; fi
+  if [ "$purpose" = test ]; then stamp_of requirements.lock >"$venv/.stamp-run"; fi
   say "packages in place after $((SECONDS - begun)) s"
 fi
 
 want=$(stamp_of pyproject.toml)
-if ! stamped self "$want"; then
-  say "putting the tocsin command into .venv"
-  log=.venv/setup.log
+if [ "$purpose" != bench ] && ! stamped self "$want"; then
+  say "putting the tocsin command into $venv"
+  log=$venv/setup.log
   if ! pip install --quiet --no-deps --no-build-isolation --editable . >"$log" 2>&1; then
     tail -n 15 "$log" >&2
     fail "could not install Tocsin itself (everything pip said: $log)"
   fi
-  echo "$want" >.venv/.stamp-self
+  echo "$want" >"$venv/.stamp-self"
 fi
-say "ready in .venv after $SECONDS s"
+say "ready in $venv after $SECONDS s"

@@ -98,6 +98,13 @@ class Settings(Environment):
             raise ValueError(f"{value!r} is no IANA time zone: give one like Asia/Shanghai") from problem
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _known_driver(cls, value: str) -> str:
+        if value and not value.startswith(("postgresql+asyncpg://", "sqlite+aiosqlite:///")):
+            raise ValueError("give postgresql+asyncpg://user:password@host/database, or leave it empty for SQLite")
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:

@@ -25,6 +25,7 @@ from services.shared.errors import Broken
 from services.shared.faults import BROKER_POINTS
 from services.shared.messages import Message
 from services.shared.outbox import Receipt, dead_letter, new_id, outbox
+from services.shared.showing import set_back
 from tests.servers.postgres import Postgres
 from tests.servers.proxy import Proxy
 from tests.servers.rabbit import Rabbit
@@ -518,6 +519,21 @@ async def test_a_cancellation_that_was_asked_for_is_one(vhost: str) -> None:
             await bus_rabbit._tell(exchange, b"", "key")
 
 
+async def test_what_was_set_back_while_its_hint_was_confirmed_is_hinted_again(bed: Testbed) -> None:
+    """The handler may fail before the relay has noted the confirm: the note must not undo the setting back."""
+    hint = due()
+    await put(bed.database, hint)
+    claim = await bus_turns.claim(bed.database, 10)
+    assert [] == list((await bus_turns.claim(bed.database, 10)).rows), "leased twice"
+    row = (await rows(bed.database, outbox))[0]
+    async with bed.database.write() as tx:
+        assert not await set_back(tx, "channels", row, "failed")
+    await bus_turns.settle(bed.database, claim.lease, [claim.rows[0].id], [], 0.0)
+    assert [None] == [row.published_at for row in await rows(bed.database, outbox)]
+    await move_time(bed.database)
+    assert [hint.msg_id] == [row.msg_id for row in (await bus_turns.claim(bed.database, 10)).rows]
+
+
 async def test_deleted_queues_come_back(bed: Testbed, rabbit: Rabbit, vhost: str) -> None:
     """Consumers are cancelled by the broker, hints come back unroutable: everything is declared again and goes on."""
     doer = Doer(bed.database)
@@ -553,10 +569,11 @@ async def test_channels_are_not_collected_as_garbage_and_beats_are_short(bed: Te
 
 async def test_a_handler_in_hand_outlives_its_connection(bed: Testbed, rabbit: Rabbit, vhost: str) -> None:
     """A channel that closes cancels its consumers' tasks: ours go on, and what they did is done once."""
-    begun, go_on = asyncio.Event(), asyncio.Event()
+    begun, go_on, starts = asyncio.Event(), asyncio.Event(), []
 
     class Slow(Doer):
         async def handle(self, message: Message, receipt: Receipt) -> None:
+            starts.append(message.msg_id)
             begun.set()
             await go_on.wait()
             await super().handle(message, receipt)
@@ -573,7 +590,7 @@ async def test_a_handler_in_hand_outlives_its_connection(bed: Testbed, rabbit: R
         go_on.set()
         await bed.done()
     assert once(hint) == await effects(bed.database)
-    assert [hint.msg_id] == slow.seen
+    assert [hint.msg_id] == starts == slow.seen
 
 
 async def test_closing_waits_for_what_is_in_hand_and_takes_nothing_new(bed: Testbed, vhost: str) -> None:

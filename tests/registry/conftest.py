@@ -17,7 +17,7 @@ from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import StepClock
 from services.shared.db import Database, metadata
 from services.shared.messages import AudienceFound, WarningIssued, decode
-from services.shared.outbox import Receipt, id_of, outbox
+from services.shared.outbox import Receipt, id_of, outbox, say
 from services.shared.sealing import Keys
 from services.shared.service import Platform
 from services.shared.settings import Settings
@@ -63,7 +63,9 @@ class Registry:
         return self.platform.keys
 
     async def hear(self, message: WarningIssued) -> None:
-        """As the bus shows it."""
+        """As the bus shows it, once it was said."""
+        async with self.database.write() as tx:
+            await say(tx, [message])
         receipt = Receipt(self.database, "registry", message.msg_id)
         await self.bus.handlers["WarningIssued"](message, receipt)
 
