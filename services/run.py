@@ -115,15 +115,15 @@ class Node:
         sender = channels.sender
 
         async def turn() -> bool:
-            lanes = [lane for lane in await sender.due_lanes() if lane.red is red]
-            return sum([await sender.turn(lane) for lane in lanes]) > 0
+            return sum([await sender.turn(lane) for lane in await sender.due_lanes(red)]) > 0
 
-        def idle() -> float:
-            return 0.05 if sender.busy else TICK_S
+        waker = self.platform.waker(f"channels:{red}")
+        for lane in sender.lanes:
+            if lane.red is red:
+                lane.on_room = waker.set
+        self._loop(f"send:{'red' if red else 'rest'}", turn, waker)
 
-        self._loop(f"send:{'red' if red else 'rest'}", turn, self.platform.waker(f"channels:{red}"), idle)
-
-    def _loop(self, name: str, turn: Turn, waker: Waker, idle: float | Callable[[], float] = TICK_S) -> None:
+    def _loop(self, name: str, turn: Turn, waker: Waker, idle: float = TICK_S) -> None:
         """Turns as long as there is something to do, else sleeps on its waker; waits while the database is away."""
 
         async def run() -> None:
@@ -141,7 +141,7 @@ class Node:
                     continue
                 failed = 0
                 if not did:
-                    await waker.wait(idle if isinstance(idle, float) else idle())
+                    await waker.wait(idle)
 
         self.pulses.expect(name)
         self._tasks.append(asyncio.create_task(run(), name=name))

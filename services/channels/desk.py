@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -18,7 +19,7 @@ import structlog
 
 from services.shared.bus import Bus
 from services.shared.clock import Clock, wall
-from services.shared.db import Connection, Database, Each, Id, Value, insert_new, may_be_tried_again
+from services.shared.db import Connection, Database, Each, Id, insert_new, may_be_tried_again
 from services.shared.faults import fault_at
 from services.shared.ledger import SERIOUSNESS, TRANSITIONS, Answer, Evidence, SendState, answer_log, attempt, delivery
 from services.shared.messages import HINT_IDS, EvidenceRecorded
@@ -49,9 +50,6 @@ class Report:
     attempt: int = 0
     code: str = ""
     at: float = 0.0
-
-
-_NOTHING = Report("", "")
 
 
 class Desk:
@@ -130,27 +128,54 @@ class Desk:
                 done.set_result(None)
 
 
+_READ = (
+    "delivery_id", "warning_id", "tier", "purpose", "answer", "send_state", "state_at", "state_reason", "lease_until",
+    "due_at", "claims", "ambiguous", "sent_at", "provider_ref", "evidence", "evidence_at",
+)  # fmt: skip
+_WRITTEN = {name: delivery.c[name].type for name in _READ[5:]}
+_STAND = Each(
+    lambda v: (
+        sa.update(delivery).where(delivery.c.delivery_id == v("d")).values({name: v(f"{name}_") for name in _WRITTEN})
+    ),
+    d=Id,
+    **{f"{name}_": kind for name, kind in _WRITTEN.items()},
+)
+_ENDED = Each(
+    lambda v: (
+        sa.update(attempt)
+        .where(attempt.c.delivery_id == v("d"), attempt.c.n == v("k"))
+        .values(ended_at=v("ended"), outcome=v("outcome_"), code=v("code_"))
+    ),
+    d=Id, k=sa.SmallInteger, ended=sa.Float, outcome_=sa.String, code_=sa.String,
+)  # fmt: skip
+
+
 async def write(tx: Connection, reports: list[Report], plane: str) -> None:
-    """All of it in the caller's transaction."""
+    """All of it in the caller's transaction: rows locked and read, reports folded into them, each row written once."""
     ids = sorted({r.delivery_id for r in reports})
-    known = {
-        row.delivery_id: row
-        for row in await tx.execute(
-            sa.select(
-                delivery.c.delivery_id, delivery.c.warning_id, delivery.c.tier, delivery.c.purpose, delivery.c.answer
-            )
-            .where(delivery.c.delivery_id.in_(ids))
-            .order_by(delivery.c.delivery_id)  # two desks that report on the same rows lock them in one order
-            .with_for_update()
-        )
-    }
+    found = await tx.execute(
+        sa.select(*(delivery.c[name] for name in _READ))
+        .where(delivery.c.delivery_id.in_(ids))
+        .order_by(delivery.c.delivery_id)  # two desks that report on the same rows lock them in one order
+        .with_for_update()
+    )
+    known = {row.delivery_id: row for row in found}
     orphans = [r for r in reports if r.delivery_id not in known]
     if orphans:
         log.warning("orphan_reports", count=len(orphans), first=orphans[0].delivery_id)
-    reports = [r for r in reports if r.delivery_id in known]
+    by_delivery: dict[str, list[Report]] = defaultdict(list)
+    for report in reports:
+        if report.delivery_id in known:
+            by_delivery[report.delivery_id].append(report)
+    reports = [r for some in by_delivery.values() for r in some]
     await _attempts(tx, reports)
-    await _states(tx, reports)
-    await _evidence(tx, reports)
+    changed = []
+    for one, row in known.items():
+        before = {name: getattr(row, name) for name in _WRITTEN}
+        after = fold(before, by_delivery[one])
+        if after != before:
+            changed.append({"d": one, **{f"{name}_": value for name, value in after.items()}})
+    await _STAND.run(tx, changed)
     await _answers(tx, reports, {i: row.answer for i, row in known.items()})
     hints: dict[tuple[str, int], list[str]] = defaultdict(list)
     for i in sorted(known):
@@ -168,32 +193,6 @@ async def write(tx: Connection, reports: list[Report], plane: str) -> None:
     )
 
 
-_ENDED = Each(
-    lambda v: (
-        sa.update(attempt)
-        .where(attempt.c.delivery_id == v("d"), attempt.c.n == v("k"))
-        .values(ended_at=v("ended"), outcome=v("outcome_"), code=v("code_"))
-    ),
-    d=Id, k=sa.SmallInteger, ended=sa.Float, outcome_=sa.String, code_=sa.String,
-)  # fmt: skip
-_SET_REF = Each(
-    lambda v: (
-        sa.update(delivery)
-        .where(delivery.c.delivery_id == v("d"), delivery.c.provider_ref == "")
-        .values(provider_ref=v("ref"))
-    ),
-    d=Id, ref=sa.String,
-)  # fmt: skip
-_CLIMB = Each(
-    lambda v: (
-        sa.update(delivery)
-        .where(delivery.c.delivery_id == v("d"), delivery.c.evidence < v("e"))
-        .values(evidence=v("e"), evidence_at=v("t"))
-    ),
-    d=Id, e=sa.SmallInteger, t=sa.Float,
-)  # fmt: skip
-
-
 async def _attempts(tx: Connection, reports: list[Report]) -> None:
     rows = [
         {"d": r.delivery_id, "k": r.attempt, "ended": wall(), "outcome_": r.reason, "code_": r.code[:24]}
@@ -203,53 +202,44 @@ async def _attempts(tx: Connection, reports: list[Report]) -> None:
     await _ENDED.run(tx, rows)
 
 
-async def _states(tx: Connection, reports: list[Report]) -> None:
-    """One statement a target state for the whole batch: the weakest first, so that a stronger report wins."""
+def fold(row: Mapping[str, Any], reports: Sequence[Report]) -> dict[str, Any]:
+    """A delivery's facts after these reports: the state moves along the table only, evidence only climbs.
+
+    The weakest state first, so that a stronger report wins in whatever order they came; of two that say the same the
+    first counts.
+    """
+    new = dict(row)
     for after in (S.RETRY, S.FAILED, S.UNKNOWN, S.ACCEPTED, S.DELIVERED):
         for outcome in (True, False):
-            rows = {
-                r.delivery_id: {
-                    "d": r.delivery_id, "at_": r.at, "why": (r.code or r.reason)[:80],
-                    "again": r.again_at if r.again_at is not None else r.at,
-                }
-                for r in reversed(reports)  # of two that say the same the first was
-                if r.state is after and (r.source == "outcome") is outcome
-            }  # fmt: skip
-            await _move(after, outcome).run(tx, list(rows.values()))
-    refs = {r.delivery_id: {"d": r.delivery_id, "ref": r.ref} for r in reversed(reports) if r.ref}
-    await _SET_REF.run(tx, list(refs.values()))
+            said = [r for r in reports if r.state is after and (r.source == "outcome") is outcome]
+            if said and S(new["send_state"]) in _sources(after, outcome):
+                _enter(new, after, said[0])
+    for report in reports:
+        if report.ref and not new["provider_ref"]:
+            new["provider_ref"] = report.ref
+        if report.evidence > new["evidence"]:
+            new["evidence"], new["evidence_at"] = int(report.evidence), report.at
+    return new
+
+
+def _enter(row: dict[str, Any], after: SendState, report: Report) -> None:
+    row["send_state"], row["state_at"], row["lease_until"] = after.value, report.at, None
+    row["state_reason"] = (report.code or report.reason)[:80]
+    if after is S.RETRY:
+        row["due_at"] = report.again_at if report.again_at is not None else report.at
+        row["claims"] = 0  # they count claims that led nowhere; this one was answered
+    if after is S.UNKNOWN:
+        row["ambiguous"] += 1
+    if after in (S.ACCEPTED, S.DELIVERED) and row["sent_at"] is None:
+        row["sent_at"] = report.at
 
 
 @cache
-def _move(after: SendState, outcome: bool) -> Each:
-    """A callback may have overtaken our own call's answer: then only what the call alone knows is missing."""
-    sources = [b for b, a in TRANSITIONS if a == after]
+def _sources(after: SendState, outcome: bool) -> frozenset[SendState]:
+    """Where `after` may be entered from. A callback may have overtaken our own call's answer, which then says no more."""
     if outcome:
-        sources = [S.SENDING, S.UNKNOWN] if after in (S.ACCEPTED, S.FAILED) else [S.SENDING]
-    # no IN here: its parameters expand, and that does not go with many rows at once
-    before = sa.or_(*(delivery.c.send_state == source for source in sorted(sources)))
-
-    def build(v: Value) -> sa.Update:
-        values: dict[str, Any] = {"send_state": after.value, "state_at": v("at_"), "lease_until": None}
-        values["state_reason"] = v("why")
-        if after is S.RETRY:
-            values["due_at"] = v("again")
-            values["claims"] = 0  # they count claims that led nowhere; this one was answered
-        if after is S.UNKNOWN:
-            values["ambiguous"] = delivery.c.ambiguous + 1
-        if after in (S.ACCEPTED, S.DELIVERED):
-            values["sent_at"] = sa.func.coalesce(delivery.c.sent_at, v("at_"))
-        return sa.update(delivery).where(delivery.c.delivery_id == v("d"), before).values(values)
-
-    return Each(build, d=Id, at_=sa.Float, why=sa.String, again=sa.Float)
-
-
-async def _evidence(tx: Connection, reports: list[Report]) -> None:
-    highest: dict[str, Report] = {}
-    for r in reports:
-        if r.evidence > highest.get(r.delivery_id, _NOTHING).evidence:
-            highest[r.delivery_id] = r
-    await _CLIMB.run(tx, [{"d": r.delivery_id, "e": int(r.evidence), "t": r.at} for _, r in sorted(highest.items())])
+        return frozenset({S.SENDING, S.UNKNOWN} if after in (S.ACCEPTED, S.FAILED) else {S.SENDING})
+    return frozenset(b for b, a in TRANSITIONS if a == after)
 
 
 async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from services.channels.claims import MAX_CLAIMS, LaneName, claim, due, intend
 from services.channels.desk import Desk, Report
 from services.channels.driver import Driver, Outcome, Result
 from services.channels.opening import Preparer
@@ -26,7 +27,7 @@ from services.channels.pace import Pace, backoff
 from services.channels.presence import Presence
 from services.shared import telemetry
 from services.shared.clock import Clock, wall
-from services.shared.db import Database, hold, insert_all
+from services.shared.db import Database
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
 from services.shared.ledger import IS_DUE, IS_OPEN, Evidence, SendState, attempt, delivery, may_be_sent, move, move_all
@@ -35,10 +36,8 @@ from services.shared.outbox import new_id, say
 from services.shared.tier import Tier
 
 log = structlog.get_logger("sender")
-LEASE_S = 30.0
 CALL_LIMIT_S = 10.0
 MAX_ATTEMPTS = 6
-MAX_CLAIMS = 12
 STALE_INTENT_S = 0.5
 S = SendState
 
@@ -52,6 +51,15 @@ class Lane:
     in_flight: set[asyncio.Task[None]] = field(default_factory=set)
     paused_until: float = 0.0  # wall; the breaker
     faults: int = 0
+    on_room: Callable[[], None] | None = None  # told when there is room again
+
+    @property
+    def name(self) -> LaneName:
+        return self.driver.name, self.red
+
+    def roomy(self) -> bool:
+        """Whether a claim is worth its transaction: for red always, else when half of the lane is free."""
+        return self.free() >= (1 if self.red else (self.driver.concurrency + 1) // 2) and wall() >= self.paused_until
 
     def free(self) -> int:
         return self.driver.concurrency - len(self.in_flight)
@@ -83,22 +91,12 @@ class Sender:
         while tasks := [t for lane in self.lanes for t in lane.in_flight]:
             await asyncio.wait(tasks)
 
-    async def due_lanes(self) -> list[Lane]:
-        """The lanes with something to claim and room for it: one look for all of them."""
-        now = self._clock.now()
+    async def due_lanes(self, red: bool | None = None) -> list[Lane]:
+        """The lanes with something to claim and room for it (red's, the others', or all): one look for all of them."""
+        lanes = [lane for lane in self.lanes if lane.roomy() and red in (None, lane.red)]
         async with self._database.read() as db:
-            rows = await db.execute(
-                sa.select(delivery.c.channel, delivery.c.tier)
-                .where(
-                    IS_DUE,
-                    delivery.c.due_at <= now,
-                    sa.or_(delivery.c.channel != "door", delivery.c.slot != ""),
-                    may_be_sent(now),
-                )
-                .distinct()
-            )
-            due = {(r.channel, r.tier == Tier.RED) for r in rows}
-        return [lane for lane in self.lanes if (lane.driver.name, lane.red) in due and lane.free() > 0]
+            found = await due(db, tuple(lane.name for lane in lanes), self._clock.now())
+        return [lanes[n] for n in sorted(found)]
 
     async def turn(self, lane: Lane) -> int:
         """Claims as much as the lane has room for and starts it; returns how much was claimed."""
@@ -131,98 +129,20 @@ class Sender:
     def _ended(lane: Lane, task: asyncio.Task[None]) -> None:
         """A send whose outcome could not be written stays SENDING until its lease is over, then it is UNKNOWN."""
         lane.in_flight.discard(task)
+        if lane.on_room is not None and lane.roomy():
+            lane.on_room()
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("outcome_not_written", driver=lane.driver.name, reason=repr(problem))
 
     async def _claim(self, lane: Lane, room: int) -> Sequence[Any]:
-        now = self._clock.now()
-        tier = delivery.c.tier == Tier.RED if lane.red else delivery.c.tier < Tier.RED
-        ready = sa.and_(
-            delivery.c.channel == lane.driver.name,
-            tier,
-            IS_DUE,
-            delivery.c.due_at <= now,
-        )
-        if lane.driver.name == "door":
-            ready = sa.and_(ready, delivery.c.slot != "")
         async with self._database.write() as tx:
-            ids = (
-                await tx.scalars(
-                    sa.select(delivery.c.delivery_id)
-                    .where(ready, may_be_sent(now))
-                    .order_by(delivery.c.tier.desc(), delivery.c.due_at, delivery.c.delivery_id)
-                    .limit(room)
-                    .with_for_update(skip_locked=True)  # another process has those in hand
-                )
-            ).all()
-            if not ids:
-                return ()
-            taken = await move(
-                tx,
-                ids,
-                S.LEASED,
-                at=now,
-                where=(may_be_sent(now), delivery.c.claims < MAX_CLAIMS),
-                token=delivery.c.token + 1,
-                claims=delivery.c.claims + 1,
-                lease_until=wall() + LEASE_S,
-                worker=self.worker,
-            )
-            if len(taken) < len(ids):
-                await move(
-                    tx,
-                    [i for i in ids if i not in set(taken)],
-                    S.FAILED,
-                    at=now,
-                    only=(S.PENDING, S.RETRY),
-                    where=(delivery.c.claims >= MAX_CLAIMS,),
-                    state_reason="claims_exhausted",
-                )
-            rows = (await tx.execute(sa.select(delivery).where(delivery.c.delivery_id.in_(taken)))).all()
-        return sorted(rows, key=lambda r: r.delivery_id)
+            return await claim(tx, lane.name, room, self._clock.now(), self.worker)
 
     async def _intend(self, lane: Lane, tokens: dict[str, int], warnings: set[str]) -> set[str]:
         if not tokens:
             return set()
-        now = self._clock.now()
         async with self._database.write() as tx:
-            # a cancel waits until this is written, and what comes after the cancel sees it
-            await hold(tx, *(f"send:{w}" for w in warnings), shared=True)
-            mine = sa.tuple_(delivery.c.delivery_id, delivery.c.token).in_(list(tokens.items()))
-            moved = await move(
-                tx,
-                sorted(tokens),
-                S.SENDING,
-                at=now,
-                where=(mine, may_be_sent(now)),
-                attempts=delivery.c.attempts + 1,
-                lease_until=wall() + LEASE_S,
-            )
-            stopped = [i for i in tokens if i not in set(moved)]
-            if stopped:  # cancelled or expired between claim and intent: nothing was sent
-                await self._give_back(tx, stopped, now)
-            counts = await tx.execute(
-                sa.select(delivery.c.delivery_id, delivery.c.attempts).where(delivery.c.delivery_id.in_(moved))
-            )
-            rows = [
-                {"delivery_id": r.delivery_id, "n": r.attempts, "token": tokens[r.delivery_id],
-                 "provider": lane.driver.name, "started_at": wall()}
-                for r in counts
-            ]  # fmt: skip
-            await insert_all(tx, attempt, rows)
-        return set(moved)
-
-    @staticmethod
-    async def _give_back(tx: Any, ids: Sequence[str], now: float) -> None:
-        await move(
-            tx,
-            ids,
-            S.EXPIRED,
-            at=now,
-            only=(S.LEASED,),
-            where=(delivery.c.expires_at <= now, delivery.c.channel != "door"),
-        )
-        await move(tx, ids, S.PENDING, at=now, only=(S.LEASED,), lease_until=None)
+            return await intend(tx, tokens, warnings, lane.driver.name, self._clock.now())
 
     async def _send(self, lane: Lane, row: Any, message: Outbound, intended: float) -> None:
         if wall() - intended > STALE_INTENT_S:
@@ -381,6 +301,9 @@ class Sender:
                     .limit(500)
                 )
             ).all()
+            await move_all(
+                tx, S.FAILED, at=now, where=(IS_DUE, delivery.c.claims >= MAX_CLAIMS), state_reason="claims_exhausted"
+            )
             return len(await move(tx, ids, S.EXPIRED, at=now, only=(S.PENDING, S.RETRY)))
 
     async def next_at(self) -> float | None:

@@ -21,6 +21,8 @@ from services.shared.ledger import road
 from services.shared.sealing import Opener
 from services.shared.service import Platform
 
+EXPIRY_EVERY_S = 30.0  # warning time
+
 
 class ChannelsService:
     """Claims and sends; the only one that opens addresses."""
@@ -30,6 +32,7 @@ class ChannelsService:
     def __init__(self, platform: Platform, *, sole_process: bool = True, desk_window_s: float = 0.02) -> None:
         self._platform = platform
         self._sole_process = sole_process
+        self._next_expiry = 0.0
         p = platform
         self.session = aiohttp.ClientSession(
             # lanes bound what is under way; a request that waited here for a connection could start after a cancel
@@ -108,7 +111,11 @@ class ChannelsService:
         settled = await settle_unknown(self._platform.database, self._platform.clock)
         if settled:
             self._platform.wake("channels")
-        return bool(await self.sender.expire()) or bool(reaped) or settled
+        now, expired = self._platform.clock.now(), 0
+        if now >= self._next_expiry:  # nothing expired is claimed meanwhile: this only says so in the ledger
+            expired = await self.sender.expire()
+            self._next_expiry = now + EXPIRY_EVERY_S if not expired else now
+        return bool(expired) or bool(reaped) or settled
 
     @property
     def busy(self) -> bool:

@@ -231,6 +231,7 @@ sa.Index(
     delivery.c.channel,
     delivery.c.tier,
     delivery.c.due_at,
+    delivery.c.delivery_id,
     sqlite_where=IS_DUE,
     postgresql_where=IS_DUE,
 )
@@ -347,7 +348,7 @@ async def _lock(tx: Connection, *where: sa.ColumnElement[bool]) -> None:
         await tx.execute(sa.select(sa.func.count()).select_from(mine.subquery()))
 
 
-def may_be_sent(now: float) -> sa.ColumnElement[bool]:
+def may_be_sent(now: float | sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     """The guard every claim and every intent carries: the warning is active, not expired, and doors are allowed.
 
     A visit is not stopped by the clock (officers under way go on), but it waits for the word that people may be sent.

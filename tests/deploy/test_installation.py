@@ -152,7 +152,7 @@ def test_an_operator_puts_up_a_postgresql(
     assert {"database: schema is the newest, plane live", "road door: ready"} <= set(out.splitlines())
     with postgres.connect(url) as db:
         assert [("duty desk",)] == db.execute("SELECT label FROM api_key").fetchall()
-        assert 20 <= db.execute("SELECT count(*) FROM registry_person").fetchall()[0][0]  # and the seeker of shelter
+        assert 20 <= db.execute("SELECT count(*) FROM registry_person").fetchall()[0][0]
     assert ["keys"] == [file.name for file in (tmp_path / "data").iterdir()]
 
 

@@ -145,7 +145,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_delivery_address", ["address_key"], unique=False)
         batch_op.create_index(
             "ix_delivery_due",
-            ["channel", "tier", "due_at"],
+            ["channel", "tier", "due_at", "delivery_id"],
             unique=False,
             sqlite_where=sa.text("send_state IN ('pending', 'retry')"),
             postgresql_where=sa.text("send_state IN ('pending', 'retry')"),

@@ -1,0 +1,141 @@
+"""Claim and intent, the two moves before a call: found by index, guarded by the warning's state, one statement each.
+
+Statements are built once; lanes, tiers and states are written into them, so that the partial index serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.shared.clock import wall
+from services.shared.db import Connection, hold, insert_all
+from services.shared.ledger import IS_DUE, SendState, attempt, can_move, delivery, may_be_sent, move
+from services.shared.tier import Tier
+
+LEASE_S = 30.0
+MAX_CLAIMS = 12
+S = SendState
+LaneName = tuple[str, bool]  # channel, whether it is red's lane
+_now: sa.ColumnElement[Any] = sa.bindparam("now", type_=sa.Float)
+
+
+def _tiers(red: bool) -> tuple[int, ...]:
+    """Most urgent first."""
+    return (int(Tier.RED),) if red else tuple(range(int(Tier.RED) - 1, -1, -1))
+
+
+def _waiting(channel: str, tier: int) -> sa.ColumnElement[bool]:
+    here = delivery.c.channel == sa.literal(channel, literal_execute=True)
+    there = delivery.c.tier == sa.literal(tier, literal_execute=True)
+    listed = delivery.c.slot != "" if channel == "door" else sa.true()  # a visit nobody has been given yet is not due
+    return sa.and_(here, there, IS_DUE, delivery.c.due_at <= _now, listed, may_be_sent(_now))
+
+
+@cache
+def _probes(lanes: tuple[LaneName, ...]) -> sa.CompoundSelect[Any]:
+    """One look into the index for each lane and tier."""
+    return sa.union_all(
+        *(
+            sa.select(sa.literal_column(str(n)).label("n")).where(
+                sa.select(delivery.c.delivery_id).where(_waiting(channel, tier)).exists()
+            )
+            for n, (channel, red) in enumerate(lanes)
+            for tier in _tiers(red)
+        )
+    )
+
+
+async def due(db: Connection, lanes: tuple[LaneName, ...], now: float) -> set[int]:
+    """Places of the lanes that have something to claim at warning time `now`."""
+    return set((await db.scalars(_probes(lanes), {"now": now})).all()) if lanes else set()
+
+
+@cache
+def _claim(channel: str, tier: int) -> sa.Update:
+    """The next ones by time, none that another process has in hand."""
+    found = (
+        sa.select(delivery.c.delivery_id)
+        .where(_waiting(channel, tier), delivery.c.claims < MAX_CLAIMS)
+        .order_by(delivery.c.due_at, delivery.c.delivery_id)
+        .limit(sa.bindparam("room", type_=sa.Integer))
+        .with_for_update(skip_locked=True)
+    )
+    return (
+        sa.update(delivery)
+        .where(delivery.c.delivery_id.in_(found), IS_DUE)
+        .values(
+            send_state=S.LEASED,
+            state_at=_now,
+            token=delivery.c.token + 1,
+            claims=delivery.c.claims + 1,
+            lease_until=sa.bindparam("until", type_=sa.Float),
+            worker=sa.bindparam("by", type_=sa.String),
+        )
+        .returning(delivery)
+    )
+
+
+async def claim(tx: Connection, lane: LaneName, room: int, now: float, worker: str) -> Sequence[Any]:
+    """Leases up to `room` deliveries of a lane to `worker`; their rows, by id."""
+    channel, red = lane
+    rows: list[Any] = []
+    for tier in _tiers(red):
+        values = {"now": now, "room": room - len(rows), "until": wall() + LEASE_S, "by": worker}
+        rows += (await tx.execute(_claim(channel, tier), values)).all()
+        if len(rows) >= room:
+            break
+    return sorted(rows, key=lambda r: str(r.delivery_id))
+
+
+_INTEND = (
+    sa.update(delivery)
+    .where(
+        delivery.c.delivery_id.in_(sa.bindparam("ids", expanding=True)),
+        sa.tuple_(delivery.c.delivery_id, delivery.c.token).in_(sa.bindparam("tokens", expanding=True)),
+        delivery.c.send_state == S.LEASED,
+        may_be_sent(_now),
+    )
+    .values(
+        send_state=S.SENDING,
+        state_at=_now,
+        attempts=delivery.c.attempts + 1,
+        lease_until=sa.bindparam("until", type_=sa.Float),
+    )
+    .returning(delivery.c.delivery_id, delivery.c.attempts)
+)
+
+
+async def intend(
+    tx: Connection, tokens: Mapping[str, int], warnings: Collection[str], provider: str, now: float
+) -> set[str]:
+    """Writes down, before the call, that these will be sent now; those that may be. `tokens` fences late workers.
+
+    What was cancelled or has expired between claim and intent is given back: nothing of it was sent.
+    """
+    # a cancel waits until this is written, and what comes after the cancel sees it
+    await hold(tx, *(f"send:{w}" for w in warnings), shared=True)
+    ids = sorted(tokens)
+    values = {"ids": ids, "tokens": [(i, tokens[i]) for i in ids], "now": now, "until": wall() + LEASE_S}
+    rows = (await tx.execute(_INTEND, values)).all()
+    moved = {r.delivery_id for r in rows}
+    if stopped := [i for i in ids if i not in moved]:
+        gone = (delivery.c.expires_at <= now, delivery.c.channel != "door")
+        await move(tx, stopped, S.EXPIRED, at=now, only=(S.LEASED,), where=gone)
+        await move(tx, stopped, S.PENDING, at=now, only=(S.LEASED,), lease_until=None)
+    started = [
+        {"delivery_id": r.delivery_id, "n": r.attempts, "token": tokens[r.delivery_id], "provider": provider,
+         "started_at": wall()}
+        for r in rows
+    ]  # fmt: skip
+    await insert_all(tx, attempt, started)
+    return moved
+
+
+# the moves written out above are moves of the ledger's table
+for _before, _after in ((S.PENDING, S.LEASED), (S.RETRY, S.LEASED), (S.LEASED, S.SENDING)):
+    if not can_move(_before, _after):
+        raise ValueError(f"the ledger does not know {_before} > {_after}")
