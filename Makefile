@@ -1,8 +1,9 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
-.PHONY: help setup demo run test test-faults fuzz-cap bench bench-quick bench-cap lint lock
+.PHONY: help setup demo demo-distributed run test test-faults fuzz-cap bench bench-quick bench-cap lint lock
 
 help:
 	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
+	@echo 'make demo-distributed  the same over a PostgreSQL and a RabbitMQ of its own, which it starts and ends'
 	@echo 'make run     the server, all four services in one process (ARGS=... goes to `tocsin serve`)'
 	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
 	@echo 'make test-faults  kill -9 at every named point, cancels, a misbehaving provider; ends with a table (8 min)'
@@ -19,6 +20,10 @@ setup:
 
 demo: setup
 	@.venv/bin/tocsin demo $(ARGS)
+
+demo-distributed:
+	@bash tools/setup.sh test
+	@.venv/bin/python -m tests.servers.demo $(ARGS)
 
 run: setup
 	@.venv/bin/tocsin serve $(ARGS)

@@ -22,8 +22,10 @@ import typer
 
 from services import migrations
 from services.shared.auth import ACTIONS, create_key
+from services.shared.clock import iso
 from services.shared.db import Database, FileLock, check_plane
 from services.shared.errors import Fault, Refused
+from services.shared.outbox import dead_letter, replay
 from services.shared.sealing import Keys
 from services.shared.settings import Settings
 from services.shared.telemetry import configure
@@ -41,7 +43,14 @@ cap_app = typer.Typer(help="Read CAP alerts.", no_args_is_help=True)
 registry_app = typer.Typer(help="The register of people.", no_args_is_help=True)
 policy_app = typer.Typer(help="The rules that give each person a path.", no_args_is_help=True)
 key_app = typer.Typer(help="API keys and what they may do.", no_args_is_help=True)
-for name, sub in (("cap", cap_app), ("registry", registry_app), ("policy", policy_app), ("key", key_app)):
+dead_app = typer.Typer(help="Messages no service could handle.", no_args_is_help=True)
+for name, sub in (
+    ("cap", cap_app),
+    ("registry", registry_app),
+    ("policy", policy_app),
+    ("key", key_app),
+    ("dead", dead_app),
+):
     app.add_typer(sub, name=name)
 
 Url = Annotated[str, typer.Option(envvar="TOCSIN_URL", help="The running server.")]
@@ -383,6 +392,35 @@ def key_create(
             )
 
     typer.echo(_run(work()))
+
+
+@dead_app.command("list")
+def dead_list() -> None:
+    """Name the messages that were put aside: when, tier, what, for whom, why. Works beside running servers."""
+
+    async def work() -> list[Any]:
+        async with _database(settings()) as database, database.read() as db:
+            found = sa.select(dead_letter).order_by(dead_letter.c.tier.desc(), dead_letter.c.at)
+            return list((await db.execute(found)).all())
+
+    for row in _run(work()):
+        typer.echo(f"{iso(row.at)}  tier {row.tier}  {row.topic} for {row.consumer}  {row.msg_id}  {row.reason}")
+
+
+@dead_app.command("replay")
+def dead_replay(
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="Its id, from: tocsin dead list")],
+    consumer: Annotated[str, typer.Argument(metavar="SERVICE", help="Who could not handle it.")],
+    reason: Annotated[str, typer.Option(help="Why it will do now; for the audit log.")],
+) -> None:
+    """Show a message that was put aside to its service again. What is committed decides; nothing is sent twice by it."""
+
+    async def work() -> None:
+        async with _database(settings()) as database:
+            await replay(database, message, consumer, actor="command line", reason=reason)
+
+    _run(work())
+    typer.echo(f"{consumer} is shown {message} again")
 
 
 @app.command()

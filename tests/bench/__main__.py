@@ -1,6 +1,8 @@
-"""`python -m tests.bench`: Tocsin beside Celery, taskiq, FastStream and Apprise; prints Markdown, writes it and JSON.
+"""`python -m tests.bench [PART ...]`: Tocsin measured; prints Markdown, and writes it and JSON.
 
-`--quick` is one run of 2,000 each (under 5 minutes); the whole takes most of an hour. `--only` names systems.
+Parts: peers (Tocsin beside Celery, taskiq, FastStream and Apprise), red (under queued blue), memory (while planning),
+receipts (against one UPDATE each), fifty (50,000 people, two routers, three channels processes: right or not). Without
+a part all but fifty. `--quick` is small and once each (under 5 minutes); the whole takes most of an hour.
 """
 
 from __future__ import annotations
@@ -9,32 +11,115 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from tests.bench import machine, peer, table
+from tests.bench import callbacks, fifty, machine, memory, peer, red, table
 from tests.bench.campaign import OURS, SYSTEMS, Bench, Load, Run, opened, rounds, say
 
 OUT = Path("var/bench")
+PARTS = ("peers", "red", "memory", "receipts")
+BIG = 100_000  # ours alone, one round: three would take the rest of the hour
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be measured; `count` and `rounds` of 0 are each part's own."""
+
+    systems: Sequence[str]
+    quick: bool
+    count: int
+    rounds: int
+
+    @property
+    def ours(self) -> list[str]:
+        return [name for name in self.systems if name in OURS]
+
+    def of(self, quick: int, whole: int) -> int:
+        """How many people, messages, receipts."""
+        return self.count or (quick if self.quick else whole)
+
+    def turns(self, whole: int = 3) -> int:
+        return self.rounds or (1 if self.quick else whole)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A part's page, its runs for the JSON file, and whether each did the whole work."""
+
+    page: str
+    runs: list[Any]
+    right: bool
+
+
+def peers(bench: Bench, asked: Asked) -> Found:
+    """All systems at two loads; ours alone at a large one."""
+    loads = [Load(asked.of(2_000, 20_000), 0), Load(asked.of(500, 2_000) if asked.quick else 2_000, 50)]
+    runs: list[Run] = []
+    for load in loads:
+        runs += rounds(bench, asked.systems, load, asked.turns())
+    if not asked.quick and asked.ours:
+        runs += rounds(bench, asked.ours, Load(BIG, 0), 1)
+    parts = [table.comparison(runs, load.count, load.latency_ms) for load in loads]
+    if any(r.system in OURS and not r.fault for r in runs):
+        parts.append(table.growth(runs))
+    parts.append(table.BEYOND)
+    return Found("\n\n".join(parts), runs, not any(run.fault for run in runs))
+
+
+def overtaking(bench: Bench, asked: Asked) -> Found:
+    """Red under queued blue."""
+    runs = red.measure(bench, asked.ours, asked.of(20_000, 500_000), asked.turns())
+    return Found(red.table(runs), runs, not any(run.fault for run in runs))
+
+
+def planning(bench: Bench, asked: Asked) -> Found:
+    """Memory."""
+    runs = memory.measure(bench, asked.ours, asked.of(2_000, 20_000))
+    return Found(memory.table(runs), runs, not any(run.fault for run in runs))
+
+
+def receipts(bench: Bench, asked: Asked) -> Found:
+    """Callbacks."""
+    runs = callbacks.measure(bench, asked.of(2_000, 10_000), asked.turns())
+    return Found(callbacks.table(runs), runs, not any(run.fault for run in runs))
+
+
+def fifty_thousand(bench: Bench, asked: Asked) -> Found:
+    """Nobody left out, nobody twice."""
+    found = fifty.measure(bench, asked.of(5_000, 50_000))
+    return Found(found.told(), [found], found.right)
+
+
+MEASURES: dict[str, Callable[[Bench, Asked], Found]] = {
+    "peers": peers,
+    "red": overtaking,
+    "memory": planning,
+    "receipts": receipts,
+    "fifty": fifty_thousand,
+}
 
 
 def main() -> int:
     """0 where every run did the whole work."""
-    asked = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    asked.add_argument("--quick", action="store_true", help="2,000 recipients, one run each")
-    asked.add_argument("--only", default=",".join(SYSTEMS), help="systems, joined by commas")
-    asked.add_argument("--count", type=int, default=0, help="this many recipients instead")
-    asked.add_argument("--rounds", type=int, default=0, help="this many runs of each instead of three")
-    asked.add_argument("--out", type=Path, default=OUT, help="folder for bench.md and bench.json")
-    words = asked.parse_args()
-    systems = words.only.split(",")
-    if wrong := set(systems) - set(SYSTEMS):
-        asked.error(f"no system {', '.join(sorted(wrong))}: use {', '.join(SYSTEMS)}")
-    turns = words.rounds or (1 if words.quick else 3)
-    loads = [Load(words.count or (2_000 if words.quick else 20_000), 0), Load(500 if words.quick else 2_000, 50)]
+    words = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    words.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(MEASURES)}; none for all but fifty")
+    words.add_argument("--quick", action="store_true", help="small, and one run each")
+    words.add_argument("--only", default=",".join(SYSTEMS), help="systems, joined by commas")
+    words.add_argument("--count", type=int, default=0, help="this many recipients, messages or receipts instead")
+    words.add_argument("--rounds", type=int, default=0, help="this many runs of each instead of three")
+    words.add_argument("--out", type=Path, default=OUT, help="folder for bench.md and bench.json")
+    given = words.parse_args()
+    parts = given.parts or list(PARTS)
+    for kind, names, known in (("part", parts, MEASURES), ("system", given.only.split(","), SYSTEMS)):
+        if wrong := set(names) - set(known):
+            words.error(f"no {kind} {', '.join(sorted(wrong))}: use {', '.join(known)}")
+    asked = Asked(given.only.split(","), given.quick, given.count, given.rounds)
     begun = time.monotonic()
-    runs: list[Run] = []
+    found: dict[str, Found] = {}
     with opened() as bench:
         facts = {
             "command": " ".join(["python", "-m", "tests.bench", *sys.argv[1:]]),
@@ -42,33 +127,31 @@ def main() -> int:
             **machine.described(),
             "versions": versions(bench),
         }
-        for load in loads:
-            runs += rounds(bench, systems, load, turns)
-        if not words.quick and (mine := [s for s in systems if s in OURS]):
-            runs += rounds(bench, mine, Load(100_000, 0), turns)
-    parts = [table.comparison(runs, load.count, load.latency_ms) for load in loads]
-    if any(r.system in OURS and not r.fault for r in runs):
-        parts.append(table.growth(runs))
-    parts.append(table.BEYOND)
-    parts.append("; ".join(f"{name}: {value}" for name, value in facts.items()))
-    page = "\n\n".join(parts) + "\n"
-    words.out.mkdir(parents=True, exist_ok=True)
-    (words.out / "bench.md").write_text(page)
-    (words.out / "bench.json").write_text(json.dumps({**facts, "runs": [asdict(run) for run in runs]}, indent=1) + "\n")
+        for part in parts:
+            found[part] = MEASURES[part](bench, asked)
+            say(f"after {part}: {(time.monotonic() - begun) / 60:.1f} minutes")
+    facts["steal"] = f"{machine.steal_s():.0f} s since boot"
+    told = "; ".join(f"{name}: {value}" for name, value in facts.items())
+    page = "\n\n".join([*(f.page for f in found.values()), told]) + "\n"
+    runs = {part: [asdict(run) for run in f.runs] for part, f in found.items()}
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "bench.md").write_text(page)
+    (given.out / "bench.json").write_text(json.dumps({**facts, **runs}, indent=1) + "\n")
     sys.stdout.write(page)
-    say(f"took {(time.monotonic() - begun) / 60:.1f} minutes; {words.out / 'bench.md'}, {words.out / 'bench.json'}")
-    return 1 if any(run.fault for run in runs) else 0
+    say(f"took {(time.monotonic() - begun) / 60:.1f} minutes; {given.out / 'bench.md'}, {given.out / 'bench.json'}")
+    return 0 if all(f.right for f in found.values()) else 1
 
 
 def versions(bench: Bench) -> str:
-    """Who was measured, on what."""
+    """Who was measured, on what; the peers only where they are installed."""
     names = ("celery", "taskiq", "taskiq-aio-pika", "faststream", "apprise", "aio-pika", "aiohttp", "twilio")
     code = f"import importlib.metadata as m; print(', '.join(n + ' ' + m.version(n) for n in {names}))"
+    python = peer.VENV / "python"
     with bench.postgres.connect(bench.postgres.database("versions", migrated=False)) as database:
         row = database.execute("SHOW server_version").fetchone()
     return ", ".join(
         (
-            machine.version_of(str(peer.VENV / "python"), "-c", code),
+            machine.version_of(str(python), "-c", code) if python.exists() else "no peers",
             f"PostgreSQL {row[0] if row else ''}",
             f"RabbitMQ {bench.rabbit.ctl('version').strip()}",
         )

@@ -71,23 +71,20 @@ class Bench:
         self._runs = 0
 
     @contextmanager
-    def tocsin(self, system: str, count: int, provider: Standin) -> Iterator[Tocsin]:
-        """Our own system, started on a fresh copy of a register of `count` people."""
+    def tocsin(self, home: Home, provider: Standin, roles: Sequence[str] = ours.ROLES) -> Iterator[Tocsin]:
+        """Our own system, started on a fresh copy of an installation."""
         self._runs += 1
         vhost = f"run-{self._runs}"
         try:
-            home = ours.copied(
-                self._home(system, count),
-                self.folder / "run",
-                self.postgres,
-                self.rabbit.vhost(vhost) if system == "distributed" else "",
-            )
-            with Tocsin(home, provider.port, CONNECTIONS) as server:
+            amqp = self.rabbit.vhost(vhost) if home.database_url else ""
+            mine = ours.copied(home, self.folder / "run", self.postgres, amqp)
+            with Tocsin(mine, provider.port, CONNECTIONS, roles=roles) as server:
                 yield server
         finally:
             self.rabbit.drop(vhost)
 
-    def _home(self, system: str, count: int) -> Home:
+    def home(self, system: str, count: int) -> Home:
+        """An installation with a register of `count` people, made once."""
         key = (system, count)
         if key not in self._homes:
             where = self.folder / f"{system}-{count}"
@@ -103,7 +100,7 @@ class Bench:
             return Run(system, load.count, load.latency_ms, turn, 0.0, 0.0, 0.0, 0.0, 0.0, fault=str(problem))
 
     def _ours(self, system: str, load: Load, turn: int, provider: Standin) -> Run:
-        with self.tocsin(system, load.count, provider) as server, self._costs() as costs:
+        with self.tocsin(self.home(system, load.count), provider) as server, self._costs() as costs:
             before = machine.cpu_s(server.pids)
             sent = ours.send_all(server, provider, load.count, f"bench-{turn}")
             app = machine.cpu_s(server.pids) - before

@@ -19,9 +19,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,9 +84,9 @@ def people(count: int) -> Iterator[PersonIn]:
         )
 
 
-def make_home(folder: Path, count: int, server: Postgres | None = None) -> Home:
-    """A migrated database with `count` people and an API key: SQLite in the folder, or one of the server's."""
-    name = f"people_{count}" if server else ""
+def make_home(folder: Path, count: int, server: Postgres | None = None, *, more: Sequence[PersonIn] = ()) -> Home:
+    """A migrated database with `count` people (and `more`) and an API key: SQLite in the folder, or the server's."""
+    name = f"people_{count}_{len(more)}" if server else ""
     database_url = server.database(name) if server else ""
 
     folder.mkdir(parents=True)
@@ -106,10 +107,10 @@ def make_home(folder: Path, count: int, server: Postgres | None = None) -> Home:
             events=[],
         )
         report = await import_people(
-            database, Keys(folder / "keys"), people(count), year=2026, actor="bench", fictional=True
+            database, Keys(folder / "keys"), chain(people(count), more), year=2026, actor="bench", fictional=True
         )
         await database.close()
-        if report.read != count:
+        if report.read != count + len(more):
             raise BenchFault(f"{report.read} of {count} people went into the register: {report.issues[:3]}")
         return key
 
@@ -131,10 +132,10 @@ def copied(home: Home, to: Path, server: Postgres | None = None, amqp_url: str =
     return replace(home, folder=to, database_url=url, amqp_url=amqp_url)
 
 
-def warning(identifier: str, *, tier: str = "orange", side: float = SIDE) -> dict[str, Any]:
-    """A warning for the town, or for a square at its corner, as a sender's system posts it."""
+def warning(identifier: str, *, tier: str = "orange", south: float = SOUTH) -> dict[str, Any]:
+    """A warning for the town, or for a square as large that begins elsewhere, as a sender's system posts it."""
     now = datetime.now(UTC).replace(microsecond=0)
-    n, e, s, w = SOUTH + side + 0.001, WEST + side + 0.001, SOUTH - 0.001, WEST - 0.001
+    n, e, s, w = south + SIDE + 0.001, WEST + SIDE + 0.001, south - 0.001, WEST - 0.001
     return {
         "identifier": identifier,
         "sender": "bench@example.org",
@@ -163,12 +164,13 @@ class Tocsin:
     provider: int
     concurrency: int = 50
     more: Mapping[str, str] = field(default_factory=dict)
+    roles: Sequence[str] = ROLES  # of a distributed one; a role named twice is two processes
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
 
     def __enter__(self) -> Tocsin:
-        roles = ROLES if self.home.distributed else ("tocsin",)
-        self.ports = dict(zip(roles, _free_ports(len(roles)), strict=True))
+        names = _numbered(self.roles) if self.home.distributed else ["tocsin"]
+        self.ports = dict(zip(names, _free_ports(len(names)), strict=True))
         callbacks = self.ports["channels" if self.home.distributed else "tocsin"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
             "TOCSIN_DATA_DIR": str(self.home.folder),
@@ -183,11 +185,12 @@ class Tocsin:
             "TOCSIN_TWILIO_CONCURRENCY": str(self.concurrency),
         }
         environment |= self.more
-        for role in roles:
-            command = [sys.executable, "-m", "services", "serve", *([role] if self.home.distributed else [])]
-            log: IO[bytes] = (self.home.folder / f"{role}.log").open("wb")
-            self.processes[role] = subprocess.Popen(
-                command, cwd=ROOT, env=environment | {"TOCSIN_PORT": str(self.ports[role])}, stdout=log, stderr=log
+        for name in names:
+            command = [sys.executable, "-m", "services", "serve"]
+            command += [name.partition("-")[0]] if self.home.distributed else []
+            log: IO[bytes] = (self.home.folder / f"{name}.log").open("wb")
+            self.processes[name] = subprocess.Popen(
+                command, cwd=ROOT, env=environment | {"TOCSIN_PORT": str(self.ports[name])}, stdout=log, stderr=log
             )
             log.close()
         try:
@@ -311,6 +314,13 @@ def _http(
         raise BenchFault(f"{method} {path}: {refused.code} {refused.read().decode()[:400]}") from refused
 
 
+def _numbered(roles: Sequence[str]) -> list[str]:
+    """A name for each process: router, router-2, router-3."""
+    return [
+        role if role not in roles[:at] else f"{role}-{roles[: at + 1].count(role)}" for at, role in enumerate(roles)
+    ]
+
+
 def _free_ports(count: int) -> list[int]:
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [int(one.getsockname()[1]) for one in held]
@@ -343,9 +353,14 @@ class Standin:
             assert pipe is not None
             pipe.close()
 
-    def reset(self) -> None:
-        """Forgets every message."""
-        _http(self.port, "POST", "/reset")
+    def reset(self, watched: str = "+") -> None:
+        """Forgets every message; `times` is of numbers that begin with `watched` from now on."""
+        _http(self.port, "POST", "/reset", {"watched": watched})
+
+    def watched(self) -> dict[str, int]:
+        """watched (how many watched numbers have theirs), accepts (of all numbers)."""
+        found: dict[str, int] = _http(self.port, "GET", "/watched")
+        return found
 
     def count(self) -> dict[str, int]:
         """accepts, numbers, most (accepts of one number)."""
@@ -353,13 +368,14 @@ class Standin:
         return found
 
     def times(self) -> dict[str, float]:
-        """Number > wall time its first message was accepted."""
+        """Watched number > wall time its first message was accepted."""
         found: dict[str, float] = _http(self.port, "GET", "/times")
         return found
 
-    def call_back(self, status: str, connections: int) -> dict[str, float]:
-        """Tells the status of every message accepted; told, seconds, bad."""
-        found: dict[str, float] = _http(self.port, "POST", "/callbacks", {"status": status, "connections": connections})
+    def call_back(self, status: str, connections: int, to: str = "") -> dict[str, float]:
+        """Tells whoever listens at `to` (http://host:port) the status of every message accepted; told, seconds, bad."""
+        wish = {"status": status, "connections": connections, "to": to}
+        found: dict[str, float] = _http(self.port, "POST", "/callbacks", wish)
         return found
 
 

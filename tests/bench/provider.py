@@ -1,7 +1,7 @@
 """A lean stand-in for the SMS provider, a process of its own: answers like it, counts accepts per number, calls back.
 
 `python -m tests.bench.provider LATENCY_S` prints its port. Beside the Messages resource it serves, for the benchmark:
-GET /count, GET /times (number > wall time of its first accept), POST /reset, POST /callbacks.
+GET /count, GET /watched, GET /times (watched number > wall time of its first accept), POST /reset, POST /callbacks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from typing import cast
-from urllib.parse import unquote_plus, urldefrag
+from urllib.parse import unquote_plus, urldefrag, urlsplit
 
 import aiohttp
 import uvloop
@@ -39,8 +39,11 @@ class Book:
     def __init__(self) -> None:
         self.reset()
 
-    def reset(self) -> None:
+    def reset(self, watched: str = "+") -> None:
+        """Forgets all; from now on looks at the time of numbers that begin with `watched`."""
+        self.watched = watched
         self.accepts = 0
+        self.most = 0  # accepts of one number
         self.per_number: Counter[str] = Counter()
         self.first_at: dict[str, float] = {}
         self.callbacks: dict[str, tuple[str, str]] = {}  # sid > number, address to call
@@ -55,7 +58,9 @@ class Book:
         to = form.get(b"To", "")
         self.accepts += 1
         self.per_number[to] += 1
-        self.first_at.setdefault(to, time.time())
+        self.most = max(self.most, self.per_number[to])
+        if to.startswith(self.watched):
+            self.first_at.setdefault(to, time.time())
         sid = f"SM{self.accepts:032x}"
         if b"StatusCallback" in form:
             self.callbacks[sid] = (to, urldefrag(form[b"StatusCallback"]).url)
@@ -96,18 +101,19 @@ class Provider(asyncio.Protocol):
             elif path == b"/callbacks":
                 self._calling = asyncio.create_task(self._call_back(json.loads(body)))
             else:
-                self._write(self._page(method, path))
+                self._write(self._page(method, path, body))
 
-    def _page(self, method: bytes, path: bytes) -> bytes:
+    def _page(self, method: bytes, path: bytes, body: bytes) -> bytes:
         book = self._book
         if (method, path) == (b"GET", b"/count"):
-            most = max(book.per_number.values(), default=0)
-            found = {"accepts": book.accepts, "numbers": len(book.per_number), "most": most}
+            found = {"accepts": book.accepts, "numbers": len(book.per_number), "most": book.most}
             return _http(200, json.dumps(found).encode())
         if (method, path) == (b"GET", b"/times"):
             return _http(200, json.dumps(book.first_at).encode())
+        if (method, path) == (b"GET", b"/watched"):
+            return _http(200, json.dumps({"watched": len(book.first_at), "accepts": book.accepts}).encode())
         if (method, path) == (b"POST", b"/reset"):
-            book.reset()
+            book.reset(**json.loads(body or b"{}"))
             return _http(200, b"{}")
         return _http(404, b"{}")
 
@@ -116,15 +122,19 @@ class Provider(asyncio.Protocol):
             self._transport.write(answer)
 
     async def _call_back(self, wish: dict[str, object]) -> None:
-        """Tells a status of every message accepted, signed, over so many connections; answers when all are answered."""
-        status, connections = str(wish["status"]), int(str(wish["connections"]))
+        """Tells a status of every message accepted, signed, over so many connections; answers when all are answered.
+
+        `to`, where given, takes the place of scheme and host: somebody else is told of the same messages.
+        """
+        status, connections, host = str(wish["status"]), int(str(wish["connections"])), str(wish["to"])
         left = iter(list(self._book.callbacks.items()))
         bad = 0
         begun = time.perf_counter()
 
         async def work(session: aiohttp.ClientSession) -> None:
             nonlocal bad
-            for sid, (to, url) in left:
+            for sid, (to, told) in left:
+                url = host + urlsplit(told).path if host else told
                 form = {
                     "AccountSid": ACCOUNT, "ApiVersion": "2010-04-01", "From": SENDER, "MessageSid": sid,
                     "MessageStatus": status, "SmsSid": sid, "SmsStatus": status, "To": to,
