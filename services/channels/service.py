@@ -16,7 +16,7 @@ from services.channels.pages import Pages
 from services.channels.sender import Sender
 from services.channels.switchboard import Switchboard
 from services.channels.unwatched import settle_unknown
-from services.shared.db import upsert
+from services.shared.db import hold, upsert
 from services.shared.ledger import road
 from services.shared.sealing import Opener
 from services.shared.service import Platform
@@ -86,6 +86,7 @@ class ChannelsService:
             for r in d.roads
         ]
         async with self._platform.database.write() as tx:
+            await hold(tx, "roads")
             await tx.execute(sa.delete(road).where(road.c.road.not_in([r["road"] for r in rows])))
             await upsert(tx, road, rows, ["road"], replace=[c.name for c in road.c if c.name != "road"])
         await self.sender.presence.keep()

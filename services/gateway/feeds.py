@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
+import sqlalchemy as sa
 import structlog
 
 from services.gateway import feed_store, quarantine
@@ -66,10 +67,16 @@ class Feeds:
         await self._pause(entry, ending, _jitter(min(5.0, entry.interval)))
         while not ending():
             try:
-                done = await self.poll(entry)
+                async with self._platform.database.alone(f"feed:{entry.name}") as mine:
+                    # one gateway reads a feed, the others wait for their turn of it
+                    done = await self.poll(entry) if mine else Read(_jitter(entry.interval))
             except Exception as problem:  # one feed's trouble, whatever it is, must not stop the warnings of all others
                 log.exception("feed_failed", feed=entry.name)
-                done = await self._failed(entry, f"{type(problem).__name__}: {problem}")
+                try:
+                    done = await self._failed(entry, f"{type(problem).__name__}: {problem}")
+                except (sa.exc.SQLAlchemyError, OSError) as away:  # nor that it cannot be written down just now
+                    log.warning("feed_state_not_written", feed=entry.name, reason=type(away).__name__)
+                    done = Read(_jitter(entry.interval), problem=str(problem))
             await self._pause(entry, ending, done.wait_s)
 
     async def _pause(self, entry: FeedEntry, ending: Callable[[], bool], seconds: float) -> None:

@@ -12,7 +12,7 @@ from services.router.plan import Context
 from services.router.policy import Policy
 from services.router.policy_file import read
 from services.shared.db import Connection, insert_new
-from services.shared.errors import Broken
+from services.shared.errors import Broken, Busy
 from services.shared.ledger import road, warning_state
 from services.shared.messages import WarningIssued, decode
 
@@ -43,6 +43,8 @@ class Contexts:
     async def roads(self, db: Connection) -> tuple[dict[str, str], dict[str, str]]:
         """road > channel, and road > why it cannot be used (empty where it works)."""
         rows = (await db.execute(sa.select(road))).all()
+        if not rows:  # nobody must be taken for unreachable because a process starts late
+            raise Busy("no channels process has said yet which roads there are: start one")
         return {r.road: r.channel for r in rows}, {r.road: "" if r.working else r.why for r in rows}
 
     async def of(self, db: Connection, warning_id: str, *, workers: bool = False) -> Context | None:

@@ -19,7 +19,7 @@ import structlog
 from services.shared.bus import Handler, check_subscriber
 from services.shared.clock import wall
 from services.shared.db import Connection, Database, insert_new, may_be_tried_again
-from services.shared.errors import AlreadyHandled
+from services.shared.errors import AlreadyHandled, Busy
 from services.shared.messages import decode
 from services.shared.outbox import Receipt, Tried, dead_letter, inbox, note_try, tried
 from services.shared.tier import Tier
@@ -107,7 +107,8 @@ class Shower:
         reason = in_words(problem)
         try:
             async with self.database.write() as tx:
-                limit = PATIENT_TRIES if _the_databases(problem) else MAX_TRIES
+                patient = _the_databases(problem) or isinstance(problem, Busy)  # what it waits for is on its way
+                limit = PATIENT_TRIES if patient else MAX_TRIES
                 aside = await set_back(tx, consumer, row, reason, limit)
         except Exception as trouble:
             if database_away(trouble):

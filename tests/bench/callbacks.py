@@ -14,8 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 from tests.bench import machine, ours
 from tests.bench.campaign import CONNECTIONS, Bench, say
@@ -90,15 +89,10 @@ def _sent(bench: Bench, count: int, provider: Standin) -> Home:
     """An installation whose messages are all accepted and counted; the provider knows them."""
     with bench.tocsin(bench.home("distributed", count), provider) as server:
         ours.send_all(server, provider, count, "bench-callbacks")
-    url = bench.postgres.database("told", like="run")
-    with bench.postgres.connect(url) as database:
+    home = bench.kept(server.home, "told")
+    with bench.postgres.connect(home.database_url) as database:
         database.execute("VACUUM ANALYZE")
-    return replace(server.home, database_url=url, name="told", amqp_url="", folder=_moved(bench, server.home))
-
-
-def _moved(bench: Bench, home: Home) -> Path:
-    """Its keys, where later runs do not overwrite them."""
-    return ours.copied(replace(home, database_url=""), bench.folder / "told").folder
+    return home
 
 
 def _tocsin(bench: Bench, sent: Home, provider: Standin, count: int, turn: int) -> Receipts:

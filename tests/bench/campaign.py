@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench import machine, ours, peer
@@ -82,6 +82,12 @@ class Bench:
                 yield server
         finally:
             self.rabbit.drop(vhost)
+
+    def kept(self, home: Home, name: str) -> Home:
+        """What a run has left, in a place that later runs do not overwrite, to start from again and again."""
+        folder = ours.copied(replace(home, database_url=""), self.folder / name).folder
+        url = self.postgres.database(name, like="run") if home.database_url else ""
+        return Home(folder, home.key, url, name=name if url else "")
 
     def home(self, system: str, count: int) -> Home:
         """An installation with a register of `count` people, made once."""

@@ -71,6 +71,7 @@ def described() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{memory:.0f} GB",
         "system": f"{platform.system()} {platform.release()}",
+        "load": f"{os.getloadavg()[0]:.1f} when it began",
         "python": platform.python_version(),
     }
 

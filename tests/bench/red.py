@@ -11,7 +11,7 @@ import sqlite3
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -80,14 +80,14 @@ def _red(server: Tocsin, provider: Standin, system: str, queued: int, turn: int)
     if queued:
         flowing = lambda: provider.watched()["accepts"]  # noqa: E731
         wait_until(lambda: flowing() >= 100, flowing, server)
-    blue = 0
+    watched = lambda: provider.watched()["watched"]  # noqa: E731
+    blue, released = 0, 0.0
     for identifier in ("bench-red-warm", "bench-red"):
         seen = provider.watched()
         blue += seen["accepts"] - seen["watched"]
         provider.reset(RED_PHONES)
         released = time.time()
         server.release(ours.warning(identifier, tier="red"))
-        watched = lambda: provider.watched()["watched"]  # noqa: E731
         wait_until(lambda: watched() >= PEOPLE, watched, server)
     meanwhile = provider.watched()["accepts"] - PEOPLE
     if queued and blue + meanwhile > queued * 0.95:
@@ -117,7 +117,9 @@ def table(runs: Sequence[Overtaking]) -> str:
             meanwhile = statistics.median(r.blue_meanwhile for r in some)
             idle = idle if queued else some
             line = f"| {system} | {queued:,} | {len(some)} | {p50:.2f} | {p99:.2f} | {meanwhile:,.0f} |"
-            if queued and idle:
+            if not queued or not idle:
+                line += " - | - |"
+            else:
                 line += f" {p50 / statistics.median(r.p50_s for r in idle):.1f} |"
                 line += f" {p99 / statistics.median(r.p99_s for r in idle):.1f} |"
             lines.append(line)
@@ -131,7 +133,7 @@ def _homes(bench: Bench, system: str, queued: int, provider: Standin) -> tuple[H
     """An installation whose blue warning is over, and the same with so many of its messages still due."""
     somebody = PersonIn(
         person_id=person_id_of("bench", "blue"), call_name="Somebody", birth_year=1980, languages=("en",),
-        lat=ELSEWHERE + 0.1, lon=WEST + 0.1,
+        opt_in=("blue",), lat=ELSEWHERE + 0.1, lon=WEST + 0.1,
         contacts=(ContactIn(kind="sms", address=number_of(FIRST_BLUE - 1), verified=True),),
     )  # fmt: skip
     server = bench.postgres if system == "distributed" else None
@@ -143,20 +145,12 @@ def _homes(bench: Bench, system: str, queued: int, provider: Standin) -> tuple[H
         accepted = lambda: look.accepted(warning_id)  # noqa: E731
         wait_until(lambda: accepted() == 1 and look.counted(warning_id) == 1, accepted, tocsin)
         look.close()
-    empty = _kept(bench, tocsin.home, f"red_{system}_empty")
-    full = _kept(bench, tocsin.home, f"red_{system}_full")
+    empty = bench.kept(tocsin.home, f"red_{system}_empty")
+    full = bench.kept(tocsin.home, f"red_{system}_full")
     begun = time.monotonic()
     _pour(full, warning_id, queued)
     say(f"{queued:,} blue messages queued in {time.monotonic() - begun:.0f} s, {system}")
     return empty, full
-
-
-def _kept(bench: Bench, home: Home, name: str) -> Home:
-    """A copy that later runs do not overwrite."""
-    kept = ours.copied(home, bench.folder / name, bench.postgres)
-    if not home.database_url:
-        return kept
-    return replace(kept, database_url=bench.postgres.database(name, like="run"), name=name, amqp_url="")
 
 
 def _pour(home: Home, warning_id: str, count: int) -> None:
