@@ -20,7 +20,8 @@ class Fifty:
     count: int
     rows: int
     accepted_rows: int
-    attempts: int
+    attempts: int  # that the provider accepted
+    not_made: int  # begun too long after their intent was written (a busy machine), and so not made; tried again
     accepts: int
     numbers: int
     most: int
@@ -37,8 +38,8 @@ class Fifty:
         """One paragraph."""
         return (
             f"{ROLES.count('router')} routers, {ROLES.count('channels')} channels processes, one warning to "
-            f"{self.count:,} people: {self.rows:,} delivery rows ({self.accepted_rows:,} accepted, {self.attempts:,} "
-            f"attempts by {self.workers} processes); the provider accepted {self.accepts:,} for {self.numbers:,} "
+            f"{self.count:,} people: {self.rows:,} delivery rows ({self.accepted_rows:,} accepted by {self.attempts:,} "
+            f"attempts of {self.workers} processes, {self.not_made:,} attempts given up in time and tried again); the provider accepted {self.accepts:,} for {self.numbers:,} "
             f"numbers, {self.accepts - self.numbers} doubles; {self.seconds:.1f} s, "
             f"{self.count / self.seconds if self.seconds else 0:,.0f}/s: {'right' if self.right else 'WRONG'}"
             + f" ({self.fault})"
@@ -62,11 +63,22 @@ def measure(bench: Bench, count: int) -> Fifty:
         except BenchFault as problem:
             seconds, fault = time.perf_counter() - begun, str(problem)
         rows = look.number("SELECT count(*) FROM delivery")
-        attempts = look.number("SELECT count(*) FROM attempt")
+        attempts = look.number("SELECT count(*) FROM attempt WHERE outcome = 'accepted'")
+        not_made = look.number("SELECT count(*) FROM attempt WHERE code = 'late_start'")
         workers = look.number("SELECT count(DISTINCT worker) FROM delivery WHERE worker <> ''")
         accepted = look.accepted(warning_id)
         look.close()
         found = provider.count()
     return Fifty(
-        count, rows, accepted, attempts, found["accepts"], found["numbers"], found["most"], workers, seconds, fault
+        count,
+        rows,
+        accepted,
+        attempts,
+        not_made,
+        found["accepts"],
+        found["numbers"],
+        found["most"],
+        workers,
+        seconds,
+        fault,
     )

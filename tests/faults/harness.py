@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -465,11 +466,17 @@ class Rehearsal:
         return json.dumps(found, default=str)
 
 
+# below the range the system gives out by itself, a slice for each test process: a port stays ours until it is listened on
+_ports = itertools.cycle(10_000 + os.getpid() % 440 * 50 + n for n in range(50))
+
+
 def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port nobody listens on, and which nobody is given by chance before the process that is to have it is up."""
+    for port in _ports:
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @asynccontextmanager
