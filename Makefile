@@ -1,5 +1,5 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
-.PHONY: help setup demo demo-distributed run test test-faults fuzz-cap bench bench-quick bench-cap lint lock
+.PHONY: help setup demo demo-distributed run test test-faults fuzz-cap bench bench-quick bench-fifty bench-cap lint lock
 
 help:
 	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
@@ -8,8 +8,10 @@ help:
 	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
 	@echo 'make test-faults  kill -9 at every named point, cancels, a misbehaving provider; ends with a table (8 min)'
 	@echo 'make fuzz-cap    ten minutes of broken alerts (ARGS="SECONDS SEED"); real ones too where TOCSIN_CAP_CORPUS is set'
-	@echo 'make bench       beside Celery, taskiq, FastStream and Apprise, on the same servers, by the same work (most of an hour)'
-	@echo 'make bench-quick the same with 2,000 recipients and one run each (5 min)'
+	@echo 'make bench       beside Celery, taskiq, FastStream and Apprise, on the same servers, by the same work; red under'
+	@echo '                 500,000 queued blue, memory, receipts (most of an hour; ARGS="red memory" for parts)'
+	@echo 'make bench-quick the peers with 2,000 recipients and one run each (5 min; ARGS as above)'
+	@echo 'make bench-fifty one warning to 50,000 people by two routers and three channels processes: right or not'
 	@echo 'make bench-cap   how fast alerts are read, against the XML parser alone'
 	@echo 'make lint    the checks without the tests'
 	@echo 'make setup   only make .venv ready'
@@ -44,6 +46,10 @@ bench bench-quick:
 	@bash tools/setup.sh test
 	@bash tools/setup.sh bench
 	@.venv/bin/python -m tests.bench $(if $(filter bench-quick,$@),--quick) $(ARGS)
+
+bench-fifty:
+	@bash tools/setup.sh test
+	@.venv/bin/python -m tests.bench fifty $(ARGS)
 
 bench-cap:
 	@bash tools/setup.sh test

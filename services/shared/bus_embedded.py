@@ -10,9 +10,9 @@ import structlog
 
 from services.shared.bus import Handler
 from services.shared.clock import Waker, wall
-from services.shared.db import Database
+from services.shared.db import Database, may_be_tried_again
 from services.shared.outbox import SUBSCRIBERS, forget, inbox, outbox
-from services.shared.showing import MAX_TRIES, Outcome, Shower, database_away, in_words
+from services.shared.showing import MAX_TRIES, Outcome, Shower, in_words
 
 __all__ = ["MAX_TRIES", "EmbeddedBus"]
 
@@ -81,7 +81,7 @@ class EmbeddedBus:
                 if not await self.work():
                     await self.waker.wait(TICK_S)
             except Exception as problem:
-                if not database_away(problem):
+                if not may_be_tried_again(problem):
                     raise
                 log.warning("database_away", reason=in_words(problem))
                 await self.waker.wait(AWAY_S)

@@ -38,11 +38,11 @@ from services.shared.bus_rabbit_link import (
     tier_word,
 )
 from services.shared.clock import Waker, wall
-from services.shared.db import Database, chunks
+from services.shared.db import Database, chunks, may_be_tried_again
 from services.shared.errors import Broken
 from services.shared.faults import fault_at
 from services.shared.outbox import forget_handled
-from services.shared.showing import Outcome, Shower, database_away, in_words
+from services.shared.showing import Outcome, Shower, in_words
 from services.shared.tier import TIER_WORDS, Tier
 
 log = structlog.get_logger("bus")
@@ -53,6 +53,7 @@ URGENT_S, ORDINARY_S = 2.0, 60.0  # how long the fallback leaves a message to th
 FALLBACK_BATCH, FALLBACK_AT_ONCE = 20, 4
 JANITOR_S = 1.0
 AWAY_S = 0.5
+END_TRIES = 8  # a second each; closing a connection to a silent broker takes five
 HINT_EXPIRES_S = 6 * 3600  # a safety: by then the fallback has had it many times over
 PREFETCH = {Tier.RED: 4}
 PREFETCH_REST = 2
@@ -142,7 +143,7 @@ class RabbitBus:
                 if not await turn():
                     await waker.wait(tick)
             except Exception as problem:
-                if not database_away(problem):
+                if not may_be_tried_again(problem):
                     raise
                 log.warning("database_away", reason=in_words(problem))
                 await asyncio.sleep(AWAY_S)
@@ -170,9 +171,16 @@ class RabbitBus:
                     await queue.cancel(tag, timeout=CLOSE_S)
         if self._handling:
             await asyncio.wait(self._handling, timeout=DRAIN_S)
-        for task in [*self._handling, *self._links]:
-            task.cancel()
-        await asyncio.gather(*self._handling, *self._links, return_exceptions=True)
+        # a client that is just connecting may swallow a cancellation: it is told until it has heard
+        for _ in range(END_TRIES):
+            left = [task for task in (*self._handling, *self._links) if not task.done()]
+            if not left:
+                break
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=1.0)
+        ended = [task for task in (*self._handling, *self._links) if task.done()]
+        await asyncio.gather(*ended, return_exceptions=True)
 
     def health(self) -> Mapping[str, Any]:
         age = None if self._confirmed_at is None else round(time.monotonic() - self._confirmed_at, 1)
@@ -251,7 +259,7 @@ class RabbitBus:
                 await bus_turns.look_up(self._database, "", "")
                 return
             except Exception as problem:
-                if not database_away(problem):
+                if not may_be_tried_again(problem):
                     raise
                 log.warning("database_away", reason=in_words(problem))
             await asyncio.sleep(AWAY_S)
@@ -307,7 +315,7 @@ class RabbitBus:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
         except Exception as problem:
-            if not database_away(problem):
+            if not may_be_tried_again(problem):
                 log.exception("hint_failed")
             self._consumer.renew()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Annotated
 
 import aio_pika
@@ -28,6 +27,7 @@ VERSION = 1
 PLANES = ("live", "drill")
 LOST = (*CONNECTION_EXCEPTIONS, TimeoutError)  # what a call to the broker raises where it is away
 CONNECT_S, CLOSE_S = 5.0, 2.0
+HANG_UP_S = 5.0  # aiormq waits two of them for the broker's good-bye
 RECONNECT_S = 1.0
 HEARTBEAT_S = 10  # a connection counts as stuck after three of them and a bit
 HINT_BYTES = 1000
@@ -124,14 +124,19 @@ class Link:
 
 
 async def _close(connection: AbstractConnection) -> None:
-    """Closes it within two seconds, also where the broker says nothing any more."""
+    """Closes it within five seconds, also where the broker says nothing any more or we are cancelled meanwhile."""
     closing = asyncio.ensure_future(connection.close())
-    await asyncio.wait([closing], timeout=CLOSE_S)
-    closing.cancel()
-    with suppress(asyncio.CancelledError, *LOST):
+    waiting = asyncio.ensure_future(asyncio.wait([closing], timeout=HANG_UP_S))
+    try:
+        await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        await waiting  # cut short, it would leave a socket open
+        raise
+    finally:
+        closing.cancel()
         await asyncio.wait([closing], timeout=CLOSE_S)
-        if closing.done():
-            closing.result()
+        if closing.done() and not closing.cancelled():
+            closing.exception()  # looked at: it is no news that the broker is away
 
 
 async def check_plane(connection: AbstractConnection, plane: str) -> None:

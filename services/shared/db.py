@@ -56,7 +56,8 @@ def may_be_tried_again(problem: BaseException) -> bool:
     if isinstance(problem, AWAY):
         return True
     if isinstance(problem, sa.exc.DBAPIError):
-        return problem.connection_invalidated or getattr(problem.orig, "sqlstate", "") in _TRY_AGAIN
+        state = str(getattr(problem.orig, "sqlstate", None) or "")
+        return problem.connection_invalidated or state in _TRY_AGAIN or state.startswith("08")  # the connection broke
     return False
 
 

@@ -111,7 +111,7 @@ class Shower:
                 limit = PATIENT_TRIES if patient else MAX_TRIES
                 aside = await set_back(tx, consumer, row, reason, limit)
         except Exception as trouble:
-            if database_away(trouble):
+            if may_be_tried_again(trouble):
                 return Outcome.AWAY, in_words(trouble)
             raise
         return (Outcome.ASIDE if aside else Outcome.SET_BACK), reason
@@ -155,12 +155,5 @@ def in_words(problem: BaseException) -> str:
     return f"{type(problem).__name__}: {words}"[:2000]
 
 
-def database_away(problem: BaseException) -> bool:
-    """Whether the database was at fault and it passes, also where it went in the middle of connecting (class 08)."""
-    if isinstance(problem, sa.exc.DBAPIError) and str(getattr(problem.orig, "sqlstate", "")).startswith("08"):
-        return True
-    return may_be_tried_again(problem)
-
-
 def _the_databases(problem: BaseException) -> bool:
-    return isinstance(problem, sa.exc.SQLAlchemyError) and database_away(problem)
+    return isinstance(problem, sa.exc.SQLAlchemyError) and may_be_tried_again(problem)

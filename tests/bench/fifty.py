@@ -36,14 +36,14 @@ class Fifty:
 
     def told(self) -> str:
         """One paragraph."""
+        doubles, speed = self.accepts - self.numbers, self.count / self.seconds if self.seconds else 0.0
+        verdict = "right" if self.right else f"WRONG {self.fault}".rstrip()
         return (
-            f"{ROLES.count('router')} routers, {ROLES.count('channels')} channels processes, one warning to "
-            f"{self.count:,} people: {self.rows:,} delivery rows ({self.accepted_rows:,} accepted by {self.attempts:,} "
-            f"attempts of {self.workers} processes, {self.not_made:,} attempts given up in time and tried again); the provider accepted {self.accepts:,} for {self.numbers:,} "
-            f"numbers, {self.accepts - self.numbers} doubles; {self.seconds:.1f} s, "
-            f"{self.count / self.seconds if self.seconds else 0:,.0f}/s: {'right' if self.right else 'WRONG'}"
-            + f" ({self.fault})"
-            * bool(self.fault)
+            f"**One warning to {self.count:,} people, {ROLES.count('router')} routers and {ROLES.count('channels')} "
+            f"channels processes**: {self.rows:,} delivery rows, {self.accepted_rows:,} accepted by {self.attempts:,} "
+            f"attempts of {self.workers} processes ({self.not_made:,} more given up unmade and tried again); the "
+            f"provider accepted {self.accepts:,} for {self.numbers:,} numbers, {doubles} doubles, at most {self.most} a "
+            f"number; {self.seconds:.1f} s, {speed:,.0f}/s: {verdict}"
         )
 
 

@@ -67,8 +67,8 @@ def growth(runs: Sequence[Run]) -> str:
     """Ours alone at every size."""
     mine = [r for r in runs if r.system in OURS and not r.fault]
     lines = [
-        "| Tocsin | recipients | provider ms | recipients/s | counted after | CPU s per 1,000 | largest process |",
-        "|---|---|---|---|---|---|---|",
+        "| Tocsin | recipients | provider ms | runs | recipients/s | counted after | CPU s per 1,000 | largest process |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for system, count, latency in sorted({(r.system, r.count, r.latency_ms) for r in mine}):
         some = [r for r in mine if (r.system, r.count, r.latency_ms) == (system, count, latency)]
@@ -76,7 +76,7 @@ def growth(runs: Sequence[Run]) -> str:
         late = median(r.counted_s - r.seconds for r in some)
         role, size = max(((role, mb) for r in some for role, mb in r.peak_mb), key=lambda found: found[1])
         lines.append(
-            f"| {system} | {count:,} | {latency} | {median(r.per_second for r in some):,.0f} | +{late:.1f} s "
+            f"| {system} | {count:,} | {latency} | {len(some)} | {median(r.per_second for r in some):,.0f} | +{late:.1f} s "
             f"| {cpu:.2f} | {role} {size:.0f} MB |"
         )
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """The demo over real servers: starts a PostgreSQL and a RabbitMQ of its own, runs `tocsin demo` on them, ends them.
 
-    python -m tests.servers.demo [what `tocsin demo` takes]
+python -m tests.servers.demo [what `tocsin demo` takes]
 """
 
 from __future__ import annotations
