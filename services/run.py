@@ -7,6 +7,7 @@ names it plays those, beside others on the same database and broker.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -29,7 +30,7 @@ from services.shared.bus import Bus
 from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import Clock, LinearClock, Waker, wall
 from services.shared.db import Database, FileLock, check_plane, may_be_tried_again, stamp
-from services.shared.errors import Refused
+from services.shared.errors import Broken, Refused
 from services.shared.figures import LEDGER
 from services.shared.sealing import Keys
 from services.shared.service import Platform, Service
@@ -229,6 +230,20 @@ def _keys(settings: Settings, roles: Sequence[str]) -> Keys:
     return keys
 
 
+async def check_keys(database: Database, keys: Keys, roles: Sequence[str]) -> None:
+    """Every process of an installation holds the same keys: with others, links and addresses would open nowhere."""
+    held = {"mac": keys.mac}
+    if {"channels", "registry"} & set(roles):
+        held |= {"index": keys.index, "public": keys.public}
+    for name, key in held.items():
+        mark = hashlib.sha256(f"tocsin {name} key".encode() + key).hexdigest()[:32]
+        if await stamp(database, f"key_{name}", mark) != mark:
+            raise Broken(
+                f"the {name} key here is not the one this database was begun with: give this process the same keys "
+                "as the others, or restore them from your key backup"
+            )
+
+
 def _bus(database: Database, settings: Settings) -> Bus:
     if not settings.amqp_url:
         return EmbeddedBus(database)
@@ -268,6 +283,7 @@ async def build(
     database = Database(url, synchronous=synchronous, name=f"tocsin-{'-'.join(roles) if roles != ROLES else 'all'}")
     await check_plane(database, settings.plane)
     keys = _keys(settings, roles)
+    await check_keys(database, keys, roles)
     signer = Signer(keys.mac)
     bus = _bus(database, settings)
     platform = Platform(

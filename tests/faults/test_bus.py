@@ -72,9 +72,11 @@ class Testbed:
 
 @pytest.fixture
 async def bed(postgres: Postgres) -> AsyncIterator[Testbed]:
-    made = Testbed(Database(postgres.database()))
+    name = new_id()
+    made = Testbed(Database(postgres.database(name)))
     yield made
     await made.close()
+    postgres.drop(name)  # some thirty of them would be half a gigabyte to remove at the end
 
 
 def cut(url: str, proxy: Proxy) -> str:

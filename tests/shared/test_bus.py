@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,17 +61,22 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def open_database(kind: str, request: pytest.FixtureRequest, folder: Path) -> Database:
-    """A fresh one."""
-    if kind == "postgres":
-        return Database(request.getfixturevalue("postgres").database())
-    path = shutil.copy(request.getfixturevalue("empty_file"), folder / "tocsin.db")
-    return Database(f"sqlite+aiosqlite:///{path}", synchronous="OFF")
+@contextmanager
+def open_database(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]:
+    """A fresh one, gone afterwards."""
+    if kind == "sqlite":
+        path = shutil.copy(request.getfixturevalue("empty_file"), folder / "tocsin.db")
+        yield Database(f"sqlite+aiosqlite:///{path}", synchronous="OFF")
+        return
+    server, name = request.getfixturevalue("postgres"), new_id()
+    yield Database(server.database(name))
+    server.drop(name)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    return open_database(request.param, request, tmp_path)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with open_database(request.param, request, tmp_path) as made:
+        yield made
 
 
 WAYS = [
@@ -85,9 +91,10 @@ WAYS = [
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     kind, store = request.param
     url = request.getfixturevalue("shared_vhost") if kind == "rabbit" else ""
-    made = Rig(kind, open_database(store, request, tmp_path), url)
-    yield made
-    await made.close()
+    with open_database(store, request, tmp_path) as database:
+        made = Rig(kind, database, url)
+        yield made
+        await made.close()
 
 
 async def test_each_subscriber_has_its_effect_once_and_then_it_is_forgotten(rig: Rig) -> None:

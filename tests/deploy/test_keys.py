@@ -1,0 +1,30 @@
+"""An installation has one set of keys: a process that brings others does not start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services import migrations
+from services.run import ROLES, check_keys
+from services.shared.db import Database
+from services.shared.errors import Broken
+from services.shared.sealing import Keys
+
+
+async def test_a_process_with_other_keys_is_refused_by_name(tmp_path: Path) -> None:
+    """The same keys pass again; the router, which holds the mac key alone, is held to that one."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
+    migrations.upgrade(url)
+    database = Database(url, synchronous="OFF")
+    ours, theirs = Keys(tmp_path / "ours"), Keys(tmp_path / "theirs")
+    await check_keys(database, ours, ROLES)
+    await check_keys(database, ours, ("channels",))
+    await check_keys(database, Keys(tmp_path / "ours"), ("router",))
+    with pytest.raises(Broken, match="the mac key here"):
+        await check_keys(database, theirs, ("router",))
+    (tmp_path / "theirs" / "mac.key").write_bytes((tmp_path / "ours" / "mac.key").read_bytes())
+    with pytest.raises(Broken, match="the index key here"):
+        await check_keys(database, Keys(tmp_path / "theirs"), ("registry",))
+    await database.close()
