@@ -138,7 +138,7 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _sqlite_engine(url: str, begin: str, synchronous: str, size: int) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60)
+    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60, hide_parameters=True)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _pragmas(dbapi_connection: Any, _record: Any) -> None:
@@ -165,6 +165,7 @@ def _postgres_engine(url: str, name: str) -> AsyncEngine:
     """Every wait has an end: a frozen server costs seconds, never a loop that stands still."""
     return create_async_engine(
         url,
+        hide_parameters=True,  # a statement's values may be of people, and an error is logged
         pool_size=8,
         max_overflow=8,
         pool_timeout=10,

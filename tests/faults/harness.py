@@ -39,6 +39,7 @@ from services.shared.proxy import caddyfile
 from services.shared.sealing import Keys
 from services.shared.tier import Tier
 from services.sim.behaviour import Behaviour
+from services.sim.habits import Habits
 from services.sim.world import World
 from tests.faults.ground import Ground, PostgresGround, SqliteGround
 from tests.servers.postgres import Postgres
@@ -54,6 +55,9 @@ ALERT = (
 )
 SENT = from_cap(ALERT, strict=False).sent
 STARTS_WITHIN_S = 40.0
+OFFICERS_PATIENCE_S = (
+    100_000.0  # of warning time: their two hours are eight seconds of this clock, a restart takes longer
+)
 BETWEEN = (502, 503, 504)  # what a proxy says while the process behind it is away
 
 
@@ -255,7 +259,10 @@ class Rehearsal:
             self.ground.change("INSERT INTO instance VALUES (?, ?)", name, repr(value))
         behaviour = Behaviour(seed=self.seed, limit_per_second=self.limit_per_second)
         clock = LinearClock(SENT, self.rate, started)
-        self.world = World(self.town.community, clock, self.seed, utc_offset_min=480, behaviour=behaviour)
+        habits = Habits(gives_up_after_s=OFFICERS_PATIENCE_S)
+        self.world = World(
+            self.town.community, clock, self.seed, utc_offset_min=480, behaviour=behaviour, habits=habits
+        )
         self.world.sandbox.app.middlewares.append(self._note_arrival())
         await self.world.start()
         self._over = asyncio.Event()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,7 +23,6 @@ from tests.servers.proxy import Proxy
 
 BLACKHOLE_S = 8.0  # longer than a connection is waited for, shorter than an answer
 RESETS, BETWEEN_S = 6, 0.5
-PATIENCE_S = 100_000.0  # of warning time: how long an officer tries a list that does not open
 Fault = Callable[[Proxy], Awaitable[None]]
 
 
@@ -87,8 +86,6 @@ async def test_a_line_may_fail_while_people_are_warned(
         Proxy(0) as line,
         Wired(county, tmp_path, members=APART, amqp_url=vhost, variable=LINES[to], line=line) as run,
     ):
-        officers = run.world.officers  # two hours, their patience, are eight seconds of this clock
-        officers._habits = replace(officers._habits, gives_up_after_s=PATIENCE_S)
         warning_id = await run.warn()
         await until_sending(run, 20)
         before, began = line.accepted, wall()
