@@ -11,6 +11,7 @@ import hashlib
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -252,21 +253,8 @@ def _bus(database: Database, settings: Settings) -> Bus:
     return RabbitBus(database, settings.amqp_url, settings.plane)
 
 
-async def build(
-    settings: Settings,
-    roles: Sequence[str] = (),
-    *,
-    clock: Clock | None = None,
-    synchronous: str = "FULL",
-    desk_window_s: float = 0.02,
-) -> Node:
-    """A node, listening, with nothing running yet."""
-    roles = check_roles(roles, settings)
-    url = settings.resolved_database_url
-    lock = None
-    if url.startswith("sqlite"):
-        lock = FileLock(settings.data_dir)
-        lock.take()
+def _listening(settings: Settings) -> socket.socket:
+    """The socket requests will come to."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -278,9 +266,44 @@ async def build(
             "stop who does, or give another TOCSIN_HOST and TOCSIN_PORT",
             field="TOCSIN_PORT",
         ) from problem
+    return sock
+
+
+async def build(
+    settings: Settings,
+    roles: Sequence[str] = (),
+    *,
+    clock: Clock | None = None,
+    synchronous: str = "FULL",
+    desk_window_s: float = 0.02,
+) -> Node:
+    """A node, listening, with nothing running yet; what refuses to start leaves nothing open behind it."""
+    roles = check_roles(roles, settings)
+    async with AsyncExitStack() as undo:
+        node = await _build(undo, settings, roles, clock, synchronous, desk_window_s)
+        undo.pop_all()  # from here on the node closes what it has
+    return node
+
+
+async def _build(
+    undo: AsyncExitStack,
+    settings: Settings,
+    roles: tuple[str, ...],
+    clock: Clock | None,
+    synchronous: str,
+    desk_window_s: float,
+) -> Node:
+    url = settings.resolved_database_url
+    lock = None
+    if url.startswith("sqlite"):
+        lock = FileLock(settings.data_dir)
+        lock.take()
+        undo.callback(lock.release)
+    sock = undo.enter_context(_listening(settings))
     port = sock.getsockname()[1]
     await asyncio.to_thread(migrations.upgrade, url)
     database = Database(url, synchronous=synchronous, name=f"tocsin-{'-'.join(roles) if roles != ROLES else 'all'}")
+    undo.push_async_callback(database.close)
     await check_plane(database, settings.plane)
     keys = _keys(settings, roles)
     await check_keys(database, keys, roles)
@@ -308,11 +331,13 @@ async def build(
     app = make_app(database, signer)
     app.middlewares.insert(0, telemetry.canonical_line)
     for service in made.values():
+        undo.push_async_callback(service.stop)
         service.subscribe()
         app.router.add_routes(list(service.routes()))
     for role in START_ORDER:
         if role in made:
             await made[role].start()
+    undo.push_async_callback(bus.close)
     await bus.start()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=10, keepalive_timeout=60)
     node = Node(platform, bus, list(made.values()), lock, runner, health.Pulses())
@@ -327,6 +352,7 @@ async def build(
             bus=bus.health,
         )
     )
+    undo.push_async_callback(runner.cleanup)
     await runner.setup()
     await web.SockSite(runner, sock, backlog=1024).start()
     return node

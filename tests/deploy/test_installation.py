@@ -42,7 +42,7 @@ async def tocsin(*arguments: str, cwd: Path, **environment: str) -> tuple[int, s
     return process.returncode or 0, out.decode(), err.decode()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def url(postgres: Postgres) -> str:
     """An empty database, for those who only start or refuse to."""
     return postgres.database()
