@@ -26,7 +26,8 @@ from services.shared.tier import Tier
 
 log = structlog.get_logger("bus")
 MAX_TRIES = 5
-PATIENT_TRIES = 20  # where the database was at fault (a time-out, a deadlock), it is hardly the message
+EARLY_S = 1.0  # a message that came before the one it follows is looked at again soon
+PATIENT_TRIES = 60  # where the database was at fault (a time-out, a deadlock), it is hardly the message
 BACKOFF_S = (0.2, 1.0, 5.0, 15.0)
 SLOW_S = 1.0
 
@@ -109,7 +110,8 @@ class Shower:
             async with self.database.write() as tx:
                 patient = _the_databases(problem) or isinstance(problem, Busy)  # what it waits for is on its way
                 limit = PATIENT_TRIES if patient else MAX_TRIES
-                aside = await set_back(tx, consumer, row, reason, limit)
+                soon = EARLY_S if isinstance(problem, Busy) else BACKOFF_S[-1]
+                aside = await set_back(tx, consumer, row, reason, limit, soon)
         except Exception as trouble:
             if may_be_tried_again(trouble):
                 return Outcome.AWAY, in_words(trouble)
@@ -117,14 +119,16 @@ class Shower:
         return (Outcome.ASIDE if aside else Outcome.SET_BACK), reason
 
 
-async def set_back(tx: Connection, consumer: str, row: Any, reason: str, limit: int = MAX_TRIES) -> bool:
-    """Counts a failed try; True where it was the last and the message lies aside now."""
+async def set_back(
+    tx: Connection, consumer: str, row: Any, reason: str, limit: int = MAX_TRIES, at_most: float = BACKOFF_S[-1]
+) -> bool:
+    """Counts a failed try; True where it was the last and the message lies aside now. `at_most` s until the next."""
     known = await tried(tx, row.msg_id, consumer)
     if known is None:
         return False
     tries = known.tries + 1
     if tries < limit:
-        again = wall() + BACKOFF_S[min(tries, len(BACKOFF_S)) - 1]
+        again = wall() + min(at_most, BACKOFF_S[min(tries, len(BACKOFF_S)) - 1])
         await note_try(tx, row.msg_id, consumer, Tried(tries, again, known.chances), hint=True)
         return False
     await put_aside(tx, consumer, row, reason)

@@ -151,7 +151,7 @@ async def at_the_duty_desk(run: Rehearsal, duty: Browser, key: str) -> str:
     preview = await duty.press("/console/warnings", {"text": ALERT.decode()})
     warning_id = urlsplit(preview.url).path.split("/")[2]
     assert f"/live/{warning_id}/preview" == urlsplit(preview.url).path
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while preview.node.find(".//meta[@http-equiv='refresh']") is not None:  # it counts, and renews itself
             await asyncio.sleep(0.2)
             preview = await duty.get(f"/live/{warning_id}/preview")

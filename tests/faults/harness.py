@@ -417,7 +417,7 @@ class Rehearsal:
         found: dict[str, Any] = await self.call("GET", f"/report/{warning_id}/coverage")
         return found
 
-    async def until(self, true: Callable[[], bool], seconds: float = 25.0) -> None:
+    async def until(self, true: Callable[[], bool], seconds: float = 45.0) -> None:
         """Until something is so."""
         async with asyncio.timeout(seconds):
             while not true():
