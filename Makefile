@@ -6,7 +6,7 @@ help:
 	@echo 'make demo-distributed  the same over a PostgreSQL and a RabbitMQ of its own, which it starts and ends'
 	@echo 'make run     the server, all four services in one process (ARGS=... goes to `tocsin serve`)'
 	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
-	@echo 'make test-faults  kill -9 at every named point, cancels, a misbehaving provider; ends with a table (8 min)'
+	@echo 'make test-faults  every named point, broker, database and wire failing, a misbehaving provider; ends with a table'
 	@echo 'make fuzz-cap    ten minutes of broken alerts (ARGS="SECONDS SEED"); real ones too where TOCSIN_CAP_CORPUS is set'
 	@echo 'make bench       beside Celery, taskiq, FastStream and Apprise, on the same servers, by the same work; red under'
 	@echo '                 500,000 queued blue, memory, receipts (most of an hour; ARGS="red memory" for parts)'

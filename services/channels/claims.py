@@ -13,7 +13,17 @@ import sqlalchemy as sa
 
 from services.shared.clock import wall
 from services.shared.db import Connection, hold, insert_all
-from services.shared.ledger import IS_DUE, SendState, attempt, can_move, delivery, may_be_sent, move
+from services.shared.ledger import (
+    IS_DUE,
+    SendState,
+    attempt,
+    can_move,
+    delivery,
+    intents_of,
+    may_be_sent,
+    move,
+    move_all,
+)
 from services.shared.tier import Tier
 
 LEASE_S = 30.0
@@ -63,10 +73,11 @@ def _claim(channel: str, tier: int) -> sa.Update:
         .order_by(delivery.c.due_at, delivery.c.delivery_id)
         .limit(sa.bindparam("room", type_=sa.Integer))
         .with_for_update(skip_locked=True)
+        .cte("found")  # looked for once: a plan that asked again for each row would skip what it has locked itself
     )
     return (
         sa.update(delivery)
-        .where(delivery.c.delivery_id.in_(found), IS_DUE)
+        .where(delivery.c.delivery_id.in_(sa.select(found.c.delivery_id)), IS_DUE)
         .values(
             send_state=S.LEASED,
             state_at=_now,
@@ -88,6 +99,9 @@ async def claim(tx: Connection, lane: LaneName, room: int, now: float, worker: s
         rows += (await tx.execute(_claim(channel, tier), values)).all()
         if len(rows) >= room:
             break
+    if not rows:  # due and not to be claimed: what was claimed too often and never sent is given up by name
+        spent = (delivery.c.channel == channel, IS_DUE, delivery.c.claims >= MAX_CLAIMS)
+        await move_all(tx, S.FAILED, at=now, where=spent, state_reason="claims_exhausted")
     return sorted(rows, key=lambda r: str(r.delivery_id))
 
 
@@ -117,15 +131,17 @@ async def intend(
     What was cancelled or has expired between claim and intent is given back: nothing of it was sent.
     """
     # a cancel waits until this is written, and what comes after the cancel sees it
-    await hold(tx, *(f"send:{w}" for w in warnings), shared=True)
+    await hold(tx, *intents_of(warnings), shared=True)
     ids = sorted(tokens)
     values = {"ids": ids, "tokens": [(i, tokens[i]) for i in ids], "now": now, "until": wall() + LEASE_S}
     rows = (await tx.execute(_INTEND, values)).all()
     moved = {r.delivery_id for r in rows}
     if stopped := [i for i in ids if i not in moved]:
-        gone = (delivery.c.expires_at <= now, delivery.c.channel != "door")
+        # ours only: who came late must not take back what another has claimed since
+        mine = sa.tuple_(delivery.c.delivery_id, delivery.c.token).in_([(i, tokens[i]) for i in stopped])
+        gone = (mine, delivery.c.expires_at <= now, delivery.c.channel != "door")
         await move(tx, stopped, S.EXPIRED, at=now, only=(S.LEASED,), where=gone)
-        await move(tx, stopped, S.PENDING, at=now, only=(S.LEASED,), lease_until=None)
+        await move(tx, stopped, S.PENDING, at=now, only=(S.LEASED,), where=(mine,), lease_until=None)
     started = [
         {"delivery_id": r.delivery_id, "n": r.attempts, "token": tokens[r.delivery_id], "provider": provider,
          "started_at": wall()}

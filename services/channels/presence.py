@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 import structlog
 
-from services.shared.db import Connection, Database, try_hold
+from services.shared.db import Connection, Database, hold_while_connected, try_hold
 
 log = structlog.get_logger("presence")
 
@@ -36,10 +36,7 @@ class Presence:
                 log.warning("presence_lost", reason=type(problem).__name__)
                 await self.close()
         connection = await self._database.lasting()
-        held = await connection.scalar(
-            sa.select(sa.func.pg_try_advisory_lock(sa.func.hashtextextended(_name(self._worker), 0)))
-        )
-        if held:
+        if await hold_while_connected(connection, _name(self._worker)):
             self._connection = connection
         else:  # the server has not noticed yet that the old connection is gone
             await connection.close()

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.channels.claims import MAX_CLAIMS, LaneName, claim, due, intend
+from services.channels.claims import LaneName, claim, due, intend
 from services.channels.desk import Desk, Report
 from services.channels.driver import Driver, Outcome, Result
 from services.channels.opening import Preparer
@@ -301,9 +301,6 @@ class Sender:
                     .limit(500)
                 )
             ).all()
-            await move_all(
-                tx, S.FAILED, at=now, where=(IS_DUE, delivery.c.claims >= MAX_CLAIMS), state_reason="claims_exhausted"
-            )
             return len(await move(tx, ids, S.EXPIRED, at=now, only=(S.PENDING, S.RETRY)))
 
     async def next_at(self) -> float | None:

@@ -29,7 +29,7 @@ from services.shared.clock import iso, wall
 from services.shared.db import Connection, hold, upsert
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.faults import fault_at
-from services.shared.ledger import warning_state, warning_text
+from services.shared.ledger import ONE_ACT, intents_of, warning_state, warning_text
 from services.shared.messages import WarningIssued
 from services.shared.outbox import id_of, new_id, say
 from services.shared.service import Platform
@@ -37,7 +37,6 @@ from services.shared.tier import Tier
 
 ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
 ENDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "not_ours")  # `checking` leaves the warning running
-ONE_ACT = "gateway"  # warnings are few: gateways take them one after the other, and chains cannot fork
 
 
 @dataclass(frozen=True)
@@ -218,7 +217,7 @@ class Warnings:
     async def _supersede(self, tx: Connection, warning_ids: Sequence[str], kind: str) -> None:
         """Active ones among them end, drafts and held ones are given up."""
         # sends whose intent is being written are waited for; whoever comes later sees that it is over
-        await hold(tx, *(f"send:{w}" for w in warning_ids))
+        await hold(tx, *intents_of(warning_ids))
         now = self._platform.clock.now()
         await tx.execute(
             sa.update(warning_state)

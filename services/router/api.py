@@ -15,7 +15,7 @@ from services.shared import audit
 from services.shared.auth import Who
 from services.shared.db import hold
 from services.shared.errors import Conflict, NotFound
-from services.shared.ledger import warning_state
+from services.shared.ledger import ONE_ACT, warning_state
 from services.shared.service import Platform
 from services.shared.web import caller, json_body, json_response
 
@@ -78,7 +78,7 @@ async def say_doors(platform: Platform, who: Who, warning_id: str, word: str, co
     """Records the commander's word; a hazard that forbids doors is not overruled from here."""
     doors = "allowed" if word == "safe" else "unsafe"
     async with platform.database.write() as tx:
-        await hold(tx, "gateway")  # one act on warnings after the other
+        await hold(tx, ONE_ACT)
         row = (await tx.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
         if row is None:
             raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)

@@ -25,7 +25,11 @@ from services.shared.service import Platform
 
 BATCH = 500
 _GIVE = Each(
-    lambda v: sa.update(delivery).where(delivery.c.delivery_id == v("d")).values(slot=v("s"), params=v("params_")),
+    lambda v: (
+        sa.update(delivery)
+        .where(delivery.c.delivery_id == v("d"), delivery.c.send_state == SendState.PENDING)  # not closed meanwhile
+        .values(slot=v("s"), params=v("params_"))
+    ),
     d=Id, s=Id, params_=sa.JSON,
 )  # fmt: skip
 

@@ -204,6 +204,11 @@ async def try_hold(tx: Connection, name: str) -> bool:
     return bool(await tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_hashed(sa.literal(name))))))
 
 
+async def hold_while_connected(connection: Connection, name: str) -> bool:
+    """Holds `name` until this connection ends, however it ends, if nobody does; whether it could. PostgreSQL only."""
+    return bool(await connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_hashed(sa.literal(name))))))
+
+
 _names = sa.func.unnest(sa.bindparam("names", type_=postgresql.ARRAY(sa.Text))).table_valued("name").render_derived()
 _HOLD = sa.select(sa.func.pg_advisory_xact_lock(_hashed(_names.c.name))).select_from(_names)
 _HOLD_SHARED = sa.select(sa.func.pg_advisory_xact_lock_shared(_hashed(_names.c.name))).select_from(_names)

@@ -27,7 +27,7 @@ from services.shared.tier import Tier
 log = structlog.get_logger("bus")
 MAX_TRIES = 5
 EARLY_S = 1.0  # a message that came before the one it follows is looked at again soon
-PATIENT_TRIES = 60  # where the database was at fault (a time-out, a deadlock), it is hardly the message
+PATIENT_TRIES = 60  # where it came early, or the database was at fault, it is hardly the message
 BACKOFF_S = (0.2, 1.0, 5.0, 15.0)
 SLOW_S = 1.0
 
