@@ -79,6 +79,7 @@ class Sender:
         # no two lives of a process share a name, also where every container's is host:1
         self.worker = f"{os.uname().nodename[:20]}:{os.getpid()}:{secrets.token_hex(3)}"
         self.presence = Presence(database, self.worker)
+        self._uncalled: dict[str, int] = {}  # delivery > token: claimed, and the database went before any call
         self.lanes = [Lane(d, red) for d in drivers for red in (True, False)]
         self._pace = {d.name: Pace(getattr(d, "per_second", 0.0)) for d in drivers}
 
@@ -107,6 +108,15 @@ class Sender:
         if not claimed:
             return 0
         fault_at("after_claim")
+        try:
+            await self._start(lane, claimed)
+        except BaseException:
+            self._uncalled |= {row.delivery_id: row.token for row in claimed}
+            raise
+        return len(claimed)
+
+    async def _start(self, lane: Lane, claimed: Sequence[Any]) -> None:
+        """Prepares what was claimed, writes the intents down and begins the calls."""
         ready: list[tuple[Any, Outbound]] = []
         for row in claimed:
             try:
@@ -123,7 +133,6 @@ class Sender:
                 task = asyncio.create_task(self._send(lane, row, message, started))
                 lane.in_flight.add(task)
                 task.add_done_callback(partial(self._ended, lane))
-        return len(claimed)
 
     @staticmethod
     def _ended(lane: Lane, task: asyncio.Task[None]) -> None:
@@ -267,6 +276,20 @@ class Sender:
         if stale:
             log.warning("leases_over", retried=len(leased), unknown=len(unknown))
         return len(stale)
+
+    async def recover(self) -> int:
+        """What this process claimed and surely did not send, since the database went in between, is due again."""
+        if not self._uncalled:
+            return 0
+        tokens = dict(self._uncalled)
+        mine = sa.tuple_(delivery.c.delivery_id, delivery.c.token).in_(list(tokens.items()))
+        async with self._database.write() as tx:
+            again = await move(
+                tx, sorted(tokens), S.RETRY, at=self._clock.now(), only=(S.LEASED, S.SENDING), where=(mine,),
+                lease_until=None, state_reason="not_called",
+            )  # fmt: skip
+        self._uncalled = {i: t for i, t in self._uncalled.items() if tokens.get(i) != t}
+        return len(again)
 
     async def _dead(self) -> list[str]:
         """Processes that have deliveries in hand and live no more."""

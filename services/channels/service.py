@@ -96,6 +96,7 @@ class ChannelsService:
 
     async def stop(self) -> None:
         await self.sender.drain()
+        await self.sender.recover()
         await self.sender.give_back()
         await self.session.close()
 
@@ -108,6 +109,8 @@ class ChannelsService:
 
     async def tidy(self) -> bool:
         """Leases that ran out, unknown sends nobody watches, messages whose warning has expired."""
+        if await self.sender.recover():
+            self._platform.wake("channels")
         reaped = await self.sender.reap()
         settled = await settle_unknown(self._platform.database, self._platform.clock)
         if settled:

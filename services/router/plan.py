@@ -264,15 +264,31 @@ def officer(ctx: Context, person: Person, plan: PathPlan, step: str, reason: str
 
 
 def door(
-    ctx: Context, person: Person, plan: PathPlan, reason: str, now: float, step: str, *, urgent: bool = False
+    ctx: Context,
+    person: Person,
+    plan: PathPlan,
+    reason: str,
+    now: float,
+    step: str,
+    *,
+    urgent: bool = False,
+    since: float | None = None,
 ) -> list[dict[str, Any]]:
-    """A visit, once; where nobody may be sent, a name on the fire service's list."""
+    """A visit, once; where nobody may be sent, a name on the fire service's list.
+
+    `since`: something new was heard of her then. A visit made before, or one that is only due later, does not count.
+    """
     if not plan.door_applies:
         return []
     if plan.door_where == "fire_service_list" or ctx.doors == "unsafe":
         why = "doors forbidden by hazard" if ctx.doors != "unsafe" else "commander: unsafe to send anybody"
         return fire_list(ctx, person, plan, f"{reason}; {why}"[:80], now, step)
-    if person.standing_visits():
+    standing = person.standing_visits()
+    if since is not None:
+        standing = [
+            d for d in standing if ((d["answer_at"] or now) >= since if d["answer"] else float(d["due_at"]) <= now)
+        ]
+    if standing:
         return []
     tries = [int(d["try_no"]) for d in person.visits()]  # taken back when her path closed; she needs it after all
     return [_visit(ctx, person, plan, reason, now, step, max(tries, default=0) + 1, urgent)]

@@ -70,7 +70,7 @@ def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: React
         return
     found.open_case = True
     if plan.door_applies:
-        found.rows += door(ctx, person, plan, "asked for help", now, "help", urgent=True)
+        found.rows += door(ctx, person, plan, "asked for help", now, "help", urgent=True, since=person.help_at)
     else:  # we know no address of hers: the fire service has ways to find a phone
         found.rows += fire_list(ctx, person, replace(plan, door_applies=True), "asked for help", now, "help")
     if not person.standing_visits() and not any(row["road"] == "door" for row in found.rows):
@@ -82,7 +82,9 @@ def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: React
 
 def _door(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
     visits = person.standing_visits()
-    if not visits:
+    if not visits or any(
+        row["road"] == "door" for row in found.rows
+    ):  # what was found there before, help has overtaken
         return
     last = visits[-1]
     answer, at = last["answer"], last["answer_at"] or now

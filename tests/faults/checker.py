@@ -137,7 +137,7 @@ def _explained(db: Ground, case: Case, verdict: Verdict) -> None:
             continue
         waits = db.rows(
             "SELECT count(*) FROM delivery WHERE warning_id = ? AND person_id = ? AND channel = 'door'"
-            " AND send_state IN ('pending', 'retry', 'accepted', 'delivered')",
+            " AND send_state IN ('pending', 'retry', 'accepted', 'delivered') AND answer IN ('', 'help')",
             path["warning_id"],
             path["person_id"],
         )[0][0]

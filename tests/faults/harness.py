@@ -464,9 +464,19 @@ class Rehearsal:
         """What is still going on."""
         states = "SELECT purpose, channel, send_state, count(*) FROM delivery GROUP BY 1, 2, 3"
         paths = "SELECT person_id, next_step, next_at, react_at FROM router_path WHERE state = 'open'"
+        still = (
+            "SELECT d.person_id, d.step, d.road, d.try_no, d.send_state, d.evidence, d.answer, d.slot, d.due_at, d.state_at,"
+            " d.addressee_kind, d.delivery_id"
+            " FROM delivery d JOIN router_path p ON p.person_id = d.person_id AND p.warning_id = d.warning_id"
+            " WHERE p.state = 'open' ORDER BY d.person_id, d.due_at"
+        )
+        said = "SELECT a.* FROM answer_log a JOIN delivery d USING (delivery_id) JOIN router_path p USING (person_id)"
         found = {
             "states": [tuple(r) for r in self.rows(states)],
             "open": [tuple(r) for r in self.rows(paths)],
+            "their_deliveries": [tuple(r) for r in self.rows(still)],
+            "their_answers": [tuple(r) for r in self.rows(said + " WHERE p.state = 'open'")],
+            "outside": dict(self.world.officers.outcomes) | dict(self.world.browser.counts),
             "outbox": [tuple(r) for r in self.rows("SELECT topic, tries, not_before FROM outbox")],
             "now": self.world.agenda.clock.now(),
         }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from services.channels import twilio_http
+from services.channels import claims, sender, twilio_http
 from services.shared.ledger import SendState
 from tests.faults.checker import Case, judge
 from tests.faults.harness import SENT, Town
@@ -126,4 +128,30 @@ async def test_callbacks_in_any_order_and_number_end_where_the_provider_does(ham
         assert len(texts) > 10
         wrong = [t for t in texts if (t[1] == "delivered") is not (state[t[0]]["send_state"] == "delivered")]
         assert [] == wrong
+        await sound(run, hamlet)
+
+
+async def test_what_was_claimed_when_the_database_went_is_sent_when_it_is_back(
+    hamlet: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a lease to end, and nothing is ambiguous: no call had been made. Also where the intent stood."""
+    written = claims.intend
+
+    async def goes(*args: Any) -> set[str]:
+        raise OperationalError("intend", None, ConnectionError("gone"))
+
+    async def goes_after(*args: Any) -> set[str]:
+        await written(*args)
+        return await goes()
+
+    async with stepped(hamlet, tmp_path) as run:
+        for away in (goes, goes_after):
+            monkeypatch.setattr(sender, "intend", away)
+            with pytest.raises(OperationalError):
+                await run.settle()
+            monkeypatch.setattr(sender, "intend", written)
+        assert run.rows("SELECT 1 FROM delivery WHERE send_state = 'leased'")
+        await run.until(run.all_ended, stride=10.0)
+        assert [(0,)] == [tuple(r) for r in run.rows("SELECT sum(ambiguous) FROM delivery")]
+        assert not run.rows("SELECT 1 FROM delivery WHERE send_state IN ('leased', 'sending', 'retry')")
         await sound(run, hamlet)

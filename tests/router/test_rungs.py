@@ -159,6 +159,25 @@ def test_help_opens_a_case_and_the_door_at_once() -> None:
     assert ("handed_to_rescue", "help needed at the door") == react(ctx, who, plan, later.again_at).ending
 
 
+@pytest.mark.parametrize("before", ["leaving", "no_answer", "refused"])
+def test_help_after_a_visit_brings_somebody_again_at_once(before: str) -> None:
+    """The door that was visited is done, the call for help is not: a new visit, now and first; asked twice one only."""
+    ctx, who = context(), person("sms")
+    climb(ctx, who, 0)
+    plan = ctx.plan(who.profile, T0)
+    visited(who, before, T0 + 600)
+    react(ctx, who, plan, T0 + 600)  # a silent or refused door is to be knocked again, much later
+    who.help_at = T0 + 700
+    tries = len(who.visits())
+    found = react(ctx, who, plan, T0 + 720)
+    assert found.open_case
+    assert [("door", tries + 1, T0 + 720, 0)] == [
+        (r["road"], r["try_no"], r["due_at"], r["params"]["rank"]) for r in found.rows
+    ]
+    assert None is found.ending
+    assert [] == react(ctx, who, plan, T0 + 721).rows, "asked twice it adds nothing"
+
+
 def test_red_does_not_wait_on_an_unknown_send() -> None:
     """After a minute another road; where all were tried the same once more; then it is given up and the ladder goes on."""
     ctx, who = context(), person("sms", "voice_mobile")
