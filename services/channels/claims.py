@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.shared.clock import wall
-from services.shared.db import Connection, hold, insert_all
+from services.shared.db import Connection, hold, insert_all, one_of
 from services.shared.ledger import (
     IS_DUE,
     SendState,
@@ -105,11 +105,19 @@ async def claim(tx: Connection, lane: LaneName, room: int, now: float, worker: s
     return sorted(rows, key=lambda r: str(r.delivery_id))
 
 
+FENCE: sa.ColumnElement[str] = delivery.c.delivery_id + ":" + sa.cast(delivery.c.token, sa.Text)
+
+
+def fences(tokens: Mapping[str, int]) -> list[str]:
+    """What FENCE is of these deliveries as long as nobody else has claimed them since."""
+    return [f"{delivery_id}:{token}" for delivery_id, token in tokens.items()]
+
+
 _INTEND = (
     sa.update(delivery)
     .where(
-        delivery.c.delivery_id.in_(sa.bindparam("ids", expanding=True)),
-        sa.tuple_(delivery.c.delivery_id, delivery.c.token).in_(sa.bindparam("tokens", expanding=True)),
+        one_of(delivery.c.delivery_id, "ids"),
+        one_of(FENCE, "fences"),
         delivery.c.send_state == S.LEASED,
         may_be_sent(_now),
     )
@@ -133,12 +141,12 @@ async def intend(
     # a cancel waits until this is written, and what comes after the cancel sees it
     await hold(tx, *intents_of(warnings), shared=True)
     ids = sorted(tokens)
-    values = {"ids": ids, "tokens": [(i, tokens[i]) for i in ids], "now": now, "until": wall() + LEASE_S}
+    values = {"ids": ids, "fences": fences(tokens), "now": now, "until": wall() + LEASE_S}
     rows = (await tx.execute(_INTEND, values)).all()
     moved = {r.delivery_id for r in rows}
     if stopped := [i for i in ids if i not in moved]:
         # ours only: who came late must not take back what another has claimed since
-        mine = sa.tuple_(delivery.c.delivery_id, delivery.c.token).in_([(i, tokens[i]) for i in stopped])
+        mine = one_of(FENCE, fences({i: tokens[i] for i in stopped}))
         gone = (mine, delivery.c.expires_at <= now, delivery.c.channel != "door")
         await move(tx, stopped, S.EXPIRED, at=now, only=(S.LEASED,), where=gone)
         await move(tx, stopped, S.PENDING, at=now, only=(S.LEASED,), where=(mine,), lease_until=None)

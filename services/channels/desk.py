@@ -19,7 +19,7 @@ import structlog
 
 from services.shared.bus import Bus
 from services.shared.clock import Clock, wall
-from services.shared.db import Connection, Database, Each, Id, insert_new, may_be_tried_again
+from services.shared.db import Connection, Database, Each, Id, insert_new, may_be_tried_again, one_of
 from services.shared.faults import fault_at
 from services.shared.ledger import SERIOUSNESS, TRANSITIONS, Answer, Evidence, SendState, answer_log, attempt, delivery
 from services.shared.messages import HINT_IDS, EvidenceRecorded
@@ -27,6 +27,7 @@ from services.shared.outbox import new_id, say
 
 log = structlog.get_logger("desk")
 QUIET_S = 0.001
+OUTCOMES_S, MANY = 0.05, 8  # nobody waits for an outcome to be written
 PATIENCE_S = (0.1, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)  # together below a lease, after which the outcome is unknown anyway
 S = SendState
 
@@ -87,12 +88,18 @@ class Desk:
             self._flushing = None
 
     async def _collect(self) -> None:
-        """Waits while reports keep coming, at most the window: a burst is one transaction, a single one waits 1 ms."""
-        end = asyncio.get_running_loop().time() + self._window_s
+        """Waits while reports keep coming, at most the window: a burst is one transaction, a single one waits 1 ms.
+
+        Outcomes of calls, once there are many, wait longer for each other: nobody has to be answered among them.
+        """
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         while True:
             seen = len(self._waiting)
-            await asyncio.sleep(QUIET_S)
-            if len(self._waiting) == seen or asyncio.get_running_loop().time() >= end:
+            outcomes = seen >= MANY and all(report.source == "outcome" for report, _ in self._waiting)
+            await asyncio.sleep(QUIET_S * (5 if outcomes else 1))
+            window = max(self._window_s, OUTCOMES_S) if outcomes else self._window_s
+            if len(self._waiting) == seen or clock() - begun >= window:
                 return
 
     async def _patiently(self, reports: list[Report]) -> None:
@@ -155,7 +162,7 @@ async def write(tx: Connection, reports: list[Report], plane: str) -> None:
     ids = sorted({r.delivery_id for r in reports})
     found = await tx.execute(
         sa.select(*(delivery.c[name] for name in _READ))
-        .where(delivery.c.delivery_id.in_(ids))
+        .where(one_of(delivery.c.delivery_id, ids))
         .order_by(delivery.c.delivery_id)  # two desks that report on the same rows lock them in one order
         .with_for_update()
     )

@@ -42,7 +42,7 @@ class Preparer:
         self._hotline = hotline
         self._drill = drill
         self._texts: dict[str, Any] = {}
-        self._roads: dict[str, Any] = {}
+        self._rendered_once: dict[tuple[Any, ...], Rendered] = {}
 
     async def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:
         """The value of one sealed blob, fetching its page key where it is not known yet."""
@@ -74,6 +74,7 @@ class Preparer:
                 raise Broken(f"warning {warning_id} has no text")
             if len(self._texts) > 200:
                 self._texts.clear()
+                self._rendered_once.clear()
             self._texts[warning_id] = found
         return found
 
@@ -87,7 +88,6 @@ class Preparer:
             raise Broken(f"notice {row.delivery_id} names no warning")
         warning = await self.warning(row.warning_id)
         rendered = await self._rendered(row, warning)
-        use = "answer"
         return Outbound(
             delivery_id=row.delivery_id,
             warning_id=row.warning_id,
@@ -97,13 +97,24 @@ class Preparer:
             spoken=rendered.spoken,
             subject=rendered.subject,
             language=rendered.language,
-            link=f"{self._public_url}/a/{self._signer.token(use, row.delivery_id)}",
+            link=f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}",
             seconds_left=max(1, int(min(row.expires_at - self._clock.now(), 36000))),
             document=warning.cap_xml if row.addressee_kind == "area" else b"",
             params=dict(row.params or {}),
         )
 
     async def _rendered(self, row: Any, warning: Any) -> Rendered:
+        """The text of one row; what speaks of no single person is made once for all who get the same."""
+        link = self._link(row)
+        if row.purpose == "notice" or row.addressee_kind in ("supporter", "worker") or link:
+            return await self._render(row, warning, link)
+        alike = (row.warning_id, row.purpose, row.addressee_kind, row.form, row.language, row.road in SMS_ROADS)
+        found = self._rendered_once.get(alike)
+        if found is None:
+            found = self._rendered_once[alike] = await self._render(row, warning, link)
+        return found
+
+    async def _render(self, row: Any, warning: Any, link: str) -> Rendered:
         about = None
         if row.dossier is not None and row.addressee_kind in ("supporter", "worker"):
             about = await self.dossier(row.dossier, row.dossier_key_id, row.person_id)
@@ -119,7 +130,7 @@ class Preparer:
             hotline=self._hotline,
             about=about.call_name if about else "",
             about_place=about.address if about else "",
-            link=self._link(row),
+            link=link,
             sms=row.road in SMS_ROADS,
             notice=str((row.params or {}).get("notice", "")),
             drill=self._drill,

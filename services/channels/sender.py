@@ -2,7 +2,7 @@
 
 A claim (LEASED) and an intent (SENDING, with an attempt row) both look at `warning_state`; the provider is called
 within half a second of the committed intent or not at all. So a cancel stops sends within a second, and a crash
-leaves UNKNOWN only what was really under way. Red has lanes of its own.
+leaves UNKNOWN only what was under way or about to be. Red has lanes of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.channels.claims import LaneName, claim, due, intend
+from services.channels.claims import FENCE, LaneName, claim, due, fences, intend
 from services.channels.desk import Desk, Report
 from services.channels.driver import Driver, Outcome, Result
 from services.channels.opening import Preparer
@@ -27,7 +27,7 @@ from services.channels.pace import Pace, backoff
 from services.channels.presence import Presence
 from services.shared import telemetry
 from services.shared.clock import Clock, wall
-from services.shared.db import Database
+from services.shared.db import Database, one_of
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
 from services.shared.ledger import IS_DUE, IS_OPEN, Evidence, SendState, attempt, delivery, may_be_sent, move, move_all
@@ -39,30 +39,53 @@ log = structlog.get_logger("sender")
 CALL_LIMIT_S = 10.0
 MAX_ATTEMPTS = 6
 STALE_INTENT_S = 0.5
+AHEAD, AHEAD_S = 200, 0.1  # intended beyond the calls under way: at most so many, and what surely begins in that time
+UNWRITTEN = 1000  # outcomes that wait for the database: beyond them nothing new is begun
 S = SendState
 
 
 @dataclass
 class Lane:
-    """A driver's road for red, or for the rest."""
+    """A driver's road for red, or for the rest: calls under way, and a few that wait for one of them to end.
+
+    An answered call frees its place at once; its outcome is written with others', for which no call waits.
+    """
 
     driver: Driver
     red: bool
     in_flight: set[asyncio.Task[None]] = field(default_factory=set)
+    begun: int = 0  # intended and not answered
+    call_s: float = 0.0  # how long a call takes, lately
     paused_until: float = 0.0  # wall; the breaker
     faults: int = 0
     on_room: Callable[[], None] | None = None  # told when there is room again
+
+    def __post_init__(self) -> None:
+        self.places = asyncio.Semaphore(self.driver.concurrency)
 
     @property
     def name(self) -> LaneName:
         return self.driver.name, self.red
 
+    @property
+    def size(self) -> int:
+        """How many may be intended at once: what begins at once, and soon."""
+        soon = int(AHEAD_S * self.driver.concurrency / self.call_s) if self.call_s else 0
+        return self.driver.concurrency + min(AHEAD, soon)
+
     def roomy(self) -> bool:
         """Whether a claim is worth its transaction: for red always, else when half of the lane is free."""
-        return self.free() >= (1 if self.red else (self.driver.concurrency + 1) // 2) and wall() >= self.paused_until
+        return self.free() >= (1 if self.red else (self.size + 1) // 2) and wall() >= self.paused_until
 
     def free(self) -> int:
-        return self.driver.concurrency - len(self.in_flight)
+        return min(self.size - self.begun, UNWRITTEN - len(self.in_flight))
+
+    def answered(self, seconds: float) -> None:
+        """A call has ended after so long."""
+        self.begun -= 1
+        self.call_s += (seconds - self.call_s) * (0.1 if self.call_s else 1.0)
+        if self.on_room is not None and self.roomy():
+            self.on_room()
 
 
 class Sender:
@@ -130,6 +153,7 @@ class Sender:
         fault_at("after_intent")
         for row, message in ready:
             if row.delivery_id in intended:
+                lane.begun += 1
                 task = asyncio.create_task(self._send(lane, row, message, started))
                 lane.in_flight.add(task)
                 task.add_done_callback(partial(self._ended, lane))
@@ -138,8 +162,6 @@ class Sender:
     def _ended(lane: Lane, task: asyncio.Task[None]) -> None:
         """A send whose outcome could not be written stays SENDING until its lease is over, then it is UNKNOWN."""
         lane.in_flight.discard(task)
-        if lane.on_room is not None and lane.roomy():
-            lane.on_room()
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("outcome_not_written", driver=lane.driver.name, reason=repr(problem))
 
@@ -154,20 +176,27 @@ class Sender:
             return await intend(tx, tokens, warnings, lane.driver.name, self._clock.now())
 
     async def _send(self, lane: Lane, row: Any, message: Outbound, intended: float) -> None:
-        if wall() - intended > STALE_INTENT_S:
-            result = Result(Outcome.NOT_SENT, code="late_start")
-        else:
+        async with lane.places:
+            begun = wall()
             try:
-                with telemetry.span("send", delivery_id=row.delivery_id, driver=lane.driver.name, tier=row.tier):
-                    async with asyncio.timeout(CALL_LIMIT_S + 2):
-                        result = await lane.driver.send(message)
-            except TimeoutError:
-                result = Result(Outcome.AMBIGUOUS, code="no_answer")
+                result = await self._call(lane, row, message, late=begun - intended > STALE_INTENT_S)
+            finally:
+                lane.answered(wall() - begun)
         if result.outcome is Outcome.ACCEPTED:
             fault_at("after_provider_accept")
         telemetry.sent(lane.driver.name, result.outcome.value)
         self._breaker(lane, result)
         await self._desk.report(self._report(row, result, exhausted=await self._exhausted(row, result)))
+
+    async def _call(self, lane: Lane, row: Any, message: Outbound, *, late: bool) -> Result:
+        if late:
+            return Result(Outcome.NOT_SENT, code="late_start")
+        try:
+            with telemetry.span("send", delivery_id=row.delivery_id, driver=lane.driver.name, tier=row.tier):
+                async with asyncio.timeout(CALL_LIMIT_S + 2):
+                    return await lane.driver.send(message)
+        except TimeoutError:
+            return Result(Outcome.AMBIGUOUS, code="no_answer")
 
     async def _exhausted(self, row: Any, result: Result) -> bool:
         """Whether the provider has turned this very message away often enough; our own faults do not count."""
@@ -193,6 +222,8 @@ class Sender:
                 return Report(**report, state=S.UNKNOWN)
             case _ if exhausted:
                 return Report(**report, state=S.FAILED)
+            case _ if result.code == "late_start":  # not the provider's fault: again at once
+                return Report(**report, state=S.RETRY, again_at=now)
             case _:
                 wait = max(backoff(Tier(row.tier), n, row.delivery_id), result.retry_after or 0.0)
                 return Report(**report, state=S.RETRY, again_at=now + wait)
@@ -282,7 +313,7 @@ class Sender:
         if not self._uncalled:
             return 0
         tokens = dict(self._uncalled)
-        mine = sa.tuple_(delivery.c.delivery_id, delivery.c.token).in_(list(tokens.items()))
+        mine = one_of(FENCE, fences(tokens))
         async with self._database.write() as tx:
             again = await move(
                 tx, sorted(tokens), S.RETRY, at=self._clock.now(), only=(S.LEASED, S.SENDING), where=(mine,),

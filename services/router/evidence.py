@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from services.router import store, tally
 from services.router.paths import drop_unsent, end, perceived, reopen
 from services.router.policy import Policy
-from services.shared.db import Connection, Each, Id, hold, insert_new
+from services.shared.db import Connection, Each, Id, hold, insert_new, one_of
 from services.shared.ledger import (
     MAY_REOPEN,
     MAY_STILL_CLOSE,
@@ -47,9 +47,9 @@ _MOVE = Each(
 
 async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[str], now: float) -> None:
     """All effects of one hint, in the caller's transaction."""
-    people = set((await tx.scalars(sa.select(delivery.c.person_id).where(delivery.c.delivery_id.in_(ids)))).all())
+    people = set((await tx.scalars(sa.select(delivery.c.person_id).where(one_of(delivery.c.delivery_id, ids)))).all())
     people |= set(
-        (await tx.scalars(sa.select(delivery_cover.c.person_id).where(delivery_cover.c.delivery_id.in_(ids)))).all()
+        (await tx.scalars(sa.select(delivery_cover.c.person_id).where(one_of(delivery_cover.c.delivery_id, ids)))).all()
     )
     # an ending's job that closes meanwhile would miss what came late; an area has no path to be counted under
     await hold(tx, f"ending:{warning_id}", f"plan:{warning_id}", shared=True)
@@ -57,12 +57,12 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
         await hold(tx, f"area:{warning_id}")
     mine = (
         sa.select(store.path)
-        .where(store.path.c.warning_id == warning_id, store.path.c.person_id.in_(sorted(people)))
+        .where(store.path.c.warning_id == warning_id, one_of(store.path.c.person_id, sorted(people)))
         .order_by(store.path.c.person_id)
         .with_for_update()  # before the ledger is read: two hints about one person are taken one after the other
     )
     paths = {p.person_id: p for p in await tx.execute(mine)}
-    about = sa.select(delivery).where(delivery.c.delivery_id.in_(ids))
+    about = sa.select(delivery).where(one_of(delivery.c.delivery_id, ids))
     rows = (await tx.execute(about.order_by(delivery.c.delivery_id).with_for_update())).all()  # as desks lock them
     deltas = tally.Deltas(warning_id)
     await tally.roads(tx, deltas, list(rows), {p: paths[p].profile_key for p in paths})
@@ -82,7 +82,9 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     await tx.execute(
         sa.update(store.case)
         .where(
-            store.case.c.warning_id == warning_id, store.case.c.person_id.in_(closed), store.case.c.closed_at.is_(None)
+            store.case.c.warning_id == warning_id,
+            one_of(store.case.c.person_id, closed),
+            store.case.c.closed_at.is_(None),
         )
         .values(closed_at=now)
     )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from services.router import store
 from services.router.plan import Context, Person
 from services.router.tally import Deltas
-from services.shared.db import Connection, insert_new
+from services.shared.db import Connection, insert_new, one_of
 from services.shared.ledger import Evidence, SendState, delivery, delivery_cover, move_all
 from services.shared.messages import HINT_IDS, DeliveryDue
 from services.shared.outbox import new_id, say
@@ -65,7 +65,7 @@ async def put(
         counted = (
             sa.select(sa.func.count()).where(delivery_cover.c.delivery_id == delivery.c.delivery_id).scalar_subquery()
         )
-        await tx.execute(sa.update(delivery).where(delivery.c.delivery_id.in_(ids)).values(covers=1 + counted))
+        await tx.execute(sa.update(delivery).where(one_of(delivery.c.delivery_id, ids)).values(covers=1 + counted))
     due = [str(r["delivery_id"]) for r in new if r["channel"] != "door" or r["slot"]]
     await say(
         tx,
@@ -84,7 +84,7 @@ async def _shared(tx: Connection, rows: Sequence[dict[str, Any]]) -> dict[tuple[
     keys = sorted({r["address_key"] for r in rows})
     found = await tx.execute(
         sa.select(delivery.c.delivery_id, delivery.c.person_id, *(delivery.c[c] for c in UNIQUE)).where(
-            delivery.c.warning_id == rows[0]["warning_id"], delivery.c.address_key.in_(keys)
+            delivery.c.warning_id == rows[0]["warning_id"], one_of(delivery.c.address_key, keys)
         )
     )
     return {tuple(getattr(row, c) for c in UNIQUE): (row.delivery_id, row.person_id) for row in found}
@@ -141,7 +141,7 @@ async def drop_unsent(tx: Connection, warning_id: str, person_ids: Sequence[str]
         return
     about = (
         delivery.c.warning_id == warning_id,
-        delivery.c.person_id.in_(person_ids),
+        one_of(delivery.c.person_id, person_ids),
         delivery.c.covers == 1,
     )
     await move_all(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from services.shared.db import Connection, Id, chunks, metadata
+from services.shared.db import Connection, Id, chunks, metadata, one_of
 from services.shared.ledger import among, answer_log, delivery, delivery_cover
 from services.shared.messages import PersonEntry, Profile, WorkerEntry
 
@@ -123,7 +123,7 @@ async def deliveries_of(db: Connection, warning_id: str, people: Sequence[str]) 
     for part in chunks(people, 500):
         for row in await db.execute(
             sa.select(delivery)
-            .where(delivery.c.warning_id == warning_id, delivery.c.person_id.in_(part))
+            .where(delivery.c.warning_id == warning_id, one_of(delivery.c.person_id, part))
             .order_by(delivery.c.due_at, delivery.c.delivery_id)
         ):
             found[row.person_id].append(row)
@@ -137,10 +137,10 @@ async def _shared_with(db: Connection, warning_id: str, people: Sequence[str]) -
 
     Most people share no phone: two looks by key are dear only for those who do, a join is for all.
     """
-    covers = (await db.execute(sa.select(delivery_cover).where(delivery_cover.c.person_id.in_(people)))).all()
+    covers = (await db.execute(sa.select(delivery_cover).where(one_of(delivery_cover.c.person_id, people)))).all()
     rows: dict[str, Any] = {}
     for part in chunks(sorted({c.delivery_id for c in covers}), 500):
-        theirs = sa.select(delivery).where(delivery.c.delivery_id.in_(part), delivery.c.warning_id == warning_id)
+        theirs = sa.select(delivery).where(one_of(delivery.c.delivery_id, part), delivery.c.warning_id == warning_id)
         rows |= {row.delivery_id: row for row in await db.execute(theirs)}
     pairs = [(c.person_id, rows[c.delivery_id]) for c in covers if c.delivery_id in rows]
     return sorted(pairs, key=lambda pair: (pair[1].due_at, pair[1].delivery_id, pair[0]))
@@ -152,7 +152,7 @@ async def answers_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, l
     for part in chunks(delivery_ids, 500):
         for row in await db.execute(
             sa.select(answer_log)
-            .where(answer_log.c.delivery_id.in_(part), answer_log.c.answer != "")
+            .where(one_of(answer_log.c.delivery_id, part), answer_log.c.answer != "")
             .order_by(answer_log.c.at, answer_log.c.event_key)
         ):
             found.setdefault(row.delivery_id, []).append(row)
@@ -161,7 +161,7 @@ async def answers_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, l
 
 async def profiles_of(db: Connection, keys: Iterable[str]) -> dict[str, Profile]:
     """Profiles by key."""
-    rows = await db.execute(sa.select(profile).where(profile.c.profile_key.in_(sorted(set(keys)))))
+    rows = await db.execute(sa.select(profile).where(one_of(profile.c.profile_key, sorted(set(keys)))))
     return {row.profile_key: decode_profile(row.body) for row in rows}
 
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import math
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from services.shared.errors import Broken, Conflict
 
@@ -161,15 +165,17 @@ def _sqlite_engine(url: str, begin: str, synchronous: str, size: int) -> AsyncEn
     return engine
 
 
+RESTED_S = 1.0
+
+
 def _postgres_engine(url: str, name: str) -> AsyncEngine:
     """Every wait has an end: a frozen server costs seconds, never a loop that stands still."""
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         hide_parameters=True,  # a statement's values may be of people, and an error is logged
         pool_size=8,
         max_overflow=8,
         pool_timeout=10,
-        pool_pre_ping=True,
         connect_args={
             "timeout": 5,
             "command_timeout": 20,
@@ -181,6 +187,23 @@ def _postgres_engine(url: str, name: str) -> AsyncEngine:
             },
         },
     )
+    asked: Any = engine.sync_engine.dialect
+
+    @sa.event.listens_for(engine.sync_engine, "checkin")
+    def _used(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @sa.event.listens_for(engine.sync_engine, "checkout")
+    def _ask(connection: Any, record: Any, _proxy: Any) -> None:
+        """Whether the server is still there is asked of a connection that has rested, not before every transaction."""
+        if time.monotonic() - record.info.get("used", math.inf) < RESTED_S:
+            return
+        try:
+            asked.do_ping(connection)
+        except asked.loaded_dbapi.Error as problem:
+            raise sa.exc.InvalidatePoolError from problem  # the others, as old, are as dead
+
+    return engine
 
 
 def _hashed(name: Any) -> sa.ColumnElement[int]:
@@ -275,6 +298,50 @@ def _merged(rows: Sequence[Mapping[str, Any]], key: Sequence[str], add: Sequence
         before = found.get(name)
         found[name] = dict(row) if before is None else {**row, **{a: before[a] + row[a] for a in add}}
     return list(found.values())
+
+
+class _List(sa.types.TypeDecorator[Sequence[str]]):
+    """Texts in one bound value: an array, or JSON where there are none."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else postgresql.ARRAY(sa.Text))
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: sa.Dialect) -> Any:
+        return json.dumps(list(value or ())) if dialect.name == "sqlite" else list(value or ())
+
+
+class one_of(FunctionElement[bool]):
+    """`column` is one of the texts: a statement of one text, prepared once, however many they are.
+
+    `values` is the list, or the name under which it comes when the statement is executed.
+    """
+
+    inherit_cache = True
+    type = sa.Boolean()
+    name = "one_of"
+
+    def __init__(self, column: sa.ColumnElement[str], values: Collection[str] | str) -> None:
+        given = (
+            sa.bindparam(values, type_=_List())
+            if isinstance(values, str)
+            else sa.bindparam(None, list(values), type_=_List(), unique=True)
+        )
+        super().__init__(column, given)
+
+
+@compiles(one_of)
+def _in_an_array(element: one_of, compiler: Any, **words: Any) -> str:
+    column, given = (compiler.process(part, **words) for part in element.clauses)
+    return f"{column} = ANY ({given})"
+
+
+@compiles(one_of, "sqlite")
+def _in_json(element: one_of, compiler: Any, **words: Any) -> str:
+    column, given = (compiler.process(part, **words) for part in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({given}))"  # noqa: S608  both are compiled SQL
 
 
 Value = Callable[[str], sa.ColumnElement[Any]]

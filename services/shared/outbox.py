@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from services.shared import audit
 from services.shared.clock import wall
-from services.shared.db import Connection, Database, Id, insert_new, metadata
+from services.shared.db import Connection, Database, Id, insert_new, metadata, one_of
 from services.shared.errors import AlreadyHandled, NotFound, Refused
 from services.shared.messages import Message, encode
 
@@ -161,8 +161,8 @@ async def forget_handled(database: Database, limit: int = 500) -> int:
 async def forget(tx: Connection, ids: Sequence[str]) -> None:
     """Deletes messages with their receipts."""
     if ids:
-        await tx.execute(sa.delete(outbox).where(outbox.c.msg_id.in_(ids)))
-        await tx.execute(sa.delete(inbox).where(inbox.c.msg_id.in_(ids)))
+        await tx.execute(sa.delete(outbox).where(one_of(outbox.c.msg_id, ids)))
+        await tx.execute(sa.delete(inbox).where(one_of(inbox.c.msg_id, ids)))
 
 
 async def replay(database: Database, msg_id: str, consumer: str, *, actor: str, reason: str) -> None:

@@ -140,6 +140,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "warning_id", "channel", "address_key", "form", "language", "try_no", name="uq_delivery_once"
         ),
+        postgresql_with={"fillfactor": 70},
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.create_index("ix_delivery_address", ["address_key"], unique=False)
