@@ -13,7 +13,6 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import aiohttp
-import pydantic
 import rich
 import rich.console
 import rich.table
@@ -63,12 +62,7 @@ Upstreams = Annotated[str, typer.Option(metavar="HOST:PORT,...", help="Where its
 
 def settings() -> Settings:
     """Settings from the environment; Refused names the variable that is wrong."""
-    try:
-        return Settings()
-    except pydantic.ValidationError as wrong:
-        first = wrong.errors(include_url=False)[0]
-        where = "TOCSIN_" + "_".join(str(p) for p in first["loc"]).upper()
-        raise Refused(f"{where}: {first['msg']}", field=where) from wrong
+    return Settings()
 
 
 def read_file(path: Path) -> bytes:

@@ -101,7 +101,9 @@ class Node:
 
     def start_loops(self) -> None:
         """One supervised loop for the bus and for each service: one that ends, ends the process."""
-        self._tasks = [asyncio.create_task(self.bus.run(lambda: self._ending), name="bus")]
+        for name in self.bus.loops:
+            self.pulses.expect(name)
+        self._tasks = [asyncio.create_task(self.bus.run(lambda: self._ending, self.pulses.beat), name="bus")]
         for service in self.services:
             if isinstance(service, RegistryService | RouterService):
                 self._loop(service.name, service.work, self.platform.waker(service.name))

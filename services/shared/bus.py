@@ -38,8 +38,16 @@ class Bus(Protocol):
         """Something was committed to the outbox."""
         ...
 
-    async def run(self, ending: Callable[[], bool]) -> None:
-        """Works until `ending`, through outages of database and broker; raises if any task of its own died."""
+    @property
+    def loops(self) -> tuple[str, ...]:
+        """The names under which `run` says that it still goes round."""
+        ...
+
+    async def run(self, ending: Callable[[], bool], beat: Callable[[str], None]) -> None:
+        """Works until `ending`, through outages of database and broker; raises if any task of its own died.
+
+        `beat` is told the name of each of its loops whenever that goes round: one that hangs is found by its silence.
+        """
         ...
 
     async def close(self) -> None:

@@ -25,6 +25,8 @@ AWAY_S = 0.5
 class EmbeddedBus:
     """Urgent tiers first, oldest first; a message that fails five times is put aside with its reason and stops nobody."""
 
+    loops = ("bus",)
+
     def __init__(self, database: Database) -> None:
         self._database = database
         self._shower = Shower(database)
@@ -75,8 +77,9 @@ class EmbeddedBus:
                 await forget(tx, finished)
         return bool(shown or finished)
 
-    async def run(self, ending: Callable[[], bool]) -> None:
+    async def run(self, ending: Callable[[], bool], beat: Callable[[str], None]) -> None:
         while not ending():
+            beat("bus")
             try:
                 if not await self.work():
                     await self.waker.wait(TICK_S)

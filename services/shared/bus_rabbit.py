@@ -13,6 +13,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import aio_pika
@@ -62,6 +63,8 @@ PREFETCH_REST = 2
 class RabbitBus:
     """Relay, consumers, fallback and janitor of one process; see the module."""
 
+    loops = ("bus:relay", "bus:urgent", "bus:ordinary", "bus:janitor")
+
     def __init__(self, database: Database, amqp_url: str, plane: str) -> None:
         self._database = database
         self._plane = plane
@@ -105,7 +108,7 @@ class RabbitBus:
         await self._publisher.up.wait()
         await self._consumer.up.wait()
 
-    async def run(self, ending: Callable[[], bool]) -> None:
+    async def run(self, ending: Callable[[], bool], beat: Callable[[str], None]) -> None:
         wakers = [self.waker, Waker(), Waker(), Waker()]
         turns = (
             ("relay", self._relay, RELAY_S),
@@ -114,7 +117,9 @@ class RabbitBus:
             ("janitor", self._janitor, JANITOR_S),
         )
         tasks = [
-            asyncio.create_task(self._looping(turn, ending, waker, tick), name=f"bus:{name}")
+            asyncio.create_task(
+                self._looping(turn, ending, waker, tick, partial(beat, f"bus:{name}")), name=f"bus:{name}"
+            )
             for (name, turn, tick), waker in zip(turns, wakers, strict=True)
         ]
         try:
@@ -136,9 +141,15 @@ class RabbitBus:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _looping(
-        self, turn: Callable[[], Awaitable[bool]], ending: Callable[[], bool], waker: Waker, tick: float
+        self,
+        turn: Callable[[], Awaitable[bool]],
+        ending: Callable[[], bool],
+        waker: Waker,
+        tick: float,
+        beat: Callable[[], None],
     ) -> None:
         while not ending():
+            beat()
             try:
                 if not await turn():
                     await waker.wait(tick)

@@ -420,8 +420,14 @@ class FileLock:
         self._file: int | None = None
 
     def take(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        """Conflict where another process holds it, Broken where the directory cannot be used."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as problem:
+            raise Broken(
+                f"{self._path.parent} cannot be used ({problem.strerror}): give a TOCSIN_DATA_DIR that Tocsin may write to"
+            ) from problem
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -44,8 +44,16 @@ class _SecretFiles(SecretsSettingsSource):
 class Environment(BaseSettings):
     """Settings out of variables, then out of files of the same names in small letters in TOCSIN_SECRETS_DIR.
 
-    Refused where that folder, or a file in it that is asked for, cannot be read.
+    Refused where that folder, or a file in it that is asked for, cannot be read, and where a value does not fit.
     """
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as wrong:
+            first = wrong.errors(include_url=False)[0]
+            where = str(self.model_config.get("env_prefix", "")) + "_".join(str(part) for part in first["loc"])
+            raise Refused(f"{where.upper()}: {first['msg']}", field=where.upper(), rule=first["type"]) from wrong
 
     @classmethod
     def settings_customise_sources(

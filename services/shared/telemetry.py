@@ -84,7 +84,7 @@ async def canonical_line(
         except web.HTTPException as answer:
             status = answer.status
             raise
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ConnectionError):  # also in the middle of its body
             status = _CLIENT_GONE
             raise
         finally:

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 import jinja2
 import pydantic
+import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
 from services.shared.auth import Action, Signer, Who, still_valid, who_is
-from services.shared.db import Database
+from services.shared.db import Database, may_be_tried_again
 from services.shared.errors import Busy, Fault, NotAllowed, Refused
 from services.shared.tier import Tier, title
 
@@ -82,12 +83,18 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
         return await handler(request)
     except Fault as fault:
         if fault.status >= 500:
-            log.exception("request_failed", path=request.path)
+            resource = request.match_info.route.resource  # its pattern: a path may hold a token
+            log.exception("request_failed", route=resource.canonical if resource is not None else "-")
         if wants_page(request):
             if isinstance(fault, NotAllowed) and fault.status == 401:
                 raise web.HTTPSeeOther("/console/sign-in") from fault
             return page("fault.html", status=fault.status, message=fault.message, remedy=getattr(fault, "remedy", ""))
         return problem_of(fault)
+    except (sa.exc.SQLAlchemyError, TimeoutError) as trouble:
+        if not may_be_tried_again(trouble):
+            raise
+        log.warning("database_away", reason=type(trouble).__name__)
+        return problem_of(Busy("the database does not answer just now: send it again in a few seconds"))
     except web.HTTPException as answer:
         if answer.status < 400:
             raise

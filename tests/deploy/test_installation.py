@@ -12,9 +12,11 @@ import pytest
 
 from services import migrations
 from services.__main__ import app
+from services.channels.twilio_http import TwilioSettings
 from services.run import ROLES, build
 from services.run import _keys as read_keys
 from services.shared import bus_rabbit
+from services.shared.db import FileLock
 from services.shared.errors import Broken, Refused
 from services.shared.sealing import Keys
 from services.shared.settings import Settings
@@ -104,6 +106,24 @@ def test_keys_that_cannot_be_read_or_made_are_one_sentence(tmp_path: Path) -> No
     short.chmod(0o644)
     with pytest.raises(Broken, match="chmod 600"):
         _ = Keys(tmp_path / "keys").index
+
+
+def test_a_setting_that_does_not_fit_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a channel's own: the variable is named, and what is wrong with its value."""
+    monkeypatch.setenv("TOCSIN_TWILIO_CONCURRENCY", "many")
+    with pytest.raises(Refused, match=r"^TOCSIN_TWILIO_CONCURRENCY: Input should be a valid integer") as refused:
+        TwilioSettings()
+    assert "TOCSIN_TWILIO_CONCURRENCY" == refused.value.field
+    monkeypatch.setenv("TOCSIN_PORT", "eighty")
+    with pytest.raises(Refused, match=r"^TOCSIN_PORT: "):
+        Settings(data_dir=tmp_path)
+
+
+def test_a_data_directory_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    """A file where the folder should be."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Broken, match=r"file cannot be used \(.*\): give a TOCSIN_DATA_DIR that Tocsin may write to"):
+        FileLock(tmp_path / "file").take()
 
 
 def command(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

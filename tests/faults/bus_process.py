@@ -17,7 +17,7 @@ async def main(database_url: str, amqp_url: str) -> None:
     bus.subscribe("channels", "DeliveryDue", Doer(database).handle)
     await bus.start()
     ending = asyncio.Event()
-    running = asyncio.create_task(bus.run(ending.is_set))
+    running = asyncio.create_task(bus.run(ending.is_set, lambda _: None))
     await until(lambda: empty(database), "everything is handled", 60)
     ending.set()
     await running

@@ -48,7 +48,7 @@ class Testbed:
         for consumer, topic, doer in doers:
             bus.subscribe(consumer, topic, doer.handle)
         await bus.start()
-        self._running.append((bus, asyncio.create_task(bus.run(lambda: self._ending))))
+        self._running.append((bus, asyncio.create_task(bus.run(lambda: self._ending, lambda _: None))))
         return bus
 
     def all_alive(self) -> bool:

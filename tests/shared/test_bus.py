@@ -307,7 +307,8 @@ async def test_it_runs_by_itself_until_asked_to_end(rig: Rig) -> None:
     """`run` works without anybody stepping it, and ends when it is to."""
     doer, ending = Doer(rig.database), asyncio.Event()
     bus = await rig.hearing("channels", "DeliveryDue", doer)
-    running = asyncio.create_task(bus.run(ending.is_set))
+    beats: set[str] = set()
+    running = asyncio.create_task(bus.run(ending.is_set, beats.add))
     hints = [due(4), due(1)]
     await put(rig.database, *hints)
     bus.wake()
@@ -317,6 +318,7 @@ async def test_it_runs_by_itself_until_asked_to_end(rig: Rig) -> None:
     await asyncio.wait_for(running, 10)
     assert sorted(hint.msg_id for hint in hints) == sorted(doer.seen)
     assert 0 == bus.health()["in_hand"]
+    assert set(bus.loops) == beats
 
 
 async def test_a_receipt_needs_its_message(database: Database) -> None:

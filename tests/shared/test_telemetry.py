@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Iterator
 
 import aiohttp
 import pytest
+import sqlalchemy as sa
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from opentelemetry.sdk.trace import TracerProvider
@@ -49,11 +51,23 @@ def application() -> web.Application:
     async def gone(request: web.Request) -> web.Response:
         raise asyncio.CancelledError
 
+    async def away(request: web.Request) -> web.Response:
+        raise sa.exc.OperationalError("SELECT", {}, ConnectionError("the server went"))
+
+    async def wrong(request: web.Request) -> web.Response:
+        raise sa.exc.ProgrammingError("SELEKT", {}, SyntaxError("no such word"))
+
+    async def body(request: web.Request) -> web.Response:
+        raise ConnectionResetError("the caller went in the middle of its body")
+
     app = web.Application(middlewares=[telemetry.canonical_line, faults_as_answers])
     app.router.add_get("/l/{token}", page)
     app.router.add_get("/a/{token}", nothing)
     app.router.add_get("/b/{token}", broken)
     app.router.add_get("/gone", gone)
+    app.router.add_get("/away", away)
+    app.router.add_get("/wrong", wrong)
+    app.router.add_get("/body", body)
     app.router.add_get("/livez", page)
     return app
 
@@ -100,6 +114,32 @@ async def test_a_request_that_is_cancelled_is_counted_as_that() -> None:
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await client.get("/gone")
     assert before + 1 == telemetry.requests["GET", "/gone", 499][0]
+
+
+async def test_a_database_that_is_away_is_said_and_is_no_fault_of_the_callers() -> None:
+    """503 with a time to come back, so that a provider sends its receipt again; a statement of ours that is wrong is 500."""
+    async with TestClient(TestServer(application())) as client:
+        async with client.get("/away") as response:
+            document = await response.json(content_type="application/problem+json")
+            assert (503, "5") == (response.status, response.headers["Retry-After"])
+        assert "the database does not answer just now: send it again in a few seconds" == document["title"]
+        async with client.get("/wrong") as response:
+            assert 500 == response.status
+
+
+async def test_a_request_whose_caller_went_is_no_error_of_ours() -> None:
+    """Cut off in the middle of its body: counted as a caller that has gone."""
+    lines = await asked_in_vain("/body")
+    assert [("/body", 499)] == [(line["route"], line["status"]) for line in lines]
+
+
+async def asked_in_vain(path: str) -> list[dict[str, object]]:
+    """The request lines where no answer is to be had."""
+    async with TestClient(TestServer(application())) as client:
+        with capture_logs() as lines, contextlib.suppress(aiohttp.ClientError):
+            async with client.get(path) as response:
+                await response.read()
+    return [dict(line) for line in lines if line["event"] == "request"]
 
 
 async def test_a_request_is_one_span_named_by_its_route(spans: InMemorySpanExporter) -> None:
