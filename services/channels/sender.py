@@ -39,7 +39,8 @@ log = structlog.get_logger("sender")
 CALL_LIMIT_S = 10.0
 MAX_ATTEMPTS = 6
 STALE_INTENT_S = 0.5
-AHEAD, AHEAD_S = 200, 0.1  # intended beyond the calls under way: at most so many, and what surely begins in that time
+AHEAD, AHEAD_S = 200, 0.1  # intended beyond the calls under way: at most so many, and what begins in that time
+LATE_S = 0.25  # an intended call that waited so long is near its end: fewer are intended ahead
 UNWRITTEN = 1000  # outcomes that wait for the database: beyond them nothing new is begun
 S = SendState
 
@@ -56,6 +57,7 @@ class Lane:
     in_flight: set[asyncio.Task[None]] = field(default_factory=set)
     begun: int = 0  # intended and not answered
     call_s: float = 0.0  # how long a call takes, lately
+    ahead: float = 0.0  # grows while calls begin in time, halves where one does not: the machine has other work too
     paused_until: float = 0.0  # wall; the breaker
     faults: int = 0
     on_room: Callable[[], None] | None = None  # told when there is room again
@@ -71,7 +73,7 @@ class Lane:
     def size(self) -> int:
         """How many may be intended at once: what begins at once, and soon."""
         soon = int(AHEAD_S * self.driver.concurrency / self.call_s) if self.call_s else 0
-        return self.driver.concurrency + min(AHEAD, soon)
+        return self.driver.concurrency + min(int(self.ahead), soon)
 
     def roomy(self) -> bool:
         """Whether a claim is worth its transaction: for red always, else when half of the lane is free."""
@@ -79,6 +81,10 @@ class Lane:
 
     def free(self) -> int:
         return min(self.size - self.begun, UNWRITTEN - len(self.in_flight))
+
+    def begins(self, waited: float) -> None:
+        """A call begins so long after its intent."""
+        self.ahead = min(AHEAD, self.ahead + 0.1) if waited < LATE_S else self.ahead / 2
 
     def answered(self, seconds: float) -> None:
         """A call has ended after so long."""
@@ -178,6 +184,7 @@ class Sender:
     async def _send(self, lane: Lane, row: Any, message: Outbound, intended: float) -> None:
         async with lane.places:
             begun = wall()
+            lane.begins(begun - intended)
             try:
                 result = await self._call(lane, row, message, late=begun - intended > STALE_INTENT_S)
             finally:
