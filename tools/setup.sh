@@ -46,6 +46,9 @@ look_for_missing() {
   # The real broker and proxy; tests start nodes of their own, on free ports.
   [ -x /usr/sbin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
   command -v caddy >/dev/null || missing+=(caddy)
+  # Others' programs that judge what the channels send run on Node.
+  command -v node >/dev/null || missing+=(nodejs)
+  command -v npm >/dev/null || missing+=(npm)
 }
 # Debian starts a server with its package, now and at every boot. We want the programs and no port of this machine:
 # nothing is started while we install (unless the machine has a policy of its own), and what came anew is not enabled.
@@ -148,5 +151,17 @@ if [ "$purpose" != bench ] && ! stamped self "$want"; then
     fail "could not install Tocsin itself (everything pip said: $log)"
   fi
   echo "$want" >"$venv/.stamp-self"
+fi
+if [ "$purpose" = test ]; then
+  want=$(stamp_of tests/peers/package-lock.json)
+  if ! stamped peers "$want" || ! [ -d tests/peers/node_modules ]; then
+    say "fetching the peers of tests/peers"
+    log=$venv/setup.log
+    if ! npm ci --prefix tests/peers --ignore-scripts --no-audit --no-fund </dev/null >"$log" 2>&1; then
+      tail -n 15 "$log" >&2
+      fail "could not install the packages of tests/peers/package-lock.json (everything npm said: $log)"
+    fi
+    echo "$want" >"$venv/.stamp-peers"
+  fi
 fi
 say "ready in $venv after $SECONDS s"

@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from services.channels.part_store import PartReceipt, Sent, settle
 from services.shared.bus import Bus
 from services.shared.clock import Clock, wall
 from services.shared.db import Connection, Database, Each, Id, insert_new, may_be_tried_again, one_of
@@ -51,6 +52,8 @@ class Report:
     attempt: int = 0
     code: str = ""
     at: float = 0.0
+    sent: Sent | None = None  # with an outcome: the parts the provider made of it
+    part: PartReceipt | None = None  # instead of a delivery: a receipt that names a part of one
 
 
 class Desk:
@@ -159,6 +162,7 @@ _ENDED = Each(
 
 async def write(tx: Connection, reports: list[Report], plane: str) -> None:
     """All of it in the caller's transaction: rows locked and read, reports folded into them, each row written once."""
+    reports = await _with_parts(tx, reports)
     ids = sorted({r.delivery_id for r in reports})
     found = await tx.execute(
         sa.select(*(delivery.c[name] for name in _READ))
@@ -198,6 +202,24 @@ async def write(tx: Connection, reports: list[Report], plane: str) -> None:
             for k in range(0, len(group), HINT_IDS)
         ],
     )
+
+
+async def _with_parts(tx: Connection, reports: list[Report]) -> list[Report]:
+    """Receipts of parts become reports on the deliveries that are whole now."""
+    sent = [r.sent for r in reports if r.sent is not None]
+    told = [r.part for r in reports if r.part is not None]
+    if not sent and not told:
+        return reports
+    at = max(r.at for r in reports)
+    states = {"delivered": (S.DELIVERED, Evidence.DELIVERED), "failed": (S.FAILED, Evidence.NONE)}
+    whole = [
+        Report(
+            v.delivery_id, event_key=f"{v.sending}:{v.state}", state=states[v.state][0], evidence=states[v.state][1],
+            reason=v.state, code=v.code, at=at,
+        )
+        for v in await settle(tx, sent, told)
+    ]  # fmt: skip
+    return [r for r in reports if r.part is None] + whole
 
 
 async def _attempts(tx: Connection, reports: list[Report]) -> None:

@@ -40,6 +40,7 @@ class Result:
     ref: str = ""
     code: str = ""
     retry_after: float | None = None
+    parts: tuple[str, ...] = ()  # its names for each part, where receipts come by those
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,19 @@ class Reports(Protocol):
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """Under /callbacks/<driver>/."""
+        ...
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """A driver that keeps a connection of its own, over which receipts and replies come too."""
+
+    async def start(self) -> None:
+        """Begins to connect, and goes on trying; does not wait for it."""
+        ...
+
+    async def stop(self) -> None:
+        """After the last send: lets the connection go."""
         ...
 
 

@@ -24,6 +24,7 @@ from services.channels.driver import Driver, Outcome, Result
 from services.channels.opening import Preparer
 from services.channels.outbound import Outbound
 from services.channels.pace import Pace, backoff
+from services.channels.part_store import Sent
 from services.channels.presence import Presence
 from services.shared import telemetry
 from services.shared.clock import Clock, wall
@@ -222,7 +223,8 @@ class Sender:
         }  # fmt: skip
         match result.outcome:
             case Outcome.ACCEPTED:
-                return Report(**report, state=S.ACCEPTED, evidence=Evidence.ACCEPTED)
+                sent = Sent(row.channel, row.delivery_id, result.parts) if result.parts else None
+                return Report(**report, state=S.ACCEPTED, evidence=Evidence.ACCEPTED, sent=sent)
             case Outcome.PERMANENT:
                 return Report(**report, state=S.FAILED)
             case Outcome.AMBIGUOUS:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import aiohttp
 import sqlalchemy as sa
 from aiohttp import web
 
 from services.channels.desk import Desk
-from services.channels.driver import Driver, Reports, Tools, load_drivers
+from services.channels.driver import Connected, Driver, Reports, Tools, load_drivers
 from services.channels.handlers import Handlers
 from services.channels.opening import Preparer
 from services.channels.pages import Pages
+from services.channels.part_store import forget_old
 from services.channels.sender import Sender
 from services.channels.switchboard import Switchboard
 from services.channels.unwatched import settle_unknown
@@ -69,27 +71,16 @@ class ChannelsService:
 
     async def start(self) -> None:
         """Says which roads there are and which work; takes back what a dead predecessor had in hand."""
-        rows = [
-            {
-                "road": r.name,
-                "channel": d.name,
-                "contact_kinds": list(r.contact_kinds),
-                "two_way": r.two_way,
-                "links": r.links,
-                "voice": r.voice,
-                "repeats_per_day": r.repeats_per_day,
-                "templates_only": r.templates_only,
-                "working": not d.why_not(),
-                "why": d.why_not(),
-            }
-            for d in self.drivers.values()
-            for r in d.roads
-        ]
+        rows = road_rows(self.drivers.values())
         async with self._platform.database.write() as tx:
             await hold(tx, "roads")
             await tx.execute(sa.delete(road).where(road.c.road.not_in([r["road"] for r in rows])))
             await upsert(tx, road, rows, ["road"], replace=[c.name for c in road.c if c.name != "road"])
+            await forget_old(tx)
         await self.sender.presence.keep()
+        for driver in self.drivers.values():
+            if isinstance(driver, Connected) and not driver.why_not():
+                await driver.start()
         if self._sole_process:
             while await self.sender.reap(everybodys=True):
                 pass
@@ -98,6 +89,9 @@ class ChannelsService:
         await self.sender.drain()
         await self.sender.recover()
         await self.sender.give_back()
+        for driver in self.drivers.values():
+            if isinstance(driver, Connected) and not driver.why_not():
+                await driver.stop()
         await self.session.close()
 
     async def work(self) -> bool:
@@ -128,3 +122,25 @@ class ChannelsService:
 
     async def next_at(self) -> float | None:
         return await self.sender.next_at()
+
+
+def road_rows(drivers: Iterable[Driver]) -> list[dict[str, Any]]:
+    """The road table: of several channels for one road one that works; of those that work the first by name."""
+    ordered = sorted(sorted(drivers, key=lambda d: d.name, reverse=True), key=lambda d: not d.why_not())
+    rows = {
+        r.name: {
+            "road": r.name,
+            "channel": d.name,
+            "contact_kinds": list(r.contact_kinds),
+            "two_way": r.two_way,
+            "links": r.links,
+            "voice": r.voice,
+            "repeats_per_day": r.repeats_per_day,
+            "templates_only": r.templates_only,
+            "working": not d.why_not(),
+            "why": d.why_not(),
+        }
+        for d in ordered
+        for r in d.roads
+    }
+    return list(rows.values())

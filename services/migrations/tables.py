@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.channels import part_store
 from services.gateway import chain_store, feed_store, quarantine
 from services.gateway import store as gateway
 from services.registry import store as registry
@@ -9,5 +10,7 @@ from services.router import store as router
 from services.shared import audit, auth, ledger, outbox, sealing
 from services.shared.db import metadata
 
-OWNERS = (audit, auth, chain_store, feed_store, gateway, quarantine, ledger, outbox, registry, router, sealing)
+OWNERS = (
+    audit, auth, chain_store, feed_store, gateway, quarantine, ledger, outbox, part_store, registry, router, sealing,
+)  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

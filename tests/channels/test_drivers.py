@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from services.channels.driver import Outcome, Reports, Result, Road, Spec, Tools
 from services.channels.drivers.email import Email
 from services.channels.outbound import Outbound
+from services.channels.service import road_rows
 from services.channels.twilio_http import TwilioAccount, TwilioSettings, outcome
 from services.shared.auth import Signer
 from services.shared.clock import StepClock
@@ -37,6 +39,28 @@ async def test_a_channel_is_one_file_and_one_line(point: Any) -> None:
         assert isinstance(driver.why_not(), str)
         if isinstance(driver, Reports):
             assert all(r.path.startswith(f"/callbacks/{spec.name}/") for r in driver.routes())  # type: ignore[attr-defined]
+
+
+def channel(name: str, why: str) -> Any:
+    return SimpleNamespace(name=name, roads=(Road("sms", ("sms",), two_way=True),), why_not=lambda: why)
+
+
+@pytest.mark.parametrize(
+    ("operator", "aggregator", "chosen"),
+    [
+        ("", "not_configured", "a_operator"),
+        ("not_configured", "", "b_aggregator"),
+        ("", "", "a_operator"),
+        ("not_configured", "not_configured", "a_operator"),
+    ],
+)
+def test_a_road_that_two_channels_offer_is_one_that_works(operator: str, aggregator: str, chosen: str) -> None:
+    """Whatever their order; of two that work the first by name."""
+    both = [channel("a_operator", operator), channel("b_aggregator", aggregator)]
+    for order in (both, both[::-1]):
+        rows = road_rows(order)
+        assert [("sms", chosen)] == [(r["road"], r["channel"]) for r in rows]
+        assert rows[0]["working"] is not bool(rows[0]["why"])
 
 
 ANSWERS = [

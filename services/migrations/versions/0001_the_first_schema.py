@@ -279,6 +279,28 @@ def upgrade() -> None:
         comment="what this database is: its plane and its clock",
     )
     op.create_table(
+        "message_part",
+        sa.Column("provider", sa.String(length=24), nullable=False),
+        sa.Column("ref", sa.String(length=65), nullable=False, comment="the provider's name of this part"),
+        sa.Column(
+            "delivery_id",
+            sa.String(length=32),
+            server_default="",
+            nullable=False,
+            comment="empty: its receipt came first",
+        ),
+        sa.Column("sending", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("parts", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("state", sa.String(length=10), server_default="", nullable=False),
+        sa.Column("code", sa.String(length=24), server_default="", nullable=False),
+        sa.Column("at", sa.Float(), nullable=False, comment="wall"),
+        sa.CheckConstraint("state IN ('', 'delivered', 'failed')", name=op.f("ck_message_part_state")),
+        sa.PrimaryKeyConstraint("provider", "ref", name=op.f("pk_message_part")),
+    )
+    with op.batch_alter_table("message_part", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_message_part_sending"), ["sending"], unique=False)
+
+    op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("msg_id", sa.String(length=32), nullable=False),
@@ -710,6 +732,10 @@ def downgrade() -> None:
         )
 
     op.drop_table("outbox")
+    with op.batch_alter_table("message_part", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_message_part_sending"))
+
+    op.drop_table("message_part")
     op.drop_table("instance")
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_inbox_msg_id"))

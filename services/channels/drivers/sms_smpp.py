@@ -1,0 +1,207 @@
+"""SMS over SMPP 3.4, as operators and aggregators offer it: texts in parts, receipts by the provider's names, replies.
+
+An exception while a part is under way leaves its outcome unknown; a command_status other than 0 is a refusal. Source:
+SMPP 3.4 issue 1.2: 5.1.3 command_status, 5.2.12 esm_class, 5.2.28 message_state, appendix B receipt text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import Any, Literal
+
+import phonenumbers
+import smpp34
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from services.channels.desk import Report
+from services.channels.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.inbound import Inbound
+from services.channels.outbound import Outbound
+from services.channels.part_store import PartReceipt
+from services.channels.smpp_link import Link
+from services.channels.sms_parts import Part, read, split
+from services.shared.settings import Environment
+
+RECEIPT = 0x04  # esm_class: a deliver_sm that is a receipt
+RECEIPTED_MESSAGE_ID, MESSAGE_STATE = 0x001E, 0x0427  # tags of optional parameters
+INTERNATIONAL, NATIONAL, ALPHANUMERIC, ISDN = 1, 2, 5, 1  # type of number, numbering plan
+CALL_S = 10.0
+# command_status > what it means for this message; whatever else is not 0 is a refusal that may pass
+STATUSES: dict[int, Outcome] = {
+    0x0A: Outcome.PROVIDER_FAULT,  # ESME_RINVSRCADR: our sender is not allowed
+    0x0D: Outcome.PROVIDER_FAULT,  # ESME_RBINDFAIL
+    0x0E: Outcome.PROVIDER_FAULT,  # ESME_RINVPASWD
+    0x0F: Outcome.PROVIDER_FAULT,  # ESME_RINVSYSID
+    0x0B: Outcome.PERMANENT,  # ESME_RINVDSTADR
+    0x33: Outcome.PERMANENT,  # ESME_RINVNUMDESTS
+    0x50: Outcome.PERMANENT,  # ESME_RINVDSTTON
+    0x51: Outcome.PERMANENT,  # ESME_RINVDSTNPI
+}
+THROTTLED = (0x14, 0x58)  # ESME_RMSGQFUL, ESME_RTHROTTLED
+# message_state and the receipt text's stat; ENROUTE, ACCEPTED and UNKNOWN say nothing yet
+STATES = {2: "delivered", 3: "failed", 4: "failed", 5: "failed", 8: "failed"}
+STATS = {"DELIVRD": "delivered", "EXPIRED": "failed", "DELETED": "failed", "UNDELIV": "failed", "REJECTD": "failed"}
+_TEXT = re.compile(r"id:(?P<id>\S+).*?stat:(?P<stat>\w+)(?:.*?err:(?P<err>\w+))?", re.DOTALL)
+
+
+class SmppSettings(Environment):
+    """TOCSIN_SMPP_...; without a host the road says `not_configured`."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_SMPP_", extra="ignore")
+
+    host: str = ""
+    port: int = Field(2775, ge=1, le=65535)
+    system_id: str = ""
+    password: SecretStr = SecretStr("")
+    system_type: str = ""
+    tls: bool = False
+    source: str = Field("", description="sender: a number with +, a short code, or a name of at most 11 letters")
+    region: str = Field("", description="country of national numbers that reply, as CN or KE")
+    receipt_ids: Literal["same", "decimal"] = Field(
+        "same", description="decimal: receipts name in decimal what was hex"
+    )
+    concurrency: int = Field(10, ge=1, le=1000, description="the window: parts under way at once, as contracted")
+    per_second: float = Field(0.0, ge=0, description="contracted rate; 0 is no limit")
+
+
+class SmsSmpp:
+    """Roads: to a resident, to her supporter, to an officer."""
+
+    name = "sms_smpp"
+    roads = (
+        Road("sms", ("sms",), two_way=True),
+        Road("supporter_sms", two_way=True),
+        Road("officer_sms", two_way=True),
+    )
+
+    def __init__(self, tools: Tools) -> None:
+        self._settings = s = SmppSettings()
+        self._tools = tools
+        self._from = _source(s.source)
+        self.concurrency = s.concurrency
+        self.per_second = s.per_second
+        self._link = Link(self._client, self._heard)
+
+    def why_not(self) -> str:
+        return "" if self._settings.host and self._settings.system_id else "not_configured"
+
+    def _client(self) -> Any:
+        s = self._settings
+        return smpp34.Client(
+            s.host, s.port, s.system_id, s.password.get_secret_value(), bind_type="TRX",
+            system_type=s.system_type, tls=s.tls, window_size=s.concurrency, connect_timeout_ms=5000,
+        )  # fmt: skip
+
+    async def start(self) -> None:
+        self._link.start()
+
+    async def stop(self) -> None:
+        await self._link.stop()
+
+    async def send(self, message: Outbound) -> Result:
+        """All parts, one after the other, so that they arrive in order; accepted when every one is."""
+        parts = split(message.text, int(message.delivery_id[:2], 16))
+        names: list[str] = []
+        for part in parts:
+            result = await self._submit(message.to, part, message.seconds_left)
+            if result.outcome is not Outcome.ACCEPTED:
+                # a part is out: whether she got anything readable nobody knows
+                return Result(Outcome.AMBIGUOUS, code=f"part {len(names) + 1}: {result.code}") if names else result
+            names.append(result.ref)
+        return Result(Outcome.ACCEPTED, ref=names[0], parts=tuple(names))
+
+    async def _submit(self, to: str, part: Part, seconds_left: int) -> Result:
+        session = self._link.session
+        if session is None:
+            return Result(Outcome.NOT_SENT, code="not_bound")
+        source, ton, npi = self._from
+        try:
+            async with asyncio.timeout(CALL_S):
+                answer = await asyncio.ensure_future(
+                    session.submit_sm(
+                        to.lstrip("+"), part.octets, source_addr=source, source_addr_ton=ton, source_addr_npi=npi,
+                        dest_addr_ton=INTERNATIONAL, dest_addr_npi=ISDN, esm_class=part.esm_class,
+                        data_coding=part.data_coding, registered_delivery=1, validity_period=_period(seconds_left),
+                    )
+                )  # fmt: skip
+        except (smpp34.SmppError, TimeoutError) as problem:
+            return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
+        if answer.is_success:
+            if not answer.message_id:
+                return Result(Outcome.AMBIGUOUS, code="no message_id")
+            return Result(Outcome.ACCEPTED, ref=self._name(answer.message_id))
+        status = answer.command_status
+        outcome = STATUSES.get(status, Outcome.NOT_SENT)
+        return Result(outcome, code=f"0x{status:08x}", retry_after=1.0 if status in THROTTLED else None)
+
+    def _name(self, message_id: str) -> str:
+        """The part's name as its receipt will spell it."""
+        if self._settings.receipt_ids == "decimal":
+            try:
+                return str(int(message_id, 16))
+            except ValueError:
+                return message_id
+        return message_id
+
+    # ---- what comes in
+
+    async def _heard(self, event: Any) -> None:
+        if event.esm_class & 0x3C == RECEIPT:
+            await self._receipt(event)
+        elif event.esm_class & 0x3C == 0:
+            await self._reply(event)
+
+    async def _receipt(self, event: Any) -> None:
+        tlvs = {tlv.tag: tlv for tlv in event.tlvs}
+        text = _TEXT.search(read(event.short_message, event.data_coding, event.esm_class))
+        named = tlvs[RECEIPTED_MESSAGE_ID].as_string() if RECEIPTED_MESSAGE_ID in tlvs else None
+        ref = named or (text["id"] if text else "")
+        number = tlvs[MESSAGE_STATE].as_int() if MESSAGE_STATE in tlvs else None
+        state = STATES.get(number) if number is not None else STATS.get(text["stat"].upper()) if text else None
+        if ref and state:
+            code = (text["err"] or "") if text and state == "failed" else ""
+            part = PartReceipt(self.name, ref.rstrip("\0"), state, code)
+            await self._tools.desk.report(Report("", event_key=f"{ref}:{state}", part=part))
+
+    async def _reply(self, event: Any) -> None:
+        phone = self._phone(event.source_addr, event.source_addr_ton)
+        text = read(event.short_message, event.data_coding, event.esm_class)
+        # the protocol names no reply: the same words from the same phone within a minute are one
+        key = self._tools.signer.code("smpp reply", f"{phone}|{text}|{int(time.time() // 60)}")
+        answer = await self._tools.switchboard.inbound(Inbound("sms", phone, text, f"in:{key}"))
+        if answer:
+            for part in split(answer, int(key.encode().hex()[:4], 16) % 256):
+                await self._submit(phone, part, 3600)
+
+    def _phone(self, address: str, ton: int) -> str:
+        """With + and country code, as it is in the register."""
+        if ton != INTERNATIONAL and self._settings.region and not address.startswith("+"):
+            try:
+                number = phonenumbers.parse(address, self._settings.region)
+            except phonenumbers.NumberParseException:
+                return "+" + address
+            return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+        return "+" + address.lstrip("+")
+
+
+def _source(text: str) -> tuple[str, int, int]:
+    """Address, type of number and plan of our sender."""
+    if text.startswith("+"):
+        return text[1:], INTERNATIONAL, ISDN
+    if text.isdigit() or not text:
+        return text, 0, ISDN if text else 0
+    return text, ALPHANUMERIC, 0
+
+
+def _period(seconds: int) -> str:
+    """validity_period, relative (7.1.1.2): the SMSC drops what comes too late."""
+    minutes, second = divmod(max(1, seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    return f"0000{min(days, 31):02d}{hour:02d}{minute:02d}{second:02d}000R"
+
+
+DRIVER = Spec(SmsSmpp.name, SmsSmpp)
