@@ -8,30 +8,28 @@ leaves UNKNOWN only what was under way or about to be. Red has lanes of its own.
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
 
-from services.channels.claims import FENCE, LaneName, claim, due, fences, intend
+from services.channels.claims import claim, due, intend
 from services.channels.desk import Desk, Report
 from services.channels.driver import Driver, Outcome, Result
+from services.channels.lane import Lane
+from services.channels.leases import Leases
 from services.channels.opening import Preparer
 from services.channels.outbound import Outbound
 from services.channels.pace import Pace, backoff
 from services.channels.part_store import Sent
-from services.channels.presence import Presence
 from services.shared import telemetry
 from services.shared.clock import Clock, wall
-from services.shared.db import Database, one_of
+from services.shared.db import Database
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
-from services.shared.ledger import IS_DUE, IS_OPEN, Evidence, SendState, attempt, delivery, may_be_sent, move, move_all
+from services.shared.ledger import IS_DUE, Evidence, SendState, attempt, delivery, may_be_sent, move
 from services.shared.messages import EvidenceRecorded
 from services.shared.outbox import new_id, say
 from services.shared.tier import Tier
@@ -40,59 +38,7 @@ log = structlog.get_logger("sender")
 CALL_LIMIT_S = 10.0
 MAX_ATTEMPTS = 6
 STALE_INTENT_S = 0.5
-AHEAD, AHEAD_S = 200, 0.1  # intended beyond the calls under way: at most so many, and what begins in that time
-LATE_S = 0.25  # an intended call that waited so long is near its end: fewer are intended ahead
-UNWRITTEN = 1000  # outcomes that wait for the database: beyond them nothing new is begun
 S = SendState
-
-
-@dataclass
-class Lane:
-    """A driver's road for red, or for the rest: calls under way, and a few that wait for one of them to end.
-
-    An answered call frees its place at once; its outcome is written with others', for which no call waits.
-    """
-
-    driver: Driver
-    red: bool
-    in_flight: set[asyncio.Task[None]] = field(default_factory=set)
-    begun: int = 0  # intended and not answered
-    call_s: float = 0.0  # how long a call takes, lately
-    ahead: float = 0.0  # grows while calls begin in time, halves where one does not: the machine has other work too
-    paused_until: float = 0.0  # wall; the breaker
-    faults: int = 0
-    on_room: Callable[[], None] | None = None  # told when there is room again
-
-    def __post_init__(self) -> None:
-        self.places = asyncio.Semaphore(self.driver.concurrency)
-
-    @property
-    def name(self) -> LaneName:
-        return self.driver.name, self.red
-
-    @property
-    def size(self) -> int:
-        """How many may be intended at once: what begins at once, and soon."""
-        soon = int(AHEAD_S * self.driver.concurrency / self.call_s) if self.call_s else 0
-        return self.driver.concurrency + min(int(self.ahead), soon)
-
-    def roomy(self) -> bool:
-        """Whether a claim is worth its transaction: for red always, else when half of the lane is free."""
-        return self.free() >= (1 if self.red else (self.size + 1) // 2) and wall() >= self.paused_until
-
-    def free(self) -> int:
-        return min(self.size - self.begun, UNWRITTEN - len(self.in_flight))
-
-    def begins(self, waited: float) -> None:
-        """A call begins so long after its intent."""
-        self.ahead = min(AHEAD, self.ahead + 0.1) if waited < LATE_S else self.ahead / 2
-
-    def answered(self, seconds: float) -> None:
-        """A call has ended after so long."""
-        self.begun -= 1
-        self.call_s += (seconds - self.call_s) * (0.1 if self.call_s else 1.0)
-        if self.on_room is not None and self.roomy():
-            self.on_room()
 
 
 class Sender:
@@ -106,10 +52,7 @@ class Sender:
         self._desk = desk
         self._preparer = preparer
         self._plane = plane
-        # no two lives of a process share a name, also where every container's is host:1
-        self.worker = f"{os.uname().nodename[:20]}:{os.getpid()}:{secrets.token_hex(3)}"
-        self.presence = Presence(database, self.worker)
-        self._uncalled: dict[str, int] = {}  # delivery > token: claimed, and the database went before any call
+        self.leases = Leases(database, clock, plane)
         self.lanes = [Lane(d, red) for d in drivers for red in (True, False)]
         self._pace = {d.name: Pace(getattr(d, "per_second", 0.0)) for d in drivers}
 
@@ -141,7 +84,7 @@ class Sender:
         try:
             await self._start(lane, claimed)
         except BaseException:
-            self._uncalled |= {row.delivery_id: row.token for row in claimed}
+            self.leases.not_called({row.delivery_id: row.token for row in claimed})
             raise
         return len(claimed)
 
@@ -174,7 +117,7 @@ class Sender:
 
     async def _claim(self, lane: Lane, room: int) -> Sequence[Any]:
         async with self._database.write() as tx:
-            return await claim(tx, lane.name, room, self._clock.now(), self.worker)
+            return await claim(tx, lane.name, room, self._clock.now(), self.leases.worker)
 
     async def _intend(self, lane: Lane, tokens: dict[str, int], warnings: set[str]) -> set[str]:
         if not tokens:
@@ -262,109 +205,6 @@ class Sender:
                     [EvidenceRecorded(msg_id=new_id(), plane=self._plane, warning_id=row.warning_id, tier=row.tier,
                                       ids=(row.delivery_id,))],
                 )  # fmt: skip
-
-    async def reap(self, *, everybodys: bool = False) -> int:
-        """Leases that ran out or whose process is dead: LEASED was not sent (RETRY), SENDING may have been (UNKNOWN).
-
-        `everybodys`: at the start of the one embedded process, every lease is a dead predecessor's. Returns how many.
-        """
-        now = self._clock.now()
-        over = (
-            sa.true()
-            if everybodys
-            else sa.or_(delivery.c.lease_until < wall(), delivery.c.worker.in_(await self._dead()))
-        )
-        async with self._database.write() as tx:
-            stale = (
-                await tx.execute(
-                    sa.select(
-                        delivery.c.delivery_id,
-                        delivery.c.send_state,
-                        delivery.c.warning_id,
-                        delivery.c.tier,
-                        delivery.c.purpose,
-                    )
-                    .where(IS_OPEN, delivery.c.send_state != S.UNKNOWN, over)
-                    .limit(500)
-                )
-            ).all()
-            leased = [r.delivery_id for r in stale if r.send_state == S.LEASED]
-            sending = [r.delivery_id for r in stale if r.send_state == S.SENDING]
-            await move(tx, leased, S.RETRY, at=now, only=(S.LEASED,), where=(over,), state_reason="lease_over")
-            unknown = set(
-                await move(
-                    tx,
-                    sending,
-                    S.UNKNOWN,
-                    at=now,
-                    only=(S.SENDING,),
-                    where=(over,),
-                    state_reason="lease_over",
-                    ambiguous=delivery.c.ambiguous + 1,
-                )
-            )
-            await say(
-                tx,
-                [
-                    EvidenceRecorded(
-                        msg_id=new_id(), plane=self._plane, warning_id=r.warning_id, tier=r.tier, ids=(r.delivery_id,)
-                    )
-                    for r in stale
-                    if r.delivery_id in unknown and r.purpose != "notice"
-                ],
-            )
-        if stale:
-            log.warning("leases_over", retried=len(leased), unknown=len(unknown))
-        return len(stale)
-
-    async def recover(self) -> int:
-        """What this process claimed and surely did not send, since the database went in between, is due again."""
-        if not self._uncalled:
-            return 0
-        tokens = dict(self._uncalled)
-        mine = one_of(FENCE, fences(tokens))
-        async with self._database.write() as tx:
-            again = await move(
-                tx, sorted(tokens), S.RETRY, at=self._clock.now(), only=(S.LEASED, S.SENDING), where=(mine,),
-                lease_until=None, state_reason="not_called",
-            )  # fmt: skip
-        self._uncalled = {i: t for i, t in self._uncalled.items() if tokens.get(i) != t}
-        return len(again)
-
-    async def _dead(self) -> list[str]:
-        """Processes that have deliveries in hand and live no more."""
-        await self.presence.keep()
-        in_hand = sa.and_(IS_OPEN, delivery.c.send_state != S.UNKNOWN)
-        async with self._database.read() as db:
-            workers = (await db.scalars(sa.select(delivery.c.worker).where(in_hand).distinct())).all()
-        return await self.presence.dead(workers)
-
-    async def give_back(self) -> None:
-        """At the end of this process: what it has claimed and not sent is anybody's again."""
-        now = self._clock.now()
-        async with self._database.write() as tx:
-            await move_all(
-                tx, S.PENDING, at=now, where=(IS_OPEN, delivery.c.send_state == S.LEASED, delivery.c.worker == self.worker),
-                lease_until=None, state_reason="drained",
-            )  # fmt: skip
-        await self.presence.close()
-
-    async def expire(self) -> int:
-        """Unsent messages of expired warnings say so; visits go on. Returns how many."""
-        now = self._clock.now()
-        async with self._database.write() as tx:
-            ids = (
-                await tx.scalars(
-                    sa.select(delivery.c.delivery_id)
-                    .where(
-                        IS_DUE,
-                        delivery.c.expires_at <= now,
-                        delivery.c.channel != "door",
-                    )
-                    .limit(500)
-                )
-            ).all()
-            return len(await move(tx, ids, S.EXPIRED, at=now, only=(S.PENDING, S.RETRY)))
 
     async def next_at(self) -> float | None:
         """Warning time at which the next message falls due."""

@@ -77,18 +77,18 @@ class ChannelsService:
             await tx.execute(sa.delete(road).where(road.c.road.not_in([r["road"] for r in rows])))
             await upsert(tx, road, rows, ["road"], replace=[c.name for c in road.c if c.name != "road"])
             await forget_old(tx)
-        await self.sender.presence.keep()
+        await self.sender.leases.presence.keep()
         for driver in self.drivers.values():
             if isinstance(driver, Connected) and not driver.why_not():
                 await driver.start()
         if self._sole_process:
-            while await self.sender.reap(everybodys=True):
+            while await self.sender.leases.reap(everybodys=True):
                 pass
 
     async def stop(self) -> None:
         await self.sender.drain()
-        await self.sender.recover()
-        await self.sender.give_back()
+        await self.sender.leases.recover()
+        await self.sender.leases.give_back()
         for driver in self.drivers.values():
             if isinstance(driver, Connected) and not driver.why_not():
                 await driver.stop()
@@ -103,15 +103,15 @@ class ChannelsService:
 
     async def tidy(self) -> bool:
         """Leases that ran out, unknown sends nobody watches, messages whose warning has expired."""
-        if await self.sender.recover():
+        if await self.sender.leases.recover():
             self._platform.wake("channels")
-        reaped = await self.sender.reap()
+        reaped = await self.sender.leases.reap()
         settled = await settle_unknown(self._platform.database, self._platform.clock)
         if settled:
             self._platform.wake("channels")
         now, expired = self._platform.clock.now(), 0
         if now >= self._next_expiry:  # nothing expired is claimed meanwhile: this only says so in the ledger
-            expired = await self.sender.expire()
+            expired = await self.sender.leases.expire()
             self._next_expiry = now + EXPIRY_EVERY_S if not expired else now
         return bool(expired) or bool(reaped) or settled
 

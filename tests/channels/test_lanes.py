@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from services.channels.driver import Driver, Outcome, Result
+from services.channels.lane import AHEAD, Lane
 from services.channels.outbound import Outbound
-from services.channels.sender import AHEAD, Lane, Sender
+from services.channels.sender import Sender
 from services.shared.clock import LinearClock
 from services.shared.db import Database
 from services.shared.ledger import SendState

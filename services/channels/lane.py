@@ -1,0 +1,64 @@
+"""A driver's lane: calls under way, and a few intended beyond them; one for red and one for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from services.channels.claims import LaneName
+from services.channels.driver import Driver
+from services.shared.clock import wall
+
+AHEAD, AHEAD_S = 200, 0.1  # intended beyond the calls under way: at most so many, and what begins in that time
+LATE_S = 0.25  # an intended call that waited so long is near its end: fewer are intended ahead
+UNWRITTEN = 1000  # outcomes that wait for the database: beyond them nothing new is begun
+
+
+@dataclass
+class Lane:
+    """A driver's road for red, or for the rest: calls under way, and a few that wait for one of them to end.
+
+    An answered call frees its place at once; its outcome is written with others', for which no call waits.
+    """
+
+    driver: Driver
+    red: bool
+    in_flight: set[asyncio.Task[None]] = field(default_factory=set)
+    begun: int = 0  # intended and not answered
+    call_s: float = 0.0  # how long a call takes, lately
+    ahead: float = 0.0  # grows while calls begin in time, halves where one does not: the machine has other work too
+    paused_until: float = 0.0  # wall; the breaker
+    faults: int = 0
+    on_room: Callable[[], None] | None = None  # told when there is room again
+
+    def __post_init__(self) -> None:
+        self.places = asyncio.Semaphore(self.driver.concurrency)
+
+    @property
+    def name(self) -> LaneName:
+        return self.driver.name, self.red
+
+    @property
+    def size(self) -> int:
+        """How many may be intended at once: what begins at once, and soon."""
+        soon = int(AHEAD_S * self.driver.concurrency / self.call_s) if self.call_s else 0
+        return self.driver.concurrency + min(int(self.ahead), soon)
+
+    def roomy(self) -> bool:
+        """Whether a claim is worth its transaction: for red always, else when half of the lane is free."""
+        return self.free() >= (1 if self.red else (self.size + 1) // 2) and wall() >= self.paused_until
+
+    def free(self) -> int:
+        return min(self.size - self.begun, UNWRITTEN - len(self.in_flight))
+
+    def begins(self, waited: float) -> None:
+        """A call begins so long after its intent."""
+        self.ahead = min(AHEAD, self.ahead + 0.1) if waited < LATE_S else self.ahead / 2
+
+    def answered(self, seconds: float) -> None:
+        """A call has ended after so long."""
+        self.begun -= 1
+        self.call_s += (seconds - self.call_s) * (0.1 if self.call_s else 1.0)
+        if self.on_room is not None and self.roomy():
+            self.on_room()
