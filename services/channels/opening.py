@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from services.channels.outbound import Outbound
@@ -12,6 +11,7 @@ from services.channels.render import Facts, Rendered, render
 from services.shared.auth import Signer
 from services.shared.clock import Clock
 from services.shared.db import Database
+from services.shared.dossier import assemble, owner_of, unpack
 from services.shared.errors import Broken
 from services.shared.ledger import warning_state, warning_text
 from services.shared.sealing import Dossier, Opener, page_key
@@ -54,9 +54,10 @@ class Preparer:
             self._opener.learn(key_id, wrapped)
         return self._opener.open(sealed, key_id, owner)
 
-    async def dossier(self, sealed: bytes, key_id: str, owner: str) -> Dossier:
-        """A person's opened dossier."""
-        return msgspec.msgpack.decode(await self.open(sealed, key_id, owner), type=Dossier)
+    async def dossier(self, sealed: bytes, owner: str) -> Dossier:
+        """A person's opened dossier: each part under the key it was sealed with."""
+        parts = unpack(sealed)
+        return assemble([(p.name, await self.open(p.sealed, p.key_id.hex(), owner_of(owner, p.name))) for p in parts])
 
     async def warning(self, warning_id: str) -> Any:
         """The warning's state row and texts; texts never change, so they are read once."""
@@ -117,7 +118,7 @@ class Preparer:
     async def _render(self, row: Any, warning: Any, link: str) -> Rendered:
         about = None
         if row.dossier is not None and row.addressee_kind in ("supporter", "worker"):
-            about = await self.dossier(row.dossier, row.dossier_key_id, row.person_id)
+            about = await self.dossier(row.dossier, row.person_id)
         facts = Facts(
             purpose=row.purpose,
             addressee=row.addressee_kind,

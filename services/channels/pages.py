@@ -114,7 +114,7 @@ class Pages:
     async def _visit(self, row: Any) -> dict[str, Any]:
         params = row.params or {}
         dossier = (
-            await self._preparer.dossier(row.dossier, row.dossier_key_id, row.person_id)
+            await self._preparer.dossier(row.dossier, row.person_id)
             if row.dossier is not None
             else Dossier("(area)", "")
         )
@@ -190,7 +190,7 @@ class Pages:
         kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
         about = ""
         if kind == "supporter" and row.dossier is not None:
-            about = (await self._preparer.dossier(row.dossier, row.dossier_key_id, row.person_id)).call_name
+            about = (await self._preparer.dossier(row.dossier, row.person_id)).call_name
         async with self._platform.database.read() as db:
             later = await store.later_in_chain(db, row.chain_id)
         headline, ending = self._over(row, words, later)

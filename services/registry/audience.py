@@ -1,7 +1,8 @@
 """Turns an area into an audience: one numbered page of people a transaction, or counts for a preview.
 
 People go out in the order cell, household, person; the job's cursor is the last one that went out, so a page that was
-not committed is made again, and a page that was is not.
+not committed is made again, and a page that was is not. After those who live inside come those who live elsewhere and
+may be inside just now (stays.py), at the address where they are.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from services.registry import store
-from services.registry.areas import BOUNDARY, INSIDE, OUTSIDE, Area
+from services.registry import stays, store
+from services.registry.areas import BOUNDARY, COLUMNS, INSIDE, OUTSIDE, ROWS, Area
 from services.registry.facilities import on_shift
 from services.registry.needs import keyed
+from services.registry.stays import Moment, Visitor
 from services.registry.store import Cursor, Row
 from services.shared.db import Connection, Database
 from services.shared.faults import fault_at
@@ -34,6 +36,7 @@ from services.shared.outbox import digest_of, id_of, say
 
 CELLS_AT_ONCE = 256
 EXACT_BELOW = 5000  # people in boundary cells that a preview looks at one by one
+BEYOND = COLUMNS * ROWS  # the cursor's cell once everybody who lives inside is out
 
 
 @dataclass
@@ -42,6 +45,32 @@ class _Page:
 
     people: list[Row] = field(default_factory=list)
     last: bool = False
+    visitors: list[Visitor] = field(default_factory=list)
+
+    def end(self, cursor: Cursor) -> Cursor:
+        """The cursor after it."""
+        if self.visitors:
+            return BEYOND, self.visitors[-1].household_id, self.visitors[-1].row.person_id
+        if self.people:
+            return self.people[-1].cell, self.people[-1].household_id, self.people[-1].person_id
+        return cursor
+
+
+async def next_page(db: Connection, area: Area | None, after: Cursor, moment: Moment) -> _Page:
+    """The next page: of those who live inside first, then of those who may be inside by a stay."""
+    page = _Page(last=True) if after[0] >= BEYOND else await find_page(db, area, after)
+    if not page.last or area is None:
+        return page
+    gone = (after[1], after[2]) if after[0] >= BEYOND else ("", "")
+    guests = [v for v in await stays.visitors(db, area, moment) if (v.household_id, v.row.person_id) > gone]
+    if page.people:
+        return _Page(page.people, last=not guests)
+    cut = len(guests)
+    if cut > PAGE_PEOPLE:
+        home = guests[PAGE_PEOPLE].household_id
+        cut = next((n for n, v in enumerate(guests[:PAGE_PEOPLE]) if v.household_id == home), PAGE_PEOPLE)
+        cut = cut or PAGE_PEOPLE
+    return _Page(visitors=guests[:cut], last=cut == len(guests))
 
 
 async def find_page(db: Connection, area: Area | None, after: Cursor) -> _Page:
@@ -111,16 +140,15 @@ async def make_page(database: Database, row: Row, area: Area | None, now: float)
     `row` is the job, `now` warning time, for the shifts. What is slow is read before the write transaction.
     """
     cursor: Cursor = (row.cursor_cell, row.cursor_household, row.cursor_person)
+    moment = Moment(now, row.utc_offset_min)
     async with database.read() as db:
-        page = await find_page(db, area, cursor)
-        profiles, people = await _entries(db, page.people, area)
-        minute = int(now // 60 + row.utc_offset_min) % 1440
-        workers = await _workers(db, minute) if page.last else ()
+        # hours and stays are looked at as they were when the warning came: a page made again is the same page
+        page = await next_page(db, area, cursor, Moment(row.opened_at, row.utc_offset_min))
+        profiles, people = await _entries(db, page, area, moment)
+        workers = await _workers(db, moment.minute) if page.last else ()
     total = row.total + len(people)
     digest = _joined(row.digest, digest_of(p.person_id for p in people))
-    if page.people:
-        end = page.people[-1]
-        cursor = (end.cell, end.household_id, end.person_id)
+    cursor = page.end(cursor)
     message = AudienceFound(
         msg_id=id_of("audience", row.warning_id, row.page),
         plane=row.plane,
@@ -151,35 +179,41 @@ def _joined(digest: str, more: str) -> str:
 
 
 async def _entries(
-    db: Connection, rows: Sequence[Row], area: Area | None
+    db: Connection, page: _Page, area: Area | None, moment: Moment
 ) -> tuple[tuple[Profile, ...], tuple[PersonEntry, ...]]:
     """The page's profiles and its people, who name theirs by index."""
+    guests = {v.row.person_id: v for v in page.visitors}
+    rows = [*page.people, *(v.row for v in page.visitors)]
     ids = [row.person_id for row in rows]
     supporters = await store.supporters_of(db, ids)
     owners = ids + [s.supporter_id for some in supporters.values() for s in some]
     contacts = await store.contacts_of(db, owners)
     known = await store.profiles_of(db, (row.profile_key for row in rows))
+    also = await stays.elsewhere(db, ids, moment)
     index: dict[str, int] = {}
     profiles: list[Profile] = []
     people = []
     for row in rows:
-        helpers = tuple(_supporter(s, contacts, area) for s in supporters.get(row.person_id, ()))
+        helpers = tuple(_supporter(s, contacts, area, moment) for s in supporters.get(row.person_id, ()))
         helpers = tuple(h for h in helpers if any(c.usable for c in h.contacts))
         facts = _for_this_area(known[row.profile_key], helpers)
         if facts.key not in index:
             index[facts.key] = len(profiles)
             profiles.append(facts)
+        guest = guests.get(row.person_id)
+        where = stays.place_of(guest.stay) if guest else row._mapping
+        others = [guest.stay] if guest else also.get(row.person_id, [])
         people.append(
             PersonEntry(
                 person_id=row.person_id,
-                household_id=row.household_id,
+                household_id=guest.household_id if guest else row.household_id,
                 profile=index[facts.key],
-                zone_id=row.zone_id,
-                grid_id=row.grid_id,
-                walk_seq=row.walk_seq,
-                dossier=row.dossier,
+                zone_id=where["zone_id"],
+                grid_id=where["grid_id"],
+                walk_seq=where["walk_seq"],
+                dossier=stays.with_stays(row.dossier, others, at_home=guest is None) if others else row.dossier,
                 key_id=row.key_id,
-                contacts=_contacts(contacts, row.person_id),
+                contacts=_contacts(contacts, row.person_id, moment.minute),
                 supporters=helpers,
             )
         )
@@ -192,34 +226,43 @@ def _for_this_area(facts: Profile, helpers: Sequence[SupporterEntry]) -> Profile
     return facts if now == facts.supporters else keyed(msgspec.structs.replace(facts, supporters=now))
 
 
-def _supporter(row: Row, contacts: dict[str, list[Row]], area: Area | None) -> SupporterEntry:
+def _supporter(row: Row, contacts: dict[str, list[Row]], area: Area | None, moment: Moment) -> SupporterEntry:
     outside = row.outside_zone
     if area is not None and row.lat is not None and row.lon is not None:
         outside = not area.holds([row.lon], [row.lat])[0]
-    return SupporterEntry(row.supporter_id, bool(outside), row.language, _contacts(contacts, row.supporter_id))
+    theirs = _contacts(contacts, row.supporter_id, moment.minute)
+    return SupporterEntry(row.supporter_id, bool(outside), row.language, theirs)
 
 
-def _contacts(contacts: dict[str, list[Row]], owner_id: str) -> tuple[ContactEntry, ...]:
+def _contacts(contacts: dict[str, list[Row]], owner_id: str, minute: int) -> tuple[ContactEntry, ...]:
+    """In the order of use; those that are not answered at this hour last, since they are better than none."""
+    rows = contacts.get(owner_id, [])
+    if any(c.hours for c in rows):
+        rows = sorted(rows, key=lambda c: not on_shift(c.hours, minute))
     return tuple(
-        ContactEntry(c.contact_id, c.kind, c.address_key, c.sealed, c.key_id, usable=not c.why_not)
-        for c in contacts.get(owner_id, ())
+        ContactEntry(c.contact_id, c.kind, c.address_key, c.sealed, c.key_id, usable=not c.why_not) for c in rows
     )
 
 
 async def _workers(db: Connection, minute: int) -> tuple[WorkerEntry, ...]:
-    """Workers whose shift covers the local minute of the day."""
-    rows = [row for row in await store.active_workers(db) if on_shift(row.shift, minute)]
-    contacts = await store.contacts_of(db, [row.worker_id for row in rows])
+    """Workers whose shift covers the local minute of the day; a backup takes over the grids of whoever is off."""
+    every = {row.worker_id: row for row in await store.every_worker(db)}
+    here = {w: row for w, row in every.items() if row.status == "active" and on_shift(row.shift, minute)}
+    grids = {w: list(row.grids) for w, row in here.items()}
+    for worker_id, row in every.items():
+        if worker_id not in here and row.backup_id in here:
+            grids[row.backup_id] += [g for g in row.grids if g not in grids[row.backup_id]]
+    contacts = await store.contacts_of(db, list(here))
     return tuple(
         WorkerEntry(
-            worker_id=row.worker_id,
-            grids=tuple(row.grids),
-            skills=tuple(row.skills),
+            worker_id=worker_id,
+            grids=tuple(grids[worker_id]),
+            skills=tuple(dict.fromkeys((*row.skills, *row.roles))),  # a door asks for either word
             doors_per_hour=row.doors_per_hour,
             language=row.language,
-            contacts=_contacts(contacts, row.worker_id),
+            contacts=_contacts(contacts, worker_id, minute),
         )
-        for row in rows
+        for worker_id, row in here.items()
     )
 
 
@@ -231,10 +274,16 @@ class Counts:
     estimated: int
 
 
-async def count(db: Connection, area: Area | None) -> Counts:
+async def count(db: Connection, area: Area | None, moment: Moment) -> Counts:
     """How many people of each profile the area holds: from counts inside, one by one or estimated at the edge."""
     if area is None:
         return Counts({}, 0)
+    counts = await _at_home(db, area)
+    guests = Counter(v.row.profile_key for v in await stays.visitors(db, area, moment))
+    return Counts(dict(guests + Counter(counts.by_profile)), counts.estimated)
+
+
+async def _at_home(db: Connection, area: Area) -> Counts:
     cells = await store.occupied(db, *area.cell_range())
     kinds = area.classify(c for c, _ in cells)
     inside = [c for (c, _), kind in zip(cells, kinds, strict=True) if kind == INSIDE]
@@ -256,10 +305,10 @@ async def count(db: Connection, area: Area | None) -> Counts:
     return Counts({k: n for k, n in found.items() if n}, sum(estimated.values()))
 
 
-async def preview(db: Connection, asked: WarningIssued) -> AudienceFound:
+async def preview(db: Connection, asked: WarningIssued, now: float) -> AudienceFound:
     """The answer to a preview: profiles and how many people have each, nobody by name or id."""
     area, unresolved = await store.area_of(db, asked.area, asked.geocodes)
-    counts = await count(db, area)
+    counts = await count(db, area, Moment(now, asked.utc_offset_min))
     known = await store.profiles_of(db, counts.by_profile)
     keys = sorted(counts.by_profile)
     return AudienceFound(

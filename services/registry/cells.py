@@ -42,6 +42,11 @@ class Cells:
         self._cells = cells
         self._report = report
         self._region = region
+        self._unread: set[str] = set()
+
+    def said(self, field: str) -> bool:
+        """Whether the cell says something that was understood."""
+        return bool(self.text(field)) and field not in self._unread
 
     def refuse(self, field: str, rule: str, remedy: str) -> RowRefused:
         """The fault to raise when the whole row cannot go in."""
@@ -49,6 +54,8 @@ class Cells:
 
     def leave_out(self, field: str, rule: str, remedy: str, given: str | None = None) -> None:
         """Notes that a value was not understood; the row goes in without it."""
+        if given is None:
+            self._unread.add(field)
         shown = self.text(field) if given is None else given
         self._report.issues.append(Issue(self.line, "left_out", field, rule, shown[:80], remedy))
 

@@ -17,9 +17,10 @@ import phonenumbers
 import pydantic
 import sqlalchemy as sa
 
-from services.registry import store
+from services.registry import sources, store
 from services.registry.cells import Cells, RowRefused
 from services.registry.facilities import AreaIn, FacilityIn, WorkerIn
+from services.registry.given import LOCAL_LANGUAGES, PersonIn, SourceKind
 from services.registry.imports import (
     Issue,
     Report,
@@ -28,7 +29,7 @@ from services.registry.imports import (
     import_people,
     import_workers,
 )
-from services.registry.needs import LOCAL_LANGUAGES, PersonIn
+from services.registry.revise import today
 from services.registry.rows import RowReader
 from services.shared.db import Database, chunks
 from services.shared.errors import Refused
@@ -88,6 +89,7 @@ async def import_csv(
     body: bytes,
     *,
     source: str,
+    kind: SourceKind = "self",
     year: int,
     region: str | None = None,
     actor: str = "import",
@@ -106,7 +108,11 @@ async def import_csv(
             remedy="give the country's two letters, like CN, or leave region out and write numbers with +",
         )
     rows = _Rows(_decoded(body), source, region)
-    report = await import_people(database, keys, rows.people(), year=year, actor=actor, local_languages=local_languages)
+    async with database.read() as db:
+        listed = await sources.begin(db, source, kind, today())
+    report = await import_people(
+        database, keys, rows.people(), year=year, actor=actor, local_languages=local_languages, source=listed
+    )
     if rows.workers:
         _add(report, await import_workers(database, keys, rows.workers, actor=actor))
     if rows.areas:
@@ -123,6 +129,7 @@ def _add(report: Report, more: Report) -> None:
     report.unchanged += more.unchanged
     report.repaired += more.repaired
     report.refused += more.refused
+    report.conflicts += more.conflicts
     report.issues += more.issues
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from services.registry.needs import ContactIn, Given, Id32, Lat, Lon, Status, Text, keyed, roads_of
+from services.registry.given import HOURS, ContactIn, Day, Given, Hours, Id32, Lat, Lon, Status, Text
+from services.registry.needs import keyed, roads_of
 from services.shared.messages import Profile
 
 FacilityKind = Literal[
@@ -24,11 +24,21 @@ FacilityKind = Literal[
     "campsite",
     "scenic_site",
     "building_site",
+    "building_site_dormitory",
     "shelter",
     "custody",
     "boat",
 ]
-_SHIFT = re.compile(r"(?:([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d))?")
+Role = Literal[
+    "emergency_info_officer",
+    "grid_officer",
+    "sign_interpreter",
+    "tactile_interpreter",
+    "lift_team",
+    "driver",
+    "nurse",
+    "translator",
+]
 
 
 class FacilityIn(Given):
@@ -41,6 +51,9 @@ class FacilityIn(Given):
     headcount_day: int = Field(0, ge=0, le=100_000)
     headcount_night: int = Field(0, ge=0, le=100_000)
     non_walking: int = Field(0, ge=0, le=100_000)
+    evac_min_day: int | None = Field(None, ge=0, le=1440, description="minutes, from its own plan")
+    evac_min_night: int | None = Field(None, ge=0, le=1440)
+    plan_on: Day = Field("", description="date of its evacuation plan")
     contacts: tuple[ContactIn, ...] = Field((), description="duty_phone_1, duty_phone_2, sms")
     languages: tuple[str, ...] = ()
     lat: Lat
@@ -57,20 +70,16 @@ class WorkerIn(Given):
 
     worker_id: Id32
     name: Text = ""
+    roles: tuple[Role, ...] = ()
     grids: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
     doors_per_hour: int = Field(10, ge=1, le=60)
     language: str = Field("", max_length=35)
     contacts: tuple[ContactIn, ...] = ()
-    shift: str = Field("", description="local HH:MM-HH:MM, over midnight too; empty for always")
+    shift: Hours = ""
+    backup_id: Id32 | Literal[""] = Field("", description="who takes over her grids when she is off")
+    vetted_on: Day = ""
     status: Literal["active", "off"] = "active"
-
-    @field_validator("shift")
-    @classmethod
-    def _times(cls, value: str) -> str:
-        if not _SHIFT.fullmatch(value):
-            raise ValueError("give the shift as 07:00-19:00, or leave it empty for always")
-        return value
 
 
 class AreaIn(Given):
@@ -79,7 +88,8 @@ class AreaIn(Given):
     value_name: str = Field(min_length=1, max_length=120)
     code: str = Field(min_length=1, max_length=120)
     name: Text = ""
-    geojson: str = Field(min_length=1, max_length=2_000_000)
+    parent: str = Field("", max_length=120, description="code of the area it is part of")
+    geojson: str = Field("", max_length=20_000_000, description="empty: the union of its children")
 
 
 def facility_profile(facility: FacilityIn, local: tuple[str, ...]) -> Profile:
@@ -101,7 +111,7 @@ def facility_profile(facility: FacilityIn, local: tuple[str, ...]) -> Profile:
 
 def on_shift(shift: str, minute: int) -> bool:
     """Whether a shift covers a local minute of the day (0-1439); start included, end not."""
-    found = _SHIFT.fullmatch(shift)
+    found = HOURS.fullmatch(shift)
     if not shift or found is None:
         return True
     h1, m1, h2, m2 = (int(part) for part in found.groups())

@@ -27,7 +27,7 @@ class Handlers:
 
     async def _preview(self, message: WarningIssued, receipt: Receipt) -> None:
         async with self._platform.database.read() as db:
-            answer = await audience.preview(db, message)
+            answer = await audience.preview(db, message, self._platform.clock.now())
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
             await say(tx, [answer])

@@ -7,46 +7,28 @@ entry in the audit log. What was given before and has not changed is not sealed 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from services.registry import store
+from services.registry import keeping, sources, store
 from services.registry.areas import Area
 from services.registry.facilities import AreaIn, FacilityIn, WorkerIn
-from services.registry.needs import LOCAL_LANGUAGES, WARNED, ContactIn, PersonIn
-from services.registry.sealed import (
-    Entry,
-    addressee_id,
-    by_order,
-    contact_rows,
-    entry_of,
-    given_digest,
-    home_of,
-    sealed_rows,
-    worker_row,
-)
+from services.registry.given import LOCAL_LANGUAGES, ContactIn, PersonIn
+from services.registry.records import Hand, Record
+from services.registry.revise import SealingKeys as SealingKeys
+from services.registry.revise import today
+from services.registry.sealed import given_digest, worker_contacts, worker_row
+from services.registry.sources import SourceList, Statement
 from services.shared import audit
-from services.shared.db import Connection, Database
+from services.shared.db import Database
 from services.shared.errors import Refused
 from services.shared.outbox import id_of
-from services.shared.sealing import PAGE_SIZE, Sealer, page_key
+from services.shared.sealing import PAGE_SIZE, page_key
 
 FICTIONAL = "+999"  # a country code that was never given out
-
-
-class SealingKeys(Protocol):
-    """What the register needs of an installation's keys: it can seal and find, and not open."""
-
-    @property
-    def public(self) -> bytes: ...
-
-    @property
-    def index(self) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -70,6 +52,7 @@ class Report:
     unchanged: int = 0
     repaired: int = 0
     refused: int = 0
+    conflicts: int = 0
     issues: list[Issue] = field(default_factory=list)
 
 
@@ -78,46 +61,81 @@ def person_id_of(source: str, external: str) -> str:
     return id_of("person", source, external)
 
 
+def addressee_id(one: PersonIn | FacilityIn) -> str:
+    """The id under which it is warned."""
+    return one.person_id if isinstance(one, PersonIn) else one.facility_id
+
+
+def home_of(one: PersonIn | FacilityIn) -> str:
+    """The household it is counted and visited in."""
+    return one.home_id if isinstance(one, PersonIn) else one.facility_id
+
+
 async def import_people(
     database: Database,
     keys: SealingKeys,
-    people: Iterable[PersonIn | FacilityIn],
+    people: Iterable[PersonIn | FacilityIn | Statement],
     *,
     year: int,
     actor: str = "import",
     local_languages: tuple[str, ...] = LOCAL_LANGUAGES,
     fictional: bool = False,
+    source: SourceList | None = None,
 ) -> Report:
-    """Writes people and facilities; `fictional` lets numbers of the made-up country pass (samples only).
+    """Writes people and facilities as one list of `source` (the register's own, said by themselves, if none is given).
 
-    Members of one household should follow each other; a page is cut between households where it can be.
+    `fictional` lets numbers of the made-up country pass (samples only). Members of one household should follow each
+    other; a page is cut between households where it can be.
     """
     report = Report()
-    pages = _pages(people)
-    some: list[PersonIn | FacilityIn]
+    if source is None:
+        async with database.read() as db:
+            source = await sources.begin(db, "register", "self", today())
+    work = _Import(database, keys, year, local_languages, actor, source, report)
+    pages = _pages(people, source)
+    some: list[_One]
     while some := await asyncio.to_thread(next, pages, []):  # reading a list is slow: warnings go on meanwhile
-        entries = []
+        good = []
         for one in some:
-            if not fictional and (bad := _made_up(_every_contact(one), addressee_id(one))):
+            if not fictional and (bad := _made_up(_every_contact(one.given), one.person_id)):
                 report.refused += 1
                 report.issues.append(bad)
             else:
-                entries.append(entry_of(one, keys.index, year, local_languages))
-        report.unchanged += len(entries) - await _write_page(database, keys, entries, actor, report)
+                good.append(one)
+        await work.page(good)
+    async with database.write() as tx:
+        await sources.finish(tx, source, report.read + report.unchanged)
     return report
 
 
-def _pages(people: Iterable[PersonIn | FacilityIn]) -> Iterator[list[PersonIn | FacilityIn]]:
+@dataclass(frozen=True)
+class _One:
+    """A person or facility on its way in."""
+
+    given: PersonIn | FacilityIn
+    statement: Statement
+
+    @property
+    def person_id(self) -> str:
+        return addressee_id(self.given)
+
+
+def _pages(people: Iterable[PersonIn | FacilityIn | Statement], source: SourceList) -> Iterator[list[_One]]:
     """Runs of at most a page, each person once, cut between two households where the page holds more than one."""
-    waiting: dict[str, PersonIn | FacilityIn] = {}
-    for one in people:
-        waiting[addressee_id(one)] = one
+    waiting: dict[str, _One] = {}
+    for found in people:
+        statement = found if isinstance(found, Statement) else Statement(found, source.provenance())
+        given = statement.given
+        if not isinstance(given, (PersonIn, FacilityIn)):
+            raise TypeError(f"{type(given).__name__} is no person and no facility")
+        one = _One(given, statement)
+        waiting[one.person_id] = one
         if len(waiting) == PAGE_SIZE:
             page = list(waiting.values())
-            last = home_of(page[-1])
-            cut = next((n for n in range(PAGE_SIZE, 0, -1) if home_of(page[n - 1]) != last), PAGE_SIZE)
+            last = home_of(page[-1].given)
+            cut = next((n for n in range(PAGE_SIZE, 0, -1) if home_of(page[n - 1].given) != last), PAGE_SIZE)
             yield page[:cut]
-            waiting = {addressee_id(p): p for p in page[cut:]}
+            waiting = {p.person_id: p for p in page[cut:]}
     if waiting:
         yield list(waiting.values())
 
@@ -137,64 +155,77 @@ def _every_contact(one: PersonIn | FacilityIn) -> Iterator[ContactIn]:
             yield from supporter.contacts
 
 
-async def _write_page(
-    database: Database, keys: SealingKeys, entries: Sequence[Entry], actor: str, report: Report
-) -> int:
-    """One transaction; returns how many were new or changed."""
-    if not entries:
-        return 0
-    ids = [e.person_id for e in entries]
-    async with database.read() as db:
-        known = await store.known_people(db, ids)
-    changed = [e for e in entries if (row := known.get(e.person_id)) is None or row.digest != e.digest]
-    if not changed:
-        return 0
-    sealer = Sealer(keys.public)
-    rows = await asyncio.to_thread(sealed_rows, sealer, keys.index, changed)
-    async with database.write() as tx:
-        await _keep_households_whole(tx, changed, rows["person"], report)
-        ids = [e.person_id for e in changed]
-        deltas: Counter[tuple[int, str]] = Counter()
-        for before in (await store.known_people(tx, ids)).values():
-            if before.status in WARNED:
-                deltas[before.cell, before.profile_key] -= 1
-        for e in changed:
-            if e.given.status in WARNED:
-                deltas[e.cell, e.profile.key] += 1
-        await tx.execute(sa.insert(page_key).values(**sealer.row()))
-        await store.keep_profiles(tx, (e.profile for e in changed))
-        await store.forget_roads(tx, ids)
-        await store.put(tx, store.person, rows["person"])
-        await store.put(tx, store.facility, rows["facility"])
-        await store.put(tx, store.supporter, rows["supporter"])
-        await store.put(tx, store.contact, rows["contact"])
-        await store.count_changes(tx, deltas)
-        await audit.record(tx, actor, "people.import", sealer.key_id, "register", {"people": len(changed)})
-    report.read += len(changed)
-    return len(changed)
+@dataclass
+class _Import:
+    """One list on its way in, a page a transaction."""
+
+    database: Database
+    keys: SealingKeys
+    year: int
+    local: tuple[str, ...]
+    actor: str
+    source: SourceList
+    report: Report
+
+    def _hand(self) -> Hand:
+        return Hand(self.keys.public, self.keys.index, self.source.on, self.year, self.local)
+
+    async def page(self, some: Sequence[_One]) -> None:
+        """Writes what is new or changed; those who stand there as before are only seen."""
+        if not some:
+            return
+        digests = await asyncio.to_thread(self._digests, some)
+        async with self.database.read() as db:
+            before = await sources.listed(db, self.source.source_id, list(digests))
+            known = await store.known_people(db, list(digests))
+        changed = [one for one in some if before.get(one.person_id, ("", 0))[0] != digests[one.person_id]]
+        same = [p for p, (mark, seen) in before.items() if mark == digests[p] and seen != self.source.number]
+        self.report.unchanged += len(some) - len(changed)
+        if not changed and not same:
+            return
+        fresh = [one for one in changed if one.person_id not in known]
+        hand, made = await asyncio.to_thread(self._made, fresh)
+        async with self.database.write() as tx:
+            await keeping.alone(tx)
+            there = await keeping.load(tx, [one.person_id for one in changed])
+            records = []
+            for one in changed:
+                record = made.get(one.person_id)
+                if record is None or one.person_id in there:  # known, or came in by another road meanwhile
+                    record = self._taken(there.get(one.person_id), one, hand)
+                records.append(record)
+            for alone in await keeping.whole_households(tx, records):
+                self.report.repaired += 1
+                self.report.issues.append(_own_household(alone))
+            await keeping.keep(tx, records, [hand.key_row] if hand.key_row else [])
+            await sources.see(tx, self.source, {one.person_id: digests[one.person_id] for one in changed}, same)
+            if changed:
+                detail = {"people": len(changed), "source": self.source.name}
+                await audit.record(tx, self.actor, "people.import", self.source.source_id, "register", detail)
+        self.report.read += len(changed)
+        self.report.conflicts += sum(len(r.conflicts) for r in records)
+
+    def _digests(self, some: Sequence[_One]) -> dict[str, str]:
+        return {
+            one.person_id: sources.digest(self.keys.index, one.given, one.statement.who, str(self.year)) for one in some
+        }
+
+    def _made(self, fresh: Sequence[_One]) -> tuple[Hand, dict[str, Record]]:
+        hand = self._hand()
+        return hand, {one.person_id: self._taken(None, one, hand) for one in fresh}
+
+    @staticmethod
+    def _taken(record: Record | None, one: _One, hand: Hand) -> Record:
+        record = record or Record(one.person_id, house=isinstance(one.given, FacilityIn))
+        record.take(one.given, one.statement.who, hand)
+        record.derive(hand)
+        return record
 
 
-async def _keep_households_whole(
-    tx: Connection, changed: Sequence[Entry], people: Sequence[dict[str, Any]], report: Report
-) -> None:
-    """A household lies in one cell, so that no page splits it: whoever is given elsewhere becomes one of her own."""
-    cells = await store.household_cells(tx, sorted({e.household_id for e in changed}), {e.person_id for e in changed})
-    for e, row in zip(changed, people, strict=True):
-        home = cells.setdefault(e.household_id, e.cell)
-        if home != e.cell:
-            row["household_id"] = id_of("household", e.household_id, e.cell)
-            report.repaired += 1
-            report.issues.append(
-                Issue(
-                    0,
-                    "repaired",
-                    "household",
-                    "one place",
-                    f"{e.given.lat}, {e.given.lon}",
-                    "counted as a household of her own: give everybody of a household the same place",
-                    e.person_id,
-                )
-            )
+def _own_household(record: Record) -> Issue:
+    lat, lon = record.place
+    remedy = "counted as a household of her own: give everybody of a household the same place"
+    return Issue(0, "repaired", "household", "one place", f"{lat}, {lon}", remedy, record.person_id)
 
 
 async def import_workers(
@@ -215,18 +246,20 @@ async def import_workers(
                 report.issues.append(bad)
             else:
                 allowed.append(one)
-        sealer = Sealer(keys.public)
+        day = today()
+        hand = Hand(keys.public, keys.index, day, int(day[:4]), LOCAL_LANGUAGES)
+        who = SourceList(actor, "other", day).provenance()
         async with database.write() as tx:
             known = await store.known_workers(tx, [w.worker_id for w in allowed])
             new = [w for w in allowed if known.get(w.worker_id) != given_digest(keys.index, w)]
             if new:
-                rows = [worker_row(sealer, keys.index, w) for w in new]
-                contacts = [c for w in new for c in contact_rows(sealer, keys.index, w.worker_id, by_order(w.contacts))]
-                await tx.execute(sa.insert(page_key).values(**sealer.row()))
-                await store.forget_roads(tx, [w.worker_id for w in new], supporters_too=False)
+                rows = [worker_row(hand, w) for w in new]
+                contacts = [c for w in new for c in worker_contacts(hand, w, who)]
+                await tx.execute(sa.insert(page_key).values(**hand.sealer.row()))
+                await store.forget_roads(tx, [w.worker_id for w in new])
                 await store.put(tx, store.worker, rows)
                 await store.put(tx, store.contact, contacts)
-                await audit.record(tx, actor, "workers.import", sealer.key_id, "register", {"workers": len(rows)})
+                await audit.record(tx, actor, "workers.import", hand.sealer.key_id, "register", {"workers": len(rows)})
         report.read += len(new)
         report.unchanged += len(allowed) - len(new)
     return report

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import pydantic
 
 from services.registry.cells import LANDLINE, MOBILE, Cells
 from services.registry.facilities import AreaIn, FacilityIn, FacilityKind, WorkerIn
+from services.registry.given import CONTACT_KINDS, VOICE_KINDS, WG, ContactIn, PersonIn, Status, SupporterIn, Wg
 from services.registry.imports import person_id_of
-from services.registry.needs import (
-    CONTACT_KINDS,
-    VOICE_KINDS,
-    ContactIn,
-    PersonIn,
-    Status,
-    SupporterIn,
-    Wg,
-)
 from services.shared.outbox import id_of
 
-WG = ("see", "hear", "walk", "cognition", "selfcare", "communicate")
+ALWAYS = frozenset(
+    ("person_id", "household_id", "facility_id", "contacts", "supporters", "wg", "lat", "lon", "kind", "name")
+)
+INHERITED = frozenset(("address", "zone_id", "grid_id"))  # from the facility she lives in
+COLUMN_OF = {"call_name": "name", "zone_id": "zone", "grid_id": "grid"}
 WISHES = (*CONTACT_KINDS, "voice")
+
+G = TypeVar("G", PersonIn, FacilityIn)
 
 
 def _choices(model: type[pydantic.BaseModel], field: str) -> tuple[Any, ...]:
     return get_args(model.model_fields[field].annotation)
+
+
+def _only_said(model: type[G], cells: Cells, values: dict[str, Any]) -> G:
+    """The model of what was filled in and understood: an empty cell says nothing, and contradicts nobody."""
+    said = {
+        name: value
+        for name, value in values.items()
+        if name in ALWAYS or cells.said(COLUMN_OF.get(name, name)) or (name in INHERITED and value)
+    }
+    return model.model_validate(said)
 
 
 class RowReader:
@@ -129,7 +137,9 @@ class RowReader:
         household, facility = cells.text("household"), cells.text("facility")
         facility_id = id_of("facility", self._source, facility) if facility else ""
         carriers = cells.number("carriers_needed", 0, 4)
-        return PersonIn.model_validate(
+        return _only_said(
+            PersonIn,
+            cells,
             {
                 "person_id": person_id,
                 "household_id": id_of("household", self._source, household) if household else "",
@@ -166,7 +176,7 @@ class RowReader:
                 "talk_note": cells.text("talk_note"),
                 "moves_note": cells.text("moves_note"),
                 **self._place(cells),
-            }
+            },
         )
 
     def facility(self, cells: Cells) -> FacilityIn:
@@ -179,7 +189,9 @@ class RowReader:
         contacts += [{"kind": "sms", "address": number, "order": 10} for number in mobiles]
         if not contacts:
             raise cells.refuse("duty_phone_1", "required", "give a number that is answered day and night")
-        found = FacilityIn.model_validate(
+        found = _only_said(
+            FacilityIn,
+            cells,
             {
                 "facility_id": id_of("facility", self._source, external),
                 "name": cells.required("name"),
@@ -191,7 +203,7 @@ class RowReader:
                 "contacts": contacts,
                 "languages": cells.words("languages"),
                 **self._place(cells),
-            }
+            },
         )
         self._facilities[external] = found
         return found

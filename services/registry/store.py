@@ -11,128 +11,70 @@ import sqlalchemy as sa
 
 from services.registry.areas import Area
 from services.registry.needs import WARNED
-from services.shared.db import Connection, Id, chunks, insert_new, metadata, upsert
+from services.registry.tables import (
+    area as area,
+)
+from services.registry.tables import (
+    cell_count as cell_count,
+)
+from services.registry.tables import (
+    conflict as conflict,
+)
+from services.registry.tables import (
+    consent as consent,
+)
+from services.registry.tables import (
+    contact as contact,
+)
+from services.registry.tables import (
+    facility as facility,
+)
+from services.registry.tables import (
+    facts as facts,
+)
+from services.registry.tables import (
+    geocode as geocode,
+)
+from services.registry.tables import (
+    job as job,
+)
+from services.registry.tables import (
+    listing as listing,
+)
+from services.registry.tables import (
+    occupancy as occupancy,
+)
+from services.registry.tables import (
+    person as person,
+)
+from services.registry.tables import (
+    place as place,
+)
+from services.registry.tables import (
+    profile as profile,
+)
+from services.registry.tables import (
+    risk_zone as risk_zone,
+)
+from services.registry.tables import (
+    roll as roll,
+)
+from services.registry.tables import (
+    source as source,
+)
+from services.registry.tables import (
+    stay as stay,
+)
+from services.registry.tables import (
+    supporter as supporter,
+)
+from services.registry.tables import (
+    worker as worker,
+)
+from services.shared.db import Connection, chunks, insert_new, upsert
 from services.shared.errors import Broken
 from services.shared.messages import Profile
 from services.shared.outbox import digest_of
-
-person = sa.Table(
-    "registry_person",
-    metadata,
-    sa.Column("person_id", Id, primary_key=True),
-    sa.Column("kind", sa.String(12), nullable=False),
-    sa.Column("status", sa.String(12), nullable=False),
-    sa.Column("household_id", Id, nullable=False, comment="all its members lie in one cell"),
-    sa.Column("facility_id", Id),
-    sa.Column("lat", sa.Double, nullable=False),
-    sa.Column("lon", sa.Double, nullable=False),
-    sa.Column("cell", sa.Integer, nullable=False),
-    sa.Column("profile_key", sa.String(16), nullable=False),
-    sa.Column("zone_id", sa.String(32), nullable=False),
-    sa.Column("grid_id", sa.String(32), nullable=False),
-    sa.Column("walk_seq", sa.Integer, nullable=False),
-    sa.Column("dossier", sa.LargeBinary, nullable=False),
-    sa.Column("key_id", Id, nullable=False),
-    sa.Column("digest", sa.String(64), nullable=False, comment="keyed hash of what was given"),
-    sa.Column("changed_at", sa.Double, nullable=False, comment="wall"),
-    sa.CheckConstraint("kind IN ('resident', 'subscriber', 'facility')", name="kind"),
-    sa.CheckConstraint("status IN ('active', 'away', 'suspended', 'moved', 'deceased', 'withdrawn')", name="status"),
-    sa.Index(None, "cell", "household_id", "person_id"),
-    sa.Index(None, "household_id"),
-)
-facility = sa.Table(
-    "registry_facility",
-    metadata,
-    sa.Column("facility_id", Id, sa.ForeignKey("registry_person.person_id"), primary_key=True),
-    sa.Column("kind", sa.String(20), nullable=False),
-    sa.Column("name", sa.String(300), nullable=False),
-    sa.Column("headcount_day", sa.Integer, nullable=False),
-    sa.Column("headcount_night", sa.Integer, nullable=False),
-    sa.Column("non_walking", sa.Integer, nullable=False),
-)
-contact = sa.Table(
-    "registry_contact",
-    metadata,
-    sa.Column("contact_id", Id, primary_key=True),
-    sa.Column("owner_id", Id, nullable=False, index=True, comment="person, facility, supporter or worker"),
-    sa.Column("position", sa.SmallInteger, nullable=False),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("sealed", sa.LargeBinary, nullable=False),
-    sa.Column("key_id", Id, nullable=False),
-    sa.Column("mask", sa.String(8), nullable=False),
-    sa.Column("address_key", sa.String(64), nullable=False, index=True),
-    sa.Column("why_not", sa.String(16), nullable=False),
-    sa.CheckConstraint("why_not IN ('', 'said_no', 'not_verified')", name="why_not"),
-)
-supporter = sa.Table(
-    "registry_supporter",
-    metadata,
-    sa.Column("supporter_id", Id, primary_key=True),
-    sa.Column("person_id", Id, nullable=False, index=True),
-    sa.Column("position", sa.SmallInteger, nullable=False),
-    sa.Column("outside_zone", sa.Boolean, nullable=False),
-    sa.Column("accepted", sa.Boolean, nullable=False),
-    sa.Column("language", sa.String(35), nullable=False),
-    sa.Column("lat", sa.Double),
-    sa.Column("lon", sa.Double),
-    sa.Column("name", sa.LargeBinary, nullable=False, comment="sealed"),
-    sa.Column("key_id", Id, nullable=False),
-)
-worker = sa.Table(
-    "registry_worker",
-    metadata,
-    sa.Column("worker_id", Id, primary_key=True),
-    sa.Column("status", sa.String(12), nullable=False),
-    sa.Column("grids", sa.JSON, nullable=False),
-    sa.Column("skills", sa.JSON, nullable=False),
-    sa.Column("doors_per_hour", sa.SmallInteger, nullable=False),
-    sa.Column("language", sa.String(35), nullable=False),
-    sa.Column("shift", sa.String(11), nullable=False),
-    sa.Column("name", sa.LargeBinary, nullable=False, comment="sealed"),
-    sa.Column("key_id", Id, nullable=False),
-    sa.Column("digest", sa.String(64), nullable=False),
-    sa.CheckConstraint("status IN ('active', 'off')", name="status"),
-)
-profile = sa.Table(
-    "registry_profile",
-    metadata,
-    sa.Column("profile_key", sa.String(16), primary_key=True),
-    sa.Column("body", sa.LargeBinary, nullable=False, comment="msgpack of messages.Profile"),
-)
-cell_count = sa.Table(
-    "registry_cell_count",
-    metadata,
-    sa.Column("cell", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("profile_key", sa.String(16), primary_key=True),
-    sa.Column("n", sa.Integer, nullable=False, comment="people who are warned"),
-)
-area = sa.Table(
-    "registry_area",
-    metadata,
-    sa.Column("value_name", sa.String(120), primary_key=True),
-    sa.Column("code", sa.String(120), primary_key=True),
-    sa.Column("name", sa.String(300), nullable=False),
-    sa.Column("geojson", sa.Text, nullable=False),
-)
-job = sa.Table(
-    "registry_job",
-    metadata,
-    sa.Column("warning_id", Id, primary_key=True),
-    sa.Column("tier", sa.SmallInteger, nullable=False),
-    sa.Column("plane", sa.String(8), nullable=False),
-    sa.Column("state", sa.String(8), nullable=False, index=True),
-    sa.Column("opened_at", sa.Double, nullable=False, comment="warning time"),
-    sa.Column("utc_offset_min", sa.SmallInteger, nullable=False),
-    sa.Column("shape", sa.LargeBinary, nullable=False, comment="WKB of area and known geocodes; empty: nowhere"),
-    sa.Column("unresolved", sa.JSON, nullable=False),
-    sa.Column("page", sa.Integer, nullable=False, comment="the next one"),
-    sa.Column("cursor_cell", sa.Integer, nullable=False),
-    sa.Column("cursor_household", Id, nullable=False),
-    sa.Column("cursor_person", Id, nullable=False),
-    sa.Column("total", sa.Integer, nullable=False),
-    sa.Column("digest", sa.String(32), nullable=False),
-    sa.CheckConstraint("state IN ('open', 'done')", name="state"),
-)
 
 Cursor = tuple[int, str, str]  # cell, household, person: the last one that went out
 START: Cursor = (-1, "", "")
@@ -144,8 +86,8 @@ _decoder: msgspec.msgpack.Decoder[Profile] = msgspec.msgpack.Decoder(Profile)
 
 
 async def known_people(db: Connection, ids: Sequence[str]) -> dict[str, Row]:
-    """person_id > row (household_id, cell, profile_key, status, digest) of those in the register."""
-    wanted = (person.c.household_id, person.c.cell, person.c.profile_key, person.c.status, person.c.digest)
+    """person_id > row (household_id, cell, profile_key, status) of those in the register."""
+    wanted = (person.c.household_id, person.c.cell, person.c.profile_key, person.c.status)
     rows: list[Row] = list(await db.execute(sa.select(person.c.person_id, *wanted).where(person.c.person_id.in_(ids))))
     return {row.person_id: row for row in rows}
 
@@ -164,12 +106,8 @@ async def household_cells(db: Connection, households: Sequence[str], but: Collec
     return {row.household_id: row.cell for row in found if row.person_id not in but}
 
 
-async def forget_roads(tx: Connection, owners: Sequence[str], supporters_too: bool = True) -> None:
-    """Deletes the contacts of people, facilities or workers, and their supporters with theirs."""
-    if supporters_too:
-        theirs = sa.select(supporter.c.supporter_id).where(supporter.c.person_id.in_(owners))
-        await tx.execute(sa.delete(contact).where(contact.c.owner_id.in_(theirs)))
-        await tx.execute(sa.delete(supporter).where(supporter.c.person_id.in_(owners)))
+async def forget_roads(tx: Connection, owners: Sequence[str]) -> None:
+    """Deletes the contacts of workers."""
     await tx.execute(sa.delete(contact).where(contact.c.owner_id.in_(owners)))
 
 
@@ -281,16 +219,16 @@ async def supporters_of(db: Connection, people: Sequence[str]) -> dict[str, list
     found: dict[str, list[Row]] = {}
     for row in await db.execute(
         sa.select(supporter)
-        .where(supporter.c.person_id.in_(people), supporter.c.accepted)
+        .where(supporter.c.person_id.in_(people), supporter.c.accepted_on != "")
         .order_by(supporter.c.person_id, supporter.c.position)
     ):
         found.setdefault(row.person_id, []).append(row)
     return found
 
 
-async def active_workers(db: Connection) -> list[Row]:
-    """Every worker who is not off duty altogether; shifts are judged by the caller."""
-    return list(await db.execute(sa.select(worker).where(worker.c.status == "active").order_by(worker.c.worker_id)))
+async def every_worker(db: Connection) -> list[Row]:
+    """Every worker, also those who are off: their backups take over."""
+    return list(await db.execute(sa.select(worker).order_by(worker.c.worker_id)))
 
 
 async def area_of(

@@ -16,9 +16,10 @@ from services.shared.bus import Handler
 from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import StepClock
 from services.shared.db import Database, metadata
+from services.shared.dossier import assemble, owner_of, unpack
 from services.shared.messages import AudienceFound, WarningIssued, decode
 from services.shared.outbox import Receipt, id_of, outbox, say
-from services.shared.sealing import Keys
+from services.shared.sealing import Dossier, Keys, Opener, page_key
 from services.shared.service import Platform
 from services.shared.settings import Settings
 
@@ -116,3 +117,14 @@ async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
     yield Registry(platform, service, bus)
     await service.stop()
     await database.close()
+
+
+async def opened_dossier(database: Database, keys: Keys, sealed: bytes, person_id: str) -> Dossier:
+    """A dossier as channels opens it."""
+    opener = Opener(keys.private)
+    async with database.read() as db:
+        for row in await db.execute(sa.select(page_key)):
+            opener.learn(row.key_id, row.wrapped)
+    return assemble(
+        [(p.name, opener.open(p.sealed, p.key_id.hex(), owner_of(person_id, p.name))) for p in unpack(sealed)]
+    )

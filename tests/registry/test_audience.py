@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -22,9 +21,9 @@ from services.registry.sample import import_community, mint
 from services.shared.errors import AlreadyHandled
 from services.shared.messages import PAGE_PEOPLE, AudienceFound, decode, encode
 from services.shared.outbox import digest_of, id_of, inbox, outbox
-from services.shared.sealing import Dossier, Opener, page_key
+from services.shared.sealing import Opener, page_key
 
-from .conftest import BENT, NOON, SQUARE, YEAR, warning
+from .conftest import BENT, NOON, SQUARE, YEAR, opened_dossier, warning
 
 WIDER = '{"type":"Polygon","coordinates":[[[102.9,29.9],[103.3,29.9],[103.3,30.3],[102.9,30.3],[102.9,29.9]]]}'
 
@@ -261,7 +260,7 @@ async def test_page_carries_what_channels_can_open_and_nobody_else(registry):
             opener.learn(row.key_id, row.wrapped)
     contact = entry.contacts[0]
     assert b"+999700000042" == opener.open(contact.sealed, contact.key_id, contact.contact_id)
-    opened = msgspec.msgpack.decode(opener.open(entry.dossier, entry.key_id, entry.person_id), type=Dossier)
+    opened = await opened_dossier(registry.database, registry.keys, entry.dossier, entry.person_id)
     assert ("Ms Secret", "1 Hidden Lane") == (opened.call_name, opened.address)
 
 

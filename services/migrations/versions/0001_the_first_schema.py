@@ -338,10 +338,16 @@ def upgrade() -> None:
         "registry_area",
         sa.Column("value_name", sa.String(length=120), nullable=False),
         sa.Column("code", sa.String(length=120), nullable=False),
+        sa.Column(
+            "parent", sa.String(length=120), nullable=False, comment="code of the area it is part of; empty for none"
+        ),
         sa.Column("name", sa.String(length=300), nullable=False),
-        sa.Column("geojson", sa.Text(), nullable=False),
+        sa.Column("geojson", sa.Text(), nullable=False, comment="empty: the union of its children"),
         sa.PrimaryKeyConstraint("value_name", "code", name=op.f("pk_registry_area")),
     )
+    with op.batch_alter_table("registry_area", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_area_value_name_parent"), ["value_name", "parent"], unique=False)
+
     op.create_table(
         "registry_cell_count",
         sa.Column("cell", sa.Integer(), autoincrement=False, nullable=False),
@@ -349,6 +355,55 @@ def upgrade() -> None:
         sa.Column("n", sa.Integer(), nullable=False, comment="people who are warned"),
         sa.PrimaryKeyConstraint("cell", "profile_key", name=op.f("pk_registry_cell_count")),
     )
+    op.create_table(
+        "registry_conflict",
+        sa.Column("conflict_id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("field", sa.String(length=40), nullable=False),
+        sa.Column("kept", sa.JSON(), nullable=True, comment="the value that counts; a mask where it is sealed"),
+        sa.Column("other", sa.JSON(), nullable=True, comment="what the other source says"),
+        sa.Column("source", sa.String(length=16), nullable=False, comment="kind of the other source"),
+        sa.Column("by", sa.String(length=80), nullable=False, comment="who or which list says it"),
+        sa.Column("recorded_on", sa.String(length=10), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("settled_by", sa.String(length=80), nullable=False),
+        sa.CheckConstraint("state IN ('open', 'settled')", name=op.f("ck_registry_conflict_state")),
+        sa.PrimaryKeyConstraint("conflict_id", name=op.f("pk_registry_conflict")),
+    )
+    with op.batch_alter_table("registry_conflict", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_conflict_person_id"), ["person_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_conflict_state"), ["state"], unique=False)
+
+    op.create_table(
+        "registry_consent",
+        sa.Column("consent_id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("purpose", sa.String(length=28), nullable=False),
+        sa.Column("basis", sa.String(length=20), nullable=False),
+        sa.Column("decision", sa.String(length=12), nullable=False),
+        sa.Column("on", sa.String(length=10), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False, comment="wall: the newest of a purpose counts"),
+        sa.Column(
+            "by", sa.String(length=80), nullable=False, comment="who decided: self, guardian, or an officer's name"
+        ),
+        sa.Column("method", sa.String(length=20), nullable=False),
+        sa.Column("notice_version", sa.String(length=20), nullable=False),
+        sa.CheckConstraint(
+            "basis IN ('consent', 'guardian_consent', 'public_task', 'vital_interest', 'legal_duty')",
+            name=op.f("ck_registry_consent_basis"),
+        ),
+        sa.CheckConstraint(
+            "decision IN ('given', 'refused', 'withdrawn', 'not_asked')", name=op.f("ck_registry_consent_decision")
+        ),
+        sa.CheckConstraint(
+            "purpose IN ('warn_me', 'share_officer_peacetime', 'share_supporter_peacetime', 'drill', 'statistics', 'emergency_share')",
+            name=op.f("ck_registry_consent_purpose"),
+        ),
+        sa.PrimaryKeyConstraint("consent_id", name=op.f("pk_registry_consent")),
+    )
+    with op.batch_alter_table("registry_consent", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_consent_person_id"), ["person_id"], unique=False)
+
     op.create_table(
         "registry_contact",
         sa.Column("contact_id", sa.String(length=32), nullable=False),
@@ -360,13 +415,73 @@ def upgrade() -> None:
         sa.Column("mask", sa.String(length=8), nullable=False),
         sa.Column("address_key", sa.String(length=64), nullable=False),
         sa.Column("why_not", sa.String(length=16), nullable=False),
-        sa.CheckConstraint("why_not IN ('', 'said_no', 'not_verified')", name=op.f("ck_registry_contact_why_not")),
+        sa.Column("given_by", sa.String(length=8), nullable=False),
+        sa.Column("given_on", sa.String(length=10), nullable=False),
+        sa.Column("verified_on", sa.String(length=10), nullable=False),
+        sa.Column(
+            "hours",
+            sa.String(length=11),
+            nullable=False,
+            comment="local HH:MM-HH:MM when it is answered; empty for always",
+        ),
+        sa.Column(
+            "household", sa.Boolean(), nullable=False, comment="a member of the household who hears well answers"
+        ),
+        sa.Column("safe", sa.Boolean(), nullable=False, comment="of a protected person: this one may be used"),
+        sa.Column(
+            "source_id",
+            sa.String(length=32),
+            nullable=False,
+            comment="the one list it stands in; empty: several, or no list",
+        ),
+        sa.CheckConstraint(
+            "given_by IN ('self', 'proxy', 'officer', 'record')", name=op.f("ck_registry_contact_given_by")
+        ),
+        sa.CheckConstraint(
+            "why_not IN ('', 'said_no', 'not_verified', 'not_safe', 'not_hers')",
+            name=op.f("ck_registry_contact_why_not"),
+        ),
         sa.PrimaryKeyConstraint("contact_id", name=op.f("pk_registry_contact")),
     )
     with op.batch_alter_table("registry_contact", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_registry_contact_address_key"), ["address_key"], unique=False)
         batch_op.create_index(batch_op.f("ix_registry_contact_owner_id"), ["owner_id"], unique=False)
 
+    op.create_table(
+        "registry_facility",
+        sa.Column("facility_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("name", sa.String(length=300), nullable=False),
+        sa.Column("headcount_day", sa.Integer(), nullable=False),
+        sa.Column("headcount_night", sa.Integer(), nullable=False),
+        sa.Column("non_walking", sa.Integer(), nullable=False),
+        sa.Column("evac_min_day", sa.Integer(), nullable=True, comment="minutes, from its own plan; null without one"),
+        sa.Column("evac_min_night", sa.Integer(), nullable=True),
+        sa.Column("plan_on", sa.String(length=10), nullable=False, comment="date of its evacuation plan"),
+        sa.PrimaryKeyConstraint("facility_id", name=op.f("pk_registry_facility")),
+    )
+    op.create_table(
+        "registry_facts",
+        sa.Column("person_id", sa.String(length=32), nullable=False, comment="a person or a facility"),
+        sa.Column("body", sa.LargeBinary(), nullable=False, comment="msgpack of facts.Facts"),
+        sa.Column("review_due", sa.String(length=10), nullable=False, comment="the earliest of its facts"),
+        sa.Column(
+            "valid_until", sa.String(length=10), nullable=False, comment="the earliest of its facts; empty for none"
+        ),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_registry_facts")),
+    )
+    with op.batch_alter_table("registry_facts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_facts_review_due"), ["review_due"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_facts_valid_until"), ["valid_until"], unique=False)
+
+    op.create_table(
+        "registry_geocode",
+        sa.Column("value_name", sa.String(length=120), nullable=False, comment="as alerts name the code list"),
+        sa.Column("value", sa.String(length=120), nullable=False),
+        sa.Column("area_name", sa.String(length=120), nullable=False, comment="value_name of the area it stands for"),
+        sa.Column("area_code", sa.String(length=120), nullable=False),
+        sa.PrimaryKeyConstraint("value_name", "value", "area_name", "area_code", name=op.f("pk_registry_geocode")),
+    )
     op.create_table(
         "registry_job",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
@@ -390,6 +505,28 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_registry_job_state"), ["state"], unique=False)
 
     op.create_table(
+        "registry_listing",
+        sa.Column("source_id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "seen", sa.Integer(), nullable=False, comment="number of the newest list of that source with the person"
+        ),
+        sa.Column("digest", sa.String(length=32), nullable=False, comment="keyed hash of what that list says"),
+        sa.PrimaryKeyConstraint("source_id", "person_id", name=op.f("pk_registry_listing")),
+    )
+    with op.batch_alter_table("registry_listing", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_listing_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "registry_occupancy",
+        sa.Column("facility_id", sa.String(length=32), nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("non_walking", sa.Integer(), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.PrimaryKeyConstraint("facility_id", "day", name=op.f("pk_registry_occupancy")),
+    )
+    op.create_table(
         "registry_person",
         sa.Column("person_id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=12), nullable=False),
@@ -403,9 +540,8 @@ def upgrade() -> None:
         sa.Column("zone_id", sa.String(length=32), nullable=False),
         sa.Column("grid_id", sa.String(length=32), nullable=False),
         sa.Column("walk_seq", sa.Integer(), nullable=False),
-        sa.Column("dossier", sa.LargeBinary(), nullable=False),
-        sa.Column("key_id", sa.String(length=32), nullable=False),
-        sa.Column("digest", sa.String(length=64), nullable=False, comment="keyed hash of what was given"),
+        sa.Column("dossier", sa.LargeBinary(), nullable=False, comment="sealed parts, see shared/dossier.py"),
+        sa.Column("key_id", sa.String(length=32), nullable=False, comment="of the part that was sealed last"),
         sa.Column("changed_at", sa.Double(), nullable=False, comment="wall"),
         sa.CheckConstraint("kind IN ('resident', 'subscriber', 'facility')", name=op.f("ck_registry_person_kind")),
         sa.CheckConstraint(
@@ -423,23 +559,116 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_registry_person_household_id"), ["household_id"], unique=False)
 
     op.create_table(
+        "registry_place",
+        sa.Column("place_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=300), nullable=False),
+        sa.Column("address", sa.String(length=300), nullable=False),
+        sa.Column("lat", sa.Double(), nullable=False),
+        sa.Column("lon", sa.Double(), nullable=False),
+        sa.Column("cell", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("confirmed_by", sa.String(length=80), nullable=False),
+        sa.Column("confirmed_at", sa.Double(), nullable=True, comment="wall; null: nobody has confirmed it"),
+        sa.Column("step_free", sa.Boolean(), nullable=False),
+        sa.Column("power", sa.Boolean(), nullable=False, comment="for oxygen, in a power cut too"),
+        sa.Column("interpreter", sa.JSON(), nullable=False, comment="languages spoken and signed there"),
+        sa.Column("animals", sa.Boolean(), nullable=False),
+        sa.Column("capacity", sa.Integer(), nullable=False),
+        sa.Column("route", sa.String(length=300), nullable=False, comment="the safe way there, in words"),
+        sa.CheckConstraint("state IN ('open', 'closed', 'unknown')", name=op.f("ck_registry_place_state")),
+        sa.PrimaryKeyConstraint("place_id", name=op.f("pk_registry_place")),
+    )
+    with op.batch_alter_table("registry_place", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_place_cell"), ["cell"], unique=False)
+
+    op.create_table(
         "registry_profile",
         sa.Column("profile_key", sa.String(length=16), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False, comment="msgpack of messages.Profile"),
         sa.PrimaryKeyConstraint("profile_key", name=op.f("pk_registry_profile")),
     )
     op.create_table(
+        "registry_risk_zone",
+        sa.Column("zone_id", sa.String(length=120), nullable=False),
+        sa.Column("hazard", sa.String(length=40), nullable=False),
+        sa.Column("class", sa.SmallInteger(), nullable=False, comment="1 low to 4 very high"),
+        sa.Column("name", sa.String(length=300), nullable=False),
+        sa.Column("geojson", sa.Text(), nullable=False),
+        sa.Column("west", sa.Double(), nullable=False),
+        sa.Column("south", sa.Double(), nullable=False),
+        sa.Column("east", sa.Double(), nullable=False),
+        sa.Column("north", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("zone_id", "hazard", name=op.f("pk_registry_risk_zone")),
+    )
+    op.create_table(
+        "registry_roll",
+        sa.Column("roll_id", sa.String(length=32), nullable=False),
+        sa.Column("place_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "person_id", sa.String(length=32), nullable=False, comment="empty: `heads` people whose names nobody took"
+        ),
+        sa.Column("heads", sa.Integer(), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False, comment="wall"),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.PrimaryKeyConstraint("roll_id", name=op.f("pk_registry_roll")),
+    )
+    with op.batch_alter_table("registry_roll", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_roll_person_id"), ["person_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_roll_place_id"), ["place_id"], unique=False)
+
+    op.create_table(
+        "registry_source",
+        sa.Column("source_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column(
+            "imports", sa.Integer(), nullable=False, comment="how many times it came; the number of the newest list"
+        ),
+        sa.Column("rows", sa.Integer(), nullable=False, comment="people and facilities in the newest list"),
+        sa.Column("last_import", sa.String(length=10), nullable=False),
+        sa.Column("expires_on", sa.String(length=10), nullable=False, comment="after it the list is old"),
+        sa.PrimaryKeyConstraint("source_id", name=op.f("pk_registry_source")),
+        sa.UniqueConstraint("name", name=op.f("uq_registry_source_name")),
+    )
+    op.create_table(
+        "registry_stay",
+        sa.Column("stay_id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("since", sa.String(length=10), nullable=False, comment="first local day of an away; empty for any"),
+        sa.Column("until", sa.String(length=10), nullable=False, comment="last local day of an away; empty for any"),
+        sa.Column("hours", sa.String(length=11), nullable=False, comment="of a usual place, local; empty for always"),
+        sa.Column("lat", sa.Double(), nullable=True, comment="null: away, nobody knows where"),
+        sa.Column("lon", sa.Double(), nullable=True),
+        sa.Column("cell", sa.Integer(), nullable=True),
+        sa.Column("zone_id", sa.String(length=32), nullable=False),
+        sa.Column("grid_id", sa.String(length=32), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False, comment="the address, a dossier part; empty for none"),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.CheckConstraint("kind IN ('away', 'usual', 'second')", name=op.f("ck_registry_stay_kind")),
+        sa.PrimaryKeyConstraint("stay_id", name=op.f("pk_registry_stay")),
+    )
+    with op.batch_alter_table("registry_stay", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_stay_cell"), ["cell"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_stay_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
         "registry_supporter",
         sa.Column("supporter_id", sa.String(length=32), nullable=False),
         sa.Column("person_id", sa.String(length=32), nullable=False),
         sa.Column("position", sa.SmallInteger(), nullable=False),
-        sa.Column("outside_zone", sa.Boolean(), nullable=False),
-        sa.Column("accepted", sa.Boolean(), nullable=False),
+        sa.Column("relation", sa.String(length=20), nullable=False),
+        sa.Column("can", sa.JSON(), nullable=False, comment="relay, wake, interpret, carry, drive, key"),
+        sa.Column("distance_min", sa.SmallInteger(), nullable=True, comment="minutes to her door"),
+        sa.Column("outside_zone", sa.Boolean(), nullable=False, comment="by word; a location wins over it"),
+        sa.Column("accepted_on", sa.String(length=10), nullable=False, comment="empty: not asked, or has not said yes"),
         sa.Column("language", sa.String(length=35), nullable=False),
         sa.Column("lat", sa.Double(), nullable=True),
         sa.Column("lon", sa.Double(), nullable=True),
         sa.Column("name", sa.LargeBinary(), nullable=False, comment="sealed"),
         sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("mask", sa.String(length=8), nullable=False, comment="first letter of the name"),
+        sa.Column("source_id", sa.String(length=32), nullable=False, comment="the list that named her; empty: no list"),
         sa.PrimaryKeyConstraint("supporter_id", name=op.f("pk_registry_supporter")),
     )
     with op.batch_alter_table("registry_supporter", schema=None) as batch_op:
@@ -449,14 +678,22 @@ def upgrade() -> None:
         "registry_worker",
         sa.Column("worker_id", sa.String(length=32), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("grids", sa.JSON(), nullable=False),
         sa.Column("skills", sa.JSON(), nullable=False),
         sa.Column("doors_per_hour", sa.SmallInteger(), nullable=False),
         sa.Column("language", sa.String(length=35), nullable=False),
         sa.Column("shift", sa.String(length=11), nullable=False),
+        sa.Column(
+            "backup_id",
+            sa.String(length=32),
+            nullable=False,
+            comment="B of this A: takes her grids when she is off; empty for none",
+        ),
+        sa.Column("vetted_on", sa.String(length=10), nullable=False),
         sa.Column("name", sa.LargeBinary(), nullable=False, comment="sealed"),
         sa.Column("key_id", sa.String(length=32), nullable=False),
-        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False, comment="keyed hash of what was given"),
         sa.CheckConstraint("status IN ('active', 'off')", name=op.f("ck_registry_worker_status")),
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_registry_worker")),
     )
@@ -641,20 +878,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("grant_id", name=op.f("pk_auth_grant")),
     )
     op.create_table(
-        "registry_facility",
-        sa.Column("facility_id", sa.String(length=32), nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False),
-        sa.Column("name", sa.String(length=300), nullable=False),
-        sa.Column("headcount_day", sa.Integer(), nullable=False),
-        sa.Column("headcount_night", sa.Integer(), nullable=False),
-        sa.Column("non_walking", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["facility_id"],
-            ["registry_person.person_id"],
-        ),
-        sa.PrimaryKeyConstraint("facility_id", name=op.f("pk_registry_facility")),
-    )
-    op.create_table(
         "api_key",
         sa.Column("key_id", sa.String(length=32), nullable=False),
         sa.Column("grant_id", sa.String(length=32), nullable=False),
@@ -675,7 +898,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
     op.drop_table("api_key")
-    op.drop_table("registry_facility")
     op.drop_table("auth_grant")
     op.drop_table("warning_text")
     op.drop_table("warning_state")
@@ -706,22 +928,62 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_supporter_person_id"))
 
     op.drop_table("registry_supporter")
+    with op.batch_alter_table("registry_stay", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_stay_person_id"))
+        batch_op.drop_index(batch_op.f("ix_registry_stay_cell"))
+
+    op.drop_table("registry_stay")
+    op.drop_table("registry_source")
+    with op.batch_alter_table("registry_roll", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_roll_place_id"))
+        batch_op.drop_index(batch_op.f("ix_registry_roll_person_id"))
+
+    op.drop_table("registry_roll")
+    op.drop_table("registry_risk_zone")
     op.drop_table("registry_profile")
+    with op.batch_alter_table("registry_place", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_place_cell"))
+
+    op.drop_table("registry_place")
     with op.batch_alter_table("registry_person", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_person_household_id"))
         batch_op.drop_index(batch_op.f("ix_registry_person_cell_household_id_person_id"))
 
     op.drop_table("registry_person")
+    op.drop_table("registry_occupancy")
+    with op.batch_alter_table("registry_listing", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_listing_person_id"))
+
+    op.drop_table("registry_listing")
     with op.batch_alter_table("registry_job", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_job_state"))
 
     op.drop_table("registry_job")
+    op.drop_table("registry_geocode")
+    with op.batch_alter_table("registry_facts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_facts_valid_until"))
+        batch_op.drop_index(batch_op.f("ix_registry_facts_review_due"))
+
+    op.drop_table("registry_facts")
+    op.drop_table("registry_facility")
     with op.batch_alter_table("registry_contact", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_contact_owner_id"))
         batch_op.drop_index(batch_op.f("ix_registry_contact_address_key"))
 
     op.drop_table("registry_contact")
+    with op.batch_alter_table("registry_consent", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_consent_person_id"))
+
+    op.drop_table("registry_consent")
+    with op.batch_alter_table("registry_conflict", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_conflict_state"))
+        batch_op.drop_index(batch_op.f("ix_registry_conflict_person_id"))
+
+    op.drop_table("registry_conflict")
     op.drop_table("registry_cell_count")
+    with op.batch_alter_table("registry_area", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_area_value_name_parent"))
+
     op.drop_table("registry_area")
     op.drop_table("page_key")
     with op.batch_alter_table("outbox", schema=None) as batch_op:

@@ -1,0 +1,173 @@
+"""Reads records out of the register and writes them back whole: people, facts, roads, helpers, counts, conflicts.
+
+Every writer holds REGISTER, so that what was read within the transaction is still so when it is written, and counts
+by cell are added by one at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from services.registry import store
+from services.registry.facts import Facts
+from services.registry.given import WARNED
+from services.registry.records import Columns, Record
+from services.registry.store import Row
+from services.shared.db import Connection, chunks, hold, insert_all, insert_new
+from services.shared.dossier import unpack
+from services.shared.errors import NotFound
+from services.shared.outbox import id_of
+from services.shared.sealing import page_key
+
+REGISTER = "registry.people"
+_facts: msgspec.msgpack.Decoder[Facts] = msgspec.msgpack.Decoder(Facts)
+
+
+async def alone(tx: Connection) -> None:
+    """No other writer of people until the end of the transaction."""
+    await hold(tx, REGISTER)
+
+
+async def load(db: Connection, ids: Sequence[str]) -> dict[str, Record]:
+    """person_id > record of those in the register."""
+    found: dict[str, Record] = {}
+    for some in chunks(sorted(set(ids)), 1000):
+        for row in await db.execute(
+            sa.select(store.person, store.facts.c.body)
+            .join(store.facts, store.facts.c.person_id == store.person.c.person_id)
+            .where(store.person.c.person_id.in_(some))
+        ):
+            found[row.person_id] = _record(row)
+    mine = list(found)
+    for owner, contacts in (await store.contacts_of(db, mine)).items():
+        found[owner].contacts = {c.contact_id: _columns(c) for c in contacts}
+    helpers: dict[str, Record] = {}
+    for row in await _of(db, store.supporter, mine):
+        record = found[row.person_id]
+        record.supporters[row.supporter_id] = _columns(row)
+        record.helper_contacts[row.supporter_id] = {}
+        helpers[row.supporter_id] = record
+    for owner, contacts in (await store.contacts_of(db, list(helpers))).items():
+        helpers[owner].helper_contacts[owner] = {c.contact_id: _columns(c) for c in contacts}
+    for row in await _of(db, store.stay, mine):
+        found[row.person_id].stays[row.stay_id] = _columns(row)
+    for row in await _of(db, store.conflict, mine):
+        found[row.person_id].differing[row.conflict_id] = _columns(row)
+    return found
+
+
+async def load_one(db: Connection, person_id: str) -> Record:
+    """One record; NotFound where there is none."""
+    found = (await load(db, [person_id])).get(person_id)
+    if found is None:
+        raise NotFound(
+            f"nobody with the id {person_id[:32]} is in the register", field="person_id", rule="known", given=person_id
+        )
+    return found
+
+
+async def _of(db: Connection, table: sa.Table, people: Sequence[str]) -> list[Row]:
+    rows: list[Row] = []
+    for some in chunks(people, 1000):
+        rows += await db.execute(sa.select(table).where(table.c.person_id.in_(some)))
+    return rows
+
+
+def _columns(row: Row) -> Columns:
+    return dict(row._mapping)
+
+
+def _record(row: Row) -> Record:
+    return Record(
+        person_id=row.person_id,
+        house=row.kind == "facility",
+        facts=_facts.decode(row.body),
+        household_id=row.household_id,
+        facility_id=row.facility_id,
+        zone_id=row.zone_id,
+        grid_id=row.grid_id,
+        walk_seq=row.walk_seq,
+        parts={p.name: p for p in unpack(row.dossier)},
+        before=(row.cell, row.profile_key, row.status),
+    )
+
+
+async def keep(tx: Connection, records: Sequence[Record], keys: Iterable[Columns]) -> None:
+    """Writes derived records with the page keys they were sealed under; the caller is alone and audits."""
+    new = [r for r in records if r.before is None]
+    old = [r for r in records if r.before is not None]
+    key_rows = list(keys)
+    if key_rows:
+        await tx.execute(sa.insert(page_key), key_rows)
+    await store.keep_profiles(tx, {r.profile.key: r.profile for r in records}.values())
+    await _forget(tx, old)
+    for table, rows in _rows(new).items():
+        await insert_all(tx, table, rows)
+    for table, rows in _rows(old).items():
+        await store.put(tx, table, rows)
+    consents = [row for r in records for row in r.consents]
+    await insert_new(tx, store.consent, consents)
+    await store.put(tx, store.conflict, [row for r in records for row in r.conflicts.values()])
+    await store.count_changes(tx, _deltas(records))
+
+
+def _rows(records: Sequence[Record]) -> dict[sa.Table, list[Columns]]:
+    rows: dict[sa.Table, list[Columns]] = {
+        store.person: [r.person_row() for r in records],
+        store.facts: [r.facts_row() for r in records],
+        store.facility: [r.facility_row() for r in records if r.house],
+        store.contact: [row for r in records for row in r.contacts.values()],
+        store.supporter: [row for r in records for row in r.supporters.values()],
+        store.stay: [row for r in records for row in r.stays.values()],
+    }
+    rows[store.contact] += [row for r in records for c in r.helper_contacts.values() for row in c.values()]
+    return rows
+
+
+async def _forget(tx: Connection, records: Sequence[Record]) -> None:
+    """Deletes what old records hold no more."""
+    ids = [r.person_id for r in records]
+    for some in chunks(ids, 1000):
+        theirs = sa.select(store.supporter.c.supporter_id).where(store.supporter.c.person_id.in_(some))
+        await tx.execute(sa.delete(store.contact).where(store.contact.c.owner_id.in_(theirs)))
+        await tx.execute(sa.delete(store.contact).where(store.contact.c.owner_id.in_(some)))
+        for table in (store.supporter, store.stay):
+            await tx.execute(sa.delete(table).where(table.c.person_id.in_(some)))
+    agreed = sorted(conflict_id for r in records for conflict_id in r.agreed)
+    for part in chunks(agreed, 1000):
+        await tx.execute(sa.delete(store.conflict).where(store.conflict.c.conflict_id.in_(part)))
+
+
+def _deltas(records: Sequence[Record]) -> Counter[tuple[int, str]]:
+    deltas: Counter[tuple[int, str]] = Counter()
+    for r in records:
+        if r.before is not None and r.before[2] in WARNED:
+            deltas[r.before[0], r.before[1]] -= 1
+        if r.warned:
+            deltas[r.cell, r.profile.key] += 1
+    return deltas
+
+
+async def whole_households(tx: Connection, records: Sequence[Record]) -> list[Record]:
+    """A household lies in one cell, so that no page splits it: whoever is elsewhere becomes one of her own.
+
+    Returns those who were given another household.
+    """
+    cells = await store.household_cells(tx, sorted({r.household_id for r in records}), {r.person_id for r in records})
+    moved = []
+    for r in records:
+        home = cells.setdefault(r.household_id, r.cell)
+        if home != r.cell:
+            r.household_id = id_of("household", r.household_id, r.cell)
+            moved.append(r)
+    return moved
+
+
+def as_json(value: Any) -> Any:
+    """A stored answer as JSON shows it."""
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,562 @@
+"""One person or facility of the register in memory: what sources say goes in, what the policy may know comes out.
+
+Nothing here can open a sealed value. A text or number that is given again is known by its keyed hash and not sealed
+again, so contacts keep their ids and their ciphertext.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from services.registry.areas import cell_of
+from services.registry.facilities import FacilityIn, facility_profile
+from services.registry.facts import (
+    FACILITY,
+    PLACE,
+    SEALED,
+    STATUS,
+    Conflict,
+    Facts,
+    Merged,
+    Provenance,
+    earliest,
+    merge,
+    said_by,
+    weigh,
+)
+from services.registry.given import KEPT, WARNED, WG, ConsentIn, ContactIn, PersonIn, StayIn, SupporterIn, Wg
+from services.registry.needs import in_order, profile
+from services.shared.clock import wall
+from services.shared.dossier import Card, Part, owner_of, pack
+from services.shared.messages import Profile
+from services.shared.outbox import id_of
+from services.shared.sealing import Sealer, address_key
+
+Columns = dict[str, Any]
+REFUSED = ("said_no", "not_hers")
+STRENGTH = {"record": 0, "officer": 1, "proxy": 2, "self": 3}
+GIVEN_BY = {"self": "self", "proxy": "proxy", "officer_visit": "officer"}  # every list: record
+TEXTS = {  # sealed part > field of what was given
+    "call_name": "call_name", "address": "address", "wake": "wake_note", "talk": "talk_note", "moves": "moves_note",
+    "note": "note",
+}  # fmt: skip
+HOUSE_TEXTS = {"call_name": "name", "address": "address", "note": "note"}
+_person: Any = PersonIn.model_construct  # what is stored was checked when it came
+_house: Any = FacilityIn.model_construct
+NOBODY = Profile(key="", kind="", groups=(), flags=(), language="", roads=())
+
+
+class Hand:
+    """What writes: seals under one page key, made when it is first needed; names addresses; knows the day."""
+
+    def __init__(self, public: bytes, index: bytes, today: str, year: int, local: tuple[str, ...]) -> None:
+        self.index = index
+        self.today = today
+        self.year = year
+        self.local = local
+        self._public = public
+        self._sealer: Sealer | None = None
+
+    @property
+    def sealer(self) -> Sealer:
+        """Of this page; dear to make, so it is made once."""
+        if self._sealer is None:
+            self._sealer = Sealer(self._public)
+        return self._sealer
+
+    @property
+    def key_row(self) -> Columns | None:
+        """The `page_key` row, if anything was sealed."""
+        return None if self._sealer is None else dict(self._sealer.row())
+
+    def part(self, owner: str, name: str, value: bytes) -> Part:
+        """One part of a dossier."""
+        sealer = self.sealer
+        return Part(name, bytes.fromhex(sealer.key_id), sealer.seal(value, owner_of(owner, name)))
+
+    def mark(self, owner: str, text: str) -> str:
+        """Keyed, and bound to its owner: two people of one name have different marks."""
+        return hmac.new(self.index, f"{owner}\0{text}".encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def mask_of(text: str) -> str:
+    """The first letter, for lists in which nobody may read more."""
+    return text[:1] + "…" if text else ""
+
+
+@dataclass
+class Record:
+    """A person or facility with everything that hangs on it; rows are as the tables have them."""
+
+    person_id: str
+    house: bool = False
+    facts: Facts = field(default_factory=Facts)
+    household_id: str = ""
+    facility_id: str | None = None
+    zone_id: str = ""
+    grid_id: str = ""
+    walk_seq: int = 0
+    parts: dict[str, Part] = field(default_factory=dict)
+    contacts: dict[str, Columns] = field(default_factory=dict)
+    supporters: dict[str, Columns] = field(default_factory=dict)
+    helper_contacts: dict[str, dict[str, Columns]] = field(default_factory=dict)
+    stays: dict[str, Columns] = field(default_factory=dict)
+    consents: list[Columns] = field(default_factory=list)
+    differing: dict[str, Columns] = field(default_factory=dict)  # conflicts as they are stored
+    conflicts: dict[str, Columns] = field(default_factory=dict)  # new or changed ones
+    agreed: set[str] = field(default_factory=set)  # conflicts that are none any more
+    profile: Profile = NOBODY
+    before: tuple[int, str, str] | None = None  # cell, profile key, status as they are stored
+
+    # what it is now
+
+    @property
+    def status(self) -> str:
+        return str(self.facts.answers.get(STATUS, "active"))
+
+    @property
+    def place(self) -> tuple[float, float]:
+        """lat, lon."""
+        lat, lon = self.facts.answers[PLACE]
+        return lat, lon
+
+    @property
+    def cell(self) -> int:
+        return cell_of(*self.place)
+
+    @property
+    def warned(self) -> bool:
+        return self.status in WARNED
+
+    def person(self) -> PersonIn:
+        """As if given today, without names and numbers: what needs, groups and profile are derived from."""
+        made: PersonIn
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in self.facts.answers.items() if k not in WG}
+        lat, lon = values.pop(PLACE)
+        values["wg"] = Wg.model_construct(**{k: self.facts.answers[k] for k in WG if k in self.facts.answers})
+        made = _person(
+            **values,
+            person_id=self.person_id,
+            household_id=self.household_id,
+            facility_id=self.facility_id or "",
+            lat=lat,
+            lon=lon,
+            contacts=tuple(_as_given(row) for row in by_position(self.contacts)),
+            supporters=tuple(self._helper(row) for row in by_position(self.supporters)),
+        )
+        return made
+
+    def _helper(self, row: Columns) -> SupporterIn:
+        contacts = by_position(self.helper_contacts.get(row["supporter_id"], {}))
+        return SupporterIn.model_construct(
+            relation=row["relation"],
+            contacts=tuple(_as_given(c) for c in contacts),
+            outside_zone=row["outside_zone"],
+            accepted=bool(row["accepted_on"]),
+        )
+
+    def facility(self) -> FacilityIn:
+        """The same of a facility."""
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in self.facts.answers.items()}
+        lat, lon = values.pop(PLACE)
+        contacts = tuple(_as_given(row) for row in by_position(self.contacts))
+        made: FacilityIn = _house(**values, facility_id=self.person_id, lat=lat, lon=lon, contacts=contacts)
+        return made
+
+    # what sources say
+
+    def take(self, given: PersonIn | FacilityIn, who: Provenance, hand: Hand) -> None:
+        """One source's whole statement; a field that was not filled in says nothing."""
+        said = said_by(given) if isinstance(given, PersonIn) else _said_of_house(given)
+        merged = self.answers(
+            said | {STATUS: given.status, PLACE: [given.lat, given.lon]}, who, hand, implied=_implied(given)
+        )
+        self._put_in_place(given, merged, who)
+        if self.status not in KEPT:
+            return
+        texts = TEXTS if isinstance(given, PersonIn) else HOUSE_TEXTS
+        self.texts({name: text for name, f in texts.items() if (text := getattr(given, f))}, who, hand)
+        if given.contacts:
+            self.take_roads(given.contacts, who, hand)
+        if isinstance(given, PersonIn):
+            if given.supporters:
+                self.take_supporters(given.supporters, who, hand)
+            self.take_stays(given.stays, hand)
+            self.take_consents(given.consents, hand)
+
+    def _put_in_place(self, given: PersonIn | FacilityIn, merged: Merged, who: Provenance) -> None:
+        """Household, zone, grid and walk follow whoever says where she lives."""
+        if PLACE not in merged.changed and self.facts.source(PLACE) != who and self.household_id:
+            return
+        if isinstance(given, FacilityIn):
+            self.household_id = given.facility_id
+        else:
+            moved = PLACE in merged.changed and self.before is not None
+            if given.household_id or given.facility_id or not self.household_id or moved:
+                self.household_id = given.home_id
+            if given.facility_id or self.before is None:
+                self.facility_id = given.facility_id or None
+        self.zone_id = given.zone_id or self.zone_id
+        self.grid_id = given.grid_id or self.grid_id
+        self.walk_seq = given.walk_seq or self.walk_seq
+
+    def answers(
+        self, said: dict[str, Any], who: Provenance, hand: Hand, implied: frozenset[str] = frozenset()
+    ) -> Merged:
+        """Single answers, also `status` and `place`; `implied` ones fill a gap and contradict nobody."""
+        said = {k: v for k, v in said.items() if k not in implied or k not in self.facts.answers}
+        merged = merge(self.facts, said, who)
+        self._differ(merged.conflicts)
+        self.agreed |= {self._conflict_id(name, who) for name in merged.agreed} & set(self.differing)
+        return merged
+
+    def _conflict_id(self, name: str, who: Provenance) -> str:
+        return id_of("conflict", self.person_id, name, who.source_id or who.by)
+
+    def texts(self, said: dict[str, str], who: Provenance, hand: Hand) -> set[str]:
+        """Texts that are sealed; returns those that are new."""
+        changed = set()
+        for name, text in said.items():
+            mark, field_ = hand.mark(self.person_id, text), SEALED + name
+            old = self.facts.marks.get(name)
+            if old is not None:
+                if old[0] == mark:
+                    continue
+                wins, conflict = weigh(name, old[1], mask_of(text), self.facts.source(field_), who)
+                if conflict is not None:
+                    self._differ([conflict])
+                if not wins:
+                    continue
+            self.facts.marks[name] = (mark, mask_of(text))
+            self.facts.credit(field_, who)
+            self.parts[name] = hand.part(self.person_id, name, text.encode())
+            changed.add(name)
+        return changed
+
+    def _differ(self, conflicts: Iterable[Conflict]) -> None:
+        for c in conflicts:
+            conflict_id = self._conflict_id(c.field, c.source)
+            old = self.differing.get(conflict_id)
+            settled = c.settled_by
+            if old is not None and old["kept"] == c.kept and old["other"] == c.other:
+                settled = old["settled_by"]  # somebody looked at just this
+            self.conflicts[conflict_id] = {
+                "conflict_id": conflict_id,
+                "person_id": self.person_id,
+                "field": c.field,
+                "kept": c.kept,
+                "other": c.other,
+                "source": c.source.source,
+                "by": c.source.by,
+                "recorded_on": c.source.on,
+                "state": "settled" if settled else "open",
+                "settled_by": settled,
+            }
+            self.agreed.discard(conflict_id)
+
+    def take_roads(self, given: Sequence[ContactIn], who: Provenance, hand: Hand) -> None:
+        """Numbers and addresses of one source; what the same list gave before for the same use goes."""
+        found = take_contacts(self.contacts, self.person_id, given, who, hand)
+        if who.source_id:
+            kinds = {c.kind for c in given}
+            for contact_id, row in list(self.contacts.items()):
+                if contact_id not in found and row["source_id"] == who.source_id and row["kind"] in kinds:
+                    del self.contacts[contact_id]
+
+    def take_supporters(self, given: Sequence[SupporterIn], who: Provenance, hand: Hand) -> list[str]:
+        """Helpers of one source; those whom the same list no longer names go. Returns their ids."""
+        found = []
+        for one in given:
+            first = one.contacts[0].address if one.contacts else one.name
+            supporter_id = id_of("supporter", self.person_id, address_key(hand.index, "email", first))
+            found.append(supporter_id)
+            old = self.supporters.get(supporter_id, {})
+            accepted = one.accepted_on or (hand.today if one.accepted else "")
+            sealed = {"name": old.get("name"), "key_id": old.get("key_id"), "mask": old.get("mask")}
+            if not old or sealed["mask"] != mask_of(one.name):
+                name = hand.sealer.seal(one.name.encode(), supporter_id)
+                sealed = {"name": name, "key_id": hand.sealer.key_id, "mask": mask_of(one.name)}
+            self.supporters[supporter_id] = {
+                "supporter_id": supporter_id,
+                "person_id": self.person_id,
+                "position": old.get("position", len(self.supporters)),
+                "relation": one.relation,
+                "can": list(one.can),
+                "distance_min": one.distance_min,
+                "outside_zone": one.outside_zone,
+                "accepted_on": old.get("accepted_on") or accepted,
+                "language": one.language,
+                "lat": one.lat,
+                "lon": one.lon,
+                **sealed,
+                "source_id": who.source_id,
+            }
+            theirs = self.helper_contacts.setdefault(supporter_id, {})
+            kept = take_contacts(theirs, supporter_id, sorted(one.contacts, key=lambda c: c.order), who, hand)
+            self.helper_contacts[supporter_id] = {k: v for k, v in theirs.items() if k in kept}
+        if who.source_id:
+            for supporter_id, row in list(self.supporters.items()):
+                if row["source_id"] == who.source_id and supporter_id not in found:
+                    self.drop_supporter(supporter_id)
+        return found
+
+    def drop_supporter(self, supporter_id: str) -> None:
+        """A helper and her numbers go."""
+        self.supporters.pop(supporter_id, None)
+        self.helper_contacts.pop(supporter_id, None)
+
+    def take_stays(self, given: Sequence[StayIn], hand: Hand) -> None:
+        """Where else she may be; stays of the kinds that are given replace those there were."""
+        kinds = {one.kind for one in given}
+        self.stays = {k: row for k, row in self.stays.items() if row["kind"] not in kinds}
+        for one in given:
+            stay_id = id_of("stay", self.person_id, one.kind, one.since, one.hours, one.lat, one.lon)
+            part = hand.part(self.person_id, "stay", one.address.encode()) if one.address else None
+            self.stays[stay_id] = {
+                "stay_id": stay_id,
+                "person_id": self.person_id,
+                "kind": one.kind,
+                "since": one.since,
+                "until": one.until,
+                "hours": one.hours,
+                "lat": one.lat,
+                "lon": one.lon,
+                "cell": None if one.lat is None or one.lon is None else cell_of(one.lat, one.lon),
+                "zone_id": one.zone_id,
+                "grid_id": one.grid_id,
+                "sealed": part.sealed if part else b"",
+                "key_id": part.key_id.hex() if part else "",
+            }
+
+    def take_consents(self, given: Sequence[ConsentIn], hand: Hand) -> None:
+        """Decisions, kept beside those there were: the newest of a purpose counts."""
+        for one in given:
+            on = one.on or hand.today
+            self.consents.append(
+                {
+                    "consent_id": id_of("consent", self.person_id, *one.model_dump().values(), on),
+                    "person_id": self.person_id,
+                    "purpose": one.purpose,
+                    "basis": one.basis,
+                    "decision": one.decision,
+                    "on": on,
+                    "at": wall(),
+                    "by": one.by,
+                    "method": one.method,
+                    "notice_version": one.notice_version,
+                }
+            )
+
+    # what follows
+
+    def derive(self, hand: Hand) -> None:
+        """Groups, flags and profile, the order of use, and the card; of somebody who left nothing else is kept."""
+        if self.status not in KEPT:
+            self._forget()
+        if self.house:
+            house = self.facility()
+            self.profile, card = facility_profile(house, hand.local), _card_of_house(house)
+        else:
+            self._usable()
+            person = self.person()
+            self.profile, card = profile(person, hand.year, hand.local), card_of(person)
+            self._in_her_order(person)
+        for row in self.supporters.values():
+            row["language"] = row["language"] or self.profile.language
+        if self.status in KEPT:
+            self._seal_card(card, hand)
+        self.facts.tidy()
+
+    def _seal_card(self, card: Card, hand: Hand) -> None:
+        body = msgspec.msgpack.encode(card)
+        mark = hand.mark(self.person_id, body.hex())
+        if self.facts.marks.get("card", ("", ""))[0] != mark:
+            self.facts.marks["card"] = (mark, "")
+            self.parts["card"] = hand.part(self.person_id, "card", body)
+
+    def _forget(self) -> None:
+        self.contacts, self.supporters, self.helper_contacts, self.stays, self.parts = {}, {}, {}, {}, {}
+        self.facts.marks = {}
+        kept = FACILITY if self.house else ()
+        self.facts.answers = {k: v for k, v in self.facts.answers.items() if k in (STATUS, PLACE, *kept)}
+
+    def _usable(self) -> None:
+        """Why each contact may not be used, by what she and her helpers said."""
+        hidden = bool(self.facts.answers.get("protected_address")) and any(c["safe"] for c in self.contacts.values())
+        for row in self.contacts.values():
+            row["why_not"] = _why_not(row) or ("not_safe" if hidden and not row["safe"] else "")
+        for supporter_id, theirs in self.helper_contacts.items():
+            accepted = bool(self.supporters[supporter_id]["accepted_on"])  # whoever accepted did so on them
+            for row in theirs.values():
+                why = _why_not(row)
+                row["why_not"] = "" if accepted and why == "not_verified" else why
+
+    def _in_her_order(self, person: PersonIn) -> None:
+        keyed = dict(zip(map(id, person.contacts), by_position(self.contacts), strict=True))
+        for position, contact in enumerate(in_order(person)):
+            keyed[id(contact)]["position"] = position
+
+    # rows
+
+    def person_row(self) -> Columns:
+        """The row of registry_person."""
+        lat, lon = self.place
+        return {
+            "person_id": self.person_id,
+            "kind": self.profile.kind,
+            "status": self.status,
+            "household_id": self.household_id,
+            "facility_id": self.facility_id,
+            "lat": lat,
+            "lon": lon,
+            "cell": self.cell,
+            "profile_key": self.profile.key,
+            "zone_id": self.zone_id,
+            "grid_id": self.grid_id,
+            "walk_seq": self.walk_seq,
+            "dossier": pack(self.parts.values()),
+            "key_id": self.parts["card"].key_id.hex() if "card" in self.parts else "",
+            "changed_at": wall(),
+        }
+
+    def facts_row(self) -> Columns:
+        """The row of registry_facts."""
+        due, until = earliest(self.facts)
+        body = msgspec.msgpack.encode(self.facts)
+        return {"person_id": self.person_id, "body": body, "review_due": due, "valid_until": until}
+
+    def facility_row(self) -> Columns:
+        """The row of registry_facility."""
+        said = self.facts.answers
+        return {
+            "facility_id": self.person_id,
+            "kind": said["kind"],
+            "name": said["name"],
+            "headcount_day": said.get("headcount_day", 0),
+            "headcount_night": said.get("headcount_night", 0),
+            "non_walking": said.get("non_walking", 0),
+            "evac_min_day": said.get("evac_min_day"),
+            "evac_min_night": said.get("evac_min_night"),
+            "plan_on": said.get("plan_on", ""),
+        }
+
+
+def by_position(rows: dict[str, Columns]) -> list[Columns]:
+    """In the order of use."""
+    return sorted(rows.values(), key=lambda row: row["position"])
+
+
+def _as_given(row: Columns) -> ContactIn:
+    return ContactIn.model_construct(
+        kind=row["kind"],
+        address="",
+        order=row["position"],
+        verified=bool(row["verified_on"]),
+        given_by=row["given_by"],
+        said_no=row["why_not"] in REFUSED,
+        household=row["household"],
+        safe=row["safe"],
+    )
+
+
+def _why_not(row: Columns) -> str:
+    if row["why_not"] in REFUSED:
+        return str(row["why_not"])
+    return "" if row["verified_on"] or row["given_by"] == "self" else "not_verified"
+
+
+def take_contacts(
+    rows: dict[str, Columns], owner_id: str, given: Sequence[ContactIn], who: Provenance, hand: Hand
+) -> set[str]:
+    """Adds or changes rows by what one source gives; returns the ids it named."""
+    found = set()
+    own = who.rank == 3
+    behind = 0 if own else max((row["position"] for row in rows.values()), default=-1) + 1
+    for contact in sorted(given, key=lambda c: c.order):
+        key = address_key(hand.index, contact.kind, contact.address)
+        contact_id = id_of("contact", owner_id, contact.kind, key)
+        if contact_id in found:
+            continue
+        found.add(contact_id)
+        old = rows.get(contact_id)
+        verified = contact.verified_on or (hand.today if contact.verified else "")
+        if old is None:
+            rows[contact_id] = {
+                "contact_id": contact_id,
+                "owner_id": owner_id,
+                "position": behind + len(found) - 1,
+                "kind": contact.kind,
+                "sealed": hand.sealer.seal(contact.address.encode(), contact_id),
+                "key_id": hand.sealer.key_id,
+                "mask": "…" + contact.address[-3:],
+                "address_key": key,
+                "why_not": contact.why_not,
+                "given_by": contact.given_by,
+                "given_on": who.on,
+                "verified_on": verified,
+                "hours": contact.hours,
+                "household": contact.household,
+                "safe": contact.safe,
+                "source_id": who.source_id,
+            }
+            continue
+        same = own or old["source_id"] == who.source_id
+        changed = dict(old)
+        changed["given_on"] = max(old["given_on"], who.on)
+        changed["verified_on"] = max(old["verified_on"], verified)
+        changed["given_by"] = max(old["given_by"], contact.given_by, key=lambda g: STRENGTH[g])
+        changed["source_id"] = who.source_id if old["source_id"] == who.source_id else ""
+        # what she said on a page holds until she says otherwise there; a list takes back what the same list said
+        lifts = old["source_id"] == who.source_id if who.source_id else own
+        if contact.said_no or (lifts and old["why_not"] in REFUSED):
+            changed["why_not"] = contact.why_not
+        if same:
+            changed |= {"hours": contact.hours, "household": contact.household, "safe": contact.safe}
+        if own:
+            changed["position"] = len(found) - 1
+        rows[contact_id] = changed
+    return found
+
+
+def _implied(given: PersonIn | FacilityIn) -> frozenset[str]:
+    return frozenset() if "status" in given.model_fields_set else frozenset((STATUS,))
+
+
+def _said_of_house(given: FacilityIn) -> dict[str, Any]:
+    said = {name: getattr(given, name) for name in FACILITY if name in given.model_fields_set}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+
+
+def card_of(given: PersonIn) -> Card:
+    """What an officer at the door must know to wake, talk to and move a person; never why."""
+    talk = [f"sign {given.sign_lang}"] if given.sign_lang else []
+    talk += [mode.replace("_", " ") for mode in given.modes]
+    talk += [f"language {given.languages[0]}"] if given.languages else []
+    moves = [given.moves.replace("_", " ")] if given.moves != "walks" else []
+    moves += [f"carry {given.carriers_needed}"] if given.carriers_needed else []
+    moves += [f"{given.assist_min} min"] if given.assist_min else []
+    power = given.power_device != "none"
+    wake = [given.night_alert.replace("_", " ")] if given.night_alert != "none" else []
+    wake += ["cannot open the door"] if given.cannot_open_door else []
+    return Card(
+        people=given.people_at_home,
+        wake="; ".join(wake),
+        talk=", ".join(talk),
+        moves=", ".join(moves) or "walks",
+        note=f"power: {'?' if given.backup_min is None else given.backup_min} min of battery" if power else "",
+        floor=given.floor,
+    )
+
+
+def _card_of_house(house: FacilityIn) -> Card:
+    counted = f"day {house.headcount_day}, night {house.headcount_night}, not walking {house.non_walking}"
+    minutes = [f"{m} min {when}" for m, when in ((house.evac_min_day, "day"), (house.evac_min_night, "night")) if m]
+    out = f"out in {', '.join(minutes)}" if minutes else ""
+    people = max(house.headcount_day, house.headcount_night, 1)
+    return Card(people=people, note="; ".join(text for text in (counted, out) if text))
