@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -54,6 +54,9 @@ class FacilityIn(Given):
     evac_min_day: int | None = Field(None, ge=0, le=1440, description="minutes, from its own plan")
     evac_min_night: int | None = Field(None, ge=0, le=1440)
     plan_on: Day = Field("", description="date of its evacuation plan")
+    occupancy: tuple[Day, Annotated[int, Field(ge=0, le=100_000)], Annotated[int, Field(ge=0, le=100_000)]] | None = (
+        Field(None, description="day, people in it that night, of them not walking, as its desk reported")
+    )
     contacts: tuple[ContactIn, ...] = Field((), description="duty_phone_1, duty_phone_2, sms")
     languages: tuple[str, ...] = ()
     lat: Lat
@@ -80,6 +83,22 @@ class WorkerIn(Given):
     backup_id: Id32 | Literal[""] = Field("", description="who takes over her grids when she is off")
     vetted_on: Day = ""
     status: Literal["active", "off"] = "active"
+
+
+class PlaceIn(Given):
+    """Where to go: what it offers, and the safe way there. Open only once somebody has confirmed it."""
+
+    place_id: Id32
+    name: str = Field(min_length=1, max_length=300)
+    address: Text = ""
+    lat: Lat
+    lon: Lon
+    step_free: bool = False
+    power: bool = Field(False, description="for oxygen, in a power cut too")
+    interpreter: tuple[str, ...] = Field((), description="languages spoken and signed there")
+    animals: bool = False
+    capacity: int = Field(0, ge=0, le=1_000_000)
+    route: Text = ""
 
 
 class AreaIn(Given):

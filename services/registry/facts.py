@@ -25,7 +25,7 @@ ANSWERS = (
 HOME = frozenset(("floor", "lift", "basement", "people_at_home"))  # true of everybody in one household
 FACILITY = (
     "kind", "name", "headcount_day", "headcount_night", "non_walking", "evac_min_day", "evac_min_night", "plan_on",
-    "languages",
+    "languages", "occupancy",
 )  # fmt: skip
 MEDICAL = frozenset(("power_device", "backup_min"))
 TEMPORARY = frozenset(("pregnancy_or_newborn",))

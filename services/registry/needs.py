@@ -9,39 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from services.registry.given import (
-    CONTACT_KINDS as CONTACT_KINDS,
-)
-from services.registry.given import (
-    KEPT as KEPT,
-)
-from services.registry.given import (
-    LOCAL_LANGUAGES as LOCAL_LANGUAGES,
-)
-from services.registry.given import (
-    PHONE_KINDS as PHONE_KINDS,
-)
-from services.registry.given import (
-    VOICE_KINDS as VOICE_KINDS,
-)
-from services.registry.given import (
-    WARNED as WARNED,
-)
-from services.registry.given import (
-    ContactIn as ContactIn,
-)
-from services.registry.given import (
-    PersonIn as PersonIn,
-)
-from services.registry.given import (
-    SupporterIn as SupporterIn,
-)
-from services.registry.given import (
-    Wg as Wg,
-)
-from services.registry.given import (
-    mobile as mobile,
-)
+from services.registry.given import LOCAL_LANGUAGES, PHONE_KINDS, VOICE_KINDS, ContactIn, PersonIn
 from services.shared.messages import Profile
 
 GROUPS = (  # the order of the policy file

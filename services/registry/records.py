@@ -49,6 +49,7 @@ TEXTS = {  # sealed part > field of what was given
 HOUSE_TEXTS = {"call_name": "name", "address": "address", "note": "note"}
 _person: Any = PersonIn.model_construct  # what is stored was checked when it came
 _house: Any = FacilityIn.model_construct
+_OCCUPIED = ("occupied_on", "occupied", "occupied_non_walking")
 NOBODY = Profile(key="", kind="", groups=(), flags=(), language="", roads=())
 
 
@@ -444,6 +445,7 @@ class Record:
             "evac_min_day": said.get("evac_min_day"),
             "evac_min_night": said.get("evac_min_night"),
             "plan_on": said.get("plan_on", ""),
+            **dict(zip(_OCCUPIED, said.get("occupancy") or ("", None, None), strict=True)),
         }
 
 
@@ -559,4 +561,8 @@ def _card_of_house(house: FacilityIn) -> Card:
     minutes = [f"{m} min {when}" for m, when in ((house.evac_min_day, "day"), (house.evac_min_night, "night")) if m]
     out = f"out in {', '.join(minutes)}" if minutes else ""
     people = max(house.headcount_day, house.headcount_night, 1)
-    return Card(people=people, note="; ".join(text for text in (counted, out) if text))
+    there = ""
+    if house.occupancy is not None:
+        day, heads, lying = house.occupancy
+        there, people = f"on {day} in it {heads}, not walking {lying}", max(people, heads)
+    return Card(people=people, note="; ".join(text for text in (counted, there, out) if text))

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from services.registry.areas import Area
 from services.registry.facilities import AreaIn, FacilityIn, FacilityKind, WorkerIn
+from services.registry.given import ContactIn, PersonIn, Wg, mobile
 from services.registry.imports import Report, SealingKeys, import_areas, import_people, import_workers
-from services.registry.needs import ContactIn, PersonIn, Wg, mobile
 from services.registry.sample_people import NAMES, SECOND, Facts, Home, Traits
 from services.shared.db import Database
 from services.shared.errors import Refused

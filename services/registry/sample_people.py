@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.registry.areas import Area
-from services.registry.needs import ContactIn, SupporterIn, Wg, mobile
+from services.registry.given import ContactIn, SupporterIn, Wg, mobile
 
 NAMES = (
     "Ms Chen", "Mr Wang", "Mrs Li", "Mr Zhao", "Ms Nikula", "Mr Okafor", "Mrs Haddad", "Mr Silva", "Ms Tanaka",

@@ -10,71 +10,54 @@ import msgspec
 import sqlalchemy as sa
 
 from services.registry.areas import Area
-from services.registry.needs import WARNED
+from services.registry.given import WARNED
 from services.registry.tables import (
-    area as area,
-)
-from services.registry.tables import (
-    cell_count as cell_count,
-)
-from services.registry.tables import (
-    conflict as conflict,
-)
-from services.registry.tables import (
-    consent as consent,
-)
-from services.registry.tables import (
-    contact as contact,
-)
-from services.registry.tables import (
-    facility as facility,
-)
-from services.registry.tables import (
-    facts as facts,
-)
-from services.registry.tables import (
-    geocode as geocode,
-)
-from services.registry.tables import (
-    job as job,
-)
-from services.registry.tables import (
-    listing as listing,
-)
-from services.registry.tables import (
-    occupancy as occupancy,
-)
-from services.registry.tables import (
-    person as person,
-)
-from services.registry.tables import (
-    place as place,
-)
-from services.registry.tables import (
-    profile as profile,
-)
-from services.registry.tables import (
-    risk_zone as risk_zone,
-)
-from services.registry.tables import (
-    roll as roll,
-)
-from services.registry.tables import (
-    source as source,
-)
-from services.registry.tables import (
-    stay as stay,
-)
-from services.registry.tables import (
-    supporter as supporter,
-)
-from services.registry.tables import (
-    worker as worker,
+    area,
+    cell_count,
+    conflict,
+    consent,
+    contact,
+    facility,
+    facts,
+    geocode,
+    job,
+    listing,
+    person,
+    place,
+    profile,
+    risk_zone,
+    roll,
+    source,
+    stay,
+    supporter,
+    worker,
 )
 from services.shared.db import Connection, chunks, insert_new, upsert
 from services.shared.errors import Broken
 from services.shared.messages import Profile
 from services.shared.outbox import digest_of
+
+__all__ = [  # the tables are used as store.person and so on
+    "area",
+    "cell_count",
+    "conflict",
+    "consent",
+    "contact",
+    "facility",
+    "facts",
+    "geocode",
+    "job",
+    "listing",
+    "person",
+    "place",
+    "profile",
+    "risk_zone",
+    "roll",
+    "source",
+    "stay",
+    "supporter",
+    "worker",
+]
 
 Cursor = tuple[int, str, str]  # cell, household, person: the last one that went out
 START: Cursor = (-1, "", "")

@@ -90,15 +90,9 @@ facility = sa.Table(
     sa.Column("evac_min_day", sa.Integer, comment="minutes, from its own plan; null without one"),
     sa.Column("evac_min_night", sa.Integer),
     sa.Column("plan_on", Day, nullable=False, comment="date of its evacuation plan"),
-)
-occupancy = sa.Table(
-    "registry_occupancy",
-    metadata,
-    sa.Column("facility_id", Id, primary_key=True),
-    sa.Column("day", Day, primary_key=True),
-    sa.Column("people", sa.Integer, nullable=False),
-    sa.Column("non_walking", sa.Integer, nullable=False),
-    sa.Column("by", sa.String(80), nullable=False),
+    sa.Column("occupied_on", Day, nullable=False, comment="day of the newest report of who is in it; empty for none"),
+    sa.Column("occupied", sa.Integer),
+    sa.Column("occupied_non_walking", sa.Integer),
 )
 contact = sa.Table(
     "registry_contact",

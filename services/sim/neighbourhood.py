@@ -7,7 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
-from services.registry.needs import PersonIn, flags, groups
+from services.registry.given import PersonIn
+from services.registry.needs import flags, groups
 from services.registry.sample import Community
 
 Role = Literal["person", "helper", "officer", "duty"]

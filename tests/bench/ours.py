@@ -29,8 +29,8 @@ from typing import IO, Any
 import psycopg
 
 from services import migrations
+from services.registry.given import ContactIn, PersonIn
 from services.registry.imports import import_people, person_id_of
-from services.registry.needs import ContactIn, PersonIn
 from services.shared.auth import ACTIONS, create_key
 from services.shared.db import Database, check_plane
 from services.shared.sealing import Keys

@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
+from services.registry.given import ContactIn, PersonIn
 from services.registry.imports import person_id_of
-from services.registry.needs import ContactIn, PersonIn
 from services.router.store import path
 from services.shared.ledger import delivery
 from services.shared.sealing import Keys, Sealer, address_key, page_key

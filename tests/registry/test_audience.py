@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from services.registry import audience, store
 from services.registry.areas import Area
 from services.registry.facilities import AreaIn, WorkerIn
+from services.registry.given import ContactIn, PersonIn, SupporterIn, mobile
 from services.registry.imports import import_areas, import_people, import_workers
-from services.registry.needs import ContactIn, PersonIn, SupporterIn, mobile
 from services.registry.sample import import_community, mint
 from services.shared.errors import AlreadyHandled
 from services.shared.messages import PAGE_PEOPLE, AudienceFound, decode, encode

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from services.registry.facilities import FacilityIn, WorkerIn, facility_profile, on_shift
-from services.registry.needs import GROUPS, ContactIn, PersonIn, SupporterIn, flags, groups, mobile, profile
+from services.registry.given import ContactIn, PersonIn, SupporterIn, mobile
+from services.registry.needs import GROUPS, flags, groups, profile
 from services.shared.outbox import id_of
 
 YEAR = 2026

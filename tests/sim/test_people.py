@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from services.registry.needs import PersonIn, SupporterIn, Wg, mobile
+from services.registry.given import PersonIn, SupporterIn, Wg, mobile
 from services.registry.sample import Community, mint
 from services.shared.clock import StepClock
 from services.sim.agenda import Agenda

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from services.registry.facilities import FacilityIn, WorkerIn
-from services.registry.needs import mobile
+from services.registry.given import mobile
 from services.registry.sample import Community
 from services.sim.habits import Habits
 from tests.sim.stub import START, Client, listen, settle
