@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import aiohttp
 import rich
@@ -20,6 +19,7 @@ import sqlalchemy as sa
 import typer
 
 from services import migrations
+from services.registry_cli import Tools, add_commands
 from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import iso
 from services.shared.db import Database, FileLock, check_plane
@@ -279,21 +279,6 @@ def cap_feed(
         refused = refused or found["verdict"] in ("quarantine", "reject")
         typer.echo(json.dumps(found, ensure_ascii=False) if as_json else in_words(found))
     raise typer.Exit(1 if refused else 0)
-
-
-@registry_app.command("import")
-def registry_import(
-    file: Annotated[Path, typer.Argument(help="CSV, UTF-8, with a header row.")],
-    source: Annotated[str, typer.Option(help="Whose list it is, the same at every import; the file's name.")] = "",
-    region: Annotated[str, typer.Option(help="Two letters of the country whose numbers lack a prefix.")] = "",
-    url: Url = DEFAULT_URL,
-    key: Key = "",
-    as_json: Annotated[bool, typer.Option("--json")] = False,
-) -> None:
-    """Import people through the running server; prints a report row by row."""
-    asked = urlencode({"source": source or file.stem, "region": region})
-    found = _run(call("POST", url, key, f"/people/import?{asked}", read_file(file), {"Content-Type": "text/csv"}))
-    typer.echo(json.dumps(found, ensure_ascii=False, indent=None if as_json else 1))
 
 
 @registry_app.command("sample")
@@ -573,6 +558,9 @@ def _lang(word: str) -> str:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+add_commands(registry_app, Tools(call, _run, settings, _held, _database, read_file))
 
 
 def main() -> None:

@@ -1,63 +1,244 @@
-"""What machines call: importing people as CSV, and how many there are of each group."""
+"""What machines call: importing lists and areas, assisted entry, places and rolls, findings, and how many there are."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
 
 from aiohttp import web
 
-from services.registry import store
-from services.registry.csv_people import import_csv
+from services.registry import areas_import, audience, places, store
+from services.registry.columns import ColumnMap, read_map
+from services.registry.datum import DATUMS, Datum
+from services.registry.entry import Entered, enter
+from services.registry.findings import find
+from services.registry.given import Given, SourceKind
+from services.registry.list_import import Wanted, import_file
 from services.registry.needs import GROUPS
-from services.shared.errors import Refused
+from services.registry.reading import KNOWN
+from services.registry.report import Issue, Report
+from services.registry.revise import Changes, revise, said
+from services.registry.selection import Selection, area_of
+from services.registry.stays import Moment
+from services.shared.db import Database
+from services.shared.errors import Fault, Refused
 from services.shared.service import Platform
-from services.shared.web import caller, json_response
+from services.shared.web import caller, json_body, json_response
 
-SHOWN = 200  # issues in one answer
+MAX_LIST = 1024**3  # bytes of one file
+KINDS: tuple[SourceKind, ...] = (
+    "self", "proxy", "officer_visit", "civil_affairs", "disability_card", "health", "school", "utility", "other",
+)  # fmt: skip
+
+
+class Confirmed(Given):
+    """Whether a place was seen open."""
+
+    state: Literal["open", "closed", "unknown"]
+
+
+class Arrived(Given):
+    """One person by id, or so many heads."""
+
+    person_id: str = ""
+    heads: int = 1
+
+
+class Occupied(Given):
+    """Who is in a facility that night."""
+
+    day: str
+    people: int
+    non_walking: int = 0
 
 
 class Api:
-    """The registry's two addresses."""
+    """The registry's addresses for machines."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """POST /people/import, GET /people/summary."""
-        return [web.post("/people/import", self.take), web.get("/people/summary", self.summary)]
+        """All of them under /people."""
+        return [
+            web.post("/people", self.enter),
+            web.post("/people/import", self.take),
+            web.post("/people/areas", self.areas),
+            web.get("/people/summary", self.summary),
+            web.get("/people/findings", self.findings),
+            web.post("/people/selection", self.selection),
+            web.get("/people/places", self.places),
+            web.post("/people/places/{place_id}/state", self.confirm),
+            web.post("/people/places/{place_id}/roll", self.arrive),
+            web.get("/people/places/{place_id}/roll", self.roll),
+            web.post("/people/facilities/{facility_id}/occupancy", self.occupancy),
+        ]
 
-    async def take(self, request: web.Request) -> web.Response:
-        """Imports a CSV body (query: source, region); answers the report, row by row."""
+    @property
+    def _database(self) -> Database:
+        return self._platform.database
+
+    async def enter(self, request: web.Request) -> web.Response:
+        """One person entered by a worker, with the person's own yes; answers her id and what was derived."""
         who = await caller(request, "register")
-        source = request.query.get("source", "").strip()
-        if not source:
-            raise Refused(
-                "say whose list this is",
-                field="source",
-                rule="required",
-                remedy="add ?source=<name of the list> and keep it the same at every import",
-            )
-        report = await import_csv(
-            self._platform.database,
-            self._platform.keys,
-            await request.read(),
-            source=source,
-            region=request.query.get("region", "").upper() or None,
-            year=self._year(),
-            actor=who.label,
+        entered = await json_body(request, Entered)
+        return json_response(await enter(self._platform, entered, worker=who.label), status=201)
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        """Imports a CSV or XLSX body (query: source, kind, region, datum, dry_run, columns as YAML).
+
+        Answers the report; with Accept: application/x-ndjson a line {"share"} now and then, {"issue"} for each issue,
+        and {"report"} or {"fault"} last.
+        """
+        who = await caller(request, "register")
+        wanted = wanted_of(request.query, self._year(), who.label)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "list"
+            await _save(request, path)
+            if "application/x-ndjson" in request.headers.get("Accept", ""):
+                return await self._told_as_it_goes(request, path, wanted)
+            report = await import_file(self._database, self._platform.keys, path, wanted)
+        return json_response(report.as_json())
+
+    async def _told_as_it_goes(self, request: web.Request, path: Path, wanted: Wanted) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        told: list[dict[str, Any]] = []
+
+        def progress(share: float, report: Report) -> None:
+            told.append({"share": round(share, 4), "read": report.read + report.unchanged})
+
+        def issue(one: Issue) -> None:
+            told.append({"issue": asdict(one)})
+
+        async def speak() -> None:
+            lines, told[:] = list(told), []
+            if lines:
+                await response.write("".join(json.dumps(x, ensure_ascii=False) + "\n" for x in lines).encode())
+
+        work = asyncio.ensure_future(
+            import_file(self._database, self._platform.keys, path, wanted, progress=progress, sink=issue)
         )
-        answer = asdict(report)
-        answer["issues"] = answer["issues"][:SHOWN]
-        answer["issues_not_shown"] = max(0, len(report.issues) - SHOWN)
-        return json_response(answer)
+        try:
+            while not work.done():
+                await asyncio.wait([work], timeout=0.5)
+                await speak()
+            told.append({"report": (await work).as_json()})
+        except Fault as fault:
+            about = {"field": getattr(fault, "field", ""), "remedy": getattr(fault, "remedy", "")}
+            told.append({"fault": fault.message, **about})
+        finally:
+            if not work.done():  # whoever asked is gone: the page under way is written, no other begins
+                work.cancel()
+                await asyncio.wait([work])
+        await speak()
+        await response.write_eof()
+        return response
+
+    async def areas(self, request: web.Request) -> web.Response:
+        """Imports a GeoJSON body of areas or risk zones, or a CSV of geocodes (query: as, datum, value_name, ...)."""
+        who = await caller(request, "register")
+        asked = request.query
+        datum: Datum | None = next((d for d in DATUMS if d == asked.get("datum", "wgs84")), None)
+        if datum is None:
+            raise _no_word("datum", asked["datum"], DATUMS)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "areas"
+            await _save(request, path, areas_import.MAX_BYTES)
+            body = await asyncio.to_thread(path.read_bytes)
+        wanted = areas_import.Wanted(
+            what=asked.get("as", "areas"),
+            value_name=asked.get("value_name", ""),
+            code=asked.get("code", "code"),
+            parent=asked.get("parent", "parent"),
+            name=asked.get("name", "name"),
+            datum=datum,
+        )
+        report = await areas_import.import_body(self._database, body, wanted, actor=who.label)
+        return json_response(report.as_json())
+
+    async def findings(self, request: web.Request) -> web.Response:
+        """What is to be put right, by kind with counts; ids and no names (query: kind, after, limit)."""
+        await caller(request, "register")
+        asked = request.query
+        async with self._database.read() as db:
+            found = await find(
+                db, kind=asked.get("kind", ""), after=asked.get("after", ""), limit=asked.get("limit", "")
+            )
+        return json_response(found)
+
+    async def selection(self, request: web.Request) -> web.Response:
+        """How many people of each group a union of areas, zones, polygons and circles holds; nobody by id."""
+        await caller(request, "read")
+        wanted = await json_body(request, Selection)
+        moment = Moment(self._platform.clock.now(), self._platform.settings.offset_at(self._platform.clock.now()))
+        async with self._database.read() as db:
+            counts = await audience.count(db, await area_of(db, wanted), moment)
+            profiles = await store.profiles_of(db, counts.by_profile)
+        groups: Counter[str] = Counter()
+        for key, n in counts.by_profile.items():
+            groups.update(dict.fromkeys(profiles[key].groups, n))
+        total = sum(counts.by_profile.values())
+        return json_response({"total": total, "estimated": counts.estimated, "groups": dict(sorted(groups.items()))})
+
+    async def places(self, request: web.Request) -> web.Response:
+        """All places, who confirmed them and how many arrived; with ?open=1 only where people may be sent."""
+        await caller(request, "read")
+        asked = request.query
+        async with self._database.read() as db:
+            if asked.get("open"):
+                wishes = {name: bool(asked.get(name)) for name in ("step_free", "power", "animals")}
+                found = await places.open_places(db, None, **wishes)
+            else:
+                found = await places.every_place(db)
+        return json_response({"places": found})
+
+    async def confirm(self, request: web.Request) -> web.Response:
+        """Somebody saw the place open or closed."""
+        who = await caller(request, "register")
+        said_ = await json_body(request, Confirmed)
+        async with self._database.write() as tx:
+            await places.confirm(tx, request.match_info["place_id"], said_.state, by=who.label)
+        return json_response({"state": said_.state})
+
+    async def arrive(self, request: web.Request) -> web.Response:
+        """Somebody arrived at the place."""
+        who = await caller(request, "register")
+        came = await json_body(request, Arrived)
+        async with self._database.write() as tx:
+            roll_id = await places.arrive(
+                tx, request.match_info["place_id"], by=who.label, person_id=came.person_id, heads=came.heads
+            )
+        return json_response({"roll_id": roll_id}, status=201)
+
+    async def roll(self, request: web.Request) -> web.Response:
+        """Who is there."""
+        await caller(request, "register")
+        async with self._database.read() as db:
+            return json_response(await places.rolls(db, request.match_info["place_id"]))
+
+    async def occupancy(self, request: web.Request) -> web.Response:
+        """Who is in a facility that night, as its desk reports."""
+        who = await caller(request, "register")
+        heads = await json_body(request, Occupied)
+        changes = Changes(answers={"occupancy": [heads.day, heads.people, heads.non_walking]})
+        async with self._database.write() as tx:
+            done = await revise(
+                tx, self._platform.keys, request.match_info["facility_id"], changes, said("self", who.label)
+            )
+        return json_response({"changed": done.changed})
 
     async def summary(self, request: web.Request) -> web.Response:
         """People who are warned: in all, by kind, and by need group (groups overlap)."""
         await caller(request, "read")
-        async with self._platform.database.read() as db:
+        async with self._database.read() as db:
             counts = await store.counts_by_profile(db)
             profiles = await store.profiles_of(db, counts)
         kinds: Counter[str] = Counter()
@@ -77,3 +258,62 @@ class Api:
 
     def _year(self) -> int:
         return datetime.fromtimestamp(self._platform.clock.now(), UTC).year
+
+
+def wanted_of(asked: Mapping[str, str], year: int, actor: str) -> Wanted:
+    """How a list is to be read, of the words of a query; Refused names the one that is wrong."""
+    source = asked.get("source", "").strip()
+    if not source or len(source) > 80:
+        raise Refused(
+            "say whose list this is",
+            field="source",
+            rule="required",
+            given=source[:80],
+            remedy="add ?source=<name of the list, at most 80 letters> and keep it the same at every import",
+        )
+    kind = next((k for k in KINDS if k == asked.get("kind", "self")), None)
+    datum = next((d for d in DATUMS if d == asked.get("datum", "wgs84")), None)
+    if kind is None:
+        raise _no_word("kind", asked["kind"], KINDS)
+    if datum is None:
+        raise _no_word("datum", asked["datum"], DATUMS)
+    words = read_map(asked["columns"], KNOWN) if asked.get("columns") else ColumnMap()
+    return Wanted(
+        source,
+        year,
+        kind,
+        region=asked.get("region", "").upper() or None,
+        datum=datum,
+        words=words,
+        actor=actor,
+        dry_run=asked.get("dry_run", "") in ("1", "true", "yes"),
+    )
+
+
+async def _save(request: web.Request, path: Path, most: int = MAX_LIST) -> None:
+    """The body as a file: never whole in memory."""
+    size = 0
+    file = await asyncio.to_thread(path.open, "wb")
+    try:
+        async for block in request.content.iter_chunked(1 << 20):
+            size += len(block)
+            if size > most:
+                raise Refused(
+                    f"the file is larger than {most // 1024**2} MiB",
+                    field="body",
+                    rule="size",
+                    remedy="send it in several files, each under a source name of its own",
+                )
+            await asyncio.to_thread(file.write, block)
+    finally:
+        await asyncio.to_thread(file.close)
+
+
+def _no_word(field: str, given: str, allowed: Iterable[str]) -> Refused:
+    return Refused(
+        f"{given[:40]!r} is no {field}",
+        field=field,
+        rule="known word",
+        given=given[:40],
+        remedy=f"write one of {', '.join(allowed)}",
+    )

@@ -17,6 +17,9 @@ from services.shared.errors import Refused
 
 COLUMNS = 36_000  # cells around the earth
 ROWS = 18_000
+MAX_CORNERS = 200_000  # of one area: a county drawn to a metre has fewer
+CORNERS = 256  # of a circle
+EARTH_KM = 6371.0088
 HAIR = 1e-9  # degrees, a tenth of a millimetre
 OUTSIDE, BOUNDARY, INSIDE = 0, 1, 2
 
@@ -57,7 +60,17 @@ class Area:
         """The union of GeoJSON texts (geometry, Feature or FeatureCollection); Refused where one has no surface."""
         polygons: list[shapely.Polygon] = []
         for text in texts:
-            found = _polygons(_geometry(text))
+            geometry = _geometry(text)
+            corners = int(shapely.get_num_coordinates(geometry))
+            if corners > MAX_CORNERS:
+                raise Refused(
+                    f"the area has {corners} corners, more than the {MAX_CORNERS} we take",
+                    field="area",
+                    rule="corners",
+                    given=corners,
+                    remedy="simplify the polygon to about 10 m, or divide it into several areas",
+                )
+            found = [part for whole in _polygons(geometry) for part in _on_the_map(whole)]
             if not found:
                 raise Refused(
                     "the area has no surface",
@@ -68,6 +81,25 @@ class Area:
                 )
             polygons += found
         return cls(polygons)
+
+    @classmethod
+    def circle(cls, lat: float, lon: float, km: float) -> Area:
+        """A circle on the earth, as the polygon of CORNERS corners around it: it holds the circle and 0.01 % more."""
+        angle = np.linspace(0.0, 2.0 * np.pi, CORNERS + 1)[:-1]
+        reach = min(km / EARTH_KM / np.cos(np.pi / CORNERS), np.pi)
+        phi, away = np.radians(lat), reach
+        south_north = np.sin(phi) * np.cos(away) + np.cos(phi) * np.sin(away) * np.cos(angle)
+        y = np.degrees(np.arcsin(np.clip(south_north, -1.0, 1.0)))
+        east = np.arctan2(np.sin(angle) * np.sin(away) * np.cos(phi), np.cos(away) - np.sin(phi) * south_north)
+        if abs(lat) + np.degrees(reach) >= 90.0:  # it holds a pole: everything beyond the latitude it reaches down to
+            edge = float(y.min()) if lat > 0 else float(y.max())
+            return cls([shapely.box(-180.0, edge, 180.0, 90.0) if lat > 0 else shapely.box(-180.0, -90.0, 180.0, edge)])
+        return cls(_on_the_map(shapely.Polygon(np.column_stack((lon + np.degrees(east), y)))))
+
+    @classmethod
+    def union(cls, areas: Iterable[Area]) -> Area:
+        """All of them as one."""
+        return cls([part.shape for area in areas for part in area._parts])
 
     @classmethod
     def from_wkb(cls, body: bytes) -> Area:
@@ -152,6 +184,54 @@ def _geometry(text: str) -> shapely.Geometry:
             given=str(text)[:80],
             remedy="give a GeoJSON geometry, longitude first, in WGS 84 degrees",
         ) from problem
+
+
+def _on_the_map(polygon: shapely.Polygon) -> list[shapely.Polygon]:
+    """The polygon between -180 and 180 degrees: cut where it goes over the antimeridian, Refused beyond a pole.
+
+    An edge of more than half the earth is taken the short way, over the antimeridian: a ring that alerts write from
+    179 to -179 means the islands there and not the rest of the world. (One of exactly 360 is the whole world.)
+    """
+    xy = shapely.get_coordinates(polygon)
+    if np.abs(xy[:, 1]).max() > 90.0 or np.abs(xy[:, 0]).max() > 540.0:
+        raise Refused(
+            "the area lies beyond a pole",
+            field="area",
+            rule="degrees",
+            given=f"{xy[0, 0]}, {xy[0, 1]}",
+            remedy="write longitude first, then latitude from -90 to 90, in WGS 84 degrees",
+        )
+    rings = [polygon.exterior, *polygon.interiors]
+    jumps = [np.abs(np.diff(shapely.get_coordinates(ring)[:, 0])) for ring in rings]
+    if any(((jump > 180.0) & (jump < 360.0)).any() for jump in jumps):
+        polygon = _unrolled(rings)
+    west, _, east, _ = polygon.bounds
+    if west >= -180.0 and east <= 180.0:
+        return [polygon]
+    found: list[shapely.Polygon] = []
+    for turn in (-360.0, 0.0, 360.0):
+        strip = shapely.intersection(polygon, shapely.box(-180.0 + turn, -90.0, 180.0 + turn, 90.0))
+        if strip.is_empty:
+            continue
+        corners = shapely.get_coordinates(strip)
+        corners[:, 0] = np.clip(corners[:, 0] - turn, -180.0, 180.0)
+        back = shapely.set_coordinates(strip, corners)
+        found += [part for part in _polygons(back) if part.area > 0]
+    return found
+
+
+def _unrolled(rings: Sequence[shapely.LinearRing]) -> shapely.Polygon:
+    """The rings with every edge the short way round, all near the first one."""
+    lines = []
+    start = 0.0
+    for n, ring in enumerate(rings):
+        xy = shapely.get_coordinates(ring)
+        x = np.unwrap(xy[:, 0], period=360.0)
+        middle = (x.min() + x.max()) / 2.0
+        start = middle if n == 0 else start
+        x += 360.0 * np.round((start - middle) / 360.0)
+        lines.append(np.column_stack((x, xy[:, 1])))
+    return shapely.Polygon(lines[0], lines[1:])
 
 
 def _polygons(geometry: shapely.Geometry) -> list[shapely.Polygon]:

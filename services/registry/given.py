@@ -19,6 +19,7 @@ VOICE_KINDS: tuple[ContactKind, ...] = ("voice_mobile", "voice_landline")
 Status = Literal["active", "away", "suspended", "moved", "deceased", "withdrawn"]
 WARNED: tuple[Status, ...] = ("active", "away")  # somebody away still has a home and a household inside
 KEPT: tuple[Status, ...] = (*WARNED, "suspended")  # of all others no contact and no dossier is held
+MINOR_AGE = 18  # from it on a person decides herself
 LOCAL_LANGUAGES = ("en", "zh")  # what the authority's texts are written in, unless the import says otherwise
 
 WG = ("see", "hear", "walk", "cognition", "selfcare", "communicate")

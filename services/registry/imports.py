@@ -7,7 +7,7 @@ entry in the audit log. What was given before and has not changed is not sealed 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -17,48 +17,20 @@ from services.registry import keeping, sources, store
 from services.registry.areas import Area
 from services.registry.facilities import AreaIn, FacilityIn, WorkerIn
 from services.registry.given import LOCAL_LANGUAGES, ContactIn, PersonIn
-from services.registry.records import Hand, Record
+from services.registry.records import Columns, Hand, Record
+from services.registry.report import Issue as Issue
+from services.registry.report import Report as Report
 from services.registry.revise import SealingKeys as SealingKeys
 from services.registry.revise import today
+from services.registry.rows import person_id_of as person_id_of
 from services.registry.sealed import given_digest, worker_contacts, worker_row
 from services.registry.sources import SourceList, Statement
 from services.shared import audit
 from services.shared.db import Database
 from services.shared.errors import Refused
-from services.shared.outbox import id_of
 from services.shared.sealing import PAGE_SIZE, page_key
 
 FICTIONAL = "+999"  # a country code that was never given out
-
-
-@dataclass(frozen=True)
-class Issue:
-    """What was wrong with a field, and what came of it: repaired, left_out (the row went in) or refused."""
-
-    line: int
-    outcome: str
-    field: str
-    rule: str
-    given: str
-    remedy: str
-    subject: str = ""
-
-
-@dataclass
-class Report:
-    """An import row by row; `read` rows went in new or changed, `unchanged` were there already."""
-
-    read: int = 0
-    unchanged: int = 0
-    repaired: int = 0
-    refused: int = 0
-    conflicts: int = 0
-    issues: list[Issue] = field(default_factory=list)
-
-
-def person_id_of(source: str, external: str) -> str:
-    """The id of a person known to `source` as `external`: the same at every import."""
-    return id_of("person", source, external)
 
 
 def addressee_id(one: PersonIn | FacilityIn) -> str:
@@ -69,6 +41,133 @@ def addressee_id(one: PersonIn | FacilityIn) -> str:
 def home_of(one: PersonIn | FacilityIn) -> str:
     """The household it is counted and visited in."""
     return one.home_id if isinstance(one, PersonIn) else one.facility_id
+
+
+@dataclass(frozen=True)
+class Context:
+    """What makes a page besides its rows; may be sent to another process. `index` is the key that names addresses."""
+
+    public: bytes
+    index: bytes
+    year: int
+    local: tuple[str, ...]
+    source: SourceList
+
+    def hand(self) -> Hand:
+        """A hand for one page."""
+        return Hand(self.public, self.index, self.source.on, self.year, self.local)
+
+
+@dataclass
+class Page:
+    """People on their way in: each id's digest and line, its record as if it were new, and how to get its statement."""
+
+    digests: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    made: dict[str, Record] = field(default_factory=dict)
+    key_row: Columns | None = None
+    statement: Callable[[str], Statement] | None = None
+
+    def said(self, person_id: str) -> Statement:
+        """What the list says of one of them."""
+        if self.statement is None:
+            raise LookupError("this page was not given a way to its statements")
+        return self.statement(person_id)
+
+
+def make_page(statements: Iterable[tuple[int, Statement]], context: Context) -> Page:
+    """Everything about a page that needs no database: digests, and records sealed under one key."""
+    page, hand = Page(), context.hand()
+    for line, one in statements:
+        given = one.given
+        if not isinstance(given, (PersonIn, FacilityIn)):
+            raise TypeError(f"{type(given).__name__} is no person and no facility")
+        person_id = addressee_id(given)
+        if person_id in page.digests:
+            continue
+        page.digests[person_id] = sources.digest(context.index, given, one.who, str(context.year))
+        page.lines[person_id] = line
+        page.made[person_id] = taken(None, one, hand)
+    page.key_row = hand.key_row
+    return page
+
+
+def taken(record: Record | None, one: Statement, hand: Hand) -> Record:
+    """The record with a statement in it, a new one if there was none."""
+    given = one.given
+    if not isinstance(given, (PersonIn, FacilityIn)):
+        raise TypeError(f"{type(given).__name__} is no person and no facility")
+    record = record or Record(addressee_id(given), house=isinstance(given, FacilityIn))
+    record.take(given, one.who, hand)
+    record.derive(hand)
+    return record
+
+
+@dataclass
+class Import:
+    """One list on its way in, a page a transaction."""
+
+    database: Database
+    context: Context
+    actor: str
+    report: Report
+
+    async def page(self, page: Page) -> None:
+        """Writes what is new or changed; those who stand there as before are only seen."""
+        if not page.digests:
+            return
+        source, dry = self.context.source, self.report.dry_run
+        async with self.database.read() as db:
+            before = await sources.listed(db, source.source_id, list(page.digests))
+            changed = [p for p in page.digests if before.get(p, ("", 0))[0] != page.digests[p]]
+            there = await keeping.load(db, changed) if dry else {}
+        same = [p for p, (mark, seen) in before.items() if mark == page.digests[p] and seen != source.number]
+        self.report.unchanged += len(page.digests) - len(changed)
+        self.report.read += len(changed)
+        if dry:
+            self._count(self._records(page, changed, there, self.context.hand()))
+            return
+        if not changed and not same:
+            return
+        hand = self.context.hand()
+        async with self.database.write() as tx:
+            await keeping.alone(tx)
+            records = self._records(page, changed, await keeping.load(tx, changed), hand)
+            for alone in await keeping.whole_households(tx, records):
+                self.report.tell(_own_household(alone, page.lines.get(alone.person_id, 0)))
+            fresh = any(r.before is None for r in records)
+            keys = [row for row in (page.key_row if fresh else None, hand.key_row) if row is not None]
+            await keeping.keep(tx, records, keys)
+            await sources.see(tx, source, {p: page.digests[p] for p in changed}, same)
+            if changed:
+                detail = {"people": len(changed), "source": source.name}
+                await audit.record(tx, self.actor, "people.import", source.source_id, "register", detail)
+        self._count(records)
+
+    def _records(self, page: Page, changed: Sequence[str], there: dict[str, Record], hand: Hand) -> list[Record]:
+        """Made ones where nobody was there; statements into those that are."""
+        return [taken(there[p], page.said(p), hand) if p in there else page.made[p] for p in changed]
+
+    def _count(self, records: Sequence[Record]) -> None:
+        self.report.conflicts += sum(len(r.conflicts) for r in records)
+
+    async def finish(self) -> None:
+        """The list is whole: it is its source's newest, and whoever it no longer names is counted."""
+        if self.report.dry_run:
+            return
+        source = self.context.source
+        async with self.database.write() as tx:
+            await sources.finish(tx, source, self.report.read + self.report.unchanged)
+            gone = sa.select(sa.func.count()).where(
+                store.listing.c.source_id == source.source_id, store.listing.c.seen < source.number
+            )
+            self.report.missing = int(await tx.scalar(gone) or 0)
+
+
+def _own_household(record: Record, line: int) -> Issue:
+    lat, lon = record.place
+    remedy = "counted as a household of her own: give everybody of a household the same place"
+    return Issue(line, "repaired", "household", "one place", f"{lat}, {lon}", remedy, record.person_id)
 
 
 async def import_people(
@@ -91,53 +190,41 @@ async def import_people(
     if source is None:
         async with database.read() as db:
             source = await sources.begin(db, "register", "self", today())
-    work = _Import(database, keys, year, local_languages, actor, source, report)
+    context = Context(keys.public, keys.index, year, local_languages, source)
+    work = Import(database, context, actor, report)
     pages = _pages(people, source)
-    some: list[_One]
-    while some := await asyncio.to_thread(next, pages, []):  # reading a list is slow: warnings go on meanwhile
-        good = []
-        for one in some:
-            if not fictional and (bad := _made_up(_every_contact(one.given), one.person_id)):
-                report.refused += 1
-                report.issues.append(bad)
-            else:
-                good.append(one)
-        await work.page(good)
-    async with database.write() as tx:
-        await sources.finish(tx, source, report.read + report.unchanged)
+    some: dict[str, Statement]
+    while some := await asyncio.to_thread(next, pages, {}):  # reading a list is slow: warnings go on meanwhile
+        for person_id, one in list(some.items()):
+            if not fictional and (bad := _made_up(_every_contact(one.given), person_id)):
+                report.tell(bad)
+                del some[person_id]
+        page = await asyncio.to_thread(make_page, [(0, one) for one in some.values()], context)
+        page.statement = some.__getitem__
+        await work.page(page)
+    await work.finish()
     return report
 
 
-@dataclass(frozen=True)
-class _One:
-    """A person or facility on its way in."""
-
-    given: PersonIn | FacilityIn
-    statement: Statement
-
-    @property
-    def person_id(self) -> str:
-        return addressee_id(self.given)
-
-
-def _pages(people: Iterable[PersonIn | FacilityIn | Statement], source: SourceList) -> Iterator[list[_One]]:
+def _pages(people: Iterable[PersonIn | FacilityIn | Statement], source: SourceList) -> Iterator[dict[str, Statement]]:
     """Runs of at most a page, each person once, cut between two households where the page holds more than one."""
-    waiting: dict[str, _One] = {}
+    waiting: dict[str, Statement] = {}
+    homes: dict[str, str] = {}
     for found in people:
         statement = found if isinstance(found, Statement) else Statement(found, source.provenance())
         given = statement.given
         if not isinstance(given, (PersonIn, FacilityIn)):
             raise TypeError(f"{type(given).__name__} is no person and no facility")
-        one = _One(given, statement)
-        waiting[one.person_id] = one
+        waiting[addressee_id(given)] = statement
+        homes[addressee_id(given)] = home_of(given)
         if len(waiting) == PAGE_SIZE:
-            page = list(waiting.values())
-            last = home_of(page[-1].given)
-            cut = next((n for n in range(PAGE_SIZE, 0, -1) if home_of(page[n - 1].given) != last), PAGE_SIZE)
-            yield page[:cut]
-            waiting = {p.person_id: p for p in page[cut:]}
+            order = list(waiting)
+            last = homes[order[-1]]
+            cut = next((n for n in range(PAGE_SIZE, 0, -1) if homes[order[n - 1]] != last), PAGE_SIZE)
+            yield {p: waiting[p] for p in order[:cut]}
+            waiting = {p: waiting[p] for p in order[cut:]}
     if waiting:
-        yield list(waiting.values())
+        yield waiting
 
 
 def _made_up(contacts: Iterable[ContactIn], subject: str) -> Issue | None:
@@ -148,84 +235,12 @@ def _made_up(contacts: Iterable[ContactIn], subject: str) -> Issue | None:
     return None
 
 
-def _every_contact(one: PersonIn | FacilityIn) -> Iterator[ContactIn]:
-    yield from one.contacts
+def _every_contact(one: object) -> Iterator[ContactIn]:
+    if isinstance(one, (PersonIn, FacilityIn)):
+        yield from one.contacts
     if isinstance(one, PersonIn):
         for supporter in one.supporters:
             yield from supporter.contacts
-
-
-@dataclass
-class _Import:
-    """One list on its way in, a page a transaction."""
-
-    database: Database
-    keys: SealingKeys
-    year: int
-    local: tuple[str, ...]
-    actor: str
-    source: SourceList
-    report: Report
-
-    def _hand(self) -> Hand:
-        return Hand(self.keys.public, self.keys.index, self.source.on, self.year, self.local)
-
-    async def page(self, some: Sequence[_One]) -> None:
-        """Writes what is new or changed; those who stand there as before are only seen."""
-        if not some:
-            return
-        digests = await asyncio.to_thread(self._digests, some)
-        async with self.database.read() as db:
-            before = await sources.listed(db, self.source.source_id, list(digests))
-            known = await store.known_people(db, list(digests))
-        changed = [one for one in some if before.get(one.person_id, ("", 0))[0] != digests[one.person_id]]
-        same = [p for p, (mark, seen) in before.items() if mark == digests[p] and seen != self.source.number]
-        self.report.unchanged += len(some) - len(changed)
-        if not changed and not same:
-            return
-        fresh = [one for one in changed if one.person_id not in known]
-        hand, made = await asyncio.to_thread(self._made, fresh)
-        async with self.database.write() as tx:
-            await keeping.alone(tx)
-            there = await keeping.load(tx, [one.person_id for one in changed])
-            records = []
-            for one in changed:
-                record = made.get(one.person_id)
-                if record is None or one.person_id in there:  # known, or came in by another road meanwhile
-                    record = self._taken(there.get(one.person_id), one, hand)
-                records.append(record)
-            for alone in await keeping.whole_households(tx, records):
-                self.report.repaired += 1
-                self.report.issues.append(_own_household(alone))
-            await keeping.keep(tx, records, [hand.key_row] if hand.key_row else [])
-            await sources.see(tx, self.source, {one.person_id: digests[one.person_id] for one in changed}, same)
-            if changed:
-                detail = {"people": len(changed), "source": self.source.name}
-                await audit.record(tx, self.actor, "people.import", self.source.source_id, "register", detail)
-        self.report.read += len(changed)
-        self.report.conflicts += sum(len(r.conflicts) for r in records)
-
-    def _digests(self, some: Sequence[_One]) -> dict[str, str]:
-        return {
-            one.person_id: sources.digest(self.keys.index, one.given, one.statement.who, str(self.year)) for one in some
-        }
-
-    def _made(self, fresh: Sequence[_One]) -> tuple[Hand, dict[str, Record]]:
-        hand = self._hand()
-        return hand, {one.person_id: self._taken(None, one, hand) for one in fresh}
-
-    @staticmethod
-    def _taken(record: Record | None, one: _One, hand: Hand) -> Record:
-        record = record or Record(one.person_id, house=isinstance(one.given, FacilityIn))
-        record.take(one.given, one.statement.who, hand)
-        record.derive(hand)
-        return record
-
-
-def _own_household(record: Record) -> Issue:
-    lat, lon = record.place
-    remedy = "counted as a household of her own: give everybody of a household the same place"
-    return Issue(0, "repaired", "household", "one place", f"{lat}, {lon}", remedy, record.person_id)
 
 
 async def import_workers(
@@ -242,8 +257,7 @@ async def import_workers(
         allowed = []
         for one in some:
             if not fictional and (bad := _made_up(one.contacts, one.worker_id)):
-                report.refused += 1
-                report.issues.append(bad)
+                report.tell(bad)
             else:
                 allowed.append(one)
         day = today()
@@ -270,11 +284,11 @@ async def import_areas(database: Database, areas: Iterable[AreaIn], *, actor: st
     report, good = Report(), []
     for one in areas:
         try:
-            Area.from_geojson(one.geojson)
+            if one.geojson:
+                Area.from_geojson(one.geojson)
         except Refused as fault:
-            report.refused += 1
             subject = f"{one.value_name} {one.code}"
-            report.issues.append(Issue(0, "refused", "geojson", fault.rule, one.geojson[:80], fault.remedy, subject))
+            report.tell(Issue(0, "refused", "geojson", fault.rule, one.geojson[:80], fault.remedy, subject))
         else:
             good.append(one.model_dump())
     if good:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from services.registry.given import LOCAL_LANGUAGES, PHONE_KINDS, VOICE_KINDS, ContactIn, PersonIn
+from services.registry.given import LOCAL_LANGUAGES, MINOR_AGE, PHONE_KINDS, VOICE_KINDS, ContactIn, PersonIn
 from services.shared.messages import Profile
 
 GROUPS = (  # the order of the policy file
@@ -36,7 +36,6 @@ GROUPS = (  # the order of the policy file
     "facility",
 )
 OLDER = 70
-MINOR = 18
 OWN_PHONE_FROM = 14  # below, the guardian's line is the road
 
 
@@ -69,7 +68,7 @@ def groups(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES
         "newborn_or_late_pregnancy": person.pregnancy_or_newborn,
         "basement": person.basement or person.floor < 0,
         "other_language": bool(person.languages) and not _spoken(person.languages, local),
-        "minor": age is not None and age < MINOR,
+        "minor": age is not None and age < MINOR_AGE,
         "facility": bool(person.facility_id),
     }
     return tuple(name for name in GROUPS if rules.get(name)) or ("general",)
@@ -105,7 +104,7 @@ def flags(person: PersonIn, year: int, found: tuple[str, ...]) -> tuple[str, ...
         "alone": person.lives_alone,
         "opt_in_blue": "blue" in person.opt_in,
         "opt_in_yellow": "yellow" in person.opt_in,
-        "minor_own_phone": age is not None and OWN_PHONE_FROM <= age < MINOR and own_phone,
+        "minor_own_phone": age is not None and OWN_PHONE_FROM <= age < MINOR_AGE and own_phone,
     }
     return tuple(sorted(name for name, holds in rules.items() if holds))
 

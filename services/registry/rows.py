@@ -1,4 +1,4 @@
-"""One row of a list as the person, facility, officers or area it stands for."""
+"""One row of a list as the person, facility, officers, place or area it stands for, and how its source knows."""
 
 from __future__ import annotations
 
@@ -7,23 +7,48 @@ from typing import Any, TypeVar, get_args
 import pydantic
 
 from services.registry.cells import LANDLINE, MOBILE, Cells
-from services.registry.facilities import AreaIn, FacilityIn, FacilityKind, WorkerIn
-from services.registry.given import CONTACT_KINDS, VOICE_KINDS, WG, ContactIn, PersonIn, Status, SupporterIn, Wg
-from services.registry.imports import person_id_of
+from services.registry.datum import Datum, point_to_wgs84
+from services.registry.facilities import AreaIn, FacilityIn, FacilityKind, PlaceIn, Role, WorkerIn
+from services.registry.given import (
+    CONTACT_KINDS,
+    VOICE_KINDS,
+    WG,
+    Ability,
+    ContactIn,
+    Method,
+    PersonIn,
+    Purpose,
+    Status,
+    StayIn,
+    SupporterIn,
+    Wg,
+)
+from services.registry.sources import SourceList, Statement
 from services.shared.outbox import id_of
 
-ALWAYS = frozenset(
-    ("person_id", "household_id", "facility_id", "contacts", "supporters", "wg", "lat", "lon", "kind", "name")
-)
-INHERITED = frozenset(("address", "zone_id", "grid_id"))  # from the facility she lives in
-COLUMN_OF = {"call_name": "name", "zone_id": "zone", "grid_id": "grid"}
 WISHES = (*CONTACT_KINDS, "voice")
-
+SAFE = ("mobile", "landline", "email")
+ALWAYS = frozenset(
+    ("person_id", "household_id", "facility_id", "contacts", "supporters", "stays", "consents", "wg", "lat", "lon")
+) | {"kind", "name"}
+INHERITED = frozenset(("address", "zone_id", "grid_id"))  # from the facility she lives in
+COLUMN_OF = {"call_name": "name", "zone_id": "zone", "grid_id": "grid", "occupancy": "occupancy_people"}
+KIND_OF = {"self": "self", "proxy": "proxy", "officer": "officer_visit"}  # given_by > kind of source
+GIVEN_BY = {"self": "self", "proxy": "proxy", "officer_visit": "officer"}  # kind of source > given_by; lists: record
+HERSELF = frozenset(("self", "guardian"))
+Given_ = PersonIn | FacilityIn | WorkerIn | PlaceIn | AreaIn
 G = TypeVar("G", PersonIn, FacilityIn)
 
 
 def _choices(model: type[pydantic.BaseModel], field: str) -> tuple[Any, ...]:
     return get_args(model.model_fields[field].annotation)
+
+
+_MODES = get_args(_choices(PersonIn, "modes")[0])
+_POWER, _MOVES, _NIGHT = (_choices(PersonIn, name) for name in ("power_device", "moves", "night_alert"))
+_RELATIONS, _GIVERS = _choices(SupporterIn, "relation"), _choices(ContactIn, "given_by")
+_STATUS, _KINDS, _ROLES, _CAN = get_args(Status), get_args(FacilityKind), get_args(Role), get_args(Ability)
+_METHODS, _PURPOSES = get_args(Method), get_args(Purpose)
 
 
 def _only_said(model: type[G], cells: Cells, values: dict[str, Any]) -> G:
@@ -36,21 +61,35 @@ def _only_said(model: type[G], cells: Cells, values: dict[str, Any]) -> G:
     return model.model_validate(said)
 
 
+def person_id_of(source: str, external: str) -> str:
+    """The id of a person known to `source` as `external`: the same at every import."""
+    return id_of("person", source, external)
+
+
 class RowReader:
     """Reads rows of one source; remembers its facilities, whose residents live where they are."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._facilities: dict[str, FacilityIn] = {}
+    def __init__(self, source: SourceList, datum: Datum = "wgs84") -> None:
+        self.source = source
+        self.facilities: dict[str, FacilityIn] = {}
+        self._datum = datum
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def _point(self, cells: Cells, prefix: str = "") -> tuple[float, float]:
+        lat, lon = cells.degrees(f"{prefix}lat", 90), cells.degrees(f"{prefix}lon", 180)
+        if lat == 0 and lon == 0:
+            raise cells.refuse(f"{prefix}lat", "a place", "0, 0 lies in the ocean: find the real place")
+        return point_to_wgs84(lat, lon, self._datum)
 
     def _place(self, cells: Cells) -> dict[str, Any]:
-        house = self._facilities.get(cells.text("facility"))
+        house = self.facilities.get(cells.text("facility"))
         if house is not None and not cells.text("lat") and not cells.text("lon"):
             lat, lon = house.lat, house.lon
         else:
-            lat, lon = cells.degrees("lat", 90), cells.degrees("lon", 180)
-        if lat == 0 and lon == 0:
-            raise cells.refuse("lat", "a place", "0, 0 lies in the ocean: find the real place")
+            lat, lon = self._point(cells)
         return {
             "lat": lat,
             "lon": lon,
@@ -61,40 +100,46 @@ class RowReader:
             "note": cells.text("note"),
         }
 
+    def _statement(self, given: PersonIn | FacilityIn, cells: Cells) -> Statement:
+        said = cells.one_of("given_by", _GIVERS, "")
+        on, until = cells.date("recorded_on"), cells.date("valid_until")
+        if on > self.source.on:
+            cells.leave_out("recorded_on", "not after today", "write the day on which it was recorded")
+            on = ""
+        return Statement(given, self.source.provenance(KIND_OF.get(said, ""), on, until))
+
     def _contacts(self, cells: Cells) -> tuple[ContactIn, ...]:
         no = set(cells.words("said_no", WISHES))
         no |= set(VOICE_KINDS) if "voice" in no else set()
-        given_by = cells.one_of("given_by", _choices(ContactIn, "given_by"), "self")
+        given_by = cells.one_of("given_by", _GIVERS, GIVEN_BY.get(self.source.kind, "record"))
         household = cells.one_of("phone_answered_by", ("self", "household"), "self") == "household"
-        found: list[tuple[str, str, bool]] = []
-        verified = cells.yes("mobile_verified")
+        safe = set(cells.words("safe_contact", SAFE))
+        found: list[dict[str, Any]] = []
+
+        def add(column: str, kind: str, address: str) -> None:
+            contact = {"kind": kind, "address": address, "order": min(len(found), 99), "verified": verified}
+            contact |= {"given_by": given_by, "said_no": kind in no, "household": household and kind != "email"}
+            found.append(contact | {"hours": hours, "verified_on": on, "safe": column in safe})
+
+        on = cells.date("verified_on")
+        verified, hours = cells.yes("mobile_verified"), cells.hours("mobile_hours")
         for number, type_ in cells.phones("mobile"):
             if type_ == LANDLINE:
                 cells.repair("mobile", "mobile number", "a landline", number)
-                found.append(("voice_landline", number, verified))
+                add("mobile", "voice_landline", number)
             else:
-                found += [("sms", number, verified), ("voice_mobile", number, verified)]
-        verified = cells.yes("landline_verified")
+                add("mobile", "sms", number)
+                add("mobile", "voice_mobile", number)
+        verified, hours = cells.yes("landline_verified"), cells.hours("landline_hours")
         for number, type_ in cells.phones("landline"):
-            found.append(("voice_mobile" if type_ == MOBILE else "voice_landline", number, verified))
-        return tuple(
-            ContactIn.model_validate(
-                {
-                    "kind": kind,
-                    "address": address,
-                    "order": min(order, 99),
-                    "verified": is_verified,
-                    "given_by": given_by,
-                    "said_no": kind in no,
-                    "household": household and kind != "email",
-                }
-            )
-            for order, (kind, address, is_verified) in enumerate(found + self._emails(cells, "email"))
-        )
+            add("landline", "voice_mobile" if type_ == MOBILE else "voice_landline", number)
+        verified, hours = cells.yes("email_verified"), ""
+        for address in self._emails(cells, "email"):
+            add("email", "email", address)
+        return tuple(ContactIn.model_validate(one) for one in found)
 
     @staticmethod
-    def _emails(cells: Cells, field: str) -> list[tuple[str, str, bool]]:
-        verified = cells.yes("email_verified")
+    def _emails(cells: Cells, field: str) -> list[str]:
         good = []
         for address in cells.words(field):
             try:
@@ -102,7 +147,7 @@ class RowReader:
             except pydantic.ValidationError:
                 cells.leave_out(field, "e-mail address", "write it like name@example.org", address)
             else:
-                good.append(("email", address, verified))
+                good.append(address)
         return good
 
     def _supporters(self, cells: Cells) -> tuple[SupporterIn, ...]:
@@ -110,76 +155,130 @@ class RowReader:
         for number, type_ in cells.phones("supporter_mobile"):
             kinds = ("voice_landline",) if type_ == LANDLINE else ("sms", "voice_mobile")
             contacts += [{"kind": k, "address": number, "order": len(contacts) + n} for n, k in enumerate(kinds)]
-        emails = self._emails(cells, "supporter_email")
-        contacts += [{"kind": k, "address": a, "order": 50} for k, a, _ in emails]
+        contacts += [{"kind": "email", "address": a, "order": 50} for a in self._emails(cells, "supporter_email")]
         if not contacts and not cells.text("supporter_name"):
             return ()
         # somebody else gave these: without the supporter's own word they are not used
         lat, lon = cells.text("supporter_lat"), cells.text("supporter_lon")
-        return (
-            SupporterIn.model_validate(
-                {
-                    "name": cells.text("supporter_name"),
-                    "relation": cells.one_of("supporter_relation", _choices(SupporterIn, "relation"), "family"),
-                    "contacts": [c | {"given_by": "proxy"} for c in contacts],
-                    "language": cells.text("supporter_language", 35),
-                    "outside_zone": cells.yes("supporter_outside"),
-                    "lat": cells.degrees("supporter_lat", 90) if lat and lon else None,
-                    "lon": cells.degrees("supporter_lon", 180) if lat and lon else None,
-                    "accepted": cells.yes("supporter_accepted"),
-                }
-            ),
-        )
+        point = self._point(cells, "supporter_") if lat and lon else (None, None)
+        accepted_on = cells.date("supporter_accepted_on")
+        values = {
+            "name": cells.text("supporter_name"),
+            "relation": cells.one_of("supporter_relation", _RELATIONS, "family"),
+            "contacts": [c | {"given_by": "proxy"} for c in contacts],
+            "language": cells.text("supporter_language", 35),
+            "outside_zone": cells.yes("supporter_outside"),
+            "lat": point[0],
+            "lon": point[1],
+            "accepted": cells.yes("supporter_accepted") or bool(accepted_on),
+            "accepted_on": accepted_on,
+            "can": cells.words("supporter_can", _CAN) or ("relay",),
+            "distance_min": cells.number("supporter_distance_min", 0, 1440)
+            if cells.text("supporter_distance_min")
+            else None,
+        }
+        return (SupporterIn.model_validate(values),)
 
-    def person(self, cells: Cells) -> PersonIn:
+    def _stays(self, cells: Cells) -> tuple[StayIn, ...]:
+        found = []
+        for kind in ("away", "usual", "second"):
+            columns = ("lat", "lon", "address") + (("from", "to") if kind == "away" else ("hours",))
+            if not any(cells.text(f"{kind}_{column}") for column in columns):
+                continue
+            placed = cells.text(f"{kind}_lat") and cells.text(f"{kind}_lon")
+            if kind != "away" and not placed:
+                cells.leave_out(f"{kind}_lat", "required", f"give {kind}_lat and {kind}_lon")
+                continue
+            lat, lon = self._point(cells, f"{kind}_") if placed else (None, None)
+            values = {"kind": kind, "lat": lat, "lon": lon, "address": cells.text(f"{kind}_address")}
+            values |= {"since": cells.date("away_from"), "until": cells.date("away_to")} if kind == "away" else {}
+            values |= {"hours": cells.hours("usual_hours")} if kind == "usual" else {}
+            try:
+                found.append(StayIn.model_validate(values))
+            except pydantic.ValidationError as wrong:
+                cells.leave_out(f"{kind}_to", "in order", wrong.errors(include_url=False)[0]["msg"])
+        return tuple(found)
+
+    def _consents(self, cells: Cells) -> list[dict[str, Any]]:
+        """Her decisions by purpose; a yes that is not her own, or that names no notice, is left out."""
+        found = []
+        decisions = {p: cells.one_of(p, ("given", "refused", "withdrawn", "not_asked"), "") for p in _PURPOSES}
+        if not any(decisions.values()):
+            return []
+        by = cells.word("consent_by").lower() or "self"
+        notice = cells.text("consent_notice", 20)
+        for purpose, decision in decisions.items():
+            if not decision:
+                continue
+            if decision == "given" and by not in HERSELF:
+                cells.leave_out(purpose, "her own yes", "only she, or the guardian of a minor, can say yes: ask her")
+            elif decision == "given" and not notice:
+                cells.leave_out(purpose, "notice", "write in consent_notice which version she was shown")
+            else:
+                basis = "guardian_consent" if by == "guardian" else "consent"
+                method = cells.one_of("consent_method", _METHODS, "list")
+                consent = {"purpose": purpose, "decision": decision, "basis": basis, "by": by[:80], "method": method}
+                found.append(consent | {"notice_version": notice, "on": cells.date("consent_on")})
+        return found
+
+    def person_id(self, cells: Cells) -> str:
+        """Hers in this list, or in the list that `same_as` names; a phone number alone makes nobody the same."""
+        external, same = cells.required("id"), cells.text("same_as")
+        if same:
+            other, _, their = same.rpartition(":")
+            if other and their:
+                return person_id_of(other.strip(), their.strip())
+            cells.leave_out("same_as", "list:id", "write the other list's name, a colon and its id of this person")
+        return person_id_of(self.name, external)
+
+    def person(self, cells: Cells) -> Statement:
         """A person."""
-        person_id = person_id_of(self._source, cells.required("id"))
-        household, facility = cells.text("household"), cells.text("facility")
-        facility_id = id_of("facility", self._source, facility) if facility else ""
+        household, facility = cells.word("household"), cells.text("facility")
         carriers = cells.number("carriers_needed", 0, 4)
-        return _only_said(
-            PersonIn,
-            cells,
-            {
-                "person_id": person_id,
-                "household_id": id_of("household", self._source, household) if household else "",
-                "facility_id": facility_id,
-                "status": cells.one_of("status", get_args(Status), "active"),
-                "call_name": cells.text("name"),
-                "birth_year": cells.year("birth_year"),
-                "wg": Wg.model_validate({domain: cells.level(domain) for domain in WG}),
-                "psychosocial": cells.yes("psychosocial"),
-                "languages": cells.words("languages"),
-                "sign_lang": cells.text("sign_lang", 8),
-                "modes": cells.words("modes", get_args(_choices(PersonIn, "modes")[0])),
-                "power_device": cells.one_of("power_device", _choices(PersonIn, "power_device"), "none"),
-                "backup_min": cells.number("backup_min", 0, 100_000) if cells.text("backup_min") else None,
-                "lives_alone": cells.yes("lives_alone"),
-                "only_older_at_home": cells.yes("only_older_at_home"),
-                "cannot_open_door": cells.yes("cannot_open_door"),
-                "night_alert": cells.one_of("night_alert", _choices(PersonIn, "night_alert"), "none"),
-                "moves": cells.one_of("moves", _choices(PersonIn, "moves"), "walks"),
-                "own_transport": cells.yes("own_transport"),
-                "carriers_needed": 4 if carriers == 3 else carriers,
-                "assist_min": cells.number("assist_min", 0, 600),
-                "floor": cells.number("floor", -9, 200),
-                "lift": cells.yes("lift"),
-                "basement": cells.yes("basement"),
-                "pregnancy_or_newborn": cells.yes("pregnancy_or_newborn"),
-                "people_at_home": cells.number("people_at_home", 1, 500, default=1),
-                "contacts": self._contacts(cells),
-                "supporters": self._supporters(cells),
-                "own_roads": cells.words("own_roads", WISHES),
-                "asked_for": cells.words("asked_for"),
-                "opt_in": cells.words("opt_in", ("blue", "yellow")),
-                "wake_note": cells.text("wake_note"),
-                "talk_note": cells.text("talk_note"),
-                "moves_note": cells.text("moves_note"),
-                **self._place(cells),
-            },
-        )
+        values = {
+            "person_id": self.person_id(cells),
+            "household_id": id_of("household", self.name, household) if household else "",
+            "facility_id": id_of("facility", self.name, facility) if facility else "",
+            "status": cells.one_of("status", _STATUS, "active"),
+            "call_name": cells.text("name"),
+            "birth_year": cells.year("birth_year"),
+            "wg": Wg.model_validate({domain: cells.level(domain) for domain in WG}),
+            "psychosocial": cells.yes("psychosocial"),
+            "languages": cells.words("languages"),
+            "sign_lang": cells.text("sign_lang", 8),
+            "modes": cells.words("modes", _MODES),
+            "power_device": cells.one_of("power_device", _POWER, "none"),
+            "backup_min": cells.number("backup_min", 0, 100_000) if cells.text("backup_min") else None,
+            "lives_alone": cells.yes("lives_alone"),
+            "only_older_at_home": cells.yes("only_older_at_home"),
+            "cannot_open_door": cells.yes("cannot_open_door"),
+            "night_alert": cells.one_of("night_alert", _NIGHT, "none"),
+            "moves": cells.one_of("moves", _MOVES, "walks"),
+            "own_transport": cells.yes("own_transport"),
+            "carriers_needed": 4 if carriers == 3 else carriers,
+            "assist_min": cells.number("assist_min", 0, 600),
+            "floor": cells.number("floor", -9, 200),
+            "lift": cells.yes("lift"),
+            "basement": cells.yes("basement"),
+            "pregnancy_or_newborn": cells.yes("pregnancy_or_newborn"),
+            "people_at_home": cells.number("people_at_home", 1, 500, default=1),
+            "protected_address": cells.yes("protected_address"),
+            "no_test": cells.yes("no_test"),
+            "contacts": self._contacts(cells),
+            "supporters": self._supporters(cells),
+            "stays": self._stays(cells),
+            "consents": self._consents(cells),
+            "own_roads": cells.words("own_roads", WISHES),
+            "asked_for": cells.words("asked_for"),
+            "opt_in": cells.words("opt_in", ("blue", "yellow")),
+            "wake_note": cells.text("wake_note"),
+            "talk_note": cells.text("talk_note"),
+            "moves_note": cells.text("moves_note"),
+            **self._place(cells),
+        }
+        return self._statement(_only_said(PersonIn, cells, values), cells)
 
-    def facility(self, cells: Cells) -> FacilityIn:
+    def facility(self, cells: Cells) -> Statement:
         """A facility; refused without a line that is answered."""
         external = cells.required("id")
         contacts: list[dict[str, Any]] = []
@@ -189,38 +288,63 @@ class RowReader:
         contacts += [{"kind": "sms", "address": number, "order": 10} for number in mobiles]
         if not contacts:
             raise cells.refuse("duty_phone_1", "required", "give a number that is answered day and night")
-        found = _only_said(
-            FacilityIn,
-            cells,
-            {
-                "facility_id": id_of("facility", self._source, external),
-                "name": cells.required("name"),
-                "kind": cells.one_of("facility_kind", get_args(FacilityKind), "shelter"),
-                "status": cells.one_of("status", get_args(Status), "active"),
-                "headcount_day": cells.number("headcount_day", 0, 100_000),
-                "headcount_night": cells.number("headcount_night", 0, 100_000),
-                "non_walking": cells.number("non_walking", 0, 100_000),
-                "contacts": contacts,
-                "languages": cells.words("languages"),
-                **self._place(cells),
-            },
-        )
-        self._facilities[external] = found
-        return found
+        heads = cells.number("occupancy_people", 0, 100_000), cells.number("occupancy_non_walking", 0, 100_000)
+        values = {
+            "facility_id": id_of("facility", self.name, external),
+            "name": cells.required("name"),
+            "kind": cells.one_of("facility_kind", _KINDS, "shelter"),
+            "status": cells.one_of("status", _STATUS, "active"),
+            "headcount_day": cells.number("headcount_day", 0, 100_000),
+            "headcount_night": cells.number("headcount_night", 0, 100_000),
+            "non_walking": cells.number("non_walking", 0, 100_000),
+            "evac_min_day": cells.number("evac_min_day", 0, 1440),
+            "evac_min_night": cells.number("evac_min_night", 0, 1440),
+            "plan_on": cells.date("plan_on"),
+            "occupancy": (cells.date("occupancy_day") or self.source.on, *heads),
+            "contacts": contacts,
+            "languages": cells.words("languages"),
+            **self._place(cells),
+        }
+        found = _only_said(FacilityIn, cells, values)
+        self.facilities[external] = found
+        return self._statement(found, cells)
 
     def worker(self, cells: Cells) -> WorkerIn:
         """A pair of officers."""
+        backup = cells.word("backup")
         return WorkerIn.model_validate(
             {
-                "worker_id": id_of("worker", self._source, cells.required("id")),
+                "worker_id": id_of("worker", self.name, cells.required("id")),
                 "name": cells.text("name"),
+                "roles": cells.words("roles", _ROLES),
                 "grids": cells.words("grids"),
                 "skills": cells.words("skills"),
                 "doors_per_hour": cells.number("doors_per_hour", 1, 60, default=10),
                 "language": cells.text("languages", 35),
                 "contacts": self._contacts(cells),
                 "shift": cells.text("shift", 11),
+                "backup_id": id_of("worker", self.name, backup) if backup else "",
+                "vetted_on": cells.date("vetted_on"),
                 "status": cells.one_of("status", ("active", "off"), "active"),
+            }
+        )
+
+    def place(self, cells: Cells) -> PlaceIn:
+        """Where to go."""
+        lat, lon = self._point(cells)
+        return PlaceIn.model_validate(
+            {
+                "place_id": id_of("place", self.name, cells.required("id")),
+                "name": cells.required("name"),
+                "address": cells.text("address"),
+                "lat": lat,
+                "lon": lon,
+                "step_free": cells.yes("step_free"),
+                "power": cells.yes("power"),
+                "interpreter": cells.words("interpreter"),
+                "animals": cells.yes("animals"),
+                "capacity": cells.number("capacity", 0, 1_000_000),
+                "route": cells.text("route"),
             }
         )
 
@@ -230,5 +354,6 @@ class RowReader:
             value_name=cells.required("value_name"),
             code=cells.required("id"),
             name=cells.text("name"),
-            geojson=cells.text("geojson", 2_000_000),
+            parent=cells.text("parent", 120),
+            geojson=cells.text("geojson", 20_000_000),
         )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import orjson
 import sqlalchemy as sa
 
 from services.registry.areas import Area
@@ -217,15 +218,46 @@ async def every_worker(db: Connection) -> list[Row]:
 async def area_of(
     db: Connection, geojson: str, geocodes: Iterable[tuple[str, str]]
 ) -> tuple[Area | None, tuple[tuple[str, str], ...]]:
-    """The polygon and all known geocodes as one area (None: nowhere), and the geocodes nobody knows."""
+    """The polygon and all known geocodes as one area (None: nowhere), and the geocodes nobody knows.
+
+    A geocode is an area of that code list, or what an imported table says it stands for.
+    """
     texts, unresolved = [geojson] if geojson else [], []
     for value_name, code in geocodes:
-        text = await db.scalar(sa.select(area.c.geojson).where(area.c.value_name == value_name, area.c.code == code))
-        if text is None:
+        found = await _texts_of(db, value_name, code)
+        stands_for = await db.execute(
+            sa.select(geocode.c.area_name, geocode.c.area_code).where(
+                geocode.c.value_name == value_name, geocode.c.value == code
+            )
+        )
+        for area_name, area_code in stands_for.all():
+            found += await _texts_of(db, area_name, area_code)
+        texts += found
+        if not found:
             unresolved.append((value_name, code))
-        else:
-            texts.append(text)
-    return (Area.from_geojson(*texts) if texts else None), tuple(unresolved)
+    return (Area.from_geojson(*dict.fromkeys(texts)) if texts else None), tuple(unresolved)
+
+
+async def _texts_of(db: Connection, value_name: str, code: str) -> list[str]:
+    """The polygon of an area; of one without its own those of all it is made of, however deep."""
+    texts: list[str] = []
+    waiting, seen = [code], {code}
+    while waiting:
+        rows = list(await db.execute(sa.select(area).where(area.c.value_name == value_name, area.c.code.in_(waiting))))
+        texts += [row.geojson for row in rows if row.geojson]
+        named = {row.code for row in rows if row.geojson}
+        parents = [one for one in waiting if one not in named]  # also of a code that only children mention
+        below = await db.scalars(
+            sa.select(area.c.code).where(area.c.value_name == value_name, area.c.parent.in_(parents))
+        )
+        waiting = sorted(set(below) - seen)
+        seen.update(waiting)
+    return texts
+
+
+def as_text(geojson: Mapping[str, Any]) -> str:
+    """A GeoJSON object as text."""
+    return orjson.dumps(geojson).decode()
 
 
 # jobs: one a warning, one page a transaction

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from services.registry import keeping, store
 from services.registry.facts import SEALED, review_due, valid_until
 from services.registry.records import Columns, Record, by_position
+from services.registry.selection import hazards_at
 from services.shared.db import Connection
 
 _CONTACT = (
@@ -22,7 +23,8 @@ async def person_view(db: Connection, person_id: str) -> dict[str, Any]:
     """Everything of one person or facility as JSON; NotFound where there is none. Whoever calls it audits the look.
 
     `facts`: name, value, source, by, on, review_due, valid_until; `texts`: name and mask; `contacts`, `supporters` (with
-    theirs), `stays`, `consents` (newest first), `conflicts`, `lists` (which lists name her), `groups`, `flags`, `roads`.
+    theirs), `stays`, `consents` (newest first), `conflicts`,
+    `lists` (which lists name her), `hazards` (of the zones her home lies in), `groups`, `flags`, `roads`.
     """
     record = await keeping.load_one(db, person_id)
     profiles = await store.profiles_of(db, [record.before[1]] if record.before else [])
@@ -46,6 +48,7 @@ async def person_view(db: Connection, person_id: str) -> dict[str, Any]:
         "facility_id": record.facility_id or "",
         "zone_id": record.zone_id,
         "grid_id": record.grid_id,
+        "hazards": await hazards_at(db, *record.place),
         "groups": list(found.groups),
         "flags": list(found.flags),
         "roads": list(found.roads),

@@ -1,0 +1,256 @@
+"""What in the register is to be put right before the next warning: listed with what to do, by id, without names."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.registry import store
+from services.registry.facts import MONTHS, MONTHS_SHORT, months_after
+from services.registry.given import WARNED
+from services.registry.revise import today
+from services.shared.db import Connection
+from services.shared.errors import Refused
+
+SHOWN, MOST = 100, 1000
+Query = sa.Select[tuple[str, Any]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of finding: what it is and what to do in English and Chinese, and who it concerns."""
+
+    name: str
+    of: str  # person, facility, worker, supporter, list
+    en: tuple[str, str]
+    zh: tuple[str, str]
+    query: Callable[[str, tuple[str, ...]], Query]
+
+
+def _people(*where: sa.ColumnElement[bool], detail: Any = None) -> Query:
+    """Ids of people who are warned, with a detail to show."""
+    shown = sa.literal("") if detail is None else detail
+    return sa.select(store.person.c.person_id.label("id"), shown.label("detail")).where(
+        store.person.c.status.in_(WARNED), *where
+    )
+
+
+def _facts(*where: sa.ColumnElement[bool], detail: Any) -> Query:
+    joined = sa.join(store.facts, store.person, store.facts.c.person_id == store.person.c.person_id)
+    return (
+        sa.select(store.facts.c.person_id.label("id"), detail.label("detail"))
+        .select_from(joined)
+        .where(store.person.c.status.in_(WARNED), *where)
+    )
+
+
+def _stale(today_: str, _: tuple[str, ...]) -> Query:
+    """People who have contacts, and the newest of them was given or tried more than a year ago."""
+    newest = sa.func.max(
+        sa.case(
+            (store.contact.c.verified_on > store.contact.c.given_on, store.contact.c.verified_on),
+            else_=store.contact.c.given_on,
+        )
+    )
+    return (
+        sa.select(store.contact.c.owner_id.label("id"), newest.label("detail"))
+        .join(store.person, store.person.c.person_id == store.contact.c.owner_id)
+        .where(store.person.c.status.in_(WARNED))
+        .group_by(store.contact.c.owner_id)
+        .having(newest < _before(today_, MONTHS))
+    )
+
+
+def _no_duty_phone(_: str, __: tuple[str, ...]) -> Query:
+    """Facilities with fewer than two duty phones."""
+    lines = (
+        sa.select(sa.func.count())
+        .where(store.contact.c.owner_id == store.person.c.person_id, store.contact.c.kind.like("duty_phone%"))
+        .scalar_subquery()
+    )
+    return _people(store.person.c.kind == "facility", lines < 2, detail=sa.cast(lines, sa.String))
+
+
+def _no_plan(today_: str, _: tuple[str, ...]) -> Query:
+    return (
+        sa.select(store.facility.c.facility_id.label("id"), store.facility.c.plan_on.label("detail"))
+        .join(store.person, store.person.c.person_id == store.facility.c.facility_id)
+        .where(store.person.c.status.in_(WARNED))
+        .where(
+            sa.or_(
+                store.facility.c.plan_on < _before(today_, MONTHS),
+                store.facility.c.evac_min_day.is_(None),
+                store.facility.c.evac_min_night.is_(None),
+            )
+        )
+    )
+
+
+def _missing(_: str, __: tuple[str, ...]) -> Query:
+    return (
+        sa.select(store.listing.c.person_id.label("id"), store.source.c.name.label("detail"))
+        .join(store.source, store.source.c.source_id == store.listing.c.source_id)
+        .join(store.person, store.person.c.person_id == store.listing.c.person_id)
+        .where(store.listing.c.seen < store.source.c.imports, store.person.c.status.in_(WARNED))
+    )
+
+
+def _workers(*where: sa.ColumnElement[bool]) -> Query:
+    return sa.select(store.worker.c.worker_id.label("id"), sa.literal("").label("detail")).where(
+        store.worker.c.status == "active", *where
+    )
+
+
+def _before(day: str, months: int) -> str:
+    return months_after(day, -months)
+
+
+KINDS = (
+    Kind(
+        "no_road", "person",
+        ("Nobody can be called or written to", "Visit: ask for a number, a supporter, or what would wake them"),
+        ("没有任何可用的联系方式", "上门:问电话、帮手,或者怎样叫醒"),
+        lambda _, keys: _people(store.person.c.profile_key.in_(keys), store.person.c.facility_id.is_(None)),
+    ),
+    Kind(
+        "one_road", "person",
+        ("Only one usable road", "Ask for a second one: another number, an e-mail address, or a supporter"),
+        ("只有一种可用的联系方式", "请再要一种:另一个电话、邮箱或一位帮手"),
+        lambda _, keys: _people(store.person.c.profile_key.in_(keys), store.person.c.kind != "facility"),
+    ),
+    Kind(
+        "stale_contact", "person",
+        ("No contact was tried or given within a year", "Send a test, or ask whether the number is still right"),
+        ("一年内没有核对过联系方式", "发一次测试,或问号码是否还对"), _stale,
+    ),
+    Kind(
+        "review_overdue", "person",
+        ("A review is overdue", "Ask the answers again; they are used until then"),
+        ("到了复核时间", "请重新询问;在此之前仍按原答案使用"),
+        lambda today_, _: _facts(store.facts.c.review_due < today_, detail=store.facts.c.review_due),
+    ),
+    Kind(
+        "old", "person",
+        ("A review is overdue by half a year", "Ask first of all: what officers read of them is marked old"),
+        ("复核已逾期半年", "优先询问:工作人员看到的内容已标为旧"),
+        lambda today_, _: _facts(
+            store.facts.c.review_due < _before(today_, MONTHS_SHORT), detail=store.facts.c.review_due
+        ),
+    ),
+    Kind(
+        "expired", "person",
+        ("Something no longer holds by its own date", "Ask whether it is still so; it is used until then"),
+        ("有一项已过有效期", "请问是否仍然如此;在此之前仍然使用"),
+        lambda today_, _: _facts(
+            store.facts.c.valid_until != "", store.facts.c.valid_until < today_, detail=store.facts.c.valid_until
+        ),
+    ),
+    Kind(
+        "facility_plan", "facility",
+        ("No evacuation plan of the last year with minutes by day and night", "Ask the house for its plan"),
+        ("没有一年内的撤离预案(含白天和夜间用时)", "请该机构提供预案"), _no_plan,
+    ),
+    Kind(
+        "facility_duty_phone", "facility",
+        ("Fewer than two duty phones", "Ask the house for two numbers that are answered day and night"),
+        ("值班电话少于两个", "请该机构提供两个昼夜有人接的电话"), _no_duty_phone,
+    ),
+    Kind(
+        "conflict", "person",
+        ("Two sources differ", "Ask the person which is right, and settle it"),
+        ("两个来源说法不同", "问本人哪个对,并处理"),
+        lambda _, __: sa.select(
+            store.conflict.c.person_id.label("id"), store.conflict.c.field.label("detail")
+        ).where(store.conflict.c.state == "open"),
+    ),
+    Kind(
+        "missing", "person",
+        ("No longer in a list that once named them", "Ask that office whether they moved or died; nobody is deleted"),
+        ("不在该名单的最新一版中", "问该单位是否迁走或去世;不会自动删除"), _missing,
+    ),
+    Kind(
+        "old_list", "list",
+        ("A list is older than a year", "Ask its holder for a new one"),
+        ("名单已超过一年", "请名单单位提供新的"),
+        lambda today_, _: sa.select(store.source.c.name.label("id"), store.source.c.last_import.label("detail")).where(
+            store.source.c.expires_on < today_
+        ),
+    ),
+    Kind(
+        "worker_backup", "worker",
+        ("A pair has no backup", "Name who takes over their grids"),
+        ("没有后备人员(B角)", "请指定由谁接替"), lambda _, __: _workers(store.worker.c.backup_id == ""),
+    ),
+    Kind(
+        "worker_vetting", "worker",
+        ("Nobody noted when this pair was vetted", "Vet them, and enter the day"),
+        ("没有审查日期", "请审查并登记日期"), lambda _, __: _workers(store.worker.c.vetted_on == ""),
+    ),
+    Kind(
+        "supporter_not_accepted", "supporter",
+        ("A supporter has not said yes", "Ask them, or find another"),
+        ("帮手还没有答应", "请询问,或另找一位"),
+        lambda _, __: sa.select(
+            store.supporter.c.supporter_id.label("id"), store.supporter.c.person_id.label("detail")
+        ).where(store.supporter.c.accepted_on == ""),
+    ),
+)  # fmt: skip
+_BY_NAME = {kind.name: kind for kind in KINDS}
+
+
+async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = "", day: str = "") -> dict[str, Any]:
+    """All kinds with counts, and of each the first ids; of one `kind` up to `limit` ids after the id `after`.
+
+    A finding is {id, detail}: the date, list, field or person it is about. Refused where the kind is none.
+    """
+    if kind and kind not in _BY_NAME:
+        raise Refused(
+            f"{kind[:40]!r} is no kind of finding",
+            field="kind",
+            rule="known word",
+            given=kind[:40],
+            remedy=f"write one of {', '.join(_BY_NAME)}",
+        )
+    most = min(MOST, int(limit)) if limit.isdigit() and int(limit) else (SHOWN if kind else 10)
+    day = day or today()
+    roads = await _by_roads(db)
+    found = []
+    for one in [_BY_NAME[kind]] if kind else KINDS:
+        asked = one.query(day, roads.get(one.name, ())).subquery()
+        count = int(await db.scalar(sa.select(sa.func.count()).select_from(asked)) or 0)
+        rows = await db.execute(
+            sa.select(asked).where(asked.c.id > after).order_by(asked.c.id, asked.c.detail).limit(most)
+        )
+        found.append(
+            {
+                "kind": one.name,
+                "of": one.of,
+                "count": count,
+                "what": one.en[0],
+                "do": one.en[1],
+                "found": [{"id": row.id, "detail": row.detail} for row in rows],
+            }
+        )
+    return {"day": day, "findings": found}
+
+
+async def _by_roads(db: Connection) -> dict[str, tuple[str, ...]]:
+    """Profile keys of those without a usable road and of those with one; a supporter who accepted is a road."""
+    counts = await store.counts_by_profile(db)
+    none: list[str] = []
+    one: list[str] = []
+    for key, facts in (await store.profiles_of(db, counts)).items():
+        n = len(facts.roads) + len(facts.supporters)
+        (none if n == 0 else one if n == 1 else []).append(key)
+    return {"no_road": tuple(sorted(none)), "one_road": tuple(sorted(one))}
+
+
+def old_since(review_due: str, day: str) -> bool:
+    """Whether an answer is to be marked old: used, but its review is more than half a year overdue."""
+    return bool(review_due) and dt.date.fromisoformat(day) > dt.date.fromisoformat(
+        months_after(review_due, MONTHS_SHORT)
+    )
