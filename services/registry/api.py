@@ -18,7 +18,7 @@ from services.registry import areas_import, audience, places, store
 from services.registry.columns import ColumnMap, read_map
 from services.registry.datum import DATUMS, Datum
 from services.registry.entry import Entered, enter
-from services.registry.findings import find
+from services.registry.findings import PAGE_WORDS, find
 from services.registry.given import Given, SourceKind
 from services.registry.list_import import Wanted, import_file
 from services.registry.needs import GROUPS
@@ -30,7 +30,7 @@ from services.registry.stays import Moment
 from services.shared.db import Database
 from services.shared.errors import Fault, Refused
 from services.shared.service import Platform
-from services.shared.web import caller, json_body, json_response
+from services.shared.web import caller, json_body, json_response, page, wants_page
 
 MAX_LIST = 1024**3  # bytes of one file
 KINDS: tuple[SourceKind, ...] = (
@@ -165,14 +165,17 @@ class Api:
         return json_response(report.as_json())
 
     async def findings(self, request: web.Request) -> web.Response:
-        """What is to be put right, by kind with counts; ids and no names (query: kind, after, limit)."""
-        await caller(request, "register")
+        """What is to be put right, by kind with counts; ids and no names (query: kind, after, limit, lang). A page for
+        a browser."""
+        who = await caller(request, "register")
         asked = request.query
+        kind, lang = asked.get("kind", ""), "zh" if asked.get("lang") == "zh" else "en"
         async with self._database.read() as db:
-            found = await find(
-                db, kind=asked.get("kind", ""), after=asked.get("after", ""), limit=asked.get("limit", "")
-            )
-        return json_response(found)
+            found = await find(db, kind=kind, after=asked.get("after", ""), limit=asked.get("limit", ""), lang=lang)
+        if not wants_page(request):
+            return json_response(found)
+        shown = [one for one in found["findings"] if one["count"]]
+        return page("findings.html", who=who, found=found, shown=shown, kind=kind, lang=lang, words=PAGE_WORDS[lang])
 
     async def selection(self, request: web.Request) -> web.Response:
         """How many people of each group a union of areas, zones, polygons and circles holds; nobody by id."""

@@ -17,7 +17,7 @@ from services.registry.areas import Area
 from services.registry.datum import Datum, from_gcj02
 from services.registry.report import Issue, Report
 from services.shared import audit
-from services.shared.db import Database
+from services.shared.db import Database, insert_new
 from services.shared.errors import Refused
 
 MAX_BYTES = 300 * 1024**2
@@ -53,7 +53,10 @@ async def import_body(database: Database, body: bytes, wanted: Wanted, *, actor:
     }[wanted.what]()
     if rows:
         async with database.write() as tx:
-            await store.put(tx, table, rows)
+            if table is store.geocode:  # all of a row is its key
+                await insert_new(tx, table, rows)
+            else:
+                await store.put(tx, table, rows)
             await audit.record(
                 tx, actor, f"{wanted.what}.import", wanted.value_name or wanted.what, "register", {"rows": len(rows)}
             )

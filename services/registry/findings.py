@@ -199,10 +199,42 @@ KINDS = (
         ).where(store.supporter.c.accepted_on == ""),
     ),
 )  # fmt: skip
+PAGE_WORDS = {
+    "en": {
+        "title": "What to put right in the register",
+        "lead": "On {day}. No names here: open a person by her id, and say why.",
+        "caption": "By kind, the most urgent first",
+        "caption_ids": "Whom it concerns",
+        "count": "How many",
+        "what": "What",
+        "do": "What to do",
+        "nothing": "Nothing is to be put right today.",
+        "id": "Id",
+        "detail": "About",
+        "more": "Show more",
+        "back": "All kinds",
+    },
+    "zh": {
+        "title": "登记册中需要处理的事项",
+        "lead": "{day}。这里没有姓名:请按编号打开,并说明理由。",
+        "caption": "按类别,急的在前",
+        "caption_ids": "涉及谁",
+        "count": "数量",
+        "what": "问题",
+        "do": "怎么办",
+        "nothing": "今天没有需要处理的事项。",
+        "id": "编号",
+        "detail": "关于",
+        "more": "显示更多",
+        "back": "所有类别",
+    },
+}
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = "", day: str = "") -> dict[str, Any]:
+async def find(
+    db: Connection, *, kind: str = "", after: str = "", limit: str = "", day: str = "", lang: str = "en"
+) -> dict[str, Any]:
     """All kinds with counts, and of each the first ids; of one `kind` up to `limit` ids after the id `after`.
 
     A finding is {id, detail}: the date, list, field or person it is about. Refused where the kind is none.
@@ -230,8 +262,8 @@ async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = 
                 "kind": one.name,
                 "of": one.of,
                 "count": count,
-                "what": one.en[0],
-                "do": one.en[1],
+                "what": (one.zh if lang == "zh" else one.en)[0],
+                "do": (one.zh if lang == "zh" else one.en)[1],
                 "found": [{"id": row.id, "detail": row.detail} for row in rows],
             }
         )

@@ -1,14 +1,20 @@
-"""The registry's two addresses over HTTP: who may call them, and what they answer."""
+"""The registry's addresses over HTTP, and its commands: who may call them, and what they answer."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
+import sqlalchemy as sa
 from aiohttp.test_utils import TestClient, TestServer
 
 from services.registry.needs import GROUPS
 from services.registry.sample import import_community, mint
+from services.registry.view import person_view
+from services.shared import audit
 from services.shared.auth import create_key
 from services.shared.tier import Tier
 from services.shared.web import make_app
@@ -83,3 +89,145 @@ async def test_summary_counts_by_group(registry, client):
     assert 1 == summary["kinds"]["facility"]
     assert list(GROUPS) == list(summary["groups"])
     assert all(summary["groups"].values())
+
+
+YES = {
+    "by": "self",
+    "method": "in_person",
+    "notice_version": "2026-1",
+    "purposes": ["warn_me", "drill"],
+    "refused": ["statistics"],
+}
+ANNA = {"call_name": "Ms Anna", "lat": 30.05, "lon": 103.05, "wg": {"hear": 4}, "birth_year": 1950}
+
+
+async def test_a_worker_enters_somebody_with_her_own_yes(registry, client):
+    """She is in at once, with her decisions, the worker's name as who recorded it, and an entry in the audit log."""
+    header = await key(registry, "register")
+    answer = await client.post("/people", json={"person": ANNA, "yes": YES}, headers=header)
+    assert 201 == answer.status
+    made = await answer.json()
+    assert (["deaf_text", "no_phone"], []) == (made["groups"], made["roads"])
+    async with registry.database.read() as db:
+        view = await person_view(db, made["person_id"])
+        acts = list(await db.scalars(sa.select(audit.audit_log.c.act)))
+    assert {("warn_me", "given"), ("drill", "given"), ("statistics", "refused")} == {
+        (c["purpose"], c["decision"]) for c in view["consents"]
+    }
+    assert {("self", "clerk")} == {(fact["source"], fact["by"]) for fact in view["facts"]}
+    assert "person.enter" in acts
+
+
+@pytest.mark.parametrize(
+    ("yes", "field"),
+    [
+        (None, "yes"),
+        (YES | {"by": "officer Li"}, "yes.by"),
+        (YES | {"by": "guardian"}, "yes.by"),  # an adult decides herself
+        (YES | {"notice_version": ""}, "yes.notice_version"),
+        (YES | {"purposes": ["police"]}, "yes.purposes.0"),
+    ],
+)
+async def test_nobody_ticks_it_for_her(registry, client, yes, field):
+    """Without her own yes, to a notice, for a purpose that exists, she is not entered."""
+    body = {"person": ANNA} | ({"yes": yes} if yes else {})
+    answer = await client.post("/people", json=body, headers=await key(registry, "register"))
+    assert 422 == answer.status
+    assert field == (await answer.json())["field"]
+    found = await client.get("/people/summary", headers=await key(registry, "read"))
+    assert 0 == (await found.json())["people"]
+
+
+async def test_a_guardian_says_yes_for_a_minor(registry, client):
+    """Below 18, and noted as hers."""
+    child = ANNA | {"birth_year": 2016}
+    body = {"person": child, "yes": YES | {"by": "guardian"}}
+    answer = await client.post("/people", json=body, headers=await key(registry, "register"))
+    assert 201 == answer.status
+    async with registry.database.read() as db:
+        view = await person_view(db, (await answer.json())["person_id"])
+    assert {"guardian_consent"} == {c["basis"] for c in view["consents"]}
+
+
+async def test_an_import_that_tells_as_it_goes(registry, client):
+    """Lines of JSON: shares of the file, each issue, the report last; a fault is a line too; dry run and map work."""
+    header = await key(registry, "register") | {"Accept": "application/x-ndjson"}
+    asked = {"source": "town", "dry_run": "1", "columns": "columns: {Nr: id}"}
+    answer = await client.post("/people/import", params=asked, data=LIST.replace("id,", "Nr,").encode(), headers=header)
+    lines = [json.loads(line) for line in (await answer.text()).splitlines()]
+    assert {"share", "issue", "report"} == {name for line in lines for name in line} - {"read"}
+    assert (1, True) == (lines[-1]["report"]["read"], lines[-1]["report"]["dry_run"])
+    answer = await client.post("/people/import?source=town", data=b"no,header\n1,2\n", headers=header)
+    assert "id" in json.loads((await answer.text()).splitlines()[-1])["fault"]
+    for wrong in ("kind=gossip", "datum=bd09", "region=ZZ", "columns=["):
+        answer = await client.post(
+            f"/people/import?source=town&{wrong}", data=LIST.encode(), headers=await key(registry, "register")
+        )
+        assert 422 == answer.status, wrong
+
+
+async def test_areas_selection_findings_and_places_over_http(registry, client):
+    """Each by its address; findings are a page for a browser, in two languages."""
+    header = await key(registry, "register", "read")
+    await client.post("/people/import?source=town", data=LIST.encode(), headers=header)
+    square = {"type": "Feature", "properties": {"code": "1"}, "geometry": json.loads(SQUARE)}
+    body = json.dumps({"type": "FeatureCollection", "features": [square]}).encode()
+    answer = await client.post("/people/areas?value_name=GB2260", data=body, headers=header)
+    assert 1 == (await answer.json())["read"]
+    answer = await client.post("/people/selection", json={"areas": [["GB2260", "1"]]}, headers=header)
+    assert {"total": 1, "estimated": 0, "groups": {"blind": 1}} == await answer.json()
+    found = await (await client.get("/people/findings", headers=header)).json()
+    assert {"no_road": 0, "one_road": 0} == {f["kind"]: f["count"] for f in found["findings"][:2]}
+    for lang, word in (("en", "What to put right"), ("zh", "登记册中需要处理")):
+        for kind in ("", "no_road"):
+            asked = f"/people/findings?lang={lang}&kind={kind}"
+            answer = await client.get(asked, headers=header | {"Accept": "text/html"})
+            assert word in await answer.text()
+    hall = "kind,id,name,lat,lon,step_free,capacity\nplace,h,Hall,30.5,103.5,yes,100\n"
+    await client.post("/people/import?source=halls", data=hall.encode(), headers=header)
+    (place,) = (await (await client.get("/people/places", headers=header)).json())["places"]
+    assert [] == (await (await client.get("/people/places?open=1", headers=header)).json())["places"]
+    at = f"/people/places/{place['place_id']}"
+    assert 200 == (await client.post(f"{at}/state", json={"state": "open"}, headers=header)).status
+    assert 1 == len((await (await client.get("/people/places?open=1&step_free=1", headers=header)).json())["places"])
+    assert 201 == (await client.post(f"{at}/roll", json={"heads": 7}, headers=header)).status
+    assert 7 == (await (await client.get(f"{at}/roll", headers=header)).json())["heads"]
+
+
+async def test_the_command_line(registry, client, tmp_path, monkeypatch):
+    """import with a report file and a bar, areas import and findings, through a running server; offline too."""
+    monkeypatch.setenv("TOCSIN_KEY", (await key(registry, "register", "read"))["Authorization"].split()[1])
+    monkeypatch.setenv("TOCSIN_URL", str(client.make_url("")))
+    people, told = tmp_path / "people.csv", tmp_path / "told.jsonl"
+    people.write_text(LIST)
+    (tmp_path / "areas.json").write_text('{"type": "FeatureCollection", "features": []}')
+
+    async def run(*words: str, code: int = 0) -> tuple[str, str]:
+        made = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "services",
+            "registry",
+            *words,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await made.communicate()
+        assert code == made.returncode, err.decode()
+        return out.decode(), err.decode()
+
+    out, err = await run("import", str(people), "--report", str(told), "--progress")
+    assert out.startswith("1 read, 0 unchanged, 0 repaired, 1 refused")
+    assert "100%" in err
+    assert [3] == [json.loads(line)["line"] for line in told.read_text().splitlines()]
+    out, err = await run("import", str(people), "--json", "--source", "people")
+    assert (1, "") == (json.loads(out)["unchanged"], err)
+    _, err = await run("import", str(tmp_path / "none.csv"), code=2)
+    assert "can be read" in err
+    out, _ = await run("areas", "import", str(tmp_path / "areas.json"), "--value-name", "GB2260")
+    assert out.startswith("0 read")
+    out, _ = await run("findings")
+    assert "what to do" in out
+    monkeypatch.setenv("TOCSIN_DATA_DIR", str(tmp_path / "other"))
+    out, _ = await run("import", str(people), "--offline", "--dry-run")
+    assert out.startswith("dry run, nothing written: 1 read")
