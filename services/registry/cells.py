@@ -52,10 +52,14 @@ class Cells:
 
     def __init__(self, line: int, cells: Mapping[str, str], report: Report, region: str | None) -> None:
         self.line = line
-        self._cells = {name: value.strip() for name, value in cells.items()}
+        self._cells = {name: said for name, value in cells.items() if (said := value.strip())}
         self._report = report
         self._region = region
         self._unread: set[str] = set()
+
+    def any_of(self, columns: frozenset[str]) -> bool:
+        """Whether any of these cells says something."""
+        return not self._cells.keys().isdisjoint(columns)
 
     def said(self, field: str) -> bool:
         """Whether the cell says something that was understood."""
@@ -85,6 +89,8 @@ class Cells:
     def word(self, field: str) -> str:
         """The cell for a machine: full-width letters and digits as plain ones, a sheet's error as nothing."""
         value = self._cells.get(field, "")
+        if not value:
+            return ""
         if value.isascii() and not value.startswith("#"):
             return value
         if value in ERRORS:
@@ -212,6 +218,8 @@ class Cells:
 
     def words(self, field: str, allowed: Sequence[str] = ()) -> tuple[str, ...]:
         """Words between semicolons; of a closed list where there is one."""
+        if not self._cells.get(field):
+            return ()
         found = []
         for part in _SPLIT.split(self.word(field)):
             word = part.strip()
@@ -226,6 +234,8 @@ class Cells:
     def phones(self, field: str) -> list[tuple[str, int]]:
         """(E.164, phonenumbers' type) of each number in the cell; numbers without + belong to the region."""
         found: dict[str, int] = {}
+        if not self._cells.get(field):
+            return []
         for part in _SPLIT.split(self.word(field)):
             given = part.strip()
             if not given:
@@ -245,7 +255,7 @@ class Cells:
             if type_ == phonenumbers.PhoneNumberType.UNKNOWN:  # as is_valid_number says it, asked once
                 self.leave_out(field, "number that exists", "correct it, as text with all digits", given)
                 continue
-            e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+            e164 = f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
             if e164 != given:
                 self.repair(field, "E.164", e164, given)
             found[e164] = type_

@@ -54,8 +54,9 @@ async def enter(platform: Platform, entered: Entered, *, worker: str) -> dict[st
     async with platform.database.write() as tx:
         await keeping.alone(tx)
         record = taken(None, Statement(given, who), hand)
-        await keeping.whole_households(tx, [record])
-        await keeping.keep(tx, [record], [hand.key_row] if hand.key_row else [])
+        rows = [record.rows()]
+        await keeping.whole_households(tx, rows)
+        await keeping.keep(tx, rows, [hand.key_row] if hand.key_row else [])
         await audit.record(tx, worker, "person.enter", person_id, entered.told_by, {"consents": len(consents)})
     facts = record.profile
     return {

@@ -17,7 +17,7 @@ from services.registry import keeping, sources, store
 from services.registry.areas import Area
 from services.registry.facilities import AreaIn, FacilityIn, WorkerIn
 from services.registry.given import LOCAL_LANGUAGES, ContactIn, PersonIn
-from services.registry.records import Columns, Hand, Record
+from services.registry.records import Columns, Hand, Record, Rows
 from services.registry.report import Issue as Issue
 from services.registry.report import Report as Report
 from services.registry.revise import SealingKeys as SealingKeys
@@ -28,6 +28,7 @@ from services.registry.sources import SourceList, Statement
 from services.shared import audit
 from services.shared.db import Database
 from services.shared.errors import Refused
+from services.shared.messages import Profile
 from services.shared.sealing import PAGE_SIZE, page_key
 
 FICTIONAL = "+999"  # a country code that was never given out
@@ -64,7 +65,7 @@ class Page:
 
     digests: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
-    made: dict[str, Record] = field(default_factory=dict)
+    made: dict[str, Rows] = field(default_factory=dict)
     key_row: Columns | None = None
     statement: Callable[[str], Statement] | None = None
 
@@ -78,6 +79,7 @@ class Page:
 def make_page(statements: Iterable[tuple[int, Statement]], context: Context) -> Page:
     """Everything about a page that needs no database: digests, and records sealed under one key."""
     page, hand = Page(), context.hand()
+    profiles: dict[str, Profile] = {}  # one object each: so it crosses once from another process
     for line, one in statements:
         given = one.given
         if not isinstance(given, (PersonIn, FacilityIn)):
@@ -87,7 +89,9 @@ def make_page(statements: Iterable[tuple[int, Statement]], context: Context) -> 
             continue
         page.digests[person_id] = sources.digest(context.index, given, one.who, str(context.year))
         page.lines[person_id] = line
-        page.made[person_id] = taken(None, one, hand)
+        rows = taken(None, one, hand).rows()
+        rows.profile = profiles.setdefault(rows.profile.key, rows.profile)
+        page.made[person_id] = rows
     page.key_row = hand.key_row
     return page
 
@@ -144,11 +148,11 @@ class Import:
                 await audit.record(tx, self.actor, "people.import", source.source_id, "register", detail)
         self._count(records)
 
-    def _records(self, page: Page, changed: Sequence[str], there: dict[str, Record], hand: Hand) -> list[Record]:
+    def _records(self, page: Page, changed: Sequence[str], there: dict[str, Record], hand: Hand) -> list[Rows]:
         """Made ones where nobody was there; statements into those that are."""
-        return [taken(there[p], page.said(p), hand) if p in there else page.made[p] for p in changed]
+        return [taken(there[p], page.said(p), hand).rows() if p in there else page.made[p] for p in changed]
 
-    def _count(self, records: Sequence[Record]) -> None:
+    def _count(self, records: Sequence[Rows]) -> None:
         self.report.conflicts += sum(len(r.conflicts) for r in records)
 
     async def finish(self) -> None:
@@ -164,8 +168,8 @@ class Import:
             self.report.missing = int(await tx.scalar(gone) or 0)
 
 
-def _own_household(record: Record, line: int) -> Issue:
-    lat, lon = record.place
+def _own_household(record: Rows, line: int) -> Issue:
+    lat, lon = record.person["lat"], record.person["lon"]
     remedy = "counted as a household of her own: give everybody of a household the same place"
     return Issue(line, "repaired", "household", "one place", f"{lat}, {lon}", remedy, record.person_id)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -16,7 +15,7 @@ import sqlalchemy as sa
 from services.registry import store
 from services.registry.facts import Facts
 from services.registry.given import WARNED
-from services.registry.records import Columns, Record
+from services.registry.records import Columns, Record, Rows
 from services.registry.store import Row
 from services.shared.db import Connection, chunks, hold, insert_all, insert_new
 from services.shared.dossier import unpack
@@ -97,7 +96,7 @@ def _record(row: Row) -> Record:
     )
 
 
-async def keep(tx: Connection, records: Sequence[Record], keys: Iterable[Columns]) -> None:
+async def keep(tx: Connection, records: Sequence[Rows], keys: Iterable[Columns]) -> None:
     """Writes derived records with the page keys they were sealed under; the caller is alone and audits."""
     new = [r for r in records if r.before is None]
     old = [r for r in records if r.before is not None]
@@ -106,44 +105,40 @@ async def keep(tx: Connection, records: Sequence[Record], keys: Iterable[Columns
         await tx.execute(sa.insert(page_key), key_rows)
     await store.keep_profiles(tx, {r.profile.key: r.profile for r in records}.values())
     await _forget(tx, old)
-    for table, rows in _rows(new).items():
+    for table, rows in _tables(new).items():
         await insert_all(tx, table, rows)
-    for table, rows in _rows(old).items():
+    for table, rows in _tables(old).items():
         await store.put(tx, table, rows)
-    consents = [row for r in records for row in r.consents]
-    await insert_new(tx, store.consent, consents)
-    await store.put(tx, store.conflict, [row for r in records for row in r.conflicts.values()])
+    await insert_new(tx, store.consent, [row for r in records for row in r.consents])
+    await store.put(tx, store.conflict, [row for r in records for row in r.conflicts])
     await store.count_changes(tx, _deltas(records))
 
 
-def _rows(records: Sequence[Record]) -> dict[sa.Table, list[Columns]]:
-    rows: dict[sa.Table, list[Columns]] = {
-        store.person: [r.person_row() for r in records],
-        store.facts: [r.facts_row() for r in records],
-        store.facility: [r.facility_row() for r in records if r.house],
-        store.contact: [row for r in records for row in r.contacts.values()],
-        store.supporter: [row for r in records for row in r.supporters.values()],
-        store.stay: [row for r in records for row in r.stays.values()],
+def _tables(records: Sequence[Rows]) -> dict[sa.Table, list[Columns]]:
+    return {
+        store.person: [r.person for r in records],
+        store.facts: [r.facts for r in records],
+        store.facility: [r.facility for r in records if r.facility is not None],
+        store.contact: [row for r in records for row in r.contacts],
+        store.supporter: [row for r in records for row in r.supporters],
+        store.stay: [row for r in records for row in r.stays],
     }
-    rows[store.contact] += [row for r in records for c in r.helper_contacts.values() for row in c.values()]
-    return rows
 
 
-async def _forget(tx: Connection, records: Sequence[Record]) -> None:
+async def _forget(tx: Connection, records: Sequence[Rows]) -> None:
     """Deletes what old records hold no more."""
-    ids = [r.person_id for r in records]
-    for some in chunks(ids, 1000):
+    for some in chunks([r.person_id for r in records], 1000):
         theirs = sa.select(store.supporter.c.supporter_id).where(store.supporter.c.person_id.in_(some))
         await tx.execute(sa.delete(store.contact).where(store.contact.c.owner_id.in_(theirs)))
         await tx.execute(sa.delete(store.contact).where(store.contact.c.owner_id.in_(some)))
         for table in (store.supporter, store.stay):
             await tx.execute(sa.delete(table).where(table.c.person_id.in_(some)))
-    agreed = sorted(conflict_id for r in records for conflict_id in r.agreed)
+    agreed = [conflict_id for r in records for conflict_id in r.agreed]
     for part in chunks(agreed, 1000):
         await tx.execute(sa.delete(store.conflict).where(store.conflict.c.conflict_id.in_(part)))
 
 
-def _deltas(records: Sequence[Record]) -> Counter[tuple[int, str]]:
+def _deltas(records: Sequence[Rows]) -> Counter[tuple[int, str]]:
     deltas: Counter[tuple[int, str]] = Counter()
     for r in records:
         if r.before is not None and r.before[2] in WARNED:
@@ -153,21 +148,17 @@ def _deltas(records: Sequence[Record]) -> Counter[tuple[int, str]]:
     return deltas
 
 
-async def whole_households(tx: Connection, records: Sequence[Record]) -> list[Record]:
+async def whole_households(tx: Connection, records: Sequence[Rows]) -> list[Rows]:
     """A household lies in one cell, so that no page splits it: whoever is elsewhere becomes one of her own.
 
     Returns those who were given another household.
     """
-    cells = await store.household_cells(tx, sorted({r.household_id for r in records}), {r.person_id for r in records})
+    homes = sorted({r.person["household_id"] for r in records})
+    cells = await store.household_cells(tx, homes, {r.person_id for r in records})
     moved = []
     for r in records:
-        home = cells.setdefault(r.household_id, r.cell)
-        if home != r.cell:
-            r.household_id = id_of("household", r.household_id, r.cell)
+        household = r.person["household_id"]
+        if cells.setdefault(household, r.cell) != r.cell:
+            r.person["household_id"] = id_of("household", household, r.cell)
             moved.append(r)
     return moved
-
-
-def as_json(value: Any) -> Any:
-    """A stored answer as JSON shows it."""
-    return list(value) if isinstance(value, tuple) else value

@@ -6,6 +6,7 @@ Memory holds a few pages and eight bytes for each row's id. A dry run reads and 
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import tempfile
@@ -165,6 +166,7 @@ _worker: tuple[Reader, Context] | None = None  # of this process, where it is on
 def _begin(reader: Reader, context: Context) -> None:
     global _worker
     _worker = (reader, context)
+    gc.set_threshold(100_000, 20, 100)  # rows make no circles
 
 
 def _parse_here(some: list[Record], houses: dict[str, FacilityIn]) -> Parsed:

@@ -137,9 +137,9 @@ async def revise(
     changed |= {f"consent.{c.purpose}" for c in changes.consents}
     record.derive(hand)
     family = await _family(tx, record, {k: v for k, v in answers.items() if k in HOME & merged.changed}, by, hand)
-    everyone = [record, *family]
+    everyone = [one.rows() for one in (record, *family)]
     if moved:
-        await keeping.whole_households(tx, [record])
+        await keeping.whole_households(tx, everyone[:1])
     await keeping.keep(tx, everyone, [hand.key_row] if hand.key_row else [])
     lost = sorted({c["field"] for c in record.conflicts.values() if c["state"] == "open"} - merged.changed)
     detail = {"changed": sorted(changed), "lost": lost, "household": len(family)}

@@ -48,6 +48,12 @@ _MODES = get_args(_choices(PersonIn, "modes")[0])
 _POWER, _MOVES, _NIGHT = (_choices(PersonIn, name) for name in ("power_device", "moves", "night_alert"))
 _RELATIONS, _GIVERS = _choices(SupporterIn, "relation"), _choices(ContactIn, "given_by")
 _STATUS, _KINDS, _ROLES, _CAN = get_args(Status), get_args(FacilityKind), get_args(Role), get_args(Ability)
+_SUPPORTER = frozenset(("supporter_name", "supporter_mobile", "supporter_email"))
+_STAYS = frozenset(
+    [f"{kind}_{column}" for kind in ("away", "usual", "second") for column in ("lat", "lon", "address")]
+    + ["away_from", "away_to", "usual_hours"]
+)
+_CONSENTS = frozenset(get_args(Purpose))
 _METHODS, _PURPOSES = get_args(Method), get_args(Purpose)
 
 
@@ -151,6 +157,8 @@ class RowReader:
         return good
 
     def _supporters(self, cells: Cells) -> tuple[SupporterIn, ...]:
+        if not cells.any_of(_SUPPORTER):
+            return ()
         contacts: list[dict[str, Any]] = []
         for number, type_ in cells.phones("supporter_mobile"):
             kinds = ("voice_landline",) if type_ == LANDLINE else ("sms", "voice_mobile")
@@ -180,6 +188,8 @@ class RowReader:
         return (SupporterIn.model_validate(values),)
 
     def _stays(self, cells: Cells) -> tuple[StayIn, ...]:
+        if not cells.any_of(_STAYS):
+            return ()
         found = []
         for kind in ("away", "usual", "second"):
             columns = ("lat", "lon", "address") + (("from", "to") if kind == "away" else ("hours",))
@@ -201,10 +211,10 @@ class RowReader:
 
     def _consents(self, cells: Cells) -> list[dict[str, Any]]:
         """Her decisions by purpose; a yes that is not her own, or that names no notice, is left out."""
+        if not cells.any_of(_CONSENTS):
+            return []
         found = []
         decisions = {p: cells.one_of(p, ("given", "refused", "withdrawn", "not_asked"), "") for p in _PURPOSES}
-        if not any(decisions.values()):
-            return []
         by = cells.word("consent_by").lower() or "self"
         notice = cells.text("consent_notice", 20)
         for purpose, decision in decisions.items():
