@@ -1,5 +1,5 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
-.PHONY: help setup demo demo-distributed run test test-faults fuzz-cap bench bench-quick bench-fifty bench-cap lint lock
+.PHONY: help setup demo demo-distributed run test test-faults fuzz-cap bench bench-quick bench-fifty bench-cap bench-registry lint lock
 
 help:
 	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
@@ -13,6 +13,8 @@ help:
 	@echo 'make bench-quick the peers with 2,000 recipients and one run each (5 min; ARGS as above)'
 	@echo 'make bench-fifty one warning to 50,000 people by two routers and three channels processes: right or not'
 	@echo 'make bench-cap   how fast alerts are read, against the XML parser alone'
+	@echo 'make bench-registry  a million people imported, found and counted, beside PostGIS (ARGS="--people N" for fewer; installs'
+	@echo '                 Debian'"'"'s PostgreSQL and PostGIS if they are missing, which needs root once)'
 	@echo 'make lint    the checks without the tests'
 	@echo 'make setup   only make .venv ready'
 	@echo 'make lock    make the lock files again from pyproject.toml (ARGS=--upgrade for newer versions)'
@@ -54,6 +56,11 @@ bench-fifty:
 bench-cap:
 	@bash tools/setup.sh test
 	@.venv/bin/python -m tests.cap.bench $(ARGS)
+
+bench-registry:
+	@bash tools/setup.sh test
+	@bash tools/postgis.sh
+	@.venv/bin/python -m tests.bench.registry $(ARGS)
 
 lint:
 	@bash tools/setup.sh test

@@ -21,6 +21,7 @@ MAX_CORNERS = 200_000  # of one area: a county drawn to a metre has fewer
 CORNERS = 256  # of a circle
 EARTH_KM = 6371.0088
 HAIR = 1e-9  # degrees, a tenth of a millimetre
+KNOWN_CELLS = 500_000
 OUTSIDE, BOUNDARY, INSIDE = 0, 1, 2
 
 Floats = npt.NDArray[np.float64]
@@ -54,6 +55,7 @@ class Area:
         for polygon in polygons:
             shapely.prepare(polygon)
         self._parts = [_Part(p, p.bounds) for p in polygons]
+        self._known: dict[int, int] = {}  # cell > kind: pages of one area look at the same cells again
 
     @classmethod
     def from_geojson(cls, *texts: str) -> Area:
@@ -124,9 +126,23 @@ class Area:
         first = cell_of(max(south - HAIR, -90.0), -180.0)
         return first, cell_of(min(north + HAIR, 90.0), 180.0)
 
+    def columns(self) -> tuple[int, int]:
+        """First and last column of cells that can lie in it."""
+        west, _, east, _ = self.bounds
+        return cell_of(0.0, max(west - HAIR, -180.0)) % COLUMNS, cell_of(0.0, min(east + HAIR, 180.0)) % COLUMNS
+
     def classify(self, cells: Iterable[int]) -> npt.NDArray[np.int8]:
         """OUTSIDE, BOUNDARY or INSIDE for each cell."""
-        numbers = np.fromiter(cells, dtype=np.int64)
+        asked = list(cells)
+        new = [cell for cell in asked if cell not in self._known]
+        if new:
+            if len(self._known) > KNOWN_CELLS:
+                self._known.clear()
+                new = asked
+            self._known |= zip(new, self._kinds(np.array(new, dtype=np.int64)).tolist(), strict=True)
+        return np.array([self._known[cell] for cell in asked], dtype=np.int8)
+
+    def _kinds(self, numbers: Ints) -> npt.NDArray[np.int8]:
         answer = np.full(len(numbers), OUTSIDE, dtype=np.int8)
         west, south, east, north = _boxes(numbers, HAIR)
         for part in self._parts:

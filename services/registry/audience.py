@@ -34,7 +34,7 @@ from services.shared.messages import (
 )
 from services.shared.outbox import digest_of, id_of, say
 
-CELLS_AT_ONCE = 256
+CELLS_AT_ONCE, MOST_CELLS_AT_ONCE = 64, 1024
 EXACT_BELOW = 5000  # people in boundary cells that a preview looks at one by one
 BEYOND = COLUMNS * ROWS  # the cursor's cell once everybody who lives inside is out
 
@@ -82,8 +82,10 @@ async def find_page(db: Connection, area: Area | None, after: Cursor) -> _Page:
         return _Page(last=True)
     first, last = area.cell_range()
     found: list[Row] = []
+    at_once = CELLS_AT_ONCE
     while len(found) <= PAGE_PEOPLE:
-        cells = await store.occupied(db, max(first, after[0]), last, CELLS_AT_ONCE)
+        cells = await store.occupied(db, max(first, after[0]), last, at_once, area.columns())
+        at_once = min(4 * at_once, MOST_CELLS_AT_ONCE)
         if not cells:
             return _Page(found, last=True)
         kinds = area.classify(c for c, _ in cells)
@@ -284,7 +286,7 @@ async def count(db: Connection, area: Area | None, moment: Moment) -> Counts:
 
 
 async def _at_home(db: Connection, area: Area) -> Counts:
-    cells = await store.occupied(db, *area.cell_range())
+    cells = await store.occupied(db, *area.cell_range(), columns=area.columns())
     kinds = area.classify(c for c, _ in cells)
     inside = [c for (c, _), kind in zip(cells, kinds, strict=True) if kind == INSIDE]
     edge = {c: n for (c, n), kind in zip(cells, kinds, strict=True) if kind == BOUNDARY}

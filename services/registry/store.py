@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import sqlalchemy as sa
 
-from services.registry.areas import Area
+from services.registry.areas import COLUMNS, Area
 from services.registry.given import WARNED
 from services.registry.tables import (
     area,
@@ -119,16 +119,20 @@ async def count_changes(tx: Connection, changes: Counter[tuple[int, str]]) -> No
 # what audiences read
 
 
-async def occupied(db: Connection, first: int, last: int, limit: int | None = None) -> list[tuple[int, int]]:
-    """(cell, people) of the cells from `first` to `last` that anybody is warned in, ascending."""
-    found = await db.execute(
+async def occupied(
+    db: Connection, first: int, last: int, limit: int | None = None, columns: tuple[int, int] | None = None
+) -> list[tuple[int, int]]:
+    """(cell, people) of the cells from `first` to `last`, in these columns, that anybody is warned in, ascending."""
+    asked = (
         sa.select(cell_count.c.cell, sa.func.sum(cell_count.c.n))
         .where(cell_count.c.cell.between(first, last))
         .group_by(cell_count.c.cell)
         .order_by(cell_count.c.cell)
         .limit(limit)
     )
-    return [(cell, int(n)) for cell, n in found]
+    if columns is not None and columns != (0, COLUMNS - 1):
+        asked = asked.where((cell_count.c.cell % COLUMNS).between(*columns))
+    return [(cell, int(n)) for cell, n in await db.execute(asked)]
 
 
 async def people_in(db: Connection, cells: Sequence[int], after: Cursor, limit: int) -> list[Row]:
