@@ -191,6 +191,11 @@ def review_due(facts: Facts, name: str) -> str:
     return months_after(who.on, MONTHS_SHORT if short else MONTHS)
 
 
+def old_since(due: str, day: str) -> bool:
+    """Whether an answer is to be marked old: used, but its review is more than half a year overdue."""
+    return bool(due) and day > months_after(due, MONTHS_SHORT)
+
+
 def valid_until(facts: Facts, name: str) -> str:
     """The day after which an answer no longer holds by itself; empty for none. A temporary need ends after a year."""
     until = facts.source(name).until

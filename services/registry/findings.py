@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -279,10 +278,3 @@ async def _by_roads(db: Connection) -> dict[str, tuple[str, ...]]:
         n = len(facts.roads) + len(facts.supporters)
         (none if n == 0 else one if n == 1 else []).append(key)
     return {"no_road": tuple(sorted(none)), "one_road": tuple(sorted(one))}
-
-
-def old_since(review_due: str, day: str) -> bool:
-    """Whether an answer is to be marked old: used, but its review is more than half a year overdue."""
-    return bool(review_due) and dt.date.fromisoformat(day) > dt.date.fromisoformat(
-        months_after(review_due, MONTHS_SHORT)
-    )

@@ -7,8 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.registry import keeping, store
-from services.registry.facts import SEALED, review_due, valid_until
+from services.registry.facts import SEALED, old_since, review_due, valid_until
 from services.registry.records import Columns, Record, by_position
+from services.registry.revise import today
 from services.registry.selection import hazards_at
 from services.shared.db import Connection
 
@@ -22,7 +23,7 @@ _STAY = ("stay_id", "kind", "since", "until", "hours", "lat", "lon")
 async def person_view(db: Connection, person_id: str) -> dict[str, Any]:
     """Everything of one person or facility as JSON; NotFound where there is none. Whoever calls it audits the look.
 
-    `facts`: name, value, source, by, on, review_due, valid_until; `texts`: name and mask; `contacts`, `supporters` (with
+    `facts`: name, value, source, by, on, review_due, old, valid_until; `texts`: name and mask; `contacts`, `supporters` (with
     theirs), `stays`, `consents` (newest first), `conflicts`,
     `lists` (which lists name her), `hazards` (of the zones her home lies in), `groups`, `flags`, `roads`.
     """
@@ -81,13 +82,15 @@ async def person_view(db: Connection, person_id: str) -> dict[str, Any]:
 
 def _fact(record: Record, name: str) -> Columns:
     who = record.facts.source(name)
+    due = review_due(record.facts, name)
     return {
         "name": name,
         "value": record.facts.answers[name],
         "source": who.source,
         "by": who.by,
         "on": who.on,
-        "review_due": review_due(record.facts, name),
+        "review_due": due,
+        "old": old_since(due, today()),
         "valid_until": valid_until(record.facts, name),
     }
 

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from services.registry import store
 from services.registry.facilities import FacilityIn, WorkerIn
-from services.registry.findings import KINDS, find, old_since
+from services.registry.facts import old_since
+from services.registry.findings import KINDS, find
 from services.registry.given import ContactIn, PersonIn, SupporterIn, mobile
 from services.registry.imports import import_people, import_workers
 from services.registry.sources import SourceList, Statement
