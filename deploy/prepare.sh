@@ -37,6 +37,7 @@ amqp_url() {
 
 make mac.key 10001 openssl rand 32
 make index.key 10001 openssl rand 32
+make audit.key 10001 openssl rand 32
 make channels.key 10001 openssl rand 32
 make channels.pub 10001 public_key
 make postgres_password 999 password

@@ -23,7 +23,7 @@ from services.registry_cli import Tools, add_commands
 from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import iso
 from services.shared.db import Database, FileLock, check_plane
-from services.shared.errors import Fault, Refused
+from services.shared.errors import Broken, Fault, Refused
 from services.shared.outbox import dead_letter, replay
 from services.shared.sealing import Keys
 from services.shared.settings import Settings
@@ -42,12 +42,16 @@ cap_app = typer.Typer(help="Read CAP alerts.", no_args_is_help=True)
 registry_app = typer.Typer(help="The register of people.", no_args_is_help=True)
 policy_app = typer.Typer(help="The rules that give each person a path.", no_args_is_help=True)
 key_app = typer.Typer(help="API keys and what they may do.", no_args_is_help=True)
+keys_app = typer.Typer(help="The key that opens sealed addresses.", no_args_is_help=True)
+audit_app = typer.Typer(help="Who did what, and proof that it stands as it was written.", no_args_is_help=True)
 dead_app = typer.Typer(help="Messages no service could handle.", no_args_is_help=True)
 for name, sub in (
     ("cap", cap_app),
     ("registry", registry_app),
     ("policy", policy_app),
     ("key", key_app),
+    ("keys", keys_app),
+    ("audit", audit_app),
     ("dead", dead_app),
 ):
     app.add_typer(sub, name=name)
@@ -373,6 +377,89 @@ def key_create(
     typer.echo(_run(work()))
 
 
+@keys_app.command("rotate")
+def keys_rotate(
+    reason: Annotated[str, typer.Option(help="Kept in the audit log.")],
+) -> None:
+    """Replace the key that opens sealed addresses, while everything runs; the channels processes do the rest."""
+    from services.shared.sealing_keys import rotate
+
+    async def work(chosen: Settings) -> tuple[str, str]:
+        async with _database(chosen) as database:
+            return await rotate(database, Keys(chosen.keys_dir, make=False), actor="command line", reason=reason)
+
+    old, new = _run(work(settings()))
+    typer.echo(f"channels key {old} is being replaced by {new}; see how far it is with: tocsin keys list")
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """The channels keys there were: id, state, since when, and how many page keys are wrapped for each."""
+    from services.shared.sealing_keys import list_keys
+
+    async def work(chosen: Settings) -> Any:
+        async with _database(chosen) as database:
+            return await list_keys(database, Keys(chosen.keys_dir, make=False))
+
+    for key_id, state, since, pages in _run(work(settings())):
+        typer.echo(f"{key_id}  {state:<8} {'since ' + iso(since) if since else 'from the start'}  {pages} page keys")
+
+
+@audit_app.command("key")
+def audit_key() -> None:
+    """Print the public key that audit exports are verified with; give it to auditors before they need it."""
+    from services.shared.audit_checkpoints import Signing
+
+    chosen = settings()
+    typer.echo(_checked(lambda: Signing(Keys(chosen.keys_dir, make=_on_sqlite(chosen)).audit).public))
+
+
+@audit_app.command("export")
+def audit_export(file: Annotated[Path, typer.Argument(help="A new file.")]) -> None:
+    """Write the whole audit log with its signed checkpoints into a file. Works beside running servers."""
+    from services.shared.audit_checkpoints import Signing
+    from services.shared.audit_export import Verified, export
+
+    async def work(chosen: Settings) -> Verified:
+        async with _database(chosen) as database:
+            key = Signing(Keys(chosen.keys_dir, make=_on_sqlite(chosen)).audit)
+            return await export(database, key, file, chosen.plane, "command line")
+
+    made = _run(work(settings()))
+    typer.echo(f"{file}: entries 1 to {made.n}, {made.checkpoints} checkpoints, signed {iso(made.at)}")
+
+
+@audit_app.command("verify")
+def audit_verify(
+    file: Annotated[Path, typer.Argument(help="An export.")],
+    public_key: Annotated[str, typer.Option(help="64 hex digits from `tocsin audit key`, or a file with them.")],
+    earlier: Annotated[
+        Path | None, typer.Option(help="An older export of the same log, which this must continue.")
+    ] = None,
+) -> None:
+    """Does an export stand as it was written? Needs the file and the public key alone; exit 1 where it does not."""
+    from services.shared.audit_export import Verified, verify_export
+
+    given = Path(public_key)
+    key = read_file(given).decode(errors="replace") if len(public_key) != 64 or given.is_file() else public_key
+
+    def walk(one: Path, before: Verified | None) -> Verified:
+        try:
+            with one.open("rb") as opened:
+                return verify_export(opened, key, before)
+        except OSError as problem:
+            raise Refused(f"{one}: {problem.strerror}; give a file that can be read", field="FILE") from problem
+        except Broken as fault:
+            typer.echo(f"{one} DOES NOT HOLD: {fault.message}", err=True)
+            raise typer.Exit(1) from fault
+
+    found = _checked(lambda: walk(file, walk(earlier, None) if earlier else None))
+    typer.echo(f"{file} holds: entries 1 to {found.n} stood so on {iso(found.at)}, {found.checkpoints} checkpoints")
+    typer.echo(
+        "what was recorded after that no export can show: ask for a new one, and keep this one to compare it with"
+    )
+
+
 @dead_app.command("list")
 def dead_list() -> None:
     """Name the messages that were put aside: when, tier, what, for whom, why. Works beside running servers."""
@@ -423,7 +510,7 @@ def check() -> None:
     chosen = settings()
     if not _on_sqlite(chosen):  # looked for first: no key that other processes hold is made by looking
         keys = Keys(chosen.keys_dir, make=False)
-        _checked(lambda: (keys.mac, keys.index, keys.public, keys.private))
+        _checked(lambda: (keys.mac, keys.index, keys.public, keys.private, keys.audit))
     lines, sound = _run(check_installation(chosen))
     for line in lines:
         typer.echo(line)

@@ -11,6 +11,7 @@ from services.gateway.feeds import feed_lines
 from services.gateway.publishing import Publisher
 from services.router.contexts import Contexts
 from services.shared import audit
+from services.shared.audit_checkpoints import Signing, verify_checkpoints
 from services.shared.auth import Signer
 from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import LinearClock
@@ -49,7 +50,9 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
             lines += [f"road {road.name}: {ready}" for road in driver.roads]
         await channels.stop()
         async with database.read() as db:
-            lines.append(f"audit log: {await audit.verify(db)} entries, the chain holds")
+            entries = await audit.verify(db)
+            signed = await verify_checkpoints(db, Signing(keys.audit).public)
+            lines.append(f"audit log: {entries} entries, the chain holds, as do its {signed} signed checkpoints")
         await database.close()
     except Fault as fault:
         return [*lines, f"NOT SOUND: {fault.message}"], False

@@ -25,7 +25,7 @@ from services.gateway.service import GatewayService
 from services.registry.service import RegistryService
 from services.router.figures import FIGURES
 from services.router.service import RouterService
-from services.shared import health, telemetry
+from services.shared import health, sealing_keys, telemetry
 from services.shared.auth import Signer, api_key
 from services.shared.bus import Bus
 from services.shared.bus_embedded import EmbeddedBus
@@ -111,9 +111,11 @@ class Node:
                 for red in (True, False):  # red has a loop of its own: nothing ordinary stands in its way
                     self._sending(service, red)
                 self._loop("housekeeping", service.tidy, self.platform.waker("housekeeping"), idle=1.0)
-            elif isinstance(service, GatewayService) and service.feeds.entries:
-                feeds = service.feeds.run(lambda: self._ending)
-                self._tasks.append(asyncio.create_task(feeds, name="feeds"))
+            elif isinstance(service, GatewayService):
+                self._loop("checkpoints", service.checkpoint, self.platform.waker("checkpoints"), idle=2.0)
+                if service.feeds.entries:
+                    feeds = service.feeds.run(lambda: self._ending)
+                    self._tasks.append(asyncio.create_task(feeds, name="feeds"))
 
     def _sending(self, channels: ChannelsService, red: bool) -> None:
         sender = channels.sender
@@ -226,6 +228,8 @@ def _keys(settings: Settings, roles: Sequence[str]) -> Keys:
     alone = settings.resolved_database_url.startswith("sqlite") or tuple(roles) == ROLES
     keys = Keys(settings.keys_dir, make=alone)
     _ = keys.mac
+    if "gateway" in roles:
+        _ = keys.audit
     if "channels" in roles:
         _ = keys.private, keys.index, keys.public
     if "registry" in roles:
@@ -236,8 +240,12 @@ def _keys(settings: Settings, roles: Sequence[str]) -> Keys:
 async def check_keys(database: Database, keys: Keys, roles: Sequence[str]) -> None:
     """Every process of an installation holds the same keys: with others, links and addresses would open nowhere."""
     held = {"mac": keys.mac}
+    if "gateway" in roles:
+        held["audit"] = keys.audit
     if {"channels", "registry"} & set(roles):
-        held |= {"index": keys.index, "public": keys.public}
+        held["index"] = keys.index
+        if not await sealing_keys.check(database, keys, opens="channels" in roles):
+            held["public"] = keys.public
     for name, key in held.items():
         mark = hashlib.sha256(f"tocsin {name} key".encode() + key).hexdigest()[:32]
         if await stamp(database, f"key_{name}", mark) != mark:

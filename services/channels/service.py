@@ -15,6 +15,7 @@ from services.channels.handlers import Handlers
 from services.channels.opening import Preparer
 from services.channels.pages import Pages
 from services.channels.part_store import forget_old
+from services.channels.rotation import Rotation
 from services.channels.sender import Sender
 from services.channels.switchboard import Switchboard
 from services.channels.unwatched import settle_unknown
@@ -42,10 +43,11 @@ class ChannelsService:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         self.desk = Desk(p.database, p.bus, p.clock, p.settings.plane, desk_window_s)
+        opener = Opener(*p.keys.privates(), reread=p.keys.privates)
         preparer = Preparer(
             p.database,
             p.clock,
-            Opener(p.keys.private),
+            opener,
             p.signer,
             p.public_url,
             p.settings.hotline,
@@ -56,6 +58,7 @@ class ChannelsService:
             Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url)
         )
         self.sender = Sender(p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane)
+        self.rotation = Rotation(p.database, p.keys, opener, self.sender.worker)
         self._handlers = Handlers(platform)
         self._pages = Pages(platform, self.desk, preparer)
 
@@ -102,18 +105,19 @@ class ChannelsService:
         return did > 0
 
     async def tidy(self) -> bool:
-        """Leases that ran out, unknown sends nobody watches, messages whose warning has expired."""
+        """Leases that ran out, unknown sends nobody watches, messages whose warning has expired; the channels key."""
         if await self.sender.leases.recover():
             self._platform.wake("channels")
         reaped = await self.sender.leases.reap()
         settled = await settle_unknown(self._platform.database, self._platform.clock)
         if settled:
             self._platform.wake("channels")
+        rewrapped = await self.rotation.step()
         now, expired = self._platform.clock.now(), 0
         if now >= self._next_expiry:  # nothing expired is claimed meanwhile: this only says so in the ledger
             expired = await self.sender.leases.expire()
             self._next_expiry = now + EXPIRY_EVERY_S if not expired else now
-        return bool(expired) or bool(reaped) or settled
+        return bool(expired) or bool(reaped) or settled or rewrapped
 
     @property
     def busy(self) -> bool:

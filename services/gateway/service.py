@@ -11,6 +11,7 @@ from services.gateway.cap_feed import CapFeed
 from services.gateway.feeds import Feeds
 from services.gateway.pages import Pages
 from services.gateway.warnings import Warnings
+from services.shared.audit_checkpoints import Signing, keep_checkpoints
 from services.shared.service import Platform
 
 
@@ -20,6 +21,8 @@ class GatewayService:
     name = "gateway"
 
     def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._signing = Signing(platform.keys.audit)
         self.warnings = Warnings(platform)
         self._api = Api(platform, self.warnings)
         self._pages = Pages(platform, self.warnings)
@@ -42,6 +45,11 @@ class GatewayService:
 
     async def work(self) -> bool:
         return False
+
+    async def checkpoint(self) -> bool:
+        """Signs the audit log's newest entry where it is time to; one gateway of several does."""
+        async with self._platform.database.alone("audit checkpoint") as mine:
+            return mine and await keep_checkpoints(self._platform.database, self._signing)
 
     async def next_at(self) -> float | None:
         return None

@@ -10,7 +10,11 @@ from services.registry import audience, store
 from services.registry.api import Api
 from services.registry.areas import Area
 from services.registry.handlers import Handlers
+from services.shared import sealing_keys
+from services.shared.clock import wall
 from services.shared.service import Platform
+
+LOOK_EVERY_S = 1.0
 
 
 class RegistryService:
@@ -24,6 +28,7 @@ class RegistryService:
         self._api = Api(platform)
         self._area: tuple[str, Area | None] = ("", None)  # of the job under way: preparing it is dear
         self._stopping = False
+        self._next_look = 0.0
 
     def subscribe(self) -> None:
         """Hears WarningIssued."""
@@ -36,6 +41,7 @@ class RegistryService:
     async def start(self) -> None:
         """Jobs that a stop or crash left open go on from their cursor."""
         self._platform.waker(self.name).set()
+        await sealing_keys.learn(self._platform.database, self._platform.keys)
 
     async def stop(self) -> None:
         """No new page; the one under way commits."""
@@ -45,6 +51,9 @@ class RegistryService:
         """Makes one page of the open job of the highest tier; True if there was one."""
         if self._stopping:
             return False
+        if wall() >= self._next_look:  # the channels key may have been replaced
+            await sealing_keys.learn(self._platform.database, self._platform.keys)
+            self._next_look = wall() + LOOK_EVERY_S
         async with self._platform.database.read() as db:
             row = await store.next_job(db)
         if row is None:

@@ -22,9 +22,9 @@ from services.shared.sealing import Keys
 from services.shared.settings import Settings
 from tests.servers.postgres import Postgres
 
-NAMES = ("channels.key", "channels.pub", "index.key", "mac.key")
+NAMES = ("audit.key", "channels.key", "channels.pub", "index.key", "mac.key")
 NEEDS = {  # deploy/README.md says the same
-    "gateway": {"mac.key"},
+    "gateway": {"mac.key", "audit.key"},
     "registry": {"mac.key", "index.key", "channels.pub"},
     "router": {"mac.key"},
     "channels": {"mac.key", "index.key", "channels.key"},

@@ -40,6 +40,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("delivery_id", "n", name=op.f("pk_attempt")),
     )
     op.create_table(
+        "audit_checkpoint",
+        sa.Column("n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False, comment="of the entry n"),
+        sa.Column("at", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("signature", sa.String(length=128), nullable=False, comment="Ed25519, hex"),
+        sa.PrimaryKeyConstraint("n", name=op.f("pk_audit_checkpoint")),
+    )
+    op.create_table(
         "audit_log",
         sa.Column("n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("at", sa.Float(), nullable=False, comment="wall"),
@@ -57,6 +65,14 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.PrimaryKeyConstraint("authority_id", name=op.f("pk_authority")),
         sa.UniqueConstraint("name", name=op.f("uq_authority_name")),
+    )
+    op.create_table(
+        "channels_process",
+        sa.Column("worker", sa.String(length=40), nullable=False),
+        sa.Column("holds", sa.JSON(), nullable=False, comment="ids of the channels keys it can open with"),
+        sa.Column("seen_at", sa.Float(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("worker", name=op.f("pk_channels_process")),
+        comment="a new channels key is used when all of these hold it",
     )
     op.create_table(
         "dead_letter",
@@ -827,6 +843,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("warning_id", "worker_id", name=op.f("pk_router_worker")),
     )
     op.create_table(
+        "sealing_key",
+        sa.Column("public_id", sa.String(length=16), nullable=False),
+        sa.Column("public", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("mac", sa.String(length=64), nullable=False, comment="by mac.key, over the other columns"),
+        sa.CheckConstraint("state IN ('next', 'current', 'leaving', 'gone')", name=op.f("ck_sealing_key_state")),
+        sa.PrimaryKeyConstraint("public_id", name=op.f("pk_sealing_key")),
+        comment="empty until a channels key is replaced for the first time",
+    )
+    op.create_table(
         "warning_state",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("chain_id", sa.String(length=32), nullable=False),
@@ -900,6 +927,7 @@ def downgrade() -> None:
     op.drop_table("auth_grant")
     op.drop_table("warning_text")
     op.drop_table("warning_state")
+    op.drop_table("sealing_key")
     op.drop_table("router_worker")
     op.drop_table("router_warning")
     op.drop_table("router_tally")
@@ -1036,8 +1064,10 @@ def downgrade() -> None:
 
     op.drop_table("delivery")
     op.drop_table("dead_letter")
+    op.drop_table("channels_process")
     op.drop_table("authority")
     op.drop_table("audit_log")
+    op.drop_table("audit_checkpoint")
     op.drop_table("attempt")
     with op.batch_alter_table("answer_log", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_answer_log_delivery_id"))
