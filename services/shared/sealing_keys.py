@@ -24,6 +24,7 @@ from services.shared.errors import Broken, Conflict, Refused
 from services.shared.sealing import Keys, load_secret, page_key, public_half, public_id, write_secret
 
 log = structlog.get_logger("keys")
+STATES = ("next", "current", "leaving", "gone")
 sealing_key = sa.Table(
     "sealing_key",
     metadata,
@@ -32,7 +33,7 @@ sealing_key = sa.Table(
     sa.Column("state", sa.String(8), nullable=False),
     sa.Column("since", sa.Float, nullable=False, comment="wall"),
     sa.Column("mac", sa.String(64), nullable=False, comment="by mac.key, over the other columns"),
-    sa.CheckConstraint("state IN ('next', 'current', 'leaving', 'gone')", name="state"),
+    sa.CheckConstraint("state IN ({})".format(",".join(f"'{s}'" for s in STATES)), name="state"),
     comment="empty until a channels key is replaced for the first time",
 )
 LOCK = "sealing keys"
@@ -115,9 +116,8 @@ async def rotate(database: Database, keys: Keys, *, actor: str, reason: str) -> 
             new = public_half(private)
             if public_id(new) in {public_id(old), *found}:
                 raise Refused("that key was in use before: give a new one", field="channels-*.key")
-            rows = [_row(keys.mac, new, "next")]
-            if "current" not in found:
-                rows.append(_row(keys.mac, old, "current"))
+            rows = [] if "current" in found else [_row(keys.mac, old, "current")]
+            rows.append(_row(keys.mac, new, "next"))
             for row in rows:
                 await tx.execute(sa.insert(sealing_key).values(**row))
             await audit.record(tx, actor, "keys.rotate", public_id(new), reason, {"old": public_id(old)})
@@ -159,11 +159,11 @@ async def wrapped_for(db: Connection) -> dict[str, int]:
 
 
 async def list_keys(database: Database, keys: Keys) -> Sequence[tuple[str, str, float, int]]:
-    """(id, state, since, page keys wrapped for it) of each channels key there was, the oldest first."""
+    """(id, state, since, page keys wrapped for it) of each channels key there was: those that are gone first, the next last."""
     async with database.read() as db:
         found, counts = await known(db, keys.mac), await wrapped_for(db)
     if not found:
         only = public_id(keys.public)
         return [(only, "current", 0.0, counts.get(only, 0))]
-    rows = sorted(found.values(), key=lambda row: row.since)
+    rows = sorted(found.values(), key=lambda row: (-STATES.index(row.state), row.since))
     return [(row.public_id, row.state, row.since, counts.get(row.public_id, 0)) for row in rows]

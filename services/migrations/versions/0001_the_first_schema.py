@@ -849,7 +849,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("since", sa.Float(), nullable=False, comment="wall"),
         sa.Column("mac", sa.String(length=64), nullable=False, comment="by mac.key, over the other columns"),
-        sa.CheckConstraint("state IN ('next', 'current', 'leaving', 'gone')", name=op.f("ck_sealing_key_state")),
+        sa.CheckConstraint("state IN ('next','current','leaving','gone')", name=op.f("ck_sealing_key_state")),
         sa.PrimaryKeyConstraint("public_id", name=op.f("pk_sealing_key")),
         comment="empty until a channels key is replaced for the first time",
     )

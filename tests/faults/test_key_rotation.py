@@ -1,0 +1,34 @@
+"""The channels key of six processes is replaced while they warn."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import APART, Town, rehearsal
+
+
+@pytest.mark.slow
+async def test_six_processes_replace_their_key_in_a_warning(county: Town, tmp_path: Path, vhost: str) -> None:
+    """On PostgreSQL: the command is given while requests go out; a channels process that starts after it opens all."""
+    async with rehearsal(county, tmp_path, members=APART, amqp_url=vhost) as run:
+        warning_id = await run.warn()
+        await run.until(lambda: len(run.arrivals) >= 5)
+        command = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services", "keys", "rotate", "--reason", "test",
+            env=run.environment_of(run.processes["channels-1"]), stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, _ = await command.communicate()
+        assert 0 == command.returncode, out
+        new = out.decode().split(" by ")[1][:16]
+        await run.until(lambda: {r[0] for r in run.rows("SELECT DISTINCT public_id FROM page_key")} == {new})
+        process = run.processes["channels-1"].process
+        assert process is not None
+        process.kill()
+        found = await run.until_over(warning_id, 110)
+        assert 0 == found["open"], run.in_words()
+        broken = run.rows("SELECT count(*) FROM delivery WHERE state_reason LIKE ?", "unsendable%")
+        assert 0 == broken[0][0]
