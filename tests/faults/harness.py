@@ -17,7 +17,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,12 +114,14 @@ class Town:
 
 
 async def build_town(
-    folder: Path, people: int = PEOPLE, seed: int = 3, server: Postgres | None = None, judged: bool = True
-) -> Town:
-    """Makes the data directory, and the database: schema, plane, key, community."""
+    folder: Path, people: int = PEOPLE, seed: int = 3, server: Postgres | None = None, judged: bool = True,
+    change: Callable[[Community], None] = lambda community: None,
+) -> Town:  # fmt: skip
+    """Makes the data directory, and the database: schema, plane, key, community as `change` leaves it."""
     await asyncio.to_thread(folder.mkdir, parents=True)
     incoming = from_cap(ALERT, strict=False)
     community = mint(incoming.area, incoming.geocodes, people=people, seed=seed)
+    change(community)
     template = f"town_{os.getpid()}_{people}" if server is not None else ""
     url = await asyncio.to_thread(server.database, template) if server else f"sqlite+aiosqlite:///{folder}/tocsin.db"
     await asyncio.to_thread(migrations.upgrade, url)
@@ -242,6 +244,7 @@ class Rehearsal:
     seed: int = 3
     limit_per_second: float = LIMIT_PER_SECOND
     environment: Mapping[str, str] = field(default_factory=dict)
+    keys_of: Mapping[str, Iterable[str]] = field(default_factory=dict)  # role > key files, as on hosts of their own
     before_sent: bool = False  # leave warning time before the alert's own: a sender whose clock is fast
     deaths: list[Death] = field(default_factory=list)
     recovered_s: list[float] = field(default_factory=list)
@@ -345,7 +348,7 @@ class Rehearsal:
         """The variables a process is started with."""
         mine = {k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")}
         mine |= self.world.environment | {
-            "TOCSIN_DATA_DIR": str(self.data),
+            "TOCSIN_DATA_DIR": str(self.data_of(process)),
             "TOCSIN_PORT": str(process.port),
             "TOCSIN_PUBLIC_URL": self.url,
             "TOCSIN_PLANE": "drill",
@@ -358,6 +361,17 @@ class Rehearsal:
         if fault:
             mine["TOCSIN_FAULT_AT"] = fault
         return mine | dict(self.environment)
+
+    def data_of(self, process: Process) -> Path:
+        """A process's data directory: the town's, or one with the keys of `keys_of` its roles alone."""
+        if not self.keys_of:
+            return self.data
+        mine = self.folder / f"data-{process.member.name}"
+        if not mine.exists():
+            (mine / "keys").mkdir(parents=True)
+            for name in {name for role in process.member.roles for name in self.keys_of[role]}:
+                shutil.copy(self.data / "keys" / name, mine / "keys" / name)
+        return mine
 
     def on_disk(self, state: str) -> set[str]:
         """Deliveries in a state, whoever has died."""
