@@ -20,7 +20,7 @@ import typer
 
 from services import migrations
 from services.registry_cli import Tools, add_commands
-from services.shared.auth import ACTIONS, create_key
+from services.shared.auth import ACTIONS, USUAL, create_key
 from services.shared.clock import iso
 from services.shared.db import Database, FileLock, check_plane
 from services.shared.errors import Broken, Fault, Refused
@@ -350,7 +350,7 @@ def key_create(
     authority: Annotated[str, typer.Option(help="The authority, as residents know it.")],
     label: Annotated[str, typer.Option(help="Whose key this is.")],
     max_tier: Annotated[str, typer.Option(help="The highest tier it may send.")] = "red",
-    actions: Annotated[str, typer.Option(help=f"Joined by commas: {', '.join(ACTIONS)}.")] = ",".join(ACTIONS),
+    actions: Annotated[str, typer.Option(help=f"Joined by commas: {', '.join(ACTIONS)}.")] = ",".join(USUAL),
     area: Annotated[Path | None, typer.Option(help="GeoJSON geometry it is bound to.")] = None,
     senders: Annotated[str, typer.Option(help="CAP senders it may speak for, joined by commas; empty for any.")] = "",
     events: Annotated[str, typer.Option(help="Hazards or event codes, joined by commas; empty for any.")] = "",

@@ -22,6 +22,7 @@ from aiohttp import web
 from services import migrations
 from services.channels.service import ChannelsService
 from services.gateway.service import GatewayService
+from services.registry.decoys import FIGURES as DECOYS
 from services.registry.service import RegistryService
 from services.router.figures import FIGURES
 from services.router.service import RouterService
@@ -358,7 +359,7 @@ async def _build(
             node.wrong,
             plane=settings.plane,
             revisions=migrations.revisions(),
-            figures=[*LEDGER, *FIGURES],
+            figures=[*LEDGER, *FIGURES, *DECOYS],
             bus=bus.health,
         )
     )

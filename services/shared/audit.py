@@ -27,6 +27,7 @@ audit_log = sa.Table(
     sa.Column("detail", sa.JSON, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
 )
+sa.Index("ix_audit_log_subject", audit_log.c.subject)
 GENESIS = "0" * 64
 
 

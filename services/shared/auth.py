@@ -23,8 +23,9 @@ from services.shared.errors import NotAllowed, Refused
 from services.shared.outbox import id_of, new_id
 from services.shared.tier import Tier
 
-Action = Literal["read", "draft", "send", "cancel", "command", "register"]
-ACTIONS: tuple[Action, ...] = ("read", "draft", "send", "cancel", "command", "register")
+Action = Literal["read", "draft", "send", "cancel", "command", "register", "look"]
+ACTIONS: tuple[Action, ...] = ("read", "draft", "send", "cancel", "command", "register", "look")
+USUAL = ACTIONS[:-1]  # looking at people is given by name, never along with the rest
 
 authority = sa.Table(
     "authority",
@@ -208,6 +209,11 @@ class Signer:
     def code(self, use: str, subject: str) -> str:
         """80 bits that vouch for one use of one id, URL-safe."""
         return base64.b32encode(self._mac(use, subject.encode())[:10]).decode().lower()
+
+    @staticmethod
+    def same(given: str, ours: str) -> bool:
+        """Whether two codes are equal, in the same time whichever they are."""
+        return hmac.compare_digest(given.encode(), ours.encode())
 
     def token(self, use: str, subject: str) -> str:
         """subject.code, as links and callback URLs carry it."""

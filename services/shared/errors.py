@@ -6,6 +6,7 @@ Fault
 │   ├── NotFound     nothing of that name                                                 (404)
 │   └── Conflict     it clashes with what is already there                                (409)
 ├── Busy           we cannot take it now; try again after a while                        (503)
+│   └── TooMany      this caller asks too often                                         (429)
 ├── Broken         what is stored or configured contradicts itself; a person must look   (500)
 └── AlreadyHandled a message was handled before; not an error, never shown
 """
@@ -64,6 +65,12 @@ class Busy(Fault):
     def __init__(self, message: str, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class TooMany(Busy):
+    """The caller has asked too often: try again after `retry_after` seconds."""
+
+    status = 429
 
 
 class Broken(Fault):

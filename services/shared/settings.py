@@ -95,6 +95,12 @@ class Settings(Environment):
     cap_feeds: Path | None = Field(None, description="YAML list of the CAP feeds we may read; empty reads none")
     clock_rate: float = Field(1.0, gt=0, description="warning seconds a wall second: above 1 for rehearsals only")
     clock_anchor: float | None = Field(None, description="warning time at start, seconds since 1970; empty for now")
+    country: str = Field(
+        "",
+        pattern="^([A-Z]{2})?$",
+        description="two letters of the country whose numbers may be typed without a prefix",
+    )
+    look_quota: int = Field(100, ge=1, description="people one key may look at within an hour")
     log_level: str = Field("INFO")
 
     @field_validator("timezone")

@@ -35,6 +35,7 @@ PREFIXES: tuple[tuple[str, str], ...] = (  # path prefix > service; the embedded
     ("/report", "router"),
     ("/l", "channels"),
     ("/a", "channels"),
+    ("/open", "channels"),
     ("/callbacks", "channels"),
 )
 COOKIE = "tocsin"

@@ -59,11 +59,11 @@ def files(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def memory(pid: int, name: str) -> Iterator[tuple[str, bytes]]:
-    """All that a running process of ours can read of itself: what a core file would hold, and its program."""
+    """What a core file of a running process would hold: all it can write to, in chunks that overlap."""
     with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as mem:
         for line in maps:
             span, rights = line.split()[:2]
-            if not rights.startswith("r") or line.rstrip().endswith(("[vvar]", "[vsyscall]", "[vvar_vclock]")):
+            if not rights.startswith("rw"):
                 continue
             start, end = (int(part, 16) for part in span.split("-"))
             for at in range(start, end, CHUNK):
