@@ -11,6 +11,8 @@ from aiohttp import web
 
 from services.channels.desk import Desk
 from services.channels.driver import Connected, Driver, Reports, Tools, load_drivers
+from services.channels.driver import Driver, Reports, Tools, load_drivers
+from services.channels.full_values import FullValues
 from services.channels.handlers import Handlers
 from services.channels.opening import Preparer
 from services.channels.pages import Pages
@@ -60,6 +62,7 @@ class ChannelsService:
         self.sender = Sender(p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane)
         self.rotation = Rotation(p.database, p.keys, opener, self.sender.worker)
         self._handlers = Handlers(platform)
+        self._full_values = FullValues(platform, preparer)
         self._pages = Pages(platform, self.desk, preparer)
 
     def subscribe(self) -> None:
@@ -68,6 +71,7 @@ class ChannelsService:
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._pages.routes()
+        yield from self._full_values.routes()
         for driver in self.drivers.values():
             if isinstance(driver, Reports):
                 yield from driver.routes()

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from services.registry import audience, store
+from services.registry import audience, store, unlock
 from services.registry.api import Api
 from services.registry.areas import Area
 from services.registry.handlers import Handlers
+from services.registry.look_pages import LookPages
 from services.shared import sealing_keys
 from services.shared.clock import wall
 from services.shared.service import Platform
@@ -26,6 +27,7 @@ class RegistryService:
         self._platform = platform
         self._handlers = Handlers(platform)
         self._api = Api(platform)
+        self._look_pages = LookPages(platform)
         self._area: tuple[str, Area | None] = ("", None)  # of the job under way: preparing it is dear
         self._stopping = False
         self._next_look = 0.0
@@ -35,8 +37,9 @@ class RegistryService:
         self._platform.bus.subscribe(self.name, "WarningIssued", self._handlers.warning_issued)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """POST /people/import, GET /people/summary."""
-        return self._api.routes()
+        """/people for machines and for who may look."""
+        yield from self._api.routes()
+        yield from self._look_pages.routes()
 
     async def start(self) -> None:
         """Jobs that a stop or crash left open go on from their cursor."""
@@ -53,6 +56,7 @@ class RegistryService:
             return False
         if wall() >= self._next_look:  # the channels key may have been replaced
             await sealing_keys.learn(self._platform.database, self._platform.keys)
+            await unlock.close_over(self._platform.database, self._platform.clock.now())
             self._next_look = wall() + LOOK_EVERY_S
         async with self._platform.database.read() as db:
             row = await store.next_job(db)

@@ -105,7 +105,7 @@ async def test_a_canary_in_six_processes_stands_nowhere(
 ) -> None:
     """Each process with the keys of its role alone: logs, broker's data, every row, the memory of all but channels.
 
-    Her id stands in the router's memory and in the ledger, the warning's in the broker's data and in the logs.
+    Her id stands in the router's memory and in the ledger, the warning's in the logs, the vhost's name in the broker's data.
     """
     town: Town = await build_town(tmp_path / "town", server=postgres, people=59, change=_plant)
     canary = next(p for p in town.community.people if p.call_name == NAME)
@@ -120,6 +120,7 @@ async def test_a_canary_in_six_processes_stands_nowhere(
             lambda: bool(run.rows("SELECT 1 FROM delivery WHERE person_id = ? AND sent_at > 0", canary.person_id))
         )
         await asyncio.to_thread(_look, run, ("router-1", "router-2"), secrets)
+        assert [] == found_in(files(rabbit.folder), secrets)
         found = await run.until_over(warning_id, 110)
         seen = await asyncio.to_thread(_look, run, CLOSED, [*secrets, canary.person_id], secrets)
         assert {"memory of router-1", "memory of router-2"} & seen
@@ -129,4 +130,5 @@ async def test_a_canary_in_six_processes_stands_nowhere(
         assert any("delivery" in line for line in found_in(ledger, [canary.person_id]))
     for place in (tmp_path / "run", rabbit.folder):
         assert [] == found_in(files(place), secrets)
-        assert found_in(files(place), [warning_id])
+    assert found_in(files(tmp_path / "run"), [warning_id])
+    assert found_in(files(rabbit.folder), [vhost.rpartition("/")[2]])

@@ -59,6 +59,9 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("n", name=op.f("pk_audit_log")),
     )
+    with op.batch_alter_table("audit_log", schema=None) as batch_op:
+        batch_op.create_index("ix_audit_log_subject", ["subject"], unique=False)
+
     op.create_table(
         "authority",
         sa.Column("authority_id", sa.String(length=32), nullable=False),
@@ -464,6 +467,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_registry_contact_owner_id"), ["owner_id"], unique=False)
 
     op.create_table(
+        "registry_decoy",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("planted_at", sa.Double(), nullable=False, comment="wall"),
+        sa.Column("seen", sa.Integer(), nullable=False, comment="how many times somebody looked: each is an alarm"),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_registry_decoy")),
+    )
+    op.create_table(
         "registry_facility",
         sa.Column("facility_id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=24), nullable=False),
@@ -474,14 +484,6 @@ def upgrade() -> None:
         sa.Column("evac_min_day", sa.Integer(), nullable=True, comment="minutes, from its own plan; null without one"),
         sa.Column("evac_min_night", sa.Integer(), nullable=True),
         sa.Column("plan_on", sa.String(length=10), nullable=False, comment="date of its evacuation plan"),
-        sa.Column(
-            "occupied_on",
-            sa.String(length=10),
-            nullable=False,
-            comment="day of the newest report of who is in it; empty for none",
-        ),
-        sa.Column("occupied", sa.Integer(), nullable=True),
-        sa.Column("occupied_non_walking", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("facility_id", name=op.f("pk_registry_facility")),
     )
     op.create_table(
@@ -541,6 +543,31 @@ def upgrade() -> None:
     with op.batch_alter_table("registry_listing", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_registry_listing_person_id"), ["person_id"], unique=False)
 
+    op.create_table(
+        "registry_look",
+        sa.Column("look_id", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False, comment="wall"),
+        sa.Column("caller_id", sa.String(length=32), nullable=False, comment="the API key of whoever looked"),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "unlock_id", sa.String(length=32), nullable=False, comment="the emergency that allowed it; empty for none"
+        ),
+        sa.PrimaryKeyConstraint("look_id", name=op.f("pk_registry_look")),
+        comment="one row a person shown; the audit log has the reason",
+    )
+    with op.batch_alter_table("registry_look", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_look_caller_id_at"), ["caller_id", "at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_look_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "registry_occupancy",
+        sa.Column("facility_id", sa.String(length=32), nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("non_walking", sa.Integer(), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.PrimaryKeyConstraint("facility_id", "day", name=op.f("pk_registry_occupancy")),
+    )
     op.create_table(
         "registry_person",
         sa.Column("person_id", sa.String(length=32), nullable=False),
@@ -689,6 +716,18 @@ def upgrade() -> None:
     with op.batch_alter_table("registry_supporter", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_registry_supporter_person_id"), ["person_id"], unique=False)
 
+    op.create_table(
+        "registry_unlock",
+        sa.Column("unlock_id", sa.String(length=32), nullable=False),
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("zone", sa.String(length=32), nullable=False, comment="zone_id or grid_id"),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("reason", sa.String(length=400), nullable=False),
+        sa.Column("opened_at", sa.Double(), nullable=False, comment="wall"),
+        sa.Column("until", sa.Double(), nullable=False, comment="wall"),
+        sa.Column("closed_at", sa.Double(), nullable=True, comment="wall; null: not written down as closed yet"),
+        sa.PrimaryKeyConstraint("unlock_id", name=op.f("pk_registry_unlock")),
+    )
     op.create_table(
         "registry_worker",
         sa.Column("worker_id", sa.String(length=32), nullable=False),
@@ -951,6 +990,7 @@ def downgrade() -> None:
     op.drop_table("router_case")
     op.drop_table("road")
     op.drop_table("registry_worker")
+    op.drop_table("registry_unlock")
     with op.batch_alter_table("registry_supporter", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_supporter_person_id"))
 
@@ -977,6 +1017,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_person_cell_household_id_person_id"))
 
     op.drop_table("registry_person")
+    op.drop_table("registry_occupancy")
+    with op.batch_alter_table("registry_look", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_look_person_id"))
+        batch_op.drop_index(batch_op.f("ix_registry_look_caller_id_at"))
+
+    op.drop_table("registry_look")
     with op.batch_alter_table("registry_listing", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_listing_person_id"))
 
@@ -992,6 +1038,7 @@ def downgrade() -> None:
 
     op.drop_table("registry_facts")
     op.drop_table("registry_facility")
+    op.drop_table("registry_decoy")
     with op.batch_alter_table("registry_contact", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_contact_owner_id"))
         batch_op.drop_index(batch_op.f("ix_registry_contact_address_key"))
@@ -1066,6 +1113,9 @@ def downgrade() -> None:
     op.drop_table("dead_letter")
     op.drop_table("channels_process")
     op.drop_table("authority")
+    with op.batch_alter_table("audit_log", schema=None) as batch_op:
+        batch_op.drop_index("ix_audit_log_subject")
+
     op.drop_table("audit_log")
     op.drop_table("audit_checkpoint")
     op.drop_table("attempt")
