@@ -25,6 +25,8 @@ class Handlers:
 
     async def notice_requested(self, message: NoticeRequested, receipt: Receipt) -> None:
         now = self._platform.clock.now()
+        over = message.params.get("road", "officer_sms")
+        to = {"officer_sms": "worker", "supporter_sms": "supporter"}.get(over, "person")
         row = {
             "delivery_id": message.notice_id,
             "warning_id": message.warning_id,
@@ -32,9 +34,9 @@ class Handlers:
             "tier": message.tier,
             "person_id": "",
             "addressee_id": message.addressee_id,
-            "addressee_kind": "worker",
+            "addressee_kind": to,
             "step": "notice",
-            "road": "officer_sms",
+            "road": over,
             "channel": "",
             "form": f"notice:{message.notice_id[:12]}",
             "language": message.language,
@@ -51,6 +53,6 @@ class Handlers:
         }
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
-            row["channel"] = await tx.scalar(sa.select(road.c.channel).where(road.c.road == "officer_sms")) or "none"
+            row["channel"] = await tx.scalar(sa.select(road.c.channel).where(road.c.road == over)) or "none"
             await insert_new(tx, delivery, [row])
         self._platform.wake("channels")

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.channels.notices import Notices
 from services.channels.outbound import Outbound
 from services.channels.render import Facts, Rendered, render
 from services.shared.auth import Signer
@@ -33,6 +34,7 @@ class Preparer:
         public_url: str,
         hotline: str,
         drill: bool,
+        notices: Notices,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -41,6 +43,7 @@ class Preparer:
         self._public_url = public_url
         self._hotline = hotline
         self._drill = drill
+        self._notices = notices
         self._texts: dict[str, Any] = {}
         self._rendered_once: dict[tuple[Any, ...], Rendered] = {}
 
@@ -86,7 +89,7 @@ class Preparer:
             owner = str((row.params or {}).get("owner", row.contact_id))  # an ending's contact_id is the old delivery
             to = (await self.open(row.sealed, row.key_id, owner)).decode()
         if row.purpose == "notice" and not row.warning_id:
-            raise Broken(f"notice {row.delivery_id} names no warning")
+            return self._notices.outbound(row, to, max(1, int(min(row.expires_at - self._clock.now(), 36000))))
         warning = await self.warning(row.warning_id)
         rendered = await self._rendered(row, warning)
         return Outbound(

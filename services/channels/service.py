@@ -14,6 +14,7 @@ from services.channels.driver import Connected, Driver, Reports, Tools, load_dri
 from services.channels.driver import Driver, Reports, Tools, load_drivers
 from services.channels.full_values import FullValues
 from services.channels.handlers import Handlers
+from services.channels.notices import Notices
 from services.channels.opening import Preparer
 from services.channels.pages import Pages
 from services.channels.part_store import forget_old
@@ -54,6 +55,14 @@ class ChannelsService:
             p.public_url,
             p.settings.hotline,
             p.settings.plane == "drill",
+            Notices(
+                p.signer,
+                p.public_url,
+                p.keys.index,
+                p.settings.authority,
+                p.settings.hotline,
+                p.settings.plane == "drill",
+            ),
         )
         switchboard = Switchboard(p.database, self.desk, preparer, p.keys.index, p.settings.hotline)
         self.drivers: dict[str, Driver] = load_drivers(

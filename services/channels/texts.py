@@ -61,6 +61,10 @@ EN = Lines(
     notices={
         "officer_link": "{source}: your list of doors for warning {number}: {link}",
         "turn_back": "{source}: warning {number} has changed. Stop visits and come back to a safe place. {link}",
+        "one_time_code": "{source}: your code is {code}. It works for 10 minutes. We never ask for it by phone: give it to nobody.",
+        "supporter_invitation": "{source}: somebody you know asks whether you would help them in an emergency. "
+        "Say yes or no: {link} Not sure? Call {hotline}.",
+        "road_test": "{source}: this is only a test of your warning road. It works. There is no danger, do nothing.",
     },
     thanks={
         "leaving": "Thank you. We have noted that you can go. Help: reply 2.",
@@ -104,6 +108,9 @@ ZH = Lines(
     notices={
         "officer_link": "【{source}】预警{number}的入户名单:{link}",
         "turn_back": "【{source}】预警{number}有变化,请停止入户,回到安全处。{link}",
+        "one_time_code": "【{source}】验证码{code},10分钟内有效。我们不会打电话要,请勿告诉别人。",
+        "supporter_invitation": "【{source}】有熟人问您愿不愿在紧急时帮助他。请回答:{link} 有疑问打{hotline}。",
+        "road_test": "【{source}】这只是测试,您的预警通道能用。没有危险,不用做什么。",
     },
     thanks={
         "leaving": "谢谢,已记下您能走。要帮助回2。",

@@ -216,6 +216,15 @@ SOURCES: dict[str, tuple[str, str]] = {
     "school": ("school list", "学校名单"), "utility": ("utility's list", "水电部门名单"), "other": ("another list", "其他名单"),
 }  # fmt: skip
 
+KINDS: dict[str, tuple[str, str]] = {
+    "sms": ("Text message", "短信"),
+    "voice_mobile": ("Call to the mobile", "手机来电"),
+    "voice_landline": ("Call to the landline", "座机来电"),
+    "email": ("E-mail", "邮件"),
+    "duty_phone_1": ("First duty phone", "值班电话1"),
+    "duty_phone_2": ("Second duty phone", "值班电话2"),
+}
+
 
 def pick(words: tuple[str, str], language: str) -> str:
     """English or Chinese of the two."""

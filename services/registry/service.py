@@ -11,6 +11,10 @@ from services.registry.api import Api
 from services.registry.areas import Area
 from services.registry.handlers import Handlers
 from services.registry.look_pages import LookPages
+from services.registry.me_access import Access
+from services.registry.me_change import MeChange
+from services.registry.me_helpers import MeHelpers
+from services.registry.me_pages import MePages
 from services.shared import sealing_keys
 from services.shared.clock import wall
 from services.shared.service import Platform
@@ -28,6 +32,8 @@ class RegistryService:
         self._handlers = Handlers(platform)
         self._api = Api(platform)
         self._look_pages = LookPages(platform)
+        self.access = Access(platform)
+        self._me = [kind(platform, self.access) for kind in (MePages, MeChange, MeHelpers)]
         self._area: tuple[str, Area | None] = ("", None)  # of the job under way: preparing it is dear
         self._stopping = False
         self._next_look = 0.0
@@ -37,9 +43,11 @@ class RegistryService:
         self._platform.bus.subscribe(self.name, "WarningIssued", self._handlers.warning_issued)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """/people for machines and for who may look."""
+        """/people for machines and for who may look, /me for residents."""
         yield from self._api.routes()
         yield from self._look_pages.routes()
+        for pages in self._me:
+            yield from pages.routes()
 
     async def start(self) -> None:
         """Jobs that a stop or crash left open go on from their cursor."""
@@ -54,6 +62,7 @@ class RegistryService:
         """Makes one page of the open job of the highest tier; True if there was one."""
         if self._stopping:
             return False
+        codes = await self.access.send_due()
         if wall() >= self._next_look:  # the channels key may have been replaced
             await sealing_keys.learn(self._platform.database, self._platform.keys)
             await unlock.close_over(self._platform.database, self._platform.clock.now())
@@ -61,13 +70,13 @@ class RegistryService:
         async with self._platform.database.read() as db:
             row = await store.next_job(db)
         if row is None:
-            return False
+            return codes
         if self._area[0] != row.warning_id:
             self._area = (row.warning_id, Area.from_wkb(row.shape) if row.shape else None)
         database = self._platform.database
         async with database.alone(f"audience:{row.warning_id}") as mine:
             if not mine:
-                return False
+                return codes
             if await audience.make_page(database, row, self._area[1], self._platform.clock.now()):
                 self._platform.bus.wake()
         return True

@@ -145,7 +145,10 @@ class EvidenceRecorded(Message, frozen=True, kw_only=True, array_like=True, tag=
 
 
 class NoticeRequested(Message, frozen=True, kw_only=True, array_like=True, tag="NoticeRequested"):
-    """One message about work, not a warning: kind officer_link, turn_back, link_test."""
+    """One message that is no warning: officer_link, turn_back, one_time_code, supporter_invitation, road_test.
+
+    `params["road"]` names the road, officer_sms where it is left out. A code is not in it: see shared/codes.py.
+    """
 
     notice_id: str
     kind: str

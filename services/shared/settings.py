@@ -101,6 +101,7 @@ class Settings(Environment):
         description="two letters of the country whose numbers may be typed without a prefix",
     )
     look_quota: int = Field(100, ge=1, description="people one key may look at within an hour")
+    codes_per_hour: int = Field(1000, ge=1, description="one-time codes to residents' phones in all within an hour")
     log_level: str = Field("INFO")
 
     @field_validator("timezone")

@@ -39,6 +39,7 @@ PREFIXES: tuple[tuple[str, str], ...] = (  # path prefix > service; the embedded
     ("/callbacks", "channels"),
 )
 COOKIE = "tocsin"
+ME_COOKIE = "tocsin_me"  # a resident's
 CSP = (
     "default-src 'self'; script-src 'none'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
     "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
@@ -115,7 +116,7 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
 @web.middleware
 async def headers_on_all(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Security headers, and no form post from another site."""
-    if request.method == "POST" and COOKIE in request.cookies and not _same_origin(request):
+    if request.method == "POST" and {COOKIE, ME_COOKIE} & request.cookies.keys() and not _same_origin(request):
         foreign = "This form was sent from another site: open the page here and send it again."
         response: web.StreamResponse = (
             page("fault.html", status=403, message=foreign, remedy="")

@@ -21,6 +21,8 @@ from services.channels.twilio_http import TwilioAccount, TwilioSettings
 from services.shared.ledger import Evidence, SendState, delivery
 
 HEARD_S = 20
+NO_KEYS = "notice"  # a test or a code asks nothing
+NO_KEYS_SAID = ("supporter_voice", NO_KEYS)
 # call status > (state, evidence); busy, no-answer and failed say that nobody was reached by this try
 STATUSES: dict[str, tuple[SendState, Evidence]] = {
     "queued": (SendState.ACCEPTED, Evidence.ACCEPTED),
@@ -66,7 +68,12 @@ class VoiceTwilio:
             {
                 "To": message.to,
                 "From": self._settings.from_number,
-                "Twiml": self.twiml(message.spoken, message.language, message.delivery_id, message.road),
+                "Twiml": self.twiml(
+                    message.spoken,
+                    message.language,
+                    message.delivery_id,
+                    message.road if message.warning_id else NO_KEYS,
+                ),
                 "StatusCallback": self._url("status", message.delivery_id),
                 "StatusCallbackEvent": ["initiated", "answered", "completed"],
                 "MachineDetection": "Enable",
@@ -78,7 +85,7 @@ class VoiceTwilio:
         """Said twice inside one Gather: a key ends it at any time."""
         lines = lines_for(language)
         voice = VOICES.get(language.lower().split("-")[0], language)
-        keys = "" if road == "supporter_voice" else f'<Say language="{voice}">{escape(lines.keys)}</Say>'
+        keys = "" if road in NO_KEYS_SAID else f'<Say language="{voice}">{escape(lines.keys)}</Say>'
         say = f'<Say language="{voice}">{escape(spoken)}</Say><Pause length="1"/>'
         action = escape(self._url("key", delivery_id), {'"': "&quot;"})
         return (

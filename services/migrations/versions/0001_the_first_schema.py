@@ -375,6 +375,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("cell", "profile_key", name=op.f("pk_registry_cell_count")),
     )
     op.create_table(
+        "registry_challenge",
+        sa.Column(
+            "challenge_id", sa.String(length=32), nullable=False, comment="the code follows from it and the index key"
+        ),
+        sa.Column("address_key", sa.String(length=64), nullable=False),
+        sa.Column(
+            "origin", sa.String(length=64), nullable=False, comment="keyed hash of the network address it came from"
+        ),
+        sa.Column("language", sa.String(length=8), nullable=False),
+        sa.Column("asked_at", sa.Double(), nullable=False, comment="wall"),
+        sa.Column("tries", sa.SmallInteger(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.CheckConstraint("state IN ('asked', 'handled', 'used')", name=op.f("ck_registry_challenge_state")),
+        sa.PrimaryKeyConstraint("challenge_id", name=op.f("pk_registry_challenge")),
+    )
+    with op.batch_alter_table("registry_challenge", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_registry_challenge_address_key_asked_at"), ["address_key", "asked_at"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_registry_challenge_asked_at"), ["asked_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_challenge_origin_asked_at"), ["origin", "asked_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_challenge_state_asked_at"), ["state", "asked_at"], unique=False)
+
+    op.create_table(
         "registry_conflict",
         sa.Column("conflict_id", sa.String(length=32), nullable=False),
         sa.Column("person_id", sa.String(length=32), nullable=False),
@@ -558,6 +582,21 @@ def upgrade() -> None:
     with op.batch_alter_table("registry_look", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_registry_look_caller_id_at"), ["caller_id", "at"], unique=False)
         batch_op.create_index(batch_op.f("ix_registry_look_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "registry_notice",
+        sa.Column("notice_id", sa.String(length=32), nullable=False, comment="the delivery's id too"),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("contact_id", sa.String(length=32), nullable=False),
+        sa.Column("asked_at", sa.Double(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("notice_id", name=op.f("pk_registry_notice")),
+        comment="tests of a road and invitations a person asked for",
+    )
+    with op.batch_alter_table("registry_notice", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_registry_notice_person_id_kind_asked_at"), ["person_id", "kind", "asked_at"], unique=False
+        )
 
     op.create_table(
         "registry_occupancy",
@@ -1018,6 +1057,10 @@ def downgrade() -> None:
 
     op.drop_table("registry_person")
     op.drop_table("registry_occupancy")
+    with op.batch_alter_table("registry_notice", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_notice_person_id_kind_asked_at"))
+
+    op.drop_table("registry_notice")
     with op.batch_alter_table("registry_look", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_look_person_id"))
         batch_op.drop_index(batch_op.f("ix_registry_look_caller_id_at"))
@@ -1053,6 +1096,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_conflict_person_id"))
 
     op.drop_table("registry_conflict")
+    with op.batch_alter_table("registry_challenge", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_challenge_state_asked_at"))
+        batch_op.drop_index(batch_op.f("ix_registry_challenge_origin_asked_at"))
+        batch_op.drop_index(batch_op.f("ix_registry_challenge_asked_at"))
+        batch_op.drop_index(batch_op.f("ix_registry_challenge_address_key_asked_at"))
+
+    op.drop_table("registry_challenge")
     op.drop_table("registry_cell_count")
     with op.batch_alter_table("registry_area", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_area_value_name_parent"))
