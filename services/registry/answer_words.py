@@ -251,4 +251,5 @@ def value_of(answer: str, value: Any, language: str) -> str:
         return ", ".join(parts)
     if answer in QUESTIONS and QUESTIONS[answer].kind == "number":
         return str(value)
-    return pick(VALUES[str(value)], language) if str(value) in VALUES else str(value)
+    known = VALUES.get(str(value)) or KINDS.get(str(value))
+    return pick(known, language) if known else str(value)

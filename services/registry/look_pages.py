@@ -15,7 +15,7 @@ from aiohttp import web
 from services.registry import keeping, unlock
 from services.registry.answer_words import SOURCES, name_of, pick, value_of
 from services.registry.decoys import plant
-from services.registry.facts import SEALED
+from services.registry.facts import PLACE, SEALED
 from services.registry.looking import BY, Asked, Looking, Shown
 from services.registry.records import Record, by_position
 from services.shared.auth import Who
@@ -160,17 +160,23 @@ class LookPages:
         return json_response({"decoys": made}, 201)
 
 
-def answers_of(record: Record, language: str) -> list[dict[str, Any]]:
-    """Every answer in words, with who said it and when; sealed texts by name alone."""
+def answers_of(record: Record, language: str, *, own: bool = False) -> list[dict[str, Any]]:
+    """Every answer in words, with who said it and when; sealed texts by name alone.
+
+    `own` for the page of the person herself: to others the point on the map is a sealed address's double.
+    """
     found = []
     names = [*record.facts.answers, *(SEALED + part for part in record.facts.marks if part != "card")]
     for name in names:
         who = record.facts.source(name)
+        if name == PLACE and not own:
+            continue
         if name in record.facts.answers:
             said = value_of(name, record.facts.answers[name], language)
         else:
-            said = record.facts.marks[name.removeprefix(SEALED)][1] or "…"
-        source = pick(SOURCES.get(who.source, (who.source, who.source)), language)
+            said = record.facts.marks["call_name"][1] if name == f"{SEALED}call_name" else "…"
+        words = SOURCES.get(who.source, (who.source, who.source))
+        source = pick(words if own or who.source != "self" else ("the person", "本人"), language)
         found.append({"name": name, "words": name_of(name, language), "said": said, "source": source, "on": who.on})
     return found
 

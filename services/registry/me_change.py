@@ -109,7 +109,7 @@ class MeChange(MeBase):
             value = given[0] == "yes" if q.kind == "yes" else given[0]
             if q.kind == "level" or name == "carriers_needed":
                 value = int(value)
-        revision = await self.change(who, Changes({name: value}), "her own page")
+        revision = await self.change(who, Changes({name: value}), "own page")
         raise web.HTTPSeeOther(f"/me/stored?saved={2 if name in revision.lost else 1}")
 
     async def text(self, request: web.Request) -> web.Response:
@@ -131,7 +131,7 @@ class MeChange(MeBase):
         if part not in TEXTS or not value:
             return await self._text(request, who)
         self.may_answer(request, who, f"sealed:{part}")
-        await self.change(who, Changes(texts={part: value}), "her own page")
+        await self.change(who, Changes(texts={part: value}), "own page")
         raise web.HTTPSeeOther("/me/stored?saved=1")
 
     # roads
@@ -163,9 +163,9 @@ class MeChange(MeBase):
             raise web.HTTPSeeOther(f"/me/roads?said={await self._test(who, row, self.language(request))}")
         self.decides(request, who)
         if do == "up":
-            await self.change(who, Changes({"own_roads": _earlier(who, row["kind"])}), "her own order")
+            await self.change(who, Changes({"own_roads": _earlier(who, row["kind"])}), "own order")
         else:
-            await self.change(who, Changes(road={contact_id: {"said_no": do == "no"}}), "her own choice")
+            await self.change(who, Changes(road={contact_id: {"said_no": do == "no"}}), "own choice")
         raise web.HTTPSeeOther("/me/roads?saved=1")
 
     async def _test(self, who: Seated, row: dict[str, Any], language: str) -> str:
@@ -291,7 +291,7 @@ class MeChange(MeBase):
             "basis": "guardian_consent" if guardian else "consent", "by": "guardian" if guardian else "self",
             "method": "online", "notice_version": NOTICE_VERSION,
         }  # fmt: skip
-        await self.change(who, Changes(consents=[ConsentIn.model_validate(values)]), "her own choice")
+        await self.change(who, Changes(consents=[ConsentIn.model_validate(values)]), "own choice")
         raise web.HTTPSeeOther("/me/purposes?saved=1")
 
     # withdrawing
@@ -310,7 +310,7 @@ class MeChange(MeBase):
         self.decides(request, who)
         if str((await request.post()).get("sure", "")) != "yes":
             raise Refused("open the page and say it there", field="sure", rule="required")
-        await self.change(who, Changes({"status": "withdrawn"}), "withdrew on her own page")
+        await self.change(who, Changes({"status": "withdrawn"}), "withdrew on the own page")
         response = self.show(request, "me_done.html", text=self.w(request, "withdraw_done"))
         response.del_cookie(ME_COOKIE, path="/me")
         return response

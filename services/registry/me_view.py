@@ -22,7 +22,7 @@ LOOKS = {  # act in the audit log > what it is called
     "people.listed": "look_listed", "people.look": "look_look", "people.open": "look_open", "read_path": "look_path",
     "open_list": "look_list", "person.revise": "look_revise",
 }  # fmt: skip
-WHOSE = {"self": "role_self", "guardian": "role_guardian", "supporter": "role_supporter"}
+WHOSE = {"guardian": "role_guardian", "supporter": "role_supporter"}
 SHOWN = 200
 TO_BRING = (
     "sign_lang", "modes", "moves", "carriers_needed", "power_device", "backup_min", "assist_min", "night_alert", "languages",
@@ -43,14 +43,14 @@ async def looks_at(db: Connection, person_id: str) -> list[dict[str, Any]]:
         sa.and_(log.act == "open_list", log.subject == row.warning_id, log.actor == f"officer:{row.slot}")
         for row in await db.execute(lists)
     ]
-    hers = sa.and_(log.subject == person_id, log.act.in_(LOOKS))
+    hers = sa.and_(log.subject == person_id, log.act.in_(LOOKS), log.actor != "self")
     found = sa.select(audit_log).where(sa.or_(hers, *on_lists)).order_by(log.n.desc()).limit(SHOWN)
     return [
         {
             "at": row.at,
             "role": _role(row.actor, row.act),
             "what": LOOKS[row.act],
-            "reason": row.reason,
+            "reason": row.reason if row.act.startswith("people.") else "",  # typed by whoever looked
             "emergency": bool(row.detail.get("unlock_id")),
         }
         for row in await db.execute(found)
@@ -109,7 +109,7 @@ def helpers_of(record: Record) -> list[dict[str, Any]]:
 
 def answers_of(record: Record, language: str) -> list[dict[str, Any]]:
     """All of them, each with the page that changes it."""
-    found = all_answers(record, language)
+    found = all_answers(record, language, own=True)
     for one in found:
         name, part = one["name"], one["name"].removeprefix(SEALED)
         one["path"] = f"/me/answer/{name}" if name in QUESTIONS else f"/me/text/{part}" if part in TEXTS else ""

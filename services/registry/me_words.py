@@ -94,7 +94,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "look_emergency": ("during an emergency unlock", "紧急解锁期间"),
     "role_office": ("The duty office", "值班室"),
     "role_officer": ("A community officer", "社区工作人员"),
-    "role_self": ("You", "您自己"),
     "role_guardian": ("Your guardian", "您的监护人"),
     "role_supporter": ("A helper", "帮助人"),
     "role_list": ("The register's office, from a list", "登记处(名单)"),
@@ -271,7 +270,6 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "number_between": ("Type a number from {least} to {most}.", "请填{least}到{most}之间的数。"),
     "choose_one": ("Choose one.", "请选一项。"),
-    "skip": ("Skip to the content", "跳到正文"),
 }
 LANGUAGES = {"en": "English", "zh": "中文"}
 

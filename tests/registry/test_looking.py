@@ -203,7 +203,7 @@ async def test_who_did_not_agree_is_seen_in_an_emergency_only(desk: Desk) -> Non
     assert 0 == await unlock.close_over(database, clock.now())
     await desk.tocsin.cancel(warning_id, "sent_by_mistake")
     assert 404 == (await desk.ask("POST", path, key, reason=WHY))[0], "the warning has ended"
-    assert 1 == await unlock.close_over(database, clock.now())
+    await unlock.close_over(database, clock.now())  # or the registry's loop was first
     assert ("unlock.closed", "it ended by itself", one.grid_id) in await desk.acts(one.grid_id)
     [seen] = await desk.tocsin.rows(sa.select(look).where(look.c.person_id == one.person_id, look.c.unlock_id != ""))
     [row] = await desk.tocsin.rows(sa.select(unlock_table))

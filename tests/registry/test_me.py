@@ -515,7 +515,8 @@ async def test_she_reads_who_looked_and_her_plan(tocsin: Station) -> None:
     headers = {"Authorization": f"Bearer {tocsin.key}", "Accept": "text/html"}
     async with phone_of(tocsin, number) as phone:
         await phone.sign_in()
-        assert "Nobody has looked" not in await phone.get("/me/looks"), "she changed it herself"
+        await phone.post("/me/answer/floor", value="2")
+        assert "Nobody has looked" in await phone.get("/me/looks"), "her own changes are no looks"
         form = {"reason": "case 9: asks for a ramp"}
         async with phone.session.post(f"{tocsin.url}/people/{one.person_id}", data=form, headers=headers) as response:
             assert 200 == response.status

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from services import migrations
 from services.__main__ import app
-from services.shared import audit
+from services.shared import audit, audit_checkpoints, audit_export
 from services.shared.audit_checkpoints import (
     EVERY_ENTRIES,
     EVERY_S,
@@ -61,13 +61,16 @@ def holds(data: bytes) -> bool:
     return True
 
 
-async def test_an_export_holds_and_says_until_when(database: Database, tmp_path: Path) -> None:
+async def test_an_export_holds_and_says_until_when(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Entries over several pages with their checkpoints; it is readable by its owner alone; one is never written over."""
-    for count in (700, 900, 3):
+    monkeypatch.setattr(audit_export, "PAGE", 50)
+    for count in (70, 90, 3):
         await acts(database, count)
     file = tmp_path / "log.jsonl"
     made = await export(database, KEY, file, "live", "tests")
-    assert (1604, 4) == (made.n, made.checkpoints)
+    assert (164, 4) == (made.n, made.checkpoints)
     assert made == verify_export(io.BytesIO(file.read_bytes()), KEY.public)
     assert 0 <= wall() - made.at < 60
     assert 0o600 == file.stat().st_mode & 0o777
@@ -169,8 +172,10 @@ async def test_an_older_export_shows_what_the_owner_of_the_key_wrote_anew(databa
         verify_export(io.BytesIO((tmp_path / "old").read_bytes()), KEY.public, new)
 
 
-async def test_checkpoints_come_by_number_and_by_time(database: Database) -> None:
-    """After 1,000 entries at once, else 60 s after the last one; none where nothing was written since."""
+async def test_checkpoints_come_by_number_and_by_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many entries at once, else 60 s after the last one; none where nothing was written since."""
+    assert (1000, 60.0) == (EVERY_ENTRIES, EVERY_S)
+    monkeypatch.setattr(audit_checkpoints, "EVERY_ENTRIES", 20)
 
     async def due(later: float = 0.0) -> bool:
         async with database.read() as db:
@@ -184,7 +189,7 @@ async def test_checkpoints_come_by_number_and_by_time(database: Database) -> Non
     assert not await due(EVERY_S + 1)
     await acts(database, 1, checkpoint=False)
     assert (False, True) == (await due(), await due(EVERY_S + 1))
-    await acts(database, EVERY_ENTRIES - 2, checkpoint=False)
+    await acts(database, 18, checkpoint=False)
     assert not await due()
     await acts(database, 1, checkpoint=False)
     assert await due()

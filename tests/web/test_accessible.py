@@ -31,7 +31,8 @@ LOOK = """() => {
       if (!document.getElementById(id)) say('refers to nothing', e);
   for (const e of document.querySelectorAll('input:not([type=hidden]),textarea,select')) if (!e.labels.length) say('no label', e);
   for (const e of document.querySelectorAll('button,a')) if (!e.textContent.trim()) say('no name', e);
-  for (const e of document.querySelectorAll('button,.button,input:not([type=hidden]):not([type=radio]),textarea,.choice,summary'))
+  const ticks = 'input[type=hidden],input[type=radio],input[type=checkbox]';
+  for (const e of document.querySelectorAll(`button,.button,input:not(${ticks}),textarea,.choice,summary`))
     if (shown(e) && e.getBoundingClientRect().height < 43.9) say('lower than 44 px', e);
   for (const e of document.querySelectorAll('.buttons button'))
     if (shown(e) && e.getBoundingClientRect().height < 55.9) say('lower than 56 px', e);
