@@ -225,6 +225,10 @@ async def as_machines_do(run: Rehearsal, warning_id: str) -> None:
             anybody, "POST", f"{run.url}/callbacks/sms_twilio/inbound", b"From=%2B99970000001&Body=1"
         )
         assert 403 == forged[0]
+    for path in ("/me", "/me/start", "/people"):
+        assert 200 == (await status_of(run.session, "GET", run.url + path))[0]
+    opened = await status_of(run.session, "POST", f"{run.url}/open", b"order=none&reason=the+walk+tries")
+    assert 403 == opened[0]
     for octets in (MAX_BODY + 1, 6 * MAX_BODY):
         assert 413 == (await status_of(run.session, "POST", f"{run.url}/people/import?source=x", b"x" * octets))[0]
 
@@ -273,7 +277,7 @@ def who_answered(run: Rehearsal) -> None:
             answered.add(prefix)
         else:
             assert route == "-" or service == "gateway", (service, route)
-    assert set(owners) - {"/me"} == answered  # the register has no page of residents' own
+    assert set(owners) == answered
     callbacks = [(route, status) for _, route, status in told if route.startswith("/callbacks")]
     assert {"/callbacks/sms_twilio/status/{token}", "/callbacks/voice_twilio/status/{token}"} <= {
         r for r, _ in callbacks
