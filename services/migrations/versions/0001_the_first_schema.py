@@ -508,6 +508,14 @@ def upgrade() -> None:
         sa.Column("evac_min_day", sa.Integer(), nullable=True, comment="minutes, from its own plan; null without one"),
         sa.Column("evac_min_night", sa.Integer(), nullable=True),
         sa.Column("plan_on", sa.String(length=10), nullable=False, comment="date of its evacuation plan"),
+        sa.Column(
+            "occupied_on",
+            sa.String(length=10),
+            nullable=False,
+            comment="day of the newest report of who is in it; empty for none",
+        ),
+        sa.Column("occupied", sa.Integer(), nullable=True),
+        sa.Column("occupied_non_walking", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("facility_id", name=op.f("pk_registry_facility")),
     )
     op.create_table(
@@ -598,15 +606,6 @@ def upgrade() -> None:
             batch_op.f("ix_registry_notice_person_id_kind_asked_at"), ["person_id", "kind", "asked_at"], unique=False
         )
 
-    op.create_table(
-        "registry_occupancy",
-        sa.Column("facility_id", sa.String(length=32), nullable=False),
-        sa.Column("day", sa.String(length=10), nullable=False),
-        sa.Column("people", sa.Integer(), nullable=False),
-        sa.Column("non_walking", sa.Integer(), nullable=False),
-        sa.Column("by", sa.String(length=80), nullable=False),
-        sa.PrimaryKeyConstraint("facility_id", "day", name=op.f("pk_registry_occupancy")),
-    )
     op.create_table(
         "registry_person",
         sa.Column("person_id", sa.String(length=32), nullable=False),
@@ -1056,7 +1055,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_person_cell_household_id_person_id"))
 
     op.drop_table("registry_person")
-    op.drop_table("registry_occupancy")
     with op.batch_alter_table("registry_notice", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_notice_person_id_kind_asked_at"))
 
