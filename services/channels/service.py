@@ -11,7 +11,6 @@ from aiohttp import web
 
 from services.channels.desk import Desk
 from services.channels.driver import Connected, Driver, Reports, Tools, load_drivers
-from services.channels.driver import Driver, Reports, Tools, load_drivers
 from services.channels.full_values import FullValues
 from services.channels.handlers import Handlers
 from services.channels.notices import Notices
@@ -69,7 +68,7 @@ class ChannelsService:
             Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url)
         )
         self.sender = Sender(p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane)
-        self.rotation = Rotation(p.database, p.keys, opener, self.sender.worker)
+        self.rotation = Rotation(p.database, p.keys, opener, self.sender.leases.worker)
         self._handlers = Handlers(platform)
         self._full_values = FullValues(platform, preparer)
         self._pages = Pages(platform, self.desk, preparer)

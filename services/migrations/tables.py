@@ -12,8 +12,7 @@ from services.shared import audit, audit_checkpoints, auth, ledger, outbox, seal
 from services.shared.db import metadata
 
 OWNERS = (
-    audit, audit_checkpoints, auth, chain_store, feed_store, gateway, quarantine, ledger, look_tables, me_tables, outbox, part_store,
-    registry, rotation,
-    router, sealing, sealing_keys,
+    audit, audit_checkpoints, auth, chain_store, feed_store, gateway, quarantine, ledger, look_tables, me_tables, outbox,
+    part_store, registry, rotation, router, sealing, sealing_keys,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]
