@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from services.gateway.incoming import from_cap
+from services.registry.given import PersonIn, mobile
 from services.registry.imports import import_people
-from services.registry.needs import PersonIn, mobile
 from services.registry.sample import Community, mint
 from services.shared import telemetry
 from services.shared.ledger import delivery

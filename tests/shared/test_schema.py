@@ -27,7 +27,7 @@ def test_migrations_and_tables_agree(tmp_path: Path) -> None:
 def test_tables_are_named_by_their_owner() -> None:
     """A service's own tables carry its name; the rest is shared."""
     shared = {
-        "instance", "outbox", "inbox", "dead_letter", "page_key", "audit_log", "audit_checkpoint", "sealing_key",
+        "instance", "outbox", "inbox", "dead_letter", "page_key", "audit_log", "audit_checkpoint", "sealing_key", "message_part",
         "authority", "auth_grant", "api_key",
         "warning_state", "warning_text", "delivery", "delivery_cover", "attempt", "answer_log", "road",
     }  # fmt: skip
