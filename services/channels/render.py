@@ -103,9 +103,11 @@ def render(facts: Facts, wanted: str) -> Rendered:
         text = lines.notices[facts.notice].format(source=part["source"], number=facts.number, link=facts.link)
         return Rendered(text, text, part["source"], language)
     if facts.addressee == "supporter" and facts.purpose == "warning":
-        return _helper(facts, part, lines.supporter, language)
+        pattern = lines.supporter_inside if facts.form == "helper_in" else lines.supporter
+        return _helper(facts, part, pattern, language)
     if facts.addressee == "worker" and facts.purpose == "warning":
-        return _helper(facts, part, lines.officer, language)
+        official = lines.superior if facts.form == "official_above" else lines.official
+        return _helper(facts, part, official if facts.form.startswith("official") else lines.officer, language)
     if facts.purpose == "ending":
         return _ending(facts, part, lines, language)
     menu = lines.menu[facts.tier]

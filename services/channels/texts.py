@@ -20,7 +20,10 @@ class Lines:
     answer_here: str
     check: str
     supporter: str
+    supporter_inside: str  # to a supporter who is in the danger area herself: told, never sent
     officer: str
+    official: str  # a call that must be answered, to whoever is responsible for a grid
+    superior: str
     endings: dict[str, str]
     notices: dict[str, str]
     thanks: dict[str, str]
@@ -45,8 +48,15 @@ EN = Lines(
     check="To check this message call",
     supporter="{source}: {tier}, {hazard}, {place}. You are the named helper of {who}. Phone now. Do not go into danger. "
     "Reply 4 {ref} if you have spoken, 2 {ref} if help is needed, 5 {ref} if you cannot reach them. No. {number}. {link}",
+    supporter_inside="{source}: {tier}, {hazard}, {place}. This is about you too: do as the warning says. You are the named "
+    "helper of {who}. Phone now; do not go there. Reply 4 {ref} if you have spoken, 2 {ref} if help is needed, "
+    "5 {ref} if you cannot reach them. No. {number}. {link}",
     officer="{source}: {tier}, {hazard}. Please contact {who}, {where}, by call, text or visit, as they can use. "
     "Reply 4 {ref} spoken, 2 {ref} needs help, 5 {ref} cannot reach. No. {number}. Your list: {link}",
+    official="{source}: {tier}, {hazard}, {place}. You are on duty for this area. Begin now. "
+    "Reply 4 {ref} when you have read this. No. {number}. {link}",
+    superior="{source}: {tier}, {hazard}, {place}. An officer of this area does not answer. Reach them or take over. "
+    "Reply 4 {ref} when you have read this. No. {number}. {link}",
     endings={
         "danger_lower_stay_away": "{source}: {hazard}, danger lower. {place}. Do not go home yet: it is being checked. "
         "Stay where you are safe. No. {number}.",
@@ -61,6 +71,14 @@ EN = Lines(
     notices={
         "officer_link": "{source}: your list of doors for warning {number}: {link}",
         "turn_back": "{source}: warning {number} has changed. Stop visits and come back to a safe place. {link}",
+        "warning_over": "{source}: warning {number} has ended. Stop visits. Come back and report. {link}",
+        "go_to_grid": "{source}: warning {number}. An officer near you does not answer. Take over the doors there if it is "
+        "safe. {link}",
+        "officers_alone": "{source}: warning {number}. No phone in your area answers. Do not wait for orders: begin the "
+        "paper list where it is safe. {link}",
+        "expiry": "{source}: warning {number} runs out soon. It does not end by itself: extend it with an update, or end it.",
+        "expired": "{source}: the time of warning {number} is over. Nothing new goes out by phone. Send an update or end it.",
+        "update_due": "{source}: the next update of warning {number} is due now. People wait for news.",
     },
     thanks={
         "leaving": "Thank you. We have noted that you can go. Help: reply 2.",
@@ -91,8 +109,12 @@ ZH = Lines(
     check="查证请打",
     supporter="【{source}】{tier},{hazard},{place}。您是{who}的帮助人,请现在打电话,不要去危险处。"
     "已说上话回4 {ref},要帮助回2 {ref},联系不上回5 {ref}。编号{number} {link}",
+    supporter_inside="【{source}】{tier},{hazard},{place}。您也在危险区,请先照预警做。您是{who}的帮助人,请现在打电话,不要前往。"
+    "已说上话回4 {ref},要帮助回2 {ref},联系不上回5 {ref}。编号{number} {link}",
     officer="【{source}】{tier},{hazard}。请用对方能用的方式联系{who},{where}。"
     "已说上话回4 {ref},要帮助回2 {ref},联系不上回5 {ref}。编号{number} 名单:{link}",
+    official="【{source}】{tier},{hazard},{place}。您负责这一片,请马上行动。看到后回4 {ref}。编号{number} {link}",
+    superior="【{source}】{tier},{hazard},{place}。这一片的责任人叫不应,请联系或接替。看到后回4 {ref}。编号{number} {link}",
     endings={
         "danger_lower_stay_away": "【{source}】{hazard}危险减轻:{place}。还不能回家,正在查。请留在安全处。编号{number}",
         "may_return": "【{source}】预警{number}已解除。{place}可以回家。要接送的先回2再等。",
@@ -104,6 +126,12 @@ ZH = Lines(
     notices={
         "officer_link": "【{source}】预警{number}的入户名单:{link}",
         "turn_back": "【{source}】预警{number}有变化,请停止入户,回到安全处。{link}",
+        "warning_over": "【{source}】预警{number}已结束。请停止入户,返回报到。{link}",
+        "go_to_grid": "【{source}】预警{number}:您附近的责任人叫不应。安全时请接替那里的入户。{link}",
+        "officers_alone": "【{source}】预警{number}:您那一片电话不通。不等命令,在安全处按纸质名单开始。{link}",
+        "expiry": "【{source}】预警{number}快到时间,不会自动解除:请发更新延长,或解除。",
+        "expired": "【{source}】预警{number}时间已过,不再发新短信。请发更新或解除。",
+        "update_due": "【{source}】预警{number}该发更新了,大家在等消息。",
     },
     thanks={
         "leaving": "谢谢,已记下您能走。要帮助回2。",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from services.router.policy import AREA_WORDS, Policy
+from services.router.policy import Policy
+from services.router.policy_words import AREA_WORDS
 from services.router.words import LEFT_OUT_WORDS, ROAD_WORDS
 from services.shared.errors import Refused
 from services.shared.messages import Profile

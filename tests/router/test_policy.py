@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from services.router.conditions import PREDICATES, parse_condition
 from services.router.contexts import SHIPPED
 from services.router.explain import ROADS
-from services.router.policy import UNFIT_WORDS, PathPlan, Policy
+from services.router.policy import PathPlan, Policy
+from services.router.policy_words import UNFIT_WORDS
 from services.router.policy_file import read
 from services.shared.errors import Refused
 from services.shared.messages import Profile

@@ -8,9 +8,10 @@ import pytest
 
 from services.router.contexts import SHIPPED
 from services.router.explain import ROADS
-from services.router.plan import FIRE_SERVICE, Context, Person, walk
+from services.router.plan import FIRE_SERVICE, Context, Person
 from services.router.policy_file import read
 from services.router.react import final, react
+from services.router.walk import walk
 from services.shared.ledger import SendState
 from services.shared.messages import ContactEntry, PersonEntry, Profile, SupporterEntry, WarningIssued, WorkerEntry
 from services.shared.tier import Tier

@@ -6,7 +6,7 @@ heard = 20 seconds with a person, or a key. Digits as on every road: 1 going, 2 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from xml.sax.saxutils import escape
 
 import sqlalchemy as sa
@@ -36,8 +36,13 @@ STATUSES: dict[str, tuple[SendState, Evidence]] = {
 VOICES = {"zh": "zh-CN", "en": "en-GB"}
 
 
+def _listen(params: Mapping[str, str]) -> str:
+    """Carried in the signed address that is called back: how long this call must be listened to, where it is not 20 s."""
+    return f"?listen={params['listen_s']}" if "listen_s" in params else ""
+
+
 class VoiceTwilio:
-    """Roads: mobile and landline of a resident, a facility's duty phones, a supporter."""
+    """Roads: mobile and landline of a resident, a facility's duty phones, a supporter, an officer."""
 
     name = "voice_twilio"
     roads = (
@@ -45,6 +50,7 @@ class VoiceTwilio:
         Road("voice_landline", ("voice_landline",), two_way=True, links=False, voice=True),
         Road("voice_duty", ("duty_phone_1", "duty_phone_2"), two_way=True, links=False, voice=True),
         Road("supporter_voice", two_way=True, links=False, voice=True),
+        Road("officer_voice", two_way=True, links=False, voice=True),
     )
 
     def __init__(self, tools: Tools) -> None:
@@ -67,10 +73,10 @@ class VoiceTwilio:
                 "To": message.to,
                 "From": self._settings.from_number,
                 "Twiml": self.twiml(message.spoken, message.language, message.delivery_id, message.road),
-                "StatusCallback": self._url("status", message.delivery_id),
+                "StatusCallback": self._url("status", message.delivery_id) + _listen(message.params),
                 "StatusCallbackEvent": ["initiated", "answered", "completed"],
                 "MachineDetection": "Enable",
-                "Timeout": "60",
+                "Timeout": message.params.get("ring_s", "60"),
             },
         )
 
@@ -78,7 +84,11 @@ class VoiceTwilio:
         """Said twice inside one Gather: a key ends it at any time."""
         lines = lines_for(language)
         voice = VOICES.get(language.lower().split("-")[0], language)
-        keys = "" if road == "supporter_voice" else f'<Say language="{voice}">{escape(lines.keys)}</Say>'
+        keys = (
+            ""
+            if road in ("supporter_voice", "officer_voice")
+            else f'<Say language="{voice}">{escape(lines.keys)}</Say>'
+        )
         say = f'<Say language="{voice}">{escape(spoken)}</Say><Pause length="1"/>'
         action = escape(self._url("key", delivery_id), {'"': "&quot;"})
         return (
@@ -101,7 +111,9 @@ class VoiceTwilio:
         if machine:
             evidence = min(evidence, Evidence.DELIVERED)
         elif status == "completed":
-            long_enough = form.get("CallDuration", "0").isdigit() and int(form.get("CallDuration", "0")) >= HEARD_S
+            listen = request.query.get("listen", "")
+            heard = int(listen) if listen.isdigit() else HEARD_S
+            long_enough = form.get("CallDuration", "0").isdigit() and int(form.get("CallDuration", "0")) >= heard
             evidence = Evidence.HEARD if long_enough else Evidence.ANSWERED
         elif status == "in-progress":
             evidence = Evidence.ANSWERED
