@@ -171,7 +171,7 @@ class _Walker:
             if use is not None:
                 self._add(minute, use.word, use.road, why, night)
             elif word == "supporter_by_phone" and plan.supporter:
-                self._add(minute, word, SUPPORTER, why, night)
+                self._add(minute, word, "supporter_voice", why, night)
         self._add(minute, "door", "fire_service_list", why, night)
 
     def _add(self, minute: float, word: str, road: str, why: str, night: bool) -> None:

@@ -167,6 +167,9 @@ def _row(
 async def _grid_to_others(tx: Connection, ctx: Context, silent: WorkerEntry, now: float, plane: str) -> None:
     """No more doors to an officer nobody has spoken with; those on her list, not begun, go to other pairs."""
     warning_id = ctx.issued.warning_id
+    others = [w for w in sorted(ctx.workers, key=lambda w: w.worker_id) if w.worker_id != silent.worker_id]
+    if not others:
+        return  # a pair that may yet look at its list is better than none
     mine = (store.worker.c.warning_id == warning_id, store.worker.c.worker_id == silent.worker_id)
     await tx.execute(sa.update(store.worker).where(*mine).values(capacity=store.worker.c.assigned))
     rows = (
@@ -193,7 +196,6 @@ async def _grid_to_others(tx: Connection, ctx: Context, silent: WorkerEntry, now
         new += door(ctx, who, ctx.plan(profile, now), reason, now, "official.door", urgent=path.help_at is not None)
     await put_rows(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, plane)
     await deltas.add(tx)
-    others = [w for w in sorted(ctx.workers, key=lambda w: w.worker_id) if w.worker_id != silent.worker_id]
     near = [w for w in others if set(w.grids) & set(silent.grids)] or others
     told = [notice(ctx, w, "go_to_grid", plane, silent.worker_id) for w in near[:1]]
     await say(tx, [one for one in told if one is not None])

@@ -138,5 +138,5 @@ class Pages:
         if len(commander) < 2:
             return await self._doors_form(request, who, "Enter who says so, by name and office.", commander)
         warning_id = request.match_info["warning_id"]
-        await say_doors(self._platform, who, warning_id, word, commander[:80])
+        await say_doors(self._platform, self._contexts, who, warning_id, word, commander[:80])
         raise web.HTTPSeeOther(f"/live/{warning_id}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import lru_cache
 
 from services.router.conditions import Condition, parse_condition
@@ -222,6 +223,17 @@ class Policy:
     update_s: Mapping[Tier, float]
     goals: Goals
     text: str = field(repr=False, default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        """As people name it."""
+        return f"{self.id} version {self.version}"
+
+    def review_due(self) -> date:
+        """The day by which whoever answers for it must have looked at it again."""
+        last = date.fromisoformat(self.reviewed)
+        months = last.month - 1 + self.review_every_months
+        return date(last.year + months // 12, months % 12 + 1, min(last.day, 28))
 
     def is_night(self, when: float, utc_offset_min: int) -> bool:
         """Whether local time at `when` (seconds since 1970 UTC) lies in the night."""

@@ -12,16 +12,16 @@ from services.shared.tier import TIER_WORDS, Tier
 
 Path = Sequence[str | int]
 _MISSING = object()
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # safe both; the first is ten times as fast
 
 
 class Source:
     """The parsed data together with the line each entry stands on."""
 
     def __init__(self, text: str) -> None:
-        self.data: Any = parse_yaml(text)
+        self._root, self.data = _parsed(text)
         if not isinstance(self.data, dict):
             raise Refused("line 1: the policy file is empty; start from the one that ships", rule="yaml")
-        self._root = yaml.compose(text, Loader=yaml.SafeLoader)
         self._doubled(self._root, [])
 
     def _doubled(self, node: Any, path: list[str | int]) -> None:
@@ -154,12 +154,16 @@ def _part(value: Any, part: str | int) -> Any:
     return value[part] if inside else _MISSING
 
 
-def parse_yaml(text: str) -> Any:
-    """The file as plain data; Refused with the line where it is no YAML."""
+def _parsed(text: str) -> tuple[Any, Any]:
+    """The nodes, which know their lines, and the data of them; Refused with the line where it is no YAML."""
+    loader = _LOADER(text)
     try:
-        return yaml.safe_load(text)
+        node = loader.get_single_node()
+        return node, loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as wrong:
         line = wrong.problem_mark.line + 1 if wrong.problem_mark else 0
         raise Refused(f"line {line}: {wrong.problem}; correct the YAML there", rule="yaml", given=line) from wrong
-    except yaml.YAMLError as wrong:  # a character YAML does not take has no mark
+    except (yaml.YAMLError, ValueError) as wrong:  # a character or a date YAML does not take has no mark
         raise Refused(f"line 1: {wrong}; save the file as plain UTF-8 text", rule="yaml") from wrong
+    finally:
+        loader.dispose()

@@ -135,7 +135,9 @@ def final(ctx: Context, person: Person, plan: PathPlan) -> tuple[str, str] | Non
         return (
             ("officer_contact", "officer asked to contact") if asked else ("sent", f"{plan.tier.word}: no further rung")
         )
-    if waiting_for_door(person) or (ctx.waits_for_door_check and ctx.doors == "forbidden"):
+    if waiting_for_door(person):
+        return None
+    if ctx.waits_for_door_check and ctx.doors != "unsafe" and not person.standing_visits():
         return None
     if person.on_fire_list():
         for ending, holds, reason in (

@@ -97,13 +97,20 @@ def another(ctx: Context, person: Person, plan: PathPlan, step: str, reason: str
 def supporters(
     ctx: Context, person: Person, plan: PathPlan, step: str, reason: str, now: float, *, by_phone: bool = False
 ) -> list[Row]:
-    """Each supporter by one road of hers, with a text of her own; inside the zone she is told, not sent."""
-    if not plan.supporter or person.helpers_told():
+    """Each supporter by one road of hers, with a text of her own; inside the zone she is told, not sent.
+
+    `by_phone`: called also where she has had a text.
+    """
+    told = person.helpers_told()
+    if not plan.supporter or (told and not by_phone):
         return []
+    called = {d["addressee_id"] for d in told if d["road"] == "supporter_voice"}
     rows = []
     for helper in person.entry.supporters:
+        if helper.supporter_id in called:
+            continue
         way = _helper_way(ctx, helper, by_phone)
-        if way is None:
+        if way is None or (told and way[1] != "supporter_voice"):
             continue
         contact, road = way
         where = "supporter outside the zone" if helper.outside_zone else "supporter inside the zone, not sent"
