@@ -103,10 +103,11 @@ class Pages:
         who = await caller(request, "read")
         warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
         async with self._platform.database.read() as db:
-            found = await report.path(db, self._contexts, warning_id, person_id)
+            lang = "zh" if request.query.get("lang", "").startswith("zh") else "en"
+            found = await report.path(db, self._contexts, warning_id, person_id, lang)
         async with self._platform.database.write() as tx:
             await audit.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
-        return page("path.html", who=who, path=found, plane=self._platform.settings.plane)
+        return page("path.html", who=who, path=found, words_lang=lang, plane=self._platform.settings.plane)
 
     async def doors_form(self, request: web.Request) -> web.Response:
         """Asks for the commander's word, on a page that does not renew itself while somebody types."""

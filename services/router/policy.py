@@ -316,7 +316,8 @@ class Policy:
         rule = self.tiers[ladder_tier]
         form = min((r.form for r in rules), key=FORMS.index)
         extras = list(dict.fromkeys(extra for r in rules for extra in r.extras))
-        if head_start and tier < Tier.RED and self.head_start_text and danger.respond == "evacuate":
+        early = head_start and tier < Tier.RED and ladder_tier >= Tier.ORANGE  # nobody leaves at "be aware"
+        if early and self.head_start_text and danger.respond == "evacuate":
             extras.append(self.head_start_text)
         silent = [r.alone_after_s for r in rules if r.alone_after_s is not None]
         return PathPlan(

@@ -26,10 +26,8 @@ from services.router.policy import (
 )
 from services.router.policy_source import Path, Source
 from services.shared.errors import Refused
-from services.shared.ledger import Evidence
 from services.shared.tier import TIER_WORDS, Tier
 
-LADDER = tuple(rung.name.lower() for rung in Evidence if rung)
 _EARLIER = re.compile(r"earlier of (\d+) and impact-(\d+)")
 _SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _SILENT = re.compile(r"area_silent_min\s*>=\s*(\d+)")
@@ -53,9 +51,9 @@ def read(text: str) -> Policy:
     f.keys(["impact_time"], ("use", "unknown_means_slack_min"))
     f.word(["impact_time", "use"], ("earliest",))
     f.keys(["evidence"], ("ladder",))
-    if f.words(["evidence", "ladder"], LADDER) != LADDER:
+    if f.words(["evidence", "ladder"], w.LADDER) != w.LADDER:
         raise f.refuse(
-            ["evidence", "ladder"], f"write the ledger's rungs, weakest first: {', '.join(LADDER)}", "ladder"
+            ["evidence", "ladder"], f"write the ledger's rungs, weakest first: {', '.join(w.LADDER)}", "ladder"
         )
     f.keys(["reached"], ("evidence_at_least", "or_answer", "or"))
     f.keys(
@@ -91,7 +89,7 @@ def read(text: str) -> Policy:
         voice_within_s=60 * f.number(["voice_call", "within_min"], 0, 60),
         voice_ring_s=f.whole(["voice_call", "ring_s"], 5, 600),
         unknown_slack_min=f.number(["impact_time", "unknown_means_slack_min"], 0, 1440),
-        reached_evidence=f.word(["reached", "evidence_at_least"], LADDER),
+        reached_evidence=f.word(["reached", "evidence_at_least"], w.LADDER),
         reached_answers=frozenset(f.words(["reached", "or_answer"], (*w.ANSWERS, "help"))),
         reached_by_supporter=f.word(["reached", "or"], ("", "supporter_spoke"), "") != "",
         closings={name: _closing(f, name) for name in ("default", "cannot_judge", "cannot_leave")},

@@ -83,6 +83,7 @@ DOOR_RULES = ("allowed", "if_commander_says_safe", "ask_commander", "forbidden")
 ANSWERS = ("leaving", "not_there", "moving", "safe")
 ANSWERERS = ("person", "supporter", "supporter_with_person", "officer")
 PERSONAL = ("opt_in", "high_support_or_opt_in", "all")
+LADDER = ("accepted", "delivered", "opened", "answered", "heard", "acknowledged", "human_contact")  # the ledger's
 ACKS = ("none", "high_support", "all_registered")
 TIER_ENDS = ("sent", "officer_contact", "closed", "closed_or_handed_to_rescue")
 HIGH_SUPPORT = ("", "always", "night", "when_alone")
