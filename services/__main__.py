@@ -30,6 +30,7 @@ from services.shared.sealing import Keys
 from services.shared.settings import Settings
 from services.shared.telemetry import configure
 from services.shared.tier import TIER_WORDS, Tier
+from services.texts_cli import app as texts_app
 
 app = typer.Typer(
     help="Warnings that reach everyone: takes a CAP alert in and gives each resident a path that ends, if nothing else "
@@ -47,6 +48,7 @@ for name, sub in (
     ("cap", cap_app),
     ("registry", registry_app),
     ("policy", policy_app),
+    ("texts", texts_app),
     ("key", key_app),
     ("dead", dead_app),
 ):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from services.shared.errors import Refused
 from services.shared.tier import TIER_WORDS, Tier
 
 FOLDER = Path(__file__).with_name("words")
+NO_SETS = ("forms.yaml", "lines.yaml")
 FORMS = ("plain", "short", "easy", "spoken", "card", "crawl")
 STATES = ("draft", "translated", "checked")
 RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
@@ -60,7 +61,12 @@ class WordSet:
 
     hazard: str
     respond: str
+    only_if: tuple[str, ...]
     languages: Mapping[str, Mapping[str, Any]]
+
+    def fits(self, hazard: str, respond: str) -> bool:
+        """Whether these texts are about that: a cold wave must not be told in the words of heat."""
+        return respond == self.respond and any(word in hazard.lower() for word in self.only_if)
 
     def state(self, language: str) -> str:
         return str(self.languages[language]["state"])
@@ -69,13 +75,14 @@ class WordSet:
 @cache
 def forms() -> Mapping[str, Any]:
     """How the parts stand in each form, by language."""
-    return _yaml(FOLDER / "forms.yaml")
+    found: Mapping[str, Any] = _yaml(FOLDER / "forms.yaml")
+    return found
 
 
 @cache
 def shipped() -> dict[str, WordSet]:
     """The sets that ship, by hazard."""
-    return {w.hazard: w for w in (load(f) for f in sorted(FOLDER.glob("*.yaml")) if f.name != "forms.yaml")}
+    return {w.hazard: w for w in (load(f) for f in sorted(FOLDER.glob("*.yaml")) if f.name not in NO_SETS)}
 
 
 def load(file: Path) -> WordSet:
@@ -85,7 +92,10 @@ def load(file: Path) -> WordSet:
         raise Refused(f"{file.name}: begin with hazard: and respond:, as the sets that ship do", rule="words")
     if data.get("respond") not in RESPONSES:
         raise Refused(f"{file.name}: respond: use {', '.join(RESPONSES)}", rule="words", given=data.get("respond"))
-    languages = {k: v for k, v in data.items() if k not in ("hazard", "respond")}
+    only_if = data.get("only_if")
+    if not isinstance(only_if, list) or not only_if:
+        raise Refused(f"{file.name}: only_if: name the hazard's own words, like [flood]", rule="words")
+    languages = {k: v for k, v in data.items() if k not in ("hazard", "respond", "only_if")}
     for language, parts in languages.items():
         where = f"{file.name}, {language}"
         if language not in forms():
@@ -94,7 +104,9 @@ def load(file: Path) -> WordSet:
             raise Refused(f"{where}: give its parts, as the sets that ship do", rule="words")
         for key in parts:
             if key not in LANGUAGE_KEYS:
-                raise Refused(f"{where}: {key!r} is not known; use {', '.join(sorted(LANGUAGE_KEYS))}", rule="words", given=key)
+                raise Refused(
+                    f"{where}: {key!r} is not known; use {', '.join(sorted(LANGUAGE_KEYS))}", rule="words", given=key
+                )
         for key in ("state", "name", "easy_name", "to", "away", "due", *TIER_WORDS):
             if key not in parts:
                 raise Refused(f"{where}: {key} is missing; add it", rule="words", given=key)
@@ -106,7 +118,7 @@ def load(file: Path) -> WordSet:
             raise Refused(f"{where}: state: use {', '.join(STATES)}", rule="words", given=parts["state"])
         if parts["state"] == "checked" and not (parts.get("checked_by") and parts.get("checked_on")):
             raise Refused(f"{where}: who has checked it, and when? add checked_by and checked_on", rule="words")
-    return WordSet(data["hazard"], data["respond"], languages)
+    return WordSet(data["hazard"], data["respond"], tuple(str(word).lower() for word in only_if), languages)
 
 
 def destination(words: WordSet, language: str, parts: Parts, *, must: bool = False) -> str:
@@ -140,6 +152,7 @@ def compose(words: WordSet, language: str, tier: Tier, form: str, parts: Parts) 
         colour=rules["colours"][tier.word],
         title=_title(rules, words.respond, tier),
         headline=said["headline"],
+        Headline=said["headline"][:1].upper() + said["headline"][1:],
         name=lang["name"],
         easy_name=lang["easy_name"],
         place=parts.place,
@@ -192,9 +205,15 @@ MODEL = {
         "Qingshui County", "Hedong, Xiawan", "Hedong and Xiawan", "Nanling School", True,
     ),
     "zh": Parts(
-        "清水县应急局", "南岭镇河东、下湾", "4721", "12345", "9日22:40发,", "1时", "", "河东、下湾", "河东村、下湾村", "南岭学校", True
+        "清水县应急局", "南岭镇河东、下湾", "4721", "12345", "9日22:40发,", "1时", "", "河东、下湾", "河东村、下湾村",
+        "南岭学校", True,
     ),
 }  # fmt: skip
+
+
+def replace_place(parts: Parts, name: str, *, confirmed_open: bool) -> Parts:
+    """The same parts with another place to go to."""
+    return replace(parts, place_to=name, place_open=confirmed_open)
 
 
 def findings(words: WordSet) -> Iterator[str]:
@@ -203,13 +222,13 @@ def findings(words: WordSet) -> Iterator[str]:
         for tier in Tier:
             where = f"{words.hazard}, {language}, {tier.word}"
             for key in TIER_KEYS:
-                for fault in _faults(str(lang[tier.word][key]), key, language):
+                for fault in faults_of(str(lang[tier.word][key]), key, language):
                     yield f"{where}, {key}: {fault}"
             for form in FORMS:
                 yield from (f"{where}, {form}: {fault}" for fault in _too_long(words, language, tier, form))
 
 
-def _faults(text: str, key: str, language: str) -> Iterator[str]:
+def faults_of(text: str, key: str, language: str) -> Iterator[str]:
     if _NOT_A_DRILL.search(text):
         yield "says that it is no drill: nobody asked, and it makes people doubt; take it out"
     if _LINK.search(text):
@@ -227,13 +246,15 @@ def _faults(text: str, key: str, language: str) -> Iterator[str]:
 
 
 def _more_than_one_idea(sentence: str, language: str) -> str:
-    if re.search(r"[;:；：]", sentence):
+    if re.search(r"[;:；：]", sentence.removeprefix("Others:")):
         return "joins two sentences"
     if language == "zh":
         if sentence.count(",") + sentence.count("，") > 1:
             return "has more than two parts"
         return "is longer than 16 characters" if len(re.sub(r"\{to\}", "走", sentence)) > 17 else ""
-    if re.search(r", |\b(and|but|then|because|so that) (do|go|stay|call|leave|walk|take|get|close|turn|keep)\b", sentence):
+    if re.search(
+        r", |\b(and|but|then|because|so that) (do|go|stay|call|leave|walk|take|get|close|turn|keep)\b", sentence
+    ):
         return "has more than one part"
     return "is longer than 10 words" if len(sentence.split()) > 10 else ""
 
