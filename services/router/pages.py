@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.router import report, store
+from services.router import officials, report, silence, store
 from services.router.api import say_doors
 from services.router.contexts import Contexts
 from services.router.plan import FIRE_SERVICE
@@ -49,7 +49,10 @@ class Pages:
             text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).one()
             profiles = await store.profiles_of(db, {m.profile_key for m in missing})
             ctx = await self._contexts.of(db, warning_id)
+            down = await silence.down(db, warning_id)
+            unspoken = await officials.unspoken(db, warning_id)
         parts = text.parts
+        every = ctx.policy.update_s.get(ctx.tier) if ctx is not None and state.state == "active" else None
         return page(
             "live.html",
             who=who,
@@ -63,6 +66,9 @@ class Pages:
             now=self._platform.clock.now(),
             respond=ctx.issued.respond if ctx is not None else "",
             still="still" in request.query,
+            down=down,
+            unspoken=unspoken,
+            next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
             plane=self._platform.settings.plane,
             fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
         )

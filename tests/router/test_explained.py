@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
-from services.policy_cli import of_register, print_pdf
+from services.policy_cli import app, of_register, print_pdf
 from services.router import path_words as pw
 from services.router.compare import compare, in_words
 from services.router.contexts import SHIPPED
@@ -192,8 +190,8 @@ def test_the_page_as_pdf(tmp_path: Path) -> None:
 
 async def test_two_policies_are_compared_over_the_register(tmp_path: Path) -> None:
     """Who changes, who loses a road, by id; doors by hour, pairs needed; the withdrawn are not counted."""
-    later = read(TEXT.replace("{at: 15, if: open, do: [officer_contact, door]}", "{at: 65, if: open, do: [officer_contact, door]}")
-                 .replace("{at: 30, if: zone_has", "{at: 66, if: zone_has"))  # fmt: skip
+    text = TEXT.replace("{at: 15, if: open, do: [officer", "{at: 65, if: open, do: [officer")
+    later = read(text.replace("{at: 30, if: zone_has", "{at: 66, if: zone_has"))
     blind, deaf = made_up(["blind"], ["sms", "voice_mobile"]), made_up(["deafblind"], ["sms", "supporter"])
     with sqlite3.connect(tmp_path / "register.db") as register:
         register.execute("create table registry_profile (profile_key text, body blob)")
@@ -211,7 +209,7 @@ async def test_two_policies_are_compared_over_the_register(tmp_path: Path) -> No
     red = next(c for c in cases if c.tier == Tier.RED and c.half == "day")
     assert ({0: 3}, {0: 1, 1: 2}) == (dict(red.doors[0]), dict(red.doors[1]))
     assert (1, 1) == (red.pairs(0), red.pairs(1))
-    said = in_words(cases, dict(((p.key, n) for p, n in people)), ids, 50, 10)
+    said = in_words(cases, {p.key: n for p, n in people}, ids, 50, 10)
     assert any("doors hour 1: 3 > 1, hour 2: 0 > 2" in s for s in said)
     assert any(f"{1:032x}" in s for s in said)
     assert not any(f"{2:032x}" in s for s in said)
@@ -235,28 +233,20 @@ def test_a_million_people_are_planned_in_seconds() -> None:
 
 def test_the_commands(tmp_path: Path) -> None:
     """Each says what it did in words, and a wrong word is one sentence."""
-
-    async def tocsin(*arguments: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        out, err = await process.communicate()
-        return process.returncode or 0, out.decode(), err.decode()
-
-    async def all_of() -> list[tuple[int, str, str]]:
-        weak = tmp_path / "roads.yaml"
-        weak.write_text("sms: {two_way: false, links: false}\n")
-        return await asyncio.gather(
-            tocsin("policy", "check", str(SHIPPED)),
-            tocsin("policy", "check", str(SHIPPED), "--roads", str(weak)),
-            tocsin("policy", "table", "--hazard", "boredom"),
-            tocsin("policy", "compare", str(SHIPPED), str(SHIPPED), "--hazard", "storm"),
-        )
-
-    good, weak, table, same = asyncio.run(all_of())
-    assert (0, "default version 1: 21 groups, 4 tiers, no fault\n", "") == good
-    assert (2, "") == weak[:2]
-    assert "sms blocks links" in weak[2]
-    assert 1 == len(weak[2].strip().splitlines())
-    assert 2 == table[0]
-    assert same[1].startswith("0 of 42 people have another path")
+    run = CliRunner().invoke
+    good = run(app, ["check", str(SHIPPED)])
+    assert (0, "default version 1: 21 groups, 4 tiers, no fault\n") == (good.exit_code, good.output)
+    weak = tmp_path / "roads.yaml"
+    weak.write_text("sms: {links: false}\n")
+    refused = run(app, ["check", str(SHIPPED), "--roads", str(weak)]).exception
+    assert isinstance(refused, Refused)
+    assert "sms blocks links" in refused.message
+    assert "sms:" in run(app, ["roads"]).output
+    assert isinstance(run(app, ["table", "--hazard", "boredom"]).exception, Refused)
+    page = tmp_path / "page.html"
+    assert f"written: {page}\n" == run(app, ["table", "--out", str(page), "--lang", "zh"]).output
+    assert "预警方案" in page.read_text(encoding="utf-8")
+    same = run(app, ["compare", str(SHIPPED), str(SHIPPED), "--hazard", "storm"])
+    assert same.output.startswith("0 of 42 people have another path")
+    explained = run(app, ["explain", "--tier", "red", "--needs", "blind", "--at", "02:00", "--lang", "zh"])
+    assert "全盲" in explained.output

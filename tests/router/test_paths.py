@@ -248,3 +248,34 @@ async def test_no_end_without_a_fact_a_commander_or_a_named_shortage(tmp_path: P
                         assert ("handed_to_rescue", {"fire_service_list"}) == (path.ending, names)
                     else:
                         assert ("open", {"door"}) == (path.state, names)
+
+
+async def test_basements_and_lifts_come_before_the_walk(tmp_path: Path) -> None:
+    """Known impact: who takes longer to help stands earlier on the list, a basement a quarter of an hour earlier."""
+    async with town(tmp_path) as there:
+        w = await there.issue(doors="allowed", impact=NOON + 94 * 60)
+        people = [
+            one(1, "sms"),
+            one(2, "sms", groups=("basement",)),
+            one(3, "sms", groups=("mobility",), flags=("cannot_leave",)),
+        ]
+        await there.page(w, people, [worker("a", "g")])
+        await there.at(1)
+        doors = sorted(await there.rows(road="door"), key=lambda r: r.params["order"])
+        assert [ident(3), ident(2), ident(1)] == [r.person_id for r in doors]
+        assert {NOON + 94 * 60} == {r.params["turn_back"] for r in doors}
+
+
+async def test_who_was_only_met_at_the_door_hears_of_the_end_herself(tmp_path: Path) -> None:
+    """On a road of her own, never on her supporter's; with none, at the door."""
+    async with town(tmp_path) as there:
+        w = await there.issue(doors="allowed", hazard="storm")
+        await there.page(w, [one(1, helper="outside", groups=("deafblind",))], [worker("a", "g")])
+        await there.at(1)
+        await there.said([delivery.c.road == "door"], send_state="delivered", evidence=Evidence.HUMAN_CONTACT)
+        end = await there.issue("e", kind="ending", ending="may_return", replaces=[w.rstrip("0")])
+        await there.at(5)
+        told = [
+            (r.road, r.addressee_kind) for r in await there.rows(warning_id=end, purpose="ending", person_id=ident(1))
+        ]
+        assert [("door", "door")] == told
