@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from services.router import area, store
 from services.router.contexts import Contexts
 from services.router.notices import notice
-from services.router.pairs import choose, pairs_of
+from services.router.pairs import choose, pairs_of, room_of
 from services.router.paths import end, put
 from services.router.plan import Context, Person
 from services.router.rows import fire_list, supporters
@@ -49,14 +49,21 @@ class Doors:
         async with self._platform.database.read() as db:
             waiting = (
                 await db.execute(
-                    sa.select(delivery.c.warning_id, warning_state.c.doors)
+                    sa.select(
+                        delivery.c.warning_id, warning_state.c.doors, store.warning.c.policy, sa.func.count().label("n")
+                    )
                     .join(store.warning, store.warning.c.warning_id == delivery.c.warning_id)
                     .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
                     .where(self._unassigned(), store.warning.c.complete, warning_state.c.state == "active",
                            warning_state.c.doors.in_(("allowed", "unsafe")))
-                    .group_by(delivery.c.warning_id, warning_state.c.doors)
+                    .group_by(delivery.c.warning_id, warning_state.c.doors, store.warning.c.policy)
                 )
             ).all()  # fmt: skip
+            may: list[str] = []
+            for w in waiting:
+                if w.doors == "allowed":
+                    room, free = await room_of(db, w.warning_id, await self._contexts.policy(db, w.policy))
+                    may += [w.warning_id] if free or w.n > room else []
             recalled = (
                 await db.scalars(
                     sa.select(delivery.c.warning_id)
@@ -68,7 +75,7 @@ class Doors:
         for warning_id in sorted({w.warning_id for w in waiting if w.doors == "unsafe"} | set(recalled)):
             await self._unsafe(warning_id)
         did = bool(recalled) or any(w.doors == "unsafe" for w in waiting)
-        for warning_id in sorted(w.warning_id for w in waiting if w.doors == "allowed"):
+        for warning_id in sorted(may):
             did = await self._assign(warning_id) or did
         return did
 

@@ -61,11 +61,11 @@ class Pair:
         return key + (self.had + self.given + 1) * _LIST if self.begun and policy.never_reorder else key
 
 
-async def pairs_of(tx: Connection, warning_id: str, entries: Mapping[str, WorkerEntry]) -> dict[str, Pair]:
-    """The pairs on shift for a warning, by id."""
+async def _counts(db: Connection, warning_id: str) -> dict[str, tuple[int, int]]:
+    """Pair > (doors on its list unvisited, doors visited)."""
     mine = sa.and_(delivery.c.warning_id == warning_id, delivery.c.channel == "door", delivery.c.slot != "")
     waiting = sa.and_(delivery.c.answer == "", delivery.c.send_state.in_(_AT_WORK))
-    rows = await tx.execute(
+    rows = await db.execute(
         sa.select(
             delivery.c.slot,
             sa.func.sum(sa.case((waiting, 1), else_=0)).label("open"),
@@ -74,7 +74,22 @@ async def pairs_of(tx: Connection, warning_id: str, entries: Mapping[str, Worker
         .where(mine)
         .group_by(delivery.c.slot)
     )
-    counts = {r.slot: (int(r.open), int(r.made)) for r in rows}
+    return {r.slot: (int(r.open), int(r.made)) for r in rows}
+
+
+async def room_of(db: Connection, warning_id: str, policy: Policy) -> tuple[int, bool]:
+    """How many doors fit into all pairs' time, and whether any pair may be given one now: looked at before any work."""
+    counts = await _counts(db, warning_id)
+    workers = await store.workers_of(db, warning_id)
+    room = sum(max(0, w.capacity - w.assigned) for w in workers)
+    return room, any(
+        w.capacity > w.assigned and counts.get(w.worker_id, (0, 0))[0] < policy.per_pair_max for w in workers
+    )
+
+
+async def pairs_of(tx: Connection, warning_id: str, entries: Mapping[str, WorkerEntry]) -> dict[str, Pair]:
+    """The pairs on shift for a warning, by id."""
+    counts = await _counts(tx, warning_id)
     found = {}
     for row in await store.workers_of(tx, warning_id):
         unvisited, made = counts.get(row.worker_id, (0, 0))

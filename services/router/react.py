@@ -99,7 +99,7 @@ def _door(ctx: Context, person: Person, plan: PathPlan, now: float, found: React
     last = visits[-1]
     answer, at = last["answer"], last["answer_at"] or now
     again = at + ctx.policy.second_knock_s
-    first = sum(1 for d in visits if d["answer"]) == 1
+    first = sum(1 for d in visits if d["answer"] == answer) == 1  # an empty house, then a refusal, is one refusal
     if answer == Answer.HELP:
         found.rows += fire_list(ctx, person, plan, "help needed at the door", now, "door.help")
         if now >= at + HELP_AT_DOOR_S:
