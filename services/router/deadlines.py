@@ -162,7 +162,7 @@ class Deadlines:
             react_at = found.again_at
         index, next_at = path.next_step, path.next_at
         while next_at is not None and next_at <= now:
-            steps = ctx.policy.steps(plan)
+            steps = ctx.ladder(who.profile, plan)
             if index >= len(steps):
                 ending = final(ctx, who, plan)
                 if ending is not None:

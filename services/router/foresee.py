@@ -80,7 +80,7 @@ def foresee(
         return Foreseen(first, held, (), plans)
     walker = _Walker(policy, hazard, doors)
     impact_s = None if impact_min is None else (impact_min - held) * 60
-    for step in policy.steps(first):
+    for step in policy.ladder(first, 0.0, impact_s):
         at = step.when(0.0, impact_s) / 60
         if at > HORIZON_MIN:
             break

@@ -199,7 +199,7 @@ class Handlers:
         if enough:
             return row | {"ending": "not_asked", "end_reason": enough}
         index = 0
-        steps = ctx.policy.steps(plan)
+        steps = ctx.ladder(who.profile, plan)
         while index < len(steps) and (at := steps[index].when(start, ctx.issued.impact)) <= now:
             walk(ctx, who, ctx.plan(who.profile, at), steps[index], at)  # day or night by the rung's own time
             if steps[index].every:

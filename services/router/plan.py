@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.router.policy import PathPlan, Policy
+from services.router.policy import PathPlan, Policy, Step
 from services.shared.ledger import Evidence
 from services.shared.messages import PersonEntry, Profile, WarningIssued, WorkerEntry
 from services.shared.tier import Tier
@@ -59,6 +59,10 @@ class Context:
             return released  # held until it is over it would never be heard
         early = self.issued.impact is not None and self.issued.impact < morning
         return released if early and "onset_before_morning" in policy.hold_unless else morning
+
+    def ladder(self, profile: Profile, plan: PathPlan) -> tuple[Step, ...]:
+        """Her steps in the order of their times; the same for the whole of a warning."""
+        return self.policy.ladder(plan, self.start(profile), self.issued.impact)
 
     def held(self, profile: Profile) -> bool:
         """Whether her ladder begins later than the release."""

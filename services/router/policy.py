@@ -288,6 +288,13 @@ class Policy:
         steps = self.tiers[plan.tier].steps
         return steps if plan.deadline is None else _with_deadline(steps, plan.deadline)
 
+    def ladder(self, plan: PathPlan, start: float, impact: float | None) -> tuple[Step, ...]:
+        """The steps in the order of their times for this start and impact: one that hangs on the impact may come first."""
+        steps = self.steps(plan)
+        if impact is None or all(step.before_impact is None for step in steps):
+            return steps
+        return tuple(sorted(steps, key=lambda step: (step.every is not None, step.when(start, impact))))
+
     def plan(self, profile: Profile, tier: Tier, hazard: str, night: bool, roads: Mapping[str, str]) -> PathPlan:
         """The path of a profile. `roads`: road > why it cannot be used, empty where it works; absent = no driver."""
         groups = [name for name in self.groups if name in profile.groups] or ["general"]

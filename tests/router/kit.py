@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -189,19 +192,33 @@ class Town:
         return f"{self._messages:032x}"
 
 
+@cache
+def _empty() -> bytes:
+    """A migrated database without rows: migrated once, copied for every test."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.db"
+        migrations.upgrade(f"sqlite+aiosqlite:///{file}")
+        with sqlite3.connect(file) as db:
+            db.execute("pragma wal_checkpoint(truncate)")
+        db.close()
+        return file.read_bytes()
+
+
 @asynccontextmanager
 async def town(folder: Path, start: float = NOON, policy: str = "") -> AsyncIterator[Town]:
     """A router on an empty database in `folder`; `policy` is the text of another file."""
-    url = f"sqlite+aiosqlite:///{folder / 'router.db'}"
-    migrations.upgrade(url)
+    file = folder / "router.db"
+    if not file.exists():
+        file.write_bytes(_empty())
+    url = f"sqlite+aiosqlite:///{file}"
     database = Database(url)
     clock = StepClock(start)
     keys = Keys(folder / "keys")
-    file = None
+    own = None
     if policy:
-        file = folder / "policy.yaml"
-        file.write_text(policy, encoding="utf-8")
-    settings = Settings(data_dir=folder, utc_offset_min=0, policy=file)
+        own = folder / "policy.yaml"
+        own.write_text(policy, encoding="utf-8")
+    settings = Settings(data_dir=folder, utc_offset_min=0, policy=own)
     platform = Platform(settings, database, EmbeddedBus(database), clock, keys, Signer(keys.mac), "http://127.0.0.1")
     names = (*ROADS, "officer_voice")
     roads = [

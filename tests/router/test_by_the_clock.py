@@ -216,13 +216,8 @@ async def test_night_is_judged_at_each_step(tmp_path: Path) -> None:
 
 async def test_a_running_warning_keeps_its_policy(tmp_path: Path) -> None:
     """A process that starts with another file walks what is running by the old one, and the next warning by the new."""
-    later = TEXT.replace(
-        "{at: 15, if: open, do: [officer_contact, door]}", "{at: 40, if: open, do: [officer_contact, door]}"
-    )
-    later = later.replace("version: 1,", "version: 2,").replace(
-        "  - {at: 30, if: zone_has", "  - {at: 41, if: zone_has"
-    )
-    later = later.replace("      - {at: 30, if: zone_has", "      - {at: 41, if: zone_has")
+    later = TEXT.replace("{at: earlier of 15 and impact-90, if", "{at: 40, if").replace("version: 1,", "version: 2,")
+    later = later.replace("{at: 30, if: zone_has", "{at: 41, if: zone_has")
     assert later != TEXT
     person = one(1, "sms", "voice_mobile")
     async with town(tmp_path) as there:

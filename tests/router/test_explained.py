@@ -190,7 +190,7 @@ def test_the_page_as_pdf(tmp_path: Path) -> None:
 
 async def test_two_policies_are_compared_over_the_register(tmp_path: Path) -> None:
     """Who changes, who loses a road, by id; doors by hour, pairs needed; the withdrawn are not counted."""
-    text = TEXT.replace("{at: 15, if: open, do: [officer", "{at: 65, if: open, do: [officer")
+    text = TEXT.replace("{at: earlier of 15 and impact-90, if: open, do: [officer", "{at: 65, if: open, do: [officer")
     later = read(text.replace("{at: 30, if: zone_has", "{at: 66, if: zone_has"))
     blind, deaf = made_up(["blind"], ["sms", "voice_mobile"]), made_up(["deafblind"], ["sms", "supporter"])
     with sqlite3.connect(tmp_path / "register.db") as register:

@@ -279,3 +279,20 @@ async def test_who_was_only_met_at_the_door_hears_of_the_end_herself(tmp_path: P
             (r.road, r.addressee_kind) for r in await there.rows(warning_id=end, purpose="ending", person_id=ident(1))
         ]
         assert [("door", "door")] == told
+
+
+async def test_a_near_impact_brings_the_door_before_its_rung(tmp_path: Path) -> None:
+    """Orange, two hours to go: the door is due 90 minutes before, at 30; with one hour to go it is due now, as in red."""
+    for impact, tier, due in (
+        (120, Tier.ORANGE, 30.0),
+        (100, Tier.ORANGE, 10.0),
+        (60, Tier.ORANGE, 0.0),
+        (60, Tier.RED, 0.0),
+    ):
+        folder = tmp_path / f"{impact}{tier}"
+        folder.mkdir()
+        async with town(folder) as there:
+            w = await there.issue(tier=tier, doors="allowed", impact=NOON + impact * 60)
+            await there.page(w, [one(1, "sms", "voice_mobile")], [worker("a", "g")])
+            await there.at(31)
+            assert [due] == [(r.due_at - NOON) / 60 for r in await there.rows(road="door")], (impact, tier)
