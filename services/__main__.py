@@ -19,6 +19,7 @@ import sqlalchemy as sa
 import typer
 
 from services import migrations
+from services.policy_cli import app as policy_app
 from services.registry_cli import Tools, add_commands
 from services.shared.auth import ACTIONS, USUAL, create_key
 from services.shared.clock import iso
@@ -29,6 +30,7 @@ from services.shared.sealing import Keys
 from services.shared.settings import Settings
 from services.shared.telemetry import configure
 from services.shared.tier import TIER_WORDS, Tier
+from services.texts_cli import app as texts_app
 
 app = typer.Typer(
     help="Warnings that reach everyone: takes a CAP alert in and gives each resident a path that ends, if nothing else "
@@ -40,7 +42,6 @@ app = typer.Typer(
 )
 cap_app = typer.Typer(help="Read CAP alerts.", no_args_is_help=True)
 registry_app = typer.Typer(help="The register of people.", no_args_is_help=True)
-policy_app = typer.Typer(help="The rules that give each person a path.", no_args_is_help=True)
 key_app = typer.Typer(help="API keys and what they may do.", no_args_is_help=True)
 keys_app = typer.Typer(help="The key that opens sealed addresses.", no_args_is_help=True)
 audit_app = typer.Typer(help="Who did what, and proof that it stands as it was written.", no_args_is_help=True)
@@ -49,6 +50,7 @@ for name, sub in (
     ("cap", cap_app),
     ("registry", registry_app),
     ("policy", policy_app),
+    ("texts", texts_app),
     ("key", key_app),
     ("keys", keys_app),
     ("audit", audit_app),
@@ -231,10 +233,17 @@ def status(
 
 
 @app.command()
-def path(warning_id: str, person_id: str, url: Url = DEFAULT_URL, key: Key = "") -> None:
-    """One person's path in words."""
-    found = _run(call("GET", url, key, f"/report/{warning_id}/path/{person_id}"))
-    for line in found["lines"]:
+def path(
+    warning_id: str,
+    person_id: str,
+    plain: Annotated[bool, typer.Option("--plain", help="As the person is told it.")] = False,
+    lang: Language = "en",
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """One person's path in words: each try with what became of it and why, each road left out with its reason."""
+    found = _run(call("GET", url, key, f"/report/{warning_id}/path/{person_id}?lang={_lang(lang)}"))
+    for line in found["plain" if plain else "lines"]:
         typer.echo(line)
 
 
@@ -306,43 +315,6 @@ def registry_sample(
         return len(community.people)
 
     typer.echo(f"{_run(work())} fictional people live around {around.name} now")
-
-
-@policy_app.command("check")
-def policy_check(file: Path) -> None:
-    """Is this policy file whole? Names the first fault with line, rule and remedy."""
-    from services.router.policy_file import read
-
-    try:
-        text = read_file(file).decode()
-    except UnicodeDecodeError as wrong:
-        raise _fail(f"{file}: not UTF-8 text: save it as UTF-8") from wrong
-    policy = _checked(lambda: read(text))
-    typer.echo(
-        f"{policy.id} version {policy.version}: {len(policy.groups)} groups, {len(policy.tiers)} tiers, no fault"
-    )
-
-
-@policy_app.command("explain")
-def policy_explain(
-    tier: Annotated[str, typer.Option(help="blue, yellow, orange or red.")],
-    needs: Annotated[str, typer.Option(help="Need groups, joined by commas; empty for general.")] = "",
-    hazard: str = "unknown",
-    at: Annotated[str, typer.Option(help="Local time, HH:MM.")] = "12:00",
-    roads: Annotated[str, typer.Option(help="Contact kinds the person has.")] = "sms,voice_mobile",
-    file: Annotated[Path | None, typer.Option(help="Another policy file.")] = None,
-) -> None:
-    """The path of a made-up person, rung by rung, with each road left out and why."""
-    from services.router.contexts import SHIPPED
-    from services.router.explain import explain
-    from services.router.policy_file import read
-
-    text = read_file(file or SHIPPED).decode()
-    chosen = _tier(tier)
-    if chosen is None:
-        raise _fail("--tier: give blue, yellow, orange or red")
-    for line in _checked(lambda: explain(read(text), chosen, hazard, _words(needs), _words(roads), at)):
-        typer.echo(line)
 
 
 @key_app.command("create")

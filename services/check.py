@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 from services import migrations
 from services.channels.service import ChannelsService
 from services.gateway.feed_file import read_feeds
 from services.gateway.feeds import feed_lines
 from services.gateway.publishing import Publisher
+from services.router.abilities import check_roads, installed
 from services.router.contexts import Contexts
 from services.shared import audit
 from services.shared.audit_checkpoints import Signing, verify_checkpoints
@@ -39,11 +41,14 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
         )
         lines += await feed_lines(database, feeds)
         policy = Contexts(settings.policy).current
-        lines.append(f"policy: {policy.id} version {policy.version}")
+        due = policy.review_due()
+        late = "" if datetime.now(UTC).date() <= due else "; it is late: read it again and write the day down"
+        lines.append(f"policy: {policy.name}, to be read again by {due}{late}")
         platform = Platform(
             settings, database, EmbeddedBus(database), LinearClock(), keys, Signer(keys.mac), settings.public_url
         )
         channels = ChannelsService(platform)
+        check_roads(policy, installed(channels.drivers))
         for driver in channels.drivers.values():
             why = driver.why_not()
             ready = "ready" if not why else f"not used, {why.replace('_', ' ')}"

@@ -131,6 +131,7 @@ class Pages:
             "answer_at": row.answer_at,
             "done": row.answer in ("leaving", "moving", "safe", "not_there"),
             "second_knock": row.try_no > 1,
+            "turn_back": params.get("turn_back"),
             "event": new_id(),
         }
 

@@ -1,8 +1,11 @@
 """Renders one message from a warning's parts: for a form, a language and a road; counts SMS segments. Pure.
 
-Parts (made by the gateway): {"languages": [..], "<language>": {source, tier, hazard, place, action, time}}. Order of
-every message: source, hazard, place, action, time, number. An SMS is kept to two segments (one in the short form):
-the action is cut at a sentence's end, never the source, the place or the number.
+Parts (made by the gateway): {"languages": [..], "<language>": {source, tier, hazard, place, action, time}}, and where
+they are known "set" and "respond" (which set of `words/` fits), "to": {"name", "open"} (where people may go) and, a
+language, "impact". Order of every message: source, hazard, place, action, time, number. The authority's own action is
+said in the plain forms; the short and the easy form are a set's sentences where one fits, since those were written one
+idea a sentence. An SMS is kept to two segments (one in the short form): the action is cut at a sentence's end, never
+the source, the place or the number.
 """
 
 from __future__ import annotations
@@ -12,17 +15,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.channels import wordsets
+from services.channels.segments import Segments, segments
 from services.channels.texts import LANGUAGES, LINES, Lines
 from services.shared.tier import Tier
 
-_GSM7 = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM7_EXTENDED = frozenset("^{}\\[~]|€\f")
 _PLAIN_ASCII = str.maketrans(
     {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "\u00a0": " ", "\t": " "}
 )
+__all__ = ["Facts", "Rendered", "Segments", "choose_language", "lines_for", "render", "segments", "tidy"]
+_LINKS = re.compile(r"\s*https?://\S+")
+_SETS = {"short_plain": "short", "easy_read": "easy"}  # forms that a set's own sentences are for
+_CARDS = ("large_print", "large_print_card")
 _SENTENCE = re.compile(r"(?<=[.!?。！？;；])\s*")
 
 
@@ -45,6 +49,8 @@ class Facts:
     sms: bool = False
     notice: str = ""
     drill: bool = False
+    links: bool = True  # the road lets a link through
+    two_way: bool = True  # the road takes a reply
 
 
 @dataclass(frozen=True)
@@ -55,24 +61,6 @@ class Rendered:
     spoken: str
     subject: str
     language: str
-
-
-@dataclass(frozen=True)
-class Segments:
-    """How an SMS will be cut: gsm-7 (160/153 septets) or ucs-2 (70/67 code units)."""
-
-    encoding: str
-    units: int
-    count: int
-
-
-def segments(text: str) -> Segments:
-    """The cut a provider makes; a character outside GSM-7 turns the whole text to UCS-2."""
-    if all(c in _GSM7 or c in _GSM7_EXTENDED for c in text):
-        units = sum(2 if c in _GSM7_EXTENDED else 1 for c in text)
-        return Segments("gsm-7", units, 1 if units <= 160 else -(-units // 153))
-    units = len(text.encode("utf-16-be")) // 2
-    return Segments("ucs-2", units, 1 if units <= 70 else -(-units // 67))
 
 
 def choose_language(wanted: str, available: list[str]) -> str:
@@ -94,6 +82,13 @@ def lines_for(language: str) -> Lines:
 
 def render(facts: Facts, wanted: str) -> Rendered:
     """The message in the person's language, or the nearest that the warning brings."""
+    found = _rendered(facts, wanted)
+    if facts.links:
+        return found
+    return Rendered(_LINKS.sub("", found.text), found.spoken, found.subject, found.language)
+
+
+def _rendered(facts: Facts, wanted: str) -> Rendered:
     language = choose_language(wanted, list(facts.parts["languages"]))
     part = facts.parts[language]
     lines = lines_for(language)
@@ -103,29 +98,79 @@ def render(facts: Facts, wanted: str) -> Rendered:
         text = lines.notices[facts.notice].format(source=part["source"], number=facts.number, link=facts.link)
         return Rendered(text, text, part["source"], language)
     if facts.addressee == "supporter" and facts.purpose == "warning":
-        return _helper(facts, part, lines.supporter, language)
+        pattern = lines.supporter_inside if facts.form == "helper_in" else lines.supporter
+        return _helper(facts, part, pattern, language)
     if facts.addressee == "worker" and facts.purpose == "warning":
-        return _helper(facts, part, lines.officer, language)
+        official = lines.superior if facts.form == "official_above" else lines.official
+        return _helper(facts, part, official if facts.form.startswith("official") else lines.officer, language)
     if facts.purpose == "ending":
         return _ending(facts, part, lines, language)
+    return _warning(facts, part, lines, language)
+
+
+def _warning(facts: Facts, part: Mapping[str, str], lines: Lines, language: str) -> Rendered:
+    """To the person, the house or the area."""
+    form, *extras = facts.form.split("+")
     menu = lines.menu[facts.tier]
-    limit = 1 if facts.form == "short_plain" else 2
-    if facts.sms:
-        text = _fit(lines.whole, part, facts.number, menu, limit)
+    if menu and not facts.two_way:
+        menu = lines.one_way.format(hotline=facts.hotline)
+    more = " ".join(lines.extras[e].format(link="") for e in extras if e in lines.extras and e != "sign_video")
+    own = _of_set(facts, part, language, form)
+    if form == "crawl":
+        text = tidy(
+            f"{part['tier']}: {part['hazard']}. {part['place']}. {part['action']} {part['time']} {part['source']}, "
+            f"{lines.number} {facts.number}. {lines.check} {facts.hotline}."
+        )
+    elif own:
+        text = tidy(f"{own} {more}" if segments(f"{own} {more}").count <= 1 or "moved_of_headcount" in extras else own)
+    elif facts.sms:
+        text = _fit(lines.whole, part, facts.number, f"{more} {menu}".strip(), 1 if form == "short_plain" else 2)
     else:
-        text = "\n".join(
-            x
-            for x in (
-                f"{part['source']}: {part['tier']}, {part['hazard']}", part["place"], part["action"],
-                f"{part['time']} {lines.number} {facts.number}", menu,
-            )
-            if x.strip()
-        )  # fmt: skip
-    spoken = f"{lines.this_is} {part['source']}. {part['hazard']}. {part['place']}. {_short(part['action'], 400)}"
+        text = _in_lines(facts, part, lines, f"{more} {menu}".strip(), form)
+    if "screen_reader" in extras:
+        text = re.sub(r"\bNo\. ?(?=\d)", "Number ", text)
+    spoken = (
+        f"{lines.this_is} {part['source']}. {part['hazard']}. {part['place']}. {_short(part['action'], 400)} {more}"
+    )
     if not facts.sms and facts.link:
         text += f"\n\n{lines.answer_here} {facts.link}\n{lines.check} {facts.hotline}"
     subject = f"{part['tier']}: {part['hazard']} - {part['place']}"[:120]
     return Rendered(text, tidy(spoken), tidy(subject), language)
+
+
+def _in_lines(facts: Facts, part: Mapping[str, str], lines: Lines, menu: str, form: str) -> str:
+    """For a page or a card: a line a part, in large print a line a sentence."""
+    actions = [s for s in _SENTENCE.split(tidy(part["action"])) if s] if form in _CARDS else [part["action"]]
+    parts = (
+        f"{part['source']}: {part['tier']}, {part['hazard']}", part["place"], *actions,
+        f"{part['time']} {lines.number} {facts.number}", menu,
+    )  # fmt: skip
+    return "\n".join(x for x in parts if x.strip())
+
+
+def _of_set(facts: Facts, part: Mapping[str, str], language: str, form: str) -> str:
+    """A set's own short or easy text, where one fits what the warning asks; empty where none does, or none fits the SMS."""
+    words = wordsets.shipped().get(str(facts.parts.get("set", "")))
+    base = language.lower().split("-")[0]
+    if form not in _SETS or words is None or base not in words.languages:
+        return ""
+    if not words.fits(part["hazard"], str(facts.parts.get("respond", ""))):
+        return ""
+    to = facts.parts.get("to") or {}
+    most = wordsets.limit(base, facts.tier, _SETS[form]) if facts.sms else 0
+    for room in (80, 40, 24, 12):
+        place = _short(part["place"], room)
+        text = wordsets.compose(
+            words, base, facts.tier, _SETS[form],
+            wordsets.Parts(
+                source=_short(part["source"], 40), place=place, number=facts.number, hotline=facts.hotline,
+                impact=str(part.get("impact", "")), place_to=_short(str(to.get("name", "")), 30),
+                place_open=to.get("open") is True, one_way=not facts.two_way,
+            ),
+        )  # fmt: skip
+        if not most or segments(tidy(text)).count <= most:
+            return text
+    return ""
 
 
 def _helper(facts: Facts, part: Mapping[str, str], pattern: str, language: str) -> Rendered:

@@ -21,6 +21,8 @@ def parts_of(row: Any, tier: Tier | None, offset_min: int, authority: str) -> di
         "utc_offset_min": offset_min,
         "tier_reason": row.sense["tier_reason"],
         "notes": row.sense["notes"],
+        "set": row.sense.get("hazard", ""),
+        "respond": row.sense["respond"],
     }
     for language, text in row.texts.items():
         chinese = language.lower().startswith("zh")

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from services.router import report
 from services.router.contexts import Contexts
+from services.router.goals import goals
 from services.shared import audit
 from services.shared.auth import Who
 from services.shared.db import hold
@@ -41,6 +42,7 @@ class Api:
             web.get("/report/{warning_id}/coverage", self.coverage),
             web.get("/report/{warning_id}/path/{person_id}", self.path),
             web.get("/report/{warning_id}/people", self.people),
+            web.get("/report/{warning_id}/goals", self.goals),
             web.post("/report/{warning_id}/doors", self.doors),
         )
 
@@ -49,11 +51,22 @@ class Api:
         async with self._platform.database.read() as db:
             return json_response(await report.coverage(db, request.match_info["warning_id"]))
 
+    async def goals(self, request: web.Request) -> web.Response:
+        """The policy's goals against the ledger; heavier than coverage, and not for every five seconds."""
+        await caller(request, "read")
+        warning_id = request.match_info["warning_id"]
+        async with self._platform.database.read() as db:
+            ctx = await self._contexts.of(db, warning_id)
+            if ctx is None:
+                raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+            return json_response(await goals(db, ctx, self._platform.clock.now()))
+
     async def path(self, request: web.Request) -> web.Response:
         who = await caller(request, "read")
         warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
         async with self._platform.database.read() as db:
-            found = await report.path(db, self._contexts, warning_id, person_id)
+            lang = "zh" if request.query.get("lang", "").startswith("zh") else "en"
+            found = await report.path(db, self._contexts, warning_id, person_id, lang)
         async with self._platform.database.write() as tx:
             await audit.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
         return json_response(found)
@@ -70,19 +83,28 @@ class Api:
     async def doors(self, request: web.Request) -> web.Response:
         who = await caller(request, "command")
         given = await json_body(request, DoorsIn)
-        word = await say_doors(self._platform, who, request.match_info["warning_id"], given.word, given.commander)
+        word = await say_doors(
+            self._platform, self._contexts, who, request.match_info["warning_id"], given.word, given.commander
+        )
         return json_response({"warning_id": request.match_info["warning_id"], "doors": word})
 
 
-async def say_doors(platform: Platform, who: Who, warning_id: str, word: str, commander: str) -> str:
-    """Records the commander's word; a hazard that forbids doors is not overruled from here."""
+async def say_doors(
+    platform: Platform, contexts: Contexts, who: Who, warning_id: str, word: str, commander: str
+) -> str:
+    """Records the commander's word; a hazard that forbids doors is not overruled from here.
+
+    Where the policy has doors checked after the impact, the word may be given once that is over.
+    """
     doors = "allowed" if word == "safe" else "unsafe"
     async with platform.database.write() as tx:
         await hold(tx, ONE_ACT)
         row = (await tx.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
         if row is None:
             raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
-        if row.doors == "forbidden" and word == "safe":
+        ctx = await contexts.of(tx, warning_id)
+        over = ctx is not None and ctx.waits_for_door_check and (ctx.issued.impact or 0.0) <= platform.clock.now()
+        if row.doors == "forbidden" and word == "safe" and not over:
             raise Conflict(
                 "the policy forbids doors for this hazard: the names are with the fire service; an update with another "
                 "hazard is the way to change that",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,12 +12,22 @@ from services.router import store
 from services.router.plan import Context
 from services.router.policy import Policy
 from services.router.policy_file import read
-from services.shared.db import Connection, insert_new
+from services.shared.db import Connection, chunks, insert_new
 from services.shared.errors import Broken, Busy
 from services.shared.ledger import road, warning_state
 from services.shared.messages import WarningIssued, decode
 
 SHIPPED = Path(__file__).with_name("policy.yaml")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is remembered of a warning for the next one: hazard, tier, when it was released."""
+
+    warning_id: str
+    hazard: str
+    tier: int
+    released: float
 
 
 class Contexts:
@@ -26,6 +37,7 @@ class Contexts:
         self.current = read((policy_path or SHIPPED).read_text(encoding="utf-8"))
         self.current_key = hashlib.sha256(self.current.text.encode()).hexdigest()
         self._policies: dict[str, Policy] = {self.current_key: self.current}
+        self._known: dict[str, Known] = {}
 
     async def keep_policy(self, tx: Connection) -> str:
         """Stores the current policy's text, so that a warning keeps it over restarts; returns its key."""
@@ -39,6 +51,19 @@ class Contexts:
                 raise Broken(f"policy {key[:12]} of a running warning is not in the database")
             self._policies[key] = read(text)
         return self._policies[key]
+
+    async def known(self, db: Connection, since: float) -> list[Known]:
+        """Alerts and updates released since then, oldest first. A warning's message never changes: it is read once."""
+        ids = set((await db.scalars(sa.select(store.warning.c.warning_id))).all())
+        for part in chunks(sorted(ids - self._known.keys()), 500):
+            rows = sa.select(store.warning.c.warning_id, store.warning.c.issued)
+            for row in await db.execute(rows.where(store.warning.c.warning_id.in_(part))):
+                issued = decode(row.issued)
+                if isinstance(issued, WarningIssued):
+                    tier = issued.tier if issued.kind != "ending" else 0
+                    self._known[row.warning_id] = Known(row.warning_id, issued.hazard, tier, issued.released)
+        found = [w for w in self._known.values() if w.warning_id in ids and w.tier and w.released >= since]
+        return sorted(found, key=lambda w: (w.released, w.warning_id))
 
     async def roads(self, db: Connection) -> tuple[dict[str, str], dict[str, str]]:
         """road > channel, and road > why it cannot be used (empty where it works)."""

@@ -11,10 +11,14 @@ import structlog
 
 from services.router import store
 from services.router.contexts import Contexts
+from services.router.fatigue import overtaken
 from services.router.paths import end, put, step_time
-from services.router.plan import FIRE_SERVICE, Context, Person, walk
+from services.router.plan import EMERGENCY_S, FIRE_SERVICE, Context, Person
+from services.router.policy import PathPlan
 from services.router.react import final, react
+from services.router.rows import door
 from services.router.tally import Deltas
+from services.router.walk import done, walk
 from services.shared.db import Connection, hold, insert_new
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
@@ -25,6 +29,8 @@ from services.shared.tier import Tier
 log = structlog.get_logger("router")
 BATCH = 500
 GRACE_S = {Tier.BLUE: 0.0, Tier.YELLOW: 0.0, Tier.ORANGE: 600.0, Tier.RED: 600.0}  # after the last rung, for answers
+HAND_OVER_S = 3600.0  # a ladder that ends `closed` leaves the fire service so long before a name on its list is an end
+LOOK_AGAIN_S = 900.0  # at a path that waits for the wave to be over
 
 
 class Deadlines:
@@ -78,6 +84,8 @@ class Deadlines:
         ledger = await store.deliveries_of(tx, warning_id, people)
         deltas = Deltas(warning_id)
         rows: list[dict[str, Any]] = []
+        held = [p for p in paths if p.next_step == 0 and p.next_at is not None and p.next_at <= now]
+        late = await overtaken(tx, self._contexts, ctx, held, profiles) if held else {}
         retry: list[str] = []
         give_up: list[str] = []
         for path in paths:
@@ -88,8 +96,12 @@ class Deadlines:
                 path.evidence,
                 path.answer,
                 path.help_at,
+                ctx.start(profiles[path.profile_key]),
             )
             before = len(who.deliveries)
+            if path.person_id in late:
+                await end(tx, deltas, path, "superseded", late[path.person_id], now)
+                continue
             try:
                 await self._one(tx, ctx, path, who, deltas, retry, give_up, now)
             except (Fault, LookupError, ValueError, TypeError) as problem:
@@ -150,27 +162,45 @@ class Deadlines:
             react_at = found.again_at
         index, next_at = path.next_step, path.next_at
         while next_at is not None and next_at <= now:
-            steps = ctx.policy.steps(plan)
+            steps = ctx.ladder(who.profile, plan)
             if index >= len(steps):
                 ending = final(ctx, who, plan)
                 if ending is not None:
                     await end(tx, deltas, path, *ending, now)
                     return
                 next_at = None  # a door is open: what the officer finds moves the path
+                if ctx.waits_for_door_check and not who.standing_visits():
+                    next_at = await self._after_the_wave(tx, ctx, path, who, plan, deltas, now)
                 break
             step = steps[index]
-            walk(ctx, who, plan, step, now)
-            if step.every:
+            walk(ctx, who, ctx.plan(who.profile, next_at), step, now)  # day or night by the rung's own time
+            if step.every and not done(step, who):
                 next_at = next_at + step.every if next_at + step.every < ctx.too_late else None
                 break
             index += 1
             following = step_time(ctx, who, index)
-            next_at = following if following is not None else next_at + GRACE_S[plan.tier]
+            next_at = following if following is not None else next_at + _grace(ctx, who, plan)
         await tx.execute(
             sa.update(store.path)
             .where(store.path.c.warning_id == path.warning_id, store.path.c.person_id == path.person_id)
             .values(next_step=index, next_at=next_at, react_at=react_at)
         )
+
+    @staticmethod
+    async def _after_the_wave(
+        tx: Connection, ctx: Context, path: Any, who: Person, plan: PathPlan, deltas: Deltas, now: float
+    ) -> float | None:
+        """Doors that were forbidden are checked once the impact is over and the commander has said so; else handed over."""
+        if ctx.door_where(plan) == "door":
+            rows = door(ctx, who, plan, "door check after the impact", now, "after_impact")
+            who.deliveries += rows
+            return None
+        if now < ctx.issued.released + EMERGENCY_S:
+            return now + LOOK_AGAIN_S
+        await end(
+            tx, deltas, path, "handed_to_rescue", "name on the fire service's list; no door check was allowed", now
+        )
+        return None
 
     async def next_at(self, db: Connection) -> float | None:
         """The earliest rung or reaction of any open path."""
@@ -185,6 +215,11 @@ class Deadlines:
         ).one()
         times = [float(t) for t in row if t is not None]
         return min(times) if times else None
+
+
+def _grace(ctx: Context, who: Person, plan: PathPlan) -> float:
+    patient = ctx.policy.tiers[plan.tier].end == "closed" and who.on_fire_list() and not who.standing_visits()
+    return HAND_OVER_S if patient else GRACE_S[plan.tier]
 
 
 def _owner(who: Person) -> str:

@@ -1,8 +1,8 @@
 """Doors against pairs: who goes to which door, what is left over by name, and what the commander's word changes.
 
 Assignment waits for the whole audience (the pairs on shift come with its last page) and for the word that people may
-be sent; then the most urgent doors come first, each to a pair of its own grid with the fewest doors, else to any pair.
-What is more than the pairs can do ends `no_capacity` at once, least urgent first, and goes to the fire service's list.
+be sent; then the most urgent doors come first, each to a pair (`pairs`). What is more than the pairs can do ends
+`no_capacity` at once, least urgent first: their helpers are told, loudspeakers sound, the fire service has the names.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router import store
+from services.router import area, store
 from services.router.contexts import Contexts
+from services.router.notices import notice
+from services.router.pairs import choose, pairs_of, room_of
 from services.router.paths import end, put
-from services.router.plan import Context, Person, fire_list
+from services.router.plan import Context, Person
+from services.router.rows import fire_list, supporters
 from services.router.tally import Deltas
 from services.shared.db import Connection, Each, Id, hold
 from services.shared.ledger import IS_DUE, SendState, delivery, move, warning_state
-from services.shared.messages import HINT_IDS, DeliveryDue, NoticeRequested, WorkerEntry
-from services.shared.outbox import id_of, new_id, say
+from services.shared.messages import HINT_IDS, DeliveryDue, WorkerEntry
+from services.shared.outbox import new_id, say
 from services.shared.service import Platform
 
 BATCH = 500
@@ -46,14 +49,21 @@ class Doors:
         async with self._platform.database.read() as db:
             waiting = (
                 await db.execute(
-                    sa.select(delivery.c.warning_id, warning_state.c.doors)
+                    sa.select(
+                        delivery.c.warning_id, warning_state.c.doors, store.warning.c.policy, sa.func.count().label("n")
+                    )
                     .join(store.warning, store.warning.c.warning_id == delivery.c.warning_id)
                     .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
                     .where(self._unassigned(), store.warning.c.complete, warning_state.c.state == "active",
                            warning_state.c.doors.in_(("allowed", "unsafe")))
-                    .group_by(delivery.c.warning_id, warning_state.c.doors)
+                    .group_by(delivery.c.warning_id, warning_state.c.doors, store.warning.c.policy)
                 )
             ).all()  # fmt: skip
+            may: list[str] = []
+            for w in waiting:
+                if w.doors == "allowed":
+                    room, free = await room_of(db, w.warning_id, await self._contexts.policy(db, w.policy))
+                    may += [w.warning_id] if free or w.n > room else []
             recalled = (
                 await db.scalars(
                     sa.select(delivery.c.warning_id)
@@ -64,9 +74,10 @@ class Doors:
             ).all()
         for warning_id in sorted({w.warning_id for w in waiting if w.doors == "unsafe"} | set(recalled)):
             await self._unsafe(warning_id)
-        for warning_id in sorted(w.warning_id for w in waiting if w.doors == "allowed"):
-            await self._assign(warning_id)
-        return bool(waiting or recalled)
+        did = bool(recalled) or any(w.doors == "unsafe" for w in waiting)
+        for warning_id in sorted(may):
+            did = await self._assign(warning_id) or did
+        return did
 
     @staticmethod
     def _unassigned() -> sa.ColumnElement[bool]:
@@ -88,7 +99,7 @@ class Doors:
         await hold(tx, f"doors:{warning_id}")
         await hold(tx, f"plan:{warning_id}", shared=True)
 
-    async def _assign(self, warning_id: str) -> None:
+    async def _assign(self, warning_id: str) -> bool:
         now = self._platform.clock.now()
         async with self._platform.database.write() as tx:
             await self._alone(tx, warning_id)
@@ -97,27 +108,29 @@ class Doors:
                 await tx.execute(sa.select(delivery).where(delivery.c.warning_id == warning_id, self._unassigned()))
             ).all()
             if ctx is None or not rows:
-                return
-            rows = sorted(rows, key=lambda r: ((r.params or {}).get("rank", 99), r.due_at, r.person_id))[:BATCH]
-            pairs = {w.worker_id: [w, 0] for w in await store.workers_of(tx, warning_id)}
+                return False
+            rows = sorted(rows, key=lambda r: ((r.params or {}).get("rank", 99), r.due_at, r.person_id))
             entries = {w.worker_id: w for w in ctx.workers}
+            pairs = await pairs_of(tx, warning_id, entries)
             places = await self._places(tx, warning_id, [r.person_id for r in rows])
             given: list[dict[str, Any]] = []
-            left_over: list[Any] = []
             previous = await self._previous(tx, warning_id, [r.person_id for r in rows if r.try_no > 1])
-            for row in rows:
+            room = sum(max(0, p.room) for p in pairs.values())
+            left_over = rows[room : room + BATCH]  # the least urgent: named at once, not when it is too late
+            for row in rows[: min(room, BATCH)]:
                 grid, walk = places[row.person_id]
-                pair = previous.get(row.person_id) or _choose(pairs, entries, grid)
-                if pair is None:
-                    left_over.append(row)
-                    continue
-                pairs[pair][1] += 1
                 params = row.params or {}
-                # urgent doors first, walking order among equals
-                order = params.get("rank", 99) * 1_000_000_000 + walk
-                given.append({"d": row.delivery_id, "s": pair, "params_": {**params, "order": order}})
+                known = pairs.get(previous.get(row.person_id, ""))
+                pair = known or choose(ctx.policy, pairs.values(), grid, str(params.get("team", "")))
+                if pair is None:
+                    continue  # every list that has room in its time is long enough for now
+                order = pair.place(ctx.policy, params, walk)
+                pair.give()
+                given.append({"d": row.delivery_id, "s": pair.worker_id, "params_": {**params, "order": order}})
+            if not given and not left_over:
+                return False
             await _GIVE.run(tx, given)
-            changed = [(worker_id, n) for worker_id, (_, n) in sorted(pairs.items()) if n]
+            changed = [(pair.worker_id, pair.given) for _, pair in sorted(pairs.items()) if pair.given]
             for worker_id, n in changed:
                 await tx.execute(
                     sa.update(store.worker)
@@ -129,6 +142,7 @@ class Doors:
             await self._announce(tx, ctx, [str(g["d"]) for g in given], [entries[w] for w, _ in changed])
         self._platform.bus.wake()
         self._platform.wake("channels")
+        return True
 
     @staticmethod
     async def _places(tx: Connection, warning_id: str, people: Sequence[str]) -> dict[str, tuple[str, int]]:
@@ -145,7 +159,7 @@ class Doors:
         rows = await tx.execute(
             sa.select(delivery.c.person_id, delivery.c.slot).where(
                 delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)), delivery.c.road == "door",
-                delivery.c.slot != "",
+                delivery.c.slot != "", delivery.c.answer != "",
             )
         )  # fmt: skip
         return {r.person_id: r.slot for r in rows}
@@ -167,8 +181,15 @@ class Doors:
             )
 
     async def _left_over(self, tx: Connection, ctx: Context, rows: Sequence[Any], now: float) -> None:
-        """Nobody is free for these doors: the names go to the fire service and the paths say so."""
-        await self._to_fire_service(tx, ctx, rows, "no_capacity", "more doors than pairs can do", now)
+        """Nobody is free for these doors: helpers, loudspeakers and the fire service, and the paths say so."""
+        if not rows:
+            return
+        reason = "more doors than pairs can do"
+        if "loudhailer" in ctx.policy.shortage_then and not await area.sounded(tx, ctx.issued.warning_id, "shortage"):
+            deltas = Deltas(ctx.issued.warning_id)
+            await area.again(tx, ctx, deltas, "area_sound", "shortage", reason, now)
+            await deltas.add(tx)
+        await self._to_fire_service(tx, ctx, rows, "no_capacity", reason, now)
 
     async def _unsafe(self, warning_id: str) -> None:
         """The commander's word: officers are called back, every open door becomes a name on the fire service's list."""
@@ -182,9 +203,7 @@ class Doors:
                 return
             await self._to_fire_service(tx, ctx, rows, "", "commander: unsafe to send anybody", now)
             out = sorted({r.slot for r in rows if r.slot})
-            await say(
-                tx, [n for w in ctx.workers if w.worker_id in out for n in [self._notice(ctx, w, "turn_back")] if n]
-            )
+            await self._notices(tx, ctx, [w for w in ctx.workers if w.worker_id in out], "turn_back")
         self._platform.bus.wake()
 
     async def _to_fire_service(
@@ -211,7 +230,10 @@ class Doors:
                 store.decode_person(path.entry), profiles[path.profile_key],
                 [dict(d._mapping) for d in ledger[path.person_id]],
             )  # fmt: skip
-            new += fire_list(ctx, who, ctx.plan(who.profile, now), reason, now, "door.rescue")
+            plan = ctx.plan(who.profile, now)
+            if ending == "no_capacity" and "neighbour_call" in ctx.policy.shortage_then:
+                new += supporters(ctx, who, plan, "shortage", f"{reason}; neighbour call", now, by_phone=True)
+            new += fire_list(ctx, who, plan, reason, now, "door.rescue")
             if ending and path.state == "open":
                 await end(tx, deltas, path, ending, reason, now)
         await put(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
@@ -226,23 +248,9 @@ class Doors:
             )
             for i in range(0, len(ids), HINT_IDS)
         ]  # fmt: skip
-        notices = [n for w in pairs for n in [self._notice(ctx, w, "officer_link")] if n is not None]
-        await say(tx, [*hints, *notices])
+        await say(tx, hints)
+        await self._notices(tx, ctx, pairs, "officer_link")
 
-    def _notice(self, ctx: Context, worker: WorkerEntry, kind: str) -> NoticeRequested | None:
-        contact = next((c for c in worker.contacts if c.kind == "sms" and c.usable), None)
-        if contact is None or ctx.roads.get("officer_sms", "no_driver"):
-            return None
-        notice_id = id_of(ctx.issued.warning_id, worker.worker_id, kind)
-        return NoticeRequested(
-            msg_id=id_of("notice", notice_id), plane=self._platform.settings.plane, warning_id=ctx.issued.warning_id,
-            tier=ctx.issued.tier, notice_id=notice_id, kind=kind, addressee_id=worker.worker_id, contact=contact,
-            language=worker.language, expires=ctx.issued.expires,
-        )  # fmt: skip
-
-
-def _choose(pairs: dict[str, list[Any]], entries: dict[str, WorkerEntry], grid: str) -> str | None:
-    """The pair of the grid with the fewest doors; else any pair with room; None where nobody has room."""
-    free = [(row.assigned + n, worker_id) for worker_id, (row, n) in pairs.items() if row.assigned + n < row.capacity]
-    near = [(n, w) for n, w in free if grid in entries[w].grids]
-    return min(near or free)[1] if free else None
+    async def _notices(self, tx: Connection, ctx: Context, pairs: Sequence[WorkerEntry], kind: str) -> None:
+        made = [notice(ctx, w, kind, self._platform.settings.plane) for w in pairs]
+        await say(tx, [one for one in made if one is not None])

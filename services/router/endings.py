@@ -14,7 +14,9 @@ import sqlalchemy as sa
 
 from services.router import store
 from services.router.contexts import Contexts
-from services.router.plan import Context, Person, personal
+from services.router.plan import Context, Person
+from services.router.policy_words import OFFICER, SUPPORTER
+from services.router.rows import personal
 from services.router.tally import Deltas
 from services.shared.db import Connection, hold, insert_new
 from services.shared.ledger import Evidence, SendState, delivery
@@ -23,7 +25,13 @@ from services.shared.outbox import id_of, new_id, say
 from services.shared.service import Platform
 
 BATCH = 500
+_WHO = {"supporters": "supporter", "shelters": "facility", "officers_out": "worker"}
 IN_HAND = (SendState.LEASED, SendState.SENDING)
+
+
+def _told(ctx: Context) -> list[str]:
+    """Addressee kinds that hear of an end: who was attempted always, the others as the policy's `ending.to` says."""
+    return ["person", "door", *(kind for word, kind in _WHO.items() if word in ctx.policy.ending_to)]
 
 
 class Endings:
@@ -60,7 +68,7 @@ class Endings:
             ctx = await self._contexts.of(tx, job.warning_id, workers=True)
             if ctx is None:
                 return False
-            rows = (await tx.execute(self._receivers(job, now))).all()
+            rows = (await tx.execute(self._receivers(job, ctx))).all()
             if not rows:
                 busy = await tx.scalar(
                     sa.select(sa.func.count()).where(
@@ -79,7 +87,7 @@ class Endings:
         return True
 
     @staticmethod
-    def _receivers(job: Any, now: float) -> sa.Select[Any]:
+    def _receivers(job: Any, ctx: Context) -> sa.Select[Any]:
         """Deliveries of the old warning that may have been received and were not answered by an ending yet."""
         door = delivery.c.channel == "door"
         got = sa.or_(
@@ -108,7 +116,7 @@ class Endings:
         query = sa.select(delivery).where(
             delivery.c.warning_id == job.about_id,
             delivery.c.purpose == "warning",
-            delivery.c.addressee_kind != "area",
+            delivery.c.addressee_kind.in_(_told(ctx)),
             got,
             sa.not_(done),
             sa.not_(busy),
@@ -234,7 +242,7 @@ class Endings:
         profiles = await store.profiles_of(tx, {path.profile_key})
         who = Person(store.decode_person(path.entry), profiles[path.profile_key], [])
         plan = ctx.plan(who.profile, now)
-        for use in plan.roads:
+        for use in (u for u in plan.roads if u.kind not in (SUPPORTER, OFFICER)):
             rows = personal(ctx, who, plan, use, "ending", "ending", now)
             if rows:
                 return rows[0]

@@ -127,8 +127,8 @@ async def _one(
     closing, shown, help_at = _judge(policy, profile, said)
     reached = (
         evidence >= Evidence[policy.reached_evidence.upper()]
-        or (shown is not None and (shown[0] in policy.reached_answers or shown[0] == Answer.SPOKE))
-    ) or any(a.answer == Answer.SPOKE for a, _ in said)
+        or (shown is not None and shown[0] in policy.reached_answers)
+    ) or (policy.reached_by_supporter and any(a.answer == Answer.SPOKE for a, _ in said))
 
     rungs = path.rungs
     if evidence >= Evidence.DELIVERED or reached:

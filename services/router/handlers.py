@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
-from services.router import evidence, store
+from services.router import area, evidence, officials, store, watch
 from services.router.contexts import Contexts
+from services.router.fatigue import tired
+from services.router.notices import notice
 from services.router.paths import put, step_time
-from services.router.plan import Context, Person, walk
+from services.router.plan import Context, Person
 from services.router.previews import plan_preview
 from services.router.tally import Deltas
+from services.router.walk import walk
 from services.shared.db import Connection, hold, insert_all, insert_new, upsert
 from services.shared.errors import Busy
 from services.shared.faults import fault_at
 from services.shared.ledger import SendState, delivery, move_all, warning_state
 from services.shared.messages import AudienceFound, EvidenceRecorded, PersonEntry, Profile, WarningIssued, encode
-from services.shared.outbox import Receipt, digest_of, id_of
+from services.shared.outbox import Receipt, digest_of, say
 from services.shared.service import Platform
-
-AREA_ROADS = {
-    "broadcast": "broadcast",
-    "area_sound": "area_sound",
-    "cell_broadcast": "cell_broadcast",
-    "street_sweep": "sweep",
-}
 
 
 class Handlers:
@@ -63,7 +60,9 @@ class Handlers:
             if ctx is None:
                 raise Busy(f"warning {message.warning_id} has no state yet")
             await self._doors(tx, ctx)
-            await self._area(tx, ctx, deltas)
+            await area.begin(tx, ctx, deltas)
+            if message.kind != "ending":
+                await watch.begin(tx, ctx)
         for about in message.replaces:  # said again with more of these, when a late message has shown the chain
             job = {"warning_id": message.warning_id, "about_id": about, "kind": message.kind}
             if await insert_new(tx, store.job, [job]) and message.ending != "checking":  # that tells and stops nothing
@@ -80,49 +79,6 @@ class Handlers:
         if rule != "ask":
             await tx.execute(sa.update(warning_state).where(*about).values(doors=rule))
 
-    async def _area(self, tx: Connection, ctx: Context, deltas: Deltas) -> None:
-        """One delivery to the whole area a road; a road without a driver is left out and said so."""
-        rows, left_out = [], {}
-        ending = ctx.issued.kind == "ending"
-        for step, word in ctx.policy.area_steps(ctx.tier):
-            road = AREA_ROADS[word]
-            why = ctx.roads.get(road, "no_driver")
-            if why or (ending and word != "broadcast"):
-                left_out[word] = why or "not for endings"
-                continue
-            at = step.when(ctx.issued.released, ctx.issued.impact)
-            rows.append(
-                {
-                    "delivery_id": id_of(ctx.issued.warning_id, "area", road),
-                    "warning_id": ctx.issued.warning_id,
-                    "purpose": "ending" if ending else "warning",
-                    "tier": ctx.issued.tier,
-                    "person_id": "",
-                    "addressee_id": id_of("area", ctx.issued.warning_id),
-                    "addressee_kind": "area",
-                    "step": step.name,
-                    "road": road,
-                    "channel": ctx.channels[road],
-                    "form": "plain",
-                    "language": "",
-                    "address_key": f"area:{road}",
-                    "reason": f"{step.name}: {word}",
-                    "send_state": SendState.PENDING.value,
-                    "due_at": at,
-                    "expires_at": ctx.issued.expires,
-                    "state_at": at,
-                    "covers": 0,
-                }
-            )
-        await insert_new(tx, delivery, rows)
-        for area_row in rows:
-            deltas.road("", str(area_row["road"]), "planned")
-        await tx.execute(
-            sa.update(store.warning)
-            .where(store.warning.c.warning_id == ctx.issued.warning_id)
-            .values(area_left_out=left_out)
-        )
-
     async def _stop(self, tx: Connection, about: str, by: WarningIssued) -> None:
         """Nothing of the old warning goes out any more and its open paths end; who may have got it is told by a job."""
         await hold(tx, f"plan:{about}")  # a page or rung under way is waited for, a later one sees the end
@@ -135,6 +91,8 @@ class Handlers:
             tx, SendState.SUPERSEDED, at=now, state_reason="visit stopped",
             where=(about_it, delivery.c.channel == "door", delivery.c.send_state == "accepted", delivery.c.answer == ""),
         )  # fmt: skip
+        await watch.drop(tx, about)
+        await self._call_back(tx, about, by)
         deltas = Deltas(about)
         counts = await tx.execute(
             sa.select(store.path.c.profile_key, sa.func.count())
@@ -150,6 +108,16 @@ class Handlers:
                     next_at=None, react_at=None)
         )  # fmt: skip
         await deltas.add(tx)
+
+    async def _call_back(self, tx: Connection, about: str, by: WarningIssued) -> None:
+        """Officers who are out hear of the end where they are, before they knock at the next door."""
+        ctx = await self._contexts.of(tx, about, workers=True)
+        if ctx is None or by.kind != "ending" or "officers_out" not in ctx.policy.ending_to:
+            return
+        out = set((await tx.scalars(sa.select(delivery.c.slot).where(delivery.c.warning_id == about).distinct())).all())
+        plane = self._platform.settings.plane
+        told = [notice(ctx, w, "warning_over", plane, by.warning_id) for w in ctx.workers if w.worker_id in out]
+        await say(tx, [replace(one, warning_id=by.warning_id) for one in told if one is not None])
 
     async def audience_found(self, message: AudienceFound, receipt: Receipt) -> None:
         """Opens a path for each person of the page and walks its first rungs, in one transaction."""
@@ -173,7 +141,8 @@ class Handlers:
         )
         await insert_new(tx, store.profile, [{"profile_key": p.key, "body": store.encode(p)} for p in message.profiles])
         deltas = Deltas(message.warning_id)
-        await self._open(tx, ctx, message.people, message.profiles, deltas, stopped=state != "active")
+        enough = await tired(tx, self._contexts, ctx, message) if state == "active" else {}
+        await self._open(tx, ctx, message.people, message.profiles, deltas, enough, stopped=state != "active")
         await self._count(tx, ctx, message)
         await deltas.add(tx)
 
@@ -184,6 +153,7 @@ class Handlers:
         people: Sequence[PersonEntry],
         profiles: Sequence[Profile],
         deltas: Deltas,
+        enough: Mapping[str, str],
         *,
         stopped: bool,
     ) -> None:
@@ -194,7 +164,7 @@ class Handlers:
         for entry in sorted(people, key=lambda e: e.person_id):
             who = Person(entry, profiles[entry.profile], [])
             deltas.person(who.profile.key, "targeted")
-            opened = self._first(ctx, who, now, stopped)
+            opened = self._first(ctx, who, now, stopped, enough.get(entry.person_id, ""))
             rows += who.deliveries
             if opened["ending"]:
                 deltas.person(who.profile.key, f"ended:{opened['ending']}")
@@ -202,10 +172,10 @@ class Handlers:
         await insert_all(tx, store.path, paths)
         await put(tx, ctx, rows, deltas, profile_of, self._platform.settings.plane)
 
-    def _first(self, ctx: Context, who: Person, now: float, stopped: bool) -> dict[str, Any]:
+    def _first(self, ctx: Context, who: Person, now: float, stopped: bool, enough: str) -> dict[str, Any]:
         """The path row of one person, its rungs up to now walked."""
-        start = ctx.start(who.profile)
-        plan = ctx.plan(who.profile, max(now, start))
+        start = who.started = ctx.start(who.profile)
+        plan = ctx.plan(who.profile, start)
         row: dict[str, Any] = {
             "warning_id": ctx.issued.warning_id,
             "person_id": who.entry.person_id,
@@ -226,10 +196,12 @@ class Handlers:
             return row | {"ending": "cancelled", "end_reason": "stopped before the page came"}
         if not plan.asked:
             return row | {"ending": "not_asked", "end_reason": f"{plan.tier.word}: no opt-in, no high support"}
+        if enough:
+            return row | {"ending": "not_asked", "end_reason": enough}
         index = 0
-        steps = ctx.policy.steps(plan)
+        steps = ctx.ladder(who.profile, plan)
         while index < len(steps) and (at := steps[index].when(start, ctx.issued.impact)) <= now:
-            walk(ctx, who, plan, steps[index], max(at, start))
+            walk(ctx, who, ctx.plan(who.profile, at), steps[index], at)  # day or night by the rung's own time
             if steps[index].every:
                 break
             index += 1
@@ -271,6 +243,8 @@ class Handlers:
         await tx.execute(
             sa.update(store.warning).where(store.warning.c.warning_id == message.warning_id).values(**values)
         )
+        if values["complete"]:
+            await officials.begin(tx, ctx, self._platform.clock.now())
 
     async def evidence_recorded(self, message: EvidenceRecorded, receipt: Receipt) -> None:
         async with self._platform.database.write() as tx:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.router import report, store
+from services.router import officials, report, silence, store
 from services.router.api import say_doors
 from services.router.contexts import Contexts
 from services.router.plan import FIRE_SERVICE
@@ -49,7 +49,10 @@ class Pages:
             text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).one()
             profiles = await store.profiles_of(db, {m.profile_key for m in missing})
             ctx = await self._contexts.of(db, warning_id)
+            down = await silence.down(db, warning_id)
+            unspoken = await officials.unspoken(db, warning_id)
         parts = text.parts
+        every = ctx.policy.update_s.get(ctx.tier) if ctx is not None and state.state == "active" else None
         return page(
             "live.html",
             who=who,
@@ -63,6 +66,9 @@ class Pages:
             now=self._platform.clock.now(),
             respond=ctx.issued.respond if ctx is not None else "",
             still="still" in request.query,
+            down=down,
+            unspoken=unspoken,
+            next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
             plane=self._platform.settings.plane,
             fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
         )
@@ -103,10 +109,11 @@ class Pages:
         who = await caller(request, "read")
         warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
         async with self._platform.database.read() as db:
-            found = await report.path(db, self._contexts, warning_id, person_id)
+            lang = "zh" if request.query.get("lang", "").startswith("zh") else "en"
+            found = await report.path(db, self._contexts, warning_id, person_id, lang)
         async with self._platform.database.write() as tx:
             await audit.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
-        return page("path.html", who=who, path=found, plane=self._platform.settings.plane)
+        return page("path.html", who=who, path=found, words_lang=lang, plane=self._platform.settings.plane)
 
     async def doors_form(self, request: web.Request) -> web.Response:
         """Asks for the commander's word, on a page that does not renew itself while somebody types."""
@@ -138,5 +145,5 @@ class Pages:
         if len(commander) < 2:
             return await self._doors_form(request, who, "Enter who says so, by name and office.", commander)
         warning_id = request.match_info["warning_id"]
-        await say_doors(self._platform, who, warning_id, word, commander[:80])
+        await say_doors(self._platform, self._contexts, who, warning_id, word, commander[:80])
         raise web.HTTPSeeOther(f"/live/{warning_id}")

@@ -93,7 +93,7 @@ async def _shared(tx: Connection, rows: Sequence[dict[str, Any]]) -> dict[tuple[
 def step_time(ctx: Context, person: Person, index: int) -> float | None:
     """When the rung `index` of a person's ladder falls due; None past the last."""
     start = ctx.start(person.profile)
-    steps = ctx.policy.steps(ctx.plan(person.profile, start))
+    steps = ctx.ladder(person.profile, ctx.plan(person.profile, start))
     if index >= len(steps):
         return None
     return steps[index].when(start, ctx.issued.impact)

@@ -1,96 +1,54 @@
 """The policy: gives a profile its path. Pure: no clock, no database. `policy_file.read` makes one from a file.
 
-`Policy.plan(profile, tier, hazard, night,
-roads)` says which roads a person has, which are left out and why, and where a door stands; `Policy.ladder(...)` gives
-the steps. A plan depends on nothing but its arguments, so one plan serves everybody with that profile.
+`Policy.plan(profile, tier, hazard, night, roads)` says which roads a person has, which are left out and why, and where
+a door stands; `Policy.steps(plan)` gives the ladder. A plan depends on nothing but its arguments, so one plan serves
+everybody with that profile for that half of the day.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import lru_cache
 
-import yaml
-
-from services.router.conditions import Condition
-from services.shared.errors import Refused
+from services.router.conditions import Condition, parse_condition
+from services.router.policy_words import (
+    AREA_WORDS,
+    FORMS,
+    HELPER_WORDS,
+    KIND_ROAD,
+    KIND_WORD,
+    MOVING_WORDS,
+    OFFICER,
+    OFFICER_WORDS,
+    SUPPORTER,
+    TEAMS,
+    TRAVEL_MIN,
+    UNFIT_WORDS,
+    WORDS,
+)
 from services.shared.messages import Profile
-from services.shared.tier import TIER_WORDS, Tier
-
-# policy road word > (contact kind, road) in the order tried; an empty tuple is a road that has no driver yet
-WORDS: dict[str, tuple[tuple[str, str], ...]] = {
-    "sms": (("sms", "sms"),),
-    "sms_if_own_phone": (("sms", "sms"),),
-    "voice": (("voice_mobile", "voice_mobile"), ("voice_landline", "voice_landline")),
-    "voice_landline": (("voice_landline", "voice_landline"), ("voice_mobile", "voice_mobile")),
-    "voice_loud_slow": (("voice_landline", "voice_landline"), ("voice_mobile", "voice_mobile")),
-    "voice_keys_only": (("voice_mobile", "voice_mobile"), ("voice_landline", "voice_landline")),
-    "email": (("email", "email"),),
-    "duty_phone_1": (("duty_phone_1", "voice_duty"),),
-    "duty_phone_2": (("duty_phone_2", "voice_duty"),),
-    "push": (),
-    "video_relay": (),
-    "bed_shaker": (),
-}
-HELPER_WORDS = ("supporter", "guardian")  # to somebody else, about the person
-OFFICER_WORDS = ("known_officer",)
-UNFIT_WORDS = {"voice_robot": ("voice_mobile", "voice_landline")}
-OWN_KINDS = ("sms", "voice_mobile", "voice_landline", "email")
-KIND_WORD = {"sms": "sms", "voice_mobile": "voice", "voice_landline": "voice_landline", "email": "email"}
-KIND_ROAD = {kind: kind for kind in OWN_KINDS}
-AREA_WORDS = ("broadcast", "cell_broadcast", "area_sound", "street_sweep")
-PERSON_WORDS = ("personal.1", "personal.2", "personal.all", "retry_other_road", "supporter", "officer_contact", "door")
-FACILITY_WORDS = ("duty_phone_1", "duty_phone_2", "sms", "superior", "nearest_unit_goes", "transport_team")
-FORMS = (  # the first that any of a person's groups asks for
-    "easy_read",
-    "short_plain",
-    "facility_brief",
-    "slow_spoken",
-    "spoken",
-    "large_print",
-    "large_print_card",
-    "own_language",
-    "plain",
-)
-TEAMS = (  # heaviest last
-    "officer",
-    "officer+phrase_card",
-    "officer+large_print_card",
-    "officer+yes_no_card",
-    "officer+written_card",
-    "officer+guide",
-    "known_officer",
-    "two_officers",
-    "officer+sign_volunteer",
-    "officer+tactile_interpreter",
-    "lift_team",
-    "officer+nurse_or_lift",
-    "liaison_team",
-)
-RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
-DOOR_RULES = ("allowed", "if_commander_says_safe", "ask_commander", "forbidden")
-ANSWERS = ("leaving", "not_there", "moving", "safe")
-ANSWERERS = ("person", "supporter", "supporter_with_person", "officer")
-PERSONAL = ("opt_in", "high_support_or_opt_in", "all")
-SECTIONS = (
-    "policy", "clock", "hold", "voice_call", "impact_time", "evidence", "reached", "closed_if", "hazards", "groups", "combine",
-    "head_start", "tiers", "facility_ladder", "shortage", "ending", "expiry", "door_list",
-)  # fmt: skip
+from services.shared.tier import Tier
 
 
 @dataclass(frozen=True)
 class Group:
-    """A need group's rule."""
+    """A need group's rule; `extras` are what its form adds, `alone_after_s` when a silent guardian counts as none."""
 
     personal: tuple[str, ...]
     form: str = "plain"
+    extras: tuple[str, ...] = ()
     night_adds: tuple[str, ...] = ()
     unfit: tuple[str, ...] = ()
+    household_voice: bool = False
     door: str = "officer"
     door_first: bool = False
     head_start: bool = False
     high_support_at: str = ""  # always, night, when_alone
+    slack_bucket: int = 0
+    alone_after_s: float | None = None
+    first: bool = False
     ladder: str = ""
 
 
@@ -104,6 +62,8 @@ class Step:
     condition: Condition
     before_impact: float | None = None
     every: float | None = None
+    ask: tuple[str, ...] = ()
+    until: str = ""
 
     def when(self, released: float, impact: float | None) -> float:
         """Warning time of the step; never before release."""
@@ -115,9 +75,10 @@ class Step:
 
 @dataclass(frozen=True)
 class TierRule:
-    """A tier's ladder."""
+    """A tier's ladder; `ack` says of whom an answer is waited for."""
 
     personal: str
+    ack: str
     steps: tuple[Step, ...]
     end: str
     unknown_after_s: float | None = None
@@ -132,8 +93,54 @@ class Closing:
 
 
 @dataclass(frozen=True)
+class Hazard:
+    """What people do, whether people may be sent to them, and what stands in for a door that is forbidden."""
+
+    respond: str
+    door: str
+    area_sound_s: float | None = None
+    sweep: bool = True
+    instead: tuple[str, ...] = ("fire_service_list",)
+    door_check_after_impact: bool = False
+    never_evacuate: bool = False
+    first: str = ""
+    backup_deadline: bool = False
+
+
+@dataclass(frozen=True)
+class OfficialLadder:
+    """How whoever is responsible for a grid is called until one has spoken."""
+
+    tries: int
+    within_s: float
+    superior: bool
+    then_door: bool
+
+
+@dataclass(frozen=True)
+class RoadsDown:
+    """What is done where nothing was heard from a zone's phones."""
+
+    silent_s: float
+    do: tuple[str, ...]
+    alone_s: float
+
+
+@dataclass(frozen=True)
+class Goals:
+    """What a warning should reach; figures of the report."""
+
+    facilities_spoken_10_min: float
+    cannot_leave_moving_15_min_before: float
+    worst_group_t90_over_general: float
+
+
+@dataclass(frozen=True)
 class RoadUse:
-    """One usable road of a person: the policy's word, the road, the contact kind it goes to."""
+    """One usable road of a person: the policy's word, the road, the contact kind it goes to.
+
+    Of kind supporter or officer it goes to somebody else, about her.
+    """
 
     word: str
     road: str
@@ -147,45 +154,86 @@ class PathPlan:
     tier: Tier  # of the ladder walked, after a head start
     ladder: str  # a tier's word, or facility
     asked: bool  # False: this tier asks for opt-in or high support, and she has neither
+    ack: bool  # an answer is waited for
     roads: tuple[RoadUse, ...]
     left_out: tuple[tuple[str, str], ...]
-    usable: int
+    usable: int  # roads of her own, and one more for a supporter outside the zone
     supporter: bool
     supporter_counts: bool
-    night_officer: bool
     door_applies: bool
     door_where: str  # door, or fire_service_list where nobody may be sent
     door_at_0: str  # the reason, or empty
+    deadline: float | None  # seconds from release by which her power runs out, less the way there
     team: str
-    form: str
+    form: str  # base form and what it adds, joined by +
     closing: str
     head_start: bool
+    first: bool
+    bucket: int
+    alone_after: float | None
     facts: frozenset[str] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A checked policy file."""
+    """A checked policy file. Times are seconds, shares 0..1."""
 
     id: str
     version: int
+    reviewed: str
+    review_every_months: int
     night: tuple[int, int]  # minutes of the day: from, until
-    groups: Mapping[str, Group]
-    tiers: Mapping[Tier, TierRule]
-    facility: tuple[Step, ...]
-    closings: Mapping[str, Closing]
-    hazards: Mapping[str, Mapping[str, Any]]
     hold_tiers: frozenset[Tier]
-    few_roads_tiers: frozenset[Tier]
-    head_start_tiers: int
-    head_start_door_at_red: bool
+    hold_unless: frozenset[str]
+    hold_recheck: bool
+    voice_listen_s: int
     voice_tries: int
     voice_within_s: float
+    voice_ring_s: int
+    unknown_slack_min: float
     reached_evidence: str
     reached_answers: frozenset[str]
+    reached_by_supporter: bool
+    closings: Mapping[str, Closing]
+    commander_endings: frozenset[str]
+    hazards: Mapping[str, Hazard]
+    groups: Mapping[str, Group]
+    own_order_first: bool
+    few_roads_tiers: frozenset[Tier]
+    skill_wait_s: float
+    head_start_tiers: int
+    head_start_text: str
+    head_start_door_at_red: bool
+    tiers: Mapping[Tier, TierRule]
+    facility: tuple[Step, ...]
+    officials: OfficialLadder
     rank: tuple[str, ...]
+    shortage_then: tuple[str, ...]
+    roads_down: RoadsDown
+    ending_to: frozenset[str]
+    expiry_ask_s: tuple[float, ...]
+    doors_outlast_expiry: bool
+    personal_per_week: Mapping[Tier, int]
+    merge_same_hazard_s: float
+    door_order: tuple[str, ...]
+    per_pair_max: int
+    print_turn_back: bool
+    never_reorder: bool
     second_knock_s: float
-    text: str = field(repr=False, default="")
+    update_s: Mapping[Tier, float]
+    goals: Goals
+    text: str = field(repr=False, default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        """As people name it."""
+        return f"{self.id} version {self.version}"
+
+    def review_due(self) -> date:
+        """The day by which whoever answers for it must have looked at it again."""
+        last = date.fromisoformat(self.reviewed)
+        months = last.month - 1 + self.review_every_months
+        return date(last.year + months // 12, months % 12 + 1, min(last.day, 28))
 
     def is_night(self, when: float, utc_offset_min: int) -> bool:
         """Whether local time at `when` (seconds since 1970 UTC) lies in the night."""
@@ -199,18 +247,53 @@ class Policy:
         ahead = (self.night[1] - minute) % 1440
         return when + ahead * 60
 
+    def hazard(self, name: str) -> Hazard:
+        """The rule of a hazard; one that nobody named is `unknown`."""
+        return self.hazards[name if name in self.hazards else "unknown"]
+
     def door_rule(self, hazard: str) -> str:
         """allowed, forbidden or ask: whether people may be sent, before the commander has spoken."""
-        rule = self.hazards[hazard if hazard in self.hazards else "unknown"]["door"]
-        return {"allowed": "allowed", "forbidden": "forbidden"}.get(rule, "ask")
+        return {"allowed": "allowed", "forbidden": "forbidden"}.get(self.hazard(hazard).door, "ask")
 
-    def area_steps(self, tier: Tier) -> tuple[tuple[Step, str], ...]:
-        """What goes to the whole area, not to a person."""
-        return tuple((step, word) for step in self.tiers[tier].steps for word in step.do if word in AREA_WORDS)
+    def respond(self, hazard: str, said: str) -> str:
+        """What people do: the warning's own word, but never "evacuate" where the hazard moves nobody."""
+        rule = self.hazard(hazard)
+        if not said or (said == "evacuate" and rule.never_evacuate):
+            return rule.respond
+        return said
+
+    def area_steps(self, tier: Tier, hazard: str, night: bool) -> tuple[tuple[Step, str, str], ...]:
+        """(step, word, why it is left out or empty): what goes to the whole area, not to a person.
+
+        How many live there unregistered is not known to a policy, so a zone counts as having some.
+        """
+        rule = self.hazard(hazard)
+        true = {"open", "zone_has_unregistered"} | ({"night"} if night else set())
+        found = []
+        for step in self.tiers[tier].steps:
+            for word in (w for w in step.do if w in AREA_WORDS):
+                why = "" if step.condition.holds(true) else "condition"
+                if word == "street_sweep" and not rule.sweep:
+                    why = "hazard_forbids"
+                moved = step
+                if word == "area_sound" and rule.area_sound_s is not None:
+                    moved = replace(step, at=rule.area_sound_s)
+                found.append((moved, word, why))
+        return tuple(found)
 
     def steps(self, plan: PathPlan) -> tuple[Step, ...]:
-        """The ladder a plan walks."""
-        return self.facility if plan.ladder == "facility" else self.tiers[plan.tier].steps
+        """The ladder a plan walks, in the order of its minutes."""
+        if plan.ladder == "facility":
+            return self.facility if plan.tier >= Tier.ORANGE else _calm(self.facility)
+        steps = self.tiers[plan.tier].steps
+        return steps if plan.deadline is None else _with_deadline(steps, plan.deadline)
+
+    def ladder(self, plan: PathPlan, start: float, impact: float | None) -> tuple[Step, ...]:
+        """The steps in the order of their times for this start and impact: one that hangs on the impact may come first."""
+        steps = self.steps(plan)
+        if impact is None or all(step.before_impact is None for step in steps):
+            return steps
+        return tuple(sorted(steps, key=lambda step: (step.every is not None, step.when(start, impact))))
 
     def plan(self, profile: Profile, tier: Tier, hazard: str, night: bool, roads: Mapping[str, str]) -> PathPlan:
         """The path of a profile. `roads`: road > why it cannot be used, empty where it works; absent = no driver."""
@@ -218,61 +301,77 @@ class Policy:
         rules = [self.groups[name] for name in groups]
         flags = frozenset(profile.flags)
         facility = profile.kind == "facility"
-        head_start = any(rule.head_start for rule in rules)
-        ladder_tier = Tier(min(tier + self.head_start_tiers, Tier.RED)) if head_start and not facility else tier
+        head_start = any(rule.head_start for rule in rules) and not facility
+        ladder_tier = Tier(min(tier + self.head_start_tiers, Tier.RED)) if head_start else tier
+        danger = self.hazard(hazard)
 
-        uses, left_out, helper, officer = self._roads(profile, rules, night, roads)
-        outside = any(out for _, out in profile.supporters)
-        usable = len(uses) + (1 if outside and helper else 0)
+        uses, left_out = self._roads(profile, rules, flags, night, roads)
+        helper = any(use.kind == SUPPORTER for use in uses)
+        outside = helper and any(out for _, out in profile.supporters)
+        usable = sum(use.kind not in (SUPPORTER, OFFICER) for use in uses) + (1 if outside else 0)
         high = self._high_support(rules, flags, night)
-        door_where = "fire_service_list" if self.door_rule(hazard) == "forbidden" else "door"
-        facts = set(flags)
-        facts.discard("high_support")
-        if high:
-            facts.add("high_support")
+        facts = (set(flags) - {"high_support"}) | ({"high_support"} if high else set())
         if usable == 0:
             facts.add("no_usable_road")
         if any(rule.door_first for rule in rules):
             facts.add("door_first")
-        if "bed_shaker" not in flags or "bed_shaker" not in roads:
+        if "bed_shaker" not in flags or roads.get("bed_shaker", "no_driver"):
             facts.add("no_bed_shaker")
         if night:
             facts.add("night")
         door_applies = profile.kind != "subscriber"
-        asked = self.tiers[ladder_tier].personal
+        rule = self.tiers[ladder_tier]
+        form = min((r.form for r in rules), key=FORMS.index)
+        extras = list(dict.fromkeys(extra for r in rules for extra in r.extras))
+        early = head_start and tier < Tier.RED and ladder_tier >= Tier.ORANGE  # nobody leaves at "be aware"
+        if early and self.head_start_text and danger.respond == "evacuate":
+            extras.append(self.head_start_text)
+        silent = [r.alone_after_s for r in rules if r.alone_after_s is not None]
         return PathPlan(
             tier=ladder_tier,
             ladder="facility" if facility else ladder_tier.word,
-            asked=asked == "all"
+            asked=rule.personal == "all"
             or facility
             or f"opt_in_{tier.word}" in flags
-            or (asked == "high_support_or_opt_in" and (high or "high_support" in flags)),
+            or (rule.personal == "high_support_or_opt_in" and high),
+            ack=facility or rule.ack == "all_registered" or (rule.ack == "high_support" and high),
             roads=tuple(uses),
             left_out=tuple(left_out),
             usable=usable,
             supporter=helper,
-            supporter_counts=outside and helper,
-            night_officer=officer,
+            supporter_counts=outside,
             door_applies=door_applies,
-            door_where=door_where,
-            door_at_0=self._door_at_0(tier, usable, head_start, facility) if door_applies else "",
-            team=max((rule.door for rule in rules), key=TEAMS.index),
-            form=min((rule.form.partition("+")[0] for rule in rules), key=FORMS.index),
+            door_where="fire_service_list" if danger.door == "forbidden" else "door",
+            door_at_0=self._door_at_0(tier, ladder_tier, usable, head_start) if door_applies else "",
+            deadline=self._deadline(danger, groups, flags, ladder_tier) if door_applies else None,
+            team=max((r.door for r in rules), key=TEAMS.index),
+            form="+".join([form, *extras]),
             closing="cannot_judge"
             if "cannot_judge" in flags
             else "cannot_leave"
             if "cannot_leave" in flags
             else "default",
             head_start=head_start,
+            first=any(r.first for r in rules) or danger.first in groups,
+            bucket=min(r.slack_bucket for r in rules),
+            alone_after=min(silent) if silent else None,
             facts=frozenset(facts),
         )
 
-    def _door_at_0(self, tier: Tier, usable: int, head_start: bool, facility: bool) -> str:
-        if tier in self.few_roads_tiers and usable < 2:
+    def _door_at_0(self, tier: Tier, ladder: Tier, usable: int, head_start: bool) -> str:
+        if ladder in self.few_roads_tiers and usable < 2:
             return "fewer_than_two_usable_roads"
-        if tier == Tier.RED and head_start and self.head_start_door_at_red and not facility:
+        if tier == Tier.RED and head_start and self.head_start_door_at_red:
             return "head_start"
         return ""
+
+    @staticmethod
+    def _deadline(danger: Hazard, groups: Sequence[str], flags: frozenset[str], ladder: Tier) -> float | None:
+        """When somebody must be there: what her battery lasts (flag backup_MINUTES) less the way; unknown is now."""
+        if not danger.backup_deadline or danger.first not in groups or ladder < Tier.ORANGE:
+            return None
+        known = [int(f.removeprefix("backup_")) for f in flags if f.removeprefix("backup_").isdigit()]
+        return 60.0 * max(0, min(known) - TRAVEL_MIN) if known else 0.0
 
     @staticmethod
     def _high_support(rules: Sequence[Group], flags: frozenset[str], night: bool) -> bool:
@@ -285,8 +384,8 @@ class Policy:
         )
 
     def _roads(
-        self, profile: Profile, rules: Sequence[Group], night: bool, roads: Mapping[str, str]
-    ) -> tuple[list[RoadUse], list[tuple[str, str]], bool, bool]:
+        self, profile: Profile, rules: Sequence[Group], flags: frozenset[str], night: bool, roads: Mapping[str, str]
+    ) -> tuple[list[RoadUse], list[tuple[str, str]]]:
         """Her own order first, else the groups' lists interleaved; then every other usable contact, to reach more."""
         own = [(KIND_WORD[kind], ((kind, KIND_ROAD[kind]),)) for kind in profile.roads if kind in KIND_ROAD]
         words: list[str] = []
@@ -295,24 +394,39 @@ class Policy:
         if night:
             words += [word for rule in rules for word in rule.night_adds]
         listed = [(word, WORDS.get(word, ())) for word in dict.fromkeys(words)]
-        unfit = {kind for rule in rules for word in rule.unfit for kind in UNFIT_WORDS[word]}
+        household = "household_voice" in flags
+        unfit = {
+            kind
+            for rule in rules
+            for word in rule.unfit
+            for kind in UNFIT_WORDS[word]
+            if not (household and rule.household_voice)
+        }
         asked = set(profile.asked_for) | {kind for kind, _ in WORDS["voice"] if "voice" in profile.asked_for}
         said = dict(profile.left_out)
+        helper_way = self._helper_way(profile, roads)
 
         uses: list[RoadUse] = []
         left_out: dict[str, str] = {}
-        helper = officer = False
-        for word, kinds in [*(own if profile.own_order else ()), *listed, *own]:
+        mine = own if profile.own_order and self.own_order_first else []
+        for word, kinds in [*mine, *listed, *own]:
             if word in HELPER_WORDS:
-                helper = helper or bool(profile.supporters)
-                if not profile.supporters:
-                    left_out.setdefault(word, "no_supporter")
+                if helper_way:
+                    left_out.setdefault(word, helper_way)
+                elif not any(use.kind == SUPPORTER for use in uses):
+                    uses.append(RoadUse(word, SUPPORTER, SUPPORTER))
                 continue
             if word in OFFICER_WORDS:
-                officer = True
+                if roads.get("officer_sms", "no_driver") or profile.kind == "subscriber":
+                    left_out.setdefault(word, roads.get("officer_sms", "no_driver") or "not_for_subscribers")
+                elif not any(use.kind == OFFICER for use in uses):
+                    uses.append(RoadUse(word, "officer_sms", OFFICER))
                 continue
-            if not kinds:
-                left_out.setdefault(word, "no_driver")
+            if word == "sms_if_own_phone" and "minor_own_phone" not in flags:
+                left_out.setdefault(word, "no_own_phone")  # a number on her record is the family's: used after these
+                continue
+            if all(road not in roads for _, road in kinds) and not any(kind in said for kind, _ in kinds):
+                left_out.setdefault(kinds[0][1], "no_driver")
                 continue
             for kind, road in kinds:
                 if any(use.kind == kind for use in uses):
@@ -330,13 +444,19 @@ class Policy:
                     left_out.setdefault(road, roads[road])
                 else:
                     uses.append(RoadUse(word, road, kind))
-        if profile.supporters and not any(r in roads and not roads[r] for r in ("supporter_sms", "supporter_voice")):
-            helper = False
-            left_out["supporter"] = "no_driver"
-        elif profile.supporters:
-            helper = True  # who has a supporter is never without her, whatever the groups' lists say
+        if not helper_way and not any(use.kind == SUPPORTER for use in uses):
+            # who has a supporter is never without her, whatever the groups' lists say
+            uses.append(RoadUse(SUPPORTER, SUPPORTER, SUPPORTER))
         used = {use.road for use in uses}
-        return uses, [(road, why) for road, why in left_out.items() if road not in used], helper, officer
+        return uses, [(road, why) for road, why in left_out.items() if road not in used]
+
+    @staticmethod
+    def _helper_way(profile: Profile, roads: Mapping[str, str]) -> str:
+        """Why nobody can be asked to help, or empty."""
+        if not profile.supporters:
+            return "no_supporter"
+        ways = ("supporter_sms", "supporter_voice")
+        return "" if any(roads.get(r, "no_driver") == "" for r in ways) else "no_driver"
 
     def closes(self, closing: str, answer: str, by: str) -> bool:
         """Whether an answer ends a path of that closing class."""
@@ -344,18 +464,15 @@ class Policy:
         return answer in rule.answers and by in rule.by
 
 
-def parse_tiers(words: Sequence[str]) -> frozenset[Tier]:
-    """Tiers by their words."""
-    unknown = [w for w in words if w not in TIER_WORDS]
-    if unknown:
-        raise Refused(f"there is no tier {unknown[0]!r}: use {', '.join(TIER_WORDS)}", rule="tier", given=unknown[0])
-    return frozenset(Tier.of(w) for w in words)
+@lru_cache(maxsize=64)
+def _calm(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """A house's ladder in blue and yellow: its duty lines are spoken with, nobody is moved and nobody is sent."""
+    kept = ((step, tuple(word for word in step.do if word not in MOVING_WORDS)) for step in steps if not step.every)
+    return tuple(replace(step, do=do) for step, do in kept if do)
 
 
-def parse_yaml(text: str) -> Any:
-    """The file as plain data; Refused with the line where it is no YAML."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as wrong:
-        line = wrong.problem_mark.line + 1 if wrong.problem_mark else 0
-        raise Refused(f"line {line}: {wrong.problem}; correct the YAML there", rule="yaml", given=line) from wrong
+@lru_cache(maxsize=256)
+def _with_deadline(steps: tuple[Step, ...], deadline: float) -> tuple[Step, ...]:
+    extra = Step("deadline", deadline, ("door",), parse_condition("open"))
+    before = [s for s in steps if s.at <= deadline]
+    return (*before, extra, *steps[len(before) :])

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from services.router import store
 from services.router.contexts import Contexts
 from services.router.plan import Context
+from services.router.policy_words import OFFICER, SUPPORTER
 from services.shared.db import Connection
 from services.shared.errors import Broken, Busy
 from services.shared.messages import AudienceFound, WarningIssued, decode
@@ -63,7 +64,8 @@ def _tier(ctx: Context, message: AudienceFound) -> dict[str, Any]:
             continue
         none += count if plan.usable == 0 else 0
         for use in plan.roads:
-            roads[use.road] += count
+            if use.kind not in (SUPPORTER, OFFICER):
+                roads[use.road] += count
         if plan.supporter:
             roads["supporter"] += count
         if plan.door_at_0:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.router.plan import Context, Person, another, door, fire_list, knock_again
+from services.router.plan import Context, Person
 from services.router.policy import PathPlan
+from services.router.policy_words import OFFICER, SUPPORTER
+from services.router.rows import another, door, fire_list, knock_again, officer
 from services.shared.ledger import Answer, SendState
 from services.shared.tier import Tier
 
@@ -35,6 +36,7 @@ def react(ctx: Context, person: Person, plan: PathPlan, now: float) -> Reaction:
     found = Reaction()
     _unknown(ctx, person, plan, now, found)
     _help(ctx, person, plan, now, found)
+    _helper_cannot_reach(ctx, person, plan, now, found)
     _door(ctx, person, plan, now, found)
     for row in found.rows:
         person.deliveries.append(row)
@@ -43,7 +45,7 @@ def react(ctx: Context, person: Person, plan: PathPlan, now: float) -> Reaction:
 
 def _unknown(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
     """Red: silence for a minute goes out on another road; with none left, the same once more: a double beats silence."""
-    wait = ctx.policy.tiers[ctx.tier].unknown_after_s
+    wait = ctx.policy.tiers[plan.tier].unknown_after_s
     for d in person.deliveries:
         if d["send_state"] != SendState.UNKNOWN or d["person_id"] != person.entry.person_id:
             continue
@@ -55,7 +57,9 @@ def _unknown(ctx: Context, person: Person, plan: PathPlan, now: float, found: Re
                 found.later(d["state_at"] + UNKNOWN_GIVES_UP_S)
         elif since < wait:
             found.later(d["state_at"] + wait)
-        elif d["addressee_kind"] in ("person", "facility") and any(u.road not in person.tried() for u in plan.roads):
+        elif d["addressee_kind"] in ("person", "facility") and any(
+            u.road not in person.tried() and u.kind not in (SUPPORTER, OFFICER) for u in plan.roads
+        ):
             found.rows += another(ctx, person, plan, "unknown", f"{d['road']} unknown for {wait:.0f} s", now)
             found.give_up.append(d["delivery_id"])
         elif d["ambiguous"] < 2:
@@ -80,6 +84,12 @@ def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: React
             found.later(person.help_at + HELP_AT_DOOR_S)
 
 
+def _helper_cannot_reach(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """A supporter who cannot reach her is news: an officer is asked at once, not at the next rung."""
+    if plan.tier >= Tier.ORANGE and any(d["answer"] == Answer.CANNOT_REACH for d in person.helpers_told()):
+        found.rows += officer(ctx, person, plan, "helper", "supporter cannot reach", now)
+
+
 def _door(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
     visits = person.standing_visits()
     if not visits or any(
@@ -89,7 +99,7 @@ def _door(ctx: Context, person: Person, plan: PathPlan, now: float, found: React
     last = visits[-1]
     answer, at = last["answer"], last["answer_at"] or now
     again = at + ctx.policy.second_knock_s
-    first = sum(1 for d in visits if d["answer"]) == 1
+    first = sum(1 for d in visits if d["answer"] == answer) == 1  # an empty house, then a refusal, is one refusal
     if answer == Answer.HELP:
         found.rows += fire_list(ctx, person, plan, "help needed at the door", now, "door.help")
         if now >= at + HELP_AT_DOOR_S:
@@ -115,25 +125,34 @@ def final(ctx: Context, person: Person, plan: PathPlan) -> tuple[str, str] | Non
 
     A resident in orange and red stays open while a door is; there is no ending by the clock.
     """
-    if plan.tier == Tier.BLUE:
-        return "sent", "blue ends with sending"
+    rule = ctx.policy.tiers[plan.tier]
+    if rule.end == "sent":
+        return "sent", f"{plan.tier.word} ends with sending"
     if not plan.door_applies:
         return "unconfirmed", "subscriber: no answer that closes"
-    if plan.tier == Tier.YELLOW:
+    if rule.end == "officer_contact":
         asked = any(d["addressee_kind"] == "worker" for d in person.deliveries)
-        return ("officer_contact", "officer asked to contact") if asked else ("sent", "yellow: no further rung")
-    if _waiting_for_door(person.visits()):
+        return (
+            ("officer_contact", "officer asked to contact") if asked else ("sent", f"{plan.tier.word}: no further rung")
+        )
+    if waiting_for_door(person):
+        return None
+    if ctx.waits_for_door_check and ctx.doors != "unsafe" and not person.standing_visits():
         return None
     if person.on_fire_list():
-        if ctx.doors == "unsafe":
-            return "unsafe_by_commander", "commander: nobody may be sent; name with the fire service"
-        return "handed_to_rescue", "name on the fire service's list"
+        for ending, holds, reason in (
+            ("unsafe_by_commander", ctx.doors == "unsafe", "commander: nobody may be sent; name with the fire service"),
+            ("handed_to_rescue", True, "name on the fire service's list"),
+        ):
+            if holds and ending in ctx.policy.commander_endings:
+                return ending, reason
     return None
 
 
-def _waiting_for_door(visits: Sequence[Any]) -> bool:
+def waiting_for_door(person: Person) -> bool:
+    """Whether a visit stands that was not made yet."""
     return any(
         d["send_state"] in ("pending", "retry", "leased", "sending", "accepted", "delivered")
         and d["answer"] in ("", "help")
-        for d in visits
+        for d in person.visits()
     )

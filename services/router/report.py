@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from services.router import store, tally
 from services.router.contexts import Contexts
-from services.router.words import lines, plan_groups
+from services.router.words import lines, plain, plan_groups
 from services.shared.db import Connection
 from services.shared.errors import NotFound
 from services.shared.ledger import delivery, warning_state
@@ -90,8 +90,8 @@ async def missing(db: Connection, warning_id: str) -> Sequence[Any]:
     return rows.all()
 
 
-async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str) -> dict[str, Any]:
-    """One person's path in words; the person appears by id only."""
+async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str, lang: str = "en") -> dict[str, Any]:
+    """One person's path in words, for an officer (`lines`) and for herself (`plain`); she appears by id only."""
     row = (
         await db.execute(
             sa.select(store.path).where(store.path.c.warning_id == warning_id, store.path.c.person_id == person_id)
@@ -120,7 +120,12 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
         "state": row.state,
         "ending": row.ending,
         "zone_id": row.zone_id,
-        "lines": lines(row, plan, deliveries, head.area_left_out, answers, ctx.issued.utc_offset_min),
+        "policy": ctx.policy.name,
+        "lines": lines(
+            row, plan, deliveries, head.area_left_out, answers, ctx.issued.utc_offset_min, lang=lang,
+            policy=ctx.policy.name,
+        ),
+        "plain": plain(row, plan, deliveries, answers, ctx.issued.utc_offset_min, lang),
         "deliveries": [
             {
                 "road": d.road, "step": d.step, "why": d.reason, "state": d.send_state, "try": d.try_no,

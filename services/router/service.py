@@ -13,6 +13,7 @@ from services.router.doors import Doors
 from services.router.endings import Endings
 from services.router.handlers import Handlers
 from services.router.pages import Pages
+from services.router.watch import Watch
 from services.shared.service import Platform
 
 
@@ -28,6 +29,7 @@ class RouterService:
         self._deadlines = Deadlines(platform, self.contexts)
         self._doors = Doors(platform, self.contexts)
         self._endings = Endings(platform, self.contexts)
+        self._watch = Watch(platform, self.contexts)
         self._api = Api(platform, self.contexts)
         self._pages = Pages(platform, self.contexts)
 
@@ -48,12 +50,14 @@ class RouterService:
         """Nothing is held in memory."""
 
     async def work(self) -> bool:
-        """Due rungs and reactions, then doors, then endings."""
+        """Due rungs and reactions, then looks by the clock, then doors, then endings."""
         walked = await self._deadlines.work()
+        looked = await self._watch.work()
         assigned = await self._doors.work()
         told = await self._endings.work()
-        return walked or assigned or told
+        return walked or looked or assigned or told
 
     async def next_at(self) -> float | None:
         async with self._platform.database.read() as db:
-            return await self._deadlines.next_at(db)
+            times = (await self._deadlines.next_at(db), await self._watch.next_at(db))
+        return min((t for t in times if t is not None), default=None)

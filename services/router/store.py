@@ -113,6 +113,14 @@ job = sa.Table(
     sa.Column("done", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
+watch = sa.Table(
+    "router_watch",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("what", sa.String(80), primary_key=True, comment="what is looked at then"),
+    sa.Column("due_at", sa.Float, index=True, comment="warning time; null: it came true and is kept"),
+)
+
 DELIVERED, REACHED, CLOSED = 1, 2, 4  # bits of path.rungs
 OUTSIDE = -1  # next_step of somebody an update no longer concerns: told so, never walked, in no figure of it
 

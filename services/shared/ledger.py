@@ -174,7 +174,7 @@ delivery = sa.Table(
     sa.Column("step", sa.String(24), nullable=False),
     sa.Column("road", sa.String(24), nullable=False),
     sa.Column("channel", sa.String(24), nullable=False),
-    sa.Column("form", sa.String(48), nullable=False),
+    sa.Column("form", sa.String(96), nullable=False),
     sa.Column("language", sa.String(20), nullable=False),
     sa.Column("try_no", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("contact_id", Id, nullable=False, server_default=""),

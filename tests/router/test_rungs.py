@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.router.contexts import SHIPPED
 from services.router.explain import ROADS
-from services.router.plan import FIRE_SERVICE, Context, Person, walk
+from services.router.plan import FIRE_SERVICE, Context, Person
 from services.router.policy_file import read
 from services.router.react import final, react
+from services.router.walk import walk
 from services.shared.ledger import SendState
 from services.shared.messages import ContactEntry, PersonEntry, Profile, SupporterEntry, WarningIssued, WorkerEntry
 from services.shared.tier import Tier
@@ -205,3 +208,38 @@ def test_a_facility_walks_its_own_ladder() -> None:
     assert [(5.0, "officer_sms", 1)] == [p for p in planned if p[1] == "officer_sms"]
     assert [(5.0, "door", 1)] == [p for p in planned if p[1] == "door"]
     assert "liaison_team" == next(d for d in who.deliveries if d["road"] == "door")["params"]["team"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from((Tier.ORANGE, Tier.RED)),
+    st.sampled_from(tuple(POLICY.hazards)),
+    st.sampled_from(("ask", "allowed", "unsafe")),
+    st.sampled_from([g for g in POLICY.groups if g not in ("general", "facility")]),
+    st.lists(st.sampled_from(("no_answer", "refused", "unsafe", "help", "")), max_size=2),
+    st.booleans(),
+)
+def test_no_end_without_a_fact_a_commander_or_a_name(
+    tier: Tier, hazard: str, doors: str, group: str, found: list[str], helped: bool
+) -> None:
+    """Whatever officers find and commanders say: a resident's end is two refusals, or a name on a rescue service's list."""
+    forbidden = POLICY.hazards[hazard].door == "forbidden"
+    ctx = context(tier, hazard, "forbidden" if forbidden and doors != "unsafe" else doors)
+    who = person("sms", "voice_mobile", groups=(group,), helper=helped)
+    climb(ctx, who, 60)
+    plan = ctx.plan(who.profile, T0)
+    for n, answer in enumerate(found):
+        if who.visits() and answer:
+            visited(who, answer, T0 + 3600 * (n + 1))
+            ending = react(ctx, who, plan, T0 + 3600 * (n + 1)).ending
+            if ending is not None:
+                named = ending[0] == "handed_to_rescue" and who.on_fire_list()
+                assert named or ("refused" == ending[0] and ["refused"] == list({v["answer"] for v in who.visits()})), (
+                    ending
+                )
+                return
+    ending = final(ctx, who, plan)
+    if ending is not None:
+        assert who.on_fire_list()
+        assert ("unsafe_by_commander" if doors == "unsafe" else "handed_to_rescue") == ending[0]
+        assert forbidden or doors == "unsafe" or found

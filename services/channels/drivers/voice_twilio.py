@@ -6,7 +6,7 @@ heard = 20 seconds with a person, or a key. Digits as on every road: 1 going, 2 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from xml.sax.saxutils import escape
 
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ from services.shared.ledger import Evidence, SendState, delivery
 
 HEARD_S = 20
 NO_KEYS = "notice"  # a test or a code asks nothing
-NO_KEYS_SAID = ("supporter_voice", NO_KEYS)
+NO_KEYS_SAID = ("supporter_voice", "officer_voice", NO_KEYS)
 # call status > (state, evidence); busy, no-answer and failed say that nobody was reached by this try
 STATUSES: dict[str, tuple[SendState, Evidence]] = {
     "queued": (SendState.ACCEPTED, Evidence.ACCEPTED),
@@ -38,8 +38,13 @@ STATUSES: dict[str, tuple[SendState, Evidence]] = {
 VOICES = {"zh": "zh-CN", "en": "en-GB"}
 
 
+def _listen(params: Mapping[str, str]) -> str:
+    """Carried in the signed address that is called back: how long this call must be listened to, where it is not 20 s."""
+    return f"?listen={params['listen_s']}" if "listen_s" in params else ""
+
+
 class VoiceTwilio:
-    """Roads: mobile and landline of a resident, a facility's duty phones, a supporter."""
+    """Roads: mobile and landline of a resident, a facility's duty phones, a supporter, an officer."""
 
     name = "voice_twilio"
     roads = (
@@ -47,6 +52,7 @@ class VoiceTwilio:
         Road("voice_landline", ("voice_landline",), two_way=True, links=False, voice=True),
         Road("voice_duty", ("duty_phone_1", "duty_phone_2"), two_way=True, links=False, voice=True),
         Road("supporter_voice", two_way=True, links=False, voice=True),
+        Road("officer_voice", two_way=True, links=False, voice=True),
     )
 
     def __init__(self, tools: Tools) -> None:
@@ -74,10 +80,10 @@ class VoiceTwilio:
                     message.delivery_id,
                     message.road if message.warning_id else NO_KEYS,
                 ),
-                "StatusCallback": self._url("status", message.delivery_id),
+                "StatusCallback": self._url("status", message.delivery_id) + _listen(message.params),
                 "StatusCallbackEvent": ["initiated", "answered", "completed"],
                 "MachineDetection": "Enable",
-                "Timeout": "60",
+                "Timeout": message.params.get("ring_s", "60"),
             },
         )
 
@@ -108,7 +114,9 @@ class VoiceTwilio:
         if machine:
             evidence = min(evidence, Evidence.DELIVERED)
         elif status == "completed":
-            long_enough = form.get("CallDuration", "0").isdigit() and int(form.get("CallDuration", "0")) >= HEARD_S
+            listen = request.query.get("listen", "")
+            heard = int(listen) if listen.isdigit() else HEARD_S
+            long_enough = form.get("CallDuration", "0").isdigit() and int(form.get("CallDuration", "0")) >= heard
             evidence = Evidence.HEARD if long_enough else Evidence.ANSWERED
         elif status == "in-progress":
             evidence = Evidence.ANSWERED

@@ -106,7 +106,7 @@ def upgrade() -> None:
         sa.Column("step", sa.String(length=24), nullable=False),
         sa.Column("road", sa.String(length=24), nullable=False),
         sa.Column("channel", sa.String(length=24), nullable=False),
-        sa.Column("form", sa.String(length=48), nullable=False),
+        sa.Column("form", sa.String(length=96), nullable=False),
         sa.Column("language", sa.String(length=20), nullable=False),
         sa.Column("try_no", sa.SmallInteger(), server_default="1", nullable=False),
         sa.Column("contact_id", sa.String(length=32), server_default="", nullable=False),
@@ -911,6 +911,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_router_warning")),
     )
     op.create_table(
+        "router_watch",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("what", sa.String(length=80), nullable=False, comment="what is looked at then"),
+        sa.Column("due_at", sa.Float(), nullable=True, comment="warning time; null: it came true and is kept"),
+        sa.PrimaryKeyConstraint("warning_id", "what", name=op.f("pk_router_watch")),
+    )
+    with op.batch_alter_table("router_watch", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_router_watch_due_at"), ["due_at"], unique=False)
+
+    op.create_table(
         "router_worker",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("worker_id", sa.String(length=32), nullable=False),
@@ -1006,6 +1016,10 @@ def downgrade() -> None:
     op.drop_table("warning_state")
     op.drop_table("sealing_key")
     op.drop_table("router_worker")
+    with op.batch_alter_table("router_watch", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_router_watch_due_at"))
+
+    op.drop_table("router_watch")
     op.drop_table("router_warning")
     op.drop_table("router_tally")
     op.drop_table("router_profile")

@@ -1,0 +1,222 @@
+"""`tocsin policy`: check, explain, table, compare and roads; the rules that give each person a path."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import tempfile
+from collections import defaultdict
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import sqlalchemy as sa
+import typer
+
+from services.router import compare as comparing
+from services.router import explain as explaining
+from services.router import table as tables
+from services.router.abilities import Abilities, as_yaml, check_roads, installed, read_roads
+from services.router.contexts import SHIPPED
+from services.router.policy import Policy
+from services.router.policy_file import read
+from services.shared.db import Database
+from services.shared.errors import Refused
+from services.shared.messages import Profile
+from services.shared.settings import Settings
+from services.shared.tier import TIER_WORDS, Tier
+
+app = typer.Typer(help="The rules that give each person a path.", no_args_is_help=True)
+Lang = Annotated[str, typer.Option(envvar="TOCSIN_LANG", help="en or zh.")]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+@app.command("check")
+def policy_check(
+    file: Path,
+    roads: Annotated[
+        Path | None, typer.Option(help="What the roads there can do; those installed here if left out.")
+    ] = None,
+) -> None:
+    """Is this policy file whole, and can the roads do what it asks? Names the first fault with line, rule and remedy."""
+    policy = _policy(file)
+    check_roads(policy, read_roads(_text(roads)) if roads else installed_roads())
+    typer.echo(f"{policy.name}: {len(policy.groups)} groups, {len(policy.tiers)} tiers, no fault")
+
+
+@app.command("roads")
+def policy_roads() -> None:
+    """What the roads installed here can do, in the form that `policy check --roads` takes."""
+    typer.echo(as_yaml(installed_roads()), nl=False)
+
+
+@app.command("explain")
+def policy_explain(
+    tier: Annotated[str, typer.Option(help="blue, yellow, orange or red.")],
+    needs: Annotated[str, typer.Option(help="Need groups, joined by commas; empty for general.")] = "",
+    hazard: str = "unknown",
+    at: Annotated[str, typer.Option(help="Local time, HH:MM.")] = "12:00",
+    roads: Annotated[str, typer.Option(help="Contact kinds the person has.")] = "sms,voice_mobile",
+    impact: Annotated[float, typer.Option(min=0, help="Minutes from release to impact; 0 for unknown.")] = 0.0,
+    file: Annotated[Path | None, typer.Option(help="Another policy file.")] = None,
+    lang: Lang = "en",
+) -> None:
+    """The path of a made-up person, minute by minute, with each road left out and why."""
+    given = explaining.explain(
+        _policy(file),
+        _tier(tier),
+        hazard,
+        _words(needs),
+        _words(roads),
+        at,
+        lang=_lang(lang),
+        impact_min=impact or None,
+    )
+    for line in given:
+        typer.echo(line)
+
+
+@app.command("table")
+def policy_table(
+    hazard: str = "flash_flood",
+    out: Annotated[Path | None, typer.Option(help="Where the HTML page goes; printed if left out.")] = None,
+    pdf: Annotated[Path | None, typer.Option(help="A PDF as well, where a Chromium is installed.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Another policy file.")] = None,
+    lang: Lang = "en",
+) -> None:
+    """Tier x group x day and night as a page a council can sign."""
+    policy = _policy(file)
+    if hazard not in policy.hazards:
+        raise Refused(f"--hazard {hazard}: use {', '.join(policy.hazards)}", field="--hazard", given=hazard)
+    page = tables.as_page(policy, hazard, _lang(lang))
+    if out is not None:
+        out.write_text(page, encoding="utf-8")
+        typer.echo(f"written: {out}")
+    elif pdf is None:
+        typer.echo(page, nl=False)
+    if pdf is not None:
+        print_pdf(page, pdf)
+        typer.echo(f"written: {pdf}")
+
+
+@app.command("compare")
+def policy_compare(
+    a: Path,
+    b: Path,
+    registry: Annotated[
+        bool, typer.Option("--registry", help="Over the people of this installation's register.")
+    ] = False,
+    hazard: Annotated[str, typer.Option(help="One hazard; all if left out.")] = "",
+    tier: Annotated[str, typer.Option(help="One tier; all if left out.")] = "",
+    per_hour: Annotated[int, typer.Option(min=1, help="Doors an hour of a pair.")] = comparing.DOORS_PER_HOUR,
+    show: Annotated[int, typer.Option(min=0, help="How many ids are named.")] = 50,
+) -> None:
+    """Whose path changes from A to B, who loses a road, what that does to doors by hour and to the pairs needed."""
+    before, after = _policy(a), _policy(b)
+    ids: dict[str, list[str]] = {}
+    if registry:
+        profiles, ids = asyncio.run(of_register(Settings()))
+        people = [(p, len(ids[p.key])) for p in profiles]
+    else:
+        people = [(p, 1) for p in made_up_people(before)]
+    cases = comparing.compare(
+        before, after, people, explaining.WORKING,
+        tiers=(_tier(tier),) if tier else tuple(Tier), hazards=(hazard,) if hazard else (),
+    )  # fmt: skip
+    for line in comparing.in_words(cases, {p.key: n for p, n in people}, ids, show, per_hour):
+        typer.echo(line)
+
+
+def installed_roads() -> dict[str, Abilities]:
+    """What the drivers of this installation declare."""
+    specs = {point.name: point.load() for point in sorted(entry_points(group="tocsin.channels"), key=lambda p: p.name)}
+    return installed({name: spec.make for name, spec in specs.items()})
+
+
+def made_up_people(policy: Policy) -> list[Profile]:
+    """A typical person of each group, with and without a second road."""
+    found = []
+    for group in policy.groups:
+        needs = () if group == "general" else (group,)
+        for kinds in (tables.kinds_of(policy, group), ("sms",)):
+            made = explaining.made_up(needs, kinds)
+            found.append(msgspec.structs.replace(made, key=f"{group}:{','.join(kinds)}"))
+    return found
+
+
+async def of_register(settings: Settings) -> tuple[list[Profile], dict[str, list[str]]]:
+    """The register's profiles, and who has each (ids alone); whoever moved, died or withdrew is not counted."""
+    person = sa.table("registry_person", *(sa.column(c) for c in ("person_id", "profile_key", "status")))
+    profile = sa.table("registry_profile", sa.column("profile_key"), sa.column("body"))
+    database = Database(settings.resolved_database_url)
+    try:
+        async with database.read() as db:
+            who = await db.execute(
+                sa.select(person).where(person.c.status.in_(("active", "away"))).order_by(person.c.person_id)
+            )
+            ids: dict[str, list[str]] = defaultdict(list)
+            for row in who:
+                ids[row.profile_key].append(row.person_id)
+            bodies = await db.execute(sa.select(profile).order_by(profile.c.profile_key))
+            decoder = msgspec.msgpack.Decoder(Profile)
+            profiles = [decoder.decode(r.body) for r in bodies if r.profile_key in ids]
+    except sa.exc.OperationalError as away:
+        raise Refused(
+            "there is no register here: give TOCSIN_DATA_DIR or TOCSIN_DATABASE_URL", rule="register"
+        ) from away
+    finally:
+        await database.close()
+    return profiles, ids
+
+
+def print_pdf(page: str, to: Path) -> None:
+    """A PDF through a Chromium without a screen; Refused where there is none, or it fails."""
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if browser is None:
+        raise Refused(
+            "no Chromium is installed, which makes the PDF: install it, or print the HTML page (--out) from a browser",
+            field="--pdf",
+        )
+    with tempfile.TemporaryDirectory(prefix="tocsin-table-") as folder:
+        source = Path(folder) / "table.html"
+        source.write_text(page, encoding="utf-8")
+        made = subprocess.run(  # noqa: S603  a fixed program on a file of ours
+            [
+                browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
+                f"--user-data-dir={folder}/profile", f"--print-to-pdf={to.absolute()}", source.as_uri(),
+            ],
+            capture_output=True, timeout=120, check=False,
+        )  # fmt: skip
+    if made.returncode or not to.exists():
+        raise Refused(f"{browser} made no PDF: print the HTML page (--out) from a browser", field="--pdf")
+
+
+def _policy(file: Path | None) -> Policy:
+    return read(_text(file or SHIPPED))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise Refused(f"{file}: {problem.strerror}; give a file that can be read", field="FILE") from problem
+    except UnicodeDecodeError as wrong:
+        raise Refused(f"{file}: not UTF-8 text: save it as UTF-8", field="FILE") from wrong
+
+
+def _tier(word: str) -> Tier:
+    if word not in TIER_WORDS:
+        raise Refused(f"there is no tier {word!r}: use {', '.join(TIER_WORDS)}", field="--tier", given=word)
+    return Tier.of(word)
+
+
+def _lang(word: str) -> str:
+    if word not in ("en", "zh"):
+        raise Refused(f"--lang {word}: use en or zh", field="--lang", given=word)
+    return word
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]

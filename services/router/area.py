@@ -1,0 +1,91 @@
+"""What goes to the whole area: one delivery a road, or a word why it did not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router import store
+from services.router.plan import Context
+from services.router.policy_words import AREA_ROADS
+from services.router.tally import Deltas
+from services.shared.db import Connection, insert_new
+from services.shared.ledger import SendState, delivery
+from services.shared.outbox import id_of
+
+
+def area_row(ctx: Context, road: str, step: str, reason: str, at: float, try_no: int = 1) -> dict[str, Any]:
+    """One delivery to the area of a warning."""
+    again = () if try_no == 1 else (try_no,)
+    return {
+        "delivery_id": id_of(ctx.issued.warning_id, "area", road, *again),
+        "warning_id": ctx.issued.warning_id,
+        "purpose": "ending" if ctx.issued.kind == "ending" else "warning",
+        "tier": ctx.issued.tier,
+        "person_id": "",
+        "addressee_id": id_of("area", ctx.issued.warning_id),
+        "addressee_kind": "area",
+        "step": step,
+        "road": road,
+        "channel": ctx.channels[road],
+        "form": "crawl" if road == "broadcast" else "plain",
+        "language": "",
+        "try_no": try_no,
+        "address_key": f"area:{road}",
+        "reason": reason[:80],
+        "send_state": SendState.PENDING.value,
+        "due_at": at,
+        "expires_at": ctx.issued.expires,
+        "state_at": at,
+        "covers": 0,
+    }
+
+
+async def begin(tx: Connection, ctx: Context, deltas: Deltas) -> None:
+    """The tier's area-wide words when a warning is issued; a road without a driver is left out and said so."""
+    rows, left_out = [], {}
+    ending = ctx.issued.kind == "ending"
+    night = ctx.policy.is_night(ctx.issued.released, ctx.issued.utc_offset_min)
+    for step, word, forbidden in ctx.policy.area_steps(ctx.tier, ctx.issued.hazard, night):
+        road = AREA_ROADS[word]
+        why = forbidden or ctx.roads.get(road, "no_driver")
+        if why or (ending and word != "broadcast"):
+            left_out[word] = why or "not for endings"
+            continue
+        at = step.when(ctx.issued.released, ctx.issued.impact)
+        rows.append(area_row(ctx, road, step.name, f"{step.name}: {word}", at))
+    await insert_new(tx, delivery, rows)
+    for row in rows:
+        deltas.road("", str(row["road"]), "planned")
+    about = store.warning.c.warning_id == ctx.issued.warning_id
+    await tx.execute(sa.update(store.warning).where(about).values(area_left_out=left_out))
+
+
+async def again(tx: Connection, ctx: Context, deltas: Deltas, word: str, step: str, reason: str, now: float) -> None:
+    """An area-wide road once more, for a reason that came up; said to be left out where it cannot be."""
+    road = AREA_ROADS[word]
+    if word == "street_sweep" and not ctx.policy.hazard(ctx.issued.hazard).sweep:
+        return
+    if ctx.roads.get(road, "no_driver"):
+        about = store.warning.c.warning_id == ctx.issued.warning_id
+        known = await tx.scalar(sa.select(store.warning.c.area_left_out).where(about))
+        left_out = {**(known or {}), word: ctx.roads.get(road, "no_driver")}
+        await tx.execute(sa.update(store.warning).where(about).values(area_left_out=left_out))
+        return
+    tries = await tx.scalar(
+        sa.select(sa.func.max(delivery.c.try_no)).where(
+            delivery.c.warning_id == ctx.issued.warning_id, delivery.c.addressee_kind == "area", delivery.c.road == road
+        )
+    )
+    row = area_row(ctx, road, step, f"{step}: {reason}", now, int(tries or 0) + 1)
+    if await insert_new(tx, delivery, [row]):
+        deltas.road("", road, "planned")
+
+
+async def sounded(tx: Connection, warning_id: str, step: str) -> bool:
+    """Whether an area-wide delivery stands for that reason already."""
+    rows = sa.select(sa.func.count()).where(
+        delivery.c.warning_id == warning_id, delivery.c.addressee_kind == "area", delivery.c.step == step
+    )
+    return bool(await tx.scalar(rows))

@@ -1,0 +1,104 @@
+"""The closed lists of the policy file: every word a council may write, and what a road must be able to do for it."""
+
+from __future__ import annotations
+
+# policy road word > (contact kind, road) in the order tried; an empty tuple is a road that has no driver yet
+WORDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "sms": (("sms", "sms"),),
+    "sms_if_own_phone": (("sms", "sms"),),
+    "voice": (("voice_mobile", "voice_mobile"), ("voice_landline", "voice_landline")),
+    "voice_landline": (("voice_landline", "voice_landline"), ("voice_mobile", "voice_mobile")),
+    "voice_loud_slow": (("voice_landline", "voice_landline"), ("voice_mobile", "voice_mobile")),
+    "voice_keys_only": (("voice_mobile", "voice_mobile"), ("voice_landline", "voice_landline")),
+    "email": (("email", "email"),),
+    "duty_phone_1": (("duty_phone_1", "voice_duty"),),
+    "duty_phone_2": (("duty_phone_2", "voice_duty"),),
+    "push": (("push", "push"),),
+    "video_relay": (("video_relay", "video_relay"),),
+    "bed_shaker": (("bed_shaker", "bed_shaker"),),
+}
+HELPER_WORDS = ("supporter", "guardian")  # to somebody else, about the person
+OFFICER_WORDS = ("known_officer",)
+ROAD_WORDS_ALL = (*WORDS, *HELPER_WORDS, *OFFICER_WORDS)
+UNFIT_WORDS = {"voice_robot": ("voice_mobile", "voice_landline")}
+OWN_KINDS = ("sms", "voice_mobile", "voice_landline", "email", "push", "video_relay", "bed_shaker")
+KIND_WORD = {kind: "voice" if kind == "voice_mobile" else kind for kind in OWN_KINDS}
+KIND_ROAD = {kind: kind for kind in OWN_KINDS}
+SUPPORTER, OFFICER = "supporter", "officer"  # kinds of a road use that goes to somebody else
+
+AREA_WORDS = ("broadcast", "cell_broadcast", "area_sound", "street_sweep")
+AREA_ROADS = {
+    "broadcast": "broadcast",
+    "area_sound": "area_sound",
+    "cell_broadcast": "cell_broadcast",
+    "street_sweep": "sweep",
+}
+PERSON_WORDS = ("personal.1", "personal.2", "personal.all", "retry_other_road", "supporter", "officer_contact", "door")
+FACILITY_WORDS = (
+    "duty_phone_1", "duty_phone_2", "sms", "superior", "nearest_unit_goes", "transport_team", "officer_contact", "door",
+)  # fmt: skip
+MOVING_WORDS = ("nearest_unit_goes", "transport_team", "door")  # of a house's ladder: in orange and red alone
+INSTEAD_WORDS = ("voice", "sms", "supporter_by_phone", "fire_service_list")
+FORMS = (  # the first that any of a person's groups asks for
+    "easy_read",
+    "short_plain",
+    "facility_brief",
+    "slow_spoken",
+    "spoken",
+    "large_print",
+    "large_print_card",
+    "own_language",
+    "plain",
+)
+FORM_EXTRAS = ("sign_video", "screen_reader", "ask_transport", "backup_hours")  # all that any of her groups asks for
+TEAMS = (  # heaviest last
+    "officer",
+    "officer+phrase_card",
+    "officer+large_print_card",
+    "officer+yes_no_card",
+    "officer+written_card",
+    "officer+guide",
+    "known_officer",
+    "two_officers",
+    "officer+sign_volunteer",
+    "officer+tactile_interpreter",
+    "lift_team",
+    "officer+nurse_or_lift",
+    "liaison_team",
+)
+SKILLS: dict[str, tuple[str, ...]] = {  # team > skills of which the pair should have one
+    "officer+phrase_card": ("phrase_card",),
+    "officer+guide": ("guide",),
+    "officer+sign_volunteer": ("sign_volunteer",),
+    "officer+tactile_interpreter": ("tactile_interpreter",),
+    "lift_team": ("lift_team",),
+    "officer+nurse_or_lift": ("nurse", "lift_team"),
+    "liaison_team": ("liaison_team",),
+}
+ASSIST_MIN = {"lift_team": 30, "officer+nurse_or_lift": 30, "liaison_team": 30}  # at the door; 7 for every other team
+VISIT_MIN, TRAVEL_MIN = 7, 5
+
+RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
+DOOR_RULES = ("allowed", "if_commander_says_safe", "ask_commander", "forbidden")
+ANSWERS = ("leaving", "not_there", "moving", "safe")
+ANSWERERS = ("person", "supporter", "supporter_with_person", "officer")
+PERSONAL = ("opt_in", "high_support_or_opt_in", "all")
+LADDER = ("accepted", "delivered", "opened", "answered", "heard", "acknowledged", "human_contact")  # the ledger's
+ACKS = ("none", "high_support", "all_registered")
+TIER_ENDS = ("sent", "officer_contact", "closed", "closed_or_handed_to_rescue")
+HIGH_SUPPORT = ("", "always", "night", "when_alone")
+HOLD_UNLESS = ("onset_before_morning", "facility")
+ASKS = ("moved_of_headcount",)
+UNTILS = ("all_safe",)
+SHORTAGE_FACTS = ("facility", "cannot_leave", "cannot_judge", "deaf_asleep", "no_phone", "basement")
+SHORTAGE_THEN = ("neighbour_call", "fire_service", "loudhailer")
+DOWN_DO = ("doors_now", "area_sound")
+ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
+ENDING_TO = ("all_attempted", "supporters", "shelters", "officers_out")
+DOOR_ORDER = ("facility", "slack_bucket_15min", "walk_route")
+COMMANDER_ENDINGS = ("unsafe_by_commander", "handed_to_rescue")
+SECTIONS = (
+    "policy", "clock", "hold", "voice_call", "impact_time", "evidence", "reached", "closed_if", "hazards", "groups",
+    "combine", "head_start", "tiers", "facility_ladder", "official_ladder", "shortage", "roads_down", "ending", "expiry",
+    "fatigue", "door_list", "updates", "goals",
+)  # fmt: skip

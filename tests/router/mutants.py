@@ -1,0 +1,259 @@
+"""Mutants of the policy engine: one rule at a time is swapped, dropped or moved by one, and the suite must notice.
+
+    python -m tests.router.mutants [NUMBER ...]      or: make test-mutants
+
+Each is made in a copy of the project in a temporary folder; the copy's tests run until the first that fails. Prints a
+line a mutant and the count; exit 1 if any survives.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# the fast ones first: most mutants end there
+TESTS = ("test_policy.py", "test_rungs.py", "test_explained.py", "test_paths.py", "test_by_the_clock.py")
+LIMIT_S = 240
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` stands in the file once; `what` says which rule goes wrong."""
+
+    file: str
+    old: str
+    new: str
+    what: str
+
+
+MUTANTS = (
+    Mutant("policy.py", "usable < 2", "usable < 1", "one usable road is enough"),
+    Mutant("policy.py", "usable < 2", "usable < 3", "two usable roads are too few"),
+    Mutant(
+        "policy.py",
+        "if tier == Tier.RED and head_start",
+        "if tier == Tier.ORANGE and head_start",
+        "head start's door at another tier",
+    ),
+    Mutant(
+        "policy.py",
+        "start <= minute or minute < end if",
+        "start < minute or minute < end if",
+        "night begins a minute late",
+    ),
+    Mutant("policy.py", "minute < end if start > end", "minute <= end if start > end", "night ends a minute late"),
+    Mutant("policy.py", "team=max(", "team=min(", "the lightest team goes"),
+    Mutant("policy.py", "form = min(", "form = max(", "the last form wins"),
+    Mutant("policy.py", "if kind in said:", "if kind in ():", "what she refused is used"),
+    Mutant(
+        "policy.py", "kind in unfit and kind not in asked", "kind in unfit and kind in asked", "unfit roads are used"
+    ),
+    Mutant(
+        "policy.py", "mine = own if profile.own_order", "mine = [] if profile.own_order", "her own order is ignored"
+    ),
+    Mutant(
+        "policy.py",
+        "outside = helper and any(out for",
+        "outside = helper and any(not out for",
+        "a supporter inside counts",
+    ),
+    Mutant("policy.py", "Tier(min(tier + self.head_start_tiers", "Tier(min(tier + 0", "no head start"),
+    Mutant(
+        "policy.py",
+        'if danger.door == "forbidden" else',
+        'if danger.door != "forbidden" else',
+        "doors where they are forbidden",
+    ),
+    Mutant(
+        "policy.py",
+        'closing="cannot_judge"\n            if "cannot_judge" in flags',
+        'closing="default"\n            if "cannot_judge" in flags',
+        "who cannot judge closes her own path",
+    ),
+    Mutant("policy.py", "or ladder < Tier.ORANGE:", "or ladder < Tier.RED:", "a battery's deadline in red alone"),
+    Mutant(
+        "policy.py",
+        "if plan.tier >= Tier.ORANGE else _calm",
+        "if plan.tier >= Tier.BLUE else _calm",
+        "houses are moved in blue",
+    ),
+    Mutant(
+        "policy.py", '("night" in when and night)', '("night" in when and not night)', "night's high support by day"
+    ),
+    Mutant(
+        "policy.py",
+        "if not helper_way and not any(",
+        "if helper_way and not any(",
+        "supporters no list names are forgotten",
+    ),
+    Mutant("walk.py", "if step.at == 0 and plan.door_at_0", "if step.at == 1 and plan.door_at_0", "no door at 0"),
+    Mutant(
+        "walk.py", "if step.condition.holds(true):", "if not step.condition.holds(true):", "conditions turned round"
+    ),
+    Mutant(
+        "walk.py",
+        'true |= {"alone", "cannot_judge", "high_support"}',
+        'true |= {"alone"}',
+        "a child alone is not helped sooner",
+    ),
+    Mutant("walk.py", 'person.answer == "safe"', 'person.answer == ""', "a house is not asked again"),
+    Mutant("rows.py", "if before and not again:", "if before and again:", "a road is tried twice"),
+    Mutant("rows.py", "policy.voice_tries if voice", "policy.voice_tries - 1 if voice", "two calls, not three"),
+    Mutant("rows.py", "plan, left[0], step", "plan, left[-1], step", "the last road before the next"),
+    Mutant("rows.py", "if urgent:\n        return 0", "if urgent:\n        return 9", "a call for help waits its turn"),
+    Mutant("rows.py", "int(slack // 15) + plan.bucket", "int(slack // 15) - plan.bucket", "basements go last"),
+    Mutant(
+        "rows.py",
+        "'helper' if helper.outside_zone",
+        "'helper' if not helper.outside_zone",
+        "helpers sent through the hazard",
+    ),
+    Mutant(
+        "rows.py",
+        "    if standing:\n        return []",
+        "    if not standing:\n        return []",
+        "no visit, or a second one",
+    ),
+    Mutant("rows.py", "return rows + fire_list(", "return rows or fire_list(", "a forbidden door leaves no name"),
+    Mutant(
+        "plan.py", "if self.issued.expires <= morning:", "if self.issued.expires >= morning:", "held until it is over"
+    ),
+    Mutant("plan.py", "now - since >= wait", "now - since > wait", "a guardian's silence is a moment longer"),
+    Mutant("plan.py", 'if self.doors == "unsafe":', 'if self.doors == "":', "the commander's word is not heard"),
+    Mutant("react.py", "elif since < wait:", "elif since > wait:", "red waits on an unknown send"),
+    Mutant(
+        "react.py",
+        "answer == Answer.REFUSED and first",
+        "answer == Answer.REFUSED and not first",
+        "a refusal ends at once",
+    ),
+    Mutant(
+        "react.py",
+        "answer == Answer.NO_ANSWER and first",
+        "answer == Answer.NO_ANSWER and not first",
+        "a silent door is left",
+    ),
+    Mutant(
+        "react.py",
+        'if not plan.door_applies:\n        return "unconfirmed"',
+        'if plan.door_applies:\n        return "unconfirmed"',
+        "residents end unconfirmed",
+    ),
+    Mutant(
+        "react.py",
+        "    if waiting_for_door(person):\n",
+        "    if not waiting_for_door(person):\n",
+        "an end while a door waits",
+    ),
+    Mutant(
+        "react.py", 'd["answer"] == Answer.CANNOT_REACH', 'd["answer"] == Answer.SPOKE', "a helper's failure is no news"
+    ),
+    Mutant("pairs.py", "p.open < policy.per_pair_max", "p.open <= policy.per_pair_max", "a list of one too many"),
+    Mutant(
+        "pairs.py", "<= policy.skill_wait_s else", "> policy.skill_wait_s else", "the skill is waited for, or never"
+    ),
+    Mutant(
+        "pairs.py",
+        "if self.begun and policy.never_reorder",
+        "if not self.begun and policy.never_reorder",
+        "a begun list is reordered",
+    ),
+    Mutant("doors.py", "rows[room : room + BATCH]", "rows[room + 1 : room + BATCH]", "one left over is not named"),
+    Mutant(
+        "doors.py",
+        '(r.params or {}).get("rank", 99), r.due_at',
+        'r.due_at, (r.params or {}).get("rank", 99)',
+        "pairs by time, not need",
+    ),
+    Mutant("officials.py", "int(stage) <= rule.tries", "int(stage) < rule.tries", "an official is called once less"),
+    Mutant(
+        "officials.py",
+        "delivery.c.evidence >= Evidence.HEARD",
+        "delivery.c.evidence >= Evidence.DELIVERED",
+        "a delivered text is speaking",
+    ),
+    Mutant("silence.py", ">= max(FEW, SHARE", ">= min(FEW, SHARE", "a few phones off are a silent zone"),
+    Mutant("silence.py", "if now - since < wait:", "if now - since > wait:", "silence is not heard"),
+    Mutant("fatigue.py", "len(often) >= limit", "len(often) > limit", "one blue more a week"),
+    Mutant(
+        "fatigue.py",
+        "now - w.released < ctx.policy.merge",
+        "now - w.released > ctx.policy.merge",
+        "the same again is told again",
+    ),
+    Mutant(
+        "fatigue.py",
+        'ctx.tier == Tier.YELLOW and "high_support"',
+        'ctx.tier == Tier.BLUE and "high_support"',
+        "who needs help gets tired",
+    ),
+    Mutant(
+        "deadlines.py",
+        "ctx.plan(who.profile, next_at), step",
+        "ctx.plan(who.profile, ctx.issued.released), step",
+        "night judged once",
+    ),
+    Mutant("watch.py", "issued.expires - ask for ask", "issued.expires + ask for ask", "asked when it is over"),
+)
+
+
+def copy_to(folder: Path) -> None:
+    """The parts of the project that the tests of the router need."""
+    skip = shutil.ignore_patterns("__pycache__", ".*", "*.pyc", "node_modules")
+    for name in ("services", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=skip)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+
+
+def survives(folder: Path, mutant: Mutant) -> str:
+    """Empty where the suite notices, else why not."""
+    file = folder / "services" / "router" / mutant.file
+    text = file.read_text(encoding="utf-8")
+    if text.count(mutant.old) != 1:
+        return f"stands {text.count(mutant.old)} times in {mutant.file}: write the mutant anew"
+    file.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    tests = [f"tests/router/{name}" for name in TESTS]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-n0", *tests],
+            cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return ""  # it never ends: noticed
+    finally:
+        file.write_text(text, encoding="utf-8")
+    if done.returncode == 0:
+        return "survives"
+    if done.returncode != 1:
+        return f"the tests did not run: {done.stdout[-400:]} {done.stderr[-400:]}"
+    return ""
+
+
+def main() -> int:
+    """All, or those whose numbers are given."""
+    wanted = {int(n) for n in sys.argv[1:]} or set(range(1, len(MUTANTS) + 1))
+    alive = 0
+    with tempfile.TemporaryDirectory(prefix="tocsin-mutants-") as where:
+        folder = Path(where)
+        copy_to(folder)
+        for number, mutant in enumerate(MUTANTS, 1):
+            if number not in wanted:
+                continue
+            begun = time.monotonic()
+            why = survives(folder, mutant)
+            alive += bool(why)
+            took = time.monotonic() - begun
+            sys.stdout.write(f"{number:3} {why or 'caught':10} {took:4.0f} s  {mutant.file}: {mutant.what}\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"{len(wanted) - alive} of {len(wanted)} mutants caught\n")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

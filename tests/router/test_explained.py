@@ -1,0 +1,252 @@
+"""Read, compared, foreseen: the golden table, explanations in words, comparisons with names, a million people in seconds."""
+
+from __future__ import annotations
+
+import sqlite3
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from msgspec.structs import replace
+from typer.testing import CliRunner
+
+from services.policy_cli import app, of_register, print_pdf
+from services.router import path_words as pw
+from services.router.compare import compare, in_words
+from services.router.contexts import SHIPPED
+from services.router.explain import WORKING, explain, made_up
+from services.router.foresee import foresee
+from services.router.policy_file import read
+from services.router.policy_words import LADDER, TEAMS
+from services.router.store import encode
+from services.router.table import as_page
+from services.router.words import lines, plain, reason_words
+from services.shared.errors import Refused
+from services.shared.ledger import ENDINGS, Answer, Evidence, SendState
+from services.shared.settings import Settings
+from services.shared.tier import Tier
+from tests.bench.policy import plan as plan_people
+from tests.router.golden_table import FOLDER, made
+
+TEXT = SHIPPED.read_text(encoding="utf-8")
+POLICY = read(TEXT)
+
+
+@pytest.mark.parametrize("name", sorted(made()))
+def test_what_the_policy_promises_is_written_down(name: str) -> None:
+    """All tiers x groups x day and night of each hazard; remake with: python -m tests.router.golden_table."""
+    assert (FOLDER / name).read_text(encoding="utf-8") == made()[name]
+
+
+def test_no_golden_file_is_left_over() -> None:
+    """A hazard that went takes its record along."""
+    assert sorted(made()) == sorted(f.name for f in FOLDER.glob("*.txt"))
+
+
+def test_the_ledgers_rungs_are_the_policys() -> None:
+    """One list of evidence, in the ledger; the file repeats it for its reader."""
+    assert LADDER == tuple(rung.name.lower() for rung in Evidence if rung)
+
+
+def test_every_word_a_path_may_need_is_there_in_two_languages() -> None:
+    """Endings, answers, states, groups, teams, hazards; none English in the Chinese column."""
+    assert set(ENDINGS) == set(pw.ENDINGS)
+    assert {str(a) for a in Answer} == set(pw.ANSWERS)
+    assert {str(s) for s in SendState} == set(pw.STATES)
+    assert set(POLICY.groups) == set(pw.GROUPS)
+    assert set(POLICY.hazards) == set(pw.HAZARDS)
+    assert {part for team in TEAMS for part in team.split("+")} == set(pw.TEAMS)
+    for words in (
+        pw.ROADS,
+        pw.LEFT_OUT,
+        pw.ANSWERS,
+        pw.ENDINGS,
+        pw.STATES,
+        pw.CONDITIONS,
+        pw.GROUPS,
+        pw.TEAMS,
+        pw.HAZARDS,
+    ):
+        for key, (english, chinese) in words.items():
+            assert english.isascii(), key
+            assert not chinese.isascii(), key
+
+
+def test_a_made_up_person_is_explained_by_the_hour() -> None:
+    """Each minute with the clock, the reason, the roads left out; judged at each step's time."""
+    said = explain(POLICY, Tier.RED, "flash_flood", ["deaf_text"], ["sms", "email"], "20:58")
+    assert "red, flash_flood, 20:58 (day), resident: deaf_text" == said[0]
+    assert any(s.startswith("at 5 min (21:03): officer at the door") and "much help needed" in s for s in said), said
+    assert not any(s.startswith("at 0 min (20:58): officer at the door") for s in said)
+    assert "push message: not used, this installation has no such road" in said
+    at_night = explain(POLICY, Tier.RED, "flash_flood", ["deaf_text"], ["sms", "email"], "21:00")
+    assert any(s.startswith("at 0 min (21:00): officer at the door") for s in at_night)
+    held = explain(POLICY, Tier.BLUE, "storm", [], ["sms"], "02:00")
+    assert any("not asked" in s for s in held)
+    chinese = explain(POLICY, Tier.RED, "toxic_release", ["blind"], ["sms", "voice_mobile"], "02:00", lang="zh")
+    assert any("消防名单" in s for s in chinese)
+    assert not any("网格员上门" in s for s in chinese)
+
+
+@pytest.mark.parametrize(
+    ("needs", "kinds", "hazard", "at", "said"),
+    [
+        (["tall"], ["sms"], "storm", "12:00", "--needs"),
+        ([], ["telepathy"], "storm", "12:00", "--roads"),
+        ([], ["sms"], "boredom", "12:00", "--hazard"),
+        ([], ["sms"], "storm", "25:00", "--at"),
+    ],
+)
+def test_an_unknown_word_is_refused(needs: list[str], kinds: list[str], hazard: str, at: str, said: str) -> None:
+    """With the option and what it takes."""
+    with pytest.raises(Refused, match=said):
+        explain(POLICY, Tier.RED, hazard, needs, kinds, at)
+
+
+def row(**values: object) -> SimpleNamespace:
+    base: dict[str, object] = {
+        "road": "sms", "channel": "sms_twilio", "send_state": "delivered", "state_reason": "", "sent_at": 36_000.0,
+        "due_at": 36_000.0, "try_no": 1, "evidence": 2, "evidence_at": 36_060.0, "covers": 1, "reason": "red.0",
+        "answer": "", "delivery_id": "d", "slot": "",
+    }  # fmt: skip
+    return SimpleNamespace(**{**base, **values})
+
+
+def test_a_path_in_words_for_an_officer_and_for_the_person() -> None:
+    """The same facts twice, in two languages; the person hears of no rung, no state and no code."""
+    plan = foresee(POLICY, made_up(["blind"], ["sms"]), Tier.RED, "storm", 720, WORKING).plan
+    rows = [
+        row(),
+        row(road="door", channel="door", delivery_id="v", reason="red.3: open", sent_at=37_000.0, evidence=7),
+    ]
+    said = {"v": [SimpleNamespace(answer="leaving", by="officer", at=37_440.0)]}
+    path = SimpleNamespace(ending="closed", ended_at=37_440.0, end_reason="leaving by officer", next_at=None)
+    english = lines(path, plan, rows, {"street_sweep": "hazard_forbids"}, said, 0, policy="default version 1")
+    assert "policy default version 1" in english[0]
+    assert "10:00 SMS: delivered; delivered 10:01. Why: step 1 of red." in english
+    assert any("10:24 (officer): leaving" in s and "nobody has answered for her" in s for s in english)
+    assert "call to the mobile: not used, no such contact is known." in english
+    assert "street sweep for the area: not used, the hazard forbids sending people." in english
+    chinese = lines(path, plan, rows, {}, said, 0, lang="zh")
+    assert any("网格员上门" in s and "已动身" in s for s in chinese)
+    told = plain(path, plan, rows, said, 0, "en")
+    assert told[0] == "At 10:00 we sent you a text."
+    assert "We did not use call to the mobile: you have not given us one. You can add it." in told
+    assert told[-1] == "If you see danger, go. Do not wait for us."
+    assert not [s for s in told if "red" in s.split() or "step" in s or "evidence" in s]
+    assert any("我们请了网格员到您家" in s for s in plain(path, plan, rows, said, 0, "zh"))
+
+
+def test_reasons_are_told_in_words() -> None:
+    """The ledger keeps the policy's words; nobody has to read those."""
+    assert "step 2 of orange (nobody has answered for her; other road)" == reason_words(
+        "orange.1: open; other road", "en"
+    )
+    assert "红色第1步(第2次呼叫,共3次)" == reason_words("red.0: call 2 of 3", "zh")
+    assert "要求帮助" == reason_words("asked for help", "zh")
+
+
+class _Checked(HTMLParser):
+    """Counts tags and notes what a signed page may not hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.cells = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag not in ("script", "link", "img", "iframe"), tag
+        self.cells += tag == "td"
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag == self.open.pop()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("hazard", ["flash_flood", "toxic_release"])
+def test_the_page_a_council_signs(lang: str, hazard: str) -> None:
+    """Whole HTML of its own, every group at every tier, closings, lines to sign; no door where the hazard forbids it."""
+    page = as_page(POLICY, hazard, lang)
+    seen = _Checked()
+    seen.feed(page)
+    assert [] == seen.open
+    assert seen.cells >= len(POLICY.groups) * 4
+    assert f'lang="{lang}"' in page
+    door = {"en": "officer at the door", "zh": "网格员上门"}[lang]
+    assert (door in page) is (hazard != "toxic_release")
+    for group in POLICY.groups:
+        assert 4 == page.count(f'<th scope="row">{pw.say(pw.GROUPS, group, lang)}</th>')
+
+
+def test_the_page_as_pdf(tmp_path: Path) -> None:
+    """Printed by the browser that is installed for the tests."""
+    to = tmp_path / "table.pdf"
+    print_pdf(as_page(POLICY, "storm"), to)
+    assert to.read_bytes().startswith(b"%PDF")
+
+
+async def test_two_policies_are_compared_over_the_register(tmp_path: Path) -> None:
+    """Who changes, who loses a road, by id; doors by hour, pairs needed; the withdrawn are not counted."""
+    text = TEXT.replace("{at: earlier of 15 and impact-90, if: open, do: [officer", "{at: 65, if: open, do: [officer")
+    later = read(text.replace("{at: 30, if: zone_has", "{at: 66, if: zone_has"))
+    blind, deaf = made_up(["blind"], ["sms", "voice_mobile"]), made_up(["deafblind"], ["sms", "supporter"])
+    with sqlite3.connect(tmp_path / "register.db") as register:
+        register.execute("create table registry_profile (profile_key text, body blob)")
+        register.execute("create table registry_person (person_id text, profile_key text, status text)")
+        for key, one in (("b", blind), ("d", deaf)):
+            register.execute("insert into registry_profile values (?, ?)", (key, encode(replace(one, key=key))))
+        for n, (key, status) in enumerate((("b", "active"), ("b", "away"), ("b", "moved"), ("d", "active"))):
+            register.execute("insert into registry_person values (?, ?, ?)", (f"{n:032x}", key, status))
+    register.close()
+    found, ids = await of_register(Settings(database_url=f"sqlite+aiosqlite:///{tmp_path / 'register.db'}"))
+    people = [(p, len(ids[p.key])) for p in found]
+    assert [("b", 2), ("d", 1)] == [(p.key, n) for p, n in people]
+    cases = compare(POLICY, later, people, WORKING, hazards=("storm",))
+    assert [("red", "day"), ("red", "night")] == [(c.tier.word, c.half) for c in cases if c.changed["b"]]
+    red = next(c for c in cases if c.tier == Tier.RED and c.half == "day")
+    assert ({0: 3}, {0: 1, 1: 2}) == (dict(red.doors[0]), dict(red.doors[1]))
+    assert (1, 1) == (red.pairs(0), red.pairs(1))
+    said = in_words(cases, {p.key: n for p, n in people}, ids, 50, 10)
+    assert any("doors hour 1: 3 > 1, hour 2: 0 > 2" in s for s in said)
+    assert any(f"{1:032x}" in s for s in said)
+    assert not any(f"{2:032x}" in s for s in said)
+    gone = read(
+        TEXT.replace(
+            "do: [broadcast, cell_broadcast, area_sound, personal.all, supporter]", "do: [broadcast, personal.1]"
+        )
+    )
+    lost = next(c for c in compare(POLICY, gone, people, WORKING, hazards=("storm",)) if c.tier == Tier.RED)
+    assert "voice_mobile" not in lost.lost["b"]
+    assert {"area_sound", "cell_broadcast"} <= set(lost.lost["b"])
+
+
+def test_a_million_people_are_planned_in_seconds() -> None:
+    """At 40,000 here: the millionth costs what the first did, and a million are below ten seconds of CPU."""
+    _, few = plan_people(POLICY, 20_000)
+    demand, more = plan_people(POLICY, 40_000)
+    assert 40_000 == demand.people
+    assert (more - few) * 50 < 10, "a further 20,000, fifty times"
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    """Each says what it did in words, and a wrong word is one sentence."""
+    run = CliRunner().invoke
+    good = run(app, ["check", str(SHIPPED)])
+    assert (0, "default version 1: 21 groups, 4 tiers, no fault\n") == (good.exit_code, good.output)
+    weak = tmp_path / "roads.yaml"
+    weak.write_text("sms: {links: false}\n")
+    refused = run(app, ["check", str(SHIPPED), "--roads", str(weak)]).exception
+    assert isinstance(refused, Refused)
+    assert "sms blocks links" in refused.message
+    assert "sms:" in run(app, ["roads"]).output
+    assert isinstance(run(app, ["table", "--hazard", "boredom"]).exception, Refused)
+    page = tmp_path / "page.html"
+    assert f"written: {page}\n" == run(app, ["table", "--out", str(page), "--lang", "zh"]).output
+    assert "预警方案" in page.read_text(encoding="utf-8")
+    same = run(app, ["compare", str(SHIPPED), str(SHIPPED), "--hazard", "storm"])
+    assert same.output.startswith("0 of 42 people have another path")
+    explained = run(app, ["explain", "--tier", "red", "--needs", "blind", "--at", "02:00", "--lang", "zh"])
+    assert "全盲" in explained.output
