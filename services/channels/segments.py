@@ -1,14 +1,10 @@
-"""How an SMS will be cut: GSM-7 in 160 or 153 septets, anything else in 70 or 67 UCS-2 units. Pure."""
+"""How an SMS will be cut, as it is counted before it is sent: see `sms_parts`, which cuts it. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-_GSM7 = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM7_EXTENDED = frozenset("^{}\\[~]|€\f")
+from services.channels.sms_parts import GSM7, pieces
 
 
 @dataclass(frozen=True)
@@ -22,8 +18,6 @@ class Segments:
 
 def segments(text: str) -> Segments:
     """The cut a provider makes; a character outside GSM-7 turns the whole text to UCS-2."""
-    if all(c in _GSM7 or c in _GSM7_EXTENDED for c in text):
-        units = sum(2 if c in _GSM7_EXTENDED else 1 for c in text)
-        return Segments("gsm-7", units, 1 if units <= 160 else -(-units // 153))
-    units = len(text.encode("utf-16-be")) // 2
-    return Segments("ucs-2", units, 1 if units <= 70 else -(-units // 67))
+    coding, found = pieces(text)
+    octets = sum(map(len, found))
+    return Segments("gsm-7", octets, len(found)) if coding == GSM7 else Segments("ucs-2", octets // 2, len(found))

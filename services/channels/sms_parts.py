@@ -33,21 +33,29 @@ class Part:
     esm_class: int
 
 
-def split(text: str, reference: int) -> tuple[Part, ...]:
-    """The parts of `text`; `reference` (0-255) tells its parts from another text's. ValueError beyond 255 parts."""
+def pieces(text: str) -> tuple[int, list[bytes]]:
+    """data_coding and what each part holds beside its header; one piece where it needs none."""
     coding, units = _units(text)
     whole, beside = _ROOM[coding]
     if sum(map(len, units)) <= whole:
-        return (Part(b"".join(units), coding, 0),)
-    pieces = [b""]
+        return coding, [b"".join(units)]
+    found = [b""]
     for unit in units:
-        if len(pieces[-1]) + len(unit) > beside:
-            pieces.append(b"")
-        pieces[-1] += unit
-    if len(pieces) > 255:
-        raise ValueError(f"{len(pieces)} parts, and 255 is the most there can be")
-    head = bytes((5, 0, 3, reference % 256, len(pieces)))
-    return tuple(Part(head + bytes((n,)) + piece, coding, UDHI) for n, piece in enumerate(pieces, 1))
+        if len(found[-1]) + len(unit) > beside:
+            found.append(b"")
+        found[-1] += unit
+    return coding, found
+
+
+def split(text: str, reference: int) -> tuple[Part, ...]:
+    """The parts of `text`; `reference` (0-255) tells its parts from another text's. ValueError beyond 255 parts."""
+    coding, found = pieces(text)
+    if len(found) == 1:
+        return (Part(found[0], coding, 0),)
+    if len(found) > 255:
+        raise ValueError(f"{len(found)} parts, and 255 is the most there can be")
+    head = bytes((5, 0, 3, reference % 256, len(found)))
+    return tuple(Part(head + bytes((n,)) + piece, coding, UDHI) for n, piece in enumerate(found, 1))
 
 
 def _units(text: str) -> tuple[int, Sequence[bytes]]:
