@@ -12,6 +12,7 @@ from tests.faults.harness import APART, Town, rehearsal
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_six_processes_replace_their_key_in_a_warning(county: Town, tmp_path: Path, vhost: str) -> None:
     """On PostgreSQL: the command is given while requests go out; a channels process that starts after it opens all."""
     async with rehearsal(county, tmp_path, members=APART, amqp_url=vhost) as run:

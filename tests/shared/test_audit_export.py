@@ -150,6 +150,16 @@ def test_a_log_written_anew_without_the_key_is_seen(exported: bytes) -> None:
         verify_export(io.BytesIO("\n".join(lines).encode() + b"\n"), KEY.public)
 
 
+def test_nothing_may_follow_the_end(exported: bytes) -> None:
+    """Not even an entry that follows from the last one, which anybody can make."""
+    last = json.loads(exported.splitlines()[-1])["end"]
+    entry = {"n": last["n"] + 1, "at": 1.0, "actor": "a", "act": "b", "subject": "c", "reason": "d", "detail": {}}
+    entry["hash"] = audit.entry_hash(last["hash"], *entry.values())
+    line = audit_checkpoints.canonical(entry).encode() + b"\n"
+    with pytest.raises(Broken, match="something follows the end"):
+        verify_export(io.BytesIO(exported + line), KEY.public)
+
+
 async def test_an_older_export_shows_what_the_owner_of_the_key_wrote_anew(database: Database, tmp_path: Path) -> None:
     """Rewritten and signed again it holds by itself; beside the older one it does not. A longer true one does."""
     await acts(database, 4)
