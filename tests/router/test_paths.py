@@ -296,3 +296,15 @@ async def test_a_near_impact_brings_the_door_before_its_rung(tmp_path: Path) -> 
             await there.page(w, [one(1, "sms", "voice_mobile")], [worker("a", "g")])
             await there.at(31)
             assert [due] == [(r.due_at - NOON) / 60 for r in await there.rows(road="door")], (impact, tier)
+
+
+async def test_need_comes_before_the_time_a_door_was_asked_for(tmp_path: Path) -> None:
+    """Doors that waited for the commander's word: one pair, one door, and the basement asked later gets it."""
+    async with town(tmp_path) as there:
+        w = await there.issue(hours=1)
+        people = [one(1, "sms"), one(2, "sms", "voice_mobile", groups=("basement",))]
+        await there.page(w, people, [worker("a", "g", per_hour=1)])
+        await there.at(20)
+        await there.word(w, "allowed")
+        assert [ident(2)] == [r.person_id for r in await there.rows(road="door") if r.slot]
+        assert "no_capacity" == (await there.paths(w))[ident(1)].ending
