@@ -62,16 +62,13 @@ class Area:
         """The union of GeoJSON texts (geometry, Feature or FeatureCollection); Refused where one has no surface."""
         polygons: list[shapely.Polygon] = []
         for text in texts:
+            brackets = text.count("[")  # one a corner and a few more: a million are refused before they are read
+            if brackets > 2 * MAX_CORNERS:
+                raise _too_many(brackets)
             geometry = _geometry(text)
             corners = int(shapely.get_num_coordinates(geometry))
             if corners > MAX_CORNERS:
-                raise Refused(
-                    f"the area has {corners} corners, more than the {MAX_CORNERS} we take",
-                    field="area",
-                    rule="corners",
-                    given=corners,
-                    remedy="simplify the polygon to about 10 m, or divide it into several areas",
-                )
+                raise _too_many(corners)
             found = [part for whole in _polygons(geometry) for part in _on_the_map(whole)]
             if not found:
                 raise Refused(
@@ -187,6 +184,16 @@ class Area:
                 x, y = part.shape.exterior.coords[0][:2]
             points.append((float(x), float(y)))
         return points
+
+
+def _too_many(corners: int) -> Refused:
+    return Refused(
+        f"the area has about {corners:,} corners, more than the {MAX_CORNERS:,} we take",
+        field="area",
+        rule="corners",
+        given=corners,
+        remedy="simplify the polygon to about 10 m, or divide it into several areas",
+    )
 
 
 def _geometry(text: str) -> shapely.Geometry:
