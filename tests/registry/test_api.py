@@ -204,7 +204,8 @@ async def test_the_command_line(registry, client, tmp_path, monkeypatch, capsys)
 
     async def run(*words: str) -> tuple[str, str]:
         assert not await asyncio.to_thread(app, ["registry", *words], standalone_mode=False)
-        return capsys.readouterr()
+        said = capsys.readouterr()
+        return said.out, said.err
 
     out, err = await run("import", str(people), "--report", str(told), "--progress")
     assert out.startswith("1 read, 0 unchanged, 0 repaired, 1 refused")
