@@ -112,30 +112,30 @@ KINDS = (
     Kind(
         "no_road", "person",
         ("Nobody can be called or written to", "Visit: ask for a number, a supporter, or what would wake them"),
-        ("没有任何可用的联系方式", "上门:问电话、帮手,或者怎样叫醒"),
+        ("没有任何可用的联系方式", "上门：问电话、帮手，或者怎样叫醒"),
         lambda _, keys: _people(store.person.c.profile_key.in_(keys), store.person.c.facility_id.is_(None)),
     ),
     Kind(
         "one_road", "person",
         ("Only one usable road", "Ask for a second one: another number, an e-mail address, or a supporter"),
-        ("只有一种可用的联系方式", "请再要一种:另一个电话、邮箱或一位帮手"),
+        ("只有一种可用的联系方式", "请再要一种：另一个电话、邮箱或一位帮手"),
         lambda _, keys: _people(store.person.c.profile_key.in_(keys), store.person.c.kind != "facility"),
     ),
     Kind(
         "stale_contact", "person",
         ("No contact was tried or given within a year", "Send a test, or ask whether the number is still right"),
-        ("一年内没有核对过联系方式", "发一次测试,或问号码是否还对"), _stale,
+        ("一年内没有核对过联系方式", "发一次测试，或问号码是否还对"), _stale,
     ),
     Kind(
         "review_overdue", "person",
         ("A review is overdue", "Ask the answers again; they are used until then"),
-        ("到了复核时间", "请重新询问;在此之前仍按原答案使用"),
+        ("到了复核时间", "请重新询问；在此之前仍按原答案使用"),
         lambda today_, _: _facts(store.facts.c.review_due < today_, detail=store.facts.c.review_due),
     ),
     Kind(
         "old", "person",
         ("A review is overdue by half a year", "Ask first of all: what officers read of them is marked old"),
-        ("复核已逾期半年", "优先询问:工作人员看到的内容已标为旧"),
+        ("复核已逾期半年", "优先询问：工作人员看到的内容已标为旧"),
         lambda today_, _: _facts(
             store.facts.c.review_due < _before(today_, MONTHS_SHORT), detail=store.facts.c.review_due
         ),
@@ -143,7 +143,7 @@ KINDS = (
     Kind(
         "expired", "person",
         ("Something no longer holds by its own date", "Ask whether it is still so; it is used until then"),
-        ("有一项已过有效期", "请问是否仍然如此;在此之前仍然使用"),
+        ("有一项已过有效期", "请问是否仍然如此；在此之前仍然使用"),
         lambda today_, _: _facts(
             store.facts.c.valid_until != "", store.facts.c.valid_until < today_, detail=store.facts.c.valid_until
         ),
@@ -151,7 +151,7 @@ KINDS = (
     Kind(
         "facility_plan", "facility",
         ("No evacuation plan of the last year with minutes by day and night", "Ask the house for its plan"),
-        ("没有一年内的撤离预案(含白天和夜间用时)", "请该机构提供预案"), _no_plan,
+        ("没有一年内的撤离预案（含白天和夜间用时）", "请该机构提供预案"), _no_plan,
     ),
     Kind(
         "facility_duty_phone", "facility",
@@ -161,7 +161,7 @@ KINDS = (
     Kind(
         "conflict", "person",
         ("Two sources differ", "Ask the person which is right, and settle it"),
-        ("两个来源说法不同", "问本人哪个对,并处理"),
+        ("两个来源说法不同", "问本人哪个对，并处理"),
         lambda _, __: sa.select(
             store.conflict.c.person_id.label("id"), store.conflict.c.field.label("detail")
         ).where(store.conflict.c.state == "open"),
@@ -169,7 +169,7 @@ KINDS = (
     Kind(
         "missing", "person",
         ("No longer in a list that once named them", "Ask that office whether they moved or died; nobody is deleted"),
-        ("不在该名单的最新一版中", "问该单位是否迁走或去世;不会自动删除"), _missing,
+        ("不在该名单的最新一版中", "问该单位是否迁走或去世；不会自动删除"), _missing,
     ),
     Kind(
         "old_list", "list",
@@ -182,7 +182,7 @@ KINDS = (
     Kind(
         "worker_backup", "worker",
         ("A pair has no backup", "Name who takes over their grids"),
-        ("没有后备人员(B角)", "请指定由谁接替"), lambda _, __: _workers(store.worker.c.backup_id == ""),
+        ("没有后备人员（B角）", "请指定由谁接替"), lambda _, __: _workers(store.worker.c.backup_id == ""),
     ),
     Kind(
         "worker_vetting", "worker",
@@ -192,7 +192,7 @@ KINDS = (
     Kind(
         "supporter_not_accepted", "supporter",
         ("A supporter has not said yes", "Ask them, or find another"),
-        ("帮手还没有答应", "请询问,或另找一位"),
+        ("帮手还没有答应", "请询问，或另找一位"),
         lambda _, __: sa.select(
             store.supporter.c.supporter_id.label("id"), store.supporter.c.person_id.label("detail")
         ).where(store.supporter.c.accepted_on == ""),
@@ -215,8 +215,8 @@ PAGE_WORDS = {
     },
     "zh": {
         "title": "登记册中需要处理的事项",
-        "lead": "{day}。这里没有姓名:请按编号打开,并说明理由。",
-        "caption": "按类别,急的在前",
+        "lead": "{day}。这里没有姓名：请按编号打开，并说明理由。",
+        "caption": "按类别，急的在前",
         "caption_ids": "涉及谁",
         "count": "数量",
         "what": "问题",
