@@ -205,7 +205,7 @@ async def test_known_and_unknown_numbers_are_answered_alike(tocsin: Station) -> 
                 for _ in range(2):
                     text = await phone.post("/me/code", c=challenge_id, code="000000")
                     mine.append((phone.status, text.replace(challenge_id, "ID")))
-            mine.append((await phone.post("/me/start", number=number), phone.status)[::-1])  # type: ignore[arg-type]
+            mine.append((await phone.post("/me/start", number=number), phone.status)[::-1])
         answers.append(mine)
     assert answers[0] == answers[1]
     assert 429 == answers[0][-1][0]
@@ -313,6 +313,7 @@ async def test_roads_are_chosen_ordered_and_tested(tocsin: Station) -> None:
         await settle(tocsin)
         roads = [row.road for row in await notices(tocsin, one.person_id) if row.params["notice"] == "road_test"]
         assert {"sms", "voice_mobile"} == set(roads)
+        text = ""
         for _ in range(4):
             text = await phone.post(f"/me/roads/{by_kind['sms']}", do="test")
         assert "Five tests a day" in text

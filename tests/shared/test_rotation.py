@@ -117,6 +117,7 @@ async def test_a_key_is_replaced_in_order_and_everything_opens_all_the_time(data
 
     async with database.read() as db:
         since = await db.scalar(sa.select(sealing_key.c.since).where(sealing_key.c.state == "current"))
+    assert since is not None
     await a.turns(since + rotating.GRACE_S - 1)
     assert [("leaving", 0), ("current", 253)] == await states(database, first)
     for host in (a, b, a, b):
@@ -218,7 +219,7 @@ def test_each_role_reads_the_keys_it_needs_and_no_other(tmp_path: Path, monkeypa
 def test_nobody_but_channels_names_what_opens() -> None:
     """No module of another service mentions the opener or a private key."""
     opening = {"Opener", "private", "privates", "rewrap", "load_secret"}
-    found = {}
+    found: dict[str, set[str]] = {}
     for service in ("gateway", "registry", "router", "sim", "channels"):
         for path in (SERVICES / service).rglob("*.py"):
             tree = ast.walk(ast.parse(path.read_text()))

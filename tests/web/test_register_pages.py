@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
 
 from services.registry import keeping
-from services.registry.given import PersonIn, SupporterIn, mobile
+from services.registry.given import PersonIn, SupporterIn, Wg, mobile
 from services.registry.imports import import_people
 from services.registry.me_tables import challenge
 from services.shared.codes import one_time_code
@@ -38,7 +38,7 @@ async def person(tocsin: Station) -> PersonIn:
     )
     one = PersonIn(
         person_id="5" * 32, call_name="Zhao Lan", address="3 Willow Yard", lat=30.02, lon=103.02, grid_id="G-1",
-        zone_id="Z-1", birth_year=1951, wg={"hear": 4, "walk": 3}, modes=("plain_text", "sign"), sign_lang="csl",
+        zone_id="Z-1", birth_year=1951, wg=Wg(hear=4, walk=3), modes=("plain_text", "sign"), sign_lang="csl",
         moves="wheelchair", carriers_needed=2, lives_alone=True, contacts=mobile(NUMBER), supporters=helpers,
     )  # fmt: skip
     platform = tocsin.embedded.platform
