@@ -23,8 +23,9 @@ from services.policy_cli import app as policy_app
 from services.registry_cli import Tools, add_commands
 from services.shared.auth import ACTIONS, USUAL, create_key
 from services.shared.clock import iso
-from services.shared.db import Database, FileLock, check_plane
+from services.shared.db import Database, FileLock
 from services.shared.errors import Broken, Fault, Refused
+from services.shared.instance import check_plane
 from services.shared.outbox import dead_letter, replay
 from services.shared.sealing import Keys
 from services.shared.settings import Settings

@@ -17,8 +17,9 @@ from services.shared.audit_checkpoints import Signing, verify_checkpoints
 from services.shared.auth import Signer
 from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import LinearClock
-from services.shared.db import Database, check_plane
+from services.shared.db import Database
 from services.shared.errors import Fault
+from services.shared.instance import check_plane
 from services.shared.sealing import Keys
 from services.shared.service import Platform
 from services.shared.settings import Settings

@@ -31,9 +31,10 @@ from services.shared.auth import Signer, api_key
 from services.shared.bus import Bus
 from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import Clock, LinearClock, Waker, wall
-from services.shared.db import Database, FileLock, check_plane, may_be_tried_again, stamp
+from services.shared.db import Database, FileLock, may_be_tried_again
 from services.shared.errors import Broken, Refused
 from services.shared.figures import LEDGER
+from services.shared.instance import check_plane, stamp
 from services.shared.sealing import Keys
 from services.shared.service import Platform, Service
 from services.shared.settings import Settings

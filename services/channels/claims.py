@@ -11,8 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.shared.batches import insert_all, one_of
 from services.shared.clock import wall
-from services.shared.db import Connection, hold, insert_all, one_of
+from services.shared.db import Connection, hold
 from services.shared.ledger import (
     IS_DUE,
     SendState,

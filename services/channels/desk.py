@@ -18,9 +18,10 @@ import sqlalchemy as sa
 import structlog
 
 from services.channels.part_store import PartReceipt, Sent, settle
+from services.shared.batches import Each, insert_new, one_of
 from services.shared.bus import Bus
 from services.shared.clock import Clock, wall
-from services.shared.db import Connection, Database, Each, Id, insert_new, may_be_tried_again, one_of
+from services.shared.db import Connection, Database, Id, may_be_tried_again
 from services.shared.faults import fault_at
 from services.shared.ledger import SERIOUSNESS, TRANSITIONS, Answer, Evidence, SendState, answer_log, attempt, delivery
 from services.shared.messages import HINT_IDS, EvidenceRecorded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.shared.db import insert_new
+from services.shared.batches import insert_new
 from services.shared.ledger import SendState, delivery, road
 from services.shared.messages import DeliveryDue, NoticeRequested
 from services.shared.outbox import Receipt

@@ -14,8 +14,9 @@ import structlog
 
 from services.channels.claims import FENCE, fences
 from services.channels.presence import Presence
+from services.shared.batches import one_of
 from services.shared.clock import Clock, wall
-from services.shared.db import Database, one_of
+from services.shared.db import Database
 from services.shared.ledger import IS_DUE, IS_OPEN, SendState, delivery, move, move_all
 from services.shared.messages import EvidenceRecorded
 from services.shared.outbox import new_id, say

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -17,6 +18,9 @@ from services.shared.errors import Broken
 from services.shared.ledger import warning_state, warning_text
 from services.shared.sealing import Dossier, Opener, page_key
 from services.shared.tier import Tier
+
+if TYPE_CHECKING:  # the switchboard prepares answers, and drivers know the switchboard
+    from services.channels.driver import Road
 
 SMS_ROADS = ("sms", "supporter_sms", "officer_sms")
 NO_ADDRESS = ("area", "door")
@@ -45,6 +49,7 @@ class Preparer:
         self._drill = drill
         self._notices = notices
         self._texts: dict[str, Any] = {}
+        self.roads: Mapping[str, Road] = {}  # what each road lacks; told when the drivers are known
         self._rendered_once: dict[tuple[Any, ...], Rendered] = {}
 
     async def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:
@@ -112,7 +117,7 @@ class Preparer:
         link = self._link(row)
         if row.purpose == "notice" or row.addressee_kind in ("supporter", "worker") or link:
             return await self._render(row, warning, link)
-        alike = (row.warning_id, row.purpose, row.addressee_kind, row.form, row.language, row.road in SMS_ROADS)
+        alike = (row.warning_id, row.purpose, row.addressee_kind, row.form, row.language, row.road)
         found = self._rendered_once.get(alike)
         if found is None:
             found = self._rendered_once[alike] = await self._render(row, warning, link)
@@ -122,8 +127,11 @@ class Preparer:
         about = None
         if row.dossier is not None and row.addressee_kind in ("supporter", "worker"):
             about = await self.dossier(row.dossier, row.person_id)
+        road = self.roads.get(row.road)
         facts = Facts(
             purpose=row.purpose,
+            links=road is None or road.links,
+            two_way=road is None or road.two_way,
             addressee=row.addressee_kind,
             kind=warning.ending or warning.kind,
             form=row.form.partition(":")[0],

@@ -13,8 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.shared.batches import Each, insert_new, one_of, upsert
 from services.shared.clock import wall
-from services.shared.db import Connection, Each, Id, insert_new, metadata, one_of, upsert
+from services.shared.db import Connection, Id, metadata
 from services.shared.outbox import new_id
 
 message_part = sa.Table(

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 import structlog
 
 from services.shared import audit
+from services.shared.batches import upsert
 from services.shared.clock import wall
-from services.shared.db import Connection, Database, hold, instance, metadata, upsert
+from services.shared.db import Connection, Database, hold, metadata
 from services.shared.errors import Broken
+from services.shared.instance import instance
 from services.shared.sealing import Keys, Opener, page_key
 from services.shared.sealing_keys import LOCK, known, move_key, sealing_key
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from services.channels.desk import Desk
-from services.channels.driver import Connected, Driver, Reports, Tools, load_drivers
+from services.channels.driver import Connected, Driver, Reports, Road, Tools, load_drivers
 from services.channels.full_values import FullValues
 from services.channels.handlers import Handlers
 from services.channels.notices import Notices
@@ -21,7 +21,8 @@ from services.channels.rotation import Rotation
 from services.channels.sender import Sender
 from services.channels.switchboard import Switchboard
 from services.channels.unwatched import settle_unknown
-from services.shared.db import hold, upsert
+from services.shared.batches import upsert
+from services.shared.db import hold
 from services.shared.ledger import road
 from services.shared.sealing import Opener
 from services.shared.service import Platform
@@ -67,6 +68,7 @@ class ChannelsService:
         self.drivers: dict[str, Driver] = load_drivers(
             Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url)
         )
+        preparer.roads = roads_in_use(self.drivers.values())
         self.sender = Sender(p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane)
         self.rotation = Rotation(p.database, p.keys, opener, self.sender.leases.worker)
         self._handlers = Handlers(platform)
@@ -142,7 +144,6 @@ class ChannelsService:
 
 def road_rows(drivers: Iterable[Driver]) -> list[dict[str, Any]]:
     """The road table: of several channels for one road one that works; of those that work the first by name."""
-    ordered = sorted(sorted(drivers, key=lambda d: d.name, reverse=True), key=lambda d: not d.why_not())
     rows = {
         r.name: {
             "road": r.name,
@@ -156,7 +157,16 @@ def road_rows(drivers: Iterable[Driver]) -> list[dict[str, Any]]:
             "working": not d.why_not(),
             "why": d.why_not(),
         }
-        for d in ordered
+        for d in _last_stands(drivers)
         for r in d.roads
     }
     return list(rows.values())
+
+
+def roads_in_use(drivers: Iterable[Driver]) -> dict[str, Road]:
+    """Each road as the channel has it that stands in the table."""
+    return {r.name: r for d in _last_stands(drivers) for r in d.roads}
+
+
+def _last_stands(drivers: Iterable[Driver]) -> list[Driver]:
+    return sorted(sorted(drivers, key=lambda d: d.name, reverse=True), key=lambda d: not d.why_not())

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from services.gateway.cap import Known, Placement, Reference, chains, place
 from services.gateway.incoming import Incoming
 from services.gateway.store import message
-from services.shared.db import Connection, Id, chunks, insert_new, metadata
+from services.shared.batches import chunks, insert_new
+from services.shared.db import Connection, Id, metadata
 from services.shared.ledger import warning_state
 
 reference = sa.Table(

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from services.gateway.listing import Entry
 from services.gateway.store import message
-from services.shared.db import Connection, Id, chunks, metadata, upsert
+from services.shared.batches import chunks, upsert
+from services.shared.db import Connection, Id, metadata
 from services.shared.ledger import warning_state
 
 feed = sa.Table(

@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.shared.db import Connection, insert_new, metadata
+from services.shared.batches import insert_new
+from services.shared.db import Connection, metadata
 
 MOST = 1000
 

@@ -25,8 +25,9 @@ from services.gateway.publishing import Publisher
 from services.gateway.trust import Pins, judge
 from services.shared import audit
 from services.shared.auth import Who
+from services.shared.batches import upsert
 from services.shared.clock import iso, wall
-from services.shared.db import Connection, hold, upsert
+from services.shared.db import Connection, hold
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.faults import fault_at
 from services.shared.ledger import ONE_ACT, intents_of, warning_state, warning_text

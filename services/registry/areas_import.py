@@ -17,7 +17,8 @@ from services.registry.areas import Area
 from services.registry.datum import Datum, from_gcj02
 from services.registry.report import Issue, Report
 from services.shared import audit
-from services.shared.db import Database, insert_new
+from services.shared.batches import insert_new
+from services.shared.db import Database
 from services.shared.errors import Refused
 
 MAX_BYTES = 300 * 1024**2

@@ -17,8 +17,9 @@ from services.registry.imports import SealingKeys, import_people
 from services.registry.look_tables import decoy
 from services.shared import audit
 from services.shared.auth import Who
+from services.shared.batches import insert_new
 from services.shared.clock import wall
-from services.shared.db import Connection, Database, insert_new
+from services.shared.db import Connection, Database
 from services.shared.errors import Refused
 from services.shared.figures import Figure, Values
 from services.shared.outbox import new_id

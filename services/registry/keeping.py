@@ -17,7 +17,8 @@ from services.registry.facts import Facts
 from services.registry.given import WARNED
 from services.registry.records import Columns, Record, Rows
 from services.registry.store import Row
-from services.shared.db import Connection, chunks, hold, insert_all, insert_new
+from services.shared.batches import chunks, insert_all, insert_new
+from services.shared.db import Connection, hold
 from services.shared.dossier import unpack
 from services.shared.errors import NotFound
 from services.shared.outbox import id_of

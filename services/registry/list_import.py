@@ -40,7 +40,8 @@ from services.registry.reading import Reader, header_of, key_of
 from services.registry.report import Issue, Report
 from services.registry.revise import today
 from services.registry.sources import Statement
-from services.shared.db import Database, chunks
+from services.shared.batches import chunks
+from services.shared.db import Database
 from services.shared.errors import Refused
 from services.shared.sealing import PAGE_SIZE
 

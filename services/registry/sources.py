@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from services.registry import store
 from services.registry.facts import MONTHS, Provenance, months_after
 from services.registry.given import Given, SourceKind
-from services.shared.db import Connection, chunks, upsert
+from services.shared.batches import chunks, upsert
+from services.shared.db import Connection
 from services.shared.outbox import id_of
 
 

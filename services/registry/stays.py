@@ -18,7 +18,8 @@ from services.registry.areas import BOUNDARY, INSIDE, Area
 from services.registry.facilities import on_shift
 from services.registry.given import WARNED
 from services.registry.store import Row
-from services.shared.db import Connection, chunks
+from services.shared.batches import chunks
+from services.shared.db import Connection
 from services.shared.dossier import Part, pack, unpack
 from services.shared.outbox import id_of
 

@@ -33,7 +33,8 @@ from services.registry.tables import (
     supporter,
     worker,
 )
-from services.shared.db import Connection, chunks, insert_new, upsert
+from services.shared.batches import chunks, insert_new, upsert
+from services.shared.db import Connection
 from services.shared.errors import Broken
 from services.shared.messages import Profile
 from services.shared.outbox import digest_of

@@ -10,7 +10,8 @@ from services.router import store
 from services.router.plan import Context
 from services.router.policy_words import AREA_ROADS
 from services.router.tally import Deltas
-from services.shared.db import Connection, insert_new
+from services.shared.batches import insert_new
+from services.shared.db import Connection
 from services.shared.ledger import SendState, delivery
 from services.shared.outbox import id_of
 

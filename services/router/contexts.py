@@ -12,7 +12,8 @@ from services.router import store
 from services.router.plan import Context
 from services.router.policy import Policy
 from services.router.policy_file import read
-from services.shared.db import Connection, chunks, insert_new
+from services.shared.batches import chunks, insert_new
+from services.shared.db import Connection
 from services.shared.errors import Broken, Busy
 from services.shared.ledger import road, warning_state
 from services.shared.messages import WarningIssued, decode

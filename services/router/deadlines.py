@@ -19,7 +19,8 @@ from services.router.react import final, react
 from services.router.rows import door
 from services.router.tally import Deltas
 from services.router.walk import done, walk
-from services.shared.db import Connection, hold, insert_new
+from services.shared.batches import insert_new
+from services.shared.db import Connection, hold
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
 from services.shared.ledger import SendState, move

@@ -20,7 +20,8 @@ from services.router.paths import end, put
 from services.router.plan import Context, Person
 from services.router.rows import fire_list, supporters
 from services.router.tally import Deltas
-from services.shared.db import Connection, Each, Id, hold
+from services.shared.batches import Each
+from services.shared.db import Connection, Id, hold
 from services.shared.ledger import IS_DUE, SendState, delivery, move, warning_state
 from services.shared.messages import HINT_IDS, DeliveryDue, WorkerEntry
 from services.shared.outbox import new_id, say

@@ -18,7 +18,8 @@ from services.router.plan import Context, Person
 from services.router.policy_words import OFFICER, SUPPORTER
 from services.router.rows import personal
 from services.router.tally import Deltas
-from services.shared.db import Connection, hold, insert_new
+from services.shared.batches import insert_new
+from services.shared.db import Connection, hold
 from services.shared.ledger import Evidence, SendState, delivery
 from services.shared.messages import HINT_IDS, DeliveryDue
 from services.shared.outbox import id_of, new_id, say

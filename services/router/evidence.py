@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from services.router import store, tally
 from services.router.paths import drop_unsent, end, perceived, reopen
 from services.router.policy import Policy
-from services.shared.db import Connection, Each, Id, hold, insert_new, one_of
+from services.shared.batches import Each, insert_new, one_of
+from services.shared.db import Connection, Id, hold
 from services.shared.ledger import (
     MAY_REOPEN,
     MAY_STILL_CLOSE,

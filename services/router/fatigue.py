@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from services.router import store
 from services.router.contexts import Contexts, Known
 from services.router.plan import Context
-from services.shared.db import Connection, chunks
+from services.shared.batches import chunks
+from services.shared.db import Connection
 from services.shared.messages import AudienceFound, Profile
 from services.shared.tier import Tier
 

@@ -17,7 +17,8 @@ from services.router.plan import Context, Person
 from services.router.previews import plan_preview
 from services.router.tally import Deltas
 from services.router.walk import walk
-from services.shared.db import Connection, hold, insert_all, insert_new, upsert
+from services.shared.batches import insert_all, insert_new, upsert
+from services.shared.db import Connection, hold
 from services.shared.errors import Busy
 from services.shared.faults import fault_at
 from services.shared.ledger import SendState, delivery, move_all, warning_state

@@ -16,7 +16,8 @@ from services.router.paths import put as put_rows
 from services.router.plan import Context, Person
 from services.router.rows import OFFICER_ROADS, door
 from services.router.tally import Deltas
-from services.shared.db import Connection, insert_new, upsert
+from services.shared.batches import insert_new, upsert
+from services.shared.db import Connection
 from services.shared.ledger import Evidence, SendState, delivery, move
 from services.shared.messages import ContactEntry, DeliveryDue, WorkerEntry
 from services.shared.outbox import id_of, new_id, say

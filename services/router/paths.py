@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from services.router import store
 from services.router.plan import Context, Person
 from services.router.tally import Deltas
-from services.shared.db import Connection, insert_new, one_of
+from services.shared.batches import insert_new, one_of
+from services.shared.db import Connection
 from services.shared.ledger import Evidence, SendState, delivery, delivery_cover, move_all
 from services.shared.messages import HINT_IDS, DeliveryDue
 from services.shared.outbox import new_id, say

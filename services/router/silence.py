@@ -16,7 +16,8 @@ from services.router.paths import put as put_rows
 from services.router.plan import TAKEN_BACK, Context, Person
 from services.router.rows import door
 from services.router.tally import Deltas
-from services.shared.db import Connection, chunks
+from services.shared.batches import chunks
+from services.shared.db import Connection
 from services.shared.ledger import Evidence, delivery
 from services.shared.messages import WorkerEntry
 

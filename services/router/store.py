@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from services.shared.db import Connection, Id, chunks, metadata, one_of
+from services.shared.batches import chunks, one_of
+from services.shared.db import Connection, Id, metadata
 from services.shared.ledger import among, answer_log, delivery, delivery_cover
 from services.shared.messages import PersonEntry, Profile, WorkerEntry
 

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.router import store
-from services.shared.db import Connection, Each, Id, upsert
+from services.shared.batches import Each, upsert
+from services.shared.db import Connection, Id
 from services.shared.ledger import Evidence, SendState, delivery
 
 PEOPLE = ("targeted", "delivered", "reached", "closed")

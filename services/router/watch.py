@@ -16,7 +16,8 @@ from services.router import officials, silence, store
 from services.router.contexts import Contexts
 from services.router.notices import notice
 from services.router.plan import Context
-from services.shared.db import Connection, hold, upsert
+from services.shared.batches import upsert
+from services.shared.db import Connection, hold
 from services.shared.ledger import warning_state
 from services.shared.messages import WorkerEntry
 from services.shared.outbox import say

@@ -15,8 +15,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from services.shared.audit import GENESIS, audit_log
+from services.shared.batches import insert_new
 from services.shared.clock import wall
-from services.shared.db import Connection, Database, insert_new, metadata
+from services.shared.db import Connection, Database, metadata
 from services.shared.errors import Broken, Refused
 
 log = structlog.get_logger("audit")

@@ -17,8 +17,9 @@ import msgspec
 import sqlalchemy as sa
 
 from services.shared import audit
+from services.shared.batches import insert_new
 from services.shared.clock import wall
-from services.shared.db import Connection, Database, Id, insert_new, metadata
+from services.shared.db import Connection, Database, Id, metadata
 from services.shared.errors import NotAllowed, Refused
 from services.shared.outbox import id_of, new_id
 from services.shared.tier import Tier

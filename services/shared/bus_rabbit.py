@@ -23,6 +23,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, 
 from aio_pika.exceptions import DeliveryError, PublishError
 
 from services.shared import bus_turns
+from services.shared.batches import chunks
 from services.shared.bus import Handler
 from services.shared.bus_rabbit_link import (
     CLOSE_S,
@@ -39,7 +40,7 @@ from services.shared.bus_rabbit_link import (
     tier_word,
 )
 from services.shared.clock import Waker, wall
-from services.shared.db import Database, chunks, may_be_tried_again
+from services.shared.db import Database, may_be_tried_again
 from services.shared.errors import Broken
 from services.shared.faults import fault_at
 from services.shared.outbox import forget_handled

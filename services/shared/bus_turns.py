@@ -12,8 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.shared.batches import insert_new
 from services.shared.clock import wall
-from services.shared.db import Database, insert_new
+from services.shared.db import Database
 from services.shared.outbox import SUBSCRIBERS, Tried, dead_letter, inbox, note_try, outbox, tried
 from services.shared.showing import MAX_TRIES, put_aside
 

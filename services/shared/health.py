@@ -23,9 +23,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from services.shared import telemetry
+from services.shared.batches import upsert
 from services.shared.clock import Clock, wall
-from services.shared.db import Connection, Database, instance, upsert
+from services.shared.db import Connection, Database
 from services.shared.figures import LEDGER, Figure, Values
+from services.shared.instance import instance
 from services.shared.web import json_response
 
 Checks = Callable[[], Mapping[str, str | None]]  # name > what is wrong, None where nothing is

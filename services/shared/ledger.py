@@ -16,7 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.shared.db import Connection, Id, chunks, metadata, one_of
+from services.shared.batches import chunks, one_of
+from services.shared.db import Connection, Id, metadata
 
 
 class SendState(StrEnum):

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.shared import audit
+from services.shared.batches import insert_new, one_of
 from services.shared.clock import wall
-from services.shared.db import Connection, Database, Id, insert_new, metadata, one_of
+from services.shared.db import Connection, Database, Id, metadata
 from services.shared.errors import AlreadyHandled, NotFound, Refused
 from services.shared.messages import Message, encode
 

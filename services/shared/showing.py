@@ -16,9 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from services.shared.batches import insert_new
 from services.shared.bus import Handler, check_subscriber
 from services.shared.clock import wall
-from services.shared.db import Connection, Database, insert_new, may_be_tried_again
+from services.shared.db import Connection, Database, may_be_tried_again
 from services.shared.errors import AlreadyHandled, Busy
 from services.shared.messages import decode
 from services.shared.outbox import Receipt, Tried, dead_letter, inbox, note_try, tried

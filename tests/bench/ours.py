@@ -32,7 +32,8 @@ from services import migrations
 from services.registry.given import ContactIn, PersonIn
 from services.registry.imports import import_people, person_id_of
 from services.shared.auth import ACTIONS, create_key
-from services.shared.db import Database, check_plane
+from services.shared.db import Database
+from services.shared.instance import check_plane
 from services.shared.sealing import Keys
 from services.shared.tier import Tier
 from tests.bench.provider import ACCOUNT, SENDER, TOKEN

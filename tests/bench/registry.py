@@ -31,7 +31,8 @@ from services import migrations
 from services.registry import audience, store
 from services.registry.areas import Area
 from services.registry.stays import Moment
-from services.shared.db import Connection, Database, chunks
+from services.shared.batches import chunks
+from services.shared.db import Connection, Database
 from services.shared.messages import PAGE_PEOPLE
 from tests.bench import machine
 from tests.bench.registry_list import SOUTH, WEST, write_list

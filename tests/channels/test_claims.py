@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from services import migrations
 from services.channels.claims import MAX_CLAIMS, claim, due, intend
-from services.shared.db import Database, insert_all
+from services.shared.batches import insert_all
+from services.shared.db import Database
 from services.shared.ledger import attempt, delivery, warning_state
 from services.shared.outbox import id_of
 from tests.servers.postgres import Postgres

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from services import migrations
 from services.channels.desk import Report, write
 from services.channels.part_store import PartReceipt, Sent, forget_old, message_part
+from services.shared.batches import insert_all
 from services.shared.clock import wall
-from services.shared.db import Database, insert_all
+from services.shared.db import Database
 from services.shared.ledger import Evidence, SendState, attempt, delivery
 from services.shared.outbox import id_of
 from tests.channels.test_claims import message

@@ -15,8 +15,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from services.router.store import case, tally, warning
 from services.shared import telemetry
-from services.shared.db import instance
 from services.shared.health import Once, Pulses, ask
+from services.shared.instance import instance
 from services.shared.ledger import delivery, road, warning_state
 from services.shared.outbox import dead_letter, outbox
 from tests.deploy.caddy import free_port

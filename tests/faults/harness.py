@@ -34,7 +34,8 @@ from services.registry.sample import Community, import_community, mint
 from services.run import ROLES
 from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import LinearClock, wall
-from services.shared.db import Database, check_plane
+from services.shared.db import Database
+from services.shared.instance import check_plane
 from services.shared.proxy import caddyfile
 from services.shared.sealing import Keys
 from services.shared.tier import Tier

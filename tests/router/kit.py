@@ -17,9 +17,10 @@ from services.router import store
 from services.router.explain import ROADS
 from services.router.service import RouterService
 from services.shared.auth import Signer
+from services.shared.batches import insert_all, insert_new
 from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import StepClock
-from services.shared.db import Database, insert_all, insert_new
+from services.shared.db import Database
 from services.shared.ledger import delivery, road, warning_state
 from services.shared.messages import (
     AudienceFound,

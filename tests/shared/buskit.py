@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.shared.bus import Bus
-from services.shared.db import Database, instance
+from services.shared.db import Database
+from services.shared.instance import instance
 from services.shared.messages import DeliveryDue, EvidenceRecorded, Message, WarningIssued
 from services.shared.outbox import Receipt, new_id, outbox, say
 

@@ -15,8 +15,9 @@ from services import migrations
 from services.shared import audit
 from services.shared.auth import ACTIONS, Signer, api_key, create_key, who_is
 from services.shared.clock import LinearClock, StepClock
-from services.shared.db import Database, FileLock, check_plane
+from services.shared.db import Database, FileLock
 from services.shared.errors import Broken, Conflict, NotAllowed, Refused
+from services.shared.instance import check_plane
 from services.shared.messages import (
     AudienceFound,
     ContactEntry,
