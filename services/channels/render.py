@@ -1,8 +1,8 @@
 """Renders one message from a warning's parts: for a form, a language and a road; counts SMS segments. Pure.
 
 Parts (made by the gateway): {"languages": [..], "<language>": {source, tier, hazard, place, action, time}}, and where
-they are known "set" and "respond" (which set of `words/` fits), "to": {"name", "open"} (where people may go) and, a
-language, "impact". Order of every message: source, hazard, place, action, time, number. The authority's own action is
+they are known "set" and "respond" (which set of `words/` fits) and, a language or for all, "to": {"name", "open"} (where
+people may go) and "impact". Order of every message: source, hazard, place, action, time, number. The authority's own action is
 said in the plain forms; the short and the easy form are a set's sentences where one fits, since those were written one
 idea a sentence. An SMS is kept to two segments (one in the short form): the action is cut at a sentence's end, never
 the source, the place or the number.
@@ -156,7 +156,7 @@ def _of_set(facts: Facts, part: Mapping[str, str], language: str, form: str) -> 
         return ""
     if not words.fits(part["hazard"], str(facts.parts.get("respond", ""))):
         return ""
-    to = facts.parts.get("to") or {}
+    to: Any = part.get("to") or facts.parts.get("to") or {}
     most = wordsets.limit(base, facts.tier, _SETS[form]) if facts.sms else 0
     for room in (80, 40, 24, 12):
         place = _short(part["place"], room)

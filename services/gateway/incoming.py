@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 import shapely
@@ -73,6 +73,7 @@ class Incoming:
     codes: tuple[str, ...] = ()
     colour: str = ""
     fingerprint: str = ""
+    go_to: Mapping[str, str] = field(default_factory=dict)  # language > name of a place that was confirmed open
     incident: str = ""
 
     @property
@@ -215,6 +216,27 @@ class CircleIn(pydantic.BaseModel):
     radius_km: float = pydantic.Field(gt=0, le=1000)
 
 
+PlaceName = Annotated[str, pydantic.Field(min_length=2, max_length=60)]
+
+
+class GoToIn(pydantic.BaseModel):
+    """Where people are to go; a place nobody has confirmed open is named to nobody."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    name: dict[str, PlaceName] = pydantic.Field(min_length=1, description="language, as in texts > name")
+    open: bool
+
+    @pydantic.model_validator(mode="after")
+    def _open(self) -> GoToIn:
+        if not self.open:
+            raise ValueError(
+                "open: nobody is sent to a place that is not confirmed open; have it opened and say true, or leave go_to "
+                "out: people are told to go to high ground or away"
+            )
+        return self
+
+
 class WarningIn(pydantic.BaseModel):
     """A warning given as JSON; CAP says more and is the better way in."""
 
@@ -233,6 +255,7 @@ class WarningIn(pydantic.BaseModel):
     area: dict[str, Any] | None = pydantic.Field(None, description="GeoJSON Polygon or MultiPolygon, lon/lat")
     circle: CircleIn | None = None
     geocodes: list[tuple[str, str]] = pydantic.Field(default_factory=list, max_length=500)
+    go_to: GoToIn | None = None
     updates: str = pydantic.Field("", description="id of the warning this one replaces")
 
     @pydantic.model_validator(mode="after")
@@ -246,6 +269,10 @@ class WarningIn(pydantic.BaseModel):
         for tag in self.texts:
             if not _LANGUAGE.fullmatch(tag):
                 raise ValueError(f"texts: {tag[:40]!r} is no language tag: use one like zh-CN")
+        if self.go_to is not None and (missing := sorted(set(self.texts) - set(self.go_to.name))):
+            raise ValueError(
+                f"go_to.name: give the place's name in {', '.join(missing)} too: every text must say where"
+            )
         if self.respond not in RESPONSES:
             raise ValueError(f"respond: use one of {', '.join(RESPONSES)}")
         return self
@@ -281,6 +308,7 @@ def from_json(given: WarningIn, raw: bytes, references: tuple[Reference, ...] = 
         sha256=sha256,
         via="json",
         codes=(given.hazard,),
+        go_to=given.go_to.name if given.go_to else {},
         fingerprint=sha256,
     )
 

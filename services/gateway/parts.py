@@ -24,6 +24,8 @@ def parts_of(row: Any, tier: Tier | None, offset_min: int, authority: str) -> di
         "set": row.sense.get("hazard", ""),
         "respond": row.sense["respond"],
     }
+    places = row.sense.get("go_to") or {}  # confirmed open: no other comes in
+    impact = row.sense.get("impact")
     for language, text in row.texts.items():
         chinese = language.lower().startswith("zh")
         found[language] = {
@@ -33,6 +35,8 @@ def parts_of(row: Any, tier: Tier | None, offset_min: int, authority: str) -> di
             "place": clean(text["place"]),
             "action": clean(text["action"]),
             "description": clean(text.get("description", "")),
+            "to": {"name": clean(places[language]), "open": True} if language in places else {},
+            "impact": clock_time(impact, row.sent, offset_min, chinese=chinese) if impact else "",
             "time": times(row.sent, row.state_expires_at, offset_min, chinese=chinese),
         }
     return found
@@ -54,6 +58,15 @@ def times(sent: float, expires: float, offset_min: int, *, chinese: bool) -> str
     if chinese:
         return f"{a.month}月{a.day}日周{_DAYS_ZH[a.weekday()]}{a:%H:%M}发,到{b.day}日{b:%H:%M}。"
     return f"Sent {a:%a %H:%M}, until {b:%a %H:%M}."
+
+
+def clock_time(at: float, sent: float, offset_min: int, *, chinese: bool) -> str:
+    """An hour in local time, with its day where that is another than the message's: '03:00', 'Wed 03:00', '10日03:00'."""
+    zone = timezone(timedelta(minutes=offset_min))
+    a, b = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(sent, zone)
+    if a.date() == b.date():
+        return f"{a:%H:%M}"
+    return f"{a.day}日{a:%H:%M}" if chinese else f"{a:%a %H:%M}"
 
 
 def clean(text: str) -> str:

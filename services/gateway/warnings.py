@@ -166,6 +166,7 @@ class Warnings:
                 sense={
                     "hazard": incoming.hazard, "respond": incoming.respond, "tier_reason": incoming.tier_reason,
                     "colour": incoming.colour, "impact": incoming.impact, "notes": notes, "findings": list(incoming.findings),
+                    "go_to": dict(incoming.go_to),
                     "references": [[r.sender, r.identifier, r.sent.timestamp() if r.sent else None]
                                    for r in incoming.references],
                 },

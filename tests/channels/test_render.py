@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.channels.driver import Road
 from services.channels.inbound import choose, read_reply
-from services.channels.opening import reference
+from services.channels.opening import Preparer, reference
 from services.channels.render import Facts, choose_language, render, segments
 from services.channels.texts import LINES
+from services.shared.auth import Signer
+from services.shared.clock import LinearClock
 from services.shared.ledger import Answer
 from services.shared.tier import Tier
 
@@ -171,3 +175,36 @@ ME, HER, HIM = (
 def test_whose_reply_it_is(rows: list[SimpleNamespace], text: str, meant: SimpleNamespace | None) -> None:
     """1, 2 and 3 are about herself, 4 and 5 about whom she helps; only between two of those she is asked."""
     assert meant is choose(rows, read_reply(text))
+
+
+async def test_a_text_asks_for_no_reply_and_brings_no_link_where_its_road_has_none() -> None:
+    """What a road lacks is the channel's to say, and is heeded when the text is made."""
+    row: Any = SimpleNamespace(
+        purpose="warning", addressee_kind="person", addressee_id="p", delivery_id="0" * 32, warning_id="w", form="plain",
+        language="en", road="sms", params=None, dossier=None, person_id="p",
+    )  # fmt: skip
+    parts = {
+        "languages": ["en"],
+        "en": {
+            "source": "County Office", "tier": "Red", "hazard": "Flash flood", "place": "Hedong",
+            "action": "Leave now.", "time": "Until 03:00.",
+        },
+    }  # fmt: skip
+    warning = SimpleNamespace(ending="", kind="alert", tier=4, parts=parts, number="4721", cap_xml=b"")
+    preparer = Preparer(
+        cast(Any, None),
+        LinearClock(),
+        cast(Any, None),
+        Signer(b"k" * 32),
+        "https://warn.example.org",
+        "12345",
+        False,
+        cast(Any, None),
+    )
+    both = []
+    for two_way in (True, False):
+        preparer.roads = {"sms": Road("sms", ("sms",), two_way=two_way, links=False)}
+        both.append((await preparer._render(row, warning, "")).text)
+    assert "reply" in both[0].lower()
+    assert "reply" not in both[1].lower()
+    assert "12345" in both[1]

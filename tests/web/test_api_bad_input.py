@@ -49,6 +49,8 @@ BODIES: list[tuple[str, object, str, str]] = [
     ("tier", "purple", "tier", "literal_error"),
     ("hazard", "dragon", "body", "value_error"),
     ("respond", "dance", "body", "value_error"),
+    ("go_to", {"name": {"en": "Nanling School"}, "open": False}, "go_to", "value_error"),
+    ("go_to", {"name": {"en": "Nanling School"}}, "go_to.open", "missing"),
     ("texts", {}, "texts", "too_short"),
     ("texts", {"not a tag": GOOD["texts"]["en"]}, "body", "value_error"),
     ("texts.en.action", "", "texts.en.action", "string_too_short"),
