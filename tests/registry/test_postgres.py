@@ -1,0 +1,72 @@
+"""On PostgreSQL everything of the register that is written differently there gives what SQLite gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from services.registry import audience, places, store
+from services.registry.areas import Area
+from services.registry.facilities import PlaceIn
+from services.registry.findings import find
+from services.registry.given import ConsentIn, StayIn, SupporterIn, mobile
+from services.registry.list_import import Wanted, import_bytes
+from services.registry.revise import Changes, revise, said
+from services.registry.rows import person_id_of
+from services.registry.stays import Moment
+from services.registry.view import person_view
+from services.shared.db import Database
+from services.shared.outbox import id_of
+from services.shared.sealing import Keys
+
+from .conftest import NOON, SQUARE, YEAR
+from .dirt import as_csv, dirty
+
+ANNA = person_id_of("town", "g0")
+
+
+async def told(database: Database, keys: Keys) -> list[Any]:
+    """What comes of lists, changes, places and looks, without what is random or a time."""
+    body, _ = as_csv(dirty())
+    first = await import_bytes(database, keys, body, Wanted("town", YEAR, region="CN"))
+    again = await import_bytes(database, keys, body, Wanted("town", YEAR, region="CN"))
+    card = "id,lat,lon,walk,same_as,floor\n1,30.05,103.05,4,town:g0,7\n"
+    cards = await import_bytes(database, keys, card.encode(), Wanted("cards", YEAR, kind="disability_card"))
+    changes = Changes(
+        answers={"hear": 3, "floor": 1},
+        supporters=(SupporterIn(name="Son", contacts=mobile("+8613900139000")),),
+        stays=(StayIn(kind="second", lat=30.5, lon=103.5, address="there"),),
+        consents=(ConsentIn(purpose="drill", decision="refused"),),
+    )
+    async with database.write() as tx:
+        done = await revise(tx, keys, ANNA, changes, said("self", "self"), year=YEAR)
+    hall = PlaceIn(place_id=id_of("hall"), name="Hall", lat=30.3, lon=103.3, interpreter=("csl",))
+    await places.import_places(database, [hall], actor="clerk")
+    async with database.write() as tx:
+        await places.confirm(tx, hall.place_id, "open", by="Li")
+        await places.arrive(tx, hall.place_id, by="Li", person_id=ANNA)
+    async with database.read() as db:
+        view = await person_view(db, ANNA)
+        found = await find(db)
+        inside = await audience.count(db, Area.from_geojson(SQUARE), Moment(NOON, 480))
+        beyond = Area.from_geojson(SQUARE.replace("30.", "31."))
+        around = Area.circle(30.5, 103.5, 1.0)
+        pages = [await audience.next_page(db, area, store.START, Moment(NOON, 480)) for area in (beyond, around)]
+        open_ = await places.open_places(db, None)
+    for row in (*view["consents"], *open_):
+        row.pop("at", None)
+        row.pop("confirmed_at", None)
+    guests = [[v.row.person_id for v in page.visitors] for page in pages]
+    return [first.as_json(), again.as_json(), cards.as_json(), done, view, found, inside, guests, open_]
+
+
+async def test_both_databases_tell_the_same(tmp_path: Path, postgres, registry):
+    """Imports, conflicts, a change, helpers, stays, places, findings and counts: equal to the last word."""
+    expected = await told(registry.database, registry.keys)
+    database = Database(postgres.database("register"))
+    try:
+        assert expected == await told(database, registry.keys)
+    finally:
+        await database.close()
+    assert 2 == expected[2]["conflicts"]
+    assert [[], [ANNA]] == expected[7]
