@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.servers.postgres import Postgres
 from tests.servers.rabbit import Rabbit
@@ -15,6 +16,11 @@ NEEDS = {
     "test_corpus_*.py": ("TOCSIN_CAP_CORPUS", "real and official CAP alerts"),
     "test_spec_*.py": ("TOCSIN_TWILIO_SPEC", "the provider's published OpenAPI document"),
 }
+
+# The same examples in every run, so that a red run can be had again; HYPOTHESIS_PROFILE=explore looks for new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 _left_out = {pattern: need for pattern, need in NEEDS.items() if not os.environ.get(need[0])}
 

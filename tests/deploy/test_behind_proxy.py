@@ -186,7 +186,10 @@ async def as_people_do(run: Rehearsal, browser: Browser, warning_id: str) -> Non
     assert await browser.crawl(page) > 3
     await browser.get(answer[:-1] + ("y" if answer.endswith("x") else "x"), expected=403)
 
-    doors = "SELECT delivery_id, slot FROM delivery WHERE warning_id = ? AND channel = 'door' AND slot <> ''"
+    doors = (
+        "SELECT delivery_id, slot FROM delivery "
+        "WHERE warning_id = ? AND channel = 'door' AND slot <> '' AND send_state = 'accepted'"
+    )
     await run.until(lambda: bool(run.rows(doors, warning_id)))
     door = run.rows(doors, warning_id)[0]
     officer = f"/l/{signer.token('list', warning_id + '-' + door['slot'])}"
@@ -230,7 +233,7 @@ async def as_machines_do(run: Rehearsal, warning_id: str) -> None:
     opened = await status_of(run.session, "POST", f"{run.url}/open", b"order=none&reason=the+walk+tries")
     assert 403 == opened[0]
     for octets in (MAX_BODY + 1, 6 * MAX_BODY):
-        assert 413 == (await status_of(run.session, "POST", f"{run.url}/people/import?source=x", b"x" * octets))[0]
+        assert 413 == (await status_of(run.session, "POST", f"{run.url}/api/v1/warnings", b"x" * octets))[0]
 
 
 async def from_outside(run: Rehearsal, anybody: aiohttp.ClientSession) -> None:

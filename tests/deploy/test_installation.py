@@ -162,7 +162,7 @@ def test_an_operator_puts_up_a_postgresql(
     for words in (("check",), sample):
         code, out, err = command(capsys, *words)
         assert (2, "") == (code, out)
-        assert ".key is missing" in err
+        assert re.search(r"keys/\S+ is missing", err)
     assert not (tmp_path / "data").exists()
 
     _ = Keys(tmp_path / "data" / "keys").public

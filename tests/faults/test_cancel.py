@@ -96,7 +96,7 @@ async def sound(run: Rehearsal, town: Town, warning_id: str, promised: Sequence[
     assert [] == verdict.findings, run.in_words()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 async def test_a_cancel_while_sending_stops_within_a_second_and_tells_exactly_those_reached(
     town: Town, tmp_path: Path, seed: int
 ) -> None:

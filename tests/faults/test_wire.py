@@ -68,9 +68,8 @@ async def half_open(line: Proxy) -> None:
 
 LINES = {"broker": "TOCSIN_AMQP_URL", "database": "TOCSIN_DATABASE_URL", "provider": "TOCSIN_TWILIO_BASE_URL"}
 FAULTS: dict[str, Fault] = {"reset": resets, "blackhole": blackhole, "half open": half_open}
-QUICK = ("broker", "reset")
 CASES = [
-    pytest.param(to, how, id=f"{to}_{how.replace(' ', '_')}", marks=() if (to, how) == QUICK else pytest.mark.slow)
+    pytest.param(to, how, id=f"{to}_{how.replace(' ', '_')}", marks=pytest.mark.slow)  # `test_bus` has the quick ones
     for to in LINES
     for how in FAULTS
 ]
