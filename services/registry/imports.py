@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 import sqlalchemy as sa
+import structlog
 
 from services.registry import keeping, sources, store
 from services.registry.areas import Area
@@ -26,11 +27,13 @@ from services.registry.rows import person_id_of as person_id_of
 from services.registry.sealed import given_digest, worker_contacts, worker_row
 from services.registry.sources import SourceList, Statement
 from services.shared import audit
-from services.shared.db import Database
+from services.shared.db import Database, may_be_tried_again
 from services.shared.errors import Refused
 from services.shared.messages import Profile
 from services.shared.sealing import PAGE_SIZE, page_key
 
+log = structlog.get_logger("registry")
+WAITS_S = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)  # a minute for a database that is away
 MANY = 10_000  # people of one list, from which the database is told to look at its tables again
 FICTIONAL = "+999"  # a country code that was never given out
 
@@ -118,43 +121,55 @@ class Import:
     report: Report
 
     async def page(self, page: Page) -> None:
-        """Writes what is new or changed; those who stand there as before are only seen."""
+        """Writes what is new or changed; those who stand there as before are only seen.
+
+        A database that is away or overloaded is waited for: the page is compared and written again, so that what was
+        committed after all counts as there.
+        """
         if not page.digests:
             return
+        for wait in WAITS_S:
+            try:
+                return await self._page(page)
+            except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
+                if not may_be_tried_again(problem):
+                    raise
+                log.warning("import_waits", seconds=wait, problem=type(problem).__name__)
+                await asyncio.sleep(wait)
+        await self._page(page)
+
+    async def _page(self, page: Page) -> None:
         source, dry = self.context.source, self.report.dry_run
         async with self.database.read() as db:
             before = await sources.listed(db, source.source_id, list(page.digests))
             changed = [p for p in page.digests if before.get(p, ("", 0))[0] != page.digests[p]]
             there = await keeping.load(db, changed) if dry else {}
         same = [p for p, (mark, seen) in before.items() if mark == page.digests[p] and seen != source.number]
+        records: list[Rows] = []
+        alone: list[Rows] = []
+        if dry:
+            records = self._records(page, changed, there, self.context.hand())
+        elif changed or same:
+            hand = self.context.hand()
+            async with self.database.write() as tx:
+                await keeping.alone(tx)
+                records = self._records(page, changed, await keeping.load(tx, changed), hand)
+                alone = await keeping.whole_households(tx, records)
+                fresh = any(r.before is None for r in records)
+                keys = [row for row in (page.key_row if fresh else None, hand.key_row) if row is not None]
+                await keeping.keep(tx, records, keys)
+                await sources.see(tx, source, {p: page.digests[p] for p in changed}, same)
+                if changed:
+                    detail = {"people": len(changed), "source": source.name}
+                    await audit.record(tx, self.actor, "people.import", source.source_id, "register", detail)
         self.report.unchanged += len(page.digests) - len(changed)
         self.report.read += len(changed)
-        if dry:
-            self._count(self._records(page, changed, there, self.context.hand()))
-            return
-        if not changed and not same:
-            return
-        hand = self.context.hand()
-        async with self.database.write() as tx:
-            await keeping.alone(tx)
-            records = self._records(page, changed, await keeping.load(tx, changed), hand)
-            for alone in await keeping.whole_households(tx, records):
-                self.report.tell(_own_household(alone, page.lines.get(alone.person_id, 0)))
-            fresh = any(r.before is None for r in records)
-            keys = [row for row in (page.key_row if fresh else None, hand.key_row) if row is not None]
-            await keeping.keep(tx, records, keys)
-            await sources.see(tx, source, {p: page.digests[p] for p in changed}, same)
-            if changed:
-                detail = {"people": len(changed), "source": source.name}
-                await audit.record(tx, self.actor, "people.import", source.source_id, "register", detail)
-        self._count(records)
+        self.report.conflicts += sum(len(r.conflicts) for r in records)
+        self.report.tell_all(_own_household(one, page.lines.get(one.person_id, 0)) for one in alone)
 
     def _records(self, page: Page, changed: Sequence[str], there: dict[str, Record], hand: Hand) -> list[Rows]:
         """Made ones where nobody was there; statements into those that are."""
         return [taken(there[p], page.said(p), hand).rows() if p in there else page.made[p] for p in changed]
-
-    def _count(self, records: Sequence[Rows]) -> None:
-        self.report.conflicts += sum(len(r.conflicts) for r in records)
 
     async def finish(self) -> None:
         """The list is whole: it is its source's newest, and whoever it no longer names is counted."""

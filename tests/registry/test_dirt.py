@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import zipfile
 from collections import defaultdict
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import openpyxl
 import pytest
 import sqlalchemy as sa
 
-from services.registry import store
+from services.registry import imports, store
 from services.registry.columns import read_map
 from services.registry.datum import from_gcj02, point_to_wgs84, to_gcj02
 from services.registry.findings import find
@@ -259,6 +260,33 @@ async def test_a_list_in_gcj02_lands_where_people_live(registry):
     async with registry.database.read() as db:
         row = (await db.execute(sa.select(store.person.c.lat, store.person.c.lon))).one()
     assert (31.280844, 120.596931) == (round(row.lat, 6), round(row.lon, 6))
+
+
+async def test_a_database_that_goes_away_costs_time_and_nobody(registry, monkeypatch):
+    """Fails before, in the middle of and just after the commit of a page: everybody is in once, and told once."""
+    monkeypatch.setattr(imports, "WAITS_S", (0.0, 0.0, 0.0, 0.0))
+    real, faults = registry.database.write, ["before", "within", "after"]
+
+    @asynccontextmanager
+    async def flaky():
+        when = faults.pop(0) if faults else ""
+        gone = sa.exc.OperationalError("gone", None, Exception("gone"))
+        if when == "before":
+            raise gone
+        async with real() as tx:
+            yield tx
+            if when == "within":
+                raise gone
+        if when == "after":
+            raise gone
+
+    monkeypatch.setattr(registry.database, "write", flaky)
+    body, lines = as_csv(dirty())
+    report = await import_bytes(registry.database, registry.keys, body, TOWN)
+    assert [] == faults
+    assert len(lines) - report.refused == report.read + report.unchanged
+    async with registry.database.read() as db:
+        assert report.read + report.unchanged == sum((await store.counts_by_profile(db)).values())
 
 
 def test_the_generator_covers_every_rule():
