@@ -36,6 +36,20 @@ GROUPS = (  # the order of the policy file
     "facility",
 )
 OLDER = 70
+BACKUP_STEPS = (
+    0,
+    15,
+    30,
+    60,
+    90,
+    120,
+    180,
+    240,
+    360,
+    480,
+    720,
+    1440,
+)  # minutes that a battery lasts, as the policy hears
 OWN_PHONE_FROM = 14  # below, the guardian's line is the road
 
 
@@ -106,7 +120,15 @@ def flags(person: PersonIn, year: int, found: tuple[str, ...]) -> tuple[str, ...
         "opt_in_yellow": "yellow" in person.opt_in,
         "minor_own_phone": age is not None and OWN_PHONE_FROM <= age < MINOR_AGE and own_phone,
     }
-    return tuple(sorted(name for name, holds in rules.items() if holds))
+    lasts = (
+        [] if "power_medical" not in mine or person.backup_min is None else [f"backup_{_at_least(person.backup_min)}"]
+    )
+    return tuple(sorted([*lasts, *(name for name, holds in rules.items() if holds)]))
+
+
+def _at_least(minutes: int) -> int:
+    """Rounded down: profiles stay few, and nobody comes after a battery is empty."""
+    return max(step for step in BACKUP_STEPS if step <= minutes)
 
 
 def in_order(person: PersonIn) -> tuple[ContactIn, ...]:

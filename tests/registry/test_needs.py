@@ -260,3 +260,16 @@ def test_wrong_shift_is_refused():
     """A shift is two times of day."""
     with pytest.raises(pydantic.ValidationError):
         WorkerIn(worker_id="a" * 32, shift="25:00-26:00")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "flag"),
+    [(None, None), (0, "backup_0"), (14, "backup_0"), (45, "backup_30"), (240, "backup_240"), (100_000, "backup_1440")],
+)
+def test_how_long_her_device_lasts_is_told_and_never_more_than_it_does(minutes, flag):
+    """Rounded down; where nobody said, nothing is told, and the policy sends somebody at once."""
+    one = person(power_device="oxygen", backup_min=minutes)
+    found = [f for f in profile(one, YEAR).flags if f.startswith("backup_")]
+    assert ([flag] if flag else []) == found
+    without = person(backup_min=minutes)
+    assert not [f for f in profile(without, YEAR).flags if f.startswith("backup_")]
