@@ -281,7 +281,12 @@ def _look_into(path: Path) -> None:
                     with package.open(part) as opened:
                         if b"<!DOCTYPE" in opened.read(2000).replace(b"\0", b"").upper():
                             raise _no_sheet(f"{part.filename[:80]} declares a document type")
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as problem:
+    except (
+        zipfile.BadZipFile,
+        RuntimeError,
+        EOFError,
+        OSError,
+    ) as problem:
         raise _no_sheet(problem) from problem
 
 
