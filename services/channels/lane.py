@@ -24,6 +24,7 @@ class Lane:
 
     driver: Driver
     red: bool
+    most_ahead: int = AHEAD
     in_flight: set[asyncio.Task[None]] = field(default_factory=set)
     begun: int = 0  # intended and not answered
     call_s: float = 0.0  # how long a call takes, lately
@@ -54,7 +55,7 @@ class Lane:
 
     def begins(self, waited: float) -> None:
         """A call begins so long after its intent."""
-        self.ahead = min(AHEAD, self.ahead + 0.1) if waited < LATE_S else self.ahead / 2
+        self.ahead = min(self.most_ahead, self.ahead + 0.1) if waited < LATE_S else self.ahead / 2
 
     def answered(self, seconds: float) -> None:
         """A call has ended after so long."""

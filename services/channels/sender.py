@@ -18,7 +18,7 @@ import structlog
 from services.channels.claims import claim, due, intend
 from services.channels.desk import Desk, Report
 from services.channels.driver import Driver, Outcome, Result
-from services.channels.lane import Lane
+from services.channels.lane import AHEAD, Lane
 from services.channels.leases import Leases
 from services.channels.opening import Preparer
 from services.channels.outbound import Outbound
@@ -53,7 +53,9 @@ class Sender:
         self._preparer = preparer
         self._plane = plane
         self.leases = Leases(database, clock, plane)
-        self.lanes = [Lane(d, red) for d in drivers for red in (True, False)]
+        # one process for everything: what is begun ahead of ordinary messages stands in red's way
+        most_ahead = 0 if database.is_sqlite else AHEAD
+        self.lanes = [Lane(d, red, most_ahead) for d in drivers for red in (True, False)]
         self._pace = {d.name: Pace(getattr(d, "per_second", 0.0)) for d in drivers}
 
     @property
