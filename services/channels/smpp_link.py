@@ -55,10 +55,11 @@ class Link:
     async def _run(self) -> None:
         failed = 0
         while not self._ending:
-            client = self._make()
+            client = None
             try:
+                client = self._make()
                 self.session = await asyncio.ensure_future(client.connect())
-            except smpp34.SmppError as problem:
+            except (smpp34.SmppError, OSError, ValueError) as problem:
                 wait = self._waits[min(failed, len(self._waits) - 1)]
                 failed += 1
                 log.warning("smpp_not_bound", reason=str(problem), tries=failed, again_s=wait)
@@ -89,5 +90,7 @@ class Link:
 
     @staticmethod
     async def _stopped(client: Any) -> None:
+        if client is None:
+            return
         with contextlib.suppress(smpp34.SmppError, TimeoutError):
             await asyncio.wait_for(asyncio.ensure_future(client.stop()), CLOSE_S)

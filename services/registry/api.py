@@ -30,9 +30,8 @@ from services.registry.stays import Moment
 from services.shared.db import Database
 from services.shared.errors import Fault, Refused
 from services.shared.service import Platform
-from services.shared.web import caller, json_body, json_response, page, wants_page
+from services.shared.web import LIST_PATH, MAX_LIST, caller, json_body, json_response, page, wants_page
 
-MAX_LIST = 1024**3  # bytes of one file
 KINDS: tuple[SourceKind, ...] = (
     "self", "proxy", "officer_visit", "civil_affairs", "disability_card", "health", "school", "utility", "other",
 )  # fmt: skip
@@ -69,7 +68,7 @@ class Api:
         """All of them under /people."""
         return [
             web.post("/people", self.enter),
-            web.post("/people/import", self.take),
+            web.post(LIST_PATH, self.take),
             web.post("/people/areas", self.areas),
             web.get("/people/summary", self.summary),
             web.get("/people/findings", self.findings),

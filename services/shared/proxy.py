@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from services.shared.errors import Refused
-from services.shared.web import MAX_BODY, PREFIXES
+from services.shared.web import LIST_PATH, MAX_BODY, MAX_LIST, PREFIXES
 
 SERVICES = ("gateway", "registry", "router", "channels")
 EXACT = (("/", "gateway"), ("/static/*", "gateway"))  # every process has the stylesheet; one of them is asked
@@ -51,8 +51,13 @@ _HEAD = """\
 _SITE = """\
 %(site)s {
 	# The application refuses a body above %(limit)s itself, in words; this stops one that is far too large or never ends.
-	request_body {
+	# A list of people is taken as it comes, up to %(lists)s.
+	@ordinary not path %(list_path)s
+	request_body @ordinary {
 		max_size 10MB
+	}
+	request_body %(list_path)s {
+		max_size %(lists)s
 	}
 	# X-Forwarded-* are set by Caddy, which believes no client's; these others nobody sets here.
 	request_header -Forwarded
@@ -62,7 +67,10 @@ _SITE = """\
 	@tls protocol https
 	header @tls Strict-Transport-Security "max-age=31536000"
 
-	@large header_regexp Content-Length [0-9]{8}
+	@large {
+		not path %(list_path)s
+		header_regexp Content-Length [0-9]{8}
+	}
 	handle @large {
 		respond 413 {
 			close
@@ -118,7 +126,8 @@ def caddyfile(upstreams: Mapping[str, Sequence[str]], site: str = ":8080") -> st
         raise Refused(
             f"--site {site!r}: give one address, like https://warn.example.org or :8080", field="site", given=site
         )
-    parts = [_HEAD, _SITE % {"site": site, "limit": f"{MAX_BODY // (1024 * 1024)} MiB"}]
+    limits = {"limit": f"{MAX_BODY // 1024**2} MiB", "lists": f"{MAX_LIST // 1024**3}GiB", "list_path": LIST_PATH}
+    parts = [_HEAD, _SITE % ({"site": site} | limits)]
     for service in SERVICES:
         given = upstreams.get(service, ())
         wrong = next((u for u in given if not _is_upstream(u)), None)

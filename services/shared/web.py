@@ -47,6 +47,7 @@ CSP = (
 PLATFORM_DATABASE = web.AppKey("database", Database)
 PLATFORM_SIGNER = web.AppKey("signer", Signer)
 MAX_BODY = 2 * 1024 * 1024
+LIST_PATH, MAX_LIST = "/people/import", 1024**3  # a list of people is read from the disk, not from memory: bytes of one
 
 
 def problem(status: int, title: str, **members: Any) -> web.Response:

@@ -158,7 +158,7 @@ _alerts = st.builds(
 
 
 @given(_alerts)
-@settings(max_examples=120, derandomize=True, deadline=None)
+@settings(max_examples=250, derandomize=True, deadline=None)
 def test_whatever_is_written_means_the_same_when_read(model):
     """Any model the writer accepts: read, written and read again it means the same, in the same place."""
     try:

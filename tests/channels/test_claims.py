@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from services import migrations
 from services.channels.claims import MAX_CLAIMS, claim, due, intend
 from services.shared.batches import insert_all
 from services.shared.db import Database
 from services.shared.ledger import attempt, delivery, warning_state
 from services.shared.outbox import id_of
-from tests.servers.postgres import Postgres
 
 NOW, LANE = 1000.0, ("sms_twilio", True)
 WARNING = id_of("warning")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+@pytest.fixture
+async def database(empty: Database) -> Database:
     """One active red warning and thirty messages that are due."""
-    if request.param == "sqlite":
-        url = f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
-        migrations.upgrade(url)
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.database()
-    made = Database(url, synchronous="OFF")
     state = {
         "warning_id": WARNING, "chain_id": WARNING, "tier": 4, "state": "active", "kind": "alert", "purpose": "live",
         "sent": NOW, "expires_at": NOW + 3600, "authority": "Qingshui County", "number": "1234", "doors": "allowed",
     }  # fmt: skip
-    async with made.write() as tx:
+    async with empty.write() as tx:
         await insert_all(tx, warning_state, [state])
         await insert_all(tx, delivery, sorted((message(n) for n in range(30)), key=lambda r: str(r["delivery_id"])))
-    yield made
-    await made.close()
+    return empty
 
 
 def message(n: int) -> dict[str, Any]:

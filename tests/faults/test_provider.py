@@ -55,7 +55,6 @@ async def test_each_fault_has_its_class_and_everybody_is_reached_all_the_same(
         attempts = run.rows(
             "SELECT a.*, d.send_state, d.sent_at, d.evidence FROM attempt a JOIN delivery d USING (delivery_id)"
             " WHERE a.provider LIKE '%twilio' AND a.outcome <> 'accepted'"
-            " AND a.code <> 'late_start'"  # behind calls that hang: given up unmade, and no word of the provider's
         )
         assert [outcome] * MISBEHAVING == [a["outcome"] for a in attempts]
         ambiguous = run.rows("SELECT coalesce(sum(ambiguous), 0) FROM delivery")[0][0]
@@ -103,10 +102,7 @@ async def test_red_silence_of_a_minute_goes_out_on_another_road_or_once_more(
         }
         assert unknown
         await run.until(seconds=55.0)
-        again = run.rows(  # beside those that were given up unmade the first time
-            "SELECT delivery_id FROM attempt WHERE n = 2 AND delivery_id NOT IN"
-            " (SELECT delivery_id FROM attempt WHERE code = 'late_start')"
-        )
+        again = run.rows("SELECT delivery_id FROM attempt WHERE n = 2")
         assert set() == {r["delivery_id"] for r in again} & set(unknown)
         await run.until(seconds=300.0)
         rows = run.rows("SELECT * FROM delivery")

@@ -173,7 +173,7 @@ class SmsSmpp:
         key = self._tools.signer.code("smpp reply", f"{phone}|{text}|{int(time.time() // 60)}")
         answer = await self._tools.switchboard.inbound(Inbound("sms", phone, text, f"in:{key}"))
         if answer:
-            for part in split(answer, int(key.encode().hex()[:4], 16) % 256):
+            for part in split(answer, ord(key[0])):
                 await self._submit(phone, part, 3600)
 
     def _phone(self, address: str, ton: int) -> str:
