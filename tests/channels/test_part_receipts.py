@@ -97,3 +97,11 @@ async def test_a_receipt_of_nobodys_message_changes_nothing_and_is_dropped_in_ti
         await tx.execute(sa.update(message_part).values(at=wall() - 8 * 86400))
         await forget_old(tx)
         assert 0 == await tx.scalar(sa.select(sa.func.count()).select_from(message_part))
+
+
+async def test_a_part_whose_name_went_to_another_message_is_not_taken_for_delivered(empty: Database) -> None:
+    """The rest of the first message says nothing of it: whoever must have all parts has not heard of all."""
+    await after(empty, [[accepted("a", "b")], [accepted("a", delivery_id=OTHER)], [told("b")]])
+    async with empty.read() as db:
+        rows = await db.execute(sa.select(delivery.c.delivery_id, delivery.c.send_state))
+        assert {ONE: "accepted", OTHER: "accepted"} == {row.delivery_id: row.send_state for row in rows}
