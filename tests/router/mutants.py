@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_PURE = ("test_policy.py", "test_rungs.py", "test_explained.py")
-_WALKED = ("test_rungs.py", "test_paths.py", "test_by_the_clock.py", "test_policy.py", "test_explained.py")
+_PURE = ("test_combining.py", "test_policy.py", "test_rungs.py", "test_explained.py")
+_WALKED = ("test_combining.py", "test_rungs.py", "test_paths.py", "test_by_the_clock.py", "test_policy.py", "test_explained.py")
 _CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_rungs.py", "test_policy.py", "test_explained.py")
 TESTS = {  # the nearest first: most mutants end there
     "policy.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),

@@ -1,0 +1,65 @@
+"""What a person with several needs gets, case by case: team, form, refusals, the order of her roads."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.router.explain import ROADS
+from services.shared.messages import Profile
+from services.shared.tier import Tier
+from tests.router.test_rungs import POLICY, climb, context, person
+
+WORKING = dict.fromkeys(ROADS, "")
+
+
+def profile(*groups: str, roads: tuple[str, ...] = ("sms", "voice_mobile"), refused: tuple[str, ...] = ()) -> Profile:
+    return Profile("p", "resident", groups, (), "en", roads, left_out=tuple((kind, "said_no") for kind in refused))
+
+
+@pytest.mark.parametrize(
+    ("groups", "team"),
+    [
+        (("other_language", "deaf_signing"), "officer+sign_volunteer"),
+        (("deaf_signing", "mobility"), "lift_team"),
+        (("mobility", "deaf_signing"), "lift_team"),
+        (("blind", "other_language"), "officer+guide"),
+        (("mobility", "power_medical"), "officer+nurse_or_lift"),
+        (("older_alone",), "officer"),
+    ],
+)
+def test_the_heaviest_team_any_of_her_needs_asks_for_comes(groups: tuple[str, ...], team: str) -> None:
+    """Whatever the order in which the needs stand."""
+    assert team == POLICY.plan(profile(*groups), Tier.RED, "flash_flood", False, WORKING).team
+
+
+@pytest.mark.parametrize(
+    ("groups", "form"),
+    [
+        (("low_vision", "cognitive"), "easy_read"),
+        (("deaf_text", "older_alone"), "short_plain"),
+        (("older_alone", "low_vision"), "slow_spoken"),
+        (("other_language", "blind"), "spoken"),
+        (("general",), "plain"),
+    ],
+)
+def test_the_form_is_the_one_that_most_can_do_with(groups: tuple[str, ...], form: str) -> None:
+    """The first of the one fixed list that any of her needs asks for."""
+    plan = POLICY.plan(profile(*groups), Tier.RED, "flash_flood", False, WORKING)
+    assert form == plan.form.partition("+")[0]
+
+
+def test_what_she_refused_is_not_used_and_her_refusal_is_the_reason_that_is_given() -> None:
+    """Not that she has no such number: she has, and said no."""
+    plan = POLICY.plan(
+        profile("general", roads=("sms",), refused=("voice_mobile",)), Tier.RED, "flash_flood", False, WORKING
+    )
+    assert ["sms"] == [use.road for use in plan.roads]
+    assert "said_no" == dict(plan.left_out)["voice_mobile"]
+
+
+def test_the_next_road_is_the_next_in_her_order() -> None:
+    """Of two that were not tried, the one before the other."""
+    four = climb(
+        context(Tier.ORANGE), person("sms", "voice_mobile", "voice_landline", "email", groups=("general",)), 10
+    )
+    assert [(0.0, "sms"), (0.0, "voice_mobile"), (10.0, "voice_landline")] == [(at, road) for at, road, _ in four]
