@@ -7,27 +7,31 @@ be sent; then the most urgent doors come first, each to a pair (`pairs`). What i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 
 from services.router import area, store
 from services.router.contexts import Contexts
 from services.router.notices import notice
-from services.router.pairs import choose, pairs_of, room_of
-from services.router.paths import end, put
+from services.router.pairs import choose, nearest, pairs_of, room_of
+from services.router.paths import end, put, reopen
 from services.router.plan import Context, Person
-from services.router.rows import fire_list, supporters
+from services.router.rows import fire_list, knock_again, supporters
 from services.router.tally import Deltas
 from services.shared.batches import Each
 from services.shared.db import Connection, Id, hold
+from services.shared.errors import Fault
 from services.shared.ledger import IS_DUE, SendState, delivery, move, warning_state
 from services.shared.messages import HINT_IDS, DeliveryDue, WorkerEntry
 from services.shared.outbox import new_id, say
 from services.shared.service import Platform
 
+log = structlog.get_logger("router")
 BATCH = 500
+SET_ASIDE_S = 60.0
 _GIVE = Each(
     lambda v: (
         sa.update(delivery)
@@ -38,12 +42,23 @@ _GIVE = Each(
 )  # fmt: skip
 
 
+_OWN = Each(
+    lambda v: (
+        sa.update(store.case)
+        .where(store.case.c.warning_id == v("w"), store.case.c.person_id == v("p"), store.case.c.owner == "")
+        .values(owner=v("s"))
+    ),
+    w=Id, p=Id, s=Id,
+)  # fmt: skip
+
+
 class Doors:
     """The router's clockwork for visits."""
 
     def __init__(self, platform: Platform, contexts: Contexts) -> None:
         self._platform = platform
         self._contexts = contexts
+        self._again: dict[str, float] = {}  # warning set aside > warning time of the next try
 
     async def work(self) -> bool:
         """Assigns what waits, or takes back what may not be done; True if there was any."""
@@ -73,12 +88,80 @@ class Doors:
                     .distinct()
                 )
             ).all()
+        did = False
         for warning_id in sorted({w.warning_id for w in waiting if w.doors == "unsafe"} | set(recalled)):
-            await self._unsafe(warning_id)
-        did = bool(recalled) or any(w.doors == "unsafe" for w in waiting)
+            did = await self._one(self._unsafe, warning_id) or did
         for warning_id in sorted(may):
-            did = await self._assign(warning_id) or did
+            did = await self._one(self._assign, warning_id) or did
+        for warning_id in await self._left_out():
+            did = await self._one(self._offer_again, warning_id) or did
         return did
+
+    async def _one(self, turn: Callable[[str], Awaitable[bool]], warning_id: str) -> bool:
+        """One warning whose doors cannot be shared out stops no other: it is tried again in a minute."""
+        if self._platform.clock.now() < self._again.get(warning_id, 0.0):
+            return False
+        try:
+            return await turn(warning_id)
+        except (Fault, LookupError, ValueError, TypeError) as problem:
+            log.exception("doors_failed", warning_id=warning_id, reason=repr(problem))
+            self._again[warning_id] = self._platform.clock.now() + SET_ASIDE_S
+            return False
+
+    async def _left_out(self) -> list[str]:
+        """Warnings where somebody's path ended for want of a pair, doors are allowed, and nothing waits for one."""
+        async with self._platform.database.read() as db:
+            waiting = sa.exists().where(delivery.c.warning_id == store.path.c.warning_id, self._unassigned())
+            found = await db.execute(
+                sa.select(store.path.c.warning_id, store.warning.c.policy)
+                .join(store.warning, store.warning.c.warning_id == store.path.c.warning_id)
+                .join(warning_state, warning_state.c.warning_id == store.path.c.warning_id)
+                .where(store.path.c.ending == "no_capacity", warning_state.c.state == "active",
+                       warning_state.c.doors == "allowed", sa.not_(waiting))
+                .distinct()
+            )  # fmt: skip
+            free = [
+                row.warning_id
+                for row in found.all()
+                if (await room_of(db, row.warning_id, await self._contexts.policy(db, row.policy)))[1]
+            ]
+        return sorted(free)
+
+    async def _offer_again(self, warning_id: str) -> bool:
+        """A pair has room again, since doors closed by other roads: the most urgent of those left over are knocked at."""
+        now = self._platform.clock.now()
+        async with self._platform.database.write() as tx:
+            await self._alone(tx, warning_id)
+            ctx = await self._contexts.of(tx, warning_id, workers=True)
+            if ctx is None or now >= ctx.too_late:
+                return False
+            room, free = await room_of(tx, warning_id, ctx.policy)
+            theirs = sa.select(store.path).where(
+                store.path.c.warning_id == warning_id, store.path.c.ending == "no_capacity"
+            )
+            paths = (await tx.execute(theirs.order_by(store.path.c.person_id).with_for_update())).all()
+            if not free or not paths:
+                return False
+            ledger = await store.deliveries_of(tx, warning_id, [p.person_id for p in paths])
+            ranks = {
+                person_id: min((int((d.params or {}).get("rank", 99)) for d in rows if d.road == "door"), default=99)
+                for person_id, rows in ledger.items()
+            }
+            chosen = sorted(paths, key=lambda p: (ranks[p.person_id], p.person_id))[: min(room, BATCH)]
+            profiles = await store.profiles_of(tx, {p.profile_key for p in chosen})
+            deltas = Deltas(warning_id)
+            new: list[dict[str, Any]] = []
+            for path in chosen:
+                who = Person(
+                    store.decode_person(path.entry), profiles[path.profile_key],
+                    [dict(d._mapping) for d in ledger[path.person_id]],
+                )  # fmt: skip
+                new += knock_again(ctx, who, ctx.plan(who.profile, now), "a pair has room again", now)
+                await reopen(tx, deltas, path, now)
+            keys = {p.person_id: p.profile_key for p in chosen}
+            await put(tx, ctx, new, deltas, keys, self._platform.settings.plane)
+            await deltas.add(tx)
+        return bool(chosen)
 
     @staticmethod
     def _unassigned() -> sa.ColumnElement[bool]:
@@ -116,13 +199,19 @@ class Doors:
             places = await self._places(tx, warning_id, [r.person_id for r in rows])
             given: list[dict[str, Any]] = []
             previous = await self._previous(tx, warning_id, [r.person_id for r in rows if r.try_no > 1])
-            room = sum(max(0, p.room) for p in pairs.values())
-            left_over = rows[room : room + BATCH]  # the least urgent: named at once, not when it is too late
-            for row in rows[: min(room, BATCH)]:
+            calls = [r for r in rows if (r.params or {}).get("rank") == 0] if pairs else []
+            others = rows[len(calls) :]
+            room = max(0, sum(max(0, p.room) for p in pairs.values()) - len(calls))
+            left_over = others[room : room + BATCH]  # the least urgent: named at once, not when it is too late
+            for row in [*calls, *others[:room]][:BATCH]:
                 grid, walk = places[row.person_id]
                 params = row.params or {}
                 known = pairs.get(previous.get(row.person_id, ""))
+                if known is not None and (known.room <= 0 or known.open >= ctx.policy.per_pair_max):
+                    known = None
                 pair = known or choose(ctx.policy, pairs.values(), grid, str(params.get("team", "")))
+                if pair is None and params.get("rank") == 0:
+                    pair = nearest(pairs.values(), grid)  # help never waits for a list to become shorter
                 if pair is None:
                     continue  # every list that has room in its time is long enough for now
                 order = pair.place(ctx.policy, params, walk)
@@ -161,7 +250,7 @@ class Doors:
             sa.select(delivery.c.person_id, delivery.c.slot).where(
                 delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)), delivery.c.road == "door",
                 delivery.c.slot != "", delivery.c.answer != "",
-            )
+            ).order_by(delivery.c.try_no)
         )  # fmt: skip
         return {r.person_id: r.slot for r in rows}
 
@@ -170,16 +259,8 @@ class Doors:
         tx: Connection, warning_id: str, given: Sequence[dict[str, Any]], person_of: dict[str, str]
     ) -> None:
         """A call for help is owned by the pair that has its door."""
-        for one in given:
-            await tx.execute(
-                sa.update(store.case)
-                .where(
-                    store.case.c.warning_id == warning_id,
-                    store.case.c.person_id == person_of[one["d"]],
-                    store.case.c.owner == "",
-                )
-                .values(owner=one["s"])
-            )
+        rows = [{"w": warning_id, "p": person_of[one["d"]], "s": one["s"]} for one in given]
+        await _OWN.run(tx, list({r["p"]: r for r in rows}.values()))
 
     async def _left_over(self, tx: Connection, ctx: Context, rows: Sequence[Any], now: float) -> None:
         """Nobody is free for these doors: helpers, loudspeakers and the fire service, and the paths say so."""
@@ -192,7 +273,7 @@ class Doors:
             await deltas.add(tx)
         await self._to_fire_service(tx, ctx, rows, "no_capacity", reason, now)
 
-    async def _unsafe(self, warning_id: str) -> None:
+    async def _unsafe(self, warning_id: str) -> bool:
         """The commander's word: officers are called back, every open door becomes a name on the fire service's list."""
         now = self._platform.clock.now()
         async with self._platform.database.write() as tx:
@@ -200,12 +281,13 @@ class Doors:
             ctx = await self._contexts.of(tx, warning_id, workers=True)
             about = sa.and_(delivery.c.warning_id == warning_id, sa.or_(self._unassigned(), self._begun()))
             rows = (await tx.execute(sa.select(delivery).where(about).order_by(delivery.c.person_id))).all()
-            if ctx is None:
-                return
+            if ctx is None or not rows:
+                return False
             await self._to_fire_service(tx, ctx, rows, "", "commander: unsafe to send anybody", now)
             out = sorted({r.slot for r in rows if r.slot})
             await self._notices(tx, ctx, [w for w in ctx.workers if w.worker_id in out], "turn_back")
         self._platform.bus.wake()
+        return True
 
     async def _to_fire_service(
         self, tx: Connection, ctx: Context, rows: Sequence[Any], ending: str, reason: str, now: float

@@ -172,7 +172,7 @@ async def _grid_to_others(tx: Connection, ctx: Context, silent: WorkerEntry, now
     if not others:
         return  # a pair that may yet look at its list is better than none
     mine = (store.worker.c.warning_id == warning_id, store.worker.c.worker_id == silent.worker_id)
-    await tx.execute(sa.update(store.worker).where(*mine).values(capacity=store.worker.c.assigned))
+    await tx.execute(sa.update(store.worker).where(*mine).values(capacity=0))
     rows = (
         await tx.execute(
             sa.select(delivery.c.delivery_id, delivery.c.person_id).where(

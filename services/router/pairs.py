@@ -22,15 +22,23 @@ _AT_WORK = ("pending", "retry", "leased", "sending", "accepted")
 
 @dataclass
 class Pair:
-    """One pair under one warning. `room` doors fit into its time, `open` stand on its list unvisited."""
+    """One pair under one warning. `room` doors fit into its time, `open` stand on its list unvisited, `made` are visited.
+
+    `had` counts every door ever given: places on a list only grow, also where doors were taken off it.
+    """
 
     worker_id: str
     entry: WorkerEntry
     room: int
     had: int
     open: int
-    begun: bool
+    made: int
     given: int = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has been at a door."""
+        return self.made > 0
 
     @property
     def wait_s(self) -> float:
@@ -81,10 +89,9 @@ async def room_of(db: Connection, warning_id: str, policy: Policy) -> tuple[int,
     """How many doors fit into all pairs' time, and whether any pair may be given one now: looked at before any work."""
     counts = await _counts(db, warning_id)
     workers = await store.workers_of(db, warning_id)
-    room = sum(max(0, w.capacity - w.assigned) for w in workers)
-    return room, any(
-        w.capacity > w.assigned and counts.get(w.worker_id, (0, 0))[0] < policy.per_pair_max for w in workers
-    )
+    left = {w.worker_id: w.capacity - sum(counts.get(w.worker_id, (0, 0))) for w in workers}
+    free = any(n > 0 and counts.get(w, (0, 0))[0] < policy.per_pair_max for w, n in left.items())
+    return sum(max(0, n) for n in left.values()), free
 
 
 async def pairs_of(tx: Connection, warning_id: str, entries: Mapping[str, WorkerEntry]) -> dict[str, Pair]:
@@ -94,7 +101,7 @@ async def pairs_of(tx: Connection, warning_id: str, entries: Mapping[str, Worker
     for row in await store.workers_of(tx, warning_id):
         unvisited, made = counts.get(row.worker_id, (0, 0))
         found[row.worker_id] = Pair(
-            row.worker_id, entries[row.worker_id], row.capacity - row.assigned, row.assigned, unvisited, made > 0
+            row.worker_id, entries[row.worker_id], row.capacity - unvisited - made, row.assigned, unvisited, made
         )
     return found
 
@@ -118,5 +125,13 @@ def choose(policy: Policy, pairs: Iterable[Pair], grid: str, team: str) -> Pair 
     return best if best.wait_s - plain.wait_s <= policy.skill_wait_s else plain
 
 
+def nearest(pairs: Iterable[Pair], grid: str) -> Pair | None:
+    """Who is soonest at a door that cannot wait: of the grid if there is any; whether they have room is no question."""
+    found = list(pairs)
+    return min(
+        [p for p in found if grid in p.entry.grids] or found, key=lambda p: (p.wait_s, p.worker_id), default=None
+    )
+
+
 def _fewest(pairs: list[Pair]) -> Pair:
-    return min(pairs, key=lambda p: (p.had + p.given, p.worker_id))
+    return min(pairs, key=lambda p: (p.open + p.made, p.worker_id))

@@ -76,7 +76,7 @@ worker = sa.Table(
     sa.Column("worker_id", Id, primary_key=True),
     sa.Column("entry", sa.LargeBinary, nullable=False),
     sa.Column("capacity", sa.Integer, nullable=False, comment="doors this pair can do until it is too late"),
-    sa.Column("assigned", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("assigned", sa.Integer, nullable=False, server_default="0", comment="doors ever given, for their places"),
 )
 case = sa.Table(
     "router_case",

@@ -18,7 +18,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _PURE = ("test_combining.py", "test_policy.py", "test_rungs.py", "test_explained.py")
-_WALKED = ("test_combining.py", "test_rungs.py", "test_paths.py", "test_by_the_clock.py", "test_policy.py", "test_explained.py")
+_WALKED = (
+    "test_combining.py",
+    "test_rungs.py",
+    "test_paths.py",
+    "test_by_the_clock.py",
+    "test_policy.py",
+    "test_explained.py",
+)
 _CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_rungs.py", "test_policy.py", "test_explained.py")
 TESTS = {  # the nearest first: most mutants end there
     "policy.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),

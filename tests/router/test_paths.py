@@ -180,8 +180,8 @@ async def test_a_list_is_never_longer_than_the_policy_says_and_never_reordered(t
 
 def test_a_skill_is_waited_for_ten_minutes_and_no_longer() -> None:
     """The pair that signs comes, unless its list makes it more than ten minutes later than another."""
-    signs = Pair("s", worker("s", "h", skills=["sign_volunteer"], per_hour=10), 50, 0, 0, False)
-    plain = Pair("p", worker("p", "g", per_hour=10), 50, 0, 0, False)
+    signs = Pair("s", worker("s", "h", skills=["sign_volunteer"], per_hour=10), 50, 0, 0, 0)
+    plain = Pair("p", worker("p", "g", per_hour=10), 50, 0, 0, 0)
     team = "officer+sign_volunteer"
     assert signs is choose(POLICY, [signs, plain], "g", team)
     assert plain is choose(POLICY, [signs, plain], "g", "officer")

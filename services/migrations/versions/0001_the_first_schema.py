@@ -926,7 +926,9 @@ def upgrade() -> None:
         sa.Column("worker_id", sa.String(length=32), nullable=False),
         sa.Column("entry", sa.LargeBinary(), nullable=False),
         sa.Column("capacity", sa.Integer(), nullable=False, comment="doors this pair can do until it is too late"),
-        sa.Column("assigned", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "assigned", sa.Integer(), server_default="0", nullable=False, comment="doors ever given, for their places"
+        ),
         sa.PrimaryKeyConstraint("warning_id", "worker_id", name=op.f("pk_router_worker")),
     )
     op.create_table(
