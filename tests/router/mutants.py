@@ -29,8 +29,8 @@ _WALKED = (
 _CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_rungs.py", "test_policy.py", "test_explained.py")
 TESTS = {  # the nearest first: most mutants end there
     "policy.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),
-    "pairs.py": ("test_paths.py", *_PURE, "test_by_the_clock.py"),
-    "doors.py": ("test_paths.py", *_PURE, "test_by_the_clock.py"),
+    "pairs.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
+    "doors.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
     **dict.fromkeys(("walk.py", "rows.py", "plan.py", "react.py"), _WALKED),
     **dict.fromkeys(("officials.py", "silence.py", "fatigue.py", "deadlines.py", "watch.py"), _CLOCK),
 }
@@ -179,7 +179,7 @@ MUTANTS = (
         "if not self.begun and policy.never_reorder",
         "a begun list is reordered",
     ),
-    Mutant("doors.py", "rows[room : room + BATCH]", "rows[room + 1 : room + BATCH]", "one left over is not named"),
+    Mutant("doors.py", "others[room : room + BATCH]", "others[room + 1 : room + BATCH]", "one left over is not named"),
     Mutant(
         "doors.py",
         '(r.params or {}).get("rank", 99), r.due_at',
@@ -215,6 +215,14 @@ MUTANTS = (
         "night judged once",
     ),
     Mutant("watch.py", "issued.expires - ask for ask", "issued.expires + ask for ask", "asked when it is over"),
+    Mutant("pairs.py", "row.capacity - unvisited - made", "row.capacity - row.assigned", "a place never comes back"),
+    Mutant("doors.py", 'pair is None and params.get("rank") == 0', "pair is None and False", "help waits for room"),
+    Mutant(
+        "doors.py",
+        "(ranks[p.person_id], p.person_id)",
+        "(-ranks[p.person_id], p.person_id)",
+        "the least urgent is offered",
+    ),
 )
 
 
