@@ -123,7 +123,7 @@ class Node:
         sender = channels.sender
 
         async def turn() -> bool:
-            return sum([await sender.turn(lane) for lane in await sender.due_lanes(red)]) > 0
+            return sum([await sender.turn(queue) for queue in await sender.due_queues(red)]) > 0
 
         waker = self.platform.waker(f"channels:{red}")
         for lane in sender.lanes:

@@ -92,7 +92,7 @@ def _claim(channel: str, tier: int) -> sa.Update:
 
 
 async def claim(tx: Connection, lane: LaneName, room: int, now: float, worker: str) -> Sequence[Any]:
-    """Leases up to `room` deliveries of a lane to `worker`; their rows, by id."""
+    """Leases up to `room` deliveries of a queue to `worker`; their rows, by id."""
     channel, red = lane
     rows: list[Any] = []
     for tier in _tiers(red):
@@ -104,6 +104,25 @@ async def claim(tx: Connection, lane: LaneName, room: int, now: float, worker: s
         spent = (delivery.c.channel == channel, IS_DUE, delivery.c.claims >= MAX_CLAIMS)
         await move_all(tx, S.FAILED, at=now, where=spent, state_reason="claims_exhausted")
     return sorted(rows, key=lambda r: str(r.delivery_id))
+
+
+async def tried_by(db: Connection, rows: Sequence[Any]) -> dict[str, str]:
+    """Delivery > the provider that had it last, for those that were tried before."""
+    again = sorted(row.delivery_id for row in rows if row.attempts > 0)
+    if not again:
+        return {}
+    found = sa.select(attempt.c.delivery_id, attempt.c.provider).where(one_of(attempt.c.delivery_id, again))
+    return {row.delivery_id: row.provider for row in await db.execute(found.order_by(attempt.c.n))}
+
+
+async def release(tx: Connection, rows: Sequence[Any], now: float) -> None:
+    """Claimed, and no lane had room for its road: due again as if it had never been claimed."""
+    tokens = {row.delivery_id: row.token for row in rows}
+    mine = one_of(FENCE, fences(tokens))
+    await move(
+        tx, sorted(tokens), S.PENDING, at=now, only=(S.LEASED,), where=(mine,), lease_until=None,
+        claims=delivery.c.claims - 1,
+    )  # fmt: skip
 
 
 FENCE: sa.ColumnElement[str] = delivery.c.delivery_id + ":" + sa.cast(delivery.c.token, sa.Text)

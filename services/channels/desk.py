@@ -17,7 +17,9 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from services.channels.outcome import LATE, Outcome
 from services.channels.part_store import PartReceipt, Sent, settle
+from services.channels.provider_store import Scored, count
 from services.shared.batches import Each, insert_new, one_of
 from services.shared.bus import Bus
 from services.shared.clock import Clock, wall
@@ -54,6 +56,7 @@ class Report:
     code: str = ""
     at: float = 0.0
     sent: Sent | None = None  # with an outcome: the parts the provider made of it
+    provider: str = ""  # who was called, or calls back
     part: PartReceipt | None = None  # instead of a delivery: a receipt that names a part of one
 
 
@@ -61,6 +64,7 @@ class Desk:
     """Collects reports and writes them; one per process."""
 
     def __init__(self, database: Database, bus: Bus, clock: Clock, plane: str, window_s: float = 0.02) -> None:
+        self.scored: frozenset[str] = frozenset()  # providers that share a road with another: they are compared
         self._database = database
         self._bus = bus
         self._clock = clock
@@ -111,7 +115,7 @@ class Desk:
         for wait in (*PATIENCE_S, None):
             try:
                 async with self._database.write() as tx:
-                    await write(tx, reports, self._plane)
+                    await write(tx, reports, self._plane, self.scored)
                     if any(r.source == "callback" for r in reports):
                         fault_at("before_callback_commit")
             except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
@@ -161,7 +165,7 @@ _ENDED = Each(
 )  # fmt: skip
 
 
-async def write(tx: Connection, reports: list[Report], plane: str) -> None:
+async def write(tx: Connection, reports: list[Report], plane: str, scored: frozenset[str] = frozenset()) -> None:
     """All of it in the caller's transaction: rows locked and read, reports folded into them, each row written once."""
     reports = await _with_parts(tx, reports)
     ids = sorted({r.delivery_id for r in reports})
@@ -181,6 +185,8 @@ async def write(tx: Connection, reports: list[Report], plane: str) -> None:
             by_delivery[report.delivery_id].append(report)
     reports = [r for some in by_delivery.values() for r in some]
     await _attempts(tx, reports)
+    if scored:
+        await count(tx, _scores(reports, known, scored))
     changed = []
     for one, row in known.items():
         before = {name: getattr(row, name) for name in _WRITTEN}
@@ -205,6 +211,25 @@ async def write(tx: Connection, reports: list[Report], plane: str) -> None:
     )
 
 
+def _scores(reports: Sequence[Report], known: Mapping[str, Any], scored: frozenset[str]) -> list[Scored]:
+    """What these reports say for or against providers: calls as they end, the first receipt of each message."""
+    found: list[Scored] = []
+    heard: set[str] = set()
+    for r in reports:
+        if r.provider not in scored:
+            continue
+        row = known[r.delivery_id]
+        if r.source == "outcome":
+            if r.code != LATE and r.reason != Outcome.PERMANENT:
+                good = r.reason == Outcome.ACCEPTED
+                found.append(Scored(r.provider, r.at, calls=1, bad=int(not good), accepted=int(good)))
+        elif r.state in (S.DELIVERED, S.FAILED) and r.delivery_id not in heard:
+            heard.add(r.delivery_id)
+            if row.send_state not in (S.DELIVERED, S.FAILED):
+                found.append(Scored(r.provider, row.sent_at if row.sent_at is not None else r.at, heard=1))
+    return found
+
+
 async def _with_parts(tx: Connection, reports: list[Report]) -> list[Report]:
     """Receipts of parts become reports on the deliveries that are whole now."""
     sent = [r.sent for r in reports if r.sent is not None]
@@ -216,7 +241,7 @@ async def _with_parts(tx: Connection, reports: list[Report]) -> list[Report]:
     whole = [
         Report(
             v.delivery_id, event_key=f"{v.sending}:{v.state}", state=states[v.state][0], evidence=states[v.state][1],
-            reason=v.state, code=v.code, at=at,
+            reason=v.state, code=v.code, at=at, provider=v.provider,
         )
         for v in await settle(tx, sent, told)
     ]  # fmt: skip

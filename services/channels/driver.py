@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import entry_points
 from typing import Protocol, runtime_checkable
 
@@ -17,19 +16,16 @@ from aiohttp import web
 
 from services.channels.desk import Desk
 from services.channels.outbound import Outbound
+from services.channels.outcome import Outcome
 from services.channels.switchboard import Switchboard
 from services.shared.auth import Signer
 from services.shared.clock import Clock
+from services.shared.ledger import Evidence, SendState
 
-
-class Outcome(StrEnum):
-    """The one question a failure answers: may it be tried again?"""
-
-    ACCEPTED = "accepted"  # the provider has it
-    NOT_SENT = "not_sent"  # surely not accepted: try again
-    PROVIDER_FAULT = "provider_fault"  # our account or key is refused: pause the road, fail nobody
-    PERMANENT = "permanent"  # this address is refused for good
-    AMBIGUOUS = "ambiguous"  # it may have been accepted
+__all__ = [
+    "Asks", "Connected", "Driver", "Outcome", "Question", "Reports", "Result", "Road", "Spec", "Told", "Tools",
+    "load_drivers",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,7 @@ class Result:
     code: str = ""
     retry_after: float | None = None
     parts: tuple[str, ...] = ()  # its names for each part, where receipts come by those
+    too_fast: bool = False  # not sent because we sent more than was agreed
 
 
 @dataclass(frozen=True)
@@ -95,6 +92,37 @@ class Reports(Protocol):
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """Under /callbacks/<driver>/."""
+        ...
+
+
+@dataclass(frozen=True)
+class Question:
+    """What became of one message? `ref` is its provider's name where we have it, else it is looked for among those
+    to `to` with this text, made since `since` (warning time)."""
+
+    ref: str = ""
+    to: str = ""
+    text: str = ""
+    since: float = 0.0
+
+
+@dataclass(frozen=True)
+class Told:
+    """The provider's answer: its name of the message and the state it says it is in."""
+
+    ref: str
+    said: str
+    state: SendState
+    evidence: Evidence
+    code: str = ""
+
+
+@runtime_checkable
+class Asks(Protocol):
+    """A driver whose provider can be asked about a message it was given."""
+
+    async def ask(self, question: Question) -> Told | None:
+        """None where it does not know the message, is not there, or says nothing new; never raises for either."""
         ...
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from services.channels.breaker import PROBES, Breaker
 from services.channels.claims import LaneName
 from services.channels.driver import Driver
 from services.shared.clock import wall
@@ -25,12 +26,12 @@ class Lane:
     driver: Driver
     red: bool
     most_ahead: int = AHEAD
+    breaker: Breaker = field(default_factory=Breaker)  # one a provider: its two lanes share it
     in_flight: set[asyncio.Task[None]] = field(default_factory=set)
     begun: int = 0  # intended and not answered
     call_s: float = 0.0  # how long a call takes, lately
     ahead: float = 0.0  # grows while calls begin in time, halves where one does not: the machine has other work too
-    paused_until: float = 0.0  # wall; the breaker
-    faults: int = 0
+    paced_until: float = 0.0  # wall; its rate is used up until then
     on_room: Callable[[], None] | None = None  # told when there is room again
 
     def __post_init__(self) -> None:
@@ -43,12 +44,17 @@ class Lane:
     @property
     def size(self) -> int:
         """How many may be intended at once: what begins at once, and soon."""
+        if self.breaker.probing(wall()):
+            return min(PROBES, self.driver.concurrency)
         soon = int(AHEAD_S * self.driver.concurrency / self.call_s) if self.call_s else 0
         return self.driver.concurrency + min(int(self.ahead), soon)
 
     def roomy(self) -> bool:
         """Whether a claim is worth its transaction: for red always, else when half of the lane is free."""
-        return self.free() >= (1 if self.red else (self.size + 1) // 2) and wall() >= self.paused_until
+        now = wall()
+        if self.breaker.is_open(now) or now < self.paced_until:
+            return False
+        return self.free() >= (1 if self.red else (self.size + 1) // 2)
 
     def free(self) -> int:
         return min(self.size - self.begun, UNWRITTEN - len(self.in_flight))

@@ -1,32 +1,104 @@
-"""Pacing and waiting: a provider's contracted rate, with red's own share, and jittered backoff by tier."""
+"""Pacing and waiting: a provider's contracted rate, shared by all processes, with red's own share; backoff by tier.
+
+Nothing is handed to a provider faster than it has agreed to send: what waited in its queue would stand before a red
+warning there. The rate is a row a provider (GCRA): a lane takes what may leave within the next fifth of a second, sends
+it, and comes again.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
+from dataclasses import dataclass
 
+import sqlalchemy as sa
+
+from services.channels.provider_store import provider
 from services.shared.clock import wall
+from services.shared.db import Connection, Database
 from services.shared.tier import Tier
 
 _BACKOFF = {Tier.RED: (1.0, 15.0), Tier.ORANGE: (5.0, 120.0), Tier.YELLOW: (30.0, 900.0), Tier.BLUE: (30.0, 900.0)}
 ORDINARY_SHARE = 0.8  # red may use the whole rate, the others never the last fifth
+SLICE_S = 0.2
+SLOWED_S, SLOWED_TO, BACK_PER_S = 10.0, 0.5, 0.1  # "too fast": half the rate for 10 s, then a tenth more each second
+
+
+@dataclass(frozen=True)
+class Grant:
+    """So many may leave now; where none may, `wait` seconds until one may."""
+
+    count: int
+    wait: float = 0.0
 
 
 class Pace:
-    """GCRA: messages leave at most `per_second`, evenly; 0 is no limit."""
+    """One provider's rate; 0 a second is no limit."""
 
-    def __init__(self, per_second: float) -> None:
+    def __init__(self, database: Database, name: str, per_second: float) -> None:
+        self._database = database
+        self._name = name
         self._per_second = per_second
-        self._next = 0.0  # wall time at which the next may leave
+        self._mine = provider.c.provider == name
 
-    async def take(self, count: int, red: bool) -> None:
-        """Waits until `count` more may leave."""
-        if self._per_second <= 0 or count == 0:
+    @property
+    def unlimited(self) -> bool:
+        return self._per_second <= 0
+
+    async def take(self, want: int, red: bool) -> Grant:
+        """Up to `want` that may leave now, taken from the rate of everybody."""
+        if self.unlimited or want <= 0:
+            return Grant(max(0, want))
+        async with self._database.write() as tx:
+            row = (await tx.execute(sa.select(provider).where(self._mine).with_for_update())).one()
+            now = await _now(tx)
+            rate = self._per_second * _factor(now - row.slowed_at)
+            free, wait = _free(row.next_at, now, rate)
+            if not red:
+                usual, longer = _free(row.ordinary_at, now, rate * ORDINARY_SHARE)
+                free, wait = min(free, usual), max(wait, longer)
+            count = min(want, free)
+            if count:
+                later = {"next_at": max(row.next_at, now) + count / rate}
+                if not red:
+                    later["ordinary_at"] = max(row.ordinary_at, now) + count / (rate * ORDINARY_SHARE)
+                await tx.execute(sa.update(provider).where(self._mine).values(**later))
+        return Grant(count, 0.0 if count else wait)
+
+    async def give_back(self, count: int, red: bool) -> None:
+        """Taken and not needed."""
+        if self.unlimited or count <= 0:
             return
-        rate = self._per_second if red else self._per_second * ORDINARY_SHARE
-        start = max(self._next, wall())
-        self._next = start + count / rate
-        await asyncio.sleep(max(0.0, start - wall()))
+        less = {"next_at": provider.c.next_at - count / self._per_second}
+        if not red:
+            less["ordinary_at"] = provider.c.ordinary_at - count / (self._per_second * ORDINARY_SHARE)
+        async with self._database.write() as tx:
+            await tx.execute(sa.update(provider).where(self._mine).values(**less))
+
+    async def too_fast(self) -> None:
+        """The provider said so: slower, for everybody."""
+        if self.unlimited:
+            return
+        async with self._database.write() as tx:
+            await tx.execute(sa.update(provider).where(self._mine).values(slowed_at=await _now(tx)))
+
+
+def _factor(since_slowed: float) -> float:
+    return min(1.0, SLOWED_TO + BACK_PER_S * max(0.0, since_slowed - SLOWED_S))
+
+
+def _free(next_at: float, now: float, rate: float) -> tuple[int, float]:
+    """How many may leave at once, of a slice's worth (at least one), and how long until one may."""
+    burst = max(1.0, rate * SLICE_S)
+    used = max(0.0, next_at - now) * rate
+    free = int(burst - used + 1e-6)
+    return free, 0.0 if free else (used - burst + 1) / rate
+
+
+async def _now(tx: Connection) -> float:
+    """One clock for all processes: the database's; SQLite has one process."""
+    if tx.dialect.name == "sqlite":
+        return wall()
+    return float(await tx.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())")) or 0.0)
 
 
 def backoff(tier: Tier, attempt: int, seed: str) -> float:

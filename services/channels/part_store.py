@@ -65,6 +65,7 @@ class PartReceipt:
 class Verdict:
     """What the receipts so far say of a whole delivery."""
 
+    provider: str
     delivery_id: str
     sending: str
     state: str
@@ -142,7 +143,7 @@ def _judged(rows: Sequence[Any]) -> list[Verdict]:
         states = [row.state for row in mine]
         failed = next((row for row in mine if row.state == "failed"), None)
         if failed is not None:
-            found.append(Verdict(failed.delivery_id, sending, "failed", failed.code))
+            found.append(Verdict(failed.provider, failed.delivery_id, sending, "failed", failed.code))
         elif len(mine) == mine[0].parts and states.count("delivered") == len(mine):
-            found.append(Verdict(mine[0].delivery_id, sending, "delivered", mine[0].code))
+            found.append(Verdict(mine[0].provider, mine[0].delivery_id, sending, "delivered", mine[0].code))
     return found

@@ -8,22 +8,25 @@ leaves UNKNOWN only what was under way or about to be. Red has lanes of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
 
-from services.channels.claims import claim, due, intend
+from services.channels.breaker import Breaker
+from services.channels.claims import claim, due, intend, release, tried_by
 from services.channels.desk import Desk, Report
 from services.channels.driver import Driver, Outcome, Result
 from services.channels.lane import AHEAD, Lane
 from services.channels.leases import Leases
 from services.channels.opening import Preparer
 from services.channels.outbound import Outbound
+from services.channels.outcome import LATE
 from services.channels.pace import Pace, backoff
 from services.channels.part_store import Sent
+from services.channels.shares import Queue, Shares, queues
 from services.shared import telemetry
 from services.shared.clock import Clock, wall
 from services.shared.db import Database
@@ -55,8 +58,11 @@ class Sender:
         self.leases = Leases(database, clock, plane)
         # one process for everything: what is begun ahead of ordinary messages stands in red's way
         most_ahead = 0 if database.is_sqlite else AHEAD
-        self.lanes = [Lane(d, red, most_ahead) for d in drivers for red in (True, False)]
-        self._pace = {d.name: Pace(getattr(d, "per_second", 0.0)) for d in drivers}
+        self.breakers = {d.name: Breaker() for d in drivers}
+        self.lanes = [Lane(d, red, most_ahead, self.breakers[d.name]) for d in drivers for red in (True, False)]
+        self.queues = queues(self.lanes)
+        self.shares = Shares(database, clock, drivers)
+        self._pace = {d.name: Pace(database, d.name, getattr(d, "per_second", 0.0)) for d in drivers}
 
     @property
     def busy(self) -> bool:
@@ -67,28 +73,69 @@ class Sender:
         while tasks := [t for lane in self.lanes for t in lane.in_flight]:
             await asyncio.wait(tasks)
 
-    async def due_lanes(self, red: bool | None = None) -> list[Lane]:
-        """The lanes with something to claim and room for it (red's, the others', or all): one look for all of them."""
-        lanes = [lane for lane in self.lanes if lane.roomy() and red in (None, lane.red)]
+    async def due_queues(self, red: bool | None = None) -> list[Queue]:
+        """The queues with something to claim and room for it (red's, the others', or all): one look for all of them."""
+        roomy = [queue for queue in self.queues if red in (None, queue.red) and queue.roomy()]
         async with self._database.read() as db:
-            found = await due(db, tuple(lane.name for lane in lanes), self._clock.now())
-        return [lanes[n] for n in sorted(found)]
+            found = await due(db, tuple(queue.name for queue in roomy), self._clock.now())
+        return [roomy[n] for n in sorted(found)]
 
-    async def turn(self, lane: Lane) -> int:
-        """Claims as much as the lane has room for and starts it; returns how much was claimed."""
-        room = lane.free()
-        if room <= 0 or wall() < lane.paused_until:
+    async def turn(self, queue: Queue) -> int:
+        """Claims as much as the queue's lanes have room for and starts it; returns how much was claimed."""
+        lanes = {lane.driver.name: lane for lane in queue.roomy()}
+        if len(queue.lanes) > 1:
+            await self.shares.read()
+            for name in lanes:
+                self.breakers[name].told(self.shares.open_until.get(name, 0.0))
+            lanes = {name: lane for name, lane in lanes.items() if lane.roomy()}
+        rooms = await self._rooms(lanes)
+        if not sum(rooms.values()):
             return 0
-        claimed = await self._claim(lane, room)
-        if not claimed:
-            return 0
-        fault_at("after_claim")
         try:
-            await self._start(lane, claimed)
+            claimed = await self._claim(queue, sum(rooms.values()))
+            dealt, over = queue.deal(claimed, rooms, self.shares.weights, await self._tried(queue, claimed))
         except BaseException:
-            self.leases.not_called({row.delivery_id: row.token for row in claimed})
+            await self._unused(lanes, rooms)
             raise
-        return len(claimed)
+        if claimed:
+            fault_at("after_claim")
+        waiting = {row.delivery_id: row.token for row in claimed}
+        try:
+            if over:
+                async with self._database.write() as tx:
+                    await release(tx, over, self._clock.now())
+            await self._unused(lanes, {name: rooms[name] - len(rows) for name, rows in dealt.items()})
+            for name, rows in dealt.items():
+                if rows:
+                    await self._start(lanes[name], rows)
+                    waiting = {i: t for i, t in waiting.items() if i not in {row.delivery_id for row in rows}}
+        except BaseException:
+            self.leases.not_called(waiting)
+            raise
+        return len(claimed) - len(over)
+
+    async def _rooms(self, lanes: Mapping[str, Lane]) -> dict[str, int]:
+        """How many each lane may begin now: what it has room for, and what its provider's rate lets leave."""
+        rooms = {}
+        for name, lane in lanes.items():
+            grant = await self._pace[name].take(lane.free(), lane.red)
+            rooms[name] = grant.count
+            if grant.wait:
+                lane.paced_until = wall() + grant.wait
+                if lane.on_room is not None:
+                    asyncio.get_running_loop().call_later(grant.wait, lane.on_room)
+        return rooms
+
+    async def _unused(self, lanes: Mapping[str, Lane], counts: Mapping[str, int]) -> None:
+        for name, count in counts.items():
+            await self._pace[name].give_back(count, lanes[name].red)
+
+    async def _tried(self, queue: Queue, rows: Sequence[Any]) -> dict[str, str]:
+        """Who had those that were tried before; asked only where another may have them now."""
+        if len(queue.lanes) < 2 or not any(row.attempts for row in rows):
+            return {}
+        async with self._database.read() as db:
+            return await tried_by(db, rows)
 
     async def _start(self, lane: Lane, claimed: Sequence[Any]) -> None:
         """Prepares what was claimed, writes the intents down and begins the calls."""
@@ -98,7 +145,6 @@ class Sender:
                 ready.append((row, await self._preparer.prepare(row)))
             except Fault as problem:
                 await self._unsendable(row, problem)
-        await self._pace[lane.driver.name].take(len(ready), lane.red)
         tokens = {row.delivery_id: row.token for row, _ in ready}
         intended = await self._intend(lane, tokens, {row.warning_id for row, _ in ready if row.warning_id})
         started = wall()
@@ -117,9 +163,9 @@ class Sender:
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("outcome_not_written", driver=lane.driver.name, reason=repr(problem))
 
-    async def _claim(self, lane: Lane, room: int) -> Sequence[Any]:
+    async def _claim(self, queue: Queue, room: int) -> Sequence[Any]:
         async with self._database.write() as tx:
-            return await claim(tx, lane.name, room, self._clock.now(), self.leases.worker)
+            return await claim(tx, queue.name, room, self._clock.now(), self.leases.worker)
 
     async def _intend(self, lane: Lane, tokens: dict[str, int], warnings: set[str]) -> set[str]:
         if not tokens:
@@ -138,12 +184,12 @@ class Sender:
         if result.outcome is Outcome.ACCEPTED:
             fault_at("after_provider_accept")
         telemetry.sent(lane.driver.name, result.outcome.value)
-        self._breaker(lane, result)
-        await self._desk.report(self._report(row, result, exhausted=await self._exhausted(row, result)))
+        await self._heed(lane, result)
+        await self._desk.report(self._report(lane, row, result, exhausted=await self._exhausted(row, result)))
 
     async def _call(self, lane: Lane, row: Any, message: Outbound, *, late: bool) -> Result:
         if late:
-            return Result(Outcome.NOT_SENT, code="late_start")
+            return Result(Outcome.NOT_SENT, code=LATE)
         try:
             with telemetry.span("send", delivery_id=row.delivery_id, driver=lane.driver.name, tier=row.tier):
                 async with asyncio.timeout(CALL_LIMIT_S + 2):
@@ -153,22 +199,23 @@ class Sender:
 
     async def _exhausted(self, row: Any, result: Result) -> bool:
         """Whether the provider has turned this very message away often enough; our own faults do not count."""
-        if result.outcome is not Outcome.NOT_SENT or result.code == "late_start" or row.attempts + 1 < MAX_ATTEMPTS:
+        if result.outcome is not Outcome.NOT_SENT or result.code == LATE or row.attempts + 1 < MAX_ATTEMPTS:
             return False
         mine = (attempt.c.delivery_id == row.delivery_id, attempt.c.outcome == Outcome.NOT_SENT.value)
-        counted = sa.select(sa.func.count()).where(*mine, attempt.c.code != "late_start")
+        counted = sa.select(sa.func.count()).where(*mine, attempt.c.code != LATE)
         async with self._database.read() as db:
             return int(await db.scalar(counted) or 0) + 1 >= MAX_ATTEMPTS
 
-    def _report(self, row: Any, result: Result, *, exhausted: bool) -> Report:
+    def _report(self, lane: Lane, row: Any, result: Result, *, exhausted: bool) -> Report:
         now, n = self._clock.now(), row.attempts + 1
         report = {
             "delivery_id": row.delivery_id, "event_key": f"{row.delivery_id}:{n}:outcome", "source": "outcome",
             "attempt": n, "code": result.code, "reason": result.outcome.value, "ref": result.ref,
+            "provider": lane.driver.name,
         }  # fmt: skip
         match result.outcome:
             case Outcome.ACCEPTED:
-                sent = Sent(row.channel, row.delivery_id, result.parts) if result.parts else None
+                sent = Sent(lane.driver.name, row.delivery_id, result.parts) if result.parts else None
                 return Report(**report, state=S.ACCEPTED, evidence=Evidence.ACCEPTED, sent=sent)
             case Outcome.PERMANENT:
                 return Report(**report, state=S.FAILED)
@@ -176,22 +223,23 @@ class Sender:
                 return Report(**report, state=S.UNKNOWN)
             case _ if exhausted:
                 return Report(**report, state=S.FAILED)
-            case _ if result.code == "late_start":  # not the provider's fault: again at once
+            case _ if result.code == LATE:  # not the provider's fault: again at once
                 return Report(**report, state=S.RETRY, again_at=now)
             case _:
                 wait = max(backoff(Tier(row.tier), n, row.delivery_id), result.retry_after or 0.0)
                 return Report(**report, state=S.RETRY, again_at=now + wait)
 
-    def _breaker(self, lane: Lane, result: Result) -> None:
-        """Our key refused, or the provider not there five times running: pause the lane, ten seconds doubling to sixty."""
-        if result.outcome in (Outcome.PROVIDER_FAULT, Outcome.NOT_SENT) and result.code != "late_start":
-            lane.faults += 1
-            if lane.faults >= 5 and wall() >= lane.paused_until:
-                pause = min(60.0, 10.0 * 2 ** min(lane.faults // 5 - 1, 3))
-                lane.paused_until = wall() + self._clock.wall_seconds(pause)
-                log.error("road_paused", driver=lane.driver.name, code=result.code, seconds=pause)
-        elif result.outcome is Outcome.ACCEPTED:
-            lane.faults = 0
+    async def _heed(self, lane: Lane, result: Result) -> None:
+        """What an answer says of the provider: leave it alone for a while, or send more slowly."""
+        name = lane.driver.name
+        pause = lane.breaker.record(result.outcome, result.code, wall())
+        if pause:
+            lane.breaker.open_until = wall() + self._clock.wall_seconds(pause)
+            log.error("road_paused", driver=name, code=result.code, seconds=pause)
+            if name in self.shares.scored:
+                await self.shares.opened(name, lane.breaker.open_until)
+        if result.too_fast:
+            await self._pace[name].too_fast()
 
     async def _unsendable(self, row: Any, problem: Fault) -> None:
         """One message that cannot be opened or rendered fails alone, with its reason, and stops nobody else."""

@@ -17,6 +17,7 @@ from services.channels.notices import Notices
 from services.channels.opening import Preparer
 from services.channels.pages import Pages
 from services.channels.part_store import forget_old
+from services.channels.reconcile import Reconciler, forget_asked
 from services.channels.rotation import Rotation
 from services.channels.sender import Sender
 from services.channels.switchboard import Switchboard
@@ -70,6 +71,8 @@ class ChannelsService:
         )
         preparer.roads = roads_in_use(self.drivers.values())
         self.sender = Sender(p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane)
+        self.desk.scored = self.sender.shares.scored
+        self._reconciler = Reconciler(p.database, p.clock, self.desk, preparer, self.drivers)
         self.rotation = Rotation(p.database, p.keys, opener, self.sender.leases.worker)
         self._handlers = Handlers(platform)
         self._full_values = FullValues(platform, preparer)
@@ -94,6 +97,8 @@ class ChannelsService:
             await tx.execute(sa.delete(road).where(road.c.road.not_in([r["road"] for r in rows])))
             await upsert(tx, road, rows, ["road"], replace=[c.name for c in road.c if c.name != "road"])
             await forget_old(tx)
+            await forget_asked(tx, self._platform.clock.now())
+            await self.sender.shares.begin(tx)
         await self.sender.leases.presence.keep()
         for driver in self.drivers.values():
             if isinstance(driver, Connected) and not driver.why_not():
@@ -114,8 +119,8 @@ class ChannelsService:
     async def work(self) -> bool:
         """One turn of every lane that has something due; does not wait for the calls it started."""
         did = 0
-        for lane in await self.sender.due_lanes():
-            did += await self.sender.turn(lane)
+        for queue in await self.sender.due_queues():
+            did += await self.sender.turn(queue)
         return did > 0
 
     async def tidy(self) -> bool:
@@ -127,11 +132,13 @@ class ChannelsService:
         if settled:
             self._platform.wake("channels")
         rewrapped = await self.rotation.step()
+        await self.sender.shares.review()
+        learnt = await self._reconciler.step()
         now, expired = self._platform.clock.now(), 0
         if now >= self._next_expiry:  # nothing expired is claimed meanwhile: this only says so in the ledger
             expired = await self.sender.leases.expire()
             self._next_expiry = now + EXPIRY_EVERY_S if not expired else now
-        return bool(expired) or bool(reaped) or settled or rewrapped
+        return bool(expired) or bool(reaped) or settled or rewrapped or learnt
 
     @property
     def busy(self) -> bool:

@@ -8,19 +8,23 @@ fault and no person's; any failure after the request was written is ambiguous.
 from __future__ import annotations
 
 import json
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+import structlog
 from aiohttp import web
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 from twilio.request_validator import RequestValidator
+from yarl import URL
 
-from services.channels.driver import Outcome, Result
+from services.channels.driver import Outcome, Question, Result
 from services.shared.errors import NotAllowed
 from services.shared.settings import Environment
 
+log = structlog.get_logger("twilio")
 # Twilio error codes > may it be tried again? (www.twilio.com/docs/api/errors); what is not here goes by HTTP status
 CODES: dict[int, Outcome] = {
     20003: Outcome.PROVIDER_FAULT,  # authentication
@@ -86,6 +90,32 @@ class TwilioAccount:
         except (aiohttp.ClientError, TimeoutError) as problem:
             return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
 
+    async def get(self, resource: str, query: dict[str, str] | None = None) -> dict[str, Any] | None:
+        """Reads a record; None where there is none, or no answer."""
+        url = f"{self.settings.base_url}/2010-04-01/Accounts/{self.settings.account_sid}/{resource}.json"
+        if query:
+            url += f"?{urlencode(query)}"
+        try:
+            async with self._session.get(
+                URL(url, encoded=True), headers={"Authorization": self._auth}, timeout=_TIMEOUT, allow_redirects=False
+            ) as response:
+                found = json.loads(await response.read()) if response.status == 200 else None
+        except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
+            log.info("cannot_ask", resource=resource.partition("/")[0], reason=type(problem).__name__)
+            return None
+        return found if isinstance(found, dict) else None
+
+    async def record(self, resource: str, question: Question, **like: str) -> dict[str, Any] | None:
+        """The record a question is about: by its SID, else the one to that number with these fields since that time.
+
+        None where several fit: they cannot be told apart. Messages and calls are listed newest first.
+        """
+        if question.ref:
+            return await self.get(f"{resource}/{question.ref}")
+        page = await self.get(resource, {"To": question.to, "PageSize": "20"})
+        found = [r for r in (page or {}).get(resource.lower(), []) if _fits(r, question.since, like)]
+        return found[0] if len(found) == 1 else None
+
     async def verified(self, request: web.Request) -> dict[str, str]:
         """The callback's form, after its signature over the public URL was checked; NotAllowed otherwise."""
         data = await request.post()
@@ -99,6 +129,15 @@ class TwilioAccount:
                 "the signature does not fit this address and form", field="X-Twilio-Signature", rule="hmac"
             )
         return flat
+
+
+def _fits(record: Any, since: float, like: dict[str, str]) -> bool:
+    if not isinstance(record, dict) or any(record.get(name) != value for name, value in like.items()):
+        return False
+    try:
+        return parsedate_to_datetime(str(record.get("date_created"))).timestamp() >= since
+    except ValueError:
+        return False
 
 
 def outcome(status: int, body: bytes, retry_after: str | None) -> Result:
@@ -116,7 +155,7 @@ def outcome(status: int, body: bytes, retry_after: str | None) -> Result:
     text = str(code or status)
     if status == 429:
         seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-        return Result(Outcome.NOT_SENT, code=text, retry_after=seconds)
+        return Result(Outcome.NOT_SENT, code=text, retry_after=seconds, too_fast=True)
     if status in (401, 403):
         return Result(Outcome.PROVIDER_FAULT, code=text)
     if isinstance(code, int) and code in CODES:

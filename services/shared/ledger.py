@@ -228,6 +228,8 @@ def among(column: sa.ColumnElement[str], *values: str) -> sa.ColumnElement[bool]
 
 IS_DUE = among(delivery.c.send_state, "pending", "retry")  # due when its time has come
 IS_OPEN = among(delivery.c.send_state, "leased", "sending", "unknown")  # in somebody's hand, or nobody knows
+IS_ACCEPTED = among(delivery.c.send_state, "accepted")  # the provider has it; a receipt may come
+sa.Index("ix_delivery_accepted", delivery.c.sent_at, sqlite_where=IS_ACCEPTED, postgresql_where=IS_ACCEPTED)
 sa.Index(
     "ix_delivery_due",
     delivery.c.channel,

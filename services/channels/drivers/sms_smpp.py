@@ -135,7 +135,8 @@ class SmsSmpp:
             return Result(Outcome.ACCEPTED, ref=self._name(answer.message_id))
         status = answer.command_status
         outcome = STATUSES.get(status, Outcome.NOT_SENT)
-        return Result(outcome, code=f"0x{status:08x}", retry_after=1.0 if status in THROTTLED else None)
+        throttled = status in THROTTLED
+        return Result(outcome, code=f"0x{status:08x}", retry_after=1.0 if throttled else None, too_fast=throttled)
 
     def _name(self, message_id: str) -> str:
         """The part's name as its receipt will spell it."""

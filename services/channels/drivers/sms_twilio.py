@@ -8,7 +8,7 @@ from html import escape
 from aiohttp import web
 
 from services.channels.desk import Report
-from services.channels.driver import Result, Road, Spec, Tools
+from services.channels.driver import Question, Result, Road, Spec, Told, Tools
 from services.channels.inbound import Inbound
 from services.channels.outbound import Outbound
 from services.channels.twilio_http import TwilioAccount, TwilioSettings
@@ -62,6 +62,15 @@ class SmsTwilio:
             form["From"] = self._settings.from_number
         return await self._account.post("Messages", form)
 
+    async def ask(self, question: Question) -> Told | None:
+        """What the provider's record of a message says; one whose text we know is found among those to that number."""
+        record = await self._account.record("Messages", question, body=question.text)
+        status = str((record or {}).get("status", ""))
+        if record is None or status not in STATUSES:
+            return None
+        state, evidence = STATUSES[status]
+        return Told(str(record["sid"]), status, state, evidence, str(record.get("error_code") or ""))
+
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (
             web.post("/callbacks/sms_twilio/status/{token}", self._status),
@@ -80,6 +89,7 @@ class SmsTwilio:
                     event_key=f"{form.get('MessageSid', '')}:{status}",
                     state=state,
                     evidence=evidence,
+                    provider=self.name,
                     ref=form.get("MessageSid", ""),
                     reason=status,
                     code=form.get("ErrorCode", ""),

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from services.channels.desk import Report
-from services.channels.driver import Result, Road, Spec, Tools
+from services.channels.driver import Question, Result, Road, Spec, Told, Tools
 from services.channels.inbound import answer_of, by_of
 from services.channels.outbound import Outbound
 from services.channels.render import lines_for
@@ -87,6 +87,15 @@ class VoiceTwilio:
             },
         )
 
+    async def ask(self, question: Question) -> Told | None:
+        """What the provider's record of a call says: that it was answered, never that somebody listened."""
+        record = await self._account.record("Calls", question)
+        status = str((record or {}).get("status", ""))
+        if record is None or status not in STATUSES:
+            return None
+        state, evidence = STATUSES[status]
+        return Told(str(record["sid"]), status, state, evidence)
+
     def twiml(self, spoken: str, language: str, delivery_id: str, road: str) -> str:
         """Said twice inside one Gather: a key ends it at any time."""
         lines = lines_for(language)
@@ -127,6 +136,7 @@ class VoiceTwilio:
                     event_key=f"{sid}:{status}",
                     state=state,
                     evidence=evidence,
+                    provider=self.name,
                     ref=sid,
                     reason="machine" if machine else status,
                 )

@@ -1,0 +1,17 @@
+"""The one question a failed attempt answers: may it be tried again?"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+LATE = "late_start"  # a call of ours that could not begin in time and was not made: says nothing of the provider
+
+
+class Outcome(StrEnum):
+    """What came of handing one message over."""
+
+    ACCEPTED = "accepted"  # the provider has it
+    NOT_SENT = "not_sent"  # surely not accepted: try again
+    PROVIDER_FAULT = "provider_fault"  # our account or key is refused: pause the road, fail nobody
+    PERMANENT = "permanent"  # this address is refused for good
+    AMBIGUOUS = "ambiguous"  # it may have been accepted

@@ -1,0 +1,255 @@
+"""Two providers of one road: how messages are dealt, when shares move, and when they must not."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.channels.driver import Driver, Road
+from services.channels.lane import Lane
+from services.channels.provider_store import KEPT_S, Scored, all_rows, count, forget_old, lately, provider, score
+from services.channels.shares import (
+    DRIFT,
+    FLOOR,
+    REVIEW_S,
+    STEP,
+    Queue,
+    Shares,
+    beside_each_other,
+    in_trouble,
+    in_words,
+    move,
+    queues,
+)
+from services.shared.clock import StepClock
+from services.shared.db import Database
+from services.shared.errors import Refused
+
+NOW = 1_000_000.0
+
+
+def driver(name: str, *roads: str, works: bool = True) -> Driver:
+    found = SimpleNamespace(
+        name=name, concurrency=10, roads=tuple(map(Road, roads)), why_not=lambda: "" if works else "not_configured"
+    )
+    return cast(Driver, found)
+
+
+A, B = driver("a", "sms", "officer_sms"), driver("b", "sms", "officer_sms")
+
+
+def queue(*drivers: Driver) -> Queue:
+    return Queue(drivers[0].name, True, [Lane(d, True) for d in drivers])
+
+
+def rows(n: int, road: str = "sms", first: int = 0) -> list[Any]:
+    return [SimpleNamespace(delivery_id=str(first + k), road=road) for k in range(n)]
+
+
+# ---- dealing
+
+
+@pytest.mark.parametrize(("a", "b"), [(50.0, 50.0), (70.0, 30.0), (95.0, 5.0), (100.0, 0.0), (0.0, 100.0)])
+def test_messages_are_dealt_by_share_also_where_they_come_one_by_one(a: float, b: float) -> None:
+    one, weights = queue(A, B), {"a": a, "b": b}
+    found: Counter[str] = Counter()
+    for n in range(200):
+        dealt, over = one.deal(rows(1, first=n), {"a": 10, "b": 10}, weights, {})
+        assert not over
+        found.update(name for name, mine in dealt.items() for _ in mine)
+    assert abs(found["a"] - 2 * a) <= 1
+    assert 200 == found.total()
+
+
+def test_a_full_provider_does_not_hold_the_other_back_and_none_gets_more_than_its_room() -> None:
+    dealt, over = queue(A, B).deal(rows(12), {"a": 2, "b": 30}, {"a": 90.0, "b": 10.0}, {})
+    assert {"a": 2, "b": 10} == {name: len(mine) for name, mine in dealt.items()}
+    assert [] == over
+
+
+def test_what_failed_at_one_goes_to_the_other_and_where_there_is_none_to_the_same() -> None:
+    before = {str(n): "a" for n in range(6)}
+    dealt, _ = queue(A, B).deal(rows(6), {"a": 10, "b": 10}, {"a": 99.0, "b": 1.0}, before)
+    assert {"a": 0, "b": 6} == {name: len(mine) for name, mine in dealt.items()}
+    dealt, _ = queue(A, B).deal(rows(6), {"a": 10}, {}, before)
+    assert 6 == len(dealt["a"])
+
+
+def test_a_road_only_one_of_them_serves_goes_there_or_waits() -> None:
+    """Left over is not lost: it is due again at once."""
+    voice = driver("v", "sms", "voice")
+    one = queue(voice, B)
+    dealt, over = one.deal(rows(3, "voice"), {"v": 2, "b": 10}, {}, {})
+    assert (2, 0, 1) == (len(dealt["v"]), len(dealt["b"]), len(over))
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.tuples(st.integers(0, 20), st.floats(0, 100)), min_size=1),
+    st.integers(0, 60),
+    st.integers(0, 2**16),
+)
+def test_nothing_is_dealt_twice_or_lost_whatever_the_rooms_and_weights(
+    given: dict[str, tuple[int, float]], n: int, seed: int
+) -> None:
+    one = queue(*(driver(name, "sms") for name in given))
+    rooms, weights = {k: v[0] for k, v in given.items()}, {k: v[1] for k, v in given.items()}
+    chance = random.Random(seed)
+    mine = rows(n)
+    before = {r.delivery_id: chance.choice("abc") for r in mine if chance.random() < 0.5}
+    dealt, over = one.deal(mine, rooms, weights, before)
+    assert sorted(r.delivery_id for r in mine) == sorted(
+        [r.delivery_id for some in dealt.values() for r in some] + [r.delivery_id for r in over]
+    )
+    assert all(len(dealt[name]) <= rooms[name] for name in dealt)
+    assert len(over) == max(0, n - sum(rooms.values()))
+
+
+def test_a_queue_has_every_working_provider_of_its_roads_and_its_own_alone_where_none_works() -> None:
+    off = driver("off", "sms", works=False)
+    lanes = [Lane(d, red) for d in (A, B, off, driver("mail", "email")) for red in (True, False)]
+    found = {q.name: [lane.driver.name for lane in q.lanes] for q in queues(lanes)}
+    assert ["a", "b"] == found["a", True]
+    assert ["a", "b"] == found["off", False]  # planned while it worked: the others send it
+    assert ["mail"] == found["mail", True]
+    assert ["off"] == [lane.driver.name for lane in queues([Lane(off, True)])[0].lanes]
+    assert [("a", "b")] == beside_each_other([A, B, off])
+
+
+# ---- trouble
+
+
+def said(calls: int = 0, bad: int = 0, accepted: int = 0, heard: int = 0) -> Any:
+    return SimpleNamespace(calls=calls, bad=bad, accepted=accepted, heard=heard)
+
+
+@pytest.mark.parametrize(
+    ("calls", "receipts", "who"),
+    [
+        ({"a": said(20, 6), "b": said(20, 0)}, {}, ["a"]),
+        ({"a": said(20, 5), "b": said(20, 0)}, {}, []),
+        ({"a": said(9, 9), "b": said(20, 0)}, {}, []),
+        ({"a": said(20, 20), "b": said(20, 8)}, {}, []),
+        ({}, {"a": said(accepted=40, heard=10), "b": said(accepted=40, heard=36)}, ["a"]),
+        ({}, {"a": said(accepted=40, heard=19), "b": said(accepted=40, heard=36)}, []),
+        ({}, {"a": said(accepted=19, heard=0), "b": said(accepted=40, heard=36)}, []),
+        ({}, {"a": said(accepted=40, heard=0), "b": said(accepted=40, heard=0)}, []),
+        ({"b": said(20, 9)}, {"a": said(accepted=40, heard=1), "b": said(accepted=40, heard=40)}, []),
+    ],
+    ids=["three in ten", "fewer", "too few calls", "all fail", "silent", "slower", "too few to say", "all silent",
+         "one fails and one is silent"],
+)  # fmt: skip
+def test_who_is_in_trouble_and_nobody_where_all_are(calls: Any, receipts: Any, who: list[str]) -> None:
+    assert who == sorted(in_trouble(("a", "b"), calls, receipts))
+
+
+def test_shares_move_by_steps_keep_a_trickle_and_drift_home() -> None:
+    resting = {"a": 70.0, "b": 30.0}
+    weights, seen = dict(resting), []
+    for _ in range(5):
+        weights = move(weights, resting, {"a": "bad"})
+        seen.append(weights["a"])
+    assert [50.0, 30.0, 10.0, FLOOR, FLOOR] == seen
+    assert 100.0 == sum(weights.values())
+    steps = 0
+    while weights != resting:
+        weights = move(weights, resting, {})
+        steps += 1
+    assert (70.0 - FLOOR) / DRIFT == steps
+
+
+def test_one_that_stands_by_takes_over_and_rests_again() -> None:
+    resting = {"a": 100.0, "b": 0.0}
+    weights = move(resting, resting, {"a": "silent"})
+    assert {"a": 100.0 - STEP, "b": STEP} == weights
+    for _ in range(10):
+        weights = move(weights, resting, {})
+    assert resting == weights
+
+
+# ---- the review, on both databases
+
+
+async def shares(database: Database, clock: StepClock) -> Shares:
+    made = Shares(database, clock, [A, B, driver("mail", "email")])
+    async with database.write() as tx:
+        await made.begin(tx)
+    return made
+
+
+async def test_the_review_reads_what_all_processes_counted_and_is_made_once(empty: Database) -> None:
+    """Twenty calls of which half failed, told by two desks; two processes review, the share moves by one step."""
+    clock = StepClock(NOW)
+    one, other = await shares(empty, clock), await shares(empty, clock)
+    for _ in range(2):
+        async with empty.write() as tx:
+            await count(tx, [Scored("a", NOW - 5, calls=1, bad=n % 2, accepted=1 - n % 2) for n in range(10)])
+            await count(tx, [Scored("b", NOW - 5, calls=1, accepted=1)] * 10)
+    assert [True, False] == [await one.review(), await other.review()]
+    assert {"a": 30.0, "b": 70.0, "mail": 50.0} == one.weights
+    await other.read()
+    assert one.weights == other.weights
+    clock.advance_to(NOW + REVIEW_S)
+    assert await other.review()
+    assert 10.0 == other.weights["a"]
+    async with empty.read() as db:
+        words = in_words(await all_rows(db), one.groups, NOW)
+    assert words["a"] == "share 10 %, 10 of 20 calls went wrong"
+    assert words["mail"] == "alone on its roads"
+    clock.advance_to(NOW + 200)  # nothing new is known against it
+    assert await other.review()
+    assert 15.0 == other.weights["a"]
+
+
+async def test_an_opened_breaker_is_known_to_the_other_process(empty: Database) -> None:
+    clock = StepClock(NOW)
+    one, other = await shares(empty, clock), await shares(empty, clock)
+    await one.opened("a", 5000.0)
+    await one.opened("a", 4000.0)  # a shorter pause does not end a longer one
+    await other.read()
+    assert 5000.0 == other.open_until["a"]
+
+
+async def test_shares_last_over_a_restart_and_end_where_a_provider_stands_alone(empty: Database) -> None:
+    clock = StepClock(NOW)
+    await shares(empty, clock)
+    async with empty.write() as tx:
+        await tx.execute(sa.update(provider).where(provider.c.provider == "a").values(weight=12.0, trouble="x"))
+    again = await shares(empty, clock)
+    await again.read()
+    assert 12.0 == again.weights["a"]
+    alone = Shares(empty, clock, [A])
+    async with empty.write() as tx:
+        await alone.begin(tx)
+    await alone.read()
+    assert (50.0, []) == (alone.weights["a"], alone.groups)
+    assert not await alone.review()
+
+
+async def test_slots_are_summed_whole_and_old_ones_dropped(empty: Database) -> None:
+    async with empty.write() as tx:
+        await count(tx, [Scored("a", NOW + 10 * k, calls=1, accepted=1, heard=k % 2) for k in range(10)] * 2)
+        found = await lately(tx, NOW + 20, NOW + 60)
+        assert (8, 8, 4) == (found["a"].calls, found["a"].accepted, found["a"].heard)
+        await forget_old(tx, NOW + KEPT_S + 50)
+        assert 5 == await tx.scalar(sa.select(sa.func.count()).select_from(score))
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "a=x", "a=-1", "a=5000", "a=1;b=2"])
+def test_a_share_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("TOCSIN_SHARES", text)
+    with pytest.raises(Refused, match="TOCSIN_SHARES"):
+        Shares(cast(Database, None), StepClock(NOW), [A, B])
+
+
+def test_given_shares_are_taken_and_a_name_nobody_has_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_SHARES", "a=80, b = 20,nobody=3")
+    made = Shares(cast(Database, None), StepClock(NOW), [A, B])
+    assert {"a": 80.0, "b": 20.0} == made.weights
+    assert ["nobody"] == made.unknown
