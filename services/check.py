@@ -49,11 +49,11 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
             settings, database, EmbeddedBus(database), LinearClock(), keys, Signer(keys.mac), settings.public_url
         )
         channels = ChannelsService(platform)
-        check_roads(policy, installed(channels.drivers))
+        check_roads(policy, installed(channels.carried()))
         for driver in channels.drivers.values():
-            why = driver.why_not()
+            why = channels.limits.why_not(driver)
             ready = "ready" if not why else f"not used, {why.replace('_', ' ')}"
-            lines += [f"road {road.name}: {ready}" for road in driver.roads]
+            lines += [f"road {road.name}: {ready} ({driver.name})" for road in driver.roads]
         await channels.stop()
         async with database.read() as db:
             entries = await audit.verify(db)

@@ -15,6 +15,8 @@ import msgspec
 import sqlalchemy as sa
 import typer
 
+from services.channels.limits import load_limits
+from services.channels.roads import Carried
 from services.router import compare as comparing
 from services.router import explain as explaining
 from services.router import table as tables
@@ -132,7 +134,9 @@ def policy_compare(
 def installed_roads() -> dict[str, Abilities]:
     """What the drivers of this installation declare."""
     specs = {point.name: point.load() for point in sorted(entry_points(group="tocsin.channels"), key=lambda p: p.name)}
-    return installed({name: spec.make for name, spec in specs.items()})
+    limits = load_limits(specs)
+    roads = {name: getattr(spec.make, "roads", ()) for name, spec in specs.items()}
+    return installed({name: Carried(limits.narrowed(name, mine)) for name, mine in roads.items()})
 
 
 def made_up_people(policy: Policy) -> list[Profile]:

@@ -17,6 +17,7 @@ from aiohttp import web
 from services.channels.desk import Desk
 from services.channels.outbound import Outbound
 from services.channels.outcome import Outcome
+from services.channels.roads import Road
 from services.channels.switchboard import Switchboard
 from services.shared.auth import Signer
 from services.shared.clock import Clock
@@ -38,19 +39,6 @@ class Result:
     retry_after: float | None = None
     parts: tuple[str, ...] = ()  # its names for each part, where receipts come by those
     too_fast: bool = False  # not sent because we sent more than was agreed
-
-
-@dataclass(frozen=True)
-class Road:
-    """A channel to a kind of contact, and what it can and cannot do."""
-
-    name: str
-    contact_kinds: tuple[str, ...] = ()
-    two_way: bool = False
-    links: bool = True
-    voice: bool = False
-    repeats_per_day: int = 0  # 0: no limit
-    templates_only: bool = False
 
 
 @dataclass(frozen=True)

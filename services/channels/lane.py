@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from services.channels.breaker import PROBES, Breaker
 from services.channels.claims import LaneName
-from services.channels.driver import Driver
+from services.channels.driver import Driver, Road
 from services.shared.clock import wall
 
 AHEAD, AHEAD_S = 200, 0.1  # intended beyond the calls under way: at most so many, and what begins in that time
@@ -26,6 +26,7 @@ class Lane:
     driver: Driver
     red: bool
     most_ahead: int = AHEAD
+    roads: tuple[Road, ...] = ()  # as they are in this country
     breaker: Breaker = field(default_factory=Breaker)  # one a provider: its two lanes share it
     in_flight: set[asyncio.Task[None]] = field(default_factory=set)
     begun: int = 0  # intended and not answered
@@ -36,6 +37,11 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.places = asyncio.Semaphore(self.driver.concurrency)
+
+    @property
+    def works(self) -> bool:
+        """It can send, and some road of it is open here."""
+        return bool(self.roads) and not self.driver.why_not()
 
     @property
     def name(self) -> LaneName:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
+from services.channels.limits import Limits
 from services.channels.notices import Notices
 from services.channels.outbound import Outbound
 from services.channels.render import Facts, Rendered, render
+from services.channels.roads import Road
 from services.shared.auth import Signer
 from services.shared.clock import Clock
 from services.shared.db import Database
@@ -18,9 +20,6 @@ from services.shared.errors import Broken
 from services.shared.ledger import warning_state, warning_text
 from services.shared.sealing import Dossier, Opener, page_key
 from services.shared.tier import Tier
-
-if TYPE_CHECKING:  # the switchboard prepares answers, and drivers know the switchboard
-    from services.channels.driver import Road
 
 SMS_ROADS = ("sms", "supporter_sms", "officer_sms")
 NO_ADDRESS = ("area", "door")
@@ -50,6 +49,8 @@ class Preparer:
         self._notices = notices
         self._texts: dict[str, Any] = {}
         self.roads: Mapping[str, Road] = {}  # what each road lacks; told when the drivers are known
+        self.roads_of: Mapping[str, Mapping[str, Road]] = {}  # the same by channel, where it is known who sends
+        self.limits = Limits({})
         self._rendered_once: dict[tuple[Any, ...], Rendered] = {}
 
     async def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:
@@ -87,8 +88,9 @@ class Preparer:
             self._texts[warning_id] = found
         return found
 
-    async def prepare(self, row: Any) -> Outbound:
-        """The message of one delivery row; Broken where a blob does not open."""
+    async def prepare(self, row: Any, channel: str = "") -> Outbound:
+        """The message of one delivery row as `channel` carries it; Broken where a blob does not open, Refused where
+        that channel does not reach the number's country."""
         to = ""
         if row.addressee_kind not in NO_ADDRESS and row.sealed is not None:
             owner = str((row.params or {}).get("owner", row.contact_id))  # an ending's contact_id is the old delivery
@@ -96,7 +98,10 @@ class Preparer:
         if row.purpose == "notice" and not row.warning_id:
             return self._notices.outbound(row, to, max(1, int(min(row.expires_at - self._clock.now(), 36000))))
         warning = await self.warning(row.warning_id)
-        rendered = await self._rendered(row, warning)
+        road = self.roads_of.get(channel, self.roads).get(row.road)
+        if road is not None and channel and to:
+            road = self.limits.for_number(channel, road, to)
+        rendered = await self._rendered(row, warning, road)
         return Outbound(
             delivery_id=row.delivery_id,
             warning_id=row.warning_id,
@@ -112,22 +117,22 @@ class Preparer:
             params=dict(row.params or {}),
         )
 
-    async def _rendered(self, row: Any, warning: Any) -> Rendered:
+    async def _rendered(self, row: Any, warning: Any, road: Road | None) -> Rendered:
         """The text of one row; what speaks of no single person is made once for all who get the same."""
         link = self._link(row)
         if row.purpose == "notice" or row.addressee_kind in ("supporter", "worker") or link:
-            return await self._render(row, warning, link)
-        alike = (row.warning_id, row.purpose, row.addressee_kind, row.form, row.language, row.road)
+            return await self._render(row, warning, road, link)
+        lacks = (road.links, road.two_way) if road is not None else None
+        alike = (row.warning_id, row.purpose, row.addressee_kind, row.form, row.language, row.road, lacks)
         found = self._rendered_once.get(alike)
         if found is None:
-            found = self._rendered_once[alike] = await self._render(row, warning, link)
+            found = self._rendered_once[alike] = await self._render(row, warning, road, link)
         return found
 
-    async def _render(self, row: Any, warning: Any, link: str) -> Rendered:
+    async def _render(self, row: Any, warning: Any, road: Road | None, link: str) -> Rendered:
         about = None
         if row.dossier is not None and row.addressee_kind in ("supporter", "worker"):
             about = await self.dossier(row.dossier, row.person_id)
-        road = self.roads.get(row.road)
         facts = Facts(
             purpose=row.purpose,
             links=road is None or road.links,

@@ -21,6 +21,7 @@ from services.channels.desk import Desk, Report
 from services.channels.driver import Driver, Outcome, Result
 from services.channels.lane import AHEAD, Lane
 from services.channels.leases import Leases
+from services.channels.limits import Limits
 from services.channels.opening import Preparer
 from services.channels.outbound import Outbound
 from services.channels.outcome import LATE
@@ -48,7 +49,14 @@ class Sender:
     """All lanes of one channels process."""
 
     def __init__(
-        self, database: Database, clock: Clock, desk: Desk, preparer: Preparer, drivers: Sequence[Driver], plane: str
+        self,
+        database: Database,
+        clock: Clock,
+        desk: Desk,
+        preparer: Preparer,
+        drivers: Sequence[Driver],
+        plane: str,
+        limits: Limits | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -59,9 +67,13 @@ class Sender:
         # one process for everything: what is begun ahead of ordinary messages stands in red's way
         most_ahead = 0 if database.is_sqlite else AHEAD
         self.breakers = {d.name: Breaker() for d in drivers}
-        self.lanes = [Lane(d, red, most_ahead, self.breakers[d.name]) for d in drivers for red in (True, False)]
+        self.lanes = [
+            Lane(d, red, most_ahead, limits.roads(d) if limits else d.roads, self.breakers[d.name])
+            for d in drivers
+            for red in (True, False)
+        ]
         self.queues = queues(self.lanes)
-        self.shares = Shares(database, clock, drivers)
+        self.shares = Shares(database, clock, self.lanes)
         self._pace = {d.name: Pace(database, d.name, getattr(d, "per_second", 0.0)) for d in drivers}
 
     @property
@@ -142,7 +154,7 @@ class Sender:
         ready: list[tuple[Any, Outbound]] = []
         for row in claimed:
             try:
-                ready.append((row, await self._preparer.prepare(row)))
+                ready.append((row, await self._preparer.prepare(row, lane.driver.name)))
             except Fault as problem:
                 await self._unsendable(row, problem)
         tokens = {row.delivery_id: row.token for row, _ in ready}

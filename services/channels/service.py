@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import aiohttp
 import sqlalchemy as sa
 from aiohttp import web
 
 from services.channels.desk import Desk
-from services.channels.driver import Connected, Driver, Reports, Road, Tools, load_drivers
+from services.channels.driver import Connected, Driver, Reports, Tools, load_drivers
 from services.channels.full_values import FullValues
 from services.channels.handlers import Handlers
+from services.channels.limits import load_limits
 from services.channels.notices import Notices
 from services.channels.opening import Preparer
 from services.channels.pages import Pages
 from services.channels.part_store import forget_old
 from services.channels.reconcile import Reconciler, forget_asked
+from services.channels.roads import Carried, road_rows, roads_in_use, roads_of
 from services.channels.rotation import Rotation
 from services.channels.sender import Sender
 from services.channels.switchboard import Switchboard
@@ -69,8 +70,13 @@ class ChannelsService:
         self.drivers: dict[str, Driver] = load_drivers(
             Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url)
         )
-        preparer.roads = roads_in_use(self.drivers.values())
-        self.sender = Sender(p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane)
+        self.limits = load_limits(self.drivers)
+        preparer.limits = self.limits
+        preparer.roads = roads_in_use(self.drivers.values(), self.limits)
+        preparer.roads_of = roads_of(self.drivers.values(), self.limits)
+        self.sender = Sender(
+            p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane, self.limits
+        )
         self.desk.scored = self.sender.shares.scored
         self._reconciler = Reconciler(p.database, p.clock, self.desk, preparer, self.drivers)
         self.rotation = Rotation(p.database, p.keys, opener, self.sender.leases.worker)
@@ -82,6 +88,16 @@ class ChannelsService:
         self._platform.bus.subscribe(self.name, "DeliveryDue", self._handlers.delivery_due)
         self._platform.bus.subscribe(self.name, "NoticeRequested", self._handlers.notice_requested)
 
+    def carried(self) -> dict[str, Carried]:
+        """What each channel's roads can do here; of those that share a road only those that work, where one does."""
+        mine = {d.name: self.limits.roads(d) for d in self.drivers.values()}
+        working = {d.name for d in self.drivers.values() if not self.limits.why_not(d)}
+        served = {road.name for name in working for road in mine[name]}
+        return {
+            name: Carried(tuple(r for r in roads if name in working or r.name not in served))
+            for name, roads in mine.items()
+        }
+
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._pages.routes()
         yield from self._full_values.routes()
@@ -91,7 +107,7 @@ class ChannelsService:
 
     async def start(self) -> None:
         """Says which roads there are and which work; takes back what a dead predecessor had in hand."""
-        rows = road_rows(self.drivers.values())
+        rows = road_rows(self.drivers.values(), self.limits)
         async with self._platform.database.write() as tx:
             await hold(tx, "roads")
             await tx.execute(sa.delete(road).where(road.c.road.not_in([r["road"] for r in rows])))
@@ -147,33 +163,3 @@ class ChannelsService:
 
     async def next_at(self) -> float | None:
         return await self.sender.next_at()
-
-
-def road_rows(drivers: Iterable[Driver]) -> list[dict[str, Any]]:
-    """The road table: of several channels for one road one that works; of those that work the first by name."""
-    rows = {
-        r.name: {
-            "road": r.name,
-            "channel": d.name,
-            "contact_kinds": list(r.contact_kinds),
-            "two_way": r.two_way,
-            "links": r.links,
-            "voice": r.voice,
-            "repeats_per_day": r.repeats_per_day,
-            "templates_only": r.templates_only,
-            "working": not d.why_not(),
-            "why": d.why_not(),
-        }
-        for d in _last_stands(drivers)
-        for r in d.roads
-    }
-    return list(rows.values())
-
-
-def roads_in_use(drivers: Iterable[Driver]) -> dict[str, Road]:
-    """Each road as the channel has it that stands in the table."""
-    return {r.name: r for d in _last_stands(drivers) for r in d.roads}
-
-
-def _last_stands(drivers: Iterable[Driver]) -> list[Driver]:
-    return sorted(sorted(drivers, key=lambda d: d.name, reverse=True), key=lambda d: not d.why_not())

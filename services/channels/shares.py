@@ -18,7 +18,6 @@ import structlog
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from services.channels.driver import Driver
 from services.channels.lane import Lane
 from services.channels.provider_store import SLOT_S, all_rows, forget_old, known, lately, provider
 from services.shared.clock import Clock, wall
@@ -90,7 +89,7 @@ class Queue:
         """
         left, over = dict(rooms), []
         dealt: dict[str, list[Any]] = {name: [] for name in rooms}
-        serves = {lane.driver.name: {r.name for r in lane.driver.roads} for lane in self.lanes}
+        serves = {lane.driver.name: {r.name for r in lane.roads} for lane in self.lanes}
         served = set().union(*serves.values())
         for row in rows:
             able = [n for n in left if left[n] > 0 and (row.road in serves[n] or row.road not in served)]
@@ -123,38 +122,36 @@ def queues(lanes: Sequence[Lane]) -> list[Queue]:
     """A queue for each channel: its own lane if it works, and every other working one that serves a road of it."""
     found = []
     for lane in lanes:
-        mine = {r.name for r in lane.driver.roads}
+        mine = {r.name for r in lane.roads or lane.driver.roads}
         able = [
             other
             for other in lanes
-            if other.red is lane.red
-            and not other.driver.why_not()
-            and (other is lane or mine & {r.name for r in other.driver.roads})
+            if other.red is lane.red and other.works and (other is lane or mine & {r.name for r in other.roads})
         ]
         found.append(Queue(lane.driver.name, lane.red, able or [lane]))
     return found
 
 
-def beside_each_other(drivers: Iterable[Driver]) -> list[tuple[str, ...]]:
+def beside_each_other(lanes: Iterable[Lane]) -> list[tuple[str, ...]]:
     """Providers that share a road and both work, by name; one that is alone is in none."""
-    by_road: dict[str, list[str]] = {}
-    for driver in drivers:
-        if not driver.why_not():
-            for road in driver.roads:
-                by_road.setdefault(road.name, []).append(driver.name)
+    by_road: dict[str, set[str]] = {}
+    for lane in lanes:
+        if lane.works:
+            for road in lane.roads:
+                by_road.setdefault(road.name, set()).add(lane.driver.name)
     return sorted({tuple(sorted(names)) for names in by_road.values() if len(names) > 1})
 
 
 class Shares:
     """The weights in force, in one process; the review is made by whoever comes first."""
 
-    def __init__(self, database: Database, clock: Clock, drivers: Sequence[Driver]) -> None:
+    def __init__(self, database: Database, clock: Clock, lanes: Sequence[Lane]) -> None:
         self._database = database
         self._clock = clock
         given = ShareSettings().resting
-        self.groups = beside_each_other(drivers)
+        self.groups = beside_each_other(lanes)
         self.scored = frozenset(name for group in self.groups for name in group)
-        self._resting = {d.name: given.get(d.name, 50.0) for d in drivers}
+        self._resting = {lane.driver.name: given.get(lane.driver.name, 50.0) for lane in lanes}
         self.unknown = sorted(given.keys() - self._resting.keys())
         self.weights: dict[str, float] = dict(self._resting)
         self.open_until: dict[str, float] = {}

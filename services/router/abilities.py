@@ -147,14 +147,23 @@ class _Lines:
 
 
 def installed(specs: Mapping[str, object]) -> dict[str, Abilities]:
-    """The abilities of drivers' roads: driver name > anything with `roads`."""
-    found = {}
+    """The abilities of drivers' roads: driver name > anything with `roads`. Of two that share a road, what both can."""
+    found: dict[str, Abilities] = {}
     for made in specs.values():
         for road in getattr(made, "roads", ()):
-            found[road.name] = Abilities(
-                road.two_way, road.links, road.voice, road.repeats_per_day, road.templates_only
-            )
+            can = Abilities(road.two_way, road.links, road.voice, road.repeats_per_day, road.templates_only)
+            found[road.name] = can if road.name not in found else _both(found[road.name], can)
     return found
+
+
+def _both(a: Abilities, b: Abilities) -> Abilities:
+    return Abilities(
+        two_way=a.two_way and b.two_way,
+        links=a.links and b.links,
+        voice=a.voice and b.voice,
+        repeats_per_day=min((n for n in (a.repeats_per_day, b.repeats_per_day) if n), default=0),
+        templates_only=a.templates_only or b.templates_only,
+    )
 
 
 def as_yaml(roads: Mapping[str, Abilities]) -> str:

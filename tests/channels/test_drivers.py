@@ -14,8 +14,9 @@ from aiohttp.test_utils import TestServer
 
 from services.channels.driver import Outcome, Reports, Result, Road, Spec, Tools
 from services.channels.drivers.email import Email
+from services.channels.limits import Limits
 from services.channels.outbound import Outbound
-from services.channels.service import road_rows
+from services.channels.roads import road_rows
 from services.channels.twilio_http import TwilioAccount, TwilioSettings, outcome
 from services.shared.auth import Signer
 from services.shared.clock import StepClock
@@ -58,7 +59,7 @@ def test_a_road_that_two_channels_offer_is_one_that_works(operator: str, aggrega
     """Whatever their order; of two that work the first by name."""
     both = [channel("a_operator", operator), channel("b_aggregator", aggregator)]
     for order in (both, both[::-1]):
-        rows = road_rows(order)
+        rows = road_rows(order, Limits({}))
         assert [("sms", chosen)] == [(r["road"], r["channel"]) for r in rows]
         assert rows[0]["working"] is not bool(rows[0]["why"])
 

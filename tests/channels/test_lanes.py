@@ -105,7 +105,7 @@ async def test_an_outcome_that_waits_for_the_database_holds_no_place(monkeypatch
         for n in range(9)
     ]
 
-    async def prepare(row: Any) -> Any:
+    async def prepare(row: Any, channel: str) -> Any:
         return row
 
     async def intend(_: Lane, tokens: dict[str, int], __: set[str]) -> set[str]:

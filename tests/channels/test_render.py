@@ -203,8 +203,8 @@ async def test_a_text_asks_for_no_reply_and_brings_no_link_where_its_road_has_no
     )
     both = []
     for two_way in (True, False):
-        preparer.roads = {"sms": Road("sms", ("sms",), two_way=two_way, links=False)}
-        both.append((await preparer._render(row, warning, "")).text)
+        road = Road("sms", ("sms",), two_way=two_way, links=False)
+        both.append((await preparer._render(row, warning, road, "")).text)
     assert "reply" in both[0].lower()
     assert "reply" not in both[1].lower()
     assert "12345" in both[1]

@@ -46,7 +46,11 @@ A, B = driver("a", "sms", "officer_sms"), driver("b", "sms", "officer_sms")
 
 
 def queue(*drivers: Driver) -> Queue:
-    return Queue(drivers[0].name, True, [Lane(d, True) for d in drivers])
+    return Queue(drivers[0].name, True, lanes(*drivers))
+
+
+def lanes(*drivers: Driver) -> list[Lane]:
+    return [Lane(d, True, roads=d.roads) for d in drivers]
 
 
 def rows(n: int, road: str = "sms", first: int = 0) -> list[Any]:
@@ -113,13 +117,13 @@ def test_nothing_is_dealt_twice_or_lost_whatever_the_rooms_and_weights(
 
 def test_a_queue_has_every_working_provider_of_its_roads_and_its_own_alone_where_none_works() -> None:
     off = driver("off", "sms", works=False)
-    lanes = [Lane(d, red) for d in (A, B, off, driver("mail", "email")) for red in (True, False)]
-    found = {q.name: [lane.driver.name for lane in q.lanes] for q in queues(lanes)}
+    all_lanes = [Lane(d, red, roads=d.roads) for d in (A, B, off, driver("mail", "email")) for red in (True, False)]
+    found = {q.name: [lane.driver.name for lane in q.lanes] for q in queues(all_lanes)}
     assert ["a", "b"] == found["a", True]
     assert ["a", "b"] == found["off", False]  # planned while it worked: the others send it
     assert ["mail"] == found["mail", True]
-    assert ["off"] == [lane.driver.name for lane in queues([Lane(off, True)])[0].lanes]
-    assert [("a", "b")] == beside_each_other([A, B, off])
+    assert ["off"] == [lane.driver.name for lane in queues(lanes(off))[0].lanes]
+    assert [("a", "b")] == beside_each_other(lanes(A, B, off))
 
 
 # ---- trouble
@@ -177,7 +181,7 @@ def test_one_that_stands_by_takes_over_and_rests_again() -> None:
 
 
 async def shares(database: Database, clock: StepClock) -> Shares:
-    made = Shares(database, clock, [A, B, driver("mail", "email")])
+    made = Shares(database, clock, lanes(A, B, driver("mail", "email")))
     async with database.write() as tx:
         await made.begin(tx)
     return made
@@ -224,7 +228,7 @@ async def test_shares_last_over_a_restart_and_end_where_a_provider_stands_alone(
     again = await shares(empty, clock)
     await again.read()
     assert 12.0 == again.weights["a"]
-    alone = Shares(empty, clock, [A])
+    alone = Shares(empty, clock, lanes(A))
     async with empty.write() as tx:
         await alone.begin(tx)
     await alone.read()
@@ -245,11 +249,11 @@ async def test_slots_are_summed_whole_and_old_ones_dropped(empty: Database) -> N
 def test_a_share_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("TOCSIN_SHARES", text)
     with pytest.raises(Refused, match="TOCSIN_SHARES"):
-        Shares(cast(Database, None), StepClock(NOW), [A, B])
+        Shares(cast(Database, None), StepClock(NOW), lanes(A, B))
 
 
 def test_given_shares_are_taken_and_a_name_nobody_has_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOCSIN_SHARES", "a=80, b = 20,nobody=3")
-    made = Shares(cast(Database, None), StepClock(NOW), [A, B])
+    made = Shares(cast(Database, None), StepClock(NOW), lanes(A, B))
     assert {"a": 80.0, "b": 20.0} == made.weights
     assert ["nobody"] == made.unknown

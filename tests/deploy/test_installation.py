@@ -169,7 +169,7 @@ def test_an_operator_puts_up_a_postgresql(
     assert (0, f"20 fictional people live around {alert.name} now\n", "") == command(capsys, *sample)
     code, out, err = command(capsys, "check")
     assert (0, "") == (code, err)
-    assert {"database: schema is the newest, plane live", "road door: ready"} <= set(out.splitlines())
+    assert {"database: schema is the newest, plane live", "road door: ready (door)"} <= set(out.splitlines())
     with postgres.connect(url) as db:
         assert [("duty desk",)] == db.execute("SELECT label FROM api_key").fetchall()
         assert 20 <= db.execute("SELECT count(*) FROM registry_person").fetchall()[0][0]

@@ -1,0 +1,66 @@
+"""Roads: a channel to a kind of contact, what it can do and what it lacks; which channel stands for each in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # a driver is made of roads
+    from services.channels.driver import Driver
+    from services.channels.limits import Limits
+
+
+@dataclass(frozen=True)
+class Road:
+    """A channel to a kind of contact, and what it can and cannot do."""
+
+    name: str
+    contact_kinds: tuple[str, ...] = ()
+    two_way: bool = False
+    links: bool = True
+    voice: bool = False
+    repeats_per_day: int = 0  # 0: no limit
+    templates_only: bool = False
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The roads of one channel, as a policy is held against them."""
+
+    roads: tuple[Road, ...]
+
+
+def road_rows(drivers: Iterable[Driver], limits: Limits) -> list[dict[str, Any]]:
+    """The road table: of several channels for one road one that works; of those that work the first by name."""
+    rows = {
+        r.name: {
+            "road": r.name,
+            "channel": d.name,
+            "contact_kinds": list(r.contact_kinds),
+            "two_way": r.two_way,
+            "links": r.links,
+            "voice": r.voice,
+            "repeats_per_day": r.repeats_per_day,
+            "templates_only": r.templates_only,
+            "working": not limits.why_not(d),
+            "why": limits.why_not(d)[:80],
+        }
+        for d in _last_stands(drivers, limits)
+        for r in limits.roads(d) or d.roads
+    }
+    return list(rows.values())
+
+
+def roads_in_use(drivers: Iterable[Driver], limits: Limits) -> dict[str, Road]:
+    """Each road as the channel has it that stands in the table."""
+    return {r.name: r for d in _last_stands(drivers, limits) for r in limits.roads(d) or d.roads}
+
+
+def roads_of(drivers: Iterable[Driver], limits: Limits) -> dict[str, Mapping[str, Road]]:
+    """Channel > its roads by name, as they are at home."""
+    return {d.name: {r.name: r for r in limits.roads(d)} for d in drivers}
+
+
+def _last_stands(drivers: Iterable[Driver], limits: Limits) -> list[Driver]:
+    return sorted(sorted(drivers, key=lambda d: d.name, reverse=True), key=lambda d: not limits.why_not(d))
