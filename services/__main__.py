@@ -216,14 +216,24 @@ def cancel(
 
 @app.command()
 def status(
-    warning_id: str,
+    warning_id: Annotated[str, typer.Argument(help="The warning; none with --roads.")] = "",
+    roads: Annotated[bool, typer.Option("--roads", help="How each road and its providers stand.")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
     url: Url = DEFAULT_URL,
     key: Key = "",
 ) -> None:
-    """Who was reached, by group and road, and who is missing."""
-    from services.demo_view import coverage_tables
+    """Who was reached, by group and road, and who is missing; or how the roads stand."""
+    from services.demo_view import coverage_tables, road_table
 
+    if roads is bool(warning_id):
+        raise _fail("give a warning's id, or --roads")
+    if roads:
+        stand = _run(call("GET", url, key, "/roads/state"))
+        if as_json:
+            typer.echo(json.dumps(stand, ensure_ascii=False))
+        else:
+            rich.print(road_table(stand))
+        return
     found = _run(call("GET", url, key, f"/report/{warning_id}/coverage"))
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))

@@ -99,3 +99,20 @@ def coverage_tables(figures: dict[str, Any]) -> list[Table]:
     for name, r in sorted(figures["by_road"].items()):
         roads.add_row(name.replace("_", " "), *(str(r[c]) for c in columns))
     return [groups, roads]
+
+
+def road_table(stand: list[dict[str, Any]]) -> Table:
+    """What /roads/state says, a line a road and provider."""
+    table = Table("road", "in use", "carried by", "stands", "last test", title="Roads", title_justify="left")
+    for one in stand:
+        used = "yes" if one["working"] else f"NO: {one['why'].replace('_', ' ')}"
+        for n, p in enumerate(
+            one["providers"] or [{"provider": "", "why": "", "stands": "", "test": "", "test_failures": 0}]
+        ):
+            why = p["why"].replace("_", " ")
+            failed = f", {p['test_failures']} failed running" if p["test_failures"] else ""
+            table.add_row(
+                one["road"] if n == 0 else "", used if n == 0 else "", p["provider"],
+                f"not used: {why}" if why else p["stands"], p["test"] + failed,
+            )  # fmt: skip
+    return table

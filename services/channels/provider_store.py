@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.shared.batches import insert_new, upsert
-from services.shared.db import Connection, metadata
+from services.shared.db import Connection, Id, metadata
 
 SLOT_S = 10.0
 KEPT_S = 3600.0
@@ -92,3 +92,23 @@ async def forget_old(tx: Connection, now: float) -> None:
 async def all_rows(db: Connection) -> Sequence[Any]:
     """Every provider that was ever configured, by name."""
     return (await db.execute(sa.select(provider).order_by(provider.c.provider))).all()
+
+
+TWICE = 2  # a link test that failed so often running says that the road is down
+link_test = sa.Table(
+    "channels_link_test",
+    metadata,
+    sa.Column("road", sa.String(24), primary_key=True),
+    sa.Column("provider", sa.String(24), primary_key=True),
+    sa.Column("due_at", sa.Float, nullable=False, comment="warning time of the next one"),
+    sa.Column("delivery_id", Id, nullable=False, server_default="", comment="the one that is out"),
+    sa.Column("sent_at", sa.Float),
+    sa.Column("ok_at", sa.Float, comment="warning time of the last that passed"),
+    sa.Column("failures", sa.SmallInteger, nullable=False, server_default="0", comment="running"),
+    sa.Column("said", sa.String(80), nullable=False, server_default=""),
+)
+
+
+async def down(db: Connection) -> set[str]:
+    """Providers of which a road's link test failed twice running."""
+    return set((await db.scalars(sa.select(link_test.c.provider).where(link_test.c.failures >= TWICE))).all())

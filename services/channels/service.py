@@ -13,11 +13,13 @@ from services.channels.driver import Connected, Driver, Reports, Tools, load_dri
 from services.channels.full_values import FullValues
 from services.channels.handlers import Handlers
 from services.channels.limits import load_limits
+from services.channels.link_tests import LinkTests
 from services.channels.notices import Notices
 from services.channels.opening import Preparer
 from services.channels.pages import Pages
 from services.channels.part_store import forget_old
 from services.channels.reconcile import Reconciler, forget_asked
+from services.channels.road_pages import RoadPages
 from services.channels.roads import Carried, road_rows, roads_in_use, roads_of
 from services.channels.rotation import Rotation
 from services.channels.sender import Sender
@@ -77,6 +79,9 @@ class ChannelsService:
         self.sender = Sender(
             p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane, self.limits
         )
+        self.link_tests = LinkTests(p.database, p.clock, list(self.drivers.values()), self.limits, p.keys.index)
+        preparer.test_addresses = self.link_tests.addresses
+        self._road_pages = RoadPages(p, self.drivers, self.limits, self.sender.shares)
         self.desk.scored = self.sender.shares.scored
         self._reconciler = Reconciler(p.database, p.clock, self.desk, preparer, self.drivers)
         self.rotation = Rotation(p.database, p.keys, opener, self.sender.leases.worker)
@@ -101,6 +106,7 @@ class ChannelsService:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._pages.routes()
         yield from self._full_values.routes()
+        yield from self._road_pages.routes()
         for driver in self.drivers.values():
             if isinstance(driver, Reports):
                 yield from driver.routes()
@@ -112,6 +118,7 @@ class ChannelsService:
             await hold(tx, "roads")
             await tx.execute(sa.delete(road).where(road.c.road.not_in([r["road"] for r in rows])))
             await upsert(tx, road, rows, ["road"], replace=[c.name for c in road.c if c.name != "road"])
+            await self.link_tests.say(tx, self._platform.clock.now())
             await forget_old(tx)
             await forget_asked(tx, self._platform.clock.now())
             await self.sender.shares.begin(tx)
@@ -150,6 +157,8 @@ class ChannelsService:
         rewrapped = await self.rotation.step()
         await self.sender.shares.review()
         learnt = await self._reconciler.step()
+        if await self.link_tests.step():
+            self._platform.wake("channels")
         now, expired = self._platform.clock.now(), 0
         if now >= self._next_expiry:  # nothing expired is claimed meanwhile: this only says so in the ledger
             expired = await self.sender.leases.expire()

@@ -9,7 +9,7 @@ resting share. One that is passed over by its breaker gets nothing while another
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.lane import Lane
-from services.channels.provider_store import SLOT_S, all_rows, forget_old, known, lately, provider
+from services.channels.provider_store import SLOT_S, all_rows, down, forget_old, known, lately, provider
 from services.shared.clock import Clock, wall
 from services.shared.db import Connection, Database, hold
 from services.shared.settings import Environment
@@ -92,7 +92,9 @@ class Queue:
         serves = {lane.driver.name: {r.name for r in lane.roads} for lane in self.lanes}
         served = set().union(*serves.values())
         for row in rows:
+            only = (row.params or {}).get("provider")  # a test of this very provider
             able = [n for n in left if left[n] > 0 and (row.road in serves[n] or row.road not in served)]
+            able = [n for n in able if only in (None, n)]
             other = [n for n in able if n != before.get(row.delivery_id)]
             able = other or able
             weighty = [n for n in able if weights.get(n, 1.0) > 0] or able
@@ -197,10 +199,11 @@ class Shares:
             rows = {r.provider: r for r in await all_rows(tx)}
             calls = await lately(tx, now - CALLS_S, now + SLOT_S)
             receipts = await lately(tx, now - HEARD_FROM_S, now - HEARD_TO_S)
+            failing = await down(tx)
             for group in self.groups:
                 if any(now - rows[name].reviewed_at < REVIEW_S for name in group):
                     continue
-                trouble = in_trouble(group, calls, receipts)
+                trouble = in_trouble(group, calls, receipts, failing)
                 before = {name: rows[name].weight for name in group}
                 after = move(before, {name: self._resting[name] for name in group}, trouble)
                 for name in group:
@@ -213,7 +216,9 @@ class Shares:
         return moved
 
 
-def in_trouble(group: Sequence[str], calls: Mapping[str, Any], receipts: Mapping[str, Any]) -> dict[str, str]:
+def in_trouble(
+    group: Sequence[str], calls: Mapping[str, Any], receipts: Mapping[str, Any], failing: Collection[str] = ()
+) -> dict[str, str]:
     """Who is, and why; nobody where all are: then it is the network, the phones or us."""
     found: dict[str, str] = {}
     came = {
@@ -226,6 +231,8 @@ def in_trouble(group: Sequence[str], calls: Mapping[str, Any], receipts: Mapping
         row = calls.get(name)
         if row is not None and row.calls >= FEW_CALLS and row.bad >= BAD * row.calls:
             found[name] = f"{row.bad} of {row.calls} calls went wrong"
+        elif name in failing:
+            found[name] = "its link test failed"
         elif came.get(name, best) < SILENT * best:
             found[name] = f"receipts for {came[name]:.0%}, others {best:.0%}"
     return {} if len(found) == len(group) else found

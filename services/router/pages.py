@@ -51,6 +51,7 @@ class Pages:
             ctx = await self._contexts.of(db, warning_id)
             down = await silence.down(db, warning_id)
             unspoken = await officials.unspoken(db, warning_id)
+            failing = await report.failing_roads(db)
         parts = text.parts
         every = ctx.policy.update_s.get(ctx.tier) if ctx is not None and state.state == "active" else None
         return page(
@@ -67,6 +68,7 @@ class Pages:
             respond=ctx.issued.respond if ctx is not None else "",
             still="still" in request.query,
             down=down,
+            failing=failing,
             unspoken=unspoken,
             next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
             plane=self._platform.settings.plane,

@@ -45,6 +45,7 @@ LEFT_OUT: Words = {
     ),
     "no_supporter": ("nobody has agreed to help", "还没有人答应做帮助人"),
     "not_configured": ("the road is not configured", "渠道未配置"),
+    "link_test": ("the road fails its test", "渠道测试没有通过"),
     "no_own_phone": ("the number on her record is the family's", "登记的是家里的号码"),
     "not_for_subscribers": ("officers go to registered residents", "网格员只联系登记的居民"),
     "hazard_forbids": ("the hazard forbids sending people", "这种灾害不许派人"),

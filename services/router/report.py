@@ -12,7 +12,7 @@ from services.router.contexts import Contexts
 from services.router.words import lines, plain, plan_groups
 from services.shared.db import Connection
 from services.shared.errors import NotFound
-from services.shared.ledger import delivery, warning_state
+from services.shared.ledger import delivery, road, warning_state
 
 MISSING_SHOWN = 200
 
@@ -135,6 +135,12 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
         ],
         "left_out": [{"road": road, "why": why} for road, why in plan.left_out],
     }  # fmt: skip
+
+
+async def failing_roads(db: Connection) -> Sequence[Any]:
+    """Roads that paths leave out since their link test failed, with what was said of it."""
+    out = sa.select(road).where(sa.not_(road.c.working), road.c.why.startswith("link test"))
+    return (await db.execute(out.order_by(road.c.road))).all()
 
 
 async def cases(db: Connection, warning_id: str) -> Sequence[Any]:

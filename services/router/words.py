@@ -16,6 +16,7 @@ from services.router.policy import PathPlan
 from services.shared.ledger import Evidence
 
 _STEP = re.compile(r"(blue|yellow|orange|red|facility)\.(\d+)")
+TESTED = "link test: "  # what channels writes before the reason of a road that is down
 _REASONS_ZH = {  # what rungs and reactions write as their reason
     "other road": "换一条渠道",
     "no other road left, again": "没有别的渠道,再试一次",
@@ -105,6 +106,8 @@ def lines(
 
 def _left_out(road: str, why: str, lang: str, whole: str = "") -> str:
     name, reason = say(pw.ROADS, road, lang), say(pw.LEFT_OUT, why, lang)
+    if why.startswith(TESTED):
+        reason = f"{say(pw.LEFT_OUT, 'link_test', lang)} ({why.removeprefix(TESTED)})"
     return f"{name}{whole}:没有用,{reason}。" if lang == "zh" else f"{name}{whole}: not used, {reason}."
 
 
@@ -197,6 +200,7 @@ _ANSWERED: pw.Words = {
 }
 _WHY_NOT: pw.Words = {
     "no_driver": ("We cannot use {road} here.", "我们这里不能用{road}。"),
+    "link_test": ("{road} was out of order. We used other ways.", "{road}当时不通,我们用了别的办法。"),
     "no_contact": ("We did not use {road}: you have not given us one. You can add it.", "没有用{road}:您没有登记,可以补上。"),
     "said_no": ("We did not use {road}: you told us not to. You can change that.", "没有用{road}:您不同意,可以改。"),
     "not_verified": (
@@ -240,6 +244,7 @@ def plain(
         said = (one for one in answers.get(row.delivery_id, ()) if one.answer in _ANSWERED)
         found += [f"{say(_ANSWERED, one.answer, lang)} ({clock_words(one.at, offset)})" for one in said]
     for road, why in plan.left_out:
+        why = "link_test" if why.startswith(TESTED) else why
         if why in _WHY_NOT:
             found.append(say(_WHY_NOT, why, lang).format(road=say(pw.ROADS, road, lang)))
     if path.ending:

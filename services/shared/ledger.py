@@ -289,6 +289,8 @@ road = sa.Table(
     sa.Column("templates_only", sa.Boolean, nullable=False),
     sa.Column("working", sa.Boolean, nullable=False),
     sa.Column("why", sa.String(80), nullable=False, server_default=""),
+    sa.Column("tested_at", sa.Float, comment="warning time of the last link test"),
+    sa.Column("test_said", sa.String(160), nullable=False, server_default=""),
     comment="written by channels at start: which roads have a driver that is configured, and what each lacks",
 )
 

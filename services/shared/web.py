@@ -36,6 +36,7 @@ PREFIXES: tuple[tuple[str, str], ...] = (  # path prefix > service; the embedded
     ("/l", "channels"),
     ("/a", "channels"),
     ("/open", "channels"),
+    ("/roads", "channels"),
     ("/callbacks", "channels"),
 )
 COOKIE = "tocsin"

@@ -54,7 +54,7 @@ def lanes(*drivers: Driver) -> list[Lane]:
 
 
 def rows(n: int, road: str = "sms", first: int = 0) -> list[Any]:
-    return [SimpleNamespace(delivery_id=str(first + k), road=road) for k in range(n)]
+    return [SimpleNamespace(delivery_id=str(first + k), road=road, params=None) for k in range(n)]
 
 
 # ---- dealing

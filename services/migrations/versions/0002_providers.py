@@ -49,12 +49,35 @@ def upgrade() -> None:
         sa.Column("next_at", sa.Float(), nullable=False, comment="warning time; not asked again before"),
         sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_channels_asked")),
     )
+    op.create_table(
+        "channels_link_test",
+        sa.Column("road", sa.String(length=24), nullable=False),
+        sa.Column("provider", sa.String(length=24), nullable=False),
+        sa.Column("due_at", sa.Float(), nullable=False, comment="warning time of the next one"),
+        sa.Column(
+            "delivery_id", sa.String(length=32), server_default="", nullable=False, comment="the one that is out"
+        ),
+        sa.Column("sent_at", sa.Float(), nullable=True),
+        sa.Column("ok_at", sa.Float(), nullable=True, comment="warning time of the last that passed"),
+        sa.Column("failures", sa.SmallInteger(), server_default="0", nullable=False, comment="running"),
+        sa.Column("said", sa.String(length=80), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("road", "provider", name=op.f("pk_channels_link_test")),
+    )
+    with op.batch_alter_table("road") as batch_op:
+        batch_op.add_column(
+            sa.Column("tested_at", sa.Float(), nullable=True, comment="warning time of the last link test")
+        )
+        batch_op.add_column(sa.Column("test_said", sa.String(length=160), server_default="", nullable=False))
     accepted = sa.text("send_state IN ('accepted')")
     op.create_index("ix_delivery_accepted", "delivery", ["sent_at"], sqlite_where=accepted, postgresql_where=accepted)
 
 
 def downgrade() -> None:
     op.drop_index("ix_delivery_accepted", "delivery")
+    with op.batch_alter_table("road") as batch_op:
+        batch_op.drop_column("test_said")
+        batch_op.drop_column("tested_at")
+    op.drop_table("channels_link_test")
     op.drop_table("channels_asked")
     op.drop_table("channels_score")
     op.drop_table("channels_provider")

@@ -1,0 +1,97 @@
+"""/roads: how each road and each of its providers stands, for who is on duty; the same as JSON for `tocsin status --roads`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from aiohttp import web
+
+from services.channels.driver import Driver
+from services.channels.limits import Limits
+from services.channels.link_tests import TESTED
+from services.channels.provider_store import all_rows, link_test
+from services.channels.shares import Shares, in_words
+from services.shared.clock import wall
+from services.shared.db import Connection
+from services.shared.ledger import road
+from services.shared.service import Platform
+from services.shared.web import caller, json_response, page
+
+
+class RoadPages:
+    """The handlers of /roads."""
+
+    def __init__(self, platform: Platform, drivers: Mapping[str, Driver], limits: Limits, shares: Shares) -> None:
+        self._platform = platform
+        self._drivers = drivers
+        self._limits = limits
+        self._shares = shares
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """GET /roads (a page), GET /roads/state (JSON)."""
+        return (web.get("/roads", self.roads), web.get("/roads/state", self.state))
+
+    async def roads(self, request: web.Request) -> web.Response:
+        who = await caller(request, "read")
+        async with self._platform.database.read() as db:
+            found = await self._found(db)
+        offset = self._platform.settings.offset_at(self._platform.clock.now())
+        for one in found:
+            one["lacks"] = _lacks(one)
+            one["fails"] = one["why"].startswith(TESTED)
+        failing = sum(one["fails"] for one in found)
+        return page(
+            "roads.html", who=who, roads=found, failing=failing, now=self._platform.clock.now(), offset=offset,
+            plane=self._platform.settings.plane,
+        )  # fmt: skip
+
+    async def state(self, request: web.Request) -> web.Response:
+        await caller(request, "read")
+        async with self._platform.database.read() as db:
+            return json_response(await self._found(db))
+
+    async def _found(self, db: Connection) -> list[dict[str, Any]]:
+        """Every road: {road, working, why, two_way, links, repeats_per_day, templates_only, providers: [...]}."""
+        rows = (await db.execute(sa.select(road).order_by(road.c.road))).all()
+        words = in_words(await all_rows(db), self._shares.groups, wall())
+        tests = {(r.road, r.provider): r for r in await db.execute(sa.select(link_test))}
+        return [
+            {
+                "road": r.road, "working": r.working, "why": r.why, "two_way": r.two_way, "links": r.links,
+                "repeats_per_day": r.repeats_per_day, "templates_only": r.templates_only,
+                "providers": self._providers(r.road, words, tests),
+            }
+            for r in rows
+        ]  # fmt: skip
+
+    def _providers(self, name: str, words: Mapping[str, str], tests: Mapping[Any, Any]) -> Sequence[dict[str, Any]]:
+        found = []
+        for driver in sorted(self._drivers.values(), key=lambda d: d.name):
+            if name not in {r.name for r in driver.roads}:
+                continue
+            test = tests.get((name, driver.name))
+            why = self._limits.why_not(driver)
+            found.append(
+                {
+                    "provider": driver.name, "why": why, "stands": "" if why else words.get(driver.name, ""),
+                    "test": test.said if test is not None else "",
+                    "test_ok_at": test.ok_at if test is not None else None,
+                    "test_failures": test.failures if test is not None else 0,
+                }
+            )  # fmt: skip
+        return found
+
+
+def _lacks(one: Mapping[str, Any]) -> list[str]:
+    """What a road cannot do, in words."""
+    words = [
+        ("no replies", not one["two_way"]),
+        ("no links", not one["links"]),
+        ("templates only", one["templates_only"]),
+    ]
+    found = [word for word, holds in words if holds]
+    if one["repeats_per_day"]:
+        found.append(f"the same words at most {one['repeats_per_day']} times a day")
+    return found

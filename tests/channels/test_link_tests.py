@@ -1,0 +1,93 @@
+"""Link tests: which roads are left out by what failed; and the file that asks for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.channels.driver import Driver, Road
+from services.channels.limits import Limits
+from services.channels.link_tests import LinkTests, failing, load_link_tests
+from services.shared.clock import StepClock
+from services.shared.db import Database
+from services.shared.errors import Refused
+
+ROADS = ("sms", "voice_mobile")
+
+
+@pytest.mark.parametrize(
+    ("failures", "out"),
+    [
+        ({}, set()),
+        ({"sms": {"a": 1}}, set()),
+        ({"sms": {"a": 2}}, set()),
+        ({"sms": {"a": 2, "b": 2}}, {"sms"}),
+        ({"sms": {"a": 2, "b": 1}}, set()),
+        ({"voice_mobile": {"v": 5}}, {"voice_mobile"}),
+        ({"sms": {"a": 2, "b": 3}, "voice_mobile": {"v": 2}}, set()),
+        ({"sms": {"a": 2, "b": 3}, "voice_mobile": {"v": 2}, "officer_sms": {"a": 2, "b": 2}}, {"officer_sms"}),
+    ],
+    ids=["none", "once", "one of two providers", "both", "one of them once", "the other road", "every personal road",
+         "an officers' road beside"],
+)  # fmt: skip
+def test_a_road_is_left_out_when_all_who_carry_it_failed_twice_unless_every_personal_road_does(
+    failures: dict[str, dict[str, int]], out: set[str]
+) -> None:
+    """A provider that is not tried may well work; where nothing works the test is likelier wrong, and trying reaches more."""
+    providers = {"sms": ["a", "b"], "voice_mobile": ["v"], "officer_sms": ["a", "b"], "fax": []}
+    assert out == failing(failures, providers, {"sms", "voice_mobile"})
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.dictionaries(st.sampled_from("xyz"), st.integers(0, 4))))
+def test_one_personal_road_is_always_left(failures: dict[str, dict[str, int]]) -> None:
+    assert failing(failures, {"a": ["x", "y"], "b": ["z"], "c": ["x"]}, {"a", "b", "c"}) != {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- {road: fax, to: '+99970001111'}", "entry 1: road 'fax' cannot be tried: use sms, voice_mobile"),
+        ("- {road: sms, to: '+99970001111'}\n- {road: sms, to: '+1'}", "entry 2.to"),
+        ("- {road: sms, to: '+99970001111'}\n- {road: sms, to: '+999700'}", "entry 2: sms has a test already"),
+        ("- {road: sms}", "entry 1.to"),
+        ("- {road: sms, to: '+99970001111', every: 5}", "entry 1.every"),
+        ("- {road: sms, to: '+99970001111', proof: read}", "entry 1.proof"),
+        ("- {road: sms, too: x}", "entry 1"),
+        ("road: sms", "the file"),
+        ("- [", "while parsing"),
+    ],
+    ids=["road", "address", "twice", "no address", "too often", "proof", "word", "shape", "yaml"],
+)
+def test_a_slip_in_the_file_is_told_by_entry_and_field(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "tests.yaml").write_text(text)
+    monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "tests.yaml"))
+    with pytest.raises(Refused) as refused:
+        load_link_tests(ROADS)
+    assert said in refused.value.message
+
+
+def test_a_file_that_is_not_there_is_told_and_none_is_no_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert [] == load_link_tests(ROADS)
+    monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "none.yaml"))
+    with pytest.raises(Refused, match="cannot be read"):
+        load_link_tests(ROADS)
+
+
+@pytest.mark.parametrize("road", ["door", "broadcast", "area_sound", "fire_service_list"])
+def test_what_would_sound_the_siren_or_send_somebody_cannot_be_tried(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, road: str
+) -> None:
+    (tmp_path / "tests.yaml").write_text(f"- {{road: {road}, to: '+99970001111'}}")
+    monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "tests.yaml"))
+    found = SimpleNamespace(
+        name="d", concurrency=1, roads=(Road("sms", ("sms",)), Road("officer_sms"), Road(road)), why_not=lambda: ""
+    )
+    with pytest.raises(Refused, match="officer_sms, sms"):
+        LinkTests(cast(Database, None), StepClock(0.0), [cast(Driver, found)], Limits({}), b"k")
