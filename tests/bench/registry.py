@@ -298,7 +298,10 @@ def main() -> None:
     asked.add_argument("--people", type=int, default=1_000_000, help="how many are in the list")
     asked.add_argument("--first-only", action="store_true", help="import the list once, not a second time")
     asked.add_argument("--sqlite-only", action="store_true", help="no PostgreSQL, no PostGIS")
+    asked.add_argument("--postgres-only", action="store_true", help="no SQLite")
     chosen = asked.parse_args()
+    if chosen.sqlite_only and chosen.postgres_only:
+        raise SystemExit("--sqlite-only and --postgres-only leave nothing to measure: give one of them")
     if not chosen.sqlite_only and not POSTGIS.exists():
         raise SystemExit("PostGIS is not installed: run  bash tools/postgis.sh  as root, or give --sqlite-only")
     sizes = sorted({max(1, n * chosen.people // 1_000_000) for n in (1_000, 100_000, 500_000)})
@@ -309,6 +312,8 @@ def main() -> None:
         times = ("first",) if chosen.first_only else ("first", "again")
         write_list(path, chosen.people)
         urls = {"SQLite": f"sqlite+aiosqlite:///{folder / 'bench.db'}"}
+        if chosen.postgres_only:
+            urls.clear()
         if server is not None:
             urls["PostgreSQL"] = server.database("bench")
         say(f"{chosen.people:,} people, {path.stat().st_size / 1e6:,.0f} MB of CSV; {machine.described()}\n\n")
@@ -319,7 +324,7 @@ def main() -> None:
             migrations.upgrade(url)
             say("\n".join(import_one(database, url, folder, path, times)) + "\n")
             sys.stdout.flush()
-        people = asyncio.run(everybody(urls["SQLite"]))
+        people = asyncio.run(everybody(next(iter(urls.values()))))
         gis = fill_postgis(server.superuser, urls["PostgreSQL"]) if server is not None else None
         say("\n| selection | found | floor ms | Tocsin ms | ratio | PostGIS ms |\n|---|---|---|---|---|---|\n")
         for database, url in urls.items():
