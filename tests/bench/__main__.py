@@ -1,8 +1,9 @@
 """`python -m tests.bench [PART ...]`: Tocsin measured; prints Markdown, and writes it and JSON.
 
-Parts: peers (Tocsin beside Celery, taskiq, FastStream and Apprise), red (under queued blue), memory (while planning),
-receipts (against one UPDATE each), fifty (50,000 people, two routers, three channels processes: right or not). Without
-a part all but fifty. `--quick` is small and once each, the peers only (5 minutes); the whole takes most of an hour.
+Parts: peers (Tocsin beside Celery, taskiq, FastStream and Apprise), smpp (beside Celery, over SMPP), red (under queued
+blue), memory (while planning), receipts (against one UPDATE each), fifty (50,000 people, two routers, three channels
+processes: right or not). Without a part all but fifty. `--quick` is small and once each, peers and smpp (5 minutes);
+the whole takes most of an hour.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import callbacks, fifty, machine, memory, peer, red, table
-from tests.bench.campaign import OURS, SYSTEMS, Bench, Load, Run, opened, rounds, say
+from tests.bench.campaign import OURS, SMPP, SYSTEMS, Bench, Load, Run, opened, rounds, say
 from tests.bench.ours import BenchFault
 from tests.servers.rabbit import RabbitFault
 
 OUT = Path("var/bench")
-PARTS = ("peers", "red", "memory", "receipts")
+PARTS = ("peers", "smpp", "red", "memory", "receipts")
 BIG = 100_000  # ours alone, one round: three would take the rest of the hour
 
 
@@ -72,6 +73,14 @@ def peers(bench: Bench, asked: Asked) -> Found:
     return Found("\n\n".join(parts), runs, not any(run.fault for run in runs))
 
 
+def over_smpp(bench: Bench, asked: Asked) -> Found:
+    """The same work with an operator's SMSC at the end."""
+    load = Load(asked.of(2_000, 20_000), 0)
+    runs = rounds(bench, list(SMPP), load, asked.turns())
+    page = "Over SMPP 3.4\n\n" + table.comparison(runs, load.count, load.latency_ms, SMPP, "celery-smpp")
+    return Found(page, runs, not any(run.fault for run in runs))
+
+
 def overtaking(bench: Bench, asked: Asked) -> Found:
     """Red under queued blue."""
     runs = red.measure(bench, asked.ours, asked.of(20_000, 500_000), asked.turns())
@@ -98,6 +107,7 @@ def fifty_thousand(bench: Bench, asked: Asked) -> Found:
 
 MEASURES: dict[str, Callable[[Bench, Asked], Found]] = {
     "peers": peers,
+    "smpp": over_smpp,
     "red": overtaking,
     "memory": planning,
     "receipts": receipts,
@@ -115,7 +125,7 @@ def main() -> int:
     words.add_argument("--rounds", type=int, default=0, help="this many runs of each instead of three")
     words.add_argument("--out", type=Path, default=OUT, help="folder for bench.md and bench.json")
     given = words.parse_args()
-    parts = given.parts or list(PARTS[:1] if given.quick else PARTS)
+    parts = given.parts or list(PARTS[:2] if given.quick else PARTS)
     for kind, names, known in (("part", parts, MEASURES), ("system", given.only.split(","), SYSTEMS)):
         if wrong := set(names) - set(known):
             words.error(f"no {kind} {', '.join(sorted(wrong))}: use {', '.join(known)}")
@@ -149,7 +159,7 @@ def main() -> int:
 
 def versions(bench: Bench) -> str:
     """Who was measured, on what; the peers only where they are installed."""
-    names = ("celery", "taskiq", "taskiq-aio-pika", "faststream", "apprise", "aio-pika", "aiohttp", "twilio")
+    names = ("celery", "smpplib", "taskiq", "taskiq-aio-pika", "faststream", "apprise", "aio-pika", "aiohttp", "twilio")
     code = f"import importlib.metadata as m; print(', '.join(n + ' ' + m.version(n) for n in {names}))"
     python = peer.VENV / "python"
     with bench.postgres.connect(bench.postgres.database("versions", migrated=False)) as database:

@@ -19,7 +19,10 @@ OURS = {
     "embedded": "**Tocsin, embedded** (one process, SQLite)",
     "distributed": "**Tocsin, distributed** (four processes, RabbitMQ, PostgreSQL)",
 }
-SYSTEMS: dict[str, str] = OURS | {name: p.words for name, p in peer.PEERS.items()}
+OURS_SMPP = {f"{name}-smpp": words.replace("(", "(SMPP, ") for name, words in OURS.items()}
+OVER_SMPP = ("celery-smpp",)
+SMPP: dict[str, str] = OURS_SMPP | {name: peer.PEERS[name].words for name in OVER_SMPP}
+SYSTEMS: dict[str, str] = OURS | {name: p.words for name, p in peer.PEERS.items() if name not in OVER_SMPP}
 CONNECTIONS = 100  # at once to the provider, for whoever sends from an event loop; the peers' is in peers/work.py
 
 TABLE = """
@@ -71,14 +74,17 @@ class Bench:
         self._runs = 0
 
     @contextmanager
-    def tocsin(self, home: Home, provider: Standin, roles: Sequence[str] = ours.ROLES) -> Iterator[Tocsin]:
+    def tocsin(
+        self, home: Home, provider: Standin, roles: Sequence[str] = ours.ROLES, *, smpp: bool = False
+    ) -> Iterator[Tocsin]:
         """Our own system, started on a fresh copy of an installation."""
         self._runs += 1
         vhost = f"run-{self._runs}"
         try:
             amqp = self.rabbit.vhost(vhost) if home.database_url else ""
             mine = ours.copied(home, self.folder / "run", self.postgres, amqp)
-            with Tocsin(mine, provider.port, CONNECTIONS, roles=roles) as server:
+            port = provider.smpp_port if smpp else 0
+            with Tocsin(mine, provider.port, CONNECTIONS, port, roles=roles) as server:
                 yield server
         finally:
             self.rabbit.drop(vhost)
@@ -101,18 +107,20 @@ class Bench:
         """One run of one system; a run that fails says so and stops no other."""
         provider.reset()
         try:
-            return (self._ours if system in OURS else self._peer)(system, load, turn, provider)
+            mine = system in OURS or system in OURS_SMPP
+            return (self._ours if mine else self._peer)(system, load, turn, provider)
         except (BenchFault, RabbitFault, TimeoutError) as problem:
             return Run(system, load.count, load.latency_ms, turn, 0.0, 0.0, 0.0, 0.0, 0.0, fault=str(problem))
 
     def _ours(self, system: str, load: Load, turn: int, provider: Standin) -> Run:
-        with self.tocsin(self.home(system, load.count), provider) as server, self._costs() as costs:
+        kind, smpp = system.removesuffix("-smpp"), system.endswith("-smpp")
+        with self.tocsin(self.home(kind, load.count), provider, smpp=smpp) as server, self._costs() as costs:
             before = machine.cpu_s(server.pids)
-            sent = ours.send_all(server, provider, load.count, f"bench-{turn}")
+            sent = ours.send_all(server, provider, load.count, f"bench-{turn}", said=ours.SHORT if smpp else ours.LONG)
             app = machine.cpu_s(server.pids) - before
             peaks = tuple((role, machine.peak_mb(p.pid)) for role, p in server.processes.items())
             database, broker, steal = costs()
-        if system == "embedded":
+        if kind == "embedded":
             database = broker = 0.0
         return Run(
             system, load.count, load.latency_ms, turn, sent.recorded_s, app, database, broker, steal,

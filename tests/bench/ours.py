@@ -133,7 +133,21 @@ def copied(home: Home, to: Path, server: Postgres | None = None, amqp_url: str =
     return replace(home, folder=to, database_url=url, amqp_url=amqp_url)
 
 
-def warning(identifier: str, *, tier: str = "orange", south: float = SOUTH) -> dict[str, Any]:
+LONG = {
+    "source": "City Civil Protection", "hazard": "Flash flood warning until 21:00", "place": "Riverside ward",
+    "action": "Move to higher ground now and do not drive through water.",
+}  # fmt: skip
+SHORT = {
+    "source": "City",
+    "hazard": "Flash flood",
+    "place": "Riverside",
+    "action": "Go uphill now.",
+}  # one part of an SMS
+
+
+def warning(
+    identifier: str, *, tier: str = "orange", south: float = SOUTH, said: Mapping[str, str] = LONG
+) -> dict[str, Any]:
     """A warning for the town, or for a square as large that begins elsewhere, as a sender's system posts it."""
     now = datetime.now(UTC).replace(microsecond=0)
     n, e, s, w = south + SIDE + 0.001, WEST + SIDE + 0.001, south - 0.001, WEST - 0.001
@@ -145,14 +159,7 @@ def warning(identifier: str, *, tier: str = "orange", south: float = SOUTH) -> d
         "tier": tier,
         "hazard": "flash_flood",
         "respond": "evacuate",
-        "texts": {
-            "en": {
-                "source": "City Civil Protection",
-                "hazard": "Flash flood warning until 21:00",
-                "place": "Riverside ward",
-                "action": "Move to higher ground now and do not drive through water.",
-            }
-        },
+        "texts": {"en": dict(said)},
         "area": {"type": "Polygon", "coordinates": [[[w, s], [e, s], [e, n], [w, n], [w, s]]]},
     }
 
@@ -164,6 +171,7 @@ class Tocsin:
     home: Home
     provider: int
     concurrency: int = 50
+    smpp: int = 0  # the stand-in's port for SMPP: texts go there, and not over HTTP
     more: Mapping[str, str] = field(default_factory=dict)
     roles: Sequence[str] = ROLES  # of a distributed one; a role named twice is two processes
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -186,6 +194,12 @@ class Tocsin:
             "TOCSIN_TWILIO_FROM_NUMBER": SENDER,
             "TOCSIN_TWILIO_CONCURRENCY": str(self.concurrency),
         }
+        if self.smpp:
+            environment |= {
+                "TOCSIN_TWILIO_ACCOUNT_SID": "", "TOCSIN_SMPP_HOST": "127.0.0.1", "TOCSIN_SMPP_PORT": str(self.smpp),
+                "TOCSIN_SMPP_SYSTEM_ID": "bench", "TOCSIN_SMPP_PASSWORD": "bench", "TOCSIN_SMPP_SOURCE": SENDER,
+                "TOCSIN_SMPP_CONCURRENCY": str(self.concurrency),
+            }  # fmt: skip
         environment |= self.more
         for name in names:
             command = [sys.executable, "-m", "services", "serve"]
@@ -342,7 +356,7 @@ class Standin:
             stdout=subprocess.PIPE,
         )
         assert self._process.stdout is not None
-        self.port = int(self._process.stdout.readline())
+        self.port, self.smpp_port = map(int, self._process.stdout.readline().split())
         self.pid = self._process.pid
 
     def __enter__(self) -> Standin:

@@ -36,8 +36,8 @@ class Peer:
     consumers: int = 1
 
 
-def _celery(*words: str) -> tuple[str, ...]:
-    return (str(VENV / "celery"), "-A", "tests.bench.peers.celery_app", "worker", *words, *QUIET_CELERY)
+def _celery(*words: str, app: str = "celery_app") -> tuple[str, ...]:
+    return (str(VENV / "celery"), "-A", f"tests.bench.peers.{app}", "worker", *words, *QUIET_CELERY)
 
 
 _TASKIQ = ("worker", "tests.bench.peers.taskiq_app:broker", "--max-async-tasks", "100", "--log-level", "ERROR")
@@ -59,6 +59,10 @@ PEERS: dict[str, Peer] = {
         Peer(
             "faststream", "FastStream on aio-pika, 2 workers", "faststream_app", "bench.faststream",
             ((str(VENV / "python"), "-m", "tests.bench.peers.faststream_app"),) * 2, consumers=2,
+        ),
+        Peer(
+            "celery-smpp", "Celery, prefork 4, python-smpplib", "celery_smpp", "bench.celery",
+            (_celery("-P", "prefork", "-c", "4", app="celery_smpp"),),
         ),
         Peer("apprise", "Apprise, a loop without a broker", "apprise_loop"),
     )
@@ -140,6 +144,7 @@ def environment_of(database_url: str, amqp_url: str, provider: Standin) -> dict[
         "BENCH_AMQP_URL": amqp_url,
         "BENCH_DATABASE_URL": database_url.replace("+asyncpg", ""),
         "BENCH_PROVIDER_URL": f"http://127.0.0.1:{provider.port}",
+        "BENCH_SMPP": f"127.0.0.1:{provider.smpp_port}",
         "BENCH_ACCOUNT": ACCOUNT,
         "BENCH_TOKEN": TOKEN,
         "BENCH_SENDER": SENDER,

@@ -1,6 +1,6 @@
 """A lean stand-in for the SMS provider, a process of its own: answers like it, counts accepts per number, calls back.
 
-`python -m tests.bench.provider LATENCY_S` prints its port. Beside the Messages resource it serves, for the benchmark:
+`python -m tests.bench.provider LATENCY_S` prints its ports, HTTP and SMPP. Beside the Messages resource it serves:
 GET /count, GET /watched, GET /times (watched number > wall time of its first accept), POST /reset, POST /callbacks.
 """
 
@@ -19,6 +19,8 @@ from urllib.parse import unquote_plus, urldefrag, urlsplit
 
 import aiohttp
 import uvloop
+
+from tests.bench.smpp_provider import Smsc
 
 ACCOUNT = "AC0123456789abcdef0123456789abcdef"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -48,6 +50,15 @@ class Book:
         self.first_at: dict[str, float] = {}
         self.callbacks: dict[str, tuple[str, str]] = {}  # sid > number, address to call
 
+    def accepted(self, to: str) -> int:
+        """Counts one message to a number; how many there are now."""
+        self.accepts += 1
+        self.per_number[to] += 1
+        self.most = max(self.most, self.per_number[to])
+        if to.startswith(self.watched):
+            self.first_at.setdefault(to, time.time())
+        return self.accepts
+
     def take(self, body: bytes) -> bytes:
         """Counts one message and answers as the provider does."""
         form = {}
@@ -56,11 +67,7 @@ class Book:
             if name in (b"To", b"Body", b"StatusCallback"):
                 form[name] = unquote_plus(value.decode())
         to = form.get(b"To", "")
-        self.accepts += 1
-        self.per_number[to] += 1
-        self.most = max(self.most, self.per_number[to])
-        if to.startswith(self.watched):
-            self.first_at.setdefault(to, time.time())
+        self.accepted(to)
         sid = f"SM{self.accepts:032x}"
         if b"StatusCallback" in form:
             self.callbacks[sid] = (to, urldefrag(form[b"StatusCallback"]).url)
@@ -169,7 +176,8 @@ async def main(latency: float) -> None:
     book = Book()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Provider(book, latency), "127.0.0.1", 0, backlog=2048)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  the parent reads it
+    smsc = await loop.create_server(lambda: Smsc(book, latency), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], smsc.sockets[0].getsockname()[1], flush=True)  # noqa: T201  the parent reads it
     await loop.run_in_executor(None, sys.stdin.read)
 
 

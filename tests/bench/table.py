@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from tests.bench.campaign import CONNECTIONS, OURS, SYSTEMS, Run
@@ -24,10 +24,13 @@ def per_thousand(runs: Sequence[Run], what: str) -> float:
     return median(float(getattr(run, what)) / run.count * 1000 for run in runs)
 
 
-def comparison(runs: Sequence[Run], count: int, latency_ms: int) -> str:
-    """One table: all systems at one load."""
+def comparison(
+    runs: Sequence[Run], count: int, latency_ms: int, systems: Mapping[str, str] = SYSTEMS,
+    base: str = "celery-prefork",
+) -> str:  # fmt: skip
+    """One table: all systems at one load, each beside `base`."""
     chosen = {
-        name: [r for r in runs if (r.system, r.count, r.latency_ms) == (name, count, latency_ms)] for name in SYSTEMS
+        name: [r for r in runs if (r.system, r.count, r.latency_ms) == (name, count, latency_ms)] for name in systems
     }
     good = {name: mine for name, mine in chosen.items() if mine and not any(r.fault for r in mine)}
     speed = {name: median(r.per_second for r in mine) for name, mine in good.items()}
@@ -39,7 +42,7 @@ def comparison(runs: Sequence[Run], count: int, latency_ms: int) -> str:
     lines = [
         f"**{count:,} recipients, provider answers in {latency_ms} ms**",
         "",
-        "| | recipients/s | x Celery prefork | x best one-by-one | CPU s per 1,000: app | database | broker | all "
+        "| | recipients/s | x Celery | x best one-by-one | CPU s per 1,000: app | database | broker | all "
         + "| of connections / latency |" * bool(latency_ms)
         + "|" * (not latency_ms),
         "|---|---|---|---|---|---|---|---|" + "---|" * bool(latency_ms),
@@ -49,15 +52,21 @@ def comparison(runs: Sequence[Run], count: int, latency_ms: int) -> str:
             continue
         if name not in good:
             lines.append(
-                f"| {SYSTEMS[name]} | failed: {next(r.fault for r in mine if r.fault).splitlines()[0][:120]} |"
+                f"| {systems[name]} | failed: {next(r.fault for r in mine if r.fault).splitlines()[0][:120]} |"
             )
             continue
         app, database, broker = (per_thousand(mine, w) for w in ("app_cpu_s", "database_cpu_s", "broker_cpu_s"))
-        split = f"{app:.2f} | {database:.2f} | {broker:.2f}" if name != "embedded" else f"{app:.2f} | in it | in it"
-        cells = [SYSTEMS[name], f"{speed[name]:,.0f}", _times(speed, name, "celery-prefork"), _times(speed, name, best)]
+        split = (
+            f"{app:.2f} | {database:.2f} | {broker:.2f}"
+            if not name.startswith("embedded")
+            else f"{app:.2f} | in it | in it"
+        )
+        cells = [systems[name], f"{speed[name]:,.0f}", _times(speed, name, base), _times(speed, name, best)]
         line = f"| {' | '.join(cells)} | {split} | {cpu[name]:.2f} |"
         if latency_ms:
-            at_once = {"celery-prefork": 4, "celery-threads": 10, "apprise": 1, "taskiq": 200, "faststream": 200}
+            at_once = dict.fromkeys(("celery-prefork", "celery-smpp"), 4) | {
+                "celery-threads": 10, "apprise": 1, "taskiq": 200, "faststream": 200,
+            }  # fmt: skip
             line += f" {speed[name] / (at_once.get(name, CONNECTIONS) / latency_ms * 1000):.2f} |"
         lines.append(line)
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -50,7 +51,7 @@ def deliver(number: int) -> None:
         database.execute(f"{work.UPDATE}%s WHERE id = %s", (sent.sid, number))
 
 
-def produce(count: int) -> None:
+def produce(count: int, hand_over: Callable[[int], object]) -> None:
     """Writes the rows and hands over a task each."""
     with psycopg.connect(work.DATABASE) as database:
         with database.cursor() as cursor:
@@ -60,8 +61,8 @@ def produce(count: int) -> None:
             )
         database.commit()
     for number in range(count):
-        deliver.delay(number)
+        hand_over(number)
 
 
 if __name__ == "__main__":
-    produce(int(sys.argv[1]))
+    produce(int(sys.argv[1]), deliver.delay)

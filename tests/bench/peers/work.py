@@ -11,6 +11,7 @@ import jinja2
 AMQP = os.environ["BENCH_AMQP_URL"]
 DATABASE = os.environ["BENCH_DATABASE_URL"]  # as libpq and asyncpg read it
 PROVIDER = os.environ["BENCH_PROVIDER_URL"]
+SMPP = os.environ.get("BENCH_SMPP", "")  # host:port
 ACCOUNT = os.environ["BENCH_ACCOUNT"]
 TOKEN = os.environ["BENCH_TOKEN"]
 SENDER = os.environ["BENCH_SENDER"]
