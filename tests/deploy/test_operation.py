@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from pydantic_settings import BaseSettings
 
-from services.channels.drivers.cap_broadcast import BroadcastSettings
-from services.channels.drivers.email import EmailSettings
-from services.channels.drivers.sms_smpp import SmppSettings
-from services.channels.twilio_http import TwilioSettings
+from services.channels import service as _  # noqa: F401  with the settings of its own
 from services.shared.sealing import Keys
-from services.shared.settings import Settings
+from services.shared.settings import Environment
 from services.shared.web import MAX_BODY
 from tests.deploy.station import over
 
@@ -78,7 +75,9 @@ def test_prometheus_asks_every_process_of_the_compose_file() -> None:
 
 def known_variables() -> set[str]:
     """Every variable a setting is read from."""
-    models: list[type[BaseSettings]] = [Settings, TwilioSettings, EmailSettings, SmppSettings, BroadcastSettings]
+    for point in entry_points(group="tocsin.channels"):
+        point.load()
+    models = Environment.__subclasses__()
     return {f"{m.model_config.get('env_prefix', '')}{field}".upper() for m in models for field in m.model_fields}
 
 
