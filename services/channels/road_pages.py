@@ -41,6 +41,7 @@ class RoadPages:
         for one in found:
             one["lacks"] = _lacks(one)
             one["fails"] = one["why"].startswith(TESTED)
+        found.sort(key=lambda one: not one["fails"])  # what is wrong comes first
         failing = sum(one["fails"] for one in found)
         return page(
             "roads.html", who=who, roads=found, failing=failing, now=self._platform.clock.now(), offset=offset,

@@ -267,8 +267,8 @@ def in_words(rows: Sequence[Any], groups: Sequence[Sequence[str]], now: float) -
             share[name] = max(share[name], round(100 * weights.get(name, 0.0) / total))
     found = {}
     for r in rows:
-        words = f"share {share[r.provider]} %" if r.provider in share else "alone on its roads"
+        words = [f"share {share[r.provider]} %"] if r.provider in share else []
         if r.open_until > now:
-            words += f", passed over for {r.open_until - now:.0f} s"
-        found[r.provider] = words + (f", {r.trouble}" if r.trouble else "")
+            words.append(f"left alone for {r.open_until - now:.0f} s")
+        found[r.provider] = ", ".join([*words, r.trouble] if r.trouble else words)
     return found

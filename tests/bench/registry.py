@@ -136,6 +136,8 @@ async def select_all(
         truth = set(people.ids[area.holds(people.lon, people.lat)].tolist())
         spent: dict[str, list[float]] = {"floor": [], "ours": [], "PostGIS": []}
         async with database.write() as tx:
+            if not database.is_sqlite:  # it rests while PostGIS is asked
+                await tx.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             _, first = await timed(lambda area=area, tx=tx: ours(tx, area))  # type: ignore[misc]
             await prepare_floor(tx, first)
             ids = len(first)
