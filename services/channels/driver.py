@@ -66,6 +66,7 @@ class Tools:
     signer: Signer
     clock: Clock
     public_url: str
+    plane: str = "live"
 
 
 class Driver(Protocol):
@@ -108,6 +109,15 @@ class Connected(Protocol):
 
     async def stop(self) -> None:
         """After the last send: lets the connection go."""
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A driver with more to say of itself than whether it works."""
+
+    async def told(self) -> list[str]:
+        """Sentences for `tocsin check`: what is known, what is wrong, what to do."""
         ...
 
 

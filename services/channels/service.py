@@ -28,6 +28,7 @@ from services.shared.sealing import Opener
 from services.shared.service import Platform
 
 EXPIRY_EVERY_S = 30.0  # warning time
+STANDS_IN = "log"  # keeps a road only where no other channel does
 
 
 class ChannelsService:
@@ -66,7 +67,7 @@ class ChannelsService:
         )
         switchboard = Switchboard(p.database, self.desk, preparer, p.keys.index, p.settings.hotline)
         self.drivers: dict[str, Driver] = load_drivers(
-            Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url)
+            Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url, p.settings.plane)
         )
         preparer.roads = roads_in_use(self.drivers.values())
         self.sender = Sender(p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane)
@@ -169,4 +170,5 @@ def roads_in_use(drivers: Iterable[Driver]) -> dict[str, Road]:
 
 
 def _last_stands(drivers: Iterable[Driver]) -> list[Driver]:
-    return sorted(sorted(drivers, key=lambda d: d.name, reverse=True), key=lambda d: not d.why_not())
+    by_name = sorted(drivers, key=lambda d: (d.name == STANDS_IN, d.name), reverse=True)
+    return sorted(by_name, key=lambda d: not d.why_not())
