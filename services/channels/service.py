@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from services.channels.desk import Desk
+from services.channels.device_pages import DevicePages
 from services.channels.driver import Connected, Driver, Reports, Road, Tools, load_drivers
 from services.channels.full_values import FullValues
 from services.channels.handlers import Handlers
@@ -75,6 +76,7 @@ class ChannelsService:
         self._handlers = Handlers(platform)
         self._full_values = FullValues(platform, preparer)
         self._pages = Pages(platform, self.desk, preparer)
+        self._device_pages = DevicePages(platform, self.drivers)
 
     def subscribe(self) -> None:
         self._platform.bus.subscribe(self.name, "DeliveryDue", self._handlers.delivery_due)
@@ -83,6 +85,7 @@ class ChannelsService:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._pages.routes()
         yield from self._full_values.routes()
+        yield from self._device_pages.routes()
         for driver in self.drivers.values():
             if isinstance(driver, Reports):
                 yield from driver.routes()

@@ -383,6 +383,54 @@ async def test_speakers_known_and_silent_are_told(
     assert "give lat and lon, or neither" in faults[2]
 
 
+async def test_the_devices_as_json_as_a_page_and_one_of_them_tried(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only with a key; silent ones first; a tone of one second is written down, and what it came to is shown."""
+    settings(monkeypatch, tmp_path, mosquitto, LIST + "  - {id: '<b>'}\n")
+    async with AsyncExitStack() as stack:
+        desk = await stack.enter_async_context(town(tmp_path))
+        bridge = await stack.enter_async_context(device(mosquitto, "speaker", "bridge"))
+        assert 401 == (await desk.get("/open/devices"))[0]
+        await bridge.say("alive", battery=7, trouble="<script>rain</script>")
+        await known(desk, "bridge", lambda r: r.battery == 7)
+        assert 404 == (await tried(desk, "shop"))[0]  # it has no tone
+        assert 403 == (await tried(desk, "bridge", await desk.new_key(actions=["read"])))[0]
+        assert 202 == (await tried(desk, "bridge"))[0]
+        await bridge.until(lambda told: told)
+        assert ("test", True, 1) == (
+            bridge.told[0]["command"],
+            bridge.told[0]["drill"],
+            bridge.told[0]["siren"]["on_s"],
+        )
+        await bridge.say("played", token=bridge.told[0]["token"])
+        await known(desk, "bridge", lambda r: r.tested_at is not None)
+        status, found = await desk.call("GET", "/open/devices")
+        assert (200, "connected", 3) == (status, found["broker"], found["silent"])
+        assert ["far", "school", "shop", "bridge"] == [one["id"] for one in found["speakers"]]
+        last = found["speakers"][3]
+        assert (False, 7, True, True) == (
+            last["silent"],
+            last["battery"],
+            last["tested_s"] < 60,
+            "test" in last["last"],
+        )
+        assert 1 == len(found["left_out"])
+        _, body, headers = await desk.get(
+            "/open/devices", {"Authorization": f"Bearer {desk.key}", "Accept": "text/html"}
+        )
+        assert headers["Content-Type"].startswith("text/html")
+        assert b"<script>rain" not in body
+        assert b"4 known, 3 silent" in body
+
+
+async def tried(desk: Office, name: str, key: str = "") -> tuple[int, bytes]:
+    """A press of the page's button."""
+    headers = {"Authorization": f"Bearer {key or desk.key}"}
+    async with desk.session.post(f"{desk.url}/open/devices/test", data={"device": name}, headers=headers) as response:
+        return response.status, await response.read()
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [

@@ -97,11 +97,27 @@ class LoudspeakerMqtt:
         return ""
 
     @property
+    def listed(self) -> tuple[Speaker, ...]:
+        return self._speakers if self._settings.broker else ()
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return (*self._faults, *self._recordings.faults)
+
+    @property
+    def fault(self) -> str:
+        return self.link.fault
+
+    @property
+    def silent_s(self) -> float:
+        return self._settings.silent_s
+
+    @property
     def _has_voice(self) -> bool:
         return can_speak() or bool(self._recordings.found)
 
     async def start(self) -> None:
-        for fault in (*self._faults, *self._recordings.faults):
+        for fault in self.left_out:
             log.error("left_out", reason=fault)
         async with self._tools.switchboard.database.write() as tx:
             await store.forget_old(tx)
@@ -120,7 +136,7 @@ class LoudspeakerMqtt:
         lines[0] += ", ".join(silent[:10]) + (" ..." if len(silent) > 10 else "")
         if not can_speak():
             lines.append("loudspeakers: espeak-ng is not installed: what no recording says is the siren alone")
-        return lines + [f"loudspeakers: left out: {fault}" for fault in (*self._faults, *self._recordings.faults)]
+        return lines + [f"loudspeakers: left out: {fault}" for fault in self.left_out]
 
     def silent(self, row: Any) -> bool:
         """Whether a device was not heard for too long, or never."""
@@ -288,7 +304,7 @@ class LoudspeakerMqtt:
         return (delivery_id, word) if owner == device else ("", "")
 
     async def test(self, device: str, test_id: str) -> None:
-        """One short tone from one speaker. NotFound, or Refused's kin, where it cannot be."""
+        """One short tone from one speaker; NotFound where there is none of that name with a tone."""
         if all(one.id != device or not one.sirens for one in self._speakers):
             raise NotFound(f"there is no speaker {device!r} with a tone of its own", field="device")
         token = self._tools.signer.token("device", f"{test_id}-test-{device}")
