@@ -51,7 +51,7 @@ class Ears:
 
 def settings(monkeypatch: pytest.MonkeyPatch, broker: Mosquitto, client: str) -> None:
     for key, value in {
-        "broker": f"mqtt://127.0.0.1:{broker.port}", "username": USER, "password": PASSWORD, "client": client,
+        "broker": broker.url, "username": USER, "password": PASSWORD, "client": client,
     }.items():  # fmt: skip
         monkeypatch.setenv(f"TOCSIN_DEVICES_{key.upper()}", value)
 

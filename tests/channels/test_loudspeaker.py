@@ -24,6 +24,7 @@ from services.shared.auth import Signer
 from services.shared.clock import LinearClock, wall
 from services.shared.errors import Broken, Refused
 from services.shared.ledger import delivery, road
+from tests.cap.keys import pair
 from tests.channels.device import Device, device
 from tests.gateway.office import SENT, SQUARE, Office, cap, office
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto
@@ -42,7 +43,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, folder: Path, broker: Mosquitto, t
     """TOCSIN_DEVICES_... for this broker and this list of speakers."""
     (folder / "speakers.yaml").write_text(text)
     given = {
-        "broker": f"mqtt://127.0.0.1:{broker.port}", "username": USER, "password": PASSWORD, "client": folder.name,
+        "broker": broker.url, "username": USER, "password": PASSWORD, "client": folder.name,
         "list": str(folder / "speakers.yaml"),
     } | more  # fmt: skip
     for name, value in given.items():
@@ -429,6 +430,27 @@ async def tried(desk: Office, name: str, key: str = "") -> tuple[int, bytes]:
     headers = {"Authorization": f"Bearer {key or desk.key}"}
     async with desk.session.post(f"{desk.url}/open/devices/test", data={"device": name}, headers=headers) as response:
         return response.status, await response.read()
+
+
+# paho leaves the socket of a refused handshake to the garbage collector
+@pytest.mark.filterwarnings("ignore:.*unclosed <ssl.SSLSocket.*:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.*ssl.SSLSocket.*:pytest.PytestUnraisableExceptionWarning")
+async def test_over_tls_only_to_a_broker_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its certificate is checked against TOCSIN_DEVICES_CA; without that file there is no broker for us."""
+    key, cert = pair("broker", host="127.0.0.1")
+    (tmp_path / "broker.key").write_bytes(key)
+    (tmp_path / "broker.pem").write_bytes(cert)
+    with Mosquitto(tmp_path / "broker", tls=(tmp_path / "broker.pem", tmp_path / "broker.key")) as broker:
+        settings(monkeypatch, tmp_path, broker)
+        async with office(tmp_path / "a") as desk:
+            link = speakers(desk).link
+            async with asyncio.timeout(15):
+                while "CERTIFICATE_VERIFY_FAILED" not in link.why:  # noqa: ASYNC110  the library tells nobody
+                    await asyncio.sleep(0.01)
+            assert not link.connected
+        settings(monkeypatch, tmp_path, broker, ca=str(tmp_path / "broker.pem"))
+        async with town(tmp_path) as desk:
+            assert Outcome.ACCEPTED is (await speakers(desk).send(message())).outcome
 
 
 @pytest.mark.parametrize(

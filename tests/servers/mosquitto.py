@@ -23,6 +23,7 @@ class Mosquitto:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         (self.port,) = _free_ports(1)
+        self.url = f"{'mqtts' if tls else 'mqtt'}://127.0.0.1:{self.port}"
         self._kept: _Kept | None = None
         passwords = folder / "passwords"
         passwords.touch(mode=0o600)
