@@ -6,8 +6,8 @@ Topics, in plane live or drill, for a kind of device (speaker, shaker), below TO
     <topic>/<plane>/<kind>/<id>/report     from it: JSON
     <topic>/<plane>/centre/<client>        "here" or, by our Last Will, "gone"; retained
 
-The session outlives a lost connection for an hour, so that what devices report meanwhile is kept by the broker. A
-report that has come in and is lost with this process is not sent again by the broker: devices repeat what was not `noted`.
+The session outlives a lost connection for an hour, so that what devices report meanwhile is kept by the broker. The
+library confirms a report before we have it on disk: a press of somebody's hand is repeated until we say that it is noted.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class NotConnected(Exception):
 class DeviceSettings(Environment):
     """TOCSIN_DEVICES_...: without a broker both roads say `not_configured`."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_DEVICES_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_DEVICES_", extra="ignore", env_ignore_empty=True)
 
     broker: str = Field("", description="mqtts://host:8883, or mqtt://host:1883 inside a network of one's own")
     username: str = ""

@@ -98,6 +98,8 @@ async def test_it_shakes_and_somebody_presses(road: BedShakerMqtt, bed: Device, 
     for n, (word, digit) in enumerate((("shaking", ""), ("pressed", ""), ("pressed", "2")), 1):
         await bed.say(word, token=told["token"], digit=digit)
         await ears.until(n)
+        await bed.until(lambda told, n=n: len(told) == n)  # each press is answered, shaking is not
+    assert [("noted", ""), ("noted", "2")] == [(one["command"], one["digit"]) for one in bed.told[1:]]
     assert [
         (DELIVERY, SendState.DELIVERED, Evidence.DELIVERED, None),
         (DELIVERY, SendState.DELIVERED, Evidence.ACKNOWLEDGED, None),

@@ -11,7 +11,9 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic_settings import BaseSettings
 
+from services.channels.device_link import DeviceSettings
 from services.channels.drivers.cap_broadcast import BroadcastSettings
+from services.channels.drivers.cell_broadcast import CellBroadcastSettings
 from services.channels.drivers.email import EmailSettings
 from services.channels.drivers.sms_smpp import SmppSettings
 from services.channels.twilio_http import TwilioSettings
@@ -78,7 +80,9 @@ def test_prometheus_asks_every_process_of_the_compose_file() -> None:
 
 def known_variables() -> set[str]:
     """Every variable a setting is read from."""
-    models: list[type[BaseSettings]] = [Settings, TwilioSettings, EmailSettings, SmppSettings, BroadcastSettings]
+    models: list[type[BaseSettings]] = [
+        Settings, TwilioSettings, EmailSettings, SmppSettings, BroadcastSettings, CellBroadcastSettings, DeviceSettings,
+    ]  # fmt: skip
     return {f"{m.model_config.get('env_prefix', '')}{field}".upper() for m in models for field in m.model_fields}
 
 

@@ -7,7 +7,8 @@ To the device, as JSON:
 
 It answers on its report topic {"word": "received"|"shaking"|"pressed"|"failed", "token", "digit", "reason"} and, at any time,
 {"word": "alive", "battery", "trouble"}. `shaking` is delivered; `pressed` is somebody's hand, acknowledged, with the answer of
-the one digit table where the device has more than one button. It is not told what is said: text and names stay here.
+the one digit table where the device has more than one button. Once that is on disk it gets {"command": "noted", "id",
+"digit"}, may show it, and stops repeating the press. It is not told what is said: text and names stay here.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from services.channels.outbound import Outbound
 from services.shared.clock import wall
 from services.shared.errors import Fault
 from services.shared.ledger import Evidence, SendState
+from services.shared.outbox import new_id
 from services.shared.tier import Tier
 
 log = structlog.get_logger("shakers")
 KIND = "shaker"
 PULSES = {Tier.BLUE: (1, 2, 5), Tier.YELLOW: (1, 2, 10), Tier.ORANGE: (2, 2, 30), Tier.RED: (3, 1, 60)}
+NOTED_S = 60
 TONE_HZ = 520  # square wave: wakes nine in ten who are hard of hearing, where the usual beep wakes every second
 # word > what it says of the delivery; received says only that the device is there
 WORDS = {
@@ -121,6 +124,16 @@ class BedShakerMqtt:
                 reason=str(report.get("reason", "") or word)[:80],
             )
         )
+        if pressed:
+            await self._noted(device, delivery_id, digit)
+
+    async def _noted(self, device: str, delivery_id: str, digit: str) -> None:
+        """Tells the device that its press is on disk; one that does not hear it presses again, which is the same event."""
+        body = {"command": "noted", "id": f"{delivery_id}-noted-{new_id()[:8]}", "digit": digit}
+        try:
+            await self.link.command(device, body, NOTED_S)
+        except (NotConnected, aiomqtt.MqttError) as problem:
+            log.info("not_noted", reason=str(problem))
 
 
 DRIVER = Spec(BedShakerMqtt.name, BedShakerMqtt)

@@ -64,7 +64,7 @@ NEAR = ("localhost", "127.0.0.1", "::1")
 class CellBroadcastSettings(Environment):
     """TOCSIN_CELL_BROADCAST_...; without operators the road says `not_configured`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
 
     operators: str = Field("", description="name=https://primary|https://secondary, with commas between operators")
     tokens: SecretStr = Field(SecretStr(""), description="name=bearer token, with commas between operators")
