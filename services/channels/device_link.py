@@ -6,8 +6,9 @@ Topics, in plane live or drill, for a kind of device (speaker, shaker), below TO
     <topic>/<plane>/<kind>/<id>/report     from it: JSON
     <topic>/<plane>/centre/<client>        "here" or, by our Last Will, "gone"; retained
 
-The session outlives a lost connection for an hour, so that what devices report meanwhile is kept by the broker. The
-library confirms a report before we have it on disk: a press of somebody's hand is repeated until we say that it is noted.
+Every channels process has a connection and hears every report: what is told twice changes nothing. A session outlives
+its connection for an hour, so that the broker keeps what devices report meanwhile. The library confirms a report before
+we have it on disk: a press of somebody's hand is repeated until we say that it is noted.
 """
 
 from __future__ import annotations
@@ -66,6 +67,9 @@ class DeviceSettings(Environment):
     cert: Path | None = Field(None, description="PEM certificate we show the broker, with its key in `key`")
     key: Path | None = None
     topic: str = Field("tocsin", pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")
+    port: int = Field(
+        8080, validation_alias="TOCSIN_PORT", description="our own: tells two processes of a machine apart"
+    )
     client: str = Field(
         "", pattern=r"^[A-Za-z0-9_-]{0,60}$", description="our name at the broker, another for each process"
     )
@@ -109,7 +113,7 @@ class DeviceLink:
         self._settings = settings
         self._root = f"{settings.topic}/{plane}"
         self._kind = kind
-        self._name = f"{settings.client or f'tocsin-{platform.node()[:40]}'}-{plane}-{kind}"
+        self._name = f"{settings.client or f'tocsin-{platform.node()[:40]}-{settings.port}'}-{plane}-{kind}"
         self._heard = heard
         self._waits = waits
         self._tls = settings.tls()
