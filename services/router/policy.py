@@ -158,7 +158,7 @@ class PathPlan:
     ack: bool  # an answer is waited for
     roads: tuple[RoadUse, ...]
     left_out: tuple[tuple[str, str], ...]
-    usable: int  # roads of her own, and one more for a supporter outside the zone
+    usable: int  # roads of her own that tell her something, and one more for a supporter outside the zone
     supporter: bool
     supporter_counts: bool
     door_applies: bool
