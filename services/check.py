@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from services import migrations
+from services.channels.driver import Tells
 from services.channels.service import ChannelsService
 from services.gateway.feed_file import read_feeds
 from services.gateway.feeds import feed_lines
@@ -54,6 +55,7 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
             why = channels.limits.why_not(driver)
             ready = "ready" if not why else f"not used, {why.replace('_', ' ')}"
             lines += [f"road {road.name}: {ready} ({driver.name})" for road in driver.roads]
+            lines += await driver.told() if isinstance(driver, Tells) else []
         await channels.stop()
         async with database.read() as db:
             entries = await audit.verify(db)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.servers.mosquitto import Mosquitto
 from tests.servers.postgres import Postgres
 from tests.servers.rabbit import Rabbit
 
@@ -80,3 +81,10 @@ def vhosts(rabbit: Rabbit) -> Iterator[str]:
 def vhost(vhosts: Iterator[str]) -> str:
     """A vhost of this test's own."""
     return next(vhosts)
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """An MQTT broker of this worker; a test that kills one starts its own."""
+    with Mosquitto(tmp_path_factory.mktemp("mosquitto")) as broker:
+        yield broker

@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from services.channels.desk import Desk
+from services.channels.device_file import Speaker
 from services.channels.outbound import Outbound
 from services.channels.outcome import Outcome
 from services.channels.roads import Road
@@ -51,6 +52,7 @@ class Tools:
     signer: Signer
     clock: Clock
     public_url: str
+    plane: str = "live"
 
 
 class Driver(Protocol):
@@ -124,6 +126,44 @@ class Connected(Protocol):
 
     async def stop(self) -> None:
         """After the last send: lets the connection go."""
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A driver with more to say of itself than whether it works."""
+
+    async def told(self) -> list[str]:
+        """Sentences for `tocsin check`: what is known, what is wrong, what to do."""
+        ...
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """A driver whose devices stand in a list, and can be tried one by one."""
+
+    @property
+    def listed(self) -> tuple[Speaker, ...]:
+        """Those that can be used."""
+        ...
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A sentence for each entry that could not."""
+        ...
+
+    @property
+    def fault(self) -> str:
+        """Why nothing reaches them now, or empty."""
+        ...
+
+    @property
+    def silent_s(self) -> float:
+        """A device not heard for so long is silent."""
+        ...
+
+    async def test(self, device: str, test_id: str) -> None:
+        """One short tone."""
         ...
 
 

@@ -118,7 +118,21 @@ class Preparer:
             seconds_left=max(1, int(min(row.expires_at - self._clock.now(), 36000))),
             document=warning.cap_xml if row.addressee_kind == "area" else b"",
             params=dict(row.params or {}),
+            tier=row.tier,
+            hazard=str(warning.parts.get("set", "")),
+            ending=warning.ending,
+            spoken_in=await self._spoken_in(row, warning),
         )
+
+    async def _spoken_in(self, row: Any, warning: Any) -> dict[str, str]:
+        """To the whole area, in every language the warning brings."""
+        road = self.roads.get(row.road)
+        if row.addressee_kind != "area" or road is None or not road.voice:
+            return {}
+        return {
+            language: (await self._render(row, warning, road, "", language)).spoken
+            for language in warning.parts["languages"]
+        }
 
     async def _rendered(self, row: Any, warning: Any, road: Road | None) -> Rendered:
         """The text of one row; what speaks of no single person is made once for all who get the same."""
@@ -132,7 +146,9 @@ class Preparer:
             found = self._rendered_once[alike] = await self._render(row, warning, road, link)
         return found
 
-    async def _render(self, row: Any, warning: Any, road: Road | None, link: str) -> Rendered:
+    async def _render(
+        self, row: Any, warning: Any, road: Road | None, link: str, language: str | None = None
+    ) -> Rendered:
         about = None
         if row.dossier is not None and row.addressee_kind in ("supporter", "worker"):
             about = await self.dossier(row.dossier, row.person_id)
@@ -155,7 +171,7 @@ class Preparer:
             notice=str((row.params or {}).get("notice", "")),
             drill=self._drill,
         )
-        return render(facts, row.language)
+        return render(facts, row.language if language is None else language)
 
     def _link(self, row: Any) -> str:
         if row.purpose == "notice" or row.addressee_kind == "worker":

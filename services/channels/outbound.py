@@ -21,3 +21,7 @@ class Outbound:
     seconds_left: int
     document: bytes = b""  # the CAP document, for area roads
     params: dict[str, str] = field(default_factory=dict)
+    tier: int = 0
+    hazard: str = ""  # our word for it, where it is known
+    ending: str = ""  # which, where it is one
+    spoken_in: dict[str, str] = field(default_factory=dict)  # language > spoken text, for what speaks to the whole area

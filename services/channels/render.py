@@ -132,6 +132,8 @@ def _warning(facts: Facts, part: Mapping[str, str], lines: Lines, language: str)
     spoken = (
         f"{lines.this_is} {part['source']}. {part['hazard']}. {part['place']}. {_short(part['action'], 400)} {more}"
     )
+    if facts.addressee == "area" and facts.hotline:
+        spoken += f" {lines.check} {' '.join(facts.hotline)}."  # digit by digit, or a voice says twelve thousand
     if not facts.sms and facts.link:
         text += f"\n\n{lines.answer_here} {facts.link}\n{lines.check} {facts.hotline}"
     subject = f"{part['tier']}: {part['hazard']} - {part['place']}"[:120]

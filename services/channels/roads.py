@@ -11,6 +11,9 @@ if TYPE_CHECKING:  # a driver is made of roads
     from services.channels.limits import Limits
 
 
+STANDS_IN = "log"  # keeps a road only where no other channel does
+
+
 @dataclass(frozen=True)
 class Road:
     """A channel to a kind of contact, and what it can and cannot do."""
@@ -63,4 +66,5 @@ def roads_of(drivers: Iterable[Driver], limits: Limits) -> dict[str, Mapping[str
 
 
 def _last_stands(drivers: Iterable[Driver], limits: Limits) -> list[Driver]:
-    return sorted(sorted(drivers, key=lambda d: d.name, reverse=True), key=lambda d: not limits.why_not(d))
+    by_name = sorted(drivers, key=lambda d: (d.name == STANDS_IN, d.name), reverse=True)
+    return sorted(by_name, key=lambda d: not limits.why_not(d))

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from services.channels.desk import Desk
+from services.channels.device_pages import DevicePages
 from services.channels.driver import Connected, Driver, Reports, Tools, load_drivers
 from services.channels.full_values import FullValues
 from services.channels.handlers import Handlers
@@ -70,7 +71,7 @@ class ChannelsService:
         )
         switchboard = Switchboard(p.database, self.desk, preparer, p.keys.index, p.settings.hotline)
         self.drivers: dict[str, Driver] = load_drivers(
-            Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url)
+            Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url, p.settings.plane)
         )
         self.limits = load_limits(self.drivers)
         preparer.limits = self.limits
@@ -88,6 +89,7 @@ class ChannelsService:
         self._handlers = Handlers(platform)
         self._full_values = FullValues(platform, preparer)
         self._pages = Pages(platform, self.desk, preparer)
+        self._device_pages = DevicePages(platform, self.drivers)
 
     def subscribe(self) -> None:
         self._platform.bus.subscribe(self.name, "DeliveryDue", self._handlers.delivery_due)
@@ -107,6 +109,7 @@ class ChannelsService:
         yield from self._pages.routes()
         yield from self._full_values.routes()
         yield from self._road_pages.routes()
+        yield from self._device_pages.routes()
         for driver in self.drivers.values():
             if isinstance(driver, Reports):
                 yield from driver.routes()

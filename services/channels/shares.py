@@ -20,6 +20,7 @@ from pydantic_settings import SettingsConfigDict
 
 from services.channels.lane import Lane
 from services.channels.provider_store import SLOT_S, all_rows, down, forget_old, known, lately, provider
+from services.channels.roads import STANDS_IN
 from services.shared.clock import Clock, wall
 from services.shared.db import Connection, Database, hold
 from services.shared.settings import Environment
@@ -130,6 +131,7 @@ def queues(lanes: Sequence[Lane]) -> list[Queue]:
             for other in lanes
             if other.red is lane.red and other.works and (other is lane or mine & {r.name for r in other.roads})
         ]
+        able = [one for one in able if one.driver.name != STANDS_IN] or able
         found.append(Queue(lane.driver.name, lane.red, able or [lane]))
     return found
 
@@ -138,7 +140,7 @@ def beside_each_other(lanes: Iterable[Lane]) -> list[tuple[str, ...]]:
     """Providers that share a road and both work, by name; one that is alone is in none."""
     by_road: dict[str, set[str]] = {}
     for lane in lanes:
-        if lane.works:
+        if lane.works and lane.driver.name != STANDS_IN:
             for road in lane.roads:
                 by_road.setdefault(road.name, set()).add(lane.driver.name)
     return sorted({tuple(sorted(names)) for names in by_road.values() if len(names) > 1})

@@ -35,15 +35,15 @@ class Part:
 
 def pieces(text: str) -> tuple[int, list[bytes]]:
     """data_coding and what each part holds beside its header; one piece where it needs none."""
-    coding, units = _units(text)
+    coding, signs = units(text)
     whole, beside = _ROOM[coding]
-    if sum(map(len, units)) <= whole:
-        return coding, [b"".join(units)]
+    if sum(map(len, signs)) <= whole:
+        return coding, [b"".join(signs)]
     found = [b""]
-    for unit in units:
-        if len(found[-1]) + len(unit) > beside:
+    for sign in signs:
+        if len(found[-1]) + len(sign) > beside:
             found.append(b"")
-        found[-1] += unit
+        found[-1] += sign
     return coding, found
 
 
@@ -58,7 +58,7 @@ def split(text: str, reference: int) -> tuple[Part, ...]:
     return tuple(Part(head + bytes((n,)) + piece, coding, UDHI) for n, piece in enumerate(found, 1))
 
 
-def _units(text: str) -> tuple[int, Sequence[bytes]]:
+def units(text: str) -> tuple[int, Sequence[bytes]]:
     """What must not be divided, one by one: septets with their escape, or characters with both their surrogates."""
     if all(c in _SEPTET or c in _EXTENDED for c in text):
         return GSM7, [bytes((_SEPTET[c],)) if c in _SEPTET else bytes((ESCAPE, _EXTENDED[c])) for c in text]

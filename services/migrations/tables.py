@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.channels import part_store, provider_store, reconcile, rotation
+from services.channels import device_store, part_store, provider_store, reconcile, rotation
 from services.gateway import chain_store, feed_store, quarantine
 from services.gateway import store as gateway
 from services.registry import look_tables, me_tables
@@ -12,7 +12,7 @@ from services.shared import audit, audit_checkpoints, auth, ledger, outbox, seal
 from services.shared.db import metadata
 
 OWNERS = (
-    audit, audit_checkpoints, auth, chain_store, feed_store, gateway, quarantine, ledger, look_tables, me_tables, outbox,
-    part_store, provider_store, reconcile, registry, rotation, router, sealing, sealing_keys,
+    audit, audit_checkpoints, auth, chain_store, device_store, feed_store, gateway, quarantine, ledger, look_tables, me_tables,
+    outbox, part_store, provider_store, reconcile, registry, rotation, router, sealing, sealing_keys,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

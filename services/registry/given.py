@@ -12,9 +12,9 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Level = Literal[1, 2, 3, 4, 9]
-ContactKind = Literal["sms", "voice_mobile", "voice_landline", "email", "duty_phone_1", "duty_phone_2"]
+ContactKind = Literal["sms", "voice_mobile", "voice_landline", "email", "duty_phone_1", "duty_phone_2", "bed_shaker"]
 CONTACT_KINDS: tuple[ContactKind, ...] = get_args(ContactKind)
-PHONE_KINDS = frozenset(CONTACT_KINDS) - {"email"}
+PHONE_KINDS = frozenset(CONTACT_KINDS) - {"email", "bed_shaker"}
 VOICE_KINDS: tuple[ContactKind, ...] = ("voice_mobile", "voice_landline")
 Status = Literal["active", "away", "suspended", "moved", "deceased", "withdrawn"]
 WARNED: tuple[Status, ...] = ("active", "away")  # somebody away still has a home and a household inside
@@ -48,6 +48,7 @@ Hours = Annotated[
         description="local HH:MM-HH:MM, over midnight too; empty for always",
     ),
 ]
+DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 
 
@@ -72,7 +73,7 @@ class ContactIn(Given):
     """One address for one use; a mobile given for both uses is two of these with the same address."""
 
     kind: ContactKind
-    address: str = Field(max_length=254, description="E.164 with +, or an e-mail address")
+    address: str = Field(max_length=254, description="E.164 with +, an e-mail address, or the id of a device")
     order: int = Field(0, ge=0, le=99, description="lowest is tried first")
     verified: bool = False
     given_by: Literal["self", "proxy", "officer", "record"] = "self"
@@ -87,6 +88,9 @@ class ContactIn(Given):
         if self.kind == "email":
             if not _EMAIL.fullmatch(self.address):
                 raise ValueError("give an e-mail address like name@example.org")
+        elif self.kind == "bed_shaker":
+            if not DEVICE.fullmatch(self.address):
+                raise ValueError("give the device's id: letters, digits, - and _, at most 40")
         elif not _E164.fullmatch(self.address):
             raise ValueError("give the number with + and country code, digits only, like +8613800000000")
         return self

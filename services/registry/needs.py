@@ -77,7 +77,8 @@ def groups(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES
         "speech": wg.communicate in (3, 4),
         "older_alone": old and person.lives_alone,
         "older_only_home": person.only_older_at_home,
-        "no_phone": not person.contacts and not person.facility_id,  # in a facility its duty line is the phone
+        "no_phone": all(c.kind not in (*PHONE_KINDS, "email") for c in person.contacts)
+        and not person.facility_id,  # in a facility its duty line is the phone
         "power_medical": person.power_device != "none",
         "newborn_or_late_pregnancy": person.pregnancy_or_newborn,
         "basement": person.basement or person.floor < 0,

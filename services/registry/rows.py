@@ -11,6 +11,8 @@ from services.registry.datum import Datum, point_to_wgs84
 from services.registry.facilities import AreaIn, FacilityIn, FacilityKind, PlaceIn, Role, WorkerIn
 from services.registry.given import (
     CONTACT_KINDS,
+    DEVICE,
+    PHONE_KINDS,
     VOICE_KINDS,
     WG,
     Ability,
@@ -27,7 +29,7 @@ from services.registry.sources import SourceList, Statement
 from services.shared.outbox import id_of
 
 WISHES = (*CONTACT_KINDS, "voice")
-SAFE = ("mobile", "landline", "email")
+SAFE = ("mobile", "landline", "email", "bed_shaker")
 ALWAYS = frozenset(
     ("person_id", "household_id", "facility_id", "contacts", "supporters", "stays", "consents", "wg", "lat", "lon")
 ) | {"kind", "name"}
@@ -124,7 +126,7 @@ class RowReader:
 
         def add(column: str, kind: str, address: str) -> None:
             contact = {"kind": kind, "address": address, "order": min(len(found), 99), "verified": verified}
-            contact |= {"given_by": given_by, "said_no": kind in no, "household": household and kind != "email"}
+            contact |= {"given_by": given_by, "said_no": kind in no, "household": household and kind in PHONE_KINDS}
             found.append(contact | {"hours": hours, "verified_on": on, "safe": column in safe})
 
         on = cells.date("verified_on")
@@ -142,7 +144,20 @@ class RowReader:
         verified, hours = cells.yes("email_verified"), ""
         for address in self._emails(cells, "email"):
             add("email", "email", address)
+        verified = cells.yes("bed_shaker_verified")
+        for name in self._devices(cells):
+            add("bed_shaker", "bed_shaker", name)
         return tuple(ContactIn.model_validate(one) for one in found)
+
+    @staticmethod
+    def _devices(cells: Cells) -> list[str]:
+        good = []
+        for name in cells.words("bed_shaker"):
+            if DEVICE.fullmatch(name):
+                good.append(name)
+            else:
+                cells.leave_out("bed_shaker", "device id", "write letters, digits, - and _, at most 40", name)
+        return good
 
     @staticmethod
     def _emails(cells: Cells, field: str) -> list[str]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from services.router import store
 from services.router.contexts import Contexts
 from services.router.plan import Context, Person
-from services.router.policy_words import OFFICER, SUPPORTER
+from services.router.policy_words import OFFICER, SHAKER, SUPPORTER
 from services.router.rows import personal
 from services.router.tally import Deltas
 from services.shared.batches import insert_new
@@ -243,7 +243,7 @@ class Endings:
         profiles = await store.profiles_of(tx, {path.profile_key})
         who = Person(store.decode_person(path.entry), profiles[path.profile_key], [])
         plan = ctx.plan(who.profile, now)
-        for use in (u for u in plan.roads if u.kind not in (SUPPORTER, OFFICER)):
+        for use in (u for u in plan.roads if u.kind not in (SUPPORTER, OFFICER, SHAKER)):
             rows = personal(ctx, who, plan, use, "ending", "ending", now)
             if rows:
                 return rows[0]

@@ -22,6 +22,7 @@ from services.router.policy_words import (
     MOVING_WORDS,
     OFFICER,
     OFFICER_WORDS,
+    SHAKER,
     SUPPORTER,
     TEAMS,
     TRAVEL_MIN,
@@ -157,7 +158,7 @@ class PathPlan:
     ack: bool  # an answer is waited for
     roads: tuple[RoadUse, ...]
     left_out: tuple[tuple[str, str], ...]
-    usable: int  # roads of her own, and one more for a supporter outside the zone
+    usable: int  # roads of her own that tell her something, and one more for a supporter outside the zone
     supporter: bool
     supporter_counts: bool
     door_applies: bool
@@ -308,14 +309,15 @@ class Policy:
         uses, left_out = self._roads(profile, rules, flags, night, roads)
         helper = any(use.kind == SUPPORTER for use in uses)
         outside = helper and any(out for _, out in profile.supporters)
-        usable = sum(use.kind not in (SUPPORTER, OFFICER) for use in uses) + (1 if outside else 0)
+        usable = sum(use.kind not in (SUPPORTER, OFFICER, SHAKER) for use in uses) + (1 if outside else 0)
         high = self._high_support(rules, flags, night)
         facts = (set(flags) - {"high_support"}) | ({"high_support"} if high else set())
         if usable == 0:
             facts.add("no_usable_road")
         if any(rule.door_first for rule in rules):
             facts.add("door_first")
-        if "bed_shaker" not in flags or roads.get("bed_shaker", "no_driver"):
+        # a shaker of her own that no warning reaches wakes nobody: it must hang on a road that works
+        if SHAKER not in flags or SHAKER not in profile.roads or roads.get(SHAKER, "no_driver"):
             facts.add("no_bed_shaker")
         if night:
             facts.add("night")

@@ -25,6 +25,7 @@ OWN_KINDS = ("sms", "voice_mobile", "voice_landline", "email", "push", "video_re
 KIND_WORD = {kind: "voice" if kind == "voice_mobile" else kind for kind in OWN_KINDS}
 KIND_ROAD = {kind: kind for kind in OWN_KINDS}
 SUPPORTER, OFFICER = "supporter", "officer"  # kinds of a road use that goes to somebody else
+SHAKER = "bed_shaker"  # wakes and says nothing: no road that a person is told by
 
 AREA_WORDS = ("broadcast", "cell_broadcast", "area_sound", "street_sweep")
 AREA_ROADS = {

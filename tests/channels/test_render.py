@@ -101,6 +101,13 @@ def test_a_call_says_no_link_and_who_speaks() -> None:
     assert "1234" in helper.text
 
 
+@pytest.mark.parametrize(("language", "end"), [("en", "call 1 2 3 4 5."), ("zh", "查证请打 1 2 3 4 5.")])
+def test_a_loudspeaker_says_whom_to_call_digit_by_digit(language: str, end: str) -> None:
+    """The same number as on every road; in a call there are keys instead."""
+    assert render(facts(sms=False, addressee="area"), language).spoken.endswith(end)
+    assert "1 2 3" not in render(facts(sms=False), language).spoken
+
+
 @pytest.mark.parametrize("kind", ["danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours"])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_endings_name_the_message_they_end(kind: str, language: str) -> None:

@@ -126,6 +126,14 @@ def test_a_queue_has_every_working_provider_of_its_roads_and_its_own_alone_where
     assert [("a", "b")] == beside_each_other(lanes(A, B, off))
 
 
+def test_what_stands_in_shares_nothing_with_a_real_channel() -> None:
+    """Loudspeakers that are there get every announcement; the log only where nothing else is."""
+    both = lanes(driver("log", "area_sound"), driver("speakers", "area_sound"))
+    assert [["speakers"], ["speakers"]] == [[lane.driver.name for lane in q.lanes] for q in queues(both)]
+    assert [] == beside_each_other(both)
+    assert ["log"] == [lane.driver.name for lane in queues(both[:1])[0].lanes]
+
+
 # ---- trouble
 
 

@@ -53,6 +53,7 @@ def person(**facts: object) -> PersonIn:
         ({"birth_year": 1957, "lives_alone": True}, ("general",)),
         ({"birth_year": 1940, "only_older_at_home": True}, ("older_only_home",)),
         ({"contacts": ()}, ("no_phone",)),
+        ({"contacts": (ContactIn(kind="bed_shaker", address="bed-17"),)}, ("no_phone",)),  # it tells her nothing
         ({"contacts": (), "facility_id": "a" * 32}, ("facility",)),
         ({"power_device": "oxygen"}, ("power_medical",)),
         ({"pregnancy_or_newborn": True}, ("newborn_or_late_pregnancy",)),

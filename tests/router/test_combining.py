@@ -48,6 +48,32 @@ def test_the_form_is_the_one_that_most_can_do_with(groups: tuple[str, ...], form
     assert form == plan.form.partition("+")[0]
 
 
+@pytest.mark.parametrize(
+    ("flags", "roads", "driver", "spared"),
+    [
+        (("deaf", "bed_shaker"), ("sms", "email", "bed_shaker"), "", True),
+        (("deaf", "bed_shaker"), ("sms", "email", "bed_shaker"), "not_configured", False),
+        (("deaf", "bed_shaker"), ("sms", "email"), "", False),  # hers hangs on her telephone, not on us
+        (("deaf",), ("sms", "email", "bed_shaker"), "", False),
+        (
+            ("deaf", "bed_shaker"),
+            ("sms", "bed_shaker"),
+            "",
+            False,
+        ),  # it wakes and says nothing: one road she is told by
+    ],
+)
+def test_a_bed_shaker_spares_the_door_at_night_only_where_it_is_ours_and_tells_nobody_anything(
+    flags: tuple[str, ...], roads: tuple[str, ...], driver: str, spared: bool
+) -> None:
+    """And beside it two other roads are needed, as for everybody."""
+    who = Profile("p", "resident", ("deaf_text",), flags, "en", roads)
+    plan = POLICY.plan(who, Tier.RED, "flash_flood", True, WORKING | {"bed_shaker": driver})
+    assert ("bed_shaker" in [use.road for use in plan.roads]) is (driver == "" and "bed_shaker" in roads)
+    assert len([r for r in roads if r != "bed_shaker"]) == plan.usable
+    assert spared is not ("no_bed_shaker" in plan.facts or plan.usable < 2)
+
+
 def test_what_she_refused_is_not_used_and_her_refusal_is_the_reason_that_is_given() -> None:
     """Not that she has no such number: she has, and said no."""
     plan = POLICY.plan(

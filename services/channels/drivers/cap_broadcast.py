@@ -1,9 +1,13 @@
 """Broadcast: the warning's CAP 1.2 document, posted to every broadcaster's address; one delivery to the area.
 
-Radio, TV and sign owners take it from there. It is mentioned in each path and never evidence of a person.
+It is the published document, byte for byte: signed where TOCSIN_CAP_SIGN_KEY is set. Radio, TV and sign owners take it
+from there. It is mentioned in each path and never evidence of a person.
 """
 
 from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
 
 import aiohttp
 from pydantic_settings import SettingsConfigDict
@@ -13,6 +17,13 @@ from services.channels.outbound import Outbound
 from services.shared.settings import Environment
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
+WORST = (
+    Outcome.PROVIDER_FAULT,
+    Outcome.NOT_SENT,
+    Outcome.AMBIGUOUS,
+    Outcome.PERMANENT,
+)  # the first that any of them has
+REMEMBERED = 256
 
 
 class BroadcastSettings(Environment):
@@ -31,21 +42,32 @@ class CapBroadcast:
     concurrency = 4
 
     def __init__(self, tools: Tools) -> None:
-        self._urls = [u.strip() for u in BroadcastSettings().urls.split(",") if u.strip()]
+        self._urls = list(dict.fromkeys(u.strip() for u in BroadcastSettings().urls.split(",") if u.strip()))
         self._session = tools.session
+        self._done: OrderedDict[str, dict[str, Result]] = OrderedDict()  # delivery > address > its last word
 
     def why_not(self) -> str:
         return "" if self._urls else "not_configured"
 
     async def send(self, message: Outbound) -> Result:
-        """Accepted when every broadcaster took it; one that did not is asked again, and the others get it twice:
-        a CAP document names itself, so that a receiver knows it again."""
-        worst = Result(Outcome.ACCEPTED, ref=message.delivery_id)
-        for url in self._urls:
-            result = await self._post(url, message.document)
-            if result.outcome is not Outcome.ACCEPTED:
-                worst = result
-        return worst
+        """Accepted when every broadcaster took it; one that did not is asked again, alone as long as this process lives.
+
+        One that was silent may get it twice: a CAP document names itself, so that a receiver knows it again.
+        """
+        done = self._done.setdefault(message.delivery_id, {})
+        while len(self._done) > REMEMBERED:
+            self._done.popitem(last=False)
+        asked = [url for url in self._urls if url not in done]
+        results = await asyncio.gather(*(self._post(url, message.document) for url in asked))
+        for url, result in zip(asked, results, strict=True):
+            if result.outcome in (Outcome.ACCEPTED, Outcome.PERMANENT):
+                done[url] = result
+        found = [*done.values(), *results]
+        for worst in WORST:
+            for result in found:
+                if result.outcome is worst:
+                    return result
+        return Result(Outcome.ACCEPTED, ref=message.delivery_id)
 
     async def _post(self, url: str, document: bytes) -> Result:
         headers = {"Content-Type": "application/cap+xml"}

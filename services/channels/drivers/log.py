@@ -1,4 +1,4 @@
-"""Area sound written to the log: stands where loudspeakers and sirens will, and for trying the system out."""
+"""Area sound written to the log, where no loudspeakers are configured: for trying the system out. It reaches nobody."""
 
 from __future__ import annotations
 

@@ -1,0 +1,293 @@
+"""Cell broadcast: the warning's CAP document, handed over HTTPS to every mobile operator's gateway; one delivery to the area.
+
+What is posted (application/cap+xml) is the published document, byte for byte, so that its signature stays whole. What phones are
+to show stands beside it, one header line a language, the most read first, as a structured field (RFC 8941):
+
+    Cell-Broadcast: "zh-CN";identifier=4371;serial=17680;scheme=72;pages=2;text=:5riF5rC0...:
+
+`identifier` and `serial` are those of 3GPP TS 23.041, `scheme` its data coding scheme, `text` UTF-8, within fifteen pages.
+A gateway that makes pages of the document itself needs the identifiers alone. A Cancel says by its references what to stop.
+
+Each operator has a primary and, if it likes, a secondary route. A document keeps its identifier and serial number whenever it is
+handed over, so that a gateway knows it again. A 2xx says that the gateway has it, never that a phone showed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import ssl
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import structlog
+from multidict import CIMultiDict
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from services.channels.cap_read import Document, Info, read_document
+from services.channels.cell_identifiers import Profile, identifier, is_of_a_drill, serial_number
+from services.channels.cell_pages import code
+from services.channels.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.outbound import Outbound
+from services.channels.render import lines_for
+from services.shared.errors import Broken, Refused
+from services.shared.settings import Environment
+
+log = structlog.get_logger("cell_broadcast")
+PREFIX = "TOCSIN_CELL_BROADCAST_"
+_TIMEOUT = aiohttp.ClientTimeout(total=5, connect=3)  # two routes one after the other, within the call's limit
+# status > what it means; other 3xx are faults of ours (an address that moved), other 4xx refuse this document for good
+STATUSES: dict[int, Outcome] = {
+    **dict.fromkeys((401, 403, 404, 405, 407), Outcome.PROVIDER_FAULT),  # our key, certificate or address
+    **dict.fromkeys((408, 425, 429), Outcome.NOT_SENT),
+}
+KNOWN_ALREADY = 409
+WORST = (
+    Outcome.PROVIDER_FAULT,
+    Outcome.NOT_SENT,
+    Outcome.AMBIGUOUS,
+    Outcome.PERMANENT,
+)  # the first that any operator has
+REMEMBERED = 256
+LANGUAGES = 4  # header lines; the document has them all
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
+_NO_TAG = re.compile(r"[^A-Za-z0-9-]")  # a foreign alert may write anything
+NEAR = ("localhost", "127.0.0.1", "::1")
+
+
+class CellBroadcastSettings(Environment):
+    """TOCSIN_CELL_BROADCAST_...; without operators the road says `not_configured`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
+
+    operators: str = Field("", description="name=https://primary|https://secondary, with commas between operators")
+    tokens: SecretStr = Field(SecretStr(""), description="name=bearer token, with commas between operators")
+    cert: Path | None = Field(None, description="PEM certificate we show every gateway, with its key in `key`")
+    key: Path | None = None
+    ca: Path | None = Field(None, description="PEM certificates the gateways' are checked against; empty: the system's")
+    profile: Profile = Field("eu_alert", description="the country's table of message identifiers: eu_alert, wea, uk")
+    language: str = Field("", description="the language most people read, as zh; empty: the document's first")
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator's gateway: where, and with which token."""
+
+    name: str
+    routes: tuple[str, ...]
+    token: str = ""
+
+
+class CellBroadcast:
+    """One road for the whole area."""
+
+    name = "cell_broadcast"
+    roads = (Road("cell_broadcast", links=False),)
+    concurrency = 4
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._settings = s = CellBroadcastSettings()
+        self._operators = read_operators(s.operators, s.tokens.get_secret_value())
+        self._tls = _tls(s)
+        self._done: OrderedDict[str, dict[str, Outcome]] = OrderedDict()  # delivery > operator > its last word
+        self._unclear: set[tuple[str, str]] = set()
+
+    def why_not(self) -> str:
+        return "" if self._operators else "not_configured"
+
+    async def told(self) -> list[str]:
+        if not self._operators:
+            return []
+        single = [one.name for one in self._operators if len(one.routes) == 1]
+        lines = [f"cell broadcast: {len(self._operators)} operators, identifiers by {self._settings.profile}"]
+        return lines + [f"cell broadcast: {name} has one route: give a second one behind |" for name in single]
+
+    async def send(self, message: Outbound) -> Result:
+        """Accepted when every operator has it; those that have it, or refused it for good, are not asked again."""
+        document = read_document(message.document)
+        if document.drill != (self._tools.plane == "drill"):
+            return Result(Outcome.PERMANENT, code=f"{document.status} on {self._tools.plane}")
+        headers = self.headers(document)
+        done = self._remembered(message.delivery_id)
+        asked = [one for one in self._operators if one.name not in done]
+        results = await asyncio.gather(*(self._operator(one, message, headers) for one in asked))
+        found = {name: Result(outcome, code="before") for name, outcome in done.items()}
+        for one, result in zip(asked, results, strict=True):
+            found[one.name] = result
+            log.info("cell_broadcast", operator=one.name, outcome=result.outcome.value, code=result.code)
+            if result.outcome in (Outcome.ACCEPTED, Outcome.PERMANENT):
+                done[one.name] = result.outcome
+        for worst in WORST:
+            if those := {name: r for name, r in found.items() if r.outcome is worst}:
+                name, first = next(iter(those.items()))
+                waits = [r.retry_after for r in those.values() if r.retry_after is not None]
+                return Result(worst, code=f"{name}: {first.code}"[:24], retry_after=max(waits, default=None))
+        return Result(Outcome.ACCEPTED, ref=document.identifier)
+
+    def _remembered(self, delivery_id: str) -> dict[str, Outcome]:
+        done = self._done.setdefault(delivery_id, {})
+        while len(self._done) > REMEMBERED:
+            self._done.popitem(last=False)
+        return done
+
+    # ---- what phones show
+
+    def headers(self, document: Document) -> CIMultiDict[str]:
+        """The document's kind, and a line for each language."""
+        found: CIMultiDict[str] = CIMultiDict({"Content-Type": "application/cap+xml"})
+        for place, info in enumerate(self._blocks(document)):
+            number = identifier(self._settings.profile, document, info, first=place == 0)
+            if is_of_a_drill(number) is not document.drill:
+                raise Broken(f"identifier {number} is not one for a document of status {document.status}")
+            coded = code(words_of(info, drill=document.drill))
+            text = base64.b64encode(coded.text.encode()).decode()
+            found.add(
+                "Cell-Broadcast",
+                f'"{_NO_TAG.sub("", info.language)[:35]}";identifier={number};serial={serial_number(document.identifier, place)}'
+                f";scheme={coded.scheme};pages={len(coded.pages)};text=:{text}:",
+            )
+        return found
+
+    def _blocks(self, document: Document) -> Sequence[Info]:
+        """One a language: of several the one whose identifier is the strongest; the most read language first."""
+        best: dict[str, Info] = {}
+        for info in document.infos:
+            before = best.get(info.language)
+            if before is None or self._rank(document, info) < self._rank(document, before):
+                best[info.language] = info
+        wanted = self._settings.language.lower()
+        order = sorted(best, key=lambda tag: not (wanted and tag.lower().split("-")[0] == wanted.split("-")[0]))
+        return [best[tag] for tag in order][:LANGUAGES]
+
+    def _rank(self, document: Document, info: Info) -> int:
+        return identifier(self._settings.profile, document, info, first=True)
+
+    # ---- handing over
+
+    async def _operator(self, one: Operator, message: Outbound, headers: CIMultiDict[str]) -> Result:
+        """The first route that takes it; silent or faulty ones leave the operator's worst answer."""
+        headers = headers.copy()
+        if one.token:
+            headers["Authorization"] = f"Bearer {one.token}"
+        key = (message.delivery_id, one.name)
+        tried: list[Result] = []
+        for url in one.routes:
+            result = await self._post(url, message.document, headers)
+            if result.code == str(KNOWN_ALREADY) and key in self._unclear:
+                result = Result(Outcome.ACCEPTED, code=result.code)  # it is what we could not know: they have it
+            if result.outcome is Outcome.AMBIGUOUS:
+                self._unclear.add(key)
+            tried.append(result)
+            if result.outcome in (Outcome.ACCEPTED, Outcome.PERMANENT):
+                self._unclear.discard(key)
+                return result
+        # unclear on one route is unclear for the operator, whatever the other says
+        order = (Outcome.AMBIGUOUS, Outcome.PROVIDER_FAULT, Outcome.NOT_SENT)
+        return min(tried, key=lambda r: order.index(r.outcome))
+
+    async def _post(self, url: str, document: bytes, headers: CIMultiDict[str]) -> Result:
+        try:
+            async with self._tools.session.post(
+                url, data=document, headers=headers, timeout=_TIMEOUT, allow_redirects=False, ssl=self._tls or True
+            ) as response:
+                return _outcome(response.status, response.headers.get("Retry-After", ""))
+        except aiohttp.ClientSSLError as problem:  # the certificates do not fit together: a person must look
+            return Result(Outcome.PROVIDER_FAULT, code=type(problem).__name__[:24])
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
+            return Result(Outcome.NOT_SENT, code=type(problem).__name__[:24])
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            return Result(Outcome.AMBIGUOUS, code=type(problem).__name__[:24])
+
+
+def _outcome(status: int, retry_after: str) -> Result:
+    seconds = float(retry_after) if retry_after.isdigit() else None
+    if status < 300:
+        return Result(Outcome.ACCEPTED, code=str(status))
+    if status in STATUSES:
+        return Result(STATUSES[status], code=str(status), retry_after=seconds)
+    if status < 400:
+        return Result(Outcome.PROVIDER_FAULT, code=str(status))
+    return Result(Outcome.PERMANENT if status < 500 else Outcome.AMBIGUOUS, code=str(status), retry_after=seconds)
+
+
+def words_of(info: Info, *, drill: bool) -> str:
+    """Source, hazard, place, action, whom to call: as on every road."""
+    end = "" if info.language.lower().startswith("zh") else " "
+    stop = "。" if not end else "."
+    sender = f"{lines_for(info.language).drill} {info.sender_name}" if drill else info.sender_name
+    colon = ":" if not end else ": "
+    head = f"{sender}{colon if sender else ''}{info.headline or info.event}"
+    parts = (head, *info.places[:1], info.instruction or info.description, info.contact)
+    return end.join(p if p[-1] in ".!?。！？" else p + stop for p in (" ".join(x.split()) for x in parts) if p)
+
+
+def read_operators(given: str, tokens: str) -> tuple[Operator, ...]:
+    """The operators of the two settings; Refused names the setting, the operator and the rule."""
+    secret = dict(_pairs(f"{PREFIX}TOKENS", tokens, secret=True))
+    found: dict[str, Operator] = {}
+    for name, value in _pairs(f"{PREFIX}OPERATORS", given):
+        routes = tuple(url.strip() for url in value.split("|") if url.strip())
+        for url in routes:
+            _check(name, url)
+        if not 1 <= len(routes) <= 2 or len(set(routes)) != len(routes):
+            raise _refused(
+                "OPERATORS", "routes", f"{name}: give one address, or two different ones with | between", value
+            )
+        if name in found:
+            raise _refused("OPERATORS", "unique", f"{name} stands there twice", name)
+        found[name] = Operator(name, routes, secret.pop(name, ""))
+    if secret:
+        raise _refused(
+            "TOKENS", "known operator", f"{next(iter(secret))} is no operator of OPERATORS", next(iter(secret))
+        )
+    return tuple(found.values())
+
+
+def _pairs(setting: str, given: str, *, secret: bool = False) -> list[tuple[str, str]]:
+    found = []
+    for part in filter(None, (p.strip() for p in given.split(","))):
+        name, sign, value = part.partition("=")
+        if not sign or not _NAME.fullmatch(name.strip()) or not value.strip():
+            shown = "..." if secret else part[:60]
+            raise Refused(
+                f"{setting}: write name=value with commas between, the name in a-z, 0-9, - and _, at most 16",
+                field=setting, rule="name=value", given=shown,
+            )  # fmt: skip
+        found.append((name.strip(), value.strip()))
+    return found
+
+
+def _check(name: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.username or parts.password or not parts.hostname:
+        raise _refused("OPERATORS", "address", f"{name}: give a whole address without a user name in it", url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in NEAR):
+        raise _refused("OPERATORS", "https", f"{name}: a gateway is reached over https", url)
+
+
+def _refused(setting: str, rule: str, said: str, given: str) -> Refused:
+    return Refused(f"{PREFIX}{setting}: {said}", field=f"{PREFIX}{setting}", rule=rule, given=given[:80])
+
+
+def _tls(s: CellBroadcastSettings) -> ssl.SSLContext | None:
+    if (s.cert is None) != (s.key is None):
+        raise Broken(f"{PREFIX}CERT and {PREFIX}KEY belong together: give both, or neither")
+    if s.cert is None and s.ca is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=str(s.ca) if s.ca else None)
+        if s.cert is not None:
+            context.load_cert_chain(s.cert, s.key)
+    except (OSError, ssl.SSLError) as problem:
+        raise Broken(f"{PREFIX}CA, CERT or KEY cannot be used: {problem}") from problem
+    return context
+
+
+DRIVER = Spec(CellBroadcast.name, CellBroadcast)

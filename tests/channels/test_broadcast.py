@@ -1,0 +1,88 @@
+"""Broadcast: what broadcasters get is the signed document, each of them once though another was not there."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from services.channels.driver import Outcome, Tools
+from services.channels.drivers import cap_broadcast
+from services.channels.drivers.cap_broadcast import CapBroadcast
+from services.channels.outbound import Outbound
+from services.shared.auth import Signer
+from services.shared.clock import LinearClock
+from tests.cap.keys import pair
+from tests.channels.gateway import gateway
+from tests.channels.test_loudspeaker import steps
+from tests.gateway.office import cap, office
+
+
+async def test_a_broadcaster_can_check_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """xmlsec1 verifies what was posted by our certificate, and refuses it with a letter changed."""
+    key, cert = pair("Qingshui", "rsa")
+    (tmp_path / "key.pem").write_bytes(key)
+    (tmp_path / "cert.pem").write_bytes(cert)
+    settings: dict[str, Any] = {"cap_sign_key": tmp_path / "key.pem", "cap_sign_cert": tmp_path / "cert.pem"}
+    async with gateway() as radio:
+        monkeypatch.setenv("TOCSIN_BROADCAST_URLS", radio.url)
+        async with office(tmp_path / "data", **settings) as desk:
+            _, taken = await desk.post(cap())
+            await steps(desk)
+            published = (await desk.get(f"/cap/{taken['warning_id']}.xml"))[1]
+        assert [published] == radio.came
+        assert ["application/cap+xml"] == radio.said[0]["Content-Type"]
+    assert await verified(tmp_path, radio.came[0])
+    assert not await verified(tmp_path, radio.came[0].replace(b"Flash flood", b"Flash fl00d", 1))
+
+
+async def verified(folder: Path, document: bytes) -> bool:
+    """By somebody else's program, with the certificate in `folder`."""
+    (folder / "came.xml").write_bytes(document)
+    command = ["xmlsec1", "--verify", "--trusted-pem", str(folder / "cert.pem"), "--enabled-key-data", "x509"]
+    done = await asyncio.to_thread(
+        subprocess.run, [*command, str(folder / "came.xml")], capture_output=True, timeout=30, check=False
+    )
+    return done.returncode == 0
+
+
+def message(delivery_id: str = "0a" * 16) -> Outbound:
+    return Outbound(delivery_id, "0c" * 16, "broadcast", "", "", "", "", "", "", 3600, document=cap(), tier=3)
+
+
+@pytest.mark.parametrize(
+    ("how", "meant", "again"),
+    [
+        (503, Outcome.NOT_SENT, 2), (429, Outcome.NOT_SENT, 2), (401, Outcome.PROVIDER_FAULT, 2),
+        ("close", Outcome.AMBIGUOUS, 2), ("hang", Outcome.AMBIGUOUS, 2), (422, Outcome.PERMANENT, 1),
+    ],
+)  # fmt: skip
+async def test_who_took_it_is_not_asked_again(
+    how: str | int, meant: Outcome, again: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor who refused the document for good; all others are, and the next warning goes to all."""
+    monkeypatch.setattr(cap_broadcast, "_TIMEOUT", aiohttp.ClientTimeout(total=0.5, connect=0.5))
+    async with gateway() as radio, gateway(how=how) as sign, aiohttp.ClientSession() as session:
+        monkeypatch.setenv("TOCSIN_BROADCAST_URLS", f"{radio.url}, {sign.url},{radio.url}")
+        tools: Any = Tools(session, None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
+        road = CapBroadcast(tools)
+        assert meant is (await road.send(message())).outcome
+        sign.how = 200
+        assert (Outcome.PERMANENT if again == 1 else Outcome.ACCEPTED) is (await road.send(message())).outcome
+        assert (1, again) == (len(radio.came), len(sign.came))
+        assert Outcome.ACCEPTED is (await road.send(message("0b" * 16))).outcome
+        assert 2 == len(radio.came)
+
+
+async def test_one_that_surely_lacks_it_is_asked_again_though_another_is_unclear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Silence of one does not end the tries for the other."""
+    async with gateway(how="close") as silent, gateway(how=503) as busy, aiohttp.ClientSession() as session:
+        monkeypatch.setenv("TOCSIN_BROADCAST_URLS", f"{busy.url},{silent.url}")
+        tools: Any = Tools(session, None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
+        assert Outcome.NOT_SENT is (await CapBroadcast(tools).send(message())).outcome
