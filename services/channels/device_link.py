@@ -221,7 +221,8 @@ class DeviceLink:
             tls_context=self._tls,
             keepalive=KEEPALIVE_S,
             timeout=CALL_S,
-            max_concurrent_outgoing_calls=64,
+            max_inflight_messages=64,
+            max_concurrent_outgoing_calls=256,
         )
 
     async def _take(self, message: aiomqtt.Message) -> None:

@@ -277,6 +277,7 @@ async def test_what_is_never_played(tmp_path: Path, mosquitto: Mosquitto, monkey
         for given, code in (
             ({"status": "Exercise"}, "Exercise on live"),
             ({"area": "10,10 10,11 11,11 10,10"}, "no speaker in the area"),
+            ({"document": b"<html>"}, "no document of ours"),
         ):
             result = await speakers(desk).send(message(**given))
             assert (Outcome.PERMANENT, code) == (result.outcome, result.code)
