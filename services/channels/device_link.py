@@ -231,7 +231,7 @@ class DeviceLink:
         try:
             report = _read(device, message.payload)
         except ValueError as problem:
-            log.warning("device_report_refused", device=device[:40], reason=str(problem)[:200])
+            log.warning("device_report_refused", kind=self._kind, reason=str(problem)[:200])
             return
         try:
             await self._heard(device, report)
