@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import shapely
 from lxml import etree
@@ -34,20 +35,41 @@ class Area:
 
     def within(self, lat: float, lon: float, reach_m: float) -> bool:
         """Whether the area comes within `reach_m` of the point: on a flat map around it, true to a percent within 100 km."""
-        here = shapely.Point(0.0, 0.0)
+        narrow = max(math.cos(math.radians(lat)), 1e-6)
         for circle_lat, circle_lon, radius in self.circles:
-            if math.hypot(*_metres(lat, lon, circle_lat, circle_lon)) <= radius + reach_m:
+            if math.hypot(_from(lon, circle_lon) * narrow, circle_lat - lat) * _DEGREE_M <= radius + reach_m:
                 return True
-        for ring in self.polygons:
-            polygon = shapely.Polygon([_metres(lat, lon, *corner) for corner in ring])
-            if shapely.make_valid(polygon).distance(here) <= reach_m:
-                return True
-        return False
+        return any(self._near(shape, lat, lon, reach_m / _DEGREE_M, narrow) for shape in self._shapes)
+
+    @cached_property
+    def _shapes(self) -> tuple[shapely.Geometry, ...]:
+        """Valid, quick to ask, in (lon, lat) that runs on over the antimeridian."""
+        found = tuple(
+            shapely.make_valid(shapely.Polygon([(ring[0][1] + _from(ring[0][1], lon), lat) for lat, lon in ring]))
+            for ring in self.polygons
+        )
+        for shape in found:
+            shapely.prepare(shape)
+        return found
+
+    @staticmethod
+    def _near(shape: shapely.Geometry, lat: float, lon: float, reach: float, narrow: float) -> bool:
+        """`reach` in degrees of latitude; a degree of longitude is `narrow` times as long."""
+        west, south, east, north = shapely.bounds(shape)
+        middle = (west + east) / 2
+        here = middle + _from(middle, lon)
+        if shapely.covers(shape, shapely.Point(here, lat)):
+            return True
+        aside = max(west - here, here - east, 0.0) * narrow
+        if aside > reach or max(south - lat, lat - north) > reach:
+            return False  # most of those outside, without looking at every corner
+        flat = shapely.transform(shape, lambda corners: (corners - (here, lat)) * (narrow, 1.0))
+        return bool(shapely.distance(flat, shapely.Point(0.0, 0.0)) <= reach)
 
 
-def _metres(lat: float, lon: float, to_lat: float, to_lon: float) -> tuple[float, float]:
-    east = (to_lon - lon + 180.0) % 360.0 - 180.0
-    return east * math.cos(math.radians(lat)) * _DEGREE_M, (to_lat - lat) * _DEGREE_M
+def _from(lon: float, to_lon: float) -> float:
+    """Degrees to the east, the short way round."""
+    return (to_lon - lon + 180.0) % 360.0 - 180.0
 
 
 @dataclass(frozen=True)

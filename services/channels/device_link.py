@@ -221,7 +221,8 @@ class DeviceLink:
             tls_context=self._tls,
             keepalive=KEEPALIVE_S,
             timeout=CALL_S,
-            max_concurrent_outgoing_calls=64,
+            max_inflight_messages=64,
+            max_concurrent_outgoing_calls=256,
         )
 
     async def _take(self, message: aiomqtt.Message) -> None:
@@ -230,7 +231,7 @@ class DeviceLink:
         try:
             report = _read(device, message.payload)
         except ValueError as problem:
-            log.warning("device_report_refused", device=device[:40], reason=str(problem)[:200])
+            log.warning("device_report_refused", kind=self._kind, reason=str(problem)[:200])
             return
         try:
             await self._heard(device, report)

@@ -1,7 +1,8 @@
 """What is remembered of devices: when each was heard, how it is, what became of each command, and the sound of announcements.
 
 Each word means only itself: received is not playing, playing is not played, and none of them is a person. All times wall.
-A shaker stands here by its id alone: what it did for somebody is told to the desk, which knows the delivery and no id.
+A shaker's id is somebody's address: it stands here as a code that only mac.key can make of it, and no table joins it to a
+delivery. What it did for somebody is told to the desk, which knows the delivery and no id.
 """
 
 from __future__ import annotations

@@ -201,8 +201,11 @@ async def test_known_already_is_accepted_only_after_an_unclear_try(
 async def test_a_drill_never_leaves_the_live_plane_and_the_reverse(
     plane: str, status: str, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No gateway is asked at all."""
+    """No gateway is asked at all; nor for what is no document."""
     async with gateway() as one:
+        nothing = replace(message(), document=b"<html>")
+        result = await driver(session, monkeypatch, plane, operators=f"one={one.url}").send(nothing)
+        assert (Outcome.PERMANENT, "no document of ours") == (result.outcome, result.code)
         result = await driver(session, monkeypatch, plane, operators=f"one={one.url}").send(message(status=status))
         assert (Outcome.PERMANENT, f"{status} on {plane}") == (result.outcome, result.code)
         assert [] == one.came

@@ -20,10 +20,12 @@ from services.channels.driver import Outcome, Tools
 from services.channels.drivers import loudspeaker_mqtt
 from services.channels.drivers.loudspeaker_mqtt import LoudspeakerMqtt
 from services.channels.outbound import Outbound
+from services.check import check_installation
 from services.shared.auth import Signer
 from services.shared.clock import LinearClock, wall
 from services.shared.errors import Broken, Refused
 from services.shared.ledger import delivery, road
+from services.shared.settings import Settings
 from tests.cap.keys import pair
 from tests.channels.device import Device, device
 from tests.gateway.office import SENT, SQUARE, Office, cap, office
@@ -242,6 +244,25 @@ async def test_the_broker_goes_and_comes_back(tmp_path: Path, monkeypatch: pytes
                 assert ["siren", "speak"] == [one["command"] for one in school.told]
 
 
+async def test_a_broker_that_is_away_for_long_fails_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More tries than any provider gets: the delivery waits, and is accepted soon after the broker is there."""
+    monkeypatch.setattr("services.channels.device_link.WAITS_S", (0.05,))
+    broker = Mosquitto(tmp_path / "broker")
+    settings(monkeypatch, tmp_path, broker)
+    async with office(tmp_path / "data") as desk:
+        await desk.post(cap(severity="Extreme", extra=_tier("red")), strict="false")
+        for n in range(10):
+            desk.clock.advance_to(SENT + 60 * n)
+            await steps(desk)
+        row = await area_row(desk)
+        assert ("retry", True) == (row.send_state, row.attempts > 6), row
+        with broker:
+            assert await speakers(desk).link.wait_connected(15)
+            desk.clock.advance_to(SENT + 700)
+            await steps(desk)
+            assert "accepted" == (await area_row(desk)).send_state
+
+
 async def test_a_broker_that_has_stopped_answering_is_no_acceptance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +298,7 @@ async def test_what_is_never_played(tmp_path: Path, mosquitto: Mosquitto, monkey
         for given, code in (
             ({"status": "Exercise"}, "Exercise on live"),
             ({"area": "10,10 10,11 11,11 10,10"}, "no speaker in the area"),
+            ({"document": b"<html>"}, "no document of ours"),
         ):
             result = await speakers(desk).send(message(**given))
             assert (Outcome.PERMANENT, code) == (result.outcome, result.code)
@@ -451,6 +473,22 @@ async def test_over_tls_only_to_a_broker_that_is_known(tmp_path: Path, monkeypat
         settings(monkeypatch, tmp_path, broker, ca=str(tmp_path / "broker.pem"))
         async with town(tmp_path) as desk:
             assert Outcome.ACCEPTED is (await speakers(desk).send(message())).outcome
+
+
+async def test_tocsin_check_names_the_roads_and_counts_the_silent(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without connecting to anything."""
+    settings(monkeypatch, tmp_path, mosquitto)
+    monkeypatch.setenv("TOCSIN_CELL_BROADCAST_OPERATORS", "one=https://cb.one.example/cap")
+    lines, sound = await check_installation(Settings(data_dir=tmp_path / "data"))
+    assert sound, lines
+    for said in (
+        "road area_sound: ready", "road bed_shaker: ready", "road cell_broadcast: ready",
+        "loudspeakers: 4 known, 4 silent: school, bridge, shop, far", "bed shakers: 0 heard so far, 0 silent now",
+        "cell broadcast: 1 operators, identifiers by eu_alert", "cell broadcast: one has one route: give a second one behind |",
+    ):  # fmt: skip
+        assert said in lines
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,10 @@ class BedShakerMqtt:
         return Result(Outcome.ACCEPTED, ref=message.delivery_id)
 
     async def heard(self, device: str, report: dict[str, Any]) -> None:
-        """A report, told to the desk under the delivery its token names; the device itself is only noted as there."""
+        """A report, told to the desk under the delivery its token names; the device is noted as there, by a code of its id."""
+        code = self._tools.signer.code("shaker there", device)
         async with self._tools.switchboard.database.write() as tx:
-            await store.heard(tx, KIND, device, store.Health.of(report))
+            await store.heard(tx, KIND, code, store.Health.of(report))
         word, digit = report["word"], str(report.get("digit", ""))[:1]
         if word not in WORDS:
             return

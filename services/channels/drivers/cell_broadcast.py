@@ -111,10 +111,14 @@ class CellBroadcast:
 
     async def send(self, message: Outbound) -> Result:
         """Accepted when every operator has it; those that have it, or refused it for good, are not asked again."""
-        document = read_document(message.document)
-        if document.drill != (self._tools.plane == "drill"):
-            return Result(Outcome.PERMANENT, code=f"{document.status} on {self._tools.plane}")
-        headers = self.headers(document)
+        try:
+            document = read_document(message.document)
+            if document.drill != (self._tools.plane == "drill"):
+                return Result(Outcome.PERMANENT, code=f"{document.status} on {self._tools.plane}")
+            headers = self.headers(document)
+        except Broken:
+            log.exception("no_document", warning_id=message.warning_id)
+            return Result(Outcome.PERMANENT, code="no document of ours")
         done = self._remembered(message.delivery_id)
         asked = [one for one in self._operators if one.name not in done]
         results = await asyncio.gather(*(self._operator(one, message, headers) for one in asked))

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiomqtt
+import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
@@ -41,13 +42,14 @@ from services.channels.device_link import DeviceLink, DeviceSettings, NotConnect
 from services.channels.driver import Outcome, Result, Road, Spec, Tools
 from services.channels.outbound import Outbound
 from services.shared.clock import wall
-from services.shared.errors import Fault, NotFound
+from services.shared.errors import Broken, Fault, NotFound
 from services.shared.tier import Tier
 
 log = structlog.get_logger("loudspeakers")
 KIND = "speaker"
 ALL_S = 8.0  # for all commands of one delivery
-AT_ONCE = 16
+AT_ONCE = 64
+ORDER = ("stop", "siren", "speak")
 SILENCE_S = 3
 REMEMBERED = 64  # deliveries whose commands the broker has in part
 
@@ -146,6 +148,16 @@ class LoudspeakerMqtt:
 
     async def send(self, message: Outbound) -> Result:
         """Commands to every speaker inside; those the broker has already are not sent again by this process."""
+        try:
+            return await self._send(message)
+        except Broken:
+            log.exception("no_document", warning_id=message.warning_id)
+            return Result(Outcome.PERMANENT, code="no document of ours")
+        except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:  # a sound could not be kept, or not noted
+            log.warning("database_away", reason=type(problem).__name__)
+            return Result(Outcome.PROVIDER_FAULT, code="database away")
+
+    async def _send(self, message: Outbound) -> Result:
         document = read_document(message.document)
         if document.drill != self._drill:
             return Result(Outcome.PERMANENT, code=f"{document.status} on {self._tools.plane}")
@@ -190,8 +202,7 @@ class LoudspeakerMqtt:
 
         try:
             async with asyncio.timeout(ALL_S):
-                # what may be played before what explains it: every siren, then every speech
-                for word in dict.fromkeys(word for _, word, _ in missing):
+                for word in ORDER:  # every siren, then every speech
                     await asyncio.gather(*(one(*each) for each in missing if each[1] == word))
         except TimeoutError:
             problems.append("broker slow")
