@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the switchboard prepares answers, and drivers know the swit
     from services.channels.driver import Road
 
 SMS_ROADS = ("sms", "supporter_sms", "officer_sms")
+BY_LINK = ("email", "push", "chat")  # nobody reads what is written back there: the answer comes by the link
 NO_ADDRESS = ("area", "door")
 
 
@@ -109,6 +110,8 @@ class Preparer:
             link=f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}",
             seconds_left=max(1, int(min(row.expires_at - self._clock.now(), 36000))),
             document=warning.cap_xml if row.addressee_kind == "area" else b"",
+            tier=row.tier,
+            chain_id=warning.chain_id,
             params=dict(row.params or {}),
         )
 
@@ -143,6 +146,7 @@ class Preparer:
             about=about.call_name if about else "",
             about_place=about.address if about else "",
             link=link,
+            link_apart=row.road == "push",
             sms=row.road in SMS_ROADS,
             notice=str((row.params or {}).get("notice", "")),
             drill=self._drill,
@@ -152,7 +156,7 @@ class Preparer:
     def _link(self, row: Any) -> str:
         if row.purpose == "notice" or row.addressee_kind == "worker":
             return f"{self._public_url}/l/{self._signer.token('list', f'{row.warning_id}-{row.addressee_id}')}"
-        if row.addressee_kind == "supporter" or row.road == "email":
+        if row.addressee_kind == "supporter" or row.road in BY_LINK:
             return f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}"
         return ""
 

@@ -20,4 +20,6 @@ class Outbound:
     link: str
     seconds_left: int
     document: bytes = b""  # the CAP document, for area roads
+    tier: int = 0
+    chain_id: str = ""  # one for a warning with its updates and ending; empty where there is none
     params: dict[str, str] = field(default_factory=dict)

@@ -28,6 +28,8 @@ ROADS: Words = {
     "video_relay": ("video relay", "视频手语中转"),
     "bed_shaker": ("bed shaker", "床头震动器"),
     "push": ("push message", "手机推送"),
+    "chat": ("chat message", "聊天消息"),
+    "im": ("chat message", "聊天消息"),
     "guardian": ("guardian", "监护人"),
     "known_officer": ("known officer", "熟悉的网格员"),
     "sms_if_own_phone": ("SMS to a phone of her own", "短信到本人手机"),

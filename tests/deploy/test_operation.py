@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from services.channels.drivers.cap_broadcast import BroadcastSettings
 from services.channels.drivers.email import EmailSettings
 from services.channels.drivers.sms_smpp import SmppSettings
+from services.channels.drivers.web_push import PushSettings
 from services.channels.twilio_http import TwilioSettings
 from services.shared.sealing import Keys
 from services.shared.settings import Settings
@@ -78,7 +79,8 @@ def test_prometheus_asks_every_process_of_the_compose_file() -> None:
 
 def known_variables() -> set[str]:
     """Every variable a setting is read from."""
-    models: list[type[BaseSettings]] = [Settings, TwilioSettings, EmailSettings, SmppSettings, BroadcastSettings]
+    drivers = [TwilioSettings, EmailSettings, SmppSettings, BroadcastSettings, PushSettings]
+    models: list[type[BaseSettings]] = [Settings, *drivers]
     return {f"{m.model_config.get('env_prefix', '')}{field}".upper() for m in models for field in m.model_fields}
 
 
