@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -123,10 +124,15 @@ class Preparer:
         alike = (row.warning_id, row.purpose, row.addressee_kind, row.form, row.language, row.road)
         found = self._rendered_once.get(alike)
         if found is None:
-            found = self._rendered_once[alike] = await self._render(row, warning, link)
+            found = await self._render(row, warning, link)
+            if row.road == "organisations":  # a group reads all languages of the warning
+                others = [one for one in warning.parts["languages"] if one != found.language]
+                texts = [found.text, *[(await self._render(row, warning, link, one)).text for one in others]]
+                found = replace(found, text="\n\n".join(texts))
+            self._rendered_once[alike] = found
         return found
 
-    async def _render(self, row: Any, warning: Any, link: str) -> Rendered:
+    async def _render(self, row: Any, warning: Any, link: str, language: str = "") -> Rendered:
         about = None
         if row.dossier is not None and row.addressee_kind in ("supporter", "worker"):
             about = await self.dossier(row.dossier, row.person_id)
@@ -151,7 +157,7 @@ class Preparer:
             notice=str((row.params or {}).get("notice", "")),
             drill=self._drill,
         )
-        return render(facts, row.language)
+        return render(facts, language or row.language)
 
     def _link(self, row: Any) -> str:
         if row.purpose == "notice" or row.addressee_kind == "worker":

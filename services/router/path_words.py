@@ -23,6 +23,7 @@ ROADS: Words = {
     "broadcast": ("broadcast", "广播电视"),
     "area_sound": ("loudspeakers and sirens", "大喇叭和警报器"),
     "cell_broadcast": ("cell broadcast", "小区广播"),
+    "organisations": ("groups of organisations", "各单位群组"),
     "sweep": ("street sweep", "沿街喊话"),
     "street_sweep": ("street sweep", "沿街喊话"),
     "video_relay": ("video relay", "视频手语中转"),

@@ -27,12 +27,13 @@ KIND_WORD = {kind: {"voice_mobile": "voice", "im": "chat"}.get(kind, kind) for k
 KIND_ROAD = {kind: "chat" if kind == "im" else kind for kind in OWN_KINDS}
 SUPPORTER, OFFICER = "supporter", "officer"  # kinds of a road use that goes to somebody else
 
-AREA_WORDS = ("broadcast", "cell_broadcast", "area_sound", "street_sweep")
+AREA_WORDS = ("broadcast", "cell_broadcast", "area_sound", "street_sweep", "organisations")
 AREA_ROADS = {
     "broadcast": "broadcast",
     "area_sound": "area_sound",
     "cell_broadcast": "cell_broadcast",
     "street_sweep": "sweep",
+    "organisations": "organisations",
 }
 PERSON_WORDS = ("personal.1", "personal.2", "personal.all", "retry_other_road", "supporter", "officer_contact", "door")
 FACILITY_WORDS = (

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic_settings import BaseSettings
 
 from services.channels.drivers.cap_broadcast import BroadcastSettings
+from services.channels.drivers.chat import ChatSettings
 from services.channels.drivers.email import EmailSettings
 from services.channels.drivers.sms_smpp import SmppSettings
 from services.channels.drivers.web_push import PushSettings
@@ -79,7 +80,14 @@ def test_prometheus_asks_every_process_of_the_compose_file() -> None:
 
 def known_variables() -> set[str]:
     """Every variable a setting is read from."""
-    drivers = [TwilioSettings, EmailSettings, SmppSettings, BroadcastSettings, PushSettings]
+    drivers: list[type[BaseSettings]] = [
+        TwilioSettings,
+        EmailSettings,
+        SmppSettings,
+        BroadcastSettings,
+        PushSettings,
+        ChatSettings,
+    ]
     models: list[type[BaseSettings]] = [Settings, *drivers]
     return {f"{m.model_config.get('env_prefix', '')}{field}".upper() for m in models for field in m.model_fields}
 

@@ -32,7 +32,7 @@ _CODES = {404: "404 subscription gone", 410: "410 subscription gone", 413: "413 
 class PushSettings(PushReach):
     """TOCSIN_PUSH_...; without a key the road says `not_configured`."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_PUSH_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_PUSH_", extra="ignore", env_ignore_empty=True)
 
     key: Path | None = Field(None, description="PEM private key on P-256; another key ends all subscriptions")
     contact: str = Field("", pattern="^((mailto:|https://).+)?$", description="whom a push service writes to")
