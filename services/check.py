@@ -54,6 +54,7 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
             why = driver.why_not()
             ready = "ready" if not why else f"not used, {why.replace('_', ' ')}"
             lines += [f"road {road.name}: {ready}" for road in driver.roads]
+        left_out = [f"NOT SOUND: channel {name}: {why}" for name, why in sorted(channels.left_out.items())]
         await channels.stop()
         async with database.read() as db:
             entries = await audit.verify(db)
@@ -62,4 +63,4 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
         await database.close()
     except Fault as fault:
         return [*lines, f"NOT SOUND: {fault.message}"], False
-    return lines, True
+    return [*lines, *left_out], not left_out

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -131,8 +130,9 @@ def policy_compare(
 
 def installed_roads() -> dict[str, Abilities]:
     """What the drivers of this installation declare."""
-    specs = {point.name: point.load() for point in sorted(entry_points(group="tocsin.channels"), key=lambda p: p.name)}
-    return installed({name: spec.make for name, spec in specs.items()})
+    from services.channels import loading  # dear, and needed by few of these commands
+
+    return installed({name: spec.make for name, spec in loading.find().specs.items()})
 
 
 def made_up_people(policy: Policy) -> list[Profile]:

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from services.channels.desk import Desk
-from services.channels.driver import Connected, Driver, Reports, Road, Tools, load_drivers
+from services.channels.driver import Connected, Driver, Reports, Road, Tools
 from services.channels.full_values import FullValues
 from services.channels.handlers import Handlers
+from services.channels.loading import load
 from services.channels.notices import Notices
 from services.channels.opening import Preparer
 from services.channels.pages import Pages
@@ -65,9 +66,8 @@ class ChannelsService:
             ),
         )
         switchboard = Switchboard(p.database, self.desk, preparer, p.keys.index, p.settings.hotline)
-        self.drivers: dict[str, Driver] = load_drivers(
-            Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url)
-        )
+        loaded = load(Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url))
+        self.drivers, self.left_out = loaded.drivers, loaded.broken
         preparer.roads = roads_in_use(self.drivers.values())
         self.sender = Sender(p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane)
         self.rotation = Rotation(p.database, p.keys, opener, self.sender.leases.worker)

@@ -46,6 +46,7 @@ class Chat:
     """Two roads: to a resident, and to the organisations of the whole area."""
 
     name = "chat"
+    roads: tuple[Road, ...] = (PERSON, GROUPS)
 
     def __init__(self, tools: Tools) -> None:
         settings = ChatSettings()
@@ -53,8 +54,8 @@ class Chat:
         self._file = read_chat_file(settings.file) if settings.file is not None else ChatFile()
         wanted = ((PERSON, self._file.people), (GROUPS, self._file.organisations))
         self._works = settings.file is not None
-        self.roads = tuple(road for road, there in wanted if there) if self._works else (PERSON, GROUPS)
         if self._works:
+            self.roads = tuple(road for road, there in wanted if there)
             self._make = _maker()
             self._calls = asyncio.Semaphore(self.concurrency)
             for name, url in self._file.organisations.items():
