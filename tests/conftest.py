@@ -32,6 +32,14 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if any(collection_path.match(pattern) for pattern in _left_out) else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever tells the table of peers something is one of `make test-peers`."""
+    for item in items:
+        if "peer" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.peer)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line for each kind of test that was left out; then which peer decoded what."""
     for pattern, (variable, material) in _left_out.items():

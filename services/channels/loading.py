@@ -71,7 +71,8 @@ def load(tools: Tools) -> Loaded:
         except Fault:
             raise
         except Exception as problem:  # noqa: BLE001 - somebody else's driver may raise anything while it is made
-            why = f"cannot be made: {type(problem).__name__}: {problem}"
+            _leave_out(loaded.broken, points[name], f"cannot be made: {type(problem).__name__}: {problem}")
+            continue
         if why:
             _leave_out(loaded.broken, points[name], why)
         else:
