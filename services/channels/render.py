@@ -140,6 +140,8 @@ def _warning(facts: Facts, part: Mapping[str, str], lines: Lines, language: str)
     if by_link:
         here = lines.answer_here.rstrip(":：") if facts.link_apart else f"{lines.answer_here} {facts.link}"
         text += f"\n\n{here}\n{lines.check} {facts.hotline}"
+        if not facts.link_apart:
+            text += f"\n{lines.not_yours.format(hotline=facts.hotline)}"
     subject = f"{part['tier']}: {part['hazard']} - {part['place']}"[:120]
     return Rendered(text, tidy(spoken), tidy(subject), language)
 
