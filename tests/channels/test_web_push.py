@@ -194,6 +194,18 @@ async def test_a_name_that_lies_inside_is_not_connected_to(vapid: Path, monkeypa
     assert (Outcome.PERMANENT, "no public address") == (result.outcome, result.code)
 
 
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1"])
+async def test_another_spelling_of_an_inner_address_is_none_the_less(
+    vapid: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """As the system's own resolver reads them, or as no name at all."""
+    monkeypatch.setenv("TOCSIN_PUSH_PRIVATE", "false")
+    async with driving(WebPush) as driver:
+        result = await driver.send(message(to=Device(f"https://{host}/s/1").subscription.as_text()))
+    assert Outcome.PERMANENT is result.outcome
+    assert result.code in ("no public address", "endpoint")
+
+
 def test_a_long_text_is_cut_and_never_too_large() -> None:
     """By bytes, at a whole character: Chinese takes three each."""
     for text in ("水" * 3000, "a" * 9000, "👩‍👩‍👧" * 900):

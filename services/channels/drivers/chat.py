@@ -111,7 +111,10 @@ def _maker() -> Callable[[str], NotifyBase | None]:
     # it names hosts and people, urllib3 whole addresses
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    asset = AppriseAsset(app_id="Tocsin", app_desc="Tocsin", storage_mode=PersistentStoreMode.MEMORY)
+    asset = AppriseAsset(
+        app_id="Tocsin", app_desc="Tocsin", app_url="", image_url_mask="", image_url_logo="",  # nobody's pictures
+        storage_mode=PersistentStoreMode.MEMORY,
+    )  # fmt: skip
 
     def make(url: str) -> NotifyBase | None:
         target: NotifyBase | None = Apprise.instantiate(url, asset=asset)

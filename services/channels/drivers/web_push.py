@@ -97,6 +97,8 @@ class WebPush:
                 return outcome(response.status, response.headers.get("Retry-After", ""), message.delivery_id)
         except OutOfReach:
             return Result(Outcome.PERMANENT, code="no public address")
+        except aiohttp.InvalidURL:
+            return Result(Outcome.PERMANENT, code="endpoint")
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
             return Result(Outcome.NOT_SENT, code=type(problem).__name__)
         except (aiohttp.ClientError, TimeoutError) as problem:
