@@ -48,7 +48,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
     async def take(request: web.Request) -> web.Response:
         made.seen.append((request.path, await request.json()))
-        if made.status == 0:
+        if made.status == 0 or request.path.startswith("/silent"):
             await asyncio.sleep(30)
         status = 500 if request.path.endswith("/broken") else made.status
         return web.Response(status=status, headers=made.headers)
@@ -116,6 +116,27 @@ async def test_each_organisation_by_itself(tmp_path: Path, monkeypatch: pytest.M
             result = await driver.send(message(road="organisations"))
     assert (Outcome.AMBIGUOUS, "1 of 3 said no") == (result.outcome, result.code)
     assert (2, 2, 1) == tuple(len(there.of(f"/{name}")) for name in ("school", "hospital", "broken"))
+
+
+async def test_slow_groups_are_not_waited_for_beyond_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those that took it took it; the others are counted, and named in the log."""
+    monkeypatch.setattr(chat, "GROUPS_S", 0.6)
+    monkeypatch.setattr(chat, "READ_S", 1.0)
+    async with receiver() as there:
+        groups = [
+            {"name": f"group {n}", "url": f"json://{there.place}/{'silent' if n % 2 else 'quick'}/{n}"}
+            for n in range(4)
+        ]
+        chat_file(tmp_path, monkeypatch, {"organisations": groups})
+        async with driving(Chat) as driver, asyncio.timeout(3):
+            result = await driver.send(message(road="organisations"))
+    assert (Outcome.AMBIGUOUS, "2 of 4 said no") == (result.outcome, result.code)
+    said = "".join(capsys.readouterr())
+    assert "group 1" in said
+    assert "group 3" in said
+    assert "group 0" not in said
 
 
 @pytest.mark.parametrize("how", [400, 401, 404, 429, 500, 302, "silence", "nobody"])

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:  # it brings two hundred modules: loaded where the road is con
     from apprise import NotifyBase
 
 CONNECT_S, READ_S, WHOLE_S = 3.0, 5.0, 9.0
+GROUPS_S = 9.5  # for all groups together: below what the sender waits for a call
+log = structlog.get_logger("chat")
 PERSON = Road("chat", ("im",), two_way=True, links=True)
 GROUPS = Road("organisations", links=True)
 
@@ -83,13 +86,26 @@ class Chat:
         return Result(Outcome.ACCEPTED, ref=message.delivery_id) if said_yes else Result(Outcome.AMBIGUOUS, code="no")
 
     async def _all(self, message: Outbound) -> Result:
-        """Each organisation by itself; accepted where all took it. Who took it does not get it again: a group would
-        hear the same alarm twice."""
-        targets = [made for url in self._file.organisations.values() if (made := self._make(url)) is not None]
-        said = await asyncio.gather(*(self._call(target, message) for target in targets))
-        if all(said):
+        """Each organisation by itself, within the time of one call; accepted where all took it.
+
+        Who took it does not get it again because another did not: a group would hear the same alarm twice. Who did not
+        take it is named in the log, and counted in the attempt's code.
+        """
+        found = {name: self._make(url) for name, url in self._file.organisations.items()}
+        calls = {
+            asyncio.create_task(self._call(target, message)): name
+            for name, target in found.items()
+            if target is not None
+        }
+        done, late = await asyncio.wait(calls, timeout=GROUPS_S)
+        for call in late:
+            call.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        told = {calls[call] for call in done if not call.cancelled() and call.exception() is None and call.result()}
+        if not (missed := sorted(found.keys() - told)):
             return Result(Outcome.ACCEPTED, ref=message.delivery_id)
-        return Result(Outcome.AMBIGUOUS, code=f"{said.count(False)} of {len(said)} said no")
+        log.error("organisations_not_told", warning_id=message.warning_id, names=missed)
+        return Result(Outcome.AMBIGUOUS, code=f"{len(missed)} of {len(found)} said no")
 
     async def _call(self, target: NotifyBase, message: Outbound) -> bool:
         from apprise import Apprise, NotifyFormat, NotifyType
