@@ -22,7 +22,6 @@ from services.channels.drivers import chat
 from services.channels.drivers.chat import Chat
 from services.shared.errors import Refused
 from tests.channels.kit import driving, message
-from tests.peers.table import Told
 
 
 @dataclass
@@ -68,7 +67,7 @@ def chat_file(folder: Path, monkeypatch: pytest.MonkeyPatch, data: Any) -> Path:
 
 
 async def test_a_resident_is_written_to_by_the_operators_template(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, peer: Told
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Her address fills one place of it; the text comes whole, with its signs, and taken is accepted."""
     async with receiver() as there:
@@ -80,7 +79,6 @@ async def test_a_resident_is_written_to_by_the_operators_template(
     assert (Outcome.ACCEPTED, "d" * 32) == (sent.outcome, sent.ref)
     [body] = there.of("/to/@mei.li")
     assert (text, "Go now 马上走: flash flood") == (body["message"], body["title"])
-    peer("chat", "Apprise's JSON webhook", "title and text to one place of the operator's template")
 
 
 @pytest.mark.parametrize(
