@@ -1,5 +1,5 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
-.PHONY: help setup demo demo-distributed run test test-faults test-mutants fuzz-cap bench bench-quick bench-fifty bench-cap bench-registry lint lock
+.PHONY: help setup demo demo-distributed run test test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-cap bench-registry lint lock
 
 help:
 	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
@@ -8,6 +8,8 @@ help:
 	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
 	@echo 'make test-faults  every named point, broker, database and wire failing, a misbehaving provider; ends with a table'
 	@echo 'make test-mutants  the policy engine with one rule wrong at a time: the tests must notice (20 min; ARGS="3 17")'
+	@echo 'make test-peers   our channels against programs of others; ends with a table: driver, peer, what it decoded (fetches prism,'
+	@echo '                 Kannel and ffmpeg; TOCSIN_TWILIO_SPEC names the published document)'
 	@echo 'make fuzz-cap    ten minutes of broken alerts (ARGS="SECONDS SEED"); real ones too where TOCSIN_CAP_CORPUS is set'
 	@echo 'make bench       beside Celery, taskiq, FastStream and Apprise, on the same servers, by the same work; red under'
 	@echo '                 500,000 queued blue, memory, receipts (most of an hour; ARGS="red memory" for parts)'
@@ -44,6 +46,10 @@ test-faults:
 test-mutants:
 	@bash tools/setup.sh test
 	@.venv/bin/python -m tests.router.mutants $(ARGS)
+
+test-peers:
+	@bash tools/setup.sh peers
+	@.venv/bin/python -m pytest -q -m peer $(ARGS)
 
 fuzz-cap:
 	@bash tools/setup.sh test

@@ -56,6 +56,7 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
             ready = "ready" if not why else f"not used, {why.replace('_', ' ')}"
             lines += [f"road {road.name}: {ready} ({driver.name})" for road in driver.roads]
             lines += await driver.told() if isinstance(driver, Tells) else []
+        left_out = [f"NOT SOUND: channel {name}: {why}" for name, why in sorted(channels.left_out.items())]
         await channels.stop()
         async with database.read() as db:
             entries = await audit.verify(db)
@@ -64,4 +65,4 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
         await database.close()
     except Fault as fault:
         return [*lines, f"NOT SOUND: {fault.message}"], False
-    return lines, True
+    return [*lines, *left_out], not left_out

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -133,7 +132,9 @@ def policy_compare(
 
 def installed_roads() -> dict[str, Abilities]:
     """What the drivers of this installation declare."""
-    specs = {point.name: point.load() for point in sorted(entry_points(group="tocsin.channels"), key=lambda p: p.name)}
+    from services.channels import loading  # dear, and needed by few of these commands
+
+    specs = loading.find().specs
     limits = load_limits(specs)
     roads = {name: getattr(spec.make, "roads", ()) for name, spec in specs.items()}
     return installed({name: Carried(limits.narrowed(name, mine)) for name, mine in roads.items()})

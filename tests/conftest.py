@@ -2,12 +2,14 @@
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests.peers import table
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.postgres import Postgres
 from tests.servers.rabbit import Rabbit
@@ -31,10 +33,28 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if any(collection_path.match(pattern) for pattern in _left_out) else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever tells the table of peers something is one of `make test-peers`."""
+    for item in items:
+        if "peer" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.peer)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line for each kind of test that was left out."""
+    """One line for each kind of test that was left out; then which peer decoded what."""
     for pattern, (variable, material) in _left_out.items():
         terminalreporter.write_line(f"not collected: {pattern}, as {variable} is unset ({material})")
+    if rows := table.rows_of(terminalreporter.stats.get("passed", ())):
+        terminalreporter.write_sep("-", "what programs of others decoded")
+        for line in table.in_words(rows):
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def peer(record_property: Callable[[str, Any], None]) -> table.Told:
+    """peer(driver, peer, decoded): a line of the table of peers, if this test passes."""
+    return table.teller(record_property)
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Makes .venv ready: `tools/setup.sh` to run Tocsin, `tools/setup.sh test` to test it as well; `tools/setup.sh bench` makes .venv-bench,
-# the environment of what is measured beside it. Says what it does; quick when nothing changed.
+# Makes .venv ready: `tools/setup.sh` to run Tocsin, `tools/setup.sh test` to test it as well, `tools/setup.sh peers` with the large
+# programs of others too; `tools/setup.sh bench` makes .venv-bench, the environment of what is measured beside it. Says what it does; quick when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 purpose=${1:-run}
 case $purpose in
   run) lock=requirements.lock ;;
-  test) lock=requirements-dev.lock ;;
+  test | peers) lock=requirements-dev.lock ;;
   bench) lock=requirements-bench.lock ;;
-  *) echo "setup: '$purpose' is not a purpose: give nothing (to run), 'test' or 'bench'" >&2; exit 2 ;;
+  *) echo "setup: '$purpose' is not a purpose: give nothing (to run), 'test', 'peers' or 'bench'" >&2; exit 2 ;;
 esac
+tested= # whatever is tested needs what the tests need
+case $purpose in test | peers) tested=yes ;; esac
 venv=.venv
 if [ "$purpose" = bench ]; then venv=.venv-bench; fi  # its versions must not disturb ours
 say() { echo "setup: $*"; }
@@ -38,7 +40,7 @@ look_for_missing() {
     if [ "$(readlink -f "$(command -v "$python")")" = "$(readlink -f /usr/bin/python3)" ]; then missing+=(python3-venv)
     else missing+=("python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"); fi
   fi
-  [ "$purpose" = test ] || return 0
+  [ "$tested" ] || return 0
   # A browser for the page tests; xmllint and xmlsec1 judge the alerts we write from outside.
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
   command -v xmllint >/dev/null || missing+=(libxml2-utils)
@@ -52,11 +54,15 @@ look_for_missing() {
   # Others' programs that judge what the channels send run on Node.
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
+  [ "$purpose" = peers ] || return 0
+  # An SMS gateway that puts our parts together, and a decoder of sound.
+  [ -x /usr/sbin/bearerbox ] || command -v bearerbox >/dev/null || missing+=(kannel)
+  command -v ffmpeg >/dev/null || missing+=(ffmpeg)
 }
 # Debian starts a server with its package, now and at every boot. We want the programs and no port of this machine:
 # nothing is started while we install (unless the machine has a policy of its own), and what came anew is not enabled.
 policy=/usr/sbin/policy-rc.d
-units=(rabbitmq-server.service epmd.service epmd.socket caddy.service mosquitto.service)
+units=(rabbitmq-server.service epmd.service epmd.socket caddy.service mosquitto.service kannel.service)
 start_nothing() {
   known=$(enabled_units)
   if [ -e "$policy" ]; then return; fi
@@ -130,7 +136,9 @@ tell_progress() {
 }
 
 want=$(stamp_of "$lock")
-if ! stamped "$purpose" "$want"; then
+stamp=$purpose # both test on the same packages
+if [ "$tested" ]; then stamp=test; fi
+if ! stamped "$stamp" "$want"; then
   total=$(grep -cE '^[A-Za-z0-9].*==' "$lock")
   say "installing about $total packages, each checked against its hash in $lock"
   begun=$SECONDS
@@ -139,9 +147,9 @@ if ! stamped "$purpose" "$want"; then
     tail -n 15 "$log" >&2
     fail "could not install the packages of $lock (everything pip said: $log)"
   fi
-  echo "$want" >"$venv/.stamp-$purpose"
+  echo "$want" >"$venv/.stamp-$stamp"
   # The development lock holds everything the other one does, in the same versions.
-  if [ "$purpose" = test ]; then stamp_of requirements.lock >"$venv/.stamp-run"; fi
+  if [ "$tested" ]; then stamp_of requirements.lock >"$venv/.stamp-run"; fi
   say "packages in place after $((SECONDS - begun)) s"
 fi
 
@@ -155,16 +163,19 @@ if [ "$purpose" != bench ] && ! stamped self "$want"; then
   fi
   echo "$want" >"$venv/.stamp-self"
 fi
-if [ "$purpose" = test ]; then
-  want=$(stamp_of tests/peers/package-lock.json)
-  if ! stamped peers "$want" || ! [ -d tests/peers/node_modules ]; then
-    say "fetching the peers of tests/peers"
-    log=$venv/setup.log
-    if ! npm ci --prefix tests/peers --ignore-scripts --no-audit --no-fund </dev/null >"$log" 2>&1; then
-      tail -n 15 "$log" >&2
-      fail "could not install the packages of tests/peers/package-lock.json (everything npm said: $log)"
-    fi
-    echo "$want" >"$venv/.stamp-peers"
+# npm's packages of one folder, exactly as its lock has them.
+fetch_peers() {
+  local folder=$1 name=$2
+  want=$(stamp_of "$folder/package-lock.json")
+  if stamped "$name" "$want" && [ -d "$folder/node_modules" ]; then return; fi
+  say "fetching the peers of $folder"
+  log=$venv/setup.log
+  if ! npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund </dev/null >"$log" 2>&1; then
+    tail -n 15 "$log" >&2
+    fail "could not install the packages of $folder/package-lock.json (everything npm said: $log)"
   fi
-fi
+  echo "$want" >"$venv/.stamp-$name"
+}
+if [ "$tested" ]; then fetch_peers tests/peers peers; fi
+if [ "$purpose" = peers ]; then fetch_peers tests/peers/heavy heavy-peers; fi
 say "ready in $venv after $SECONDS s"

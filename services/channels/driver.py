@@ -1,14 +1,14 @@
 """What a channel is: a driver that hands one message over and says honestly what came of it.
 
-A driver module offers `DRIVER`, a `Spec`. Every entry point of the group `tocsin.channels` is loaded at start; a road
-exists where its driver's `why_not` is empty. An ability beyond sending is a small protocol of its own (`Reports`).
+A driver module offers `DRIVER`, a `Spec`. Every entry point of the group `tocsin.channels` is loaded at start
+(`loading.py`); a road exists where its driver's `why_not` is empty.
+An ability beyond sending is a small protocol of its own (`Reports`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Protocol, runtime_checkable
 
 import aiohttp
@@ -26,7 +26,6 @@ from services.shared.ledger import Evidence, SendState
 
 __all__ = [
     "Asks", "Connected", "Driver", "Outcome", "Question", "Reports", "Result", "Road", "Spec", "Told", "Tools",
-    "load_drivers",
 ]  # fmt: skip
 
 
@@ -169,13 +168,7 @@ class Listed(Protocol):
 
 @dataclass(frozen=True)
 class Spec:
-    """How a driver is made; the name is its entry point's."""
+    """How a driver is made: by its class, whose `roads` can be read before; the name is its entry point's."""
 
     name: str
     make: Callable[[Tools], Driver]
-
-
-def load_drivers(tools: Tools) -> dict[str, Driver]:
-    """Every installed channel, by name."""
-    specs = [point.load() for point in sorted(entry_points(group="tocsin.channels"), key=lambda p: p.name)]
-    return {spec.name: spec.make(tools) for spec in specs}

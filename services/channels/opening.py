@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from services.shared.sealing import Dossier, Opener, page_key
 from services.shared.tier import Tier
 
 SMS_ROADS = ("sms", "supporter_sms", "officer_sms")
+BY_LINK = ("email", "push", "chat")  # nobody reads what is written back there: the answer comes by the link
 NO_ADDRESS = ("area", "door")
 
 
@@ -117,8 +119,9 @@ class Preparer:
             link=f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}",
             seconds_left=max(1, int(min(row.expires_at - self._clock.now(), 36000))),
             document=warning.cap_xml if row.addressee_kind == "area" else b"",
-            params=dict(row.params or {}),
             tier=row.tier,
+            chain_id=warning.chain_id,
+            params=dict(row.params or {}),
             hazard=str(warning.parts.get("set", "")),
             ending=warning.ending,
             spoken_in=await self._spoken_in(row, warning),
@@ -143,7 +146,12 @@ class Preparer:
         alike = (row.warning_id, row.purpose, row.addressee_kind, row.form, row.language, row.road, lacks)
         found = self._rendered_once.get(alike)
         if found is None:
-            found = self._rendered_once[alike] = await self._render(row, warning, road, link)
+            found = await self._render(row, warning, road, link)
+            if row.road == "organisations":  # a group reads all languages of the warning
+                others = [one for one in warning.parts["languages"] if one != found.language]
+                texts = [found.text, *[(await self._render(row, warning, road, link, one)).text for one in others]]
+                found = replace(found, text="\n\n".join(texts))
+            self._rendered_once[alike] = found
         return found
 
     async def _render(
@@ -167,6 +175,7 @@ class Preparer:
             about=about.call_name if about else "",
             about_place=about.address if about else "",
             link=link,
+            link_apart=row.road == "push",
             sms=row.road in SMS_ROADS,
             notice=str((row.params or {}).get("notice", "")),
             drill=self._drill,
@@ -176,7 +185,7 @@ class Preparer:
     def _link(self, row: Any) -> str:
         if row.purpose == "notice" or row.addressee_kind == "worker":
             return f"{self._public_url}/l/{self._signer.token('list', f'{row.warning_id}-{row.addressee_id}')}"
-        if row.addressee_kind == "supporter" or row.road == "email":
+        if row.addressee_kind == "supporter" or row.road in BY_LINK:
             return f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}"
         return ""
 

@@ -20,8 +20,9 @@ class Outbound:
     link: str
     seconds_left: int
     document: bytes = b""  # the CAP document, for area roads
-    params: dict[str, str] = field(default_factory=dict)
     tier: int = 0
+    chain_id: str = ""  # one for a warning with its updates and ending; empty where there is none
+    params: dict[str, str] = field(default_factory=dict)
     hazard: str = ""  # our word for it, where it is known
     ending: str = ""  # which, where it is one
     spoken_in: dict[str, str] = field(default_factory=dict)  # language > spoken text, for what speaks to the whole area

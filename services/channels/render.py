@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.channels import wordsets
@@ -46,6 +46,7 @@ class Facts:
     about: str = ""
     about_place: str = ""
     link: str = ""
+    link_apart: bool = False  # the road carries the link beside the text
     sms: bool = False
     notice: str = ""
     drill: bool = False
@@ -83,9 +84,10 @@ def lines_for(language: str) -> Lines:
 def render(facts: Facts, wanted: str) -> Rendered:
     """The message in the person's language, or the nearest that the warning brings."""
     found = _rendered(facts, wanted)
-    if facts.links:
-        return found
-    return Rendered(_LINKS.sub("", found.text), found.spoken, found.subject, found.language)
+    drill = lines_for(found.language).drill
+    if facts.drill and not found.subject.startswith(drill):
+        found = replace(found, subject=f"{drill} {found.subject}")
+    return found if facts.links else replace(found, text=_LINKS.sub("", found.text))
 
 
 def _rendered(facts: Facts, wanted: str) -> Rendered:
@@ -112,7 +114,10 @@ def _warning(facts: Facts, part: Mapping[str, str], lines: Lines, language: str)
     """To the person, the house or the area."""
     form, *extras = facts.form.split("+")
     menu = lines.menu[facts.tier]
-    if menu and not facts.two_way:
+    by_link = bool(facts.link) and not facts.sms
+    if by_link:
+        menu = ""  # nobody reads what is written back to it
+    elif menu and not facts.two_way:
         menu = lines.one_way.format(hotline=facts.hotline)
     more = " ".join(lines.extras[e].format(link="") for e in extras if e in lines.extras and e != "sign_video")
     own = _of_set(facts, part, language, form)
@@ -134,8 +139,11 @@ def _warning(facts: Facts, part: Mapping[str, str], lines: Lines, language: str)
     )
     if facts.addressee == "area" and facts.hotline:
         spoken += f" {lines.check} {' '.join(facts.hotline)}."  # digit by digit, or a voice says twelve thousand
-    if not facts.sms and facts.link:
-        text += f"\n\n{lines.answer_here} {facts.link}\n{lines.check} {facts.hotline}"
+    if by_link:
+        here = lines.answer_here.rstrip(":：") if facts.link_apart else f"{lines.answer_here} {facts.link}"
+        text += f"\n\n{here}\n{lines.check} {facts.hotline}"
+        if not facts.link_apart:
+            text += f"\n{lines.not_yours.format(hotline=facts.hotline)}"
     subject = f"{part['tier']}: {part['hazard']} - {part['place']}"[:120]
     return Rendered(text, tidy(spoken), tidy(subject), language)
 
@@ -167,7 +175,7 @@ def _of_set(facts: Facts, part: Mapping[str, str], language: str, form: str) -> 
             wordsets.Parts(
                 source=_short(part["source"], 40), place=place, number=facts.number, hotline=facts.hotline,
                 impact=str(part.get("impact", "")), place_to=_short(str(to.get("name", "")), 30),
-                place_open=to.get("open") is True, one_way=not facts.two_way,
+                place_open=to.get("open") is True, one_way=not facts.two_way or (bool(facts.link) and not facts.sms),
             ),
         )  # fmt: skip
         if not most or segments(tidy(text)).count <= most:

@@ -10,11 +10,12 @@ from aiohttp import web
 
 from services.channels.desk import Desk
 from services.channels.device_pages import DevicePages
-from services.channels.driver import Connected, Driver, Reports, Tools, load_drivers
+from services.channels.driver import Connected, Reports, Tools
 from services.channels.full_values import FullValues
 from services.channels.handlers import Handlers
 from services.channels.limits import load_limits
 from services.channels.link_tests import LinkTests
+from services.channels.loading import load
 from services.channels.notices import Notices
 from services.channels.opening import Preparer
 from services.channels.pages import Pages
@@ -70,9 +71,8 @@ class ChannelsService:
             ),
         )
         switchboard = Switchboard(p.database, self.desk, preparer, p.keys.index, p.settings.hotline)
-        self.drivers: dict[str, Driver] = load_drivers(
-            Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url, p.settings.plane)
-        )
+        loaded = load(Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url, p.settings.plane))
+        self.drivers, self.left_out = loaded.drivers, loaded.broken
         self.limits = load_limits(self.drivers)
         preparer.limits = self.limits
         preparer.roads = roads_in_use(self.drivers.values(), self.limits)

@@ -26,6 +26,7 @@ class Lines:
     keys: str
     answer_here: str
     check: str
+    not_yours: str  # below an e-mail or a chat message, which may have come to a stranger
     supporter: str
     supporter_inside: str  # to a supporter who is in the danger area herself: told, never sent
     officer: str

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import aiohttp
 import structlog
 from aiohttp import web
+from multidict import MultiDict
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 from twilio.request_validator import RequestValidator
@@ -119,9 +120,8 @@ class TwilioAccount:
     async def verified(self, request: web.Request) -> dict[str, str]:
         """The callback's form, after its signature over the public URL was checked; NotAllowed otherwise."""
         data = await request.post()
-        form: dict[str, Any] = {key: [str(v) for v in data.getall(key)] for key in data}
-        flat = {key: values[0] for key, values in form.items()}
-        signed = {key: values if len(values) > 1 else values[0] for key, values in form.items()}
+        signed = MultiDict((key, str(value)) for key, value in data.items())  # a field may come several times
+        flat = {key: signed[key] for key in signed}
         url = self._public_url + request.path_qs
         signature = request.headers.get("X-Twilio-Signature", "")
         if not self._validator.validate(url, signed, signature):  # type: ignore[no-untyped-call]

@@ -221,6 +221,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "voice_mobile": ("Call to the mobile", "手机来电"),
     "voice_landline": ("Call to the landline", "座机来电"),
     "email": ("E-mail", "邮件"),
+    "push": ("Message on your device", "设备上的消息"),
+    "im": ("Chat message", "聊天消息"),
     "duty_phone_1": ("First duty phone", "值班电话1"),
     "duty_phone_2": ("Second duty phone", "值班电话2"),
     "bed_shaker": ("A shaking pad or low alarm at your bed", "床头震动器或低音警报器"),

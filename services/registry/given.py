@@ -11,10 +11,15 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.shared import subscription
+from services.shared.errors import Refused
+
 Level = Literal[1, 2, 3, 4, 9]
-ContactKind = Literal["sms", "voice_mobile", "voice_landline", "email", "duty_phone_1", "duty_phone_2", "bed_shaker"]
+ContactKind = Literal[
+    "sms", "voice_mobile", "voice_landline", "email", "push", "im", "duty_phone_1", "duty_phone_2", "bed_shaker"
+]
 CONTACT_KINDS: tuple[ContactKind, ...] = get_args(ContactKind)
-PHONE_KINDS = frozenset(CONTACT_KINDS) - {"email", "bed_shaker"}
+PHONE_KINDS = frozenset(CONTACT_KINDS) - {"email", "push", "im", "bed_shaker"}
 VOICE_KINDS: tuple[ContactKind, ...] = ("voice_mobile", "voice_landline")
 Status = Literal["active", "away", "suspended", "moved", "deceased", "withdrawn"]
 WARNED: tuple[Status, ...] = ("active", "away")  # somebody away still has a home and a household inside
@@ -49,6 +54,7 @@ Hours = Annotated[
     ),
 ]
 DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_IM = re.compile(r"[a-z][a-z0-9_-]{0,19}:[^\s]{1,200}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 
 
@@ -73,7 +79,10 @@ class ContactIn(Given):
     """One address for one use; a mobile given for both uses is two of these with the same address."""
 
     kind: ContactKind
-    address: str = Field(max_length=254, description="E.164 with +, an e-mail address, or the id of a device")
+    address: str = Field(
+        max_length=2000,
+        description="E.164 with +, an e-mail address, service:name, a push subscription's JSON, or the id of a device",
+    )
     order: int = Field(0, ge=0, le=99, description="lowest is tried first")
     verified: bool = False
     given_by: Literal["self", "proxy", "officer", "record"] = "self"
@@ -86,11 +95,19 @@ class ContactIn(Given):
     @model_validator(mode="after")
     def _fits_its_kind(self) -> ContactIn:
         if self.kind == "email":
-            if not _EMAIL.fullmatch(self.address):
+            if len(self.address) > 254 or not _EMAIL.fullmatch(self.address):
                 raise ValueError("give an e-mail address like name@example.org")
         elif self.kind == "bed_shaker":
             if not DEVICE.fullmatch(self.address):
                 raise ValueError("give the device's id: letters, digits, - and _, at most 40")
+        elif self.kind == "im":
+            if not _IM.fullmatch(self.address):
+                raise ValueError("give the service's name here, a colon and the name there, like telegram:12345678")
+        elif self.kind == "push":
+            try:
+                subscription.read(self.address)
+            except Refused as wrong:
+                raise ValueError(wrong.message) from wrong
         elif not _E164.fullmatch(self.address):
             raise ValueError("give the number with + and country code, digits only, like +8613800000000")
         return self

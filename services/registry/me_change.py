@@ -26,6 +26,7 @@ NOTICE_VERSION = "1"
 TESTS_A_DAY = 5
 TEST_S = 1800.0
 LONGEST_AWAY = 366
+TESTED = {**ROADS["self"], "email": "email", "push": "push", "im": "chat"}  # kind of contact > road of its test
 FIXED = frozenset(("protected_address", "no_test"))  # about safety: the person decides, nobody for an adult
 
 
@@ -142,9 +143,7 @@ class MeChange(MeBase):
         async with self._platform.database.read() as db:
             tests = await me_view.last_tests(db, who.record.person_id)
         contacts = me_view.contacts_of(who.record, self.language(request))
-        testable = {
-            c["id"]: not betrays(who.record, c["safe"]) and c["kind"] in (*ROADS["self"], "email") for c in contacts
-        }
+        testable = {c["id"]: not betrays(who.record, c["safe"]) and c["kind"] in TESTED for c in contacts}
         offset = self._platform.settings.offset_at(self._platform.clock.now())
         told = request.query.get("said", "")
         return self.show(
@@ -170,7 +169,7 @@ class MeChange(MeBase):
 
     async def _test(self, who: Seated, row: dict[str, Any], language: str) -> str:
         """Asks channels for a test of this road, unless it could betray her or was asked too often; what to say."""
-        road = {**ROADS["self"], "email": "email"}.get(row["kind"], "")
+        road = TESTED.get(row["kind"], "")
         if not road or betrays(who.record, row["safe"]) or row["why_not"] in ("not_hers", "not_safe"):
             return "no_test"
         person_id, notice_id = who.record.person_id, new_id()

@@ -562,7 +562,7 @@ def take_contacts(
                 "kind": contact.kind,
                 "sealed": hand.sealer.seal(contact.address.encode(), contact_id),
                 "key_id": hand.sealer.key_id,
-                "mask": "…" + contact.address[-3:],
+                "mask": "…" if contact.kind == "push" else "…" + contact.address[-3:],
                 "address_key": key,
                 "why_not": contact.why_not,
                 "given_by": contact.given_by,

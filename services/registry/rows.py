@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import pydantic
 
@@ -142,8 +142,11 @@ class RowReader:
         for number, type_ in cells.phones("landline"):
             add("landline", "voice_mobile" if type_ == MOBILE else "voice_landline", number)
         verified, hours = cells.yes("email_verified"), ""
-        for address in self._emails(cells, "email"):
+        for address in self._good(cells, "email", "email"):
             add("email", "email", address)
+        verified = cells.yes("im_verified")
+        for address in self._good(cells, "im", "im"):
+            add("im", "im", address)
         verified = cells.yes("bed_shaker_verified")
         for name in self._devices(cells):
             add("bed_shaker", "bed_shaker", name)
@@ -160,13 +163,17 @@ class RowReader:
         return good
 
     @staticmethod
-    def _emails(cells: Cells, field: str) -> list[str]:
+    def _good(cells: Cells, field: str, kind: Literal["email", "im"]) -> list[str]:
+        rule, remedy = {
+            "email": ("e-mail address", "write it like name@example.org"),
+            "im": ("service:name", "write the service's word, a colon and the name there, like telegram:12345678"),
+        }[kind]
         good = []
         for address in cells.words(field):
             try:
-                ContactIn(kind="email", address=address)
+                ContactIn(kind=kind, address=address)
             except pydantic.ValidationError:
-                cells.leave_out(field, "e-mail address", "write it like name@example.org", address)
+                cells.leave_out(field, rule, remedy, address)
             else:
                 good.append(address)
         return good
@@ -178,7 +185,9 @@ class RowReader:
         for number, type_ in cells.phones("supporter_mobile"):
             kinds = ("voice_landline",) if type_ == LANDLINE else ("sms", "voice_mobile")
             contacts += [{"kind": k, "address": number, "order": len(contacts) + n} for n, k in enumerate(kinds)]
-        contacts += [{"kind": "email", "address": a, "order": 50} for a in self._emails(cells, "supporter_email")]
+        contacts += [
+            {"kind": "email", "address": a, "order": 50} for a in self._good(cells, "supporter_email", "email")
+        ]
         if not contacts and not cells.text("supporter_name"):
             return ()
         # somebody else gave these: without the supporter's own word they are not used

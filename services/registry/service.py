@@ -15,6 +15,7 @@ from services.registry.me_access import Access
 from services.registry.me_change import MeChange
 from services.registry.me_helpers import MeHelpers
 from services.registry.me_pages import MePages
+from services.registry.me_push import MePush
 from services.shared import sealing_keys
 from services.shared.clock import wall
 from services.shared.service import Platform
@@ -33,7 +34,7 @@ class RegistryService:
         self._api = Api(platform)
         self._look_pages = LookPages(platform)
         self.access = Access(platform)
-        self._me = [kind(platform, self.access) for kind in (MePages, MeChange, MeHelpers)]
+        self._me = [kind(platform, self.access) for kind in (MePages, MeChange, MeHelpers, MePush)]
         self._area: tuple[str, Area | None] = ("", None)  # of the job under way: preparing it is dear
         self._stopping = False
         self._next_look = 0.0

@@ -15,11 +15,8 @@ from services.shared.db import Connection
 from services.shared.ledger import SendState, delivery
 from services.shared.outbox import id_of
 
-ENDING_WORDS = (
-    "broadcast",
-    "cell_broadcast",
-    "area_sound",
-)  # who heard the siren hears the end; nobody sweeps a street for it
+# who heard the siren or read it in the group hears the end; nobody sweeps a street for it
+TOLD_OF_ENDINGS = ("broadcast", "cell_broadcast", "area_sound", "organisations")
 
 
 def area_row(ctx: Context, road: str, step: str, reason: str, at: float, try_no: int = 1) -> dict[str, Any]:
@@ -57,7 +54,7 @@ async def begin(tx: Connection, ctx: Context, deltas: Deltas) -> None:
     for step, word, forbidden in ctx.policy.area_steps(ctx.tier, ctx.issued.hazard, night):
         road = AREA_ROADS[word]
         why = forbidden or ctx.roads.get(road, "no_driver")
-        if why or (ending and word not in ENDING_WORDS):
+        if why or (ending and word not in TOLD_OF_ENDINGS):
             left_out[word] = why or "not for endings"
             continue
         at = step.when(ctx.issued.released, ctx.issued.impact)

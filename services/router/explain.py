@@ -15,10 +15,12 @@ from services.shared.messages import Profile
 from services.shared.tier import Tier
 
 KINDS = (
-    "sms", "voice_mobile", "voice_landline", "email", "duty_phone_1", "duty_phone_2", "supporter", "supporter_inside",
+    "sms", "voice_mobile", "voice_landline", "email", "push", "im", "duty_phone_1", "duty_phone_2", "supporter",
+    "supporter_inside",
 )  # fmt: skip
 ROADS = (
-    "sms", "voice_mobile", "voice_landline", "voice_duty", "email", "supporter_sms", "supporter_voice", "officer_sms", "door",
+    "sms", "voice_mobile", "voice_landline", "voice_duty", "email", "push", "chat",
+    "supporter_sms", "supporter_voice", "officer_sms", "door",
     "fire_service_list", "broadcast", "area_sound",
 )  # fmt: skip
 FACTS = {  # as the register derives them of a typical person

@@ -14,6 +14,7 @@ WORDS: dict[str, tuple[tuple[str, str], ...]] = {
     "duty_phone_1": (("duty_phone_1", "voice_duty"),),
     "duty_phone_2": (("duty_phone_2", "voice_duty"),),
     "push": (("push", "push"),),
+    "chat": (("im", "chat"),),
     "video_relay": (("video_relay", "video_relay"),),
     "bed_shaker": (("bed_shaker", "bed_shaker"),),
 }
@@ -21,18 +22,19 @@ HELPER_WORDS = ("supporter", "guardian")  # to somebody else, about the person
 OFFICER_WORDS = ("known_officer",)
 ROAD_WORDS_ALL = (*WORDS, *HELPER_WORDS, *OFFICER_WORDS)
 UNFIT_WORDS = {"voice_robot": ("voice_mobile", "voice_landline")}
-OWN_KINDS = ("sms", "voice_mobile", "voice_landline", "email", "push", "video_relay", "bed_shaker")
-KIND_WORD = {kind: "voice" if kind == "voice_mobile" else kind for kind in OWN_KINDS}
-KIND_ROAD = {kind: kind for kind in OWN_KINDS}
+OWN_KINDS = ("sms", "voice_mobile", "voice_landline", "email", "push", "im", "video_relay", "bed_shaker")
+KIND_WORD = {kind: {"voice_mobile": "voice", "im": "chat"}.get(kind, kind) for kind in OWN_KINDS}
+KIND_ROAD = {kind: "chat" if kind == "im" else kind for kind in OWN_KINDS}
 SUPPORTER, OFFICER = "supporter", "officer"  # kinds of a road use that goes to somebody else
 SHAKER = "bed_shaker"  # wakes and says nothing: no road that a person is told by
 
-AREA_WORDS = ("broadcast", "cell_broadcast", "area_sound", "street_sweep")
+AREA_WORDS = ("broadcast", "cell_broadcast", "area_sound", "street_sweep", "organisations")
 AREA_ROADS = {
     "broadcast": "broadcast",
     "area_sound": "area_sound",
     "cell_broadcast": "cell_broadcast",
     "street_sweep": "sweep",
+    "organisations": "organisations",
 }
 PERSON_WORDS = ("personal.1", "personal.2", "personal.all", "retry_other_road", "supporter", "officer_contact", "door")
 FACILITY_WORDS = (

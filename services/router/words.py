@@ -181,6 +181,8 @@ _TRIED: pw.Words = {
     "voice_duty": ("At {at} we called your duty phone.", "{at} 我们打了你们的值班电话。"),
     "email": ("At {at} we sent you an e-mail.", "{at} 我们给您发了电子邮件。"),
     "bed_shaker": ("At {at} we made your bed shaker wake you.", "{at} 我们启动了您床头的震动器。"),
+    "push": ("At {at} we sent a message to your device.", "{at} 我们给您的设备发了消息。"),
+    "chat": ("At {at} we sent you a chat message.", "{at} 我们给您发了聊天消息。"),
     "supporter_sms": ("At {at} we sent a text to your helper.", "{at} 我们给您的帮助人发了短信。"),
     "supporter_voice": ("At {at} we called your helper.", "{at} 我们给您的帮助人打了电话。"),
     "officer_sms": ("At {at} we asked an officer to contact you.", "{at} 我们请了网格员联系您。"),

@@ -68,7 +68,7 @@ class Profile(msgspec.Struct, array_like=True, frozen=True):
 
 
 class ContactEntry(msgspec.Struct, array_like=True, frozen=True):
-    """One sealed address. `kind` is sms, voice_mobile, voice_landline, email, bed_shaker; key_id names the page key."""
+    """One sealed address. `kind` is sms, voice_mobile, voice_landline, email, push, im, bed_shaker; key_id names the page key."""
 
     contact_id: str
     kind: str

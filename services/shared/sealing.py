@@ -53,12 +53,13 @@ class Dossier(msgspec.Struct, array_like=True, frozen=True):
 
 
 def address_key(index_key: bytes, kind: str, address: str) -> str:
-    """The name under which an address is found; voice and sms of one number share it, e-mail and a device have their own."""
-    normal = (
-        address.strip().lower()
-        if kind in ("email", "bed_shaker")
-        else "".join(c for c in address if c.isdigit() or c == "+")
-    )
+    """The name under which an address is found; voice and sms of one number share it, all others have their own."""
+    if kind in ("push", "im"):
+        normal = f"{kind}:{address.strip()}"
+    elif kind in ("email", "bed_shaker"):
+        normal = address.strip().lower()
+    else:
+        normal = "".join(c for c in address if c.isdigit() or c == "+")
     return hmac.new(index_key, normal.encode(), hashlib.sha256).hexdigest()
 
 

@@ -102,7 +102,7 @@ class World:
             "TOCSIN_TWILIO_FROM_NUMBER": FROM_NUMBER,
             "TOCSIN_SMTP_HOST": self.url.partition("//")[2].rpartition(":")[0],
             "TOCSIN_SMTP_PORT": str(self.mailbox.port),
-            "TOCSIN_SMTP_START_TLS": "false",
+            "TOCSIN_SMTP_SECURITY": "none",
             "TOCSIN_BROADCAST_URLS": f"{self.url}/sandbox/broadcast",
         }
 

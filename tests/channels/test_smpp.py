@@ -18,6 +18,7 @@ from services.channels.part_store import PartReceipt
 from services.shared.auth import Signer
 from services.shared.clock import LinearClock
 from tests.channels.smsc import Smsc, smsc
+from tests.peers.table import Told
 
 DELIVERY = "0a" * 16
 LONG_ZH = (
@@ -113,7 +114,7 @@ def message(text: str, to: str = "+99970000001") -> Outbound:
     ids=["gsm-7", "gsm-7 in two", "ucs-2 in two", "ucs-2", "surrogates"],
 )
 async def test_the_smsc_decodes_what_was_written(
-    driver: SmsSmpp, server: Smsc, ears: Ears, text: str, parts: int, coding: int
+    driver: SmsSmpp, server: Smsc, ears: Ears, peer: Told, text: str, parts: int, coding: int
 ) -> None:
     """Its parts put together are the text; each is named, and each receipt names one."""
     result = await driver.send(message(text))
@@ -126,6 +127,7 @@ async def test_the_smsc_decodes_what_was_written(
     assert {("12345", 1, "99970000001")} == {(m["from"], m["ton"], m["to"]) for m in server.messages}
     assert all(3500 < m["validity"] <= 3600 for m in server.messages)
     assert sorted((ref, "delivered") for ref in result.parts) == sorted((p.ref, p.state) for p in ears.parts)
+    peer("sms_smpp", "npm smpp 0.5.1", "as SMSC: texts of one and two parts, GSM-7 and UCS-2; its receipts are read")
 
 
 async def test_forty_texts_of_every_kind_arrive_as_they_were(driver: SmsSmpp, server: Smsc) -> None:

@@ -15,9 +15,9 @@ import yaml
 from services.gateway import feed_store, quarantine
 from services.gateway.feed_file import read_feeds
 from services.gateway.feeds import backoff
-from services.gateway.fetch import may_reach
 from services.gateway.listing import listing
 from services.shared.errors import Broken, Refused
+from services.shared.reach import may_reach
 from services.shared.tier import Tier
 from tests.gateway.office import Office, cap, office
 from tests.gateway.publisher import Publisher

@@ -19,6 +19,7 @@ from services.shared.errors import Broken
 from services.shared.settings import Settings
 from tests.cap.keys import pair
 from tests.gateway.office import SENT, Office, cap, office
+from tests.peers.table import Told
 
 RESOURCE = (
     "<parameter><valueName>awareness_level</valueName><value>3; orange; Severe</value></parameter>"
@@ -46,7 +47,9 @@ async def document(desk: Office, warning_id: str) -> tuple[bytes, Alert]:
     return body, reading.alerts[0]
 
 
-async def test_a_released_warning_is_published_in_our_name_and_signed(signing: tuple[Office, Path], tmp_path: Path):
+async def test_a_released_warning_is_published_in_our_name_and_signed(
+    signing: tuple[Office, Path], tmp_path: Path, peer: Told
+):
     """Strict by our own reader; verified by us and by xmlsec1; tier, colour, number, resources and source in it."""
     desk, cert = signing
     _, taken = await desk.post(cap(extra=RESOURCE), strict="false")
@@ -69,6 +72,7 @@ async def test_a_released_warning_is_published_in_our_name_and_signed(signing: t
     ]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=30, check=False)
     assert 0 == done.returncode, done.stderr
+    peer("CAP out", "Debian xmlsec1", "the signature of a published alert, by the certificate it trusts")
 
 
 async def test_an_update_and_an_ending_name_what_we_published(signing: tuple[Office, Path]):
@@ -143,7 +147,7 @@ async def test_what_has_not_gone_out_is_not_there(desk: Office):
     assert [] == json.loads(body)["items"]
 
 
-async def test_the_feeds_are_read_by_others(desk: Office):
+async def test_the_feeds_are_read_by_others(desk: Office, peer: Told):
     """feedparser finds no fault; the entry links to the document; the JSON feed says the same; an end shows."""
     _, taken = await desk.post(cap())
     _, body, headers = await desk.get("/cap/atom.xml")
@@ -155,6 +159,7 @@ async def test_the_feeds_are_read_by_others(desk: Office):
     assert ["application/cap+xml"] == [link.type for link in entry.links]
     assert f"{desk.url}/cap/{taken['warning_id']}.xml" == entry.links[0].href
     assert {"orange", "active"} <= {tag.term for tag in entry.tags}
+    peer("CAP out", "feedparser 6.0.14", "Atom without a fault: title, link to the alert, tier and state")
     desk.clock.advance_to(SENT + 60)
     ending = {"ending": "may_return", "reason": "over"}
     await desk.call("POST", f"/api/v1/warnings/{taken['warning_id']}/cancel", ending)

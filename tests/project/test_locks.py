@@ -1,5 +1,6 @@
 """The lock files: what is installed is exact, checked by hash, and the same for running and testing."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -54,3 +55,17 @@ def test_what_the_project_asks_for_is_locked() -> None:
     run, develop = ({name for name, _ in pins(lock)} for lock in LOCKS)
     assert set() == names(project["project"]["dependencies"] + groups["build"]) - run
     assert set() == names(groups["dev"]) - develop
+
+
+@pytest.mark.parametrize("folder", ["tests/peers", "tests/peers/heavy"])
+def test_npm_packages_are_exact_hashed_and_of_no_place(folder: str) -> None:
+    """What package.json asks for is one version each; the lock holds a hash for every package, and no address of one."""
+    asked = json.loads((ROOT / folder / "package.json").read_text("utf-8"))["dependencies"]
+    assert [] == [version for version in asked.values() if not re.fullmatch(r"\d+\.\d+\.\d+", version)]
+    locked = json.loads((ROOT / folder / "package-lock.json").read_text("utf-8"))["packages"]
+    assert asked == locked[""]["dependencies"]
+    others = {name: one for name, one in locked.items() if name}
+    assert set() == {f"node_modules/{name}" for name in asked} - set(others)
+    assert [] == [
+        name for name, one in others.items() if "resolved" in one or not one.get("integrity", "").startswith("sha")
+    ]

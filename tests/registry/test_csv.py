@@ -303,3 +303,19 @@ def test_documented_columns_are_those_that_are_read():
     """The table that tells people what to write names every column once."""
     names = [name.strip() for names in COLUMNS for name in names.split(",")]
     assert len(names) == len(KNOWN)
+
+
+async def test_names_in_chat_services(registry):
+    """service:name; from the list's own people they are used, from a record once verified; what is none is told."""
+    text = (
+        "id,lat,lon,im,im_verified,given_by\n"
+        "1,30.05,103.05,telegram:123; matrix:@mei,,self\n"
+        "2,30.05,103.05,telegram:124,,record\n"
+        "3,30.05,103.05,telegram:125,yes,record\n"
+        "4,30.05,103.05,123456,,self\n"
+    )
+    report = await take(registry, text)
+    roads = [(await stored(registry, str(n)))[1].roads for n in (1, 2, 3, 4)]
+    assert [("im",), (), ("im",), ()] == roads
+    assert [(5, "left_out", "im")] == told(report)
+    assert "telegram:12345678" in report.issues[0].remedy

@@ -79,7 +79,7 @@ def test_a_made_up_person_is_explained_by_the_hour() -> None:
     assert "red, flash_flood, 20:58 (day), resident: deaf_text" == said[0]
     assert any(s.startswith("at 5 min (21:03): officer at the door") and "much help needed" in s for s in said), said
     assert not any(s.startswith("at 0 min (20:58): officer at the door") for s in said)
-    assert "push message: not used, this installation has no such road" in said
+    assert "push message: not used, no such contact is known" in said
     at_night = explain(POLICY, Tier.RED, "flash_flood", ["deaf_text"], ["sms", "email"], "21:00")
     assert any(s.startswith("at 0 min (21:00): officer at the door") for s in at_night)
     held = explain(POLICY, Tier.BLUE, "storm", [], ["sms"], "02:00")

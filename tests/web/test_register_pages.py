@@ -136,6 +136,7 @@ async def test_every_page_can_be_used_by_everybody(
     invitation = signer.token("helper", next(k for k, row in record.supporters.items() if not row["accepted_on"]))
     hers = [
         "/me/home", "/me/stored", "/me/stored?saved=1", "/me/looks", "/me/plan", "/me/roads", "/me/roads?said=test_sent",
+        "/me/device",
         "/me/helpers", "/me/helpers/add", "/me/purposes", "/me/purposes/drill", "/me/away", "/me/not-mine", "/me/withdraw",
         "/me/answer/hear", "/me/answer/modes", "/me/answer/floor", "/me/answer/lives_alone", "/me/text/wake",
     ]  # fmt: skip

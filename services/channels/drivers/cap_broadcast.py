@@ -82,7 +82,8 @@ class CapBroadcast:
                 kind = (
                     Outcome.PERMANENT if 400 <= response.status < 500 and response.status != 429 else Outcome.NOT_SENT
                 )
-                return Result(kind, code=str(response.status))
+                after = response.headers.get("Retry-After", "")
+                return Result(kind, code=str(response.status), retry_after=float(after) if after.isdecimal() else None)
         except aiohttp.ClientConnectorError as problem:
             return Result(Outcome.NOT_SENT, code=type(problem).__name__)
         except (aiohttp.ClientError, TimeoutError) as problem:

@@ -31,6 +31,7 @@ INTERNATIONAL, NATIONAL, ALPHANUMERIC, ISDN = 1, 2, 5, 1  # type of number, numb
 CALL_S = 10.0
 # command_status > what it means for this message; whatever else is not 0 is a refusal that may pass
 STATUSES: dict[int, Outcome] = {
+    0x08: Outcome.AMBIGUOUS,  # ESME_RSYSERR: it broke somewhere, perhaps after it had taken the message
     0x0A: Outcome.PROVIDER_FAULT,  # ESME_RINVSRCADR: our sender is not allowed
     0x0D: Outcome.PROVIDER_FAULT,  # ESME_RBINDFAIL
     0x0E: Outcome.PROVIDER_FAULT,  # ESME_RINVPASWD

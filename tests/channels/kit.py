@@ -1,0 +1,43 @@
+"""What tests of single drivers share: the tools a driver is given, and one message."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+
+from services.channels.driver import Connected, Driver, Tools
+from services.channels.outbound import Outbound
+from services.shared.auth import Signer
+from services.shared.clock import StepClock
+from services.shared.tier import Tier
+
+MESSAGE = Outbound(
+    delivery_id="d" * 32, warning_id="a" * 32, road="", to="", text="Leave now, uphill.\n离家,往高处走。",
+    spoken="Leave now, uphill.", subject="Go now 马上走: flash flood", language="zh", link="https://warn.example.org/a/tok",
+    seconds_left=1800, document=b"<alert/>", tier=int(Tier.RED), chain_id="c" * 32,
+)  # fmt: skip
+
+
+def message(**more: Any) -> Outbound:
+    return replace(MESSAGE, **more)
+
+
+@asynccontextmanager
+async def driving(kind: Any, public_url: str = "https://warn.example.org", **more: Any) -> AsyncIterator[Any]:
+    """One driver, made from the environment, started and ended as the service does it."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        given = {"desk": None, "switchboard": None} | more
+        made: Driver = kind(
+            Tools(session, signer=Signer(b"k" * 32), clock=StepClock(0.0), public_url=public_url, **given)
+        )
+        if isinstance(made, Connected):
+            await made.start()
+        try:
+            yield made
+        finally:
+            if isinstance(made, Connected):
+                await made.stop()
