@@ -24,6 +24,7 @@ from services.channels.opening import Preparer
 from services.channels.outbound import Outbound
 from services.channels.pace import Pace, backoff
 from services.channels.part_store import Sent
+from services.channels.stopped import leave_out
 from services.shared import telemetry
 from services.shared.clock import Clock, wall
 from services.shared.db import Database
@@ -93,7 +94,7 @@ class Sender:
     async def _start(self, lane: Lane, claimed: Sequence[Any]) -> None:
         """Prepares what was claimed, writes the intents down and begins the calls."""
         ready: list[tuple[Any, Outbound]] = []
-        for row in claimed:
+        for row in await leave_out(self._database, claimed, self._clock.now(), self._plane):
             try:
                 ready.append((row, await self._preparer.prepare(row)))
             except Fault as problem:

@@ -64,7 +64,7 @@ class ChannelsService:
                 p.settings.plane == "drill",
             ),
         )
-        switchboard = Switchboard(p.database, self.desk, preparer, p.keys.index, p.settings.hotline)
+        switchboard = Switchboard(p, self.desk, preparer)
         self.drivers: dict[str, Driver] = load_drivers(
             Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url)
         )

@@ -39,6 +39,11 @@ class Lines:
     ask_how_many: str
     ask_which: str
     not_understood: str
+    which_yes: str
+    read_by_person: str
+    count_noted: str
+    stopped: str
+    started: str
 
 
 STATES = ("draft", "translated", "checked")

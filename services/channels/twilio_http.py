@@ -19,6 +19,7 @@ from twilio.request_validator import RequestValidator
 
 from services.channels.driver import Outcome, Result
 from services.shared.errors import NotAllowed
+from services.shared.ledger import STOPPED
 from services.shared.settings import Environment
 
 # Twilio error codes > may it be tried again? (www.twilio.com/docs/api/errors); what is not here goes by HTTP status
@@ -35,6 +36,7 @@ CODES: dict[int, Outcome] = {
     21612: Outcome.PERMANENT,  # no route from this sender
     21614: Outcome.PERMANENT,  # not a mobile number
 }
+UNSUBSCRIBED = "21610"
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 
 
@@ -101,6 +103,11 @@ class TwilioAccount:
         return flat
 
 
+def reason(code: str) -> str:
+    """The ledger's word for a code that says more than that the message failed: the number said STOP."""
+    return STOPPED if code == UNSUBSCRIBED else code
+
+
 def outcome(status: int, body: bytes, retry_after: str | None) -> Result:
     """What an answer of the provider means."""
     try:
@@ -120,7 +127,7 @@ def outcome(status: int, body: bytes, retry_after: str | None) -> Result:
     if status in (401, 403):
         return Result(Outcome.PROVIDER_FAULT, code=text)
     if isinstance(code, int) and code in CODES:
-        return Result(CODES[code], code=text)
+        return Result(CODES[code], code=reason(text))
     if 400 <= status < 500:
         return Result(Outcome.PERMANENT, code=text)
     return Result(Outcome.AMBIGUOUS, code=text)

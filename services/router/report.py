@@ -135,13 +135,3 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
         ],
         "left_out": [{"road": road, "why": why} for road, why in plan.left_out],
     }  # fmt: skip
-
-
-async def cases(db: Connection, warning_id: str) -> Sequence[Any]:
-    """Calls for help that are open, oldest first."""
-    rows = await db.execute(
-        sa.select(store.case)
-        .where(store.case.c.warning_id == warning_id, store.case.c.closed_at.is_(None))
-        .order_by(store.case.c.opened_at)
-    )
-    return rows.all()
