@@ -38,7 +38,7 @@ class CasePages:
         await caller(request, "read")
         async with self._platform.database.read() as db:
             found = await case_view.cases(db, request.match_info["warning_id"], self._platform.clock.now())
-        return json_response(found)
+        return json_response({"warning_id": request.match_info["warning_id"], "cases": found})
 
     async def act(self, request: web.Request) -> web.Response:
         who = await caller(request, "command")

@@ -48,7 +48,7 @@ def state_of(row: Any) -> str:
 
 def _worst(row: Any) -> tuple[Any, ...]:
     due = row.due_at if row.due_at is not None else row.opened_at
-    return state_of(row) != "open", row.kind != "help", due, row.opened_at, row.case_id
+    return state_of(row) != "open", row.kind != "help", row.told == 0, due, row.opened_at, row.case_id
 
 
 async def _events(db: Connection, ids: Sequence[str]) -> dict[str, list[Any]]:

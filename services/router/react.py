@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,11 +10,12 @@ from services.router.plan import Context, Person
 from services.router.policy import PathPlan
 from services.router.policy_words import OFFICER, SUPPORTER
 from services.router.rows import another, door, fire_list, knock_again, officer
-from services.shared.ledger import Answer, SendState
+from services.shared.ledger import STOPPED, Answer, SendState
 from services.shared.tier import Tier
 
 HELP_AT_DOOR_S = 5400.0  # after this long the rescue service, which has the name since the first minute, is on its own
 UNKNOWN_GIVES_UP_S = 600.0
+STOP_REASON = "the number said STOP"
 
 
 @dataclass
@@ -35,6 +37,7 @@ def react(ctx: Context, person: Person, plan: PathPlan, now: float) -> Reaction:
     """Works out from the ledger alone what is to be done now; asked twice, it adds nothing."""
     found = Reaction()
     _unknown(ctx, person, plan, now, found)
+    _stopped(ctx, person, plan, now, found)
     _help(ctx, person, plan, now, found)
     _helper_cannot_reach(ctx, person, plan, now, found)
     _door(ctx, person, plan, now, found)
@@ -66,6 +69,24 @@ def _unknown(ctx: Context, person: Person, plan: PathPlan, now: float, found: Re
             found.retry.append(d["delivery_id"])
         else:
             found.give_up.append(d["delivery_id"])
+
+
+def said_stop(d: Mapping[str, Any]) -> bool:
+    """Whether this was not sent, or refused, since its number said STOP."""
+    return d["send_state"] in (SendState.SUPPRESSED, SendState.FAILED) and d.get("state_reason") == STOPPED
+
+
+def _stopped(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """STOP ends the texts and not the path: the next road at once, and somebody goes where fewer than two are left."""
+    own = [d for d in person.deliveries if d["addressee_kind"] in ("person", "facility")]
+    shut = {d["road"] for d in own if said_stop(d)}
+    if not shut:
+        return
+    left = [u for u in plan.roads if u.kind not in (SUPPORTER, OFFICER) and u.road not in shut]
+    if any(u.road not in person.tried() for u in left) and not any(d["step"] == "stopped" for d in own):
+        found.rows += another(ctx, person, plan, "stopped", STOP_REASON, now)
+    if plan.tier >= Tier.ORANGE and len(left) + plan.supporter_counts < 2:
+        found.rows += door(ctx, person, plan, f"{STOP_REASON}; fewer than two roads left", now, "stopped")
 
 
 def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from services.router import path_words as pw
 from services.router.path_words import say
 from services.router.policy import PathPlan
-from services.shared.ledger import Evidence
+from services.shared.ledger import STOPPED, Evidence
 
 _STEP = re.compile(r"(blue|yellow|orange|red|facility)\.(\d+)")
 _REASONS_ZH = {  # what rungs and reactions write as their reason
@@ -34,6 +34,8 @@ _REASONS_ZH = {  # what rungs and reactions write as their reason
     "officer silent: given to another pair": "原网格员联系不上,换人",
     "door check after the impact": "灾害过后上门查看",
     "ask": "询问",
+    "the number said STOP": "这个号码回了STOP",
+    "fewer than two roads left": "可用渠道不足两条",
     "help needed at the door": "上门时要求帮助",
     "unsafe to go to the door": "前往不安全",
     "deadline": "电池用完之前",
@@ -165,6 +167,8 @@ def _became(row: Any, lang: str) -> str:
     said = say(pw.STATES, row.send_state, lang)
     if row.channel == "door" and row.send_state in pw.VISITS:
         return say(pw.VISITS, row.send_state, lang)
+    if row.state_reason == STOPPED:
+        return "没有发,这个号码回了STOP" if lang == "zh" else "not sent, this number said STOP"
     shown = row.channel == "door" or row.send_state in ("failed", "suppressed", "superseded", "unconfirmed")
     return said + (f" ({row.state_reason})" if shown and row.state_reason else "")
 
@@ -232,7 +236,14 @@ def plain(
 ) -> list[str]:
     """For the person herself: short sentences, one thing each; what was done, what she said, why a road was not used."""
     found: list[str] = []
+    zh = lang == "zh"
     for row in deliveries:
+        if row.state_reason == STOPPED and row.addressee_kind in ("person", "facility"):
+            found.append(
+                "您的手机回了STOP,我们不再发短信。要恢复请回START。" if zh
+                else "We sent no text, since your phone told us STOP. Send START to get texts again."
+            )  # fmt: skip
+            continue
         if row.send_state in ("suppressed", "cancelled", "expired", "superseded") and not row.answer:
             continue
         if row.road in _TRIED:

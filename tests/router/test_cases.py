@@ -313,3 +313,42 @@ async def test_yellow_help_is_a_case_too(tmp_path: Path) -> None:
         await there.at(0)
         await said(there, 1, "help")
         assert ["help"] == [c["kind"] for c in await cases(there, w)]
+
+
+async def stop(there: Town, person: int) -> None:
+    """Her number said STOP: what channels write, and the hint."""
+    where = [delivery.c.person_id == ident(person), delivery.c.road == "sms"]
+    await there.said(where, send_state=SendState.SUPPRESSED, state_reason="stopped")
+    while await there.router.work():
+        pass
+
+
+async def test_a_stopped_number_falls_to_the_next_road_and_in_orange_and_red_to_the_door(tmp_path: Path) -> None:
+    """Orange begins with two roads: the third comes at once, and where one is left somebody goes; twice adds nothing."""
+    async with town(tmp_path) as there:
+        w = await there.issue(tier=Tier.ORANGE, hazard="storm", doors="allowed")
+        await there.page(
+            w,
+            [
+                one(1, "sms", "voice_mobile", "email"),
+                one(2, "sms", "voice_mobile"),
+                one(3, "sms", "voice_mobile", "email"),
+            ],
+            [worker("a", "g")],
+        )
+        await there.at(1)
+        assert {"sms", "voice_mobile"} == {r.road for r in await there.rows(person_id=ident(1))}
+        for _ in range(2):
+            await stop(there, 1)
+            await stop(there, 2)
+        mine = [(r.road, r.reason) for r in await there.rows(person_id=ident(1), step="stopped")]
+        assert [("email", "the number said STOP; other road")] == mine
+        hers = sorted((r.road, r.reason) for r in await there.rows(person_id=ident(2), step="stopped"))
+        assert [
+            ("door", "the number said STOP; fewer than two roads left"),
+        ] == hers
+        assert [] == await there.rows(person_id=ident(3), step="stopped")
+        calm = await there.issue("y", tier=Tier.YELLOW, hazard="storm")
+        await there.page(calm, [one(4, "sms", groups=("older_alone",), flags=("high_support",))], [worker("a", "g")])
+        await stop(there, 4)
+        assert [] == await there.rows(warning_id=calm, road="door"), "yellow sends nobody to a door for that"
