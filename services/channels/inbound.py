@@ -46,12 +46,14 @@ def by_of(addressee_kind: str) -> str:
 def yes_means(row: Any) -> Answer | None:
     """What a bare YES says to this message: the one thing it asked; None where it asked several things, or nothing.
 
-    Yellow asks only for who needs help; an official is only asked whether she has read it.
+    Yellow asks only for who needs help; an official is only asked whether she has read it, a volunteer whether she goes.
     """
     if row.purpose != "warning":
         return None
     if row.addressee_kind == "worker" and row.form.startswith("official"):
         return Answer.SPOKE
+    if row.form.startswith("callout:"):
+        return Answer.LEAVING
     if row.tier == Tier.YELLOW and row.addressee_kind in ("person", "facility"):
         return Answer.HELP
     return None

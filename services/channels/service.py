@@ -9,6 +9,7 @@ import aiohttp
 import sqlalchemy as sa
 from aiohttp import web
 
+from services.channels.callout_pages import CalloutPages
 from services.channels.desk import Desk
 from services.channels.driver import Connected, Driver, Reports, Road, Tools, load_drivers
 from services.channels.full_values import FullValues
@@ -74,6 +75,7 @@ class ChannelsService:
         self._handlers = Handlers(platform)
         self._full_values = FullValues(platform, preparer)
         self._pages = Pages(platform, self.desk, preparer)
+        self._callouts = CalloutPages(platform, self.desk, preparer)
 
     def subscribe(self) -> None:
         self._platform.bus.subscribe(self.name, "DeliveryDue", self._handlers.delivery_due)
@@ -81,6 +83,7 @@ class ChannelsService:
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._pages.routes()
+        yield from self._callouts.routes()
         yield from self._full_values.routes()
         for driver in self.drivers.values():
             if isinstance(driver, Reports):

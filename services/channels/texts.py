@@ -31,6 +31,8 @@ class Lines:
     officer: str
     official: str  # a call that must be answered, to whoever is responsible for a grid
     superior: str
+    callout: str  # to a volunteer with a {skill}
+    skills: dict[str, str]
     endings: dict[str, str]
     notices: dict[str, str]
     extras: dict[str, str]  # what a form adds: transport, battery, headcount, time
@@ -67,10 +69,10 @@ def findings() -> Iterator[str]:
     for language, lines in LINES.items():
         if lines.state not in STATES:
             yield f"lines.yaml, {language}: state: use {', '.join(STATES)}"
-        for name in ("endings", "notices", "thanks", "extras"):
+        for name in ("endings", "notices", "thanks", "extras", "skills"):
             for key in sorted(getattr(english, name).keys() ^ getattr(lines, name).keys()):
                 yield f"lines.yaml, {language}, {name}: {key} is not in every language; add it"
-        for name in ("supporter", "supporter_inside", "officer", "official", "superior"):
+        for name in ("supporter", "supporter_inside", "officer", "official", "superior", "callout"):
             text = getattr(lines, name)
             if _NOT_A_DRILL.search(text):
                 yield f"lines.yaml, {language}, {name}: says that it is no drill; take it out"

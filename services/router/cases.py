@@ -124,11 +124,11 @@ async def write(
     await insert_new(tx, event, [row])
 
 
-async def set_clock(tx: Connection, warning_id: str, due: float) -> None:
-    """The warning's cases are looked at no later than then."""
+async def set_clock(tx: Connection, warning_id: str, due: float, what: str = WATCH) -> None:
+    """The warning's cases (or another look of its clock) are looked at no later than then."""
     w = store.watch.c
-    if not await insert_new(tx, store.watch, [{"warning_id": warning_id, "what": WATCH, "due_at": due}]):
-        mine = (w.warning_id == warning_id, w.what == WATCH, sa.or_(w.due_at.is_(None), w.due_at > due))
+    if not await insert_new(tx, store.watch, [{"warning_id": warning_id, "what": what, "due_at": due}]):
+        mine = (w.warning_id == warning_id, w.what == what, sa.or_(w.due_at.is_(None), w.due_at > due))
         await tx.execute(sa.update(store.watch).where(*mine).values(due_at=due))
 
 

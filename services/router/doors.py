@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.router import area, cases, store
+from services.router import area, callouts, cases, store
 from services.router.contexts import Contexts
 from services.router.notices import notice
 from services.router.pairs import choose, nearest, pairs_of, room_of
@@ -218,6 +218,8 @@ class Doors:
                     .values(assigned=store.worker.c.assigned + n)
                 )
             await self._own_cases(tx, warning_id, given, {r.delivery_id: r.person_id for r in rows}, now)
+            pair_of = {str(g["d"]): entries[str(g["s"])] for g in given}
+            await callouts.begin(tx, ctx, [r for r in rows if r.delivery_id in pair_of], pair_of, now)
             await self._left_over(tx, ctx, left_over, now)
             await self._announce(tx, ctx, [str(g["d"]) for g in given], [entries[w] for w, _ in changed])
         self._platform.bus.wake()

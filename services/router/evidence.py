@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router import cases, store, tally
+from services.router import callouts, cases, store, tally
 from services.router.paths import drop_unsent, end, perceived, reopen
 from services.router.policy import Policy
 from services.router.react import said_stop
@@ -82,6 +82,7 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     await _MOVE.run(tx, moved)
     await drop_unsent(tx, warning_id, closed, "path closed", now)
     await cases.met(tx, warning_id, closed, now)
+    await callouts.heard(tx, warning_id, rows, now)
     await cases.questions(tx, warning_id, ids, {row.delivery_id: row for row in rows})
     # who is met at a door, or heard of by the provider, after the ending went round has it still to come
     await tx.execute(

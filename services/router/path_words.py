@@ -176,6 +176,7 @@ TEAMS: Words = {
     "guide": ("guide", "引路人"),
     "sign_volunteer": ("sign volunteer", "手语志愿者"),
     "tactile_interpreter": ("tactile interpreter", "触手语翻译"),
+    "translator": ("translator", "翻译"),
     "nurse_or_lift": ("nurse or lift team", "护士或抬运队"),
 }
 HAZARDS: Words = {

@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router import store, tally
+from services.router import callouts, store, tally
 from services.router.contexts import Contexts
-from services.router.words import lines, plain, plan_groups
+from services.router.words import callout_lines, lines, plain, plan_groups
 from services.shared.db import Connection
 from services.shared.errors import NotFound
 from services.shared.ledger import delivery, warning_state
@@ -124,7 +124,8 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
         "lines": lines(
             row, plan, deliveries, head.area_left_out, answers, ctx.issued.utc_offset_min, lang=lang,
             policy=ctx.policy.name,
-        ),
+        )
+        + callout_lines(await callouts.words(db, warning_id, person_id), ctx.issued.utc_offset_min, lang),
         "plain": plain(row, plan, deliveries, answers, ctx.issued.utc_offset_min, lang),
         "deliveries": [
             {

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.router import cases, officials, silence, store
+from services.router import callouts, cases, officials, silence, store
 from services.router.contexts import Contexts
 from services.router.notices import duty_officers, notice
 from services.router.plan import Context
@@ -112,6 +112,8 @@ class Watch:
                 case "alone":
                     workers = await silence.officers_of(tx, ctx, rest)
                     await self._tell(tx, ctx, workers, "officers_alone", rest)
+                case callouts.WATCH:
+                    await callouts.look(tx, ctx, now, plane)
                 case "official":
                     await put(tx, row.warning_id, await officials.look(tx, ctx, rest, now, plane))
 

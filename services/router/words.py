@@ -105,6 +105,28 @@ def lines(
     return found
 
 
+def callout_lines(callouts: Sequence[Any], offset: int, lang: str = "en") -> list[str]:
+    """Whether somebody with a skill was called out to the visit, how many were asked, and what came of it."""
+    found = []
+    for c in callouts:
+        since, who = clock_words(c.opened_at, offset), say(pw.TEAMS, c.skill, lang)
+        until = clock_words(c.ended_at if c.ended_at is not None else c.held_at or c.opened_at, offset)
+        if lang == "zh":
+            became = {
+                "asking": "还没有人答应", "taken": f"{until} {c.holder[:8]} 答应去", "done": f"{until} 上门已结束",
+                "none": f"{until} 没有人能去,带文字卡",
+            }[c.state]  # fmt: skip
+            found.append(f"{since} 请{who}同去:问了{c.asked}人;{became}。")
+            continue
+        became = {
+            "asking": "nobody has accepted yet", "taken": f"{until} {c.holder[:8]} has accepted",
+            "done": f"{until} the visit is over" + (f", {c.holder[:8]} had accepted" if c.holder else ""),
+            "none": f"{until} nobody can go: the written card",
+        }[c.state]  # fmt: skip
+        found.append(f"{since} {who} called out to go along: {c.asked} asked; {became}.")
+    return found
+
+
 def _left_out(road: str, why: str, lang: str, whole: str = "") -> str:
     name, reason = say(pw.ROADS, road, lang), say(pw.LEFT_OUT, why, lang)
     return f"{name}{whole}:没有用,{reason}。" if lang == "zh" else f"{name}{whole}: not used, {reason}."

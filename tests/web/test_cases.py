@@ -184,3 +184,44 @@ async def test_stop_by_text_ends_texts_and_never_the_path(desk: Page, tocsin: St
         sa.select(delivery.c.road).where(delivery.c.warning_id == again, delivery.c.person_id == row.person_id)
     )
     assert "door" in {o.road for o in others}
+
+
+async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(browser: Browser, tocsin: Station) -> None:
+    """The text asks, the page takes it, then shows the door and how to talk; the pair's list says that she comes."""
+    await tocsin.later(1)
+    warning_id = await tocsin.take(fixtures.flood("CALLED-1"), doors="safe")
+    await tocsin.later(2)
+    asked = await tocsin.rows(
+        sa.select(delivery).where(
+            delivery.c.warning_id == warning_id, delivery.c.step == "callout", delivery.c.attempts > 0
+        )
+    )
+    assert asked, "the community has somebody who needs a skill that her pair has not got"
+    row = asked[0]
+    texts = [m.form["Body"] for m in tocsin.world.sandbox.messages.values()]
+    (text,) = [t for t in texts if tocsin.embedded.platform.signer.token("callout", row.delivery_id) in t]
+    assert "is needed at a door there" in text or "上门需要" in text
+    (visit,) = await tocsin.rows(sa.select(delivery).where(delivery.c.delivery_id == row.params["about"]))
+    where = (await tocsin.embedded.channels._pages._preparer.dossier(visit.dossier, visit.person_id)).address
+    url = f"{tocsin.url}/a/v/{tocsin.embedded.platform.signer.token('callout', row.delivery_id)}"
+    context = await browser.new_context(viewport=PHONE, java_script_enabled=False)  # type: ignore[arg-type]
+    page = await context.new_page()
+    await page.goto(url)
+    assert where not in await page.inner_text("main")
+    await page.get_by_role("button", name="I take it").click()
+    await tocsin.settle()
+    await page.goto(url)
+    assert "You have it. Go to" in await page.inner_text("main")
+    assert where in await page.inner_text("main")
+    looked = await browser.new_context(viewport={"width": 320, "height": 800}, bypass_csp=True)
+    other = await looked.new_page()
+    await other.goto(url)
+    assert [] == await other.evaluate(LOOK)
+    await other.goto(tocsin.list_link(warning_id, visit.slot))
+    assert "A volunteer with the skill comes to this door" in await other.inner_text("main")
+    await looked.close()
+    await page.get_by_role("button", name="I can't").click()
+    await tocsin.settle()
+    await page.goto(url)
+    assert where not in await page.inner_text("main")
+    await context.close()

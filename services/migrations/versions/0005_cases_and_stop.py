@@ -1,4 +1,4 @@
-"""Cases with a clock and their history, texts that ask a person, and numbers that said STOP."""
+"""Cases with a clock and their history, texts that ask a person, numbers that said STOP, volunteers called out."""
 
 from __future__ import annotations
 
@@ -101,12 +101,36 @@ def upgrade() -> None:
     with op.batch_alter_table("router_case_event", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_router_case_event_case_id"), ["case_id"], unique=False)
 
+    op.create_table(
+        "router_callout",
+        sa.Column("callout_id", sa.String(length=32), nullable=False),
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("about_id", sa.String(length=32), nullable=False, comment="the visit she goes along with"),
+        sa.Column("skill", sa.String(length=24), nullable=False),
+        sa.Column("language", sa.String(length=20), nullable=False, comment="of the person, for a translator"),
+        sa.Column("opened_at", sa.Float(), nullable=False),
+        sa.Column("state", sa.String(length=6), server_default="asking", nullable=False),
+        sa.Column(
+            "holder", sa.String(length=32), server_default="", nullable=False, comment="the volunteer who took it"
+        ),
+        sa.Column("held_at", sa.Float(), nullable=True, comment="warning time of the last sign of her"),
+        sa.Column("let_go", sa.JSON(), nullable=False, comment="volunteer > since when: took it, and was silent"),
+        sa.Column("ended_at", sa.Float(), nullable=True),
+        sa.CheckConstraint("state IN ('asking','taken','done','none')", name=op.f("ck_router_callout_state")),
+        sa.PrimaryKeyConstraint("callout_id", name=op.f("pk_router_callout")),
+        comment="a volunteer with a skill is asked for: a few at a time, the first to accept has it",
+    )
+    with op.batch_alter_table("router_callout", schema=None) as batch_op:
+        batch_op.create_index("ix_router_callout_person", ["warning_id", "person_id"], unique=False)
+
 
 def downgrade() -> None:
     """Help cases stay, questions and what became of them go."""
     old = sa.table("router_case", *(sa.column(name) for name in (*_OLD, "kind")))
     rows = op.get_bind().execute(sa.select(old).where(old.c.kind == "help")).mappings().all()
     kept = {(row["warning_id"], row["person_id"]): {name: row[name] for name in _OLD} for row in rows}
+    op.drop_table("router_callout")
     op.drop_table("router_case_event")
     op.drop_table("router_case")
     made = op.create_table(
