@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from playwright.async_api import Browser, Page
 
+from services.router import store
 from services.router.case_store import event
 from services.shared.ledger import answer_log, delivery
 from tests.web import fixtures
@@ -186,17 +187,26 @@ async def test_stop_by_text_ends_texts_and_never_the_path(desk: Page, tocsin: St
     assert "door" in {o.road for o in others}
 
 
-async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(browser: Browser, tocsin: Station) -> None:
+async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(
+    browser: Browser, client: aiohttp.ClientSession, tocsin: Station
+) -> None:
     """The text asks, the page takes it, then shows the door and how to talk; the pair's list says that she comes."""
     await tocsin.later(1)
-    warning_id = await tocsin.take(fixtures.flood("CALLED-1"), doors="safe")
+    warning_id = await tocsin.take(fixtures.flood("CALLED-1"))
+    pairs = await tocsin.rows(sa.select(store.worker).where(store.worker.c.warning_id == warning_id))
+    signs = [p.worker_id for p in pairs if "sign_volunteer" in store.decode_worker(p.entry).skills]
+    async with tocsin.embedded.platform.database.write() as tx:  # who signs does no doors herself today
+        await tx.execute(sa.update(store.worker).where(store.worker.c.worker_id.in_(signs)).values(capacity=0))
+    body, headers = {"word": "safe", "commander": "Chen"}, {"Authorization": f"Bearer {tocsin.key}"}
+    async with client.post(f"{tocsin.url}/report/{warning_id}/doors", headers=headers, json=body) as response:
+        assert 200 == response.status
     await tocsin.later(2)
     asked = await tocsin.rows(
         sa.select(delivery).where(
             delivery.c.warning_id == warning_id, delivery.c.step == "callout", delivery.c.attempts > 0
         )
     )
-    assert asked, "the community has somebody who needs a skill that her pair has not got"
+    assert signs == [r.addressee_id for r in asked]
     row = asked[0]
     texts = [m.form["Body"] for m in tocsin.world.sandbox.messages.values()]
     (text,) = [t for t in texts if tocsin.embedded.platform.signer.token("callout", row.delivery_id) in t]
@@ -220,6 +230,7 @@ async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(browser: Brows
     await other.goto(tocsin.list_link(warning_id, visit.slot))
     assert "A volunteer with the skill comes to this door" in await other.inner_text("main")
     await looked.close()
+    await tocsin.later(1)
     await page.get_by_role("button", name="I can't").click()
     await tocsin.settle()
     await page.goto(url)
