@@ -146,6 +146,7 @@ class Preparer:
             sms=row.road in SMS_ROADS,
             notice=str((row.params or {}).get("notice", "")),
             skill=str((row.params or {}).get("skill", "")),
+            by_video=bool((row.params or {}).get("video")),
             drill=self._drill,
         )
         return render(facts, row.language)

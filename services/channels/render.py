@@ -49,6 +49,7 @@ class Facts:
     sms: bool = False
     notice: str = ""
     skill: str = ""  # what a volunteer is called out for
+    by_video: bool = False  # to a video call, not to a door
     drill: bool = False
     links: bool = True  # the road lets a link through
     two_way: bool = True  # the road takes a reply
@@ -103,7 +104,8 @@ def _rendered(facts: Facts, wanted: str) -> Rendered:
         return _helper(facts, part, pattern, language)
     if facts.addressee == "worker" and facts.purpose == "warning":
         if facts.form == "callout":
-            return _helper(facts, part, lines.callout, language, lines.skills.get(facts.skill, facts.skill))
+            called = lines.callout_video if facts.by_video else lines.callout
+            return _helper(facts, part, called, language, lines.skills.get(facts.skill, facts.skill))
         official = lines.superior if facts.form == "official_above" else lines.official
         return _helper(facts, part, official if facts.form.startswith("official") else lines.officer, language)
     if facts.purpose == "ending":

@@ -13,6 +13,7 @@ from services.channels import stopped
 from services.channels.desk import Desk, Report
 from services.channels.inbound import Inbound, by_of, calls_for_help, candidates, choose, yes_means
 from services.channels.opening import Preparer
+from services.channels.passing import passed_on
 from services.channels.render import lines_for
 from services.channels.reply_words import Reply, Sense, read_reply
 from services.channels.texts import Lines
@@ -81,6 +82,8 @@ class Switchboard:
                 note=message.text if reply.answer is Answer.HELP and len(message.text.strip()) > 1 else "",
             )
         )
+        for report in passed_on(row, reply.answer, message.event_key):
+            await self._desk.report(report)
         ask = f" {lines.ask_how_many}" if row.covers > 1 and reply.answer is not Answer.HELP else ""
         return self.thanks(reply.answer, row.language) + ask
 

@@ -32,6 +32,7 @@ class Lines:
     official: str  # a call that must be answered, to whoever is responsible for a grid
     superior: str
     callout: str  # to a volunteer with a {skill}
+    callout_video: str
     skills: dict[str, str]
     endings: dict[str, str]
     notices: dict[str, str]
@@ -72,7 +73,7 @@ def findings() -> Iterator[str]:
         for name in ("endings", "notices", "thanks", "extras", "skills"):
             for key in sorted(getattr(english, name).keys() ^ getattr(lines, name).keys()):
                 yield f"lines.yaml, {language}, {name}: {key} is not in every language; add it"
-        for name in ("supporter", "supporter_inside", "officer", "official", "superior", "callout"):
+        for name in ("supporter", "supporter_inside", "officer", "official", "superior", "callout", "callout_video"):
             text = getattr(lines, name)
             if _NOT_A_DRILL.search(text):
                 yield f"lines.yaml, {language}, {name}: says that it is no drill; take it out"

@@ -223,6 +223,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "email": ("E-mail", "邮件"),
     "duty_phone_1": ("First duty phone", "值班电话1"),
     "duty_phone_2": ("Second duty phone", "值班电话2"),
+    "video_relay": ("Video call in sign language", "手语视频通话"),
 }
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Level = Literal[1, 2, 3, 4, 9]
-ContactKind = Literal["sms", "voice_mobile", "voice_landline", "email", "duty_phone_1", "duty_phone_2"]
+ContactKind = Literal["sms", "voice_mobile", "voice_landline", "email", "duty_phone_1", "duty_phone_2", "video_relay"]
 CONTACT_KINDS: tuple[ContactKind, ...] = get_args(ContactKind)
 PHONE_KINDS = frozenset(CONTACT_KINDS) - {"email"}
 VOICE_KINDS: tuple[ContactKind, ...] = ("voice_mobile", "voice_landline")

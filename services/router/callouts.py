@@ -20,8 +20,8 @@ from services.router.rows import OFFICER_ROADS
 from services.router.tally import Deltas
 from services.shared.batches import insert_new, one_of
 from services.shared.db import Connection
-from services.shared.ledger import Answer, SendState, delivery
-from services.shared.messages import ContactEntry, DeliveryDue, NoticeRequested, WorkerEntry
+from services.shared.ledger import NO_VOLUNTEER, Answer, SendState, delivery, move
+from services.shared.messages import ContactEntry, DeliveryDue, EvidenceRecorded, NoticeRequested, WorkerEntry
 from services.shared.outbox import id_of, new_id, say
 
 FORM, WATCH = "callout", "callouts"
@@ -30,6 +30,7 @@ CALLED = {  # team > skill that is called out where the pair has not got it
     "officer+tactile_interpreter": "tactile_interpreter",
     "officer+phrase_card": "translator",
 }
+VIDEO, SIGN = "video_relay", "sign_volunteer"
 FEW = 3  # asked at a time
 THEN_CALLED_S = 60.0  # of silence after the text
 NEXT_S = 60.0  # of silence after the last way of asking
@@ -59,8 +60,17 @@ async def begin(
 
 
 async def heard(tx: Connection, warning_id: str, rows: Sequence[Any], now: float) -> None:
-    """A volunteer has answered: looked at at once."""
-    if any(row.form.startswith(f"{FORM}:") for row in rows):
+    """A volunteer has answered, or a video call waits for one: looked at at once."""
+    videos = [r for r in rows if r.road == VIDEO and r.send_state == SendState.ACCEPTED and not r.answer]
+    new = [
+        {
+            "callout_id": id_of(r.delivery_id, SIGN), "warning_id": warning_id, "person_id": r.person_id,
+            "about_id": r.delivery_id, "skill": SIGN, "language": r.language, "opened_at": now, "let_go": {},
+        }
+        for r in sorted(videos, key=lambda r: str(r.delivery_id))
+    ]  # fmt: skip
+    await insert_new(tx, callout, new)
+    if new or any(row.form.startswith(f"{FORM}:") for row in rows):
         await cases.set_clock(tx, warning_id, now, WATCH)
 
 
@@ -99,6 +109,7 @@ class Turn:
         self._busy = busy
         self._let_go: dict[str, float] = dict(row.let_go or {})
         self._asked: dict[str, list[Any]] = {}  # volunteer > her deliveries, oldest first
+        self._video = False
         self._said: dict[str, Any] = {}  # volunteer > the last thing she said since she was let go
 
     async def take(self) -> float | None:
@@ -107,6 +118,7 @@ class Turn:
             await self._tx.execute(sa.select(delivery).where(delivery.c.delivery_id == self._row.about_id))
         ).first()
         await self._read()
+        self._video = visit is not None and visit.road == VIDEO
         if visit is None or visit.answer or visit.send_state in TAKEN_BACK:
             await self._end("done", "callout_over")
             return None
@@ -173,6 +185,19 @@ class Turn:
         return worker not in self._let_go and (said is None or said.answer == Answer.LEAVING)
 
     async def _nobody(self, visit: Any) -> None:
+        if self._video:
+            about = (self._row.about_id,)
+            await move(
+                self._tx, about, SendState.FAILED, at=self._now, only=(SendState.ACCEPTED,), state_reason=NO_VOLUNTEER
+            )
+            hint = EvidenceRecorded(
+                msg_id=new_id(),
+                plane=self._plane,
+                warning_id=self._row.warning_id,
+                tier=self._ctx.issued.tier,
+                ids=about,
+            )
+            await say(self._tx, [hint])
         await self._card(visit, "none")
         await self._end("none", "callout_over")
 
@@ -237,10 +262,13 @@ class Turn:
             "addressee_kind": "worker", "step": FORM, "road": road, "channel": self._ctx.channels[road],
             "form": f"{FORM}:{self._row.callout_id}", "language": worker.language, "contact_id": contact.contact_id,
             "address_key": contact.address_key, "sealed": contact.sealed, "key_id": contact.key_id,
-            "params": {"skill": self._row.skill, "about": self._row.about_id}, "covers": 0, "reason": reason[:80],
+            "params": self._params(), "covers": 0, "reason": reason[:80],
             "send_state": SendState.PENDING.value, "due_at": self._now, "expires_at": issued.expires,
             "state_at": self._now,
         }  # fmt: skip
+
+    def _params(self) -> dict[str, Any]:
+        return {"skill": self._row.skill, "about": self._row.about_id, "video": self._video}
 
     async def _put(self, rows: list[Row]) -> None:
         if not rows:
@@ -264,11 +292,13 @@ class Turn:
     async def _mark(self, worker: str, *, holds: bool) -> None:
         """Her own page shows where to go only while she has it."""
         ids = [row.delivery_id for row in self._asked.get(worker, ())]
-        params = {"skill": self._row.skill, "about": self._row.about_id, "holds": holds}
+        params = {**self._params(), "holds": holds}
         await self._tx.execute(sa.update(delivery).where(one_of(delivery.c.delivery_id, ids)).values(params=params))
 
     async def _card(self, visit: Any, skill: str) -> None:
         """What the pair's list says of the skill: coming, or none (the written card)."""
+        if self._video:
+            return
         params = {**(visit.params or {}), "skill": skill}
         await self._tx.execute(
             sa.update(delivery).where(delivery.c.delivery_id == visit.delivery_id).values(params=params)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from services.router import callouts, cases, store, tally
 from services.router.paths import drop_unsent, end, perceived, reopen
 from services.router.policy import Policy
-from services.router.react import said_stop
+from services.router.react import fell_out
 from services.shared.batches import Each, one_of
 from services.shared.db import Connection, Id, hold
 from services.shared.ledger import (
@@ -197,7 +197,7 @@ def _judge(
 
 
 def _wants_reaction(deliveries: Sequence[Any], said: Sequence[tuple[Any, Any]]) -> bool:
-    news = any(d.send_state == SendState.UNKNOWN or said_stop(d._mapping) for d in deliveries)
+    news = any(d.send_state == SendState.UNKNOWN or fell_out(d._mapping) for d in deliveries)
     return news or any(
         a.answer in (Answer.HELP, Answer.NO_ANSWER, Answer.REFUSED, Answer.UNSAFE, Answer.CANNOT_REACH) for a, _ in said
     )

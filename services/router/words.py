@@ -35,6 +35,7 @@ _REASONS_ZH = {  # what rungs and reactions write as their reason
     "door check after the impact": "灾害过后上门查看",
     "ask": "询问",
     "the number said STOP": "这个号码回了STOP",
+    "no sign volunteer could call": "没有手语志愿者能视频",
     "fewer than two roads left": "可用渠道不足两条",
     "help needed at the door": "上门时要求帮助",
     "unsafe to go to the door": "前往不安全",
@@ -123,7 +124,7 @@ def callout_lines(callouts: Sequence[Any], offset: int, lang: str = "en") -> lis
             "done": f"{until} the visit is over" + (f", {c.holder[:8]} had accepted" if c.holder else ""),
             "none": f"{until} nobody can go: the written card",
         }[c.state]  # fmt: skip
-        found.append(f"{since} {who} called out to go along: {c.asked} asked; {became}.")
+        found.append(f"{since} {who} called out: {c.asked} asked; {became}.")
     return found
 
 

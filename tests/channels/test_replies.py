@@ -354,3 +354,26 @@ async def test_the_provider_keeps_a_list_too(there: Exchange) -> None:
     assert (SendState.FAILED, "stopped") == await there.state(one)
     async with there.database.read() as db:
         assert {there.key(PHONE)} == await stopped.is_stopped(db, [there.key(PHONE)])
+
+
+async def test_what_a_volunteer_says_is_heard_of_whom_she_was_called_for(there: Exchange) -> None:
+    """Help always; from a video call that she was spoken with or not reached; nothing that would close, and once."""
+    call, visit = await there.told("p", "+8613900000009"), await there.told("q", "+8613900000008")
+    for phone, about, video in ((PHONE, call, True), (OTHER, visit, False)):
+        asked = await there.told("", phone, kind="worker", form="callout")
+        params = {"skill": "sign_volunteer", "about": about, "video": video}
+        async with there.database.write() as tx:
+            await tx.execute(sa.update(delivery).where(delivery.c.delivery_id == asked).values(params=params))
+    for phone in (PHONE, OTHER):
+        for text in ("yes", "4", "2", "5", "3"):
+            await there.says(text, phone, event=f"in:{phone}:{text}")
+            await there.says(text, phone, event=f"in:{phone}:{text}")
+    async with there.database.read() as db:
+        rows = (await db.execute(sa.select(answer_log).order_by(answer_log.c.event_key))).all()
+    heard = sorted((r.delivery_id == call, r.answer, r.by) for r in rows if r.delivery_id in (call, visit))
+    assert [
+        (False, "help", "officer"),
+        (True, "cannot_reach", "officer"), (True, "help", "officer"), (True, "spoke", "officer"),
+    ] == heard  # fmt: skip
+    asked_said = sorted(r.answer for r in rows if r.delivery_id not in (call, visit))
+    assert sorted(["leaving", "spoke", "help", "cannot_reach", "not_there"] * 2) == asked_said

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from services.router import report
 from services.router.callout_store import callout
 from services.shared.batches import insert_new
-from services.shared.ledger import Answer, answer_log, delivery
+from services.shared.ledger import Answer, answer_log, delivery, road
 from services.shared.messages import EvidenceRecorded, PersonEntry, Profile, WorkerEntry
 from tests.router.kit import NOON, Town, ident, one, town, worker
 
@@ -43,11 +43,11 @@ async def asked(there: Town) -> list[tuple[float, str, str]]:
     return sorted(((r.due_at - NOON) / 60, r.addressee_id.rstrip("0"), r.road) for r in rows)
 
 
-async def answers(there: Town, name: str, answer: Answer, road: str = "officer_sms", at: float | None = None) -> None:
+async def answers(there: Town, name: str, answer: Answer, by: str = "officer_sms", at: float | None = None) -> None:
     """A volunteer answers; the hint goes to the router."""
     async with there.platform.database.write() as tx:
         mine = sa.select(delivery).where(
-            delivery.c.step == "callout", delivery.c.addressee_id == name.ljust(32, "0"), delivery.c.road == road
+            delivery.c.step == "callout", delivery.c.addressee_id == name.ljust(32, "0"), delivery.c.road == by
         )
         row = (await tx.execute(mine)).first()
         assert row is not None, f"{name} was not asked"
@@ -95,7 +95,7 @@ async def test_a_few_are_asked_by_text_then_by_call_then_the_next(tmp_path: Path
         assert [(1.0, n, "officer_voice") for n in "abc"] == (await asked(there))[3:]
         await there.at(2)
         assert [(2.0, n, "officer_sms") for n in "de"] == (await asked(there))[6:]
-        assert "sign volunteer called out to go along: 5 asked; nobody has accepted yet" in await line(there, w)
+        assert "sign volunteer called out: 5 asked; nobody has accepted yet" in await line(there, w)
 
 
 async def test_the_first_to_accept_has_it_and_the_others_are_told(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ async def test_a_call_is_accepted_by_key(tmp_path: Path) -> None:
     async with town(tmp_path) as there:
         await begun(there, signer("a"))
         await there.at(1.2)
-        await answers(there, "a", Answer.LEAVING, road="officer_voice")
+        await answers(there, "a", Answer.LEAVING, by="officer_voice")
         assert ("taken", "a") == ((await standing(there))[0].state, (await standing(there))[0].holder.rstrip("0"))
 
 
@@ -230,3 +230,81 @@ async def test_a_translator_is_one_of_her_language(tmp_path: Path, spoken: str, 
         await there.page(w, [one(1, "sms", groups=("other_language",))], [PAIR, helper])
         await there.at(0)
         assert [state] == [c.state for c in await standing(there)]
+
+
+def by_video(number: int) -> tuple[PersonEntry, Profile]:
+    return one(number, "sms", "video_relay", "email", groups=("deaf_signing",), flags=("deaf",))
+
+
+async def video_begun(there: Town, *workers: WorkerEntry, person: tuple[PersonEntry, Profile]) -> tuple[str, Any]:
+    """A warning whose video call was handed over: a volunteer is looked for; its delivery."""
+    mine = {
+        "road": "video_relay", "channel": "video_relay", "contact_kinds": ["video_relay"], "two_way": True, "links": True,
+        "voice": False, "repeats_per_day": 0, "templates_only": False, "working": True, "why": "",
+    }  # fmt: skip
+    async with there.platform.database.write() as tx:
+        await insert_new(tx, road, [mine])
+    w = await there.issue(doors="allowed")
+    await there.page(w, [person], [PAIR, *workers])
+    await there.at(0)
+    await there.said([delivery.c.step == "official"], answer="spoke", evidence=6)
+    await there.said([delivery.c.road == "video_relay"], send_state="accepted", evidence=1)
+    await there.at(0)
+    (row,) = await there.rows(road="video_relay")
+    return w, row
+
+
+async def test_a_video_call_waits_for_a_volunteer_and_is_over_when_she_passes_on_an_answer(tmp_path: Path) -> None:
+    """The person's own word, passed on, closes as her own; the volunteer holds it until then."""
+    async with town(tmp_path) as there:
+        w, row = await video_begun(there, signer("a"), person=by_video(1))
+        assert [(0.0, "a", "officer_sms")] == await asked(there)
+        assert {True} == {r.params["video"] for r in await there.rows(step="callout")}
+        await answers(there, "a", Answer.LEAVING)
+        assert "taken" == (await standing(there))[0].state
+        async with there.platform.database.write() as tx:
+            log = {
+                "event_key": "callout:x:on", "delivery_id": row.delivery_id, "answer": "leaving", "by": "person",
+                "at": there.clock.now(), "covers": 1, "note": "", "asks": "",
+            }  # fmt: skip
+            await insert_new(tx, answer_log, [log])
+        await there.said(
+            [delivery.c.delivery_id == row.delivery_id], answer="leaving", send_state="delivered", evidence=6
+        )
+        assert "closed" == (await there.paths(w))[ident(1)].ending
+        await there.at(6)
+        assert "done" == (await standing(there))[0].state
+
+
+async def test_nobody_who_signs_lets_the_path_go_on(tmp_path: Path) -> None:
+    """The road falls out with its reason: the next one at once, and the door where fewer than two are left."""
+    async with town(tmp_path) as there:
+        w, row = await video_begun(
+            there, person=one(1, "sms", "video_relay", groups=("deaf_signing",), flags=("deaf",))
+        )
+        assert "none" == (await standing(there))[0].state
+        message = EvidenceRecorded(msg_id=there._id(), plane="live", warning_id=w, tier=1, ids=(row.delivery_id,))
+        await there._handle(message, there.handlers.evidence_recorded)
+        await there.at(0.1)
+        (row,) = await there.rows(road="video_relay")
+        assert ("failed", "no_volunteer") == (row.send_state, row.state_reason)
+        assert "no sign volunteer could call; fewer than two roads left" in {
+            r.reason for r in await there.rows(road="door")
+        }
+
+
+async def test_a_volunteer_never_closes_for_somebody_who_cannot_judge(tmp_path: Path) -> None:
+    """On a video call she is not at the person's side: the word she passes on is the person's."""
+    async with town(tmp_path) as there:
+        person = one(
+            1, "sms", "video_relay", "email", groups=("deaf_signing", "cognitive"), flags=("deaf", "cannot_judge")
+        )
+        w, row = await video_begun(there, signer("a"), person=person)
+        async with there.platform.database.write() as tx:
+            log = {
+                "event_key": "callout:y:on", "delivery_id": row.delivery_id, "answer": "safe", "by": "person",
+                "at": there.clock.now(), "covers": 1, "note": "", "asks": "",
+            }  # fmt: skip
+            await insert_new(tx, answer_log, [log])
+        await there.said([delivery.c.delivery_id == row.delivery_id], answer="safe", send_state="delivered", evidence=6)
+        assert "open" == (await there.paths(w))[ident(1)].state

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from services.router import case_view
 from services.router.case_desk import CaseIn, act
@@ -352,3 +355,57 @@ async def test_a_stopped_number_falls_to_the_next_road_and_in_orange_and_red_to_
         await there.page(calm, [one(4, "sms", groups=("older_alone",), flags=("high_support",))], [worker("a", "g")])
         await stop(there, 4)
         assert [] == await there.rows(warning_id=calm, road="door"), "yellow sends nobody to a door for that"
+
+
+ACTS = (("", "question"), ("", "urgent"), ("help", ""), ("moving", ""), ("safe", ""))
+
+
+@st.composite
+def tellings(draw: st.DrawFn) -> tuple[list[tuple[str, str]], list[int], list[int]]:
+    """What one person says, in the order of its times, and two orders with repetitions in which the router hears of it."""
+    said_ = draw(st.lists(st.sampled_from(ACTS), min_size=1, max_size=5))
+    orders = [draw(st.permutations(range(len(said_)))) for _ in range(2)]
+    again = draw(st.lists(st.integers(0, len(said_) - 1), max_size=4))
+    return said_, [*orders[0], *again], [*again, *orders[1]]
+
+
+def test_any_order_and_repetition_of_texts_leaves_the_same_open_cases(tmp_path: Path) -> None:
+    """Callbacks come late, twice and crossed: each text stands once, one open case a kind, help open or over."""
+    with asyncio.Runner() as runner:
+        made = town(tmp_path)
+        there = runner.run(made.__aenter__())
+        people = iter(range(1, 200))
+        w = runner.run(begun(there, *range(1, 121)))
+
+        async def told_in(acts: list[tuple[str, str]], order: list[int]) -> tuple[Any, ...]:
+            person = next(people)
+            async with there.platform.database.read() as db:
+                mine = sa.select(delivery).where(delivery.c.person_id == ident(person), delivery.c.road == "sms")
+                row = (await db.execute(mine)).one()
+            now, heard_of = there.clock.now(), set()
+            for n in order:
+                answer, asks = acts[n]
+                log = {
+                    "event_key": f"in:{person}:{n}", "delivery_id": row.delivery_id, "answer": answer, "by": "person",
+                    "at": now - 100 + n, "covers": 1, "note": "words", "asks": asks,
+                }  # fmt: skip
+                heard_of.add(n)
+                async with there.platform.database.write() as tx:
+                    await insert_new(tx, answer_log, [log])
+                await heard(there, w, row.delivery_id)
+            async with there.platform.database.read() as db:
+                about = sa.select(case).where(case.c.person_id == ident(person))
+                standing = [c.kind for c in (await db.execute(about)).all() if c.closed_at is None]
+                texts = sa.select(event.c.event_key).where(event.c.event_key.startswith(f"in:{person}:"))
+                keys = (await db.scalars(texts)).all()
+            path = (await there.paths(w))[ident(person)]
+            return sorted(standing), sorted(k.rpartition(":")[2] for k in keys), path.state, path.help_at is None
+
+        @settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(telling=tellings())
+        def same(telling: tuple[list[tuple[str, str]], list[int], list[int]]) -> None:
+            acts, one_way, other = telling
+            assert runner.run(told_in(acts, one_way)) == runner.run(told_in(acts, other))
+
+        same()
+        runner.run(made.__aexit__(None, None, None))

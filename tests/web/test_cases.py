@@ -236,3 +236,49 @@ async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(
     await page.goto(url)
     assert where not in await page.inner_text("main")
     await context.close()
+
+
+async def test_on_a_video_call_the_persons_own_answer_is_passed_on(
+    browser: Browser, client: aiohttp.ClientSession, tocsin: Station
+) -> None:
+    """The number is shown to who has it; what she passes on stands with the person's call, and only while she has it."""
+    await tocsin.later(1)
+    warning_id = await tocsin.take(fixtures.flood("VIDEO-1"))
+    call = (await texted(tocsin, warning_id))[0]
+    pairs = await tocsin.rows(
+        sa.select(delivery).where(delivery.c.warning_id == warning_id, delivery.c.step == "official")
+    )
+    asked = pairs[0].delivery_id
+    params = {"skill": "sign_volunteer", "about": call, "video": True}
+    platform = tocsin.embedded.platform
+
+    async def held(*, holds: bool) -> None:
+        values = {"form": f"callout:{'0' * 32}", "params": params | {"holds": holds}}
+        async with platform.database.write() as tx:
+            await tx.execute(sa.update(delivery).where(delivery.c.delivery_id == asked).values(**values))
+
+    async def passed_on() -> list[tuple[str, str]]:
+        rows = await tocsin.rows(sa.select(answer_log).where(answer_log.c.delivery_id == call))
+        return [(r.answer, r.by) for r in rows]
+
+    (row,) = await tocsin.rows(sa.select(delivery).where(delivery.c.delivery_id == call))
+    number = (await tocsin.embedded.channels._pages._preparer.open(row.sealed, row.key_id, row.contact_id)).decode()
+    url = f"{tocsin.url}/a/v/{platform.signer.token('callout', asked)}"
+    await held(holds=False)
+    async with client.get(url) as response:
+        assert number not in await response.text()
+    async with client.post(url, data={"answer": "safe"}) as response:
+        assert 409 == response.status
+    async with client.post(url, data={"answer": "maybe"}) as response:
+        assert 422 == response.status
+    assert [] == await passed_on()
+    await held(holds=True)
+    looked = await browser.new_context(viewport={"width": 320, "height": 800}, bypass_csp=True)
+    page = await looked.new_page()
+    await page.goto(url)
+    assert number in await page.inner_text("main")
+    assert [] == await page.evaluate(LOOK)
+    await page.get_by_role("button", name="SHE NEEDS HELP").click()
+    await tocsin.settle()
+    assert [("help", "person")] == await passed_on()
+    await looked.close()

@@ -16,6 +16,7 @@ from services.channels.desk import Report
 from services.channels.driver import Result, Road, Spec, Tools
 from services.channels.inbound import answer_of, by_of
 from services.channels.outbound import Outbound
+from services.channels.passing import passed_on
 from services.channels.render import lines_for
 from services.channels.twilio_http import TwilioAccount, TwilioSettings
 from services.shared.ledger import Evidence, SendState, delivery
@@ -140,7 +141,7 @@ class VoiceTwilio:
         async with self._tools.switchboard.database.read() as db:
             row = (
                 await db.execute(
-                    sa.select(delivery.c.addressee_kind, delivery.c.language).where(
+                    sa.select(delivery.c.addressee_kind, delivery.c.language, delivery.c.form, delivery.c.params).where(
                         delivery.c.delivery_id == delivery_id
                     )
                 )
@@ -162,6 +163,8 @@ class VoiceTwilio:
                     ref=form.get("CallSid", ""),
                 )
             )
+            for report in passed_on(row, answer, f"{form.get('CallSid', '')}:key:{digit}") if row else ():
+                await self._tools.desk.report(report)
             voice = VOICES.get(language.lower().split("-")[0], language)
             thanks = escape(self._tools.switchboard.thanks(answer, language))
             text = f'<?xml version="1.0" encoding="UTF-8"?><Response><Say language="{voice}">{thanks}</Say><Hangup/></Response>'
