@@ -85,7 +85,7 @@ class Sender:
             return 0
         fault_at("after_claim")
         try:
-            await self._start(lane, claimed)
+            await self._start(lane, await leave_out(self._database, claimed, self._clock.now(), self._plane))
         except BaseException:
             self.leases.not_called({row.delivery_id: row.token for row in claimed})
             raise
@@ -94,7 +94,7 @@ class Sender:
     async def _start(self, lane: Lane, claimed: Sequence[Any]) -> None:
         """Prepares what was claimed, writes the intents down and begins the calls."""
         ready: list[tuple[Any, Outbound]] = []
-        for row in await leave_out(self._database, claimed, self._clock.now(), self._plane):
+        for row in claimed:
             try:
                 ready.append((row, await self._preparer.prepare(row)))
             except Fault as problem:

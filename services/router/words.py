@@ -110,7 +110,7 @@ def callout_lines(callouts: Sequence[Any], offset: int, lang: str = "en") -> lis
     """Whether somebody with a skill was called out to the visit, how many were asked, and what came of it."""
     found = []
     for c in callouts:
-        since, who = clock_words(c.opened_at, offset), say(pw.TEAMS, c.skill, lang)
+        since, who = clock_words(c.opened_at, offset), say(pw.CALLED, c.skill, lang)
         until = clock_words(c.ended_at if c.ended_at is not None else c.held_at or c.opened_at, offset)
         if lang == "zh":
             became = {
