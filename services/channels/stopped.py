@@ -2,8 +2,8 @@
 
 The register owns contacts, and channels cannot write there; what stops is the number, so that is what is kept, as the
 HMAC the ledger knows it by. It stops messages and never the path: an unsent delivery ends SUPPRESSED with the reason
-`stopped`, the router hears of it and goes on by other roads, in orange and red to the door. A call is no message: a
-number that takes calls as well is another contact.
+`stopped`, the router hears of it and goes on by other roads, in orange and red to the door. A call is no text: the same
+number is still called.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.channels.opening import SMS_ROADS
 from services.shared.batches import insert_new, one_of
 from services.shared.db import Connection, Database, metadata
 from services.shared.ledger import IS_DUE, STOPPED, SendState, delivery, move
@@ -35,7 +36,9 @@ async def stop(tx: Connection, keys: Iterable[str], by: str, at: float, plane: s
     rows = [{"address_key": key, "at": at, "said_by": by} for key in sorted(set(keys))]
     new = await insert_new(tx, stopped, rows)
     waiting = sa.select(delivery.c.delivery_id, delivery.c.warning_id, delivery.c.tier, delivery.c.purpose).where(
-        one_of(delivery.c.address_key, [str(row["address_key"]) for row in rows]), IS_DUE
+        one_of(delivery.c.address_key, [str(row["address_key"]) for row in rows]),
+        IS_DUE,
+        delivery.c.road.in_(SMS_ROADS),
     )
     await _suppress(tx, (await tx.execute(waiting)).all(), (SendState.PENDING, SendState.RETRY), at, plane)
     return new
@@ -55,7 +58,7 @@ async def is_stopped(db: Connection, keys: Collection[str]) -> set[str]:
 
 async def leave_out(database: Database, claimed: Sequence[Any], now: float, plane: str) -> list[Any]:
     """What was claimed without what goes to a stopped number; that is suppressed, with the reason."""
-    keys = {row.address_key for row in claimed if row.sealed is not None and row.channel != "door"}
+    keys = {row.address_key for row in claimed if row.road in SMS_ROADS}
     if not keys:
         return list(claimed)
     async with database.read() as db:
@@ -63,8 +66,10 @@ async def leave_out(database: Database, claimed: Sequence[Any], now: float, plan
     if not shut:
         return list(claimed)
     async with database.write() as tx:
-        await _suppress(tx, [row for row in claimed if row.address_key in shut], (SendState.LEASED,), now, plane)
-    return [row for row in claimed if row.address_key not in shut]
+        await _suppress(
+            tx, [r for r in claimed if r.road in SMS_ROADS and r.address_key in shut], (SendState.LEASED,), now, plane
+        )
+    return [r for r in claimed if r.road not in SMS_ROADS or r.address_key not in shut]
 
 
 async def _suppress(tx: Connection, rows: Sequence[Any], only: Sequence[SendState], at: float, plane: str) -> None:

@@ -201,14 +201,14 @@ class Exchange:
 
     async def told(
         self, person: str, phone: str = PHONE, *, kind: str = "person", tier: int = 4, state: str = "accepted", covers: int = 1,
-        form: str = "plain", due: float = 0.0,
+        form: str = "plain", due: float = 0.0, road: str = "sms",
     ) -> str:  # fmt: skip
         """A delivery to this phone; its id."""
         self._n += 1
         one = f"{self._n:032x}"
         row = {
             "delivery_id": one, "warning_id": "w", "purpose": "warning", "tier": tier, "person_id": person,
-            "addressee_id": person or "official", "addressee_kind": kind, "step": "red.1", "road": "sms",
+            "addressee_id": person or "official", "addressee_kind": kind, "step": "red.1", "road": road,
             "channel": "sms_twilio", "form": f"{form}:{one}", "language": "en", "address_key": self.key(phone),
             "reason": "test", "send_state": state, "due_at": due, "expires_at": 9e9, "state_at": 0.0,
             "attempts": 0 if state == "pending" else 1, "covers": covers,
@@ -304,10 +304,12 @@ async def test_stop_takes_back_what_was_not_sent_and_start_lifts_it(there: Excha
     await there.told("p")
     waiting = await there.told("p", state="pending", due=9e8)
     others = await there.told("q", OTHER, state="pending", due=9e8)
+    call = await there.told("p", state="pending", due=9e8, road="voice_mobile")
     assert "No more messages to this number" in await there.says("Stop.")
     assert "" == await there.says("STOP")
     assert (SendState.SUPPRESSED, "stopped") == await there.state(waiting)
     assert (SendState.PENDING, "") == await there.state(others)
+    assert (SendState.PENDING, "") == await there.state(call), "the same number is still called"
     async with there.database.read() as db:
         assert {there.key(PHONE)} == await stopped.is_stopped(db, [there.key(PHONE), there.key(OTHER)])
         topics = (await db.scalars(sa.select(outbox.c.topic))).all()
@@ -322,13 +324,16 @@ async def test_what_is_claimed_for_a_stopped_number_is_not_sent(there: Exchange)
     await there.told("p")
     await there.says("stop")
     late, other = await there.told("p", state="leased", due=1.0), await there.told("q", OTHER, state="leased", due=1.0)
+    call = await there.told("p", state="leased", due=1.0, road="voice_mobile")
     async with there.database.write() as tx:
         await tx.execute(sa.update(delivery).values(sealed=b"x"))
     async with there.database.read() as db:
-        about = sa.select(delivery).where(delivery.c.delivery_id.in_([late, other])).order_by(delivery.c.delivery_id)
+        about = (
+            sa.select(delivery).where(delivery.c.delivery_id.in_([late, other, call])).order_by(delivery.c.delivery_id)
+        )
         claimed = (await db.execute(about)).all()
     left = await stopped.leave_out(there.database, claimed, there.clock.now(), "live")
-    assert [other] == [row.delivery_id for row in left]
+    assert [other, call] == [row.delivery_id for row in left]
     assert (SendState.SUPPRESSED, "stopped") == await there.state(late)
 
 
