@@ -149,10 +149,12 @@ async def test_who_accepted_and_is_silent_is_let_go_and_the_next_are_asked(tmp_p
         assert [("callout_released", "a")] == await told(there)
         assert [(8.0, n, "officer_sms") for n in "de"] == (await asked(there))[3:]
         assert ("asking", "") == ((await standing(there))[0].state, (await standing(there))[0].holder)
-        await there.at(8.1)
+        await there.at(9.5)
+        assert "asking" == (await standing(there))[0].state
+        assert [("callout_released", "a")] == await told(there), "what she said before does not count again"
         await answers(there, "a", Answer.LEAVING)
         assert "a" == (await standing(there))[0].holder.rstrip("0")
-        await there.at(8.5)
+        await there.at(9.8)
         await answers(there, "a", Answer.CANNOT_REACH)
         assert "asking" == (await standing(there))[0].state
         await answers(there, "d", Answer.LEAVING)

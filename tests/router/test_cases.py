@@ -165,6 +165,11 @@ async def test_questions_wait_ten_minutes_and_urgent_ones_two(tmp_path: Path) ->
         assert [(3.0, "case_question", "duty", "officer_sms")] == await told(there)
         await there.at(10)
         assert 2 == len(await told(there))
+        await act(there.platform, OFFICER, w, mine["case_id"], CaseIn(act="close", reason="told by phone"))
+        await heard(there, w, one_text)
+        assert [other["case_id"]] == [c["case_id"] for c in await cases(there, w) if c["state"] == "open"], (
+            "read is read"
+        )
 
 
 async def test_whoever_closes_a_path_closes_its_help_and_no_question(tmp_path: Path) -> None:
