@@ -33,6 +33,11 @@ def calls_for_help(reply: Reply) -> bool:
     return reply.answer is Answer.HELP or reply.sense is Sense.PERHAPS_HELP
 
 
+def asks_of(row: Any, answer: Answer | None) -> str:
+    """An officer's call for help is about nobody who has a path: a person reads it at once."""
+    return "urgent" if answer is Answer.HELP and not row.person_id else ""
+
+
 def answer_of(digit: str) -> Answer | None:
     """The one digit table; 9 and everything else is no answer."""
     return DIGITS.get(digit)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from services.channels import stopped
 from services.channels.desk import Desk, Report
-from services.channels.inbound import Inbound, by_of, calls_for_help, candidates, choose, yes_means
+from services.channels.inbound import Inbound, asks_of, by_of, calls_for_help, candidates, choose, yes_means
 from services.channels.opening import Preparer
 from services.channels.passing import passed_on
 from services.channels.render import lines_for
@@ -80,6 +80,7 @@ class Switchboard:
                 covers=reply.count or 1,
                 # words beside a call for help say where and what: who goes there reads them
                 note=message.text if reply.answer is Answer.HELP and len(message.text.strip()) > 1 else "",
+                asks=asks_of(row, reply.answer),
             )
         )
         for report in passed_on(row, reply.answer, message.event_key):

@@ -286,6 +286,15 @@ async def test_help_never_waits_for_a_number_or_a_choice(there: Exchange) -> Non
     assert [("", "urgent", "2"), ("", "urgent", "help 0000")] == await there.log()
 
 
+async def test_an_officer_who_needs_help_is_read_at_once(there: Exchange) -> None:
+    """The call to an official is about nobody who has a path: her call for help opens no path's case, so it asks a person."""
+    await there.told("", kind="worker", form="official")
+    await there.told("p", OTHER)
+    await there.says("help, the bridge is gone")
+    await there.says("2", OTHER)
+    assert [("help", "urgent", "help, the bridge is gone"), ("help", "", "")] == await there.log()
+
+
 async def test_how_many_counts_for_the_last_answer(there: Exchange) -> None:
     """'We are 3' after '1' closes for three; before any answer it is only noted."""
     one = await there.told("p", covers=3)

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from services.channels.desk import Report
 from services.channels.driver import Result, Road, Spec, Tools
-from services.channels.inbound import answer_of, by_of
+from services.channels.inbound import answer_of, asks_of, by_of
 from services.channels.outbound import Outbound
 from services.channels.passing import passed_on
 from services.channels.render import lines_for
@@ -141,9 +141,13 @@ class VoiceTwilio:
         async with self._tools.switchboard.database.read() as db:
             row = (
                 await db.execute(
-                    sa.select(delivery.c.addressee_kind, delivery.c.language, delivery.c.form, delivery.c.params).where(
-                        delivery.c.delivery_id == delivery_id
-                    )
+                    sa.select(
+                        delivery.c.addressee_kind,
+                        delivery.c.language,
+                        delivery.c.form,
+                        delivery.c.params,
+                        delivery.c.person_id,
+                    ).where(delivery.c.delivery_id == delivery_id)
                 )
             ).first()
         language = row.language if row else "en"
@@ -160,6 +164,7 @@ class VoiceTwilio:
                     evidence=Evidence.ACKNOWLEDGED,
                     answer=answer,
                     by=by_of(row.addressee_kind if row else "person"),
+                    asks=asks_of(row, answer) if row else "",
                     ref=form.get("CallSid", ""),
                 )
             )
