@@ -258,6 +258,29 @@ def path(
         typer.echo(line)
 
 
+@app.command()
+def cases(
+    warning_id: str,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Calls for help and questions that are open, worst first: since when, whose, and the seconds left on the clock."""
+    found = _run(call("GET", url, key, f"/report/{warning_id}/cases"))
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    standing = [c for c in found["cases"] if c["state"] != "closed"]
+    for c in standing:
+        whose = c["owner"] or (f"pair {c['pair'][:8]}" if c["pair"] else "NO OWNER")
+        left = "" if c["left"] is None else f", {c['left']} s left" if not c["late"] else f", told {c['told']} times"
+        about = c["person_id"][:8] or "an officer"
+        typer.echo(f"{c['kind']} {about}, {c['waiting_s'] // 60} min: {whose}{left}")
+        for said in (h["words"] for h in c["history"] if h["what"] == "text" and h["words"]):
+            typer.echo(f"  {said!r}")
+    typer.echo(f"{len(standing)} open; take, answer or close them at {url}/live/{warning_id}/cases")
+
+
 @cap_app.command("check")
 def cap_check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...")],

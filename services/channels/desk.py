@@ -20,12 +20,23 @@ import structlog
 from services.channels.outcome import LATE, Outcome
 from services.channels.part_store import PartReceipt, Sent, settle
 from services.channels.provider_store import Scored, count
+from services.channels.stopped import stop
 from services.shared.batches import Each, insert_new, one_of
 from services.shared.bus import Bus
 from services.shared.clock import Clock, wall
 from services.shared.db import Connection, Database, Id, may_be_tried_again
 from services.shared.faults import fault_at
-from services.shared.ledger import SERIOUSNESS, TRANSITIONS, Answer, Evidence, SendState, answer_log, attempt, delivery
+from services.shared.ledger import (
+    SERIOUSNESS,
+    STOPPED,
+    TRANSITIONS,
+    Answer,
+    Evidence,
+    SendState,
+    answer_log,
+    attempt,
+    delivery,
+)
 from services.shared.messages import HINT_IDS, EvidenceRecorded
 from services.shared.outbox import new_id, say
 
@@ -49,6 +60,7 @@ class Report:
     by: str = ""
     covers: int = 1
     note: str = ""
+    asks: str = ""  # question, or urgent: a person has to read it
     ref: str = ""
     reason: str = ""
     again_at: float | None = None  # warning time of the next try, with state RETRY
@@ -144,10 +156,10 @@ class Desk:
 
 
 _READ = (
-    "delivery_id", "warning_id", "tier", "purpose", "answer", "send_state", "state_at", "state_reason", "lease_until",
-    "due_at", "claims", "ambiguous", "sent_at", "provider_ref", "evidence", "evidence_at",
+    "delivery_id", "warning_id", "tier", "purpose", "answer", "address_key", "send_state", "state_at", "state_reason",
+    "lease_until", "due_at", "claims", "ambiguous", "sent_at", "provider_ref", "evidence", "evidence_at",
 )  # fmt: skip
-_WRITTEN = {name: delivery.c[name].type for name in _READ[5:]}
+_WRITTEN = {name: delivery.c[name].type for name in _READ[6:]}
 _STAND = Each(
     lambda v: (
         sa.update(delivery).where(delivery.c.delivery_id == v("d")).values({name: v(f"{name}_") for name in _WRITTEN})
@@ -195,6 +207,8 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
             changed.append({"d": one, **{f"{name}_": value for name, value in after.items()}})
     await _STAND.run(tx, changed)
     await _answers(tx, reports, {i: row.answer for i, row in known.items()})
+    if refused := [r for r in reports if r.state is S.FAILED and r.code == STOPPED]:
+        await stop(tx, {known[r.delivery_id].address_key for r in refused}, "provider", refused[0].at, plane)
     hints: dict[tuple[str, int], list[str]] = defaultdict(list)
     for i in sorted(known):
         if known[i].purpose != "notice":
@@ -298,7 +312,7 @@ def _sources(after: SendState, outcome: bool) -> frozenset[SendState]:
 
 
 async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str]) -> None:
-    for r in sorted((r for r in reports if r.answer is not None or r.note), key=lambda r: r.event_key):
+    for r in sorted((r for r in reports if r.answer is not None or r.note or r.asks), key=lambda r: r.event_key):
         added = await insert_new(
             tx,
             answer_log,
@@ -311,6 +325,7 @@ async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str])
                     "at": r.at,
                     "covers": r.covers,
                     "note": r.note[:400],
+                    "asks": r.asks,
                 }
             ],
         )

@@ -10,6 +10,8 @@ from services.shared.messages import DeliveryDue, NoticeRequested
 from services.shared.outbox import Receipt
 from services.shared.service import Platform
 
+TO = {"officer": "worker", "supporter": "supporter"}  # who is meant by a road, by the first word of its name
+
 
 class Handlers:
     """The consumer `channels`."""
@@ -26,7 +28,7 @@ class Handlers:
     async def notice_requested(self, message: NoticeRequested, receipt: Receipt) -> None:
         now = self._platform.clock.now()
         over = message.params.get("road", "officer_sms")
-        to = {"officer_sms": "worker", "supporter_sms": "supporter"}.get(over, "person")
+        to = TO.get(over.partition("_")[0], "person")
         row = {
             "delivery_id": message.notice_id,
             "warning_id": message.warning_id,

@@ -1,8 +1,7 @@
-"""Replies: what a digit or word means, whose it is, and for which message when a phone has several."""
+"""Replies: whose one is, for which message when a phone has several, and what YES means there; words are in reply_words."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.channels.opening import reference
+from services.channels.reply_words import Reply, Sense
 from services.shared.db import Connection
 from services.shared.ledger import DIGITS, Answer, delivery, warning_state
+from services.shared.tier import Tier
 
-_REPLY = re.compile(r"^\s*([1-5])(?:\D+(\d{4}))?\s*\W*$")
-_COUNT = re.compile(r"^\s*[nN]\s*(\d{1,2})\s*$")
-_WORDS = {
-    Answer.HELP: ("help", "need help", "sos", "帮助", "要帮助", "救命", "求助"),
-    Answer.LEAVING: ("leaving", "going", "已走", "已动身", "走了"),
-    Answer.SAFE: ("safe", "i am safe", "平安", "安全"),
-    Answer.NOT_THERE: ("not there", "not home", "away", "不在家", "不在"),
-}
 BY = {"person": "person", "facility": "person", "supporter": "supporter", "worker": "officer"}
 
 
@@ -32,15 +25,17 @@ class Inbound:
     address: str
     text: str
     event_key: str
+    opt_out: str = ""  # what the provider has made of it: STOP or START, where it keeps a list of its own
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What a reply says: an answer, a count of people, a reference to one message, or free text."""
+def calls_for_help(reply: Reply) -> bool:
+    """Whether somebody must look at it at once."""
+    return reply.answer is Answer.HELP or reply.sense is Sense.PERHAPS_HELP
 
-    answer: Answer | None
-    ref: str = ""
-    count: int = 0
+
+def asks_of(row: Any, answer: Answer | None) -> str:
+    """An officer's call for help is about nobody who has a path: a person reads it at once."""
+    return "urgent" if answer is Answer.HELP and not row.person_id else ""
 
 
 def answer_of(digit: str) -> Answer | None:
@@ -53,17 +48,20 @@ def by_of(addressee_kind: str) -> str:
     return BY.get(addressee_kind, "person")
 
 
-def read_reply(text: str) -> Reply:
-    """A digit, a digit with a reference, N and a count, or a word in the languages we know."""
-    if match := _REPLY.match(text):
-        return Reply(answer_of(match.group(1)), match.group(2) or "")
-    if match := _COUNT.match(text):
-        return Reply(None, count=int(match.group(1)))
-    plain = text.strip().strip(".!?。！？").lower()
-    for answer, words in _WORDS.items():
-        if plain in words:
-            return Reply(answer)
-    return Reply(None)
+def yes_means(row: Any) -> Answer | None:
+    """What a bare YES says to this message: the one thing it asked; None where it asked several things, or nothing.
+
+    Yellow asks only for who needs help; an official is only asked whether she has read it, a volunteer whether she goes.
+    """
+    if row.purpose != "warning":
+        return None
+    if row.addressee_kind == "worker" and row.form.startswith("official"):
+        return Answer.SPOKE
+    if row.form.startswith("callout:"):
+        return Answer.LEAVING
+    if row.tier == Tier.YELLOW and row.addressee_kind in ("person", "facility"):
+        return Answer.HELP
+    return None
 
 
 async def candidates(db: Connection, address_key: str) -> Sequence[Any]:
@@ -89,7 +87,9 @@ def choose(rows: Sequence[Any], reply: Reply) -> Any | None:
     she helps with 4 and 5: only a choice between two people she helps has to be asked.
     """
     if reply.ref:
-        return next((row for row in rows if reference(row.delivery_id) == reply.ref), None)
+        named = next((row for row in rows if reference(row.delivery_id) == reply.ref), None)
+        if named is not None or not calls_for_help(reply):
+            return named  # a number nobody knows is asked back, but help does not wait for that
     newest = [row for row in rows if row.warning_id == rows[0].warning_id] if rows else []
     of_others = [row for row in newest if row.addressee_kind in ("supporter", "worker")]
     of_herself = [row for row in newest if row.addressee_kind not in ("supporter", "worker")]

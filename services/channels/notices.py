@@ -1,4 +1,4 @@
-"""Messages that speak of no warning: one-time codes, invitations of helpers, tests of a road.
+"""Messages that speak of no warning: one-time codes, invitations of helpers, tests of a road, cases and their answers.
 
 They name nobody and no need: whoever holds the phone may be somebody else.
 """
@@ -35,12 +35,17 @@ class Notices:
         if pattern is None:
             raise Broken(f"notice {row.delivery_id} is of no kind known here")
         link = f"{self._public_url}/me"
+        if "about" in params:
+            link = f"{self._public_url}/live/{params['about']}/cases"
         if kind == "supporter_invitation":
             link += f"/helper/{self._signer.token('helper', row.addressee_id)}"
         source = f"{lines.drill} {self._authority}" if self._drill else self._authority
         code = one_time_code(self._index_key, row.delivery_id) if kind == "one_time_code" else ""
-        text = tidy(pattern.format(source=source, number="", link=link, code=code, hotline=self._hotline))
-        spoken = tidy(pattern.format(source=source, number="", link="", code=" ".join(code), hotline=self._hotline))
+        words = str(params.get("text", ""))  # an officer's own, to who asked
+        text = tidy(pattern.format(source=source, number="", link=link, code=code, hotline=self._hotline, text=words))
+        spoken = tidy(
+            pattern.format(source=source, number="", link="", code=" ".join(code), hotline=self._hotline, text=words)
+        )
         return Outbound(
             delivery_id=row.delivery_id, warning_id="", road=row.road, to=to, text=text, spoken=spoken, subject=source,
             language=row.language, link=link, seconds_left=seconds_left, params=params,

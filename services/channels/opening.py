@@ -178,11 +178,15 @@ class Preparer:
             link_apart=row.road == "push",
             sms=row.road in SMS_ROADS,
             notice=str((row.params or {}).get("notice", "")),
+            skill=str((row.params or {}).get("skill", "")),
+            by_video=bool((row.params or {}).get("video")),
             drill=self._drill,
         )
         return render(facts, row.language if language is None else language)
 
     def _link(self, row: Any) -> str:
+        if row.form.startswith("callout:"):
+            return f"{self._public_url}/a/v/{self._signer.token('callout', row.delivery_id)}"
         if row.purpose == "notice" or row.addressee_kind == "worker":
             return f"{self._public_url}/l/{self._signer.token('list', f'{row.warning_id}-{row.addressee_id}')}"
         if row.addressee_kind == "supporter" or row.road in BY_LINK:

@@ -54,6 +54,10 @@ ANSWERS: dict[str, dict[str, Answer]] = {
         "safe_with": Answer.SAFE,
     },
 }
+SKILLS = {  # what became of calling a volunteer out
+    "coming": "A volunteer with the skill comes to this door. Do not wait for her.",
+    "none": "No volunteer was found: take the written card.",
+}
 AFTERWARDS = ("moving", "safe")  # asked only of who has answered: "I am safe" is no answer to "go"
 RESCUE = "fireservice"  # the slot of the fire service's list
 OVER = ("cancelled", "superseded")
@@ -126,6 +130,7 @@ class Pages:
             "id": row.delivery_id,
             "dossier": dossier,
             "team": params.get("team", "officer"),
+            "skill": SKILLS.get(params.get("skill", ""), ""),
             "buttons": [(name, OUTCOMES[name][1]) for name in buttons],
             "answer": row.answer,
             "answer_at": row.answer_at,

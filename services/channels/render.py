@@ -49,6 +49,8 @@ class Facts:
     link_apart: bool = False  # the road carries the link beside the text
     sms: bool = False
     notice: str = ""
+    skill: str = ""  # what a volunteer is called out for
+    by_video: bool = False  # to a video call, not to a door
     drill: bool = False
     links: bool = True  # the road lets a link through
     two_way: bool = True  # the road takes a reply
@@ -103,6 +105,9 @@ def _rendered(facts: Facts, wanted: str) -> Rendered:
         pattern = lines.supporter_inside if facts.form == "helper_in" else lines.supporter
         return _helper(facts, part, pattern, language)
     if facts.addressee == "worker" and facts.purpose == "warning":
+        if facts.form == "callout":
+            called = lines.callout_video if facts.by_video else lines.callout
+            return _helper(facts, part, called, language, lines.skills.get(facts.skill, facts.skill))
         official = lines.superior if facts.form == "official_above" else lines.official
         return _helper(facts, part, official if facts.form.startswith("official") else lines.officer, language)
     if facts.purpose == "ending":
@@ -183,10 +188,10 @@ def _of_set(facts: Facts, part: Mapping[str, str], language: str, form: str) -> 
     return ""
 
 
-def _helper(facts: Facts, part: Mapping[str, str], pattern: str, language: str) -> Rendered:
+def _helper(facts: Facts, part: Mapping[str, str], pattern: str, language: str, skill: str = "") -> Rendered:
     text = pattern.format(
         source=part["source"], tier=part["tier"], hazard=part["hazard"], place=_short(part["place"], 60), who=facts.about,
-        ref=facts.ref, number=facts.number, link=facts.link, where=_short(facts.about_place, 60),
+        ref=facts.ref, number=facts.number, link=facts.link, where=_short(facts.about_place, 60), skill=skill,
     )  # fmt: skip
     spoken = re.sub(r"https?://\S+", "", text)
     return Rendered(tidy(text), tidy(spoken), f"{part['tier']}: {part['hazard']}", language)

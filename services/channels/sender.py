@@ -28,6 +28,7 @@ from services.channels.outcome import LATE
 from services.channels.pace import Pace, backoff
 from services.channels.part_store import Sent
 from services.channels.shares import Queue, Shares, queues
+from services.channels.stopped import leave_out
 from services.shared import telemetry
 from services.shared.clock import Clock, wall
 from services.shared.db import Database
@@ -105,7 +106,6 @@ class Sender:
             return 0
         try:
             claimed = await self._claim(queue, sum(rooms.values()))
-            dealt, over = queue.deal(claimed, rooms, self.shares.weights, await self._tried(queue, claimed))
         except BaseException:
             await self._unused(lanes, rooms)
             raise
@@ -113,6 +113,8 @@ class Sender:
             fault_at("after_claim")
         waiting = {row.delivery_id: row.token for row in claimed}
         try:
+            wanted = await leave_out(self._database, claimed, self._clock.now(), self._plane)
+            dealt, over = queue.deal(wanted, rooms, self.shares.weights, await self._tried(queue, wanted))
             if over:
                 async with self._database.write() as tx:
                     await release(tx, over, self._clock.now())

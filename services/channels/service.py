@@ -8,6 +8,7 @@ import aiohttp
 import sqlalchemy as sa
 from aiohttp import web
 
+from services.channels.callout_pages import CalloutPages
 from services.channels.desk import Desk
 from services.channels.device_pages import DevicePages
 from services.channels.driver import Connected, Reports, Tools
@@ -70,7 +71,7 @@ class ChannelsService:
                 p.settings.plane == "drill",
             ),
         )
-        switchboard = Switchboard(p.database, self.desk, preparer, p.keys.index, p.settings.hotline)
+        switchboard = Switchboard(p, self.desk, preparer)
         loaded = load(Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url, p.settings.plane))
         self.drivers, self.left_out = loaded.drivers, loaded.broken
         self.limits = load_limits(self.drivers)
@@ -90,6 +91,7 @@ class ChannelsService:
         self._full_values = FullValues(platform, preparer)
         self._pages = Pages(platform, self.desk, preparer)
         self._device_pages = DevicePages(platform, self.drivers)
+        self._callouts = CalloutPages(platform, self.desk, preparer)
 
     def subscribe(self) -> None:
         self._platform.bus.subscribe(self.name, "DeliveryDue", self._handlers.delivery_due)
@@ -107,6 +109,7 @@ class ChannelsService:
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._pages.routes()
+        yield from self._callouts.routes()
         yield from self._full_values.routes()
         yield from self._road_pages.routes()
         yield from self._device_pages.routes()

@@ -1,28 +1,41 @@
-"""The switchboard: takes replies and keys, finds whose they are, has them written down, and says what to answer."""
+"""The switchboard: takes replies and keys, finds whose they are, has them written down, and says what to answer.
+
+STOP is heard before anything else and from any number; all else only from a phone that was written to.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
+from services.channels import stopped
 from services.channels.desk import Desk, Report
-from services.channels.inbound import Inbound, by_of, candidates, choose, read_reply
+from services.channels.inbound import Inbound, asks_of, by_of, calls_for_help, candidates, choose, yes_means
 from services.channels.opening import Preparer
+from services.channels.passing import passed_on
 from services.channels.render import lines_for
-from services.shared.db import Database
+from services.channels.reply_words import Reply, Sense, read_reply
+from services.channels.texts import Lines
 from services.shared.errors import NotFound
 from services.shared.ledger import Answer, Evidence, answer_log, delivery
 from services.shared.sealing import address_key
+from services.shared.service import Platform
+
+YES = "yes"  # the note of a bare yes that was asked back
 
 
 class Switchboard:
     """One per process; holds no address."""
 
-    def __init__(self, database: Database, desk: Desk, preparer: Preparer, index_key: bytes, hotline: str) -> None:
-        self.database = database
+    def __init__(self, platform: Platform, desk: Desk, preparer: Preparer) -> None:
+        self.database = platform.database
+        self._clock = platform.clock
+        self._plane = platform.settings.plane
         self._desk = desk
         self._preparer = preparer
-        self._index_key = index_key
-        self._hotline = hotline
+        self._index_key = platform.keys.index
+        self._hotline = platform.settings.hotline
 
     def thanks(self, answer: Answer, language: str) -> str:
         """What we say back to an answer; never a promise of time."""
@@ -32,35 +45,77 @@ class Switchboard:
     async def inbound(self, message: Inbound) -> str:
         """Records a reply and returns ours; empty where we know nothing of this phone (and say nothing to it)."""
         key = address_key(self._index_key, message.kind, message.address)
+        reply = read_reply(message.text)
+        if reply.sense is Sense.STOP or message.opt_out == "STOP":
+            return await self._stop(key, message)
+        if (reply.sense is Sense.START or message.opt_out == "START") and await self._start(key):
+            known = await self._language(key)
+            return lines_for(known).started if known and message.opt_out != "START" else ""
         async with self.database.read() as db:
             rows = await candidates(db, key)
         if not rows:
             return ""
-        reply = read_reply(message.text)
-        row = choose(rows, reply)
-        lines = lines_for(rows[0].language)
+        row, lines = choose(rows, reply), lines_for(rows[0].language)
         if row is None:
+            if calls_for_help(reply):  # for whom is asked; that somebody needs help is known already
+                await self._note(rows[0], message, "urgent")
             return lines.ask_which
-        if reply.count:
+        if reply.sense is Sense.YES:
+            meant = yes_means(row)
+            if meant is None:
+                return await self._yes(row, message, lines)
+            reply = Reply(meant, sense=Sense.ANSWER)
+        if reply.sense is Sense.COUNT:
             return await self._count(row, reply.count, message.event_key)
+        if reply.answer is None:
+            await self._note(row, message, "urgent" if reply.sense is Sense.PERHAPS_HELP else "question")
+            return lines.read_by_person.format(hotline=self._hotline)
         await self._desk.report(
             Report(
                 row.delivery_id,
                 event_key=message.event_key,
-                evidence=Evidence.ACKNOWLEDGED if reply.answer else Evidence.ANSWERED,
+                evidence=Evidence.ACKNOWLEDGED,
                 answer=reply.answer,
                 by=by_of(row.addressee_kind),
-                note="" if reply.answer else message.text,
+                covers=reply.count or 1,
+                # words beside a call for help say where and what: who goes there reads them
+                note=message.text if reply.answer is Answer.HELP and len(message.text.strip()) > 1 else "",
+                asks=asks_of(row, reply.answer),
             )
         )
-        if reply.answer is None:
-            return lines.not_understood.format(hotline=self._hotline)
+        for report in passed_on(row, reply.answer, message.event_key):
+            await self._desk.report(report)
         ask = f" {lines.ask_how_many}" if row.covers > 1 and reply.answer is not Answer.HELP else ""
         return self.thanks(reply.answer, row.language) + ask
 
-    async def _count(self, row: sa.Row[tuple[object, ...]], count: int, event_key: str) -> str:
+    async def _note(self, row: Any, message: Inbound, asks: str, note: str = "") -> None:
+        """Words no rule understands, for a person to read: evidence that somebody reads, and no answer."""
+        await self._desk.report(
+            Report(
+                row.delivery_id,
+                event_key=message.event_key,
+                evidence=Evidence.ANSWERED,
+                by=by_of(row.addressee_kind),
+                note=note or message.text,
+                asks=asks,
+            )
+        )
+
+    async def _yes(self, row: Any, message: Inbound, lines: Lines) -> str:
+        """A yes that can mean two things is asked back once; who says it again is read by a person."""
+        earlier = sa.select(answer_log.c.event_key).where(
+            answer_log.c.delivery_id == row.delivery_id, answer_log.c.note == YES,
+            answer_log.c.event_key != message.event_key[:64],
+        )  # fmt: skip
+        async with self.database.read() as db:
+            again = await db.scalar(earlier.limit(1)) is not None
+        await self._note(row, message, "question" if again else "", "" if again else YES)
+        return lines.read_by_person.format(hotline=self._hotline) if again else lines.which_yes
+
+    async def _count(self, row: Any, count: int, event_key: str) -> str:
         """'N3': the last answer on this phone speaks for three; it counts for as many as this message covered."""
-        answer = Answer(row.answer) if row.answer else None
+        said = await self.answers(row.delivery_id)
+        answer = Answer(said[-1]) if said else None
         await self._desk.report(
             Report(
                 row.delivery_id,
@@ -72,7 +127,32 @@ class Switchboard:
                 note=f"{count} together",
             )
         )
-        return self.thanks(answer, row.language) if answer else lines_for(row.language).thanks["leaving"]
+        return self.thanks(answer, row.language) if answer else lines_for(row.language).count_noted
+
+    # ---- STOP and START
+
+    async def _stop(self, key: str, message: Inbound) -> str:
+        """Kept from whatever number it comes; confirmed once, to a phone we have written to, where the provider does not."""
+        async with self.database.write() as tx:
+            new = await stopped.stop(tx, [key], "phone", self._clock.now(), self._plane)
+        async with self.database.read() as db:
+            rows = await candidates(db, key)
+        if rows:
+            await self._note(rows[0], message, "", "STOP")
+        known = await self._language(key)
+        return lines_for(known).stopped if known and new and message.opt_out != "STOP" else ""
+
+    async def _start(self, key: str) -> bool:
+        async with self.database.write() as tx:
+            return await stopped.start(tx, key)
+
+    async def _language(self, key: str) -> str:
+        """The language this phone was written to in, ever; empty for a phone we know nothing of."""
+        last = sa.select(delivery.c.language).where(delivery.c.address_key == key, delivery.c.attempts > 0)
+        async with self.database.read() as db:
+            return str(await db.scalar(last.order_by(delivery.c.due_at.desc(), delivery.c.delivery_id).limit(1)) or "")
+
+    # ---- calls
 
     async def say_again(self, delivery_id: str) -> str:
         """The spoken text of one call once more."""

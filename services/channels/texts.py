@@ -32,6 +32,9 @@ class Lines:
     officer: str
     official: str  # a call that must be answered, to whoever is responsible for a grid
     superior: str
+    callout: str  # to a volunteer with a {skill}
+    callout_video: str
+    skills: dict[str, str]
     endings: dict[str, str]
     notices: dict[str, str]
     extras: dict[str, str]  # what a form adds: transport, battery, headcount, time
@@ -40,6 +43,11 @@ class Lines:
     ask_how_many: str
     ask_which: str
     not_understood: str
+    which_yes: str
+    read_by_person: str
+    count_noted: str
+    stopped: str
+    started: str
 
 
 STATES = ("draft", "translated", "checked")
@@ -63,10 +71,10 @@ def findings() -> Iterator[str]:
     for language, lines in LINES.items():
         if lines.state not in STATES:
             yield f"lines.yaml, {language}: state: use {', '.join(STATES)}"
-        for name in ("endings", "notices", "thanks", "extras"):
+        for name in ("endings", "notices", "thanks", "extras", "skills"):
             for key in sorted(getattr(english, name).keys() ^ getattr(lines, name).keys()):
                 yield f"lines.yaml, {language}, {name}: {key} is not in every language; add it"
-        for name in ("supporter", "supporter_inside", "officer", "official", "superior"):
+        for name in ("supporter", "supporter_inside", "officer", "official", "superior", "callout", "callout_video"):
             text = getattr(lines, name)
             if _NOT_A_DRILL.search(text):
                 yield f"lines.yaml, {language}, {name}: says that it is no drill; take it out"

@@ -23,6 +23,7 @@ from yarl import URL
 
 from services.channels.driver import Outcome, Question, Result
 from services.shared.errors import NotAllowed
+from services.shared.ledger import STOPPED
 from services.shared.settings import Environment
 
 log = structlog.get_logger("twilio")
@@ -40,6 +41,7 @@ CODES: dict[int, Outcome] = {
     21612: Outcome.PERMANENT,  # no route from this sender
     21614: Outcome.PERMANENT,  # not a mobile number
 }
+UNSUBSCRIBED = "21610"
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 
 
@@ -140,6 +142,11 @@ def _fits(record: Any, since: float, like: dict[str, str]) -> bool:
         return False
 
 
+def reason(code: str) -> str:
+    """The ledger's word for a code that says more than that the message failed: the number said STOP."""
+    return STOPPED if code == UNSUBSCRIBED else code
+
+
 def outcome(status: int, body: bytes, retry_after: str | None) -> Result:
     """What an answer of the provider means."""
     try:
@@ -159,7 +166,7 @@ def outcome(status: int, body: bytes, retry_after: str | None) -> Result:
     if status in (401, 403):
         return Result(Outcome.PROVIDER_FAULT, code=text)
     if isinstance(code, int) and code in CODES:
-        return Result(CODES[code], code=text)
+        return Result(CODES[code], code=reason(text))
     if 400 <= status < 500:
         return Result(Outcome.PERMANENT, code=text)
     return Result(Outcome.AMBIGUOUS, code=text)

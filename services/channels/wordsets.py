@@ -21,7 +21,7 @@ from services.shared.errors import Refused
 from services.shared.tier import TIER_WORDS, Tier
 
 FOLDER = Path(__file__).with_name("words")
-NO_SETS = ("forms.yaml", "lines.yaml")
+NO_SETS = ("forms.yaml", "lines.yaml", "replies.yaml")
 FORMS = ("plain", "short", "easy", "spoken", "card", "crawl")
 STATES = ("draft", "translated", "checked")
 RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from services.channels import device_store, part_store, provider_store, reconcile, rotation
+from services.channels import device_store, part_store, provider_store, reconcile, rotation, stopped
 from services.gateway import chain_store, feed_store, quarantine
 from services.gateway import store as gateway
 from services.registry import look_tables, me_tables
 from services.registry import store as registry
+from services.router import callout_store, case_store
 from services.router import store as router
 from services.shared import audit, audit_checkpoints, auth, ledger, outbox, sealing, sealing_keys
 from services.shared.db import metadata
 
 OWNERS = (
-    audit, audit_checkpoints, auth, chain_store, device_store, feed_store, gateway, quarantine, ledger, look_tables, me_tables,
-    outbox, part_store, provider_store, reconcile, registry, rotation, router, sealing, sealing_keys,
+    audit, audit_checkpoints, auth, callout_store, case_store, chain_store, device_store, feed_store, gateway, quarantine, ledger,
+    look_tables, me_tables, outbox, part_store, provider_store, reconcile, registry, rotation, router, sealing, sealing_keys,
+    stopped,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

@@ -226,6 +226,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "duty_phone_1": ("First duty phone", "值班电话1"),
     "duty_phone_2": ("Second duty phone", "值班电话2"),
     "bed_shaker": ("A shaking pad or low alarm at your bed", "床头震动器或低音警报器"),
+    "video_relay": ("Video call in sign language", "手语视频通话"),
 }
 
 

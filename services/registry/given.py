@@ -16,7 +16,16 @@ from services.shared.errors import Refused
 
 Level = Literal[1, 2, 3, 4, 9]
 ContactKind = Literal[
-    "sms", "voice_mobile", "voice_landline", "email", "push", "im", "duty_phone_1", "duty_phone_2", "bed_shaker"
+    "sms",
+    "voice_mobile",
+    "voice_landline",
+    "email",
+    "push",
+    "im",
+    "duty_phone_1",
+    "duty_phone_2",
+    "bed_shaker",
+    "video_relay",
 ]
 CONTACT_KINDS: tuple[ContactKind, ...] = get_args(ContactKind)
 PHONE_KINDS = frozenset(CONTACT_KINDS) - {"email", "push", "im", "bed_shaker"}

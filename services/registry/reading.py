@@ -49,7 +49,8 @@ COLUMNS = {
     "im": "chat names, one or several with ; between: the operator's word for the service, a colon, the name there, "
     "like telegram:12345678",
     "bed_shaker": "the id of a bed shaker or 520 Hz alarm on the authority's broker; several with ; between",
-    "mobile_verified, landline_verified, email_verified, im_verified, bed_shaker_verified": "yes or no",
+    "video_relay": "number she is called on by video, in sign language",
+    "mobile_verified, landline_verified, email_verified, im_verified, bed_shaker_verified, video_relay_verified": "yes or no",
     "verified_on": "the day her numbers were tried",
     "mobile_hours, landline_hours": "when it is answered, as 08:00-17:30; empty for always",
     "safe_contact": "of a protected person: mobile; landline; email; bed_shaker; no other is used then",

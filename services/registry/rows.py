@@ -141,7 +141,10 @@ class RowReader:
         verified, hours = cells.yes("landline_verified"), cells.hours("landline_hours")
         for number, type_ in cells.phones("landline"):
             add("landline", "voice_mobile" if type_ == MOBILE else "voice_landline", number)
-        verified, hours = cells.yes("email_verified"), ""
+        verified, hours = cells.yes("video_relay_verified"), ""
+        for number, _ in cells.phones("video_relay"):
+            add("video_relay", "video_relay", number)
+        verified = cells.yes("email_verified")
         for address in self._good(cells, "email", "email"):
             add("email", "email", address)
         verified = cells.yes("im_verified")

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.router import store
+from services.router import cases, store
 from services.router.contexts import Contexts
 from services.router.fatigue import overtaken
 from services.router.paths import end, put, step_time
@@ -19,7 +19,6 @@ from services.router.react import final, react
 from services.router.rows import door
 from services.router.tally import Deltas
 from services.router.walk import done, walk
-from services.shared.batches import insert_new
 from services.shared.db import Connection, hold
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
@@ -145,18 +144,8 @@ class Deadlines:
             retry += found.retry
             give_up += found.give_up
             if found.open_case:
-                await insert_new(
-                    tx,
-                    store.case,
-                    [
-                        {
-                            "warning_id": path.warning_id,
-                            "person_id": path.person_id,
-                            "opened_at": who.help_at or now,
-                            "owner": _owner(who),
-                        }
-                    ],
-                )
+                help_at = now if who.help_at is None else who.help_at
+                await cases.call_for_help(tx, path.warning_id, path.person_id, help_at, who.deliveries, _owner(who))
             if found.ending is not None:
                 await end(tx, deltas, path, *found.ending, now)
                 return

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.router import area, store
+from services.router import area, callouts, cases, store
 from services.router.contexts import Contexts
 from services.router.notices import notice
 from services.router.pairs import choose, nearest, pairs_of, room_of
@@ -39,16 +39,6 @@ _GIVE = Each(
         .values(slot=v("s"), params=v("params_"))
     ),
     d=Id, s=Id, params_=sa.JSON,
-)  # fmt: skip
-
-
-_OWN = Each(
-    lambda v: (
-        sa.update(store.case)
-        .where(store.case.c.warning_id == v("w"), store.case.c.person_id == v("p"), store.case.c.owner == "")
-        .values(owner=v("s"))
-    ),
-    w=Id, p=Id, s=Id,
 )  # fmt: skip
 
 
@@ -227,7 +217,9 @@ class Doors:
                     .where(store.worker.c.warning_id == warning_id, store.worker.c.worker_id == worker_id)
                     .values(assigned=store.worker.c.assigned + n)
                 )
-            await self._own_cases(tx, warning_id, given, {r.delivery_id: r.person_id for r in rows})
+            await self._own_cases(tx, warning_id, given, {r.delivery_id: r.person_id for r in rows}, now)
+            pair_of = {str(g["d"]): entries[str(g["s"])] for g in given}
+            await callouts.begin(tx, ctx, [r for r in rows if r.delivery_id in pair_of], pair_of, now)
             await self._left_over(tx, ctx, left_over, now)
             await self._announce(tx, ctx, [str(g["d"]) for g in given], [entries[w] for w, _ in changed])
         self._platform.bus.wake()
@@ -256,11 +248,10 @@ class Doors:
 
     @staticmethod
     async def _own_cases(
-        tx: Connection, warning_id: str, given: Sequence[dict[str, Any]], person_of: dict[str, str]
+        tx: Connection, warning_id: str, given: Sequence[dict[str, Any]], person_of: dict[str, str], now: float
     ) -> None:
         """A call for help is owned by the pair that has its door."""
-        rows = [{"w": warning_id, "p": person_of[one["d"]], "s": one["s"]} for one in given]
-        await _OWN.run(tx, list({r["p"]: r for r in rows}.values()))
+        await cases.give(tx, warning_id, {person_of[one["d"]]: str(one["s"]) for one in given}, now)
 
     async def _left_over(self, tx: Connection, ctx: Context, rows: Sequence[Any], now: float) -> None:
         """Nobody is free for these doors: helpers, loudspeakers and the fire service, and the paths say so."""

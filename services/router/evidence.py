@@ -11,10 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router import store, tally
+from services.router import callouts, cases, store, tally
 from services.router.paths import drop_unsent, end, perceived, reopen
 from services.router.policy import Policy
-from services.shared.batches import Each, insert_new, one_of
+from services.router.react import fell_out
+from services.shared.batches import Each, one_of
 from services.shared.db import Connection, Id, hold
 from services.shared.ledger import (
     MAY_REOPEN,
@@ -80,15 +81,9 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
             closed.append(person_id)
     await _MOVE.run(tx, moved)
     await drop_unsent(tx, warning_id, closed, "path closed", now)
-    await tx.execute(
-        sa.update(store.case)
-        .where(
-            store.case.c.warning_id == warning_id,
-            one_of(store.case.c.person_id, closed),
-            store.case.c.closed_at.is_(None),
-        )
-        .values(closed_at=now)
-    )
+    await cases.met(tx, warning_id, closed, now)
+    await callouts.heard(tx, warning_id, rows, now)
+    await cases.questions(tx, warning_id, ids, {row.delivery_id: row for row in rows})
     # who is met at a door, or heard of by the provider, after the ending went round has it still to come
     await tx.execute(
         sa.update(store.job).where(store.job.c.about_id == warning_id, store.job.c.done).values(done=False)
@@ -162,8 +157,8 @@ async def _one(
         if reopening:
             await reopen(tx, deltas, path, now)
         else:  # stopped, or with the rescue service already: somebody must own it all the same
-            case = {"warning_id": path.warning_id, "person_id": path.person_id, "opened_at": help_at}
-            await insert_new(tx, store.case, [case])
+            told = [d._mapping for d in deliveries]
+            await cases.call_for_help(tx, path.warning_id, path.person_id, help_at, told, "")
     if closing is None or path.ending == "closed":
         return False
     if path.state == "open" or path.ending in MAY_STILL_CLOSE:
@@ -202,7 +197,7 @@ def _judge(
 
 
 def _wants_reaction(deliveries: Sequence[Any], said: Sequence[tuple[Any, Any]]) -> bool:
-    unknown = any(d.send_state == SendState.UNKNOWN for d in deliveries)
-    return unknown or any(
+    news = any(d.send_state == SendState.UNKNOWN or fell_out(d._mapping) for d in deliveries)
+    return news or any(
         a.answer in (Answer.HELP, Answer.NO_ANSWER, Answer.REFUSED, Answer.UNSAFE, Answer.CANNOT_REACH) for a, _ in said
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from services.router import store
+from services.router.case_store import HELP, NOBODYS, OPEN, case
 from services.shared.db import Connection
 from services.shared.figures import Figure, Values, by_tier
 from services.shared.ledger import warning_state
@@ -51,10 +52,8 @@ async def no_path(db: Connection, now: float) -> Values:
 
 async def help_open(db: Connection, now: float) -> Values:
     """Calls for help that are not closed, by whether somebody has taken them."""
-    owned = (store.case.c.owner != "").label(
-        "owned"
-    )  # grouped by its name: PostgreSQL takes two parameters for two things
-    rows = await db.execute(sa.select(owned, sa.func.count()).where(store.case.c.closed_at.is_(None)).group_by("owned"))
+    owned = sa.not_(NOBODYS).label("owned")  # grouped by its name: PostgreSQL takes two parameters for two things
+    rows = await db.execute(sa.select(owned, sa.func.count()).select_from(case).where(OPEN, HELP).group_by("owned"))
     found: dict[tuple[str, ...], float] = {("yes",): 0.0, ("no",): 0.0}
     return found | {("yes" if row.owned else "no",): float(row[1]) for row in rows}
 

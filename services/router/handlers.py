@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.router import area, evidence, officials, store, watch
+from services.router.callout_store import callout
 from services.router.contexts import Contexts
 from services.router.fatigue import tired
 from services.router.notices import notice
@@ -116,6 +117,8 @@ class Handlers:
         if ctx is None or by.kind != "ending" or "officers_out" not in ctx.policy.ending_to:
             return
         out = set((await tx.scalars(sa.select(delivery.c.slot).where(delivery.c.warning_id == about).distinct())).all())
+        holders = sa.select(callout.c.holder).where(callout.c.warning_id == about, callout.c.state == "taken")
+        out |= set((await tx.scalars(holders)).all())
         plane = self._platform.settings.plane
         told = [notice(ctx, w, "warning_over", plane, by.warning_id) for w in ctx.workers if w.worker_id in out]
         await say(tx, [replace(one, warning_id=by.warning_id) for one in told if one is not None])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.router import officials, report, silence, store
+from services.router import case_view, officials, report, silence, store
 from services.router.api import say_doors
 from services.router.contexts import Contexts
 from services.router.plan import FIRE_SERVICE
@@ -44,7 +44,7 @@ class Pages:
         async with self._platform.database.read() as db:
             figures = await report.coverage(db, warning_id)
             missing = await report.missing(db, warning_id)
-            cases = await report.cases(db, warning_id)
+            cases = await case_view.cases(db, warning_id, self._platform.clock.now())
             state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
             text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).one()
             profiles = await store.profiles_of(db, {m.profile_key for m in missing})
@@ -59,7 +59,7 @@ class Pages:
             who=who,
             figures=figures,
             missing=[(m, profiles[m.profile_key]) for m in missing],
-            cases=cases,
+            cases=[c for c in cases if c["state"] != "closed"],
             state=state,
             tier=Tier(state.tier) if state.tier else None,
             part=parts[parts["languages"][0]],

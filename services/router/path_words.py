@@ -182,6 +182,11 @@ TEAMS: Words = {
     "tactile_interpreter": ("tactile interpreter", "触手语翻译"),
     "nurse_or_lift": ("nurse or lift team", "护士或抬运队"),
 }
+CALLED: Words = {  # who is called out to go along, or to call by video
+    "sign_volunteer": ("sign volunteer", "手语志愿者"),
+    "tactile_interpreter": ("tactile interpreter", "触手语翻译"),
+    "translator": ("translator", "翻译"),
+}
 HAZARDS: Words = {
     "flash_flood": ("flash flood", "山洪"),
     "landslide": ("landslide", "滑坡"),

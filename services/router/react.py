@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,11 +10,12 @@ from services.router.plan import Context, Person
 from services.router.policy import PathPlan
 from services.router.policy_words import OFFICER, SUPPORTER
 from services.router.rows import another, door, fire_list, knock_again, officer
-from services.shared.ledger import Answer, SendState
+from services.shared.ledger import NO_VOLUNTEER, STOPPED, Answer, SendState
 from services.shared.tier import Tier
 
 HELP_AT_DOOR_S = 5400.0  # after this long the rescue service, which has the name since the first minute, is on its own
 UNKNOWN_GIVES_UP_S = 600.0
+FELL_OUT = {STOPPED: "the number said STOP", NO_VOLUNTEER: "no sign volunteer could call"}
 
 
 @dataclass
@@ -35,6 +37,7 @@ def react(ctx: Context, person: Person, plan: PathPlan, now: float) -> Reaction:
     """Works out from the ledger alone what is to be done now; asked twice, it adds nothing."""
     found = Reaction()
     _unknown(ctx, person, plan, now, found)
+    _fell_out(ctx, person, plan, now, found)
     _help(ctx, person, plan, now, found)
     _helper_cannot_reach(ctx, person, plan, now, found)
     _door(ctx, person, plan, now, found)
@@ -66,6 +69,25 @@ def _unknown(ctx: Context, person: Person, plan: PathPlan, now: float, found: Re
             found.retry.append(d["delivery_id"])
         else:
             found.give_up.append(d["delivery_id"])
+
+
+def fell_out(d: Mapping[str, Any]) -> bool:
+    """Whether a road of hers is none after all: its number said STOP, or nobody who signs could make the call."""
+    return d["send_state"] in (SendState.SUPPRESSED, SendState.FAILED) and d.get("state_reason") in FELL_OUT
+
+
+def _fell_out(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """STOP ends the texts and not the path: the next road at once, and somebody goes where fewer than two are left."""
+    own = [d for d in person.deliveries if d["addressee_kind"] in ("person", "facility")]
+    out = [d for d in own if fell_out(d)]
+    if not out:
+        return
+    shut, why = {d["road"] for d in out}, FELL_OUT[str(out[-1]["state_reason"])]
+    left = [u for u in plan.roads if u.kind not in (SUPPORTER, OFFICER) and u.road not in shut]
+    if any(u.road not in person.tried() for u in left) and not any(d["step"] == "stopped" for d in own):
+        found.rows += another(ctx, person, plan, "stopped", why, now)
+    if plan.tier >= Tier.ORANGE and len(left) + plan.supporter_counts < 2:
+        found.rows += door(ctx, person, plan, f"{why}; fewer than two roads left", now, "stopped")
 
 
 def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router import store, tally
+from services.router import callouts, store, tally
 from services.router.contexts import Contexts
-from services.router.words import lines, plain, plan_groups
+from services.router.words import callout_lines, lines, plain, plan_groups
 from services.shared.db import Connection
 from services.shared.errors import NotFound
 from services.shared.ledger import delivery, road, warning_state
@@ -124,7 +124,8 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
         "lines": lines(
             row, plan, deliveries, head.area_left_out, answers, ctx.issued.utc_offset_min, lang=lang,
             policy=ctx.policy.name,
-        ),
+        )
+        + callout_lines(await callouts.words(db, warning_id, person_id), ctx.issued.utc_offset_min, lang),
         "plain": plain(row, plan, deliveries, answers, ctx.issued.utc_offset_min, lang),
         "deliveries": [
             {
@@ -141,13 +142,3 @@ async def failing_roads(db: Connection) -> Sequence[Any]:
     """Roads that paths leave out since their link test failed, with what was said of it."""
     out = sa.select(road).where(sa.not_(road.c.working), road.c.why.startswith("link test"))
     return (await db.execute(out.order_by(road.c.road))).all()
-
-
-async def cases(db: Connection, warning_id: str) -> Sequence[Any]:
-    """Calls for help that are open, oldest first."""
-    rows = await db.execute(
-        sa.select(store.case)
-        .where(store.case.c.warning_id == warning_id, store.case.c.closed_at.is_(None))
-        .order_by(store.case.c.opened_at)
-    )
-    return rows.all()

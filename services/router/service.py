@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from services.router.api import Api
+from services.router.case_pages import CasePages
 from services.router.contexts import Contexts
 from services.router.deadlines import Deadlines
 from services.router.doors import Doors
@@ -32,6 +33,7 @@ class RouterService:
         self._watch = Watch(platform, self.contexts)
         self._api = Api(platform, self.contexts)
         self._pages = Pages(platform, self.contexts)
+        self._cases = CasePages(platform)
 
     def subscribe(self) -> None:
         bus = self._platform.bus
@@ -42,6 +44,7 @@ class RouterService:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._api.routes()
         yield from self._pages.routes()
+        yield from self._cases.routes()
 
     async def start(self) -> None:
         """The ledger says where every path stands."""

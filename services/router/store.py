@@ -78,16 +78,6 @@ worker = sa.Table(
     sa.Column("capacity", sa.Integer, nullable=False, comment="doors this pair can do until it is too late"),
     sa.Column("assigned", sa.Integer, nullable=False, server_default="0", comment="doors ever given, for their places"),
 )
-case = sa.Table(
-    "router_case",
-    metadata,
-    sa.Column("warning_id", Id, primary_key=True),
-    sa.Column("person_id", Id, primary_key=True),
-    sa.Column("opened_at", sa.Float, nullable=False),
-    sa.Column("owner", Id, nullable=False, server_default=""),
-    sa.Column("closed_at", sa.Float),
-    comment="a call for help, owned by somebody until it is closed",
-)
 tally = sa.Table(
     "router_tally",
     metadata,

@@ -12,9 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.router import officials, silence, store
+from services.router import callouts, cases, officials, silence, store
 from services.router.contexts import Contexts
-from services.router.notices import notice
+from services.router.notices import duty_officers, notice
 from services.router.plan import Context
 from services.shared.batches import upsert
 from services.shared.db import Connection, hold
@@ -26,8 +26,6 @@ from services.shared.tier import Tier
 
 log = structlog.get_logger("router")
 BATCH = 50
-DUTY = ("duty_officer", "superior")  # skills of those who are asked; the first of them anybody on shift has
-ASKED_AT_MOST = 3
 
 
 async def begin(tx: Connection, ctx: Context) -> None:
@@ -49,9 +47,11 @@ async def put(tx: Connection, warning_id: str, looks: dict[str, float | None] | 
 
 
 async def drop(tx: Connection, warning_id: str) -> None:
-    """A warning that ended is not looked at any more; what came true stays to be read."""
+    """A warning that ended is not looked at any more, but for its cases; what came true stays to be read."""
     await tx.execute(
-        sa.delete(store.watch).where(store.watch.c.warning_id == warning_id, store.watch.c.due_at.is_not(None))
+        sa.delete(store.watch).where(
+            store.watch.c.warning_id == warning_id, store.watch.c.due_at.is_not(None), store.watch.c.what != cases.WATCH
+        )
     )
 
 
@@ -98,10 +98,12 @@ class Watch:
                 sa.select(warning_state.c.state).where(warning_state.c.warning_id == row.warning_id)
             )
             ctx = await self._contexts.of(tx, row.warning_id, workers=True)
+            plane = self._platform.settings.plane
+            if ctx is not None and row.what == cases.WATCH:
+                await cases.look(tx, ctx, now, plane, active=state == "active")
             if ctx is None or state != "active":
                 return
             kind, _, rest = row.what.partition(":")
-            plane = self._platform.settings.plane
             match kind:
                 case "expiry" | "expired" | "update":
                     await self._ask(tx, ctx, kind, rest, float(row.due_at))
@@ -110,6 +112,8 @@ class Watch:
                 case "alone":
                     workers = await silence.officers_of(tx, ctx, rest)
                     await self._tell(tx, ctx, workers, "officers_alone", rest)
+                case callouts.WATCH:
+                    await callouts.look(tx, ctx, now, plane)
                 case "official":
                     await put(tx, row.warning_id, await officials.look(tx, ctx, rest, now, plane))
 
@@ -124,12 +128,3 @@ class Watch:
     async def _tell(self, tx: Connection, ctx: Context, workers: Sequence[WorkerEntry], kind: str, about: str) -> None:
         made: Iterable[Any] = (notice(ctx, w, kind, self._platform.settings.plane, about) for w in workers)
         await say(tx, [one for one in made if one is not None])
-
-
-def duty_officers(workers: Sequence[WorkerEntry]) -> list[WorkerEntry]:
-    """Who is asked what only a person may decide: the duty officers on shift, else the first few of all officers."""
-    for skill in DUTY:
-        found = [w for w in workers if skill in w.skills]
-        if found:
-            return found
-    return sorted(workers, key=lambda w: w.worker_id)[:ASKED_AT_MOST]

@@ -13,7 +13,7 @@ from typing import Any
 from services.router import path_words as pw
 from services.router.path_words import say
 from services.router.policy import PathPlan
-from services.shared.ledger import Evidence
+from services.shared.ledger import STOPPED, Evidence
 
 _STEP = re.compile(r"(blue|yellow|orange|red|facility)\.(\d+)")
 TESTED = "link test: "  # what channels writes before the reason of a road that is down
@@ -35,6 +35,9 @@ _REASONS_ZH = {  # what rungs and reactions write as their reason
     "officer silent: given to another pair": "原网格员联系不上,换人",
     "door check after the impact": "灾害过后上门查看",
     "ask": "询问",
+    "the number said STOP": "这个号码回了STOP",
+    "no sign volunteer could call": "没有手语志愿者能视频",
+    "fewer than two roads left": "可用渠道不足两条",
     "help needed at the door": "上门时要求帮助",
     "unsafe to go to the door": "前往不安全",
     "deadline": "电池用完之前",
@@ -104,6 +107,28 @@ def lines(
     return found
 
 
+def callout_lines(callouts: Sequence[Any], offset: int, lang: str = "en") -> list[str]:
+    """Whether somebody with a skill was called out to the visit, how many were asked, and what came of it."""
+    found = []
+    for c in callouts:
+        since, who = clock_words(c.opened_at, offset), say(pw.CALLED, c.skill, lang)
+        until = clock_words(c.ended_at if c.ended_at is not None else c.held_at or c.opened_at, offset)
+        if lang == "zh":
+            became = {
+                "asking": "还没有人答应", "taken": f"{until} {c.holder[:8]} 答应去", "done": f"{until} 上门已结束",
+                "none": f"{until} 没有人能去,带文字卡",
+            }[c.state]  # fmt: skip
+            found.append(f"{since} 请{who}同去:问了{c.asked}人;{became}。")
+            continue
+        became = {
+            "asking": "nobody has accepted yet", "taken": f"{until} {c.holder[:8]} has accepted",
+            "done": f"{until} the visit is over" + (f", {c.holder[:8]} had accepted" if c.holder else ""),
+            "none": f"{until} nobody can go: the written card",
+        }[c.state]  # fmt: skip
+        found.append(f"{since} {who} called out: {c.asked} asked; {became}.")
+    return found
+
+
 def _left_out(road: str, why: str, lang: str, whole: str = "") -> str:
     name, reason = say(pw.ROADS, road, lang), say(pw.LEFT_OUT, why, lang)
     if why.startswith(TESTED):
@@ -168,6 +193,8 @@ def _became(row: Any, lang: str) -> str:
     said = say(pw.STATES, row.send_state, lang)
     if row.channel == "door" and row.send_state in pw.VISITS:
         return say(pw.VISITS, row.send_state, lang)
+    if row.state_reason == STOPPED:
+        return "没有发,这个号码回了STOP" if lang == "zh" else "not sent, this number said STOP"
     shown = row.channel == "door" or row.send_state in ("failed", "suppressed", "superseded", "unconfirmed")
     return said + (f" ({row.state_reason})" if shown and row.state_reason else "")
 
@@ -239,7 +266,14 @@ def plain(
 ) -> list[str]:
     """For the person herself: short sentences, one thing each; what was done, what she said, why a road was not used."""
     found: list[str] = []
+    zh = lang == "zh"
     for row in deliveries:
+        if row.state_reason == STOPPED and row.addressee_kind in ("person", "facility"):
+            found.append(
+                "您的手机回了STOP,我们不再发短信。要恢复请回START。" if zh
+                else "We sent no text, since your phone told us STOP. Send START to get texts again."
+            )  # fmt: skip
+            continue
         if row.send_state in ("suppressed", "cancelled", "expired", "superseded") and not row.answer:
             continue
         if row.road in _TRIED:

@@ -71,6 +71,8 @@ TRANSITIONS: frozenset[tuple[SendState, SendState]] = frozenset(
         ),
     }
 )
+STOPPED = "stopped"  # the reason of what was not sent since the number said STOP
+NO_VOLUNTEER = "no_volunteer"  # the reason of a video call nobody who signs could make
 UNSENT = (S.PENDING, S.RETRY, S.LEASED)
 MAY_HAVE_GOT_IT = (S.SENDING, S.UNKNOWN, S.ACCEPTED, S.DELIVERED, S.UNCONFIRMED)
 
@@ -274,6 +276,8 @@ answer_log = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("covers", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("note", sa.String(400), nullable=False, server_default=""),
+    sa.Column("asks", sa.String(8), nullable=False, server_default="", comment="a person has to read it, how soon"),
+    sa.CheckConstraint("asks IN ('','question','urgent')", name="asks"),
 )
 
 road = sa.Table(

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.channels.driver import Road
-from services.channels.inbound import choose, read_reply
+from services.channels.inbound import choose
 from services.channels.opening import Preparer, reference
 from services.channels.render import Facts, choose_language, render, segments
+from services.channels.reply_words import read_reply
 from services.channels.texts import LINES
 from services.shared.auth import Signer
 from services.shared.clock import LinearClock

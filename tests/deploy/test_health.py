@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from services.router.store import case, tally, warning
+from services.router.case_store import case
+from services.router.store import tally, warning
 from services.shared import telemetry
 from services.shared.health import Once, Pulses, ask
 from services.shared.instance import instance
@@ -136,7 +137,9 @@ async def test_the_figures_tell_what_the_tables_hold(either: Station) -> None:
                 {"warning_id": name, "profile_key": "p", "road": "", "rung": r, "slot": "", "n": n} for r, n in counted
             ]
             await tx.execute(sa.insert(tally), rows)
-        await tx.execute(sa.insert(case).values(warning_id="w1", person_id="a", opened_at=NOW))
+        await tx.execute(
+            sa.insert(case).values(case_id="c1", warning_id="w1", person_id="a", kind="help", opened_at=NOW)
+        )
     telemetry.sent("sms_twilio", "accepted")
     found = await station.figures()
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from services import migrations
 from services.channels.desk import Report, write
+from services.channels.stopped import stop
 from services.shared.db import Database
 from services.shared.ledger import Answer, Evidence, SendState, attempt, delivery
 from services.shared.outbox import new_id
@@ -39,11 +40,14 @@ class Bench:
     database: Database
     runner: asyncio.Runner
 
-    def play(self, batches: list[list[Report]], begins: SendState) -> tuple[Any, ...]:
-        """One fresh delivery, the batches written one after the other; what is shown of it then."""
-        return self.runner.run(self._play(batches, begins))
+    def play(self, batches: list[list[Report]], begins: SendState, stop_before: int | None = None) -> tuple[Any, ...]:
+        """One fresh delivery, the batches written one after the other; what is shown of it then.
 
-    async def _play(self, batches: list[list[Report]], begins: SendState) -> tuple[Any, ...]:
+        `stop_before`: its number says STOP before that batch, or after the last, and once more at the end.
+        """
+        return self.runner.run(self._play(batches, begins, stop_before))
+
+    async def _play(self, batches: list[list[Report]], begins: SendState, stop_before: int | None) -> tuple[Any, ...]:
         one = new_id()
         async with self.database.write() as tx:
             await tx.execute(
@@ -58,15 +62,23 @@ class Bench:
                 sa.insert(attempt).values(delivery_id=one, n=1, token=1, provider="sms_twilio", started_at=0.0)
             )
         clock = itertools.count(1)
-        for batch in batches:
+        for n, batch in enumerate(batches):
+            if n == stop_before:
+                await self._stop(one)
             told = [
                 replace(r, delivery_id=one, event_key=f"{one[:20]}:{r.event_key}", at=float(next(clock))) for r in batch
             ]
             async with self.database.write() as tx:
                 await write(tx, told, "drill")
+        if stop_before is not None:
+            await self._stop(one)
         columns = (delivery.c.send_state, delivery.c.evidence, delivery.c.answer)
         async with self.database.read() as db:
             return tuple((await db.execute(sa.select(*columns).where(delivery.c.delivery_id == one))).one())
+
+    async def _stop(self, address_key: str) -> None:
+        async with self.database.write() as tx:
+            await stop(tx, [address_key], "phone", 0.5, "drill")
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +134,26 @@ def test_any_order_and_repetition_ends_in_the_same_state_evidence_and_answer(
     """State, evidence and shown answer hang on what was told, not on when and how often."""
     begins, one, other = telling
     assert bench.play(one, begins) == bench.play(other, begins)
+
+
+@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(telling=tellings(), at=st.integers(0, 4))
+def test_a_stop_among_them_changes_nothing_that_went_out(
+    bench: Bench, telling: tuple[SendState, list[list[Report]], list[list[Report]]], at: int
+) -> None:
+    """STOP takes back what is due and nothing else: told before, between or after, what was sent ends as without it."""
+    begins, one, other = telling
+    if begins in (S.RETRY, S.LEASED):
+        begins = S.SENDING if any(r.source == "outcome" for b in one for r in b) else S.ACCEPTED
+    assert bench.play(one, begins) == bench.play(other, begins, stop_before=at)
+
+
+@pytest.mark.parametrize("waits", [S.PENDING, S.RETRY])
+def test_what_is_due_to_a_stopped_number_is_suppressed(bench: Bench, waits: SendState) -> None:
+    """Whenever the STOP comes, and however often."""
+    told = Report("", "in:1", evidence=Evidence.ANSWERED, note="STOP")
+    for at in (0, 1):
+        assert (S.SUPPRESSED, Evidence.ANSWERED, "") == bench.play([[told], [told]], waits, stop_before=at)
 
 
 @pytest.mark.parametrize("begins", [S.RETRY, S.LEASED])

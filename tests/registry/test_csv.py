@@ -157,6 +157,19 @@ async def test_one_mobile_gives_two_roads_under_one_key(registry):
     assert 4 == len({contact.contact_id for _, _, contacts in rows for contact in contacts})
 
 
+async def test_a_video_number_is_a_road_of_its_own(registry):
+    """Where she is called by video in sign language; used once somebody has tried it."""
+    await take(
+        registry,
+        "id,lat,lon,given_by,video_relay,video_relay_verified\n"
+        "1,30.05,103.05,record,13800138000,yes\n2,30.05,103.05,record,13800138001,no\n",
+    )
+    _, profile, contacts = await stored(registry, "1")
+    assert (("video_relay",), ["video_relay"]) == (profile.roads, [c.kind for c in contacts])
+    _, profile, _ = await stored(registry, "2")
+    assert (("video_relay", "not_verified"),) == profile.left_out
+
+
 async def test_landline_in_the_wrong_column(registry):
     """A landline given as a mobile is called and never sent an SMS."""
     report = await take(registry, "id,lat,lon,mobile\n1,30.05,103.05,02885551234\n")

@@ -31,7 +31,10 @@ TESTS = {  # the nearest first: most mutants end there
     "policy.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),
     "pairs.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
     "doors.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
-    **dict.fromkeys(("walk.py", "rows.py", "plan.py", "react.py"), _WALKED),
+    "cases.py": ("test_cases.py",),
+    "callouts.py": ("test_callouts.py",),
+    **dict.fromkeys(("walk.py", "rows.py", "plan.py"), _WALKED),
+    "react.py": (*_WALKED, "test_cases.py"),
     **dict.fromkeys(("officials.py", "silence.py", "fatigue.py", "deadlines.py", "watch.py"), _CLOCK),
 }
 LIMIT_S = 240
@@ -223,6 +226,21 @@ MUTANTS = (
         "(-ranks[p.person_id], p.person_id)",
         "the least urgent is offered",
     ),
+    Mutant("cases.py", "HELP_S, HELP_AGAIN_S = 120.0", "HELP_S, HELP_AGAIN_S = 240.0", "help waits four minutes"),
+    Mutant(
+        "cases.py", 'if owner not in ("", FIRE_SERVICE) else help', 'if owner != "" else help', "a list is an owner"
+    ),
+    Mutant("cases.py", 'one.asks == "urgent"', 'one.asks == "question"', "perhaps help waits like a question"),
+    Mutant("cases.py", 'if active or c.kind == "help"', "if active", "help ends with its warning"),
+    Mutant("cases.py", "max(c.told for c in late) > 0", "max(c.told for c in late) > 9", "nobody above is told"),
+    Mutant("cases.py", "if one.event_key in known or", "if", "a text told twice is two"),
+    Mutant("callouts.py", "FEW = 3 ", "FEW = 30 ", "all are asked at once"),
+    Mutant("callouts.py", "SILENT_S = 300.0", "SILENT_S = 3000.0", "who is silent keeps it"),
+    Mutant("callouts.py", "and self._of(a) not in self._busy", "", "somebody holds two"),
+    Mutant("callouts.py", "opened_at + self._ctx.policy.skill_wait_s:", "opened_at + 3600:", "a skill is waited for"),
+    Mutant("callouts.py", 'skill != "translator" or', "True or", "a translator of any language"),
+    Mutant("callouts.py", "if a.at > self._let_go", "if a.at >= 0 * self._let_go", "an old yes counts again"),
+    Mutant("react.py", "+ plan.supporter_counts < 2", "+ plan.supporter_counts < 1", "one road left is enough"),
 )
 
 

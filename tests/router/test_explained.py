@@ -67,6 +67,7 @@ def test_every_word_a_path_may_need_is_there_in_two_languages() -> None:
         pw.GROUPS,
         pw.TEAMS,
         pw.HAZARDS,
+        pw.CALLED,
     ):
         for key, (english, chinese) in words.items():
             assert english.isascii(), key

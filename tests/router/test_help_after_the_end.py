@@ -9,7 +9,7 @@ import aiohttp
 import sqlalchemy as sa
 
 from services.demo import run_demo
-from services.router import report, store
+from services.router import case_view, report, store
 from services.run import Node
 from services.shared.auth import ACTIONS, create_key
 from services.shared.ledger import delivery
@@ -58,7 +58,7 @@ async def test_help_after_closed_opens_the_path_again() -> None:
             seen["path"] = await response.json()
         async with platform.database.read() as db:
             seen["after"] = await report.coverage(db, warning_id)
-            seen["cases"] = [c.person_id for c in await report.cases(db, warning_id)]
+            seen["cases"] = [c["person_id"] for c in await case_view.cases(db, warning_id, platform.clock.now())]
         seen.update(before=before, person=row.person_id)
 
     await run_demo(ALERT.read_bytes(), people=60, seed=5, inspect=inspect)

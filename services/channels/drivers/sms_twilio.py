@@ -11,7 +11,7 @@ from services.channels.desk import Report
 from services.channels.driver import Question, Result, Road, Spec, Told, Tools
 from services.channels.inbound import Inbound
 from services.channels.outbound import Outbound
-from services.channels.twilio_http import TwilioAccount, TwilioSettings
+from services.channels.twilio_http import TwilioAccount, TwilioSettings, reason
 from services.shared.ledger import Evidence, SendState
 
 # message status > (state, evidence); what is not here says nothing yet. 'read' is WhatsApp's and RCS's.
@@ -92,7 +92,7 @@ class SmsTwilio:
                     provider=self.name,
                     ref=form.get("MessageSid", ""),
                     reason=status,
-                    code=form.get("ErrorCode", ""),
+                    code=reason(form.get("ErrorCode", "")),
                 )
             )
         return web.Response(status=204)
@@ -100,7 +100,13 @@ class SmsTwilio:
     async def _inbound(self, request: web.Request) -> web.Response:
         form = await self._account.verified(request)
         reply = await self._tools.switchboard.inbound(
-            Inbound("sms", form.get("From", ""), form.get("Body", ""), f"in:{form.get('MessageSid', '')}")
+            Inbound(
+                "sms",
+                form.get("From", ""),
+                form.get("Body", ""),
+                f"in:{form.get('MessageSid', '')}",
+                form.get("OptOutType", ""),
+            )
         )
         message = f"<Message>{escape(reply)}</Message>" if reply else ""
         return web.Response(

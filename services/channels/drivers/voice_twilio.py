@@ -14,8 +14,9 @@ from aiohttp import web
 
 from services.channels.desk import Report
 from services.channels.driver import Question, Result, Road, Spec, Told, Tools
-from services.channels.inbound import answer_of, by_of
+from services.channels.inbound import answer_of, asks_of, by_of
 from services.channels.outbound import Outbound
+from services.channels.passing import passed_on
 from services.channels.render import lines_for
 from services.channels.twilio_http import TwilioAccount, TwilioSettings
 from services.shared.ledger import Evidence, SendState, delivery
@@ -150,9 +151,13 @@ class VoiceTwilio:
         async with self._tools.switchboard.database.read() as db:
             row = (
                 await db.execute(
-                    sa.select(delivery.c.addressee_kind, delivery.c.language).where(
-                        delivery.c.delivery_id == delivery_id
-                    )
+                    sa.select(
+                        delivery.c.addressee_kind,
+                        delivery.c.language,
+                        delivery.c.form,
+                        delivery.c.params,
+                        delivery.c.person_id,
+                    ).where(delivery.c.delivery_id == delivery_id)
                 )
             ).first()
         language = row.language if row else "en"
@@ -169,9 +174,12 @@ class VoiceTwilio:
                     evidence=Evidence.ACKNOWLEDGED,
                     answer=answer,
                     by=by_of(row.addressee_kind if row else "person"),
+                    asks=asks_of(row, answer) if row else "",
                     ref=form.get("CallSid", ""),
                 )
             )
+            for report in passed_on(row, answer, f"{form.get('CallSid', '')}:key:{digit}") if row else ():
+                await self._tools.desk.report(report)
             voice = VOICES.get(language.lower().split("-")[0], language)
             thanks = escape(self._tools.switchboard.thanks(answer, language))
             text = f'<?xml version="1.0" encoding="UTF-8"?><Response><Say language="{voice}">{thanks}</Say><Hangup/></Response>'

@@ -1,0 +1,40 @@
+"""Video relay: a sign language volunteer is called out, calls by video, and passes the person's own words on.
+
+Handing over is asking for a volunteer, so accepted means that somebody is looked for; what counts is what she passes on.
+"""
+
+from __future__ import annotations
+
+from pydantic_settings import SettingsConfigDict
+
+from services.channels.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.outbound import Outbound
+from services.shared.settings import Environment
+
+
+class VideoRelaySettings(Environment):
+    """TOCSIN_VIDEO_RELAY=true where volunteers who sign are on shift; else the road is never counted as one."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_", extra="ignore")
+
+    video_relay: bool = False
+
+
+class VideoRelay:
+    """One road: to a resident who signs."""
+
+    name = "video_relay"
+    roads = (Road("video_relay", ("video_relay",), two_way=True),)
+    concurrency = 50
+
+    def __init__(self, tools: Tools) -> None:
+        self._settings = VideoRelaySettings()
+
+    def why_not(self) -> str:
+        return "" if self._settings.video_relay else "not_configured"
+
+    async def send(self, message: Outbound) -> Result:
+        return Result(Outcome.ACCEPTED, ref=message.delivery_id)
+
+
+DRIVER = Spec(VideoRelay.name, VideoRelay)

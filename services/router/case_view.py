@@ -1,0 +1,130 @@
+"""What can be read of cases: the open ones worst first, with the seconds left on the clock, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router import store
+from services.router.case_store import OPEN, case, event
+from services.router.plan import FIRE_SERVICE
+from services.shared.batches import one_of
+from services.shared.db import Connection
+from services.shared.errors import NotFound
+from services.shared.ledger import STOPPED, answer_log, delivery, warning_state
+
+CLOSED_SHOWN = 50
+SHOWN = 200
+ORDER = {"opened": 0, "text": 1}  # of what happened at one instant
+NOT_SENT = ("failed", "suppressed", "expired", "cancelled")
+
+
+async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, Any]]:
+    """Open cases: nobody's first, help before questions, the shortest clock first; then the last closed ones.
+
+    `owner` is who said "I have it", `pair` whose list the door is on; `left` the seconds until it is told again.
+    """
+    if await db.scalar(sa.select(warning_state.c.state).where(warning_state.c.warning_id == warning_id)) is None:
+        raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+    mine = sa.select(case).where(case.c.warning_id == warning_id)
+    standing = (await db.execute(mine.where(OPEN))).all()
+    done = (await db.execute(mine.where(sa.not_(OPEN)).order_by(case.c.closed_at.desc()).limit(CLOSED_SHOWN))).all()
+    first = sorted(standing, key=_worst)
+    shown = [*first[:SHOWN], *done]
+    events = await _events(db, [c.case_id for c in shown])
+    phones = await _phones(db, [c.delivery_id for c in shown])
+    places = await _places(db, warning_id, [c.person_id for c in shown if c.person_id])
+    return [_one(c, events.get(c.case_id, []), phones.get(c.delivery_id), places.get(c.person_id), now) for c in shown]
+
+
+def state_of(row: Any) -> str:
+    """open (nobody's), owned, or closed."""
+    if row.closed_at is not None:
+        return "closed"
+    return "owned" if row.taken_by or row.owner not in ("", FIRE_SERVICE) else "open"
+
+
+def _worst(row: Any) -> tuple[Any, ...]:
+    due = row.due_at if row.due_at is not None else row.opened_at
+    return state_of(row) != "open", row.kind != "help", row.told == 0, due, row.opened_at, row.case_id
+
+
+async def _events(db: Connection, ids: Sequence[str]) -> dict[str, list[Any]]:
+    """History by case, oldest first; a text's words come from where they were written down, and an answer's fate."""
+    rows = await db.execute(
+        sa.select(
+            event, answer_log.c.note.label("words"), answer_log.c.by.label("said_by"), delivery.c.send_state,
+            delivery.c.state_reason,
+        )
+        .outerjoin(answer_log, answer_log.c.event_key == event.c.event_key)
+        .outerjoin(delivery, delivery.c.delivery_id == event.c.event_key)
+        .where(one_of(event.c.case_id, sorted(ids)))
+        .order_by(event.c.at, event.c.event_key)
+    )  # fmt: skip
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.case_id, []).append(row)
+    return found
+
+
+async def _phones(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    """The message each case answered, with the words last said with a call for help."""
+    rows = await db.execute(
+        sa.select(delivery.c.delivery_id, delivery.c.road, delivery.c.addressee_kind, delivery.c.language, delivery.c.sealed)
+        .where(one_of(delivery.c.delivery_id, sorted({i for i in ids if i})))
+    )  # fmt: skip
+    found = {row.delivery_id: {**row._mapping, "words": []} for row in rows}
+    said = sa.select(answer_log).where(one_of(answer_log.c.delivery_id, sorted(found)), answer_log.c.answer == "help")
+    for row in await db.execute(said.order_by(answer_log.c.at, answer_log.c.event_key)):
+        if row.note:
+            found[row.delivery_id]["words"].append((row.at, row.note))
+    return found
+
+
+async def _places(db: Connection, warning_id: str, people: Sequence[str]) -> dict[str, Any]:
+    rows = (
+        await db.execute(
+            sa.select(store.path.c.person_id, store.path.c.zone_id, store.path.c.profile_key).where(
+                store.path.c.warning_id == warning_id, one_of(store.path.c.person_id, sorted(set(people)))
+            )
+        )
+    ).all()
+    profiles = await store.profiles_of(db, {r.profile_key for r in rows})
+    return {r.person_id: (r.zone_id, profiles[r.profile_key].groups) for r in rows}
+
+
+def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float) -> dict[str, Any]:
+    zone, groups = place if place is not None else ("", ())
+    told = [] if row.kind != "help" or phone is None else [
+        {"at": at, "what": "text", "by": "", "words": words} for at, words in phone["words"]
+    ]  # fmt: skip
+    history = told + [
+        {
+            "at": e.at, "what": e.what, "by": e.said_by or e.by, "words": e.words or e.note,
+            "sent": "" if e.what != "answered" else _sent(e),
+        }
+        for e in events
+    ]  # fmt: skip
+    return {
+        "case_id": row.case_id, "warning_id": row.warning_id, "person_id": row.person_id, "kind": row.kind,
+        "state": state_of(row), "opened_at": row.opened_at, "owner": row.taken_by, "taken_at": row.taken_at,
+        "pair": row.owner if row.owner != FIRE_SERVICE else "", "rescue": row.owner == FIRE_SERVICE,
+        "left": None if row.due_at is None else round(row.due_at - now), "told": row.told,
+        "late": row.due_at is not None and (row.told > 0 or row.due_at <= now),
+        "waiting_s": round(now - row.opened_at), "closed_at": row.closed_at, "closed_by": row.closed_by,
+        "close_reason": row.close_reason, "zone_id": zone, "needs": list(groups),
+        "road": phone["road"] if phone is not None else "", "from": phone["addressee_kind"] if phone is not None else "",
+        "can_answer": phone is not None and phone["sealed"] is not None and phone["addressee_kind"] not in ("door", "area"),
+        "history": sorted(history, key=lambda h: (h["at"], ORDER.get(h["what"], 2))),
+    }  # fmt: skip
+
+
+def _sent(row: Any) -> str:
+    """What became of an answer: on its way, out, or why not."""
+    if row.send_state is None:
+        return "on its way"
+    if row.send_state == "suppressed" and row.state_reason == STOPPED:
+        return "not sent: this phone said STOP; call, or send somebody"
+    return f"not sent: {row.state_reason or row.send_state}" if row.send_state in NOT_SENT else row.send_state

@@ -1,0 +1,393 @@
+"""What people write back, in many languages and hands: help is never lost, nothing unclear closes anything, STOP is kept."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import sqlalchemy as sa
+import yaml
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from services.channels import stopped
+from services.channels.desk import Desk, Report
+from services.channels.inbound import Inbound
+from services.channels.reply_words import FILE, WHOLE, Sense, findings, plain, read_reply, words
+from services.channels.switchboard import Switchboard
+from services.channels.twilio_http import outcome
+from services.shared.auth import Signer
+from services.shared.batches import insert_all
+from services.shared.bus_embedded import EmbeddedBus
+from services.shared.clock import StepClock
+from services.shared.db import Database
+from services.shared.ledger import Answer, SendState, answer_log, delivery, warning_state
+from services.shared.outbox import outbox
+from services.shared.sealing import Keys, address_key
+from services.shared.service import Platform
+from services.shared.settings import Settings
+
+DATA: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+HELP_WORDS = sorted({w for lists in DATA.values() for w in lists["help"]})
+ANY_WORD = sorted({w for lists in DATA.values() for name in ("help", "yes", *WHOLE) for w in lists.get(name, ())})
+CLOSING = {Answer.LEAVING, Answer.NOT_THERE, Answer.SAFE, Answer.MOVING, Answer.SPOKE, Answer.CANNOT_REACH}
+PUNCTUATION = st.text(st.sampled_from(" .!?,;:-…。！？，、()\"'\u00a0\u200b\u3000\n"), max_size=4)
+ZEROS = {
+    "latin": 0x30,
+    "arabic": 0x660,
+    "persian": 0x6F0,
+    "hindi": 0x966,
+    "bengali": 0x9E6,
+    "tibetan": 0xF20,
+    "wide": 0xFF10,
+}
+
+
+def test_the_file_may_be_used() -> None:
+    """No word means two things, none is empty, and none of those that close holds a word of help."""
+    assert [] == list(findings())
+    assert {"en", "zh", "es", "fr", "ar", "ru", "pt", "hi", "bn", "ug", "bo"} == set(DATA)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "sense"),
+    [
+        ("help please my mother cannot walk", Answer.HELP, Sense.ANSWER),
+        ("HELP!!!", Answer.HELP, Sense.ANSWER),
+        ("🆘", Answer.HELP, Sense.ANSWER),
+        ("1 but my neighbour needs help", Answer.HELP, Sense.ANSWER),
+        ("我妈妈走不动，要帮助", Answer.HELP, Sense.ANSWER),
+        ("我要幫助", Answer.HELP, Sense.ANSWER),
+        ("ayudame por favor", Answer.HELP, Sense.ANSWER),
+        ("J’ai besoin d’aide", Answer.HELP, Sense.ANSWER),
+        ("نحتاج إلى مساعدة", Answer.HELP, Sense.ANSWER),
+        ("Помогите, мама не может идти", Answer.HELP, Sense.ANSWER),
+        ("socorro, a água está a subir", Answer.HELP, Sense.ANSWER),
+        ("हमें मदद चाहिए", Answer.HELP, Sense.ANSWER),
+        ("আমাদের সাহায্য লাগবে", Answer.HELP, Sense.ANSWER),
+        ("ياردەم كېرەك", Answer.HELP, Sense.ANSWER),
+        ("རོགས་རམ་གནང་།", Answer.HELP, Sense.ANSWER),
+        ("no help needed", None, Sense.PERHAPS_HELP),
+        ("I don't need help", None, Sense.PERHAPS_HELP),
+        ("I don’t need food, I need help", None, Sense.PERHAPS_HELP),
+        ("不要帮助", None, Sense.PERHAPS_HELP),
+        ("不需要帮助", None, Sense.PERHAPS_HELP),
+        ("no necesito ayuda", None, Sense.PERHAPS_HELP),
+        ("सहायता नहीं चाहिए", None, Sense.PERHAPS_HELP),
+        ("2 people cannot get out", None, Sense.PERHAPS_HELP),
+        ("２", Answer.HELP, Sense.ANSWER),
+        ("۲", Answer.HELP, Sense.ANSWER),
+        ("2️⃣", Answer.HELP, Sense.ANSWER),
+        ("②", Answer.HELP, Sense.ANSWER),
+        ("1️⃣👍🏽", None, Sense.QUESTION),
+        ("1 1 1", Answer.LEAVING, Sense.ANSWER),
+        ("We are leaving.", Answer.LEAVING, Sense.ANSWER),
+        ("已动身", Answer.LEAVING, Sense.ANSWER),
+        ("not going", None, Sense.QUESTION),
+        ("are we safe", None, Sense.QUESTION),
+        ("安全吗", None, Sense.QUESTION),
+        ("no", None, Sense.QUESTION),
+        ("是", None, Sense.YES),
+        ("Sí.", None, Sense.YES),
+        ("👍", None, Sense.YES),
+        ("Stop", None, Sense.STOP),
+        ("STOP ALL", None, Sense.STOP),
+        ("退订", None, Sense.STOP),
+        ("please stop the water", None, Sense.QUESTION),
+        ("start", None, Sense.START),
+        ("", None, Sense.QUESTION),
+    ],
+)
+def test_what_a_text_means(text: str, answer: Answer | None, sense: Sense) -> None:
+    """A word of help anywhere is help; beside its denial a person reads it; the rest has to be the whole text."""
+    reply = read_reply(text)
+    assert (answer, sense) == (reply.answer, reply.sense)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("N4", 4), ("n 12", 12), ("we are 4", 4), ("We're four.", 4), ("4 of us", 4), ("there are 3 of us", 3),
+        ("我们4个人", 4), ("我们四个人", 4), ("我們 ４ 個人", 4), ("somos 5", 5), ("nous sommes 3", 3), ("нас ٤", 4),
+        ("हम ५ लोग", 5),
+    ],
+)  # fmt: skip
+def test_how_many_are_together(text: str, count: int) -> None:
+    """In words or digits of any script; only where the text says nothing else."""
+    reply = read_reply(text)
+    assert (None, count, Sense.COUNT) == (reply.answer, reply.count, reply.sense)
+
+
+def test_a_count_beside_other_words_is_read_by_a_person() -> None:
+    """A bare 4 stays the digit's; a count beside help counts; zero and a slip of the finger count nothing."""
+    assert Answer.SPOKE is read_reply("4").answer
+    assert (Answer.HELP, 4) == (read_reply("we are 4, help").answer, read_reply("we are 4, help").count)
+    assert Sense.QUESTION is read_reply("we are 4 and the water comes in").sense
+    for nothing in ("n0", "N999", "we are 0"):
+        assert (0, Sense.QUESTION) == (read_reply(nothing).count, read_reply(nothing).sense)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(
+    word=st.sampled_from(ANY_WORD), before=PUNCTUATION, after=PUNCTUATION, wide=st.booleans(), case=st.integers(0, 2)
+)
+def test_case_width_space_and_punctuation_never_change_the_meaning(
+    word: str, before: str, after: str, wide: bool, case: int
+) -> None:
+    """However a phone writes it: capitals, full width, composed or not, what stands around it."""
+    said = (word, word.upper(), word.title())[case]
+    said = "".join(chr(ord(c) + 0xFEE0) if wide and 0x21 <= ord(c) <= 0x7E else c for c in said).replace(" ", " \t ")
+    meant = read_reply(word)
+    for form in ("NFC", "NFD"):
+        read = read_reply(before + unicodedata.normalize(form, said) + after)
+        assert (meant.answer, meant.sense) == (read.answer, read.sense), (word, said)
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(digit=st.integers(1, 5), script=st.sampled_from(sorted(ZEROS)), around=PUNCTUATION)
+def test_a_digit_means_the_same_in_every_script(digit: int, script: str, around: str) -> None:
+    """Who types with a Persian, Hindi or Tibetan keyboard means the same key."""
+    written = chr(ZEROS[script] + digit)
+    assert read_reply(str(digit)) == read_reply(around + written + around)
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(
+    word=st.sampled_from(HELP_WORDS),
+    before=st.lists(st.sampled_from([*ANY_WORD, "1", "3", "no", "不", "N3", "1234"]) | st.text(max_size=8), max_size=3),
+    after=st.lists(st.sampled_from([*ANY_WORD, "1", "4", "stop", "4 1234"]) | st.text(max_size=8), max_size=3),
+)
+def test_no_text_with_a_word_of_help_ever_closes(word: str, before: list[str], after: list[str]) -> None:
+    """Whatever stands around it, in whatever language: it is help, or a person reads it at once."""
+    text = " ".join([*before, word, *after])
+    assume(words().within("help", plain(text)))  # a combining mark just behind it makes another word of it
+    reply = read_reply(text)
+    assert reply.answer not in CLOSING
+    assert reply.answer is Answer.HELP or reply.sense is Sense.PERHAPS_HELP
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(text=st.text(max_size=60))
+def test_any_text_has_a_meaning(text: str) -> None:
+    """Nothing a phone sends is refused or loses its way."""
+    assert isinstance(read_reply(text).sense, Sense)
+
+
+# ---- on a ledger
+
+
+PHONE, OTHER = "+8613900000001", "+8613900000002"
+
+
+class Exchange:
+    """A switchboard on a real ledger with one warning; phones write to it."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
+        keys = Keys(folder / "keys")
+        self.index = keys.index
+        settings = Settings(data_dir=folder, hotline="12345")
+        bus = EmbeddedBus(database)
+        self.clock = StepClock(1_700_000_000.0)
+        platform = Platform(settings, database, bus, self.clock, keys, Signer(keys.mac), "http://127.0.0.1")
+        self.desk = Desk(database, bus, self.clock, settings.plane, 0.001)
+        self.board = Switchboard(platform, self.desk, cast(Any, None))
+        self._n = 0
+
+    def key(self, phone: str) -> str:
+        return address_key(self.index, "sms", phone)
+
+    async def told(
+        self, person: str, phone: str = PHONE, *, kind: str = "person", tier: int = 4, state: str = "accepted", covers: int = 1,
+        form: str = "plain", due: float = 0.0, road: str = "sms",
+    ) -> str:  # fmt: skip
+        """A delivery to this phone; its id."""
+        self._n += 1
+        one = f"{self._n:032x}"
+        row = {
+            "delivery_id": one, "warning_id": "w", "purpose": "warning", "tier": tier, "person_id": person,
+            "addressee_id": person or "official", "addressee_kind": kind, "step": "red.1", "road": road,
+            "channel": "sms_twilio", "form": f"{form}:{one}", "language": "en", "address_key": self.key(phone),
+            "reason": "test", "send_state": state, "due_at": due, "expires_at": 9e9, "state_at": 0.0,
+            "attempts": 0 if state == "pending" else 1, "covers": covers,
+        }  # fmt: skip
+        async with self.database.write() as tx:
+            await insert_all(tx, delivery, [row])
+        return one
+
+    async def says(self, text: str, phone: str = PHONE, *, event: str = "", opt_out: str = "") -> str:
+        self._n += 1
+        self.clock.advance_to(self.clock.now() + 1)
+        return await self.board.inbound(Inbound("sms", phone, text, event or f"in:{self._n}", opt_out))
+
+    async def log(self) -> list[tuple[str, str, str]]:
+        """(answer, asks, note) of all that was said, oldest first."""
+        async with self.database.read() as db:
+            rows = await db.execute(sa.select(answer_log).order_by(answer_log.c.at, answer_log.c.event_key))
+            return [(r.answer, r.asks, r.note) for r in rows]
+
+    async def state(self, delivery_id: str) -> tuple[str, str]:
+        async with self.database.read() as db:
+            row = (await db.execute(sa.select(delivery).where(delivery.c.delivery_id == delivery_id))).one()
+        return row.send_state, row.state_reason
+
+
+@pytest.fixture
+async def there(empty: Database, tmp_path: Path) -> Exchange:
+    state = {
+        "warning_id": "w", "chain_id": "w", "tier": 4, "state": "active", "kind": "alert", "purpose": "live", "sent": 0.0,
+        "expires_at": 9e9, "authority": "A", "number": "4721", "doors": "ask", "released_at": 0.0,
+    }  # fmt: skip
+    async with empty.write() as tx:
+        await insert_all(tx, warning_state, [state])
+    return Exchange(empty, tmp_path)
+
+
+async def test_free_text_is_kept_for_a_person_and_help_at_once(there: Exchange) -> None:
+    """The words are kept once, how soon they must be read beside them; the same text told twice is one."""
+    await there.told("p")
+    assert "A person will read this" in await there.says("where is the shelter?", event="in:1")
+    await there.says("where is the shelter?", event="in:1")
+    await there.says("I don't need help")
+    assert "request for help" in await there.says("help, my mother cannot walk")
+    assert [
+        ("", "question", "where is the shelter?"),
+        ("", "urgent", "I don't need help"),
+        ("help", "", "help, my mother cannot walk"),
+    ] == await there.log()
+
+
+async def test_a_bare_yes_is_asked_back_once(there: Exchange) -> None:
+    """Red asks several things; the second yes is read by a person. It never counts as an answer."""
+    await there.told("p")
+    assert (await there.says("YES")).startswith("Yes to what?")
+    assert "A person will read this" in await there.says("yes!")
+    assert [("", "", "yes"), ("", "question", "yes!")] == await there.log()
+
+
+async def test_yes_means_what_was_asked_where_that_is_one_thing(there: Exchange) -> None:
+    """Yellow asks who needs help; an official is asked whether she has read it."""
+    await there.told("p", tier=3 - 1)
+    await there.told("", OTHER, kind="worker", form="official")
+    await there.says("yes")
+    await there.says("好的", OTHER)
+    assert ["help", "spoke"] == [answer for answer, _, _ in await there.log()]
+
+
+async def test_help_never_waits_for_a_number_or_a_choice(there: Exchange) -> None:
+    """Two people are helped from one phone: for whom is asked, and a person reads it meanwhile."""
+    await there.told("her", kind="supporter")
+    await there.told("him", kind="supporter")
+    assert "more than one message" in await there.says("2")
+    assert "more than one message" in await there.says("4")
+    assert "more than one message" in await there.says("help 0000")
+    assert [("", "urgent", "2"), ("", "urgent", "help 0000")] == await there.log()
+
+
+async def test_an_officer_who_needs_help_is_read_at_once(there: Exchange) -> None:
+    """The call to an official is about nobody who has a path: her call for help opens no path's case, so it asks a person."""
+    await there.told("", kind="worker", form="official")
+    await there.told("p", OTHER)
+    await there.says("help, the bridge is gone")
+    await there.says("2", OTHER)
+    assert [("help", "urgent", "help, the bridge is gone"), ("help", "", "")] == await there.log()
+
+
+async def test_how_many_counts_for_the_last_answer(there: Exchange) -> None:
+    """'We are 3' after '1' closes for three; before any answer it is only noted."""
+    one = await there.told("p", covers=3)
+    assert "noted how many" in await there.says("we are 3")
+    assert "How many are with you?" in await there.says("1")
+    await there.says("我们3个人")
+    async with there.database.read() as db:
+        rows = (await db.execute(sa.select(answer_log).order_by(answer_log.c.at))).all()
+        shown = (await db.execute(sa.select(delivery).where(delivery.c.delivery_id == one))).one()
+    assert [("", 3), ("leaving", 1), ("leaving", 3)] == [(r.answer, r.covers) for r in rows]
+    assert ("leaving", 3) == (shown.answer, shown.answer_covers)
+
+
+async def test_stop_takes_back_what_was_not_sent_and_start_lifts_it(there: Exchange) -> None:
+    """The number gets nothing more, the router hears of it, it is confirmed once; other numbers go on."""
+    await there.told("p")
+    waiting = await there.told("p", state="pending", due=9e8)
+    others = await there.told("q", OTHER, state="pending", due=9e8)
+    call = await there.told("p", state="pending", due=9e8, road="voice_mobile")
+    assert "No more messages to this number" in await there.says("Stop.")
+    assert "" == await there.says("STOP")
+    assert (SendState.SUPPRESSED, "stopped") == await there.state(waiting)
+    assert (SendState.PENDING, "") == await there.state(others)
+    assert (SendState.PENDING, "") == await there.state(call), "the same number is still called"
+    async with there.database.read() as db:
+        assert {there.key(PHONE)} == await stopped.is_stopped(db, [there.key(PHONE), there.key(OTHER)])
+        topics = (await db.scalars(sa.select(outbox.c.topic))).all()
+    assert "EvidenceRecorded" in topics
+    assert "again" in await there.says("START")
+    async with there.database.read() as db:
+        assert set() == await stopped.is_stopped(db, [there.key(PHONE)])
+
+
+async def test_what_is_claimed_for_a_stopped_number_is_not_sent(there: Exchange) -> None:
+    """A message that was planned after the STOP is left out at the last moment, and says why."""
+    await there.told("p")
+    await there.says("stop")
+    late, other = await there.told("p", state="leased", due=1.0), await there.told("q", OTHER, state="leased", due=1.0)
+    call = await there.told("p", state="leased", due=1.0, road="voice_mobile")
+    async with there.database.write() as tx:
+        await tx.execute(sa.update(delivery).values(sealed=b"x"))
+    async with there.database.read() as db:
+        about = (
+            sa.select(delivery).where(delivery.c.delivery_id.in_([late, other, call])).order_by(delivery.c.delivery_id)
+        )
+        claimed = (await db.execute(about)).all()
+    left = await stopped.leave_out(there.database, claimed, there.clock.now(), "live")
+    assert [other, call] == [row.delivery_id for row in left]
+    assert (SendState.SUPPRESSED, "stopped") == await there.state(late)
+
+
+async def test_a_number_nobody_knows_hears_nothing_and_is_kept_all_the_same(there: Exchange) -> None:
+    """Its STOP holds should it ever stand in the register; START and anything else get the same silence."""
+    for text in ("STOP", "START", "help", "hello"):
+        assert "" == await there.says(text, "+8613911111111")
+    assert "" == await there.says("STOP", "+8613911111111")
+    async with there.database.read() as db:
+        assert {there.key("+8613911111111")} == await stopped.is_stopped(db, [there.key("+8613911111111")])
+    assert [] == await there.log()
+
+
+async def test_the_provider_keeps_a_list_too(there: Exchange) -> None:
+    """Its STOP in any language is ours, and confirmed by it; its refusal of an unsubscribed number is the same fact."""
+    one = await there.told("p", state="sending")
+    assert "" == await there.says("arretez", opt_out="STOP")
+    assert "" == await there.says("unstop", opt_out="START")
+    refused = outcome(400, b'{"code": 21610}', None)
+    await there.desk.report(
+        Report(one, "1:outcome", "outcome", state=SendState.FAILED, code=refused.code, reason="permanent", attempt=1)
+    )
+    assert (SendState.FAILED, "stopped") == await there.state(one)
+    async with there.database.read() as db:
+        assert {there.key(PHONE)} == await stopped.is_stopped(db, [there.key(PHONE)])
+
+
+async def test_what_a_volunteer_says_is_heard_of_whom_she_was_called_for(there: Exchange) -> None:
+    """Help always; from a video call that she was spoken with or not reached; nothing that would close, and once."""
+    call, visit = await there.told("p", "+8613900000009"), await there.told("q", "+8613900000008")
+    for phone, about, video in ((PHONE, call, True), (OTHER, visit, False)):
+        asked = await there.told("", phone, kind="worker", form="callout")
+        params = {"skill": "sign_volunteer", "about": about, "video": video}
+        async with there.database.write() as tx:
+            await tx.execute(sa.update(delivery).where(delivery.c.delivery_id == asked).values(params=params))
+    for phone in (PHONE, OTHER):
+        for text in ("yes", "4", "2", "5", "3"):
+            await there.says(text, phone, event=f"in:{phone}:{text}")
+            await there.says(text, phone, event=f"in:{phone}:{text}")
+    async with there.database.read() as db:
+        rows = (await db.execute(sa.select(answer_log).order_by(answer_log.c.event_key))).all()
+    heard = sorted((r.delivery_id == call, r.answer, r.by) for r in rows if r.delivery_id in (call, visit))
+    assert [
+        (False, "help", "officer"),
+        (True, "cannot_reach", "officer"), (True, "help", "officer"), (True, "spoke", "officer"),
+    ] == heard  # fmt: skip
+    asked_said = sorted(r.answer for r in rows if r.delivery_id not in (call, visit))
+    assert sorted(["leaving", "spoke", "help", "cannot_reach", "not_there"] * 2) == asked_said
