@@ -55,9 +55,10 @@ look_for_missing() {
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
   [ "$purpose" = peers ] || return 0
-  # An SMS gateway that puts our parts together, and a decoder of sound.
+  # An SMS gateway that puts our parts together, a decoder of sound, and of what goes to cells.
   [ -x /usr/sbin/bearerbox ] || command -v bearerbox >/dev/null || missing+=(kannel)
   command -v ffmpeg >/dev/null || missing+=(ffmpeg)
+  command -v tshark >/dev/null || missing+=(tshark)
 }
 # Debian starts a server with its package, now and at every boot. We want the programs and no port of this machine:
 # nothing is started while we install (unless the machine has a policy of its own), and what came anew is not enabled.

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from services.channels.cap_read import Area, Document, Info
 from services.channels.cell_identifiers import Profile, identifier, is_of_a_drill, serial_number
 from services.channels.cell_pages import GSM7, UCS2, Coded, code
+from tests.peers.table import Told
 
 PEERS = Path(__file__).parents[1] / "peers"
 ZH = "清水县应急局:山洪红色。南岭镇河东、下湾。现在离家,步行往高处到南岭学校,不要过水。"
@@ -45,13 +46,14 @@ def their_reading(all_coded: list[Coded]) -> list[str]:
     return ["".join(page.rstrip("\r") for page in pages) for pages in json.loads(done.stdout)]
 
 
-async def test_somebody_elses_decoder_reads_what_was_written() -> None:
+async def test_somebody_elses_decoder_reads_what_was_written(peer: Told) -> None:
     """GSM-7 with escapes at a page's edge, UCS-2: the text, and nothing but the text."""
     coded = [code(text) for text in TEXTS]
     assert [one.text for one in coded] == await asyncio.to_thread(their_reading, coded)
     assert [" ".join(t.split()) for t in TEXTS] == [one.text for one in coded]
     assert [2, 11, 1, 2, 1, 2, 1, 2, 5, 1, 2, 1] == [len(one.pages) for one in coded]
     assert {"gsm": GSM7, "ucs": UCS2} == {"gsm": coded[0].scheme, "ucs": coded[7].scheme}
+    peer("cell_broadcast", "npm node-pdu 2.1.1", f"{len(TEXTS)} texts in pages of GSM-7 and UCS-2")
 
 
 @given(st.text(max_size=1600))

@@ -29,6 +29,7 @@ from services.shared.settings import Settings
 from tests.cap.keys import pair
 from tests.channels.device import Device, device
 from tests.gateway.office import SENT, SQUARE, Office, cap, office
+from tests.peers.table import Told
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto
 
 LIST = """speakers:
@@ -101,7 +102,7 @@ async def known(desk: Office, name: str, holds: Any) -> Any:
 
 
 async def test_a_red_warning_sounds_in_its_area_and_each_speaker_says_what_became_of_it(
-    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, peer: Told
 ) -> None:
     """Siren, silence, speech, to those inside alone; one delivery, accepted; what they report is theirs and no person's."""
     settings(monkeypatch, tmp_path, mosquitto)
@@ -146,6 +147,7 @@ async def test_a_red_warning_sounds_in_its_area_and_each_speaker_says_what_becam
         await steps(desk)
         row = await area_row(desk)
         assert ("accepted", 1, "") == (row.send_state, row.evidence, row.answer)
+        peer("loudspeaker_mqtt", "Debian mosquitto", "commands to the speakers inside alone, and what each became")
 
 
 def _tier(word: str) -> str:

@@ -7,6 +7,7 @@ would be sent twice; what it never took and we call accepted would be lost: both
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -63,7 +64,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("mode", metafunc.cls.means)
 
 
-class Faults:
+class Faults(ABC):
     """What every driver is held to; a subclass gives `means`, `serve` and `ready`."""
 
     means: ClassVar[Mapping[str, Outcome]]
@@ -71,9 +72,9 @@ class Faults:
     good = b""
     after: ClassVar[Mapping[str, float]] = {"429": 7.0}  # fault > seconds until it may be tried again
 
+    @abstractmethod
     def ready(self, provider: Provider, patch: pytest.MonkeyPatch, folder: Path) -> AbstractAsyncContextManager[Any]:
         """The driver, set to this provider."""
-        raise NotImplementedError
 
     def message(self, provider: Provider) -> Any:
         return message(to="+99970001111", road="sms")

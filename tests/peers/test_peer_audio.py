@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.channels.announcement import RATE, read_wav, said_twice, speak, write_wav
+from tests.peers.table import Told
 
 
 async def run(*command: str) -> str:
@@ -21,7 +22,7 @@ async def run(*command: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("text", "language"), [("现在离家,步行往高处。", "zh"), ("Leave now, on foot, uphill.", "en")])
-async def test_ffmpeg_reads_an_announcement(text: str, language: str, tmp_path: Path) -> None:
+async def test_ffmpeg_reads_an_announcement(text: str, language: str, tmp_path: Path, peer: Told) -> None:
     """PCM of 16 bits, one channel; its length to a tenth of a second; a voice, then a pause, then the voice."""
     sound = await speak(text, language)
     assert sound is not None
@@ -40,3 +41,7 @@ async def test_ffmpeg_reads_an_announcement(text: str, language: str, tmp_path: 
         "ffmpeg", "-hide_banner", "-i", str(path), "-af", "silencedetect=n=-60dB:d=1.4", "-f", "null", "-"
     )
     assert re.search(r"silence_duration: 1\.[4-9]|silence_duration: 2", quiet)
+    seconds = float(found["format"]["duration"])
+    peer(
+        "loudspeaker_mqtt", "Debian ffmpeg", f"{language}: {RATE} Hz, 16 bits, {seconds:.1f} s, said twice with a pause"
+    )

@@ -11,6 +11,7 @@ import pytest
 
 from services.channels.cell_identifiers import serial_number
 from services.channels.cell_pages import Coded, code
+from tests.peers.table import Told
 
 PORT = 48049  # CBSP's
 TEXTS = {
@@ -39,7 +40,7 @@ def dumped(message: bytes) -> str:
 
 
 @pytest.mark.slow
-async def test_wireshark_reads_the_text_the_identifier_and_the_serial(tmp_path: Path) -> None:
+async def test_wireshark_reads_the_text_the_identifier_and_the_serial(tmp_path: Path, peer: Told) -> None:
     """Page by page what was to be shown, and only filling after it."""
     coded = {identifier: code(text) for identifier, text in TEXTS.items()}
     messages = [write_replace(number, serial_number("tocsin-1", 0), one) for number, one in coded.items()]
@@ -57,3 +58,6 @@ async def test_wireshark_reads_the_text_the_identifier_and_the_serial(tmp_path: 
         pages = layers["cbsp.cb_page_content"]
         assert one.text == "".join(page.rstrip("\r") for page in pages)
     assert {"72", "15"} == {str(one.scheme) for one in coded.values()}
+    peer(
+        "cell_broadcast", "Wireshark's CBSP dissector", f"{len(found)} messages: identifier, serial, scheme, every page"
+    )
