@@ -93,7 +93,7 @@ class Desk:
     async def report(self, report: Report) -> None:
         """Returns once it is on disk."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((replace(report, at=self._clock.now()), done))
+        self._waiting.append((replace(_storable(report), at=self._clock.now()), done))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         await done
@@ -142,6 +142,11 @@ class Desk:
         try:
             await self._patiently([report for report, _ in batch])
         except BaseException as problem:
+            if isinstance(problem, sa.exc.SQLAlchemyError) and len(batch) > 1 and not may_be_tried_again(problem):
+                log.warning("one_report_spoils_others", count=len(batch), reason=type(problem).__name__)
+                for one in batch:  # whose it is, fails alone
+                    await self._write_batch([one])
+                return
             for _, done in batch:
                 if not done.done():
                     done.set_exception(problem if isinstance(problem, Exception) else asyncio.CancelledError())
@@ -153,6 +158,18 @@ class Desk:
         for _, done in batch:
             if not done.done():
                 done.set_result(None)
+
+
+def _storable(report: Report) -> Report:
+    """Its texts as every database takes them: no control characters, no halves of a pair, no longer than their columns."""
+    return replace(
+        report, event_key=_plain(report.event_key, 64), note=_plain(report.note, 400), reason=_plain(report.reason, 80),
+        code=_plain(report.code, 80), ref=_plain(report.ref, 64),
+    )  # fmt: skip
+
+
+def _plain(text: str, most: int) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)[:most]
 
 
 _READ = (
@@ -226,7 +243,7 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
 
 
 def _scores(reports: Sequence[Report], known: Mapping[str, Any], scored: frozenset[str]) -> list[Scored]:
-    """What these reports say for or against providers: calls as they end, the first receipt of each message."""
+    """What these reports say for or against providers: calls as they end, the first word of a delivery."""
     found: list[Scored] = []
     heard: set[str] = set()
     for r in reports:
@@ -237,9 +254,9 @@ def _scores(reports: Sequence[Report], known: Mapping[str, Any], scored: frozens
             if r.code != LATE and r.reason != Outcome.PERMANENT:
                 good = r.reason == Outcome.ACCEPTED
                 found.append(Scored(r.provider, r.at, calls=1, bad=int(not good), accepted=int(good)))
-        elif r.state in (S.DELIVERED, S.FAILED) and r.delivery_id not in heard:
+        elif r.state is S.DELIVERED and r.delivery_id not in heard:
             heard.add(r.delivery_id)
-            if row.send_state not in (S.DELIVERED, S.FAILED):
+            if row.send_state != S.DELIVERED:
                 found.append(Scored(r.provider, row.sent_at if row.sent_at is not None else r.at, heard=1))
     return found
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,9 +94,8 @@ class Limits:
         return limit.of(road)
 
 
-@cache
 def country_of(number: str) -> str:
-    """Two letters of a number's country; empty for what is no international number."""
+    """Two letters of a number's country; empty for what is no international number. Not remembered: it is somebody's."""
     if not number.startswith("+"):
         return ""
     try:

@@ -47,7 +47,7 @@ class LinkTest(BaseModel):
     to: str = Field(min_length=3, max_length=400, description="an address nobody else has: a modem, the operator's own")
     every: float = Field(900.0, ge=60, le=86400)
     within: float = Field(120.0, ge=5, le=3600)
-    proof: Literal["accepted", "delivered", "answered"] = "delivered"
+    proof: Literal["", "accepted", "delivered", "answered"] = Field("", description="empty: the most the road can give")
 
 
 class LinkTestSettings(Environment):
@@ -62,8 +62,8 @@ _FILE = TypeAdapter(list[LinkTest])
 NAME = "TOCSIN_LINK_TESTS"
 
 
-def load_link_tests(roads: Sequence[str]) -> list[LinkTest]:
-    """The tests asked for; Refused by entry and field. `roads` are those that lead to somebody and so may be tried."""
+def load_link_tests(roads: Mapping[str, str]) -> list[LinkTest]:
+    """The tests asked for; Refused by entry and field. `roads`: those that lead to somebody > the most each can prove."""
     path = LinkTestSettings().link_tests
     if path is None:
         return []
@@ -89,8 +89,14 @@ def load_link_tests(roads: Sequence[str]) -> list[LinkTest]:
             )
         if one.road in seen:
             raise Refused(f"{path}: entry {n}: {one.road} has a test already", field=NAME, given=one.road)
+        most = roads[one.road]
+        if one.proof and PROOFS[one.proof] > PROOFS[most]:
+            raise Refused(
+                f"{path}: entry {n}: {one.road} never says {one.proof}: use {most} or leave proof out", field=NAME,
+                rule="proof", given=one.proof,
+            )  # fmt: skip
         seen.add(one.road)
-    return found
+    return [one.model_copy(update={"proof": one.proof or roads[one.road]}) for one in found]
 
 
 class LinkTests:
@@ -106,10 +112,9 @@ class LinkTests:
         self._index_key = index_key
         self._next = 0.0
         # an area cannot be tried without sounding it, nor a door without sending somebody
-        able = {
-            r.name for d in drivers for r in d.roads if r.contact_kinds or r.name.partition("_")[2] in ("sms", "voice")
-        }
-        self.tests = {one.road: one for one in load_link_tests(sorted(able))}
+        able = [r for d in drivers for r in d.roads if r.contact_kinds or r.name.partition("_")[2] in ("sms", "voice")]
+        weakest = sorted(able, key=lambda r: PROOFS[r.proof], reverse=True)  # of two that carry it
+        self.tests = {one.road: one for one in load_link_tests({r.name: r.proof for r in weakest})}
 
     @property
     def addresses(self) -> Mapping[str, str]:
@@ -149,7 +154,7 @@ class LinkTests:
                 elif row.due_at <= now:
                     moved |= await self._send(tx, self.tests[name], provider, now)
             if moved or rows.keys() - set(wanted):
-                await self.say(tx, now)
+                await self.say(tx)
         return moved
 
     async def _send(self, tx: Connection, test: LinkTest, provider: str, now: float) -> bool:
@@ -188,7 +193,7 @@ class LinkTests:
         await tx.execute(sa.update(link_test).where(_is(row.road, row.provider)).values(delivery_id="", **values))
         return True
 
-    async def say(self, tx: Connection, now: float) -> None:
+    async def say(self, tx: Connection) -> None:
         """Which roads paths leave out, in the road table."""
         results: dict[str, list[Any]] = {}
         for row in await tx.execute(sa.select(link_test).order_by(link_test.c.provider)):
@@ -204,20 +209,32 @@ class LinkTests:
             why = f"{TESTED}{said}" if name in out else r["why"]
             values = {"working": r["working"] and name not in out, "why": why[:80], "test_said": said[:160]}
             if name in results:
-                values["tested_at"] = now
+                values["tested_at"] = max(row.sent_at or 0.0 for row in results[name]) or None
             await tx.execute(sa.update(road).where(road.c.road == name).values(**values))
 
 
 def failing(
     failures: Mapping[str, Mapping[str, int]], providers: Mapping[str, Sequence[str]], personal: set[str]
 ) -> set[str]:
-    """Roads to leave out. `failures`: road > provider > how often running; a provider that is not tried counts as well."""
+    """Roads to leave out: never all that lead to people, or to supporters, and none to officers.
+
+    `failures`: road > provider > how often running; a provider that is not tried may well work.
+    """
     bad = {
         name
         for name, serving in providers.items()
         if serving and all(failures.get(name, {}).get(p, 0) >= TWICE for p in serving)
     }
-    return bad - personal if personal and personal <= bad else bad
+    bad = {
+        name for name in bad if not name.startswith("officer_")
+    }  # nothing stands in for them: told in vain is no loss
+    for family in (
+        personal,
+        {name for name, serving in providers.items() if serving and name.startswith("supporter_")},
+    ):
+        if family and family <= bad:
+            bad -= family
+    return bad
 
 
 def _why(found: Any, test: LinkTest) -> str:

@@ -6,6 +6,7 @@ ever less often; what is learnt goes the way of a receipt. Nothing is sent again
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from services.shared.errors import Fault
 from services.shared.ledger import IS_ACCEPTED, IS_OPEN, SendState, attempt, delivery
 
 log = structlog.get_logger("reconcile")
-EVERY_S, AT_ONCE = 5.0, 10
+EVERY_S, AT_ONCE, LIMIT_S = 5.0, 10, 5.0
 SILENT_S, OLDEST_S = 300.0, 86400.0
 UNKNOWN_S = 15.0  # before red goes out on another road
 AGAIN_S = (300.0, 900.0, 3600.0, 14400.0)
@@ -39,7 +40,7 @@ _NOW: sa.BindParameter[float] = sa.bindparam("now", type_=sa.Float)
 _FREE = sa.or_(asked.c.next_at.is_(None), asked.c.next_at <= _NOW)
 _LAST = sa.and_(attempt.c.delivery_id == delivery.c.delivery_id, attempt.c.n == delivery.c.attempts)
 _ROWS = (
-    sa.select(delivery, asked.c.times, attempt.c.provider)
+    sa.select(delivery, asked.c.times, attempt.c.provider, attempt.c.started_at)
     .join(attempt, _LAST)
     .outerjoin(asked, asked.c.delivery_id == delivery.c.delivery_id)
 )
@@ -77,8 +78,7 @@ class Reconciler:
             return False
         async with self._database.write() as tx:  # before the call: a provider that hangs is not asked at every turn
             await upsert(tx, asked, [_noted(row, now) for row in rows], ["delivery_id"], replace=["times", "next_at"])
-        learnt = [await self._one(row) for row in rows]
-        return any(learnt)
+        return any(await asyncio.gather(*(self._one(row) for row in rows)))  # a provider that hangs holds up seconds
 
     async def _one(self, row: Any) -> bool:
         try:
@@ -86,7 +86,12 @@ class Reconciler:
         except Fault as problem:
             log.warning("cannot_ask", delivery_id=row.delivery_id, reason=str(problem))
             return False
-        told = await self._able[row.provider].ask(question)
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                told = await self._able[row.provider].ask(question)
+        except Exception as problem:  # noqa: BLE001  whatever a driver makes of an odd answer must not end the process
+            log.warning("cannot_ask", delivery_id=row.delivery_id, provider=row.provider, reason=repr(problem)[:200])
+            return False
         if told is None or told.state == row.send_state or await self._another_has(row, told.ref):
             return False
         log.info("asked", delivery_id=row.delivery_id, provider=row.provider, said=told.said)
@@ -102,7 +107,8 @@ class Reconciler:
         if row.send_state == SendState.ACCEPTED:
             return Question(ref=row.provider_ref)
         message = await self._preparer.prepare(row)
-        return Question(ref=row.provider_ref, to=message.to, text=message.text, since=row.state_at - 60.0)
+        since = min(row.started_at, row.state_at) - 60.0  # a rehearsal's provider has the rehearsal's time
+        return Question(ref=row.provider_ref, to=message.to, text=message.text, since=since)
 
     async def _another_has(self, row: Any, ref: str) -> bool:
         """The provider's name belongs to another message to the same phone."""

@@ -25,6 +25,7 @@ class Road:
     voice: bool = False
     repeats_per_day: int = 0  # 0: no limit
     templates_only: bool = False
+    proof: str = "accepted"  # the most a link test can see come back: accepted, delivered, answered
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from services.channels.outbound import Outbound
 from services.channels.outcome import LATE
 from services.channels.pace import Pace, backoff
 from services.channels.part_store import Sent
-from services.channels.shares import Queue, Shares, queues
+from services.channels.shares import Queue, Shares, held_back, queues
 from services.channels.stopped import leave_out
 from services.shared import telemetry
 from services.shared.clock import Clock, wall
@@ -101,7 +101,7 @@ class Sender:
             for name in lanes:
                 self.breakers[name].told(self.shares.open_until.get(name, 0.0))
             lanes = {name: lane for name, lane in lanes.items() if lane.roomy()}
-        rooms = await self._rooms(lanes)
+        rooms = await self._rooms(queue, lanes)
         if not sum(rooms.values()):
             return 0
         try:
@@ -128,11 +128,16 @@ class Sender:
             raise
         return len(claimed) - len(over)
 
-    async def _rooms(self, lanes: Mapping[str, Lane]) -> dict[str, int]:
-        """How many each lane may begin now: what it has room for, and what its provider's rate lets leave."""
+    async def _rooms(self, queue: Queue, lanes: Mapping[str, Lane]) -> dict[str, int]:
+        """How many each lane may begin now: what it has room for, its share where that was lowered, and what its
+        provider's rate lets leave."""
         rooms = {}
+        wanted = {name: lane.free() for name, lane in lanes.items()}
+        if len(queue.lanes) > 1:
+            alive = {lane.driver.name for lane in queue.lanes if not lane.breaker.is_open(wall())}
+            wanted = held_back(wanted, alive, self.shares.weights, self.shares.resting)
         for name, lane in lanes.items():
-            grant = await self._pace[name].take(lane.free(), lane.red)
+            grant = await self._pace[name].take(wanted[name], lane.red)
             rooms[name] = grant.count
             if grant.wait:
                 lane.paced_until = wall() + grant.wait
@@ -198,8 +203,9 @@ class Sender:
         if result.outcome is Outcome.ACCEPTED:
             fault_at("after_provider_accept")
         telemetry.sent(lane.driver.name, result.outcome.value)
-        await self._heed(lane, result)
+        pause = self._note(lane, result)
         await self._desk.report(self._report(lane, row, result, exhausted=await self._exhausted(row, result)))
+        await self._heed(lane, result, pause)
 
     async def _call(self, lane: Lane, row: Any, message: Outbound, *, late: bool) -> Result:
         if late:
@@ -217,8 +223,11 @@ class Sender:
             return False
         mine = (attempt.c.delivery_id == row.delivery_id, attempt.c.outcome == Outcome.NOT_SENT.value)
         counted = sa.select(sa.func.count()).where(*mine, attempt.c.code != LATE)
-        async with self._database.read() as db:
-            return int(await db.scalar(counted) or 0) + 1 >= MAX_ATTEMPTS
+        try:
+            async with self._database.read() as db:
+                return int(await db.scalar(counted) or 0) + 1 >= MAX_ATTEMPTS
+        except (sa.exc.SQLAlchemyError, OSError, TimeoutError):  # counted at its next try
+            return False
 
     def _report(self, lane: Lane, row: Any, result: Result, *, exhausted: bool) -> Report:
         now, n = self._clock.now(), row.attempts + 1
@@ -243,17 +252,24 @@ class Sender:
                 wait = max(backoff(Tier(row.tier), n, row.delivery_id), result.retry_after or 0.0)
                 return Report(**report, state=S.RETRY, again_at=now + wait)
 
-    async def _heed(self, lane: Lane, result: Result) -> None:
-        """What an answer says of the provider: leave it alone for a while, or send more slowly."""
-        name = lane.driver.name
+    def _note(self, lane: Lane, result: Result) -> float:
+        """What an answer says of the provider, in this process: the seconds it is left alone from now on, or 0."""
         pause = lane.breaker.record(result.outcome, result.code, wall())
         if pause:
             lane.breaker.open_until = wall() + self._clock.wall_seconds(pause)
-            log.error("road_paused", driver=name, code=result.code, seconds=pause)
-            if name in self.shares.scored:
+            log.error("road_paused", driver=lane.driver.name, code=result.code, seconds=pause)
+        return pause
+
+    async def _heed(self, lane: Lane, result: Result, pause: float) -> None:
+        """The same for the other processes; where the database is away they find out by themselves."""
+        name = lane.driver.name
+        try:
+            if pause and name in self.shares.scored:
                 await self.shares.opened(name, lane.breaker.open_until)
-        if result.too_fast:
-            await self._pace[name].too_fast()
+            if result.too_fast:
+                await self._pace[name].too_fast()
+        except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
+            log.warning("provider_not_noted", driver=name, reason=type(problem).__name__)
 
     async def _unsendable(self, row: Any, problem: Fault) -> None:
         """One message that cannot be opened or rendered fails alone, with its reason, and stops nobody else."""

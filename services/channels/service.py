@@ -124,7 +124,7 @@ class ChannelsService:
             await hold(tx, "roads")
             await tx.execute(sa.delete(road).where(road.c.road.not_in([r["road"] for r in rows])))
             await upsert(tx, road, rows, ["road"], replace=[c.name for c in road.c if c.name != "road"])
-            await self.link_tests.say(tx, self._platform.clock.now())
+            await self.link_tests.say(tx)
             await forget_old(tx)
             await forget_asked(tx, self._platform.clock.now())
             await self.sender.shares.begin(tx)

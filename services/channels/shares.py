@@ -1,13 +1,14 @@
 """Two providers of one road: each gets its share, and a share moves away from the one that fails or stays silent.
 
 Every ten seconds of warning time the last minutes are looked at. A provider is in trouble when three in ten of its calls
-went wrong, or when receipts come back for less than half of what comes back of the best one's. Twenty points move from
+went wrong, or when less than half of what the best one delivers is told delivered. Twenty points move from
 it to the others; none move when all are in trouble, since then it is not the provider. What is well drifts back to its
 resting share. One that is passed over by its breaker gets nothing while another works.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -155,20 +156,20 @@ class Shares:
         given = ShareSettings().resting
         self.groups = beside_each_other(lanes)
         self.scored = frozenset(name for group in self.groups for name in group)
-        self._resting = {lane.driver.name: given.get(lane.driver.name, 50.0) for lane in lanes}
-        self.unknown = sorted(given.keys() - self._resting.keys())
-        self.weights: dict[str, float] = dict(self._resting)
+        self.resting = {lane.driver.name: given.get(lane.driver.name, 50.0) for lane in lanes}
+        self.unknown = sorted(given.keys() - self.resting.keys())
+        self.weights: dict[str, float] = dict(self.resting)
         self.open_until: dict[str, float] = {}
         self._read_at = 0.0
         self._reviewed_at = 0.0
 
     async def begin(self, tx: Connection) -> None:
         """Each provider has a row; shares of a provider that stands alone now are as they rest."""
-        await known(tx, self._resting)
-        alone = [name for name in self._resting if name not in self.scored]
+        await known(tx, self.resting)
+        alone = [name for name in self.resting if name not in self.scored]
         for name in alone:
             await tx.execute(
-                sa.update(provider).where(provider.c.provider == name).values(weight=self._resting[name], trouble="")
+                sa.update(provider).where(provider.c.provider == name).values(weight=self.resting[name], trouble="")
             )
         await forget_old(tx, self._clock.now())
 
@@ -179,7 +180,7 @@ class Shares:
         async with self._database.read() as db:
             rows = await all_rows(db)
         self._read_at = wall()
-        self.weights |= {r.provider: r.weight for r in rows if r.provider in self._resting}
+        self.weights |= {r.provider: r.weight for r in rows if r.provider in self.resting}
         self.open_until = {r.provider: r.open_until for r in rows}
 
     async def opened(self, name: str, until: float) -> None:
@@ -207,7 +208,7 @@ class Shares:
                     continue
                 trouble = in_trouble(group, calls, receipts, failing)
                 before = {name: rows[name].weight for name in group}
-                after = move(before, {name: self._resting[name] for name in group}, trouble)
+                after = move(before, {name: self.resting[name] for name in group}, trouble)
                 for name in group:
                     which = sa.update(provider).where(provider.c.provider == name)
                     await tx.execute(which.values(weight=after[name], trouble=trouble.get(name, ""), reviewed_at=now))
@@ -236,7 +237,7 @@ def in_trouble(
         elif name in failing:
             found[name] = "its link test failed"
         elif came.get(name, best) < SILENT * best:
-            found[name] = f"receipts for {came[name]:.0%}, others {best:.0%}"
+            found[name] = f"{came[name]:.0%} delivered, others {best:.0%}"
     return {} if len(found) == len(group) else found
 
 
@@ -257,6 +258,25 @@ def move(before: Mapping[str, float], resting: Mapping[str, float], trouble: Map
     for name in well:
         after[name] += freed / len(well)
     return after
+
+
+def held_back(
+    rooms: Mapping[str, int], alive: Collection[str], weights: Mapping[str, float], resting: Mapping[str, float]
+) -> dict[str, int]:
+    """Rooms for one claim: who stands by, or whose share was lowered, gets no more than that share, also under load.
+
+    As long as another is `alive` (not left alone by its breaker) with its share whole; a full lane of that one waits.
+    """
+    low = {name for name, weight in weights.items() if weight <= 0 or weight < resting.get(name, 0.0)}
+    whole = [name for name in alive if name not in low]
+    if not whole or not low & rooms.keys():
+        return dict(rooms)
+    others = sum(rooms.get(name, 0) for name in whole)
+    total = sum(weights.get(name, 0.0) for name in whole)
+    return {
+        name: min(room, math.ceil(others * weights[name] / total)) if name in low else room
+        for name, room in rooms.items()
+    }
 
 
 def in_words(rows: Sequence[Any], groups: Sequence[Sequence[str]], now: float) -> dict[str, str]:

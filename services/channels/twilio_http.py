@@ -114,9 +114,11 @@ class TwilioAccount:
         None where several fit: they cannot be told apart. Messages and calls are listed newest first.
         """
         if question.ref:
-            return await self.get(f"{resource}/{question.ref}")
+            record = await self.get(f"{resource}/{question.ref}")
+            return record if record is not None and record.get("sid") == question.ref else None
         page = await self.get(resource, {"To": question.to, "PageSize": "20"})
-        found = [r for r in (page or {}).get(resource.lower(), []) if _fits(r, question.since, like)]
+        listed = (page or {}).get(resource.lower())
+        found = [r for r in (listed if isinstance(listed, list) else []) if _fits(r, question.since, like)]
         return found[0] if len(found) == 1 else None
 
     async def verified(self, request: web.Request) -> dict[str, str]:
@@ -134,7 +136,11 @@ class TwilioAccount:
 
 
 def _fits(record: Any, since: float, like: dict[str, str]) -> bool:
-    if not isinstance(record, dict) or any(record.get(name) != value for name, value in like.items()):
+    if (
+        not isinstance(record, dict)
+        or not isinstance(record.get("sid"), str)
+        or any(record.get(name) != value for name, value in like.items())
+    ):
         return False
     try:
         return parsedate_to_datetime(str(record.get("date_created"))).timestamp() >= since

@@ -26,7 +26,8 @@ from services.shared.outbox import id_of, say
 
 log = structlog.get_logger("router")
 HELP_S, HELP_AGAIN_S = 120.0, 180.0
-QUESTION_S = 600.0  # and again after as long
+QUESTION_S = 600.0  # and again after as long, then twice that
+LONGEST_S = 1800.0
 WATCH = "cases"  # the look at those that are nobody's
 _GIVE = Each(
     lambda v: (
@@ -164,10 +165,11 @@ async def look(tx: Connection, ctx: Context, now: float, plane: str, *, active: 
     mine = (case.c.warning_id == warning_id, OPEN, case.c.due_at.is_not(None))
     waiting = (await tx.execute(sa.select(case).where(*mine).order_by(case.c.opened_at, case.c.case_id))).all()
     late = [c for c in waiting if c.due_at <= now]
-    following = [float(c.due_at) for c in waiting if c.due_at > now]
+    if late:  # what was told before and is due soon goes along: one message for many cases
+        late = [c for c in waiting if c.due_at <= now or (c.told and c.due_at <= now + HELP_AGAIN_S / 2)]
+    following = [float(c.due_at) for c in waiting if c not in late]
     for c in late:
-        again = HELP_AGAIN_S if c.kind == "help" else QUESTION_S
-        due = now + again if active or c.kind == "help" else None
+        due = now + _wait(c) if active or c.kind == "help" else None
         await tx.execute(sa.update(case).where(case.c.case_id == c.case_id).values(told=c.told + 1, due_at=due))
         following += [due] if due is not None else []
     for kind in ("help", "question"):
@@ -175,6 +177,12 @@ async def look(tx: Connection, ctx: Context, now: float, plane: str, *, active: 
             await _tell(tx, ctx, kind, theirs, now, plane)
     if following:
         await set_clock(tx, warning_id, min(following))
+
+
+def _wait(c: Any) -> float:
+    """Until it is told again: ever longer, at most half an hour. Who is told every three minutes reads no more."""
+    first = HELP_AGAIN_S if c.kind == "help" else QUESTION_S
+    return float(min(first * 2**c.told, max(LONGEST_S, first)))
 
 
 async def _tell(tx: Connection, ctx: Context, kind: str, late: Sequence[Any], now: float, plane: str) -> None:

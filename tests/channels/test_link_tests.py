@@ -17,7 +17,7 @@ from services.shared.clock import StepClock
 from services.shared.db import Database
 from services.shared.errors import Refused
 
-ROADS = ("sms", "voice_mobile")
+ROADS = {"sms": "delivered", "voice_mobile": "answered"}
 
 
 @pytest.mark.parametrize(
@@ -30,16 +30,21 @@ ROADS = ("sms", "voice_mobile")
         ({"sms": {"a": 2, "b": 1}}, set()),
         ({"voice_mobile": {"v": 5}}, {"voice_mobile"}),
         ({"sms": {"a": 2, "b": 3}, "voice_mobile": {"v": 2}}, set()),
-        ({"sms": {"a": 2, "b": 3}, "voice_mobile": {"v": 2}, "officer_sms": {"a": 2, "b": 2}}, {"officer_sms"}),
+        ({"officer_sms": {"a": 2, "b": 2}}, set()),
+        ({"supporter_sms": {"a": 2, "b": 2}}, {"supporter_sms"}),
+        ({"supporter_sms": {"a": 2, "b": 2}, "supporter_voice": {"v": 2}}, set()),
     ],
     ids=["none", "once", "one of two providers", "both", "one of them once", "the other road", "every personal road",
-         "an officers' road beside"],
+         "officers'", "supporters' texts", "supporters' all"],
 )  # fmt: skip
 def test_a_road_is_left_out_when_all_who_carry_it_failed_twice_unless_every_personal_road_does(
     failures: dict[str, dict[str, int]], out: set[str]
 ) -> None:
     """A provider that is not tried may well work; where nothing works the test is likelier wrong, and trying reaches more."""
-    providers = {"sms": ["a", "b"], "voice_mobile": ["v"], "officer_sms": ["a", "b"], "fax": []}
+    providers = {
+        "sms": ["a", "b"], "voice_mobile": ["v"], "officer_sms": ["a", "b"], "supporter_sms": ["a", "b"],
+        "supporter_voice": ["v"], "fax": [],
+    }  # fmt: skip
     assert out == failing(failures, providers, {"sms", "voice_mobile"})
 
 
@@ -57,11 +62,12 @@ def test_one_personal_road_is_always_left(failures: dict[str, dict[str, int]]) -
         ("- {road: sms}", "entry 1.to"),
         ("- {road: sms, to: '+99970001111', every: 5}", "entry 1.every"),
         ("- {road: sms, to: '+99970001111', proof: read}", "entry 1.proof"),
+        ("- {road: sms, to: '+99970001111', proof: answered}", "sms never says answered: use delivered"),
         ("- {road: sms, too: x}", "entry 1"),
         ("road: sms", "the file"),
         ("- [", "while parsing"),
     ],
-    ids=["road", "address", "twice", "no address", "too often", "proof", "word", "shape", "yaml"],
+    ids=["road", "address", "twice", "no address", "too often", "proof", "more than it can", "word", "shape", "yaml"],
 )
 def test_a_slip_in_the_file_is_told_by_entry_and_field(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, said: str
@@ -75,6 +81,9 @@ def test_a_slip_in_the_file_is_told_by_entry_and_field(
 
 def test_a_file_that_is_not_there_is_told_and_none_is_no_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert [] == load_link_tests(ROADS)
+    (tmp_path / "tests.yaml").write_text("- {road: voice_mobile, to: '+99970001111'}")
+    monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "tests.yaml"))
+    assert ["answered"] == [one.proof for one in load_link_tests(ROADS)]  # the most a call can prove
     monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "none.yaml"))
     with pytest.raises(Refused, match="cannot be read"):
         load_link_tests(ROADS)

@@ -486,7 +486,8 @@ async def test_tocsin_check_names_the_roads_and_counts_the_silent(
     lines, sound = await check_installation(Settings(data_dir=tmp_path / "data"))
     assert sound, lines
     for said in (
-        "road area_sound: ready", "road bed_shaker: ready", "road cell_broadcast: ready",
+        "road area_sound: ready (loudspeaker_mqtt)", "road bed_shaker: ready (bed_shaker_mqtt)",
+        "road cell_broadcast: ready (cell_broadcast)",
         "loudspeakers: 4 known, 4 silent: school, bridge, shop, far", "bed shakers: 0 heard so far, 0 silent now",
         "cell broadcast: 1 operators, identifiers by eu_alert", "cell broadcast: one has one route: give a second one behind |",
     ):  # fmt: skip

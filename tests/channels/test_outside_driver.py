@@ -163,7 +163,7 @@ def test_its_road_is_there_with_its_limits(installed: Path, tmp_path: Path) -> N
     env = environment(installed, tmp_path, TOCSIN_PIGEON_LOFT="http://127.0.0.1:9/")
     code, said = tocsin("check", env=env)
     assert 0 == code, said
-    assert ["not used, not configured", "ready"] == re.findall(r"^road email: (.*)$", said, re.M)
+    assert ["not used, not configured (email)", "ready (pigeon)"] == re.findall(r"^road email: (.*)$", said, re.M)
     code, said = tocsin("policy", "roads", env=env)
     email = said.partition("\nemail:")[2].partition("\nofficer_sms:")[0]
     assert 0 == code

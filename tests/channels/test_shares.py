@@ -23,6 +23,7 @@ from services.channels.shares import (
     Queue,
     Shares,
     beside_each_other,
+    held_back,
     in_trouble,
     in_words,
     move,
@@ -70,6 +71,24 @@ def test_messages_are_dealt_by_share_also_where_they_come_one_by_one(a: float, b
         found.update(name for name, mine in dealt.items() for _ in mine)
     assert abs(found["a"] - 2 * a) <= 1
     assert 200 == found.total()
+
+
+@pytest.mark.parametrize(
+    ("weights", "rooms", "expected"),
+    [
+        ({"a": 50.0, "b": 50.0}, {"a": 50, "b": 50}, {"a": 50, "b": 50}),
+        ({"a": 5.0, "b": 95.0}, {"a": 50, "b": 50}, {"a": 3, "b": 50}),
+        ({"a": 0.0, "b": 100.0}, {"a": 50, "b": 50}, {"a": 0, "b": 50}),
+        ({"a": 5.0, "b": 95.0}, {"a": 50, "b": 0}, {"a": 0, "b": 0}),
+        ({"a": 5.0, "b": 95.0}, {"a": 50}, {"a": 0}),
+    ],
+    ids=["whole shares", "lowered", "standing by", "the other is full", "the other has no room now"],
+)
+def test_a_lowered_share_holds_under_load_too(weights: Any, rooms: Any, expected: Any) -> None:
+    """Who takes everything and delivers nothing must not keep half the people because it is so quick."""
+    resting = {"a": 50.0 if weights["a"] else 0.0, "b": 50.0}
+    assert expected == held_back(rooms, {"a", "b"}, weights, resting)
+    assert rooms == held_back(rooms, {"a"}, weights, resting)  # the other is broken: all goes here
 
 
 def test_a_full_provider_does_not_hold_the_other_back_and_none_gets_more_than_its_room() -> None:

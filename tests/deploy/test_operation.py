@@ -77,8 +77,11 @@ def known_variables() -> set[str]:
     """Every variable a setting is read from."""
     for point in entry_points(group="tocsin.channels"):
         point.load()
-    models = Environment.__subclasses__()
-    return {f"{m.model_config.get('env_prefix', '')}{field}".upper() for m in models for field in m.model_fields}
+    models, found = [Environment], []
+    while models:
+        models += (kind := models.pop()).__subclasses__()
+        found.append(kind)
+    return {f"{m.model_config.get('env_prefix', '')}{field}".upper() for m in found for field in m.model_fields}
 
 
 @pytest.mark.parametrize("name", ["deploy/env.example", "docker-compose.yml"])

@@ -47,7 +47,7 @@ class BedShakerMqtt:
     """Road: to a resident's own device."""
 
     name = "bed_shaker_mqtt"
-    roads = (Road("bed_shaker", ("bed_shaker",), two_way=True, links=False),)
+    roads = (Road("bed_shaker", ("bed_shaker",), two_way=True, links=False, proof="delivered"),)
     concurrency = 64
 
     def __init__(self, tools: Tools) -> None:

@@ -73,9 +73,9 @@ class SmsSmpp:
 
     name = "sms_smpp"
     roads = (
-        Road("sms", ("sms",), two_way=True),
-        Road("supporter_sms", two_way=True),
-        Road("officer_sms", two_way=True),
+        Road("sms", ("sms",), two_way=True, proof="delivered"),
+        Road("supporter_sms", two_way=True, proof="delivered"),
+        Road("officer_sms", two_way=True, proof="delivered"),
     )
 
     def __init__(self, tools: Tools) -> None:

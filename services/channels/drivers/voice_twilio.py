@@ -49,11 +49,11 @@ class VoiceTwilio:
 
     name = "voice_twilio"
     roads = (
-        Road("voice_mobile", ("voice_mobile",), two_way=True, links=False, voice=True),
-        Road("voice_landline", ("voice_landline",), two_way=True, links=False, voice=True),
-        Road("voice_duty", ("duty_phone_1", "duty_phone_2"), two_way=True, links=False, voice=True),
-        Road("supporter_voice", two_way=True, links=False, voice=True),
-        Road("officer_voice", two_way=True, links=False, voice=True),
+        Road("voice_mobile", ("voice_mobile",), two_way=True, links=False, voice=True, proof="answered"),
+        Road("voice_landline", ("voice_landline",), two_way=True, links=False, voice=True, proof="answered"),
+        Road("voice_duty", ("duty_phone_1", "duty_phone_2"), two_way=True, links=False, voice=True, proof="answered"),
+        Road("supporter_voice", two_way=True, links=False, voice=True, proof="answered"),
+        Road("officer_voice", two_way=True, links=False, voice=True, proof="answered"),
     )
 
     def __init__(self, tools: Tools) -> None:
