@@ -23,10 +23,11 @@ def make_unknown(run: Stepped, where: str) -> str:
 
 @pytest.mark.parametrize("where", ["channel = 'cap_broadcast'", "purpose = 'notice' AND send_state = 'delivered'"])
 async def test_an_unknown_send_that_is_nobodys_goes_out_once_more(hamlet: Town, tmp_path: Path, where: str) -> None:
-    """A broadcast and an officer's link: after a minute again, and then the ledger knows."""
+    """A broadcast and an officer's link of which the provider knows nothing: after a minute again, then the ledger knows."""
     async with stepped(hamlet, tmp_path) as run:
         await run.until(lambda: bool(run.rows(f"SELECT 1 FROM delivery WHERE {where}")), seconds=3600.0)  # noqa: S608
         one = make_unknown(run, where)
+        run.world.sandbox.messages.clear()  # it is asked, and has no record
         begun = run.clock.now()
         await run.until(lambda: run.clock.now() > begun + 90.0, stride=5.0)
         row = run.rows("SELECT * FROM delivery WHERE delivery_id = ?", one)[0]
