@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,9 @@ class Limits:
 
     def for_number(self, channel: str, road: Road, to: str) -> Road:
         """The road to one number; Refused where its country is closed to this channel."""
+        mine = self.by_channel.get(channel, {})
+        if not to.startswith(_prefixes(frozenset(mine))):  # to read a whole number takes a tenth of a send
+            return road
         country = country_of(to)
         if not country or country == self.home:
             return road
@@ -92,6 +96,11 @@ class Limits:
         if limit.closed:
             raise Refused(f"{channel}: {limit.closed}", field="contact", rule="country", given=country)
         return limit.of(road)
+
+
+@cache
+def _prefixes(countries: frozenset[str]) -> tuple[str, ...]:
+    return tuple(f"+{phonenumbers.country_code_for_region(country)}" for country in sorted(countries))
 
 
 def country_of(number: str) -> str:
