@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from services.channels.opening import reference
 from services.channels.reply_words import Reply, Sense
 from services.shared.db import Connection
-from services.shared.ledger import DIGITS, Answer, delivery, warning_state
+from services.shared.ledger import DIGITS, STOPPED, Answer, SendState, delivery, warning_state
 from services.shared.tier import Tier
 
 BY = {"person": "person", "facility": "person", "supporter": "supporter", "worker": "officer"}
@@ -64,20 +64,41 @@ def yes_means(row: Any) -> Answer | None:
     return None
 
 
-async def candidates(db: Connection, address_key: str) -> Sequence[Any]:
-    """Deliveries of active warnings to this address that may have been received, newest warning first."""
-    rows = await db.execute(
-        sa.select(delivery)
+async def candidates(db: Connection, address_key: str) -> tuple[list[Any], list[Any]]:
+    """Deliveries to this address a reply can be about, newest warning first, with `over`; and all of active warnings.
+
+    What may have been received comes first, also of a warning that an update has replaced (`over`): its text is what
+    she has in hand until the new one comes. Behind it what was kept back because the number said STOP: who said so can
+    still ask for help.
+    """
+    over = (warning_state.c.state != "active").label("over")
+    active = sa.select(warning_state.c.chain_id).where(warning_state.c.state == "active")
+    found = await db.execute(
+        sa.select(delivery, warning_state.c.chain_id, over)
         .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
         .where(
             delivery.c.address_key == address_key,
             delivery.c.purpose != "notice",
-            warning_state.c.state == "active",
-            delivery.c.attempts > 0,
+            warning_state.c.state.in_(("active", "superseded")),
+            warning_state.c.chain_id.in_(active),
         )
-        .order_by(warning_state.c.released_at.desc(), delivery.c.due_at.desc(), delivery.c.delivery_id)
+        .order_by(over, warning_state.c.released_at.desc(), delivery.c.due_at.desc(), delivery.c.delivery_id)
     )
-    return rows.all()
+    rows = found.all()
+    kept_back = [
+        r for r in rows
+        if not r.attempts and not r.over and (r.send_state, r.state_reason) == (SendState.SUPPRESSED, STOPPED)
+    ]  # fmt: skip
+    return [r for r in rows if r.attempts > 0] + kept_back, [r for r in rows if not r.over]
+
+
+def going_on(row: Any, active: Sequence[Any]) -> Any:
+    """Where somebody acts on it: of a warning that was replaced, what the same addressee has of the update about the
+    same person, sent or not, or of another warning; the row itself where there is none."""
+    if not row.over:
+        return row
+    newer = [r for r in active if (r.person_id, r.addressee_id) == (row.person_id, row.addressee_id)]
+    return min(newer, key=lambda r: (r.chain_id != row.chain_id, r.road != row.road), default=row)
 
 
 def choose(rows: Sequence[Any], reply: Reply) -> Any | None:
@@ -88,8 +109,8 @@ def choose(rows: Sequence[Any], reply: Reply) -> Any | None:
     """
     if reply.ref:
         named = next((row for row in rows if reference(row.delivery_id) == reply.ref), None)
-        if named is not None or not calls_for_help(reply):
-            return named  # a number nobody knows is asked back, but help does not wait for that
+        if named is not None:
+            return named
     newest = [row for row in rows if row.warning_id == rows[0].warning_id] if rows else []
     of_others = [row for row in newest if row.addressee_kind in ("supporter", "worker")]
     of_herself = [row for row in newest if row.addressee_kind not in ("supporter", "worker")]

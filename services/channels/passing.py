@@ -16,11 +16,13 @@ FORM = "callout:"
 
 
 def passed_on(row: Any, answer: Answer | None, event_key: str) -> list[Report]:
-    """The reports a volunteer's text or key makes on the visit or video call of her call-out; help always."""
+    """The reports a volunteer's text or key makes on the visit or video call of her call-out; help always, the rest of a
+    video call only while she has it: who was merely asked ends no call."""
     params = row.params or {}
     if not row.form.startswith(FORM) or "about" not in params:
         return []
-    meant = {Answer.HELP} | ({Answer.SPOKE, Answer.CANNOT_REACH} if params.get("video") else set())
+    on_it = params.get("video") and params.get("holds")
+    meant = {Answer.HELP} | ({Answer.SPOKE, Answer.CANNOT_REACH} if on_it else set())
     if answer is None or answer not in meant:
         return []
     return [relayed(row, answer, event_key, by="officer")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -129,11 +129,15 @@ def words() -> Words:
     return Words(lists, tuple(counts), numbers)
 
 
-def read_reply(text: str) -> Reply:
-    """Help first, wherever it stands; then what the whole text is; what is left is a question for a person."""
+def read_reply(text: str, refs: Collection[str] | None = None) -> Reply:
+    """Help first, wherever it stands; then what the whole text is; what is left is a question for a person.
+
+    `refs`: the numbers of the messages this phone was sent; other four digits are a house or a time. None: not known yet.
+    """
     said = plain(text)
     known, tokens = words(), said.split()
-    ref = next((t for t in tokens if re.fullmatch("[0-9]{4}", t)), "")
+    numbers = [t for t in tokens if re.fullmatch("[0-9]{4}", t)]
+    ref = next((t for t in numbers if refs is None or t in refs), "")
     count, nothing_else = known.count(said)
     if known.within("help", said):
         if known.within("no_help", said):
@@ -149,10 +153,12 @@ def read_reply(text: str) -> Reply:
         if known.whole(name, bare):
             return Reply(answer, ref, sense=Sense.ANSWER)
     for name, sense in (("stop", Sense.STOP), ("start", Sense.START), ("yes", Sense.YES)):
-        if known.whole(name, said):
-            return Reply(None, sense=sense)
+        if known.whole(name, bare):
+            return Reply(None, ref, sense=sense)
     if count and nothing_else:
         return Reply(None, ref, count, Sense.COUNT)
+    if set(tokens) - set(numbers) == {"2"}:
+        return Reply(Answer.HELP, ref, sense=Sense.ANSWER)  # with a number that is none of ours: help does not wait
     if tokens and tokens[0] == "2":
         return Reply(None, ref, sense=Sense.PERHAPS_HELP)  # the digit for help with words of her own behind it
     return Reply(None, ref, count)
@@ -162,8 +168,8 @@ def _digit(tokens: Sequence[str], ref: str) -> str:
     """The digit of the table that is all there is, perhaps said twice, perhaps with the number of a message."""
     kept = [t for t in tokens if t != ref]
     alone = len(set(kept)) == 1 and kept[0] in DIGITS
-    # '4 spoken 1234': a digit and a message's number say it all, whatever stands between
-    numbered = bool(ref) and bool(tokens) and tokens[0] in DIGITS and tokens[-1] == ref
+    # '4 spoken 1234', as a helper is told to write; words behind 1, 2 or 3 can say anything
+    numbered = bool(ref) and bool(tokens) and tokens[0] in ("4", "5") and tokens[-1] == ref
     numbered = numbered and not any(c.isdigit() for t in kept[1:] for c in t)
     return tokens[0] if numbered else kept[0] if alone else ""
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import smpp34
 import structlog
 
+from services.channels.desk import PATIENCE_S
+from services.shared.db import may_be_tried_again
+
 log = structlog.get_logger("smpp")
 WAITS_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 CLOSE_S = 3.0
-Heard = Callable[[Any], Awaitable[None]]
+Heard = Callable[[Any, float], Awaitable[None]]  # what came in, and when in wall time: the same however often tried
 
 
 class Link:
@@ -83,10 +87,19 @@ class Link:
             task.add_done_callback(self._handing.discard)
 
     async def _hand_on(self, event: Any) -> None:
-        try:
-            await self._heard(event)
-        except Exception:
-            log.exception("smpp_not_taken")  # one receipt or reply that cannot be taken stops no other
+        """The SMSC has its answer and sends nothing twice: what the database cannot take now is tried again for a while."""
+        came = time.time()
+        for wait in (*PATIENCE_S, None):
+            try:
+                await self._heard(event, came)
+            except Exception as problem:
+                if wait is None or self._ending or not may_be_tried_again(problem):
+                    log.exception("smpp_not_taken")  # one receipt or reply that cannot be taken stops no other
+                    return
+                log.warning("smpp_waits", reason=type(problem).__name__, again_s=wait)
+                await asyncio.sleep(wait)
+            else:
+                return
 
     @staticmethod
     async def _stopped(client: Any) -> None:

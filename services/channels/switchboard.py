@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from services.channels import stopped
 from services.channels.desk import Desk, Report
-from services.channels.inbound import Inbound, asks_of, by_of, calls_for_help, candidates, choose, yes_means
-from services.channels.opening import Preparer
+from services.channels.inbound import Inbound, asks_of, by_of, calls_for_help, candidates, choose, going_on, yes_means
+from services.channels.opening import Preparer, reference
 from services.channels.passing import passed_on
 from services.channels.render import lines_for
 from services.channels.reply_words import Reply, Sense, read_reply
@@ -52,13 +52,17 @@ class Switchboard:
             known = await self._language(key)
             return lines_for(known).started if known and message.opt_out != "START" else ""
         async with self.database.read() as db:
-            rows = await candidates(db, key)
+            rows, active = await candidates(db, key)
         if not rows:
             return ""
+        reply = read_reply(message.text, {reference(row.delivery_id) for row in rows})
         row, lines = choose(rows, reply), lines_for(rows[0].language)
         if row is None:
             if calls_for_help(reply):  # for whom is asked; that somebody needs help is known already
-                await self._note(rows[0], message, "urgent")
+                await self._note(going_on(rows[0], active), message, "urgent")
+            elif reply.sense is Sense.QUESTION:  # whoever it is of, a person reads it
+                await self._note(going_on(rows[0], active), message, "question")
+                return lines.read_by_person.format(hotline=self._hotline)
             return lines.ask_which
         if reply.sense is Sense.YES:
             meant = yes_means(row)
@@ -66,15 +70,19 @@ class Switchboard:
                 return await self._yes(row, message, lines)
             reply = Reply(meant, sense=Sense.ANSWER)
         if reply.sense is Sense.COUNT:
-            return await self._count(row, reply.count, message.event_key)
-        if reply.answer is None:
+            newer = going_on(row, active)
+            return await self._count(newer if newer.answer else row, reply.count, message.event_key)
+        if reply.answer is None or reply.answer is Answer.HELP:
+            row = going_on(row, active)  # who acts does so under the warning that goes on
+        if reply.answer is None or (reply.answer is not Answer.HELP and not row.attempts):
+            # an answer to a message she was not sent is to an older one, or to a call: it closes nothing by itself
             await self._note(row, message, "urgent" if reply.sense is Sense.PERHAPS_HELP else "question")
             return lines.read_by_person.format(hotline=self._hotline)
         await self._desk.report(
             Report(
                 row.delivery_id,
                 event_key=message.event_key,
-                evidence=Evidence.ACKNOWLEDGED,
+                evidence=_shows(row, Evidence.ACKNOWLEDGED),
                 answer=reply.answer,
                 by=by_of(row.addressee_kind),
                 covers=reply.count or 1,
@@ -94,7 +102,7 @@ class Switchboard:
             Report(
                 row.delivery_id,
                 event_key=message.event_key,
-                evidence=Evidence.ANSWERED,
+                evidence=_shows(row, Evidence.ANSWERED),
                 by=by_of(row.addressee_kind),
                 note=note or message.text,
                 asks=asks,
@@ -120,7 +128,7 @@ class Switchboard:
             Report(
                 row.delivery_id,
                 event_key=event_key,
-                evidence=Evidence.ACKNOWLEDGED,
+                evidence=_shows(row, Evidence.ACKNOWLEDGED),
                 answer=answer,
                 by=by_of(row.addressee_kind),
                 covers=count,
@@ -136,7 +144,7 @@ class Switchboard:
         async with self.database.write() as tx:
             new = await stopped.stop(tx, [key], "phone", self._clock.now(), self._plane)
         async with self.database.read() as db:
-            rows = await candidates(db, key)
+            rows, _ = await candidates(db, key)
         if rows:
             await self._note(rows[0], message, "", "STOP")
         known = await self._language(key)
@@ -169,3 +177,8 @@ class Switchboard:
                 sa.select(answer_log.c.answer).where(answer_log.c.delivery_id == delivery_id).order_by(answer_log.c.at)
             )
             return [a for a in found if a]
+
+
+def _shows(row: Any, evidence: Evidence) -> Evidence:
+    """What a reply shows of a message: nothing of one that was never sent."""
+    return evidence if row.attempts else Evidence.NONE

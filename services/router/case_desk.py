@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from services.router import cases
 from services.router.case_store import case
+from services.router.case_view import phone_of
 from services.shared import audit
 from services.shared.auth import Who
 from services.shared.db import Connection, hold
 from services.shared.errors import Conflict, NotFound, Refused
-from services.shared.ledger import delivery
 from services.shared.messages import ContactEntry, NoticeRequested
 from services.shared.outbox import id_of, new_id, say
 from services.shared.service import Platform
@@ -92,13 +92,13 @@ async def _owned(tx: Connection, row: Any, by: str, now: float) -> None:
 
 
 async def _answer(tx: Connection, platform: Platform, row: Any, who: Who, given: CaseIn, now: float) -> None:
-    """A message to the phone it came from, by the road it came by; whoever answers has the case if nobody had."""
+    """A message to the phone it came from, by a road of hers that carries words; whoever answers has the case if nobody had."""
     if not given.sentence:
         raise Refused("sentence: use seen, where or own", field="sentence", rule="closed_list", given=given.sentence)
     if given.sentence == "own" and not given.text:
         raise Refused("text: write what is to be sent", field="text", rule="not empty")
-    to = (await tx.execute(sa.select(delivery).where(delivery.c.delivery_id == row.delivery_id))).first()
-    if to is None or to.sealed is None or to.addressee_kind in ("door", "area"):
+    to = await phone_of(tx, row.delivery_id)
+    if to is None:
         raise Conflict(
             "this case came from no phone: send somebody, or call", field="act", rule="a phone", given="answer"
         )

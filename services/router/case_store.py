@@ -45,6 +45,10 @@ event = sa.Table(
     sa.CheckConstraint("what IN ('opened','text','taken','handed','given','answered','told','closed')", name="what"),
     comment="what became of a case, oldest first",
 )
+WORDS_GO = (  # roads that carry written or spoken words to a phone or screen: a bed shaker and a video call carry none
+    "sms", "supporter_sms", "officer_sms", "email", "push", "chat", "voice_mobile", "voice_landline", "voice_duty",
+    "supporter_voice", "officer_voice",
+)  # fmt: skip
 HELP = among(case.c.kind, "help")
 OPEN = case.c.closed_at.is_(None)
 NO_PAIR = among(case.c.owner, "", FIRE_SERVICE)  # on no pair's list

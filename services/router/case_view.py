@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.router import store
-from services.router.case_store import OPEN, case, event
+from services.router.case_store import OPEN, WORDS_GO, case, event
 from services.router.plan import FIRE_SERVICE
 from services.shared.batches import one_of
 from services.shared.db import Connection
@@ -35,8 +35,13 @@ async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, A
     shown = [*first[:SHOWN], *done]
     events = await _events(db, [c.case_id for c in shown])
     phones = await _phones(db, [c.delivery_id for c in shown])
+    answerable = await phones_of(db, [c.delivery_id for c in shown])
     places = await _places(db, warning_id, [c.person_id for c in shown if c.person_id])
-    return [_one(c, events.get(c.case_id, []), phones.get(c.delivery_id), places.get(c.person_id), now) for c in shown]
+    return [
+        _one(c, events.get(c.case_id, []), phones.get(c.delivery_id), places.get(c.person_id), now)
+        | {"can_answer": c.delivery_id in answerable}
+        for c in shown
+    ]
 
 
 def state_of(row: Any) -> str:
@@ -72,7 +77,7 @@ async def _events(db: Connection, ids: Sequence[str]) -> dict[str, list[Any]]:
 async def _phones(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
     """The message each case answered, with the words last said with a call for help."""
     rows = await db.execute(
-        sa.select(delivery.c.delivery_id, delivery.c.road, delivery.c.addressee_kind, delivery.c.language, delivery.c.sealed)
+        sa.select(delivery.c.delivery_id, delivery.c.road, delivery.c.addressee_kind)
         .where(one_of(delivery.c.delivery_id, sorted({i for i in ids if i})))
     )  # fmt: skip
     found = {row.delivery_id: {**row._mapping, "words": []} for row in rows}
@@ -81,6 +86,41 @@ async def _phones(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
         if row.note:
             found[row.delivery_id]["words"].append((row.at, row.note))
     return found
+
+
+async def phones_of(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    """Case's delivery > the one an answer goes by: itself if its road carries words, else what the same addressee had
+    about the same person by one that does; nothing for a door or an area."""
+    theirs = delivery.alias("theirs")
+    rows = await db.execute(
+        sa.select(delivery, theirs.c.delivery_id.label("about"))
+        .join(
+            theirs,
+            sa.and_(
+                theirs.c.warning_id == delivery.c.warning_id, theirs.c.person_id == delivery.c.person_id,
+                theirs.c.addressee_id == delivery.c.addressee_id, theirs.c.addressee_kind == delivery.c.addressee_kind,
+            ),
+        )
+        .where(
+            one_of(theirs.c.delivery_id, sorted({i for i in ids if i})),
+            delivery.c.addressee_kind.not_in(("door", "area")),
+            delivery.c.sealed.is_not(None),
+            delivery.c.road.in_(WORDS_GO),
+        )
+        .order_by(
+            delivery.c.delivery_id != theirs.c.delivery_id, delivery.c.attempts == 0, delivery.c.due_at,
+            delivery.c.delivery_id,
+        )
+    )  # fmt: skip
+    found: dict[str, Any] = {}
+    for row in rows:
+        found.setdefault(row.about, row)
+    return found
+
+
+async def phone_of(db: Connection, delivery_id: str) -> Any | None:
+    """The delivery an answer to a case goes by; None where it came from no phone."""
+    return (await phones_of(db, [delivery_id])).get(delivery_id)
 
 
 async def _places(db: Connection, warning_id: str, people: Sequence[str]) -> dict[str, Any]:
@@ -116,7 +156,6 @@ def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float) ->
         "waiting_s": round(now - row.opened_at), "closed_at": row.closed_at, "closed_by": row.closed_by,
         "close_reason": row.close_reason, "zone_id": zone, "needs": list(groups),
         "road": phone["road"] if phone is not None else "", "from": phone["addressee_kind"] if phone is not None else "",
-        "can_answer": phone is not None and phone["sealed"] is not None and phone["addressee_kind"] not in ("door", "area"),
         "history": sorted(history, key=lambda h: (h["at"], ORDER.get(h["what"], 2))),
     }  # fmt: skip
 

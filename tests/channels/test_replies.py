@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from services.channels import stopped
 from services.channels.desk import Desk, Report
 from services.channels.inbound import Inbound
+from services.channels.opening import reference
 from services.channels.reply_words import FILE, WHOLE, Sense, findings, plain, read_reply, words
 from services.channels.switchboard import Switchboard
 from services.channels.twilio_http import outcome
@@ -201,17 +202,17 @@ class Exchange:
 
     async def told(
         self, person: str, phone: str = PHONE, *, kind: str = "person", tier: int = 4, state: str = "accepted", covers: int = 1,
-        form: str = "plain", due: float = 0.0, road: str = "sms",
+        form: str = "plain", due: float = 0.0, road: str = "sms", warning: str = "w", reason: str = "",
     ) -> str:  # fmt: skip
         """A delivery to this phone; its id."""
         self._n += 1
         one = f"{self._n:032x}"
         row = {
-            "delivery_id": one, "warning_id": "w", "purpose": "warning", "tier": tier, "person_id": person,
+            "delivery_id": one, "warning_id": warning, "purpose": "warning", "tier": tier, "person_id": person,
             "addressee_id": person or "official", "addressee_kind": kind, "step": "red.1", "road": road,
             "channel": "sms_twilio", "form": f"{form}:{one}", "language": "en", "address_key": self.key(phone),
             "reason": "test", "send_state": state, "due_at": due, "expires_at": 9e9, "state_at": 0.0,
-            "attempts": 0 if state == "pending" else 1, "covers": covers,
+            "attempts": 0 if state in ("pending", "suppressed") else 1, "covers": covers, "state_reason": reason,
         }  # fmt: skip
         async with self.database.write() as tx:
             await insert_all(tx, delivery, [row])
@@ -227,6 +228,23 @@ class Exchange:
         async with self.database.read() as db:
             rows = await db.execute(sa.select(answer_log).order_by(answer_log.c.at, answer_log.c.event_key))
             return [(r.answer, r.asks, r.note) for r in rows]
+
+    async def said_of(self, delivery_id: str) -> list[tuple[str, str]]:
+        """(answer, asks) of what was said of one delivery, oldest first."""
+        async with self.database.read() as db:
+            mine = sa.select(answer_log).where(answer_log.c.delivery_id == delivery_id)
+            rows = await db.execute(mine.order_by(answer_log.c.at, answer_log.c.event_key))
+            return [(r.answer, r.asks) for r in rows]
+
+    async def updated(self) -> None:
+        """An update takes the place of the warning; nothing of it is planned yet."""
+        new = {
+            "warning_id": "w2", "chain_id": "w", "tier": 4, "state": "active", "kind": "update", "purpose": "live",
+            "sent": 1.0, "expires_at": 9e9, "authority": "A", "number": "4722", "doors": "ask", "released_at": 1.0,
+        }  # fmt: skip
+        async with self.database.write() as tx:
+            await tx.execute(sa.update(warning_state).values(state="superseded"))
+            await insert_all(tx, warning_state, [new])
 
     async def state(self, delivery_id: str) -> tuple[str, str]:
         async with self.database.read() as db:
@@ -371,14 +389,18 @@ async def test_the_provider_keeps_a_list_too(there: Exchange) -> None:
 
 
 async def test_what_a_volunteer_says_is_heard_of_whom_she_was_called_for(there: Exchange) -> None:
-    """Help always; from a video call that she was spoken with or not reached; nothing that would close, and once."""
+    """Help always; from a video call she has, that she was spoken with or not reached; nothing that would close, and once.
+
+    Who was only asked, and has it no more or not yet, ends no video call.
+    """
     call, visit = await there.told("p", "+8613900000009"), await there.told("q", "+8613900000008")
-    for phone, about, video in ((PHONE, call, True), (OTHER, visit, False)):
+    only_asked, third = await there.told("r", "+8613900000007"), "+8613900000003"
+    for phone, about, video in ((PHONE, call, True), (OTHER, visit, False), (third, only_asked, True)):
         asked = await there.told("", phone, kind="worker", form="callout")
-        params = {"skill": "sign_volunteer", "about": about, "video": video}
+        params = {"skill": "sign_volunteer", "about": about, "video": video, "holds": phone != third}
         async with there.database.write() as tx:
             await tx.execute(sa.update(delivery).where(delivery.c.delivery_id == asked).values(params=params))
-    for phone in (PHONE, OTHER):
+    for phone in (PHONE, OTHER, third):
         for text in ("yes", "4", "2", "5", "3"):
             await there.says(text, phone, event=f"in:{phone}:{text}")
             await there.says(text, phone, event=f"in:{phone}:{text}")
@@ -389,5 +411,84 @@ async def test_what_a_volunteer_says_is_heard_of_whom_she_was_called_for(there: 
         (False, "help", "officer"),
         (True, "cannot_reach", "officer"), (True, "help", "officer"), (True, "spoke", "officer"),
     ] == heard  # fmt: skip
-    asked_said = sorted(r.answer for r in rows if r.delivery_id not in (call, visit))
-    assert sorted(["leaving", "spoke", "help", "cannot_reach", "not_there"] * 2) == asked_said
+    assert ["help"] == [r.answer for r in rows if r.delivery_id == only_asked]
+    asked_said = sorted(r.answer for r in rows if r.delivery_id not in (call, visit, only_asked))
+    assert sorted(["leaving", "spoke", "help", "cannot_reach", "not_there"] * 3) == asked_said
+
+
+async def test_who_said_stop_can_still_ask_for_help(there: Exchange) -> None:
+    """The STOP outlives the warning it was said to: of the next one she is sent nothing, and her call for help is heard.
+
+    Anything that would close is read by a person: she answers no message of this warning. Evidence there is none.
+    """
+    kept = await there.told("p", state="suppressed", reason="stopped")
+    await there.told("q", OTHER, state="suppressed", reason="path closed")
+    assert "request for help" in await there.says("help, the water comes in")
+    assert "A person will read this" in await there.says("1")
+    assert "A person will read this" in await there.says("where to?")
+    assert "" == await there.says("help", OTHER), "taken back for another reason: nothing was ever to come of it"
+    assert [("help", ""), ("", "question"), ("", "question")] == await there.said_of(kept)
+    async with there.database.read() as db:
+        row = (await db.execute(sa.select(delivery).where(delivery.c.delivery_id == kept))).one()
+    assert ("help", 0, "suppressed") == (row.answer, row.evidence, row.send_state)
+
+
+async def test_help_after_an_update_is_heard_before_the_new_text_is_there(there: Exchange) -> None:
+    """Of the old message while the update has nothing for her, then of the new one, sent or not; by number as well.
+
+    What would close stays with the message she answers, and never takes the new text back.
+    """
+    old = await there.told("p")
+    await there.updated()
+    assert "request for help" in await there.says("help")
+    new = await there.told("p", state="pending", due=9e8, warning="w2")
+    assert "request for help" in await there.says("2")
+    assert "request for help" in await there.says(f"2 {reference(old)}")
+    assert "A person will read this" in await there.says("which road?")
+    await there.says("1")
+    assert [("help", ""), ("leaving", "")] == await there.said_of(old)
+    assert [("help", ""), ("help", ""), ("", "question")] == await there.said_of(new)
+    assert (SendState.PENDING, "") == await there.state(new)
+
+
+async def test_what_a_cancel_has_ended_takes_no_replies(there: Exchange) -> None:
+    """Only an update goes on with the same people."""
+    await there.told("p")
+    async with there.database.write() as tx:
+        await tx.execute(sa.update(warning_state).values(state="cancelled"))
+    assert "" == await there.says("help")
+
+
+@pytest.mark.parametrize(
+    "text", ["mother cannot walk, 1204 oak street", "we are trapped at house 1830", "1 person hurt at flat 1204"]
+)
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_number_of_a_house_makes_no_message_of_it(there: Exchange, text: str, shared: bool) -> None:
+    """Four digits that name no message of this phone are words like others: a person reads them, whoever shares the phone."""
+    await there.told("p")
+    if shared:
+        await there.told("q")
+    assert "A person will read this" in await there.says(text)
+    assert [("", "question", text)] == await there.log()
+
+
+async def test_only_a_message_of_this_phone_is_named_by_its_number(there: Exchange) -> None:
+    """With it the answer is that message's, also for STOP and YES; only 4 and 5 take words between. An unknown number
+    stands in the way of no call for help, and closes nothing."""
+    one, other = await there.told("p"), await there.told("q")
+    ref = reference(one)
+    await there.says(f"1 {ref}")
+    await there.says(f"1 person hurt at flat {ref}")
+    assert [("leaving", ""), ("", "question")] == await there.said_of(one)
+    assert (await there.says(f"YES {reference(other)}")).startswith("Yes to what?")
+    single = await there.told("r", OTHER)
+    await there.says("2 1830", OTHER)
+    await there.says("1 1830", OTHER)
+    assert [("help", ""), ("", "question")] == await there.said_of(single)
+    assert "No more messages to this number" in await there.says(f"STOP {ref}")
+
+
+def test_a_number_beside_stop_and_yes_changes_nothing() -> None:
+    """As people write who were told to add it."""
+    assert [Sense.STOP, Sense.START, Sense.YES] == [read_reply(f"{w} 1234").sense for w in ("STOP", "start", "Yes")]
+    assert Sense.QUESTION is read_reply("yes 1234", {"4321"}).sense

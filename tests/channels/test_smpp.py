@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from services.channels import smpp_link
 from services.channels.desk import Report
 from services.channels.driver import Outcome, Tools
 from services.channels.drivers.sms_smpp import SmsSmpp
@@ -264,3 +266,44 @@ async def test_without_a_session_nothing_was_sent(server: Smsc, ears: Ears, monk
     result = await one.send(message("Leave now."))
     assert (Outcome.NOT_SENT, "not_bound") == (result.outcome, result.code)
     await one.stop()
+
+
+async def test_a_reply_that_comes_while_the_database_is_away_is_tried_again(
+    server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SMSC sends nothing twice; the same key each time, so that what was written after all is one reply."""
+    away = [sa.exc.OperationalError("select", {}, Exception("gone")), TimeoutError()]
+    keys = []
+
+    class Away(Ears):
+        async def inbound(self, message: Inbound) -> str:
+            keys.append(message.event_key)
+            if away:
+                raise away.pop()
+            return await super().inbound(message)
+
+    monkeypatch.setattr(smpp_link, "PATIENCE_S", (0.01, 0.01, 0.01))
+    minutes = iter(range(0, 6000, 60))
+    monkeypatch.setattr("services.channels.smpp_link.time.time", lambda: float(next(minutes)))
+    there = Away()
+    one = made(server, there, monkeypatch)
+    await one.start()
+    await bound(one)
+    server.tell(reply={"from": "99970000001", "to": "12345", "text": "2", "ton": 1})
+    await there.until(1)
+    await one.stop()
+    assert (["2"], 3, 1) == ([r.text for r in there.replies], len(keys), len(set(keys)))
+
+
+async def test_what_cannot_be_taken_is_given_up_at_once_or_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the text's own is not tried again, and a database that stays away not for ever."""
+    monkeypatch.setattr(smpp_link, "PATIENCE_S", (0.001, 0.001))
+    for problem, tries in ((ValueError("no text"), 1), (OSError("away"), 3)):
+        heard: list[float] = []
+
+        async def hear(_event: Any, came: float, problem: Exception = problem, heard: list[float] = heard) -> None:
+            heard.append(came)
+            raise problem
+
+        await smpp_link.Link(lambda: None, hear)._hand_on(object())
+        assert (tries, 1) == (len(heard), len(set(heard)))

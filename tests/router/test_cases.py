@@ -296,6 +296,41 @@ async def test_an_answer_goes_back_by_the_road_it_came_and_makes_an_owner(tmp_pa
             await act(there.platform, OFFICER, w, found["case_id"], CaseIn(act="answer", sentence="seen"))
 
 
+async def test_an_answer_goes_by_a_road_that_carries_words(tmp_path: Path) -> None:
+    """A button at a bed shaker was pressed: the answer goes to her phone; who has no such road is called or visited."""
+    async with town(tmp_path) as there:
+        w = await begun(there, 1, 2)
+        await said(there, 1, asks="question", note="where?")
+        await said(there, 2, asks="question", note="where?")
+        shakers = []
+        async with there.platform.database.write() as tx:
+            for n in (1, 2):
+                mine = sa.select(delivery).where(delivery.c.person_id == ident(n), delivery.c.road == "sms")
+                row = dict((await tx.execute(mine)).one()._mapping)
+                row |= {"delivery_id": ident(900 + n), "road": "bed_shaker", "address_key": f"bed{n}", "sealed": b"bed"}
+                await insert_new(tx, delivery, [row])
+                about = sa.update(case).where(case.c.person_id == ident(n)).values(delivery_id=row["delivery_id"])
+                await tx.execute(about)
+                shakers.append(row["delivery_id"])
+            await tx.execute(
+                sa.update(delivery)
+                .where(delivery.c.person_id == ident(2), delivery.c.delivery_id != shakers[1])
+                .values(road="video_relay")
+            )
+        found = {c["person_id"]: c for c in await cases(there, w)}
+        assert (True, False) == (found[ident(1)]["can_answer"], found[ident(2)]["can_answer"])
+        answer = CaseIn(act="answer", sentence="seen")
+        await act(there.platform, OFFICER, w, found[ident(1)]["case_id"], answer)
+        with pytest.raises(Conflict, match="came from no phone"):
+            await act(there.platform, OFFICER, w, found[ident(2)]["case_id"], answer)
+        async with there.platform.database.read() as db:
+            bodies = (await db.scalars(sa.select(outbox.c.body).where(outbox.c.topic == "NoticeRequested"))).all()
+        sent = [m for m in map(decode, bodies) if isinstance(m, NoticeRequested) and m.kind == "case_seen"]
+        assert [(contact("sms", ident(1)).address_key, "sms")] == [
+            (m.contact.address_key, m.params["road"]) for m in sent
+        ]
+
+
 async def test_officials_who_write_have_a_case_each(tmp_path: Path) -> None:
     """Nobody is spoken of in a call to an official: who wrote tells the cases apart."""
     async with town(tmp_path) as there:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from typing import Any, Literal
 
 import phonenumbers
@@ -150,11 +149,11 @@ class SmsSmpp:
 
     # ---- what comes in
 
-    async def _heard(self, event: Any) -> None:
+    async def _heard(self, event: Any, came: float) -> None:
         if event.esm_class & 0x3C == RECEIPT:
             await self._receipt(event)
         elif event.esm_class & 0x3C == 0:
-            await self._reply(event)
+            await self._reply(event, came)
 
     async def _receipt(self, event: Any) -> None:
         tlvs = {tlv.tag: tlv for tlv in event.tlvs}
@@ -168,11 +167,11 @@ class SmsSmpp:
             part = PartReceipt(self.name, ref.rstrip("\0"), state, code)
             await self._tools.desk.report(Report("", event_key=f"{ref}:{state}", part=part))
 
-    async def _reply(self, event: Any) -> None:
+    async def _reply(self, event: Any, came: float) -> None:
         phone = self._phone(event.source_addr, event.source_addr_ton)
         text = read(event.short_message, event.data_coding, event.esm_class)
         # the protocol names no reply: the same words from the same phone within a minute are one
-        key = self._tools.signer.code("smpp reply", f"{phone}|{text}|{int(time.time() // 60)}")
+        key = self._tools.signer.code("smpp reply", f"{phone}|{text}|{int(came // 60)}")
         answer = await self._tools.switchboard.inbound(Inbound("sms", phone, text, f"in:{key}"))
         if answer:
             for part in split(answer, ord(key[0])):
