@@ -278,7 +278,7 @@ def cases(
         typer.echo(f"{c['kind']} {about}, {c['waiting_s'] // 60} min: {whose}{left}")
         for said in (h["words"] for h in c["history"] if h["what"] == "text" and h["words"]):
             typer.echo(f"  {said!r}")
-    typer.echo(f"{len(standing)} open; take, answer or close them at {url}/live/{warning_id}/cases")
+    typer.echo(f"{found['totals']['open']} open; take, answer or close them at {url}/live/{warning_id}/cases")
 
 
 @cap_app.command("check")

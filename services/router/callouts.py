@@ -24,7 +24,8 @@ from services.shared.ledger import NO_VOLUNTEER, Answer, SendState, delivery, mo
 from services.shared.messages import ContactEntry, DeliveryDue, EvidenceRecorded, NoticeRequested, WorkerEntry
 from services.shared.outbox import id_of, new_id, say
 
-FORM, WATCH = "callout", "callouts"
+FORM = "callout"
+WATCH = f"{FORM}:"  # and its id: one look is one call-out's
 CALLED = {  # team > skill that is called out where the pair has not got it
     "officer+sign_volunteer": "sign_volunteer",
     "officer+tactile_interpreter": "tactile_interpreter",
@@ -55,8 +56,12 @@ async def begin(
             }
         )  # fmt: skip
     if new:
-        await insert_new(tx, callout, sorted(new, key=lambda r: str(r["callout_id"])))
-        await cases.set_clock(tx, ctx.issued.warning_id, now, WATCH)
+        new.sort(key=lambda r: str(r["callout_id"]))
+        await insert_new(tx, callout, new)
+        looks = [
+            {"warning_id": ctx.issued.warning_id, "what": f"{WATCH}{one['callout_id']}", "due_at": now} for one in new
+        ]
+        await insert_new(tx, store.watch, looks)
 
 
 async def heard(tx: Connection, warning_id: str, rows: Sequence[Any], now: float) -> None:
@@ -70,24 +75,22 @@ async def heard(tx: Connection, warning_id: str, rows: Sequence[Any], now: float
         for r in sorted(videos, key=lambda r: str(r.delivery_id))
     ]  # fmt: skip
     await insert_new(tx, callout, new)
-    if new or any(row.form.startswith(f"{FORM}:") for row in rows):
-        await cases.set_clock(tx, warning_id, now, WATCH)
+    about = {str(one["callout_id"]) for one in new}
+    about |= {row.form.removeprefix(f"{FORM}:") for row in rows if row.form.startswith(f"{FORM}:")}
+    for callout_id in sorted(about):
+        await cases.set_clock(tx, warning_id, now, f"{WATCH}{callout_id}")
 
 
-async def look(tx: Connection, ctx: Context, now: float, plane: str) -> None:
-    """One look at all that are open, the oldest first; when the next is due. Nobody holds two at once."""
+async def look(tx: Connection, ctx: Context, callout_id: str, now: float, plane: str) -> None:
+    """One look at one that is open; when the next is due. Nobody holds two at once."""
     mine = (callout.c.warning_id == ctx.issued.warning_id, OPEN)
-    standing = (
-        await tx.execute(sa.select(callout).where(*mine).order_by(callout.c.opened_at, callout.c.callout_id))
-    ).all()
-    busy = {c.holder for c in standing if c.state == "taken"}
-    due = []
-    for one in standing:
-        turn = Turn(tx, ctx, one, now, plane, busy)
-        following = await turn.take()
-        due += [following] if following is not None else []
-    if due:
-        await cases.set_clock(tx, ctx.issued.warning_id, max(now + 1.0, min(due)), WATCH)
+    one = (await tx.execute(sa.select(callout).where(*mine, callout.c.callout_id == callout_id))).first()
+    if one is None:
+        return
+    busy = set((await tx.scalars(sa.select(callout.c.holder).where(*mine, callout.c.state == "taken"))).all())
+    following = await Turn(tx, ctx, one, now, plane, busy).take()
+    if following is not None:
+        await cases.set_clock(tx, ctx.issued.warning_id, max(now + 1.0, following), f"{WATCH}{callout_id}")
 
 
 def _has(worker: WorkerEntry, skill: str, language: str) -> bool:

@@ -38,7 +38,8 @@ class CasePages:
         await caller(request, "read")
         async with self._platform.database.read() as db:
             found = await case_view.cases(db, request.match_info["warning_id"], self._platform.clock.now())
-        return json_response({"warning_id": request.match_info["warning_id"], "cases": found})
+            totals = await case_view.totals(db, request.match_info["warning_id"])
+        return json_response({"warning_id": request.match_info["warning_id"], "totals": totals, "cases": found})
 
     async def act(self, request: web.Request) -> web.Response:
         who = await caller(request, "command")
@@ -57,6 +58,7 @@ class CasePages:
         warning_id, now = request.match_info["warning_id"], self._platform.clock.now()
         async with self._platform.database.read() as db:
             found = await case_view.cases(db, warning_id, now)
+            totals = await case_view.totals(db, warning_id)
             number = await db.scalar(sa.select(warning_state.c.number).where(warning_state.c.warning_id == warning_id))
             parts = await db.scalar(sa.select(warning_text.c.parts).where(warning_text.c.warning_id == warning_id))
         return page(
@@ -65,6 +67,7 @@ class CasePages:
             who=who,
             warning_id=warning_id,
             number=number,
+            totals=totals,
             cases=[c | {"event": new_id()} for c in found],
             now=now,
             offset=(parts or {}).get("utc_offset_min", 0),

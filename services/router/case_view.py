@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.router import store
-from services.router.case_store import OPEN, WORDS_GO, case, event
+from services.router.case_store import NOBODYS, OPEN, WORDS_GO, case, event
 from services.router.plan import FIRE_SERVICE
 from services.shared.batches import one_of
 from services.shared.db import Connection
@@ -17,13 +17,14 @@ from services.shared.ledger import STOPPED, answer_log, delivery, warning_state
 
 CLOSED_SHOWN = 50
 SHOWN = 200
-ORDER = {"opened": 0, "text": 1}  # of what happened at one instant
+ORDER = {"opened": 0, "text": 1}  # of what happened at one instant; a door taken from one pair, then given to another
 NOT_SENT = ("failed", "suppressed", "expired", "cancelled")
 
 
 async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, Any]]:
     """Open cases: nobody's first, help before questions, the shortest clock first; then the last closed ones.
 
+    Of the open ones the first SHOWN; `totals` counts all.
     `owner` is who said "I have it", `pair` whose list the door is on; `left` the seconds until it is told again.
     """
     if await db.scalar(sa.select(warning_state.c.state).where(warning_state.c.warning_id == warning_id)) is None:
@@ -42,6 +43,15 @@ async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, A
         | {"can_answer": c.delivery_id in answerable}
         for c in shown
     ]
+
+
+async def totals(db: Connection, warning_id: str) -> dict[str, int]:
+    """How many are open in all, the shown and the others: `open`, of them `help`, `question`, and `nobodys`."""
+    nobodys = sa.func.coalesce(sa.func.sum(sa.case((NOBODYS, 1), else_=0)), 0)
+    counted = sa.select(case.c.kind, sa.func.count(), nobodys).where(case.c.warning_id == warning_id, OPEN)
+    found = {kind: (int(n), int(free)) for kind, n, free in await db.execute(counted.group_by(case.c.kind))}
+    by_kind = {kind: found.get(kind, (0, 0))[0] for kind in ("help", "question")}
+    return {"open": sum(by_kind.values()), **by_kind, "nobodys": sum(free for _, free in found.values())}
 
 
 def state_of(row: Any) -> str:
@@ -156,7 +166,7 @@ def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float) ->
         "waiting_s": round(now - row.opened_at), "closed_at": row.closed_at, "closed_by": row.closed_by,
         "close_reason": row.close_reason, "zone_id": zone, "needs": list(groups),
         "road": phone["road"] if phone is not None else "", "from": phone["addressee_kind"] if phone is not None else "",
-        "history": sorted(history, key=lambda h: (h["at"], ORDER.get(h["what"], 2))),
+        "history": sorted(history, key=lambda h: (h["at"], ORDER.get(h["what"], 2), h["by"] != "")),
     }  # fmt: skip
 
 

@@ -2,12 +2,15 @@
 
 Help has to be somebody's within two minutes, a question within ten: the duty officer is told, then whoever stands above
 too, by call as well, again and again; each telling is written in the case. The fire service's list is no owner: a name
-on it is nobody's word. A pair is, once the door is on its list.
+on it is nobody's word. A pair is, once the door is on its list and until it is taken off again.
+
+One order of locks, so that nobody waits in a circle: `doors:` (held alone by the clock and by whoever shares out doors,
+shared by evidence and rungs), then `ending:` and `plan:`, paths, deliveries, `cases:` with its rows, router_watch, figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +18,9 @@ import structlog
 from msgspec.structs import replace
 
 from services.router import store
-from services.router.case_store import HELP, NO_PAIR, OPEN, case, event
+from services.router.case_store import HELP, OPEN, case, event
 from services.router.notices import duty_officers, notice
-from services.router.plan import FIRE_SERVICE, Context
+from services.router.plan import FIRE_SERVICE, TAKEN_BACK, Context
 from services.shared.batches import Each, insert_new, one_of
 from services.shared.db import Connection, Id, hold
 from services.shared.ledger import answer_log, delivery
@@ -32,7 +35,7 @@ WATCH = "cases"  # the look at those that are nobody's
 _GIVE = Each(
     lambda v: (
         sa.update(case)
-        .where(case.c.warning_id == v("w"), case.c.person_id == v("p"), HELP, OPEN, NO_PAIR)
+        .where(case.c.warning_id == v("w"), case.c.person_id == v("p"), HELP, OPEN)
         .values(owner=v("s"), due_at=None)
     ),
     w=Id, p=Id, s=Id,
@@ -43,14 +46,26 @@ _GIVE = Each(
 
 
 async def call_for_help(
-    tx: Connection, warning_id: str, person_id: str, help_at: float, deliveries: Iterable[Mapping[str, Any]], owner: str
+    tx: Connection, warning_id: str, person_id: str, help_at: float, deliveries: Sequence[Mapping[str, Any]], owner: str
 ) -> None:
-    """One case a call: asked again while it is open it stays the one; closed by a person, the same call opens none."""
+    """One case a call: asked again while it is open it stays the one; closed by a person, the same call opens none.
+
+    A path knows the first call that is open (`help_at`); what she said after a person closed her case is a new call.
+    """
     await hold(tx, f"cases:{warning_id}")
     if await _standing(tx, warning_id, person_id, "help") is not None:
         return
+    mine = (case.c.warning_id == warning_id, case.c.person_id == person_id, HELP, case.c.closed_by != "")
+    closed_at = await tx.scalar(sa.select(sa.func.max(case.c.closed_at)).where(*mine))
+    if closed_at is not None and help_at <= closed_at:
+        newest = await _last_call(tx, person_id, deliveries)
+        if newest <= closed_at:
+            return
+        help_at = newest
     said = sorted((d for d in deliveries if d["answer"] == "help"), key=lambda d: d["answer_at"] or 0.0)
     with_phone = [d for d in said if d["address_key"] and d["channel"] != "door"] or said
+    if owner not in ("", FIRE_SERVICE) and not any(_goes(d, owner, help_at) for d in deliveries):
+        owner = ""
     due = None if owner not in ("", FIRE_SERVICE) else help_at + HELP_S
     row = {
         "case_id": id_of(warning_id, person_id, "help", help_at), "warning_id": warning_id, "person_id": person_id,
@@ -58,6 +73,27 @@ async def call_for_help(
         "owner": owner, "due_at": due,
     }  # fmt: skip
     await _open(tx, row)
+
+
+async def _last_call(tx: Connection, person_id: str, deliveries: Sequence[Mapping[str, Any]]) -> float:
+    """When help was last asked for on these; on a phone she shares with its owner, only by a word for all."""
+    about = {d["delivery_id"]: d for d in deliveries}
+    said = (one_of(answer_log.c.delivery_id, sorted(about)), answer_log.c.answer == "help")
+    hers = [
+        float(a.at)
+        for a in await tx.execute(sa.select(answer_log).where(*said))
+        if about[a.delivery_id]["person_id"] == person_id or a.covers >= about[a.delivery_id]["covers"]
+    ]
+    return max(hers, default=0.0)
+
+
+def _goes(visit: Mapping[str, Any], pair: str, help_at: float) -> bool:
+    """Whether that pair has this visit before it, or made it after the call."""
+    if visit["road"] != "door" or visit["slot"] != pair:
+        return False
+    if visit["answer"]:
+        return visit["answer_at"] is None or float(visit["answer_at"]) >= help_at
+    return visit["send_state"] not in TAKEN_BACK
 
 
 async def questions(tx: Connection, warning_id: str, ids: Sequence[str], about: Mapping[str, Any]) -> None:
@@ -137,18 +173,45 @@ async def set_clock(tx: Connection, warning_id: str, due: float, what: str = WAT
 
 
 async def give(tx: Connection, warning_id: str, given: Mapping[str, str], now: float) -> None:
-    """A call for help is owned by the pair that has its door: person > pair."""
+    """A call for help is owned by the pair that has its door, whoever had it before: person > pair."""
+    await hold(tx, f"cases:{warning_id}")
     about = (case.c.warning_id == warning_id, one_of(case.c.person_id, sorted(given)), HELP, OPEN)
-    standing = (await tx.execute(sa.select(case).where(*about, NO_PAIR))).all()
+    standing = (await tx.execute(sa.select(case).where(*about).order_by(case.c.case_id))).all()
+    standing = [c for c in standing if c.owner != given[c.person_id]]
     await _GIVE.run(tx, [{"w": warning_id, "p": c.person_id, "s": given[c.person_id]} for c in standing])
-    for c in sorted(standing, key=lambda c: str(c.case_id)):
+    for c in standing:
         await write(tx, c.case_id, "given", now, by=given[c.person_id])
+
+
+async def taken_back(
+    tx: Connection, warning_id: str, people: Sequence[str], now: float, reason: str, owner: str = ""
+) -> None:
+    """The pair goes to these doors no more: a call for help that no person took is nobody's again, and its clock runs.
+
+    `owner` is the fire service's list where it has the names instead.
+    """
+    if not people:
+        return
+    await hold(tx, f"cases:{warning_id}")
+    mine = (case.c.warning_id == warning_id, one_of(case.c.person_id, people), HELP, OPEN, case.c.taken_by == "")
+    standing = (await tx.execute(sa.select(case).where(*mine).order_by(case.c.case_id))).all()
+    pairs = [c for c in standing if c.owner not in ("", FIRE_SERVICE)]
+    if owner:
+        ids = [c.case_id for c in standing]
+        await tx.execute(sa.update(case).where(one_of(case.c.case_id, ids)).values(owner=owner))
+    if pairs:
+        values = {"owner": owner, "due_at": now + HELP_S}
+        await tx.execute(sa.update(case).where(one_of(case.c.case_id, [c.case_id for c in pairs])).values(**values))
+        for c in pairs:
+            await write(tx, c.case_id, "given", now, note=reason)
+        await set_clock(tx, warning_id, now + HELP_S)
 
 
 async def met(tx: Connection, warning_id: str, people: Sequence[str], now: float) -> None:
     """Whose path closed needs no help any more; a question is answered by a person all the same."""
     if not people:
         return
+    await hold(tx, f"cases:{warning_id}")
     mine = (case.c.warning_id == warning_id, one_of(case.c.person_id, people), HELP, OPEN)
     ids = (await tx.scalars(sa.select(case.c.case_id).where(*mine).order_by(case.c.case_id))).all()
     if ids:

@@ -52,6 +52,7 @@ class Deadlines:
             first = (store.path.c.tier.desc(), store.path.c.warning_id, store.path.c.person_id)
             some = sa.select(store.path.c.warning_id).where(due).order_by(*first).limit(BATCH).subquery()
             warnings = (await tx.scalars(sa.select(some.c.warning_id).distinct())).all()
+            await hold(tx, *(f"doors:{w}" for w in warnings), shared=True)  # first of all, see cases
             await hold(tx, *(f"plan:{w}" for w in warnings), shared=True)
             rows = (
                 await tx.execute(
@@ -88,6 +89,7 @@ class Deadlines:
         late = await overtaken(tx, self._contexts, ctx, held, profiles) if held else {}
         retry: list[str] = []
         give_up: list[str] = []
+        calls: list[tuple[str, float, list[Any], str]] = []  # for help, of whom: cases come after deliveries
         for path in paths:
             who = Person(
                 store.decode_person(path.entry),
@@ -103,7 +105,7 @@ class Deadlines:
                 await end(tx, deltas, path, "superseded", late[path.person_id], now)
                 continue
             try:
-                await self._one(tx, ctx, path, who, deltas, retry, give_up, now)
+                await self._one(tx, ctx, path, who, deltas, retry, give_up, calls, now)
             except (Fault, LookupError, ValueError, TypeError) as problem:
                 await self._set_aside(tx, path, problem, now)
                 continue
@@ -113,6 +115,8 @@ class Deadlines:
                    state_reason="unknown: sent once more")  # fmt: skip
         await move(tx, sorted(give_up), SendState.UNCONFIRMED, at=now, only=(SendState.UNKNOWN,),
                    state_reason="never confirmed")  # fmt: skip
+        for call in calls:
+            await cases.call_for_help(tx, warning_id, *call)
         await deltas.add(tx)
 
     async def _set_aside(self, tx: Connection, path: Any, problem: Exception, now: float) -> None:
@@ -135,6 +139,7 @@ class Deadlines:
         deltas: Deltas,
         retry: list[str],
         give_up: list[str],
+        calls: list[tuple[str, float, list[Any], str]],
         now: float,
     ) -> None:
         plan = ctx.plan(who.profile, now)
@@ -145,7 +150,7 @@ class Deadlines:
             give_up += found.give_up
             if found.open_case:
                 help_at = now if who.help_at is None else who.help_at
-                await cases.call_for_help(tx, path.warning_id, path.person_id, help_at, who.deliveries, _owner(who))
+                calls.append((path.person_id, help_at, list(who.deliveries), _owner(who)))
             if found.ending is not None:
                 await end(tx, deltas, path, *found.ending, now)
                 return
@@ -214,7 +219,7 @@ def _grace(ctx: Context, who: Person, plan: PathPlan) -> float:
 
 def _owner(who: Person) -> str:
     """Who has a call for help: the pair whose list the door is on, else the fire service if the name is there."""
-    slots = [str(d["slot"]) for d in who.visits() if d.get("slot")]
+    slots = [str(d["slot"]) for d in who.standing_visits() if d.get("slot")]
     if slots:
         return slots[-1]
     return FIRE_SERVICE if who.on_fire_list() else ""

@@ -18,7 +18,7 @@ from services.router.contexts import Contexts
 from services.router.notices import notice
 from services.router.pairs import choose, nearest, pairs_of, room_of
 from services.router.paths import end, put, reopen
-from services.router.plan import Context, Person
+from services.router.plan import FIRE_SERVICE, Context, Person
 from services.router.rows import fire_list, knock_again, supporters
 from services.router.tally import Deltas
 from services.shared.batches import Each
@@ -311,6 +311,7 @@ class Doors:
             if ending and path.state == "open":
                 await end(tx, deltas, path, ending, reason, now)
         await put(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
+        await cases.taken_back(tx, warning_id, people, now, reason, FIRE_SERVICE)
         await deltas.add(tx)
 
     async def _announce(self, tx: Connection, ctx: Context, ids: Sequence[str], pairs: Sequence[WorkerEntry]) -> None:

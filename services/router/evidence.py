@@ -53,6 +53,7 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     people |= set(
         (await tx.scalars(sa.select(delivery_cover.c.person_id).where(one_of(delivery_cover.c.delivery_id, ids)))).all()
     )
+    await hold(tx, f"doors:{warning_id}", shared=True)  # first of all, see cases
     # an ending's job that closes meanwhile would miss what came late; an area has no path to be counted under
     await hold(tx, f"ending:{warning_id}", f"plan:{warning_id}", shared=True)
     if "" in people:
@@ -82,8 +83,8 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     await _MOVE.run(tx, moved)
     await drop_unsent(tx, warning_id, closed, "path closed", now)
     await cases.met(tx, warning_id, closed, now)
-    await callouts.heard(tx, warning_id, rows, now)
     await cases.questions(tx, warning_id, ids, {row.delivery_id: row for row in rows})
+    await callouts.heard(tx, warning_id, rows, now)
     # who is met at a door, or heard of by the provider, after the ending went round has it still to come
     await tx.execute(
         sa.update(store.job).where(store.job.c.about_id == warning_id, store.job.c.done).values(done=False)

@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router import area, evidence, officials, store, watch
+from services.router import area, cases, evidence, officials, store, watch
 from services.router.callout_store import callout
+from services.router.case_store import HELP, OPEN, case
 from services.router.contexts import Contexts
 from services.router.fatigue import tired
 from services.router.notices import notice
@@ -88,11 +89,19 @@ class Handlers:
         ending = "superseded" if by.kind == "update" else "cancelled"
         state = SendState.SUPERSEDED if by.kind == "update" else SendState.CANCELLED
         about_it = delivery.c.warning_id == about
+        called = sa.select(case.c.person_id).where(case.c.warning_id == about, HELP, OPEN)
+        visits = (about_it, delivery.c.road == "door", delivery.c.slot != "", delivery.c.answer == "")
+        unmet = (
+            await tx.scalars(
+                sa.select(delivery.c.person_id).where(*visits, delivery.c.person_id.in_(called)).distinct()
+            )
+        ).all()
         await move_all(tx, state, at=now, where=(about_it, delivery.c.send_state.in_(("pending", "retry", "leased"))))
         await move_all(
             tx, SendState.SUPERSEDED, at=now, state_reason="visit stopped",
             where=(about_it, delivery.c.channel == "door", delivery.c.send_state == "accepted", delivery.c.answer == ""),
         )  # fmt: skip
+        await cases.taken_back(tx, about, unmet, now, "the warning ended: visit stopped")  # help outlives it
         await watch.drop(tx, about)
         await self._call_back(tx, about, by)
         deltas = Deltas(about)

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router import store
+from services.router import cases, store
 from services.router.notices import notice
 from services.router.paths import put as put_rows
 from services.router.plan import Context, Person
@@ -196,6 +196,7 @@ async def _grid_to_others(tx: Connection, ctx: Context, silent: WorkerEntry, now
         who = Person(store.decode_person(path.entry), profile, [dict(d._mapping) for d in ledger[path.person_id]])
         new += door(ctx, who, ctx.plan(profile, now), reason, now, "official.door", urgent=path.help_at is not None)
     await put_rows(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, plane)
+    await cases.taken_back(tx, warning_id, people, now, reason)
     await deltas.add(tx)
     near = [w for w in others if set(w.grids) & set(silent.grids)] or others
     told = [notice(ctx, w, "go_to_grid", plane, silent.worker_id) for w in near[:1]]

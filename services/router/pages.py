@@ -45,6 +45,7 @@ class Pages:
             figures = await report.coverage(db, warning_id)
             missing = await report.missing(db, warning_id)
             cases = await case_view.cases(db, warning_id, self._platform.clock.now())
+            totals = await case_view.totals(db, warning_id)
             state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
             text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).one()
             profiles = await store.profiles_of(db, {m.profile_key for m in missing})
@@ -60,6 +61,7 @@ class Pages:
             figures=figures,
             missing=[(m, profiles[m.profile_key]) for m in missing],
             cases=[c for c in cases if c["state"] != "closed"],
+            totals=totals,
             state=state,
             tier=Tier(state.tier) if state.tier else None,
             part=parts[parts["languages"][0]],

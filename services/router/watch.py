@@ -112,8 +112,8 @@ class Watch:
                 case "alone":
                     workers = await silence.officers_of(tx, ctx, rest)
                     await self._tell(tx, ctx, workers, "officers_alone", rest)
-                case callouts.WATCH:
-                    await callouts.look(tx, ctx, now, plane)
+                case callouts.FORM:
+                    await callouts.look(tx, ctx, rest, now, plane)
                 case "official":
                     await put(tx, row.warning_id, await officials.look(tx, ctx, rest, now, plane))
 

@@ -206,12 +206,13 @@ def _empty() -> bytes:
 
 
 @asynccontextmanager
-async def town(folder: Path, start: float = NOON, policy: str = "") -> AsyncIterator[Town]:
-    """A router on an empty database in `folder`; `policy` is the text of another file."""
+async def town(folder: Path, start: float = NOON, policy: str = "", url: str = "") -> AsyncIterator[Town]:
+    """A router on an empty database in `folder`, or on that of `url`; `policy` is the text of another file."""
     file = folder / "router.db"
-    if not file.exists():
-        file.write_bytes(_empty())
-    url = f"sqlite+aiosqlite:///{file}"
+    if not url:
+        url = f"sqlite+aiosqlite:///{file}"
+        if not file.exists():
+            file.write_bytes(_empty())
     database = Database(url)
     clock = StepClock(start)
     keys = Keys(folder / "keys")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from services.router import report
+from services.router import callouts, report, store
 from services.router.callout_store import callout
 from services.shared.batches import insert_new
 from services.shared.ledger import Answer, answer_log, delivery, road
 from services.shared.messages import EvidenceRecorded, PersonEntry, Profile, WorkerEntry
 from tests.router.kit import NOON, Town, ident, one, town, worker
+from tests.servers.postgres import Postgres
 
 SIGN = ("sign_volunteer",)
 PAIR = worker("pair", "g")
@@ -96,6 +98,74 @@ async def test_a_few_are_asked_by_text_then_by_call_then_the_next(tmp_path: Path
         await there.at(2)
         assert [(2.0, n, "officer_sms") for n in "de"] == (await asked(there))[6:]
         assert "sign volunteer called out: 5 asked; nobody has accepted yet" in await line(there, w)
+
+
+async def test_many_are_looked_at_one_by_one_the_longest_due_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look is one call-out's and a transaction of its own; each has its own time."""
+    looked: list[tuple[str, int]] = []
+    real = callouts.look
+
+    async def look(tx: Any, ctx: Any, callout_id: str, now: float, plane: str) -> None:
+        await real(tx, ctx, callout_id, now, plane)
+        looked.append((callout_id, id(tx)))
+
+    monkeypatch.setattr(callouts, "look", look)
+    async with town(tmp_path) as there:
+        await begun(there, *(signer(n) for n in "abc"), people=6)
+        wanted = {c.callout_id for c in await standing(there)}
+        assert (6, wanted) == (len(looked), {one for one, _ in looked})
+        async with there.platform.database.read() as db:
+            waiting = sa.select(store.watch.c.what).where(store.watch.c.what.startswith(callouts.WATCH))
+            assert {f"{callouts.WATCH}{one}" for one in wanted} == set(await db.scalars(waiting))
+        looked.clear()
+        await answers(there, "a", Answer.LEAVING)
+        assert 1 == len({one for one, _ in looked}), "whose answer it is, and no other"
+
+
+async def test_on_postgresql_the_clock_and_an_answer_never_wait_in_a_circle(
+    tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock has taken the look and marks her delivery while her answer, which has locked it, sets that look."""
+    async with town(tmp_path, url=postgres.database()) as there:
+        w = await begun(there, signer("a"))
+        await there.at(0.5)
+        await answers(there, "a", Answer.LEAVING)  # she has it
+        (row,) = await there.rows(step="callout")
+        there.clock.advance_to(NOON + 6 * 60)  # silent since: the clock lets her go, and marks her delivery
+        looking, hint = asyncio.Event(), asyncio.Event()
+        look, heard = callouts.look, callouts.heard
+
+        async def waits_for_the_answer(*given: Any) -> None:
+            looking.set()
+            for _ in range(500):
+                if hint.is_set() or await _somebody_waits(there):
+                    break
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
+            await look(*given)
+
+        async def heard_now(*given: Any) -> None:
+            hint.set()
+            await heard(*given)
+
+        monkeypatch.setattr(callouts, "look", waits_for_the_answer)
+        monkeypatch.setattr(callouts, "heard", heard_now)
+
+        async def answered() -> None:
+            await looking.wait()
+            message = EvidenceRecorded(msg_id=there._id(), plane="live", warning_id=w, tier=1, ids=(row.delivery_id,))
+            await there._handle(message, there.handlers.evidence_recorded)
+
+        await asyncio.gather(there.router.work(), answered())
+        assert hint.is_set()
+        assert "none" == (await standing(there))[0].state
+
+
+async def _somebody_waits(there: Town) -> bool:
+    async with there.platform.database.read() as db:
+        return bool(await db.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 async def test_the_first_to_accept_has_it_and_the_others_are_told(tmp_path: Path) -> None:

@@ -207,6 +207,102 @@ async def test_a_call_for_help_closed_by_a_person_stays_closed(tmp_path: Path) -
         assert await there.rows(road="door")
 
 
+async def test_help_after_a_case_was_closed_by_a_person_is_a_new_case(tmp_path: Path) -> None:
+    """An hour later she asks again: a new case with a clock of its own; that call, closed too, opens none when seen twice."""
+    async with town(tmp_path) as there:
+        w = await begun(there, 1)
+        await said(there, 1, "help")
+        (first,) = await cases(there, w)
+        await there.at(1)
+        await act(there.platform, OFFICER, w, first["case_id"], CaseIn(act="close", reason="a neighbour is with her"))
+        await there.at(61)
+        told_by = await said(there, 1, "help", note="he has left")
+        again, closed = await cases(there, w)
+        assert ("open", 120, NOON + 61 * 60, "closed") == (
+            again["state"], again["left"], again["opened_at"], closed["state"],
+        )  # fmt: skip
+        await heard(there, w, told_by)
+        assert 2 == len(await cases(there, w)), "the same call"
+        await there.at(63)
+        assert [(63.0, "case_help", "duty", "officer_sms")] == await told(there)
+        await act(there.platform, OFFICER, w, again["case_id"], CaseIn(act="close", reason="fetched by boat"))
+        async with there.platform.database.write() as tx:  # heard of late: said before that case was closed
+            late = {
+                "event_key": "in:late", "delivery_id": told_by, "answer": "help", "by": "person", "at": NOON + 62 * 60,
+                "covers": 1, "note": "", "asks": "",
+            }  # fmt: skip
+            await insert_new(tx, answer_log, [late])
+        await heard(there, w, told_by)
+        assert ["closed", "closed"] == [c["state"] for c in await cases(there, w)]
+
+
+async def owned_by_a_pair(there: Town, *workers: WorkerEntry) -> str:
+    """A call for help that the first of the pairs has on its list, not begun."""
+    w = await begun(there, 1, workers=(*workers, DUTY), doors="allowed")
+    await said(there, 1, "help")
+    await there.said([delivery.c.road == "door"], send_state=SendState.ACCEPTED)
+    (found,) = await cases(there, w)
+    assert ("owned", None) == (found["state"], found["left"])
+    return w
+
+
+async def test_help_of_a_pair_that_is_called_back_is_nobodys_and_told(tmp_path: Path) -> None:
+    """The commander's word: the fire service has the name, that is no owner, the clock runs from that moment."""
+    async with town(tmp_path) as there:
+        w = await owned_by_a_pair(there, worker("a", "g"))
+        await there.at(5)
+        await there.word(w, "unsafe")
+        (found,) = await cases(there, w)
+        assert ("open", "", True, 120) == (found["state"], found["pair"], found["rescue"], found["left"])
+        assert "commander: unsafe to send anybody" == found["history"][-1]["words"]
+        await there.at(7)
+        assert [(7.0, "case_help", "duty", "officer_sms")] == await told(there)
+        await act(there.platform, OFFICER, w, found["case_id"], CaseIn(act="take"))
+        await there.at(9)
+        assert 1 == len(await told(there))
+
+
+async def test_help_of_a_pair_that_is_silent_goes_to_the_next(tmp_path: Path) -> None:
+    """An officer nobody has spoken with loses her doors: another pair has the call, by name."""
+    async with town(tmp_path) as there:
+        w = await there.issue(doors="allowed")
+        await there.page(w, [one(1, "sms", "voice_mobile")], [worker("a", "g"), worker("b", "far")])
+        await there.at(0)
+        await said(there, 1, "help")
+        await there.said([delivery.c.road == "door"], send_state=SendState.ACCEPTED)
+        (found,) = await cases(there, w)
+        assert "a" == found["pair"].rstrip("0")
+        await there.at(45)
+        (found,) = await cases(there, w)
+        assert ("owned", "b", None) == (found["state"], found["pair"].rstrip("0"), found["left"])
+        assert ["a", "", "b"] == [h["by"].rstrip("0") for h in found["history"] if h["what"] == "given"]
+
+
+async def test_help_of_a_pair_whose_visit_ends_with_the_warning_is_nobodys(tmp_path: Path) -> None:
+    """The pair goes home with the warning; help outlives it."""
+    async with town(tmp_path) as there:
+        w = await owned_by_a_pair(there, worker("a", "g"))
+        await there.issue("e", kind="ending", ending="danger_lower_stay_away", replaces=["w"])
+        (found,) = await cases(there, w)
+        assert ("open", "", 120) == (found["state"], found["pair"], found["left"])
+
+
+async def test_all_that_are_open_are_counted_and_the_worst_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that is cut says how many there are."""
+    monkeypatch.setattr(case_view, "SHOWN", 2)
+    async with town(tmp_path) as there:
+        w = await begun(there, 1, 2, 3)
+        for n in (1, 2):
+            await said(there, n, "help")
+        await said(there, 3, asks="question", note="which road?")
+        await act(there.platform, OFFICER, w, (await cases(there, w))[0]["case_id"], CaseIn(act="take"))
+        assert 2 == len(await cases(there, w))
+        async with there.platform.database.read() as db:
+            assert {"open": 3, "help": 2, "question": 1, "nobodys": 2} == await case_view.totals(db, w)
+
+
 async def test_help_outlives_its_warning_and_questions_do_not(tmp_path: Path) -> None:
     """After the end somebody must own the help all the same; what was asked is not told again."""
     async with town(tmp_path) as there:

@@ -126,7 +126,9 @@ async def test_what_is_wrong_is_said_and_changes_nothing(client: aiohttp.ClientS
     async with client.get(f"{tocsin.url}/report/{'0' * 32}/cases", headers=reads) as response:
         assert 404 == response.status
     async with client.get(url, headers=reads) as response:
-        (found,) = (await response.json())["cases"]
+        told_of = await response.json()
+    (found,) = told_of["cases"]
+    assert {"open": 1, "help": 0, "question": 1, "nobodys": 1} == told_of["totals"]
     assert ("question", "open") == (found["kind"], found["state"])
     shown = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services", "cases", warning_id, "--url", tocsin.url, "--key", tocsin.reader,
