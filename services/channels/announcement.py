@@ -109,9 +109,11 @@ async def _espeak(text: str, voice: str) -> Sound | None:
             async with asyncio.timeout(SPEAK_S):
                 await process.communicate(text.encode())
         except TimeoutError:
-            process.kill()
-            await process.wait()
             return None
+        finally:
+            if process.returncode is None:  # also where whoever asked no longer waits
+                process.kill()
+                await process.wait()
         if process.returncode or not await asyncio.to_thread(out.exists):
             return None
         try:

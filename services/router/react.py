@@ -10,12 +10,15 @@ from services.router.plan import Context, Person
 from services.router.policy import PathPlan
 from services.router.policy_words import OFFICER, SUPPORTER
 from services.router.rows import another, door, fire_list, knock_again, officer
-from services.shared.ledger import NO_VOLUNTEER, STOPPED, Answer, SendState
+from services.shared.ledger import GONE, NO_VOLUNTEER, STOPPED, Answer, SendState
 from services.shared.tier import Tier
 
 HELP_AT_DOOR_S = 5400.0  # after this long the rescue service, which has the name since the first minute, is on its own
 UNKNOWN_GIVES_UP_S = 600.0
-FELL_OUT = {STOPPED: "the number said STOP", NO_VOLUNTEER: "no sign volunteer could call"}
+FELL_OUT = {
+    STOPPED: "the number said STOP", NO_VOLUNTEER: "no sign volunteer could call",
+    GONE: "her device takes no push messages any more",
+}  # fmt: skip
 
 
 @dataclass
@@ -72,7 +75,7 @@ def _unknown(ctx: Context, person: Person, plan: PathPlan, now: float, found: Re
 
 
 def fell_out(d: Mapping[str, Any]) -> bool:
-    """Whether a road of hers is none after all: its number said STOP, or nobody who signs could make the call."""
+    """Whether a road of hers is none after all: STOP, nobody who signs could call, or her device has left."""
     return d["send_state"] in (SendState.SUPPRESSED, SendState.FAILED) and d.get("state_reason") in FELL_OUT
 
 
@@ -84,7 +87,8 @@ def _fell_out(ctx: Context, person: Person, plan: PathPlan, now: float, found: R
         return
     shut, why = {d["road"] for d in out}, FELL_OUT[str(out[-1]["state_reason"])]
     left = [u for u in plan.roads if u.kind not in (SUPPORTER, OFFICER) and u.road not in shut]
-    if any(u.road not in person.tried() for u in left) and not any(d["step"] == "stopped" for d in own):
+    instead = sum(d["step"] == "stopped" and d["road"] != "door" for d in own)
+    if any(u.road not in person.tried() for u in left) and instead < len(shut):
         found.rows += another(ctx, person, plan, "stopped", why, now)
     if plan.tier >= Tier.ORANGE and len(left) + plan.supporter_counts < 2:
         found.rows += door(ctx, person, plan, f"{why}; fewer than two roads left", now, "stopped")

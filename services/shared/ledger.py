@@ -72,6 +72,7 @@ TRANSITIONS: frozenset[tuple[SendState, SendState]] = frozenset(
     }
 )
 STOPPED = "stopped"  # the reason of what was not sent since the number said STOP
+GONE = "gone"  # the reason of a push message whose subscription is no more
 NO_VOLUNTEER = "no_volunteer"  # the reason of a video call nobody who signs could make
 UNSENT = (S.PENDING, S.RETRY, S.LEASED)
 MAY_HAVE_GOT_IT = (S.SENDING, S.UNKNOWN, S.ACCEPTED, S.DELIVERED, S.UNCONFIRMED)

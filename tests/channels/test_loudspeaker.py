@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -328,6 +330,58 @@ async def test_without_a_voice_the_siren_sounds_alone(
 
 async def _dumb(text: str, language: str) -> None:
     return None
+
+
+def hung(folder: Path, monkeypatch: pytest.MonkeyPatch, voice: str = "*") -> Path:
+    """An espeak-ng that never ends in this voice, and is the real one in others; the file its process ids stand in."""
+    real, pids = shutil.which("espeak-ng"), folder / "pids"
+    (folder / "bin").mkdir()
+    script = folder / "bin" / "espeak-ng"
+    script.write_text(f'#!/bin/sh\ncase "$2" in {voice}) echo $$ >>{pids}; exec sleep 60;; esac\nexec {real} "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr(loudspeaker_mqtt, "VOICE_S", 0.8)
+    return pids
+
+
+async def test_the_siren_waits_for_no_voice(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A voice that hangs: the siren is out before it, is accepted, and it is said; voices alone, or an end, are tried again."""
+    pids = hung(tmp_path, monkeypatch)
+    settings(monkeypatch, tmp_path, mosquitto)
+    async with AsyncExitStack() as stack:
+        desk = await stack.enter_async_context(town(tmp_path))
+        school, shop = [await stack.enter_async_context(device(mosquitto, "speaker", n)) for n in ("school", "shop")]
+        sent = asyncio.create_task(speakers(desk).send(message()))
+        await school.until(lambda told: told)
+        assert not sent.done()
+        result = await sent
+        assert (Outcome.ACCEPTED, "voice too slow") == (result.outcome, result.code)
+        assert (["siren"], []) == ([one["command"] for one in school.told], shop.told)
+        result = await speakers(desk).send(message(ending="over", delivery_id="0e" * 16))
+        assert (Outcome.NOT_SENT, "voice too slow") == (result.outcome, result.code)
+        await school.until(lambda told: len(told) == 2)
+        assert "stop" == school.told[1]["command"]
+    for pid in pids.read_text().split():
+        with pytest.raises(ProcessLookupError):  # a voice nobody waits for is ended
+            os.kill(int(pid), 0)
+
+
+async def test_a_language_that_hangs_silences_no_other(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was said by then is spoken, after the siren's pattern."""
+    hung(tmp_path, monkeypatch, "cmn|zh")
+    settings(monkeypatch, tmp_path, mosquitto)
+    async with AsyncExitStack() as stack:
+        desk = await stack.enter_async_context(town(tmp_path))
+        school = await stack.enter_async_context(device(mosquitto, "speaker", "school"))
+        assert Outcome.ACCEPTED is (await speakers(desk).send(message())).outcome
+        await school.until(lambda told: len(told) == 2)
+        siren, speech = school.told
+        assert (["en"], "siren") == (speech["speak"]["languages"], siren["command"])
+        assert speech["wait_s"] > (siren["siren"]["on_s"] + siren["siren"]["off_s"]) * siren["siren"]["times"]
 
 
 async def test_the_operators_recording_goes_before_the_voice(

@@ -12,7 +12,9 @@ from typing import Any
 
 import aiohttp
 
+from services.router.case_desk import CaseIn, act
 from services.run import Node, build
+from services.shared.auth import Who
 from services.shared.clock import StepClock
 from services.shared.settings import Settings
 from services.sim.world import World
@@ -20,6 +22,7 @@ from tests.faults.ground import Ground
 from tests.faults.harness import ALERT, SENT, Town
 
 HORIZON_S = 6 * 3600.0
+OFFICER = Who("desk", "duty desk", "tests", ("read", "command"), 4)
 
 
 @dataclass
@@ -52,6 +55,11 @@ class Stepped:
             elif not did and not await self.embedded.channels.tidy():
                 return
 
+    async def duty_desk(self) -> None:
+        """An officer says "I have it" of every call for help that is nobody's; else it is told again for ever."""
+        for row in self.rows("SELECT warning_id, case_id FROM router_case WHERE closed_at IS NULL AND taken_by = ''"):
+            await act(self.embedded.platform, OFFICER, row[0], row[1], CaseIn(act="take"))
+
     async def until(
         self, over: Callable[[], bool] | None = None, seconds: float = HORIZON_S, stride: float = 0.001
     ) -> None:
@@ -59,6 +67,7 @@ class Stepped:
         end = SENT + seconds
         while True:
             await self.settle()
+            await self.duty_desk()
             if over is not None and over():
                 return
             times = [await self.embedded.next_at(), self.world.agenda.next_at()]

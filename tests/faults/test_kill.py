@@ -13,9 +13,7 @@ from tests.faults.checker import Case, Verdict, judge
 from tests.faults.harness import Town, rehearsal
 
 TELLING = (
-    "after_ingest_commit",
     "before_page_commit",
-    "after_plan_commit",
     "after_intent",
     "after_provider_accept",
     "before_callback_commit",

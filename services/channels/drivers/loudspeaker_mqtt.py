@@ -31,7 +31,6 @@ from services.channels.announcement import (
     Sound,
     can_speak,
     read_recordings,
-    read_wav,
     said_twice,
     speak,
     write_wav,
@@ -47,9 +46,11 @@ from services.shared.tier import Tier
 
 log = structlog.get_logger("loudspeakers")
 KIND = "speaker"
-ALL_S = 8.0  # for all commands of one delivery
+PUBLISH_S = 4.0  # for all sirens of one delivery, and again for all speech
+VOICE_S = 3.0  # for all announcements of one delivery: with both of the former less than the sender's limit
 AT_ONCE = 64
 ORDER = ("stop", "siren", "speak")
+Command = tuple[Speaker, str, dict[str, Any]]
 SILENCE_S = 3
 REMEMBERED = 64  # deliveries whose commands the broker has in part
 
@@ -85,7 +86,7 @@ class LoudspeakerMqtt:
         self._speakers, self._faults = read_speakers(s.list)
         self._recordings = read_recordings(s.recordings)
         self._drill = tools.plane == "drill"
-        self._sounds: dict[tuple[str, ...], tuple[str, bytes] | None] = {}
+        self._sounds: dict[tuple[str, ...], dict[str, Any]] = {}
         self._has: OrderedDict[str, set[tuple[str, str]]] = OrderedDict()
         self.link = DeviceLink(s, tools.plane, KIND, self.heard)
 
@@ -166,26 +167,28 @@ class LoudspeakerMqtt:
             return Result(Outcome.PERMANENT, code="no speaker in the area")
         if fault := self.link.fault:
             return Result(Outcome.PROVIDER_FAULT, code=fault)
-        commands = await self._commands(message, chosen)
-        if not commands:
-            return Result(Outcome.PERMANENT, code="nothing they can play")
         has = self._has.setdefault(message.delivery_id, set())
         while len(self._has) > REMEMBERED:
             self._has.popitem(last=False)
-        missing = [(one, word, what) for one, word, what in commands if (one.id, word) not in has]
-        problem = await self._publish(message, missing, has)
-        async with self._tools.switchboard.database.write() as tx:
-            await store.commanded(tx, message.delivery_id, sorted(has))
+        pattern = self._pattern(message, chosen)
+        problem = await self._publish(message, self._first(message, chosen, pattern), has)
+        late = False
+        if not problem:  # what needs no voice is out, whatever the voice does
+            speech, late = await self._speech(message, chosen, pattern)
+            problem = await self._publish(message, speech, has)
         if problem:
             # the same commands again are harmless, for they name themselves; silence is not
             return Result(Outcome.PROVIDER_FAULT, code=problem)
         del self._has[message.delivery_id]
-        return Result(Outcome.ACCEPTED, ref=message.delivery_id)
+        if late and not any(word != "stop" for _, word in has):
+            return Result(Outcome.NOT_SENT, code="voice too slow")
+        if not has:
+            return Result(Outcome.PERMANENT, code="nothing they can play")
+        return Result(Outcome.ACCEPTED, ref=message.delivery_id, code="voice too slow" if late else "")
 
-    async def _publish(
-        self, message: Outbound, missing: Sequence[tuple[Speaker, str, dict[str, Any]]], has: set[tuple[str, str]]
-    ) -> str:
-        """Why some could not be handed over, or empty; what the broker has is added to `has`."""
+    async def _publish(self, message: Outbound, commands: Sequence[Command], has: set[tuple[str, str]]) -> str:
+        """Why some could not be handed over, or empty; what the broker has is added to `has`, and noted."""
+        missing = [(one, word, what) for one, word, what in commands if (one.id, word) not in has]
         places = asyncio.Semaphore(AT_ONCE)
         problems: list[str] = []
 
@@ -201,83 +204,95 @@ class LoudspeakerMqtt:
                     has.add((speaker.id, word))
 
         try:
-            async with asyncio.timeout(ALL_S):
-                for word in ORDER:  # every siren, then every speech
+            async with asyncio.timeout(PUBLISH_S):
+                for word in ORDER:
                     await asyncio.gather(*(one(*each) for each in missing if each[1] == word))
         except TimeoutError:
             problems.append("broker slow")
+        if missing:
+            async with self._tools.switchboard.database.write() as tx:
+                await store.commanded(tx, message.delivery_id, sorted(has))
         return problems[0] if problems else ""
 
-    async def _commands(
-        self, message: Outbound, chosen: Sequence[Speaker]
-    ) -> list[tuple[Speaker, str, dict[str, Any]]]:
-        """Stop (before an ending), siren, speech; a speaker without voice or siren gets what it can."""
-        tier = Tier(message.tier)
-        pattern = None if message.ending else DRILL if self._drill else PATTERNS.get(tier)
-        if not any(one.sirens for one in chosen):
-            pattern = None
-        wait = pattern.seconds + SILENCE_S if pattern is not None else 0
-        common = {
-            "tier": tier.word,
-            "ending": message.ending,
-            "drill": self._drill,
-            "until": int(wall()) + message.seconds_left,
-        }
-        found: list[tuple[Speaker, str, dict[str, Any]]] = []
+    def _pattern(self, message: Outbound, chosen: Sequence[Speaker]) -> Pattern | None:
+        if message.ending or not any(one.sirens for one in chosen):
+            return None
+        return DRILL if self._drill else PATTERNS.get(Tier(message.tier))
 
-        def add(speaker: Speaker, word: str, wait_s: int, **what: Any) -> None:
-            name = f"{message.delivery_id}-{word}"
-            token = self._tools.signer.token("device", f"{name}-{speaker.id}")
-            body = {"command": word, "id": name, "token": token, **common, "wait_s": wait_s, **what}
-            found.append((speaker, word, body))
-
-        for speaker in chosen:
-            if message.ending:
-                add(speaker, "stop", 0)
-            if pattern is not None and speaker.sirens:
-                add(speaker, "siren", 0, siren=vars(pattern))
-            if speaker.speaks and (said := await self._speech(message, speaker)) is not None:
-                add(speaker, "speak", wait, speak=said)
+    def _first(self, message: Outbound, chosen: Sequence[Speaker], pattern: Pattern | None) -> list[Command]:
+        """Stop (before an ending) and siren."""
+        found = [self._command(message, one, "stop") for one in chosen if message.ending]
+        if pattern is not None:
+            found += [self._command(message, one, "siren", siren=vars(pattern)) for one in chosen if one.sirens]
         return found
+
+    async def _speech(
+        self, message: Outbound, chosen: Sequence[Speaker], pattern: Pattern | None
+    ) -> tuple[list[Command], bool]:
+        """Speech for those that can, after the siren and a silence; whether some is missing, as the voice took too long."""
+        wait = pattern.seconds + SILENCE_S if pattern is not None else 0
+        there = tuple(message.spoken_in)
+        wanted = {one.id: _languages(there, one.languages) for one in chosen if one.speaks}
+        keys = {(message.delivery_id, *languages) for languages in wanted.values()} - self._sounds.keys()
+        late = False
+        if keys:
+            said, late = await self._voices(message, {language for _, *languages in keys for language in languages})
+            if len(self._sounds) > REMEMBERED:
+                self._sounds.clear()
+            for key in keys:
+                if sounds := {language: said[language] for language in key[1:] if language in said}:
+                    self._sounds[key] = await self._keep(sounds)
+        found = [(one, self._sounds.get((message.delivery_id, *wanted[one.id]))) for one in chosen if one.speaks]
+        return [self._command(message, one, "speak", wait, speak=said) for one, said in found if said is not None], late
+
+    def _command(self, message: Outbound, speaker: Speaker, word: str, wait_s: int = 0, **what: Any) -> Command:
+        name = f"{message.delivery_id}-{word}"
+        body = {
+            "command": word, "id": name, "token": self._tools.signer.token("device", f"{name}-{speaker.id}"),
+            "tier": Tier(message.tier).word, "ending": message.ending, "drill": self._drill,
+            "until": int(wall()) + message.seconds_left, "wait_s": wait_s, **what,
+        }  # fmt: skip
+        return speaker, word, body
 
     # ---- what is said
 
-    async def _speech(self, message: Outbound, speaker: Speaker) -> dict[str, Any] | None:
-        languages = _languages(tuple(message.spoken_in), speaker.languages)
-        key = (message.delivery_id, *languages)
-        if key not in self._sounds:
-            if len(self._sounds) > REMEMBERED:
-                self._sounds.clear()
-            self._sounds[key] = await self._sound(message, languages)
-        made = self._sounds[key]
-        if made is None:
-            return None
-        digest, wav = made
+    async def _voices(self, message: Outbound, languages: Iterable[str]) -> tuple[dict[str, Sound], bool]:
+        """Each language that can be said, all within VOICE_S; whether one was not said by then."""
+        word = message.ending or Tier(message.tier).word
+        by, late = asyncio.get_running_loop().time() + VOICE_S, list[str]()
+
+        async def one(language: str) -> Sound | None:
+            recorded = None if self._drill else self._recordings.of(message.hazard, word, language)
+            try:
+                async with asyncio.timeout_at(by):
+                    sound = recorded or await speak(message.spoken_in[language], language)
+            except TimeoutError:
+                late.append(language)
+                return None
+            if sound is None:
+                log.error("no_voice", language=language, warning_id=message.warning_id)
+            return sound
+
+        order = sorted(languages)
+        made = await asyncio.gather(*map(one, order))
+        if late:
+            log.error("voice_too_slow", languages=late, warning_id=message.warning_id, seconds=VOICE_S)
+        return {language: sound for language, sound in zip(order, made, strict=True) if sound is not None}, bool(late)
+
+    async def _keep(self, said: dict[str, Sound]) -> dict[str, Any]:
+        """The announcement, kept where every process can serve it, as a speaker is told of it."""
+        sounds = said_twice(list(said.values()))
+        wav = write_wav(sounds)
+        async with self._tools.switchboard.database.write() as tx:
+            digest = await store.keep_sound(tx, wav)
         path = f"/callbacks/{self.name}/sound/{self._tools.signer.token('sound', digest)}"
         return {
             "url": f"{self._tools.public_url}{path}",
             "sha256": digest,
             "bytes": len(wav),
-            "seconds": round(read_wav(wav).seconds, 1),
-            "languages": list(languages),
+            "seconds": round(sum(one.seconds for one in sounds), 1),
+            "languages": list(said),
         }
-
-    async def _sound(self, message: Outbound, languages: Sequence[str]) -> tuple[str, bytes] | None:
-        """The announcement, kept where every process can serve it; None where nothing here can say it."""
-        word = message.ending or Tier(message.tier).word
-        said: list[Sound] = []
-        for language in languages:
-            recorded = None if self._drill else self._recordings.of(message.hazard, word, language)
-            sound = recorded or await speak(message.spoken_in[language], language)
-            if sound is None:
-                log.error("no_voice", language=language, warning_id=message.warning_id)
-            else:
-                said.append(sound)
-        if not said:
-            return None
-        wav = write_wav(said_twice(said))
-        async with self._tools.switchboard.database.write() as tx:
-            return await store.keep_sound(tx, wav), wav
 
     # ---- in
 

@@ -21,12 +21,13 @@ from services.channels.outbound import Outbound
 from services.channels.webpush import MOST_BYTES, Vapid, encrypt
 from services.shared.clock import wall
 from services.shared.errors import NotFound, Refused
+from services.shared.ledger import GONE
 from services.shared.reach import CheckedResolver, OutOfReach, PushReach, check_push_service
 from services.shared.subscription import read
 from services.shared.tier import Tier
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
-_CODES = {404: "404 subscription gone", 410: "410 subscription gone", 413: "413 too large"}
+_CODES = {404: GONE, 410: GONE, 413: "413 too large"}
 
 
 class PushSettings(PushReach):
