@@ -22,7 +22,7 @@ from services.router.walk import done, walk
 from services.shared.db import Connection, hold
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
-from services.shared.ledger import SendState, move
+from services.shared.ledger import Answer, SendState, move
 from services.shared.service import Platform
 from services.shared.tier import Tier
 
@@ -148,7 +148,8 @@ class Deadlines:
             found = react(ctx, who, plan, now)
             retry += found.retry
             give_up += found.give_up
-            if found.open_case:
+            if found.open_case and any(d["answer"] == Answer.HELP for d in who.deliveries):
+                # a call that was carried over from what this replaced has its case there
                 help_at = now if who.help_at is None else who.help_at
                 calls.append((path.person_id, help_at, list(who.deliveries), _owner(who)))
             if found.ending is not None:

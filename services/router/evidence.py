@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router import callouts, cases, store, tally
+from services.router import callouts, carried, cases, store, tally
 from services.router.paths import drop_unsent, end, perceived, reopen
 from services.router.policy import Policy
 from services.router.react import fell_out
@@ -121,7 +121,7 @@ async def _one(
             min(evidence, int(Evidence.DELIVERED)),
             *(int(Evidence.ACKNOWLEDGED) for _, d in said if d.person_id != path.person_id),
         )
-    closing, shown, help_at = _judge(policy, profile, said)
+    closing, shown, help_at = _judge(policy, profile, said, path.help_at)
     reached = (
         evidence >= Evidence[policy.reached_evidence.upper()]
         or (shown is not None and shown[0] in policy.reached_answers)
@@ -159,7 +159,10 @@ async def _one(
             await reopen(tx, deltas, path, now)
         else:  # stopped, or with the rescue service already: somebody must own it all the same
             told = [d._mapping for d in deliveries]
-            await cases.call_for_help(tx, path.warning_id, path.person_id, help_at, told, "")
+            if any(d["answer"] == Answer.HELP for d in told):
+                await cases.call_for_help(tx, path.warning_id, path.person_id, help_at, told, "")
+            if path.ending == "superseded":
+                await carried.onward(tx, path.warning_id, path.person_id, help_at, now)
     if closing is None or path.ending == "closed":
         return False
     if path.state == "open" or path.ending in MAY_STILL_CLOSE:
@@ -169,11 +172,12 @@ async def _one(
 
 
 def _judge(
-    policy: Policy, profile: Profile, said: Sequence[tuple[Any, Any]]
+    policy: Policy, profile: Profile, said: Sequence[tuple[Any, Any]], carried_at: float | None
 ) -> tuple[Any | None, tuple[str, str] | None, float | None]:
     """The answer that closes the path, the one to show, and when help was asked for and is still open.
 
     After a call for help, only somebody who is there, or the person's own word that she is moving or safe, closes.
+    `carried_at`: a call that stands on the path and in no answer was made under what this warning replaced.
     """
     flags = profile.flags
     closing_class = (
@@ -181,14 +185,16 @@ def _judge(
     )
     closing = None
     shown: tuple[str, str] | None = None
-    help_at: float | None = None
+    help_at = None if any(answer.answer == Answer.HELP for answer, _ in said) else carried_at
     for answer, _ in said:
         if answer.answer == Answer.HELP:
             help_at = answer.at if help_at is None else help_at
             closing = None
         else:
             there = answer.by in ("officer", "supporter_with_person") or answer.answer in (Answer.MOVING, Answer.SAFE)
-            if policy.closes(closing_class, answer.answer, answer.by) and (help_at is None or there):
+            if policy.closes(closing_class, answer.answer, answer.by) and (
+                help_at is None or (there and answer.at >= help_at)
+            ):
                 closing, help_at = answer, None
         if shown is None or SERIOUSNESS[Answer(answer.answer)] >= SERIOUSNESS[Answer(shown[0])]:
             shown = (answer.answer, answer.by)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router import area, cases, evidence, officials, store, watch
+from services.router import area, carried, cases, evidence, officials, store, watch
 from services.router.callout_store import callout
 from services.router.case_store import HELP, OPEN, case
 from services.router.contexts import Contexts
@@ -174,11 +174,15 @@ class Handlers:
         rows: list[dict[str, Any]] = []
         paths: list[dict[str, Any]] = []
         profile_of = {entry.person_id: profiles[entry.profile].key for entry in people}
+        replaced = ctx.issued.replaces if ctx.issued.kind == "update" else ()
+        called = await carried.still_open(tx, ctx.issued.warning_id, replaced, sorted(profile_of))
         for entry in sorted(people, key=lambda e: e.person_id):
             who = Person(entry, profiles[entry.profile], [])
             deltas.person(who.profile.key, "targeted")
             opened = self._first(ctx, who, now, stopped, enough.get(entry.person_id, ""))
             rows += who.deliveries
+            if opened["state"] == "open" and entry.person_id in called:
+                opened |= {"help_at": called[entry.person_id], "react_at": now}
             if opened["ending"]:
                 deltas.person(who.profile.key, f"ended:{opened['ending']}")
             paths.append(opened)
@@ -204,6 +208,8 @@ class Handlers:
             "end_reason": "",
             "next_step": 0,
             "next_at": None,
+            "help_at": None,
+            "react_at": None,
         }
         if stopped:
             return row | {"ending": "cancelled", "end_reason": "stopped before the page came"}

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.router import callouts, case_view
+from services.router import callouts, carried, case_view, store
 from services.router import cases as opened
 from services.router.callout_store import callout
 from services.router.case_desk import CaseIn, act
@@ -584,6 +584,9 @@ async def test_the_statements_are_the_same_on_postgresql(postgres: Postgres) -> 
                 await opened.call_for_help(tx, "w", "p", 5.0, [dict(row._mapping)], "")
                 await opened.questions(tx, "w", [ident(1)], {ident(1): row})
             await opened.give(tx, "w", {"p": "pair"}, 7.0)
+            await insert_new(tx, store.job, [{"warning_id": "w", "about_id": "w0", "kind": "update"}])
+            await carried.onward(tx, "w0", "p", 5.0, 7.0)
+            assert {} == await carried.still_open(tx, "w", ["w0"], ["p"])
         async with database.read() as db:
             seen = await case_view.cases(db, "w", 10.0)
             (called,) = await callouts.words(db, "w", "p")
@@ -599,3 +602,60 @@ async def test_the_statements_are_the_same_on_postgresql(postgres: Postgres) -> 
         assert {("yes",): 0.0, ("no",): 0.0} == owned
     finally:
         await database.close()
+
+
+async def replaced(there: Town, old: str) -> str:
+    """An update takes the place of the warning."""
+    new = await there.issue("n", kind="update", replaces=[old], doors="allowed")
+    async with there.platform.database.write() as tx:
+        state = sa.update(warning_state).where(warning_state.c.warning_id == old)
+        await tx.execute(state.values(state="superseded", doors="allowed"))
+    return new
+
+
+async def said_under(there: Town, warning_id: str, answer: str) -> None:
+    """Person 1 answers the text of this warning."""
+    async with there.platform.database.write() as tx:
+        mine = (delivery.c.warning_id == warning_id, delivery.c.person_id == ident(1), delivery.c.road == "sms")
+        row = (await tx.execute(sa.select(delivery).where(*mine))).one()
+        log = {
+            "event_key": f"in:{warning_id[0]}:{answer}", "delivery_id": row.delivery_id, "answer": answer, "by": "person",
+            "at": there.clock.now(), "covers": 1, "note": "", "asks": "",
+        }  # fmt: skip
+        await insert_new(tx, answer_log, [log])
+        values = {"answer": answer, "answer_by": "person", "answer_at": there.clock.now()}
+        await tx.execute(sa.update(delivery).where(*mine).values(**values))
+    await heard(there, warning_id, row.delivery_id)
+
+
+@pytest.mark.parametrize("when", ["before the update", "before its page", "after its page"])
+async def test_help_under_a_replaced_warning_has_its_case_and_a_door_under_the_update(
+    tmp_path: Path, when: str
+) -> None:
+    """Whenever the old text is answered: one case, with its phone, and somebody goes; then moving closes, leaving not."""
+    async with town(tmp_path) as there:
+        pair = worker("a", "g")
+        old = await begun(there, 1, workers=(pair, DUTY), doors="allowed")
+        if when == "before the update":
+            await said_under(there, old, "help")
+            assert 1 == len(await there.rows(warning_id=old, road="door"))
+        new = await replaced(there, old)
+        if when == "before its page":
+            await said_under(there, old, "help")
+        await there.page(new, [one(1, "sms", "voice_mobile")], [pair, DUTY])
+        if when == "after its page":
+            await there.at(1)
+            assert [] == await there.rows(warning_id=new, road="door")
+            await said_under(there, old, "help")
+        await there.at(2)
+        (visit,) = await there.rows(warning_id=new, road="door")
+        assert (ident(1), "asked for help") == (visit.person_id, visit.reason)
+        (found,) = [c for c in await cases(there, old) if c["kind"] == "help"]
+        assert found["can_answer"]
+        assert [] == await cases(there, new)
+        await said_under(there, new, "leaving")
+        assert "open" == (await there.paths(new))[ident(1)].state
+        await there.at(3)
+        await said_under(there, new, "moving")
+        path = (await there.paths(new))[ident(1)]
+        assert ("closed", None) == (path.ending, path.help_at)
