@@ -176,13 +176,13 @@ ME, HER, HIM = (
         ([HER], "2", HER),
         ([ME, row("3" * 32, "person", "child")], "1", None),
         ([ME, row("3" * 32, "person", "child", "w0")], "1", ME),
-        ([ME], "4 0000", None),
+        ([ME], "4 0000", ME),  # no number of a message of hers: a person reads it
         ([], "1", None),
     ],
 )
 def test_whose_reply_it_is(rows: list[SimpleNamespace], text: str, meant: SimpleNamespace | None) -> None:
     """1, 2 and 3 are about herself, 4 and 5 about whom she helps; only between two of those she is asked."""
-    assert meant is choose(rows, read_reply(text))
+    assert meant is choose(rows, read_reply(text, {reference(row.delivery_id) for row in rows}))
 
 
 async def test_a_text_asks_for_no_reply_and_brings_no_link_where_its_road_has_none() -> None:

@@ -17,7 +17,7 @@ from services.router import report, store
 from services.shared.tier import Tier
 
 CORPUS = Path(os.environ["TOCSIN_CAP_CORPUS"]) / "alerts"
-PEOPLE, SEED = 60, 7
+PEOPLE, SEED = 40, 7
 # file, tier decided where the source does not say (the demo's --tier), what it is among the ten for
 ALERTS = [
     ("gb-alphagov-sample_cap_xml_documents-c95db0.xml", None),  # polygon
