@@ -198,6 +198,7 @@ async def test_broker_and_database_may_fail_while_people_are_warned(
     table(name, verdict, back)
 
 
+@pytest.mark.slow  # to the second: six processes, two servers and another worker on two cores leave it no second
 @pytest.mark.timeout(240)
 async def test_a_cancel_holds_with_the_broker_stopped(county: Town, tmp_path: Path, vhost: str, own: Rabbit) -> None:
     """No request starts a second after the 2xx; the ending reaches exactly those who may have got the warning."""
