@@ -144,6 +144,11 @@ def read_limits(text: str, home: str, channels: Iterable[str], source: str) -> L
 def load_limits(channels: Iterable[str]) -> Limits:
     """The file in use, for these channels."""
     settings = LimitSettings()
+    if settings.country and settings.country not in phonenumbers.SUPPORTED_REGIONS:
+        raise Refused(
+            f"TOCSIN_COUNTRY={settings.country} is no country we know: give its two letters, like KE", given=settings.country,
+            field="TOCSIN_COUNTRY",
+        )  # fmt: skip
     path = settings.road_limits or SHIPPED
     try:
         text = path.read_text(encoding="utf-8")

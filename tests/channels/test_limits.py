@@ -105,6 +105,13 @@ def test_a_file_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_p
         load_limits(CHANNELS)
 
 
+def test_a_home_that_is_no_country_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its limits would be nobody's, and roads would be taken for wider than they are."""
+    monkeypatch.setenv("TOCSIN_COUNTRY", "XX")
+    with pytest.raises(Refused, match="TOCSIN_COUNTRY=XX"):
+        load_limits(CHANNELS)
+
+
 def test_what_ships_speaks_of_installed_channels_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation without one of them starts all the same; a file of its own must be right."""
     assert {} == load_limits(["door"]).by_channel
