@@ -7,6 +7,7 @@ start as everywhere, since whoever typed it is there to read it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 
@@ -15,6 +16,7 @@ import structlog
 from services.channels.driver import Driver, Road, Spec, Tools
 from services.shared.errors import Broken, Fault
 
+NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
 GROUP = "tocsin.channels"
 log = structlog.get_logger("channels")
 
@@ -85,6 +87,8 @@ def load(tools: Tools) -> Loaded:
 def _wrong_with(driver: Driver, name: str) -> str:
     if driver.name != name:
         return f"makes a driver called {driver.name!r}: its name and the entry point's are one"
+    if not NAME.fullmatch(name):
+        return f"is called {name!r}: give it a name of a-z, 0-9 and _, at most 24"
     if not all(isinstance(road, Road) for road in driver.roads):
         return "has roads that are none: write Road(...) for each"
     if driver.concurrency < 1:

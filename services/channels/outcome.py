@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 LATE = "late_start"  # a call of ours that could not begin in time and was not made: says nothing of the provider
@@ -15,3 +16,12 @@ class Outcome(StrEnum):
     PROVIDER_FAULT = "provider_fault"  # our account or key is refused: pause the road, fail nobody
     PERMANENT = "permanent"  # this address is refused for good
     AMBIGUOUS = "ambiguous"  # it may have been accepted
+
+
+@dataclass(frozen=True)
+class Station:
+    """What came of it at one of those an area's message goes to: an operator, a broadcaster, a group."""
+
+    name: str
+    outcome: Outcome
+    code: str = ""

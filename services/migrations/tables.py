@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.channels import device_store, part_store, provider_store, reconcile, rotation, stopped
+from services.channels import device_store, part_store, provider_store, reconcile, rotation, station_store, stopped
 from services.gateway import chain_store, feed_store, quarantine
 from services.gateway import store as gateway
 from services.registry import look_tables, me_tables
@@ -15,6 +15,6 @@ from services.shared.db import metadata
 OWNERS = (
     audit, audit_checkpoints, auth, callout_store, case_store, chain_store, device_store, feed_store, gateway, quarantine, ledger,
     look_tables, me_tables, outbox, part_store, provider_store, reconcile, registry, rotation, router, sealing, sealing_keys,
-    stopped,
+    station_store, stopped,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

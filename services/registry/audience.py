@@ -85,12 +85,15 @@ async def find_page(db: Connection, area: Area | None, after: Cursor) -> _Page:
     at_once = CELLS_AT_ONCE
     while len(found) <= PAGE_PEOPLE:
         cells = await store.occupied(db, max(first, after[0]), last, at_once, area.columns())
-        at_once = min(4 * at_once, MOST_CELLS_AT_ONCE)
-        if not cells:
+        if cells:
+            kinds = area.classify(c for c, _ in cells)
+            done = await _take(db, area, cells, kinds, found, after)
+            after = done or (cells[-1][0] + 1, "", "")
+        if (
+            len(cells) < at_once and len(found) <= PAGE_PEOPLE
+        ):  # there are no more cells, and all in them were looked at
             return _Page(found, last=True)
-        kinds = area.classify(c for c, _ in cells)
-        done = await _take(db, area, cells, kinds, found, after)
-        after = done or (cells[-1][0] + 1, "", "")
+        at_once = min(4 * at_once, MOST_CELLS_AT_ONCE)
     if found[PAGE_PEOPLE].household_id != found[PAGE_PEOPLE - 1].household_id:
         return _Page(found[:PAGE_PEOPLE])
     home = found[PAGE_PEOPLE].household_id
@@ -110,11 +113,11 @@ async def _take(
     at = 0
     while at < len(cells):
         batch: dict[int, int] = {}
-        expected = 0
+        expected = 0.0
         while at < len(cells) and expected <= PAGE_PEOPLE:
             if kinds[at] != OUTSIDE:
                 batch[cells[at][0]] = int(kinds[at])
-                expected += cells[at][1]
+                expected += cells[at][1] if kinds[at] == INSIDE else cells[at][1] / 2
             at += 1
         limit = 2 * PAGE_PEOPLE
         while batch:

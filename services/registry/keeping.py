@@ -17,7 +17,7 @@ from services.registry.facts import Facts
 from services.registry.given import WARNED
 from services.registry.records import Columns, Record, Rows
 from services.registry.store import Row
-from services.shared.batches import chunks, insert_all, insert_new
+from services.shared.batches import chunks, insert_all, insert_new, one_of
 from services.shared.db import Connection, hold
 from services.shared.dossier import unpack
 from services.shared.errors import NotFound
@@ -40,7 +40,7 @@ async def load(db: Connection, ids: Sequence[str]) -> dict[str, Record]:
         for row in await db.execute(
             sa.select(store.person, store.facts.c.body)
             .join(store.facts, store.facts.c.person_id == store.person.c.person_id)
-            .where(store.person.c.person_id.in_(some))
+            .where(one_of(store.person.c.person_id, some))
         ):
             found[row.person_id] = _record(row)
     mine = list(found)
@@ -74,7 +74,7 @@ async def load_one(db: Connection, person_id: str) -> Record:
 async def _of(db: Connection, table: sa.Table, people: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
     for some in chunks(people, 1000):
-        rows += await db.execute(sa.select(table).where(table.c.person_id.in_(some)))
+        rows += await db.execute(sa.select(table).where(one_of(table.c.person_id, some)))
     return rows
 
 
@@ -129,11 +129,11 @@ def _tables(records: Sequence[Rows]) -> dict[sa.Table, list[Columns]]:
 async def _forget(tx: Connection, records: Sequence[Rows]) -> None:
     """Deletes what old records hold no more."""
     for some in chunks([r.person_id for r in records], 1000):
-        theirs = sa.select(store.supporter.c.supporter_id).where(store.supporter.c.person_id.in_(some))
+        theirs = sa.select(store.supporter.c.supporter_id).where(one_of(store.supporter.c.person_id, some))
         await tx.execute(sa.delete(store.contact).where(store.contact.c.owner_id.in_(theirs)))
-        await tx.execute(sa.delete(store.contact).where(store.contact.c.owner_id.in_(some)))
+        await tx.execute(sa.delete(store.contact).where(one_of(store.contact.c.owner_id, some)))
         for table in (store.supporter, store.stay):
-            await tx.execute(sa.delete(table).where(table.c.person_id.in_(some)))
+            await tx.execute(sa.delete(table).where(one_of(table.c.person_id, some)))
     agreed = [conflict_id for r in records for conflict_id in r.agreed]
     for part in chunks(agreed, 1000):
         await tx.execute(sa.delete(store.conflict).where(store.conflict.c.conflict_id.in_(part)))

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from services.registry import store
 from services.registry.facts import MONTHS, Provenance, months_after
 from services.registry.given import Given, SourceKind
-from services.shared.batches import chunks, upsert
+from services.shared.batches import chunks, one_of, upsert
 from services.shared.db import Connection
 from services.shared.outbox import id_of
 
@@ -74,7 +74,7 @@ async def listed(db: Connection, source_id: str, people: Sequence[str]) -> dict[
     for some in chunks(people, 1000):
         rows = await db.execute(
             sa.select(store.listing.c.person_id, store.listing.c.digest, store.listing.c.seen).where(
-                store.listing.c.source_id == source_id, store.listing.c.person_id.in_(some)
+                store.listing.c.source_id == source_id, one_of(store.listing.c.person_id, some)
             )
         )
         found |= {row.person_id: (row.digest, row.seen) for row in rows}
@@ -91,7 +91,7 @@ async def see(tx: Connection, one: SourceList, digests: dict[str, str], only_see
     for some in chunks(only_seen, 1000):
         await tx.execute(
             sa.update(store.listing)
-            .where(store.listing.c.source_id == one.source_id, store.listing.c.person_id.in_(some))
+            .where(store.listing.c.source_id == one.source_id, one_of(store.listing.c.person_id, some))
             .values(seen=one.number)
         )
 

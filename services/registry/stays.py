@@ -16,9 +16,8 @@ import sqlalchemy as sa
 from services.registry import store
 from services.registry.areas import BOUNDARY, INSIDE, Area
 from services.registry.facilities import on_shift
-from services.registry.given import WARNED
 from services.registry.store import Row
-from services.shared.batches import chunks
+from services.shared.batches import chunks, one_of
 from services.shared.db import Connection
 from services.shared.dossier import Part, pack, unpack
 from services.shared.outbox import id_of
@@ -81,7 +80,7 @@ async def visitors(db: Connection, area: Area, moment: Moment) -> list[Visitor]:
         rows = [
             row
             for row in await db.execute(
-                sa.select(store.stay).where(store.stay.c.cell.in_(some)).order_by(store.stay.c.stay_id)
+                sa.select(store.stay).where(one_of(store.stay.c.cell, some)).order_by(store.stay.c.stay_id)
             )
             if moment.covers(row)
         ]
@@ -92,7 +91,7 @@ async def visitors(db: Connection, area: Area, moment: Moment) -> list[Visitor]:
     people: list[Row] = []
     for part in chunks(sorted(stays), 1000):
         people += await db.execute(
-            sa.select(store.person).where(store.person.c.person_id.in_(part), store.person.c.status.in_(WARNED))
+            sa.select(store.person).where(one_of(store.person.c.person_id, part), store.IS_WARNED)
         )
     at_home = area.holds([p.lon for p in people], [p.lat for p in people])
     found = [Visitor(p, stays[p.person_id]) for p, home in zip(people, at_home, strict=True) if not home]
@@ -104,7 +103,7 @@ async def elsewhere(db: Connection, people: Sequence[str], moment: Moment) -> di
     found: dict[str, list[Row]] = {}
     for some in chunks(people, 1000):
         for row in await db.execute(
-            sa.select(store.stay).where(store.stay.c.person_id.in_(some)).order_by(store.stay.c.stay_id)
+            sa.select(store.stay).where(one_of(store.stay.c.person_id, some)).order_by(store.stay.c.stay_id)
         ):
             if moment.covers(row):
                 found.setdefault(row.person_id, []).append(row)

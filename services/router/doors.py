@@ -24,7 +24,7 @@ from services.router.tally import Deltas
 from services.shared.batches import Each
 from services.shared.db import Connection, Id, hold
 from services.shared.errors import Fault
-from services.shared.ledger import IS_DUE, SendState, delivery, move, warning_state
+from services.shared.ledger import IS_DUE, IS_VISIT, SendState, delivery, move, warning_state
 from services.shared.messages import HINT_IDS, DeliveryDue, WorkerEntry
 from services.shared.outbox import new_id, say
 from services.shared.service import Platform
@@ -106,7 +106,7 @@ class Doors:
                 sa.select(store.path.c.warning_id, store.warning.c.policy)
                 .join(store.warning, store.warning.c.warning_id == store.path.c.warning_id)
                 .join(warning_state, warning_state.c.warning_id == store.path.c.warning_id)
-                .where(store.path.c.ending == "no_capacity", warning_state.c.state == "active",
+                .where(store.NO_CAPACITY, warning_state.c.state == "active",
                        warning_state.c.doors == "allowed", sa.not_(waiting))
                 .distinct()
             )  # fmt: skip
@@ -126,9 +126,7 @@ class Doors:
             if ctx is None or now >= ctx.too_late:
                 return False
             room, free = await room_of(tx, warning_id, ctx.policy)
-            theirs = sa.select(store.path).where(
-                store.path.c.warning_id == warning_id, store.path.c.ending == "no_capacity"
-            )
+            theirs = sa.select(store.path).where(store.path.c.warning_id == warning_id, store.NO_CAPACITY)
             paths = (await tx.execute(theirs.order_by(store.path.c.person_id).with_for_update())).all()
             if not free or not paths:
                 return False
@@ -163,7 +161,7 @@ class Doors:
     @staticmethod
     def _begun() -> sa.ColumnElement[bool]:
         return sa.and_(
-            delivery.c.channel == "door", delivery.c.road == "door", delivery.c.slot != "", delivery.c.answer == "",
+            delivery.c.channel == "door", delivery.c.road == "door", IS_VISIT, delivery.c.answer == "",
             delivery.c.send_state.in_((SendState.PENDING, SendState.RETRY, SendState.ACCEPTED)),
         )  # fmt: skip
 
@@ -241,7 +239,7 @@ class Doors:
         rows = await tx.execute(
             sa.select(delivery.c.person_id, delivery.c.slot).where(
                 delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)), delivery.c.road == "door",
-                delivery.c.slot != "", delivery.c.answer != "",
+                IS_VISIT, delivery.c.answer != "",
             ).order_by(delivery.c.try_no)
         )  # fmt: skip
         return {r.person_id: r.slot for r in rows}

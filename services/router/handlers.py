@@ -23,7 +23,7 @@ from services.shared.batches import insert_all, insert_new, upsert
 from services.shared.db import Connection, hold
 from services.shared.errors import Busy
 from services.shared.faults import fault_at
-from services.shared.ledger import SendState, delivery, move_all, warning_state
+from services.shared.ledger import IS_VISIT, SendState, delivery, move_all, warning_state
 from services.shared.messages import AudienceFound, EvidenceRecorded, PersonEntry, Profile, WarningIssued, encode
 from services.shared.outbox import Receipt, digest_of, say
 from services.shared.service import Platform
@@ -90,7 +90,7 @@ class Handlers:
         state = SendState.SUPERSEDED if by.kind == "update" else SendState.CANCELLED
         about_it = delivery.c.warning_id == about
         called = sa.select(case.c.person_id).where(case.c.warning_id == about, HELP, OPEN)
-        visits = (about_it, delivery.c.road == "door", delivery.c.slot != "", delivery.c.answer == "")
+        visits = (about_it, delivery.c.road == "door", IS_VISIT, delivery.c.answer == "")
         unmet = (
             await tx.scalars(
                 sa.select(delivery.c.person_id).where(*visits, delivery.c.person_id.in_(called)).distinct()

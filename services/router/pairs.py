@@ -12,7 +12,7 @@ from services.router import store
 from services.router.policy import Policy
 from services.router.policy_words import SKILLS
 from services.shared.db import Connection
-from services.shared.ledger import delivery
+from services.shared.ledger import IS_VISIT, delivery
 from services.shared.messages import WorkerEntry
 
 _SIZES = {"facility": 2, "slack_bucket_15min": 1000, "walk_route": 4_000_000_000}
@@ -71,7 +71,7 @@ class Pair:
 
 async def _counts(db: Connection, warning_id: str) -> dict[str, tuple[int, int]]:
     """Pair > (doors on its list unvisited, doors visited)."""
-    mine = sa.and_(delivery.c.warning_id == warning_id, delivery.c.channel == "door", delivery.c.slot != "")
+    mine = sa.and_(delivery.c.warning_id == warning_id, delivery.c.channel == "door", IS_VISIT)
     waiting = sa.and_(delivery.c.answer == "", delivery.c.send_state.in_(_AT_WORK))
     rows = await db.execute(
         sa.select(

@@ -84,21 +84,26 @@ def _merged(rows: Sequence[Mapping[str, Any]], key: Sequence[str], add: Sequence
     return list(found.values())
 
 
-class _List(sa.types.TypeDecorator[Sequence[str]]):
-    """Texts in one bound value: an array, or JSON where there are none."""
+class _List(sa.types.TypeDecorator[Sequence[Any]]):
+    """Texts, or whole numbers, in one bound value: an array, or JSON where there are none."""
 
     impl = sa.Text
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else postgresql.ARRAY(sa.Text))
+    def __init__(self, numbers: bool = False) -> None:
+        super().__init__()
+        self.numbers = numbers
 
-    def process_bind_param(self, value: Sequence[str] | None, dialect: sa.Dialect) -> Any:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        array = postgresql.ARRAY(sa.Integer if self.numbers else sa.Text)
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else array)
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: sa.Dialect) -> Any:
         return json.dumps(list(value or ())) if dialect.name == "sqlite" else list(value or ())
 
 
 class one_of(FunctionElement[bool]):
-    """`column` is one of the texts: a statement of one text, prepared once, however many they are.
+    """`column` is one of the texts, or whole numbers: a statement of one text, prepared once, however many they are.
 
     `values` is the list, or the name under which it comes when the statement is executed.
     """
@@ -107,13 +112,18 @@ class one_of(FunctionElement[bool]):
     type = sa.Boolean()
     name = "one_of"
 
-    def __init__(self, column: sa.ColumnElement[str], values: Collection[str] | str) -> None:
+    def __init__(self, column: sa.ColumnElement[Any], values: Collection[str] | Collection[int] | str) -> None:
+        kind = _List(numbers=isinstance(column.type, sa.Integer))
         given = (
-            sa.bindparam(values, type_=_List())
+            sa.bindparam(values, type_=kind)
             if isinstance(values, str)
-            else sa.bindparam(None, list(values), type_=_List(), unique=True)
+            else sa.bindparam(None, list(values), type_=kind, unique=True)
         )
         super().__init__(column, given)
+
+    def self_group(self, against: Any = None) -> one_of:
+        """Itself: else it is compared with 1 where a database has no booleans, and SQLite then looks at every row."""
+        return self
 
 
 @compiles(one_of)

@@ -219,9 +219,6 @@ delivery = sa.Table(
 )
 sa.Index("ix_delivery_person", delivery.c.warning_id, delivery.c.person_id)
 sa.Index("ix_delivery_address", delivery.c.address_key)
-sa.Index(
-    "ix_delivery_slot", delivery.c.slot, sqlite_where=delivery.c.slot != "", postgresql_where=delivery.c.slot != ""
-)
 
 
 def among(column: sa.ColumnElement[str], *values: str) -> sa.ColumnElement[bool]:
@@ -229,7 +226,9 @@ def among(column: sa.ColumnElement[str], *values: str) -> sa.ColumnElement[bool]
     return column.in_([sa.literal_column(f"'{value}'") for value in values])
 
 
+IS_VISIT = delivery.c.slot != sa.literal_column("''")  # on the list of a pair
 IS_DUE = among(delivery.c.send_state, "pending", "retry")  # due when its time has come
+sa.Index("ix_delivery_slot", delivery.c.slot, sqlite_where=IS_VISIT, postgresql_where=IS_VISIT)
 IS_OPEN = among(delivery.c.send_state, "leased", "sending", "unknown")  # in somebody's hand, or nobody knows
 IS_ACCEPTED = among(delivery.c.send_state, "accepted")  # the provider has it; a receipt may come
 sa.Index("ix_delivery_accepted", delivery.c.sent_at, sqlite_where=IS_ACCEPTED, postgresql_where=IS_ACCEPTED)

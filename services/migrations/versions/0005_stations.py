@@ -1,0 +1,36 @@
+"""What became of an area's message at each operator, broadcaster and group; who is left without a pair, found by index."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "channels_station",
+        sa.Column("delivery_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False, comment="its last word"),
+        sa.Column("code", sa.String(length=24), server_default="", nullable=False),
+        sa.Column("at", sa.Float(), nullable=False, comment="warning time"),
+        sa.CheckConstraint(
+            "outcome IN ('accepted','not_sent','provider_fault','permanent','ambiguous')",
+            name=op.f("ck_channels_station_outcome"),
+        ),
+        sa.PrimaryKeyConstraint("delivery_id", "name", name=op.f("pk_channels_station")),
+    )
+    where = sa.text("ending IN ('no_capacity')")
+    op.create_index(
+        "ix_router_path_no_capacity", "router_path", ["warning_id"], sqlite_where=where, postgresql_where=where
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_router_path_no_capacity", "router_path")
+    op.drop_table("channels_station")
