@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from services import migrations
 from services.channels.driver import Tells
-from services.channels.service import ChannelsService
+from services.channels.service import ChannelsService, outgoing
 from services.gateway.feed_file import read_feeds
 from services.gateway.feeds import feed_lines
 from services.gateway.publishing import Publisher
 from services.router.abilities import check_roads, installed
 from services.router.contexts import Contexts
+from services.router.policy import Policy
 from services.shared import audit
 from services.shared.audit_checkpoints import Signing, verify_checkpoints
 from services.shared.auth import Signer
@@ -28,10 +30,16 @@ from services.shared.settings import Settings
 
 async def check_installation(settings: Settings) -> tuple[list[str], bool]:
     """Sentences, and whether all is sound; a road that is not configured is said and is no fault."""
+    async with AsyncExitStack() as closing:
+        return await _check(settings, closing)
+
+
+async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str], bool]:
     lines: list[str] = []
     try:
         await asyncio.to_thread(migrations.upgrade, settings.resolved_database_url)
         database = Database(settings.resolved_database_url)
+        closing.push_async_callback(database.close)
         await check_plane(database, settings.plane)
         lines.append(f"database: schema is the newest, plane {settings.plane}")
         keys = Keys(settings.keys_dir)
@@ -49,20 +57,27 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
         platform = Platform(
             settings, database, EmbeddedBus(database), LinearClock(), keys, Signer(keys.mac), settings.public_url
         )
-        channels = ChannelsService(platform)
+        found, left_out = await _roads(platform, policy)
+        lines += found
+        async with database.read() as db:
+            entries = await audit.verify(db)
+            signed = await verify_checkpoints(db, Signing(keys.audit).public)
+            lines.append(f"audit log: {entries} entries, the chain holds, as do its {signed} signed checkpoints")
+    except Fault as fault:
+        return [*lines, f"NOT SOUND: {fault.message}"], False
+    return [*lines, *left_out], not left_out
+
+
+async def _roads(platform: Platform, policy: Policy) -> tuple[list[str], list[str]]:
+    """Each road with whether it is used and why not; and a sentence for each channel that could not be made."""
+    lines: list[str] = []
+    async with outgoing() as session:
+        channels = ChannelsService(platform, session)
         check_roads(policy, installed(channels.carried()))
         for driver in channels.drivers.values():
             why = channels.limits.why_not(driver)
             ready = "ready" if not why else f"not used, {why.replace('_', ' ')}"
             lines += [f"road {road.name}: {ready} ({driver.name})" for road in driver.roads]
             lines += await driver.told() if isinstance(driver, Tells) else []
-        left_out = [f"NOT SOUND: channel {name}: {why}" for name, why in sorted(channels.left_out.items())]
         await channels.stop()
-        async with database.read() as db:
-            entries = await audit.verify(db)
-            signed = await verify_checkpoints(db, Signing(keys.audit).public)
-            lines.append(f"audit log: {entries} entries, the chain holds, as do its {signed} signed checkpoints")
-        await database.close()
-    except Fault as fault:
-        return [*lines, f"NOT SOUND: {fault.message}"], False
-    return [*lines, *left_out], not left_out
+        return lines, [f"NOT SOUND: channel {name}: {why}" for name, why in sorted(channels.left_out.items())]

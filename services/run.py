@@ -20,7 +20,7 @@ import structlog
 from aiohttp import web
 
 from services import migrations
-from services.channels.service import ChannelsService
+from services.channels.service import ChannelsService, outgoing
 from services.gateway.service import GatewayService
 from services.registry.decoys import FIGURES as DECOYS
 from services.registry.service import RegistryService
@@ -339,7 +339,9 @@ async def _build(
         elif role == "router":
             made[role] = RouterService(platform)
         else:
-            made[role] = ChannelsService(platform, sole_process=lock is not None, desk_window_s=desk_window_s)
+            session = outgoing()
+            undo.push_async_callback(session.close)
+            made[role] = ChannelsService(platform, session, sole_process=lock is not None, desk_window_s=desk_window_s)
     app = make_app(database, signer)
     app.middlewares.insert(0, telemetry.canonical_line)
     for service in made.values():

@@ -11,10 +11,11 @@ from typing import Any
 from aiohttp import web
 
 from services.channels import store
-from services.channels.desk import Desk, Report
+from services.channels.desk import Desk
 from services.channels.opening import Preparer
 from services.channels.passing import relayed
 from services.channels.render import choose_language, lines_for
+from services.channels.reports import Report
 from services.shared import audit
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.ledger import Answer, Evidence

@@ -58,7 +58,7 @@ class NotConnected(Exception):
 class DeviceSettings(Environment):
     """TOCSIN_DEVICES_...: without a broker both roads say `not_configured`."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_DEVICES_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_DEVICES_")
 
     broker: str = Field("", description="mqtts://host:8883, or mqtt://host:1883 inside a network of one's own")
     username: str = ""

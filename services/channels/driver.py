@@ -7,7 +7,7 @@ An ability beyond sending is a small protocol of its own (`Reports`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -17,7 +17,7 @@ from aiohttp import web
 from services.channels.desk import Desk
 from services.channels.device_file import Speaker
 from services.channels.outbound import Outbound
-from services.channels.outcome import Outcome
+from services.channels.outcome import Outcome, Station
 from services.channels.roads import Road
 from services.channels.switchboard import Switchboard
 from services.shared.auth import Signer
@@ -25,7 +25,8 @@ from services.shared.clock import Clock
 from services.shared.ledger import Evidence, SendState
 
 __all__ = [
-    "Asks", "Connected", "Driver", "Outcome", "Question", "Reports", "Result", "Road", "Spec", "Told", "Tools",
+    "Asks", "Connected", "Driver", "Outcome", "Question", "Reports", "Result", "Road", "Spec", "Station", "Told", "Tools",
+    "Tried", "TriesArea",
 ]  # fmt: skip
 
 
@@ -39,6 +40,7 @@ class Result:
     retry_after: float | None = None
     parts: tuple[str, ...] = ()  # its names for each part, where receipts come by those
     too_fast: bool = False  # not sent because we sent more than was agreed
+    stations: tuple[Station, ...] = ()  # of an area's message: each of those it goes to
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,28 @@ class Asks(Protocol):
 
     async def ask(self, question: Question) -> Told | None:
         """None where it does not know the message, is not there, or says nothing new; never raises for either."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a try of an area's road showed, in words of at most 80 letters."""
+
+    passed: bool
+    said: str
+
+
+@runtime_checkable
+class TriesArea(Protocol):
+    """A driver to a whole area whose road can be tried to its end while nobody hears or sees anything."""
+
+    @property
+    def stations(self) -> tuple[str, ...]:
+        """What a link test's `to` may name: operators, broadcasters, loudspeakers."""
+        ...
+
+    async def try_area(self, stations: Sequence[str], within: float) -> Tried:
+        """Takes at most `within` wall seconds; never raises for what a station or the network does."""
         ...
 
 

@@ -50,7 +50,7 @@ class Limit(BaseModel):
 class LimitSettings(Environment):
     """TOCSIN_ROAD_LIMITS: a file like limits.yaml that stands in its place; TOCSIN_COUNTRY: home."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_")
 
     road_limits: Path | None = None
     country: str = ""

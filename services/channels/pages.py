@@ -13,11 +13,12 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from services.channels import store
-from services.channels.desk import Desk, Report
+from services.channels.desk import Desk
 from services.channels.inbound import by_of
 from services.channels.opening import Preparer
 from services.channels.page_words import PAGE_WORDS, PageWords, words_for
 from services.channels.render import choose_language, lines_for
+from services.channels.reports import Report
 from services.shared import audit
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger import Answer, Evidence, SendState

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.channels.desk import Report
+from services.channels.reports import Report
 from services.shared.ledger import Answer, Evidence, SendState
 
 FORM = "callout:"

@@ -13,9 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.channels.desk import Desk, Report
+from services.channels.desk import Desk
 from services.channels.driver import Asks, Driver, Question
 from services.channels.opening import Preparer
+from services.channels.reports import Report
 from services.shared.batches import upsert
 from services.shared.clock import Clock
 from services.shared.db import Connection, Database, Id, metadata

@@ -1,4 +1,7 @@
-"""/roads: how each road and each of its providers stands, for who is on duty; the same as JSON for `tocsin status --roads`."""
+"""/roads: how each road and each of its providers stands, for who is on duty; the same as JSON for `tocsin status --roads`.
+
+/roads/stations/WARNING: which operators, broadcasters and groups took an area's message, and which did not.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,23 @@ from aiohttp import web
 from services.channels.driver import Driver
 from services.channels.limits import Limits
 from services.channels.link_tests import TESTED
+from services.channels.outcome import Outcome
 from services.channels.provider_store import all_rows, link_test
 from services.channels.shares import Shares, in_words
+from services.channels.station_store import of_warning
 from services.shared.clock import wall
 from services.shared.db import Connection
-from services.shared.ledger import road
+from services.shared.errors import NotFound
+from services.shared.ledger import road, warning_state
 from services.shared.service import Platform
-from services.shared.web import caller, json_response, page
+from services.shared.web import caller, json_response, page, wants_page
+
+# what a person is told of each outcome
+WORDS = {
+    Outcome.ACCEPTED: "took it", Outcome.NOT_SENT: "not there: is tried again", Outcome.PERMANENT: "refused it for good",
+    Outcome.PROVIDER_FAULT: "refuses us: look at its token, certificate or address",
+    Outcome.AMBIGUOUS: "may have it: no clear answer",
+}  # fmt: skip
 
 
 class RoadPages:
@@ -30,8 +43,12 @@ class RoadPages:
         self._shares = shares
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """GET /roads (a page), GET /roads/state (JSON)."""
-        return (web.get("/roads", self.roads), web.get("/roads/state", self.state))
+        """GET /roads (a page), /roads/state (JSON), /roads/stations/{warning_id} (either)."""
+        return (
+            web.get("/roads", self.roads),
+            web.get("/roads/state", self.state),
+            web.get("/roads/stations/{warning_id}", self.stations),
+        )
 
     async def roads(self, request: web.Request) -> web.Response:
         who = await caller(request, "read")
@@ -52,6 +69,27 @@ class RoadPages:
         await caller(request, "read")
         async with self._platform.database.read() as db:
             return json_response(await self._found(db))
+
+    async def stations(self, request: web.Request) -> web.Response:
+        """[{road, try, name, outcome, code, at}], those that did not take it first; NotFound where no such warning is."""
+        who = await caller(request, "read")
+        warning_id = request.match_info["warning_id"]
+        async with self._platform.database.read() as db:
+            known = sa.select(warning_state.c.number).where(warning_state.c.warning_id == warning_id)
+            number = await db.scalar(known)
+            if number is None:
+                raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+            found = [
+                {"road": r.road, "try": r.try_no, "name": r.name, "outcome": r.outcome, "code": r.code, "at": r.at}
+                for r in await of_warning(db, warning_id)
+            ]
+        if not wants_page(request):
+            return json_response(found)
+        offset = self._platform.settings.offset_at(self._platform.clock.now())
+        return page(
+            "stations.html", who=who, warning_id=warning_id, number=number, stations=found, offset=offset, words=WORDS,
+            missed=sum(one["outcome"] != Outcome.ACCEPTED for one in found), plane=self._platform.settings.plane,
+        )  # fmt: skip
 
     async def _found(self, db: Connection) -> list[dict[str, Any]]:
         """Every road: {road, working, why, two_way, links, repeats_per_day, templates_only, providers: [...]}."""

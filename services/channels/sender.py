@@ -17,7 +17,7 @@ import structlog
 
 from services.channels.breaker import Breaker
 from services.channels.claims import claim, due, intend, release, tried_by
-from services.channels.desk import Desk, Report
+from services.channels.desk import Desk
 from services.channels.driver import Driver, Outcome, Result
 from services.channels.lane import AHEAD, Lane
 from services.channels.leases import Leases
@@ -27,6 +27,7 @@ from services.channels.outbound import Outbound
 from services.channels.outcome import LATE
 from services.channels.pace import Pace, backoff
 from services.channels.part_store import Sent
+from services.channels.reports import Report
 from services.channels.shares import Queue, Shares, held_back, queues
 from services.channels.stopped import leave_out
 from services.shared import telemetry
@@ -122,7 +123,8 @@ class Sender:
             for name, rows in dealt.items():
                 if rows:
                     await self._start(lanes[name], rows)
-                    waiting = {i: t for i, t in waiting.items() if i not in {row.delivery_id for row in rows}}
+                    for row in rows:
+                        waiting.pop(row.delivery_id, None)
         except BaseException:
             self.leases.not_called(waiting)
             raise
@@ -234,7 +236,7 @@ class Sender:
         report = {
             "delivery_id": row.delivery_id, "event_key": f"{row.delivery_id}:{n}:outcome", "source": "outcome",
             "attempt": n, "code": result.code, "reason": result.outcome.value, "ref": result.ref,
-            "provider": lane.driver.name,
+            "provider": lane.driver.name, "stations": result.stations,
         }  # fmt: skip
         match result.outcome:
             case Outcome.ACCEPTED:

@@ -37,21 +37,33 @@ from services.shared.service import Platform
 EXPIRY_EVERY_S = 30.0  # warning time
 
 
+def outgoing() -> aiohttp.ClientSession:
+    """What the drivers call through; whoever makes it closes it, should the service refuse its settings."""
+    return aiohttp.ClientSession(
+        # lanes bound what is under way; a request that waited here for a connection could start after a cancel
+        connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
 class ChannelsService:
     """Claims and sends; the only one that opens addresses."""
 
     name = "channels"
 
-    def __init__(self, platform: Platform, *, sole_process: bool = True, desk_window_s: float = 0.02) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        session: aiohttp.ClientSession,
+        *,
+        sole_process: bool = True,
+        desk_window_s: float = 0.02,
+    ) -> None:
         self._platform = platform
         self._sole_process = sole_process
         self._next_expiry = 0.0
         p = platform
-        self.session = aiohttp.ClientSession(
-            # lanes bound what is under way; a request that waited here for a connection could start after a cancel
-            connector=aiohttp.TCPConnector(limit=0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self.session = session
         self.desk = Desk(p.database, p.bus, p.clock, p.settings.plane, desk_window_s)
         opener = Opener(*p.keys.privates(), reread=p.keys.privates)
         preparer = Preparer(
@@ -137,6 +149,7 @@ class ChannelsService:
                 pass
 
     async def stop(self) -> None:
+        await self.link_tests.stop()
         await self.sender.drain()
         await self.sender.leases.recover()
         await self.sender.leases.give_back()

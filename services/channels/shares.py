@@ -37,7 +37,7 @@ READ_EVERY_S = 1.0  # wall
 class ShareSettings(Environment):
     """TOCSIN_SHARES: resting shares such as sms_smpp=70,sms_twilio=30; what is not named has 50, and 0 stands by."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_")
 
     shares: str = Field("", description="channel=points, joined by commas")
 

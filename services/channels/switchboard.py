@@ -10,12 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.channels import stopped
-from services.channels.desk import Desk, Report
+from services.channels.desk import Desk
 from services.channels.inbound import Inbound, asks_of, by_of, calls_for_help, candidates, choose, going_on, yes_means
 from services.channels.opening import Preparer, reference
 from services.channels.passing import passed_on
 from services.channels.render import lines_for
 from services.channels.reply_words import Reply, Sense, read_reply
+from services.channels.reports import Report
 from services.channels.texts import Lines
 from services.shared.errors import NotFound
 from services.shared.ledger import Answer, Evidence, answer_log, delivery

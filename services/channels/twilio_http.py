@@ -48,7 +48,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 class TwilioSettings(Environment):
     """TOCSIN_TWILIO_...; without account and token the roads say `not_configured`."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_TWILIO_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_TWILIO_")
 
     base_url: str = "https://api.twilio.com"
     account_sid: str = ""

@@ -139,6 +139,6 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
 
 
 async def failing_roads(db: Connection) -> Sequence[Any]:
-    """Roads that paths leave out since their link test failed, with what was said of it."""
-    out = sa.select(road).where(sa.not_(road.c.working), road.c.why.startswith("link test"))
+    """Roads whose link test failed twice, with what was said of it; one that is not `working` is left out of paths."""
+    out = sa.select(road).where(road.c.why.startswith("link test"))
     return (await db.execute(out.order_by(road.c.road))).all()

@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from services.channels import device_store as store
-from services.channels.desk import Report
 from services.channels.driver import Outcome, Tools
 from services.channels.drivers.bed_shaker_mqtt import BedShakerMqtt
 from services.channels.outbound import Outbound
+from services.channels.reports import Report
 from services.registry.given import ContactIn
 from services.shared.auth import Signer
 from services.shared.clock import LinearClock

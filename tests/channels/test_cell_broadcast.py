@@ -16,9 +16,10 @@ import pytest
 import sqlalchemy as sa
 
 from services.channels.cap_read import read_document
+from services.channels.cell_operators import read_operators
 from services.channels.driver import Outcome, Tools
 from services.channels.drivers import cell_broadcast
-from services.channels.drivers.cell_broadcast import CellBroadcast, read_operators
+from services.channels.drivers.cell_broadcast import CellBroadcast
 from services.channels.outbound import Outbound
 from services.shared.auth import Signer
 from services.shared.clock import LinearClock

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError
 
 from services.channels import desk as desk_module
-from services.channels.desk import Desk, Report
+from services.channels import reports as reports_module
+from services.channels.desk import Desk
+from services.channels.reports import Report
 from services.shared.bus import Bus
 from services.shared.clock import StepClock
 from services.shared.db import Database
@@ -74,7 +76,7 @@ async def test_no_text_of_a_stranger_spoils_what_was_learnt_of_others(database: 
 
 async def test_a_report_no_database_takes_fails_alone(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever sent it hears so; the others in the same burst are written."""
-    real = desk_module.write
+    real = reports_module.write
 
     async def write(tx: Any, reports: list[Report], *rest: Any) -> None:
         if any(r.delivery_id == id_of(1) for r in reports):

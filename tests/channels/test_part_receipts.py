@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.channels.desk import Report, write
 from services.channels.part_store import PartReceipt, Sent, forget_old, message_part
+from services.channels.reports import Report, write
 from services.shared.batches import insert_all
 from services.shared.clock import wall
 from services.shared.db import Database

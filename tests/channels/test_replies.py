@@ -13,10 +13,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from services.channels import stopped
-from services.channels.desk import Desk, Report
+from services.channels.desk import Desk
 from services.channels.inbound import Inbound
 from services.channels.opening import reference
 from services.channels.reply_words import FILE, WHOLE, Sense, findings, plain, read_reply, words
+from services.channels.reports import Report
 from services.channels.switchboard import Switchboard
 from services.channels.twilio_http import outcome
 from services.shared.auth import Signer

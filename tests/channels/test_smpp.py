@@ -11,12 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 from services.channels import smpp_link
-from services.channels.desk import Report
 from services.channels.driver import Outcome, Tools
 from services.channels.drivers.sms_smpp import SmsSmpp
 from services.channels.inbound import Inbound
 from services.channels.outbound import Outbound
 from services.channels.part_store import PartReceipt
+from services.channels.reports import Report
 from services.shared.auth import Signer
 from services.shared.clock import LinearClock
 from tests.channels.smsc import Smsc, smsc

@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from services.channels.desk import Report
+from services.channels.reports import Report
 from services.shared.ledger import Answer, Evidence, SendState
 from tests.faults.harness import Town
 from tests.faults.stepped import Stepped, stepped

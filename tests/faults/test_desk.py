@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services import migrations
-from services.channels.desk import Report, write
+from services.channels.reports import Report, write
 from services.channels.stopped import stop
 from services.shared.db import Database
 from services.shared.ledger import Answer, Evidence, SendState, attempt, delivery

@@ -19,11 +19,11 @@ import aiomqtt
 import structlog
 
 from services.channels import device_store as store
-from services.channels.desk import Report
 from services.channels.device_link import ID_RULE, DeviceLink, DeviceSettings, NotConnected
 from services.channels.driver import Outcome, Result, Road, Spec, Tools
 from services.channels.inbound import answer_of
 from services.channels.outbound import Outbound
+from services.channels.reports import Report
 from services.shared.clock import wall
 from services.shared.errors import Fault
 from services.shared.ledger import Evidence, SendState

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic_settings import SettingsConfigDict
 
-from services.channels.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.driver import Outcome, Result, Road, Spec, Station, Tools, Tried
+from services.channels.link_document import TYPE, judged, link_document
 from services.channels.outbound import Outbound
 from services.shared.settings import Environment
 
@@ -29,7 +33,7 @@ REMEMBERED = 256
 class BroadcastSettings(Environment):
     """TOCSIN_BROADCAST_URLS: addresses that take a CAP document by POST, joined by commas."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_BROADCAST_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_BROADCAST_")
 
     urls: str = ""
 
@@ -44,6 +48,7 @@ class CapBroadcast:
     def __init__(self, tools: Tools) -> None:
         self._urls = list(dict.fromkeys(u.strip() for u in BroadcastSettings().urls.split(",") if u.strip()))
         self._session = tools.session
+        self._public_url = tools.public_url
         self._done: OrderedDict[str, dict[str, Result]] = OrderedDict()  # delivery > address > its last word
 
     def why_not(self) -> str:
@@ -62,15 +67,28 @@ class CapBroadcast:
         for url, result in zip(asked, results, strict=True):
             if result.outcome in (Outcome.ACCEPTED, Outcome.PERMANENT):
                 done[url] = result
-        found = [*done.values(), *results]
+        found = {**dict(zip(asked, results, strict=True)), **done}
+        stations = tuple(Station(_host(url), one.outcome, one.code) for url, one in found.items())
         for worst in WORST:
-            for result in found:
+            for result in found.values():
                 if result.outcome is worst:
-                    return result
-        return Result(Outcome.ACCEPTED, ref=message.delivery_id)
+                    return replace(result, stations=stations)
+        return Result(Outcome.ACCEPTED, ref=message.delivery_id, stations=stations)
+
+    @property
+    def stations(self) -> tuple[str, ...]:
+        """The broadcasters' hosts."""
+        return tuple(dict.fromkeys(map(_host, self._urls)))
+
+    async def try_area(self, stations: Sequence[str], within: float) -> Tried:
+        """A document that says and shows nothing, to every address of theirs."""
+        document = link_document(self._public_url)
+        theirs = [(_host(url), url) for url in self._urls if _host(url) in stations]
+        results = await asyncio.gather(*(self._post(url, document) for _, url in theirs))
+        return judged(zip((host for host, _ in theirs), results, strict=True))
 
     async def _post(self, url: str, document: bytes) -> Result:
-        headers = {"Content-Type": "application/cap+xml"}
+        headers = {"Content-Type": TYPE}
         try:
             async with self._session.post(
                 url, data=document, headers=headers, timeout=_TIMEOUT, allow_redirects=False
@@ -88,6 +106,11 @@ class CapBroadcast:
             return Result(Outcome.NOT_SENT, code=type(problem).__name__)
         except (aiohttp.ClientError, TimeoutError) as problem:
             return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
+
+
+def _host(url: str) -> str:
+    """Where an address lies, with its port where it names one."""
+    return urlsplit(url).netloc.rpartition("@")[2] or url
 
 
 DRIVER = Spec(CapBroadcast.name, CapBroadcast)

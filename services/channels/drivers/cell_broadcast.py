@@ -20,9 +20,7 @@ import re
 import ssl
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -32,15 +30,16 @@ from pydantic_settings import SettingsConfigDict
 
 from services.channels.cap_read import Document, Info, read_document
 from services.channels.cell_identifiers import Profile, identifier, is_of_a_drill, serial_number
+from services.channels.cell_operators import PREFIX, Operator, read_operators
 from services.channels.cell_pages import code
-from services.channels.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.driver import Outcome, Result, Road, Spec, Station, Tools, Tried
+from services.channels.link_document import TYPE, judged, link_document
 from services.channels.outbound import Outbound
 from services.channels.render import lines_for
-from services.shared.errors import Broken, Refused
+from services.shared.errors import Broken
 from services.shared.settings import Environment
 
 log = structlog.get_logger("cell_broadcast")
-PREFIX = "TOCSIN_CELL_BROADCAST_"
 _TIMEOUT = aiohttp.ClientTimeout(total=5, connect=3)  # two routes one after the other, within the call's limit
 # status > what it means; other 3xx are faults of ours (an address that moved), other 4xx refuse this document for good
 STATUSES: dict[int, Outcome] = {
@@ -56,15 +55,13 @@ WORST = (
 )  # the first that any operator has
 REMEMBERED = 256
 LANGUAGES = 4  # header lines; the document has them all
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
 _NO_TAG = re.compile(r"[^A-Za-z0-9-]")  # a foreign alert may write anything
-NEAR = ("localhost", "127.0.0.1", "::1")
 
 
 class CellBroadcastSettings(Environment):
     """TOCSIN_CELL_BROADCAST_...; without operators the road says `not_configured`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
 
     operators: str = Field("", description="name=https://primary|https://secondary, with commas between operators")
     tokens: SecretStr = Field(SecretStr(""), description="name=bearer token, with commas between operators")
@@ -73,15 +70,6 @@ class CellBroadcastSettings(Environment):
     ca: Path | None = Field(None, description="PEM certificates the gateways' are checked against; empty: the system's")
     profile: Profile = Field("eu_alert", description="the country's table of message identifiers: eu_alert, wea, uk")
     language: str = Field("", description="the language most people read, as zh; empty: the document's first")
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One operator's gateway: where, and with which token."""
-
-    name: str
-    routes: tuple[str, ...]
-    token: str = ""
 
 
 class CellBroadcast:
@@ -128,12 +116,14 @@ class CellBroadcast:
             log.info("cell_broadcast", operator=one.name, outcome=result.outcome.value, code=result.code)
             if result.outcome in (Outcome.ACCEPTED, Outcome.PERMANENT):
                 done[one.name] = result.outcome
+        stations = tuple(Station(name, r.outcome, r.code) for name, r in found.items())
         for worst in WORST:
             if those := {name: r for name, r in found.items() if r.outcome is worst}:
                 name, first = next(iter(those.items()))
                 waits = [r.retry_after for r in those.values() if r.retry_after is not None]
-                return Result(worst, code=f"{name}: {first.code}"[:24], retry_after=max(waits, default=None))
-        return Result(Outcome.ACCEPTED, ref=document.identifier)
+                code = f"{name}: {first.code}"[:24]
+                return Result(worst, code=code, retry_after=max(waits, default=None), stations=stations)
+        return Result(Outcome.ACCEPTED, ref=document.identifier, stations=stations)
 
     def _remembered(self, delivery_id: str) -> dict[str, Outcome]:
         done = self._done.setdefault(delivery_id, {})
@@ -141,11 +131,32 @@ class CellBroadcast:
             self._done.popitem(last=False)
         return done
 
+    @property
+    def stations(self) -> tuple[str, ...]:
+        """The operators."""
+        return tuple(one.name for one in self._operators)
+
+    async def try_area(self, stations: Sequence[str], within: float) -> Tried:
+        """A document without words or identifier, to their primary and secondary routes: both must hold on the day."""
+        document = link_document(self._tools.public_url)
+        routes = [
+            (f"{one.name}, route {n}", one, url)
+            for one in self._operators
+            for n, url in enumerate(one.routes, 1)
+            if one.name in stations
+        ]
+
+        async def by(one: Operator, url: str) -> Result:
+            return await self._post(url, document, _with_token(one, CIMultiDict({"Content-Type": TYPE})))
+
+        results = await asyncio.gather(*(by(one, url) for _, one, url in routes))
+        return judged(zip((name for name, _, _ in routes), results, strict=True))
+
     # ---- what phones show
 
     def headers(self, document: Document) -> CIMultiDict[str]:
         """The document's kind, and a line for each language."""
-        found: CIMultiDict[str] = CIMultiDict({"Content-Type": "application/cap+xml"})
+        found: CIMultiDict[str] = CIMultiDict({"Content-Type": TYPE})
         for place, info in enumerate(self._blocks(document)):
             number = identifier(self._settings.profile, document, info, first=place == 0)
             if is_of_a_drill(number) is not document.drill:
@@ -177,9 +188,7 @@ class CellBroadcast:
 
     async def _operator(self, one: Operator, message: Outbound, headers: CIMultiDict[str]) -> Result:
         """The first route that takes it; silent or faulty ones leave the operator's worst answer."""
-        headers = headers.copy()
-        if one.token:
-            headers["Authorization"] = f"Bearer {one.token}"
+        headers = _with_token(one, headers)
         key = (message.delivery_id, one.name)
         tried: list[Result] = []
         for url in one.routes:
@@ -210,6 +219,13 @@ class CellBroadcast:
             return Result(Outcome.AMBIGUOUS, code=type(problem).__name__[:24])
 
 
+def _with_token(one: Operator, headers: CIMultiDict[str]) -> CIMultiDict[str]:
+    found = headers.copy()
+    if one.token:
+        found["Authorization"] = f"Bearer {one.token}"
+    return found
+
+
 def _outcome(status: int, retry_after: str) -> Result:
     seconds = float(retry_after) if retry_after.isdigit() else None
     if status < 300:
@@ -230,54 +246,6 @@ def words_of(info: Info, *, drill: bool) -> str:
     head = f"{sender}{colon if sender else ''}{info.headline or info.event}"
     parts = (head, *info.places[:1], info.instruction or info.description, info.contact)
     return end.join(p if p[-1] in ".!?。！？" else p + stop for p in (" ".join(x.split()) for x in parts) if p)
-
-
-def read_operators(given: str, tokens: str) -> tuple[Operator, ...]:
-    """The operators of the two settings; Refused names the setting, the operator and the rule."""
-    secret = dict(_pairs(f"{PREFIX}TOKENS", tokens, secret=True))
-    found: dict[str, Operator] = {}
-    for name, value in _pairs(f"{PREFIX}OPERATORS", given):
-        routes = tuple(url.strip() for url in value.split("|") if url.strip())
-        for url in routes:
-            _check(name, url)
-        if not 1 <= len(routes) <= 2 or len(set(routes)) != len(routes):
-            raise _refused(
-                "OPERATORS", "routes", f"{name}: give one address, or two different ones with | between", value
-            )
-        if name in found:
-            raise _refused("OPERATORS", "unique", f"{name} stands there twice", name)
-        found[name] = Operator(name, routes, secret.pop(name, ""))
-    if secret:
-        raise _refused(
-            "TOKENS", "known operator", f"{next(iter(secret))} is no operator of OPERATORS", next(iter(secret))
-        )
-    return tuple(found.values())
-
-
-def _pairs(setting: str, given: str, *, secret: bool = False) -> list[tuple[str, str]]:
-    found = []
-    for part in filter(None, (p.strip() for p in given.split(","))):
-        name, sign, value = part.partition("=")
-        if not sign or not _NAME.fullmatch(name.strip()) or not value.strip():
-            shown = "..." if secret else part[:60]
-            raise Refused(
-                f"{setting}: write name=value with commas between, the name in a-z, 0-9, - and _, at most 16",
-                field=setting, rule="name=value", given=shown,
-            )  # fmt: skip
-        found.append((name.strip(), value.strip()))
-    return found
-
-
-def _check(name: str, url: str) -> None:
-    parts = urlsplit(url)
-    if parts.username or parts.password or not parts.hostname:
-        raise _refused("OPERATORS", "address", f"{name}: give a whole address without a user name in it", url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in NEAR):
-        raise _refused("OPERATORS", "https", f"{name}: a gateway is reached over https", url)
-
-
-def _refused(setting: str, rule: str, said: str, given: str) -> Refused:
-    return Refused(f"{PREFIX}{setting}: {said}", field=f"{PREFIX}{setting}", rule=rule, given=given[:80])
 
 
 def _tls(s: CellBroadcastSettings) -> ssl.SSLContext | None:

@@ -19,7 +19,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.chat_file import ChatFile, read_chat_file
-from services.channels.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.driver import Outcome, Result, Road, Spec, Station, Tools
 from services.channels.outbound import Outbound
 from services.shared.errors import Refused
 from services.shared.settings import Environment
@@ -37,7 +37,7 @@ GROUPS = Road("organisations", links=True)
 class ChatSettings(Environment):
     """TOCSIN_CHAT_...; without a file the roads say `not_configured`."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_CHAT_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_CHAT_")
 
     file: Path | None = Field(None, description="YAML file of services for people and groups of organisations")
     concurrency: int = Field(
@@ -88,8 +88,8 @@ class Chat:
     async def _all(self, message: Outbound) -> Result:
         """Each organisation by itself, within the time of one call; accepted where all took it.
 
-        Who took it does not get it again because another did not: a group would hear the same alarm twice. Who did not
-        take it is named in the log, and counted in the attempt's code.
+        Who took it does not get it again because another did not: a group would hear the same alarm twice. What came of
+        each is told beside: a target, a receipt.
         """
         found = {name: self._make(url) for name, url in self._file.organisations.items()}
         calls = {
@@ -102,10 +102,17 @@ class Chat:
             call.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         told = {calls[call] for call in done if not call.cancelled() and call.exception() is None and call.result()}
+        silent = {calls[call] for call in late}
+        stations = tuple(
+            Station(name, Outcome.ACCEPTED)
+            if name in told
+            else Station(name, Outcome.AMBIGUOUS, "no answer in time" if name in silent else "said no")
+            for name in found
+        )
         if not (missed := sorted(found.keys() - told)):
-            return Result(Outcome.ACCEPTED, ref=message.delivery_id)
+            return Result(Outcome.ACCEPTED, ref=message.delivery_id, stations=stations)
         log.error("organisations_not_told", warning_id=message.warning_id, names=missed)
-        return Result(Outcome.AMBIGUOUS, code=f"{len(missed)} of {len(found)} said no")
+        return Result(Outcome.AMBIGUOUS, code=f"{len(missed)} of {len(found)} said no", stations=stations)
 
     async def _call(self, target: NotifyBase, message: Outbound) -> bool:
         from apprise import Apprise, NotifyFormat, NotifyType

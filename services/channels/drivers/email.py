@@ -37,7 +37,7 @@ _WAIT = re.compile(r"(\d{1,4})\s*(s|sec|m|min)", re.IGNORECASE)
 class EmailSettings(Environment):
     """TOCSIN_SMTP_...; without a host the road says `not_configured`."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_SMTP_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_SMTP_")
 
     host: str = ""
     port: int = Field(587, ge=1, le=65535)

@@ -4,13 +4,13 @@ Accepted is when the broker has every command; what a speaker reports after that
 evidence of a person. A command names itself, so that a speaker that gets it twice plays it once; the newest delivery ends
 whatever is being played. To each speaker in the warned area, as JSON:
 
-    {"command": "siren"|"speak"|"stop"|"test", "id", "token", "tier", "ending", "drill", "until", "wait_s",
+    {"command": "siren"|"speak"|"stop"|"test"|"check", "id", "token", "tier", "ending", "drill", "until", "wait_s",
      "siren": {"on_s", "off_s", "times"},                         for siren and test
      "speak": {"url", "sha256", "bytes", "seconds", "languages"}} for speak
 
 `until` is a Unix time after which it is not to be begun; `wait_s` seconds from receipt to the first sound. It answers on
 its report topic {"word": "received"|"playing"|"played"|"failed", "token", "reason"} and, at any time, {"word": "alive",
-"battery", "trouble"}. The sound is fetched from `url`.
+"battery", "trouble"}. The sound is fetched from `url`. A check is answered with received and makes no sound.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ from services.channels.announcement import (
     write_wav,
 )
 from services.channels.cap_read import read_document
+from services.channels.device_check import WORD as CHECK
+from services.channels.device_check import Checks
 from services.channels.device_file import Speaker, inside, read_speakers
 from services.channels.device_link import DeviceLink, DeviceSettings, NotConnected
-from services.channels.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.driver import Outcome, Result, Road, Spec, Tools, Tried
 from services.channels.outbound import Outbound
 from services.shared.clock import wall
 from services.shared.errors import Broken, Fault, NotFound
@@ -89,6 +91,7 @@ class LoudspeakerMqtt:
         self._sounds: dict[tuple[str, ...], dict[str, Any]] = {}
         self._has: OrderedDict[str, set[tuple[str, str]]] = OrderedDict()
         self.link = DeviceLink(s, tools.plane, KIND, self.heard)
+        self._checks = Checks(self.link, tools.signer)
 
     def why_not(self) -> str:
         if not self._settings.broker or self._settings.list is None:
@@ -317,8 +320,18 @@ class LoudspeakerMqtt:
         health = store.Health.of(report, tested=(word, what) == ("played", "test"))
         async with self._tools.switchboard.database.write() as tx:
             await store.heard(tx, KIND, device, health)
-            if what:
+            if what and what != CHECK:
                 await store.became(tx, delivery_id, what, device, word, str(report.get("reason", "")))
+        if what == CHECK:
+            self._checks.heard(delivery_id, device)
+
+    @property
+    def stations(self) -> tuple[str, ...]:
+        """The speakers."""
+        return tuple(one.id for one in self._speakers)
+
+    async def try_area(self, stations: Sequence[str], within: float) -> Tried:
+        return await self._checks.ask(stations, within)
 
     def _named(self, device: str, token: str) -> tuple[str, str]:
         """Delivery and word of the command a token was made for; two empty ones where it was not made for this device."""

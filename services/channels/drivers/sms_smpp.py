@@ -15,11 +15,11 @@ import smpp34
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from services.channels.desk import Report
 from services.channels.driver import Outcome, Result, Road, Spec, Tools
 from services.channels.inbound import Inbound
 from services.channels.outbound import Outbound
 from services.channels.part_store import PartReceipt
+from services.channels.reports import Report
 from services.channels.smpp_link import Link
 from services.channels.sms_parts import Part, read, split
 from services.shared.settings import Environment
@@ -50,7 +50,7 @@ _TEXT = re.compile(r"id:(?P<id>\S+).*?stat:(?P<stat>\w+)(?:.*?err:(?P<err>\w+))?
 class SmppSettings(Environment):
     """TOCSIN_SMPP_...; without a host the road says `not_configured`."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_SMPP_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_SMPP_")
 
     host: str = ""
     port: int = Field(2775, ge=1, le=65535)

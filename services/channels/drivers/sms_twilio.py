@@ -7,10 +7,10 @@ from html import escape
 
 from aiohttp import web
 
-from services.channels.desk import Report
 from services.channels.driver import Question, Result, Road, Spec, Told, Tools
 from services.channels.inbound import Inbound
 from services.channels.outbound import Outbound
+from services.channels.reports import Report
 from services.channels.twilio_http import TwilioAccount, TwilioSettings, reason
 from services.shared.ledger import Evidence, SendState
 

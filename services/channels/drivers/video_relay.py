@@ -15,7 +15,7 @@ from services.shared.settings import Environment
 class VideoRelaySettings(Environment):
     """TOCSIN_VIDEO_RELAY=true where volunteers who sign are on shift; else the road is never counted as one."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_")
 
     video_relay: bool = False
 

@@ -12,12 +12,12 @@ from xml.sax.saxutils import escape
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.channels.desk import Report
 from services.channels.driver import Question, Result, Road, Spec, Told, Tools
 from services.channels.inbound import answer_of, asks_of, by_of
 from services.channels.outbound import Outbound
 from services.channels.passing import passed_on
 from services.channels.render import lines_for
+from services.channels.reports import Report
 from services.channels.twilio_http import TwilioAccount, TwilioSettings
 from services.shared.ledger import Evidence, SendState, delivery
 

@@ -33,7 +33,7 @@ _CODES = {404: GONE, 410: GONE, 413: "413 too large"}
 class PushSettings(PushReach):
     """TOCSIN_PUSH_...; without a key the road says `not_configured`."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_PUSH_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_PUSH_")
 
     key: Path | None = Field(None, description="PEM private key on P-256; another key ends all subscriptions")
     contact: str = Field("", pattern="^((mailto:|https://).+)?$", description="whom a push service writes to")
