@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "${1:-$(dirname "$0")}"
 umask 077
-mkdir -p secrets state/caddy state/channels
+mkdir -p secrets state/{caddy,gateway,router,channels}
 plane=${TOCSIN_PLANE:-live}
 case $plane in live | drill) ;; *) echo "prepare: TOCSIN_PLANE=$plane: give live or drill" >&2; exit 2 ;; esac
 command -v openssl >/dev/null || { echo "prepare: please install openssl and come back" >&2; exit 1; }
@@ -50,7 +50,7 @@ make tocsin_smtp_password 10001 true
 make tocsin_devices_password 10001 true
 make tocsin_cell_broadcast_tokens 10001 true
 if [ "$(id -u)" = 0 ]; then
-  chown 10001:10001 state/caddy state/channels
+  chown 10001:10001 state/*
   chmod 0711 secrets state # their users come through; who else does finds nothing to read
 else
   echo "prepare: run as root, so that each file belongs to the user of its container (10001, postgres 999, rabbitmq 100)" >&2

@@ -51,7 +51,7 @@ def literal(host: str) -> bool:
 class PushReach(Environment):
     """Where push services may lie: TOCSIN_PUSH_PRIVATE, for tests and networks of one's own."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_PUSH_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_PUSH_")
 
     private: bool = Field(False, description="push services at private addresses and over plain http are allowed")
 

@@ -44,8 +44,11 @@ class _SecretFiles(SecretsSettingsSource):
 class Environment(BaseSettings):
     """Settings out of variables, then out of files of the same names in small letters in TOCSIN_SECRETS_DIR.
 
-    Refused where that folder, or a file in it that is asked for, cannot be read, and where a value does not fit.
+    Refused where that folder, or a file in it that is asked for, cannot be read, and where a value does not fit. An empty
+    variable is as none: compose files write every one they pass on.
     """
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     def __init__(self, **given: Any) -> None:
         try:
@@ -72,7 +75,7 @@ class Environment(BaseSettings):
 class Settings(Environment):
     """One process's settings. Providers' own settings live in their driver's file."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_")
 
     data_dir: Path = Field(Path("data"), description="database, keys and lock of the embedded mode")
     host: str = Field("127.0.0.1", description="address to listen on")

@@ -92,6 +92,15 @@ def test_every_variable_that_is_named_is_one_that_is_read(name: str) -> None:
     assert set() == named - known_variables() - elsewhere
 
 
+def test_every_setting_people_are_shown_reaches_a_process_under_compose() -> None:
+    """What stands in env.example and is not passed on would be set in vain."""
+    embedded = {"TOCSIN_DATA_DIR", "TOCSIN_HOST", "TOCSIN_PORT"}
+    shown = set(re.findall(r"^(?:# )?(TOCSIN_[A-Z0-9_]+)=", (DEPLOY / "env.example").read_text("utf-8"), re.MULTILINE))
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    passed = {name for service in services.values() for name in service.get("environment", {})}
+    assert set() == shown - passed - embedded
+
+
 def test_systemd_reads_the_unit_and_finds_it_closed(tmp_path: Path) -> None:
     """systemd's own verifier has nothing to say, and its rating of the exposure is low."""
     unit = tmp_path / "tocsin.service"
