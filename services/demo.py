@@ -89,6 +89,7 @@ async def run_demo(
         key = await create_key(
             embedded.platform.database, name="Qingshui County", label="demo", actions=ACTIONS, max_tier=Tier.RED
         )
+        world.duty.sign_in(key)
         warning_id = await _send(embedded, key, alert, tier)
         run = _Run(embedded, world, clock, warning_id, key, rate, watch)
         await run.until_the_end(min(incoming.expires, incoming.sent + HORIZON_S), incoming.sent)

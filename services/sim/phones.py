@@ -13,11 +13,13 @@ from services.sim.agenda import Agenda
 from services.sim.browser import Browser, form_of
 from services.sim.callees import CallFate, Line, Reaction, Ring, Text, TextFate
 from services.sim.chance import between, chance, lognormal
+from services.sim.duty import DutyDesk
 from services.sim.habits import Habits, mix, nightness
 from services.sim.neighbourhood import NOT_OF_US, Neighbourhood, Someone
 from services.sim.officers import Officers
 
 _LINK = re.compile(r"https?://[^\s<>\"]+/(l|a)/[^\s<>\"，。]+")
+_CASES = re.compile(r"https?://[^\s<>\"]+/live/[^\s<>\"/]+/cases")
 _REFERENCE = re.compile(r"(?<!\d)4 (\d{4})(?!\d)")
 _OFFERED = re.compile(r"(?:[Rr]eply|[Pp]ress|回|按|,|，|、)\s*([1-3])(?!\d)")
 _ASKS_HEADS = re.compile(r"\bN\d\b|回N")
@@ -33,6 +35,7 @@ class Phones:
         agenda: Agenda,
         seed: int,
         officers: Officers,
+        duty: DutyDesk,
         browser: Browser,
         habits: Habits | None = None,
         utc_offset_min: int = 0,
@@ -41,6 +44,7 @@ class Phones:
         self._agenda = agenda
         self._seed = seed
         self._officers = officers
+        self._duty = duty
         self._browser = browser
         self._habits = habits or Habits()
         self._offset = utc_offset_min
@@ -76,7 +80,9 @@ class Phones:
         link = _LINK.search(text.body)
         ref = _REFERENCE.search(text.body)
         people = self._around.behind(text.to)
-        if link and link.group(1) == "l" and not ref:
+        if cases := _CASES.search(text.body):
+            self._duty.told(self._as(people, "officer"), cases.group(0), text.key)
+        elif link and link.group(1) == "l" and not ref:
             self._officers.got_link(self._as(people, "officer"), link.group(0))
         elif ref and link and link.group(1) == "l":
             if self._line is not None:

@@ -16,6 +16,7 @@ from services.sim.behaviour import Behaviour
 from services.sim.broadcaster import Broadcaster
 from services.sim.browser import Browser
 from services.sim.chance import hexes, words_key
+from services.sim.duty import DutyDesk
 from services.sim.habits import Habits
 from services.sim.mailbox import Mail, Mailbox
 from services.sim.neighbourhood import Neighbourhood
@@ -57,7 +58,10 @@ class World:
         self.postman = Postman(self.agenda, self.auth_token)
         self.browser = Browser(self.postman)
         self.officers = Officers(self.agenda, seed, habits, self.browser, self.around, utc_offset_min)
-        self.phones = Phones(self.around, self.agenda, seed, self.officers, self.browser, habits, utc_offset_min)
+        self.duty = DutyDesk(self.agenda, seed, habits, self.postman)
+        self.phones = Phones(
+            self.around, self.agenda, seed, self.officers, self.duty, self.browser, habits, utc_offset_min
+        )
         self.sandbox = Sandbox(
             self.agenda,
             account_sid=self.account_sid,
@@ -113,7 +117,7 @@ class World:
     @property
     def busy(self) -> bool:
         """Whether anything here is under way: then time must stand still."""
-        return self.agenda.busy or self.sandbox.busy or self.browser.busy
+        return self.agenda.busy or self.sandbox.busy or self.browser.busy or self.duty.busy
 
     @property
     def accepts(self) -> list[Accept]:
@@ -138,6 +142,7 @@ class World:
         found.update(f"sms_{m.status}" for m in self.sandbox.messages.values())
         found.update(f"call_{c.answered_by or c.status}" for c in self.sandbox.calls.values())
         found.update({f"door_{name}": n for name, n in self.officers.outcomes.items()})
+        found.update({f"case_{name}": n for name, n in self.duty.outcomes.items()})
         found.update(self.phones.counts)
         found.update(self.postman.counts)
         return dict(sorted(found.items()))
