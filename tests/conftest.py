@@ -20,6 +20,12 @@ NEEDS = {
     "test_spec_*.py": ("TOCSIN_TWILIO_SPEC", "the provider's published OpenAPI document"),
 }
 
+# Longest first, save that two which start six processes each do not stand side by side.
+LONG_FIRST = (
+    "demo/test_corpus_alerts.py", "faults/test_kill.py", "demo/test_demo.py", "faults/test_apart.py", "faults/test_provider.py",
+    "demo/test_over_servers.py", "web/test_whole_way.py", "faults/test_two_providers.py", "faults/test_wire.py",
+)  # fmt: skip
+
 # The same examples in every run, so that a red run can be had again; HYPOTHESIS_PROFILE=explore looks for new ones.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, print_blob=True)
@@ -35,10 +41,15 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever tells the table of peers something is one of `make test-peers`."""
+    """Whoever tells the table of peers something is one of `make test-peers`; the long files come first.
+
+    A file is one worker's: of two workers one would be idle while the other ends a long one it began last.
+    """
     for item in items:
         if "peer" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.peer)
+    places = {name: n for n, name in enumerate(LONG_FIRST)}
+    items.sort(key=lambda item: places.get(f"{item.path.parent.name}/{item.path.name}", len(places)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -26,4 +26,4 @@ stage 'mypy --strict' $bin/mypy
 stage 'import contracts' $bin/lint-imports --no-logo
 [ "$what" = test ] || exit 0
 # A worker a core, each with servers of its own; a file's tests stay together, since they share what is dear to make.
-stage 'pytest' $bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile "$@"
+stage 'pytest' $bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"
