@@ -62,7 +62,7 @@ async def test_each_station_has_its_own_receipt_and_a_second_try_replaces_it(
             ("organisations", "<b>mills"): ("ambiguous", "said no"),
         } == found  # fmt: skip
         shown = (await told(desk, taken["warning_id"], html=True))[1].decode()
-        assert "3</span> of 6 did not take it" in shown
+        assert "3</span> of 6 have not confirmed it" in shown
         assert "&lt;b&gt;mills" in shown
         assert "<b>mills" not in shown
         assert shown.index("mills") < shown.index("schools")  # who did not take it comes first
