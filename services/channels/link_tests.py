@@ -69,9 +69,7 @@ class LinkTests:
         """Who serves a road here and works; of an area's those that can be tried."""
         able = [d for d in self._drivers if isinstance(d, TriesArea)] if name in self._area else self._drivers
         return sorted(
-            d.name
-            for d in able
-            if not self._limits.why_not(d) and name in {r.name for r in self._limits.roads(d)}
+            d.name for d in able if not self._limits.why_not(d) and name in {r.name for r in self._limits.roads(d)}
         )
 
     async def step(self) -> bool:

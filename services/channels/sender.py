@@ -20,25 +20,24 @@ from services.channels.claims import claim, due, intend, release, tried_by
 from services.channels.desk import Desk
 from services.channels.driver import Driver, Outcome, Result
 from services.channels.lane import AHEAD, Lane
+from services.channels.last_look import Overtaken, looking
 from services.channels.leases import Leases
 from services.channels.limits import Limits
 from services.channels.opening import Preparer
 from services.channels.outbound import Outbound
 from services.channels.outcome import LATE
-from services.channels.pace import Pace, backoff
-from services.channels.part_store import Sent
-from services.channels.reports import Report
+from services.channels.pace import Pace
 from services.channels.shares import Queue, Shares, held_back, queues
 from services.channels.stopped import leave_out
+from services.channels.telling import told
 from services.shared import telemetry
 from services.shared.clock import Clock, wall
 from services.shared.db import Database
 from services.shared.errors import Fault
 from services.shared.faults import fault_at
-from services.shared.ledger import IS_DUE, Evidence, SendState, attempt, delivery, may_be_sent, move
+from services.shared.ledger import IS_DUE, SendState, attempt, delivery, may_be_sent, move
 from services.shared.messages import EvidenceRecorded
 from services.shared.outbox import new_id, say
-from services.shared.tier import Tier
 
 log = structlog.get_logger("sender")
 CALL_LIMIT_S = 10.0
@@ -199,25 +198,44 @@ class Sender:
             begun = wall()
             lane.begins(begun - intended)
             try:
-                result = await self._call(lane, row, message, late=begun - intended > STALE_INTENT_S)
+                result = await self._call(lane, row, message, intended)
             finally:
                 lane.answered(wall() - begun)
         if result.outcome is Outcome.ACCEPTED:
             fault_at("after_provider_accept")
         telemetry.sent(lane.driver.name, result.outcome.value)
         pause = self._note(lane, result)
-        await self._desk.report(self._report(lane, row, result, exhausted=await self._exhausted(row, result)))
+        exhausted = await self._exhausted(row, result)
+        await self._desk.report(told(row, result, lane.driver.name, self._clock.now(), exhausted=exhausted))
         await self._heed(lane, result, pause)
 
-    async def _call(self, lane: Lane, row: Any, message: Outbound, *, late: bool) -> Result:
-        if late:
+    async def _call(self, lane: Lane, row: Any, message: Outbound, intended: float) -> Result:
+        if wall() - intended > STALE_INTENT_S:
             return Result(Outcome.NOT_SENT, code=LATE)
         try:
             with telemetry.span("send", delivery_id=row.delivery_id, driver=lane.driver.name, tier=row.tier):
                 async with asyncio.timeout(CALL_LIMIT_S + 2):
-                    return await lane.driver.send(message)
+                    with looking(partial(self._still_wanted, row, intended)):
+                        return await lane.driver.send(message)
+        except Overtaken:
+            return Result(Outcome.NOT_SENT, code=LATE)
         except TimeoutError:
             return Result(Outcome.AMBIGUOUS, code="no_answer")
+
+    async def _still_wanted(self, row: Any, intended: float) -> None:
+        """Connecting took its time: Overtaken where the warning was cancelled meanwhile, or nobody can say."""
+        if wall() - intended <= STALE_INTENT_S:
+            return
+        mine = sa.select(delivery.c.delivery_id).where(
+            delivery.c.delivery_id == row.delivery_id, may_be_sent(self._clock.now())
+        )
+        try:
+            async with self._database.read() as db:
+                wanted = await db.scalar(mine)
+        except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
+            raise Overtaken from problem
+        if wanted is None:
+            raise Overtaken
 
     async def _exhausted(self, row: Any, result: Result) -> bool:
         """Whether the provider has turned this very message away often enough; our own faults do not count."""
@@ -230,29 +248,6 @@ class Sender:
                 return int(await db.scalar(counted) or 0) + 1 >= MAX_ATTEMPTS
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError):  # counted at its next try
             return False
-
-    def _report(self, lane: Lane, row: Any, result: Result, *, exhausted: bool) -> Report:
-        now, n = self._clock.now(), row.attempts + 1
-        report = {
-            "delivery_id": row.delivery_id, "event_key": f"{row.delivery_id}:{n}:outcome", "source": "outcome",
-            "attempt": n, "code": result.code, "reason": result.outcome.value, "ref": result.ref,
-            "provider": lane.driver.name, "stations": result.stations,
-        }  # fmt: skip
-        match result.outcome:
-            case Outcome.ACCEPTED:
-                sent = Sent(lane.driver.name, row.delivery_id, result.parts) if result.parts else None
-                return Report(**report, state=S.ACCEPTED, evidence=Evidence.ACCEPTED, sent=sent)
-            case Outcome.PERMANENT:
-                return Report(**report, state=S.FAILED)
-            case Outcome.AMBIGUOUS:
-                return Report(**report, state=S.UNKNOWN)
-            case _ if exhausted:
-                return Report(**report, state=S.FAILED)
-            case _ if result.code == LATE:  # not the provider's fault: again at once
-                return Report(**report, state=S.RETRY, again_at=now)
-            case _:
-                wait = max(backoff(Tier(row.tier), n, row.delivery_id), result.retry_after or 0.0)
-                return Report(**report, state=S.RETRY, again_at=now + wait)
 
     def _note(self, lane: Lane, result: Result) -> float:
         """What an answer says of the provider, in this process: the seconds it is left alone from now on, or 0."""

@@ -14,6 +14,7 @@ from services.channels.device_pages import DevicePages
 from services.channels.driver import Connected, Reports, Tools
 from services.channels.full_values import FullValues
 from services.channels.handlers import Handlers
+from services.channels.last_look import traced
 from services.channels.limits import load_limits
 from services.channels.link_tests import LinkTests
 from services.channels.loading import load
@@ -43,6 +44,7 @@ def outgoing() -> aiohttp.ClientSession:
         # lanes bound what is under way; a request that waited here for a connection could start after a cancel
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[traced()],
     )
 
 

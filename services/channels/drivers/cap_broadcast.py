@@ -16,8 +16,10 @@ import aiohttp
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.driver import Outcome, Result, Road, Spec, Station, Tools, Tried
+from services.channels.last_look import Overtaken
 from services.channels.link_document import TYPE, judged, link_document
 from services.channels.outbound import Outbound
+from services.channels.outcome import LATE
 from services.shared.settings import Environment
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
@@ -102,6 +104,8 @@ class CapBroadcast:
                 )
                 after = response.headers.get("Retry-After", "")
                 return Result(kind, code=str(response.status), retry_after=float(after) if after.isdecimal() else None)
+        except Overtaken:
+            return Result(Outcome.NOT_SENT, code=LATE)
         except aiohttp.ClientConnectorError as problem:
             return Result(Outcome.NOT_SENT, code=type(problem).__name__)
         except (aiohttp.ClientError, TimeoutError) as problem:

@@ -33,8 +33,10 @@ from services.channels.cell_identifiers import Profile, identifier, is_of_a_dril
 from services.channels.cell_operators import PREFIX, Operator, read_operators
 from services.channels.cell_pages import code
 from services.channels.driver import Outcome, Result, Road, Spec, Station, Tools, Tried
+from services.channels.last_look import Overtaken
 from services.channels.link_document import TYPE, judged, link_document
 from services.channels.outbound import Outbound
+from services.channels.outcome import LATE
 from services.channels.render import lines_for
 from services.shared.errors import Broken
 from services.shared.settings import Environment
@@ -211,6 +213,8 @@ class CellBroadcast:
                 url, data=document, headers=headers, timeout=_TIMEOUT, allow_redirects=False, ssl=self._tls or True
             ) as response:
                 return _outcome(response.status, response.headers.get("Retry-After", ""))
+        except Overtaken:
+            return Result(Outcome.NOT_SENT, code=LATE)
         except aiohttp.ClientSSLError as problem:  # the certificates do not fit together: a person must look
             return Result(Outcome.PROVIDER_FAULT, code=type(problem).__name__[:24])
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:

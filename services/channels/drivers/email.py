@@ -21,6 +21,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.last_look import last_look
 from services.channels.mail import address_of, compose, needs_utf8
 from services.channels.outbound import Outbound
 from services.shared.clock import wall
@@ -122,6 +123,7 @@ class Email:
                         raise
                     line = _Line(await self._connect())  # it had been left by the server meanwhile
                     await self._envelope(line, to.addr_spec, wide=wide)
+            await last_look()
         except (aiosmtplib.SMTPException, OSError, TimeoutError, _Ours) as problem:
             await self._after(line, problem)
             return _before(problem)

@@ -17,6 +17,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.last_look import traced
 from services.channels.outbound import Outbound
 from services.channels.webpush import MOST_BYTES, Vapid, encrypt
 from services.shared.clock import wall
@@ -67,7 +68,9 @@ class WebPush:
         """Connections of its own: a resident's device names the host, so each one's address is looked at."""
         resolver = CheckedResolver(private=self._settings.private, remedy="set TOCSIN_PUSH_PRIVATE where that is meant")
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, resolver=resolver), cookie_jar=aiohttp.DummyCookieJar()
+            connector=aiohttp.TCPConnector(limit=0, resolver=resolver),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[traced()],
         )
 
     async def stop(self) -> None:
