@@ -81,7 +81,7 @@ async def run_demo(
         stack.push_async_callback(world.stop)
         stack.enter_context(_environment(world.environment))
         _fixed_keys(Path(folder) / "keys", seed)
-        settings = Settings(data_dir=Path(folder), port=0, plane=plane, utc_offset_min=minutes)  # type: ignore[arg-type]
+        settings = Settings(data_dir=Path(folder), port=0, plane=plane, utc_offset_min=minutes)
         embedded = await build(settings, clock=clock, synchronous="OFF")
         stack.push_async_callback(embedded.close)
         world.set_target(embedded.platform.public_url)

@@ -95,6 +95,8 @@ def _organisations(file: Path, given: Any) -> dict[str, str]:
             raise _wrong(file, where, "has not just a name and a url", "write both, and nothing more")
         if one["name"] in found or not one["name"].strip():
             raise _wrong(file, where, "has the name of another, or none", "give each a name of its own")
+        if len(one["name"]) > 80:
+            raise _wrong(file, where, "has a name of more than 80 letters", "write a shorter one")
         if not _URL.fullmatch(one["url"]) or HERS in one["url"]:
             raise _wrong(
                 file,

@@ -45,7 +45,7 @@ class Checks:
                 while silent:
                     self._answered.clear()
                     await self._answered.wait()
-        except (NotConnected, aiomqtt.MqttError):
+        except NotConnected:
             return Tried(False, "the broker was lost")
         except TimeoutError:
             pass  # who is silent is told below
@@ -57,6 +57,7 @@ class Checks:
 
     async def _command(self, check_id: str, devices: Sequence[str], seconds: int) -> None:
         places = asyncio.Semaphore(AT_ONCE)
+        lost: list[str] = []
 
         async def one(device: str) -> None:
             name = f"{check_id}-{WORD}"
@@ -65,6 +66,11 @@ class Checks:
                 "until": int(wall()) + seconds, "wait_s": 0,
             }  # fmt: skip
             async with places:
-                await self._link.command(device, body, seconds)
+                try:
+                    await self._link.command(device, body, seconds)
+                except (NotConnected, aiomqtt.MqttError) as problem:  # slow for one of them: it counts as silent
+                    lost.append(str(problem))
 
         await asyncio.gather(*map(one, devices))
+        if len(lost) == len(devices):
+            raise NotConnected(lost[0])

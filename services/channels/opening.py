@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from services.channels.limits import Limits
 from services.channels.notices import Notices
 from services.channels.outbound import Outbound
+from services.channels.outcome import Outcome
 from services.channels.render import Facts, Rendered, render
 from services.channels.roads import Road
+from services.channels.station_store import settled
 from services.shared.auth import Signer
 from services.shared.clock import Clock
 from services.shared.db import Database
@@ -124,8 +126,17 @@ class Preparer:
             params=dict(row.params or {}),
             hazard=str(warning.parts.get("set", "")),
             ending=warning.ending,
+            again=row.attempts > 0,
+            settled=await self._settled(row),
             spoken_in=await self._spoken_in(row, warning),
         )
+
+    async def _settled(self, row: Any) -> Mapping[str, Outcome]:
+        """Stations of an area's message that are not to be asked again, whichever process asked them."""
+        if row.addressee_kind != "area" or not row.attempts:
+            return {}
+        async with self._database.read() as db:
+            return await settled(db, row.delivery_id)
 
     async def _spoken_in(self, row: Any, warning: Any) -> dict[str, str]:
         """To the whole area, in every language the warning brings."""

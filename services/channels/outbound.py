@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from services.channels.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -25,4 +28,6 @@ class Outbound:
     params: dict[str, str] = field(default_factory=dict)
     hazard: str = ""  # our word for it, where it is known
     ending: str = ""  # which, where it is one
+    again: bool = False  # it was tried before, perhaps by another process
+    settled: Mapping[str, Outcome] = field(default_factory=dict)  # of an area's: stations that took it, or never will
     spoken_in: dict[str, str] = field(default_factory=dict)  # language > spoken text, for what speaks to the whole area

@@ -43,6 +43,7 @@ log = structlog.get_logger("sender")
 CALL_LIMIT_S = 10.0
 MAX_ATTEMPTS = 6
 STALE_INTENT_S = 0.5
+LOOK_S = 1.0  # a database that hangs must not be taken for a provider that does
 S = SendState
 
 
@@ -230,7 +231,7 @@ class Sender:
             delivery.c.delivery_id == row.delivery_id, may_be_sent(self._clock.now())
         )
         try:
-            async with self._database.read() as db:
+            async with asyncio.timeout(LOOK_S), self._database.read() as db:
                 wanted = await db.scalar(mine)
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
             raise Overtaken from problem

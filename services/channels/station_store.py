@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.channels.outcome import Outcome, Station
-from services.shared.batches import upsert
+from services.shared.batches import one_of, upsert
 from services.shared.db import Connection, Id, metadata
 from services.shared.ledger import delivery
 
@@ -29,17 +29,30 @@ station = sa.Table(
 
 
 async def note(tx: Connection, said: Iterable[tuple[str, Station, float]]) -> None:
-    """(delivery, station, warning time): the last word of each stands."""
-    rows = {
-        (delivery_id, one.name[:80]): {
-            "delivery_id": delivery_id, "name": one.name[:80], "outcome": one.outcome.value, "code": one.code[:24], "at": at,
-        }
-        for delivery_id, one, at in said
-    }  # fmt: skip
-    if rows:
-        await upsert(
-            tx, station, [rows[key] for key in sorted(rows)], ["delivery_id", "name"], replace=["outcome", "code", "at"]
-        )
+    """(delivery, station, warning time): the last word of each stands, save that who took it has it."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for delivery_id, one, at in said:
+        key = (delivery_id, one.name[:80])
+        if key not in rows or one.outcome is not Outcome.ACCEPTED:  # of two of one name the one that failed is told
+            rows[key] = {
+                "delivery_id": delivery_id, "name": key[1], "outcome": one.outcome.value, "code": one.code[:24], "at": at,
+            }  # fmt: skip
+    if not rows:
+        return
+    mine = one_of(station.c.delivery_id, sorted({delivery_id for delivery_id, _ in rows}))
+    taken = sa.select(station.c.delivery_id, station.c.name).where(mine, station.c.outcome == Outcome.ACCEPTED.value)
+    has = {(row.delivery_id, row.name) for row in await tx.execute(taken)}
+    new = [rows[key] for key in sorted(rows.keys() - has)]
+    await upsert(tx, station, new, ["delivery_id", "name"], replace=["outcome", "code", "at"])
+
+
+async def settled(db: Connection, delivery_id: str) -> dict[str, Outcome]:
+    """Stations that took a delivery or refused it for good: they are not asked again."""
+    over = station.c.outcome.in_((Outcome.ACCEPTED.value, Outcome.PERMANENT.value))
+    rows = await db.execute(
+        sa.select(station.c.name, station.c.outcome).where(station.c.delivery_id == delivery_id, over)
+    )
+    return {row.name: Outcome(row.outcome) for row in rows}
 
 
 async def of_warning(db: Connection, warning_id: str) -> Sequence[Any]:

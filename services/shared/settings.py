@@ -107,6 +107,13 @@ class Settings(Environment):
     codes_per_hour: int = Field(1000, ge=1, description="one-time codes to residents' phones in all within an hour")
     log_level: str = Field("INFO")
 
+    def __init__(self, **given: Any) -> None:
+        if "plane" not in given and os.environ.get("TOCSIN_PLANE") == "":  # a rehearsal must not go out by a slip
+            raise Refused(
+                "TOCSIN_PLANE is set and empty: give live or drill, or leave it out", field="TOCSIN_PLANE", given=""
+            )
+        super().__init__(**given)
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:

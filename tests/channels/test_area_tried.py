@@ -23,7 +23,7 @@ from services.shared.ledger import delivery, road
 from tests.channels.device import Device, device
 from tests.channels.gateway import Gateway, gateway
 from tests.channels.test_loudspeaker import settings, town
-from tests.gateway.office import Office, cap, office
+from tests.gateway.office import SENT, Office, cap, office
 from tests.servers.mosquitto import Mosquitto
 
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
@@ -183,6 +183,26 @@ async def test_a_broadcaster_is_tried_by_name(tmp_path: Path, monkeypatch: pytes
             assert "taken by all 1" == stand["broadcast"]["providers"][0]["test"]
         _shows_nothing(radio)
         assert [] == television.came
+
+
+async def test_a_test_whose_process_ended_says_nothing_of_the_road(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is lost, and made again; two restarts must not call a healthy road broken."""
+    async with gateway(how="hang") as radio:
+        monkeypatch.setenv("TOCSIN_BROADCAST_URLS", radio.url)
+        asked(monkeypatch, tmp_path, "road: broadcast, to: all")
+        async with office(tmp_path / "data") as desk:
+            tests = desk.embedded.channels.link_tests
+            await tests.step()
+            async with asyncio.timeout(10):
+                while not radio.came:  # noqa: ASYNC110  a request is no event of ours
+                    await asyncio.sleep(0.01)
+            await tests.stop()
+            radio.how = 200
+            desk.clock.advance_to(SENT + 300)
+            row = await told(desk, "broadcast", lambda r: r.ok_at)
+            assert (0, "taken by all 1", 2) == (row.failures, row.said, len(radio.came))
 
 
 def _shows_nothing(one: Gateway) -> None:

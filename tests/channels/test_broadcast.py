@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 
 from services.channels.driver import Outcome, Tools
 from services.channels.drivers import cap_broadcast
-from services.channels.drivers.cap_broadcast import CapBroadcast
+from services.channels.drivers.cap_broadcast import CapBroadcast, read_urls
 from services.channels.outbound import Outbound
 from services.shared.auth import Signer
 from services.shared.clock import LinearClock
+from services.shared.errors import Refused
 from tests.cap.keys import pair
 from tests.channels.gateway import gateway
 from tests.channels.test_loudspeaker import steps
@@ -70,9 +72,13 @@ async def test_who_took_it_is_not_asked_again(
         monkeypatch.setenv("TOCSIN_BROADCAST_URLS", f"{radio.url}, {sign.url},{radio.url}")
         tools: Any = Tools(session, None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
         road = CapBroadcast(tools)
-        assert meant is (await road.send(message())).outcome
+        first = await road.send(message())
+        assert meant is first.outcome
         sign.how = 200
-        assert (Outcome.PERMANENT if again == 1 else Outcome.ACCEPTED) is (await road.send(message())).outcome
+        over = (Outcome.ACCEPTED, Outcome.PERMANENT)
+        settled = {one.name: one.outcome for one in first.stations if one.outcome in over}
+        second = await road.send(replace(message(), again=True, settled=settled))
+        assert (Outcome.PERMANENT if again == 1 else Outcome.ACCEPTED) is second.outcome
         assert (1, again) == (len(radio.came), len(sign.came))
         assert Outcome.ACCEPTED is (await road.send(message("0b" * 16))).outcome
         assert 2 == len(radio.came)
@@ -84,5 +90,34 @@ async def test_one_that_surely_lacks_it_is_asked_again_though_another_is_unclear
     """Silence of one does not end the tries for the other."""
     async with gateway(how="close") as silent, gateway(how=503) as busy, aiohttp.ClientSession() as session:
         monkeypatch.setenv("TOCSIN_BROADCAST_URLS", f"{busy.url},{silent.url}")
+        tools: Any = Tools(session, None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
+        assert Outcome.NOT_SENT is (await CapBroadcast(tools).send(message())).outcome
+
+
+@pytest.mark.parametrize("given", ["http://[bad/cap", "ftp://a.example/cap", "radio", "https:///cap"])
+def test_what_is_no_address_is_refused_by_name(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the channel is made, so that it alone is left out."""
+    with pytest.raises(Refused, match="TOCSIN_BROADCAST_URLS") as refused:
+        read_urls(f"https://b.example/cap, {given}")
+    assert ("TOCSIN_BROADCAST_URLS", "address", given) == (refused.value.field, refused.value.rule, refused.value.given)
+
+
+def test_two_addresses_on_one_host_are_told_apart() -> None:
+    """A receipt of one is not taken for the other's."""
+    urls = read_urls("https://a.example/radio,https://a.example/tv,https://b.example/cap,https://a.example/tv?x=1")
+    assert ["a.example/radio", "a.example/tv", "b.example", "a.example/tv (2)"] == list(urls)
+
+
+async def test_a_host_that_does_not_answer_surely_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection within the time for one: it is tried again, as long as the warning lasts."""
+    monkeypatch.setattr(cap_broadcast, "_TIMEOUT", aiohttp.ClientTimeout(total=5, connect=0.2))
+    monkeypatch.setenv("TOCSIN_BROADCAST_URLS", "http://a.example/cap")
+    async with aiohttp.ClientSession() as session:
+        connector: Any = session.connector
+
+        async def never(*_: Any, **__: Any) -> Any:
+            await asyncio.sleep(30)
+
+        monkeypatch.setattr(connector._resolver, "resolve", never)
         tools: Any = Tools(session, None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
         assert Outcome.NOT_SENT is (await CapBroadcast(tools).send(message())).outcome

@@ -183,9 +183,23 @@ async def test_who_has_it_is_not_asked_again(session: aiohttp.ClientSession, mon
         road = driver(session, monkeypatch, operators=f"one={one.url},two={two.url}")
         result = await road.send(message())
         assert (Outcome.NOT_SENT, "two: 429") == (result.outcome, result.code)
+        assert {"one": "accepted", "two": "not_sent"} == {s.name: s.outcome.value for s in result.stations}
         two.how = 200
-        assert Outcome.ACCEPTED is (await road.send(message())).outcome
+        again = replace(message(), again=True, settled={"one": Outcome.ACCEPTED})
+        result = await road.send(again)
+        assert (Outcome.ACCEPTED, ["two"]) == (result.outcome, [s.name for s in result.stations])
         assert (1, 2) == (len(one.came), len(two.came))
+
+
+async def test_another_process_that_tries_again_takes_known_already_for_accepted(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that handed it over ended before it could say so."""
+    async with gateway(knows_again=True) as one:
+        road = driver(session, monkeypatch, operators=f"one={one.url}")
+        assert Outcome.ACCEPTED is (await road.send(message())).outcome
+        again = replace(message(), again=True)
+        assert Outcome.ACCEPTED is (await driver(session, monkeypatch, operators=f"one={one.url}").send(again)).outcome
 
 
 async def test_known_already_is_accepted_only_after_an_unclear_try(

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from services.channels import announcement, sender
 from services.channels import device_store as store
 from services.channels.announcement import RATE, read_wav, silence, write_wav
 from services.channels.driver import Outcome, Tools
@@ -342,6 +343,37 @@ def hung(folder: Path, monkeypatch: pytest.MonkeyPatch, voice: str = "*") -> Pat
     monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setattr(loudspeaker_mqtt, "VOICE_S", 0.8)
     return pids
+
+
+async def test_a_voice_that_takes_its_time_is_not_heard_after_a_cancel(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The siren is out; the speech of a warning that was cancelled meanwhile would be spoken over the all-clear."""
+    settings(monkeypatch, tmp_path, mosquitto)
+    monkeypatch.setattr(sender, "STALE_INTENT_S", 0.2)
+    begun, go = asyncio.Event(), asyncio.Event()
+    usual = announcement.speak
+
+    async def slow(text: str, language: str) -> Any:
+        begun.set()
+        await go.wait()
+        return await usual(text, language)
+
+    async with AsyncExitStack() as stack:
+        desk = await stack.enter_async_context(town(tmp_path))
+        school = await stack.enter_async_context(device(mosquitto, "speaker", "school"))
+        monkeypatch.setattr(loudspeaker_mqtt, "speak", slow)
+        _, taken = await desk.post(cap(severity="Extreme", extra=_tier("red")), strict="false")
+        sending = asyncio.create_task(steps(desk))
+        await asyncio.wait_for(begun.wait(), 10)
+        await school.until(lambda told: told)
+        path = f"/api/v1/warnings/{taken['warning_id']}/cancel"
+        await desk.call("POST", path, {"ending": "sent_by_mistake", "reason": "wrong county"})
+        await asyncio.sleep(0.3)  # wall time: an intent grows old by it
+        go.set()
+        await sending
+        assert "siren" == school.told[0]["command"]
+        assert [] == [one for one in school.told if one["command"] == "speak" and not one["ending"]]
 
 
 async def test_the_siren_waits_for_no_voice(

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from services.channels.outcome import Outcome, Station
+from services.channels.station_store import note, settled
 from services.router import policy_file
+from services.shared.db import Database
+from services.shared.outbox import id_of
 from tests.channels.gateway import gateway
 from tests.channels.test_chat import chat_file, receiver
 from tests.channels.test_loudspeaker import steps
@@ -69,13 +73,36 @@ async def test_each_station_has_its_own_receipt_and_a_second_try_replaces_it(
 
         two.how = 200
         desk.clock.advance_to(SENT + 120)
+        await desk.embedded.channels.tidy()
         await steps(desk)
         after = {s["name"]: s["outcome"] for s in await stations(desk, taken["warning_id"])}
         assert ("accepted", "accepted", "ambiguous") == (after["one"], after["two"], after["<b>mills"])
         assert (1, 2) == (len(one.came), len(two.came))
+        assert 1 == len(there.of("/schools"))  # what was unclear is said once more to who was unclear alone
+        assert 2 == len(there.of("/broken"))
 
 
 async def stations(desk: Office, warning_id: str) -> list[dict[str, str]]:
     status, body = await told(desk, warning_id)
     assert 200 == status
     return list(json.loads(body))
+
+
+async def test_who_took_it_has_it_and_of_two_of_one_name_the_one_that_failed_is_told(empty: Database) -> None:
+    """A later silence, in this process or another, takes nothing back."""
+    one = id_of("delivery", 1)
+    async with empty.write() as tx:
+        await note(
+            tx, [(one, Station("radio", Outcome.ACCEPTED), 1.0), (one, Station("tv", Outcome.AMBIGUOUS, "x"), 1.0)]
+        )
+        await note(
+            tx, [(one, Station("radio", Outcome.PERMANENT, "409"), 2.0), (one, Station("tv", Outcome.ACCEPTED), 2.0)]
+        )
+        twins = [Station("t" * 90, Outcome.PERMANENT, "400"), Station("t" * 85, Outcome.ACCEPTED)]
+        await note(tx, [(one, twin, 3.0) for twin in twins])
+        await note(tx, [])
+    async with empty.read() as db:
+        assert {"radio": Outcome.ACCEPTED, "tv": Outcome.ACCEPTED, "t" * 80: Outcome.PERMANENT} == await settled(
+            db, one
+        )
+        assert {} == await settled(db, id_of("delivery", 2))

@@ -68,7 +68,7 @@ class Office:
 async def office(folder: Path, *, start: float = SENT, plane: str = "live", **settings: Any) -> AsyncIterator[Office]:
     """One office in a folder of its own."""
     clock = StepClock(start)
-    chosen = Settings(data_dir=folder, port=0, plane=plane, **settings)  # type: ignore[arg-type]
+    chosen = Settings(data_dir=folder, port=0, plane=plane, **settings)
     embedded = await build(chosen, clock=clock, synchronous="OFF")
     try:
         async with aiohttp.ClientSession() as session:

@@ -117,3 +117,15 @@ def test_a_database_of_another_driver_is_refused(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(Refused, match=r"TOCSIN_DATABASE_URL: .*postgresql\+asyncpg://") as refused:
         settings()
     assert url not in refused.value.message.replace("postgresql+asyncpg://user:password@host/database", "")
+
+
+def test_an_empty_variable_is_as_none_save_for_the_plane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose files write every variable they pass on; a rehearsal must not go out because its variable held nothing."""
+    monkeypatch.setenv("TOCSIN_TIMEZONE", "")
+    monkeypatch.setenv("TOCSIN_POLICY", "")
+    monkeypatch.delenv("TOCSIN_PLANE", raising=False)
+    assert ("UTC", None, "live") == (Settings().timezone, Settings().policy, Settings().plane)
+    monkeypatch.setenv("TOCSIN_PLANE", "")
+    with pytest.raises(Refused, match="TOCSIN_PLANE is set and empty: give live or drill"):
+        Settings()
+    assert "drill" == Settings(plane="drill").plane

@@ -7,10 +7,9 @@ from there. It is mentioned in each path and never evidence of a person.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 from pydantic_settings import SettingsConfigDict
@@ -20,6 +19,7 @@ from services.channels.last_look import Overtaken
 from services.channels.link_document import TYPE, judged, link_document
 from services.channels.outbound import Outbound
 from services.channels.outcome import LATE
+from services.shared.errors import Refused
 from services.shared.settings import Environment
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
@@ -29,7 +29,6 @@ WORST = (
     Outcome.AMBIGUOUS,
     Outcome.PERMANENT,
 )  # the first that any of them has
-REMEMBERED = 256
 
 
 class BroadcastSettings(Environment):
@@ -48,46 +47,38 @@ class CapBroadcast:
     concurrency = 4
 
     def __init__(self, tools: Tools) -> None:
-        self._urls = list(dict.fromkeys(u.strip() for u in BroadcastSettings().urls.split(",") if u.strip()))
+        self._urls = read_urls(BroadcastSettings().urls)
         self._session = tools.session
         self._public_url = tools.public_url
-        self._done: OrderedDict[str, dict[str, Result]] = OrderedDict()  # delivery > address > its last word
 
     def why_not(self) -> str:
         return "" if self._urls else "not_configured"
 
     async def send(self, message: Outbound) -> Result:
-        """Accepted when every broadcaster took it; one that did not is asked again, alone as long as this process lives.
+        """Accepted when every broadcaster took it; those that took it, or refused it for good, are not asked again.
 
         One that was silent may get it twice: a CAP document names itself, so that a receiver knows it again.
         """
-        done = self._done.setdefault(message.delivery_id, {})
-        while len(self._done) > REMEMBERED:
-            self._done.popitem(last=False)
-        asked = [url for url in self._urls if url not in done]
-        results = await asyncio.gather(*(self._post(url, message.document) for url in asked))
-        for url, result in zip(asked, results, strict=True):
-            if result.outcome in (Outcome.ACCEPTED, Outcome.PERMANENT):
-                done[url] = result
-        found = {**dict(zip(asked, results, strict=True)), **done}
-        stations = tuple(Station(_host(url), one.outcome, one.code) for url, one in found.items())
+        asked = [(name, url) for name, url in self._urls.items() if name not in message.settled]
+        results = await asyncio.gather(*(self._post(url, message.document) for _, url in asked))
+        stations = tuple(Station(name, one.outcome, one.code) for (name, _), one in zip(asked, results, strict=True))
+        found = [*results, *(Result(outcome) for outcome in message.settled.values())]
         for worst in WORST:
-            for result in found.values():
-                if result.outcome is worst:
-                    return replace(result, stations=stations)
+            if those := [one for one in found if one.outcome is worst]:
+                first = next((one for one in those if one.code != LATE), those[0])
+                return replace(first, stations=stations)
         return Result(Outcome.ACCEPTED, ref=message.delivery_id, stations=stations)
 
     @property
     def stations(self) -> tuple[str, ...]:
-        """The broadcasters' hosts."""
-        return tuple(dict.fromkeys(map(_host, self._urls)))
+        """The broadcasters, by where their addresses lie."""
+        return tuple(self._urls)
 
     async def try_area(self, stations: Sequence[str], within: float) -> Tried:
         """A document that says and shows nothing, to every address of theirs."""
         document = link_document(self._public_url)
-        theirs = [(_host(url), url) for url in self._urls if _host(url) in stations]
-        results = await asyncio.gather(*(self._post(url, document) for _, url in theirs))
-        return judged(zip((host for host, _ in theirs), results, strict=True))
+        results = await asyncio.gather(*(self._post(self._urls[name], document) for name in stations))
+        return judged(zip(stations, results, strict=True))
 
     async def _post(self, url: str, document: bytes) -> Result:
         headers = {"Content-Type": TYPE}
@@ -106,15 +97,36 @@ class CapBroadcast:
                 return Result(kind, code=str(response.status), retry_after=float(after) if after.isdecimal() else None)
         except Overtaken:
             return Result(Outcome.NOT_SENT, code=LATE)
-        except aiohttp.ClientConnectorError as problem:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
             return Result(Outcome.NOT_SENT, code=type(problem).__name__)
         except (aiohttp.ClientError, TimeoutError) as problem:
             return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
 
 
-def _host(url: str) -> str:
-    """Where an address lies, with its port where it names one."""
-    return urlsplit(url).netloc.rpartition("@")[2] or url
+def _split(url: str) -> SplitResult:
+    try:
+        one = urlsplit(url)
+        fits = one.scheme in ("http", "https") and bool(one.hostname) and one.port != 0
+    except ValueError:
+        one, fits = urlsplit(""), False
+    if not fits:
+        raise Refused(
+            f"TOCSIN_BROADCAST_URLS: {url[:60]!r} is no address: give https://host/path, with commas between",
+            field="TOCSIN_BROADCAST_URLS", rule="address", given=url[:80],
+        )  # fmt: skip
+    return one
+
+
+def read_urls(given: str) -> dict[str, str]:
+    """Where an address lies (with its path where two lie there) > the address; Refused names what is none."""
+    urls = list(dict.fromkeys(part for part in (p.strip() for p in given.split(",")) if part))
+    parts = [_split(url) for url in urls]
+    hosts = [one.netloc.rpartition("@")[2] for one in parts]
+    names = [f"{host}{one.path}" if hosts.count(host) > 1 else host for host, one in zip(hosts, parts, strict=True)]
+    return {
+        f"{name} ({names[:n].count(name) + 1})" if name in names[:n] else name: url
+        for n, (name, url) in enumerate(zip(names, urls, strict=True))
+    }
 
 
 DRIVER = Spec(CapBroadcast.name, CapBroadcast)

@@ -18,7 +18,6 @@ import asyncio
 import base64
 import re
 import ssl
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,7 +54,6 @@ WORST = (
     Outcome.AMBIGUOUS,
     Outcome.PERMANENT,
 )  # the first that any operator has
-REMEMBERED = 256
 LANGUAGES = 4  # header lines; the document has them all
 _NO_TAG = re.compile(r"[^A-Za-z0-9-]")  # a foreign alert may write anything
 
@@ -86,8 +84,6 @@ class CellBroadcast:
         self._settings = s = CellBroadcastSettings()
         self._operators = read_operators(s.operators, s.tokens.get_secret_value())
         self._tls = _tls(s)
-        self._done: OrderedDict[str, dict[str, Outcome]] = OrderedDict()  # delivery > operator > its last word
-        self._unclear: set[tuple[str, str]] = set()
 
     def why_not(self) -> str:
         return "" if self._operators else "not_configured"
@@ -109,29 +105,20 @@ class CellBroadcast:
         except Broken:
             log.exception("no_document", warning_id=message.warning_id)
             return Result(Outcome.PERMANENT, code="no document of ours")
-        done = self._remembered(message.delivery_id)
-        asked = [one for one in self._operators if one.name not in done]
+        asked = [one for one in self._operators if one.name not in message.settled]
         results = await asyncio.gather(*(self._operator(one, message, headers) for one in asked))
-        found = {name: Result(outcome, code="before") for name, outcome in done.items()}
+        found = {name: Result(outcome, code="before") for name, outcome in message.settled.items()}
         for one, result in zip(asked, results, strict=True):
             found[one.name] = result
             log.info("cell_broadcast", operator=one.name, outcome=result.outcome.value, code=result.code)
-            if result.outcome in (Outcome.ACCEPTED, Outcome.PERMANENT):
-                done[one.name] = result.outcome
-        stations = tuple(Station(name, r.outcome, r.code) for name, r in found.items())
+        stations = tuple(Station(one.name, found[one.name].outcome, found[one.name].code) for one in asked)
         for worst in WORST:
             if those := {name: r for name, r in found.items() if r.outcome is worst}:
-                name, first = next(iter(those.items()))
+                name, first = next(((n, r) for n, r in those.items() if r.code != LATE), next(iter(those.items())))
                 waits = [r.retry_after for r in those.values() if r.retry_after is not None]
-                code = f"{name}: {first.code}"[:24]
+                code = LATE if first.code == LATE else f"{name}: {first.code}"[:24]
                 return Result(worst, code=code, retry_after=max(waits, default=None), stations=stations)
         return Result(Outcome.ACCEPTED, ref=document.identifier, stations=stations)
-
-    def _remembered(self, delivery_id: str) -> dict[str, Outcome]:
-        done = self._done.setdefault(delivery_id, {})
-        while len(self._done) > REMEMBERED:
-            self._done.popitem(last=False)
-        return done
 
     @property
     def stations(self) -> tuple[str, ...]:
@@ -191,17 +178,16 @@ class CellBroadcast:
     async def _operator(self, one: Operator, message: Outbound, headers: CIMultiDict[str]) -> Result:
         """The first route that takes it; silent or faulty ones leave the operator's worst answer."""
         headers = _with_token(one, headers)
-        key = (message.delivery_id, one.name)
+        unclear = message.again
         tried: list[Result] = []
         for url in one.routes:
             result = await self._post(url, message.document, headers)
-            if result.code == str(KNOWN_ALREADY) and key in self._unclear:
+            if result.code == str(KNOWN_ALREADY) and unclear:
                 result = Result(Outcome.ACCEPTED, code=result.code)  # it is what we could not know: they have it
             if result.outcome is Outcome.AMBIGUOUS:
-                self._unclear.add(key)
+                unclear = True
             tried.append(result)
             if result.outcome in (Outcome.ACCEPTED, Outcome.PERMANENT):
-                self._unclear.discard(key)
                 return result
         # unclear on one route is unclear for the operator, whatever the other says
         order = (Outcome.AMBIGUOUS, Outcome.PROVIDER_FAULT, Outcome.NOT_SENT)

@@ -20,7 +20,9 @@ from pydantic_settings import SettingsConfigDict
 
 from services.channels.chat_file import ChatFile, read_chat_file
 from services.channels.driver import Outcome, Result, Road, Spec, Station, Tools
+from services.channels.last_look import Overtaken, last_look
 from services.channels.outbound import Outbound
+from services.channels.outcome import LATE
 from services.shared.errors import Refused
 from services.shared.settings import Environment
 
@@ -91,26 +93,35 @@ class Chat:
         Who took it does not get it again because another did not: a group would hear the same alarm twice. What came of
         each is told beside: a target, a receipt.
         """
-        found = {name: self._make(url) for name, url in self._file.organisations.items()}
+        waiting = {name: url for name, url in self._file.organisations.items() if name not in message.settled}
+        found = {name: self._make(url) for name, url in waiting.items()}
         calls = {
             asyncio.create_task(self._call(target, message)): name
             for name, target in found.items()
             if target is not None
         }
+        if not calls:
+            return Result(Outcome.ACCEPTED, ref=message.delivery_id)
         done, late = await asyncio.wait(calls, timeout=GROUPS_S)
         for call in late:
             call.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        told = {calls[call] for call in done if not call.cancelled() and call.exception() is None and call.result()}
+        stopped = {calls[call] for call in done if isinstance(call.exception(), Overtaken)}
+        told = {calls[call] for call in done if call.exception() is None and call.result()}
         silent = {calls[call] for call in late}
-        stations = tuple(
-            Station(name, Outcome.ACCEPTED)
-            if name in told
-            else Station(name, Outcome.AMBIGUOUS, "no answer in time" if name in silent else "said no")
-            for name in found
-        )
+
+        def became(name: str) -> Station:
+            if name in told:
+                return Station(name, Outcome.ACCEPTED)
+            if name in stopped:
+                return Station(name, Outcome.NOT_SENT, LATE)
+            return Station(name, Outcome.AMBIGUOUS, "no answer in time" if name in silent else "said no")
+
+        stations = tuple(map(became, found))
         if not (missed := sorted(found.keys() - told)):
             return Result(Outcome.ACCEPTED, ref=message.delivery_id, stations=stations)
+        if set(missed) == stopped:
+            return Result(Outcome.NOT_SENT, code=LATE, stations=stations)
         log.error("organisations_not_told", warning_id=message.warning_id, names=missed)
         return Result(Outcome.AMBIGUOUS, code=f"{len(missed)} of {len(found)} said no", stations=stations)
 
@@ -120,6 +131,7 @@ class Chat:
         one = Apprise()  # a target, an instance: its answer is this message's
         one.add(target)
         async with self._calls:
+            await last_look()  # others may have been waited for
             return bool(
                 await one.async_notify(
                     message.text, message.subject, NotifyType.WARNING, body_format=NotifyFormat.TEXT, timeout=WHOLE_S

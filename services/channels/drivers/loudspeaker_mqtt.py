@@ -41,6 +41,7 @@ from services.channels.device_check import Checks
 from services.channels.device_file import Speaker, inside, read_speakers
 from services.channels.device_link import DeviceLink, DeviceSettings, NotConnected
 from services.channels.driver import Outcome, Result, Road, Spec, Tools, Tried
+from services.channels.last_look import last_look
 from services.channels.outbound import Outbound
 from services.shared.clock import wall
 from services.shared.errors import Broken, Fault, NotFound
@@ -178,6 +179,7 @@ class LoudspeakerMqtt:
         late = False
         if not problem:  # what needs no voice is out, whatever the voice does
             speech, late = await self._speech(message, chosen, pattern)
+            await last_look()  # a voice takes its time, and what is newer must not be spoken over
             problem = await self._publish(message, speech, has)
         if problem:
             # the same commands again are harmless, for they name themselves; silence is not
@@ -209,6 +211,7 @@ class LoudspeakerMqtt:
         try:
             async with asyncio.timeout(PUBLISH_S):
                 for word in ORDER:
+                    await last_look()
                     await asyncio.gather(*(one(*each) for each in missing if each[1] == word))
         except TimeoutError:
             problems.append("broker slow")

@@ -17,6 +17,7 @@ from pydantic_settings import SettingsConfigDict
 
 from services.channels.driver import Outcome, Result, Road, Spec, Tools
 from services.channels.inbound import Inbound
+from services.channels.last_look import last_look
 from services.channels.outbound import Outbound
 from services.channels.part_store import PartReceipt
 from services.channels.reports import Report
@@ -103,6 +104,7 @@ class SmsSmpp:
 
     async def send(self, message: Outbound) -> Result:
         """All parts, one after the other, so that they arrive in order; accepted when every one is."""
+        await last_look()
         parts = split(message.text, int(message.delivery_id[:2], 16))
         names: list[str] = []
         for part in parts:
