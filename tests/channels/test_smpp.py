@@ -11,10 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from services.channels import smpp_link
-from services.channels.driver import Outcome, Tools
+from services.channels.driver import Outcome, Result, Tools
+from services.channels.drivers import sms_smpp
 from services.channels.drivers.sms_smpp import SmsSmpp
 from services.channels.inbound import Inbound
+from services.channels.last_look import Overtaken, looking
 from services.channels.outbound import Outbound
+from services.channels.outcome import LATE
 from services.channels.part_store import PartReceipt
 from services.channels.reports import Report
 from services.shared.auth import Signer
@@ -256,6 +259,33 @@ async def test_names_that_were_hexadecimal_and_come_back_decimal_are_known_again
     result = await one.send(message("Leave now.", "+99970000099"[:-2] + "01"))
     assert (str(0xA1),) == result.parts
     await one.stop()
+
+
+async def test_what_waits_for_the_window_is_looked_at_once_more_and_was_not_sent(
+    driver: SmsSmpp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full window: ours, and no fault of the provider's. A cancel that came meanwhile: not a part goes out."""
+    monkeypatch.setattr(sms_smpp, "WINDOW_S", 0.1)
+    submitted: list[str] = []
+
+    async def submit(to: str, *_: Any) -> Result:
+        submitted.append(to)
+        return Result(Outcome.ACCEPTED, ref="1")
+
+    async def cancelled() -> None:
+        raise Overtaken
+
+    monkeypatch.setattr(driver, "_submit", submit)
+    for _ in range(10):
+        await driver._window.acquire()
+    result = await driver.send(message("Leave now."))
+    assert (Outcome.NOT_SENT, LATE, []) == (result.outcome, result.code, submitted)
+    driver._window.release()
+    with looking(cancelled), pytest.raises(Overtaken):
+        await driver.send(message("Leave now."))
+    assert [] == submitted
+    assert Outcome.ACCEPTED is (await driver.send(message("Leave now."))).outcome
+    assert 1 == len(submitted)
 
 
 async def test_without_a_session_nothing_was_sent(server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch) -> None:

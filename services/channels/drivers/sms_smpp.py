@@ -19,6 +19,7 @@ from services.channels.driver import Outcome, Result, Road, Spec, Tools
 from services.channels.inbound import Inbound
 from services.channels.last_look import last_look
 from services.channels.outbound import Outbound
+from services.channels.outcome import LATE
 from services.channels.part_store import PartReceipt
 from services.channels.reports import Report
 from services.channels.smpp_link import Link
@@ -28,6 +29,7 @@ from services.shared.settings import Environment
 RECEIPT = 0x04  # esm_class: a deliver_sm that is a receipt
 RECEIPTED_MESSAGE_ID, MESSAGE_STATE = 0x001E, 0x0427  # tags of optional parameters
 INTERNATIONAL, NATIONAL, ALPHANUMERIC, ISDN = 1, 2, 5, 1  # type of number, numbering plan
+WINDOW_S = 1.5  # with a call less than the sender waits
 CALL_S = 10.0
 # command_status > what it means for this message; whatever else is not 0 is a refusal that may pass
 STATUSES: dict[int, Outcome] = {
@@ -84,6 +86,7 @@ class SmsSmpp:
         self._from = _source(s.source)
         self.concurrency = s.concurrency
         self.per_second = s.per_second
+        self._window = asyncio.Semaphore(s.concurrency)
         self._link = Link(self._client, self._heard)
 
     def why_not(self) -> str:
@@ -103,8 +106,23 @@ class SmsSmpp:
         await self._link.stop()
 
     async def send(self, message: Outbound) -> Result:
-        """All parts, one after the other, so that they arrive in order; accepted when every one is."""
-        await last_look()
+        """All parts, one after the other, so that they arrive in order; accepted when every one is.
+
+        It waits for a place in the window here and not in the library: what waits may be cancelled meanwhile, and was
+        surely not sent.
+        """
+        try:
+            async with asyncio.timeout(WINDOW_S):
+                await self._window.acquire()
+        except TimeoutError:
+            return Result(Outcome.NOT_SENT, code=LATE)  # ours, not the provider's
+        try:
+            await last_look()
+            return await self._parts(message)
+        finally:
+            self._window.release()
+
+    async def _parts(self, message: Outbound) -> Result:
         parts = split(message.text, int(message.delivery_id[:2], 16))
         names: list[str] = []
         for part in parts:
