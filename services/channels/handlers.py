@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from services.shared.batches import insert_new
-from services.shared.ledger import SendState, delivery, road
+from services.shared.db import Connection, hold
+from services.shared.ledger import SendState, delivery, road, warning_state
 from services.shared.messages import DeliveryDue, NoticeRequested
 from services.shared.outbox import Receipt
 from services.shared.service import Platform
@@ -56,5 +57,14 @@ class Handlers:
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
             row["channel"] = await tx.scalar(sa.select(road.c.channel).where(road.c.road == over)) or "none"
+            if message.warning_id and not await _goes_on(tx, message.warning_id):
+                row |= {"send_state": SendState.CANCELLED, "state_reason": "warning stopped before"}
             await insert_new(tx, delivery, [row])
         self._platform.wake("channels")
+
+
+async def _goes_on(tx: Connection, warning_id: str) -> bool:
+    """Whether a warning is active. Who stops it waits until this is written and takes it back, or is seen here."""
+    await hold(tx, f"plan:{warning_id}", shared=True)
+    state = await tx.scalar(sa.select(warning_state.c.state).where(warning_state.c.warning_id == warning_id))
+    return state == "active"

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from services.channels import sender
 from services.channels.last_look import Overtaken, looking, traced
 from services.shared.ledger import attempt, delivery
+from services.shared.messages import ContactEntry, NoticeRequested
+from services.shared.outbox import id_of, say
 from tests.channels.gateway import Gateway, gateway, name
 from tests.channels.test_loudspeaker import steps
 from tests.gateway.office import SENT, Office, cap, office
@@ -102,3 +104,28 @@ async def test_where_nobody_can_say_it_is_not_sent(monkeypatch: pytest.MonkeyPat
         assert [] == radio.came
         async with session.post(radio.url, data=cap()) as response:
             assert 200 == response.status
+
+
+async def test_a_notice_that_comes_after_the_end_of_its_warning_waits_for_nobody(tmp_path: Path) -> None:
+    """Asked for while the broker was away: it is cancelled when it comes, and stands as due for nobody."""
+    async with office(tmp_path / "data") as desk:
+        _, taken = await desk.post(cap())
+        await steps(desk)
+        path = f"/api/v1/warnings/{taken['warning_id']}/cancel"
+        for name, state in (("before", "pending"), ("after", "cancelled")):
+            if name == "after":
+                await desk.call("POST", path, {"ending": "sent_by_mistake", "reason": "wrong county"})
+            notice = NoticeRequested(
+                msg_id=id_of(name), plane="live", warning_id=taken["warning_id"], tier=3, notice_id=id_of("notice", name),
+                kind="update_due", addressee_id=id_of("worker"), contact=ContactEntry(id_of("c"), "officer_sms", "k", b"", ""),
+                language="en", expires=SENT + 3600, params={},
+            )  # fmt: skip
+            platform = desk.embedded.platform
+            async with platform.database.write() as tx:
+                await say(tx, [notice])
+            async with asyncio.timeout(10):
+                while await desk.embedded.bus.work():
+                    pass
+            async with platform.database.read() as db:
+                mine = delivery.c.delivery_id == id_of("notice", name)
+                assert state == await db.scalar(sa.select(delivery.c.send_state).where(mine))
