@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from services.shared.batches import insert_new
 from services.shared.db import Connection, hold
-from services.shared.ledger import SendState, delivery, road, warning_state
+from services.shared.ledger import SendState, delivery, move, road, warning_state
 from services.shared.messages import DeliveryDue, NoticeRequested
 from services.shared.outbox import Receipt
 from services.shared.service import Platform
@@ -57,9 +57,10 @@ class Handlers:
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
             row["channel"] = await tx.scalar(sa.select(road.c.channel).where(road.c.road == over)) or "none"
-            if message.warning_id and not await _goes_on(tx, message.warning_id):
-                row |= {"send_state": SendState.CANCELLED, "state_reason": "warning stopped before"}
             await insert_new(tx, delivery, [row])
+            if message.warning_id and not await _goes_on(tx, message.warning_id):
+                mine, why = [message.notice_id], "warning stopped before"
+                await move(tx, mine, SendState.CANCELLED, at=now, only=(SendState.PENDING,), state_reason=why)
         self._platform.wake("channels")
 
 

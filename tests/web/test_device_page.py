@@ -113,6 +113,16 @@ async def deliver(page: Page, origin: str, text: str) -> None:
     await cdp.send("ServiceWorker.deliverPushMessage", {"origin": origin, "registrationId": known[-1], "data": text})
 
 
+async def delivered(page: Page, origin: str, text: str, title: str) -> list[dict[str, str]]:
+    """Its notifications; a browser that was still waking its worker up gets it again: one tag is one notification."""
+    found: list[dict[str, str]] = []
+    for _ in range(4):
+        await deliver(page, origin, text)
+        if found := await shown(page, title):
+            break
+    return found
+
+
 async def test_from_the_button_to_the_notification(town: Town, browser: Browser, peer: Told) -> None:
     """She presses a button; a test of the road reaches the push service; what it holds is shown, and leads to her page."""
     one = await somebody(town.tocsin)
@@ -138,8 +148,7 @@ async def test_from_the_button_to_the_notification(town: Town, browser: Browser,
         )
     message = json.loads(answer["text"])
     assert "only a test of your warning road" in message["body"]
-    await deliver(page, town.tocsin.url, answer["text"])
-    [notification] = await shown(page, message["title"])
+    [notification] = await delivered(page, town.tocsin.url, answer["text"], message["title"])
     assert (message["body"], headers["Topic"]) == (notification["body"], notification["tag"])
     assert f"{town.tocsin.url}/me" == notification["link"]
     peer(
