@@ -69,7 +69,7 @@ async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str]
 
 
 async def _roads(platform: Platform, policy: Policy) -> tuple[list[str], list[str]]:
-    """Each road with whether it is used and why not; and a sentence for each channel that could not be made."""
+    """Each road with whether it is used and why not; then what is wrong: channels that could not be made, shares of none."""
     lines: list[str] = []
     async with outgoing() as session:
         channels = ChannelsService(platform, session)
@@ -79,5 +79,11 @@ async def _roads(platform: Platform, policy: Policy) -> tuple[list[str], list[st
             ready = "ready" if not why else f"not used, {why.replace('_', ' ')}"
             lines += [f"road {road.name}: {ready} ({driver.name})" for road in driver.roads]
             lines += await driver.told() if isinstance(driver, Tells) else []
+        wrong = [f"NOT SOUND: channel {name}: {why}" for name, why in sorted(channels.left_out.items())]
+        wrong += [
+            f"NOT SOUND: TOCSIN_SHARES: there is no channel {name!r}: use {', '.join(sorted(channels.drivers))}"
+            for name in channels.sender.shares.unknown
+            if name not in channels.drivers
+        ]
         await channels.stop()
-        return lines, [f"NOT SOUND: channel {name}: {why}" for name, why in sorted(channels.left_out.items())]
+        return lines, wrong

@@ -11,7 +11,6 @@ stands in for it, and one more try harms nobody.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,11 +53,11 @@ class LinkTests:
         self._next = 0.0
         self._trying: set[asyncio.Task[None]] = set()
         # a door cannot be tried without sending somebody, nor an area unless its driver can do it unheard
-        self._area: dict[str, dict[str, TriesArea]] = defaultdict(dict)  # road > provider > what can try it
+        self._area: dict[str, dict[str, TriesArea]] = {}  # road > provider > what can try it
         for one in drivers:
             if isinstance(one, TriesArea):
                 for carried in one.roads:
-                    self._area[carried.name][one.name] = one
+                    self._area.setdefault(carried.name, {})[one.name] = one
         able = [r for d in drivers for r in d.roads if r.contact_kinds or r.name.partition("_")[2] in ("sms", "voice")]
         weakest = sorted(able, key=lambda r: PROOFS[r.proof], reverse=True)  # of two that carry it
         area = dict.fromkeys(self._area, "accepted")
@@ -129,9 +128,14 @@ class LinkTests:
             )
         return there if wanted == (EVERYWHERE,) else wanted
 
+    @property
+    def _a_second(self) -> float:
+        """Wall seconds in one of warning time; 1 where time is stepped."""
+        return self._clock.wall_seconds(1) or 1.0
+
     async def _try_area(self, test: LinkTest, provider: str, one: str) -> None:
         """Asks the driver, and writes down what it saw; wall time, for stations do not know that we are playing."""
-        within = max(LEAST_S, self._clock.wall_seconds(test.within)) if self._clock.wall_seconds(1) else test.within
+        within = max(LEAST_S, test.within * self._a_second)
         driver = self._area[test.road][provider]
         mine = [station for station in self._stations[test.road] if station in driver.stations]
         tried = await driver.try_area(mine, within)
@@ -169,8 +173,7 @@ class LinkTests:
 
     async def _judge(self, tx: Connection, test: LinkTest, row: Any, now: float) -> bool:
         if test.road in self._area:
-            a_second = self._clock.wall_seconds(1) or 1.0
-            if lost := now >= row.sent_at + max(test.within, LEAST_S / a_second) + LOST_S / a_second:
+            if lost := now >= row.sent_at + max(test.within, LEAST_S / self._a_second) + LOST_S / self._a_second:
                 # its process ended, or could not write: that says nothing of the road
                 await tx.execute(
                     sa.update(link_test).where(_is(test.road, row.provider)).values(delivery_id="", due_at=now)

@@ -16,17 +16,17 @@ from services.shared.outbox import id_of
 
 NOW, LANE = 1000.0, ("sms_twilio", True)
 WARNING = id_of("warning")
+ACTIVE = {
+    "warning_id": WARNING, "chain_id": WARNING, "tier": 4, "state": "active", "kind": "alert", "purpose": "live",
+    "sent": NOW, "expires_at": NOW + 3600, "authority": "Qingshui County", "number": "1234", "doors": "allowed",
+}  # fmt: skip
 
 
 @pytest.fixture
 async def database(empty: Database) -> Database:
     """One active red warning and thirty messages that are due."""
-    state = {
-        "warning_id": WARNING, "chain_id": WARNING, "tier": 4, "state": "active", "kind": "alert", "purpose": "live",
-        "sent": NOW, "expires_at": NOW + 3600, "authority": "Qingshui County", "number": "1234", "doors": "allowed",
-    }  # fmt: skip
     async with empty.write() as tx:
-        await insert_all(tx, warning_state, [state])
+        await insert_all(tx, warning_state, [ACTIVE])
         await insert_all(tx, delivery, sorted((message(n) for n in range(30)), key=lambda r: str(r["delivery_id"])))
     return empty
 

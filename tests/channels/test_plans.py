@@ -19,7 +19,7 @@ from services.shared.batches import insert_all, one_of
 from services.shared.db import Connection, Database
 from services.shared.ledger import SendState, delivery, warning_state
 from services.shared.outbox import id_of
-from tests.channels.test_claims import NOW, WARNING, message
+from tests.channels.test_claims import ACTIVE, NOW, WARNING, message
 
 LANES = tuple((name, red) for name in ("bed_shaker_mqtt", "door", "email", "sms_twilio") for red in (True, False))
 GROWS = (
@@ -38,13 +38,9 @@ OF_FEW = ("ix_delivery_slot", "ix_delivery_due", "ix_delivery_open", "ix_router_
 @pytest.fixture
 async def crowded(empty: Database) -> Database:
     """Thousands of messages of one lane, half of them due; and the statistics of that."""
-    state = {
-        "warning_id": WARNING, "chain_id": WARNING, "tier": 4, "state": "active", "kind": "alert", "purpose": "live",
-        "sent": NOW, "expires_at": NOW + 3600, "authority": "Qingshui County", "number": "1234", "doors": "allowed",
-    }  # fmt: skip
-    rows = [message(n) | {"due_at": NOW} | ({"send_state": "delivered"} if n % 2 else {}) for n in range(6000)]
+    rows = [message(n) | {"due_at": NOW} | ({"send_state": "delivered"} if n % 50 == 0 else {}) for n in range(6000)]
     async with empty.write() as tx:
-        await insert_all(tx, warning_state, [state])
+        await insert_all(tx, warning_state, [ACTIVE])
         await insert_all(tx, delivery, sorted(rows, key=lambda r: str(r["delivery_id"])))
 
         await tx.execute(sa.text("ANALYZE"))
@@ -92,7 +88,7 @@ async def test_what_channels_ask_for_each_turn(crowded: Database) -> None:
         async with plans(tx) as found:
             assert {LANES.index(("sms_twilio", True))} == await due(tx, LANES, NOW)
             row, *_ = await claim(tx, ("sms_twilio", True), 5, NOW, "w")
-            receipt = Report(id_of("delivery", 5), "e", state=SendState.DELIVERED, at=NOW)
+            receipt = Report(id_of("delivery", 50), "e", state=SendState.DELIVERED, at=NOW)
             await write(
                 tx, [receipt, Report(row.delivery_id, "f", source="outcome", state=SendState.UNKNOWN, at=NOW)], "live"
             )

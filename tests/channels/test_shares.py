@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -29,9 +30,11 @@ from services.channels.shares import (
     move,
     queues,
 )
+from services.check import check_installation
 from services.shared.clock import StepClock
 from services.shared.db import Database
 from services.shared.errors import Refused
+from services.shared.settings import Settings
 
 NOW = 1_000_000.0
 
@@ -284,3 +287,12 @@ def test_given_shares_are_taken_and_a_name_nobody_has_is_known(monkeypatch: pyte
     made = Shares(cast(Database, None), StepClock(NOW), lanes(A, B))
     assert {"a": 80.0, "b": 20.0} == made.weights
     assert ["nobody"] == made.unknown
+
+
+async def test_the_check_names_a_share_of_a_channel_nobody_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A slip of the pen; a channel that is there and not set up yet is none."""
+    monkeypatch.setenv("TOCSIN_SHARES", "sms_smpp=70,sms_smp=30")
+    lines, sound = await check_installation(Settings(data_dir=tmp_path))
+    assert not sound
+    [wrong] = [line for line in lines if line.startswith("NOT SOUND")]
+    assert wrong.startswith("NOT SOUND: TOCSIN_SHARES: there is no channel 'sms_smp': use ")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic_settings import SettingsConfigDict
@@ -103,30 +103,30 @@ class CapBroadcast:
             return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
 
 
-def _split(url: str) -> SplitResult:
+def read_urls(given: str) -> dict[str, str]:
+    """Where an address lies (with its number where several lie there) > the address. An address may hold a key: neither a
+    name nor Refused shows more of it than host and port."""
+    urls = list(dict.fromkeys(part for part in (p.strip() for p in given.split(",")) if part))
+    places = [_place(url, n) for n, url in enumerate(urls, 1)]
+    names = [
+        f"{place} ({places[:n].count(place) + 1})" if places.count(place) > 1 else place
+        for n, place in enumerate(places)
+    ]
+    return dict(zip(names, urls, strict=True))
+
+
+def _place(url: str, n: int) -> str:
+    """Host and port of the n-th address."""
     try:
         one = urlsplit(url)
-        fits = one.scheme in ("http", "https") and bool(one.hostname) and one.port != 0
+        if one.scheme in ("http", "https") and one.hostname and one.port != 0:
+            return one.netloc.rpartition("@")[2]
     except ValueError:
-        one, fits = urlsplit(""), False
-    if not fits:
-        raise Refused(
-            f"TOCSIN_BROADCAST_URLS: {url[:60]!r} is no address: give https://host/path, with commas between",
-            field="TOCSIN_BROADCAST_URLS", rule="address", given=url[:80],
-        )  # fmt: skip
-    return one
-
-
-def read_urls(given: str) -> dict[str, str]:
-    """Where an address lies (with its path where two lie there) > the address; Refused names what is none."""
-    urls = list(dict.fromkeys(part for part in (p.strip() for p in given.split(",")) if part))
-    parts = [_split(url) for url in urls]
-    hosts = [one.netloc.rpartition("@")[2] for one in parts]
-    names = [f"{host}{one.path}" if hosts.count(host) > 1 else host for host, one in zip(hosts, parts, strict=True)]
-    return {
-        f"{name} ({names[:n].count(name) + 1})" if name in names[:n] else name: url
-        for n, (name, url) in enumerate(zip(names, urls, strict=True))
-    }
+        pass  # said below
+    raise Refused(
+        f"TOCSIN_BROADCAST_URLS: number {n} is no address: give https://host/path, with commas between",
+        field="TOCSIN_BROADCAST_URLS", rule="address", given=f"number {n}",
+    )  # fmt: skip
 
 
 DRIVER = Spec(CapBroadcast.name, CapBroadcast)
