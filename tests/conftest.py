@@ -1,5 +1,6 @@
 """What every test shares: tests on material from outside the project are collected only where that is."""
 
+import gc
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -50,6 +51,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.peer)
     places = {name: n for n, name in enumerate(LONG_FIRST)}
     items.sort(key=lambda item: places.get(f"{item.path.parent.name}/{item.path.name}", len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """The collector leaves alone what every test needs to the end, as in a process that serves."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.shared import sqlite_hops
 from services.shared.errors import Broken, Conflict
 
 metadata = sa.MetaData(
@@ -129,7 +130,14 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _sqlite_engine(url: str, begin: str, synchronous: str, size: int) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60, hide_parameters=True)
+    engine = create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=60,
+        hide_parameters=True,
+        connect_args={"async_creator_fn": sqlite_hops.connect},
+    )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _pragmas(dbapi_connection: Any, _record: Any) -> None:
@@ -147,7 +155,8 @@ def _sqlite_engine(url: str, begin: str, synchronous: str, size: int) -> AsyncEn
 
     @sa.event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver: Any = connection.connection.driver_connection
+        driver.begin_with = begin
 
     return engine
 

@@ -1,0 +1,90 @@
+"""SQLite in a thread of its own, crossed once a statement.
+
+aiosqlite crosses to its thread and back for each of cursor, execute, fetchall and close, and SQLAlchemy asks for all
+four and a BEGIN; of a read of one row the crossings were nine and took most of the time. Here a statement is run, read
+to its end and closed in one crossing; BEGIN goes with the first statement, and what was never begun ends without one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import aiosqlite
+
+
+class Connection(aiosqlite.Connection):
+    """An aiosqlite connection whose cursors read to the end; `begin_with` is run before the next statement."""
+
+    begin_with = ""
+
+    def cursor(self) -> Cursor:  # type: ignore[override]  # not to be awaited: nothing is made in the thread yet
+        return Cursor(self)
+
+    def run(self, statement: str, values: Any, many: bool) -> tuple[Any, int, int | None, list[Any]]:
+        """In the thread: description, rowcount, lastrowid and all rows of a statement."""
+        connection = self._conn
+        if self.begin_with:
+            connection.execute(self.begin_with).close()
+            self.begin_with = ""
+        cursor = connection.cursor()
+        try:
+            (cursor.executemany if many else cursor.execute)(statement, values)
+            rows = cursor.fetchall() if cursor.description else []
+            return cursor.description, cursor.rowcount, cursor.lastrowid, rows
+        finally:
+            cursor.close()
+
+    async def commit(self) -> None:
+        if not self._never_begun():
+            await super().commit()
+
+    async def rollback(self) -> None:
+        if not self._never_begun():
+            await super().rollback()
+
+    def _never_begun(self) -> bool:
+        """Whether a transaction was announced and nothing followed; then it is over."""
+        announced, self.begin_with = bool(self.begin_with), ""
+        return announced
+
+
+class Cursor:
+    """What SQLAlchemy needs of an asynchronous cursor, over rows that are here already."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rows: list[Any] = []
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self.arraysize = 1
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, statement: str, values: Sequence[Any] = ()) -> Self:
+        return await self._run(statement, values, False)
+
+    async def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> Self:
+        return await self._run(statement, values, True)
+
+    async def _run(self, statement: str, values: Any, many: bool) -> Self:
+        found = await self._connection._execute(self._connection.run, statement, values, many)
+        self.description, self.rowcount, self.lastrowid, self._rows = found
+        return self
+
+    async def fetchall(self) -> list[Any]:
+        rows, self._rows = self._rows, []
+        return rows
+
+    async def close(self) -> None:
+        self._rows = []
+
+
+def connect(path: str, **options: Any) -> Connection:
+    """A connection to be awaited, as `aiosqlite.connect` gives it."""
+    connection = Connection(lambda: sqlite3.connect(path, **options), iter_chunk_size=64)
+    connection._thread.daemon = True  # a process that ends does not wait for it
+    return connection

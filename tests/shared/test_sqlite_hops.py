@@ -1,0 +1,101 @@
+"""SQLite's thread is crossed once a statement, and transactions mean what they meant."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.shared import sqlite_hops
+from services.shared.db import Database
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    found = Database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}", synchronous="OFF")
+    async with found.write() as tx:
+        await tx.execute(sa.text("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+        await tx.execute(sa.text("INSERT INTO t VALUES (1), (2), (3)"))
+    async with found.read() as db:  # its connection is made here, and not where the crossings are counted
+        await db.scalar(sa.text("SELECT 1"))
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+def crossings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What was asked of the thread, in order."""
+    seen: list[str] = []
+    asked = sqlite_hops.Connection._execute
+
+    async def noted(self: Any, work: Any, *values: Any) -> Any:
+        seen.append(values[0] if values else work.__name__)
+        return await asked(self, work, *values)
+
+    monkeypatch.setattr(sqlite_hops.Connection, "_execute", noted)
+    yield seen
+
+
+async def test_a_look_crosses_once_a_statement_and_once_to_end(database: Database, crossings: list[str]) -> None:
+    async with database.read() as db:
+        rows = (await db.execute(sa.text("SELECT n FROM t ORDER BY n"))).all()
+    assert [(1,), (2,), (3,)] == rows
+    assert ["SELECT n FROM t ORDER BY n", "rollback"] == crossings
+
+
+async def test_a_change_is_begun_with_its_first_statement(database: Database, crossings: list[str]) -> None:
+    async with database.write() as tx:
+        done = await tx.execute(sa.text("UPDATE t SET n = n + 10 WHERE n > 1"))
+        assert 2 == done.rowcount
+    assert ["UPDATE t SET n = n + 10 WHERE n > 1", "commit"] == crossings
+
+
+async def test_what_was_never_begun_ends_without_a_crossing(database: Database, crossings: list[str]) -> None:
+    async with database.write(), database.read():
+        pass
+    assert [] == crossings
+
+
+async def test_a_statement_that_fails_takes_back_the_whole_and_the_connection_lives(database: Database) -> None:
+    with pytest.raises(sa.exc.IntegrityError):
+        async with database.write() as tx:
+            await tx.execute(sa.text("INSERT INTO t VALUES (4)"))
+            await tx.execute(sa.text("INSERT INTO t VALUES (1)"))
+    async with database.write() as tx:
+        assert 3 == await tx.scalar(sa.text("SELECT count(*) FROM t"))
+        await tx.execute(sa.text("INSERT INTO t VALUES (5)"))
+    async with database.read() as db:
+        assert 4 == await db.scalar(sa.text("SELECT count(*) FROM t"))
+
+
+async def test_a_look_sees_one_moment(database: Database) -> None:
+    """From its first statement on, whatever is written meanwhile."""
+    async with database.read() as db:
+        assert 3 == await db.scalar(sa.text("SELECT count(*) FROM t"))
+        async with database.write() as tx:
+            await tx.execute(sa.text("DELETE FROM t"))
+        assert 3 == await db.scalar(sa.text("SELECT count(*) FROM t"))
+    async with database.read() as db:
+        assert 0 == await db.scalar(sa.text("SELECT count(*) FROM t"))
+
+
+async def test_a_writer_holds_the_file_from_its_first_statement_on(database: Database) -> None:
+    """BEGIN IMMEDIATE: another process's writer waits for it, whatever the statement was."""
+    other = Database(database.url, synchronous="OFF")
+    async with other.write() as tx:
+        await tx.execute(sa.text("PRAGMA busy_timeout=0"))
+    async with database.write() as tx:
+        await tx.scalar(sa.text("SELECT count(*) FROM t"))
+        with pytest.raises(sa.exc.OperationalError, match="locked"):
+            async with other.write() as theirs:
+                await theirs.execute(sa.text("DELETE FROM t"))
+    await other.close()
+
+
+async def test_many_rows_of_one_statement_cross_once(database: Database, crossings: list[str]) -> None:
+    async with database.write() as tx:
+        await tx.execute(sa.text("INSERT INTO t VALUES (:n)"), [{"n": n} for n in range(10, 40)])
+    assert ["INSERT INTO t VALUES (?)", "commit"] == crossings
