@@ -37,17 +37,15 @@ class Connection(aiosqlite.Connection):
             cursor.close()
 
     async def commit(self) -> None:
-        if not self._never_begun():
+        self.begin_with = ""
+        if self._conn.in_transaction:
             await super().commit()
 
     async def rollback(self) -> None:
-        if not self._never_begun():
+        """SQLAlchemy asks for one more whenever a connection goes back to its pool."""
+        self.begin_with = ""
+        if self._conn.in_transaction:
             await super().rollback()
-
-    def _never_begun(self) -> bool:
-        """Whether a transaction was announced and nothing followed; then it is over."""
-        announced, self.begin_with = bool(self.begin_with), ""
-        return announced
 
 
 class Cursor:
@@ -71,7 +69,8 @@ class Cursor:
         return await self._run(statement, values, True)
 
     async def _run(self, statement: str, values: Any, many: bool) -> Self:
-        found = await self._connection._execute(self._connection.run, statement, values, many)
+        in_its_thread: Any = self._connection._execute
+        found = await in_its_thread(self._connection.run, statement, values, many)
         self.description, self.rowcount, self.lastrowid, self._rows = found
         return self
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def crossings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def crossings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was asked of the thread, in order."""
     seen: list[str] = []
     asked = sqlite_hops.Connection._execute
@@ -36,7 +36,7 @@ def crossings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return await asked(self, work, *values)
 
     monkeypatch.setattr(sqlite_hops.Connection, "_execute", noted)
-    yield seen
+    return seen
 
 
 async def test_a_look_crosses_once_a_statement_and_once_to_end(database: Database, crossings: list[str]) -> None:
@@ -60,13 +60,16 @@ async def test_what_was_never_begun_ends_without_a_crossing(database: Database, 
 
 
 async def test_a_statement_that_fails_takes_back_the_whole_and_the_connection_lives(database: Database) -> None:
-    with pytest.raises(sa.exc.IntegrityError):
+    async def write(*numbers: int) -> None:
         async with database.write() as tx:
-            await tx.execute(sa.text("INSERT INTO t VALUES (4)"))
-            await tx.execute(sa.text("INSERT INTO t VALUES (1)"))
+            for n in numbers:
+                await tx.execute(sa.text("INSERT INTO t VALUES (:n)"), {"n": n})
+
+    with pytest.raises(sa.exc.IntegrityError):
+        await write(4, 1)
     async with database.write() as tx:
         assert 3 == await tx.scalar(sa.text("SELECT count(*) FROM t"))
-        await tx.execute(sa.text("INSERT INTO t VALUES (5)"))
+    await write(5)
     async with database.read() as db:
         assert 4 == await db.scalar(sa.text("SELECT count(*) FROM t"))
 
