@@ -7,6 +7,7 @@ to its end and closed in one crossing; BEGIN goes with the first statement, and 
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
@@ -18,16 +19,16 @@ class Connection(aiosqlite.Connection):
     """An aiosqlite connection whose cursors read to the end; `begin_with` is run before the next statement."""
 
     begin_with = ""
+    left_running = False  # whoever waited for a statement was cancelled; the thread is at it, or will be
 
     def cursor(self) -> Cursor:  # type: ignore[override]  # not to be awaited: nothing is made in the thread yet
         return Cursor(self)
 
-    def run(self, statement: str, values: Any, many: bool) -> tuple[Any, int, int | None, list[Any]]:
+    def run(self, begin: str, statement: str, values: Any, many: bool) -> tuple[Any, int, int | None, list[Any]]:
         """In the thread: description, rowcount, lastrowid and all rows of a statement."""
         connection = self._conn
-        if self.begin_with:
-            connection.execute(self.begin_with).close()
-            self.begin_with = ""
+        if begin:
+            connection.execute(begin).close()
         cursor = connection.cursor()
         try:
             (cursor.executemany if many else cursor.execute)(statement, values)
@@ -37,15 +38,19 @@ class Connection(aiosqlite.Connection):
             cursor.close()
 
     async def commit(self) -> None:
-        self.begin_with = ""
-        if self._conn.in_transaction:
+        if self._is_open():
             await super().commit()
 
     async def rollback(self) -> None:
         """SQLAlchemy asks for one more whenever a connection goes back to its pool."""
-        self.begin_with = ""
-        if self._conn.in_transaction:
+        if self._is_open():
             await super().rollback()
+            self.left_running = False
+
+    def _is_open(self) -> bool:
+        """Whether there is, or may yet be, a transaction to end."""
+        self.begin_with = ""
+        return self.left_running or self._conn.in_transaction
 
 
 class Cursor:
@@ -69,8 +74,14 @@ class Cursor:
         return await self._run(statement, values, True)
 
     async def _run(self, statement: str, values: Any, many: bool) -> Self:
-        in_its_thread: Any = self._connection._execute
-        found = await in_its_thread(self._connection.run, statement, values, many)
+        connection = self._connection
+        in_its_thread: Any = connection._execute
+        begin, connection.begin_with = connection.begin_with, ""
+        try:
+            found = await in_its_thread(connection.run, begin, statement, values, many)
+        except asyncio.CancelledError:
+            connection.left_running = True
+            raise
         self.description, self.rowcount, self.lastrowid, self._rows = found
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def crossings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked = sqlite_hops.Connection._execute
 
     async def noted(self: Any, work: Any, *values: Any) -> Any:
-        seen.append(values[0] if values else work.__name__)
+        seen.append(values[1] if values else work.__name__)
         return await asked(self, work, *values)
 
     monkeypatch.setattr(sqlite_hops.Connection, "_execute", noted)
@@ -102,3 +103,25 @@ async def test_many_rows_of_one_statement_cross_once(database: Database, crossin
     async with database.write() as tx:
         await tx.execute(sa.text("INSERT INTO t VALUES (:n)"), [{"n": n} for n in range(10, 40)])
     assert ["INSERT INTO t VALUES (?)", "commit"] == crossings
+
+
+async def test_who_is_cancelled_in_a_statement_leaves_nothing_open(database: Database) -> None:
+    """The thread goes on with it: what it begins late is taken back before anybody else has the connection."""
+    slow = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300000) SELECT max(n) FROM c"
+
+    async def write() -> None:
+        async with database.write() as tx:
+            await tx.execute(sa.text(f"INSERT INTO t SELECT * FROM ({slow})"))
+
+    for pause in (0.0, 0.0, 0.001, 0.02):
+        task = asyncio.create_task(write())
+        await asyncio.sleep(pause)
+        if pause == 0.0:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with database.read() as db:
+            assert 3 == await db.scalar(sa.text("SELECT count(*) FROM t"))
+        async with database.write() as tx:  # no transaction stands in the way of the next
+            await tx.execute(sa.text("UPDATE t SET n = n"))
