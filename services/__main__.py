@@ -19,7 +19,7 @@ import sqlalchemy as sa
 import typer
 
 from services import migrations
-from services.policy_cli import app as policy_app
+from services.lazy_group import lazy_group
 from services.registry_cli import Tools, add_commands
 from services.shared.auth import ACTIONS, USUAL, create_key
 from services.shared.clock import iso
@@ -31,7 +31,6 @@ from services.shared.sealing import Keys
 from services.shared.settings import Settings
 from services.shared.telemetry import configure
 from services.shared.tier import TIER_WORDS, Tier
-from services.texts_cli import app as texts_app
 
 app = typer.Typer(
     help="Warnings that reach everyone: takes a CAP alert in and gives each resident a path that ends, if nothing else "
@@ -47,6 +46,8 @@ key_app = typer.Typer(help="API keys and what they may do.", no_args_is_help=Tru
 keys_app = typer.Typer(help="The key that opens sealed addresses.", no_args_is_help=True)
 audit_app = typer.Typer(help="Who did what, and proof that it stands as it was written.", no_args_is_help=True)
 dead_app = typer.Typer(help="Messages no service could handle.", no_args_is_help=True)
+policy_app = lazy_group("services.policy_cli", "The rules that give each person a path.")
+texts_app = lazy_group("services.texts_cli", "The sentences messages are made of.")
 for name, sub in (
     ("cap", cap_app),
     ("registry", registry_app),

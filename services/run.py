@@ -14,19 +14,15 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, cast
 
 import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
 from services import migrations
-from services.channels.service import ChannelsService, outgoing
-from services.gateway.service import GatewayService
-from services.registry.decoys import FIGURES as DECOYS
-from services.registry.service import RegistryService
-from services.router.figures import FIGURES
-from services.router.service import RouterService
+from services.registry.figures import FIGURES as LOOKS
+from services.router.figures import FIGURES as PATHS
 from services.shared import health, sealing_keys, telemetry
 from services.shared.auth import Signer, api_key
 from services.shared.bus import Bus
@@ -41,13 +37,18 @@ from services.shared.service import Platform, Service
 from services.shared.settings import Settings
 from services.shared.web import make_app
 
+if TYPE_CHECKING:  # a process loads the services it plays, at `_service`: half of a start is loading
+    from services.channels.service import ChannelsService
+    from services.gateway.service import GatewayService
+    from services.registry.service import RegistryService
+    from services.router.service import RouterService
+
 log = structlog.get_logger("run")
 ROLES = ("gateway", "registry", "router", "channels")
 START_ORDER = ("channels", "gateway", "registry", "router")  # channels first: it says which roads there are
 TICK_S = 0.25
 DRAIN_S = 15.0  # how long a loop's turn may still take when asked to stop
 PATIENCE_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # between two tries while the database is away
-S = TypeVar("S", bound=Service)
 Turn = Callable[[], Awaitable[bool]]
 
 
@@ -64,27 +65,27 @@ class Node:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _ending: bool = False
 
-    def _role(self, kind: type[S]) -> S:
+    def _role(self, name: str) -> Service:
         for service in self.services:
-            if isinstance(service, kind):
+            if service.name == name:
                 return service
-        raise LookupError(f"this process plays no {kind.__name__}")
+        raise LookupError(f"this process plays no {name}")
 
     @property
     def gateway(self) -> GatewayService:
-        return self._role(GatewayService)
+        return cast("GatewayService", self._role("gateway"))
 
     @property
     def registry(self) -> RegistryService:
-        return self._role(RegistryService)
+        return cast("RegistryService", self._role("registry"))
 
     @property
     def router(self) -> RouterService:
-        return self._role(RouterService)
+        return cast("RouterService", self._role("router"))
 
     @property
     def channels(self) -> ChannelsService:
-        return self._role(ChannelsService)
+        return cast("ChannelsService", self._role("channels"))
 
     @property
     def draining(self) -> bool:
@@ -108,17 +109,17 @@ class Node:
             self.pulses.expect(name)
         self._tasks = [asyncio.create_task(self.bus.run(lambda: self._ending, self.pulses.beat), name="bus")]
         for service in self.services:
-            if isinstance(service, RegistryService | RouterService):
-                self._loop(service.name, service.work, self.platform.waker(service.name))
-            elif isinstance(service, ChannelsService):
+            if service.name == "channels":
                 for red in (True, False):  # red has a loop of its own: nothing ordinary stands in its way
-                    self._sending(service, red)
-                self._loop("housekeeping", service.tidy, self.platform.waker("housekeeping"), idle=1.0)
-            elif isinstance(service, GatewayService):
-                self._loop("checkpoints", service.checkpoint, self.platform.waker("checkpoints"), idle=2.0)
-                if service.feeds.entries:
-                    feeds = service.feeds.run(lambda: self._ending)
+                    self._sending(self.channels, red)
+                self._loop("housekeeping", self.channels.tidy, self.platform.waker("housekeeping"), idle=1.0)
+            elif service.name == "gateway":
+                self._loop("checkpoints", self.gateway.checkpoint, self.platform.waker("checkpoints"), idle=2.0)
+                if self.gateway.feeds.entries:
+                    feeds = self.gateway.feeds.run(lambda: self._ending)
                     self._tasks.append(asyncio.create_task(feeds, name="feeds"))
+            else:
+                self._loop(service.name, service.work, self.platform.waker(service.name))
 
     def _sending(self, channels: ChannelsService, red: bool) -> None:
         sender = channels.sender
@@ -282,6 +283,27 @@ def _listening(settings: Settings) -> socket.socket:
     return sock
 
 
+def _service(undo: AsyncExitStack, role: str, platform: Platform, sole: bool, desk_window_s: float) -> Service:
+    """The service of that name, loaded now."""
+    if role == "gateway":
+        from services.gateway.service import GatewayService
+
+        return GatewayService(platform)
+    if role == "registry":
+        from services.registry.service import RegistryService
+
+        return RegistryService(platform)
+    if role == "router":
+        from services.router.service import RouterService
+
+        return RouterService(platform)
+    from services.channels.service import ChannelsService, outgoing
+
+    session = outgoing()
+    undo.push_async_callback(session.close)
+    return ChannelsService(platform, session, sole_process=sole, desk_window_s=desk_window_s)
+
+
 async def build(
     settings: Settings,
     roles: Sequence[str] = (),
@@ -331,18 +353,7 @@ async def _build(
         signer=signer,
         public_url=settings.public_url or f"http://{settings.host}:{port}",
     )
-    made: dict[str, Service] = {}
-    for role in roles:
-        if role == "gateway":
-            made[role] = GatewayService(platform)
-        elif role == "registry":
-            made[role] = RegistryService(platform)
-        elif role == "router":
-            made[role] = RouterService(platform)
-        else:
-            session = outgoing()
-            undo.push_async_callback(session.close)
-            made[role] = ChannelsService(platform, session, sole_process=lock is not None, desk_window_s=desk_window_s)
+    made = {role: _service(undo, role, platform, lock is not None, desk_window_s) for role in roles}
     app = make_app(database, signer)
     app.middlewares.insert(0, telemetry.canonical_line)
     for service in made.values():
@@ -363,7 +374,7 @@ async def _build(
             node.wrong,
             plane=settings.plane,
             revisions=migrations.revisions(),
-            figures=[*LEDGER, *FIGURES, *DECOYS],
+            figures=[*LEDGER, *PATHS, *LOOKS],  # any process tells all of them: one alive is enough
             bus=bus.health,
         )
     )

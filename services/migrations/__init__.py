@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 
 def config(url: str) -> Config:
-    """Alembic's configuration without a file; the URL's async driver is swapped for its plain one."""
+    """Alembic's configuration without a file."""
     made = Config()
     made.set_main_option("script_location", str(Path(__file__).parent))
-    made.set_main_option(
-        "sqlalchemy.url", url.replace("+aiosqlite", "").replace("+asyncpg", "+psycopg").replace("%", "%%")
-    )
+    made.set_main_option("sqlalchemy.url", _plain(url).replace("%", "%%"))
     return made
+
+
+def _plain(url: str) -> str:
+    """The URL with its asynchronous driver swapped for the plain one."""
+    return url.replace("+aiosqlite", "").replace("+asyncpg", "+psycopg")
 
 
 def revisions() -> list[str]:
@@ -28,4 +32,17 @@ def upgrade(url: str) -> None:
     """Brings the database to the newest schema; does nothing where it is there already."""
     if url.startswith("sqlite"):
         Path(url.partition(":///")[2]).parent.mkdir(parents=True, exist_ok=True)
-    command.upgrade(config(url), "head")
+    if _stands_at(url) != revisions()[0]:
+        command.upgrade(config(url), "head")
+
+
+def _stands_at(url: str) -> str:
+    """The revision of the database, empty where it has none: asked first, as an upgrade loads every table there is."""
+    engine = sa.create_engine(_plain(url))
+    try:
+        with engine.connect() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return ""
+            return str(connection.scalar(sa.text("SELECT version_num FROM alembic_version")) or "")
+    finally:
+        engine.dispose()

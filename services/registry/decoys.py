@@ -21,7 +21,6 @@ from services.shared.batches import insert_new
 from services.shared.clock import wall
 from services.shared.db import Connection, Database
 from services.shared.errors import Refused
-from services.shared.figures import Figure, Values
 from services.shared.outbox import new_id
 
 log = structlog.get_logger("look")
@@ -65,12 +64,3 @@ async def alarm(tx: Connection, who: Who, people: Collection[str], reason: str) 
         await audit.record(tx, who.label, "decoy.seen", person_id, reason, {"caller_id": who.key_id})
         log.warning("decoy_seen", caller_id=who.key_id, person_id=person_id)
     return len(found)
-
-
-async def _seen(db: Connection, now: float) -> Values:
-    return {(): float(await db.scalar(sa.select(sa.func.coalesce(sa.func.sum(decoy.c.seen), 0))) or 0)}
-
-
-FIGURES = (
-    Figure("tocsin_decoys_seen", "Looks at people who do not exist: somebody is browsing the register", (), _seen),
-)

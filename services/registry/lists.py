@@ -18,9 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from services.shared.errors import Refused
 
 MAX_ROWS = 3_000_000
@@ -215,6 +212,9 @@ class Sheet:
 
     def records(self) -> Iterator[Record]:
         """All rows as text: dates ISO, whole numbers without a point."""
+        import openpyxl  # 180 modules, for what few processes ever read
+        from openpyxl.utils.exceptions import InvalidFileException
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # styles, validation and themes it does not know are nothing to us
             try:

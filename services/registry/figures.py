@@ -1,0 +1,18 @@
+"""What an operator watches of the register: whether somebody browses it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.registry.look_tables import decoy
+from services.shared.db import Connection
+from services.shared.figures import Figure, Values
+
+
+async def _seen(db: Connection, now: float) -> Values:
+    return {(): float(await db.scalar(sa.select(sa.func.coalesce(sa.func.sum(decoy.c.seen), 0))) or 0)}
+
+
+FIGURES = (
+    Figure("tocsin_decoys_seen", "Looks at people who do not exist: somebody is browsing the register", (), _seen),
+)
