@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from services import migrations
 from tests.peers import table
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.postgres import Postgres
 from tests.servers.rabbit import Rabbit
+from tests.servers.sqlite import copying
 
 # A test file of this name reads, from the place the variable gives, what we may not ship.
 NEEDS = {
@@ -74,6 +76,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def peer(record_property: Callable[[str, Any], None]) -> table.Told:
     """peer(driver, peer, decoded): a line of the table of peers, if this test passes."""
     return table.teller(record_property)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrated_once() -> Iterator[None]:
+    """A new SQLite database is a copy of one that the migrations made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrations, "upgrade", copying())
+        yield
 
 
 @pytest.fixture(scope="session")

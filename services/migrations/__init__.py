@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -23,9 +24,10 @@ def _plain(url: str) -> str:
     return url.replace("+aiosqlite", "").replace("+asyncpg", "+psycopg")
 
 
-def revisions() -> list[str]:
+@cache
+def revisions() -> tuple[str, ...]:
     """The schema revisions this program knows, newest first."""
-    return [script.revision for script in ScriptDirectory.from_config(config("sqlite://")).walk_revisions()]
+    return tuple(script.revision for script in ScriptDirectory.from_config(config("sqlite://")).walk_revisions())
 
 
 def upgrade(url: str) -> None:

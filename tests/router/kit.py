@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -193,26 +190,13 @@ class Town:
         return f"{self._messages:032x}"
 
 
-@cache
-def _empty() -> bytes:
-    """A migrated database without rows: migrated once, copied for every test."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "empty.db"
-        migrations.upgrade(f"sqlite+aiosqlite:///{file}")
-        with sqlite3.connect(file) as db:
-            db.execute("pragma wal_checkpoint(truncate)")
-        db.close()
-        return file.read_bytes()
-
-
 @asynccontextmanager
 async def town(folder: Path, start: float = NOON, policy: str = "", url: str = "") -> AsyncIterator[Town]:
     """A router on an empty database in `folder`, or on that of `url`; `policy` is the text of another file."""
     file = folder / "router.db"
     if not url:
         url = f"sqlite+aiosqlite:///{file}"
-        if not file.exists():
-            file.write_bytes(_empty())
+        migrations.upgrade(url)
     database = Database(url)
     clock = StepClock(start)
     keys = Keys(folder / "keys")
