@@ -11,7 +11,7 @@ import pytest
 from services.channels.driver import Driver, Road
 from services.channels.limits import Limits, country_of, load_limits, read_limits
 from services.channels.roads import road_rows, roads_in_use
-from services.policy_cli import installed_roads
+from services.commands.policy import installed_roads
 from services.shared.errors import Refused
 
 CHANNELS = ("sms_smpp", "sms_twilio", "voice_twilio")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services import texts_cli
 from services.channels import wordsets
 from services.channels.render import Facts, render, segments
 from services.channels.texts import LINES
@@ -25,6 +24,7 @@ from services.channels.wordsets import (
     load,
     shipped,
 )
+from services.commands import texts as texts_cli
 from services.shared.errors import Refused
 from services.shared.tier import Tier
 from tests.channels.test_render import PARTS, facts

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from services.policy_cli import app, of_register, print_pdf
+from services.commands.policy import app, of_register, print_pdf
 from services.router import path_words as pw
 from services.router.compare import compare, in_words
 from services.router.contexts import SHIPPED

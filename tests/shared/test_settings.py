@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
-from services.__main__ import settings
 from services.channels.drivers.cap_broadcast import BroadcastSettings
 from services.channels.drivers.email import EmailSettings
 from services.channels.twilio_http import TwilioSettings
+from services.commands.kit import settings
 from services.shared.errors import Refused
 from services.shared.settings import Environment, Settings
 

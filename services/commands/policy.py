@@ -29,7 +29,7 @@ from services.shared.messages import Profile
 from services.shared.settings import Settings
 from services.shared.tier import TIER_WORDS, Tier
 
-app = typer.Typer(help="The rules that give each person a path.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True)
 Lang = Annotated[str, typer.Option(envvar="TOCSIN_LANG", help="en or zh.")]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 

@@ -10,13 +10,16 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 
-def lazy_group(module: str, words: str) -> typer.Typer:
-    """Stands for the `app` of `module`; `words` is its help."""
+def lazy_group(place: str, words: str) -> typer.Typer:
+    """Stands for the Typer at `place` (module:name); `words` is its help."""
+    module, _, name = place.partition(":")
 
     class Group(TyperGroup):
         def _loaded(self) -> None:
             if not self.commands:
-                self.commands.update(get_group(import_module(module).app).commands)
+                loaded: typer.Typer = getattr(import_module(module), name)
+                loaded.rich_markup_mode = None  # as the command above it
+                self.commands.update(get_group(loaded).commands)
 
         def list_commands(self, ctx: Any) -> list[str]:
             self._loaded()

@@ -15,7 +15,7 @@ from services.channels.texts import findings as line_findings
 from services.shared.errors import Refused
 from services.shared.tier import TIER_WORDS, Tier
 
-app = typer.Typer(help="The sentences messages are made of.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("check")

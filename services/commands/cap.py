@@ -1,0 +1,57 @@
+"""`tocsin cap`: check, show and feed; what an alert says and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import rich.console
+import typer
+
+from services.commands.kit import Language, checked, language_of, read_file, run, settings
+from services.gateway.cap_check import check, in_words
+from services.gateway.cap_show import show
+from services.gateway.feed_look import look_at
+from services.gateway.trust import Pins
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("check")
+def cap_check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a file.")] = False,
+    lang: Language = "en",
+) -> None:
+    """A verdict on each file: accept, repair, quarantine or reject, with every finding; exit 1 if any is refused."""
+    refused = False
+    for file in files:
+        found = check(str(file), read_file(file), lang=language_of(lang))
+        refused = refused or found["verdict"] in ("quarantine", "reject")
+        typer.echo(json.dumps(found, ensure_ascii=False) if as_json else in_words(found))
+    raise typer.Exit(1 if refused else 0)
+
+
+@app.command("show")
+def cap_show(file: Path, lang: Language = "en") -> None:
+    """An alert as a person reads it: what it means here, every block, and what is wrong with it."""
+    console = rich.console.Console()
+    for part in checked(lambda: show(str(file), read_file(file), Pins(settings().cap_keys), lang=language_of(lang))):
+        console.print(part)
+
+
+@app.command("feed")
+def cap_feed(
+    source: Annotated[str, typer.Argument(metavar="URL-or-FILE")],
+    private: Annotated[bool, typer.Option("--private", help="The host may lie in a private network.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line an alert.")] = False,
+    lang: Language = "en",
+) -> None:
+    """Read a feed once, as it would be polled, and say a verdict on each alert; takes nothing in."""
+    data = None if source.startswith(("http://", "https://")) else read_file(Path(source))
+    refused = False
+    for found in run(look_at(source, data, private=private, lang=language_of(lang))):
+        refused = refused or found["verdict"] in ("quarantine", "reject")
+        typer.echo(json.dumps(found, ensure_ascii=False) if as_json else in_words(found))
+    raise typer.Exit(1 if refused else 0)

@@ -1,0 +1,76 @@
+"""`tocsin key` and `tocsin keys`: API keys, and the key that opens sealed addresses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.commands.kit import database_of, fail, read_file, run, settings, tier_of, words_of
+from services.shared.auth import ACTIONS, USUAL, create_key
+from services.shared.clock import iso
+from services.shared.sealing import Keys
+from services.shared.sealing_keys import list_keys, rotate
+from services.shared.settings import Settings
+
+key_app = typer.Typer(no_args_is_help=True)
+keys_app = typer.Typer(no_args_is_help=True)
+
+
+@key_app.command("create")
+def key_create(
+    authority: Annotated[str, typer.Option(help="The authority, as residents know it.")],
+    label: Annotated[str, typer.Option(help="Whose key this is.")],
+    max_tier: Annotated[str, typer.Option(help="The highest tier it may send.")] = "red",
+    actions: Annotated[str, typer.Option(help=f"Joined by commas: {', '.join(ACTIONS)}.")] = ",".join(USUAL),
+    area: Annotated[Path | None, typer.Option(help="GeoJSON geometry it is bound to.")] = None,
+    senders: Annotated[str, typer.Option(help="CAP senders it may speak for, joined by commas; empty for any.")] = "",
+    events: Annotated[str, typer.Option(help="Hazards or event codes, joined by commas; empty for any.")] = "",
+) -> None:
+    """Make an API key; it is shown once. Works beside a running server."""
+    chosen, tier = settings(), tier_of(max_tier)
+    if tier is None:
+        raise fail("--max-tier: give blue, yellow, orange or red")
+    bound = read_file(area).decode() if area else ""
+
+    async def work() -> str:
+        async with database_of(chosen) as database:
+            return await create_key(
+                database,
+                name=authority,
+                label=label,
+                actions=words_of(actions),
+                max_tier=tier,
+                area=bound,
+                senders=words_of(senders),
+                events=words_of(events),
+            )
+
+    typer.echo(run(work()))
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    reason: Annotated[str, typer.Option(help="Kept in the audit log.")],
+) -> None:
+    """Replace the key that opens sealed addresses, while everything runs; the channels processes do the rest."""
+
+    async def work(chosen: Settings) -> tuple[str, str]:
+        async with database_of(chosen) as database:
+            return await rotate(database, Keys(chosen.keys_dir, make=False), actor="command line", reason=reason)
+
+    old, new = run(work(settings()))
+    typer.echo(f"channels key {old} is being replaced by {new}; see how far it is with: tocsin keys list")
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """The channels keys there were: id, state, since when, and how many page keys are wrapped for each."""
+
+    async def work(chosen: Settings) -> Any:
+        async with database_of(chosen) as database:
+            return await list_keys(database, Keys(chosen.keys_dir, make=False))
+
+    for key_id, state, since, pages in run(work(settings())):
+        typer.echo(f"{key_id}  {state:<8} {'since ' + iso(since) if since else 'from the start'}  {pages} page keys")

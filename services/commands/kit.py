@@ -1,0 +1,143 @@
+"""What commands share: settings, a request to the running server, the database, and faults told in one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import typer
+
+from services.shared.db import Database, FileLock
+from services.shared.errors import Fault, Refused
+from services.shared.instance import check_plane
+from services.shared.settings import Settings
+from services.shared.tier import TIER_WORDS, Tier
+
+Url = Annotated[str, typer.Option(envvar="TOCSIN_URL", help="The running server.")]
+Key = Annotated[str, typer.Option(envvar="TOCSIN_KEY", help="An API key, from: tocsin key create.")]
+Language = Annotated[str, typer.Option(envvar="TOCSIN_LANG", help="The language of findings: en or zh.")]
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+def settings() -> Settings:
+    """Settings from the environment; Refused names the variable that is wrong."""
+    return Settings()
+
+
+def read_file(path: Path) -> bytes:
+    """A file's bytes; Refused where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise Refused(f"{path}: {problem.strerror}; give a file that can be read", field="FILE") from problem
+
+
+async def call(
+    method: str, url: str, key: str, resource: str, body: Any = None, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """One request to the running server; Refused carries its problem document's sentence."""
+    import aiohttp
+
+    if not key:
+        raise Refused("give an API key: --key or TOCSIN_KEY; make one with: tocsin key create", field="--key")
+    sent: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
+    all_headers = {"Authorization": f"Bearer {key}", "Accept": "application/json", **(headers or {})}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600, connect=5)) as session,
+            session.request(method, url.rstrip("/") + resource, headers=all_headers, **sent) as response,
+        ):
+            answer: dict[str, Any] = await response.json(content_type=None)
+            if response.status >= 400:
+                where = f" ({answer['field']})" if answer.get("field") else ""
+                raise Refused(f"{answer.get('title', response.reason)}{where}")
+            return answer
+    except (aiohttp.ClientError, TimeoutError) as problem:
+        raise Refused(f"no server answers at {url}: start it with tocsin serve, or give --url ({problem})") from problem
+    except json.JSONDecodeError as problem:
+        raise Refused(f"{url} is no Tocsin server: give --url") from problem
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    return checked(lambda: asyncio.run(work))
+
+
+def on_sqlite(chosen: Settings) -> bool:
+    return chosen.resolved_database_url.startswith("sqlite")
+
+
+@asynccontextmanager
+async def database_of(chosen: Settings) -> AsyncIterator[Database]:
+    """The database at the newest schema, of this plane."""
+    from services import migrations
+
+    await asyncio.to_thread(migrations.upgrade, chosen.resolved_database_url)
+    database = Database(chosen.resolved_database_url)
+    try:
+        await check_plane(database, chosen.plane)
+        yield database
+    finally:
+        await database.close()
+
+
+@contextmanager
+def held(chosen: Settings) -> Iterator[None]:
+    """A data directory is ours alone meanwhile; a PostgreSQL keeps its clients apart itself."""
+    if not on_sqlite(chosen):
+        yield
+        return
+    lock = FileLock(chosen.data_dir)
+    lock.take()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def checked(work: Callable[[], Any]) -> Any:
+    """A fault becomes one sentence and exit 2."""
+    try:
+        return work()
+    except Fault as fault:
+        raise fail(
+            fault.message + (f"; {fault.remedy}" if isinstance(fault, Refused) and fault.remedy else "")
+        ) from None
+    except sa.exc.OperationalError as away:
+        said = str(away.orig).strip().partition("\n")[0]
+        raise fail(f"the database cannot be used ({said}): start it, or correct TOCSIN_DATABASE_URL") from None
+    except PermissionError as problem:
+        raise fail(f"{problem.filename}: {problem.strerror}; run it as the owner, or give TOCSIN_DATA_DIR") from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def fail(sentence: str) -> typer.Exit:
+    typer.echo(f"tocsin: {sentence}", err=True)
+    return typer.Exit(2)
+
+
+def reachable(host: str) -> str:
+    """The address at which a process that listens on `host` is asked from its own machine."""
+    own = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  it is asked, not bound
+    return f"[{own}]" if ":" in own else own
+
+
+def tier_of(word: str) -> Tier | None:
+    if word and word not in TIER_WORDS:
+        raise fail(f"there is no tier {word!r}: use {', '.join(TIER_WORDS)}")
+    return Tier.of(word) if word else None
+
+
+def language_of(word: str) -> str:
+    if word not in ("en", "zh"):
+        raise fail(f"--lang {word}: use en or zh")
+    return word
+
+
+def words_of(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]

@@ -1,0 +1,131 @@
+"""`tocsin warn`, `cancel`, `status`, `path` and `cases`: a warning through the running server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.commands.kit import DEFAULT_URL, Key, Language, Url, call, fail, language_of, read_file, run, tier_of
+
+app = typer.Typer()
+
+
+@app.command()
+def warn(
+    file: Annotated[Path, typer.Argument(help="A CAP file, or JSON (.json).")],
+    tier: Annotated[str, typer.Option(help="Decides the tier of a held warning.")] = "",
+    doors: Annotated[str, typer.Option(help="The commander's word: safe or unsafe; empty asks later.")] = "",
+    draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft to look at in the console.")] = False,
+    idempotency_key: Annotated[str, typer.Option(help="The same key sends once.")] = "",
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Send a warning through the running server."""
+    chosen = tier_of(tier)
+    if doors not in ("", "safe", "unsafe"):
+        raise fail(f"--doors {doors}: use safe or unsafe")
+    body = read_file(file)
+    content = "application/json" if file.suffix == ".json" else "application/cap+xml"
+    headers = {"Content-Type": content} | ({"Idempotency-Key": idempotency_key} if idempotency_key else {})
+    release = "false" if draft or chosen else "true"
+    taken = run(call("POST", url, key, f"/api/v1/warnings?strict=false&release={release}&doors={doors}", body, headers))
+    if chosen and not draft and taken["state"] in ("draft", "held"):
+        decision = {"tier": chosen.word, "doors": doors or None, "reason": "decided on the command line"}
+        taken |= run(call("POST", url, key, f"/api/v1/warnings/{taken['warning_id']}/release", decision))
+    typer.echo(f"{taken['warning_id']} is {taken['state']}" + (f", {taken['tier']}" if taken["tier"] else ""))
+    for note in taken["notes"]:
+        typer.echo(f"  note: {note}")
+    if taken["state"] == "held":
+        typer.echo(
+            f"  held: decide its tier with  tocsin warn {file} --tier orange  or at {url}/live/{taken['warning_id']}/preview"
+        )
+    else:
+        typer.echo(f"  watch it: {url}/live/{taken['warning_id']}")
+
+
+@app.command()
+def cancel(
+    warning_id: str,
+    ending: Annotated[
+        str, typer.Option(help="danger_lower_stay_away, may_return, sent_by_mistake, checking, not_ours.")
+    ],
+    reason: Annotated[str, typer.Option(help="Kept in the audit log.")],
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Stop what has not gone out and tell everybody who may have got it."""
+    body = {"ending": ending, "reason": reason}
+    taken = run(call("POST", url, key, f"/api/v1/warnings/{warning_id}/cancel", body))
+    typer.echo(f"stopped; the ending is {taken['warning_id']} ({taken['state']})")
+
+
+@app.command()
+def status(
+    warning_id: Annotated[str, typer.Argument(help="The warning; none with --roads.")] = "",
+    roads: Annotated[bool, typer.Option("--roads", help="How each road and its providers stand.")] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Who was reached, by group and road, and who is missing; or how the roads stand."""
+    import rich
+
+    from services.demo_view import coverage_tables, road_table
+
+    if roads is bool(warning_id):
+        raise fail("give a warning's id, or --roads")
+    if roads:
+        stand = run(call("GET", url, key, "/roads/state"))
+        if as_json:
+            typer.echo(json.dumps(stand, ensure_ascii=False))
+        else:
+            rich.print(road_table(stand))
+        return
+    found = run(call("GET", url, key, f"/report/{warning_id}/coverage"))
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    rich.print(f"{found['state']}, doors {found['doors']}: {found['open']} open of {found['targeted']} targeted")
+    for table in coverage_tables(found):
+        rich.print(table)
+
+
+@app.command()
+def path(
+    warning_id: str,
+    person_id: str,
+    plain: Annotated[bool, typer.Option("--plain", help="As the person is told it.")] = False,
+    lang: Language = "en",
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """One person's path in words: each try with what became of it and why, each road left out with its reason."""
+    found = run(call("GET", url, key, f"/report/{warning_id}/path/{person_id}?lang={language_of(lang)}"))
+    for line in found["plain" if plain else "lines"]:
+        typer.echo(line)
+
+
+@app.command()
+def cases(
+    warning_id: str,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Calls for help and questions that are open, worst first: since when, whose, and the seconds left on the clock."""
+    found = run(call("GET", url, key, f"/report/{warning_id}/cases"))
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    standing = [c for c in found["cases"] if c["state"] != "closed"]
+    for c in standing:
+        whose = c["owner"] or (f"pair {c['pair'][:8]}" if c["pair"] else "NO OWNER")
+        left = "" if c["left"] is None else f", {c['left']} s left" if not c["late"] else f", told {c['told']} times"
+        about = c["person_id"][:8] or "an officer"
+        typer.echo(f"{c['kind']} {about}, {c['waiting_s'] // 60} min: {whose}{left}")
+        for said in (h["words"] for h in c["history"] if h["what"] == "text" and h["words"]):
+            typer.echo(f"  {said!r}")
+    typer.echo(f"{found['totals']['open']} open; take, answer or close them at {url}/live/{warning_id}/cases")
