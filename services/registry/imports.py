@@ -18,7 +18,8 @@ from services.registry import keeping, sources, store
 from services.registry.areas import Area
 from services.registry.facilities import AreaIn, FacilityIn, WorkerIn
 from services.registry.given import LOCAL_LANGUAGES, ContactIn, PersonIn
-from services.registry.records import Columns, Hand, Record, Rows
+from services.registry.hand import Columns, Hand
+from services.registry.records import Record, Rows
 from services.registry.report import Issue as Issue
 from services.registry.report import Report as Report
 from services.registry.revise import SealingKeys as SealingKeys

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from services.registry import store
 from services.registry.facts import Facts
 from services.registry.given import WARNED
-from services.registry.records import Columns, Record, Rows
+from services.registry.hand import Columns
+from services.registry.records import Record, Rows
 from services.registry.store import Row
 from services.shared.batches import chunks, insert_all, insert_new, one_of
 from services.shared.db import Connection, hold

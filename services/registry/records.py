@@ -6,16 +6,15 @@ again, so contacts keep their ids and their ciphertext.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from pydantic import BaseModel
 
 from services.registry.areas import cell_of
+from services.registry.cards import card_of, card_of_house
+from services.registry.contacts import as_given, take_contacts, why_not
 from services.registry.facilities import FacilityIn, facility_profile
 from services.registry.facts import (
     FACILITY,
@@ -32,86 +31,27 @@ from services.registry.facts import (
     weigh,
 )
 from services.registry.given import KEPT, WARNED, WG, ConsentIn, ContactIn, PersonIn, StayIn, SupporterIn, Wg
+from services.registry.hand import Columns, Hand, mask_of
 from services.registry.needs import in_order, profile
+from services.registry.unchecked import unchecked
 from services.shared.clock import wall
-from services.shared.dossier import Card, Part, owner_of, pack
+from services.shared.dossier import Card, Part, pack
 from services.shared.messages import Profile
 from services.shared.outbox import id_of
-from services.shared.sealing import Sealer, address_key
+from services.shared.sealing import address_key
 
-Columns = dict[str, Any]
-
-
-def _maker(model: type[BaseModel]) -> Callable[..., Any]:
-    """Makes models of stored values, which were checked when they came: model_construct at a tenth of its cost."""
-    defaults = {
-        name: f.get_default(call_default_factory=True) for name, f in model.model_fields.items() if not f.is_required()
-    }
-
-    def make(**values: Any) -> Any:
-        made = model.__new__(model)
-        object.__setattr__(made, "__dict__", defaults | values)
-        object.__setattr__(made, "__pydantic_fields_set__", set(values))
-        object.__setattr__(made, "__pydantic_extra__", None)
-        object.__setattr__(made, "__pydantic_private__", None)
-        return made
-
-    return make
-
-
-REFUSED = ("said_no", "not_hers")
-STRENGTH = {"record": 0, "officer": 1, "proxy": 2, "self": 3}
 GIVEN_BY = {"self": "self", "proxy": "proxy", "officer_visit": "officer"}  # every list: record
 TEXTS = {  # sealed part > field of what was given
     "call_name": "call_name", "address": "address", "wake": "wake_note", "talk": "talk_note", "moves": "moves_note",
     "note": "note",
 }  # fmt: skip
 HOUSE_TEXTS = {"call_name": "name", "address": "address", "note": "note"}
-_person: Any = _maker(PersonIn)
-_house: Any = _maker(FacilityIn)
-_contact: Any = _maker(ContactIn)
-_supporter: Any = _maker(SupporterIn)
-_wg: Any = _maker(Wg)
+_person: Any = unchecked(PersonIn)
+_house: Any = unchecked(FacilityIn)
+_supporter: Any = unchecked(SupporterIn)
+_wg: Any = unchecked(Wg)
 _OCCUPIED = ("occupied_on", "occupied", "occupied_non_walking")
 NOBODY = Profile(key="", kind="", groups=(), flags=(), language="", roads=())
-
-
-class Hand:
-    """What writes: seals under one page key, made when it is first needed; names addresses; knows the day."""
-
-    def __init__(self, public: bytes, index: bytes, today: str, year: int, local: tuple[str, ...]) -> None:
-        self.index = index
-        self.today = today
-        self.year = year
-        self.local = local
-        self._public = public
-        self._sealer: Sealer | None = None
-
-    @property
-    def sealer(self) -> Sealer:
-        """Of this page; dear to make, so it is made once."""
-        if self._sealer is None:
-            self._sealer = Sealer(self._public)
-        return self._sealer
-
-    @property
-    def key_row(self) -> Columns | None:
-        """The `page_key` row, if anything was sealed."""
-        return None if self._sealer is None else dict(self._sealer.row())
-
-    def part(self, owner: str, name: str, value: bytes) -> Part:
-        """One part of a dossier."""
-        sealer = self.sealer
-        return Part(name, bytes.fromhex(sealer.key_id), sealer.seal(value, owner_of(owner, name)))
-
-    def mark(self, owner: str, text: str) -> str:
-        """Keyed, and bound to its owner: two people of one name have different marks."""
-        return hmac.new(self.index, f"{owner}\0{text}".encode(), hashlib.sha256).hexdigest()[:16]
-
-
-def mask_of(text: str) -> str:
-    """The first letter, for lists in which nobody may read more."""
-    return text[:1] + "…" if text else ""
 
 
 @dataclass
@@ -163,7 +103,7 @@ class Record:
             facility_id=self.facility_id or "",
             lat=lat,
             lon=lon,
-            contacts=tuple(_as_given(row) for row in by_position(self.contacts)),
+            contacts=tuple(as_given(row) for row in by_position(self.contacts)),
             supporters=tuple(self._helper(row) for row in by_position(self.supporters)),
         )
         return made
@@ -172,7 +112,7 @@ class Record:
         contacts = by_position(self.helper_contacts.get(row["supporter_id"], {}))
         made: SupporterIn = _supporter(
             relation=row["relation"],
-            contacts=tuple(_as_given(c) for c in contacts),
+            contacts=tuple(as_given(c) for c in contacts),
             outside_zone=row["outside_zone"],
             accepted=bool(row["accepted_on"]),
         )
@@ -182,7 +122,7 @@ class Record:
         """The same of a facility."""
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in self.facts.answers.items()}
         lat, lon = values.pop(PLACE)
-        contacts = tuple(_as_given(row) for row in by_position(self.contacts))
+        contacts = tuple(as_given(row) for row in by_position(self.contacts))
         made: FacilityIn = _house(**values, facility_id=self.person_id, lat=lat, lon=lon, contacts=contacts)
         return made
 
@@ -378,7 +318,7 @@ class Record:
             self._forget()
         if self.house:
             house = self.facility()
-            self.profile, card = facility_profile(house, hand.local), _card_of_house(house)
+            self.profile, card = facility_profile(house, hand.local), card_of_house(house)
         else:
             self._usable()
             person = self.person()
@@ -407,11 +347,11 @@ class Record:
         """Why each contact may not be used, by what she and her helpers said."""
         hidden = bool(self.facts.answers.get("protected_address")) and any(c["safe"] for c in self.contacts.values())
         for row in self.contacts.values():
-            row["why_not"] = _why_not(row) or ("not_safe" if hidden and not row["safe"] else "")
+            row["why_not"] = why_not(row) or ("not_safe" if hidden and not row["safe"] else "")
         for supporter_id, theirs in self.helper_contacts.items():
             accepted = bool(self.supporters[supporter_id]["accepted_on"])  # whoever accepted did so on them
             for row in theirs.values():
-                why = _why_not(row)
+                why = why_not(row)
                 row["why_not"] = "" if accepted and why == "not_verified" else why
 
     def _in_her_order(self, person: PersonIn) -> None:
@@ -519,79 +459,6 @@ def by_position(rows: dict[str, Columns]) -> list[Columns]:
     return sorted(rows.values(), key=lambda row: row["position"])
 
 
-def _as_given(row: Columns) -> ContactIn:
-    made: ContactIn = _contact(
-        kind=row["kind"],
-        address="",
-        order=row["position"],
-        verified=bool(row["verified_on"]),
-        given_by=row["given_by"],
-        said_no=row["why_not"] in REFUSED,
-        household=row["household"],
-        safe=row["safe"],
-    )
-    return made
-
-
-def _why_not(row: Columns) -> str:
-    if row["why_not"] in REFUSED:
-        return str(row["why_not"])
-    return "" if row["verified_on"] or row["given_by"] == "self" else "not_verified"
-
-
-def take_contacts(
-    rows: dict[str, Columns], owner_id: str, given: Sequence[ContactIn], who: Provenance, hand: Hand
-) -> set[str]:
-    """Adds or changes rows by what one source gives; returns the ids it named."""
-    found = set()
-    own = who.rank == 3
-    behind = 0 if own else max((row["position"] for row in rows.values()), default=-1) + 1
-    for contact in sorted(given, key=lambda c: c.order):
-        key = address_key(hand.index, contact.kind, contact.address)
-        contact_id = id_of("contact", owner_id, contact.kind, key)
-        if contact_id in found:
-            continue
-        found.add(contact_id)
-        old = rows.get(contact_id)
-        verified = contact.verified_on or (hand.today if contact.verified else "")
-        if old is None:
-            rows[contact_id] = {
-                "contact_id": contact_id,
-                "owner_id": owner_id,
-                "position": behind + len(found) - 1,
-                "kind": contact.kind,
-                "sealed": hand.sealer.seal(contact.address.encode(), contact_id),
-                "key_id": hand.sealer.key_id,
-                "mask": "…" if contact.kind == "push" else "…" + contact.address[-3:],
-                "address_key": key,
-                "why_not": contact.why_not,
-                "given_by": contact.given_by,
-                "given_on": who.on,
-                "verified_on": verified,
-                "hours": contact.hours,
-                "household": contact.household,
-                "safe": contact.safe,
-                "source_id": who.source_id,
-            }
-            continue
-        same = own or old["source_id"] == who.source_id
-        changed = dict(old)
-        changed["given_on"] = max(old["given_on"], who.on)
-        changed["verified_on"] = max(old["verified_on"], verified)
-        changed["given_by"] = max(old["given_by"], contact.given_by, key=lambda g: STRENGTH[g])
-        changed["source_id"] = who.source_id if old["source_id"] == who.source_id else ""
-        # what she said on a page holds until she says otherwise there; a list takes back what the same list said
-        lifts = old["source_id"] == who.source_id if who.source_id else own
-        if contact.said_no or (lifts and old["why_not"] in REFUSED):
-            changed["why_not"] = contact.why_not
-        if same:
-            changed |= {"hours": contact.hours, "household": contact.household, "safe": contact.safe}
-        if own:
-            changed["position"] = len(found) - 1
-        rows[contact_id] = changed
-    return found
-
-
 def _implied(given: PersonIn | FacilityIn) -> frozenset[str]:
     return frozenset() if "status" in given.model_fields_set else frozenset((STATUS,))
 
@@ -599,36 +466,3 @@ def _implied(given: PersonIn | FacilityIn) -> frozenset[str]:
 def _said_of_house(given: FacilityIn) -> dict[str, Any]:
     said = {name: getattr(given, name) for name in FACILITY if name in given.model_fields_set}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
-
-
-def card_of(given: PersonIn) -> Card:
-    """What an officer at the door must know to wake, talk to and move a person; never why."""
-    talk = [f"sign {given.sign_lang}"] if given.sign_lang else []
-    talk += [mode.replace("_", " ") for mode in given.modes]
-    talk += [f"language {given.languages[0]}"] if given.languages else []
-    moves = [given.moves.replace("_", " ")] if given.moves != "walks" else []
-    moves += [f"carry {given.carriers_needed}"] if given.carriers_needed else []
-    moves += [f"{given.assist_min} min"] if given.assist_min else []
-    power = given.power_device != "none"
-    wake = [given.night_alert.replace("_", " ")] if given.night_alert != "none" else []
-    wake += ["cannot open the door"] if given.cannot_open_door else []
-    return Card(
-        people=given.people_at_home,
-        wake="; ".join(wake),
-        talk=", ".join(talk),
-        moves=", ".join(moves) or "walks",
-        note=f"power: {'?' if given.backup_min is None else given.backup_min} min of battery" if power else "",
-        floor=given.floor,
-    )
-
-
-def _card_of_house(house: FacilityIn) -> Card:
-    counted = f"day {house.headcount_day}, night {house.headcount_night}, not walking {house.non_walking}"
-    minutes = [f"{m} min {when}" for m, when in ((house.evac_min_day, "day"), (house.evac_min_night, "night")) if m]
-    out = f"out in {', '.join(minutes)}" if minutes else ""
-    people = max(house.headcount_day, house.headcount_night, 1)
-    there = ""
-    if house.occupancy is not None:
-        day, heads, lying = house.occupancy
-        there, people = f"on {day} in it {heads}, not walking {lying}", max(people, heads)
-    return Card(people=people, note="; ".join(text for text in (counted, there, out) if text))

@@ -25,7 +25,8 @@ from services.registry.given import (
     StayIn,
     SupporterIn,
 )
-from services.registry.records import HOUSE_TEXTS, TEXTS, Hand, Record
+from services.registry.hand import Hand
+from services.registry.records import HOUSE_TEXTS, TEXTS, Record
 from services.shared import audit
 from services.shared.clock import wall
 from services.shared.db import Connection

@@ -6,10 +6,11 @@ import hashlib
 import hmac
 from typing import Any
 
+from services.registry.contacts import take_contacts
 from services.registry.facilities import WorkerIn
 from services.registry.facts import Provenance
 from services.registry.given import Given
-from services.registry.records import Hand, take_contacts
+from services.registry.hand import Hand
 
 
 def given_digest(index: bytes, one: Given) -> str:

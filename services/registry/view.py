@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from services.registry import keeping, store
 from services.registry.facts import SEALED, old_since, review_due, valid_until
-from services.registry.records import Columns, Record, by_position
+from services.registry.hand import Columns
+from services.registry.records import Record, by_position
 from services.registry.revise import today
 from services.registry.selection import hazards_at
 from services.shared.db import Connection
