@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import yaml
 
-from services.router.policy import Group, Policy
+from services.router.policy import Policy
 from services.router.policy_source import Source
 from services.router.policy_words import OFFICER_WORDS, WORDS
+from services.router.rules import Group
 from services.shared.errors import Refused
 from services.shared.tier import Tier
 

@@ -14,9 +14,9 @@ from services.router.contexts import Contexts
 from services.router.fatigue import overtaken
 from services.router.paths import end, put, step_time
 from services.router.plan import EMERGENCY_S, FIRE_SERVICE, Context, Person
-from services.router.policy import PathPlan
 from services.router.react import final, react
 from services.router.rows import door
+from services.router.rules import PathPlan
 from services.router.tally import Deltas
 from services.router.walk import done, walk
 from services.shared.db import Connection, hold

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from services.router.policy import PathPlan, Policy, Step
+from services.router.policy import Policy
 from services.router.policy_words import AREA_WORDS, OFFICER, SUPPORTER
+from services.router.rules import PathPlan, Step
 from services.shared.messages import Profile
 from services.shared.tier import Tier
 

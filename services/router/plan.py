@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.router.policy import PathPlan, Policy, Step
+from services.router.policy import Policy
+from services.router.rules import PathPlan, Step
 from services.shared.ledger import Evidence
 from services.shared.messages import PersonEntry, Profile, WarningIssued, WorkerEntry
 from services.shared.tier import Tier

@@ -13,18 +13,9 @@ from typing import Any
 
 from services.router import policy_words as w
 from services.router.conditions import ALWAYS, Condition, parse_condition
-from services.router.policy import (
-    Closing,
-    Goals,
-    Group,
-    Hazard,
-    OfficialLadder,
-    Policy,
-    RoadsDown,
-    Step,
-    TierRule,
-)
+from services.router.policy import Policy
 from services.router.policy_source import Path, Source
+from services.router.rules import Closing, Goals, Group, Hazard, OfficialLadder, RoadsDown, Step, TierRule
 from services.shared.errors import Refused
 from services.shared.tier import TIER_WORDS, Tier
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services.router.plan import Context, Person
-from services.router.policy import PathPlan
 from services.router.policy_words import OFFICER, SUPPORTER
 from services.router.rows import another, door, fire_list, knock_again, officer
+from services.router.rules import PathPlan
 from services.shared.ledger import GONE, NO_VOLUNTEER, STOPPED, Answer, SendState
 from services.shared.tier import Tier
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.router.plan import FIRE_SERVICE, Context, Person
-from services.router.policy import PathPlan, Policy, RoadUse
+from services.router.policy import Policy
 from services.router.policy_words import ASSIST_MIN, OFFICER, SUPPORTER, TRAVEL_MIN, VISIT_MIN
+from services.router.rules import PathPlan, RoadUse
 from services.shared.ledger import SendState
 from services.shared.messages import ContactEntry, SupporterEntry, WorkerEntry
 from services.shared.outbox import id_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from services.router.plan import Context, Person
-from services.router.policy import PathPlan, Step
 from services.router.rows import another, door, officer, personal, superior, supporters
+from services.router.rules import PathPlan, Step
 from services.shared.ledger import Evidence
 
 

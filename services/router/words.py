@@ -12,7 +12,7 @@ from typing import Any
 
 from services.router import path_words as pw
 from services.router.path_words import say
-from services.router.policy import PathPlan
+from services.router.rules import PathPlan
 from services.shared.ledger import STOPPED, Evidence
 
 _STEP = re.compile(r"(blue|yellow|orange|red|facility)\.(\d+)")
