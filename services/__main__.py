@@ -65,7 +65,7 @@ def serve(
 
     TOCSIN_DATABASE_URL and TOCSIN_AMQP_URL choose; any number of processes of each service may run.
     """
-    from services.run import check_roles
+    from services.roles import check_roles
     from services.run import serve as run_server
 
     chosen = settings()

@@ -23,9 +23,10 @@ import sqlalchemy as sa
 
 from services.gateway.cap import meaning, read
 from services.gateway.incoming import PLANES, from_cap
+from services.node import Node
 from services.registry.sample import import_community, mint
 from services.router import report, store
-from services.run import Node, build
+from services.run import build
 from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import StepClock
 from services.shared.errors import Broken, Refused

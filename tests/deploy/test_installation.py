@@ -13,8 +13,8 @@ import pytest
 from services import migrations
 from services.__main__ import app
 from services.channels.twilio_http import TwilioSettings
-from services.run import ROLES, build
-from services.run import _keys as read_keys
+from services.roles import ROLES, read_keys
+from services.run import build
 from services.shared import bus_rabbit
 from services.shared.db import FileLock
 from services.shared.errors import Broken, Refused

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services import migrations
-from services.run import ROLES, check_keys
+from services.roles import ROLES, check_keys
 from services.shared.db import Database
 from services.shared.errors import Broken
 from services.shared.sealing import Keys

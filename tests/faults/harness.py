@@ -31,7 +31,7 @@ from services import migrations
 from services.demo_view import example_alert
 from services.gateway.incoming import from_cap
 from services.registry.sample import Community, import_community, mint
-from services.run import ROLES
+from services.roles import ROLES
 from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import LinearClock, wall
 from services.shared.db import Database

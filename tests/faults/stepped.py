@@ -12,8 +12,9 @@ from typing import Any
 
 import aiohttp
 
+from services.node import Node
 from services.router.case_desk import CaseIn, act
-from services.run import Node, build
+from services.run import build
 from services.shared.auth import Who
 from services.shared.clock import StepClock
 from services.shared.settings import Settings

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from services.demo import run_demo
-from services.run import Node
+from services.node import Node
 from services.shared.ledger import SendState
 from tests.faults.checker import NEVER_SENT, Case, judge
 from tests.faults.ground import SqliteGround

@@ -12,7 +12,8 @@ from typing import Any
 
 import aiohttp
 
-from services.run import Node, build
+from services.node import Node
+from services.run import build
 from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import StepClock
 from services.shared.settings import Settings

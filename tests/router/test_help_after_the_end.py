@@ -9,8 +9,8 @@ import aiohttp
 import sqlalchemy as sa
 
 from services.demo import run_demo
+from services.node import Node
 from services.router import case_view, report, store
-from services.run import Node
 from services.shared.auth import ACTIONS, create_key
 from services.shared.ledger import delivery
 from services.shared.tier import Tier

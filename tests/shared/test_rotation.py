@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from services import migrations
 from services.channels import rotation as rotating
 from services.channels.rotation import Rotation
-from services.run import ROLES, check_keys
-from services.run import _keys as read_keys
+from services.roles import ROLES, check_keys, read_keys
 from services.shared import audit, sealing
 from services.shared.db import Database
 from services.shared.errors import Broken, Conflict

@@ -16,8 +16,9 @@ import aiohttp
 import sqlalchemy as sa
 
 from services.gateway.incoming import from_cap
+from services.node import Node
 from services.registry.sample import import_community, mint
-from services.run import Node, build
+from services.run import build
 from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import StepClock
 from services.shared.ledger import answer_log, delivery, warning_state
