@@ -15,13 +15,13 @@ from services.router.path_words import say
 from services.router.rules import PathPlan
 from services.shared.ledger import STOPPED, Evidence
 
-_STEP = re.compile(r"(blue|yellow|orange|red|facility)\.(\d+)")
+_STEP = re.compile(r"(blue|yellow|orange|red|facility)\.(\d+)(?:[:;] ?(.*))?", re.DOTALL)  # rung, then what made it so
 TESTED = "link test: "  # what channels writes before the reason of a road that is down
 _REASONS_ZH = {  # what rungs and reactions write as their reason
     "other road": "换一条渠道",
     "no other road left, again": "没有别的渠道,再试一次",
     "supporter outside the zone": "帮助人在危险区外",
-    "supporter inside the zone, not sent": "帮助人也在危险区,不派",
+    "supporter inside the zone, not sent": "帮助人也在危险区:已告知,不派她去",
     "doors forbidden by hazard": "这种灾害不许上门",
     "commander: unsafe to send anybody": "指挥员说不能派人",
     "asked for help": "要求帮助",
@@ -43,6 +43,8 @@ _REASONS_ZH = {  # what rungs and reactions write as their reason
     "deadline": "电池用完之前",
 }
 
+_REASONS_EN = {"supporter inside the zone, not sent": "her supporter is inside the zone too: told, and not asked to go"}
+
 
 def clock_words(when: float, offset_min: int) -> str:
     """Local HH:MM."""
@@ -51,16 +53,18 @@ def clock_words(when: float, offset_min: int) -> str:
 
 def reason_words(reason: str, lang: str) -> str:
     """A delivery's reason, which is kept in the policy's words, as a sentence."""
-    head, _, rest = reason.partition(": ")
-    step = _STEP.fullmatch(head)
+    between = ";" if lang == "zh" else "; "
+    step = _STEP.fullmatch(reason)
+    parts = [
+        _part(part.strip(), lang) for part in (reason if step is None else step[3] or "").split(";") if part.strip()
+    ]
     if step is None:
-        return _REASONS_ZH.get(reason, reason) if lang == "zh" else reason
+        return between.join(parts)
     tier = say(pw.TIERS, step[1], lang)
     name = f"{tier}第{int(step[2]) + 1}步" if lang == "zh" else f"step {int(step[2]) + 1} of {tier}"
-    parts = [_part(part.strip(), lang) for part in rest.split(";") if part.strip()]
     if not parts:
         return name
-    return f"{name}({';'.join(parts)})" if lang == "zh" else f"{name} ({'; '.join(parts)})"
+    return f"{name}({between.join(parts)})" if lang == "zh" else f"{name} ({between.join(parts)})"
 
 
 def _part(part: str, lang: str) -> str:
@@ -71,7 +75,7 @@ def _part(part: str, lang: str) -> str:
         if call := re.fullmatch(r"call (\d+) of (\d+)", part):
             return f"第{call[1]}次呼叫,共{call[2]}次"
         return _REASONS_ZH.get(part, part)
-    return part
+    return _REASONS_EN.get(part, part)
 
 
 def lines(

@@ -146,6 +146,11 @@ def test_reasons_are_told_in_words() -> None:
     )
     assert "红色第1步(第2次呼叫,共3次)" == reason_words("red.0: call 2 of 3", "zh")
     assert "要求帮助" == reason_words("asked for help", "zh")
+    assert "step 1 of red (her supporter is inside the zone too: told, and not asked to go)" == reason_words(
+        "red.0; supporter inside the zone, not sent", "en"
+    )
+    assert "红色第1步(帮助人在危险区外)" == reason_words("red.0; supporter outside the zone", "zh")
+    assert "要求帮助;帮助人在危险区外" == reason_words("asked for help; supporter outside the zone", "zh")
 
 
 class _Checked(HTMLParser):
