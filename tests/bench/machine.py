@@ -6,20 +6,21 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def tree(pid: int) -> list[int]:
-    """A process and its descendants."""
+    """A process and its descendants; one that ends meanwhile (a database's helper, at any moment) is left out."""
     found, at = [pid], 0
     while at < len(found):
-        for children in Path(f"/proc/{found[at]}/task").glob("*/children"):
-            try:
-                found += [int(word) for word in children.read_text().split()]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for thread in Path(f"/proc/{found[at]}/task").iterdir():
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    children = (thread / "children").read_text()
+                    found += [int(word) for word in children.split()]
         at += 1
     return found
 
