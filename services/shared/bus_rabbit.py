@@ -306,7 +306,7 @@ class RabbitBus:
 
         async def take(message: AbstractIncomingMessage) -> None:
             # In a task of our own: a channel that closes cancels its consumers' tasks, in the middle of a commit.
-            task = asyncio.create_task(self._supervised(heard(message)), name=f"hint:{name}")
+            task = asyncio.create_task(self._supervised(heard(message), lost), name=f"hint:{name}")
             self._handling.add(task)
             task.add_done_callback(self._put_down)
 
@@ -317,19 +317,20 @@ class RabbitBus:
         self._handling.discard(task)
         self._moved.set()
 
-    async def _supervised(self, work: Awaitable[None]) -> None:
-        """A hint whose handling failed is not acknowledged: the connection is renewed, and the broker gives it again."""
+    async def _supervised(self, work: Awaitable[None], lost: asyncio.Event) -> None:
+        """A hint whose handling failed is not acknowledged: its connection is left, and the broker gives it again."""
         try:
             await work
-        except LOST as problem:  # the acknowledgement did not get through
+        except LOST as problem:  # the acknowledgement did not get through, or the database's own connection was refused
             log.debug("hint_not_acknowledged", reason=in_words(problem))
+            lost.set()
         except asyncio.CancelledError:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
         except Exception as problem:
             if not may_be_tried_again(problem):
                 log.exception("hint_failed")
-            self._consumer.renew()
+            lost.set()
 
     async def _on_hint(self, consumer: str, message: AbstractIncomingMessage) -> None:
         try:

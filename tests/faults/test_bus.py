@@ -330,6 +330,29 @@ async def test_a_full_queue_refuses_and_the_outbox_keeps(bed: Testbed, rabbit: R
     assert once(*said) == await effects(bed.database)
 
 
+async def test_a_hint_that_met_a_refusing_database_comes_again_at_once(
+    bed: Testbed, vhost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal by the database is not taken for one by the broker: no hint stays in hand until the fallback comes."""
+    refused, look = iter(range(6)), bus_turns.look_up
+
+    async def refusing(*given: Any) -> Any:
+        task = asyncio.current_task()
+        if task is not None and task.get_name().startswith("hint:") and next(refused, None) is not None:
+            raise ConnectionRefusedError(111, "Connect call failed")
+        return await look(*given)
+
+    monkeypatch.setattr(bus_turns, "look_up", refusing)
+    bus = await bed.running(vhost, ("channels", "DeliveryDue", Doer(bed.database)))
+    await until(lambda: _is(bus.health()["connected"]), "connected", 15)
+    said = [due(1 + n % 2) for n in range(30)]  # ordinary ones: the fallback leaves them to the broker for a minute
+    await put(bed.database, *said)
+    bus.wake()
+    await bed.done()
+    assert next(refused, None) is None
+    assert once(*said) == await effects(bed.database)
+
+
 async def test_the_database_away_is_waited_for_without_counting(bed: Testbed, postgres: Postgres, vhost: str) -> None:
     """The server dies and comes again while hints are in hand: nothing is a failed try, nothing a dead letter."""
     doer = Doer(bed.database)
