@@ -174,7 +174,7 @@ async def _build(
     return node
 
 
-def _leave_the_loaded_alone() -> None:
+def leave_the_loaded_alone() -> None:
     """What is loaded by now lives as long as the process: looking through it again and again held every loop up by 0.1 s."""
     gc.collect()
     gc.freeze()
@@ -191,7 +191,7 @@ async def serve(settings: Settings, roles: Sequence[str] = ()) -> None:
     names = [service.name for service in node.services]
     telemetry.configure_tracing("-".join(names) if len(names) < len(ROLES) else "all")
     node.start_loops()
-    _leave_the_loaded_alone()
+    leave_the_loaded_alone()
     async with node.platform.database.read() as db:
         if not await db.scalar(sa.select(sa.func.count()).select_from(api_key)):
             log.warning("no_key_yet", do='tocsin key create --authority "Your County" --label "duty desk"')

@@ -1,6 +1,5 @@
 """What every test shares: tests on material from outside the project are collected only where that is."""
 
-import gc
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from services import migrations
+from services.run import leave_the_loaded_alone
 from tests.peers import table
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.postgres import Postgres
@@ -57,9 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """The collector leaves alone what every test needs to the end, as in a process that serves."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    leave_the_loaded_alone()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

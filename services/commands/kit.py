@@ -64,16 +64,18 @@ async def call(
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """What `work` gives, in an event loop of its own; a fault becomes one sentence and exit 2."""
     return checked(lambda: asyncio.run(work))
 
 
 def on_sqlite(chosen: Settings) -> bool:
+    """Whether one process has the database to itself."""
     return chosen.resolved_database_url.startswith("sqlite")
 
 
 @asynccontextmanager
 async def database_of(chosen: Settings) -> AsyncIterator[Database]:
-    """The database at the newest schema, of this plane."""
+    """The database at the newest schema, of this plane; Broken where it is another plane's."""
     from services import migrations
 
     await asyncio.to_thread(migrations.upgrade, chosen.resolved_database_url)
@@ -87,7 +89,7 @@ async def database_of(chosen: Settings) -> AsyncIterator[Database]:
 
 @contextmanager
 def held(chosen: Settings) -> Iterator[None]:
-    """A data directory is ours alone meanwhile; a PostgreSQL keeps its clients apart itself."""
+    """A data directory is ours alone meanwhile, Conflict where it is not; a PostgreSQL keeps its clients apart itself."""
     if not on_sqlite(chosen):
         yield
         return
@@ -117,6 +119,7 @@ def checked(work: Callable[[], Any]) -> Any:
 
 
 def fail(sentence: str) -> typer.Exit:
+    """Says the sentence on stderr; raise what it gives, to end with 2."""
     typer.echo(f"tocsin: {sentence}", err=True)
     return typer.Exit(2)
 
@@ -128,16 +131,19 @@ def reachable(host: str) -> str:
 
 
 def tier_of(word: str) -> Tier | None:
+    """The tier of that name, None for an empty word; exit 2 where there is none."""
     if word and word not in TIER_WORDS:
         raise fail(f"there is no tier {word!r}: use {', '.join(TIER_WORDS)}")
     return Tier.of(word) if word else None
 
 
 def language_of(word: str) -> str:
+    """The word again; exit 2 where we have no findings in that language."""
     if word not in ("en", "zh"):
         raise fail(f"--lang {word}: use en or zh")
     return word
 
 
 def words_of(text: str) -> list[str]:
+    """What stands between commas, without empty ones."""
     return [word.strip() for word in text.split(",") if word.strip()]

@@ -29,6 +29,7 @@ def card_of(given: PersonIn) -> Card:
 
 
 def card_of_house(house: FacilityIn) -> Card:
+    """How many there are by day and by night, and how long (minutes) it takes to bring them out."""
     counted = f"day {house.headcount_day}, night {house.headcount_night}, not walking {house.non_walking}"
     minutes = [f"{m} min {when}" for m, when in ((house.evac_min_day, "day"), (house.evac_min_night, "night")) if m]
     out = f"out in {', '.join(minutes)}" if minutes else ""

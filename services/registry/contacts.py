@@ -18,6 +18,7 @@ _contact: Any = unchecked(ContactIn)
 
 
 def as_given(row: Columns) -> ContactIn:
+    """A stored row as a source would give it, without its address, which nobody here can open."""
     made: ContactIn = _contact(
         kind=row["kind"],
         address="",
@@ -32,6 +33,7 @@ def as_given(row: Columns) -> ContactIn:
 
 
 def why_not(row: Columns) -> str:
+    """Why nothing is sent there: said_no, not_hers or not_verified; empty where it may be used."""
     if row["why_not"] in REFUSED:
         return str(row["why_not"])
     return "" if row["verified_on"] or row["given_by"] == "self" else "not_verified"

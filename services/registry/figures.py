@@ -10,6 +10,7 @@ from services.shared.figures import Figure, Values
 
 
 async def _seen(db: Connection, now: float) -> Values:
+    """Looks since the register was begun, over all decoys."""
     return {(): float(await db.scalar(sa.select(sa.func.coalesce(sa.func.sum(decoy.c.seen), 0))) or 0)}
 
 

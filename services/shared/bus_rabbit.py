@@ -323,14 +323,15 @@ class RabbitBus:
             await work
         except LOST as problem:  # the acknowledgement did not get through, or the database's own connection was refused
             log.debug("hint_not_acknowledged", reason=in_words(problem))
-            lost.set()
         except asyncio.CancelledError:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
         except Exception as problem:
             if not may_be_tried_again(problem):
                 log.exception("hint_failed")
-            lost.set()
+        else:
+            return
+        lost.set()
 
     async def _on_hint(self, consumer: str, message: AbstractIncomingMessage) -> None:
         try:

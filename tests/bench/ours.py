@@ -379,7 +379,7 @@ class Standin:
         return found
 
     def count(self) -> dict[str, int]:
-        """accepts, numbers, most (accepts of one number)."""
+        """accepts, numbers, most (accepts of one number), smpp (how many of the accepts came by it)."""
         found: dict[str, int] = _http(self.port, "GET", "/count")
         return found
 
@@ -405,7 +405,7 @@ class Sent:
 
 
 def send_all(server: Tocsin, provider: Standin, count: int, identifier: str, **words: Any) -> Sent:
-    """Releases one warning to `count` people and waits; BenchFault where one got none or two."""
+    """Releases one warning to `count` people and waits; BenchFault where one got none, two, or by the wrong door."""
     look = Look(server.home)
     begun = time.perf_counter()
     warning_id = server.release(warning(identifier, **words))
@@ -419,6 +419,6 @@ def send_all(server: Tocsin, provider: Standin, count: int, identifier: str, **w
     counted_s = time.perf_counter() - begun
     look.close()
     found = provider.count()
-    if found != {"accepts": count, "numbers": count, "most": 1}:
+    if found != {"accepts": count, "numbers": count, "most": 1, "smpp": count if server.smpp else 0}:
         raise BenchFault(f"{count} people, but {found}")
     return Sent(warning_id, recorded_s, counted_s)

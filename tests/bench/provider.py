@@ -45,14 +45,16 @@ class Book:
         """Forgets all; from now on looks at the time of numbers that begin with `watched`."""
         self.watched = watched
         self.accepts = 0
+        self.smpp = 0  # of these, through the other door
         self.most = 0  # accepts of one number
         self.per_number: Counter[str] = Counter()
         self.first_at: dict[str, float] = {}
         self.callbacks: dict[str, tuple[str, str]] = {}  # sid > number, address to call
 
-    def accepted(self, to: str) -> int:
+    def accepted(self, to: str, *, smpp: bool = False) -> int:
         """Counts one message to a number; how many there are now."""
         self.accepts += 1
+        self.smpp += smpp
         self.per_number[to] += 1
         self.most = max(self.most, self.per_number[to])
         if to.startswith(self.watched):
@@ -113,7 +115,7 @@ class Provider(asyncio.Protocol):
     def _page(self, method: bytes, path: bytes, body: bytes) -> bytes:
         book = self._book
         if (method, path) == (b"GET", b"/count"):
-            found = {"accepts": book.accepts, "numbers": len(book.per_number), "most": book.most}
+            found = {"accepts": book.accepts, "numbers": len(book.per_number), "most": book.most, "smpp": book.smpp}
             return _http(200, json.dumps(found).encode())
         if (method, path) == (b"GET", b"/times"):
             return _http(200, json.dumps(book.first_at).encode())

@@ -16,7 +16,7 @@ _HEAD = struct.Struct(">IIII")  # length, command, status, sequence
 class Takes(Protocol):
     """Whoever counts."""
 
-    def accepted(self, to: str) -> int: ...
+    def accepted(self, to: str, *, smpp: bool) -> int: ...
 
 
 class Smsc(asyncio.Protocol):
@@ -40,7 +40,7 @@ class Smsc(asyncio.Protocol):
             body = bytes(self._buffer[_HEAD.size : length])
             del self._buffer[:length]
             if command == SUBMIT_SM:
-                name = f"{self._book.accepted(_destination(body)):x}".encode() + b"\0"
+                name = f"{self._book.accepted(_destination(body), smpp=True):x}".encode() + b"\0"
                 answers += _pdu(command, sequence, name)
             elif command in BINDS:
                 answers += _pdu(command, sequence, b"bench\0")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from services import migrations
@@ -22,6 +25,33 @@ def test_migrations_and_tables_agree(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert [] == compare_metadata(context, metadata)
     engine.dispose()
+
+
+def test_an_older_database_is_brought_up_and_the_newest_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From every revision there was; alembic, which loads every table, is not asked where nothing is to be done."""
+    newest, *older = migrations.revisions()
+    walks: list[str] = []
+    walk = command.upgrade
+
+    def walked(config: Config, to: str) -> None:
+        walks.append(to)
+        walk(config, to)
+
+    monkeypatch.setattr(command, "upgrade", walked)
+    for revision in older:
+        url = f"sqlite:///{tmp_path / revision}.db"
+        walk(migrations.config(url), revision)
+        migrations.upgrade(url)
+        engine = sa.create_engine(url)
+        with engine.connect() as connection:
+            assert newest == connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        engine.dispose()
+        assert ["head"] == walks
+        walks.clear()
+        migrations.upgrade(url)
+        assert [] == walks
 
 
 def test_tables_are_named_by_their_owner() -> None:

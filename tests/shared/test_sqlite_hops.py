@@ -105,25 +105,36 @@ async def test_many_rows_of_one_statement_cross_once(database: Database, crossin
     assert ["INSERT INTO t VALUES (?)", "commit"] == crossings
 
 
-async def test_who_is_cancelled_in_a_statement_leaves_nothing_open(database: Database) -> None:
-    """The thread goes on with it: what it begins late is taken back before anybody else has the connection."""
+async def test_who_is_cancelled_in_a_statement_leaves_nothing_open(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread goes on with it: what it begins late is taken back before anybody writes again."""
     slow = sa.text(
         "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300000) INSERT INTO t SELECT max(n) FROM c"
     )
+    given = asyncio.Event()
+    asked = sqlite_hops.Connection._execute
+
+    async def noted(self: Any, work: Any, *values: Any, **named: Any) -> Any:
+        if work == self.run and values[1].startswith("WITH"):
+            given.set()
+        return await asked(self, work, *values, **named)
+
+    monkeypatch.setattr(sqlite_hops.Connection, "_execute", noted)
 
     async def write() -> None:
         async with database.write() as tx:
             await tx.execute(slow)
 
-    for pause in (0.0, 0.0, 0.001, 0.02):
+    for later in (0.0, 0.001, 0.02):
+        given.clear()
         task = asyncio.create_task(write())
-        await asyncio.sleep(pause)
-        if pause == 0.0:
-            await asyncio.sleep(0)
+        await given.wait()
+        await asyncio.sleep(later)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with database.read() as db:
-            assert 3 == await db.scalar(sa.text("SELECT count(*) FROM t"))
         async with database.write() as tx:  # no transaction stands in the way of the next
             await tx.execute(sa.text("UPDATE t SET n = n"))
+        async with database.read() as db:
+            assert 3 == await db.scalar(sa.text("SELECT count(*) FROM t"))

@@ -65,13 +65,15 @@ def _tools() -> tuple[Any, _Session]:
     return _mine.database, _mine.session
 
 
-@app.task(name="deliver")
+@app.task(
+    name="deliver_smpp"
+)  # a name of its own: Celery gives tasks to every app, and that of `celery_app` sends by HTTP
 def deliver(number: int) -> None:
     """Looks up, renders, sends, records."""
     database, session = _tools()
     with database.transaction():
         name, phone, language = database.execute(f"{work.SELECT}%s", (number,)).fetchone()
-        ref = session.send(phone, work.text_for(name, language))
+        ref = session.send(phone, work.short_text_for(name, language))
         database.execute(f"{work.UPDATE}%s WHERE id = %s", (ref, number))
 
 

@@ -40,6 +40,11 @@ CREATE TABLE IF NOT EXISTS message (
 SELECT = "SELECT name, phone, language FROM message WHERE id = "
 UPDATE = "UPDATE message SET state = 'sent', updated_at = now(), provider_ref = "
 
+SHORT_TEMPLATE = jinja2.Environment(autoescape=False).from_string(  # noqa: S701  one part of an SMS
+    "City: Flash flood, Riverside. {{ name }}: Go uphill now."
+    "{% if language != 'en' %} ({{ language }}){% endif %} No. {{ number }}"
+)
+
 
 def people(count: int) -> Iterator[tuple[int, str, str, str]]:
     """id, name, phone, language: the same at every call."""
@@ -51,3 +56,8 @@ def people(count: int) -> Iterator[tuple[int, str, str, str]]:
 def text_for(name: str, language: str) -> str:
     """The personalised text."""
     return TEMPLATE.render(ALERT, name=name, language=language)
+
+
+def short_text_for(name: str, language: str) -> str:
+    """The same in one part of an SMS."""
+    return SHORT_TEMPLATE.render(ALERT, name=name, language=language)
