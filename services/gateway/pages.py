@@ -106,7 +106,8 @@ class Pages:
             return await self._console(request, who, fault.message, text, fault.status)
         if taken.state == "active":
             raise web.HTTPSeeOther(f"/live/{taken.warning_id}")
-        await self._warnings.preview(taken.warning_id)
+        if taken.again:  # the register may have changed since it was first asked
+            await self._warnings.preview(taken.warning_id)
         raise web.HTTPSeeOther(f"/live/{taken.warning_id}/preview")
 
     async def send(self, request: web.Request) -> web.StreamResponse:

@@ -329,4 +329,5 @@ async def preview(db: Connection, asked: WarningIssued, now: float) -> AudienceF
         counts=tuple(counts.by_profile[key] for key in keys),
         estimated=counts.estimated,
         unresolved=unresolved,
+        asked=asked,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router import area, carried, cases, evidence, officials, store, watch
+from services.router import area, carried, cases, evidence, officials, previews, store, watch
 from services.router.callout_store import callout
 from services.router.case_store import HELP, OPEN, case
 from services.router.contexts import Contexts
@@ -16,10 +16,9 @@ from services.router.fatigue import tired
 from services.router.notices import notice
 from services.router.paths import put, step_time
 from services.router.plan import Context, Person
-from services.router.previews import plan_preview
 from services.router.tally import Deltas
 from services.router.walk import walk
-from services.shared.batches import insert_all, insert_new, upsert
+from services.shared.batches import insert_all, insert_new
 from services.shared.db import Connection, hold
 from services.shared.errors import Busy
 from services.shared.faults import fault_at
@@ -41,8 +40,7 @@ class Handlers:
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
             if message.purpose == "preview":
-                row = {"warning_id": message.warning_id, "issued": encode(message), "result": None}
-                await upsert(tx, store.preview, [row], ["warning_id"], replace=["issued", "result"])
+                await previews.ask(tx, message)
             else:
                 await self._begin(tx, message)
         self._wake()
@@ -137,7 +135,7 @@ class Handlers:
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
             if message.purpose == "preview":
-                await plan_preview(tx, self._contexts, message)
+                await previews.answer(tx, self._contexts, message)
             else:
                 await self._page(tx, message)
                 fault_at("before_plan_commit")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.router import case_view, officials, report, silence, store
+from services.router import case_view, officials, previews, report, silence, store
 from services.router.api import say_doors
 from services.router.contexts import Contexts
 from services.router.plan import FIRE_SERVICE
@@ -15,10 +15,11 @@ from services.shared import audit
 from services.shared.auth import Who
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger import warning_state, warning_text
-from services.shared.messages import WarningIssued, decode
 from services.shared.service import Platform
 from services.shared.tier import Tier
 from services.shared.web import caller, page
+
+PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
 
 
 class Pages:
@@ -82,25 +83,25 @@ class Pages:
         who = await caller(request, "draft")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
-            row = (await db.execute(sa.select(store.preview).where(store.preview.c.warning_id == warning_id))).first()
+            kept = await previews.kept(db, warning_id)
             state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
             text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).first()
         if state is None or text is None:
             raise NotFound(f"there is no draft {warning_id}", field="warning_id", given=warning_id)
-        issued = decode(row.issued) if row is not None else None
-        if issued is not None and not isinstance(issued, WarningIssued):
-            raise NotFound(f"the preview of {warning_id} cannot be read: make it again", field="warning_id")
         parts = text.parts
-        hazard = issued.hazard if issued is not None else "unknown"
+        hazard = parts.get("set") or "unknown"
+        waited = request.query.get("waited", "")
         return page(
             "preview.html",
             who=who,
             warning_id=warning_id,
             state=state,
             tier=Tier(state.tier) if state.tier else None,
-            result=row.result if row is not None else None,
+            result=kept.result if kept is not None else None,
+            waited=int(waited) if waited.isdecimal() and len(waited) < 4 else 0,
+            patience=PREVIEW_PATIENCE_S,
             hazard=hazard,
-            respond=issued.respond if issued is not None else "",
+            respond=parts.get("respond", ""),
             plane=self._platform.settings.plane,
             door_rule=self._contexts.current.door_rule(hazard),
             part=parts[parts["languages"][0]],

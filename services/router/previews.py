@@ -1,9 +1,13 @@
-"""A preview: the registry's counts per profile, planned per profile; nobody is named and nothing is sent."""
+"""A preview: the registry's counts per profile, planned per profile; nobody is named and nothing is sent.
+
+Over a broker a question and its answer take different ways to different processes, and a draft may be asked about twice
+at once: whatever comes first, the newest question's answer is what stays.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -12,33 +16,64 @@ from services.router import store
 from services.router.contexts import Contexts
 from services.router.plan import Context
 from services.router.policy_words import OFFICER, SUPPORTER
-from services.shared.db import Connection
-from services.shared.errors import Broken, Busy
-from services.shared.messages import AudienceFound, WarningIssued, decode
+from services.shared.batches import upsert
+from services.shared.db import Connection, hold
+from services.shared.errors import Broken
+from services.shared.messages import AudienceFound, WarningIssued, decode, encode
 from services.shared.tier import Tier
 
 
-async def plan_preview(tx: Connection, contexts: Contexts, message: AudienceFound) -> None:
+async def ask(tx: Connection, asked: WarningIssued) -> None:
+    """Somebody waits for it: nothing is shown until the answer comes, which may have come already."""
+    await hold(tx, f"preview:{asked.warning_id}")
+    before = await kept(tx, asked.warning_id)
+    if before is None or before.asked.released < asked.released:
+        await _keep(tx, asked, None)
+
+
+async def answer(tx: Connection, contexts: Contexts, message: AudienceFound) -> None:
     """Works out, for each tier a person may decide, whom the warning would reach by which road."""
-    row = (await tx.execute(sa.select(store.preview).where(store.preview.c.warning_id == message.warning_id))).first()
-    if row is None:
-        raise Busy(f"counts came before their preview {message.warning_id}")
-    issued = decode(row.issued)
-    if not isinstance(issued, WarningIssued):
-        raise Broken(f"the preview row of {message.warning_id} holds another message")
+    asked = message.asked
+    if asked is None:
+        raise Broken(f"counts for a preview of {message.warning_id} came without their question")
+    await hold(tx, f"preview:{message.warning_id}")
+    before = await kept(tx, message.warning_id)
+    if before is not None and before.asked.released > asked.released:
+        return  # asked anew since; that answer comes too
     channels, roads = await contexts.roads(tx)
-    tiers = [Tier(issued.tier)] if issued.tier else list(Tier)
+    tiers = [Tier(asked.tier)] if asked.tier else list(Tier)
     result = {
         "people": sum(message.counts),
         "estimated": message.estimated,
         "unresolved": [list(u) for u in message.unresolved],
         "tiers": {
-            tier.word: _tier(Context(_at(issued, tier), contexts.current, channels, roads), message) for tier in tiers
+            tier.word: _tier(Context(_at(asked, tier), contexts.current, channels, roads), message) for tier in tiers
         },
     }
-    await tx.execute(
-        sa.update(store.preview).where(store.preview.c.warning_id == message.warning_id).values(result=result)
-    )
+    await _keep(tx, asked, result)
+
+
+class Kept(NamedTuple):
+    """The newest question about a warning, and its result where it was answered."""
+
+    asked: WarningIssued
+    result: dict[str, Any] | None
+
+
+async def kept(db: Connection, warning_id: str) -> Kept | None:
+    """None where nobody asked; Broken where the row cannot be read."""
+    row = (await db.execute(sa.select(store.preview).where(store.preview.c.warning_id == warning_id))).first()
+    if row is None:
+        return None
+    asked = decode(row.issued)
+    if not isinstance(asked, WarningIssued):
+        raise Broken(f"the preview row of {warning_id} holds another message")
+    return Kept(asked, row.result)
+
+
+async def _keep(tx: Connection, asked: WarningIssued, result: dict[str, Any] | None) -> None:
+    row = {"warning_id": asked.warning_id, "issued": encode(asked), "result": result}
+    await upsert(tx, store.preview, [row], ["warning_id"], replace=["issued", "result"])
 
 
 def _at(issued: WarningIssued, tier: Tier) -> WarningIssued:

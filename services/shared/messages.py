@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import msgspec
 
+from services.shared.tier import Tier
+
 VERSION = 1
 
 
@@ -25,6 +27,11 @@ class Message(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     plane: str
     warning_id: str
     tier: int
+
+    @property
+    def urgency(self) -> int:
+        """The tier among whose messages it waits."""
+        return self.tier
 
 
 class WarningIssued(Message, frozen=True, kw_only=True, array_like=True, tag="WarningIssued"):
@@ -44,6 +51,11 @@ class WarningIssued(Message, frozen=True, kw_only=True, array_like=True, tag="Wa
     ending: str = ""  # danger_lower_stay_away, may_return, sent_by_mistake, checking, not_ours
     utc_offset_min: int = 0  # local time of the jurisdiction, for night
     released: float = 0.0  # warning time of the release: the ladder's minute 0
+
+    @property
+    def urgency(self) -> int:
+        """A preview waits behind nothing: somebody sits before the page and can decide only when it is there."""
+        return Tier.RED if self.purpose == "preview" else self.tier
 
 
 class Profile(msgspec.Struct, array_like=True, frozen=True):
@@ -116,7 +128,8 @@ class WorkerEntry(msgspec.Struct, array_like=True, frozen=True):
 class AudienceFound(Message, frozen=True, kw_only=True, array_like=True, tag="AudienceFound"):
     """Page `page` (from 0). The last one carries `total` people, `digest` over all ids, and the workers on shift.
 
-    A preview has one page: `counts` aligned with `profiles`, no people; `estimated` people lie in boundary cells.
+    A preview has one page: `counts` aligned with `profiles`, no people; `estimated` people lie in boundary cells. It
+    brings the question it answers, so that questions and answers may come in any order.
     """
 
     purpose: str
@@ -130,6 +143,12 @@ class AudienceFound(Message, frozen=True, kw_only=True, array_like=True, tag="Au
     counts: tuple[int, ...] = ()
     estimated: int = 0
     unresolved: tuple[tuple[str, str], ...] = ()  # geocodes no table of ours knows
+    asked: WarningIssued | None = None  # of a preview
+
+    @property
+    def urgency(self) -> int:
+        """As that of the question."""
+        return self.tier if self.asked is None else self.asked.urgency
 
 
 class DeliveryDue(Message, frozen=True, kw_only=True, array_like=True, tag="DeliveryDue"):

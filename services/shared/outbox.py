@@ -93,7 +93,7 @@ async def say(tx: Connection, messages: Iterable[Message]) -> None:
         {
             "msg_id": m.msg_id,
             "topic": type(m).__name__,
-            "tier": m.tier,
+            "tier": m.urgency,
             "body": encode(m),
             "created_at": now,
         }

@@ -66,22 +66,30 @@ class Station:
         self.clock.advance_to(end)
         await self.settle()
 
+    async def draft(self, cap: str) -> str:
+        """Takes an alert in by the API, as a draft nobody has counted yet; the warning's id."""
+        kind = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/cap+xml"}
+        async with (
+            aiohttp.ClientSession(headers=kind) as session,
+            session.post(f"{self.url}/api/v1/warnings?strict=false&release=false", data=cap.encode()) as response,
+        ):
+            taken = await response.json(content_type=None)
+            assert 202 == response.status, taken
+        return str(taken["warning_id"])
+
     async def take(self, cap: str, tier: str | None = None, doors: str | None = None) -> str:
         """Takes an alert in and sends it by the API; the warning's id."""
-        headers = {"Authorization": f"Bearer {self.key}"}
-        base = f"{self.url}/api/v1/warnings"
-        async with aiohttp.ClientSession(headers=headers) as session:
-            kind = {"Content-Type": "application/cap+xml"}
-            async with session.post(f"{base}?strict=false&release=false", data=cap.encode(), headers=kind) as response:
-                taken = await response.json(content_type=None)
-                assert 202 == response.status, taken
-            await self.settle()
-            body = {"tier": tier, "doors": doors, "reason": "decided by the test"}
-            async with session.post(f"{base}/{taken['warning_id']}/release", json=body) as response:
-                released = await response.json(content_type=None)
-                assert 202 == response.status, released
+        warning_id = await self.draft(cap)
         await self.settle()
-        return str(taken["warning_id"])
+        body = {"tier": tier, "doors": doors, "reason": "decided by the test"}
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {self.key}"}) as session,
+            session.post(f"{self.url}/api/v1/warnings/{warning_id}/release", json=body) as response,
+        ):
+            released = await response.json(content_type=None)
+            assert 202 == response.status, released
+        await self.settle()
+        return warning_id
 
     async def cancel(self, warning_id: str, ending: str) -> str:
         """Ends a warning by the API; the ending's id."""

@@ -71,10 +71,12 @@ async def _urls(tocsin: Station) -> list[str]:
     ending = await tocsin.cancel(over, "sent_by_mistake")
     heat = await tocsin.take(fixtures.heat("A-HEAT"), doors="safe")
     at_door = (await tocsin.officers_of(heat))[0]
+    uncounted = f"/live/{await tocsin.draft(fixtures.held('A-UNCOUNTED'))}/preview"
     numbers = [(await tocsin.state(warning_id)).number for warning_id in (flood, plume, over)]
     paths = [
         "/console", "/nothing", f"/live/{flood}?still=1", f"/live/{plume}?still=1", f"/live/{over}", f"/live/{ending}?still=1",
         f"/live/{flood}/doors", f"/live/{flood}/cases", f"/live/{flood}/preview", f"/console/warnings/{flood}/end",
+        f"{uncounted}?waited=99",
         f"/console/warnings/{over}/end", "/public/check", "/open/devices", "/roads", "/public/check?number=0001",
         f"/roads/stations/{over}",
         *(f"/public/check?number={number}" for number in numbers),

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from playwright.async_api import Page
 
+from services.router.pages import PREVIEW_PATIENCE_S
 from services.shared.ledger import answer_log, delivery
 from tests.web import fixtures
 from tests.web.station import Station
@@ -23,7 +24,7 @@ async def paste(desk: Page, tocsin: Station, cap: str) -> str:
     assert "Counting whom it reaches ..." in await desk.inner_text("main")
     await tocsin.settle()
     await desk.wait_for_selector("button.danger")  # the page renews itself
-    found = re.search(r"/live/([0-9a-f]{32})/preview$", desk.url)
+    found = re.search(r"/live/([0-9a-f]{32})/preview(\?waited=\d+)?$", desk.url)
     assert found is not None, desk.url
     return found[1]
 
@@ -242,6 +243,31 @@ async def test_people_who_shelter_are_not_told_to_go(desk: Page, page: Page, toc
     await page.goto(f"{tocsin.url}{link}")
     assert (await page.inner_text("h1")).startswith("Fire service: 0 of ")
     assert 0 == await page.locator("#stopped").count()
+
+
+async def test_a_register_that_does_not_answer_stands_in_no_ones_way(desk: Page, tocsin: Station) -> None:
+    """The page waits a while by itself, then it is sent without figures; broadcast at once, people when it answers."""
+    await desk.goto(f"{tocsin.url}/console")
+    await desk.fill("#text", fixtures.held("NO-ANSWER"))
+    await desk.get_by_role("button", name="See whom it reaches").click()
+    await desk.wait_for_url("**/preview?waited=1")  # by itself
+    assert "Counting whom it reaches ..." in await desk.inner_text("main")
+    assert 0 == await desk.locator("form[action$=send]").count()
+    before = desk.url.split("?")[0]
+    await desk.goto(f"{before}?waited={PREVIEW_PATIENCE_S}")
+    shown = await desk.inner_text("main")
+    assert "Whom it reaches is not known: the register does not answer." in shown
+    assert 0 == await desk.locator("meta[http-equiv=refresh]").count()  # it would take what is being typed
+    warning_id = before.split("/")[-2]
+    await desk.check("input[name=tier][value=red]")
+    await desk.fill("#reason", "the gauge at Hedong confirms it")
+    await desk.get_by_role("button", name="Send at the tier I chose").click()
+    await desk.wait_for_url(f"**/live/{warning_id}")
+    await tocsin.settle()
+    people = sa.select(delivery.c.delivery_id).where(
+        delivery.c.warning_id == warning_id, delivery.c.addressee_kind == "person"
+    )
+    assert 137 <= len(await tocsin.rows(people))
 
 
 async def test_a_preview_says_where_nobody_is_counted(desk: Page, tocsin: Station) -> None:

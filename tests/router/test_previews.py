@@ -1,0 +1,93 @@
+"""A preview is asked and answered over ways of their own: whatever comes first, the newest answer is what stands there."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from msgspec.structs import replace
+
+from services.router import previews
+from services.shared.messages import AudienceFound, Message, Profile, WarningIssued, decode, encode
+from services.shared.outbox import Receipt, outbox, say
+from services.shared.tier import Tier
+from tests.router.kit import NOON, Town, ident, town
+
+WARNING = ident(7)
+CROWD = Profile("k", "resident", ("deaf_signing",), ("high_support",), "en", ("sms",))
+
+
+def question(number: int, at: float) -> WarningIssued:
+    """Asked as of `at`, for a warning whose tier nobody decided yet."""
+    return WarningIssued(
+        msg_id=ident(number), plane="live", warning_id=WARNING, tier=0, kind="alert", purpose="preview",
+        chain_id=WARNING, hazard="flash_flood", respond="evacuate", sent=NOON, expires=NOON + 3600, released=at,
+    )  # fmt: skip
+
+
+def answer(asked: WarningIssued, people: int) -> AudienceFound:
+    """What the registry counted for it."""
+    return AudienceFound(
+        msg_id=ident(int(asked.msg_id, 16) + 100), plane="live", warning_id=WARNING, tier=0, purpose="preview", page=0,
+        last=True, profiles=(CROWD,), counts=(people,), total=people, asked=asked,
+    )  # fmt: skip
+
+
+async def come(here: Town, message: Message) -> None:
+    """A message comes to the router, as a bus shows it."""
+    heard = here.handlers.warning_issued if isinstance(message, WarningIssued) else here.handlers.audience_found
+    async with here.platform.database.write() as tx:
+        await say(tx, [message])
+    await heard(decode(encode(message)), Receipt(here.platform.database, "router", message.msg_id))
+
+
+async def shown(here: Town) -> previews.Kept | None:
+    async with here.platform.database.read() as db:
+        return await previews.kept(db, WARNING)
+
+
+@pytest.mark.parametrize("later_s", [0.0, 5.0], ids=["at once", "later"])
+async def test_in_any_order_the_newest_answer_stands(tmp_path: Path, later_s: float) -> None:
+    """Two questions about one draft and their answers in all 24 orders; asked in one instant either may stand."""
+    first, second = question(1, NOON), question(2, NOON + later_s)
+    messages = [first, answer(first, 10), second, answer(second, 20)]
+    for number, order in enumerate(permutations(messages)):
+        async with town(tmp_path / str(number)) as here:
+            for message in order:
+                await come(here, message)
+            kept = await shown(here)
+            assert kept is not None
+            assert kept.result is not None, [m.msg_id for m in order]
+            assert kept.result["people"] in ((20,) if later_s else (10, 20))
+            assert ["blue", "yellow", "orange", "red"] == list(kept.result["tiers"])
+
+
+async def test_asked_anew_nothing_old_is_shown(tmp_path: Path) -> None:
+    """The figures of before go when somebody asks again, and those of now come."""
+    async with town(tmp_path) as here:
+        assert await shown(here) is None
+        first, second = question(1, NOON), replace(question(2, NOON + 60), tier=int(Tier.RED))
+        for message in (first, answer(first, 10), second):
+            await come(here, message)
+        assert await shown(here) == (second, None)
+        await come(here, answer(second, 20))
+        kept = await shown(here)
+        assert kept is not None
+        assert kept.result is not None
+        assert {"red"} == kept.result["tiers"].keys()
+        assert 20 == kept.result["tiers"]["red"]["by_group"]["deaf_signing"]["people"]
+
+
+async def test_counts_wait_behind_no_crowd(tmp_path: Path) -> None:
+    """Both ways of a preview go with the red: a blue warning to half a million stands before no decision."""
+    async with town(tmp_path) as here:
+        asked = question(1, NOON)
+        live = replace(asked, msg_id=ident(3), purpose="live", tier=int(Tier.BLUE))
+        for message in (asked, answer(asked, 1)):
+            await come(here, message)
+        async with here.platform.database.write() as tx:
+            await say(tx, [live])
+            said = {r.msg_id: r.tier for r in await tx.execute(sa.select(outbox))}
+        assert {ident(1): Tier.RED, ident(101): Tier.RED, ident(3): Tier.BLUE} == said
