@@ -182,12 +182,13 @@ class Warnings:
         )  # fmt: skip
         await remember_references(tx, incoming.warning_id, incoming.references)
         await audit.record(tx, who.label, "take", incoming.warning_id, incoming.tier_reason[:400], {"state": state})
+        row = await self._describe(tx, incoming.warning_id)
         if state == "active":
             if tier is None:
                 raise Conflict("the tier is not decided yet", field="tier")
             state = await self._release(tx, who, incoming.warning_id, tier)
-        elif state in ("draft", "held"):
-            await self._preview(tx, incoming.warning_id)
+        else:
+            await self._ask(tx, row)
         if where.settled_by and where.alive and not where.foreign:
             notes += await self._learned(tx, who, where)
         return Taken(incoming.warning_id, state, tier, tuple(notes))
@@ -249,19 +250,24 @@ class Warnings:
         return str(number + 1000)
 
     async def preview(self, warning_id: str) -> None:
-        """Asks the registry whom it would reach, afresh."""
+        """Asks the registry whom a draft would reach, afresh; nothing of a warning that is no draft any more."""
         async with self._platform.database.write() as tx:
             await hold(tx, ONE_ACT)
-            await self._preview(tx, warning_id)
+            await self._ask(tx, await store.row_of(tx, warning_id))
         self._wake()
 
-    async def _preview(self, tx: Connection, warning_id: str) -> None:
+    async def _describe(self, tx: Connection, warning_id: str) -> Any:
+        """Writes what the pages say of a message as long as it is not sent; its row."""
         row = await store.row_of(tx, warning_id)
         tier = Tier(row.state_tier) if row.state_tier else None
         parts = parts_of(row, tier, self._platform.settings.offset_at(row.sent), row.state_authority)
-        texts = [{"warning_id": warning_id, "parts": parts, "cap_xml": b""}]
-        await upsert(tx, warning_text, texts, ["warning_id"], replace=["parts", "cap_xml"])
-        await say(tx, [self._issued(row, tier, "preview", ())])
+        await tx.execute(sa.insert(warning_text).values(warning_id=warning_id, parts=parts, cap_xml=b""))
+        return row
+
+    async def _ask(self, tx: Connection, row: Any) -> None:
+        if row.state_state in ("draft", "held"):
+            tier = Tier(row.state_tier) if row.state_tier else None
+            await say(tx, [self._issued(row, tier, "preview", ())])
 
     def _issued(self, row: Any, tier: Tier | None, purpose: str, replaces: Sequence[str]) -> WarningIssued:
         now = self._platform.clock.now()
