@@ -21,10 +21,13 @@ def dead_list() -> None:
 
     async def work() -> list[Any]:
         async with database_of(settings()) as database, database.read() as db:
-            found = sa.select(dead_letter).order_by(dead_letter.c.tier.desc(), dead_letter.c.at)
-            return list((await db.execute(found)).all())
+            letters = sa.select(dead_letter).order_by(dead_letter.c.tier.desc(), dead_letter.c.at)
+            return list((await db.execute(letters)).all())
 
-    for row in run(work()):
+    found = run(work())
+    if not found:
+        typer.echo("no message was put aside", err=True)
+    for row in found:
         typer.echo(f"{iso(row.at)}  tier {row.tier}  {row.topic} for {row.consumer}  {row.msg_id}  {row.reason}")
 
 

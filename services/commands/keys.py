@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from services.commands.kit import database_of, fail, read_file, run, settings, tier_of, words_of
-from services.shared.auth import ACTIONS, USUAL, create_key
+from services.shared.auth import ACTIONS, USUAL, all_keys, create_key, revoke_key
 from services.shared.clock import iso
 from services.shared.sealing import Keys
 from services.shared.sealing_keys import list_keys, rotate
 from services.shared.settings import Settings
+from services.shared.tier import Tier
 
 key_app = typer.Typer(no_args_is_help=True)
 keys_app = typer.Typer(no_args_is_help=True)
@@ -48,6 +49,39 @@ def key_create(
             )
 
     typer.echo(run(work()))
+
+
+@key_app.command("list")
+def key_list() -> None:
+    """Name the API keys: id, authority, label, since when, what it may do and up to which tier, and what binds it."""
+
+    async def work() -> Any:
+        async with database_of(settings()) as database, database.read() as db:
+            return await all_keys(db)
+
+    for row in run(work()):
+        bounds = [f"senders {', '.join(row.senders)}"] if row.senders else []
+        bounds += [f"events {', '.join(row.events)}"] if row.events else []
+        bounds += ["an area"] if row.area else []
+        state = f"REVOKED {iso(row.revoked_at)}" if row.revoked_at else f"since {iso(row.created_at)}"
+        typer.echo(
+            f"{row.key_id}  {row.name}, {row.label}  {state}  {', '.join(row.actions)} up to {Tier(row.max_tier).word}"
+            + (f"; bound to {'; '.join(bounds)}" if bounds else "")
+        )
+
+
+@key_app.command("revoke")
+def key_revoke(
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="Its id, from: tocsin key list")],
+    reason: Annotated[str, typer.Option(help="Kept in the audit log.")],
+) -> None:
+    """Take an API key back: it opens nothing from now on, nor do consoles signed in with it. Works beside a running server."""
+
+    async def work() -> str:
+        async with database_of(settings()) as database:
+            return await revoke_key(database, key_id, actor="command line", reason=reason)
+
+    typer.echo(f"the key {run(work())!r} opens nothing any more")
 
 
 @keys_app.command("rotate")

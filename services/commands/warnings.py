@@ -42,6 +42,11 @@ def warn(
         typer.echo(
             f"  held: decide its tier with  tocsin warn {file} --tier orange  or at {url}/live/{taken['warning_id']}/preview"
         )
+    elif taken["state"] == "draft":
+        typer.echo(
+            f"  nothing is sent: look whom it reaches at {url}/live/{taken['warning_id']}/preview, send it there or with  "
+            f"tocsin warn {file}"
+        )
     else:
         typer.echo(f"  watch it: {url}/live/{taken['warning_id']}")
 

@@ -7,6 +7,7 @@ superseded, withdrawn (a draft given up).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -99,6 +100,9 @@ class Warnings:
                 return again
             where = await standing(tx, known_of(incoming), who.authority, ends=incoming.ending)
             if where.placement.kind == "duplicate":
+                row = await store.row_of(tx, where.same)
+                if release and not incoming.hold and row.state_state == "draft":
+                    return dataclasses.replace(await self._send(tx, who, row, None, doors), again=True)
                 return await self._as_it_is(tx, where.same)
             if where.placement.kind == "reused":
                 raise Conflict(
@@ -294,29 +298,34 @@ class Warnings:
                     f"this warning is {row.state_state} and is not sent any more: take a new one in",
                     field="warning_id", rule="state", given=row.state_state,
                 )  # fmt: skip
-            decided = tier or (Tier(row.state_tier) if row.state_tier else None)
-            if decided is None:
-                raise Refused(
-                    f"the tier is not decided ({row.sense['tier_reason']}): choose blue, yellow, orange or red",
-                    field="tier", rule="required",
-                )  # fmt: skip
-            who.must("cancel" if row.state_ending else "send", decided)
-            if row.state_expires_at <= self._platform.clock.now():
-                raise Conflict("this warning has expired: take a new one in", field="expires", rule="expired")
-            if doors:
-                await tx.execute(
-                    sa.update(warning_state)
-                    .where(warning_state.c.warning_id == warning_id)
-                    .values(doors="allowed" if doors == "safe" else "unsafe", doors_by=who.label)
-                )
-            if tier is not None:
-                await audit.record(
-                    tx, who.label, "decide_tier", warning_id, reason or row.sense["tier_reason"], {"tier": tier.word}
-                )
-            state = await self._release(tx, who, warning_id, decided)
+            taken = await self._send(tx, who, row, tier, doors, reason)
         fault_at("after_ingest_commit")
         self._wake()
-        return Taken(warning_id, state, decided)
+        return taken
+
+    async def _send(self, tx: Connection, who: Who, row: Any, tier: Tier | None, doors: str, reason: str = "") -> Taken:
+        """A draft or held warning goes out at the tier it has or `tier`."""
+        warning_id = row.warning_id
+        decided = tier or (Tier(row.state_tier) if row.state_tier else None)
+        if decided is None:
+            raise Refused(
+                f"the tier is not decided ({row.sense['tier_reason']}): choose blue, yellow, orange or red",
+                field="tier", rule="required",
+            )  # fmt: skip
+        who.must("cancel" if row.state_ending else "send", decided)
+        if row.state_expires_at <= self._platform.clock.now():
+            raise Conflict("this warning has expired: take a new one in", field="expires", rule="expired")
+        if doors:
+            await tx.execute(
+                sa.update(warning_state)
+                .where(warning_state.c.warning_id == warning_id)
+                .values(doors="allowed" if doors == "safe" else "unsafe", doors_by=who.label)
+            )
+        if tier is not None:
+            await audit.record(
+                tx, who.label, "decide_tier", warning_id, reason or row.sense["tier_reason"], {"tier": tier.word}
+            )
+        return Taken(warning_id, await self._release(tx, who, warning_id, decided), decided)
 
     async def _release(self, tx: Connection, who: Who, warning_id: str, tier: Tier) -> str:
         """In the caller's transaction: state active, texts for the roads, what it replaces stopped, WarningIssued.

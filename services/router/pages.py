@@ -67,6 +67,7 @@ class Pages:
             tier=Tier(state.tier) if state.tier else None,
             part=parts[parts["languages"][0]],
             offset=parts.get("utc_offset_min", 0),
+            notes=parts.get("notes", []),
             now=self._platform.clock.now(),
             respond=ctx.issued.respond if ctx is not None else "",
             still="still" in request.query,

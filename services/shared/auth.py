@@ -11,16 +11,16 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 
 from services.shared import audit
 from services.shared.batches import insert_new
-from services.shared.clock import wall
+from services.shared.clock import iso, wall
 from services.shared.db import Connection, Database, Id, metadata
-from services.shared.errors import NotAllowed, Refused
+from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
 from services.shared.outbox import id_of, new_id
 from services.shared.tier import Tier
 
@@ -128,6 +128,30 @@ async def create_key(
         detail = {"actions": sorted(set(actions)), "max_tier": max_tier.word}
         await audit.record(tx, "command line", "create_key", key_id, f"{label} of {name}", detail)
     return key
+
+
+async def all_keys(db: Connection) -> Sequence[Any]:
+    """Every key with its authority (`name`) and grant, those in force first; of the key itself nothing is stored."""
+    keys = await db.execute(
+        sa.select(api_key, grant, authority.c.name)
+        .join(grant, grant.c.grant_id == api_key.c.grant_id)
+        .join(authority, authority.c.authority_id == grant.c.authority_id)
+        .order_by(api_key.c.revoked_at.is_not(None), authority.c.name, api_key.c.label, api_key.c.created_at)
+    )
+    return keys.all()
+
+
+async def revoke_key(database: Database, key_id: str, *, actor: str, reason: str) -> str:
+    """From now on it opens nothing, nor does a cookie made of it; its label. NotFound, Conflict where it was done before."""
+    async with database.write() as tx:
+        row = (await tx.execute(sa.select(api_key).where(api_key.c.key_id == key_id).with_for_update())).first()
+        if row is None:
+            raise NotFound(f"there is no key {key_id}: see tocsin key list", field="key_id", given=key_id)
+        if row.revoked_at is not None:
+            raise Conflict(f"the key {row.label!r} was revoked at {iso(row.revoked_at)}", field="key_id", given=key_id)
+        await tx.execute(sa.update(api_key).where(api_key.c.key_id == key_id).values(revoked_at=wall()))
+        await audit.record(tx, actor, "revoke_key", key_id, reason, {"label": row.label})
+    return str(row.label)
 
 
 def _hash(key: str) -> str:

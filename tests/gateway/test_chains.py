@@ -21,6 +21,32 @@ async def test_the_same_message_again_changes_nothing(desk: Office):
         assert first[1]["warning_id"] == answer["warning_id"]
 
 
+async def test_the_order_to_send_sends_what_waits_as_a_draft(desk: Office):
+    """Whoever takes it in first: a draft somebody looks at does not swallow the same alert from a sender who may send."""
+    _, draft = await desk.post(cap(), release="false")
+    assert "draft" == draft["state"]
+    weak = await desk.new_key(label="drafts", actions=("draft",))
+    assert 403 == (await desk.post(cap(), key=weak))[0]
+    assert "draft" == (await desk.post(cap(), release="false"))[1]["state"]
+    status, sent = await desk.post(cap())
+    assert (202, "active", True) == (status, sent["state"], sent["seen_before"])
+    assert [draft["warning_id"]] == [sent["warning_id"], *await _issued(desk)][1:]
+
+
+async def test_what_a_person_holds_or_withdrew_is_not_sent_by_the_same_alert(desk: Office):
+    """Held: its tier is a person's to say. Withdrawn: a person said no. Stale: too old to go by itself."""
+    _, held = await desk.post(cap("H-1", severity="Unknown"))
+    assert ("held", "held") == (held["state"], (await desk.post(cap("H-1", severity="Unknown")))[1]["state"])
+    _, draft = await desk.post(cap("W-1"), release="false")
+    body = {"ending": "sent_by_mistake", "reason": "wrong county"}
+    await desk.call("POST", f"/api/v1/warnings/{draft['warning_id']}/cancel", body)
+    assert "withdrawn" == (await desk.post(cap("W-1")))[1]["state"]
+    await desk.post(cap("S-1", expires=60 * 24 * 9), release="false")
+    desk.clock.advance_to(desk.clock.now() + 3 * 86400)
+    assert "draft" == (await desk.post(cap("S-1", expires=60 * 24 * 9)))[1]["state"]
+    assert [] == await _issued(desk)
+
+
 async def test_a_known_name_with_other_content_is_put_aside(desk: Office):
     """409 that names the rule, the first message stands, and the other is kept for a person."""
     _, first = await desk.post(cap())

@@ -42,9 +42,9 @@ async def test_what_tells_nobody_has_its_pages_too(desk: Office, body: bytes, st
     assert state == taken["state"]
     status, console = await look(desk, "/console")
     assert (200, True) == (status, f"/live/{taken['warning_id']}" in console), console
-    for page in ("", "/preview"):
+    for page, said in (("", "Not sent: nobody is told"), ("/preview", "Nobody is told.")):
         status, shown = await look(desk, f"/live/{taken['warning_id']}{page}")
-        assert 200 == status, shown
+        assert (200, True, True) == (status, said in shown, why in shown), shown
     assert 404 == (await desk.get(f"/cap/{taken['warning_id']}.xml"))[0]
 
 
@@ -67,4 +67,4 @@ async def test_an_ending_of_what_never_went_out_has_its_pages(desk: Office):
     _, taken = await desk.post(cap("C-1", kind="Cancel", minutes=1, names=[("A-1", 0)], info=False))
     assert "stored" == taken["state"], taken
     status, shown = await look(desk, f"/live/{taken['warning_id']}")
-    assert 200 == status, shown
+    assert (200, True) == (status, "Not sent: nobody is told" in shown), shown

@@ -15,23 +15,23 @@ from services.shared.outbox import Receipt, outbox, say
 from services.shared.tier import Tier
 from tests.router.kit import NOON, Town, ident, town
 
-WARNING = ident(7)
 CROWD = Profile("k", "resident", ("deaf_signing",), ("high_support",), "en", ("sms",))
 
 
-def question(number: int, at: float) -> WarningIssued:
+def question(number: int, at: float, warning: int = 7) -> WarningIssued:
     """Asked as of `at`, for a warning whose tier nobody decided yet."""
     return WarningIssued(
-        msg_id=ident(number), plane="live", warning_id=WARNING, tier=0, kind="alert", purpose="preview",
-        chain_id=WARNING, hazard="flash_flood", respond="evacuate", sent=NOON, expires=NOON + 3600, released=at,
+        msg_id=ident(1000 * warning + number), plane="live", warning_id=ident(warning), tier=0, kind="alert",
+        purpose="preview", chain_id=ident(warning), hazard="flash_flood", respond="evacuate", sent=NOON,
+        expires=NOON + 3600, released=at,
     )  # fmt: skip
 
 
 def answer(asked: WarningIssued, people: int) -> AudienceFound:
     """What the registry counted for it."""
     return AudienceFound(
-        msg_id=ident(int(asked.msg_id, 16) + 100), plane="live", warning_id=WARNING, tier=0, purpose="preview", page=0,
-        last=True, profiles=(CROWD,), counts=(people,), total=people, asked=asked,
+        msg_id=ident(int(asked.msg_id, 16) + 100), plane="live", warning_id=asked.warning_id, tier=0,
+        purpose="preview", page=0, last=True, profiles=(CROWD,), counts=(people,), total=people, asked=asked,
     )  # fmt: skip
 
 
@@ -43,24 +43,24 @@ async def come(here: Town, message: Message) -> None:
     await heard(decode(encode(message)), Receipt(here.platform.database, "router", message.msg_id))
 
 
-async def shown(here: Town) -> previews.Kept | None:
+async def shown(here: Town, warning: int = 7) -> previews.Kept | None:
     async with here.platform.database.read() as db:
-        return await previews.kept(db, WARNING)
+        return await previews.kept(db, ident(warning))
 
 
 @pytest.mark.parametrize("later_s", [0.0, 5.0], ids=["at once", "later"])
 async def test_in_any_order_the_newest_answer_stands(tmp_path: Path, later_s: float) -> None:
     """Two questions about one draft and their answers in all 24 orders; asked in one instant either may stand."""
-    first, second = question(1, NOON), question(2, NOON + later_s)
-    messages = [first, answer(first, 10), second, answer(second, 20)]
-    for number, order in enumerate(permutations(messages)):
-        async with town(tmp_path / str(number)) as here:
-            for message in order:
-                await come(here, message)
-            kept = await shown(here)
+    async with town(tmp_path) as here:
+        for warning, order in enumerate(permutations(range(4))):
+            first, second = question(1, NOON, warning), question(2, NOON + later_s, warning)
+            messages = [first, answer(first, 10), second, answer(second, 20)]
+            for one in order:
+                await come(here, messages[one])
+            kept = await shown(here, warning)
             assert kept is not None
-            assert kept.result is not None, [m.msg_id for m in order]
-            assert kept.result["people"] in ((20,) if later_s else (10, 20))
+            assert kept.result is not None, order
+            assert kept.result["people"] in ((20,) if later_s else (10, 20)), order
             assert ["blue", "yellow", "orange", "red"] == list(kept.result["tiers"])
 
 
@@ -90,4 +90,4 @@ async def test_counts_wait_behind_no_crowd(tmp_path: Path) -> None:
         async with here.platform.database.write() as tx:
             await say(tx, [live])
             said = {r.msg_id: r.tier for r in await tx.execute(sa.select(outbox))}
-        assert {ident(1): Tier.RED, ident(101): Tier.RED, ident(3): Tier.BLUE} == said
+        assert {ident(7001): Tier.RED, ident(7101): Tier.RED, ident(3): Tier.BLUE} == said
