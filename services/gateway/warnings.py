@@ -19,26 +19,22 @@ import sqlalchemy as sa
 from services.gateway import quarantine, store
 from services.gateway.arrival import check_grant, check_plane, first_state, hold_stale
 from services.gateway.cap import Reference
-from services.gateway.chain_store import Standing, known_of, remember_references, standing, standing_of_row
+from services.gateway.chain_store import Standing, known_of, remember_references, standing
 from services.gateway.incoming import Incoming
-from services.gateway.parts import parts_of
-from services.gateway.publishing import Publisher
+from services.gateway.releases import Releases
 from services.gateway.trust import Pins, judge
 from services.shared import audit
 from services.shared.auth import Who
-from services.shared.batches import upsert
 from services.shared.clock import iso, wall
 from services.shared.db import Connection, hold
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.faults import fault_at
-from services.shared.ledger import ONE_ACT, intents_of, warning_state, warning_text
-from services.shared.messages import WarningIssued
+from services.shared.ledger import ONE_ACT, warning_state
 from services.shared.outbox import id_of, new_id, say
 from services.shared.service import Platform
 from services.shared.tier import Tier
 
 ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
-ENDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "not_ours")  # `checking` leaves the warning running
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class Warnings:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._pins = Pins(platform.settings.cap_keys)
-        self._publisher = Publisher(platform.settings, platform.public_url)
+        self._releases = Releases(platform)
 
     async def take(
         self,
@@ -186,13 +182,13 @@ class Warnings:
         )  # fmt: skip
         await remember_references(tx, incoming.warning_id, incoming.references)
         await audit.record(tx, who.label, "take", incoming.warning_id, incoming.tier_reason[:400], {"state": state})
-        row = await self._describe(tx, incoming.warning_id)
+        row = await self._releases.describe(tx, incoming.warning_id)
         if state == "active":
             if tier is None:
                 raise Conflict("the tier is not decided yet", field="tier")
-            state = await self._release(tx, who, incoming.warning_id, tier)
+            state = await self._releases.release(tx, who, incoming.warning_id, tier)
         else:
-            await self._ask(tx, row)
+            await self._releases.ask(tx, row)
         if where.settled_by and where.alive and not where.foreign:
             notes += await self._learned(tx, who, where)
         return Taken(incoming.warning_id, state, tier, tuple(notes))
@@ -205,33 +201,21 @@ class Warnings:
             await tx.execute(
                 sa.update(warning_state).where(warning_state.c.warning_id == by.warning_id).values(state="held")
             )
-            await self._release(tx, who, by.warning_id, await self._tier_of(tx, older))
+            await self._releases.release(tx, who, by.warning_id, await self._tier_of(tx, older))
             return [f"the cancel {by.identifier} ends what it followed as well"]
         if by.state_state != "active":
             return [
                 f"{by.identifier} had settled what it followed as well, which goes on here: look and end it by hand"
             ]
-        await self._supersede(tx, older, "update")
+        await self._releases.supersede(tx, older, "update")
         await tx.execute(
             sa.update(store.message)
             .where(store.message.c.warning_id == by.warning_id)
             .values(replaces=[*by.replaces, *older])
         )
-        again = self._issued(by, Tier(by.state_tier), "live", older)
+        again = self._releases.issued(by, Tier(by.state_tier), "live", older)
         await say(tx, [msgspec.structs.replace(again, msg_id=new_id())])
         return [f"{by.identifier} takes the place of what it followed as well"]
-
-    async def _supersede(self, tx: Connection, warning_ids: Sequence[str], kind: str) -> None:
-        """Active ones among them end, drafts and held ones are given up."""
-        # sends whose intent is being written are waited for; whoever comes later sees that it is over
-        await hold(tx, *intents_of(warning_ids))
-        now = self._platform.clock.now()
-        await tx.execute(
-            sa.update(warning_state)
-            .where(warning_state.c.warning_id.in_(warning_ids), warning_state.c.state == "active")
-            .values(state="superseded" if kind == "update" else "cancelled", ended_at=now)
-        )
-        await self._withdraw(tx, warning_ids, now)
 
     @staticmethod
     async def _tier_of(tx: Connection, warning_ids: Sequence[str]) -> Tier:
@@ -257,32 +241,8 @@ class Warnings:
         """Asks the registry whom a draft would reach, afresh; nothing of a warning that is no draft any more."""
         async with self._platform.database.write() as tx:
             await hold(tx, ONE_ACT)
-            await self._ask(tx, await store.row_of(tx, warning_id))
+            await self._releases.ask(tx, await store.row_of(tx, warning_id))
         self._wake()
-
-    async def _describe(self, tx: Connection, warning_id: str) -> Any:
-        """Writes what the pages say of a message as long as it is not sent; its row."""
-        row = await store.row_of(tx, warning_id)
-        tier = Tier(row.state_tier) if row.state_tier else None
-        parts = parts_of(row, tier, self._platform.settings.offset_at(row.sent), row.state_authority)
-        await tx.execute(sa.insert(warning_text).values(warning_id=warning_id, parts=parts, cap_xml=b""))
-        return row
-
-    async def _ask(self, tx: Connection, row: Any) -> None:
-        if row.state_state in ("draft", "held"):
-            tier = Tier(row.state_tier) if row.state_tier else None
-            await say(tx, [self._issued(row, tier, "preview", ())])
-
-    def _issued(self, row: Any, tier: Tier | None, purpose: str, replaces: Sequence[str]) -> WarningIssued:
-        now = self._platform.clock.now()
-        msg_id = new_id() if purpose == "preview" else id_of("issued", row.warning_id)
-        return WarningIssued(
-            msg_id=msg_id, plane=self._platform.settings.plane, warning_id=row.warning_id, tier=int(tier or 0),
-            kind=row.state_kind, purpose=purpose, chain_id=row.state_chain_id, hazard=row.sense["hazard"],
-            respond=row.sense["respond"], sent=row.sent, expires=row.state_expires_at, impact=row.sense["impact"],
-            area=row.area, geocodes=tuple((a, b) for a, b in row.geocodes), replaces=tuple(replaces),
-            ending=row.state_ending, utc_offset_min=self._platform.settings.offset_at(row.sent), released=now,
-        )  # fmt: skip
 
     async def release(self, who: Who, warning_id: str, tier: Tier | None, doors: str = "", reason: str = "") -> Taken:
         """Sends a draft or a held warning at a decided tier."""
@@ -325,63 +285,7 @@ class Warnings:
             await audit.record(
                 tx, who.label, "decide_tier", warning_id, reason or row.sense["tier_reason"], {"tier": tier.word}
             )
-        return Taken(warning_id, await self._release(tx, who, warning_id, decided), decided)
-
-    async def _release(self, tx: Connection, who: Who, warning_id: str, tier: Tier) -> str:
-        """In the caller's transaction: state active, texts for the roads, what it replaces stopped, WarningIssued.
-
-        An ending of what never went out tells nobody: the drafts are withdrawn and it is stored. Returns the state.
-        """
-        now = self._platform.clock.now()
-        row = await store.row_of(tx, warning_id)
-        if row.via != "ending":  # others of its chain may have come since it did
-            alive = (await standing_of_row(tx, row)).alive
-            row = await self._follow(tx, row, alive)
-        published = await store.published(tx, row.replaces)
-        if row.state_ending and not published:
-            await self._withdraw(tx, row.replaces, now)
-            await self._withdraw(tx, [warning_id], now, "stored")
-            await audit.record(tx, who.label, "release", warning_id, "nothing it ends went out", {"state": "stored"})
-            return "stored"
-        offset = self._platform.settings.offset_at(row.sent)
-        authority = self._platform.settings.authority or row.state_authority
-        parts = parts_of(row, tier, offset, authority)
-        document = self._publisher.document(row, tier, parts, published, now)
-        texts = [{"warning_id": warning_id, "parts": parts, "cap_xml": document}]
-        await upsert(tx, warning_text, texts, ["warning_id"], replace=["parts", "cap_xml"])
-        await tx.execute(
-            sa.update(warning_state)
-            .where(warning_state.c.warning_id == warning_id)
-            .values(state="active", tier=int(tier), released_at=now)
-        )
-        ends = row.state_kind == "update" or row.state_ending in ENDS
-        replaced = list(row.replaces)
-        if replaced and ends:
-            await self._supersede(tx, replaced, row.state_kind)
-        await say(tx, [self._issued(row, tier, "live", replaced)])
-        await audit.record(tx, who.label, "release", warning_id, row.sense["tier_reason"][:400], {"tier": tier.word})
-        return "active"
-
-    @staticmethod
-    async def _follow(tx: Connection, row: Any, alive: Sequence[str]) -> Any:
-        """The row with what it replaces as it stands now; an alert that turns out to follow others is an update."""
-        if set(alive) <= set(row.replaces):
-            return row
-        replaces = [*row.replaces, *(one for one in alive if one not in row.replaces)]
-        kind = "update" if row.state_kind == "alert" else row.state_kind
-        about = row.warning_id
-        await tx.execute(sa.update(store.message).where(store.message.c.warning_id == about).values(replaces=replaces))
-        await tx.execute(sa.update(warning_state).where(warning_state.c.warning_id == about).values(kind=kind))
-        return await store.row_of(tx, about)
-
-    @staticmethod
-    async def _withdraw(tx: Connection, warning_ids: Sequence[str], now: float, state: str = "withdrawn") -> None:
-        """Drafts and held ones among them are given up."""
-        await tx.execute(
-            sa.update(warning_state)
-            .where(warning_state.c.warning_id.in_(warning_ids), warning_state.c.state.in_(("draft", "held")))
-            .values(state=state, ended_at=now)
-        )
+        return Taken(warning_id, await self._releases.release(tx, who, warning_id, decided), decided)
 
     async def cancel(self, who: Who, warning_id: str, kind: str, reason: str) -> Taken:
         """Stops what was not sent and tells everybody who may have got it; `checking` tells and does not stop."""
@@ -414,7 +318,7 @@ class Warnings:
                     given=row.state_state,
                 )  # fmt: skip
             await self._store_ending(tx, who, row, ending_id, kind, tier, reason)
-            await self._release(tx, who, ending_id, tier)
+            await self._releases.release(tx, who, ending_id, tier)
         fault_at("after_cancel_commit")
         self._wake()
         return Taken(ending_id, "active", tier)
