@@ -1,6 +1,5 @@
 """What every test shares: tests on material from outside the project are collected only where that is."""
 
-import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,21 +112,10 @@ def shared_vhost(request: pytest.FixtureRequest) -> str:
     return node.vhost("shared")
 
 
-@pytest.fixture(scope="session")
-def vhosts(rabbit: Rabbit) -> Iterator[str]:
-    """Vhosts nobody has used, made eight at once: each command to the node takes a second."""
-
-    def fresh() -> Iterator[str]:
-        for first in itertools.count(0, 8):
-            yield from rabbit.vhosts(*(f"t{n}" for n in range(first, first + 8)))
-
-    return fresh()
-
-
 @pytest.fixture
-def vhost(vhosts: Iterator[str]) -> str:
+def vhost(rabbit: Rabbit) -> str:
     """A vhost of this test's own."""
-    return next(vhosts)
+    return rabbit.unused()
 
 
 @pytest.fixture(scope="session")

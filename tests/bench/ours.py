@@ -37,6 +37,7 @@ from services.shared.instance import check_plane
 from services.shared.sealing import Keys
 from services.shared.tier import Tier
 from tests.bench.provider import ACCOUNT, SENDER, TOKEN
+from tests.servers.ports import free_ports
 from tests.servers.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,7 +180,7 @@ class Tocsin:
 
     def __enter__(self) -> Tocsin:
         names = _numbered(self.roles) if self.home.distributed else ["tocsin"]
-        self.ports = dict(zip(names, _free_ports(len(names)), strict=True))
+        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         callbacks = self.ports["channels" if self.home.distributed else "tocsin"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
             "TOCSIN_DATA_DIR": str(self.home.folder),
@@ -335,14 +336,6 @@ def _numbered(roles: Sequence[str]) -> list[str]:
     return [
         role if role not in roles[:at] else f"{role}-{roles[: at + 1].count(role)}" for at, role in enumerate(roles)
     ]
-
-
-def _free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(one.getsockname()[1]) for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 class Standin:

@@ -20,8 +20,8 @@ from services.shared.health import Once, Pulses, ask
 from services.shared.instance import instance
 from services.shared.ledger import delivery, road, warning_state
 from services.shared.outbox import dead_letter, outbox
-from tests.deploy.caddy import free_port
 from tests.deploy.station import NOW, Station, over
+from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
 
 

@@ -18,7 +18,8 @@ from aiohttp.test_utils import TestServer
 from services.shared.errors import Refused
 from services.shared.proxy import COMPOSE, COMPOSE_SITE, SERVICES, caddyfile, paths_of
 from services.shared.web import LIST_PATH, MAX_BODY, PREFIXES
-from tests.deploy.caddy import Caddy, environment, free_port, program, serving
+from tests.deploy.caddy import Caddy, environment, program, serving
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "deploy" / "Caddyfile"

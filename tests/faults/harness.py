@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
 import os
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -43,6 +41,7 @@ from services.sim.behaviour import Behaviour
 from services.sim.habits import Habits
 from services.sim.world import World
 from tests.faults.ground import Ground, PostgresGround, SqliteGround
+from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
 
 RATE = 900.0
@@ -517,19 +516,6 @@ class Rehearsal:
             "now": self.world.agenda.clock.now(),
         }
         return json.dumps(found, default=str)
-
-
-# below the range the system gives out by itself, a slice for each test process: a port stays ours until it is listened on
-_ports = itertools.cycle(10_000 + os.getpid() % 440 * 50 + n for n in range(50))
-
-
-def free_port() -> int:
-    """A port nobody listens on, and which nobody is given by chance before the process that is to have it is up."""
-    for port in _ports:
-        with socket.socket() as one, contextlib.suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
 
 
 @asynccontextmanager

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import Town, free_port, rehearsal
+from tests.faults.harness import Town, rehearsal
+from tests.servers.ports import free_port
 
 
 async def test_a_second_server_on_the_same_data_says_who_holds_it_and_goes(town: Town, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ together and asks an address of the test's.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from smpp34 import Esme, Server, SubmitSmEvent, Unbound
+
+from tests.servers.ports import free_ports
 
 WAIT_S = 30.0
 CONFIG = """
@@ -65,14 +66,6 @@ class Kannel:
             while len(self.texts) < count:
                 self.news.clear()
                 await self.news.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 async def relay(server: Server, ready: asyncio.Event) -> None:

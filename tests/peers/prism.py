@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.peers.kannel import free_ports
+from tests.servers.ports import free_port
 
 COMMAND = Path(__file__).parent / "heavy" / "node_modules" / ".bin" / "prism"
 WAIT_S = 60.0
@@ -40,7 +40,7 @@ class Prism:
 async def prism(folder: Path) -> AsyncIterator[Prism]:
     """On free ports of loopback; it ends with the block."""
     assert COMMAND.exists(), "prism is not here: `make test-peers` fetches it (tools/setup.sh peers)"
-    [port] = free_ports(1)
+    port = free_port()
     made = Prism()
 
     async def forward(request: web.Request) -> web.Response:

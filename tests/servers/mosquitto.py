@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
-from tests.servers.rabbit import _answers, _free_ports, _Kept, _wait_for
+from tests.servers.ports import free_port
+from tests.servers.rabbit import _answers, _Kept, _wait_for
 
 PROGRAM = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 USER, PASSWORD = "tocsin", "secret"
@@ -22,7 +23,7 @@ class Mosquitto:
         assert PROGRAM, "please run tools/setup.sh test: mosquitto is missing"
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        (self.port,) = _free_ports(1)
+        self.port = free_port(lasting=True)
         self.url = f"{'mqtts' if tls else 'mqtt'}://127.0.0.1:{self.port}"
         self._kept: _Kept | None = None
         passwords = folder / "passwords"

@@ -18,7 +18,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -32,6 +31,7 @@ import psycopg
 from psycopg import sql
 
 from services import migrations
+from tests.servers.ports import free_port
 
 START_S = 30.0
 STOP_S = 20.0
@@ -246,7 +246,7 @@ class Postgres:
             ["/bin/sh", "-c", WATCHER, "watcher", str(folder)], stdin=subprocess.PIPE, start_new_session=True
         )
         _give_to_user(folder)
-        self.port = _free_port()
+        self.port = free_port(lasting=True)
         secret = folder / "secret"
         secret.write_text(self._password)
         secret.chmod(0o600)
@@ -377,13 +377,6 @@ def _give_to_user(path: Path) -> None:
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _children(pid: int) -> list[int]:

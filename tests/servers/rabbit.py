@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from tests.servers.ports import free_ports
+
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 START_S = 60.0
 
@@ -73,9 +75,11 @@ class Rabbit:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port, self._epmd_port, self._dist_port = _free_ports(3)
+        self.port, self._epmd_port, self._dist_port = free_ports(3, lasting=True)
         self.node = f"tocsin{self.port}@localhost"
         self._vhosts: list[str] = []
+        self._unused: list[str] = []
+        self._made = 0
         self._epmd: _Kept | None = None
         self._beam: _Kept | None = None
         (folder / "enabled_plugins").write_text("[].\n")
@@ -211,6 +215,13 @@ class Rabbit:
         """Makes a vhost and returns its address."""
         return self.vhosts(name)[0]
 
+    def unused(self) -> str:
+        """The address of a vhost nobody has had; made eight at once, as each command to the node takes a second."""
+        if not self._unused:
+            self._unused = self.vhosts(*(f"t{self._made + n}" for n in range(8)))
+            self._made += 8
+        return self._unused.pop(0)
+
     def vhosts(self, *names: str) -> list[str]:
         """Makes vhosts, all in the time of one command."""
         new = [name for name in names if name not in self._vhosts]
@@ -240,15 +251,6 @@ class Rabbit:
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, tb: TracebackType | None) -> None:
         self.stop(in_order=False)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports nobody has now; held together, so that they differ."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(s.getsockname()[1]) for s in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def _answers(port: int, say: bytes) -> bool:
