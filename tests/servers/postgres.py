@@ -35,6 +35,7 @@ from tests.servers.ports import free_port
 
 START_S = 30.0
 STOP_S = 20.0
+CLEAR_S = 120.0  # a suite leaves hundreds of databases, of hundreds of files each
 PREFIX = "tocsin_test_"
 ROLE = "tocsin"  # owns the databases; no superuser, as in production
 
@@ -348,7 +349,7 @@ class Postgres:
     def _clear(self) -> None:
         if self._watcher is not None and self._watcher.stdin is not None:
             self._watcher.stdin.close()  # it removes the folder
-            self._watcher.wait(STOP_S)
+            self._watcher.wait(CLEAR_S)
         self._watcher = self._folder = self._bin = None
         self._template = ""
         self._names.clear()

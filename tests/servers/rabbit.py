@@ -46,7 +46,7 @@ class _Kept:
                 cwd=folder,
                 start_new_session=True,  # ctrl-C is for the tests; they stop us
             )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + START_S
         while not (said.exists() and said.read_text().strip()):
             if time.monotonic() > deadline:
                 raise RabbitFault(f"{command[0]} did not start: see {log}")
@@ -66,7 +66,7 @@ class _Kept:
         """Kills the child if it runs, and lets the keeper go."""
         assert self._keeper.stdin is not None
         self._keeper.stdin.close()
-        self._keeper.wait(timeout=20)
+        self._keeper.wait(timeout=60)
 
 
 class Rabbit:
@@ -141,7 +141,7 @@ class Rabbit:
         if self._epmd is None:
             command = [shutil.which("epmd") or "epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"]
             self._epmd = _Kept(command, self.environment, self.folder, self.folder / "epmd.log")
-            _wait_for(lambda: _answers(self._epmd_port, b""), 10, "epmd")
+            _wait_for(lambda: _answers(self._epmd_port, b""), START_S, "epmd")
         self._beam = _Kept(
             [str(SCRIPTS / "rabbitmq-server")], self.environment, self.folder, self.folder / "rabbit.log"
         )
