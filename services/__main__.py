@@ -45,6 +45,7 @@ GROUPS = {
     "key": ("keys:key_app", "API keys and what they may do."),
     "keys": ("keys:keys_app", "The key that opens sealed addresses."),
     "audit": ("audit:app", "Who did what, and proof that it stands as it was written."),
+    "clock": ("clock:app", "The time Tocsin goes by, where a machine's clock was set."),
     "dead": ("dead:app", "Messages no service could handle."),
 }
 app.add_typer(warnings.app)

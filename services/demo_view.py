@@ -113,6 +113,6 @@ def road_table(stand: list[dict[str, Any]]) -> Table:
             failed = f", {p['test_failures']} failed running" if p["test_failures"] else ""
             table.add_row(
                 one["road"] if n == 0 else "", used if n == 0 else "", p["provider"],
-                f"not used: {why}" if why else p["stands"], p["test"] + failed,
+                "TAKES NOTHING" if p.get("alarm") else f"not used: {why}" if why else p["stands"], p["test"] + failed,
             )  # fmt: skip
     return table

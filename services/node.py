@@ -14,6 +14,7 @@ from aiohttp import web
 from services.shared import health
 from services.shared.bus import Bus
 from services.shared.clock import Waker
+from services.shared.clock_watch import ClockWatch
 from services.shared.db import FileLock, may_be_tried_again
 from services.shared.service import Platform, Service
 
@@ -40,6 +41,7 @@ class Node:
     lock: FileLock | None
     runner: web.AppRunner
     pulses: health.Pulses
+    watch: ClockWatch | None = None  # none where time is moved by hand
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _ending: bool = False
 
@@ -86,6 +88,8 @@ class Node:
         for name in self.bus.loops:
             self.pulses.expect(name)
         self._tasks = [asyncio.create_task(self.bus.run(lambda: self._ending, self.pulses.beat), name="bus")]
+        if self.watch is not None:
+            self._loop("clock", self.watch.turn, self.platform.waker("clock"), idle=1.0)
         for service in self.services:
             if service.name == "channels":
                 for red in (True, False):  # red has a loop of its own: nothing ordinary stands in its way

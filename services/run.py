@@ -27,9 +27,10 @@ from services.shared.auth import Signer, api_key
 from services.shared.bus import Bus
 from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import Clock, LinearClock, wall
+from services.shared.clock_watch import ClockWatch
 from services.shared.db import Database, FileLock
 from services.shared.errors import Refused
-from services.shared.figures import LEDGER
+from services.shared.figures import ALARMS, LEDGER
 from services.shared.instance import check_plane, stamp
 from services.shared.service import Platform, Service
 from services.shared.settings import Settings
@@ -134,6 +135,9 @@ async def _build(
     await check_keys(database, keys, roles)
     signer = Signer(keys.mac)
     bus = _bus(database, settings)
+    watch = ClockWatch(database) if clock is None else None
+    if watch is not None:
+        await watch.begin()
     platform = Platform(
         settings=settings,
         database=database,
@@ -156,7 +160,7 @@ async def _build(
     undo.push_async_callback(bus.close)
     await bus.start()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=10, keepalive_timeout=60)
-    node = Node(platform, bus, list(made.values()), lock, runner, health.Pulses())
+    node = Node(platform, bus, list(made.values()), lock, runner, health.Pulses(), watch)
     app.router.add_routes(
         health.routes(
             database,
@@ -164,7 +168,7 @@ async def _build(
             node.wrong,
             plane=settings.plane,
             revisions=migrations.revisions(),
-            figures=[*LEDGER, *PATHS, *LOOKS],  # any process tells all of them: one alive is enough
+            figures=[*LEDGER, *PATHS, *LOOKS, *ALARMS],  # any process tells all of them: one alive is enough
             bus=bus.health,
         )
     )

@@ -51,6 +51,8 @@ look_for_missing() {
   # The broker that loudspeakers and bed shakers hang on, and the voice that speaks through them.
   [ -x /usr/sbin/mosquitto ] || command -v mosquitto >/dev/null || missing+=(mosquitto)
   command -v espeak-ng >/dev/null || missing+=(espeak-ng)
+  # A process whose clock is set while it runs.
+  compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime)
   # Others' programs that judge what the channels send run on Node.
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)

@@ -52,15 +52,17 @@ class Pace:
             row = (await tx.execute(sa.select(provider).where(self._mine).with_for_update())).one()
             now = await _now(tx)
             rate = self._per_second * _factor(now - row.slowed_at)
-            free, wait = _free(row.next_at, now, rate)
+            next_at = _within_reach(row.next_at, now, self._per_second)
+            ordinary_at = _within_reach(row.ordinary_at, now, self._per_second)
+            free, wait = _free(next_at, now, rate)
             if not red:
-                usual, longer = _free(row.ordinary_at, now, rate * ORDINARY_SHARE)
+                usual, longer = _free(ordinary_at, now, rate * ORDINARY_SHARE)
                 free, wait = min(free, usual), max(wait, longer)
             count = min(want, free)
             if count:
-                later = {"next_at": max(row.next_at, now) + count / rate}
+                later = {"next_at": max(next_at, now) + count / rate}
                 if not red:
-                    later["ordinary_at"] = max(row.ordinary_at, now) + count / (rate * ORDINARY_SHARE)
+                    later["ordinary_at"] = max(ordinary_at, now) + count / (rate * ORDINARY_SHARE)
                 await tx.execute(sa.update(provider).where(self._mine).values(**later))
         return Grant(count, 0.0 if count else wait)
 
@@ -83,7 +85,15 @@ class Pace:
 
 
 def _factor(since_slowed: float) -> float:
+    if since_slowed < -SLOWED_S:  # said by a clock that was set back since
+        return 1.0
     return min(1.0, SLOWED_TO + BACK_PER_S * max(0.0, since_slowed - SLOWED_S))
+
+
+def _within_reach(next_at: float, now: float, per_second: float) -> float:
+    """When the rate is free again; now where that lies further off than a slice at the slowest: a clock was set back."""
+    furthest = max(1.0, per_second * SLICE_S) / (per_second * SLOWED_TO * ORDINARY_SHARE)
+    return now if next_at > now + furthest + 1.0 else next_at
 
 
 def _free(next_at: float, now: float, rate: float) -> tuple[int, float]:

@@ -29,6 +29,7 @@ provider = sa.Table(
     sa.Column("next_at", sa.Float, nullable=False, server_default="0", comment="wall; when its rate is free again"),
     sa.Column("ordinary_at", sa.Float, nullable=False, server_default="0", comment="the same without red's own share"),
     sa.Column("slowed_at", sa.Float, nullable=False, server_default="0", comment="wall; it said: too fast"),
+    sa.Column("taken_at", sa.Float, nullable=False, server_default="0", comment="wall; took something"),
 )
 score = sa.Table(
     "channels_score",

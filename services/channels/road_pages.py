@@ -18,6 +18,8 @@ from services.channels.outcome import Outcome
 from services.channels.provider_store import all_rows, link_test
 from services.channels.shares import Shares, in_words
 from services.channels.station_store import of_warning
+from services.channels.takings import by_provider
+from services.shared import alarms
 from services.shared.clock import wall
 from services.shared.db import Connection
 from services.shared.errors import NotFound
@@ -53,16 +55,16 @@ class RoadPages:
     async def roads(self, request: web.Request) -> web.Response:
         who = await caller(request, "read")
         async with self._platform.database.read() as db:
-            found = await self._found(db)
+            found, standing = await self._found(db), await alarms.standing(db)
         offset = self._platform.settings.offset_at(self._platform.clock.now())
         for one in found:
             one["lacks"] = _lacks(one)
-            one["fails"] = one["why"].startswith(TESTED)
+            one["fails"] = one["why"].startswith(TESTED) or any(p["alarm"] for p in one["providers"])
         found.sort(key=lambda one: not one["fails"])  # what is wrong comes first
         failing = sum(one["fails"] for one in found)
         return page(
             "roads.html", who=who, roads=found, failing=failing, now=self._platform.clock.now(), offset=offset,
-            plane=self._platform.settings.plane,
+            plane=self._platform.settings.plane, alarms=standing,
         )  # fmt: skip
 
     async def state(self, request: web.Request) -> web.Response:
@@ -95,17 +97,20 @@ class RoadPages:
         """Every road: {road, working, why, two_way, links, repeats_per_day, templates_only, providers: [...]}."""
         rows = (await db.execute(sa.select(road).order_by(road.c.road))).all()
         words = in_words(await all_rows(db), self._shares.groups, wall())
+        silent = by_provider(await alarms.standing(db))
         tests = {(r.road, r.provider): r for r in await db.execute(sa.select(link_test))}
         return [
             {
                 "road": r.road, "working": r.working, "why": r.why, "two_way": r.two_way, "links": r.links,
                 "repeats_per_day": r.repeats_per_day, "templates_only": r.templates_only,
-                "providers": self._providers(r.road, words, tests),
+                "providers": self._providers(r.road, words, tests, silent),
             }
             for r in rows
         ]  # fmt: skip
 
-    def _providers(self, name: str, words: Mapping[str, str], tests: Mapping[Any, Any]) -> Sequence[dict[str, Any]]:
+    def _providers(
+        self, name: str, words: Mapping[str, str], tests: Mapping[Any, Any], silent: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
         found = []
         for driver in sorted(self._drivers.values(), key=lambda d: d.name):
             if name not in {r.name for r in driver.roads}:
@@ -115,7 +120,7 @@ class RoadPages:
             found.append(
                 {
                     "provider": driver.name, "why": why, "stands": "" if why else words.get(driver.name, ""),
-                    "test": test.said if test is not None else "",
+                    "alarm": silent.get(driver.name, ""), "test": test.said if test is not None else "",
                     "test_ok_at": test.ok_at if test is not None else None,
                     "test_failures": test.failures if test is not None else 0,
                 }

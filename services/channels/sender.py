@@ -29,6 +29,7 @@ from services.channels.outcome import LATE
 from services.channels.pace import Pace
 from services.channels.shares import Queue, Shares, held_back, queues
 from services.channels.stopped import leave_out
+from services.channels.takings import Takings
 from services.channels.telling import told
 from services.shared import telemetry
 from services.shared.clock import Clock, wall
@@ -76,6 +77,7 @@ class Sender:
         ]
         self.queues = queues(self.lanes)
         self.shares = Shares(database, clock, self.lanes)
+        self.takings = Takings(database, [d.name for d in drivers], self.shares.groups)
         self._pace = {d.name: Pace(database, d.name, getattr(d, "per_second", 0.0)) for d in drivers}
 
     @property
@@ -206,6 +208,7 @@ class Sender:
             fault_at("after_provider_accept")
         telemetry.sent(lane.driver.name, result.outcome.value)
         pause = self._note(lane, result)
+        self.takings.note(lane.driver.name, result, begun)
         exhausted = await self._exhausted(row, result)
         await self._desk.report(told(row, result, lane.driver.name, self._clock.now(), exhausted=exhausted))
         await self._heed(lane, result, pause)

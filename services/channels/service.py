@@ -142,6 +142,7 @@ class ChannelsService:
             await forget_old(tx)
             await forget_asked(tx, self._platform.clock.now())
             await self.sender.shares.begin(tx)
+        await self.sender.takings.begin()
         await self.sender.leases.presence.keep()
         for driver in self.drivers.values():
             if isinstance(driver, Connected) and not driver.why_not():
@@ -177,6 +178,7 @@ class ChannelsService:
             self._platform.wake("channels")
         rewrapped = await self.rotation.step()
         await self.sender.shares.review()
+        await self.sender.takings.step()
         learnt = await self._reconciler.step()
         if await self.link_tests.step():
             self._platform.wake("channels")

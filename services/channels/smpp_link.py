@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ import smpp34
 import structlog
 
 from services.channels.desk import PATIENCE_S
+from services.shared.clock import wall
 from services.shared.db import may_be_tried_again
 
 log = structlog.get_logger("smpp")
@@ -88,7 +88,7 @@ class Link:
 
     async def _hand_on(self, event: Any) -> None:
         """The SMSC has its answer and sends nothing twice: what the database cannot take now is tried again for a while."""
-        came = time.time()
+        came = wall()
         for wait in (*PATIENCE_S, None):
             try:
                 await self._heard(event, came)

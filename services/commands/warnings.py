@@ -87,15 +87,23 @@ def status(
         if as_json:
             typer.echo(json.dumps(stand, ensure_ascii=False))
         else:
+            _alarms(url, key)
             rich.print(road_table(stand))
         return
     found = run(call("GET", url, key, f"/report/{warning_id}/coverage"))
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
+    _alarms(url, key)
     rich.print(f"{found['state']}, doors {found['doors']}: {found['open']} open of {found['targeted']} targeted")
     for table in coverage_tables(found):
         rich.print(table)
+
+
+def _alarms(url: str, key: str) -> None:
+    """What must be told first."""
+    for one in run(call("GET", url, key, "/report/alarms")):
+        typer.echo(f"ALARM: {one['said']}")
 
 
 @app.command()

@@ -10,6 +10,7 @@ from aiohttp import web
 from services.gateway import store
 from services.gateway.incoming import from_cap
 from services.gateway.warnings import ENDING_KINDS, Warnings
+from services.shared import alarms
 from services.shared.auth import Who, who_is
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.service import Platform
@@ -77,12 +78,13 @@ class Pages:
         self, request: web.Request, who: object, problem: str, text: str, status: int = 200
     ) -> web.Response:
         async with self._platform.database.read() as db:
-            rows = await store.recent(db)
+            rows, standing = await store.recent(db), await alarms.standing(db)
         return page(
             "console.html",
             status=status,
             who=who,
             rows=rows,
+            alarms=standing,
             problem=problem,
             text=text,
             plane=self._plane,

@@ -12,7 +12,7 @@ from aiohttp import web
 from services.router import report
 from services.router.contexts import Contexts
 from services.router.goals import goals
-from services.shared import audit
+from services.shared import alarms, audit
 from services.shared.auth import Who
 from services.shared.db import hold
 from services.shared.errors import Conflict, NotFound
@@ -39,6 +39,7 @@ class Api:
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (
+            web.get("/report/alarms", self.alarms),
             web.get("/report/{warning_id}/coverage", self.coverage),
             web.get("/report/{warning_id}/path/{person_id}", self.path),
             web.get("/report/{warning_id}/people", self.people),
@@ -50,6 +51,13 @@ class Api:
         await caller(request, "read")
         async with self._platform.database.read() as db:
             return json_response(await report.coverage(db, request.match_info["warning_id"]))
+
+    async def alarms(self, request: web.Request) -> web.Response:
+        """[{name, since, said}]: what a person on duty must be told now, the oldest first."""
+        await caller(request, "read")
+        async with self._platform.database.read() as db:
+            found = await alarms.standing(db)
+        return json_response([{"name": r.name, "since": r.since, "said": r.said} for r in found])
 
     async def goals(self, request: web.Request) -> web.Response:
         """The policy's goals against the ledger; heavier than coverage, and not for every five seconds."""

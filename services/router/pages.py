@@ -11,7 +11,7 @@ from services.router import case_view, officials, previews, report, silence, sto
 from services.router.api import say_doors
 from services.router.contexts import Contexts
 from services.router.plan import FIRE_SERVICE
-from services.shared import audit
+from services.shared import alarms, audit
 from services.shared.auth import Who
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger import warning_state, warning_text
@@ -54,6 +54,7 @@ class Pages:
             down = await silence.down(db, warning_id)
             unspoken = await officials.unspoken(db, warning_id)
             failing = await report.failing_roads(db)
+            standing = await alarms.standing(db)
         parts = text.parts
         every = ctx.policy.update_s.get(ctx.tier) if ctx is not None and state.state == "active" else None
         return page(
@@ -73,6 +74,7 @@ class Pages:
             still="still" in request.query,
             down=down,
             failing=failing,
+            alarms=standing,
             unspoken=unspoken,
             next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
             plane=self._platform.settings.plane,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from services.router.alarm_word import AlarmWord
 from services.router.api import Api
 from services.router.case_pages import CasePages
 from services.router.contexts import Contexts
@@ -31,6 +32,7 @@ class RouterService:
         self._doors = Doors(platform, self.contexts)
         self._endings = Endings(platform, self.contexts)
         self._watch = Watch(platform, self.contexts)
+        self._alarms = AlarmWord(platform, self.contexts)
         self._api = Api(platform, self.contexts)
         self._pages = Pages(platform, self.contexts)
         self._cases = CasePages(platform)
@@ -53,12 +55,13 @@ class RouterService:
         """Nothing is held in memory."""
 
     async def work(self) -> bool:
-        """Due rungs and reactions, then looks by the clock, then doors, then endings."""
+        """Due rungs and reactions, then looks by the clock and at alarms, then doors, then endings."""
         walked = await self._deadlines.work()
         looked = await self._watch.work()
+        warned = await self._alarms.work()
         assigned = await self._doors.work()
         told = await self._endings.work()
-        return walked or looked or assigned or told
+        return walked or looked or warned or assigned or told
 
     async def next_at(self) -> float | None:
         async with self._platform.database.read() as db:

@@ -1,22 +1,24 @@
 """Warning time: one clock for deadlines, expiry and night, shared by all processes and always passed in.
 
-Warning time is seconds since 1970-01-01 UTC, as a float. Live it is the wall clock. A rehearsal runs it faster
+Warning time is seconds since 1970-01-01 UTC, as a float. Live it is wall time. A rehearsal runs it faster
 (`anchor + rate x elapsed`), a simulation steps it from event to event. Leases and provider time-outs never use it:
-they are wall time, since a provider does not know that we are playing.
+they are wall time, since a provider does not know that we are playing. Neither is moved by whoever sets the machine's
+clock (`steady`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
+from services.shared.steady import PROCESS
+
 
 def wall() -> float:
-    """Wall time in seconds since 1970 UTC: for leases, time-outs and audit only."""
-    return time.time()
+    """Wall time in seconds since 1970 UTC, for leases, time-outs and audit only; a step of the machine's clock leaves it."""
+    return PROCESS.now()
 
 
 class Clock(Protocol):

@@ -1,7 +1,8 @@
 """What a process says of itself on its own port: /livez, /readyz, /metrics; no proxy shows them to the outside.
 
 /livez    200: the event loop turns. Looks at nothing else, so that a dead database restarts no process.
-/readyz   200, or 503 with the reasons: may requests be sent here? JSON, each check "ok" or what is wrong.
+/readyz   200, or 503 with the reasons: may requests be sent here? JSON, each check "ok" or what is wrong; and what a
+          person on duty must be told, which takes nobody out of the proxy: all would go at once.
 /metrics  Prometheus text: figures from the tables, this process's own counts, memory and file descriptors.
 
 Whether a broker is connected is a figure and no reason to be unready: without it everything still works, slower.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import aiohttp
@@ -22,7 +24,7 @@ from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from services.shared import telemetry
+from services.shared import alarms, telemetry
 from services.shared.batches import upsert
 from services.shared.clock import Clock, wall
 from services.shared.db import Connection, Database
@@ -31,10 +33,19 @@ from services.shared.instance import instance
 from services.shared.web import json_response
 
 Checks = Callable[[], Mapping[str, str | None]]  # name > what is wrong, None where nothing is
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Each check with what is wrong or None, and the alarms that stand: they make nobody unready."""
+
+    checks: Mapping[str, str | None]
+    alarms: Mapping[str, str] = field(default_factory=dict)
+
+
 T = TypeVar("T")
 
 log = structlog.get_logger("health")
-SKEW_S = 5.0  # host against database: leases and time-outs compare the two
 PATIENCE_S = 3.0  # a database that takes longer to commit nothing is not ready
 READY_KEEP_S = 1.0
 FIGURES_KEEP_S = 5.0
@@ -65,20 +76,21 @@ def routes(
     async def livez(request: web.Request) -> web.Response:
         return web.Response(text="alive\n")
 
-    async def ready() -> dict[str, str | None]:
-        found = await readiness.get(PATIENCE_S)
-        return {**(found or {"database": f"took no write within {PATIENCE_S:g} s"}), **checks()}
+    async def ready() -> Readiness:
+        found = await readiness.get(PATIENCE_S) or Readiness({"database": f"took no write within {PATIENCE_S:g} s"})
+        return Readiness({**found.checks, **checks()}, found.alarms)
 
     async def readyz(request: web.Request) -> web.Response:
         found = await ready()
-        sound = all(wrong is None for wrong in found.values())
-        body = {"ready": sound, "checks": {name: wrong or "ok" for name, wrong in found.items()}}
+        sound = all(wrong is None for wrong in found.checks.values())
+        told = {name: wrong or "ok" for name, wrong in found.checks.items()}
+        body = {"ready": sound, "checks": told, "alarms": found.alarms}
         return json_response(body, 200 if sound else 503)
 
     async def metrics(request: web.Request) -> web.Response:
         known, read = await ready(), await values.get(PATIENCE_S)
         registry = prometheus_client.CollectorRegistry()
-        registry.register(_Families(lambda: _families(known, figures, read or {}, bus() if bus else {})))
+        registry.register(_Families(lambda: _families(known.checks, figures, read or {}, bus() if bus else {})))
         prometheus_client.ProcessCollector(registry=registry)
         prometheus_client.PlatformCollector(registry=registry)
         return web.Response(
@@ -129,37 +141,32 @@ class Look:
         self._revisions = revisions
         self._figures = figures
 
-    async def readiness(self) -> dict[str, str | None]:
-        """database, schema, plane, clock: what is wrong with each, or None."""
+    async def readiness(self) -> Readiness:
+        """database, schema, plane: what is wrong with each, or None."""
         try:
             async with self._database.write() as tx:
-                skew = await self._write_and_skew(tx)
+                await self._write(tx)
                 plane = await tx.scalar(sa.select(instance.c.value).where(instance.c.name == "plane"))
                 revision = await tx.scalar(sa.select(_alembic.c.version_num))
+                told = {row.name: row.said for row in await alarms.standing(tx)}
         except Exception as problem:  # noqa: BLE001  whatever a driver raises, the answer is that we are not ready
             log.warning("not_ready", reason=type(problem).__name__)
-            return {"database": f"takes no write: {type(problem).__name__}"}
-        return {
+            return Readiness({"database": f"takes no write: {type(problem).__name__}"})
+        checks = {
             "database": None,
             "schema": None
             if revision not in self._revisions[1:] and revision is not None
             else f"stands at {revision or 'nothing'}, not {self._revisions[0]}: run tocsin migrate",
             "plane": None if plane == self._plane else f"the database is for {plane}, this process for {self._plane}",
-            "clock": None
-            if abs(skew) <= SKEW_S
-            else f"this host is {skew:+.1f} s from the database's clock: set both by NTP",
         }
+        return Readiness(checks, told)
 
-    async def _write_and_skew(self, tx: Connection) -> float:
+    async def _write(self, tx: Connection) -> None:
         """Makes this transaction one that writes, without a row that another process's frozen probe could hold."""
         if self._database.is_sqlite:
             await upsert(tx, instance, [{"name": "probe", "value": repr(wall())}], ["name"], replace=["value"])
-            return 0.0  # the same host's clock
-        before = wall()
-        written = sa.func.pg_logical_emit_message(True, "tocsin", "ready")
-        theirs = sa.func.extract("epoch", sa.func.clock_timestamp())
-        row = (await tx.execute(sa.select(sa.cast(theirs, sa.Float).label("epoch"), written))).one()
-        return (before + wall()) / 2 - float(row.epoch)
+        else:
+            await tx.execute(sa.select(sa.func.pg_logical_emit_message(True, "tocsin", "ready")))
 
     async def values(self) -> dict[str, Values]:
         """Every figure that could be read."""

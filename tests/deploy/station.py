@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -49,11 +50,16 @@ class Station:
         )
         return app
 
-    async def ready(self) -> tuple[int, dict[str, str]]:
-        """Status and checks, asked afresh."""
+    async def readyz(self) -> tuple[int, dict[str, Any]]:
+        """Status and the whole answer, asked afresh."""
         self.time += 10
         async with TestClient(TestServer(self.application())) as client, client.get("/readyz") as response:
-            return response.status, (await response.json())["checks"]
+            return response.status, await response.json()
+
+    async def ready(self) -> tuple[int, dict[str, str]]:
+        """Status and checks, asked afresh."""
+        status, body = await self.readyz()
+        return status, body["checks"]
 
     async def figures(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """Every sample by name and labels."""

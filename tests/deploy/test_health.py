@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from services.router.case_store import case
 from services.router.store import tally, warning
-from services.shared import telemetry
+from services.shared import alarms, telemetry
 from services.shared.health import Once, Pulses, ask
 from services.shared.instance import instance
 from services.shared.ledger import delivery, road, warning_state
@@ -46,7 +46,7 @@ async def on_postgres(postgres: Postgres) -> AsyncIterator[Station]:
 
 async def test_ready_names_each_check(station: Station) -> None:
     """200 with every check 'ok', ours of the database and the process's own."""
-    expected = dict.fromkeys(("database", "schema", "plane", "clock", "bus", "loops", "draining"), "ok")
+    expected = dict.fromkeys(("database", "schema", "plane", "bus", "loops", "draining"), "ok")
     assert (200, expected) == await station.ready()
 
 
@@ -230,14 +230,13 @@ async def test_on_postgresql_the_probe_writes_and_leaves_nothing(on_postgres: St
     assert (503, True) == (status, checks["database"].startswith("takes no write: "))
 
 
-async def test_a_host_whose_clock_differs_from_the_databases_is_not_ready(
-    on_postgres: Station, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """More than five seconds, either way: leases are compared with the database's time."""
-    said = []
-    for off in (4.0, 6.0, -6.0):
-        monkeypatch.setattr("services.shared.health.wall", lambda off=off: time.time() + off)
-        status, checks = await on_postgres.ready()
-        said.append((status, checks["clock"]))
-    too_far = "this host is {} s from the database's clock: set both by NTP"
-    assert [(200, "ok"), (503, too_far.format("+6.0")), (503, too_far.format("-6.0"))] == said
+async def test_an_alarm_is_named_and_takes_nobody_out_of_the_proxy(either: Station) -> None:
+    """A step of a clock would take every process out at once, and nobody could act any more."""
+    async with either.database.write() as tx:
+        await alarms.sound(tx, "clock:one", "the clock of one was set 2.0 hours back")
+        await alarms.sound(tx, "provider:sms", "sms takes nothing")
+    status, body = await either.readyz()
+    assert (200, True) == (status, body["ready"])
+    assert {"clock:one": "the clock of one was set 2.0 hours back", "provider:sms": "sms takes nothing"} == body[
+        "alarms"
+    ]

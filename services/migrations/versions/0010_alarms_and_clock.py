@@ -1,0 +1,39 @@
+"""What a person on duty must be told now, and what time it was when each machine was last seen."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "alarm",
+        sa.Column("name", sa.String(length=80), nullable=False, comment="kind, or kind:what"),
+        sa.Column("since", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("said", sa.String(length=400), nullable=False, comment="what is wrong and what to do"),
+        sa.Column("told_at", sa.Float(), nullable=True, comment="wall; when the duty officers were sent word of it"),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_alarm")),
+    )
+    op.create_table(
+        "clock_beat",
+        sa.Column("boot", sa.String(length=32), nullable=False, comment="one start of one machine"),
+        sa.Column("passed", sa.Float(), nullable=False, comment="seconds since it started"),
+        sa.Column("at", sa.Float(), nullable=False, comment="wall, then"),
+        sa.PrimaryKeyConstraint("boot", name=op.f("pk_clock_beat")),
+    )
+    op.add_column(
+        "channels_provider",
+        sa.Column("taken_at", sa.Float(), server_default="0", nullable=False, comment="wall; took something"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_column("channels_provider", "taken_at")
+    op.drop_table("clock_beat")
+    op.drop_table("alarm")
