@@ -26,6 +26,7 @@ from services.shared.instance import check_plane
 from services.shared.sealing import Keys
 from services.shared.service import Platform
 from services.shared.settings import Settings
+from services.shared.soundness import file_of, must_be_sound
 
 
 async def check_installation(settings: Settings) -> tuple[list[str], bool]:
@@ -38,6 +39,8 @@ async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str]
     lines: list[str] = []
     try:
         await asyncio.to_thread(migrations.upgrade, settings.resolved_database_url)
+        if (file := file_of(settings.resolved_database_url)) is not None:
+            await asyncio.to_thread(must_be_sound, file, None)
         database = Database(settings.resolved_database_url)
         closing.push_async_callback(database.close)
         await check_plane(database, settings.plane)

@@ -17,6 +17,7 @@ from services.shared.clock import Waker
 from services.shared.clock_watch import ClockWatch
 from services.shared.db import FileLock, may_be_tried_again
 from services.shared.service import Platform, Service
+from services.shared.soundness_watch import SoundnessWatch
 
 if TYPE_CHECKING:  # a process loads the services it plays, at `run._service`: half of a start is loading
     from services.channels.service import ChannelsService
@@ -42,6 +43,7 @@ class Node:
     runner: web.AppRunner
     pulses: health.Pulses
     watch: ClockWatch | None = None  # none where time is moved by hand
+    soundness: SoundnessWatch | None = None  # none on PostgreSQL
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _ending: bool = False
 
@@ -90,6 +92,8 @@ class Node:
         self._tasks = [asyncio.create_task(self.bus.run(lambda: self._ending, self.pulses.beat), name="bus")]
         if self.watch is not None:
             self._loop("clock", self.watch.turn, self.platform.waker("clock"), idle=1.0)
+        if self.soundness is not None:
+            self._loop("soundness", self.soundness.turn, self.platform.waker("soundness"), idle=5.0)
         for service in self.services:
             if service.name == "channels":
                 for red in (True, False):  # red has a loop of its own: nothing ordinary stands in its way

@@ -34,6 +34,8 @@ from services.shared.figures import ALARMS, LEDGER
 from services.shared.instance import check_plane, stamp
 from services.shared.service import Platform, Service
 from services.shared.settings import Settings
+from services.shared.soundness import file_of, must_be_sound
+from services.shared.soundness_watch import SoundnessWatch
 from services.shared.web import make_app
 
 log = structlog.get_logger("run")
@@ -128,6 +130,9 @@ async def _build(
     sock = undo.enter_context(_listening(settings))
     port = sock.getsockname()[1]
     await asyncio.to_thread(migrations.upgrade, url)
+    file = file_of(url)
+    if file is not None:
+        await asyncio.to_thread(must_be_sound, file)
     database = Database(url, synchronous=synchronous, name=f"tocsin-{'-'.join(roles) if roles != ROLES else 'all'}")
     undo.push_async_callback(database.close)
     await check_plane(database, settings.plane)
@@ -160,7 +165,8 @@ async def _build(
     undo.push_async_callback(bus.close)
     await bus.start()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=10, keepalive_timeout=60)
-    node = Node(platform, bus, list(made.values()), lock, runner, health.Pulses(), watch)
+    soundness = SoundnessWatch(database, file) if file is not None else None
+    node = Node(platform, bus, list(made.values()), lock, runner, health.Pulses(), watch, soundness)
     app.router.add_routes(
         health.routes(
             database,

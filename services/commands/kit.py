@@ -16,6 +16,7 @@ from services.shared.db import Database, FileLock
 from services.shared.errors import Fault, Refused
 from services.shared.instance import check_plane
 from services.shared.settings import Settings
+from services.shared.soundness import REMEDY
 from services.shared.tier import TIER_WORDS, Tier
 
 Url = Annotated[str, typer.Option(envvar="TOCSIN_URL", help="The running server.")]
@@ -112,6 +113,9 @@ def checked(work: Callable[[], Any]) -> Any:
     except sa.exc.OperationalError as away:
         said = str(away.orig).strip().partition("\n")[0]
         raise fail(f"the database cannot be used ({said}): start it, or correct TOCSIN_DATABASE_URL") from None
+    except sa.exc.DatabaseError as damaged:
+        said = str(damaged.orig).strip().partition("\n")[0]
+        raise fail(f"the database is damaged ({said}): {REMEDY}") from None
     except PermissionError as problem:
         raise fail(f"{problem.filename}: {problem.strerror}; run it as the owner, or give TOCSIN_DATA_DIR") from None
     except KeyboardInterrupt:

@@ -10,6 +10,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from services.shared.errors import Broken
+from services.shared.soundness import file_of, must_be_ours
+
 
 def config(url: str) -> Config:
     """Alembic's configuration without a file."""
@@ -31,10 +34,19 @@ def revisions() -> tuple[str, ...]:
 
 
 def upgrade(url: str) -> None:
-    """Brings the database to the newest schema; does nothing where it is there already."""
-    if url.startswith("sqlite"):
-        Path(url.partition(":///")[2]).parent.mkdir(parents=True, exist_ok=True)
-    if _stands_at(url) != revisions()[0]:
+    """Brings the database to the newest schema, whole or not at all; does nothing where it is there already.
+
+    Broken where it is no database of ours, a damaged one, or one that a newer Tocsin has changed.
+    """
+    if (file := file_of(url)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        must_be_ours(file)
+    stands = _stands_at(url)
+    if stands and stands not in revisions():
+        raise Broken(
+            f"the database stands at {stands}, which this release does not know: start the newer Tocsin it belongs to"
+        )
+    if stands != revisions()[0]:
         command.upgrade(config(url), "head")
 
 
