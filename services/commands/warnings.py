@@ -96,6 +96,9 @@ def status(
         return
     _alarms(url, key)
     rich.print(f"{found['state']}, doors {found['doors']}: {found['open']} open of {found['targeted']} targeted")
+    if found["unresolved"]:
+        codes = ", ".join(f"{name} {value}" for name, value in found["unresolved"])
+        typer.echo(f"areas no table here knows, where nobody is warned by name: {codes}")
     for table in coverage_tables(found):
         rich.print(table)
 

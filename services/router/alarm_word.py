@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from services.router import nobody
 from services.router.contexts import Contexts
 from services.router.notices import duty_officers, notice
 from services.router.plan import Context
@@ -41,6 +42,7 @@ class AlarmWord:
         if wall() - self._looked_at < EVERY_S:
             return False
         self._looked_at = wall()
+        await self._settle()
         async with self._platform.database.read() as db:
             untold = await alarms.untold(db)
             ctx = await self._most_urgent(db) if untold else None
@@ -50,6 +52,13 @@ class AlarmWord:
             await self._tell(ctx, one)
         self._platform.bus.wake()
         return True
+
+    async def _settle(self) -> None:
+        async with self._platform.database.read() as db:
+            stands = await alarms.standing(db, nobody.KIND)
+        if stands:
+            async with self._platform.database.write() as tx:
+                await nobody.settle(tx, self._platform.clock.now())
 
     async def _most_urgent(self, db: Connection) -> Context | None:
         """The warning whose duty officers are told: in force, orange or red, with somebody to tell."""

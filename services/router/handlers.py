@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router import area, carried, cases, evidence, officials, previews, store, watch
+from services.router import area, carried, cases, evidence, nobody, officials, previews, store, watch
 from services.router.callout_store import callout
 from services.router.case_store import HELP, OPEN, case
 from services.router.contexts import Contexts
@@ -261,6 +261,7 @@ class Handlers:
             sa.update(store.warning).where(store.warning.c.warning_id == message.warning_id).values(**values)
         )
         if values["complete"]:
+            await nobody.look(tx, ctx, total, values.get("unresolved", row.unresolved))
             await officials.begin(tx, ctx, self._platform.clock.now())
 
     async def evidence_recorded(self, message: EvidenceRecorded, receipt: Receipt) -> None:

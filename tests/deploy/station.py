@@ -15,7 +15,7 @@ from services import migrations
 from services.router.figures import FIGURES
 from services.shared.clock import StepClock
 from services.shared.db import Database
-from services.shared.figures import LEDGER
+from services.shared.figures import ALARMS, LEDGER
 from services.shared.health import routes
 from services.shared.instance import stamp
 from services.shared.telemetry import canonical_line
@@ -43,7 +43,7 @@ class Station:
                 lambda: self.wrong,
                 plane=self.plane,
                 revisions=self.revisions,
-                figures=[*LEDGER, *FIGURES],
+                figures=[*LEDGER, *FIGURES, *ALARMS],
                 bus=lambda: self.bus,
                 source=lambda: self.time,
             )

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from services.shared.outbox import dead_letter, inbox, outbox, say
-from tests.gateway.office import Office, cap
+from tests.gateway.office import SQUARE, Office, cap
 from tests.gateway.test_commands import tocsin
 from tests.shared.buskit import issued
 
@@ -36,6 +36,31 @@ async def test_a_warning_from_draft_to_ending(desk: Office, tmp_path: Path):
     ended = await says("cancel", warning_id, "--ending", "sent_by_mistake", "--reason", "wrong county")
     assert "stopped; the ending is " in ended
     assert "cancelled" == await desk.state(warning_id)
+
+
+async def test_a_red_warning_that_reaches_nobody_is_shouted(desk: Office, tmp_path: Path) -> None:
+    """Codes no table knows: said by status, on the live page, the console, /readyz, as a figure and in the log."""
+    unknown = b"<geocode><valueName>PARISH</valueName><value>X-999</value></geocode>"
+    alert = cap(severity="Extreme").replace(f"<polygon>{SQUARE}</polygon>".encode(), unknown)
+    (tmp_path / "alert.xml").write_bytes(alert)
+    server = {"TOCSIN_URL": desk.url, "TOCSIN_KEY": desk.key}
+    code, out, err = await tocsin("warn", "alert.xml", cwd=tmp_path, **server)
+    assert (0, "") == (code, err)
+    warning_id = out.split()[0]
+    while await desk.embedded.step():
+        pass
+    wanted = "NOBODY is warned by name. No table here knows the area PARISH X-999"
+    _, out, _ = await tocsin("status", warning_id, cwd=tmp_path, **server)
+    assert wanted in out
+    assert "areas no table here knows, where nobody is warned by name: PARISH X-999" in out
+    signed_in = {"Authorization": f"Bearer {desk.key}"}
+    for page in (f"/live/{warning_id}", "/console", "/readyz"):
+        status, body, _ = await desk.get(page, signed_in)
+        text = body.decode()
+        assert (200, True) == (status, wanted in text), page
+        assert "Nobody is missing" not in text
+    _, figures, _ = await desk.get("/metrics")
+    assert b'tocsin_alarms{alarm="nobody"} 1.0' in figures
 
 
 @pytest.mark.parametrize(

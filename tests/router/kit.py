@@ -98,7 +98,11 @@ class Town:
         return warning_id
 
     async def page(
-        self, warning_id: str, people: Sequence[tuple[PersonEntry, Profile]], workers: Sequence[WorkerEntry] = ()
+        self,
+        warning_id: str,
+        people: Sequence[tuple[PersonEntry, Profile]],
+        workers: Sequence[WorkerEntry] = (),
+        unresolved: Sequence[tuple[str, str]] = (),
     ) -> None:
         """The registry's only page."""
         profiles = {p.key: p for _, p in people}
@@ -114,7 +118,7 @@ class Town:
         message = AudienceFound(
             msg_id=self._id(), plane="live", warning_id=warning_id, tier=1, purpose="live", page=0, last=True,
             profiles=tuple(profiles[k] for k in keys), people=tuple(entries), workers=tuple(workers), total=len(ids),
-            digest=digest_of(ids),
+            digest=digest_of(ids), unresolved=tuple(unresolved),
         )  # fmt: skip
         await self._handle(message, self.handlers.audience_found)
 
