@@ -1,7 +1,8 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
-.PHONY: help setup demo demo-distributed run test test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-cap bench-registry lint lock
+.PHONY: help setup try demo demo-distributed run test test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-cap bench-registry lint lock
 
 help:
+	@echo 'make try     a console with fictional people, phones to look at and an alert of today (ARGS=... goes to `tocsin try`)'
 	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
 	@echo 'make demo-distributed  the same over a PostgreSQL and a RabbitMQ of its own, which it starts and ends'
 	@echo 'make run     the server, all four services in one process (ARGS=... goes to `tocsin serve`)'
@@ -24,6 +25,9 @@ help:
 
 setup:
 	@bash tools/setup.sh
+
+try: setup
+	@.venv/bin/tocsin try $(ARGS)
 
 demo: setup
 	@.venv/bin/tocsin demo $(ARGS)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from services.commands import warnings
 from services.commands.kit import (
     DEFAULT_URL,
+    USAGE,
     checked,
     fail,
     held,
@@ -25,6 +27,7 @@ from services.commands.kit import (
     words_of,
 )
 from services.commands.lazy_group import lazy_group
+from services.commands.variables import unknown_variables
 from services.shared.errors import Fault
 from services.shared.sealing import Keys
 from services.shared.telemetry import configure
@@ -35,7 +38,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    add_completion=False,
+    epilog="Exit codes: 0 done; 1 the answer was no, or something is not sound; 2 the words or settings are wrong; 3 nobody "
+    "answers (server or database).",
 )
 GROUPS = {
     "cap": ("cap:app", "Read CAP alerts."),
@@ -55,6 +59,21 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]  # typer keeps its 
 Upstreams = Annotated[str, typer.Option(metavar="HOST:PORT,...", help="Where its processes listen.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tocsin {version('tocsin')}")
+        raise typer.Exit
+
+
+@app.callback()
+def every(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Which release this is.")
+    ] = False,
+) -> None:
+    """What every command shares."""
+
+
 @app.command()
 def serve(
     service: Annotated[
@@ -72,6 +91,8 @@ def serve(
     chosen = settings()
     roles = checked(lambda: check_roles(service or (), chosen))
     configure(chosen.log_level)
+    for told in unknown_variables().values():
+        typer.echo(f"tocsin: {told}", err=True)
     run(run_server(chosen, roles))
 
 
@@ -102,6 +123,34 @@ def demo(
     with View(str(alert or "a flash flood in the fictional county of Qingshui"), people) as view:
         result = run(run_demo(data, people=people, seed=seed, tier=chosen, rate=rate, watch=view.show))
     view.summary(result)
+
+
+@app.command("try")
+def try_it(
+    people: Annotated[int, typer.Option(min=1, max=20_000, help="How many people live there.")] = 500,
+    seed: Annotated[int, typer.Option(help="The same seed, the same people.")] = 1,
+) -> None:
+    """Try it: a console with fictional people, phones to look at and an alert of today that waits to be sent.
+
+    A drill on this machine alone; Ctrl-C ends it and throws everything away.
+    """
+    from services.trial import Trial, run_trial
+
+    def ready(here: Trial) -> None:
+        typer.echo(
+            f"""Tocsin is running, with a fictional county of {here.people} people. It is a drill: nothing leaves this machine.
+
+  console   {here.console}
+  key       {here.key}
+  phones    {here.phones}     every text, call and mail as it arrives; answer as any phone
+
+1. Open the console, paste the key, sign in.   2. Open the flash flood that waits, look whom it reaches, press Send RED.
+3. Watch the live page; open a phone and text 2 back: somebody needs help.   Ctrl-C ends it and throws everything away."""
+        )
+        sys.stdout.flush()
+
+    configure("ERROR")
+    run(run_trial(people, seed, ready))
 
 
 @app.command()
@@ -163,6 +212,10 @@ def check() -> None:
         keys = Keys(chosen.keys_dir, make=False)
         checked(lambda: (keys.mac, keys.index, keys.public, keys.private, keys.audit))
     lines, sound = run(check_installation(chosen))
+    for told in unknown_variables().values():
+        misspelt = told.endswith("?")
+        sound = sound and not misspelt
+        lines.append(f"{'NOT SOUND: ' if misspelt else ''}{told}")
     for line in lines:
         typer.echo(line)
     raise typer.Exit(0 if sound else 1)
@@ -196,6 +249,13 @@ def proxy(
     typer.echo(checked(lambda: caddyfile(given, site)), nl=False)
 
 
+def _in_words(wrong: Any) -> str:
+    """What is wrong with the words of a call, what a missing option takes, and whose help to read."""
+    takes = getattr(getattr(wrong, "param", None), "help", None)
+    path = wrong.ctx.command_path if wrong.ctx is not None else "tocsin"
+    return f"{wrong.format_message()}{f' {takes}' if takes else ''} (see: {path} --help)"
+
+
 def main() -> None:
     """Entry of the console script; the event loop is uvloop where there is one."""
     if os.environ.get("TOCSIN_UVLOOP", "1") == "1":
@@ -205,15 +265,15 @@ def main() -> None:
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     try:
-        code = app(standalone_mode=False)
-    except USAGE_ERROR as wrong:  # an option or argument that is not known: one sentence, like every fault
-        typer.echo(f"tocsin: {wrong.format_message()} (see: tocsin --help)", err=True)  # type: ignore[attr-defined]
-        sys.exit(2)
+        code = app(standalone_mode=False, prog_name="tocsin")
+    except USAGE_ERROR as wrong:  # an option or argument that is not known or missing: one sentence, like every fault
+        typer.echo(f"tocsin: {_in_words(wrong)}", err=True)
+        sys.exit(USAGE)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except Fault as fault:
         typer.echo(f"tocsin: {fault.message}", err=True)
-        sys.exit(2)
+        sys.exit(USAGE)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -80,7 +80,7 @@ async def run_demo(
         world = World(community, clock, seed, QUANTUM_S, utc_offset_min=minutes)
         await world.start()
         stack.push_async_callback(world.stop)
-        stack.enter_context(_environment(world.environment))
+        stack.enter_context(environment(world.environment))
         _fixed_keys(Path(folder) / "keys", seed)
         settings = Settings(data_dir=Path(folder), port=0, plane=plane, utc_offset_min=minutes)
         embedded = await build(settings, clock=clock, synchronous="OFF")
@@ -109,7 +109,7 @@ def _fixed_keys(folder: Path, seed: int) -> None:
         path.chmod(0o600)
 
 
-class _environment:
+class environment:
     """Sets variables for the drivers and puts the old ones back."""
 
     def __init__(self, values: dict[str, str]) -> None:

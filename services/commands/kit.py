@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import sqlalchemy as sa
 import typer
@@ -19,10 +20,31 @@ from services.shared.settings import Settings
 from services.shared.soundness import REMEDY
 from services.shared.tier import TIER_WORDS, Tier
 
+if TYPE_CHECKING:  # half of a start would be loading it
+    from rich.table import Table
+
 Url = Annotated[str, typer.Option(envvar="TOCSIN_URL", help="The running server.")]
 Key = Annotated[str, typer.Option(envvar="TOCSIN_KEY", help="An API key, from: tocsin key create.")]
 Language = Annotated[str, typer.Option(envvar="TOCSIN_LANG", help="The language of findings: en or zh.")]
-DEFAULT_URL = "http://127.0.0.1:8080"
+REFUSED, USAGE, AWAY = 1, 2, 3  # exit codes: the answer was no; the words or settings are wrong; nobody answers
+
+
+def reachable(host: str) -> str:
+    """The address at which a process that listens on `host` is asked from its own machine."""
+    own = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  it is asked, not bound
+    return f"[{own}]" if ":" in own else own
+
+
+# the server that the same variables start: whoever moves its port need not say so twice
+DEFAULT_URL = f"http://{reachable(os.environ.get('TOCSIN_HOST', ''))}:{os.environ.get('TOCSIN_PORT') or 8080}"
+
+
+class Away(Fault):
+    """Nobody answers there."""
+
+
+class Declined(Refused):
+    """The server's answer was no."""
 
 
 def settings() -> Settings:
@@ -56,12 +78,13 @@ async def call(
             answer: dict[str, Any] = await response.json(content_type=None)
             if response.status >= 400:
                 where = f" ({answer['field']})" if answer.get("field") else ""
-                raise Refused(f"{answer.get('title', response.reason)}{where}")
+                said = f"{answer.get('title', response.reason)}{where}"
+                raise Away(said) if response.status >= 500 else Declined(said)
             return answer
     except (aiohttp.ClientError, TimeoutError) as problem:
-        raise Refused(f"no server answers at {url}: start it with tocsin serve, or give --url ({problem})") from problem
+        raise Away(f"no server answers at {url}: start it with tocsin serve, or give --url ({problem})") from problem
     except json.JSONDecodeError as problem:
-        raise Refused(f"{url} is no Tocsin server: give --url") from problem
+        raise Away(f"{url} is no Tocsin server: give --url") from problem
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -103,16 +126,16 @@ def held(chosen: Settings) -> Iterator[None]:
 
 
 def checked(work: Callable[[], Any]) -> Any:
-    """A fault becomes one sentence and exit 2."""
+    """A fault becomes one sentence and an exit code: REFUSED, USAGE or AWAY."""
     try:
         return work()
     except Fault as fault:
-        raise fail(
-            fault.message + (f"; {fault.remedy}" if isinstance(fault, Refused) and fault.remedy else "")
-        ) from None
+        code = REFUSED if isinstance(fault, Declined) else AWAY if isinstance(fault, Away) else USAGE
+        remedy = f"; {fault.remedy}" if isinstance(fault, Refused) and fault.remedy else ""
+        raise fail(fault.message + remedy, code) from None
     except sa.exc.OperationalError as away:
         said = str(away.orig).strip().partition("\n")[0]
-        raise fail(f"the database cannot be used ({said}): start it, or correct TOCSIN_DATABASE_URL") from None
+        raise fail(f"the database cannot be used ({said}): start it, or correct TOCSIN_DATABASE_URL", AWAY) from None
     except sa.exc.DatabaseError as damaged:
         said = str(damaged.orig).strip().partition("\n")[0]
         raise fail(f"the database is damaged ({said}): {REMEDY}") from None
@@ -122,16 +145,25 @@ def checked(work: Callable[[], Any]) -> Any:
         raise typer.Exit(130) from None
 
 
-def fail(sentence: str) -> typer.Exit:
-    """Says the sentence on stderr; raise what it gives, to end with 2."""
+def fail(sentence: str, code: int = USAGE) -> typer.Exit:
+    """Says the sentence on stderr; raise what it gives, to end with that code."""
     typer.echo(f"tocsin: {sentence}", err=True)
-    return typer.Exit(2)
+    return typer.Exit(code)
 
 
-def reachable(host: str) -> str:
-    """The address at which a process that listens on `host` is asked from its own machine."""
-    own = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  it is asked, not bound
-    return f"[{own}]" if ":" in own else own
+def show(*tables: Table) -> None:
+    """Tables as wide as the terminal; piped, plain columns in which nothing is cut."""
+    from rich.console import Console
+
+    console = Console()
+    for table in tables:
+        if console.is_terminal:
+            console.print(table)
+            continue
+        table.box, table.show_edge = None, False
+        plain = Console(no_color=True, highlight=False)
+        plain.width = max(80, plain.measure(table, options=plain.options.update(max_width=10_000)).maximum)
+        plain.print(table)
 
 
 def tier_of(word: str) -> Tier | None:

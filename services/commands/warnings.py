@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from services.commands.kit import DEFAULT_URL, Key, Language, Url, call, fail, language_of, read_file, run, tier_of
+from services.commands.kit import (
+    DEFAULT_URL,
+    Key,
+    Language,
+    Url,
+    call,
+    fail,
+    language_of,
+    read_file,
+    run,
+    show,
+    tier_of,
+)
 
 app = typer.Typer()
 
@@ -76,8 +88,6 @@ def status(
     key: Key = "",
 ) -> None:
     """Who was reached, by group and road, and who is missing; or how the roads stand."""
-    import rich
-
     from services.demo_view import coverage_tables, road_table
 
     if roads is bool(warning_id):
@@ -88,19 +98,18 @@ def status(
             typer.echo(json.dumps(stand, ensure_ascii=False))
         else:
             _alarms(url, key)
-            rich.print(road_table(stand))
+            show(road_table(stand))
         return
     found = run(call("GET", url, key, f"/report/{warning_id}/coverage"))
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     _alarms(url, key)
-    rich.print(f"{found['state']}, doors {found['doors']}: {found['open']} open of {found['targeted']} targeted")
+    typer.echo(f"{found['state']}, doors {found['doors']}: {found['open']} open of {found['targeted']} targeted")
     if found["unresolved"]:
         codes = ", ".join(f"{name} {value}" for name, value in found["unresolved"])
         typer.echo(f"areas no table here knows, where nobody is warned by name: {codes}")
-    for table in coverage_tables(found):
-        rich.print(table)
+    show(*coverage_tables(found))
 
 
 def _alarms(url: str, key: str) -> None:

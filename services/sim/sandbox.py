@@ -56,7 +56,7 @@ class Sandbox:
         self.messages, self.calls, self.accepts = self.records.messages, self.records.calls, self.records.accepts
         self.replies: list[tuple[str, str]] = []
         self._people = people
-        self._from_number = from_number
+        self.from_number = from_number
         self._basic = "Basic " + base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
         self._asked: Counter[str] = Counter()
         self._taken: Counter[str] = Counter()
@@ -180,7 +180,7 @@ class Sandbox:
         if not form.get("MessagingServiceSid"):
             if not form.get("From"):
                 return 21603
-            if self._from_number and form["From"] != self._from_number:
+            if self.from_number and form["From"] != self.from_number:
                 return 21606
         return 0
 
@@ -205,7 +205,7 @@ class Sandbox:
         message = Message(sid, form, now, reversed=mode == "reversed", duplicated=mode == "duplicated")
         message.status = "accepted" if form.get("MessagingServiceSid") else "queued"
         self.messages[sid] = message
-        text = Text(key, sid, form["To"], form.get("From") or self._from_number, form["Body"], now)
+        text = Text(key, sid, form["To"], form.get("From") or self.from_number, form["Body"], now)
         fate = self._people.text(text)
         validity = form.get("ValidityPeriod", "")
         late = validity.isdigit() and fate.done_s > int(validity)

@@ -18,6 +18,7 @@ from services.sim.browser import Browser
 from services.sim.chance import hexes, words_key
 from services.sim.duty import DutyDesk
 from services.sim.habits import Habits
+from services.sim.inbox import Inbox
 from services.sim.mailbox import Mail, Mailbox
 from services.sim.neighbourhood import Neighbourhood
 from services.sim.officers import Officers
@@ -74,6 +75,7 @@ class World:
         self.broadcaster = Broadcaster()
         self.sandbox.app.add_routes(self.broadcaster.routes())
         self.mailbox = Mailbox(self._mailed)
+        self.sandbox.app.add_routes(Inbox(self.sandbox, self.mailbox).routes())
         self._mails: Counter[str] = Counter()
         self._runner: web.AppRunner | None = None
         self.url = ""

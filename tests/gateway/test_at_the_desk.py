@@ -64,22 +64,28 @@ async def test_a_red_warning_that_reaches_nobody_is_shouted(desk: Office, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "code", "said"),
     [
-        (("warn", "none.xml"), "none.xml: No such file or directory; give a file that can be read"),
-        (("warn", "page.xml"), "CAP rule 1: It is XML or a page, but no CAP alert; send an alert element."),
-        (("status", NOBODY), f"there is no warning {NOBODY} (warning_id)"),
-        (("cancel", NOBODY, "--ending", "nothing", "--reason", "because"), "ending: Input should be"),
-        (("status", NOBODY, "--key", "toc_wrong"), "give an API key that is known here"),
-        (("status", NOBODY, "--url", "http://127.0.0.1:1"), "no server answers at http://127.0.0.1:1: start it with"),
+        (("warn", "none.xml"), 2, "none.xml: No such file or directory; give a file that can be read"),
+        (("warn", "page.xml"), 1, "CAP rule 1: It is XML or a page, but no CAP alert; send an alert element."),
+        (("status", NOBODY), 1, f"there is no warning {NOBODY} (warning_id)"),
+        (("cancel", NOBODY, "--ending", "nothing", "--reason", "because"), 1, "ending: Input should be"),
+        (("status", NOBODY, "--key", "toc_wrong"), 1, "give an API key that is known here"),
+        (
+            ("status", NOBODY, "--url", "http://127.0.0.1:1"),
+            3,
+            "no server answers at http://127.0.0.1:1: start it with",
+        ),
     ],
     ids=["no file", "a page", "no warning", "no ending", "wrong key", "no server"],
 )
-async def test_what_is_wrong_is_one_sentence(desk: Office, tmp_path: Path, words: tuple[str, ...], said: str):
-    """On stderr, with what to do; exit 2, and no trace."""
+async def test_what_is_wrong_is_one_sentence(
+    desk: Office, tmp_path: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    """On stderr, with what to do and no trace; a script tells a no (1), wrong words (2) and silence (3) apart."""
     (tmp_path / "page.xml").write_bytes(b"<html/>")
-    code, out, err = await tocsin(*words, cwd=tmp_path, TOCSIN_URL=desk.url, TOCSIN_KEY=desk.key)
-    assert (2, "", 1) == (code, out, len(err.splitlines()))
+    ended, out, err = await tocsin(*words, cwd=tmp_path, TOCSIN_URL=desk.url, TOCSIN_KEY=desk.key)
+    assert (code, "", 1) == (ended, out, len(err.splitlines()))
     assert err.startswith(f"tocsin: {said}")
 
 

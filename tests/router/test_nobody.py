@@ -35,8 +35,9 @@ async def test_each_kind_of_nobody_has_its_words(tmp_path: Path) -> None:
         w = await there.issue("b")
         await there.page(w, [], [DUTY], [("GB2260", str(n)) for n in range(7)])
         codes = ", ".join(f"GB2260 {n}" for n in range(5))
-        assert f"No. 4721: NOBODY is warned by name. No table here knows the area {codes} and 2 more: load it" in (
-            (await standing(there))[1]
+        assert (
+            f"No. 4721: NOBODY is warned by name. No table here knows the area {codes} and 2 more: load it"
+            in ((await standing(there))[1])
         )
         w = await there.issue("c", doors="unsafe", tier=Tier.YELLOW)
         await there.page(w, [one(1, kind="subscriber", groups=())], [DUTY])
