@@ -35,6 +35,8 @@ entry = sa.Table(
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("tries", sa.SmallInteger, nullable=False),
     sa.Column("missed", sa.SmallInteger, nullable=False, comment="whole listings in a row it was not in"),
+    sa.Column("urgent", sa.SmallInteger, nullable=False, server_default="0", comment="as the feed says; larger first"),
+    sa.Column("at", sa.Float, nullable=False, server_default="0", comment="wall; when the feed says it was changed"),
     sa.CheckConstraint("state IN ('pending','taken','refused','given_up')", name="state"),
 )
 
@@ -64,29 +66,34 @@ async def add_new(tx: Connection, name: str, entries: Iterable[Entry]) -> None:
     }
     rows = [
         {"feed": name, "entry_id": e.key, "version": e.version, "link": e.link, "state": "pending", "warning_id": "",
-         "why": "", "tries": 0, "missed": 0}
+         "why": "", "tries": 0, "missed": 0, "urgent": e.urgent, "at": e.at}
         for e in entries if known.get(e.key) != e.version
     ]  # fmt: skip
     for some in chunks(rows, 500):
-        await upsert(tx, entry, some, ["feed", "entry_id"], replace=["version", "link", "state", "tries"])
+        await upsert(
+            tx, entry, some, ["feed", "entry_id"], replace=["version", "link", "state", "tries", "urgent", "at"]
+        )
 
 
 async def pending(db: Connection, name: str, limit: int) -> Sequence[Any]:
-    """Entries still to be fetched, those tried least first."""
+    """Entries still to be fetched: those tried least, of these the most urgent, of these the newest first."""
     rows = await db.execute(
         sa.select(entry)
         .where(entry.c.feed == name, entry.c.state == "pending")
-        .order_by(entry.c.tries, entry.c.entry_id)
+        .order_by(entry.c.tries, entry.c.urgent.desc(), entry.c.at.desc(), entry.c.entry_id)
         .limit(limit)
     )
     return rows.all()
 
 
-async def settle(tx: Connection, name: str, key: str, state: str, *, warning_id: str = "", why: str = "") -> None:
-    """What became of an entry, and one more try counted."""
+async def settle(
+    tx: Connection, name: str, key: str, state: str, *, warning_id: str = "", why: str = "", link: str = ""
+) -> None:
+    """What became of an entry, and of all that wait with the same link; one more try counted."""
+    alike = sa.and_(entry.c.link == link, entry.c.state == "pending") if link else sa.false()
     await tx.execute(
         sa.update(entry)
-        .where(entry.c.feed == name, entry.c.entry_id == key)
+        .where(entry.c.feed == name, sa.or_(entry.c.entry_id == key, alike))
         .values(state=state, warning_id=warning_id, why=why[:2000], tries=entry.c.tries + 1)
     )
 

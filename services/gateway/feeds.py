@@ -35,6 +35,7 @@ from services.shared.service import Platform
 log = structlog.get_logger("feeds")
 AT_ONCE = 40
 TRIES = 5
+BACKLOG_S = 2.0  # between two readings while more wait than one takes
 LONGEST_S = 3600.0
 GONE = "withdrawn, unconfirmed: the feed {} does not list it any more; it goes on until a person ends it"
 BACK = "the feed {} lists it again"
@@ -114,9 +115,13 @@ class Feeds:
         else:
             inside = {}
         async with self._platform.database.read() as db:
-            waiting = await feed_store.pending(db, entry.name, AT_ONCE + len(inside))
+            waiting = await feed_store.pending(db, entry.name, AT_ONCE + len(inside) + 1)
+        done: set[str] = set()  # a document that several entries link to is fetched and taken once
         for row in waiting:
             good: bool | None
+            if row.link and row.link in done:
+                continue
+            done.add(row.link)
             if row.entry_id in inside and found is not None and found.reading is not None:
                 good = await self._take(entry, who, row.entry_id, found.reading, (inside[row.entry_id],))
             else:
@@ -126,7 +131,9 @@ class Feeds:
             await feed_store.write_state(
                 tx, entry.name, etag=etag, modified=modified, read_at=wall(), failures=0, problem=""
             )
-        return Read(_jitter(entry.interval), taken, refused)
+        # a backlog is worked off at once: what is urgent may stand behind hundreds of entries
+        wait = min(entry.interval, BACKLOG_S) if len(waiting) > AT_ONCE else entry.interval
+        return Read(_jitter(wait), taken, refused)
 
     async def _note(self, entry: FeedEntry, found: Listing) -> None:
         """Writes down what is new and, after two whole listings without it, what is gone."""
@@ -155,17 +162,19 @@ class Feeds:
             got = await fetch(client, row.link, private=entry.private, most=FEED.bytes)
         except Unfetched as problem:
             last = row.tries + 1 >= TRIES
-            await self._settled(entry, row.entry_id, "given_up" if last else "pending", problem.message)
+            await self._settled(entry, row.entry_id, "given_up" if last else "pending", problem.message, link=row.link)
             return False if last else None
         body = got.body or b""
         reading = await asyncio.to_thread(read, body)
         if not reading.alerts:
             why = next((f.message for f in reading.findings if f.grade == "reject"), "there is no alert in it")
             await self._keep(entry, body, why)
-            return await self._settled(entry, row.entry_id, "refused", why)
-        return await self._take(entry, who, row.entry_id, reading, reading.alerts)
+            return await self._settled(entry, row.entry_id, "refused", why, link=row.link)
+        return await self._take(entry, who, row.entry_id, reading, reading.alerts, row.link)
 
-    async def _take(self, entry: FeedEntry, who: Who, key: str, reading: Reading, alerts: Sequence[Alert]) -> bool:
+    async def _take(
+        self, entry: FeedEntry, who: Who, key: str, reading: Reading, alerts: Sequence[Alert], link: str = ""
+    ) -> bool:
         """Takes the alerts of one entry in, each for itself."""
         warning_id, whys = "", []
         for alert in alerts:
@@ -185,12 +194,14 @@ class Feeds:
                 if fault.rule not in ("plane", "cap.7"):  # a test on a public feed is no news
                     await self._keep(entry, alert.raw, fault.message)
         state = "taken" if warning_id else "refused"
-        await self._settled(entry, key, state, "; ".join(whys), warning_id)
+        await self._settled(entry, key, state, "; ".join(whys), warning_id, link)
         return bool(warning_id)
 
-    async def _settled(self, entry: FeedEntry, key: str, state: str, why: str, warning_id: str = "") -> bool:
+    async def _settled(
+        self, entry: FeedEntry, key: str, state: str, why: str, warning_id: str = "", link: str = ""
+    ) -> bool:
         async with self._platform.database.write() as tx:
-            await feed_store.settle(tx, entry.name, key, state, warning_id=warning_id, why=why)
+            await feed_store.settle(tx, entry.name, key, state, warning_id=warning_id, why=why, link=link)
         return False
 
     async def _keep(self, entry: FeedEntry, raw: bytes, why: str) -> None:

@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -24,11 +26,16 @@ _XML_TYPES = ("application/xml", "text/xml", "")
 
 @dataclass(frozen=True)
 class Entry:
-    """One alert as the feed names it: `key` is SHA-256 of its id, `version` changes when it does, `link` is absolute."""
+    """One alert as the feed names it: `key` is SHA-256 of its id, `version` changes when it does, `link` is absolute.
+
+    `urgent` is what the feed says of it in CAP's words, larger first; `at` when it was changed (seconds, 0: unknown).
+    """
 
     key: str
     version: str
     link: str = ""
+    urgent: int = 0
+    at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,21 +88,55 @@ def _entries(items: Iterable[etree._Element], url: str) -> Iterator[Entry]:
         name = _text(item, "id") or _text(item, "guid") or link
         if name:
             version = _text(item, "updated") or _text(item, "pubDate") or _text(item, "date")
-            yield Entry(_hash(name), _hash(version), urljoin(url, link) if link else "")
+            changed = version or _text(item, "published")
+            yield Entry(_hash(name), _hash(version), urljoin(url, link) if link else "", _urgent(item), _when(changed))
 
 
 def _link(item: etree._Element) -> str:
-    """The link to the CAP file: one that says so, else one to XML, else the entry's own where it is no page."""
+    """The link to the CAP file: one that says so, else one to XML, else the entry's own where it is no page.
+
+    Taken from where the element says it stands (xml:base, RFC 4287 2). An RSS guid that is a permanent link is one.
+    """
     found: list[tuple[int, str]] = []
-    for element in item.iter("{*}link", "{*}enclosure"):
+    for element in item.iter("{*}link", "{*}enclosure", "{*}guid"):
         href = (element.get("href") or element.get("url") or element.text or "").strip()
         kind = (element.get("type") or "").split(";")[0].strip().lower()
+        if local(element) == "guid" and (element.get("isPermaLink") == "false" or "://" not in href):
+            continue
         if href and element.get("rel", "alternate") in ("alternate", "enclosure", "related", "via"):
+            href = urljoin(element.base or "", href)
+            is_file = urlsplit(href).path.endswith((".xml", ".cap"))
             if kind in _CAP_TYPES:
                 found.append((0, href))
-            elif kind in _XML_TYPES:
-                found.append((1 if urlsplit(href).path.endswith((".xml", ".cap")) else 2, href))
+            elif kind in _XML_TYPES or (kind == "application/octet-stream" and is_file):
+                found.append((1 if is_file else 2, href))
     return min(found, key=lambda pair: pair[0])[1] if found else ""
+
+
+_GRADES = (
+    ("severity", ("Unknown", "Minor", "Moderate", "Severe", "Extreme")),
+    ("urgency", ("Unknown", "Past", "Future", "Expected", "Immediate")),
+)
+
+
+def _urgent(item: etree._Element) -> int:
+    """Severity before urgency, where the entry carries them; 0 where it does not."""
+    found = 0
+    for tag, grades in _GRADES:
+        word = _text(item, tag)
+        found = found * 10 + (grades.index(word) if word in grades else 0)
+    return found
+
+
+def _when(text: str) -> float:
+    """A time as Atom or RSS writes it, in seconds; 0 where it cannot be read."""
+    for reads in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = reads(text)
+        except ValueError:
+            continue
+        return moment.timestamp() if moment.tzinfo is not None else moment.replace(tzinfo=UTC).timestamp()
+    return 0.0
 
 
 def _text(item: etree._Element, tag: str) -> str:
@@ -123,7 +164,8 @@ def _json(data: bytes, url: str) -> Listing:
         name = str(one.get("id") or link)
         if name:
             version = str(one.get("date_modified") or one.get("updated") or "")
-            entries.append(Entry(_hash(name), _hash(version), urljoin(url, link) if link else ""))
+            at = _when(version or str(one.get("date_published") or one.get("published") or ""))
+            entries.append(Entry(_hash(name), _hash(version), urljoin(url, link) if link else "", at=at))
     return Listing(tuple(entries), None, len(items) <= MOST and not (isinstance(given, dict) and given.get("next_url")))
 
 

@@ -353,3 +353,53 @@ async def test_without_a_key_nothing_is_fetched(tmp_path: Path, publisher: Publi
     async with reading(tmp_path, publisher, key="nobody") as desk:
         assert "no valid key is labelled nobody" in (await poll(desk)).problem
         assert [] == publisher.asked
+
+
+async def test_the_most_urgent_and_newest_of_a_backlog_come_first(tmp_path: Path, publisher: Publisher) -> None:
+    """The one that is extreme, then those changed last, in the first reading of five hundred; the rest at once after it."""
+    ns = 'xmlns="http://www.w3.org/2005/Atom" xmlns:cap="urn:oasis:names:tc:emergency:cap:1.2"'
+    entries = []
+    for n in range(500):
+        grade = "<cap:severity>Extreme</cap:severity><cap:urgency>Immediate</cap:urgency>" if n == 250 else ""
+        changed = f"2026-06-10T0{n // 100}:{n % 60:02d}:00Z"
+        entries.append(f'<entry><id>{n}</id><updated>{changed}</updated>{grade}<link href="/a{n}.xml"/></entry>')
+        publisher.alert(f"a{n}", cap(f"A{n}"))
+    publisher.pages["/feed"] = ("application/atom+xml", f"<feed {ns}><id>x</id>{''.join(entries)}</feed>".encode())
+    async with reading(tmp_path, publisher) as desk:
+        done = await poll(desk)
+        assert "/a250.xml" == publisher.paths[1]
+        asked = [int(path[2:-4]) for path in publisher.paths[2:]]
+        assert min(asked) >= 400
+        assert done.wait_s < 3.0
+        assert 41 == done.taken
+
+
+async def test_a_document_many_entries_link_to_is_fetched_and_taken_once(tmp_path: Path, publisher: Publisher) -> None:
+    """A feed with an entry an area."""
+    entries = "".join(
+        f"<entry><id>{n}</id><updated>2026-06-10T01:00:00Z</updated><link href='/a.xml'/></entry>" for n in range(300)
+    )
+    body = f'<feed xmlns="http://www.w3.org/2005/Atom"><id>x</id>{entries}</feed>'
+    publisher.pages["/feed"] = ("application/atom+xml", body.encode())
+    publisher.alert("a", cap("A"))
+    async with reading(tmp_path, publisher) as desk:
+        await poll(desk)
+        await poll(desk)
+        assert ["/feed", "/a.xml", "/feed"] == publisher.paths
+        assert {"A": "draft"} == await states(desk)
+
+
+def test_links_stand_where_their_element_says() -> None:
+    """xml:base of the feed, of the entry, relative to each other; an RSS guid that is a permanent link; no other guid."""
+    atom = b"""<feed xmlns="http://www.w3.org/2005/Atom" xml:base="http://a.example/one/"><id>x</id>
+    <entry><id>1</id><link href="1.xml"/></entry><entry xml:base="two/"><id>2</id><link href="2.xml"/></entry>
+    <entry xml:base="http://b.example/"><id>3</id><link href="3.xml"/></entry></feed>"""
+    found = [e.link for e in listing(atom, "http://feed.example/atom").entries]
+    assert ["http://a.example/one/1.xml", "http://a.example/one/two/2.xml", "http://b.example/3.xml"] == found
+    rss = b"""<rss><channel><item><guid>http://a.example/4.xml</guid></item>
+    <item><guid isPermaLink="false">http://a.example/5.xml</guid></item><item><guid>urn:x:6</guid></item>
+    <item><guid>7</guid><enclosure url="/7.cap" type="application/octet-stream"/></item>
+    <item><guid>8</guid><pubDate>Wed, 10 Jun 2026 01:10:00 GMT</pubDate></item></channel></rss>"""
+    items = listing(rss, "http://feed.example/rss").entries
+    assert ["http://a.example/4.xml", "", "", "http://feed.example/7.cap", ""] == [e.link for e in items]
+    assert 1_781_053_800.0 == items[4].at

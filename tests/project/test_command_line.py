@@ -124,9 +124,10 @@ async def test_a_trial_from_the_command_to_a_call_for_help(tmp_path: Path) -> No
 
             async def until(url: str, wanted: str) -> str:
                 async with asyncio.timeout(WITHIN_S):
-                    while not re.search(wanted, text := await (await session.get(url)).text()):
+                    while True:
+                        if re.search(wanted, text := await (await session.get(url)).text()):
+                            return text
                         await asyncio.sleep(0.1)
-                return text
 
             seen = await until(phones, "<b>text</b>")
             for phone in re.findall(r'href="(/phones/[^"]+)">\+999', seen)[:8]:  # a helper's or an officer's is no call

@@ -1,4 +1,4 @@
-"""What a person on duty must be told now, and what time it was when each machine was last seen."""
+"""What a person on duty must be told now, what time each machine had when last seen, what is urgent in a feed."""
 
 from __future__ import annotations
 
@@ -31,9 +31,23 @@ def upgrade() -> None:
         "channels_provider",
         sa.Column("taken_at", sa.Float(), server_default="0", nullable=False, comment="wall; took something"),
     )
+    op.add_column(
+        "gateway_feed_entry",
+        sa.Column(
+            "urgent", sa.SmallInteger(), server_default="0", nullable=False, comment="as the feed says; larger first"
+        ),
+    )
+    op.add_column(
+        "gateway_feed_entry",
+        sa.Column(
+            "at", sa.Float(), server_default="0", nullable=False, comment="wall; when the feed says it was changed"
+        ),
+    )
 
 
 def downgrade() -> None:
     op.drop_column("channels_provider", "taken_at")
+    op.drop_column("gateway_feed_entry", "at")
+    op.drop_column("gateway_feed_entry", "urgent")
     op.drop_table("clock_beat")
     op.drop_table("alarm")
