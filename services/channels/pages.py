@@ -19,6 +19,7 @@ from services.channels.opening import Preparer
 from services.channels.page_words import PAGE_WORDS, PageWords, words_for
 from services.channels.render import choose_language, lines_for
 from services.channels.reports import Report
+from services.channels.taking_back import take_back
 from services.shared import audit
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger import Answer, Evidence, SendState
@@ -38,6 +39,8 @@ OUTCOMES: dict[str, tuple[Answer, str]] = {
     "refused": (Answer.REFUSED, "Won't go"),
     "unsafe": (Answer.UNSAFE, "Unsafe to go there"),
 }
+OUTCOME_OF = {answer.value: words for answer, words in OUTCOMES.values()}  # what was tapped is what is read back
+UNDO = "undo"
 # choice > answer; the words on the buttons are in page_words
 ANSWERS: dict[str, dict[str, Answer]] = {
     "person": {
@@ -94,6 +97,7 @@ class Pages:
             )
         seen = [await self._visit(row) for row in rows]
         to_do = [v for v in seen if not v["done"]]
+        waits = warning.state == "active" and warning.doors == "ask" and worker_id != RESCUE
         following = next((v for v in to_do if not v["answer"]), to_do[0] if to_do else None)
         rescue = worker_id == RESCUE
         text = await self._preparer.warning(warning_id)
@@ -113,8 +117,16 @@ class Pages:
             now=self._platform.clock.now(),
             offset=text.parts.get("utc_offset_min", 0),
             # the fire service decides for itself: the commander's "nobody may be sent" is what put the names there
-            stopped=warning.state != "active" or (not rescue and warning.doors not in ("allowed", "forbidden")),
+            stopped=warning.state != "active" or (not rescue and warning.doors not in ("allowed", "forbidden", "ask")),
+            waits=waits,
+            newer=await self._newer(warning, worker_id) if warning.state == "superseded" else "",
         )
+
+    async def _newer(self, warning: Any, worker_id: str) -> str:
+        """The link to this officer's list under the update that has replaced the warning; empty where there is none."""
+        async with self._platform.database.read() as db:
+            newest = await store.in_force(db, warning.chain_id)
+        return f"/l/{self._platform.signer.token('list', f'{newest}-{worker_id}')}" if newest else ""
 
     async def _visit(self, row: Any) -> dict[str, Any]:
         params = row.params or {}
@@ -135,6 +147,7 @@ class Pages:
             "buttons": [(name, OUTCOMES[name][1]) for name in buttons],
             "answer": row.answer,
             "answer_at": row.answer_at,
+            "shown": OUTCOME_OF.get(row.answer, row.answer.replace("_", " ")) if row.answer else "",
             "done": row.answer in ("leaving", "moving", "safe", "not_there"),
             "second_knock": row.try_no > 1,
             "turn_back": params.get("turn_back"),
@@ -146,15 +159,20 @@ class Pages:
         warning_id, worker_id = self._list_of(request)
         form = await request.post()
         outcome = str(form.get("outcome", ""))
-        if outcome not in OUTCOMES:
-            raise Refused(
-                f"outcome: choose one of {', '.join(OUTCOMES)}", field="outcome", rule="closed_list", given=outcome
-            )
+        if outcome not in OUTCOMES and outcome != UNDO:
+            choices = ", ".join((*OUTCOMES, UNDO))
+            raise Refused(f"outcome: choose one of {choices}", field="outcome", rule="closed_list", given=outcome)
         delivery_id = request.match_info["delivery_id"]
         async with self._platform.database.read() as db:
             row = await store.with_warning(db, delivery_id)
         if row is None or row.warning_id != warning_id or row.slot != worker_id or row.channel != "door":
             raise NotFound("this door is not on your list: open the list again", field="delivery_id", given=delivery_id)
+        if outcome == UNDO:
+            async with self._platform.database.write() as tx:
+                words = await take_back(tx, delivery_id, self._platform.settings.plane)
+                await audit.record(tx, f"officer:{worker_id}", "visit_undone", delivery_id, words)
+            self._platform.bus.wake()
+            raise web.HTTPSeeOther(f"/l/{request.match_info['token']}#v{delivery_id}")
         event = str(form.get("event", ""))[:32] or new_id()
         answer = OUTCOMES[outcome][0]
         met = answer not in (Answer.NO_ANSWER, Answer.UNSAFE, Answer.NOT_THERE)

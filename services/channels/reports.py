@@ -38,6 +38,7 @@ from services.shared.messages import HINT_IDS, EvidenceRecorded
 from services.shared.outbox import new_id, say
 
 log = structlog.get_logger("desk")
+DOOR = "door"
 S = SendState
 
 
@@ -68,10 +69,10 @@ class Report:
 
 
 _READ = (
-    "delivery_id", "warning_id", "tier", "purpose", "answer", "address_key", "send_state", "state_at", "state_reason",
+    "delivery_id", "warning_id", "tier", "purpose", "answer", "address_key", "channel", "send_state", "state_at", "state_reason",
     "lease_until", "due_at", "claims", "ambiguous", "sent_at", "provider_ref", "evidence", "evidence_at",
 )  # fmt: skip
-_WRITTEN = {name: delivery.c[name].type for name in _READ[6:]}
+_WRITTEN = {name: delivery.c[name].type for name in _READ[7:]}
 _STAND = Each(
     lambda v: (
         sa.update(delivery).where(delivery.c.delivery_id == v("d")).values({name: v(f"{name}_") for name in _WRITTEN})
@@ -119,7 +120,9 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
         if after != before:
             changed.append({"d": one, **{f"{name}_": value for name, value in after.items()}})
     await _STAND.run(tx, changed)
-    await _answers(tx, reports, {i: row.answer for i, row in known.items()})
+    await _answers(
+        tx, reports, {i: row.answer for i, row in known.items()}, {i for i, r in known.items() if r.channel == DOOR}
+    )
     if refused := [r for r in reports if r.state is S.FAILED and r.code == STOPPED]:
         await stop(tx, {known[r.delivery_id].address_key for r in refused}, "provider", refused[0].at, plane)
     hints: dict[tuple[str, int], list[str]] = defaultdict(list)
@@ -224,7 +227,8 @@ def _sources(after: SendState, outcome: bool) -> frozenset[SendState]:
     return frozenset(b for b, a in TRANSITIONS if a == after)
 
 
-async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str]) -> None:
+async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str], visits: set[str]) -> None:
+    """Every answer is kept; shown is the most serious, at a door the last: who stands there corrects what was said."""
     for r in sorted((r for r in reports if r.answer is not None or r.note or r.asks), key=lambda r: r.event_key):
         added = await insert_new(
             tx,
@@ -245,7 +249,7 @@ async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str])
         if added == 0 or r.answer is None:
             continue
         before = shown.get(r.delivery_id, "")
-        if not before or SERIOUSNESS[r.answer] >= SERIOUSNESS[Answer(before)]:
+        if not before or r.delivery_id in visits or SERIOUSNESS[r.answer] >= SERIOUSNESS[Answer(before)]:
             shown[r.delivery_id] = r.answer
             await tx.execute(
                 sa.update(delivery)

@@ -55,6 +55,15 @@ async def later_in_chain(db: Connection, chain_id: str) -> Sequence[Any]:
     return rows.all()
 
 
+async def in_force(db: Connection, chain_id: str) -> str:
+    """The newest warning of a chain that is in force and no ending; empty where there is none."""
+    state = warning_state.c
+    mine = sa.select(state.warning_id).where(
+        state.chain_id == chain_id, state.state == "active", state.kind != "ending"
+    )
+    return str(await db.scalar(mine.order_by(state.released_at.desc(), state.warning_id).limit(1)) or "")
+
+
 async def state_of(db: Connection, warning_id: str) -> Any:
     """The warning's state row, or None."""
     return (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()

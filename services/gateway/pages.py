@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -190,19 +191,24 @@ class Pages:
 
     async def check(self, request: web.Request) -> web.Response:
         """Is this message real? By its four digits, without a link and without signing in."""
-        number = "".join(c for c in request.query.get("number", "") if c.isascii() and c.isdigit())[:8]
-        found = newer = None
+        # a Chinese keyboard types full-width digits, an Arabic one its own
+        number = "".join(str(unicodedata.decimal(c)) for c in request.query.get("number", "")[:40] if c.isdecimal())[:8]
+        asked = found = checking = None
         if number:
             async with self._platform.database.read() as db:
-                found = await store.by_number(db, number)
-                if found is not None and found.state == "superseded":
-                    newer = await store.newest_of(db, found.chain_id)
+                asked = await store.by_number(db, number)
+                if asked is not None:  # whichever message of its chain somebody holds, the newest word is what holds
+                    found = await store.last_word(db, asked.chain_id)
+                if found is not None and found.ending == "checking":
+                    checking, warned = found, await store.newest_of(db, found.chain_id)
+                    found = warned if warned is not None and warned.state == "active" else found
         return page(
             "check.html",
             number=number,
             asked="number" in request.query,
             found=found,
-            newer=newer.number if newer is not None and newer.number != number else "",
+            older=asked is not None and found is not None and asked.warning_id != found.warning_id,
+            checking=checking if checking is not found else None,
             tier=Tier(found.tier) if found is not None and found.tier else None,
             now=self._platform.clock.now(),
             hotline=self._platform.settings.hotline,

@@ -80,13 +80,27 @@ async def newest_of(db: Connection, chain_id: str) -> Any:
     """The newest released alert or update of a chain (not its endings), or None."""
     return (
         await db.execute(
-            sa.select(warning_state)
+            sa.select(warning_state, message.c.texts, message.c.sense)
+            .join(message, message.c.warning_id == warning_state.c.warning_id)
             .where(
                 warning_state.c.chain_id == chain_id,
                 warning_state.c.kind != "ending",
                 warning_state.c.released_at.is_not(None),
             )
             .order_by(warning_state.c.released_at.desc())
+            .limit(1)
+        )
+    ).first()
+
+
+async def last_word(db: Connection, chain_id: str) -> Any:
+    """The newest of a chain that was released, endings too, with its texts: what is said now; None where nothing was."""
+    return (
+        await db.execute(
+            sa.select(warning_state, message.c.texts, message.c.sense)
+            .join(message, message.c.warning_id == warning_state.c.warning_id)
+            .where(warning_state.c.chain_id == chain_id, warning_state.c.released_at.is_not(None))
+            .order_by(warning_state.c.released_at.desc(), warning_state.c.sent.desc(), warning_state.c.warning_id)
             .limit(1)
         )
     ).first()

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.router import nobody
+from services.router import cases, help_alarm, nobody
 from services.router.contexts import Contexts
 from services.router.notices import duty_officers, notice
 from services.router.plan import Context
@@ -54,11 +54,14 @@ class AlarmWord:
         return True
 
     async def _settle(self) -> None:
+        """Alarms whose reason is to be looked for: of nobody reached, of cases that are open."""
         async with self._platform.database.read() as db:
-            stands = await alarms.standing(db, nobody.KIND)
-        if stands:
+            stands = await alarms.standing(db, nobody.KIND, help_alarm.KIND, cases.UNTOLD)
+            waiting = await help_alarm.waiting(db)
+        if stands or waiting:
             async with self._platform.database.write() as tx:
                 await nobody.settle(tx, self._platform.clock.now())
+                await help_alarm.settle(tx, waiting)
 
     async def _most_urgent(self, db: Connection) -> Context | None:
         """The warning whose duty officers are told: in force, orange or red, with somebody to tell."""

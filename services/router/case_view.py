@@ -22,14 +22,13 @@ NOT_SENT = ("failed", "suppressed", "expired", "cancelled")
 
 
 async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, Any]]:
-    """Open cases: nobody's first, help before questions, the shortest clock first; then the last closed ones.
+    """Open cases of a warning and its chain: nobody's first, help before questions, the shortest clock first; then the
+    last closed ones.
 
     Of the open ones the first SHOWN; `totals` counts all.
     `owner` is who said "I have it", `pair` whose list the door is on; `left` the seconds until it is told again.
     """
-    if await db.scalar(sa.select(warning_state.c.state).where(warning_state.c.warning_id == warning_id)) is None:
-        raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
-    mine = sa.select(case).where(case.c.warning_id == warning_id)
+    mine = sa.select(case).where(case.c.warning_id.in_(await _chain(db, warning_id)))
     standing = (await db.execute(mine.where(OPEN))).all()
     done = (await db.execute(mine.where(sa.not_(OPEN)).order_by(case.c.closed_at.desc()).limit(CLOSED_SHOWN))).all()
     first = sorted(standing, key=_worst)
@@ -37,9 +36,9 @@ async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, A
     events = await _events(db, [c.case_id for c in shown])
     phones = await _phones(db, [c.delivery_id for c in shown])
     answerable = await phones_of(db, [c.delivery_id for c in shown])
-    places = await _places(db, warning_id, [c.person_id for c in shown if c.person_id])
+    places = await _places(db, [(c.warning_id, c.person_id) for c in shown if c.person_id])
     return [
-        _one(c, events.get(c.case_id, []), phones.get(c.delivery_id), places.get(c.person_id), now)
+        _one(c, events.get(c.case_id, []), phones.get(c.delivery_id), places.get((c.warning_id, c.person_id)), now)
         | {"can_answer": c.delivery_id in answerable}
         for c in shown
     ]
@@ -48,10 +47,19 @@ async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, A
 async def totals(db: Connection, warning_id: str) -> dict[str, int]:
     """How many are open in all, the shown and the others: `open`, of them `help`, `question`, and `nobodys`."""
     nobodys = sa.func.coalesce(sa.func.sum(sa.case((NOBODYS, 1), else_=0)), 0)
-    counted = sa.select(case.c.kind, sa.func.count(), nobodys).where(case.c.warning_id == warning_id, OPEN)
+    mine = case.c.warning_id.in_(await _chain(db, warning_id))
+    counted = sa.select(case.c.kind, sa.func.count(), nobodys).where(mine, OPEN)
     found = {kind: (int(n), int(free)) for kind, n, free in await db.execute(counted.group_by(case.c.kind))}
     by_kind = {kind: found.get(kind, (0, 0))[0] for kind in ("help", "question")}
     return {"open": sum(by_kind.values()), **by_kind, "nobodys": sum(free for _, free in found.values())}
+
+
+async def _chain(db: Connection, warning_id: str) -> list[str]:
+    """All warnings of its chain: a call for help outlives the warning it was made under. NotFound where it is none."""
+    chain = await db.scalar(sa.select(warning_state.c.chain_id).where(warning_state.c.warning_id == warning_id))
+    if chain is None:
+        raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+    return list(await db.scalars(sa.select(warning_state.c.warning_id).where(warning_state.c.chain_id == chain)))
 
 
 def state_of(row: Any) -> str:
@@ -133,16 +141,15 @@ async def phone_of(db: Connection, delivery_id: str) -> Any | None:
     return (await phones_of(db, [delivery_id])).get(delivery_id)
 
 
-async def _places(db: Connection, warning_id: str, people: Sequence[str]) -> dict[str, Any]:
+async def _places(db: Connection, about: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+    """(warning, person) > zone and need groups."""
+    path = store.path.c
+    theirs = (path.warning_id.in_({w for w, _ in about}), one_of(path.person_id, sorted({p for _, p in about})))
     rows = (
-        await db.execute(
-            sa.select(store.path.c.person_id, store.path.c.zone_id, store.path.c.profile_key).where(
-                store.path.c.warning_id == warning_id, one_of(store.path.c.person_id, sorted(set(people)))
-            )
-        )
+        await db.execute(sa.select(path.warning_id, path.person_id, path.zone_id, path.profile_key).where(*theirs))
     ).all()
     profiles = await store.profiles_of(db, {r.profile_key for r in rows})
-    return {r.person_id: (r.zone_id, profiles[r.profile_key].groups) for r in rows}
+    return {(r.warning_id, r.person_id): (r.zone_id, profiles[r.profile_key].groups) for r in rows}
 
 
 def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float) -> dict[str, Any]:

@@ -21,9 +21,10 @@ from services.router import store
 from services.router.case_store import HELP, OPEN, case, event
 from services.router.notices import duty_officers, notice
 from services.router.plan import FIRE_SERVICE, TAKEN_BACK, Context
+from services.shared import alarms
 from services.shared.batches import Each, insert_new, one_of
 from services.shared.db import Connection, Id, hold
-from services.shared.ledger import answer_log, delivery
+from services.shared.ledger import answer_log, delivery, warning_state
 from services.shared.messages import NoticeRequested
 from services.shared.outbox import id_of, say
 
@@ -32,6 +33,7 @@ HELP_S, HELP_AGAIN_S = 120.0, 180.0
 QUESTION_S = 600.0  # and again after as long, then twice that
 LONGEST_S = 1800.0
 WATCH = "cases"  # the look at those that are nobody's
+UNTOLD = "unheard"  # the alarm where nobody could be told
 _GIVE = Each(
     lambda v: (
         sa.update(case)
@@ -207,7 +209,7 @@ async def taken_back(
         await set_clock(tx, warning_id, now + HELP_S)
 
 
-async def met(tx: Connection, warning_id: str, people: Sequence[str], now: float) -> None:
+async def met(tx: Connection, warning_id: str, people: Sequence[str], now: float, why: str = "the path closed") -> None:
     """Whose path closed needs no help any more; a question is answered by a person all the same."""
     if not people:
         return
@@ -215,10 +217,10 @@ async def met(tx: Connection, warning_id: str, people: Sequence[str], now: float
     mine = (case.c.warning_id == warning_id, one_of(case.c.person_id, people), HELP, OPEN)
     ids = (await tx.scalars(sa.select(case.c.case_id).where(*mine).order_by(case.c.case_id))).all()
     if ids:
-        values = {"closed_at": now, "close_reason": "the path closed", "due_at": None}
+        values = {"closed_at": now, "close_reason": why, "due_at": None}
         await tx.execute(sa.update(case).where(one_of(case.c.case_id, list(ids)), OPEN).values(**values))
         for case_id in ids:
-            await write(tx, case_id, "closed", now, note="the path closed")
+            await write(tx, case_id, "closed", now, note=why)
 
 
 async def look(tx: Connection, ctx: Context, now: float, plane: str, *, active: bool) -> None:
@@ -265,6 +267,12 @@ async def _tell(tx: Connection, ctx: Context, kind: str, late: Sequence[Any], no
     made = [replace(m, params={**m.params, "about": ctx.issued.warning_id}) for m in made]
     await say(tx, made)
     told = sorted({m.addressee_id for m in made})
+    if not told:  # nobody is on shift, or none has a number: whoever looks must see it
+        mine = warning_state.c.warning_id == ctx.issued.warning_id
+        number = await tx.scalar(sa.select(warning_state.c.number).where(mine))
+        what = "calls for help" if kind == "help" else "questions"
+        said = f"No. {number}: nobody on shift has a number, so nobody was told of {len(late)} {what}. Take them now."
+        await alarms.sound(tx, f"{UNTOLD}:{ctx.issued.warning_id}", said)
     log.warning("case_without_owner", warning_id=ctx.issued.warning_id, kind=kind, cases=len(late), told=len(told))
     note = (
         f"nobody has it: told {', '.join(t[:8] for t in told)}"

@@ -72,13 +72,17 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     profiles = await store.profiles_of(tx, {p.profile_key for p in paths.values()})
     deliveries = await store.deliveries_of(tx, warning_id, sorted(paths))
     answers = await store.answers_of(tx, sorted({d.delivery_id for found in deliveries.values() for d in found}))
+    visits = {row.delivery_id: row.person_id for row in rows if row.channel == "door"}
+    undone = await store.undone_of(tx, sorted(visits)) if visits else {}
+    corrected = {visits[one]: words for one, words in undone.items()}
     closed: list[str] = []
     moved: list[dict[str, Any]] = []
     for person_id in sorted(paths):
         path = paths[person_id]
         found = profiles[path.profile_key]
         counted = tally.Deltas(warning_id) if path.next_step == store.OUTSIDE else deltas
-        if await _one(tx, policy, path, found, deliveries[person_id], answers, counted, now, moved):
+        taken_back = corrected.get(person_id, set())
+        if await _one(tx, policy, path, found, deliveries[person_id], answers, counted, now, moved, taken_back):
             closed.append(person_id)
     await _MOVE.run(tx, moved)
     await drop_unsent(tx, warning_id, closed, "path closed", now)
@@ -102,8 +106,9 @@ async def _one(
     deltas: tally.Deltas,
     now: float,
     moved: list[dict[str, Any]],
+    taken_back: set[str],
 ) -> bool:
-    """Moves one path; True where it closed just now."""
+    """Moves one path; True where it closed just now. `taken_back` is what an officer said at the door and unsaid."""
     said = sorted(
         (
             (a, d)
@@ -121,7 +126,8 @@ async def _one(
             min(evidence, int(Evidence.DELIVERED)),
             *(int(Evidence.ACKNOWLEDGED) for _, d in said if d.person_id != path.person_id),
         )
-    closing, shown, help_at = _judge(policy, profile, said, path.help_at)
+    carried_at = None if Answer.HELP in taken_back else path.help_at
+    closing, shown, help_at = _judge(policy, profile, said, carried_at)
     reached = (
         evidence >= Evidence[policy.reached_evidence.upper()]
         or (shown is not None and shown[0] in policy.reached_answers)
@@ -138,7 +144,8 @@ async def _one(
         if rungs & ~path.rungs & bit:
             deltas.person(path.profile_key, rung)
 
-    reopening = help_at is not None and path.state == "ended" and path.ending in MAY_REOPEN
+    unsaid = bool(taken_back) and closing is None and path.state == "ended" and path.ending == "closed"
+    reopening = unsaid or (help_at is not None and path.state == "ended" and path.ending in MAY_REOPEN)
     if reopening:
         rungs &= ~store.CLOSED
     react = reopening or (path.state == "open" and closing is None and _wants_reaction(deliveries, said))
@@ -149,20 +156,22 @@ async def _one(
             "evidence_": max(path.evidence, evidence),
             "rungs_": rungs,
             "help_": help_at,
-            "answer_": shown[0] if shown else path.answer,
-            "by_": shown[1] if shown else path.answer_by,
+            "answer_": shown[0] if shown else "" if taken_back else path.answer,
+            "by_": shown[1] if shown else "" if taken_back else path.answer_by,
             "react_": now if react else None if closing is not None else path.react_at,
         }
     )
-    if help_at is not None and path.state == "ended":
-        if reopening:
-            await reopen(tx, deltas, path, now)
-        else:  # stopped, or with the rescue service already: somebody must own it all the same
-            told = [d._mapping for d in deliveries]
-            if any(d["answer"] == Answer.HELP for d in told):
-                await cases.call_for_help(tx, path.warning_id, path.person_id, help_at, told, "")
-            if path.ending == "superseded":
-                await carried.onward(tx, path.warning_id, path.person_id, help_at, now)
+    if path.help_at is not None and help_at is None and closing is None:
+        await cases.met(tx, path.warning_id, [path.person_id], now, "taken back at the door")
+    if reopening:
+        await reopen(tx, deltas, path, now, walks=unsaid)
+    elif help_at is not None and path.state == "ended":
+        # stopped, or with the rescue service already: somebody must own it all the same
+        told = [d._mapping for d in deliveries]
+        if any(d["answer"] == Answer.HELP for d in told):
+            await cases.call_for_help(tx, path.warning_id, path.person_id, help_at, told, "")
+        if path.ending == "superseded":
+            await carried.onward(tx, path.warning_id, path.person_id, help_at, now)
     if closing is None or path.ending == "closed":
         return False
     if path.state == "open" or path.ending in MAY_STILL_CLOSE:

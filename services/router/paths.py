@@ -118,8 +118,11 @@ async def end(
             deltas.person(path.profile_key, f"ended:{before}", -1)
 
 
-async def reopen(tx: Connection, deltas: Deltas, path: Any, at: float) -> None:
-    """A call for help after the end: the path is open again, and what counted as closed is counted back."""
+async def reopen(tx: Connection, deltas: Deltas, path: Any, at: float, *, walks: bool = False) -> None:
+    """A call for help after the end: the path is open again, and what counted as closed is counted back.
+
+    `walks`: what had closed it was taken back, so that its rungs go on.
+    """
     result = await tx.execute(
         sa.update(store.path)
         .where(
@@ -128,7 +131,9 @@ async def reopen(tx: Connection, deltas: Deltas, path: Any, at: float) -> None:
             store.path.c.ending == path.ending,
             store.path.c.state == "ended",
         )
-        .values(state="open", ending="", ended_at=None, end_reason="", react_at=at)
+        .values(
+            state="open", ending="", ended_at=None, end_reason="", react_at=at, **({"next_at": at} if walks else {})
+        )
     )
     if result.rowcount and path.next_step != store.OUTSIDE:
         deltas.person(path.profile_key, f"ended:{path.ending}", -1)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.shared.batches import chunks, one_of
 from services.shared.db import Connection, Id, metadata
-from services.shared.ledger import among, answer_log, delivery, delivery_cover
+from services.shared.ledger import among, answer_log, delivery, delivery_cover, warning_state
 from services.shared.messages import PersonEntry, Profile, WorkerEntry
 
 warning = sa.Table(
@@ -157,6 +157,31 @@ async def answers_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, l
             .order_by(answer_log.c.at, answer_log.c.event_key)
         ):
             found.setdefault(row.delivery_id, []).append(row)
+    return found
+
+
+async def workers_of_chain(db: Connection, warning_id: str) -> Sequence[Any]:
+    """Who was on shift for the newest warning of this one's chain that had anybody: an ending brings no officers."""
+    chain = sa.select(warning_state.c.chain_id).where(warning_state.c.warning_id == warning_id).scalar_subquery()
+    newest = (
+        sa.select(worker.c.warning_id)
+        .join(warning_state, warning_state.c.warning_id == worker.c.warning_id)
+        .where(warning_state.c.chain_id == chain)
+        .order_by(warning_state.c.released_at.desc(), warning_state.c.warning_id)
+        .limit(1)
+    )
+    found = await db.scalar(newest)
+    return await workers_of(db, str(found)) if found is not None else []
+
+
+async def undone_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, set[str]]:
+    """Answers an officer took back, by delivery."""
+    found: dict[str, set[str]] = {}
+    mine = sa.select(answer_log).where(
+        one_of(answer_log.c.delivery_id, sorted(delivery_ids)), answer_log.c.undone != ""
+    )
+    for row in await db.execute(mine):
+        found.setdefault(row.delivery_id, set()).add(row.undone)
     return found
 
 

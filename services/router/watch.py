@@ -100,6 +100,9 @@ class Watch:
             ctx = await self._contexts.of(tx, row.warning_id, workers=True)
             plane = self._platform.settings.plane
             if ctx is not None and row.what == cases.WATCH:
+                if not ctx.workers:
+                    theirs = await store.workers_of_chain(tx, row.warning_id)
+                    ctx.workers = [store.decode_worker(w.entry) for w in theirs]
                 await cases.look(tx, ctx, now, plane, active=state == "active")
             if ctx is None or state != "active":
                 return

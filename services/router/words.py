@@ -265,6 +265,21 @@ _END: pw.Words = {
 }  # fmt: skip
 
 
+HANDED_OVER = ("accepted", "delivered", "unconfirmed")
+
+
+def _happened(row: Any) -> float | None:
+    """When this was done; None where it was not, or nobody knows: the past tells only what happened.
+
+    A door is asked of officers once it is on a list, not before.
+    """
+    if row.channel == "door":
+        return float(row.state_at) if row.slot and row.send_state in HANDED_OVER else None
+    if row.sent_at is not None:
+        return float(row.sent_at)
+    return float(row.state_at) if row.send_state in HANDED_OVER else None
+
+
 def plain(
     path: Any, plan: PathPlan, deliveries: Sequence[Any], answers: Mapping[str, Sequence[Any]], offset: int, lang: str
 ) -> list[str]:
@@ -280,8 +295,8 @@ def plain(
             continue
         if row.send_state in ("suppressed", "cancelled", "expired", "superseded") and not row.answer:
             continue
-        if row.road in _TRIED:
-            found.append(say(_TRIED, row.road, lang).format(at=clock_words(row.sent_at or row.due_at, offset)))
+        if row.road in _TRIED and (at := _happened(row)) is not None:
+            found.append(say(_TRIED, row.road, lang).format(at=clock_words(at, offset)))
         said = (one for one in answers.get(row.delivery_id, ()) if one.answer in _ANSWERED)
         found += [f"{say(_ANSWERED, one.answer, lang)} ({clock_words(one.at, offset)})" for one in said]
     for road, why in plan.left_out:

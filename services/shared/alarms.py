@@ -29,8 +29,8 @@ alarm = sa.Table(
 )
 
 
-async def sound(tx: Connection, name: str, said: str) -> bool:
-    """Writes the alarm down, or its newest words; whether it is new."""
+async def sound(tx: Connection, name: str, said: str, *, quiet: bool = False) -> bool:
+    """Writes the alarm down, or its newest words; whether it is new. `quiet`: somebody else sends word of it."""
     name, said = name[:NAME], said[:SAID]
     stood = await tx.scalar(sa.select(alarm.c.said).where(alarm.c.name == name))
     if stood == said:
@@ -38,7 +38,8 @@ async def sound(tx: Connection, name: str, said: str) -> bool:
     if stood is not None:
         await tx.execute(sa.update(alarm).where(alarm.c.name == name).values(said=said))
         return False
-    await tx.execute(sa.insert(alarm).values(name=name, since=wall(), said=said))
+    now = wall()
+    await tx.execute(sa.insert(alarm).values(name=name, since=now, said=said, told_at=now if quiet else None))
     log.error("alarm", alarm=name, said=said)
     return True
 

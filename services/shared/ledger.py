@@ -277,6 +277,9 @@ answer_log = sa.Table(
     sa.Column("covers", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("note", sa.String(400), nullable=False, server_default=""),
     sa.Column("asks", sa.String(8), nullable=False, server_default="", comment="a person has to read it, how soon"),
+    sa.Column(
+        "undone", sa.String(12), nullable=False, server_default="", comment="the answer, where it was taken back"
+    ),
     sa.CheckConstraint("asks IN ('','question','urgent')", name="asks"),
 )
 

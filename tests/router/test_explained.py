@@ -108,7 +108,7 @@ def test_an_unknown_word_is_refused(needs: list[str], kinds: list[str], hazard: 
 def row(**values: object) -> SimpleNamespace:
     base: dict[str, object] = {
         "road": "sms", "channel": "sms_twilio", "send_state": "delivered", "state_reason": "", "sent_at": 36_000.0,
-        "due_at": 36_000.0, "try_no": 1, "evidence": 2, "evidence_at": 36_060.0, "covers": 1, "reason": "red.0",
+        "due_at": 36_000.0, "state_at": 36_000.0, "try_no": 1, "evidence": 2, "evidence_at": 36_060.0, "covers": 1, "reason": "red.0",
         "answer": "", "delivery_id": "d", "slot": "",
     }  # fmt: skip
     return SimpleNamespace(**{**base, **values})
@@ -119,7 +119,7 @@ def test_a_path_in_words_for_an_officer_and_for_the_person() -> None:
     plan = foresee(POLICY, made_up(["blind"], ["sms"]), Tier.RED, "storm", 720, WORKING).plan
     rows = [
         row(),
-        row(road="door", channel="door", delivery_id="v", reason="red.3: open", sent_at=37_000.0, evidence=7),
+        row(road="door", channel="door", delivery_id="v", reason="red.3: open", sent_at=37_000.0, evidence=7, slot="w"),
     ]
     said = {"v": [SimpleNamespace(answer="leaving", by="officer", at=37_440.0)]}
     path = SimpleNamespace(ending="closed", ended_at=37_440.0, end_reason="leaving by officer", next_at=None)

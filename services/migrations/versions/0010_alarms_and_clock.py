@@ -43,9 +43,20 @@ def upgrade() -> None:
             "at", sa.Float(), server_default="0", nullable=False, comment="wall; when the feed says it was changed"
         ),
     )
+    op.add_column(
+        "answer_log",
+        sa.Column(
+            "undone",
+            sa.String(length=12),
+            server_default="",
+            nullable=False,
+            comment="the answer, where it was taken back",
+        ),
+    )
 
 
 def downgrade() -> None:
+    op.drop_column("answer_log", "undone")
     op.drop_column("channels_provider", "taken_at")
     op.drop_column("gateway_feed_entry", "at")
     op.drop_column("gateway_feed_entry", "urgent")
