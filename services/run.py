@@ -23,6 +23,7 @@ from services.registry.figures import FIGURES as LOOKS
 from services.roles import ROLES, check_keys, check_roles, read_keys
 from services.router.figures import FIGURES as PATHS
 from services.shared import health, telemetry
+from services.shared.alarms import FIGURES as ALARMS
 from services.shared.auth import Signer, api_key
 from services.shared.bus import Bus
 from services.shared.bus_embedded import EmbeddedBus
@@ -30,7 +31,7 @@ from services.shared.clock import Clock, LinearClock, wall
 from services.shared.clock_watch import ClockWatch
 from services.shared.db import Database, FileLock
 from services.shared.errors import Refused
-from services.shared.figures import ALARMS, LEDGER
+from services.shared.figures import LEDGER
 from services.shared.instance import check_plane, stamp
 from services.shared.service import Platform, Service
 from services.shared.settings import Settings
@@ -153,7 +154,7 @@ async def _build(
         public_url=settings.public_url or f"http://{settings.host}:{port}",
     )
     made = {role: _service(undo, role, platform, lock is not None, desk_window_s) for role in roles}
-    app = make_app(database, signer)
+    app = make_app(database, signer, https=platform.https)
     app.middlewares.insert(0, telemetry.canonical_line)
     for service in made.values():
         undo.push_async_callback(service.stop)

@@ -82,7 +82,7 @@ class Reports(Protocol):
     """A driver whose provider calls back."""
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """Under /callbacks/<driver>/."""
+        """Under /callbacks/<driver>/. Asked for at start, and only where `why_not` is empty."""
         ...
 
 

@@ -37,6 +37,8 @@ class Notices:
         link = f"{self._public_url}/me"
         if "about" in params:
             link = f"{self._public_url}/live/{params['about']}/cases"
+        if kind.startswith("alarm"):
+            link = f"{self._public_url}/console"
         if kind == "supporter_invitation":
             link += f"/helper/{self._signer.token('helper', row.addressee_id)}"
         source = f"{lines.drill} {self._authority}" if self._drill else self._authority

@@ -8,6 +8,7 @@ import aiohttp
 import sqlalchemy as sa
 from aiohttp import web
 
+from services.channels import stopped
 from services.channels.callout_pages import CalloutPages
 from services.channels.desk import Desk
 from services.channels.device_pages import DevicePages
@@ -128,7 +129,7 @@ class ChannelsService:
         yield from self._road_pages.routes()
         yield from self._device_pages.routes()
         for driver in self.drivers.values():
-            if isinstance(driver, Reports):
+            if isinstance(driver, Reports) and not driver.why_not():  # nobody calls back a road that is not set up
                 yield from driver.routes()
 
     async def start(self) -> None:
@@ -177,6 +178,7 @@ class ChannelsService:
         if settled:
             self._platform.wake("channels")
         rewrapped = await self.rotation.step()
+        await stopped.settle(self._platform.database)
         await self.sender.shares.review()
         await self.sender.takings.step()
         learnt = await self._reconciler.step()

@@ -32,6 +32,9 @@ message = sa.Table(
     sa.Column("geocodes", sa.JSON, nullable=False),
     sa.Column("replaces", sa.JSON, nullable=False, comment="warning ids known when it came"),
 )
+sa.Index("ix_gateway_message_received", message.c.received_at, message.c.warning_id)
+_NAMED = message.c.incident != sa.literal_column("''")
+sa.Index("ix_gateway_message_incident", message.c.incident, sqlite_where=_NAMED, postgresql_where=_NAMED)
 idempotency = sa.Table(
     "gateway_idempotency",
     metadata,
@@ -61,17 +64,6 @@ async def published(db: Connection, warning_ids: Sequence[str]) -> Sequence[Any]
         sa.select(warning_state.c.warning_id, warning_state.c.released_at)
         .where(warning_state.c.warning_id.in_(warning_ids), warning_state.c.released_at.is_not(None))
         .order_by(warning_state.c.released_at, warning_state.c.warning_id)
-    )
-    return rows.all()
-
-
-async def recent(db: Connection, limit: int = 50) -> Sequence[Any]:
-    """Warnings for the console's first page, newest first."""
-    rows = await db.execute(
-        sa.select(warning_state, message.c.texts, message.c.sense, message.c.received_at)
-        .join(message, message.c.warning_id == warning_state.c.warning_id)
-        .order_by(message.c.received_at.desc(), message.c.warning_id)
-        .limit(limit)
     )
     return rows.all()
 

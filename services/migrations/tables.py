@@ -9,12 +9,23 @@ from services.registry import look_tables, me_tables
 from services.registry import store as registry
 from services.router import callout_store, case_store
 from services.router import store as router
-from services.shared import alarms, audit, audit_checkpoints, auth, clock_watch, ledger, outbox, sealing, sealing_keys
+from services.shared import (
+    alarms,
+    audit,
+    audit_checkpoints,
+    auth,
+    clock_watch,
+    ledger,
+    outbox,
+    sealing,
+    sealing_keys,
+    sign_in,
+)
 from services.shared.db import metadata
 
 OWNERS = (
     alarms, audit, audit_checkpoints, auth, callout_store, case_store, chain_store, clock_watch, device_store, feed_store,
     gateway, ledger, look_tables, me_tables, outbox, part_store, provider_store, quarantine, reconcile, registry, rotation,
-    router, sealing, sealing_keys, station_store, stopped,
+    router, sealing, sealing_keys, sign_in, station_store, stopped,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

@@ -43,7 +43,7 @@ class Pages:
         who = await caller(request, "read")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
-            figures = await report.coverage(db, warning_id)
+            figures = await report.coverage(db, warning_id, self._platform.clock.now())
             missing = await report.missing(db, warning_id)
             cases = await case_view.cases(db, warning_id, self._platform.clock.now())
             totals = await case_view.totals(db, warning_id)

@@ -1,51 +1,57 @@
-"""What a person on duty must be told now, kept until it is over: one row an alarm, shown wherever somebody looks.
+"""What a person on duty must be told now: one row an alarm, as long as it is so, shown wherever somebody looks.
 
 /readyz names them (and stays 200: a proxy that took every process out would leave nobody able to act), /metrics counts
-them, the console, the live page, /roads and `tocsin status` show them first, and while an orange or red warning is in
-force its duty officers are sent word. An alarm is named `kind` or `kind:what`.
+them, the console, the live page, /roads and `tocsin status` show them first, and the duty officers are sent word once
+(`router.alarm_word`). An alarm is named `kind` or `kind:what`. Who finds it sounds it, again and again while it lasts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
 
+from services.shared.batches import insert_new
 from services.shared.clock import wall
 from services.shared.db import Connection, metadata
+from services.shared.figures import Figure, Values
 
 log = structlog.get_logger("alarms")
 NAME, SAID = 80, 400  # most characters of each
+AUDIT_REWRITTEN, AUDIT_UNKEPT, STOP_FLOOD = "audit_rewritten", "audit_unkept", "stop_flood"
+KINDS = (
+    AUDIT_REWRITTEN, AUDIT_UNKEPT, STOP_FLOOD, "clock", "database", "disk", "help", "nobody", "provider", "unheard",
+)  # fmt: skip
+SEEN_EVERY_S = 5.0
 
 alarm = sa.Table(
     "alarm",
     metadata,
     sa.Column("name", sa.String(NAME), primary_key=True, comment="kind, or kind:what"),
-    sa.Column("since", sa.Float, nullable=False, comment="wall"),
     sa.Column("said", sa.String(SAID), nullable=False, comment="what is wrong and what to do"),
+    sa.Column("since", sa.Float, nullable=False, comment="wall"),
+    sa.Column("seen_at", sa.Float, nullable=False, comment="wall; last time it was found so"),
     sa.Column("told_at", sa.Float, comment="wall; when the duty officers were sent word of it"),
 )
 
 
 async def sound(tx: Connection, name: str, said: str, *, quiet: bool = False) -> bool:
-    """Writes the alarm down, or its newest words; whether it is new. `quiet`: somebody else sends word of it."""
-    name, said = name[:NAME], said[:SAID]
-    stood = await tx.scalar(sa.select(alarm.c.said).where(alarm.c.name == name))
-    if stood == said:
-        return False
-    if stood is not None:
-        await tx.execute(sa.update(alarm).where(alarm.c.name == name).values(said=said))
-        return False
-    now = wall()
-    await tx.execute(sa.insert(alarm).values(name=name, since=now, said=said, told_at=now if quiet else None))
-    log.error("alarm", alarm=name, said=said)
-    return True
+    """It is so, in a sentence that says what to do; whether it was not known. `quiet`: nobody is sent word of it."""
+    now, name, said = wall(), name[:NAME], said[:SAID]
+    row = {"name": name, "said": said, "since": now, "seen_at": now, "told_at": now if quiet else None}
+    if await insert_new(tx, alarm, [row]):
+        log.critical("alarm", alarm=name, said=said)
+        return True
+    # many find it: one row must not hold them up
+    stale = sa.or_(alarm.c.seen_at < now - SEEN_EVERY_S, alarm.c.said != said)
+    await tx.execute(sa.update(alarm).where(alarm.c.name == name, stale).values(said=said, seen_at=now))
+    return False
 
 
 async def over(tx: Connection, name: str) -> bool:
-    """Takes the alarm away; whether it stood."""
+    """It is so no more; whether it was."""
     gone = await tx.execute(sa.delete(alarm).where(alarm.c.name == name[:NAME]))
     if gone.rowcount:
         log.warning("alarm_over", alarm=name)
@@ -53,7 +59,7 @@ async def over(tx: Connection, name: str) -> bool:
 
 
 async def standing(db: Connection, *kinds: str) -> Sequence[Any]:
-    """name, since, said of those that stand (of these kinds), the oldest first."""
+    """Those that stand (of these kinds), the oldest first."""
     rows = (await db.execute(sa.select(alarm).order_by(alarm.c.since, alarm.c.name))).all()
     return [row for row in rows if not kinds or kind_of(row.name) in kinds]
 
@@ -74,10 +80,12 @@ async def told(tx: Connection, name: str) -> bool:
     return bool((await tx.execute(mine.values(told_at=wall()))).rowcount)
 
 
-async def figure(db: Connection, now: float) -> Mapping[tuple[str, ...], float]:
-    """How many stand, by kind."""
-    found: dict[tuple[str, ...], float] = {}
+async def _figure(db: Connection, now: float) -> Values:
+    found = {(kind,): 0.0 for kind in KINDS}
     for row in await standing(db):
         key = (kind_of(row.name),)
         found[key] = found.get(key, 0.0) + 1.0
     return found
+
+
+FIGURES = (Figure("tocsin_alarm", "Alarms that stand, by kind: what a person on duty has to know", ("kind",), _figure),)

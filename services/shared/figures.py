@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from services.shared import alarms
 from services.shared.clock import wall
 from services.shared.db import Connection
 from services.shared.ledger import SendState, among, delivery, may_be_sent, road
@@ -94,4 +93,3 @@ LEDGER = (
     Figure("tocsin_dead_letters", "Messages put aside for a person to look at", ("tier",), dead_letters),
     Figure("tocsin_road_working", "1 where the road has a driver that is configured", ("road",), roads),
 )
-ALARMS = (Figure("tocsin_alarms", "What a person on duty must be told now, by kind", ("alarm",), alarms.figure),)

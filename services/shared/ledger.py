@@ -156,6 +156,26 @@ warning_state = sa.Table(
     sa.CheckConstraint("doors IN ('allowed','ask','forbidden','unsafe')", name="doors"),
     sa.CheckConstraint("tier BETWEEN 0 AND 4", name="tier"),
 )
+sa.Index("ix_warning_state_number", warning_state.c.number)
+sa.Index("ix_warning_state_state", warning_state.c.state, warning_state.c.expires_at)
+sa.Index("ix_warning_state_chain", warning_state.c.chain_id)
+
+EXPIRED = "expired"
+
+
+def state_at(state: str, expires_at: float, now: float) -> str:
+    """What is said of a warning at a warning time: an active one whose time is over is `expired`.
+
+    The stored word stays: a clock that was set wrong ends nothing for good, who answers late is still heard, doors under
+    way go on, and a person can end it or send its update.
+    """
+    return EXPIRED if state == "active" and expires_at <= now else state
+
+
+def in_force(now: float) -> sa.ColumnElement[bool]:
+    """The same for a query: active, and its time is not over."""
+    return sa.and_(warning_state.c.state == "active", warning_state.c.expires_at > now)
+
 
 warning_text = sa.Table(
     "warning_text",

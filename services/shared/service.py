@@ -29,6 +29,11 @@ class Platform:
     public_url: str
     wakers: dict[str, Waker] = field(default_factory=dict)
 
+    @property
+    def https(self) -> bool:
+        """Whether people reach us by https."""
+        return self.public_url.startswith("https://")
+
     def waker(self, name: str) -> Waker:
         """The event a loop sleeps on."""
         return self.wakers.setdefault(name, Waker())

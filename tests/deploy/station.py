@@ -13,9 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from services import migrations
 from services.router.figures import FIGURES
+from services.shared.alarms import FIGURES as ALARMS
 from services.shared.clock import StepClock
 from services.shared.db import Database
-from services.shared.figures import ALARMS, LEDGER
+from services.shared.figures import LEDGER
 from services.shared.health import routes
 from services.shared.instance import stamp
 from services.shared.telemetry import canonical_line

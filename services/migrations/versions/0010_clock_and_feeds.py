@@ -1,4 +1,4 @@
-"""What a person on duty must be told now, what time each machine had when last seen, what is urgent in a feed."""
+"""What time each machine had when last seen, what is urgent in a feed, what an officer took back."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
-        "alarm",
-        sa.Column("name", sa.String(length=80), nullable=False, comment="kind, or kind:what"),
-        sa.Column("since", sa.Float(), nullable=False, comment="wall"),
-        sa.Column("said", sa.String(length=400), nullable=False, comment="what is wrong and what to do"),
-        sa.Column("told_at", sa.Float(), nullable=True, comment="wall; when the duty officers were sent word of it"),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_alarm")),
-    )
     op.create_table(
         "clock_beat",
         sa.Column("boot", sa.String(length=32), nullable=False, comment="one start of one machine"),
@@ -61,4 +53,3 @@ def downgrade() -> None:
     op.drop_column("gateway_feed_entry", "at")
     op.drop_column("gateway_feed_entry", "urgent")
     op.drop_table("clock_beat")
-    op.drop_table("alarm")
