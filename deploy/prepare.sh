@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "${1:-$(dirname "$0")}"
 umask 077
-mkdir -p secrets state/{caddy,gateway,router,channels}
+mkdir -p secrets state/{caddy,gateway,router,channels,audit}
 plane=${TOCSIN_PLANE:-live}
 case $plane in live | drill) ;; *) echo "prepare: TOCSIN_PLANE=$plane: give live or drill" >&2; exit 2 ;; esac
 command -v openssl >/dev/null || { echo "prepare: please install openssl and come back" >&2; exit 1; }

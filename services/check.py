@@ -17,6 +17,7 @@ from services.router.contexts import Contexts
 from services.router.policy import Policy
 from services.shared import audit
 from services.shared.audit_checkpoints import Signing, verify_checkpoints
+from services.shared.audit_head import HeadFile, advance
 from services.shared.auth import Signer
 from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import LinearClock
@@ -65,7 +66,13 @@ async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str]
         async with database.read() as db:
             entries = await audit.verify(db)
             signed = await verify_checkpoints(db, Signing(keys.audit).public)
-            lines.append(f"audit log: {entries} entries, the chain holds, as do its {signed} signed checkpoints")
+            head = HeadFile(settings.audit_head, Signing(keys.audit)).read()
+            if head is not None:
+                await advance(db, head)
+            kept = f"it extends entry {head.n}, kept outside" if head else "no head of it is kept on this machine yet"
+            lines.append(
+                f"audit log: {entries} entries, the chain holds, as do its {signed} signed checkpoints; {kept}"
+            )
     except Fault as fault:
         return [*lines, f"NOT SOUND: {fault.message}"], False
     return [*lines, *left_out], not left_out

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from services.commands.kit import checked, database_of, on_sqlite, read_file, run, settings
+from services.commands.kit import checked, database_of, fail, on_sqlite, read_file, run, settings
 from services.shared.audit_checkpoints import Signing
 from services.shared.audit_export import Verified, export, verify_export
+from services.shared.audit_head import Head, HeadFile, accept, read_head
 from services.shared.clock import iso
 from services.shared.errors import Broken, Refused
 from services.shared.sealing import Keys
@@ -32,10 +33,31 @@ def audit_export(file: Annotated[Path, typer.Argument(help="A new file.")]) -> N
     async def work(chosen: Settings) -> Verified:
         async with database_of(chosen) as database:
             key = Signing(Keys(chosen.keys_dir, make=on_sqlite(chosen)).audit)
-            return await export(database, key, file, chosen.plane, "command line")
+            heads = HeadFile(chosen.audit_head, key)
+            return await export(database, key, file, chosen.plane, "command line", heads)
 
     made = run(work(settings()))
+    if made.broken:
+        typer.echo(f"{file} DOES NOT HOLD: {made.broken}", err=True)
+        raise typer.Exit(1)
     typer.echo(f"{file}: entries 1 to {made.n}, {made.checkpoints} checkpoints, signed {iso(made.at)}")
+
+
+@app.command("accept")
+def audit_accept(
+    reason: Annotated[str, typer.Option(help="Why it stands otherwise, e.g. which backup was put back.")],
+) -> None:
+    """Go on from the audit log as it stands, after a backup was put back. Run it on each machine that has a gateway."""
+
+    async def work(chosen: Settings) -> Head:
+        async with database_of(chosen) as database:
+            key = Signing(Keys(chosen.keys_dir, make=on_sqlite(chosen)).audit)
+            return await accept(database, key, HeadFile(chosen.audit_head, key), "command line", reason)
+
+    if len(reason.strip()) < 2:
+        raise fail("--reason: say in a few words why; it is kept in the log")
+    head = run(work(settings()))
+    typer.echo(f"the audit log goes on from entry {head.n}, which says that you accepted it")
 
 
 @app.command("verify")
@@ -44,6 +66,9 @@ def audit_verify(
     public_key: Annotated[str, typer.Option(help="64 hex digits from `tocsin audit key`, or a file with them.")],
     earlier: Annotated[
         Path | None, typer.Option(help="An older export of the same log, which this must continue.")
+    ] = None,
+    head: Annotated[
+        Path | None, typer.Option(help="A gateway's audit/head.json, of the same day or older, which this must hold.")
     ] = None,
 ) -> None:
     """Does an export stand as it was written? Needs the file and the public key alone; exit 1 where it does not."""
@@ -60,7 +85,15 @@ def audit_verify(
             typer.echo(f"{one} DOES NOT HOLD: {fault.message}", err=True)
             raise typer.Exit(1) from fault
 
-    found = checked(lambda: walk(file, walk(earlier, None) if earlier else None))
+    def seen(one: Path) -> Verified:
+        kept = read_head(read_file(one), key, str(one))
+        return Verified(kept.n, kept.hash, kept.at, 0)
+
+    def whole() -> Verified:
+        found = walk(file, walk(earlier, None) if earlier else None)
+        return walk(file, seen(head)) if head else found
+
+    found = checked(whole)
     typer.echo(f"{file} holds: entries 1 to {found.n} stood so on {iso(found.at)}, {found.checkpoints} checkpoints")
     typer.echo(
         "what was recorded after that no export can show: ask for a new one, and keep this one to compare it with"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from services.shared.audit import GENESIS, audit_log
 from services.shared.batches import insert_new
 from services.shared.clock import wall
-from services.shared.db import Connection, Database, metadata
+from services.shared.db import Connection, metadata
 from services.shared.errors import Broken, Refused
 
 log = structlog.get_logger("audit")
@@ -92,24 +92,14 @@ async def is_due(db: Connection, now: float) -> bool:
     return bool(n - last.n >= EVERY_ENTRIES or (n > last.n and now - last.at >= EVERY_S))
 
 
-async def make_checkpoint(tx: Connection, key: Signing) -> tuple[int, str]:
-    """Signs the newest entry, if that was not done; (number, hash) of that entry."""
-    n, found = await last_entry(tx)
+async def make_checkpoint(tx: Connection, key: Signing, head: tuple[int, str] | None = None) -> tuple[int, str]:
+    """Signs `head`, which somebody saw to follow, or the newest entry, if that was not done; (number, hash) of it."""
+    n, found = head or await last_entry(tx)
     at = round(wall(), 6)
     row = {"n": n, "hash": found, "at": at, "signature": key.sign("checkpoint", n, found, at)}
     if n and await insert_new(tx, audit_checkpoint, [row]):
         log.info("audit_checkpoint", **row)
     return n, found
-
-
-async def keep_checkpoints(database: Database, key: Signing) -> bool:
-    """Makes one where it is due; whether it did."""
-    async with database.read() as db:
-        if not await is_due(db, wall()):
-            return False
-    async with database.write() as tx:
-        await make_checkpoint(tx, key)
-    return True
 
 
 async def verify_checkpoints(db: Connection, public: str) -> int:

@@ -20,7 +20,15 @@ import sqlalchemy as sa
 
 from services.shared import audit
 from services.shared.audit import GENESIS, audit_log, entry_hash
-from services.shared.audit_checkpoints import Checking, Signing, audit_checkpoint, canonical, make_checkpoint
+from services.shared.audit_checkpoints import (
+    Checking,
+    Signing,
+    audit_checkpoint,
+    canonical,
+    last_entry,
+    make_checkpoint,
+)
+from services.shared.audit_head import HeadFile, advance
 from services.shared.clock import wall
 from services.shared.db import Connection, Database
 from services.shared.errors import Broken, Conflict, Refused
@@ -41,17 +49,22 @@ class Verified:
     hash: str
     at: float
     checkpoints: int
+    broken: str = ""  # why it was not signed for when it was written
 
 
-async def export(database: Database, key: Signing, file: Path, plane: str, actor: str) -> Verified:
+async def export(
+    database: Database, key: Signing, file: Path, plane: str, actor: str, heads: HeadFile | None = None
+) -> Verified:
     """Writes the log up to now, with a checkpoint at its end; Conflict where the file is there, and nothing is lost.
 
-    The export is itself an entry, the last one of it.
+    The export is itself an entry, the last one of it. Where the log does not extend the head kept in `heads` no checkpoint
+    is made, and the file says so: who verifies it is told.
     """
     draft = await asyncio.to_thread(_Draft, file)
+    broken = await _rewritten(database, heads) if heads is not None else ""
     async with database.write() as tx:
         await audit.record(tx, actor, "audit.export", "audit", "written to a file", {})
-        n, last = await make_checkpoint(tx, key)
+        n, last = await last_entry(tx) if broken else await make_checkpoint(tx, key)
     count = 0
     try:
         draft.put({"format": FORMAT, "plane": plane, "public_key": key.public})
@@ -59,13 +72,27 @@ async def export(database: Database, key: Signing, file: Path, plane: str, actor
             async for value in _lines(db, n):
                 count += "checkpoint" in value
                 draft.put(value)
+        if broken:
+            draft.put({"broken": broken})
         at, sha256 = round(wall(), 6), draft.digest.hexdigest()
         signature = key.sign("end", n, last, at, count, sha256)
         draft.put({"end": dict(zip(_END, (n, last, at, count, sha256, signature), strict=True))})
         await asyncio.to_thread(draft.keep)
     finally:
         draft.drop()
-    return Verified(n, last, at, count)
+    return Verified(n, last, at, count, broken)
+
+
+async def _rewritten(database: Database, heads: HeadFile) -> str:
+    """How the log does not extend the head kept outside the database; empty where it does, or none was kept here."""
+    try:
+        head = await asyncio.to_thread(heads.read)
+        async with database.read() as db:
+            if head is not None:
+                await advance(db, head)
+    except Broken as fault:
+        return fault.message
+    return ""
 
 
 class _Draft:
@@ -148,6 +175,8 @@ class _Walk:
                 self._head(value)
             elif tuple(value) == ("end",):
                 end = self._end(_named(value["end"], _END, number))
+            elif tuple(value) == ("broken",):
+                raise Broken(f"line {number}: when it was written, it was not signed for: {str(value['broken'])[:400]}")
             elif tuple(value) == ("checkpoint",):
                 self._checkpoint(_named(value["checkpoint"], _CHECKPOINT, number), number)
             else:

@@ -150,6 +150,11 @@ class Settings(Environment):
         return self.data_dir / "keys"
 
     @property
+    def audit_head(self) -> Path:
+        """Outside the database: where its audit log stood when it was last looked at."""
+        return self.data_dir / "audit" / "head.json"
+
+    @property
     def resolved_database_url(self) -> str:
         """The database, as SQLAlchemy names it."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'tocsin.db'}"
