@@ -265,7 +265,7 @@ class _Run:
         """The simulated commander says 'safe', except where the hazard forbids doors."""
         base = self._embedded.platform.public_url
         async with self._embedded.platform.database.read() as db:
-            figures = await report.coverage(db, self._warning_id)
+            figures = await report.coverage(db, self._warning_id, self._embedded.platform.clock.now())
         if figures["doors"] != "ask":
             return
         headers = {"Authorization": f"Bearer {self._key}"}
@@ -281,12 +281,12 @@ class _Run:
         if self._watch is None:
             return
         async with self._embedded.platform.database.read() as db:
-            self._watch(elapsed, await report.coverage(db, self._warning_id))
+            self._watch(elapsed, await report.coverage(db, self._warning_id, self._embedded.platform.clock.now()))
 
 
 async def _result(embedded: Node, world: World, warning_id: str, hazard: str) -> DemoResult:
     async with embedded.platform.database.read() as db:
-        figures = await report.coverage(db, warning_id)
+        figures = await report.coverage(db, warning_id, embedded.platform.clock.now())
         ambiguous = {
             row.delivery_id: row.ambiguous
             for row in await db.execute(

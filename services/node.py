@@ -101,6 +101,7 @@ class Node:
                 self._loop("housekeeping", self.channels.tidy, self.platform.waker("housekeeping"), idle=1.0)
             elif service.name == "gateway":
                 self._loop("checkpoints", self.gateway.checkpoint, self.platform.waker("checkpoints"), idle=2.0)
+                self._loop("ageing", self.gateway.work, self.platform.waker("ageing"), idle=2.0)
                 if self.gateway.feeds.entries:
                     feeds = self.gateway.feeds.run(lambda: self._ending)
                     self._tasks.append(asyncio.create_task(feeds, name="feeds"))

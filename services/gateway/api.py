@@ -10,12 +10,13 @@ from typing import Literal
 import pydantic
 from aiohttp import web
 
-from services.gateway import store
+from services.gateway import shelves, store
 from services.gateway.cap import Reference
 from services.gateway.incoming import Incoming, WarningIn, from_cap, from_json
 from services.gateway.warnings import Taken, Warnings
 from services.shared.clock import iso
 from services.shared.errors import NotFound, Refused
+from services.shared.ledger import state_at
 from services.shared.service import Platform
 from services.shared.tier import Tier
 from services.shared.web import caller, json_body, json_response, refused_by
@@ -104,15 +105,20 @@ class Api:
         return (Reference(row.sender, row.identifier, datetime.fromtimestamp(row.sent, UTC)),)
 
     async def index(self, request: web.Request) -> web.Response:
+        """The first page begins with all that is in force, by tier, and late orange and red; then 50 others a page."""
         await caller(request, "read")
+        page, now = shelves.page_of(request.query.get("page", ""), "page"), self._platform.clock.now()
         async with self._platform.database.read() as db:
-            rows = await store.recent(db)
+            first = [*await shelves.running(db, now), *await shelves.late(db, now)] if page == 1 else []
+            rest = await shelves.rest(db, now, page)
+        headers = {"Link": f'</api/v1/warnings?page={page + 1}>; rel="next"'} if rest.more else {}
         return json_response(
             [
-                {"warning_id": r.warning_id, "state": r.state, "kind": r.kind, "number": r.number,
+                {"warning_id": r.warning_id, "state": state_at(r.state, r.expires_at, now), "kind": r.kind, "number": r.number,
                  "tier": Tier(r.tier).word if r.tier else None, "sent": iso(r.sent), "expires": iso(r.expires_at)}
-                for r in rows
-            ]
+                for r in (*first, *rest.rows)
+            ],
+            headers=headers,
         )  # fmt: skip
 
     async def one(self, request: web.Request) -> web.Response:
@@ -130,7 +136,7 @@ class Api:
                 "sender": row.sender,
                 "sent": iso(row.sent),
                 "expires": iso(row.state_expires_at),
-                "state": row.state_state,
+                "state": state_at(row.state_state, row.state_expires_at, self._platform.clock.now()),
                 "kind": row.state_kind,
                 "ending": row.state_ending or None,
                 "tier": Tier(row.state_tier).word if row.state_tier else None,

@@ -17,7 +17,7 @@ from services.gateway.store import message
 from services.shared.clock import iso
 from services.shared.db import Connection
 from services.shared.errors import NotFound
-from services.shared.ledger import warning_state, warning_text
+from services.shared.ledger import in_force, state_at, warning_state, warning_text
 from services.shared.service import Platform
 from services.shared.tier import Tier
 
@@ -79,14 +79,12 @@ async def published(db: Connection, now: float) -> Sequence[Any]:
         .where(
             warning_state.c.released_at.is_not(None),
             warning_text.c.cap_xml != b"",
-            sa.or_(
-                sa.and_(warning_state.c.state == "active", warning_state.c.expires_at > now), changed > now - RECENT_S
-            ),
+            sa.or_(in_force(now), changed > now - RECENT_S),
         )
         .order_by(changed.desc(), warning_state.c.warning_id)
         .limit(MOST)
     )
-    return [(row, "expired" if row.state == "active" and row.expires_at <= now else row.state) for row in rows]
+    return [(row, state_at(row.state, row.expires_at, now)) for row in rows]
 
 
 def _item(found: tuple[Any, str], public_url: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -16,6 +16,7 @@ import shapely
 from services.gateway.cap import FEED, PUSH, Alert, Finding, Known, Limits, Reading, Reference, geometry, meaning, read
 from services.gateway.cap.colour import colour_of
 from services.gateway.cap.geometry import circle_ring
+from services.gateway.cap.meaning import LIFE_CUT, LONGEST_LIFE
 from services.gateway.cap.model import verdict_of
 from services.shared.errors import Refused
 from services.shared.outbox import id_of
@@ -28,6 +29,7 @@ HAZARDS = (
 )  # fmt: skip
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
 GRAVE = ("reject", "quarantine")
+OLDEST, NEWEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # beyond it is a typing error
 RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
 RESPONSE_WORDS = {
     "evacuate": "Leave now if you can; take medicine and your phone.",
@@ -110,10 +112,17 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
     findings = tuple(dict.fromkeys((*reading.findings_of(alert), *shape.findings)))  # the reading has checked shapes
     if verdict_of(findings) in GRAVE:
         raise _refused([f for f in findings if f.grade in GRAVE])
+    if not OLDEST <= alert.sent < NEWEST:
+        raise Refused(
+            f"sent: give a time between {OLDEST.year} and {NEWEST.year - 1}, with its offset", field="sent", rule="range",
+            given=alert.sent.isoformat(), remedy="look at the clock of the program that wrote it",
+        )  # fmt: skip
     sense = meaning(alert)
     notes = [f"rule {f.rule}: {f.message}" for f in findings if f.grade == "repair"]
     if sense.drill_hint and alert.status == "Actual":
         notes.append("the text speaks of a drill or test, but the status is Actual: look twice")
+    if sense.expires_reason.endswith(LIFE_CUT):
+        notes.append(f"its end: {sense.expires_reason}; send an update before it is over if it still holds then")
     known = Known.of(alert, sense.expires)
     private = f"its scope is {alert.scope}: releasing it makes it public, and a person must want that"
     return Incoming(
@@ -260,6 +269,14 @@ class WarningIn(pydantic.BaseModel):
 
     @pydantic.model_validator(mode="after")
     def _whole(self) -> WarningIn:
+        if not OLDEST <= self.sent < NEWEST:
+            raise ValueError(f"sent: give a time between {OLDEST.year} and {NEWEST.year - 1}, with its offset")
+        if self.expires - self.sent > LONGEST_LIFE:
+            raise ValueError(
+                "expires lies more than 31 days after sent: give an end within 31 days, and an update if it holds longer"
+            )
+        if self.onset is not None and not OLDEST <= self.onset < NEWEST:
+            raise ValueError(f"onset: give a time between {OLDEST.year} and {NEWEST.year - 1}, with its offset")
         if self.expires <= self.sent:
             raise ValueError("expires lies before sent: a warning that is over cannot be sent")
         if self.area is None and self.circle is None and not self.geocodes:

@@ -8,15 +8,18 @@ from typing import Any
 
 from aiohttp import web
 
-from services.gateway import store
+from services.gateway import shelves, store
+from services.gateway.ageing import given_up_of
 from services.gateway.incoming import from_cap
 from services.gateway.warnings import ENDING_KINDS, Warnings
-from services.shared import alarms
-from services.shared.auth import Who, who_is
-from services.shared.errors import Conflict, NotFound, Refused
+from services.shared.alarms import standing
+from services.shared.auth import Who, sign_in_with, sign_out, who_is
+from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
+from services.shared.ledger import EXPIRED, state_at
 from services.shared.service import Platform
+from services.shared.sign_in import LONGEST_S
 from services.shared.tier import TIER_WORDS, Tier
-from services.shared.web import COOKIE, caller, page
+from services.shared.web import COOKIE, caller, cookie_of, lay_cookie, page, take_cookie
 
 UNSENT = ("draft", "held")
 
@@ -48,27 +51,39 @@ class Pages:
         return self._platform.settings.plane
 
     async def home(self, request: web.Request) -> web.Response:
-        raise web.HTTPSeeOther("/public/check" if COOKIE not in request.cookies else "/console")
+        raise web.HTTPSeeOther("/console" if cookie_of(request, COOKIE) else "/public/check")
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        return page("sign_in.html", who=None, wrong=False, plane=self._plane)
+        return self._sign_in()
 
-    async def signed_in(self, request: web.Request) -> web.Response:
+    def _sign_in(self, status: int = 200, *, wrong: bool = False, text: str = "") -> web.Response:
+        """`text`: an alert that was pasted when the sign-in was over; it waits in the form."""
+        return page("sign_in.html", status=status, who=None, wrong=wrong, text=text, plane=self._plane)
+
+    async def signed_in(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
-        async with self._platform.database.read() as db:
+        text = str(form.get("text", ""))
+        database, signer = self._platform.database, self._platform.signer
+        async with database.read() as db:
             who = await who_is(db, str(form.get("key", "")).strip())
         if who is None:
-            return page("sign_in.html", status=403, who=None, wrong=True, plane=self._plane)
+            return self._sign_in(403, wrong=True, text=text)
+        await sign_out(database, signer, cookie_of(request, COOKIE))
+        cookie = await sign_in_with(database, signer, who)
+        https, seconds = self._platform.https, LONGEST_S["console"]
+        if text:
+            kept = await self._console(request, who, "", text)
+            lay_cookie(kept, COOKIE, cookie, seconds=seconds, https=https)
+            return kept
         response = web.HTTPSeeOther("/console")
-        response.set_cookie(
-            COOKIE, self._platform.signer.cookie(who), max_age=self._platform.signer.COOKIE_S, httponly=True,
-            samesite="Lax", secure=self._platform.public_url.startswith("https://"), path="/",
-        )  # fmt: skip
+        lay_cookie(response, COOKIE, cookie, seconds=seconds, https=https)
         raise response
 
-    async def sign_out(self, request: web.Request) -> web.Response:
+    async def sign_out(self, request: web.Request) -> web.StreamResponse:
+        """The sign-in ends in the database: its cookie, wherever a copy of it lies, opens nothing any more."""
+        await sign_out(self._platform.database, self._platform.signer, cookie_of(request, COOKIE))
         response = web.HTTPSeeOther("/console/sign-in")
-        response.del_cookie(COOKIE, path="/")
+        take_cookie(response, COOKIE, https=self._platform.https)
         raise response
 
     async def console(self, request: web.Request) -> web.Response:
@@ -76,38 +91,54 @@ class Pages:
         return await self._console(request, who, "", "")
 
     async def _console(
-        self, request: web.Request, who: object, problem: str, text: str, status: int = 200
+        self, request: web.Request, who: Who, problem: str, text: str, status: int = 200
     ) -> web.Response:
+        pages = {name: shelves.page_of(request.query.get(name, ""), name) for name in ("waiting", "earlier")}
         async with self._platform.database.read() as db:
-            rows, standing = await store.recent(db), await alarms.standing(db)
+            now = self._platform.clock.now()
+            running = await shelves.running(db, now)
+            late = await shelves.late(db, now)
+            waiting, waiting_count = await shelves.waiting(db, pages["waiting"])
+            earlier = await shelves.earlier(db, now, pages["earlier"])
+            given_up = await given_up_of(db, who.label, now)
+            alarms = await standing(db)
         return page(
             "console.html",
             status=status,
             who=who,
-            rows=rows,
-            alarms=standing,
+            live=[r for r in running if r.kind != "ending"],
+            endings=[r for r in running if r.kind == "ending"],
+            late=late,
+            waiting=waiting,
+            waiting_count=waiting_count,
+            earlier=earlier,
+            given_up=given_up,
+            alarms=alarms,
+            state_at=state_at,
             problem=problem,
             text=text,
             plane=self._plane,
-            now=self._platform.clock.now(),
-            offset=self._platform.settings.offset_at(self._platform.clock.now()),
+            now=now,
+            offset=self._platform.settings.offset_at(now),
         )
 
     async def draft(self, request: web.Request) -> web.StreamResponse:
         """A CAP file, pasted or uploaded, becomes a draft; whatever is wrong with it is said over the kept text."""
-        who = await caller(request, "draft")
-        form = await request.post()
-        text = str(form.get("text", ""))
-        upload = form.get("file")
-        data = upload.file.read() if isinstance(upload, web.FileField) else b""
-        data = data or text.encode()
+        try:
+            who = await caller(request, "draft")
+        except NotAllowed as over:
+            if over.status != 401:
+                raise
+            return self._sign_in(401, text=(await _pasted(request)).decode(errors="replace"))
+        data = await _pasted(request)
+        text = data.decode(errors="replace")
         if not data.strip():
             return await self._console(request, who, "Paste a CAP alert or choose a file.", text, 422)
         try:
             taken = await self._warnings.take(who, from_cap(data, strict=False, via="console"), release=False)
         except Refused as fault:
             return await self._console(request, who, fault.message, text, fault.status)
-        if taken.state == "active":
+        if taken.state in ("active", EXPIRED):
             raise web.HTTPSeeOther(f"/live/{taken.warning_id}")
         if taken.again:  # the register may have changed since it was first asked
             await self._warnings.preview(taken.warning_id)
@@ -215,3 +246,11 @@ class Pages:
             offset=self._platform.settings.offset_at(found.sent) if found is not None else 0,
             plane=self._plane,
         )
+
+
+async def _pasted(request: web.Request) -> bytes:
+    """The alert of the console's form: the file if one was chosen, else what was pasted."""
+    form = await request.post()
+    upload = form.get("file")
+    data = upload.file.read() if isinstance(upload, web.FileField) else b""
+    return data or str(form.get("text", "")).encode()

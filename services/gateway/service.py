@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from services.gateway.ageing import AT_ONCE, EVERY_S, give_up_old
 from services.gateway.api import Api
 from services.gateway.cap_feed import CapFeed
 from services.gateway.feeds import Feeds
 from services.gateway.pages import Pages
 from services.gateway.warnings import Warnings
-from services.shared.audit_checkpoints import Signing, keep_checkpoints
+from services.shared.audit_checkpoints import Signing
+from services.shared.audit_head import HeadFile, Keeper
 from services.shared.service import Platform
 
 
@@ -22,7 +24,9 @@ class GatewayService:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._signing = Signing(platform.keys.audit)
+        self._next_ageing = 0.0
+        signing = Signing(platform.keys.audit)
+        self._keeper = Keeper(platform.database, signing, HeadFile(platform.settings.audit_head, signing))
         self.warnings = Warnings(platform)
         self._api = Api(platform, self.warnings)
         self._pages = Pages(platform, self.warnings)
@@ -44,12 +48,22 @@ class GatewayService:
         """Nothing is held in memory."""
 
     async def work(self) -> bool:
-        return False
+        """What is due by now: drafts that nobody decided on."""
+        return await self.age()
 
     async def checkpoint(self) -> bool:
-        """Signs the audit log's newest entry where it is time to; one gateway of several does."""
+        """Looks whether the audit log goes on as it was, and signs it where it is time to; one gateway of several signs."""
         async with self._platform.database.alone("audit checkpoint") as mine:
-            return mine and await keep_checkpoints(self._platform.database, self._signing)
+            return await self._keeper.look(sign=mine)
+
+    async def age(self) -> bool:
+        """Gives up drafts nobody decides on, a minute of warning time after it last looked; whether there were any."""
+        now = self._platform.clock.now()
+        if now < self._next_ageing:
+            return False
+        done = await give_up_old(self._platform.database, now)
+        self._next_ageing = now + EVERY_S if done < AT_ONCE else now
+        return done > 0
 
     async def next_at(self) -> float | None:
         return None

@@ -2,7 +2,8 @@
 
 States: draft (looked at, not sent), held (a person must decide), active, stored (never sent: for another purpose,
 expired on arrival, or settled by a later message before it came), parked (a cancel whose warning is not known yet), cancelled,
-superseded, withdrawn (a draft given up).
+superseded, withdrawn (a draft given up, by a person or by the clock). What is shown besides: expired, of an active one whose
+time is over (`ledger.state_at`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from services.gateway.arrival import check_grant, check_plane, first_state, hold
 from services.gateway.cap import Reference
 from services.gateway.chain_store import Standing, known_of, remember_references, standing
 from services.gateway.incoming import Incoming
+from services.gateway.numbers import free_number
 from services.gateway.releases import Releases
 from services.gateway.trust import Pins, judge
 from services.shared import audit
@@ -29,7 +31,7 @@ from services.shared.clock import iso, wall
 from services.shared.db import Connection, hold
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.faults import fault_at
-from services.shared.ledger import ONE_ACT, warning_state
+from services.shared.ledger import ONE_ACT, state_at, warning_state
 from services.shared.outbox import id_of, new_id, say
 from services.shared.service import Platform
 from services.shared.tier import Tier
@@ -136,10 +138,10 @@ class Warnings:
             )  # fmt: skip
         return await self._as_it_is(tx, row.warning_id)
 
-    @staticmethod
-    async def _as_it_is(tx: Connection, warning_id: str) -> Taken:
+    async def _as_it_is(self, tx: Connection, warning_id: str) -> Taken:
         state = (await tx.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
-        return Taken(warning_id, state.state, Tier(state.tier) if state.tier else None, again=True)
+        said = state_at(state.state, state.expires_at, self._platform.clock.now())
+        return Taken(warning_id, said, Tier(state.tier) if state.tier else None, again=True)
 
     async def _store(
         self, tx: Connection, who: Who, incoming: Incoming, where: Standing, *, release: bool, doors: str
@@ -176,7 +178,7 @@ class Warnings:
             sa.insert(warning_state).values(
                 warning_id=incoming.warning_id, chain_id=chain_id, tier=int(tier or 0), state="held" if state == "active"
                 else state, kind=kind, purpose="live", ending=ending, sent=incoming.sent, expires_at=incoming.expires,
-                authority=who.authority, number=await self._number(tx, incoming.warning_id),
+                authority=who.authority, number=await free_number(tx, incoming.warning_id, now),
                 doors={"safe": "allowed", "unsafe": "unsafe"}.get(doors, "ask"),
             )
         )  # fmt: skip
@@ -224,18 +226,6 @@ class Warnings:
             sa.select(sa.func.max(warning_state.c.tier)).where(warning_state.c.warning_id.in_(warning_ids))
         )
         return Tier(found or Tier.BLUE)
-
-    @staticmethod
-    async def _number(tx: Connection, warning_id: str) -> str:
-        """Four digits people read out; the next free one where it is taken by a live warning."""
-        number = int(warning_id[:8], 16) % 9000
-        while await tx.scalar(
-            sa.select(sa.func.count()).where(
-                warning_state.c.number == str(number + 1000), warning_state.c.state.in_(("active", "held", "draft"))
-            )
-        ):
-            number = (number + 1) % 9000
-        return str(number + 1000)
 
     async def preview(self, warning_id: str) -> None:
         """Asks the registry whom a draft would reach, afresh; nothing of a warning that is no draft any more."""

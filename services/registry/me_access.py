@@ -22,16 +22,17 @@ from services.registry.looking import number_of
 from services.registry.me_tables import challenge
 from services.registry.records import Record
 from services.registry.revise import Changes, revise, said, today
+from services.shared import sign_in
 from services.shared.clock import wall
 from services.shared.codes import one_time_code
 from services.shared.db import Connection
-from services.shared.errors import NotAllowed, TooMany
+from services.shared.errors import TooMany
 from services.shared.messages import ContactEntry, NoticeRequested
 from services.shared.outbox import id_of, new_id, say
 from services.shared.sealing import address_key
 from services.shared.service import Platform
 from services.shared.tier import Tier
-from services.shared.web import ME_COOKIE
+from services.shared.web import ME_COOKIE, cookie_of, lay_cookie, take_cookie
 
 CODE_S = 600.0
 TRIES = 5
@@ -39,7 +40,6 @@ PER_NUMBER = 3  # an hour
 PER_ORIGIN = 30
 KEPT_S = 86_400.0
 GUESSES = 3
-SESSION_S = 3600.0
 GUARDIAN_UNTIL = 14  # below it the guardian decides
 ROADS = {"self": {"sms": "sms", "voice_mobile": "voice_mobile", "voice_landline": "voice_landline"},
          "other": {"sms": "supporter_sms", "voice_mobile": "supporter_voice", "voice_landline": "supporter_voice"}}  # fmt: skip
@@ -227,24 +227,33 @@ class Access:
 
     # sessions
 
-    def give(self, response: web.StreamResponse, session: Session) -> None:
-        """Lays the cookie on an answer; it lives an hour and is sent to /me alone."""
-        subject = "_".join(
-            (session.address_key, session.person_id, session.role, session.supporter_id, f"{int(wall() + SESSION_S):x}")
-        )
-        response.set_cookie(
-            ME_COOKIE, self._platform.signer.token("me", subject), max_age=int(SESSION_S), httponly=True, samesite="Lax",
-            secure=self._platform.public_url.startswith("https://"), path="/me",
-        )  # fmt: skip
+    async def give(self, request: web.Request, response: web.StreamResponse, session: Session) -> None:
+        """Lays the cookie of a new sign-in on an answer, in place of the one there was; it lives an hour at most."""
+        if (said_before := self._cookie(request)) is not None:
+            await sign_in.end(self._platform.database, said_before[-1])
+        async with self._platform.database.write() as tx:
+            nonce, began = await sign_in.begin(tx, "me", session.address_key)
+        said_by_it = (session.address_key, session.person_id, session.role, session.supporter_id, f"{began:x}", nonce)
+        cookie = self._platform.signer.sealed("me", "_".join(said_by_it))
+        lay_cookie(response, ME_COOKIE, cookie, seconds=sign_in.LONGEST_S["me"], https=self._platform.https)
 
-    def session(self, request: web.Request) -> Session | None:
-        """Who signed in; None where nobody did, or the hour is over."""
-        try:
-            subject = self._platform.signer.subject("me", request.cookies.get(ME_COOKIE, ""))
-        except NotAllowed:
+    async def session(self, request: web.Request) -> Session | None:
+        """Who signed in; None where nobody did, or it is over."""
+        if (said_by_it := self._cookie(request)) is None:
             return None
-        key, person_id, role, supporter_id, until = subject.split("_")
-        return Session(key, person_id, role, supporter_id) if int(until, 16) > wall() else None
+        key, person_id, role, supporter_id, _, nonce = said_by_it
+        on = await sign_in.goes_on(self._platform.database, "me", key, nonce)
+        return Session(key, person_id, role, supporter_id) if on else None
+
+    def _cookie(self, request: web.Request) -> list[str] | None:
+        subject = self._platform.signer.opened("me", cookie_of(request, ME_COOKIE))
+        return subject.split("_") if subject else None
+
+    async def leave(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Ends the sign-in: its cookie, wherever a copy of it lies, opens nothing any more."""
+        if (said_by_it := self._cookie(request)) is not None:
+            await sign_in.end(self._platform.database, said_by_it[-1])
+        take_cookie(response, ME_COOKIE, https=self._platform.https)
 
     async def seated(self, db: Connection, session: Session) -> Seat | None:
         """The seat of this session as it stands now: a phone that was taken off opens nothing any more."""

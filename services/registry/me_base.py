@@ -110,7 +110,7 @@ class MeBase:
 
     async def seated(self, request: web.Request, *, helper: bool = False) -> Seated:
         """Whoever signed in and took a seat; else back to the first page. A helper sees the helper's page alone."""
-        session = self._access.session(request)
+        session = await self._access.session(request)
         if session is None or not session.person_id:
             raise web.HTTPSeeOther("/me")
         async with self._platform.database.read() as db:

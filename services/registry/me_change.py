@@ -20,7 +20,6 @@ from services.registry.revise import Changes, revise, said
 from services.shared.clock import wall
 from services.shared.errors import NotFound, Refused
 from services.shared.outbox import new_id, say
-from services.shared.web import ME_COOKIE
 
 NOTICE_VERSION = "1"
 TESTS_A_DAY = 5
@@ -220,7 +219,7 @@ class MeChange(MeBase):
 
     async def not_mine(self, request: web.Request) -> web.Response:
         """Also for a stranger who got an old number: nothing of the person is shown."""
-        if self._access.session(request) is None:
+        if await self._access.session(request) is None:
             raise web.HTTPSeeOther("/me")
         return self.question(
             request, self.w(request, "not_mine_ask"), [], hint=self.w(request, "not_mine_text"), danger=True,
@@ -229,7 +228,7 @@ class MeChange(MeBase):
 
     async def is_not_mine(self, request: web.Request) -> web.Response:
         """The number is used no more for whoever had it, on each use it was given for."""
-        session = self._access.session(request)
+        session = await self._access.session(request)
         if session is None:
             raise web.HTTPSeeOther("/me")
         async with self._platform.database.read() as db:
@@ -240,7 +239,7 @@ class MeChange(MeBase):
             ids = [row.contact_id for row in rows if row.owner_id == person_id]
             await self._take_off(person_id, ids)
         response = self.show(request, "me_done.html", text=self.w(request, "not_mine_done"))
-        response.del_cookie(ME_COOKIE, path="/me")
+        await self._access.leave(request, response)
         return response
 
     async def _take_off(self, person_id: str, contact_ids: list[str]) -> None:
@@ -311,7 +310,7 @@ class MeChange(MeBase):
             raise Refused("open the page and say it there", field="sure", rule="required")
         await self.change(who, Changes({"status": "withdrawn"}), "withdrew on the own page")
         response = self.show(request, "me_done.html", text=self.w(request, "withdraw_done"))
-        response.del_cookie(ME_COOKIE, path="/me")
+        await self._access.leave(request, response)
         return response
 
 

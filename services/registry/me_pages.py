@@ -10,7 +10,6 @@ from services.registry import keeping, me_view
 from services.registry.me_access import Session
 from services.registry.me_base import Ask, MeBase, mask
 from services.shared.errors import Refused, TooMany
-from services.shared.web import ME_COOKIE
 
 
 class MePages(MeBase):
@@ -35,7 +34,7 @@ class MePages(MeBase):
 
     async def first(self, request: web.Request) -> web.Response:
         """What registering is and is not, before anything is asked."""
-        session = self._access.session(request)
+        session = await self._access.session(request)
         return self.show(request, "me_first.html", inside=session is not None and bool(session.person_id))
 
     async def start(self, request: web.Request) -> web.Response:
@@ -78,7 +77,7 @@ class MePages(MeBase):
         if not seats:
             return self._code(request, challenge_id, self.w(request, "code_wrong"))
         response = web.HTTPSeeOther("/me/who")
-        self._access.give(response, Session(await self._access.key_of(challenge_id)))
+        await self._access.give(request, response, Session(await self._access.key_of(challenge_id)))
         raise response
 
     async def who(self, request: web.Request) -> web.Response:
@@ -86,7 +85,7 @@ class MePages(MeBase):
         return await self._who(request)
 
     async def _who(self, request: web.Request, problem: str = "") -> web.Response:
-        session = self._access.session(request)
+        session = await self._access.session(request)
         if session is None:
             raise web.HTTPSeeOther("/me")
         async with self._platform.database.read() as db:
@@ -105,7 +104,7 @@ class MePages(MeBase):
                 button=self.w(request, "go_on"), back="/me",
             )  # fmt: skip
         if len(seats) == 1:
-            return await self._sit(session, seats[0].person_id, seats[0].role, seats[0].proven)
+            return await self._sit(request, session, seats[0].person_id, seats[0].role, seats[0].proven)
         choices = [
             (f"{seat.role}-{seat.person_id}", self.w(request, f"who_{seat.role}", mask=mask(people[seat.person_id])))
             for seat in seats
@@ -117,7 +116,7 @@ class MePages(MeBase):
         )  # fmt: skip
 
     async def chosen(self, request: web.Request) -> web.Response:
-        session = self._access.session(request)
+        session = await self._access.session(request)
         if session is None:
             raise web.HTTPSeeOther("/me")
         form = await request.post()
@@ -127,12 +126,14 @@ class MePages(MeBase):
         async with self._platform.database.read() as db:
             for seat in await self._access.seats(db, session.address_key):
                 if (seat.role, seat.person_id) == (role, person_id):
-                    return await self._sit(session, person_id, role, seat.proven)
+                    return await self._sit(request, session, person_id, role, seat.proven)
         return await self._who(request, self.w(request, "choose_one"))
 
-    async def _sit(self, session: Session, person_id: str, role: str, proven: bool) -> web.Response:
+    async def _sit(
+        self, request: web.Request, session: Session, person_id: str, role: str, proven: bool
+    ) -> web.Response:
         response = web.HTTPSeeOther(("/me/helping" if role == "helper" else "/me/home") if proven else "/me/who")
-        self._access.give(response, Session(session.address_key, person_id, role))
+        await self._access.give(request, response, Session(session.address_key, person_id, role))
         raise response
 
     async def _prove(self, request: web.Request, session: Session, birth: str) -> web.Response:
@@ -157,7 +158,7 @@ class MePages(MeBase):
 
     async def out(self, request: web.Request) -> web.Response:
         response = web.HTTPSeeOther("/me")
-        response.del_cookie(ME_COOKIE, path="/me")
+        await self._access.leave(request, response)
         raise response
 
     async def stored(self, request: web.Request) -> web.Response:

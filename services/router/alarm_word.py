@@ -70,9 +70,8 @@ class AlarmWord:
     async def _on_duty(self, db: Connection) -> Context | None:
         """The warning whose officers are told: the most urgent in force, orange or red, else the newest of the last day."""
         state, now = warning_state.c, self._platform.clock.now()
-        in_force = sa.case(
-            (sa.and_(state.state == "active", state.expires_at > now, state.tier >= Tier.ORANGE), state.tier), else_=0
-        )
+        urgent = sa.and_(state.state == "active", state.expires_at > now, state.tier >= Tier.ORANGE)
+        in_force = sa.case((urgent, state.tier), else_=0)
         found = await db.scalars(
             sa.select(state.warning_id)
             .join(store.warning, store.warning.c.warning_id == state.warning_id)
@@ -90,11 +89,8 @@ class AlarmWord:
         kind = alarms.kind_of(one.name)
         word = f"alarm_{kind}" if kind in OWN_WORDS else "alarm"
         about, plane = f"{one.name}@{one.since:.3f}", self._platform.settings.plane
-        made = [
-            notice(ctx, who, word, plane, about, voice=voice)
-            for who in duty_officers(ctx.workers)
-            for voice in (False, True)
-        ]
+        officers = duty_officers(ctx.workers)
+        made = [notice(ctx, who, word, plane, about, voice=voice) for who in officers for voice in (False, True)]
         # of no warning: it is told whatever becomes of that one
         expires = self._platform.clock.now() + 3600.0
         wanted = [replace(request, warning_id="", expires=expires) for request in made if request is not None]

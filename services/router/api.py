@@ -50,7 +50,8 @@ class Api:
     async def coverage(self, request: web.Request) -> web.Response:
         await caller(request, "read")
         async with self._platform.database.read() as db:
-            return json_response(await report.coverage(db, request.match_info["warning_id"]))
+            found = await report.coverage(db, request.match_info["warning_id"], self._platform.clock.now())
+        return json_response(found)
 
     async def alarms(self, request: web.Request) -> web.Response:
         """[{name, since, said}]: what a person on duty must be told now, the oldest first."""

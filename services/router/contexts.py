@@ -55,7 +55,12 @@ class Contexts:
 
     async def known(self, db: Connection, since: float) -> list[Known]:
         """Alerts and updates released since then, oldest first. A warning's message never changes: it is read once."""
-        ids = set((await db.scalars(sa.select(store.warning.c.warning_id))).all())
+        lately = (
+            sa.select(store.warning.c.warning_id)
+            .join(warning_state, warning_state.c.warning_id == store.warning.c.warning_id)
+            .where(warning_state.c.released_at >= since - 60.0)  # about those, and not every warning there ever was
+        )
+        ids = set((await db.scalars(lately)).all())
         for part in chunks(sorted(ids - self._known.keys()), 500):
             rows = sa.select(store.warning.c.warning_id, store.warning.c.issued)
             for row in await db.execute(rows.where(store.warning.c.warning_id.in_(part))):

@@ -12,13 +12,16 @@ from services.router.contexts import Contexts
 from services.router.words import callout_lines, lines, plain, plan_groups
 from services.shared.db import Connection
 from services.shared.errors import NotFound
-from services.shared.ledger import delivery, road, warning_state
+from services.shared.ledger import delivery, road, state_at, warning_state
 
 MISSING_SHOWN = 200
 
 
-async def coverage(db: Connection, warning_id: str) -> dict[str, Any]:
-    """Totals, by group and by road; `explained_not_closed` beside closed, `unexplained` beside both."""
+async def coverage(db: Connection, warning_id: str, now: float) -> dict[str, Any]:
+    """Its state at `now` (warning time); totals, by group and by road.
+
+    `explained_not_closed` stands beside closed, `unexplained` beside both.
+    """
     row = (await db.execute(sa.select(store.warning).where(store.warning.c.warning_id == warning_id))).first()
     state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
     if state is None:
@@ -31,7 +34,7 @@ async def coverage(db: Connection, warning_id: str) -> dict[str, Any]:
     announced = row.total if row is not None and row.total >= 0 else None
     return {
         "warning_id": warning_id,
-        "state": state.state,
+        "state": state_at(state.state, state.expires_at, now),
         "tier": state.tier,
         "number": state.number,
         "doors": state.doors,

@@ -81,7 +81,7 @@ async def told(tx: Connection, name: str) -> bool:
 
 
 async def _figure(db: Connection, now: float) -> Values:
-    found = {(kind,): 0.0 for kind in KINDS}
+    found: dict[tuple[str, ...], float] = {(kind,): 0.0 for kind in KINDS}
     for row in await standing(db):
         key = (kind_of(row.name),)
         found[key] = found.get(key, 0.0) + 1.0

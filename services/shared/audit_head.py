@@ -23,7 +23,7 @@ import sqlalchemy as sa
 import structlog
 
 from services.shared import audit
-from services.shared.alarms import AUDIT_REWRITTEN, AUDIT_UNKEPT, silence, sound, standing
+from services.shared.alarms import AUDIT_REWRITTEN, AUDIT_UNKEPT, over, sound, standing
 from services.shared.audit import GENESIS, audit_log, entry_hash
 from services.shared.audit_checkpoints import Checking, Signing, audit_checkpoint, is_due, last_entry, make_checkpoint
 from services.shared.clock import iso, wall
@@ -209,18 +209,18 @@ class Keeper:
         self._said_at = time.monotonic()
         log.critical(kind, reason=why)
         async with self._database.write() as tx:
-            await sound(tx, kind, why)
+            await sound(tx, kind, why, quiet=kind == AUDIT_UNKEPT)
 
     async def _all_clear(self) -> None:
         """Ends what this process said, and what nobody has said again: another machine's alarm is its own."""
         mine, old = self._said_at > 0, wall() - 3 * SAY_AGAIN_S
         async with self._database.read() as db:
-            found = [a for a in await standing(db) if a.kind in (AUDIT_REWRITTEN, AUDIT_UNKEPT)]
-        over = [a.kind for a in found if mine or a.seen_at < old]
-        if over:
+            found = await standing(db, AUDIT_REWRITTEN, AUDIT_UNKEPT)
+        past = [a.name for a in found if mine or a.seen_at < old]
+        if past:
             async with self._database.write() as tx:
-                for kind in over:
-                    await silence(tx, kind)
+                for name in past:
+                    await over(tx, name)
         self._said_at = -SAY_AGAIN_S
 
 
@@ -244,6 +244,6 @@ async def accept(database: Database, key: Signing, heads: HeadFile, actor: str, 
         await audit.record(tx, actor, "audit.accept", "audit", reason, {"stood": n, "stood_hash": found, **seen})
         head = Head(*await last_entry(tx), round(wall(), 6))
         for kind in (AUDIT_REWRITTEN, AUDIT_UNKEPT):
-            await silence(tx, kind)
+            await over(tx, kind)
     heads.keep(head, back=True)
     return head

@@ -1,7 +1,8 @@
-"""Who may do what: API keys with a grant, short signed cookies made of them, and MACs on links.
+"""Who may do what: API keys with a grant, cookies that name a key, and MACs on links.
 
-A key is 256 random bits, shown once and stored as SHA-256. A cookie is minted by the gateway and verified anywhere.
-A link's MAC says that we made the link for that id and that use; it opens nothing else.
+A key is 256 random bits, shown once and stored as SHA-256. A cookie names key and sign-in and carries no grant: what it
+may do is read from the database each time. A link's MAC says that we made the link for that id and that use; it opens
+nothing else.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Any, Literal
 import msgspec
 import sqlalchemy as sa
 
-from services.shared import audit
+from services.shared import audit, sign_in
 from services.shared.batches import insert_new
 from services.shared.clock import iso, wall
 from services.shared.db import Connection, Database, Id, metadata
-from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
+from services.shared.errors import Broken, Conflict, NotAllowed, NotFound, Refused
 from services.shared.outbox import id_of, new_id
 from services.shared.tier import Tier
 
@@ -160,6 +161,8 @@ def _hash(key: str) -> str:
 
 async def who_is(db: Connection, key: str) -> Who | None:
     """The caller a key belongs to, or None."""
+    if not key:
+        return None
     return await _who(db, api_key.c.sha256 == _hash(key))
 
 
@@ -193,43 +196,54 @@ async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
     )
 
 
-async def still_valid(db: Connection, key_id: str) -> bool:
-    """Whether the key behind a cookie has not been revoked."""
-    found = await db.scalar(
-        sa.select(sa.func.count())
-        .select_from(api_key)
-        .where(api_key.c.key_id == key_id, api_key.c.revoked_at.is_(None))
-    )
-    return bool(found)
+async def signed_in(database: Database, signer: Signer, cookie: str) -> Who | None:
+    """The caller a console cookie stands for now; None where the sign-in has ended, its key was revoked, or it is not ours."""
+    subject = signer.opened("console", cookie)
+    key_id, _, nonce = (subject or "").partition(".")
+    nonce = nonce.rpartition(".")[2]
+    if not key_id or not nonce or not await sign_in.goes_on(database, "console", key_id, nonce):
+        return None
+    async with database.read() as db:
+        return await _who(db, api_key.c.key_id == key_id)
+
+
+async def sign_in_with(database: Database, signer: Signer, who: Who) -> str:
+    """A new sign-in of this key; its cookie: key id, time, nonce and their MAC, some 120 bytes whatever the grant."""
+    async with database.write() as tx:
+        nonce, began = await sign_in.begin(tx, "console", who.key_id)
+    return signer.sealed("console", f"{who.key_id}.{began:x}.{nonce}")
+
+
+async def sign_out(database: Database, signer: Signer, cookie: str) -> None:
+    """Ends the sign-in of a console cookie; one that is not ours ends nothing."""
+    if subject := signer.opened("console", cookie):
+        await sign_in.end(database, subject.rpartition(".")[2])
+
+
+SHORTEST_KEY = 32  # bytes
 
 
 class Signer:
-    """MACs with the installation's key: cookies that carry a caller, short codes that vouch for a link."""
-
-    COOKIE_S = 12 * 3600
+    """MACs with the installation's key: cookies, and short codes that vouch for a link. Broken where the key is too short."""
 
     def __init__(self, key: bytes) -> None:
+        if len(key) < SHORTEST_KEY:  # with an empty one anybody could sign
+            raise Broken(f"the key that signs links and cookies has {len(key)} bytes: give one of {SHORTEST_KEY}")
         self._key = key
 
     def _mac(self, use: str, body: bytes) -> bytes:
         return hmac.new(self._key, use.encode() + b"\0" + body, hashlib.sha256).digest()
 
-    def cookie(self, who: Who) -> str:
-        """A cookie that lives 12 hours."""
-        body = msgspec.json.encode((who, wall() + self.COOKIE_S))
-        return _b64(body) + "." + _b64(self._mac("cookie", body))
+    def sealed(self, use: str, subject: str) -> str:
+        """subject.MAC, all 256 bits of it, as cookies carry it."""
+        return f"{subject}.{_b64(self._mac(use, subject.encode()))}"
 
-    def read_cookie(self, value: str) -> Who | None:
-        """The caller, or None where the cookie is old, altered or none of ours."""
-        head, _, tail = value.partition(".")
-        try:
-            body, mac = _unb64(head), _unb64(tail)
-        except ValueError:
+    def opened(self, use: str, value: str) -> str | None:
+        """The subject of what `sealed` gave; None where it was altered, made for another use, or is none of ours."""
+        subject = value.rpartition(".")[0]
+        if not subject or not hmac.compare_digest(value.encode(), self.sealed(use, subject).encode()):
             return None
-        if not hmac.compare_digest(mac, self._mac("cookie", body)):
-            return None
-        who, until = msgspec.json.decode(body, type=tuple[Who, float])
-        return who if wall() < until else None
+        return subject
 
     def code(self, use: str, subject: str) -> str:
         """80 bits that vouch for one use of one id, URL-safe."""
@@ -258,7 +272,3 @@ class Signer:
 
 def _b64(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def _unb64(value: str) -> bytes:
-    return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
-from services.shared.auth import Action, Signer, Who, still_valid, who_is
+from services.shared.auth import Action, Signer, Who, signed_in, who_is
 from services.shared.db import Database, may_be_tried_again
 from services.shared.errors import Busy, Fault, NotAllowed, Refused
 from services.shared.tier import Tier, title
@@ -50,6 +50,8 @@ SCRIPTED = CSP.replace(
 )  # the one page that cannot work without: push needs one
 PLATFORM_DATABASE = web.AppKey("database", Database)
 PLATFORM_SIGNER = web.AppKey("signer", Signer)
+PLATFORM_HTTPS = web.AppKey("https", bool)
+SIGN_INS = ("/console", "/me")  # where a form signs in: another site must not sign anybody in as somebody else
 MAX_BODY = 2 * 1024 * 1024
 LIST_PATH, MAX_LIST = "/people/import", 1024**3  # a list of people is read from the disk, not from memory: bytes of one
 
@@ -121,7 +123,7 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
 @web.middleware
 async def headers_on_all(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Security headers, and no form post from another site."""
-    if request.method == "POST" and {COOKIE, ME_COOKIE} & request.cookies.keys() and not _same_origin(request):
+    if request.method == "POST" and _by_browser(request) and not _same_origin(request):
         foreign = "This form was sent from another site: open the page here and send it again."
         response: web.StreamResponse = (
             page("fault.html", status=403, message=foreign, remedy="")
@@ -139,9 +141,40 @@ async def headers_on_all(request: web.Request, handler: Handler) -> web.StreamRe
     return response
 
 
+def cookie_name(name: str, https: bool) -> str:
+    """The name a cookie of ours bears: by https one that no other host of the domain can lay (RFC 6265bis, 4.1.3.2)."""
+    return f"__Host-{name}" if https else name
+
+
+def cookie_of(request: web.Request, name: str) -> str:
+    """The value of that cookie of ours, or empty."""
+    return request.cookies.get(cookie_name(name, request.app[PLATFORM_HTTPS]), "")
+
+
+def lay_cookie(response: web.StreamResponse, name: str, value: str, *, seconds: float, https: bool) -> None:
+    """For every path, as `__Host-` demands; no script reads it, no other site sends it along with a form."""
+    response.set_cookie(
+        cookie_name(name, https), value, max_age=int(seconds), httponly=True, samesite="Lax", secure=https, path="/"
+    )
+
+
+def take_cookie(response: web.StreamResponse, name: str, *, https: bool) -> None:
+    """The browser forgets it."""
+    response.del_cookie(cookie_name(name, https), path="/", secure=https, httponly=True, samesite="Lax")
+
+
+def _by_browser(request: web.Request) -> bool:
+    """Whether a form may act in somebody's name: it comes with a cookie of ours, or is there to get one."""
+    ours = any(cookie_of(request, name) for name in (COOKIE, ME_COOKIE))
+    return ours or request.path.startswith(SIGN_INS)
+
+
 def _same_origin(request: web.Request) -> bool:
+    """What the browser says of where a form came from; programs say nothing."""
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    if origin is None:
+        return request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
+    return urlsplit(origin).netloc == request.host
 
 
 async def caller(request: web.Request, action: Action, tier: Tier | None = None) -> Who:
@@ -154,11 +187,8 @@ async def caller(request: web.Request, action: Action, tier: Tier | None = None)
         if scheme.lower() == "bearer":
             async with database.read() as db:
                 who = await who_is(db, key.strip())
-    elif cookie := request.cookies.get(COOKIE):
-        who = request.app[PLATFORM_SIGNER].read_cookie(cookie)
-        if who is not None:
-            async with database.read() as db:
-                who = who if await still_valid(db, who.key_id) else None
+    elif cookie := cookie_of(request, COOKIE):
+        who = await signed_in(database, request.app[PLATFORM_SIGNER], cookie)
     if who is None:
         fault = NotAllowed(
             "give an API key that is known here: Authorization: Bearer <key>",
@@ -242,10 +272,11 @@ async def static(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path, headers={"Cache-Control": "max-age=3600"})
 
 
-def make_app(database: Database, signer: Signer) -> web.Application:
-    """An empty application with the shared edge."""
+def make_app(database: Database, signer: Signer, *, https: bool = False) -> web.Application:
+    """An empty application with the shared edge. `https`: people reach it so, and cookies say it."""
     app = web.Application(middlewares=[headers_on_all, faults_as_answers], client_max_size=MAX_BODY)
     app[PLATFORM_DATABASE] = database
     app[PLATFORM_SIGNER] = signer
+    app[PLATFORM_HTTPS] = https
     app.router.add_get("/static/{name}", static)
     return app

@@ -108,8 +108,8 @@ def test_an_unknown_word_is_refused(needs: list[str], kinds: list[str], hazard: 
 def row(**values: object) -> SimpleNamespace:
     base: dict[str, object] = {
         "road": "sms", "channel": "sms_twilio", "send_state": "delivered", "state_reason": "", "sent_at": 36_000.0,
-        "due_at": 36_000.0, "state_at": 36_000.0, "try_no": 1, "evidence": 2, "evidence_at": 36_060.0, "covers": 1, "reason": "red.0",
-        "answer": "", "delivery_id": "d", "slot": "",
+        "due_at": 36_000.0, "state_at": 36_000.0, "try_no": 1, "evidence": 2, "evidence_at": 36_060.0, "covers": 1,
+        "reason": "red.0", "answer": "", "delivery_id": "d", "slot": "",
     }  # fmt: skip
     return SimpleNamespace(**{**base, **values})
 

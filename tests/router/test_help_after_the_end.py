@@ -25,7 +25,7 @@ async def test_help_after_closed_opens_the_path_again() -> None:
     async def inspect(embedded: Node, warning_id: str) -> None:
         platform = embedded.platform
         async with platform.database.read() as db:
-            before = await report.coverage(db, warning_id)
+            before = await report.coverage(db, warning_id, platform.clock.now())
             row = (
                 await db.execute(
                     sa.select(delivery.c.delivery_id, delivery.c.person_id)
@@ -57,7 +57,7 @@ async def test_help_after_closed_opens_the_path_again() -> None:
         ):
             seen["path"] = await response.json()
         async with platform.database.read() as db:
-            seen["after"] = await report.coverage(db, warning_id)
+            seen["after"] = await report.coverage(db, warning_id, platform.clock.now())
             seen["cases"] = [c["person_id"] for c in await case_view.cases(db, warning_id, platform.clock.now())]
         seen.update(before=before, person=row.person_id)
 

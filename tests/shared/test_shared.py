@@ -78,7 +78,14 @@ def test_links_and_cookies_cannot_be_altered() -> None:
         signer.subject("answer", token)
     with pytest.raises(NotAllowed):
         other.subject("list", token)
-    assert None is signer.read_cookie("not.a cookie") is other.read_cookie("")
+    cookie = signer.sealed("console", "key.1f.nonce")
+    assert "key.1f.nonce" == signer.opened("console", cookie)
+    for wrong in (cookie[:-1], "l" + cookie[1:], cookie.rpartition(".")[0], "", ".", "é.x", token):
+        assert None is signer.opened("console", wrong)
+    assert None is signer.opened("me", cookie) is other.opened("console", cookie)
+    for short in (b"", b"k" * 31):
+        with pytest.raises(Broken, match="give one of 32"):
+            Signer(short)
 
 
 def test_the_registry_seals_and_cannot_open(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from services.gateway.cap.text import read_time
 from services.shared.tier import Tier
 
 DEFAULT_LIFE = timedelta(hours=24)
+LONGEST_LIFE = timedelta(days=31)
+LIFE_CUT = "is more than 31 days after sending: 31 days"
 
 _B, _Y, _O, _R = Tier.BLUE, Tier.YELLOW, Tier.ORANGE, Tier.RED
 TABLE: dict[str, dict[str, Tier]] = {
@@ -160,7 +162,17 @@ def _by_codes(info: Info, source: Source) -> tuple[Tier | None, str]:
 
 
 def _expires(alert: Alert, source: Source) -> tuple[datetime, str]:
-    """The latest end any block gives; 24 hours from sending where none does, or where it ends as it is sent."""
+    """The latest end any block gives; 24 hours from sending where none does, or where it ends as it is sent.
+
+    At most 31 days from sending: what holds longer is said again, by somebody who has looked.
+    """
+    end, why = _given_end(alert, source)
+    if end - alert.sent > LONGEST_LIFE:
+        return alert.sent + LONGEST_LIFE, f"{why} {LIFE_CUT}"
+    return end, why
+
+
+def _given_end(alert: Alert, source: Source) -> tuple[datetime, str]:
     default = alert.sent + DEFAULT_LIFE
     given = [(info.expires, "expires") for info in alert.infos if info.expires is not None]
     if source.life:
