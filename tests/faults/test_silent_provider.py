@@ -32,7 +32,7 @@ async def test_it_is_on_every_page_in_the_figures_and_on_the_duty_officers_phone
             async with run.session.get(run.url + page) as response:
                 assert "takes nothing" in await response.text(), page
         async with run.session.get(run.url + "/metrics") as response:
-            assert 'tocsin_alarms{alarm="provider"}' in await response.text()
+            assert 'tocsin_alarm{kind="provider"}' in await response.text()
         word = "SELECT count(*) FROM delivery WHERE purpose = 'notice' AND params LIKE '%alarm_provider%'"
         await run.until(lambda: bool(run.rows(word)[0][0]), seconds=15)
         run.world.sandbox.behaviour.change({"rates": {}})

@@ -60,7 +60,7 @@ async def test_a_red_warning_that_reaches_nobody_is_shouted(desk: Office, tmp_pa
         assert (200, True) == (status, wanted in text), page
         assert "Nobody is missing" not in text
     _, figures, _ = await desk.get("/metrics")
-    assert b'tocsin_alarms{alarm="nobody"} 1.0' in figures
+    assert b'tocsin_alarm{kind="nobody"} 1.0' in figures
 
 
 @pytest.mark.parametrize(

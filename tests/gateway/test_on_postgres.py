@@ -54,7 +54,7 @@ async def test_lists_sign_ins_and_alarms(tmp_path: Path, postgres: Postgres) -> 
             count = sa.select(sa.func.count()).select_from(stopped.stopped)
             assert stopped.STRANGERS == await tx.scalar(count)
         async with database.read() as db:
-            assert ["stop_flood"] == [a.kind for a in await standing(db)]
+            assert ["stop_flood"] == [a.name for a in await standing(db)]
         for _ in range(2):
             assert 200 == await desk_alarm(browser, desk.url)
         shutil.copytree(tmp_path / "one" / "keys", tmp_path / "two" / "keys")
@@ -65,11 +65,11 @@ async def test_lists_sign_ins_and_alarms(tmp_path: Path, postgres: Postgres) -> 
                 assert 202 == status, taken
             await asyncio.gather(*(one.embedded.gateway.checkpoint() for one in (desk, beside, desk, beside)))
             async with database.read() as db:
-                assert ["stop_flood"] == [a.kind for a in await standing(db)]
+                assert ["stop_flood"] == [a.name for a in await standing(db)]
             await rewrite(database, 2)
             assert [False, False] == [await one.embedded.gateway.checkpoint() for one in (desk, beside)]
             async with database.read() as db:
-                assert {"stop_flood", "audit_rewritten"} == {a.kind for a in await standing(db)}
+                assert {"stop_flood", "audit_rewritten"} == {a.name for a in await standing(db)}
 
 
 async def desk_alarm(browser: aiohttp.ClientSession, url: str) -> int:

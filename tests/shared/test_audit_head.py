@@ -57,7 +57,7 @@ async def later(database: Database) -> None:
 
 async def alarms(database: Database) -> list[str]:
     async with database.read() as db:
-        return [row.kind for row in await standing(db)]
+        return [row.name for row in await standing(db)]
 
 
 async def test_what_extends_the_head_is_signed_and_kept(database: Database, heads: HeadFile) -> None:
