@@ -91,7 +91,8 @@ class Api:
         return json_response(await enter(self._platform, entered, worker=who.label), status=201)
 
     async def take(self, request: web.Request) -> web.StreamResponse:
-        """Imports a CSV or XLSX body (query: source, kind, region, datum, dry_run, columns as YAML).
+        """Imports a CSV or XLSX body (query: source, kind, region, datum, dry_run, bounds, encoding, columns as
+        YAML).
 
         Answers the report; with Accept: application/x-ndjson a line {"share"} now and then, {"issue"} for each issue,
         and {"report"} or {"fault"} last.
@@ -289,6 +290,8 @@ def wanted_of(asked: Mapping[str, str], year: int, actor: str) -> Wanted:
         words=words,
         actor=actor,
         dry_run=asked.get("dry_run", "") in ("1", "true", "yes"),
+        bounds=asked.get("bounds", ""),
+        encoding=asked.get("encoding", ""),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from services.registry.given import HOURS, ContactIn, Day, Given, Hours, Id32, Lat, Lon, Status, Text
+from services.registry.given import HOURS, ContactIn, Day, Given, Hours, Id32, Language, Lat, Lon, Status, Text
 from services.registry.needs import keyed, roads_of
 from services.shared.messages import Profile
 
@@ -58,7 +58,7 @@ class FacilityIn(Given):
         Field(None, description="day, people in it that night, of them not walking, as its desk reported")
     )
     contacts: tuple[ContactIn, ...] = Field((), description="duty_phone_1, duty_phone_2, sms")
-    languages: tuple[str, ...] = ()
+    languages: tuple[Language, ...] = ()
     lat: Lat
     lon: Lon
     address: Text = ""
@@ -77,7 +77,7 @@ class WorkerIn(Given):
     grids: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
     doors_per_hour: int = Field(10, ge=1, le=60)
-    language: str = Field("", max_length=35)
+    language: Language | Literal[""] = ""
     contacts: tuple[ContactIn, ...] = ()
     shift: Hours = ""
     backup_id: Id32 | Literal[""] = Field("", description="who takes over her grids when she is off")

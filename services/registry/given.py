@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from services.shared import subscription
+from services.shared import numbers, subscription
 from services.shared.errors import Refused
 
 Level = Literal[1, 2, 3, 4, 9]
@@ -48,6 +48,7 @@ Decision = Literal["given", "refused", "withdrawn", "not_asked"]
 Method = Literal["online", "phone", "in_person", "paper", "sign_language", "list"]
 Ability = Literal["relay", "wake", "interpret", "carry", "drive", "key"]
 
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,4}$", max_length=35)]
 Id32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Text = Annotated[str, Field(max_length=300)]
 Lat = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
@@ -101,6 +102,11 @@ class ContactIn(Given):
     hours: Hours = ""
     safe: bool = Field(False, description="of a protected person: only such contacts are used")
 
+    @field_validator("address")
+    @classmethod
+    def _as_it_is_kept(cls, value: str) -> str:
+        return numbers.modern(value) if value.startswith("+") else value
+
     @model_validator(mode="after")
     def _fits_its_kind(self) -> ContactIn:
         if self.kind == "email":
@@ -119,6 +125,8 @@ class ContactIn(Given):
                 raise ValueError(wrong.message) from wrong
         elif not _E164.fullmatch(self.address):
             raise ValueError("give the number with + and country code, digits only, like +8613800000000")
+        elif why := numbers.never(self.address):
+            raise ValueError(f"{why} is never called or written to: give a phone of the person's own")
         return self
 
     @property
@@ -135,7 +143,7 @@ class SupporterIn(Given):
     name: Text = ""
     relation: Literal["family", "neighbour", "paid_carer", "guardian", "assigned_volunteer", "peer"] = "family"
     contacts: tuple[ContactIn, ...] = ()
-    language: str = Field("", max_length=35)
+    language: Language | Literal[""] = ""
     outside_zone: bool = Field(False, description="known to live outside the hazard zone; a location wins over it")
     lat: Lat | None = None
     lon: Lon | None = None
@@ -204,8 +212,8 @@ class PersonIn(Given):
     birth_year: int | None = Field(None, ge=1900, le=2100)
     wg: Wg = Wg()
     psychosocial: bool = Field(False, description="alarms or strangers at the door are hard for her")
-    languages: tuple[str, ...] = Field((), description="BCP 47, best first")
-    sign_lang: str = Field("", max_length=8, description="ISO 639-3: csl, ase, bfi ...")
+    languages: tuple[Language, ...] = Field((), max_length=10, description="BCP 47, best first")
+    sign_lang: str = Field("", pattern=r"^[A-Za-z]{0,8}$", description="ISO 639-3: csl, ase, bfi ...")
     modes: tuple[
         Literal["plain_text", "spoken", "sign", "easy_read", "large_print", "braille", "tactile", "pictures"], ...
     ] = ()

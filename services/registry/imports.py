@@ -190,7 +190,7 @@ class Import:
 def _own_household(record: Rows, line: int) -> Issue:
     lat, lon = record.person["lat"], record.person["lon"]
     remedy = "counted as a household of her own: give everybody of a household the same place"
-    return Issue(line, "repaired", "household", "one place", f"{lat}, {lon}", remedy, record.person_id)
+    return Issue(line, "doubtful", "household", "one place", f"{lat}, {lon}", remedy, record.person_id)
 
 
 async def import_people(

@@ -6,23 +6,26 @@ Memory holds a few pages and eight bytes for each row's id. A dry run reads and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import multiprocessing
 import os
 import tempfile
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 
 import phonenumbers
 import sqlalchemy as sa
 
 from services.registry import sources, store
+from services.registry.bounds import Bounds, learn, read_bounds
 from services.registry.columns import ColumnMap
-from services.registry.datum import Datum
+from services.registry.datum import Datum, point_to_wgs84
 from services.registry.facilities import AreaIn, FacilityIn, PlaceIn, WorkerIn
 from services.registry.given import LOCAL_LANGUAGES, PersonIn, SourceKind
 from services.registry.imports import (
@@ -62,6 +65,8 @@ class Wanted:
     local: tuple[str, ...] = LOCAL_LANGUAGES
     actor: str = "import"
     dry_run: bool = False
+    bounds: str = ""  # south,west,north,east; off; empty: learnt
+    encoding: str = ""  # what a CSV is said to be written in
 
 
 async def import_bytes(database: Database, keys: SealingKeys, body: bytes, wanted: Wanted) -> Report:
@@ -99,7 +104,7 @@ async def import_file(
     report = Report(dry_run=wanted.dry_run, sink=sink)
     async with database.read() as db:
         listed = await sources.begin(db, wanted.source, wanted.kind, today())
-    opened = await asyncio.to_thread(open_list, path)
+    opened = await asyncio.to_thread(open_list, path, wanted.region, wanted.encoding)
     records = opened.records()
     first = await asyncio.to_thread(next, records, None)
     if first is None or first.problem:
@@ -110,7 +115,15 @@ async def import_file(
             remedy="correct the quotes of the first row" if first else "send a header row and at least one row",
         )
     header = header_of(first.cells, wanted.words, report)
-    reader = Reader(listed, header, wanted.words, wanted.region, wanted.datum)
+    head = await asyncio.to_thread(lambda: list(islice(records, PAGE_SIZE)))
+    bounds = await _bounds(database, head, header, wanted)
+    width = _width(head, header)
+    reader = Reader(listed, header, wanted.words, wanted.region, wanted.datum, bounds, width)
+    report.notes += opened.notes
+    if bounds is not None:
+        report.notes.append(f"positions are held to {bounds}")
+    if progress is not None:
+        progress(0.0, report)  # how it is read is told before anything is written
     context = Context(keys.public, keys.index, wanted.year, wanted.local, listed)
     work = Import(database, context, wanted.actor, report)
     taking = _Taking(work, reader, report)
@@ -118,14 +131,36 @@ async def import_file(
     size = await asyncio.to_thread(os.path.getsize, path)
     many = processes if processes is not None else cores if size >= LONG else 0
     async with _parsers(reader, context, many) as parse:
-        async for some, parsed in _in_order(_chunks(records, header), taking, parse, 2 * max(1, many)):
+        async for some, parsed in _in_order(_chunks(chain(head, records), header), taking, parse, 2 * max(1, many)):
             await taking.take(some, parsed)
             if progress is not None:
                 progress(some[-1].share, report)
-    report.notes += opened.notes
+    report.notes += [note for note in opened.notes if note not in report.notes]
     await taking.rest(keys)
     await work.finish()
     return report
+
+
+async def _bounds(database: Database, head: Sequence[Record], header: list[str], wanted: Wanted) -> Bounds | None:
+    if wanted.bounds:
+        return read_bounds(wanted.bounds)
+    columns = [header.index(name) if name in header else -1 for name in ("lat", "lon")]
+    places = []
+    for record in head:
+        cells = [record.cells[n] if 0 <= n < len(record.cells) else "" for n in columns]
+        with contextlib.suppress(ValueError):
+            lat, lon = (float(cell.strip().replace(",", ".")) for cell in cells)
+            if abs(lat) <= 90 and abs(lon) <= 180:
+                places.append(point_to_wgs84(lat, lon, wanted.datum))
+    async with database.read() as db:
+        return await learn(db, places)
+
+
+def _width(head: Sequence[Record], header: list[str]) -> int:
+    """How many cells a row has where nearly all have the same number of empty ones more than the header; else 0."""
+    widths = Counter(len(record.cells) for record in head if record.cells)
+    usual, rows = widths.most_common(1)[0] if widths else (0, 0)
+    return usual if usual > len(header) and rows > 1 and rows >= 0.9 * sum(widths.values()) else 0
 
 
 @dataclass
@@ -134,6 +169,7 @@ class Parsed:
 
     page: Page
     issues: list[Issue]
+    forms: Report  # what was only written in another form, counted
     keys: list[tuple[int, str]]  # (line, key) of every row that was read
     others: list[tuple[int, WorkerIn | PlaceIn | AreaIn]]
     in_facility: dict[int, str]
@@ -145,7 +181,7 @@ def _parse(reader: Reader, context: Context, some: list[Record], houses: dict[st
     issues: list[Issue] = []
     report.sink = issues.append
     people: list[tuple[int, Statement]] = []
-    parsed = Parsed(Page(), issues, [], [], {})
+    parsed = Parsed(Page(), issues, Report(counts=report.counts, examples=report.examples), [], [], {})
     for record in some:
         found = reader.read(record, report)
         if found is None:
@@ -268,6 +304,7 @@ class _Taking:
     async def take(self, some: list[Record], parsed: Parsed) -> None:
         """Writes a chunk."""
         twice = self._once(parsed)
+        self._report.add_forms(parsed.forms)
         for issue in parsed.issues:
             self._report.tell(issue)
         page = parsed.page

@@ -1,4 +1,4 @@
-"""Opens somebody's list whatever it was saved as: CSV in UTF-8, UTF-16 or GB18030, or an XLSX sheet, row by row.
+"""Opens somebody's list whatever it was saved as: CSV in whatever encoding, or an XLSX sheet, row by row.
 
 Nothing is held whole: a CSV is read line by line, a sheet in openpyxl's read-only mode, and a packed file that would
 unpack to more than a list can be is refused before it is unpacked.
@@ -6,26 +6,30 @@ unpack to more than a list can be is refused before it is unpacked.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import datetime as dt
 import io
+import re
 import warnings
 import zipfile
 from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from services.registry.encodings import encoding_of
 from services.shared.errors import Refused
 
+NOT_CALCULATED = "#FORMULA!"  # what a cell holds whose formula was saved without a value
 MAX_ROWS = 3_000_000
 MAX_COLUMNS = 400
 MAX_UNPACKED = 3 * 1024**3  # of a sheet: a million rows of 40 columns are about 1 GiB
 MAX_STRINGS = 400 * 1024**2  # the part openpyxl keeps in memory
 MAX_RATIO = 200  # a sheet packs about 10 to 20 times
 MAX_PARTS = 500
+NUL = "there is a NUL character in it"
 ROW_LINES = 200  # a quoted value over more lines than this was opened by mistake
 csv.field_size_limit(20_000_000)  # a county's polygon is longer than the module's 128 KiB
 
@@ -49,8 +53,9 @@ class ListFile(Protocol):
     def records(self) -> Iterator[Record]: ...
 
 
-def open_list(path: Path) -> ListFile:
-    """The list in a file; Refused where it is empty, no list at all, or packed larger than a list can be."""
+def open_list(path: Path, region: str | None = None, encoding: str = "") -> ListFile:
+    """The list in a file, whatever it is called; Refused where it is empty, no list at all, or packed larger than a list
+    can be. `region` and `encoding` help to read a CSV that is not Unicode."""
     with path.open("rb") as file:
         head = file.read(8)
     if head[:4] == b"PK\x03\x04":
@@ -62,7 +67,7 @@ def open_list(path: Path) -> ListFile:
             rule="format",
             remedy="save it as .xlsx without a password, or as CSV UTF-8",
         )
-    return Csv(path)
+    return Csv(path, region, encoding)
 
 
 @dataclass
@@ -70,12 +75,14 @@ class Csv:
     """Comma, semicolon or tab; the encoding is what all of the file agrees with."""
 
     path: Path
+    region: str | None = None
+    encoding: str = ""
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._encoding = _encoding(self.path)
-        if self._encoding != "utf-8-sig":
-            self.notes.append(f"read as {self._encoding.upper()}: look whether names are right")
+        self._encoding, told = encoding_of(self.path, self.region, self.encoding)
+        if told:
+            self.notes.append(told)
         self._size = max(1, self.path.stat().st_size)
         with self.path.open(encoding=self._encoding, newline="") as file:
             first = file.readline(1_000_000)
@@ -96,7 +103,8 @@ class Csv:
                 reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
                 try:
                     for cells in reader:
-                        yield Record(lines.first, cells, share=raw.tell() / self._size)
+                        nul = any("\0" in cell for cell in cells)
+                        yield Record(lines.first, cells, NUL if nul else "", raw.tell() / self._size)
                         lines.taken()
                 except (csv.Error, _EndlessError) as problem:
                     yield Record(lines.first, [], str(problem), raw.tell() / self._size)
@@ -151,55 +159,6 @@ class _Lines:
         self.first += 1
 
 
-def _encoding(path: Path) -> str:
-    """utf-8-sig, utf-16 or gb18030; Refused with the line of the first byte that fits none."""
-    with path.open("rb") as file:
-        head = file.read(4)
-    if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        bad = _first_bad(path, "utf-16")
-        if bad is None:
-            return "utf-16"
-        raise _not_text(path, bad)
-    utf8 = _first_bad(path, "utf-8-sig")
-    if utf8 is None:
-        return "utf-8-sig"
-    if head[:3] != codecs.BOM_UTF8 and _first_bad(path, "gb18030") is None:
-        return "gb18030"
-    raise _not_text(path, utf8)
-
-
-def _first_bad(path: Path, encoding: str) -> int | None:
-    """Where the first byte is that does not decode."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    at = 0
-    with path.open("rb") as file:
-        while True:
-            block = file.read(1 << 20)
-            try:
-                text = decoder.decode(block, final=not block)
-            except UnicodeDecodeError as problem:
-                return max(0, at + problem.start)
-            if "\0" in text:
-                return at
-            at += len(block)
-            if not block:
-                return None
-
-
-def _not_text(path: Path, at: int) -> Refused:
-    with path.open("rb") as file:
-        before = file.read(min(at, 200_000_000))
-        given = file.read(8).hex()
-    line = before.count(b"\n") + 1
-    return Refused(
-        f"line {line} is neither UTF-8 nor GB18030",
-        field="body",
-        rule="encoding",
-        given=given,
-        remedy="save the file as CSV UTF-8 and send it again",
-    )
-
-
 @dataclass
 class Sheet:
     """The first visible sheet of a workbook; formulas count as the value they had when it was saved."""
@@ -211,35 +170,74 @@ class Sheet:
         _look_into(self.path)
 
     def records(self) -> Iterator[Record]:
-        """All rows as text: dates ISO, whole numbers without a point."""
+        """All rows as text: dates ISO, whole numbers without a point; a formula never calculated is an error of the sheet."""
         import openpyxl  # 180 modules, for what few processes ever read
         from openpyxl.utils.exceptions import InvalidFileException
 
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), ExitStack() as opened:
             warnings.simplefilter("ignore")  # styles, validation and themes it does not know are nothing to us
+
+            def book(values: bool) -> Any:
+                """Opened as a file: by its path openpyxl would judge a name, and an upload has none."""
+                file = opened.enter_context(self.path.open("rb"))
+                found = openpyxl.load_workbook(file, read_only=True, data_only=values, keep_links=False)
+                opened.callback(found.close)
+                return found
+
             try:
-                book = openpyxl.load_workbook(self.path, read_only=True, data_only=True, keep_links=False)
-            except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, SyntaxError) as problem:
-                raise _no_sheet(problem) from problem
-            try:
-                seen = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+                values = book(True)
+                seen = [n for n, sheet in enumerate(values.worksheets) if sheet.sheet_state == "visible"]
                 if not seen:
                     raise _no_sheet("it has no visible sheet")
+                sheet = values.worksheets[seen[0]]
                 if len(seen) > 1:
-                    self.notes.append(f"only the sheet {seen[0].title!r} was read; {len(seen) - 1} more are there")
-                sheet = seen[0]
-                sheet.reset_dimensions()  # what the file says of its size may be anything
+                    self.notes.append(f"only the sheet {sheet.title!r} was read; {len(seen) - 1} more are there")
+                formulas = book(False).worksheets[seen[0]] if _has_formulas(self.path) else None
+                for one in (sheet, formulas):
+                    if one is not None:
+                        one.reset_dimensions()  # what the file says of its size may be anything
+                rows = sheet.iter_rows(values_only=True) if formulas is None else _calculated(sheet, formulas)
                 total = max(1, self.path.stat().st_size)
-                for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
+                for line, row in enumerate(rows, 1):
                     if line > MAX_ROWS:
                         raise _too_large(f"more than {MAX_ROWS} rows")
-                    if len(row) > MAX_COLUMNS:
-                        row = row[:MAX_COLUMNS]
-                    yield Record(line, [_text(value) for value in row], share=min(1.0, line * 120 / total))
-            except (zipfile.BadZipFile, SyntaxError, ValueError, EOFError) as problem:
+                    yield Record(
+                        line, [_text(value) for value in row[:MAX_COLUMNS]], share=min(1.0, line * 120 / total)
+                    )
+            except (
+                InvalidFileException,
+                zipfile.BadZipFile,
+                KeyError,
+                OSError,
+                SyntaxError,
+                ValueError,
+                EOFError,
+            ) as problem:
                 raise _no_sheet(problem) from problem
-            finally:
-                book.close()
+
+
+def _calculated(sheet: Any, formulas: Any) -> Iterator[list[Any]]:
+    """Values, row by row; NOT_CALCULATED where there is a formula without one. An empty text is a value (t="str")."""
+    for row, written in zip(sheet.iter_rows(), formulas.iter_rows(values_only=True), strict=False):
+        values = [cell.value for cell in row]
+        for n, formula in enumerate(written[: len(values)]):
+            if formula is not None and values[n] is None and row[n].data_type != "str":
+                values[n] = NOT_CALCULATED
+        yield values
+
+
+def _has_formulas(path: Path) -> bool:
+    """Whether any sheet holds one: only then is the workbook read a second time, for what stands behind the values."""
+    with zipfile.ZipFile(path) as package:
+        for part in package.infolist():
+            if part.filename.startswith("xl/worksheets/") and part.filename.endswith(".xml"):
+                with package.open(part) as sheet:
+                    tail = b""
+                    while block := sheet.read(1 << 20):
+                        if re.search(rb"<(?:\w+:)?f[\s>/]", tail + block):
+                            return True
+                        tail = block[-16:]
+    return False
 
 
 def _text(value: Any) -> str:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 
 import pydantic
 
+from services.registry.bounds import Bounds
 from services.registry.cells import Cells, RowRefused
 from services.registry.columns import ColumnMap
 from services.registry.datum import Datum
 from services.registry.facilities import AreaIn, FacilityIn, PlaceIn, WorkerIn
-from services.registry.lists import Record
+from services.registry.lists import NUL, Record
 from services.registry.report import Issue, Report
 from services.registry.rows import RowReader
 from services.registry.sources import SourceList, Statement
@@ -127,9 +128,18 @@ class Reader:
     """Reads records of one list; may be sent to another process."""
 
     def __init__(
-        self, source: SourceList, header: list[str], words: ColumnMap, region: str | None, datum: Datum
+        self,
+        source: SourceList,
+        header: list[str],
+        words: ColumnMap,
+        region: str | None,
+        datum: Datum,
+        bounds: Bounds | None = None,
+        width: int = 0,
     ) -> None:
-        self.rows = RowReader(source, datum)
+        """`width`: how many cells the file's rows have, where each ends with a delimiter more than the header."""
+        self.rows = RowReader(source, datum, bounds)
+        self._width = max(width, len(header))
         self.header = header
         self._words = words
         self._region = region
@@ -144,8 +154,8 @@ class Reader:
     def read(self, record: Record, report: Report) -> Found | None:
         """What the row stands for; None where it is empty or refused, which the report says."""
         if record.problem:
-            remedy = f"correct the quotes of this row: {record.problem}"
-            report.tell(Issue(record.line, "refused", "row", "csv", "", remedy))
+            what = "take it out" if record.problem == NUL else "correct the quotes of this row"
+            report.tell(Issue(record.line, "refused", "row", "csv", "", f"{what}: {record.problem}"))
             return None
         if not any(value and not value.isspace() for value in record.cells):
             return None
@@ -162,19 +172,28 @@ class Reader:
 
     def _found(self, record: Record, report: Report) -> Found:
         header, values = self.header, record.cells
-        if any(value.strip() for value in values[len(header) :]):
+        # one cell too many, and be it empty: a delimiter inside a value has moved all behind it by a column
+        if len(values) > self._width or any(value.strip() for value in values[len(header) :]):
             remedy = f"the header has {len(header)} columns: put quotes around a value that holds the delimiter"
             raise RowRefused(Issue(record.line, "refused", "row", "columns", f"{len(values)} cells", remedy))
         given = dict(self._words.every_row)
+        ours = set(given)
         for name, value in zip(header, values, strict=False):
             if value and (said := value.strip()):
-                given[name] = self._words.value(name, said)
-        cells = Cells(record.line, given, report, self._region)
+                given[name] = word = self._words.value(name, said)
+                if word is not said:
+                    ours.add(name)
+                else:
+                    ours.discard(name)
+        source = self.rows.source
+        grades = source.kind == "disability_card"
+        cells = Cells(record.line, given, report, self._region, today=source.on, grades=grades, ours=ours)
         kind = cells.word("kind").lower() or "person"
         read = self._kinds.get(kind)
         if read is None:
             raise cells.refuse("kind", "known word", f"write one of {', '.join(self._kinds)}")
         cells.required("id")
+        cells.id("id")
         return read(cells)
 
 

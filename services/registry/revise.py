@@ -174,7 +174,8 @@ def _checked(record: Record, changes: Changes) -> dict[str, Any]:
     wg = {name: given.pop(name) for name in WG if name in given}
     try:
         if record.house:
-            values = record.facility().model_dump(exclude={"contacts"}) | given | {"lat": lat, "lon": lon}
+            stored = record.facility().model_dump(exclude={"contacts", "languages"})  # what is only kept is not judged
+            values = stored | given | {"lat": lat, "lon": lon}
             checked: dict[str, Any] = type(record.facility()).model_validate(values).model_dump(mode="json")
         else:
             whole = {"person_id": record.person_id, "lat": lat, "lon": lon, "wg": wg, **given}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, TypeVar, get_args
 
 import pydantic
 
+from services.registry import cell_words
+from services.registry.bounds import Bounds, wrong
 from services.registry.cells import LANDLINE, MOBILE, Cells
 from services.registry.datum import Datum, point_to_wgs84
 from services.registry.facilities import AreaIn, FacilityIn, FacilityKind, PlaceIn, Role, WorkerIn
@@ -56,6 +59,7 @@ _STAYS = frozenset(
     + ["away_from", "away_to", "usual_hours"]
 )
 _CONSENTS = frozenset(get_args(Purpose))
+_DECISIONS = ("given", "refused", "withdrawn", "not_asked")
 _METHODS, _PURPOSES = get_args(Method), get_args(Purpose)
 
 
@@ -77,8 +81,9 @@ def person_id_of(source: str, external: str) -> str:
 class RowReader:
     """Reads rows of one source; remembers its facilities, whose residents live where they are."""
 
-    def __init__(self, source: SourceList, datum: Datum = "wgs84") -> None:
+    def __init__(self, source: SourceList, datum: Datum = "wgs84", bounds: Bounds | None = None) -> None:
         self.source = source
+        self.bounds = bounds
         self.facilities: dict[str, FacilityIn] = {}
         self._datum = datum
 
@@ -90,10 +95,14 @@ class RowReader:
         lat, lon = cells.degrees(f"{prefix}lat", 90), cells.degrees(f"{prefix}lon", 180)
         if lat == 0 and lon == 0:
             raise cells.refuse(f"{prefix}lat", "a place", "0, 0 lies in the ocean: find the real place")
-        return point_to_wgs84(lat, lon, self._datum)
+        lat, lon = point_to_wgs84(lat, lon, self._datum)
+        # where somebody helps from, or stays for a while, may be anywhere
+        if what := wrong(lat, lon, self.bounds if not prefix else None):
+            raise cells.refuse(f"{prefix}lat", "a place", what)
+        return lat, lon
 
     def _place(self, cells: Cells) -> dict[str, Any]:
-        house = self.facilities.get(cells.text("facility"))
+        house = self.facilities.get(cells.id("facility"))
         if house is not None and not cells.text("lat") and not cells.text("lon"):
             lat, lon = house.lat, house.lon
         else:
@@ -117,11 +126,11 @@ class RowReader:
         return Statement(given, self.source.provenance(KIND_OF.get(said, ""), on, until))
 
     def _contacts(self, cells: Cells) -> tuple[ContactIn, ...]:
-        no = set(cells.words("said_no", WISHES))
+        no = set(cells.words("said_no", WISHES, cell_words.ROADS, protects=True))
         no |= set(VOICE_KINDS) if "voice" in no else set()
         given_by = cells.one_of("given_by", _GIVERS, GIVEN_BY.get(self.source.kind, "record"))
         household = cells.one_of("phone_answered_by", ("self", "household"), "self") == "household"
-        safe = set(cells.words("safe_contact", SAFE))
+        safe = set(cells.words("safe_contact", SAFE, cell_words.SAFE, protects=True))
         found: list[dict[str, Any]] = []
 
         def add(column: str, kind: str, address: str) -> None:
@@ -129,11 +138,11 @@ class RowReader:
             contact |= {"given_by": given_by, "said_no": kind in no, "household": household and kind in PHONE_KINDS}
             found.append(contact | {"hours": hours, "verified_on": on, "safe": column in safe})
 
-        on = cells.date("verified_on")
+        on = cells.date("verified_on", past=True)
         verified, hours = cells.yes("mobile_verified"), cells.hours("mobile_hours")
         for number, type_ in cells.phones("mobile"):
             if type_ == LANDLINE:
-                cells.repair("mobile", "mobile number", "a landline", number)
+                cells.guess("mobile", "mobile number", "a landline, which is called and never texted", number)
                 add("mobile", "voice_landline", number)
             else:
                 add("mobile", "sms", number)
@@ -154,6 +163,15 @@ class RowReader:
         for name in self._devices(cells):
             add("bed_shaker", "bed_shaker", name)
         return tuple(ContactIn.model_validate(one) for one in found)
+
+    @staticmethod
+    def _signs(cells: Cells) -> str:
+        word = cells.word("sign_lang").lower().replace(" ", "_")
+        found = cell_words.SIGNS.get(word, word)
+        if re.fullmatch(r"[a-z]{3,8}|", found):
+            return found
+        cells.leave_out("sign_lang", "sign language", "write its tag of three letters, like csl, ase or bfi")
+        return ""
 
     @staticmethod
     def _devices(cells: Cells) -> list[str]:
@@ -196,12 +214,12 @@ class RowReader:
         # somebody else gave these: without the supporter's own word they are not used
         lat, lon = cells.text("supporter_lat"), cells.text("supporter_lon")
         point = self._point(cells, "supporter_") if lat and lon else (None, None)
-        accepted_on = cells.date("supporter_accepted_on")
+        accepted_on = cells.date("supporter_accepted_on", past=True)
         values = {
             "name": cells.text("supporter_name"),
             "relation": cells.one_of("supporter_relation", _RELATIONS, "family"),
             "contacts": [c | {"given_by": "proxy"} for c in contacts],
-            "language": cells.text("supporter_language", 35),
+            "language": (cells.languages("supporter_language") or ("",))[-1],
             "outside_zone": cells.yes("supporter_outside"),
             "lat": point[0],
             "lon": point[1],
@@ -241,7 +259,7 @@ class RowReader:
         if not cells.any_of(_CONSENTS):
             return []
         found = []
-        decisions = {p: cells.one_of(p, ("given", "refused", "withdrawn", "not_asked"), "") for p in _PURPOSES}
+        decisions = {p: cells.one_of(p, _DECISIONS, "", cell_words.DECISIONS, protects=True) for p in _PURPOSES}
         by = cells.word("consent_by").lower() or "self"
         notice = cells.text("consent_notice", 20)
         for purpose, decision in decisions.items():
@@ -255,12 +273,12 @@ class RowReader:
                 basis = "guardian_consent" if by == "guardian" else "consent"
                 method = cells.one_of("consent_method", _METHODS, "list")
                 consent = {"purpose": purpose, "decision": decision, "basis": basis, "by": by[:80], "method": method}
-                found.append(consent | {"notice_version": notice, "on": cells.date("consent_on")})
+                found.append(consent | {"notice_version": notice, "on": cells.date("consent_on", past=True)})
         return found
 
     def person_id(self, cells: Cells) -> str:
         """Hers in this list, or in the list that `same_as` names; a phone number alone makes nobody the same."""
-        external, same = cells.required("id"), cells.text("same_as")
+        external, same = cells.id("id"), cells.id("same_as")
         if same:
             other, _, their = same.rpartition(":")
             if other and their:
@@ -270,19 +288,19 @@ class RowReader:
 
     def person(self, cells: Cells) -> Statement:
         """A person."""
-        household, facility = cells.word("household"), cells.text("facility")
+        household, facility = cells.id("household"), cells.id("facility")
         carriers = cells.number("carriers_needed", 0, 4)
         values = {
             "person_id": self.person_id(cells),
             "household_id": id_of("household", self.name, household) if household else "",
             "facility_id": id_of("facility", self.name, facility) if facility else "",
-            "status": cells.one_of("status", _STATUS, "active"),
+            "status": cells.one_of("status", _STATUS, "active", cell_words.STATUS, protects=True),
             "call_name": cells.text("name"),
             "birth_year": cells.year("birth_year"),
             "wg": Wg.model_validate({domain: cells.level(domain) for domain in WG}),
             "psychosocial": cells.yes("psychosocial"),
-            "languages": cells.words("languages"),
-            "sign_lang": cells.text("sign_lang", 8),
+            "languages": cells.languages("languages"),
+            "sign_lang": self._signs(cells),
             "modes": cells.words("modes", _MODES),
             "power_device": cells.one_of("power_device", _POWER, "none"),
             "backup_min": cells.number("backup_min", 0, 100_000) if cells.text("backup_min") else None,
@@ -299,8 +317,8 @@ class RowReader:
             "basement": cells.yes("basement"),
             "pregnancy_or_newborn": cells.yes("pregnancy_or_newborn"),
             "people_at_home": cells.number("people_at_home", 1, 500, default=1),
-            "protected_address": cells.yes("protected_address"),
-            "no_test": cells.yes("no_test"),
+            "protected_address": cells.yes("protected_address", protects=True),
+            "no_test": cells.yes("no_test", protects=True),
             "contacts": self._contacts(cells),
             "supporters": self._supporters(cells),
             "stays": self._stays(cells),
@@ -317,7 +335,7 @@ class RowReader:
 
     def facility(self, cells: Cells) -> Statement:
         """A facility; refused without a line that is answered."""
-        external = cells.required("id")
+        external = cells.id("id")
         contacts: list[dict[str, Any]] = []
         for kind in ("duty_phone_1", "duty_phone_2"):
             contacts += [{"kind": kind, "address": number, "order": len(contacts)} for number, _ in cells.phones(kind)]
@@ -330,16 +348,16 @@ class RowReader:
             "facility_id": id_of("facility", self.name, external),
             "name": cells.required("name"),
             "kind": cells.one_of("facility_kind", _KINDS, "shelter"),
-            "status": cells.one_of("status", _STATUS, "active"),
+            "status": cells.one_of("status", _STATUS, "active", cell_words.STATUS, protects=True),
             "headcount_day": cells.number("headcount_day", 0, 100_000),
             "headcount_night": cells.number("headcount_night", 0, 100_000),
             "non_walking": cells.number("non_walking", 0, 100_000),
             "evac_min_day": cells.number("evac_min_day", 0, 1440),
             "evac_min_night": cells.number("evac_min_night", 0, 1440),
-            "plan_on": cells.date("plan_on"),
+            "plan_on": cells.date("plan_on", past=True),
             "occupancy": (cells.date("occupancy_day") or self.source.on, *heads),
             "contacts": contacts,
-            "languages": cells.words("languages"),
+            "languages": cells.languages("languages"),
             **self._place(cells),
         }
         found = _only_said(FacilityIn, cells, values)
@@ -348,20 +366,20 @@ class RowReader:
 
     def worker(self, cells: Cells) -> WorkerIn:
         """A pair of officers."""
-        backup = cells.word("backup")
+        backup = cells.id("backup")
         return WorkerIn.model_validate(
             {
-                "worker_id": id_of("worker", self.name, cells.required("id")),
+                "worker_id": id_of("worker", self.name, cells.id("id")),
                 "name": cells.text("name"),
                 "roles": cells.words("roles", _ROLES),
                 "grids": cells.words("grids"),
                 "skills": cells.words("skills"),
                 "doors_per_hour": cells.number("doors_per_hour", 1, 60, default=10),
-                "language": cells.text("languages", 35),
+                "language": (cells.languages("languages") or ("",))[-1],
                 "contacts": self._contacts(cells),
                 "shift": cells.text("shift", 11),
                 "backup_id": id_of("worker", self.name, backup) if backup else "",
-                "vetted_on": cells.date("vetted_on"),
+                "vetted_on": cells.date("vetted_on", past=True),
                 "status": cells.one_of("status", ("active", "off"), "active"),
             }
         )
@@ -371,7 +389,7 @@ class RowReader:
         lat, lon = self._point(cells)
         return PlaceIn.model_validate(
             {
-                "place_id": id_of("place", self.name, cells.required("id")),
+                "place_id": id_of("place", self.name, cells.id("id")),
                 "name": cells.required("name"),
                 "address": cells.text("address"),
                 "lat": lat,

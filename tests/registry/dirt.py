@@ -18,7 +18,7 @@ import openpyxl
 
 COLUMNS = (
     "id", "household", "name", "birth_year", "hear", "walk", "lives_alone", "languages", "mobile", "landline", "email",
-    "lat", "lon", "address", "floor", "moves", "said_no", "valid_until", "recorded_on", "mobile_hours", "away_from",
+    "lat", "lon", "address", "floor", "moves", "said_no", "protected_address", "valid_until", "recorded_on", "mobile_hours", "away_from",
     "away_to", "away_lat", "away_lon", "usual_lat", "drill", "consent_by", "consent_notice", "status", "same_as", "kind",
 )  # fmt: skip
 GOOD: dict[str, Any] = {
@@ -52,6 +52,14 @@ def _mended(field_: str, rule: str) -> tuple[str, str, str]:
     return "repaired", field_, rule
 
 
+def _guessed(field_: str, rule: str) -> tuple[str, str, str]:
+    return "guessed", field_, rule
+
+
+def _doubtful(field_: str, rule: str) -> tuple[str, str, str]:
+    return "doubtful", field_, rule
+
+
 def _refused(field_: str, rule: str) -> tuple[str, str, str]:
     return "refused", field_, rule
 
@@ -66,7 +74,7 @@ DEFECTS = (
     _defect("shortened number", _left("mobile", "all digits"), mobile="1.38E+10"),
     _defect("no such number", _left("mobile", "number that exists"), mobile="13800"),
     _defect("words for a number", _left("mobile", "phone number"), mobile="无"),
-    _defect("a landline as a mobile", _mended("mobile", "mobile number"), _mended("mobile", "E.164"), mobile="02885551234"),
+    _defect("a landline as a mobile", _guessed("mobile", "mobile number"), _mended("mobile", "E.164"), mobile="02885551234"),
     _defect("two numbers", _mended("mobile", "plain digits"), mobile="+8613800138005；+8613800138006"),
     _defect("level in words", hear="a lot"),
     _defect("level out of range", _left("hear", "level"), hear="7"),
@@ -75,7 +83,7 @@ DEFECTS = (
     _defect("Chinese yes", lives_alone="是"),
     _defect("whole date of birth", _mended("birth_year", "year only"), birth_year="1950-05-01",
             native={"birth_year": dt.date(1950, 5, 1)}),
-    _defect("a sheet's number for a date", _mended("birth_year", "year only"), birth_year="18384"),
+    _defect("a sheet's number for a date", _guessed("birth_year", "year of a sheet's date"), birth_year="18384"),
     _defect("no year", _left("birth_year", "year"), birth_year="unknown"),
     _defect("date with slashes", _mended("valid_until", "ISO date"), valid_until="2027/5/1",
             native={"valid_until": 46508}),
@@ -91,8 +99,8 @@ DEFECTS = (
     _defect("degrees and minutes", _refused("lat", "decimal degrees"), there=False, lat="30°03'N"),
     _defect("e-mail without a domain", _left("email", "e-mail address"), email="nobody"),
     _defect("unknown word", _left("moves", "known word"), moves="flies"),
-    _defect("unknown road", _left("said_no", "known word"), said_no="telegram"),
-    _defect("unknown status", _left("status", "known word"), status="gone fishing"),
+    _defect("unknown road", _refused("said_no", "known word"), there=False, said_no="telegram"),
+    _defect("unknown status", _refused("status", "known word"), there=False, status="gone fishing"),
     _defect("floor out of range", _left("floor", "-9 to 200"), floor="1000"),
     _defect("hours", _mended("mobile_hours", "hours"), mobile_hours="8:00 - 17:30"),
     _defect("no hours", _left("mobile_hours", "hours"), mobile_hours="mornings"),
@@ -107,6 +115,37 @@ DEFECTS = (
     _defect("a value over the delimiter", address='1 "Mill", Lane; back'),
     _defect("a line break in a value", address="1 Mill\nLane"),
     _defect("a formula for a name", name="=1+1"),
+    _defect("a sheet's error for a name", _left("name", "formula"), name="#REF!"),
+    _defect("letters among digits", _left("mobile", "digits only"), mobile="138OO138OOO"),
+    _defect("a letter before digits", _left("mobile", "digits only"), mobile="l3800138000"),
+    _defect("a number in letters", _left("mobile", "digits only"), mobile="1380013TAXI"),
+    _defect("a word before a number", _mended("mobile", "E.164"), mobile="手机：13800138007"),
+    _defect("two numbers, comma", _mended("mobile", "E.164"), _mended("mobile", "E.164"), mobile="13800138008,13900139008"),
+    _defect("two numbers, wide comma", _mended("mobile", "plain digits"), _mended("mobile", "E.164"), _mended("mobile", "E.164"),
+            mobile="13800138009，13900139009"),
+    _defect("two numbers, blank", _mended("mobile", "E.164"), _mended("mobile", "E.164"), mobile="13800138010 13900139010"),
+    _defect("two numbers, slash", _mended("mobile", "E.164"), _mended("mobile", "E.164"), mobile="13800138011/13900139011"),
+    _defect("a number and an end of one", _left("landline", "number that exists"), landline="028-85551234/35"),
+    _defect("an extension", _doubtful("landline", "extension"), _mended("landline", "E.164"), landline="028-85551234转801"),
+    _defect("a company's number", _doubtful("landline", "person's number"), _mended("landline", "E.164"), landline="4001234567"),
+    _defect("premium rate", _left("mobile", "person's number"), mobile="+449091234567"),
+    _defect("a satellite phone", _left("mobile", "person's number"), mobile="+881612345678"),
+    _defect("a short number", _left("mobile", "person's number"), mobile="10086"),
+    _defect("the police", _left("landline", "person's number"), landline="110"),
+    _defect("a language in words", _mended("languages", "language tag"), languages="中文"),
+    _defect("a city's way of speaking", _mended("languages", "language tag"), languages="四川话;zh"),
+    _defect("no language", _left("languages", "language"), languages='en"><Dial>1'),
+    _defect("born tomorrow", _left("birth_year", "year"), birth_year="2065"),
+    _defect("very old", _doubtful("birth_year", "age"), birth_year="1902"),
+    _defect("a cross", _left("lives_alone", "yes or no"), lives_alone="x"),
+    _defect("a tick", lives_alone="√"),
+    _defect("a protection nobody understands", _refused("protected_address", "yes or no"), there=False, protected_address="看情况"),
+    _defect("a tick that protects", protected_address="√"),
+    _defect("dead, in words", status="死亡"),
+    _defect("a road in words", said_no="短信、电话"),
+    _defect("no road at all", said_no="无"),
+    _defect("whole degrees", _refused("lat", "a place"), there=False, lat="30", lon="103.0"),
+    _defect("a card's grade", _guessed("hear", "card's grade"), hear="一级"),
 )  # fmt: skip
 
 

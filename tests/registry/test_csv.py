@@ -63,9 +63,7 @@ async def test_a_list_with_dirt(registry):
     assert (5, 6) == (report.read, report.refused)
     assert [
         (1, "left_out", "colour"),
-        (2, "repaired", "mobile"),
         (3, "left_out", "lives_alone"),
-        (3, "repaired", "birth_year"),
         (4, "left_out", "mobile"),
         (5, "refused", "lat"),
         (6, "refused", "lat"),
@@ -238,7 +236,7 @@ async def test_workers_and_areas(registry):
     )
     report = await take(registry, text)
     assert (2, 2) == (report.read, report.refused)
-    assert [(2, "repaired", "mobile"), (3, "refused", "shift"), (5, "refused", "geojson")] == told(report)
+    assert [(3, "refused", "shift"), (5, "refused", "geojson")] == told(report)
     async with registry.database.read() as db:
         (worker,) = await store.every_worker(db)
         found, unresolved = await store.area_of(db, "", [("county", "7"), ("county", "8")])

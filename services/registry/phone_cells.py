@@ -1,0 +1,148 @@
+"""What a phone cell of a list holds: one number, several, or nothing that can be trusted; pure.
+
+A slash, a comma, a blank between digits may stand within a number or between two. It divides only where every part is
+a whole number by itself; else the cell is one number if libphonenumber takes it; else it is nobody's. Nothing is mended
+by guessing: a letter O among digits is never read as a zero, since what comes out is somebody else's phone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from phonenumbers import PhoneMetadata, PhoneNumberType
+
+from services.shared import numbers
+
+LANDLINE, MOBILE = PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE
+_LISTED = re.compile(r"[;；|]")  # what README names: always between two
+_WEAK = (r"[\r\n]+", r"[、，,]", r"(?i)\s+(?:or|oder|ou|o|and|und|et)\s+|\s*[或和及与&]\s*", r"[/／]")
+_DIVIDED = re.compile(r"\d[^\d]+\d")
+_LABEL = re.compile(
+    r"(?:[^\W\d_]{1,12}\.?\s*[:：]\s*|(?:tel|mob|mobile|phone|fax)\b\.?\s*|[电话手机号码联系座]{2,4}\s*)(?=[\d+(（])",
+    re.I,
+)
+_EXTENSION = re.compile(
+    r"\s*(?:转|轉|分机|分機|内线|;?\s*ext(?:n|ension)?\.?|x|доб\.?|durchwahl|nst\.?|poste|int\.?|#|-)"
+    r"\s*[:：.]?\s*(\d{1,6})\s*$",
+    re.IGNORECASE,
+)
+_SHORTENED = re.compile(r"\d(\.\d+)?[eE]\+?\d+")
+_LETTER = re.compile(r"[^\W\d_]")
+_ALL_DIGITS = "write it as text with all digits, and ; between two numbers"
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number: E.164, libphonenumber's type, its extension, and as it was written."""
+
+    e164: str
+    kind: int
+    given: str
+    extension: str = ""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A part of a cell nobody may be called by: which rule, and what to do."""
+
+    rule: str
+    given: str
+    remedy: str
+
+
+def read_cell(text: str, region: str | None, *, mobile: bool = False) -> list[Number | Unread]:
+    """All of a cell; `mobile`: its column is for phones that are texted."""
+    found: list[Number | Unread] = []
+    for part in _LISTED.split(text):
+        given = part.strip().lstrip("'").strip()
+        if given:
+            found += _read_part(given, region or "", mobile)
+    return found
+
+
+def _read_part(given: str, region: str, mobile: bool) -> list[Number | Unread]:
+    plain = re.sub(r"(?<=\d)\.0+$", "", given)
+    if _SHORTENED.fullmatch(plain):
+        return [Unread("all digits", given, "the sheet has shortened this number: write it as text with all digits")]
+    one = _one(plain, region, mobile)
+    several = _several(plain, region, mobile) if _DIVIDED.search(plain) else []
+    if several and isinstance(one, Number):  # both ways of reading it hold
+        return [Unread("one number or two", given, "write ; between two numbers, and nothing within one")]
+    return list(several) or [one]
+
+
+def _several(plain: str, region: str, mobile: bool) -> list[Number | Unread]:
+    """Two or more whole numbers; nothing where a part is none."""
+    for pattern in _WEAK:
+        parts = [p.strip() for p in re.split(pattern, plain) if p.strip()]
+        if len(parts) > 1:
+            found = [_whole(part, region, mobile) for part in parts]
+            if all(found):
+                return [one for some in found for one in some]
+    tokens = plain.split()
+    ways = []
+    for n in range(1, len(tokens)):
+        first, second = (_whole(" ".join(some), region, mobile) for some in (tokens[:n], tokens[n:]))
+        if len(first) == len(second) == 1:
+            ways.append([*first, *second])
+    return list(ways[0]) if len(ways) == 1 else []
+
+
+def _whole(part: str, region: str, mobile: bool) -> list[Number]:
+    """The numbers of a part, if it stands for whole ones by itself: with its area code, if its country writes one."""
+    one = _one(part, region, mobile)
+    if isinstance(one, Number):
+        return [one] if _complete(part, one, region) else []
+    inner = _several(part, region, mobile)
+    return [n for n in inner if isinstance(n, Number)]
+
+
+def _complete(part: str, one: Number, region: str) -> bool:
+    if one.kind == MOBILE or part.lstrip("(（ ").startswith(("+", "00")):
+        return True
+    plan = PhoneMetadata.metadata_for_region(region, None) if region else None
+    prefix = plan.national_prefix if plan is not None else None
+    return prefix != "0" or part.lstrip("(（ ").startswith("0")
+
+
+def _one(given: str, region: str, mobile: bool) -> Number | Unread:
+    plain = _LABEL.sub("", given, count=1) if _LABEL.match(given) else given
+    body, extension = plain, ""
+    found = None if _LETTER.search(plain) else numbers.read(plain, region)
+    if (found is None or numbers.kind_of(found) == PhoneNumberType.UNKNOWN) and (cut := _EXTENSION.search(plain)):
+        body, extension = plain[: cut.start()], cut[1]
+        found = None if _LETTER.search(body) else numbers.read(body, region)
+    if _LETTER.search(body):
+        remedy = "there are letters in it: write digits alone, names and remarks in a column of their own"
+        if not any(c.isdigit() for c in body):
+            remedy = "correct it, as text with all digits" if region else "write it with + and country code"
+            return Unread("phone number", given, remedy)
+        return Unread("digits only", given, remedy)
+    if found is None:
+        remedy = "correct it, as text with all digits" if region else "write it with + and country code"
+        return Unread("phone number", given, remedy)
+    kind, e164 = numbers.kind_of(found), numbers.e164_of(found)
+    if numbers.is_short(body, region) or (why := numbers.never(e164)):
+        why = "a short or emergency number" if numbers.is_short(body, region) else why
+        return Unread(
+            "person's number", given, f"{why} is never called or written to: give a phone of the person's own"
+        )
+    if kind == PhoneNumberType.UNKNOWN:
+        return Unread("number that exists", given, _old_plan(e164) or f"correct it, {_ALL_DIGITS}")
+    if mobile and kind == LANDLINE and e164.startswith("+54") and (texted := _argentine_mobile(e164)):
+        e164, kind = texted, MOBILE
+    return Number(e164, kind, given, extension or (found.extension or ""))
+
+
+def _argentine_mobile(e164: str) -> str:
+    """In a column of mobiles a number without Argentina's 9 is a mobile all the same; empty where there is none such."""
+    other = numbers.forms(e164)[-1]
+    found = numbers.read(other)
+    return other if found is not None and numbers.kind_of(found) == MOBILE else ""
+
+
+def _old_plan(e164: str) -> str:
+    if re.fullmatch(r"\+225\d{8}", e164):
+        return "numbers of Ivory Coast have ten digits since 2021: put 07 (Orange), 05 (MTN) or 01 (Moov) before it"
+    return ""
