@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import gettempdir
+
+import sqlalchemy as sa
 
 from services import migrations
 from services.channels.driver import Tells
@@ -15,7 +19,7 @@ from services.gateway.publishing import Publisher
 from services.router.abilities import check_roads, installed
 from services.router.contexts import Contexts
 from services.router.policy import Policy
-from services.shared import audit
+from services.shared import audit, disk
 from services.shared.audit_checkpoints import Signing, verify_checkpoints
 from services.shared.audit_head import HeadFile, advance
 from services.shared.auth import Signer
@@ -32,8 +36,17 @@ from services.shared.soundness import file_of, must_be_sound
 
 async def check_installation(settings: Settings) -> tuple[list[str], bool]:
     """Sentences, and whether all is sound; a road that is not configured is said and is no fault."""
-    async with AsyncExitStack() as closing:
-        return await _check(settings, closing)
+    little = [
+        f"NOT SOUND: disk: {said}" for said in {disk.low(settings.data_dir), disk.low(Path(gettempdir()))} if said
+    ]
+    try:
+        async with AsyncExitStack() as closing:
+            lines, sound = await _check(settings, closing)
+    except (sa.exc.SQLAlchemyError, OSError) as problem:
+        if not disk.is_full(problem):
+            raise
+        lines, sound = [f"NOT SOUND: {disk.full().message}"], False
+    return [*little, *lines], sound and not little
 
 
 async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str], bool]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from services.channels.opening import reference
 from services.channels.reply_words import Reply, Sense
+from services.shared.batches import one_of
 from services.shared.db import Connection
 from services.shared.ledger import DIGITS, STOPPED, Answer, SendState, delivery, warning_state
 from services.shared.tier import Tier
@@ -64,12 +65,12 @@ def yes_means(row: Any) -> Answer | None:
     return None
 
 
-async def candidates(db: Connection, address_key: str) -> tuple[list[Any], list[Any]]:
+async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[Any], list[Any]]:
     """Deliveries to this address a reply can be about, newest warning first, with `over`; and all of active warnings.
 
-    What may have been received comes first, also of a warning that an update has replaced (`over`): its text is what
-    she has in hand until the new one comes. Behind it what was kept back because the number said STOP: who said so can
-    still ask for help.
+    The address comes under each key it may be known by. What may have been received comes first, also of a warning that
+    an update has replaced (`over`): its text is what she has in hand until the new one comes. Behind it what was kept
+    back because the number said STOP: who said so can still ask for help.
     """
     over = (warning_state.c.state != "active").label("over")
     active = sa.select(warning_state.c.chain_id).where(warning_state.c.state == "active")
@@ -77,7 +78,7 @@ async def candidates(db: Connection, address_key: str) -> tuple[list[Any], list[
         sa.select(delivery, warning_state.c.chain_id, over)
         .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
         .where(
-            delivery.c.address_key == address_key,
+            one_of(delivery.c.address_key, address_keys),
             delivery.c.purpose != "notice",
             warning_state.c.state.in_(("active", "superseded")),
             warning_state.c.chain_id.in_(active),

@@ -14,6 +14,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
+import idna
+
 from services.channels.outbound import Outbound
 from services.shared.errors import Refused
 from services.shared.tier import Tier
@@ -31,9 +33,16 @@ def address_of(text: str) -> Address:
         if found is None:
             raise ValueError("not one address")
         local, _, domain = (found["bare"] or found["spec"]).partition("@")
-        return Address((found["name"] or "").strip(' "'), local, domain.encode("idna").decode())
-    except (ValueError, HeaderParseError, IndexError) as wrong:
+        return Address((found["name"] or "").strip(' "'), local, _on_the_wire(domain))
+    except (ValueError, HeaderParseError, IndexError) as wrong:  # idna's faults are ValueErrors
         raise Refused("it is no e-mail address", field="address", rule="RFC 5321") from wrong
+
+
+def _on_the_wire(domain: str) -> str:
+    """The domain as browsers and registries spell it (IDNA 2008, UTS 46): of straße.example another domain than strasse."""
+    if domain.isascii():
+        return domain.encode("idna").decode()  # as it is, if it is one: labels of 1 to 63
+    return idna.encode(domain, uts46=True, transitional=False).decode()
 
 
 def needs_utf8(*addresses: Address) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 from services.channels.outbound import Outbound
 from services.channels.render import lines_for, tidy
+from services.channels.texts import LANGUAGES
+from services.shared import languages
 from services.shared.auth import Signer
 from services.shared.codes import one_time_code
 from services.shared.errors import Broken
@@ -50,5 +52,5 @@ class Notices:
         )
         return Outbound(
             delivery_id=row.delivery_id, warning_id="", road=row.road, to=to, text=text, spoken=spoken, subject=source,
-            language=row.language, link=link, seconds_left=seconds_left, params=params,
+            language=languages.first_of(row.language, LANGUAGES) or "en", link=link, seconds_left=seconds_left, params=params,
         )  # fmt: skip

@@ -15,11 +15,12 @@ from services.channels.outcome import Outcome
 from services.channels.render import Facts, Rendered, render
 from services.channels.roads import Road
 from services.channels.station_store import settled
+from services.shared import numbers
 from services.shared.auth import Signer
 from services.shared.clock import Clock
 from services.shared.db import Database
 from services.shared.dossier import assemble, owner_of, unpack
-from services.shared.errors import Broken
+from services.shared.errors import Broken, Refused
 from services.shared.ledger import warning_state, warning_text
 from services.shared.sealing import Dossier, Opener, page_key
 from services.shared.tier import Tier
@@ -95,13 +96,15 @@ class Preparer:
 
     async def prepare(self, row: Any, channel: str = "") -> Outbound:
         """The message of one delivery row as `channel` carries it; Broken where a blob does not open, Refused where
-        that channel does not reach the number's country."""
+        nothing is ever sent to such a number, or that channel does not reach its country."""
         to = self.test_addresses.get(row.road, "") if row.addressee_kind == "test" else ""
         if row.addressee_kind == "test" and not to:
             raise Broken(f"no address is set any more for a test of {row.road}")
         if row.addressee_kind not in NO_ADDRESS and row.sealed is not None:
             owner = str((row.params or {}).get("owner", row.contact_id))  # an ending's contact_id is the old delivery
             to = (await self.open(row.sealed, row.key_id, owner)).decode()
+        if why := numbers.never(to):  # the last look: it may have been stored before lists refused it
+            raise Refused(f"{why} is never called or written to", field="contact", rule="person's number")
         if row.purpose == "notice" and not row.warning_id:
             return self._notices.outbound(row, to, max(1, int(min(row.expires_at - self._clock.now(), 36000))))
         warning = await self.warning(row.warning_id)

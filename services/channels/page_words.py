@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.shared import languages
+
 
 @dataclass(frozen=True)
 class PageWords:
@@ -92,4 +94,4 @@ PAGE_WORDS = {"en": EN, "zh": ZH}
 
 def words_for(language: str) -> PageWords:
     """The words in the language's base, or English."""
-    return PAGE_WORDS.get(language.lower().replace("_", "-").split("-")[0], EN)
+    return PAGE_WORDS.get(languages.first_of(language, PAGE_WORDS), EN)

@@ -18,6 +18,7 @@ from typing import Any
 from services.channels import wordsets
 from services.channels.segments import Segments, segments
 from services.channels.texts import LANGUAGES, LINES, Lines
+from services.shared import languages
 from services.shared.tier import Tier
 
 _PLAIN_ASCII = str.maketrans(
@@ -67,20 +68,18 @@ class Rendered:
 
 
 def choose_language(wanted: str, available: list[str]) -> str:
-    """The wanted language, else one of the same base, else English, else the first there is."""
+    """The first of the wanted languages that is there, or one of its base; else English, else the first there is."""
     if not available:
         return "en"
-    base = wanted.lower().replace("_", "-")
-    exact = [one for one in available if one.lower() == base]
-    near = [one for one in available if one.lower().split("-")[0] == base.split("-")[0]]
+    if found := languages.choose(wanted, available):
+        return found
     english = [one for one in available if one.lower().split("-")[0] == "en"]
-    return (exact or near or english or available)[0]
+    return (english or available)[0]
 
 
 def lines_for(language: str) -> Lines:
     """Our own sentences in the language's base, or English."""
-    base = language.lower().split("-")[0]
-    return LINES[base if base in LANGUAGES else "en"]
+    return LINES[languages.first_of(language, LANGUAGES) or "en"]
 
 
 def render(facts: Facts, wanted: str) -> Rendered:

@@ -101,9 +101,9 @@ async def settle(database: Database) -> bool:
         return await over(tx, STOP_FLOOD)
 
 
-async def start(tx: Connection, address_key: str) -> bool:
+async def start(tx: Connection, keys: Iterable[str]) -> bool:
     """Texts may go there again; whether they were stopped."""
-    gone = await tx.execute(sa.delete(stopped).where(stopped.c.address_key == address_key))
+    gone = await tx.execute(sa.delete(stopped).where(one_of(stopped.c.address_key, sorted(set(keys)))))
     return bool(gone.rowcount)
 
 

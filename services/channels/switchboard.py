@@ -18,6 +18,8 @@ from services.channels.render import lines_for
 from services.channels.reply_words import Reply, Sense, read_reply
 from services.channels.reports import Report
 from services.channels.texts import Lines
+from services.shared import numbers
+from services.shared.batches import one_of
 from services.shared.errors import NotFound
 from services.shared.ledger import Answer, Evidence, answer_log, delivery
 from services.shared.sealing import address_key
@@ -45,15 +47,15 @@ class Switchboard:
 
     async def inbound(self, message: Inbound) -> str:
         """Records a reply and returns ours; empty where we know nothing of this phone (and say nothing to it)."""
-        key = address_key(self._index_key, message.kind, message.address)
+        keys = self._keys(message)
         reply = read_reply(message.text)
         if reply.sense is Sense.STOP or message.opt_out == "STOP":
-            return await self._stop(key, message)
-        if (reply.sense is Sense.START or message.opt_out == "START") and await self._start(key):
-            known = await self._language(key)
+            return await self._stop(keys, message)
+        if (reply.sense is Sense.START or message.opt_out == "START") and await self._start(keys):
+            known = await self._language(keys)
             return lines_for(known).started if known and message.opt_out != "START" else ""
         async with self.database.read() as db:
-            rows, active = await candidates(db, key)
+            rows, active = await candidates(db, keys)
         if not rows:
             return ""
         reply = read_reply(message.text, {reference(row.delivery_id) for row in rows})
@@ -96,6 +98,13 @@ class Switchboard:
             await self._desk.report(report)
         ask = f" {lines.ask_how_many}" if row.covers > 1 and reply.answer is not Answer.HELP else ""
         return self.thanks(reply.answer, row.language) + ask
+
+    def _keys(self, message: Inbound) -> list[str]:
+        """Under what the phone may be known: a provider may write its number in another legal form than a list did."""
+        forms = [message.address] if message.kind == "email" else numbers.forms(numbers.normal(message.address))
+        return [address_key(self._index_key, message.kind, one) for one in forms if one] or [
+            address_key(self._index_key, message.kind, message.address)
+        ]
 
     async def _note(self, row: Any, message: Inbound, asks: str, note: str = "") -> None:
         """Words no rule understands, for a person to read: evidence that somebody reads, and no answer."""
@@ -140,24 +149,24 @@ class Switchboard:
 
     # ---- STOP and START
 
-    async def _stop(self, key: str, message: Inbound) -> str:
+    async def _stop(self, keys: list[str], message: Inbound) -> str:
         """Kept from whatever number it comes; confirmed once, to a phone we have written to, where the provider does not."""
         async with self.database.write() as tx:
-            new = await stopped.stop(tx, [key], "phone", self._clock.now(), self._plane)
+            new = await stopped.stop(tx, keys, "phone", self._clock.now(), self._plane)
         async with self.database.read() as db:
-            rows, _ = await candidates(db, key)
+            rows, _ = await candidates(db, keys)
         if rows:
             await self._note(rows[0], message, "", "STOP")
-        known = await self._language(key)
+        known = await self._language(keys)
         return lines_for(known).stopped if known and new and message.opt_out != "STOP" else ""
 
-    async def _start(self, key: str) -> bool:
+    async def _start(self, keys: list[str]) -> bool:
         async with self.database.write() as tx:
-            return await stopped.start(tx, key)
+            return await stopped.start(tx, keys)
 
-    async def _language(self, key: str) -> str:
+    async def _language(self, keys: list[str]) -> str:
         """The language this phone was written to in, ever; empty for a phone we know nothing of."""
-        last = sa.select(delivery.c.language).where(delivery.c.address_key == key, delivery.c.attempts > 0)
+        last = sa.select(delivery.c.language).where(one_of(delivery.c.address_key, keys), delivery.c.attempts > 0)
         async with self.database.read() as db:
             return str(await db.scalar(last.order_by(delivery.c.due_at.desc(), delivery.c.delivery_id).limit(1)) or "")
 

@@ -33,7 +33,7 @@ app.add_typer(areas_app, name="areas")
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV (UTF-8, UTF-16, GB18030) or XLSX, with a header row.")],
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX, with a header row.")],
     source: Annotated[str, typer.Option(help="Whose list it is, the same at every import; the file's name.")] = "",
     kind: Annotated[
         str,
@@ -45,8 +45,17 @@ def import_(
     region: Annotated[str, typer.Option(help="Two letters of the country whose numbers lack a prefix.")] = "",
     columns: Annotated[Path | None, typer.Option(help="YAML: the list's own column names and words to ours.")] = None,
     datum: Annotated[str, typer.Option(help="What its coordinates are: wgs84 or gcj02.")] = "wgs84",
+    encoding: Annotated[
+        str, typer.Option(help="What a CSV is written in, where it is not Unicode and several fit: cp1252, gb18030 ...")
+    ] = "",
+    bounds: Annotated[
+        str, typer.Option(help="Where its people can live, south,west,north,east in degrees; off for anywhere.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and compare everything, write nothing.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Write every issue there, a JSON line each.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write there, a JSON line each, what was refused, left out, guessed or is doubtful."),
+    ] = None,
     progress: Annotated[bool, typer.Option("--progress", help="A progress bar also where nobody watches.")] = False,
     offline: Annotated[
         bool, typer.Option("--offline", help="Straight into the database: the server is stopped.")
@@ -55,8 +64,9 @@ def import_(
     key: Key = "",
     as_json: Annotated[bool, typer.Option("--json", help="The report as one line of JSON.")] = False,
 ) -> None:
-    """Import people, facilities, officers and places; prints what was read, repaired and refused, and why."""
+    """Import people, facilities, officers and places; prints what was refused, left out, guessed or is doubtful, and why."""
     asked = {"source": source or file.stem, "kind": kind, "region": region, "datum": datum}
+    asked |= {name: value for name, value in (("encoding", encoding), ("bounds", bounds)) if value}
     asked |= {"dry_run": "1"} if dry_run else {}
     asked |= {"columns": read_file(columns).decode("utf-8", "replace")} if columns else {}
     if not file.is_file():
@@ -238,8 +248,9 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         return
     head = "dry run, nothing written: " if found["dry_run"] else ""
     typer.echo(
-        f"{head}{found['read']} read, {found['unchanged']} unchanged, {found['repaired']} repaired, "
-        f"{found['refused']} refused, {found['conflicts']} conflicts, {found['missing']} no longer in this list"
+        f"{head}{found['read']} read, {found['unchanged']} unchanged, {found['refused']} refused, "
+        f"{found.get('left_out', 0)} values left out, {found.get('guessed', 0)} guessed, "
+        f"{found.get('doubtful', 0)} doubtful, {found['conflicts']} conflicts, {found['missing']} no longer in this list"
     )
     for note in found["notes"]:
         typer.echo(f"  {note}")
@@ -250,3 +261,7 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         )
     if found["issues_not_shown"]:
         typer.echo(f"  and {found['issues_not_shown']} more: give --report FILE for all of them")
+    for rule in found.get("rules", ()):
+        if "example" in rule:  # only written in another form: nothing to look at
+            one = rule["example"]
+            typer.echo(f"  {rule['rows']} times {rule['field']}: {rule['rule']}, like {one['given']!r} {one['became']}")

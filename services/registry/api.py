@@ -7,11 +7,14 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from concurrent.futures import BrokenExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import sqlalchemy as sa
+import structlog
 from aiohttp import web
 
 from services.registry import areas_import, audience, places, store
@@ -27,14 +30,19 @@ from services.registry.report import Issue, Report
 from services.registry.revise import Changes, revise, said
 from services.registry.selection import Selection, area_of
 from services.registry.stays import Moment
+from services.shared import disk
 from services.shared.db import Database
-from services.shared.errors import Fault, Refused
+from services.shared.errors import Busy, Fault, Refused
 from services.shared.service import Platform
 from services.shared.web import LIST_PATH, MAX_LIST, caller, json_body, json_response, page, wants_page
 
 KINDS: tuple[SourceKind, ...] = (
     "self", "proxy", "officer_visit", "civil_affairs", "disability_card", "health", "school", "utility", "other",
 )  # fmt: skip
+
+
+BROKE_OFF = "the import broke off, see the server's log: send the same list again, nothing is doubled"
+log = structlog.get_logger("registry")
 
 
 class Confirmed(Given):
@@ -132,8 +140,10 @@ class Api:
                 await speak()
             told.append({"report": (await work).as_json()})
         except Fault as fault:
-            about = {"field": getattr(fault, "field", ""), "remedy": getattr(fault, "remedy", "")}
-            told.append({"fault": fault.message, **about})
+            told.append(_ended_by(fault))
+        except (sa.exc.SQLAlchemyError, OSError, TimeoutError, BrokenExecutor) as trouble:
+            log.exception("import_broke_off")
+            told.append(_ended_by(disk.full() if disk.is_full(trouble) else Busy(BROKE_OFF)))
         finally:
             if not work.done():  # whoever asked is gone: the page under way is written, no other begins
                 work.cancel()
@@ -261,6 +271,11 @@ class Api:
 
     def _year(self) -> int:
         return datetime.fromtimestamp(self._platform.clock.now(), UTC).year
+
+
+def _ended_by(fault: Fault) -> dict[str, Any]:
+    """The last line of an import that does not end with a report."""
+    return {"fault": fault.message, "field": getattr(fault, "field", ""), "remedy": getattr(fault, "remedy", "")}
 
 
 def wanted_of(asked: Mapping[str, str], year: int, actor: str) -> Wanted:

@@ -69,7 +69,8 @@ async def learn(db: Connection, rows: Sequence[tuple[float, float]]) -> Bounds |
     zones = risk_zone.c
     ends = (sa.func.min(zones.west), sa.func.min(zones.south), sa.func.max(zones.east), sa.func.max(zones.north))
     boxes = [[float(end) for end in row] for row in await db.execute(sa.select(*ends)) if row[0] is not None]
-    boxes += [box for box in [await asyncio.to_thread(_box, texts)] if not np.isnan(box[0])]
+    if texts and not np.isnan((box := await asyncio.to_thread(_box, texts))[0]):
+        boxes.append(box)
     if boxes:
         (west, south), (east, north) = np.min(boxes, axis=0)[:2], np.max(boxes, axis=0)[2:]
         return _wider(south, west, north, east, AROUND, "the imported areas")

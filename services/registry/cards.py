@@ -11,7 +11,7 @@ def card_of(given: PersonIn) -> Card:
     """What an officer at the door must know to wake, talk to and move a person; never why."""
     talk = [f"sign {given.sign_lang}"] if given.sign_lang else []
     talk += [mode.replace("_", " ") for mode in given.modes]
-    talk += [f"language {given.languages[0]}"] if given.languages else []
+    talk += [f"language {', '.join(given.languages)}"] if given.languages else []
     moves = [given.moves.replace("_", " ")] if given.moves != "walks" else []
     moves += [f"carry {given.carriers_needed}"] if given.carriers_needed else []
     moves += [f"{given.assist_min} min"] if given.assist_min else []

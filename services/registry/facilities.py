@@ -8,6 +8,7 @@ from pydantic import Field
 
 from services.registry.given import HOURS, ContactIn, Day, Given, Hours, Id32, Language, Lat, Lon, Status, Text
 from services.registry.needs import keyed, roads_of
+from services.shared import languages
 from services.shared.messages import Profile
 
 FacilityKind = Literal[
@@ -121,7 +122,7 @@ def facility_profile(facility: FacilityIn, local: tuple[str, ...]) -> Profile:
             kind="facility",
             groups=("facility",),
             flags=("cannot_leave", "high_support"),
-            language=facility.languages[0] if facility.languages else local[0],
+            language=languages.together(facility.languages) or local[0],
             roads=roads,
             left_out=left_out,
         )

@@ -27,7 +27,7 @@ from services.registry.revise import today
 from services.registry.rows import person_id_of as person_id_of
 from services.registry.sealed import given_digest, worker_contacts, worker_row
 from services.registry.sources import SourceList, Statement
-from services.shared import audit
+from services.shared import audit, disk
 from services.shared.db import Database, may_be_tried_again
 from services.shared.errors import Refused
 from services.shared.messages import Profile
@@ -133,6 +133,8 @@ class Import:
             try:
                 return await self._page(page)
             except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
+                if disk.is_full(problem):  # waiting makes no room
+                    raise self.report.stopped_by_full_disk() from problem
                 if not may_be_tried_again(problem):
                     raise
                 log.warning("import_waits", seconds=wait, problem=type(problem).__name__)

@@ -6,12 +6,10 @@ page of channels, by an order that only the key it was made for can use (service
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import phonenumbers
 import sqlalchemy as sa
 
 from services.registry import store
@@ -19,7 +17,7 @@ from services.registry.areas import Area
 from services.registry.decoys import alarm
 from services.registry.look_tables import look
 from services.registry.unlock import checked_reason, open_ones
-from services.shared import audit
+from services.shared import audit, numbers
 from services.shared.auth import Who
 from services.shared.clock import wall
 from services.shared.db import Connection, Database
@@ -29,7 +27,6 @@ from services.shared.sealing import address_key
 
 PAGE = 20
 HOUR = 3600.0
-E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 BY = ("phone", "id", "grid", "zone")
 
 
@@ -55,16 +52,12 @@ class Shown:
 
 def number_of(text: str, region: str) -> str:
     """The E.164 form; Refused where it is no number."""
-    try:
-        number = phonenumbers.parse(text, region or None)
-    except phonenumbers.NumberParseException as problem:
-        plain = "".join(c for c in text if c.isdigit() or c == "+")
-        if E164.fullmatch(plain):  # of a country that was never given out: rehearsals
-            return plain
+    found = numbers.normal(text, region)
+    if not found:
         raise Refused(
             "that is no phone number", field="value", rule="phone", given="", remedy="give it with + and country code"
-        ) from problem
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        )
+    return found
 
 
 class Looking:
@@ -117,8 +110,8 @@ class Looking:
     async def _where(self, asked: Asked) -> sa.ColumnElement[bool]:
         value = asked.value.strip()
         if asked.by == "phone":
-            key = address_key(self._index, "sms", number_of(value, self._region))
-            theirs = sa.select(store.contact.c.owner_id).where(store.contact.c.address_key == key)
+            keys = [address_key(self._index, "sms", one) for one in numbers.forms(number_of(value, self._region))]
+            theirs = sa.select(store.contact.c.owner_id).where(store.contact.c.address_key.in_(keys))
             helped = sa.select(store.supporter.c.person_id).where(store.supporter.c.supporter_id.in_(theirs))
             return sa.or_(store.person.c.person_id.in_(theirs), store.person.c.person_id.in_(helped))
         columns = {"id": store.person.c.person_id, "grid": store.person.c.grid_id, "zone": store.person.c.zone_id}

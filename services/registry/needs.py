@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from services.registry.given import LOCAL_LANGUAGES, MINOR_AGE, PHONE_KINDS, VOICE_KINDS, ContactIn, PersonIn
+from services.shared import languages
 from services.shared.messages import Profile
 
 GROUPS = (  # the order of the policy file
@@ -89,9 +90,9 @@ def groups(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES
     return tuple(name for name in GROUPS if rules.get(name)) or ("general",)
 
 
-def _spoken(languages: Iterable[str], local: Iterable[str]) -> bool:
-    ours = {tag.split("-")[0].lower() for tag in local}
-    return any(tag.split("-")[0].lower() in ours for tag in languages)
+def _spoken(hers: Iterable[str], local: Iterable[str]) -> bool:
+    ours = {languages.base_of(tag) for tag in local}
+    return any(languages.first_of(tag, ours) for tag in hers)
 
 
 def flags(person: PersonIn, year: int, found: tuple[str, ...]) -> tuple[str, ...]:
@@ -174,7 +175,7 @@ def profile(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGE
             kind="subscriber" if found == ("general",) else "resident",
             groups=found,
             flags=flags(person, year, found),
-            language=person.languages[0] if person.languages else local[0],
+            language=languages.together(person.languages) or local[0],
             roads=roads,
             left_out=left_out,
             own_order=bool(person.own_roads),

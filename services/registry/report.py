@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from services.shared.disk import DiskFull, full
+
 SHOWN = 2000
 # The dangerous first. refused: the row did not go in; left_out: it went in without this value; guessed: the value was
 # read as what it most likely means; doubtful: it went in as it stands, and is hardly right. What was only written in
@@ -66,6 +68,10 @@ class Report:
             self.issues.append(issue)
         if self.sink is not None:
             self.sink(issue)
+
+    def stopped_by_full_disk(self) -> DiskFull:
+        """The fault that ends an import, with what stands in spite of it."""
+        return full(f"{self.read + self.unchanged} rows are in: the same list again doubles nothing")
 
     def add_forms(self, more: Report) -> None:
         """Adds what another process only wrote in another form; it tells its issues one by one."""

@@ -18,6 +18,7 @@ from services.router.notices import notice
 from services.router.plan import TAKEN_BACK, Context
 from services.router.rows import OFFICER_ROADS
 from services.router.tally import Deltas
+from services.shared import languages
 from services.shared.batches import insert_new, one_of
 from services.shared.db import Connection
 from services.shared.ledger import NO_VOLUNTEER, Answer, SendState, delivery, move
@@ -97,7 +98,7 @@ def _has(worker: WorkerEntry, skill: str, language: str) -> bool:
     """Whether she has it; a translator of this language."""
     if skill not in worker.skills:
         return False
-    return skill != "translator" or worker.language.split("-")[0] == language.split("-")[0]
+    return skill != "translator" or languages.first_of(language, (languages.base_of(worker.language),)) != ""
 
 
 class Turn:

@@ -24,7 +24,7 @@ from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from services.shared import alarms, telemetry
+from services.shared import alarms, disk, telemetry
 from services.shared.batches import upsert
 from services.shared.clock import Clock, wall
 from services.shared.db import Connection, Database
@@ -151,7 +151,8 @@ class Look:
                 told = {row.name: row.said for row in await alarms.standing(tx)}
         except Exception as problem:  # noqa: BLE001  whatever a driver raises, the answer is that we are not ready
             log.warning("not_ready", reason=type(problem).__name__)
-            return Readiness({"database": f"takes no write: {type(problem).__name__}"})
+            why = "the disk is full" if disk.is_full(problem) else type(problem).__name__
+            return Readiness({"database": f"takes no write: {why}"})
         checks = {
             "database": None,
             "schema": None

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
+from services.shared import disk
 from services.shared.auth import Action, Signer, Who, signed_in, who_is
 from services.shared.db import Database, may_be_tried_again
 from services.shared.errors import Busy, Fault, NotAllowed, Refused
@@ -99,8 +100,11 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
                 raise web.HTTPSeeOther("/console/sign-in") from fault
             return page("fault.html", status=fault.status, message=fault.message, remedy=getattr(fault, "remedy", ""))
         return problem_of(fault)
-    except (sa.exc.SQLAlchemyError, TimeoutError) as trouble:
-        if not may_be_tried_again(trouble):
+    except (sa.exc.SQLAlchemyError, OSError) as trouble:
+        if disk.is_full(trouble):
+            log.error("disk_full", reason=type(trouble).__name__)
+            return problem_of(disk.full())
+        if not isinstance(trouble, (sa.exc.SQLAlchemyError, TimeoutError)) or not may_be_tried_again(trouble):
             raise
         log.warning("database_away", reason=type(trouble).__name__)
         return problem_of(Busy("the database does not answer just now: send it again in a few seconds"))

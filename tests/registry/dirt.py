@@ -18,8 +18,9 @@ import openpyxl
 
 COLUMNS = (
     "id", "household", "name", "birth_year", "hear", "walk", "lives_alone", "languages", "mobile", "landline", "email",
-    "lat", "lon", "address", "floor", "moves", "said_no", "protected_address", "valid_until", "recorded_on", "mobile_hours", "away_from",
-    "away_to", "away_lat", "away_lon", "usual_lat", "drill", "consent_by", "consent_notice", "status", "same_as", "kind",
+    "lat", "lon", "address", "floor", "moves", "said_no", "valid_until", "recorded_on", "mobile_hours", "away_from",
+    "away_to", "away_lat", "away_lon", "usual_lat", "drill", "consent_by", "consent_notice", "status", "same_as",
+    "protected_address", "kind",
 )  # fmt: skip
 GOOD: dict[str, Any] = {
     "name": "王小明", "birth_year": "1950", "hear": "1", "walk": "2", "lives_alone": "no", "languages": "zh",
@@ -119,7 +120,7 @@ DEFECTS = (
     _defect("letters among digits", _left("mobile", "digits only"), mobile="138OO138OOO"),
     _defect("a letter before digits", _left("mobile", "digits only"), mobile="l3800138000"),
     _defect("a number in letters", _left("mobile", "digits only"), mobile="1380013TAXI"),
-    _defect("a word before a number", _mended("mobile", "E.164"), mobile="手机：13800138007"),
+    _defect("a word before a number", _mended("mobile", "plain digits"), _mended("mobile", "E.164"), mobile="手机：13800138007"),
     _defect("two numbers, comma", _mended("mobile", "E.164"), _mended("mobile", "E.164"), mobile="13800138008,13900139008"),
     _defect("two numbers, wide comma", _mended("mobile", "plain digits"), _mended("mobile", "E.164"), _mended("mobile", "E.164"),
             mobile="13800138009，13900139009"),
@@ -139,7 +140,8 @@ DEFECTS = (
     _defect("very old", _doubtful("birth_year", "age"), birth_year="1902"),
     _defect("a cross", _left("lives_alone", "yes or no"), lives_alone="x"),
     _defect("a tick", lives_alone="√"),
-    _defect("a protection nobody understands", _refused("protected_address", "yes or no"), there=False, protected_address="看情况"),
+    _defect("a protection nobody understands", _refused("protected_address", "yes or no"), there=False,
+            protected_address="看情况"),
     _defect("a tick that protects", protected_address="√"),
     _defect("dead, in words", status="死亡"),
     _defect("a road in words", said_no="短信、电话"),

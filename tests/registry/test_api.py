@@ -208,7 +208,7 @@ async def test_the_command_line(registry, client, tmp_path, monkeypatch, capsys)
         return said.out, said.err
 
     out, err = await run("import", str(people), "--report", str(told), "--progress")
-    assert out.startswith("1 read, 0 unchanged, 0 repaired, 1 refused")
+    assert out.startswith("1 read, 0 unchanged, 1 refused")
     assert "100%" in err
     assert [3] == [json.loads(line)["line"] for line in told.read_text().splitlines()]
     with pytest.raises(Refused, match="can be read"):

@@ -10,7 +10,6 @@ import asyncio
 import re
 from typing import Any, Literal
 
-import phonenumbers
 import smpp34
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -24,6 +23,7 @@ from services.channels.part_store import PartReceipt
 from services.channels.reports import Report
 from services.channels.smpp_link import Link
 from services.channels.sms_parts import Part, read, split
+from services.shared import numbers
 from services.shared.settings import Environment
 
 RECEIPT = 0x04  # esm_class: a deliver_sm that is a receipt
@@ -200,12 +200,8 @@ class SmsSmpp:
     def _phone(self, address: str, ton: int) -> str:
         """With + and country code, as it is in the register."""
         if ton != INTERNATIONAL and self._settings.region and not address.startswith("+"):
-            try:
-                number = phonenumbers.parse(address, self._settings.region)
-            except phonenumbers.NumberParseException:
-                return "+" + address
-            return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
-        return "+" + address.lstrip("+")
+            return numbers.normal(address, self._settings.region) or "+" + address
+        return numbers.modern("+" + address.lstrip("+"))
 
 
 def _source(text: str) -> tuple[str, int, int]:

@@ -19,6 +19,7 @@ from services.channels.passing import passed_on
 from services.channels.render import lines_for
 from services.channels.reports import Report
 from services.channels.twilio_http import TwilioAccount, TwilioSettings
+from services.shared import languages
 from services.shared.ledger import Evidence, SendState, delivery
 
 HEARD_S = 20
@@ -160,7 +161,7 @@ class VoiceTwilio:
                     ).where(delivery.c.delivery_id == delivery_id)
                 )
             ).first()
-        language = row.language if row else "en"
+        language = (languages.first_of(row.language, VOICES) or row.language) if row else "en"
         answer = answer_of(digit)
         if digit == "9" or answer is None:
             again = await self._tools.switchboard.say_again(delivery_id)

@@ -1,0 +1,47 @@
+"""A person's languages as one word that travels with her message: tags (BCP 47), best first, with ; between; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+LONGEST = 20  # what the ledger holds
+# Kinds of Chinese that are written as such: whoever speaks one reads that text
+_WRITTEN = dict.fromkeys(("cmn", "yue", "wuu", "nan", "hak", "hsn", "gan", "cjy", "cdo"), "zh")
+
+
+def together(tags: Iterable[str]) -> str:
+    """As many of them as fit, best first."""
+    found = ""
+    for tag in dict.fromkeys(tags):
+        longer = f"{found};{tag}" if found else tag
+        if len(longer) > LONGEST:
+            break
+        found = longer
+    return found
+
+
+def in_order(wanted: str) -> list[str]:
+    """The tags in lower case, each once, behind them what her spoken language is written in."""
+    tags = [tag.strip().lower().replace("_", "-") for tag in wanted.split(";") if tag.strip()]
+    written = [_WRITTEN[base_of(tag)] for tag in tags if base_of(tag) in _WRITTEN]
+    return list(dict.fromkeys(tags + written))
+
+
+def base_of(tag: str) -> str:
+    """The language itself, without script or country."""
+    return tag.lower().replace("_", "-").split("-")[0]
+
+
+def first_of(wanted: str, known: Collection[str]) -> str:
+    """The base of the first of her languages that is among `known` ones; empty where none is."""
+    return next((base_of(tag) for tag in in_order(wanted) if base_of(tag) in known), "")
+
+
+def choose(wanted: str, available: list[str]) -> str:
+    """Of what a warning brings, the first of her languages or one of the same base; empty where none is there."""
+    for tag in in_order(wanted):
+        exact = [one for one in available if one.lower().replace("_", "-") == tag]
+        near = [one for one in available if base_of(one) == base_of(tag)]
+        if found := exact or near:
+            return found[0]
+    return ""
