@@ -54,7 +54,7 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and compare everything, write nothing.")] = False,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write there, a JSON line each, what was refused, left out, guessed or is doubtful."),
+        typer.Option(help="Write every issue there, a JSON line each."),
     ] = None,
     progress: Annotated[bool, typer.Option("--progress", help="A progress bar also where nobody watches.")] = False,
     offline: Annotated[
@@ -76,6 +76,8 @@ def import_(
         def hear(line: dict[str, Any]) -> None:
             if "issue" in line and keep is not None:
                 keep.write(json.dumps(line["issue"], ensure_ascii=False) + "\n")
+            if "note" in line:
+                typer.echo(line["note"], err=True)  # before anything is written: there is time to stop it
             say(line)
 
         if offline:
@@ -157,6 +159,12 @@ async def _offline(file: Path, asked: dict[str, str], hear: Say) -> dict[str, An
     """The same import in this process."""
     from services.registry.api import wanted_of
     from services.registry.list_import import import_file
+    from services.registry.report import Report
+
+    def tell(share: float, so_far: Report) -> None:
+        for note in so_far.notes if not share else ():
+            hear({"note": note})
+        hear({"share": share, "read": so_far.read + so_far.unchanged})
 
     chosen = settings()
     wanted = wanted_of(asked, datetime.fromtimestamp(wall(), UTC).year, "command line")
@@ -167,7 +175,7 @@ async def _offline(file: Path, asked: dict[str, str], hear: Say) -> dict[str, An
                 Keys(chosen.keys_dir, make=on_sqlite(chosen)),
                 file,
                 wanted,
-                progress=lambda share, so_far: hear({"share": share, "read": so_far.read + so_far.unchanged}),
+                progress=tell,
                 sink=lambda issue: hear({"issue": asdict(issue)}),
             )
     return report.as_json()

@@ -23,6 +23,7 @@ from services.registry.datum import DATUMS, Datum
 from services.registry.entry import Entered, enter
 from services.registry.findings import PAGE_WORDS, find
 from services.registry.given import Given, SourceKind
+from services.registry.giving_way import GivingWay
 from services.registry.list_import import Wanted, import_file
 from services.registry.needs import GROUPS
 from services.registry.reading import KNOWN
@@ -102,7 +103,8 @@ class Api:
         """Imports a CSV or XLSX body (query: source, kind, region, datum, dry_run, bounds, encoding, columns as
         YAML).
 
-        Answers the report; with Accept: application/x-ndjson a line {"share"} now and then, {"issue"} for each issue,
+        Answers the report; with Accept: application/x-ndjson {"note"} of how it is read before anything is
+        written, {"share"} now and then, {"issue"} for each issue,
         and {"report"} or {"fault"} last.
         """
         who = await caller(request, "register")
@@ -112,7 +114,7 @@ class Api:
             await _save(request, path)
             if "application/x-ndjson" in request.headers.get("Accept", ""):
                 return await self._told_as_it_goes(request, path, wanted)
-            report = await import_file(self._database, self._platform.keys, path, wanted)
+            report = await import_file(self._database, self._platform.keys, path, wanted, gently=self._gently())
         return json_response(report.as_json())
 
     async def _told_as_it_goes(self, request: web.Request, path: Path, wanted: Wanted) -> web.StreamResponse:
@@ -121,6 +123,8 @@ class Api:
         told: list[dict[str, Any]] = []
 
         def progress(share: float, report: Report) -> None:
+            if not share:
+                told.extend({"note": note} for note in report.notes)
             told.append({"share": round(share, 4), "read": report.read + report.unchanged})
 
         def issue(one: Issue) -> None:
@@ -132,7 +136,9 @@ class Api:
                 await response.write("".join(json.dumps(x, ensure_ascii=False) + "\n" for x in lines).encode())
 
         work = asyncio.ensure_future(
-            import_file(self._database, self._platform.keys, path, wanted, progress=progress, sink=issue)
+            import_file(
+                self._database, self._platform.keys, path, wanted, progress=progress, sink=issue, gently=self._gently()
+            )
         )
         try:
             while not work.done():
@@ -268,6 +274,10 @@ class Api:
                 "profiles": len(counts),
             }
         )
+
+    def _gently(self) -> GivingWay | None:
+        """On SQLite warnings are sent from this very process."""
+        return GivingWay(self._database, self._platform.clock.now) if self._database.is_sqlite else None
 
     def _year(self) -> int:
         return datetime.fromtimestamp(self._platform.clock.now(), UTC).year

@@ -363,7 +363,9 @@ class Cells:
                 self.doubt(field, "extension", how, one.given)
             if what := numbers.service(one.kind):
                 self.doubt(field, "person's number", f"this is {what}: give a phone of the person's own", one.given)
-            if one.e164 != one.given:
+            if one.guessed:
+                self.guess(field, "whole number", f"{one.e164}, {one.guessed}", one.given)
+            elif one.e164 != one.given:
                 self.repair(field, "E.164", one.e164, one.given)
             found[one.e164] = one.kind
         return list(found.items())

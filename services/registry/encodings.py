@@ -27,7 +27,9 @@ HOME: dict[str, tuple[str, ...]] = {  # what offices of these countries save, be
 WEST = "cp1252"  # of every other country
 LEGACY = (WEST, *HOME)
 UNICODE = ("utf-8", "utf-16", "utf-16-le", "utf-16-be")
-_SIGN = re.compile(r"[^\W\d_][¡-©«-´¶-¹»-¿×÷€-⏿]|[¡-©«-´¶-¹»-¿×÷][^\W\d_]")
+_SIGN = re.compile(r"[^\W\d_][¡-©«-´¶-¹»-¿×÷€-⏿]|[¡-©«-´¶-¹»-¿×÷][^\W\d_]|[A-Za-z][⺀-￯][A-Za-z]")
+_COMMON = {"gb18030": "gb2312", "big5hkscs": "big5", "cp949": "euc_kr", "cp932": "shift_jis"}
+_RARE = 0.1  # the most of them in a list of people
 _SAMPLE = 48 * 1024  # bytes of lines with other letters than A to Z
 _MESS = 0.2  # of charset-normalizer's measure of chaos: above it, it is no text
 _NEAR = 0.05  # chaos within which two readings are as good as each other
@@ -72,6 +74,7 @@ def _legacy(path: Path, region: str | None, bad: int) -> tuple[str, str]:
             if name in LEGACY:
                 chaos[name] = min(match.chaos, chaos.get(name, 1.0))
     fitting = [name for name in sorted(chaos, key=lambda n: chaos[n]) if first_bad(path, name) is None]
+    fitting = [name for name in fitting if _rare(sample.decode(name, "replace"), name) <= _RARE]
     good = [name for name in fitting if chaos[name] <= chaos[fitting[0]] + _NEAR]
     readings = {sample.decode(name, "replace") for name in good}
     home = home_of(region)
@@ -84,8 +87,18 @@ def _legacy(path: Path, region: str | None, bad: int) -> tuple[str, str]:
     return chosen, f"read as {chosen.upper()} ({_excerpt(sample.decode(chosen))}): look whether names are right"
 
 
+def _rare(text: str, name: str) -> float:
+    """The share of wide letters outside the set people there have used since the eighties: two Western letters in a row
+    make one of them by chance, and hardly ever a common one."""
+    common = _COMMON.get(name)
+    wide = [c for c in text if ord(c) > 0x2E80]
+    if common is None or not wide:
+        return 0.0
+    return sum(not c.encode(common, "ignore") for c in wide) / len(wide)
+
+
 def _odd(sample: bytes, name: str) -> int:
-    """Signs that touch a letter, as in ¯ó³æ: a name has none."""
+    """Signs that touch a letter, as in ¯ó³æ, and a wide one within a Latin word: a name has none."""
     return len(_SIGN.findall(sample.decode(name, "replace")))
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.registry import store
+from services.registry.bounds import POLAR, learn
 from services.registry.facts import MONTHS, MONTHS_SHORT, months_after
 from services.registry.given import WARNED
+from services.registry.language_words import TAG
 from services.registry.revise import today
 from services.shared.db import Connection
 from services.shared.errors import Refused
@@ -27,7 +29,7 @@ class Kind:
     of: str  # person, facility, worker, supporter, list
     en: tuple[str, str]
     zh: tuple[str, str]
-    query: Callable[[str, tuple[str, ...]], Query]
+    query: Callable[[str, tuple[Any, ...]], Query]
 
 
 def _people(*where: sa.ColumnElement[bool], detail: Any = None) -> Query:
@@ -89,6 +91,32 @@ def _no_plan(today_: str, _: tuple[str, ...]) -> Query:
     )
 
 
+def _outside(_: str, bounds: tuple[Any, ...]) -> Query:
+    """Positions outside the imported areas, beyond where anybody lives, or no nearer than a whole degree."""
+    lat, lon = store.person.c.lat, store.person.c.lon
+    wrong = [sa.and_(lat == sa.func.round(lat), lon == sa.func.round(lon)), lat > POLAR, lat < -POLAR]
+    if bounds:
+        south, west, north, east = bounds
+        wrong += [~lat.between(south, north), ~lon.between(west, east)]
+    return _people(sa.or_(*wrong), detail=sa.cast(lat, sa.String) + ", " + sa.cast(lon, sa.String))
+
+
+def _born_ahead(today_: str, dialect: tuple[Any, ...]) -> Query:
+    """Years of birth to come: facts are packed (msgpack), where a year is a mark and two bytes behind its name."""
+    body, name = store.facts.c.body, b"birth_year"
+    at: Any = (
+        sa.func.position(sa.literal(name).op("IN")(body)) if dialect == ("postgresql",) else sa.func.instr(body, name)
+    )
+    year = sa.func.substr(body, at + len(name), 3)
+    joined = sa.join(store.facts, store.person, store.facts.c.person_id == store.person.c.person_id)
+    ahead = sa.and_(at > 0, year > b"\xcd" + int(today_[:4]).to_bytes(2), year < b"\xce")
+    return (
+        sa.select(store.facts.c.person_id.label("id"), sa.literal("birth_year").label("detail"))
+        .select_from(joined)
+        .where(store.person.c.status.in_(WARNED), ahead)
+    )
+
+
 def _missing(_: str, __: tuple[str, ...]) -> Query:
     return (
         sa.select(store.listing.c.person_id.label("id"), store.source.c.name.label("detail"))
@@ -147,6 +175,22 @@ KINDS = (
         lambda today_, _: _facts(
             store.facts.c.valid_until != "", store.facts.c.valid_until < today_, detail=store.facts.c.valid_until
         ),
+    ),
+    Kind(
+        "outside", "person",
+        ("Lives outside the areas of this register, or at no exact place", "Look the place up: nobody there is warned"),
+        ("住址在本名册各区域之外，或位置不准确", "请核对位置：那里的人收不到预警"), _outside,
+    ),
+    Kind(
+        "born_ahead", "person",
+        ("The year of birth is still to come", "Ask for it: she is taken for a child"),
+        ("出生年份在将来", "请核对：现在被当作儿童"), _born_ahead,
+    ),
+    Kind(
+        "no_language", "person",
+        ("A language is no tag, so that texts come in English", "Write it as a tag, like zh, ug or en"),
+        ("语言写法不能识别，收到的是英文", "请写成代码，如 zh、ug、en"),
+        lambda _, keys: _people(store.person.c.profile_key.in_(keys)),
     ),
     Kind(
         "facility_plan", "facility",
@@ -248,10 +292,10 @@ async def find(
         )
     most = min(MOST, int(limit)) if limit.isdigit() and int(limit) else (SHOWN if kind else 10)
     day = day or today()
-    roads = await _by_roads(db)
+    asked_by = await _asked_by(db)
     found = []
     for one in [_BY_NAME[kind]] if kind else KINDS:
-        asked = one.query(day, roads.get(one.name, ())).subquery()
+        asked = one.query(day, asked_by.get(one.name, ())).subquery()
         count = int(await db.scalar(sa.select(sa.func.count()).select_from(asked)) or 0)
         rows = await db.execute(
             sa.select(asked).where(asked.c.id > after).order_by(asked.c.id, asked.c.detail).limit(most)
@@ -269,12 +313,24 @@ async def find(
     return {"day": day, "findings": found}
 
 
-async def _by_roads(db: Connection) -> dict[str, tuple[str, ...]]:
-    """Profile keys of those without a usable road and of those with one; a supporter who accepted is a road."""
+async def _asked_by(db: Connection) -> dict[str, tuple[Any, ...]]:
+    """By kind, what its query asks for: profile keys of those without a usable road, of those with one (a supporter who
+    accepted is a road), of those whose language is none; and where the register's areas lie."""
     counts = await store.counts_by_profile(db)
     none: list[str] = []
     one: list[str] = []
+    unread: list[str] = []
     for key, facts in (await store.profiles_of(db, counts)).items():
         n = len(facts.roads) + len(facts.supporters)
         (none if n == 0 else one if n == 1 else []).append(key)
-    return {"no_road": tuple(sorted(none)), "one_road": tuple(sorted(one))}
+        if not all(TAG.fullmatch(tag) for tag in facts.language.split(";")):
+            unread.append(key)
+    bounds = await learn(db, ())
+    within = (bounds.south, bounds.west, bounds.north, bounds.east) if bounds is not None else ()
+    return {
+        "no_road": tuple(sorted(none)),
+        "one_road": tuple(sorted(one)),
+        "no_language": tuple(sorted(unread)),
+        "outside": within,
+        "born_ahead": (db.dialect.name,),
+    }

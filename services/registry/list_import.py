@@ -22,12 +22,13 @@ from pathlib import Path
 import phonenumbers
 import sqlalchemy as sa
 
-from services.registry import sources, store
+from services.registry import giving_way, sources, store
 from services.registry.bounds import Bounds, learn, read_bounds
 from services.registry.columns import ColumnMap
 from services.registry.datum import Datum, point_to_wgs84
 from services.registry.facilities import AreaIn, FacilityIn, PlaceIn, WorkerIn
 from services.registry.given import LOCAL_LANGUAGES, PersonIn, SourceKind
+from services.registry.giving_way import GivingWay
 from services.registry.imports import (
     Context,
     Import,
@@ -86,12 +87,13 @@ async def import_file(
     progress: Progress | None = None,
     sink: Callable[[Issue], None] | None = None,
     processes: int | None = None,
+    gently: GivingWay | None = None,
 ) -> Report:
     """Imports all rows of a CSV or XLSX file.
 
     `progress` gets the share of the file that is in, and the report so far; `sink` every issue. Refused where the file
     is no list or has no usable header: then nothing goes in. `processes`: None for as many as there are cores, where
-    the file is long; 0 for none.
+    the file is long; 0 for none. `gently`: beside the warnings of the same process.
     """
     if wanted.region is not None and wanted.region not in phonenumbers.SUPPORTED_REGIONS:
         raise Refused(
@@ -130,8 +132,13 @@ async def import_file(
     cores = os.cpu_count() or 1
     size = await asyncio.to_thread(os.path.getsize, path)
     many = processes if processes is not None else cores if size >= LONG else 0
-    async with _parsers(reader, context, many) as parse:
-        async for some, parsed in _in_order(_chunks(chain(head, records), header), taking, parse, 2 * max(1, many)):
+    if gently is not None:
+        many = 1 if size >= giving_way.LONG else 0
+    pages = _chunks(chain(head, records), header, giving_way.ROWS if gently is not None else PAGE_SIZE)
+    async with _parsers(reader, context, many, last=gently is not None) as parse:
+        async for some, parsed in _in_order(pages, taking, parse, 2 * max(1, many)):
+            if gently is not None:
+                await gently.turn()
             await taking.take(some, parsed)
             if progress is not None:
                 progress(some[-1].share, report)
@@ -200,9 +207,11 @@ def _parse(reader: Reader, context: Context, some: list[Record], houses: dict[st
 _worker: tuple[Reader, Context] | None = None  # of this process, where it is one that only reads
 
 
-def _begin(reader: Reader, context: Context) -> None:
+def _begin(reader: Reader, context: Context, last: bool) -> None:
     global _worker
     _worker = (reader, context)
+    if last:
+        giving_way.serve_last()
     gc.set_threshold(100_000, 20, 100)  # rows make no circles
 
 
@@ -216,13 +225,13 @@ Parse = Callable[[list[Record], dict[str, FacilityIn]], "asyncio.Future[Parsed]"
 
 
 @asynccontextmanager
-async def _parsers(reader: Reader, context: Context, many: int) -> AsyncIterator[Parse]:
+async def _parsers(reader: Reader, context: Context, many: int, *, last: bool) -> AsyncIterator[Parse]:
     """What reads chunks: processes of their own, or a thread. The index key goes to them in memory, like all else."""
     loop = asyncio.get_running_loop()
     if not many:
         yield lambda some, houses: loop.run_in_executor(None, _parse, reader, context, some, houses)
         return
-    pool = ProcessPoolExecutor(many, multiprocessing.get_context("spawn"), _begin, (reader, context))
+    pool = ProcessPoolExecutor(many, multiprocessing.get_context("spawn"), _begin, (reader, context, last))
     try:
 
         def submit(some: list[Record], houses: dict[str, FacilityIn]) -> asyncio.Future[Parsed]:
@@ -234,7 +243,7 @@ async def _parsers(reader: Reader, context: Context, many: int) -> AsyncIterator
         await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
 
-def _chunks(records: Iterator[Record], header: list[str]) -> Iterator[list[Record]]:
+def _chunks(records: Iterator[Record], header: list[str], most: int = PAGE_SIZE) -> Iterator[list[Record]]:
     """Runs of at most a page, cut where the household changes if it does."""
     at = header.index("household") if "household" in header else -1
 
@@ -244,10 +253,10 @@ def _chunks(records: Iterator[Record], header: list[str]) -> Iterator[list[Recor
     some: list[Record] = []
     for record in records:
         some.append(record)
-        if len(some) == PAGE_SIZE:
+        if len(some) == most:
             last = home(some[-1])
-            cut = next((n for n in range(PAGE_SIZE, 0, -1) if home(some[n - 1]) != last), 0) if last else 0
-            cut = cut or PAGE_SIZE
+            cut = next((n for n in range(most, 0, -1) if home(some[n - 1]) != last), 0) if last else 0
+            cut = cut or most
             yield some[:cut]
             some = some[cut:]
     if some:

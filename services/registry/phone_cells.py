@@ -8,7 +8,7 @@ by guessing: a letter O among digits is never read as a zero, since what comes o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from phonenumbers import PhoneMetadata, PhoneNumberType
 
@@ -17,6 +17,8 @@ from services.shared import numbers
 LANDLINE, MOBILE = PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE
 _LISTED = re.compile(r"[;；|]")  # what README names: always between two
 _WEAK = (r"[\r\n]+", r"[、，,]", r"(?i)\s+(?:or|oder|ou|o|and|und|et)\s+|\s*[或和及与&]\s*", r"[/／]")
+_ENDING = re.compile(r"\d{4,}\s*[/／,，、]\s*\d{1,3}\s*$")  # of another number, of which only the end is written
+NO_AREA_CODE = "its area code, if it has one, without the zero"
 _DIVIDED = re.compile(r"\d[^\d]+\d")
 _LABEL = re.compile(
     r"(?:[^\W\d_]{1,12}\.?\s*[:：]\s*|(?:tel|mob|mobile|phone|fax)\b\.?\s*|[电话手机号码联系座]{2,4}\s*)(?=[\d+(（])",
@@ -40,6 +42,7 @@ class Number:
     kind: int
     given: str
     extension: str = ""
+    guessed: str = ""  # what of it was not written
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,15 @@ class Unread:
 
 def read_cell(text: str, region: str | None, *, mobile: bool = False) -> list[Number | Unread]:
     """All of a cell; `mobile`: its column is for phones that are texted."""
-    found: list[Number | Unread] = []
-    for part in _LISTED.split(text):
-        given = part.strip().lstrip("'").strip()
-        if given:
-            found += _read_part(given, region or "", mobile)
+    parts = [given for part in _LISTED.split(text) if (given := part.strip().lstrip("'").strip())]
+    found = [one for given in parts for one in _read_part(given, region or "", mobile)]
+    if len(found) > 1:  # beside another number one without its area code may be of any town
+        return [_short_of(one) if isinstance(one, Number) and one.guessed == NO_AREA_CODE else one for one in found]
     return found
+
+
+def _short_of(one: Number) -> Unread:
+    return Unread("whole number", one.given, "write its area code too")
 
 
 def _read_part(given: str, region: str, mobile: bool) -> list[Number | Unread]:
@@ -67,7 +73,7 @@ def _read_part(given: str, region: str, mobile: bool) -> list[Number | Unread]:
         return [Unread("all digits", given, "the sheet has shortened this number: write it as text with all digits")]
     one = _one(plain, region, mobile)
     several = _several(plain, region, mobile) if _DIVIDED.search(plain) else []
-    if several and isinstance(one, Number):  # both ways of reading it hold
+    if (several or _ENDING.search(plain)) and isinstance(one, Number):  # both ways of reading it hold
         return [Unread("one number or two", given, "write ; between two numbers, and nothing within one")]
     return list(several) or [one]
 
@@ -93,12 +99,13 @@ def _whole(part: str, region: str, mobile: bool) -> list[Number]:
     """The numbers of a part, if it stands for whole ones by itself: with its area code, if its country writes one."""
     one = _one(part, region, mobile)
     if isinstance(one, Number):
-        return [one] if _complete(part, one, region) else []
+        return [] if one.guessed == NO_AREA_CODE else [one]
     inner = _several(part, region, mobile)
     return [n for n in inner if isinstance(n, Number)]
 
 
 def _complete(part: str, one: Number, region: str) -> bool:
+    """Whether it stands for itself: with its country's or area's code, where its country writes one."""
     if one.kind == MOBILE or part.lstrip("(（ ").startswith(("+", "00")):
         return True
     plan = PhoneMetadata.metadata_for_region(region, None) if region else None
@@ -130,9 +137,11 @@ def _one(given: str, region: str, mobile: bool) -> Number | Unread:
         )
     if kind == PhoneNumberType.UNKNOWN:
         return Unread("number that exists", given, _old_plan(e164) or f"correct it, {_ALL_DIGITS}")
+    guessed = ""
     if mobile and kind == LANDLINE and e164.startswith("+54") and (texted := _argentine_mobile(e164)):
-        e164, kind = texted, MOBILE
-    return Number(e164, kind, given, extension or (found.extension or ""))
+        e164, kind, guessed = texted, MOBILE, "a mobile, by its column"
+    one = Number(e164, kind, given, extension or (found.extension or ""), guessed)
+    return one if guessed or _complete(body, one, region) else replace(one, guessed=NO_AREA_CODE)
 
 
 def _argentine_mobile(e164: str) -> str:

@@ -102,7 +102,7 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
         return problem_of(fault)
     except (sa.exc.SQLAlchemyError, OSError) as trouble:
         if disk.is_full(trouble):
-            log.error("disk_full", reason=type(trouble).__name__)
+            log.warning("disk_full", reason=type(trouble).__name__)
             return problem_of(disk.full())
         if not isinstance(trouble, (sa.exc.SQLAlchemyError, TimeoutError)) or not may_be_tried_again(trouble):
             raise

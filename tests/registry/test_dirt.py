@@ -68,7 +68,7 @@ async def test_every_defect_in_a_csv(registry, encoding, delimiter, end):
     body, lines = as_csv(dirty(), encoding=encoding, delimiter=delimiter, end=end)
     report = await import_bytes(registry.database, registry.keys, body, TOWN)
     check(report, lines, await there(registry))
-    assert (encoding in ("gb18030", "utf-16")) == bool(report.notes)
+    assert (encoding in ("gb18030", "utf-16")) == any("read as" in note for note in report.notes)
     again = await import_bytes(registry.database, registry.keys, body, TOWN)
     assert (0, report.read) == (again.read, again.unchanged)
 
