@@ -68,7 +68,7 @@ def import_(
     asked = {"source": source or file.stem, "kind": kind, "region": region, "datum": datum}
     asked |= {name: value for name, value in (("encoding", encoding), ("bounds", bounds)) if value}
     asked |= {"dry_run": "1"} if dry_run else {}
-    asked |= {"columns": read_file(columns).decode("utf-8", "replace")} if columns else {}
+    asked |= {"columns": _map_of(columns)} if columns else {}
     if not file.is_file():
         read_file(file)  # says what is wrong with it
     with _issues_to(report) as keep, _bar(progress or sys.stderr.isatty()) as say:
@@ -211,6 +211,14 @@ async def _upload(url: str, key: str, resource: str, file: Path, hear: Say) -> d
     finally:
         body.close()
     raise Refused("the server ended before the import did: import the same file again, nothing is doubled")
+
+
+def _map_of(path: Path) -> str:
+    """The text of a column map; a name in another encoding would name no column."""
+    try:
+        return read_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        raise Refused(f"{path} is not UTF-8: save it as UTF-8", field="--columns", rule="encoding") from wrong
 
 
 def _sentence(said: str, answer: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import shapely
 from services.registry import store
 from services.registry.areas import Area
 from services.registry.datum import Datum, from_gcj02
+from services.registry.encodings import text_of
 from services.registry.report import Issue, Report
 from services.shared import audit
 from services.shared.batches import insert_new
@@ -47,11 +50,12 @@ async def import_body(database: Database, body: bytes, wanted: Wanted, *, actor:
     if wanted.what in ("areas", "geocodes") and not wanted.value_name:
         raise _wrong("value_name", "", "name the code list of the areas, as alerts name it, like GB2260")
     report = Report()
-    table, rows = {
+    read = {
         "areas": lambda: (store.area, list(_areas(body, wanted, report))),
         "zones": lambda: (store.risk_zone, list(_zones(body, wanted, report))),
         "geocodes": lambda: (store.geocode, list(_geocodes(body, wanted, report))),
-    }[wanted.what]()
+    }[wanted.what]
+    table, rows = await asyncio.to_thread(read)  # a county's polygons take a while, and warnings go on meanwhile
     if rows:
         async with database.write() as tx:
             if table is store.geocode:  # all of a row is its key
@@ -67,7 +71,7 @@ async def import_body(database: Database, body: bytes, wanted: Wanted, *, actor:
 
 def _features(body: bytes) -> list[Any]:
     try:
-        found = orjson.loads(body)
+        found = orjson.loads(body.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as problem:
         raise _wrong("body", str(problem)[:80], "send a GeoJSON FeatureCollection") from problem
     features = found.get("features") if isinstance(found, dict) else None
@@ -138,10 +142,7 @@ def _zones(body: bytes, wanted: Wanted, report: Report) -> Iterator[dict[str, An
 
 
 def _geocodes(body: bytes, wanted: Wanted, report: Report) -> Iterator[dict[str, Any]]:
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = body.decode("gb18030", "replace")
+    text = text_of(body).removeprefix("\ufeff")
     rows = csv.DictReader(io.StringIO(text, newline=""))
     names = {(name or "").strip().lower().replace("_", ""): name for name in rows.fieldnames or ()}
     missing = [n for n in ("valuename", "value", "area") if n not in names]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,14 @@ def encoding_of(path: Path, region: str | None = None, wanted: str = "") -> tupl
     if head[:3] == codecs.BOM_UTF8:
         raise _none_fits(path, bad, "UTF-8, as its first bytes say")
     return _legacy(path, region, bad)
+
+
+def text_of(body: bytes, region: str | None = None) -> str:
+    """A small file's text; Refused as `encoding_of` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "text"
+        path.write_bytes(body)
+        return body.decode(encoding_of(path, region)[0])
 
 
 def _legacy(path: Path, region: str | None, bad: int) -> tuple[str, str]:
