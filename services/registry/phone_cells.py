@@ -15,6 +15,7 @@ from phonenumbers import PhoneMetadata, PhoneNumberType
 from services.shared import numbers
 
 LANDLINE, MOBILE = PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE
+_WITH_AREA = (LANDLINE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 _LISTED = re.compile(r"[;；|]")  # what README names: always between two
 _WEAK = (r"[\r\n]+", r"[、，,]", r"(?i)\s+(?:or|oder|ou|o|and|und|et)\s+|\s*[或和及与&]\s*", r"[/／]")
 _ENDING = re.compile(r"\d{4,}\s*[/／,，、]\s*\d{1,3}\s*$")  # of another number, of which only the end is written
@@ -106,7 +107,7 @@ def _whole(part: str, region: str, mobile: bool) -> list[Number]:
 
 def _complete(part: str, one: Number, region: str) -> bool:
     """Whether it stands for itself: with its country's or area's code, where its country writes one."""
-    if one.kind == MOBILE or part.lstrip("(（ ").startswith(("+", "00")):
+    if one.kind not in _WITH_AREA or part.lstrip("(（ ").startswith(("+", "00")):
         return True
     plan = PhoneMetadata.metadata_for_region(region, None) if region else None
     prefix = plan.national_prefix if plan is not None else None

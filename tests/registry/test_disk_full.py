@@ -7,9 +7,9 @@ import errno
 import json
 import sqlite3
 import time
-from collections import namedtuple
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -125,8 +125,8 @@ async def test_check_sees_how_much_room_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, total: int, little: bool
 ) -> None:
     """Little is not sound, with what to do; a small disk that is half empty is."""
-    usage = namedtuple("usage", "total used free")(total, total - free, free)
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: usage)
+    usage = SimpleNamespace(total=total, used=total - free, free=free)
+    monkeypatch.setattr("services.shared.disk.shutil.disk_usage", lambda _: usage)
     lines, sound = await check_installation(Settings(data_dir=tmp_path))
     told = [line for line in lines if line.startswith("NOT SOUND: disk: ")]
     assert (little, not little) == (bool(told), sound), lines

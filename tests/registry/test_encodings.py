@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.registry.encodings import encoding_of, line_of
 from services.registry.list_import import Wanted, import_bytes
+from services.registry.report import Report
 from services.registry.rows import person_id_of
 from services.shared.errors import Refused
 
@@ -114,6 +115,7 @@ async def test_a_nul_costs_its_own_line(registry):
 
 async def test_one_id_in_two_spellings_is_one_person(registry):
     """Composed and taken apart (NFC, NFD), as a whole number and as a sheet keeps it: the same id, told where changed."""
+    report = Report()
     for text in ("é4711", "e\u03014711"):
         report = await import_bytes(
             registry.database, registry.keys, f"id,lat,lon\n{text},30.05,103.05\n".encode(), Wanted("town", YEAR)

@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from services.registry import store
-from services.registry.facilities import FacilityIn, WorkerIn
+from services.registry.facilities import AreaIn, FacilityIn, WorkerIn
 from services.registry.facts import old_since
 from services.registry.findings import KINDS, find
 from services.registry.given import ContactIn, PersonIn, SupporterIn, mobile
-from services.registry.imports import import_people, import_workers
+from services.registry.imports import import_areas, import_people, import_workers
 from services.registry.sources import SourceList, Statement
 from services.shared.errors import Refused
 from services.shared.outbox import id_of
@@ -69,6 +69,10 @@ CASES: list[tuple[str, object, str]] = [
     ("facility_plan", house("x", plan_on="2025-10-01"), "2025-10-01"),
     ("facility_plan", FacilityIn.model_validate(house("x").model_dump() | {"evac_min_night": None}), "2026-03-01"),
     ("facility_duty_phone", house("x", contacts=LINES[:1]), "1"),
+    ("outside", person("x", lat=87.617, lon=43.825), "87.617, 43.825"),
+    ("outside", person("x", lat=30, lon=103), "30.0, 103.0"),
+    ("born_ahead", person("x", birth_year=2065), "birth_year"),
+    ("no_language", person("x").model_copy(update={"languages": ("中文",)}), ""),
 ]
 
 
@@ -77,6 +81,14 @@ async def test_whom_it_concerns(registry, kind, one, detail):
     """Beside people and houses with whom all is well, only the one is found."""
     await put(registry, person("well"), house("fine"), one)
     assert [(id_of("test", "x"), detail)] == await found(registry, kind)
+
+
+async def test_a_place_outside_the_areas_of_the_register(registry):
+    """Once areas are imported, a place that is not near them is found; one of the next county is let be."""
+    square = '{"type":"Polygon","coordinates":[[[103,30],[103.2,30],[103.2,30.2],[103,30.2],[103,30]]]}'
+    await import_areas(registry.database, [AreaIn(value_name="GB", code="1", geojson=square)])
+    await put(registry, person("well", birth_year=1950), person("near", lat=30.9), person("x", lat=43.825, lon=87.617))
+    assert [(id_of("test", "x"), "43.825, 87.617")] == await found(registry, "outside")
 
 
 async def test_with_all_well_nothing_is_found(registry):

@@ -93,7 +93,7 @@ async def test_no_page_goes_in_while_red_is_due_and_all_do_afterwards(registry, 
                 assert 2 * giving_way.ROWS == await people(registry)
                 await tx.execute(sa.update(delivery).values(send_state="accepted"))
 
-    monkeypatch.setattr(giving_way.asyncio, "sleep", quickly)
+    monkeypatch.setattr("services.registry.giving_way.asyncio.sleep", quickly)
     async with registry.database.write() as tx:
         await insert_all(tx, warning_state, [a_warning()])
         await insert_all(tx, delivery, [a_message()])

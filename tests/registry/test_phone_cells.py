@@ -123,7 +123,8 @@ def test_numbers_as_their_country_writes_them_come_out_as_they_are(
     region: str, kinds: list[int], between: list[str]
 ) -> None:
     """One to three, whatever separates them: those, or a refusal; never another number."""
-    made = [phonenumbers.example_number_for_type(region, kind) for kind in kinds]
+    examples = [phonenumbers.example_number_for_type(region, kind) for kind in kinds]
+    made = [one for one in examples if one is not None]
     written = [phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.NATIONAL) for one in made]
     text = written[0] + "".join(b + w for b, w in zip(between, written[1:], strict=False))
     meant = {phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164) for one in made}

@@ -30,7 +30,7 @@ async def told(database: Database, keys: Keys) -> list[Any]:
     body, _ = as_csv(dirty())
     first = await import_bytes(database, keys, body, Wanted("town", YEAR, region="CN"))
     again = await import_bytes(database, keys, body, Wanted("town", YEAR, region="CN"))
-    card = "id,lat,lon,walk,same_as,floor\n1,30.05,103.05,4,town:g0,7\n"
+    card = "id,lat,lon,walk,same_as,floor,birth_year\n1,30.05,103.05,cannot,town:g0,7,1950\n"
     cards = await import_bytes(database, keys, card.encode(), Wanted("cards", YEAR, kind="disability_card"))
     changes = Changes(
         answers={"hear": 3, "floor": 1},
@@ -45,6 +45,9 @@ async def told(database: Database, keys: Keys) -> list[Any]:
     async with database.write() as tx:
         await places.confirm(tx, hall.place_id, "open", by="Li")
         await places.arrive(tx, hall.place_id, by="Li", person_id=ANNA)
+        await revise(
+            tx, keys, person_id_of("town", "g1"), Changes(answers={"birth_year": 2090}), said("self", "x"), year=YEAR
+        )
     async with database.read() as db:
         view = await person_view(db, ANNA)
         found = await find(db)
@@ -69,4 +72,6 @@ async def test_both_databases_tell_the_same(tmp_path: Path, postgres, registry):
     finally:
         await database.close()
     assert 2 == expected[2]["conflicts"]
+    (ahead,) = [one["found"] for one in expected[5]["findings"] if one["kind"] == "born_ahead"]
+    assert [person_id_of("town", "g1")] == [one["id"] for one in ahead]
     assert [[], [ANNA]] == expected[7]
