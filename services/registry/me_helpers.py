@@ -18,6 +18,7 @@ from services.registry.me_access import entry_of
 from services.registry.me_base import Ask, MeBase, Seated, mask
 from services.registry.me_change import asked_today, keep_notice
 from services.registry.revise import Changes, revise, said, today
+from services.shared import numbers
 from services.shared.errors import NotFound, Refused
 from services.shared.outbox import new_id, say
 
@@ -121,6 +122,8 @@ class MeHelpers(MeBase):
             number = phonenumbers.parse(e164)
         except phonenumbers.NumberParseException:  # of a country that was never given out: rehearsals
             return "" if country else e164
+        if numbers.never(e164):
+            return ""
         if country and phonenumbers.region_code_for_number(number) != country:
             return ""
         if not phonenumbers.is_valid_number(number) or phonenumbers.number_type(number) in DEAR:
