@@ -35,6 +35,12 @@ def _serial(value: str) -> str | None:
     return (dt.date(1899, 12, 30) + dt.timedelta(days=int(float(value)))).isoformat()
 
 
+def one_id(given: str) -> str:
+    """A list's own id in its one form."""
+    value = unicodedata.normalize("NFC", given)
+    return value.partition(".")[0] if re.fullmatch(r"\d+\.0+", value) else value
+
+
 class RowRefused(Exception):
     """The row cannot go in; carries the issue that says why."""
 
@@ -147,8 +153,7 @@ class Cells:
     def id(self, field: str) -> str:
         """A list's own id: composed (NFC) and without a sheet's ".0", so that one person keeps one id."""
         given = self.word(field)
-        value = unicodedata.normalize("NFC", given)
-        value = re.sub(r"(?<=\d)\.0+$", "", value) if re.fullmatch(r"\d+\.0+", value) else value
+        value = one_id(given)
         if value != given:
             self.repair(field, "one form of an id", value, given)
             self._cells[field] = value

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 from services.registry import giving_way, sources, store
 from services.registry.bounds import Bounds, learn, read_bounds
+from services.registry.cells import one_id
 from services.registry.columns import ColumnMap
 from services.registry.datum import Datum, point_to_wgs84
 from services.registry.facilities import AreaIn, FacilityIn, PlaceIn, WorkerIn
@@ -305,7 +306,7 @@ class _Taking:
             cells = record.cells
             if 0 <= kind < len(cells) and cells[kind].strip().lower() == "facility":
                 self._reader.read(record, Report())
-            if facility < len(cells) and (name := cells[facility].strip()):
+            if facility < len(cells) and (name := one_id(cells[facility].strip())):
                 wanted.add(name)
         known = self._reader.rows.facilities
         return {name: known[name] for name in wanted if name in known}
