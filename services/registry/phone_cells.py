@@ -117,10 +117,10 @@ def _complete(part: str, one: Number, region: str) -> bool:
 def _one(given: str, region: str, mobile: bool) -> Number | Unread:
     plain = _LABEL.sub("", given, count=1) if _LABEL.match(given) else given
     body, extension = plain, ""
-    found = None if _LETTER.search(plain) else numbers.read(plain, region)
-    if (found is None or numbers.kind_of(found) == PhoneNumberType.UNKNOWN) and (cut := _EXTENSION.search(plain)):
+    found = None if _LETTER.search(plain) else numbers.read_kind(plain, region)
+    if (found is None or found[1] == PhoneNumberType.UNKNOWN) and (cut := _EXTENSION.search(plain)):
         body, extension = plain[: cut.start()], cut[1]
-        found = None if _LETTER.search(body) else numbers.read(body, region)
+        found = None if _LETTER.search(body) else numbers.read_kind(body, region)
     if _LETTER.search(body):
         remedy = "there are letters in it: write digits alone, names and remarks in a column of their own"
         if not any(c.isdigit() for c in body):
@@ -130,7 +130,8 @@ def _one(given: str, region: str, mobile: bool) -> Number | Unread:
     if found is None:
         remedy = "correct it, as text with all digits" if region else "write it with + and country code"
         return Unread("phone number", given, remedy)
-    kind, e164 = numbers.kind_of(found), numbers.e164_of(found)
+    number, kind = found
+    e164 = numbers.e164_of(number)
     if numbers.is_short(body, region) or (why := numbers.never(e164)):
         why = "a short or emergency number" if numbers.is_short(body, region) else why
         return Unread(
@@ -141,15 +142,15 @@ def _one(given: str, region: str, mobile: bool) -> Number | Unread:
     guessed = ""
     if mobile and kind == LANDLINE and e164.startswith("+54") and (texted := _argentine_mobile(e164)):
         e164, kind, guessed = texted, MOBILE, "a mobile, by its column"
-    one = Number(e164, kind, given, extension or (found.extension or ""), guessed)
+    one = Number(e164, kind, given, extension or (number.extension or ""), guessed)
     return one if guessed or _complete(body, one, region) else replace(one, guessed=NO_AREA_CODE)
 
 
 def _argentine_mobile(e164: str) -> str:
     """In a column of mobiles a number without Argentina's 9 is a mobile all the same; empty where there is none such."""
     other = numbers.forms(e164)[-1]
-    found = numbers.read(other)
-    return other if found is not None and numbers.kind_of(found) == MOBILE else ""
+    found = numbers.read_kind(other)
+    return other if found is not None and found[1] == MOBILE else ""
 
 
 def _old_plan(e164: str) -> str:

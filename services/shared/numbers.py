@@ -39,15 +39,21 @@ def modern(e164: str) -> str:
 
 
 def read(text: str, region: str = "") -> phonenumbers.PhoneNumber | None:
-    """The number that is meant, extension and all; None where there is none. It may not exist: see `kind_of`."""
+    """The number that is meant, extension and all; None where there is none. It may not exist: see `read_kind`."""
+    return found[0] if (found := read_kind(text, region)) else None
+
+
+def read_kind(text: str, region: str = "") -> tuple[phonenumbers.PhoneNumber, int] | None:
+    """The same with libphonenumber's type: UNKNOWN where no such number exists."""
     plain = text.strip()
     try:
         found = phonenumbers.parse(modern(plain) if plain.startswith("+") else plain, region or None)
     except phonenumbers.NumberParseException:
         return None
-    if phonenumbers.number_type(found) != PhoneNumberType.UNKNOWN:
-        return found
-    return _put_right(found) or found
+    kind: int = phonenumbers.number_type(found)
+    if kind == PhoneNumberType.UNKNOWN and (other := _put_right(found)) is not None:
+        return other, phonenumbers.number_type(other)
+    return found, kind
 
 
 def _put_right(found: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber | None:
@@ -69,11 +75,6 @@ def _put_right(found: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber | No
 def e164_of(number: phonenumbers.PhoneNumber) -> str:
     """With + and country code, without its extension."""
     return f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
-
-
-def kind_of(number: phonenumbers.PhoneNumber) -> int:
-    """libphonenumber's type; UNKNOWN where no such number exists."""
-    return phonenumbers.number_type(number)
 
 
 def normal(text: str, region: str = "") -> str:
