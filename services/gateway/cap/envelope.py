@@ -17,6 +17,7 @@ from lxml import etree
 
 from services.gateway.cap.model import CAP_1_2, Limits
 from services.gateway.cap.rules import Notes
+from services.gateway.cap.text import unescaped
 
 DSIG = "http://www.w3.org/2000/09/xmldsig#"
 _OLD = {"urn:oasis:names:tc:emergency:cap:1.1", "http://www.incident.com/cap/1.0", "http://www.incident.com/cap/1.1"}
@@ -100,7 +101,7 @@ def _search(root: etree._Element, limits: Limits, notes: Notes, embedded: int) -
         text = (element.text or "").strip()
         if embedded < _EMBEDDED and local(element) in _TEXT_CARRIERS and text[:1] in ("<", "&") and "alert" in text:
             inner = Notes(strict=notes.strict)
-            written = text if text[0] == "<" else html.unescape(text)
+            written = text if text[0] == "<" else unescaped(text)
             part = _parse(written.encode("utf-8", "replace"), limits, inner, quiet=True)
             if part is not None:
                 notes.found.extend(inner.found)

@@ -135,13 +135,28 @@ def _by_words(text: str) -> str | None:
     return next((hazard for hazard in HAZARDS if hazard in _COMPILED and _COMPILED[hazard].search(text)), None)
 
 
-def respond_of(infos: Iterable[Info], hazard: str) -> str:
-    """evacuate, shelter_in, check_on or as_told: what the alert asks, else what the hazard asks.
+_ASKED = {
+    "Evacuate": "evacuate", "Shelter": "shelter_in", "Execute": "execute", "Avoid": "avoid", "Prepare": "prepare",
+    "Monitor": "monitor", "Assess": "assess", "AllClear": "all_clear", "None": "none",
+}  # fmt: skip
+"""CAP's response types in our words, in the order in which one goes before another."""
 
-    An alert that asks for both leaving and sheltering is followed in its own words.
+
+def asked_of(infos: Iterable[Info]) -> str:
+    """What the alert itself asks; empty where it names no response, as_told where it asks both for leaving and for staying."""
+    named = {word for info in infos for word in info.response_type}
+    if {"Evacuate", "Shelter"} <= named:
+        return "as_told"
+    return next((ours for word, ours in _ASKED.items() if word in named), "")
+
+
+def respond_of(infos: Iterable[Info], hazard: str) -> str:
+    """evacuate, shelter_in, check_on or as_told: what paths reckon with. Never said to anybody: see `asked_of`.
+
+    An alert that names another response moves nobody; only where it names none does the hazard say what people do.
     """
-    asked = {word for info in infos for word in info.response_type}
-    leave, shelter = "Evacuate" in asked, "Shelter" in asked
-    if leave != shelter:
-        return "evacuate" if leave else "shelter_in"
-    return "as_told" if leave else RESPOND[hazard]
+    asked = asked_of(infos)
+    if asked in ("evacuate", "shelter_in", "as_told"):
+        return asked
+    guessed = RESPOND[hazard]
+    return "as_told" if asked and guessed in ("evacuate", "shelter_in") else guessed

@@ -7,10 +7,11 @@ level elsewhere (`sources.py`). A cancel or an all-clear never raises: an ending
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.gateway.cap.hazards import hazard_of, respond_of
+from services.gateway.cap.hazards import asked_of, hazard_of, respond_of
 from services.gateway.cap.model import Alert, Info
 from services.gateway.cap.rules import Notes
 from services.gateway.cap.sources import Level, Source, source_of
@@ -40,8 +41,8 @@ class Meaning:
     `tier` None: a person decides; `tier_reason` says why, or which rule gave the tier. `ending`: a cancel or an
     all-clear, to be sent at the tier of what it ends, whatever `tier` says. `nothing_to_warn`: a level that says
     all is well. `quiet`: an update its author says need not be told again. `impact` is the earliest onset after
-    `sent`. `drill_hint`: words of a drill or test, for a person to see; it decides nothing. `source` names the
-    profile it was read by.
+    `sent`. `respond` is what paths reckon with, `asked` what the alert itself asks: see `hazards`. `drill_hint`: words of
+    a drill or test, for a person to see; it decides nothing. `source` names the profile it was read by.
     """
 
     tier: Tier | None
@@ -56,25 +57,27 @@ class Meaning:
     nothing_to_warn: bool
     quiet: bool
     source: str
+    asked: str = ""
 
 
 def meaning(alert: Alert) -> Meaning:
-    """What the alert means, all its info blocks together."""
+    """What the alert means: all its info blocks together, but for those that end something beside others that go on."""
     source = source_of(alert)
     ending = _is_ending(alert, source)
     tier, reason = (Tier.BLUE, "an ending: it goes out at the tier of what it ends") if ending else (None, "")
     nothing = False
     if not ending:
         tier, reason, nothing = _tier(alert, source)
-    expires, expires_reason = _expires(alert, source)
-    hazard = hazard_of(alert.infos)
-    onsets = [info.onset for info in alert.infos if info.onset is not None and info.onset > alert.sent]
+    infos = living(alert) or alert.infos
+    expires, expires_reason = _expires(alert, infos, source)
+    hazard = hazard_of(infos)
+    onsets = [info.onset for info in infos if info.onset is not None and info.onset > alert.sent]
     names = {name for info in alert.infos for name, _ in info.parameter}
     return Meaning(
         tier=tier,
         tier_reason=f"{source.name}: {reason}",
         hazard=hazard,
-        respond="as_told" if ending else respond_of(alert.infos, hazard),
+        respond="as_told" if ending else respond_of(infos, hazard),
         expires=expires,
         expires_reason=expires_reason,
         impact=min(onsets, default=None),
@@ -83,7 +86,14 @@ def meaning(alert: Alert) -> Meaning:
         nothing_to_warn=nothing,
         quiet=alert.msg_type == "Update" and bool(source.quiet & names),
         source=source.name,
+        asked="" if ending else asked_of(infos),
     )
+
+
+def living(alert: Alert) -> tuple[Info, ...]:
+    """The blocks that do not say that the danger is over; of a Cancel none."""
+    source = source_of(alert)
+    return () if alert.msg_type == "Cancel" else tuple(info for info in alert.infos if not _ends(info, source))
 
 
 def _ends(info: Info, source: Source) -> bool:
@@ -106,7 +116,7 @@ def _tier(alert: Alert, source: Source) -> tuple[Tier | None, str, bool]:
     live = [info for info in alert.infos if not _ends(info, source)]
     if not live:
         return None, "no info block says how grave it is", False
-    levels = [_level(info, source) for info in live]
+    levels = [level_of(info, source) for info in live]
     tiers = [(level, why) for level, why in levels if isinstance(level, Tier)]
     held = [why for level, why in levels if level is None]
     if tiers:
@@ -119,7 +129,7 @@ def _tier(alert: Alert, source: Source) -> tuple[Tier | None, str, bool]:
     return None, levels[0][1], True
 
 
-def _level(info: Info, source: Source) -> tuple[Level | None, str]:
+def level_of(info: Info, source: Source) -> tuple[Level | None, str]:
     """One block's tier, NOTHING, or None for a person to decide; and by which rule."""
     level, why = _said_level(info, source)
     if not isinstance(level, Tier):
@@ -161,22 +171,22 @@ def _by_codes(info: Info, source: Source) -> tuple[Tier | None, str]:
     return TABLE[info.severity][info.urgency], f"severity {info.severity}, urgency {info.urgency}"
 
 
-def _expires(alert: Alert, source: Source) -> tuple[datetime, str]:
+def _expires(alert: Alert, infos: Sequence[Info], source: Source) -> tuple[datetime, str]:
     """The latest end any block gives; 24 hours from sending where none does, or where it ends as it is sent.
 
     At most 31 days from sending: what holds longer is said again, by somebody who has looked.
     """
-    end, why = _given_end(alert, source)
+    end, why = _given_end(alert, infos, source)
     if end - alert.sent > LONGEST_LIFE:
         return alert.sent + LONGEST_LIFE, f"{why} {LIFE_CUT}"
     return end, why
 
 
-def _given_end(alert: Alert, source: Source) -> tuple[datetime, str]:
+def _given_end(alert: Alert, infos: Sequence[Info], source: Source) -> tuple[datetime, str]:
     default = alert.sent + DEFAULT_LIFE
-    given = [(info.expires, "expires") for info in alert.infos if info.expires is not None]
+    given = [(info.expires, "expires") for info in infos if info.expires is not None]
     if source.life:
-        for info in alert.infos:
+        for info in infos:
             for name, value in info.parameter:
                 if name == source.life and (end := read_time(value, "", Notes(strict=False))) is not None:
                     given.append((end, name))
@@ -184,7 +194,7 @@ def _given_end(alert: Alert, source: Source) -> tuple[datetime, str]:
         return default, "no expires: 24 hours from sending"
     if alert.msg_type != "Cancel" and all(end == alert.sent for end, _ in given):
         return default, "expires is the time of sending: 24 hours from it"
-    missing = any(info.expires is None for info in alert.infos)
+    missing = any(info.expires is None for info in infos)
     end, why = max(given, key=lambda pair: pair[0])
     if missing and default > end:
         return default, "one block without expires: 24 hours from sending"

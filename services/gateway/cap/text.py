@@ -6,17 +6,21 @@ import html
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from html.entities import html5
 
 from services.gateway.cap.rules import Notes
 
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff\ufff9-\ufffb\U000e0000-\U000e007f]")
-_ENTITY = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
+_ENTITY = re.compile(r"&(?:(?P<name>[a-zA-Z][a-zA-Z0-9]{1,30})|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _TAG_WORDS = (
     "a|abbr|b|big|blockquote|body|br|center|code|dd|div|dl|dt|em|font|h[1-6]|head|hr|html|i|iframe|img|li|ol|p|pre|"
     "script|small|span|strike|strong|style|sub|sup|table|tbody|td|th|thead|tr|tt|u|ul"
 )
-_TAG = re.compile(rf"</?(?:{_TAG_WORDS})(?:\s[^<>]{{0,2000}})?/?>|<!--[^<>]{{0,2000}}-->", re.IGNORECASE)
+# What stands behind a tag's name is an attribute: "a<b and c>d" is no tag.
+_ATTRIBUTE = r"""\s+[a-z][a-z0-9_:-]{0,40}(?:\s*=\s*(?:"[^"<>]{0,1000}"|'[^'<>]{0,1000}'|[^\s"'<>=]{1,1000}))"""
+_BARE = r"\s+(?:nowrap|noshade|hidden|disabled|checked|compact|async|defer)"
+_TAG = re.compile(rf"</?(?:{_TAG_WORDS})(?:{_ATTRIBUTE}|{_BARE}){{0,20}}\s*/?>|<!--[^<>]{{0,2000}}-->", re.IGNORECASE)
 ROUNDS = 5
 _LINE_TAG = re.compile(r"</?(?:br|p|div|li|tr|h[1-6]|hr|table|ul|ol)\b", re.IGNORECASE)
 _SPACES = re.compile(r"[^\S\n]+")
@@ -42,6 +46,17 @@ def safe(text: str, where: str, notes: Notes) -> str:
     return text
 
 
+def _meant(entity: re.Match[str]) -> str:
+    """What an entity stands for; one of no known name, or without its semicolon, is text (`?area=1&region=2`)."""
+    name = entity["name"]
+    return html.unescape(entity.group()) if name is None or f"{name};" in html5 else entity.group()
+
+
+def unescaped(text: str) -> str:
+    """The text with its entities as the characters they stand for."""
+    return _ENTITY.sub(_meant, text)
+
+
 def plain(text: str, where: str, notes: Notes) -> str:
     """Text for people: second escapes undone, HTML taken out, lines kept, spaces within a line single.
 
@@ -51,7 +66,7 @@ def plain(text: str, where: str, notes: Notes) -> str:
     for _ in range(ROUNDS):
         before = text
         if _ENTITY.search(text):
-            text = html.unescape(text)
+            text = unescaped(text)
             if text != before:
                 notes.add("escaped_twice", where, before)
         if _TAG.search(text):
