@@ -230,6 +230,7 @@ class Pages:
             "answer.html",
             row=row,
             part=part,
+            asked=text.parts.get("asked", ""),
             language=language,
             words=words,
             words_language=next(code for code, one in PAGE_WORDS.items() if one is words),

@@ -1,34 +1,38 @@
 """Renders one message from a warning's parts: for a form, a language and a road; counts SMS segments. Pure.
 
-Parts (made by the gateway): {"languages": [..], "<language>": {source, tier, hazard, place, action, time}}, and where
-they are known "set" and "respond" (which set of `words/` fits) and, a language or for all, "to": {"name", "open"} (where
-people may go) and "impact". Order of every message: source, hazard, place, action, time, number. The authority's own action is
-said in the plain forms; the short and the easy form are a set's sentences where one fits, since those were written one
-idea a sentence. An SMS is kept to two segments (one in the short form): the action is cut at a sentence's end, never
-the source, the place or the number.
+Parts (made by the gateway): {"languages": [..], "<language>": {source, tier, hazard, event, place, action, description,
+time}}, and where they are known "set" (which set of `words/` is about it), "asked" (what the alert itself asks) and, a
+language or for all, "to": {"name", "open"} (where people may go) and "impact". Order of every message: source, hazard, place,
+action, time, number. What is said is the authority's own, in whole sentences; a set's words stand for it only in the short and
+the easy form, and only where the alert itself asks what the set says. Where an alert names no action none is made up: its
+description is said. How it is made to fit: see `fitting`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from services.channels import wordsets
+from services.channels.fitting import LONGEST, filled, fits, fitted, named, places, plain_signs, tidy, whole_prefixes
+from services.channels.frames import Frame, base_of, frame_for, lines_for
 from services.channels.segments import Segments, segments
-from services.channels.texts import LANGUAGES, LINES, Lines
+from services.channels.texts import LANGUAGES, Lines
 from services.shared import languages
+from services.shared.chinese import is_traditional
+from services.shared.sentences import first, flat, sentences
 from services.shared.tier import Tier
 
-_PLAIN_ASCII = str.maketrans(
-    {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "\u00a0": " ", "\t": " "}
-)
 __all__ = ["Facts", "Rendered", "Segments", "choose_language", "lines_for", "render", "segments", "tidy"]
 _LINKS = re.compile(r"\s*https?://\S+")
 _SETS = {"short_plain": "short", "easy_read": "easy"}  # forms that a set's own sentences are for
 _CARDS = ("large_print", "large_print_card")
-_SENTENCE = re.compile(r"(?<=[.!?。！？;；])\s*")
+_TO_LEAVE = ("leave_early", "ask_transport", "moved_of_headcount")  # extras for people who are asked to leave
+_PLACE, _LONG_PLACE, _NAME, _HAZARD = 60, 160, 100, 80  # characters
+SPOKEN = 900  # characters of what to do: a minute of listening, said twice
+SUBJECT = 150
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,15 @@ class Facts:
     drill: bool = False
     links: bool = True  # the road lets a link through
     two_way: bool = True  # the road takes a reply
+    speaks: tuple[str, ...] = ()  # languages its voice has, as zh or zh-HK; empty: all, or it is not a voice
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """`text` for the eye, `spoken` for the ear (said twice by the voice road), `subject` for e-mail."""
+    """`text` for the eye, `spoken` for the ear (said twice by the voice road), `subject` for e-mail.
+
+    `spoken` is empty where the road's voice speaks no language that the warning brings.
+    """
 
     text: str
     spoken: str
@@ -77,26 +85,36 @@ def choose_language(wanted: str, available: list[str]) -> str:
     return (english or available)[0]
 
 
-def lines_for(language: str) -> Lines:
-    """Our own sentences in the language's base, or English."""
-    return LINES[languages.first_of(language, LANGUAGES) or "en"]
-
-
 def render(facts: Facts, wanted: str) -> Rendered:
-    """The message in the person's language, or the nearest that the warning brings."""
+    """The message in the person's language, or the nearest that the warning brings and the road can say."""
     found = _rendered(facts, wanted)
-    drill = lines_for(found.language).drill
+    drill = frame_for(found.language).drill
     if facts.drill and not found.subject.startswith(drill):
         found = replace(found, subject=f"{drill} {found.subject}")
+    if facts.sms:
+        found = replace(found, text=plain_signs(found.text))
+    if not _spoken(found.language, facts.speaks):
+        return replace(found, spoken="")
     return found if facts.links else replace(found, text=_LINKS.sub("", found.text))
 
 
+def _spoken(language: str, speaks: tuple[str, ...]) -> bool:
+    return not speaks or language.lower() in speaks or base_of(language) in speaks
+
+
 def _rendered(facts: Facts, wanted: str) -> Rendered:
-    language = choose_language(wanted, list(facts.parts["languages"]))
+    there = list(facts.parts["languages"])
+    spoken = [one for one in there if _spoken(one, facts.speaks)] or there
+    if facts.purpose != "warning" or facts.addressee in (
+        "supporter",
+        "worker",
+    ):  # what we say ourselves: in a language of ours
+        spoken = [one for one in spoken if base_of(one) in LANGUAGES] or spoken
+    language = choose_language(wanted, spoken)
     part = facts.parts[language]
     lines = lines_for(language)
     if facts.drill:
-        part = {**part, "source": f"{lines.drill} {part['source']}"}
+        part = {**part, "source": f"{frame_for(language).drill} {part['source']}"}
     if facts.purpose == "notice":
         text = lines.notices[facts.notice].format(source=part["source"], number=facts.number, link=facts.link)
         return Rendered(text, text, part["source"], language)
@@ -111,74 +129,118 @@ def _rendered(facts: Facts, wanted: str) -> Rendered:
         return _helper(facts, part, official if facts.form.startswith("official") else lines.officer, language)
     if facts.purpose == "ending":
         return _ending(facts, part, lines, language)
-    return _warning(facts, part, lines, language)
+    return _warning(facts, part, frame_for(language), language)
 
 
-def _warning(facts: Facts, part: Mapping[str, str], lines: Lines, language: str) -> Rendered:
+def _warning(facts: Facts, part: Mapping[str, str], frame: Frame, language: str) -> Rendered:
     """To the person, the house or the area."""
     form, *extras = facts.form.split("+")
-    menu = lines.menu[facts.tier]
+    asked = str(facts.parts.get("asked", ""))
+    menu = frame.menu(facts.tier, asked)
     by_link = bool(facts.link) and not facts.sms
     if by_link:
         menu = ""  # nobody reads what is written back to it
     elif menu and not facts.two_way:
-        menu = lines.one_way.format(hotline=facts.hotline)
-    more = " ".join(lines.extras[e].format(link="") for e in extras if e in lines.extras and e != "sign_video")
+        menu = frame.call.format(hotline=facts.hotline)
+    elif not menu and facts.tier > Tier.BLUE:
+        menu = frame.call.format(hotline=facts.hotline)  # a language we have no menu in
+    if asked != "evacuate":
+        extras = [{"moved_of_headcount": "all_safe"}.get(e, e) for e in extras if e not in _TO_LEAVE[:2]]
+    more = " ".join(frame.extras[e].format(link="") for e in extras if e in frame.extras and e != "sign_video")
     own = _of_set(facts, part, language, form)
+    said = _said(facts, part)
     if form == "crawl":
         text = tidy(
-            f"{part['tier']}: {part['hazard']}. {part['place']}. {part['action']} {part['time']} {part['source']}, "
-            f"{lines.number} {facts.number}. {lines.check} {facts.hotline}."
-        )
+            filled(
+                "{tier}: {hazard}. {place}. {action} {time} {source}, {number}. {check}.", tier=part["tier"],
+                hazard=part["hazard"], place=part["place"], action=flat(said), time=part["time"], source=part["source"],
+                number=f"{frame.number} {facts.number}", check=f"{frame.check} {facts.hotline}",
+            )
+        )  # fmt: skip
     elif own:
-        text = tidy(f"{own} {more}" if segments(f"{own} {more}").count <= 1 or "moved_of_headcount" in extras else own)
+        text = tidy(
+            f"{own} {more}"
+            if segments(f"{own} {more}").count <= 1 or "all_safe" in extras or "moved_of_headcount" in extras
+            else own
+        )
     elif facts.sms:
-        text = _fit(lines.whole, part, facts.number, f"{more} {menu}".strip(), 1 if form == "short_plain" else 2)
+        text = _fit(facts, part, frame, said, f"{more} {menu}".strip(), language)
     else:
-        text = _in_lines(facts, part, lines, f"{more} {menu}".strip(), form)
+        text = _in_lines(facts, part, frame, said, f"{more} {menu}".strip(), form)
     if "screen_reader" in extras:
         text = re.sub(r"\bNo\. ?(?=\d)", "Number ", text)
-    spoken = (
-        f"{lines.this_is} {part['source']}. {part['hazard']}. {part['place']}. {_short(part['action'], 400)} {more}"
-    )
-    if facts.addressee == "area" and facts.hotline:
-        spoken += f" {lines.check} {' '.join(facts.hotline)}."  # digit by digit, or a voice says twelve thousand
     if by_link:
-        here = lines.answer_here.rstrip(":：") if facts.link_apart else f"{lines.answer_here} {facts.link}"
-        text += f"\n\n{here}\n{lines.check} {facts.hotline}"
-        if not facts.link_apart:
-            text += f"\n{lines.not_yours.format(hotline=facts.hotline)}"
-    subject = f"{part['tier']}: {part['hazard']} - {part['place']}"[:120]
-    return Rendered(text, tidy(spoken), tidy(subject), language)
+        here = frame.answer_here.rstrip(":：") if facts.link_apart else f"{frame.answer_here} {facts.link}".strip()
+        text += f"\n\n{here}\n{frame.check} {facts.hotline}" if here else f"\n\n{frame.check} {facts.hotline}"
+        if not facts.link_apart and frame.not_yours:
+            text += f"\n{frame.not_yours.format(hotline=facts.hotline)}"
+    return Rendered(text, _aloud(facts, part, language, said, more), _subject(part, frame), language)
 
 
-def _in_lines(facts: Facts, part: Mapping[str, str], lines: Lines, menu: str, form: str) -> str:
-    """For a page or a card: a line a part, in large print a line a sentence."""
-    actions = [s for s in _SENTENCE.split(tidy(part["action"])) if s] if form in _CARDS else [part["action"]]
-    parts = (
-        f"{part['source']}: {part['tier']}, {part['hazard']}", part["place"], *actions,
-        f"{part['time']} {lines.number} {facts.number}", menu,
+def _said(facts: Facts, part: Mapping[str, str]) -> str:
+    """What to do in the authority's words; without any, what it says of the danger. Where a road lets no link through a
+    sentence with one is left out, and the link alone only where nothing else would be left."""
+    words = part["action"] or part.get("description", "")
+    if facts.links or not _LINKS.search(words):
+        return words
+    return "\n".join(one for one in sentences(words) if not _LINKS.search(one)) or _LINKS.sub("", words)
+
+
+def _aloud(facts: Facts, part: Mapping[str, str], language: str, said: str, more: str) -> str:
+    """For the ear: who speaks, what, where in short, and as many sentences of what to do as people listen to."""
+    frame = frame_for(language)
+    stop = "。" if base_of(language) == "zh" else "."
+    found: list[str] = []
+    for one in sentences(said):
+        if sum(map(len, found)) + len(one) > SPOKEN:
+            break
+        found.append(tidy(one) if one[-1] in ".!?。！？…:：" else f"{tidy(one)}{stop}")
+    if said and not found:
+        found = [frame.longer.format(hotline=" ".join(facts.hotline))]
+    text = filled(
+        "{who}. {hazard}. {place}. {action} {more}", who=f"{frame.this_is} {part['source']}".strip(), more=more,
+        hazard=part["hazard"], place=places(part["place"], _PLACE + 20, frame.places_more), action=" ".join(found),
     )  # fmt: skip
+    if facts.addressee == "area" and facts.hotline:
+        text += f" {frame.check} {' '.join(facts.hotline)}."  # digit by digit, or a voice says twelve thousand
+    return tidy(text)
+
+
+def _subject(part: Mapping[str, str], frame: Frame) -> str:
+    where = places(part["place"], _PLACE, frame.places_more)
+    return named(filled("{tier}: {hazard} - {place}", tier=part["tier"], hazard=_hazard(part), place=where), SUBJECT)
+
+
+def _hazard(part: Mapping[str, str]) -> str:
+    """The headline, or the event's short name where that is too long for a line; never a part of it."""
+    return part["hazard"] if len(part["hazard"]) <= _HAZARD else part.get("event") or part["hazard"]
+
+
+def _in_lines(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: str, form: str) -> str:
+    """For a page or a card: a line a part, in large print a line a sentence."""
+    actions = [tidy(one) for one in sentences(said)] if form in _CARDS else [said]
+    head = filled("{source}: {tier}, {hazard}", source=part["source"], tier=part["tier"], hazard=part["hazard"])
+    parts = (head, part["place"], *actions, tidy(f"{part['time']} {frame.number} {facts.number}"), menu)
     return "\n".join(x for x in parts if x.strip())
 
 
 def _of_set(facts: Facts, part: Mapping[str, str], language: str, form: str) -> str:
     """A set's own short or easy text, where one fits what the warning asks; empty where none does, or none fits the SMS."""
     words = wordsets.shipped().get(str(facts.parts.get("set", "")))
-    base = language.lower().split("-")[0]
-    if form not in _SETS or words is None or base not in words.languages:
+    base = base_of(language)
+    if form not in _SETS or words is None or base not in words.languages or is_traditional(language):
         return ""
-    if not words.fits(part["hazard"], str(facts.parts.get("respond", ""))):
+    if not words.fits(f"{part['hazard']} {part.get('event', '')}", str(facts.parts.get("asked", "")), facts.tier):
         return ""
     to: Any = part.get("to") or facts.parts.get("to") or {}
     most = wordsets.limit(base, facts.tier, _SETS[form]) if facts.sms else 0
     for room in (80, 40, 24, 12):
-        place = _short(part["place"], room)
+        place = named(places(part["place"], room, frame_for(language).places_more), _LONG_PLACE)
         text = wordsets.compose(
             words, base, facts.tier, _SETS[form],
             wordsets.Parts(
-                source=_short(part["source"], 40), place=place, number=facts.number, hotline=facts.hotline,
-                impact=str(part.get("impact", "")), place_to=_short(str(to.get("name", "")), 30),
+                source=named(part["source"], _NAME), place=place, number=facts.number, hotline=facts.hotline,
+                impact=str(part.get("impact", "")), place_to=str(to.get("name", "")),
                 place_open=to.get("open") is True, one_way=not facts.two_way or (bool(facts.link) and not facts.sms),
             ),
         )  # fmt: skip
@@ -188,62 +250,55 @@ def _of_set(facts: Facts, part: Mapping[str, str], language: str, form: str) -> 
 
 
 def _helper(facts: Facts, part: Mapping[str, str], pattern: str, language: str, skill: str = "") -> Rendered:
-    text = pattern.format(
-        source=part["source"], tier=part["tier"], hazard=part["hazard"], place=_short(part["place"], 60), who=facts.about,
-        ref=facts.ref, number=facts.number, link=facts.link, where=_short(facts.about_place, 60), skill=skill,
+    frame = frame_for(language)
+    text = filled(
+        pattern, source=named(part["source"], _NAME), tier=part["tier"], hazard=named(_hazard(part), SUBJECT),
+        place=named(places(part["place"], _PLACE, frame.places_more), _LONG_PLACE), who=facts.about, ref=facts.ref,
+        number=facts.number, link=facts.link, where=named(facts.about_place, _PLACE), skill=skill,
     )  # fmt: skip
     spoken = re.sub(r"https?://\S+", "", text)
-    return Rendered(tidy(text), tidy(spoken), f"{part['tier']}: {part['hazard']}", language)
+    subject = filled("{tier}: {hazard}", tier=part["tier"], hazard=_hazard(part))
+    return Rendered(text, tidy(spoken), named(subject, SUBJECT), language)
 
 
 def _ending(facts: Facts, part: Mapping[str, str], lines: Lines, language: str) -> Rendered:
-    pattern = lines.endings.get(facts.kind, lines.endings["not_for_you"])
-    text = tidy(
-        pattern.format(
-            source=part["source"], hazard=part["hazard"], place=_short(part["place"], 80), number=facts.number,
-            time=part["time"], hotline=facts.hotline, action=_short(part["action"], 80),
-        )
+    frame = frame_for(language)
+    text = filled(
+        lines.endings.get(facts.kind, lines.endings["not_for_you"]), source=named(part["source"], _NAME),
+        hazard=named(_hazard(part), SUBJECT), number=facts.number, time=part["time"], hotline=facts.hotline,
+        place=named(places(part["place"], _PLACE + 20, frame.places_more), _LONG_PLACE),
     )  # fmt: skip
-    return Rendered(text, text, tidy(f"{part['source']}: {part['hazard']}")[:120], language)
+    subject = filled("{source}: {hazard}", source=part["source"], hazard=_hazard(part))
+    return Rendered(text, tidy(text), named(subject, SUBJECT), language)
 
 
-def _fit(whole: str, part: Mapping[str, str], number: str, menu: str, limit: int) -> str:
-    """The message in at most `limit` segments: the action is cut at a sentence's end, then the place is shortened,
-    then the time goes, then the action is cut in its first sentence; source, number and answers always stay."""
-    sentences = [s for s in _SENTENCE.split(tidy(part["action"])) if s] or [""]
-    gap = "" if "。" in whole else " "
+def _fit(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: str, language: str) -> str:
+    """A short message. Source, place, time, number and answers always stay; of what to do the last sentences go first,
+    then a long headline gives way to the event's name, then the place to its first names and their count."""
+    usual = 1 if facts.form.startswith("short_plain") else 2
+    headline, event = part["hazard"], _hazard(part)
+    where = [places(part["place"], room, frame.places_more) for room in (_LONG_PLACE, _PLACE)]
+    kept = whole_prefixes(first(said, LONGEST)) if said else [""]
+    if facts.parts.get("whole"):
+        kept = [flat(said)] if len(said) <= LONGEST else []
+    elif not part["action"]:
+        kept = [*kept, ""]  # the headline says it
 
-    def made(action: str, place: int, time: bool) -> str:
-        return tidy(
-            whole.format(
-                source=_short(part["source"], 60), tier=part["tier"], hazard=_short(part["hazard"], 60),
-                place=_short(part["place"], place), action=action, time=part["time"] if time else "", number=number,
-                menu=menu,
-            )
+    def made(hazard: str, place: str, action: str) -> str:
+        text = filled(
+            frame.whole, source=named(part["source"], _NAME), tier=part["tier"], hazard=hazard, place=place, action=action,
+            time=part["time"], number=facts.number, menu=menu,
         )  # fmt: skip
+        return plain_signs(text)
 
-    for place, time in ((60, True), (30, True), (30, False)):
-        for keep in range(len(sentences), 0, -1):
-            text = made(gap.join(sentences[:keep]), place, time)
-            if segments(text).count <= limit:
-                return text
-    for room in range(120, 10, -10):
-        text = made(_short(sentences[0], room), 20, False)
-        if segments(text).count <= limit:
-            return text
-    return made(_short(sentences[0], 20), 20, False)
+    def candidates() -> Iterator[str]:
+        if kept and fits(whole := made(headline, where[0], kept[0]), language, usual):
+            yield whole
+            return
+        hazard = event if part["action"] else headline
+        for place in dict.fromkeys(where):
+            yield from (made(hazard, place, action) for action in kept)
 
-
-def _short(text: str, room: int) -> str:
-    """At most `room` characters, cut at a word."""
-    text = tidy(text)
-    if len(text) <= room:
-        return text
-    cut = text[:room]
-    return (cut.rsplit(" ", 1)[0] if " " in cut[room // 2 :] else cut).rstrip(",;:. ")
-
-
-def tidy(text: str) -> str:
-    """One line, typographic signs as plain ones (a dash would double the segments), no doubled full stops."""
-    text = " ".join(text.translate(_PLAIN_ASCII).split())
-    return re.sub(r"([.。!！?？])\s*[.。]", r"\1", text)
+    longer = frame.longer.format(hotline=facts.hotline)
+    short = [named(one, _HAZARD) for one in (event, part.get("event") or event)]
+    return fitted(candidates, language, usual) or made(short[-1], named(where[1], _LONG_PLACE), longer)

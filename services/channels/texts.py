@@ -22,7 +22,10 @@ class Lines:
     drill: str  # before everything else in a drill
     number: str
     whole: str  # {source} {tier} {hazard} {place} {action} {time} {number} {menu}, in the order of every message
-    menu: dict[Tier, str]
+    menu: dict[Tier, str]  # where people are asked to leave
+    menu_stay: dict[Tier, str]  # where they are asked anything else
+    longer: str  # instead of a sentence that no message holds
+    places_more: str  # {some} of a long list, {rest} more of {all}
     keys: str
     answer_here: str
     check: str
@@ -57,7 +60,8 @@ FILE = Path(__file__).with_name("words") / "lines.yaml"
 
 def _lines(data: dict[str, Any]) -> Lines:
     found = {field.name: data[field.name] for field in fields(Lines)}
-    found["menu"] = {Tier.of(word): text for word, text in data["menu"].items()}
+    for name in ("menu", "menu_stay"):
+        found[name] = {Tier.of(word): text for word, text in data[name].items()}
     return Lines(**found)
 
 

@@ -21,7 +21,7 @@ from services.shared.errors import Refused
 from services.shared.tier import TIER_WORDS, Tier
 
 FOLDER = Path(__file__).with_name("words")
-NO_SETS = ("forms.yaml", "lines.yaml", "replies.yaml")
+NO_SETS = ("forms.yaml", "frames.yaml", "lines.yaml", "replies.yaml")
 FORMS = ("plain", "short", "easy", "spoken", "card", "crawl")
 STATES = ("draft", "translated", "checked")
 RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
@@ -64,9 +64,13 @@ class WordSet:
     only_if: tuple[str, ...]
     languages: Mapping[str, Mapping[str, Any]]
 
-    def fits(self, hazard: str, respond: str) -> bool:
-        """Whether these texts are about that: a cold wave must not be told in the words of heat."""
-        return respond == self.respond and any(word in hazard.lower() for word in self.only_if)
+    def fits(self, hazard: str, asked: str, tier: Tier) -> bool:
+        """Whether these texts are about that and say what the alert itself asks: a cold wave is not told in the words of heat,
+        "go upstairs" not in those of leaving. Below red a set only says get ready, which is less than leaving or staying in.
+        """
+        if asked != self.respond or (asked in ("evacuate", "shelter_in") and tier != Tier.RED):
+            return False
+        return any(word in hazard.lower() for word in self.only_if)
 
     def state(self, language: str) -> str:
         return str(self.languages[language]["state"])

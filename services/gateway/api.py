@@ -143,6 +143,7 @@ class Api:
                 "tier_reason": row.sense["tier_reason"],
                 "hazard": row.sense["hazard"],
                 "respond": row.sense["respond"],
+                "asked": row.sense.get("asked", ""),
                 "number": row.state_number,
                 "doors": row.state_doors,
                 "notes": row.sense["notes"],

@@ -13,6 +13,7 @@ from typing import Any
 import shapely
 
 from services.gateway.cap import Alert, Area, Info, Reference, read, write, write_time
+from services.gateway.cap.meaning import living
 from services.gateway.incoming import HAZARDS
 from services.shared.errors import Refused
 from services.shared.tier import Tier
@@ -23,7 +24,7 @@ _LEVELS = {  # our tier in CAP's words, for a warning that did not come as CAP
     Tier.ORANGE: ("Expected", "Severe"),
     Tier.RED: ("Immediate", "Extreme"),
 }
-_RESPONSES = {"evacuate": "Evacuate", "shelter_in": "Shelter", "check_on": "Monitor", "as_told": "Monitor"}
+_RESPONSES = {"evacuate": ("Evacuate",), "shelter_in": ("Shelter",)}  # CAP has no word for the others
 _CATEGORIES = dict.fromkeys(HAZARDS, "Other") | {
     "flash_flood": "Met",
     "landslide": "Geo",
@@ -128,7 +129,10 @@ def _ended(info: Info, how: _Ending, *, going_on: bool) -> Info:
 
 
 def _reissued(row: Any, tier: Tier, name: Name) -> Alert:
-    """The alert as it came, blocks, resources and areas alike, under our name; a block's end lies after our sending."""
+    """The alert as it came, blocks, resources and areas alike, under our name; a block's end lies after our sending.
+
+    Blocks that end it somewhere beside others that go on are left out: whoever had the earlier one is told by that.
+    """
     alert = read(row.raw).alerts[0]
     end = datetime.fromtimestamp(row.state_expires_at, UTC)
     infos = tuple(
@@ -139,7 +143,7 @@ def _reissued(row: Any, tier: Tier, name: Name) -> Alert:
             web=info.web or name.web,
             contact=info.contact or name.contact,
         )
-        for info in alert.infos
+        for info in living(alert) or alert.infos  # where it has ended nobody sounds a siren
     )
     return replace(
         alert,
@@ -179,8 +183,8 @@ def _made(row: Any, tier: Tier, parts: dict[str, Any], name: Name, msg_type: str
             Info(
                 language=language,
                 category=(_CATEGORIES.get(row.sense["hazard"], "Other"),),
-                event=part["hazard"] or "Warning",
-                response_type=(_RESPONSES[row.sense["respond"]],),
+                event=part.get("event") or part["hazard"] or "Warning",
+                response_type=_RESPONSES.get(row.sense.get("asked", ""), ()),
                 urgency=urgency,
                 severity=severity,
                 certainty="Likely",

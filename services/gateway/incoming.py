@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import pydantic
 import shapely
 
+from services.gateway.block_words import apart, notes_on, texts_of, told
 from services.gateway.cap import FEED, PUSH, Alert, Finding, Known, Limits, Reading, Reference, geometry, meaning, read
 from services.gateway.cap.colour import colour_of
 from services.gateway.cap.geometry import circle_ring
@@ -31,12 +32,6 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
 GRAVE = ("reject", "quarantine")
 OLDEST, NEWEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # beyond it is a typing error
 RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
-RESPONSE_WORDS = {
-    "evacuate": "Leave now if you can; take medicine and your phone.",
-    "shelter_in": "Go inside and stay there; close doors and windows.",
-    "check_on": "Check on older and ill neighbours.",
-    "as_told": "Follow the instructions of the emergency services.",
-}
 
 
 @dataclass(frozen=True)
@@ -44,8 +39,9 @@ class Incoming:
     """Times are seconds since 1970 UTC; `area` is GeoJSON in WGS 84 lon/lat, or empty.
 
     `quiet`: its level says there is nothing to warn of. `minor`: an update whose author says that it need not be told
-    again. `hold`: why a person must let it out, whatever its tier. `codes`: its hazard and event codes, which a grant
-    may be bound to. `fingerprint` and `incident` place it among other messages (`cap.chains`).
+    again. `respond` is what paths reckon with, `asked` what the alert itself asks and texts may say. `apart`: its places
+    have words of their own. `hold`: why a person must let it out, whatever its tier. `codes`: its hazard and event codes,
+    which a grant may be bound to. `fingerprint` and `incident` place it among other messages (`cap.chains`).
     """
 
     identifier: str
@@ -77,6 +73,8 @@ class Incoming:
     fingerprint: str = ""
     go_to: Mapping[str, str] = field(default_factory=dict)  # language > name of a place that was confirmed open
     incident: str = ""
+    asked: str = ""
+    apart: bool = False
 
     @property
     def warning_id(self) -> str:
@@ -108,7 +106,7 @@ def from_cap(data: bytes, *, strict: bool, via: str = "cap") -> Incoming:
 def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str = "cap") -> Incoming:
     """One alert of a reading; Refused where its own findings, not its neighbours', are grave."""
     limits: Limits = PUSH if strict else FEED
-    shape = geometry(alert, strict=strict, limits=limits)
+    shape = geometry(replace(alert, infos=told(alert)), strict=strict, limits=limits)
     findings = tuple(dict.fromkeys((*reading.findings_of(alert), *shape.findings)))  # the reading has checked shapes
     if verdict_of(findings) in GRAVE:
         raise _refused([f for f in findings if f.grade in GRAVE])
@@ -123,15 +121,19 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
         notes.append("the text speaks of a drill or test, but the status is Actual: look twice")
     if sense.expires_reason.endswith(LIFE_CUT):
         notes.append(f"its end: {sense.expires_reason}; send an update before it is over if it still holds then")
+    notes += notes_on(alert)
     known = Known.of(alert, sense.expires)
-    private = f"its scope is {alert.scope}: releasing it makes it public, and a person must want that"
+    hold = [f"its scope is {alert.scope}: releasing it makes it public, and a person must want that"]
+    hold = [] if alert.scope == "Public" else hold
+    if why := "" if sense.ending else apart(alert):
+        hold.append(why)
     return Incoming(
         identifier=alert.identifier,
         sender=alert.sender,
         sent=alert.sent.timestamp(),
         status=alert.status,
         msg_type=alert.msg_type,
-        texts=texts_of(alert, sense.respond),
+        texts=texts_of(alert),
         area=shapely.to_geojson(shape.geom) if shape.geom is not None else "",
         geocodes=tuple(shape.geocodes),
         tier=sense.tier,
@@ -149,11 +151,13 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
         notes=tuple(notes),
         findings=tuple(finding_json(f) for f in findings),
         minor=sense.quiet,
-        hold=(private,) if alert.scope != "Public" else (),
+        hold=tuple(hold),
         codes=tuple(dict.fromkeys([sense.hazard, *(value for info in alert.infos for _, value in info.event_code)])),
         colour=colour_of(alert),
         fingerprint=known.fingerprint,
         incident=known.incident,
+        asked="" if why else sense.asked,
+        apart=bool(why),
     )
 
 
@@ -177,31 +181,6 @@ def _refused(findings: Sequence[Finding]) -> Refused:
         given=worst.value,
         remedy="tocsin cap check FILE names every fault",
     )
-
-
-def texts_of(alert: Alert, respond: str) -> dict[str, dict[str, str]]:
-    """Message parts by language; later blocks of one language add places and never override."""
-    found: dict[str, dict[str, str]] = {}
-    for info in alert.infos:
-        places = ", ".join(dict.fromkeys(a.desc.strip() for a in info.areas if a.desc.strip()))
-        part = found.get(info.language)
-        if part is None:
-            found[info.language] = {
-                "source": info.sender_name or alert.sender,
-                "hazard": info.headline or info.event,
-                "event": info.event,
-                "place": places,
-                "action": info.instruction or RESPONSE_WORDS[respond],
-                "description": info.description,
-            }
-        elif places and places not in part["place"]:
-            part["place"] = f"{part['place']}, {places}" if part["place"] else places
-    if not found:
-        found["en"] = {
-            "source": alert.sender, "hazard": alert.note or "Warning", "event": "", "place": "", "action": "",
-            "description": "",
-        }  # fmt: skip
-    return found
 
 
 class TextIn(pydantic.BaseModel):
@@ -318,6 +297,7 @@ def from_json(given: WarningIn, raw: bytes, references: tuple[Reference, ...] = 
         tier_reason="given" if given.tier else "held: no tier given",
         hazard=given.hazard,
         respond=given.respond,
+        asked="" if given.respond == "as_told" else given.respond,
         expires=given.expires.timestamp(),
         impact=onset.timestamp() if onset is not None and onset > given.sent else None,
         references=references,

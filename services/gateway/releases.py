@@ -50,9 +50,8 @@ class Releases:
             await self._withdraw(tx, [warning_id], now, "stored")
             await audit.record(tx, who.label, "release", warning_id, "nothing it ends went out", {"state": "stored"})
             return "stored"
-        offset = self._platform.settings.offset_at(row.sent)
         authority = self._platform.settings.authority or row.state_authority
-        parts = parts_of(row, tier, offset, authority)
+        parts = parts_of(row, tier, self._platform.settings.offset_at, authority)
         document = self._publisher.document(row, tier, parts, published, now)
         texts = [{"warning_id": warning_id, "parts": parts, "cap_xml": document}]
         await upsert(tx, warning_text, texts, ["warning_id"], replace=["parts", "cap_xml"])
@@ -106,7 +105,7 @@ class Releases:
         """Writes what the pages say of a message as long as it is not sent; its row."""
         row = await store.row_of(tx, warning_id)
         tier = Tier(row.state_tier) if row.state_tier else None
-        parts = parts_of(row, tier, self._platform.settings.offset_at(row.sent), row.state_authority)
+        parts = parts_of(row, tier, self._platform.settings.offset_at, row.state_authority)
         await tx.execute(sa.insert(warning_text).values(warning_id=warning_id, parts=parts, cap_xml=b""))
         return row
 

@@ -168,7 +168,7 @@ class Warnings:
                 sense={
                     "hazard": incoming.hazard, "respond": incoming.respond, "tier_reason": incoming.tier_reason,
                     "colour": incoming.colour, "impact": incoming.impact, "notes": notes, "findings": list(incoming.findings),
-                    "go_to": dict(incoming.go_to),
+                    "go_to": dict(incoming.go_to), "asked": incoming.asked, "apart": incoming.apart,
                     "references": [[r.sender, r.identifier, r.sent.timestamp() if r.sent else None]
                                    for r in incoming.references],
                 },

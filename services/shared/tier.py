@@ -34,10 +34,17 @@ TITLES = {
 SHELTER = ("Stay in now", "马上关门窗")
 
 
+QUIET = ("monitor", "assess", "all_clear", "none")
+"""What an alert may ask that is nothing to be ready for."""
+
+
 def title(tier: Tier, respond: str) -> tuple[str, str]:
-    """What the tier tells people to do, in English and Chinese; it says "go" only where they are asked to go."""
+    """What the tier tells people to do, in English and Chinese; it says "go" or "stay in" only where an alert asks it.
+
+    `respond` is what the alert itself asks, empty where it says nothing: of a danger's kind alone no order follows.
+    """
     if tier == Tier.RED and respond == "shelter_in":
         return SHELTER
-    if tier in (Tier.BLUE, Tier.YELLOW) or respond == "evacuate":
+    if respond == "evacuate" or tier == Tier.BLUE or (tier == Tier.YELLOW and respond not in QUIET):
         return TITLES[tier]
     return ("", "")

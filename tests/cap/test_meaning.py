@@ -226,11 +226,12 @@ def test_hazards_by_code_go_before_words():
 
 
 def test_the_alert_says_what_to_do_before_the_hazard_does():
-    """Evacuate or Shelter is followed; both: its own words; neither: as the policy has it for the hazard."""
+    """Evacuate or Shelter is followed; both: its own words; another: nobody is moved; none: as the policy has it."""
     assert set(HAZARDS) == set(RESPOND)
     assert "shelter_in" == sense(info(responseType="Shelter")).respond
     assert "evacuate" == sense(info(responseType="Evacuate", event="Chlorine release")).respond
-    assert "shelter_in" == sense(info(responseType="Monitor", event="Chlorine release")).respond
+    assert "as_told" == sense(info(responseType="Monitor", event="Chlorine release")).respond
+    assert "shelter_in" == sense(info(responseType=None, event="Chlorine release")).respond
     assert "as_told" == sense(info(responseType="Shelter</responseType><responseType>Evacuate")).respond
 
 
