@@ -5,16 +5,15 @@ Source: 3GPP TS 23.041 9.4.2.2.5 (82 octets a page), TS 23.038 5 (coding scheme)
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.channels import sms_parts
+from services.shared.sentences import first, flat, prefixes
 
 GSM7, UCS2 = 0x0F, 0x48  # data coding scheme: default alphabet, language unspecified; UCS-2 without class
 PAGES, OCTETS, SEPTETS = 15, 82, 93
-_SENTENCE = re.compile(r"(?<=[.!?。！？])\s*")
 
 
 @dataclass(frozen=True)
@@ -26,26 +25,31 @@ class Coded:
     pages: tuple[bytes, ...]
 
 
+def holds(text: str) -> bool:
+    """Whether the pages hold all of it."""
+    return len(_pages(flat(_bmp(text)))[1]) <= PAGES
+
+
 def code(text: str) -> Coded:
-    """The text's pages; a longer text ends with its last whole sentence that fits. Signs beyond the BMP are left out."""
-    plain = " ".join("".join(c for c in unicodedata.normalize("NFC", text) if ord(c) < 0x10000).split())
-    sentences = [s for s in _SENTENCE.split(plain) if s]
-    for count in range(len(sentences), 0, -1):
-        whole = _upto(plain, sentences[:count])
+    """The text's pages; a longer text ends with its last whole sentence that fits, and of one sentence that is too long only
+    whole words are left, and dots. Signs beyond the BMP are left out."""
+    there = _bmp(text)
+    for whole in map(flat, prefixes(first(there, PAGES * SEPTETS)) or [there]):
         scheme, pages = _pages(whole)
         if len(pages) <= PAGES:
             return Coded(whole, scheme, _coded(scheme, pages))
-    scheme, pages = _pages(plain)
+    words = flat(there).split(" ")
+    for keep in range(len(words) - 1, 0, -1):
+        scheme, pages = _pages(cut := " ".join(words[:keep]) + " ...")
+        if len(pages) <= PAGES:
+            return Coded(cut, scheme, _coded(scheme, pages))
+    scheme, pages = _pages(flat(there))
     kept = pages[:PAGES]
-    return Coded(plain[: sum(map(len, kept))], scheme, _coded(scheme, kept))
+    return Coded(flat(there)[: sum(map(len, kept))], scheme, _coded(scheme, kept))
 
 
-def _upto(plain: str, sentences: Sequence[str]) -> str:
-    """The text as far as these sentences go, as it was written."""
-    at = 0
-    for sentence in sentences:
-        at = plain.index(sentence, at) + len(sentence)
-    return plain[:at]
+def _bmp(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFC", text) if ord(c) < 0x10000)
 
 
 def _pages(text: str) -> tuple[int, list[list[bytes]]]:

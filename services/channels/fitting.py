@@ -17,6 +17,7 @@ from services.channels.segments import segments
 from services.shared.sentences import flat, prefixes
 
 MOST = 10  # segments: at most 1,530 characters, what one message of a provider may hold (Twilio: 1,600)
+LONG_PLACE = 160  # characters of a list of places that is not the message's own subject
 LONGEST = 153 * MOST  # characters; what is longer no message holds
 _DENSE = ("zh", "yue", "ja", "ko")
 _EMPTY, _END = "\ue000", "\ue001"  # private: mark where a part stood in a pattern

@@ -51,6 +51,11 @@ def base_of(language: str) -> str:
     return language.lower().replace("_", "-").split("-")[0]
 
 
+def language_of_lines(language: str) -> str:
+    """In which language our own sentences are said to a reader of this one."""
+    return base_of(language) if base_of(language) in LANGUAGES else "en"
+
+
 def lines_for(language: str) -> Lines:
     """Our own sentences in the language's base and script, or English."""
     base = base_of(language)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.channels.fitting import plain_signs, tidy
+from services.channels.frames import language_of_lines, lines_for
 from services.channels.outbound import Outbound
-from services.channels.render import lines_for, tidy
-from services.channels.texts import LANGUAGES
-from services.shared import languages
 from services.shared.auth import Signer
 from services.shared.codes import one_time_code
 from services.shared.errors import Broken
@@ -47,10 +46,11 @@ class Notices:
         code = one_time_code(self._index_key, row.delivery_id) if kind == "one_time_code" else ""
         words = str(params.get("text", ""))  # an officer's own, to who asked
         text = tidy(pattern.format(source=source, number="", link=link, code=code, hotline=self._hotline, text=words))
+        text = plain_signs(text)
         spoken = tidy(
             pattern.format(source=source, number="", link="", code=" ".join(code), hotline=self._hotline, text=words)
         )
         return Outbound(
             delivery_id=row.delivery_id, warning_id="", road=row.road, to=to, text=text, spoken=spoken, subject=source,
-            language=languages.first_of(row.language, LANGUAGES) or "en", link=link, seconds_left=seconds_left, params=params,
+            language=language_of_lines(row.language), link=link, seconds_left=seconds_left, params=params,
         )  # fmt: skip

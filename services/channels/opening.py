@@ -12,7 +12,7 @@ from services.channels.limits import Limits
 from services.channels.notices import Notices
 from services.channels.outbound import Outbound
 from services.channels.outcome import Outcome
-from services.channels.render import Facts, Rendered, render
+from services.channels.render import Facts, Rendered, render, says_what_is_asked
 from services.channels.roads import Road
 from services.channels.station_store import settled
 from services.shared import numbers
@@ -128,6 +128,7 @@ class Preparer:
             chain_id=warning.chain_id,
             params=dict(row.params or {}),
             hazard=str(warning.parts.get("set", "")),
+            as_recorded=bool(warning.ending) or says_what_is_asked(warning.parts),
             ending=warning.ending,
             again=row.attempts > 0,
             settled=await self._settled(row),
@@ -178,6 +179,7 @@ class Preparer:
             purpose=row.purpose,
             links=road is None or road.links,
             two_way=road is None or road.two_way,
+            speaks=road.speaks if road is not None else (),
             addressee=row.addressee_kind,
             kind=warning.ending or warning.kind,
             form=row.form.partition(":")[0],

@@ -27,6 +27,9 @@ class Outbound:
     chain_id: str = ""  # one for a warning with its updates and ending; empty where there is none
     params: dict[str, str] = field(default_factory=dict)
     hazard: str = ""  # our word for it, where it is known
+    as_recorded: bool = (
+        True  # the alert itself asks what the words about its hazard say: a recording of those may be played
+    )
     ending: str = ""  # which, where it is one
     again: bool = False  # it was tried before, perhaps by another process
     settled: Mapping[str, Outcome] = field(default_factory=dict)  # of an area's: stations that took it, or never will

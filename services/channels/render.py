@@ -16,7 +16,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.channels import wordsets
-from services.channels.fitting import LONGEST, filled, fits, fitted, named, places, plain_signs, tidy, whole_prefixes
+from services.channels.fitting import (
+    LONG_PLACE,
+    LONGEST,
+    filled,
+    fits,
+    fitted,
+    named,
+    places,
+    plain_signs,
+    tidy,
+    whole_prefixes,
+)
 from services.channels.frames import Frame, base_of, frame_for, lines_for
 from services.channels.segments import Segments, segments
 from services.channels.texts import LANGUAGES, Lines
@@ -30,7 +41,7 @@ _LINKS = re.compile(r"\s*https?://\S+")
 _SETS = {"short_plain": "short", "easy_read": "easy"}  # forms that a set's own sentences are for
 _CARDS = ("large_print", "large_print_card")
 _TO_LEAVE = ("leave_early", "ask_transport", "moved_of_headcount")  # extras for people who are asked to leave
-_PLACE, _LONG_PLACE, _NAME, _HAZARD = 60, 160, 100, 80  # characters
+_PLACE, _NAME, _HAZARD = 60, 100, 80  # characters
 SPOKEN = 900  # characters of what to do: a minute of listening, said twice
 SUBJECT = 150
 
@@ -216,6 +227,13 @@ def _hazard(part: Mapping[str, str]) -> str:
     return part["hazard"] if len(part["hazard"]) <= _HAZARD else part.get("event") or part["hazard"]
 
 
+def says_what_is_asked(parts: Mapping[str, Any]) -> bool:
+    """Whether the alert itself asks what the words about its hazard say."""
+    words = wordsets.shipped().get(str(parts.get("set", "")))
+    asked = parts.get("asked", "")
+    return bool(asked) and (words is None or words.respond == asked)
+
+
 def _in_lines(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: str, form: str) -> str:
     """For a page or a card: a line a part, in large print a line a sentence."""
     actions = [tidy(one) for one in sentences(said)] if form in _CARDS else [said]
@@ -235,7 +253,7 @@ def _of_set(facts: Facts, part: Mapping[str, str], language: str, form: str) -> 
     to: Any = part.get("to") or facts.parts.get("to") or {}
     most = wordsets.limit(base, facts.tier, _SETS[form]) if facts.sms else 0
     for room in (80, 40, 24, 12):
-        place = named(places(part["place"], room, frame_for(language).places_more), _LONG_PLACE)
+        place = named(places(part["place"], room, frame_for(language).places_more), LONG_PLACE)
         text = wordsets.compose(
             words, base, facts.tier, _SETS[form],
             wordsets.Parts(
@@ -253,7 +271,7 @@ def _helper(facts: Facts, part: Mapping[str, str], pattern: str, language: str, 
     frame = frame_for(language)
     text = filled(
         pattern, source=named(part["source"], _NAME), tier=part["tier"], hazard=named(_hazard(part), SUBJECT),
-        place=named(places(part["place"], _PLACE, frame.places_more), _LONG_PLACE), who=facts.about, ref=facts.ref,
+        place=named(places(part["place"], _PLACE, frame.places_more), LONG_PLACE), who=facts.about, ref=facts.ref,
         number=facts.number, link=facts.link, where=named(facts.about_place, _PLACE), skill=skill,
     )  # fmt: skip
     spoken = re.sub(r"https?://\S+", "", text)
@@ -266,7 +284,7 @@ def _ending(facts: Facts, part: Mapping[str, str], lines: Lines, language: str) 
     text = filled(
         lines.endings.get(facts.kind, lines.endings["not_for_you"]), source=named(part["source"], _NAME),
         hazard=named(_hazard(part), SUBJECT), number=facts.number, time=part["time"], hotline=facts.hotline,
-        place=named(places(part["place"], _PLACE + 20, frame.places_more), _LONG_PLACE),
+        place=named(places(part["place"], _PLACE + 20, frame.places_more), LONG_PLACE),
     )  # fmt: skip
     subject = filled("{source}: {hazard}", source=part["source"], hazard=_hazard(part))
     return Rendered(text, tidy(text), named(subject, SUBJECT), language)
@@ -277,7 +295,7 @@ def _fit(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: s
     then a long headline gives way to the event's name, then the place to its first names and their count."""
     usual = 1 if facts.form.startswith("short_plain") else 2
     headline, event = part["hazard"], _hazard(part)
-    where = [places(part["place"], room, frame.places_more) for room in (_LONG_PLACE, _PLACE)]
+    where = [places(part["place"], room, frame.places_more) for room in (LONG_PLACE, _PLACE)]
     kept = whole_prefixes(first(said, LONGEST)) if said else [""]
     if facts.parts.get("whole"):
         kept = [flat(said)] if len(said) <= LONGEST else []
@@ -301,4 +319,4 @@ def _fit(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: s
 
     longer = frame.longer.format(hotline=facts.hotline)
     short = [named(one, _HAZARD) for one in (event, part.get("event") or event)]
-    return fitted(candidates, language, usual) or made(short[-1], named(where[1], _LONG_PLACE), longer)
+    return fitted(candidates, language, usual) or made(short[-1], named(where[1], LONG_PLACE), longer)

@@ -25,6 +25,7 @@ class Road:
     voice: bool = False
     repeats_per_day: int = 0  # 0: no limit
     templates_only: bool = False
+    speaks: tuple[str, ...] = ()  # a voice's languages, as zh or zh-hk; empty: all there are, or it is no voice
     proof: str = "accepted"  # the most a link test can see come back: accepted, delivered, answered
 
 

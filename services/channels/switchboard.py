@@ -13,6 +13,7 @@ from services.channels import stopped
 from services.channels.desk import Desk
 from services.channels.inbound import Inbound, asks_of, by_of, calls_for_help, candidates, choose, going_on, yes_means
 from services.channels.opening import Preparer, reference
+from services.channels.outbound import Outbound
 from services.channels.passing import passed_on
 from services.channels.render import lines_for
 from services.channels.reply_words import Reply, Sense, read_reply
@@ -172,13 +173,13 @@ class Switchboard:
 
     # ---- calls
 
-    async def say_again(self, delivery_id: str) -> str:
-        """The spoken text of one call once more."""
+    async def say_again(self, delivery_id: str) -> Outbound:
+        """One call's message once more."""
         async with self.database.read() as db:
             row = (await db.execute(sa.select(delivery).where(delivery.c.delivery_id == delivery_id))).first()
         if row is None:
             raise NotFound("this call is not one of ours", field="token")
-        return (await self._preparer.prepare(row)).spoken
+        return await self._preparer.prepare(row)
 
     async def answers(self, delivery_id: str) -> list[str]:
         """What was answered on one delivery, oldest first."""

@@ -98,7 +98,9 @@ def _item(found: tuple[Any, str], public_url: str) -> dict[str, Any]:
         "id": UUID(row.warning_id).urn,
         "url": f"{public_url}/cap/{row.warning_id}.xml",
         "title": f"{drill}{part['hazard']} ({what})" if row.ending or state != "active" else f"{drill}{part['hazard']}",
-        "text": " ".join(t for t in (part["tier"], part["place"], "" if row.ending else part["action"] or part["description"]) if t),
+        "text": " ".join(
+            t for t in (part["tier"], part["place"], "" if row.ending else part["action"] or part["description"]) if t
+        ),
         "author": part["source"],
         "language": language,
         "published": iso(row.released_at),

@@ -29,6 +29,7 @@ from services.sim.postman import Postman
 from services.sim.records import Accept, Kind, Records
 from services.sim.shapes import API, Call, Message, answer, refusal
 
+MOST_BODY, MOST_TWIML = 1600, 4000  # characters the provider takes
 INBOUND = "/callbacks/sms_twilio/inbound"
 _XML = etree.XMLParser(resolve_entities=False, no_network=True)
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
@@ -177,6 +178,8 @@ class Sandbox:
             return 21211
         if not form.get("Body"):
             return 21602
+        if len(form["Body"]) > MOST_BODY:
+            return 21617
         if not form.get("MessagingServiceSid"):
             if not form.get("From"):
                 return 21603
@@ -191,6 +194,8 @@ class Sandbox:
             return 21211
         if not form.get("From"):
             return 21213
+        if len(form.get("Twiml", "")) > MOST_TWIML:
+            return 32018
         return 0 if form.get("Twiml") or form.get("Url") else 21205
 
     def _accepted(self, kind: Kind, sid: str, to: str, delivery: str) -> None:

@@ -32,6 +32,8 @@ ERRORS: dict[int, tuple[int, str]] = {  # code > (HTTP status, message); www.twi
     21606: (400, "The 'From' phone number provided is not a valid message-capable Twilio phone number."),
     21610: (400, "Attempt to send to unsubscribed recipient"),
     21614: (400, "'To' number is not a valid mobile number"),
+    21617: (400, "The concatenated message body exceeds the 1600 character limit"),
+    32018: (400, "Twiml size exceeded maximum allowed value of 4000 characters"),
 }
 CARRIER = {
     30003: "Unreachable destination handset",

@@ -207,11 +207,16 @@ async def test_another_spelling_of_an_inner_address_is_none_the_less(
 
 
 def test_a_long_text_is_cut_and_never_too_large() -> None:
-    """By bytes, at a whole character: Chinese takes three each."""
+    """By bytes, at the end of a sentence: Chinese takes three each. Of one that is too long nothing is left, but the link is."""
     for text in ("水" * 3000, "a" * 9000, "👩‍👩‍👧" * 900):
         made = payload(message(text=text))
+        assert len(made) <= MOST_BYTES
+        assert "..." == json.loads(made)["body"]
+    for one, count in (("水深不到1.5米。", 300), ("Not deeper than 0.5 m. ", 300)):
+        made = payload(message(text=one * count))
         assert MOST_BYTES - 100 < len(made) <= MOST_BYTES
-        assert json.loads(made)["body"].endswith("…")
+        kept = json.loads(made)["body"].removesuffix(" ...")
+        assert "" == (kept + " ").replace(one, "").strip()
 
 
 @pytest.mark.parametrize(

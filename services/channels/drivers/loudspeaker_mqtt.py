@@ -268,7 +268,8 @@ class LoudspeakerMqtt:
         by, late = asyncio.get_running_loop().time() + VOICE_S, list[str]()
 
         async def one(language: str) -> Sound | None:
-            recorded = None if self._drill else self._recordings.of(message.hazard, word, language)
+            usable = message.as_recorded and not self._drill  # else it may order what nobody asks
+            recorded = self._recordings.of(message.hazard, word, language) if usable else None
             try:
                 async with asyncio.timeout_at(by):
                     sound = recorded or await speak(message.spoken_in[language], language)

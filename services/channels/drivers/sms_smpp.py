@@ -123,7 +123,10 @@ class SmsSmpp:
             self._window.release()
 
     async def _parts(self, message: Outbound) -> Result:
-        parts = split(message.text, int(message.delivery_id[:2], 16))
+        try:
+            parts = split(message.text, int(message.delivery_id[:2], 16))
+        except ValueError:
+            return Result(Outcome.PERMANENT, code="too long")
         names: list[str] = []
         for part in parts:
             result = await self._submit(message.to, part, message.seconds_left)

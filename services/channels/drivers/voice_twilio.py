@@ -12,15 +12,16 @@ from xml.sax.saxutils import escape
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.channels.driver import Question, Result, Road, Spec, Told, Tools
+from services.channels.driver import Outcome, Question, Result, Road, Spec, Told, Tools
+from services.channels.frames import base_of, frame_for, language_of_lines
 from services.channels.inbound import answer_of, asks_of, by_of
 from services.channels.outbound import Outbound
 from services.channels.passing import passed_on
-from services.channels.render import lines_for
 from services.channels.reports import Report
 from services.channels.twilio_http import TwilioAccount, TwilioSettings
 from services.shared import languages
 from services.shared.ledger import Evidence, SendState, delivery
+from services.shared.sentences import prefixes
 
 HEARD_S = 20
 NO_KEYS = "notice"  # a test or a code asks nothing
@@ -37,7 +38,19 @@ STATUSES: dict[str, tuple[SendState, Evidence]] = {
     "failed": (SendState.FAILED, Evidence.NONE),
     "canceled": (SendState.FAILED, Evidence.NONE),
 }
-VOICES = {"zh": "zh-CN", "en": "en-GB"}
+# what a voice may be asked for: Twilio's own languages of <Say> in which we can also say which key to press
+VOICES = {
+    "en": "en-GB", "en-us": "en-US", "en-au": "en-AU", "en-ca": "en-CA", "en-in": "en-IN", "zh": "zh-CN", "zh-hk": "zh-HK",
+    "zh-mo": "zh-HK", "yue": "zh-HK", "zh-tw": "zh-TW", "de": "de-DE", "es": "es-ES", "es-mx": "es-MX", "fr": "fr-FR",
+    "fr-ca": "fr-CA", "it": "it-IT", "pt": "pt-PT", "pt-br": "pt-BR",
+}  # fmt: skip
+MOST_TWIML = 4000  # characters of the Twiml parameter; above it every call fails with 32018
+
+
+def _voice(language: str) -> str:
+    """The voice for a language; that of our own sentences where it has none."""
+    tag = language.lower().replace("_", "-")
+    return VOICES.get(tag) or VOICES.get(base_of(tag)) or VOICES[language_of_lines(tag)]
 
 
 def _listen(params: Mapping[str, str]) -> str:
@@ -45,16 +58,20 @@ def _listen(params: Mapping[str, str]) -> str:
     return f"?listen={params['listen_s']}" if "listen_s" in params else ""
 
 
+def _road(name: str, *kinds: str) -> Road:
+    return Road(name, kinds, two_way=True, links=False, voice=True, speaks=tuple(VOICES), proof="answered")
+
+
 class VoiceTwilio:
     """Roads: mobile and landline of a resident, a facility's duty phones, a supporter, an officer."""
 
     name = "voice_twilio"
     roads = (
-        Road("voice_mobile", ("voice_mobile",), two_way=True, links=False, voice=True, proof="answered"),
-        Road("voice_landline", ("voice_landline",), two_way=True, links=False, voice=True, proof="answered"),
-        Road("voice_duty", ("duty_phone_1", "duty_phone_2"), two_way=True, links=False, voice=True, proof="answered"),
-        Road("supporter_voice", two_way=True, links=False, voice=True, proof="answered"),
-        Road("officer_voice", two_way=True, links=False, voice=True, proof="answered"),
+        _road("voice_mobile", "voice_mobile"),
+        _road("voice_landline", "voice_landline"),
+        _road("voice_duty", "duty_phone_1", "duty_phone_2"),
+        _road("supporter_voice"),
+        _road("officer_voice"),
     )
 
     def __init__(self, tools: Tools) -> None:
@@ -71,6 +88,9 @@ class VoiceTwilio:
         return f"{self._tools.public_url}/callbacks/voice_twilio/{use}/{self._tools.signer.token('voice', delivery_id)}"
 
     async def send(self, message: Outbound) -> Result:
+        """Refused for good where the warning brings no language that the voice speaks: nobody understands it read as another."""
+        if not message.spoken:
+            return Result(Outcome.PERMANENT, code=f"no voice for {message.language}"[:24])
         return await self._account.post(
             "Calls",
             {
@@ -99,16 +119,21 @@ class VoiceTwilio:
         return Told(str(record["sid"]), status, state, evidence)
 
     def twiml(self, spoken: str, language: str, delivery_id: str, road: str) -> str:
-        """Said twice inside one Gather: a key ends it at any time."""
-        lines = lines_for(language)
-        voice = VOICES.get(language.lower().split("-")[0], language)
-        keys = "" if road in NO_KEYS_SAID else f'<Say language="{voice}">{escape(lines.keys)}</Say>'
-        say = f'<Say language="{voice}">{escape(spoken)}</Say><Pause length="1"/>'
+        """Said twice inside one Gather: a key ends it at any time. Longer than Twilio takes, it is said once, and without
+        its last sentences."""
+        voice = _voice(language)
+        keys = "" if road in NO_KEYS_SAID else f'<Say language="{voice}">{escape(frame_for(language).keys)}</Say>'
         action = escape(self._url("key", delivery_id), {'"': "&quot;"})
-        return (
-            f'<?xml version="1.0" encoding="UTF-8"?><Response><Gather numDigits="1" timeout="8" action="{action}">'
-            f"{say}{say}{keys}</Gather></Response>"
-        )
+
+        def made(said: str, times: int) -> str:
+            say = f'<Say language="{voice}">{escape(said)}</Say><Pause length="1"/>'
+            return (
+                f'<?xml version="1.0" encoding="UTF-8"?><Response><Gather numDigits="1" timeout="8" action="{action}">'
+                f"{say * times}{keys}</Gather></Response>"
+            )
+
+        found = [made(spoken, 2), *(made(said, 1) for said in prefixes(spoken)), made("", 1)]
+        return next(document for document in found if len(document) <= MOST_TWIML)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (
@@ -165,7 +190,7 @@ class VoiceTwilio:
         answer = answer_of(digit)
         if digit == "9" or answer is None:
             again = await self._tools.switchboard.say_again(delivery_id)
-            text = self.twiml(again, language, delivery_id, "")
+            text = self.twiml(again.spoken, again.language, delivery_id, "")
         else:
             await self._tools.desk.report(
                 Report(
@@ -181,7 +206,7 @@ class VoiceTwilio:
             )
             for report in passed_on(row, answer, f"{form.get('CallSid', '')}:key:{digit}") if row else ():
                 await self._tools.desk.report(report)
-            voice = VOICES.get(language.lower().split("-")[0], language)
+            voice = VOICES[language_of_lines(language)]
             thanks = escape(self._tools.switchboard.thanks(answer, language))
             text = f'<?xml version="1.0" encoding="UTF-8"?><Response><Say language="{voice}">{thanks}</Say><Hangup/></Response>'
         return web.Response(text=text, content_type="application/xml")

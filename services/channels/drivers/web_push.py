@@ -24,6 +24,7 @@ from services.shared.clock import wall
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger import GONE
 from services.shared.reach import CheckedResolver, OutOfReach, PushReach, check_push_service
+from services.shared.sentences import first, prefixes
 from services.shared.subscription import read
 from services.shared.tier import Tier
 
@@ -124,15 +125,18 @@ def topic(message: Outbound) -> str:
 
 
 def payload(message: Outbound) -> bytes:
-    """What the device shows, as JSON: title, body, link, tag, lang, urgent; the body is cut where it would not fit."""
+    """What the device shows, as JSON: title, body, link, tag, lang, urgent; of a long body the last sentences are left out."""
     shown = {
         "title": message.subject, "body": message.text, "link": message.link, "tag": topic(message),
         "lang": message.language, "urgent": message.tier >= Tier.ORANGE,
     }  # fmt: skip
-    keep = len(message.text)
-    while len(made := json.dumps(shown, ensure_ascii=False).encode()) > MOST_BYTES:
-        keep -= max(1, (len(made) - MOST_BYTES) // 4)  # a character is at most four bytes
-        shown["body"] = message.text[: max(0, keep)].rstrip() + "…"
+    made = json.dumps(shown, ensure_ascii=False).encode()
+    if len(made) <= MOST_BYTES:
+        return made
+    body = first(message.text, MOST_BYTES)  # a character is a byte or more: what is longer never fits
+    for shown["body"] in (*(f"{one} ..." for one in prefixes(body)), "..."):
+        if len(made := json.dumps(shown, ensure_ascii=False).encode()) <= MOST_BYTES:
+            break
     return made
 
 
