@@ -115,7 +115,7 @@ class Pages:
             total=len(seen),
             token=request.match_info["token"],
             now=self._platform.clock.now(),
-            offset=text.parts.get("utc_offset_min", 0),
+            offset=self._platform.settings.offset_at,
             # the fire service decides for itself: the commander's "nobody may be sent" is what put the names there
             stopped=warning.state != "active" or (not rescue and warning.doors not in ("allowed", "forbidden", "ask")),
             waits=waits,

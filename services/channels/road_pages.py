@@ -56,7 +56,7 @@ class RoadPages:
         who = await caller(request, "read")
         async with self._platform.database.read() as db:
             found, standing = await self._found(db), await alarms.standing(db)
-        offset = self._platform.settings.offset_at(self._platform.clock.now())
+        offset = self._platform.settings.offset_at
         for one in found:
             one["lacks"] = _lacks(one)
             one["fails"] = one["why"].startswith(TESTED) or any(p["alarm"] for p in one["providers"])
@@ -87,7 +87,7 @@ class RoadPages:
             ]
         if not wants_page(request):
             return json_response(found)
-        offset = self._platform.settings.offset_at(self._platform.clock.now())
+        offset = self._platform.settings.offset_at
         return page(
             "stations.html", who=who, warning_id=warning_id, number=number, stations=found, offset=offset, words=WORDS,
             missed=sum(one["outcome"] != Outcome.ACCEPTED for one in found), plane=self._platform.settings.plane,

@@ -119,7 +119,7 @@ class Pages:
             text=text,
             plane=self._plane,
             now=now,
-            offset=self._platform.settings.offset_at(now),
+            offset=self._platform.settings.offset_at,
         )
 
     async def draft(self, request: web.Request) -> web.StreamResponse:
@@ -243,7 +243,7 @@ class Pages:
             tier=Tier(found.tier) if found is not None and found.tier else None,
             now=self._platform.clock.now(),
             hotline=self._platform.settings.hotline,
-            offset=self._platform.settings.offset_at(found.sent) if found is not None else 0,
+            offset=self._platform.settings.offset_at,
             plane=self._plane,
         )
 

@@ -27,6 +27,9 @@ from services.shared.tier import Tier
 ENDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "not_ours")  # `checking` leaves the warning running
 
 
+_LOOK = 40 * 86400.0  # seconds: as far as a change of the clocks is looked for
+
+
 class Releases:
     """What is written when a message is described, asked about or sent."""
 
@@ -125,4 +128,5 @@ class Releases:
             respond=row.sense["respond"], sent=row.sent, expires=row.state_expires_at, impact=row.sense["impact"],
             area=row.area, geocodes=tuple((a, b) for a, b in row.geocodes), replaces=tuple(replaces),
             ending=row.state_ending, utc_offset_min=self._platform.settings.offset_at(row.sent), released=now,
+            offset_changes=self._platform.settings.offset_changes(row.sent, min(row.state_expires_at, row.sent + _LOOK) + _LOOK),
         )  # fmt: skip

@@ -5,7 +5,7 @@ The reason is given with every search and every look, in a form that is sent (PO
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,8 +84,8 @@ class LookPages:
         )  # fmt: skip
 
     @property
-    def _offset(self) -> int:
-        return self._platform.settings.offset_at(self._platform.clock.now())
+    def _offset(self) -> Callable[[float], int]:
+        return self._platform.settings.offset_at
 
     async def ask(self, request: web.Request) -> web.Response:
         """Asks for the reason; the same for every id, whether somebody has it or not."""

@@ -143,7 +143,7 @@ class MeChange(MeBase):
             tests = await me_view.last_tests(db, who.record.person_id)
         contacts = me_view.contacts_of(who.record, self.language(request))
         testable = {c["id"]: not betrays(who.record, c["safe"]) and c["kind"] in TESTED for c in contacts}
-        offset = self._platform.settings.offset_at(self._platform.clock.now())
+        offset = self._platform.settings.offset_at
         told = request.query.get("said", "")
         return self.show(
             request, "me_roads.html", contacts=contacts, tests=tests, testable=testable, offset=offset,

@@ -178,7 +178,7 @@ class MePages(MeBase):
         who = await self.seated(request)
         async with self._platform.database.read() as db:
             found = await me_view.looks_at(db, who.record.person_id)
-        offset = self._platform.settings.offset_at(self._platform.clock.now())
+        offset = self._platform.settings.offset_at
         return self.show(request, "me_looks.html", looks=found, offset=offset)
 
     async def plan(self, request: web.Request) -> web.Response:

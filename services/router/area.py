@@ -50,7 +50,7 @@ async def begin(tx: Connection, ctx: Context, deltas: Deltas) -> None:
     """The tier's area-wide words when a warning is issued; a road without a driver is left out and said so."""
     rows, left_out = [], {}
     ending = ctx.issued.kind == "ending"
-    night = ctx.policy.is_night(ctx.issued.released, ctx.issued.utc_offset_min)
+    night = ctx.is_night(ctx.issued.released)
     for step, word, forbidden in ctx.policy.area_steps(ctx.tier, ctx.issued.hazard, night):
         road = AREA_ROADS[word]
         why = forbidden or ctx.roads.get(road, "no_driver")

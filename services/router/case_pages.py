@@ -12,7 +12,7 @@ from services.router import case_view
 from services.router.case_desk import CaseIn, act
 from services.shared.auth import Who
 from services.shared.errors import Conflict, Refused
-from services.shared.ledger import warning_state, warning_text
+from services.shared.ledger import warning_state
 from services.shared.outbox import new_id
 from services.shared.service import Platform
 from services.shared.web import caller, json_body, json_response, page, refused_by
@@ -60,7 +60,6 @@ class CasePages:
             found = await case_view.cases(db, warning_id, now)
             totals = await case_view.totals(db, warning_id)
             number = await db.scalar(sa.select(warning_state.c.number).where(warning_state.c.warning_id == warning_id))
-            parts = await db.scalar(sa.select(warning_text.c.parts).where(warning_text.c.warning_id == warning_id))
         return page(
             "cases.html",
             status=422 if problem else 200,
@@ -70,7 +69,7 @@ class CasePages:
             totals=totals,
             cases=[c | {"event": new_id()} for c in found],
             now=now,
-            offset=(parts or {}).get("utc_offset_min", 0),
+            offset=self._platform.settings.offset_at,
             may="command" in who.actions,
             problem=problem,
             about=about,

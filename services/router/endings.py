@@ -229,8 +229,8 @@ class Endings:
                 "params": {"ending_of": old.warning_id, "owner": other["contact_id"]},
                 "reason": "met at the door; told on her own road",
             }  # fmt: skip
-        night = ctx.policy.is_night(now, ctx.issued.utc_offset_min)
-        morning = ctx.policy.morning(now, ctx.issued.utc_offset_min)
+        night = ctx.is_night(now)
+        morning = ctx.morning(now)
         return row | {
             "slot": old.slot,
             "params": {**(old.params or {}), "ending_of": old.warning_id, "owner": ""},

@@ -67,7 +67,7 @@ class Pages:
             state=state,
             tier=Tier(state.tier) if state.tier else None,
             part=parts[parts["languages"][0]],
-            offset=parts.get("utc_offset_min", 0),
+            offset=self._platform.settings.offset_at,
             notes=parts.get("notes", []),
             now=self._platform.clock.now(),
             respond=parts.get("asked", ""),
@@ -108,7 +108,7 @@ class Pages:
             plane=self._platform.settings.plane,
             door_rule=self._contexts.current.door_rule(hazard),
             part=parts[parts["languages"][0]],
-            offset=parts.get("utc_offset_min", 0),
+            offset=self._platform.settings.offset_at,
             tier_reason=parts.get("tier_reason", ""),
             notes=parts.get("notes", []),
         )

@@ -39,9 +39,19 @@ class Context:
         """What people do: as the warning says, within what the policy lets this hazard ask."""
         return self.policy.respond(self.issued.hazard, self.issued.respond)
 
+    def is_night(self, when: float) -> bool:
+        """Whether it is night where people are, by the clocks of that day."""
+        return self.policy.is_night(when, self.issued.offset_at(when))
+
+    def morning(self, when: float) -> float:
+        """The next end of night, by the clocks of that morning."""
+        before = self.issued.offset_at(when)
+        found = self.policy.morning(when, before)
+        return found - (self.issued.offset_at(found) - before) * 60.0
+
     def plan(self, profile: Profile, when: float) -> PathPlan:
         """The plan of a profile at a time; worked out once a profile and half of the day."""
-        night = self.policy.is_night(when, self.issued.utc_offset_min)
+        night = self.is_night(when)
         key = (profile.key, night)
         if key not in self._plans:
             self._plans[key] = self.policy.plan(profile, self.tier, self.issued.hazard, night, self.roads)
@@ -50,12 +60,12 @@ class Context:
     def start(self, profile: Profile) -> float:
         """Minute 0 of a person's ladder: release, or the morning where her tier is held at night."""
         released, policy = self.issued.released, self.policy
-        night = policy.is_night(released, self.issued.utc_offset_min)
+        night = self.is_night(released)
         if self.tier not in policy.hold_tiers or not night:
             return released
         if profile.kind == "facility" and "facility" in policy.hold_unless:
             return released
-        morning = policy.morning(released, self.issued.utc_offset_min)
+        morning = self.morning(released)
         if self.issued.expires <= morning:
             return released  # held until it is over it would never be heard
         early = self.issued.impact is not None and self.issued.impact < morning

@@ -125,11 +125,11 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
         "zone_id": row.zone_id,
         "policy": ctx.policy.name,
         "lines": lines(
-            row, plan, deliveries, head.area_left_out, answers, ctx.issued.utc_offset_min, lang=lang,
+            row, plan, deliveries, head.area_left_out, answers, ctx.issued.offset_at, lang=lang,
             policy=ctx.policy.name,
         )
-        + callout_lines(await callouts.words(db, warning_id, person_id), ctx.issued.utc_offset_min, lang),
-        "plain": plain(row, plan, deliveries, answers, ctx.issued.utc_offset_min, lang),
+        + callout_lines(await callouts.words(db, warning_id, person_id), ctx.issued.offset_at, lang),
+        "plain": plain(row, plan, deliveries, answers, ctx.issued.offset_at, lang),
         "deliveries": [
             {
                 "road": d.road, "step": d.step, "why": d.reason, "state": d.send_state, "try": d.try_no,

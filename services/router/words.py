@@ -6,7 +6,7 @@ Nothing in either names the person. Each road left out is said with its reason, 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from services.router.path_words import say
 from services.router.rules import PathPlan
 from services.shared.ledger import STOPPED, Evidence
 
+Offset = int | Callable[[float], int]  # minutes east of UTC, or what gives them for a time
 _STEP = re.compile(r"(blue|yellow|orange|red|facility)\.(\d+)(?:[:;] ?(.*))?", re.DOTALL)  # rung, then what made it so
 TESTED = "link test: "  # what channels writes before the reason of a road that is down
 _REASONS_ZH = {  # what rungs and reactions write as their reason
@@ -46,9 +47,10 @@ _REASONS_ZH = {  # what rungs and reactions write as their reason
 _REASONS_EN = {"supporter inside the zone, not sent": "her supporter is inside the zone too: told, and not asked to go"}
 
 
-def clock_words(when: float, offset_min: int) -> str:
+def clock_words(when: float, offset: Offset) -> str:
     """Local HH:MM."""
-    return (datetime.fromtimestamp(when, UTC) + timedelta(minutes=offset_min, seconds=0.5)).strftime("%H:%M")
+    minutes = offset if isinstance(offset, int) else offset(when)
+    return (datetime.fromtimestamp(when, UTC) + timedelta(minutes=minutes, seconds=0.5)).strftime("%H:%M")
 
 
 def reason_words(reason: str, lang: str) -> str:
@@ -84,7 +86,7 @@ def lines(
     deliveries: Sequence[Any],
     area: Mapping[str, str],
     answers: Mapping[str, Sequence[Any]],
-    offset: int,
+    offset: Offset,
     *,
     lang: str = "en",
     policy: str = "",
@@ -111,7 +113,7 @@ def lines(
     return found
 
 
-def callout_lines(callouts: Sequence[Any], offset: int, lang: str = "en") -> list[str]:
+def callout_lines(callouts: Sequence[Any], offset: Offset, lang: str = "en") -> list[str]:
     """Whether somebody with a skill was called out to the visit, how many were asked, and what came of it."""
     found = []
     for c in callouts:
@@ -140,7 +142,7 @@ def _left_out(road: str, why: str, lang: str, whole: str = "") -> str:
     return f"{name}{whole}:没有用,{reason}。" if lang == "zh" else f"{name}{whole}: not used, {reason}."
 
 
-def _state(path: Any, deliveries: Sequence[Any], offset: int, lang: str) -> str:
+def _state(path: Any, deliveries: Sequence[Any], offset: Offset, lang: str) -> str:
     zh = lang == "zh"
     if path.ending:
         when, said = clock_words(path.ended_at, offset), say(pw.ENDINGS, path.ending, lang)
@@ -173,7 +175,7 @@ def plan_groups(plan: PathPlan, lang: str = "en") -> list[str]:
     return sorted(fact.replace("_", " ") for fact in plan.facts)
 
 
-def _delivery(row: Any, answers: Sequence[Any], offset: int, lang: str) -> str:
+def _delivery(row: Any, answers: Sequence[Any], offset: Offset, lang: str) -> str:
     zh = lang == "zh"
     name = say(pw.ROADS, row.road, lang)
     again = (f",第{row.try_no}次" if zh else f", try {row.try_no}") if row.try_no > 1 else ""
@@ -281,7 +283,12 @@ def _happened(row: Any) -> float | None:
 
 
 def plain(
-    path: Any, plan: PathPlan, deliveries: Sequence[Any], answers: Mapping[str, Sequence[Any]], offset: int, lang: str
+    path: Any,
+    plan: PathPlan,
+    deliveries: Sequence[Any],
+    answers: Mapping[str, Sequence[Any]],
+    offset: Offset,
+    lang: str,
 ) -> list[str]:
     """For the person herself: short sentences, one thing each; what was done, what she said, why a road was not used."""
     found: list[str] = []

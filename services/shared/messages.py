@@ -51,6 +51,12 @@ class WarningIssued(Message, frozen=True, kw_only=True, array_like=True, tag="Wa
     ending: str = ""  # danger_lower_stay_away, may_return, sent_by_mistake, checking, not_ours
     utc_offset_min: int = 0  # local time of the jurisdiction, for night
     released: float = 0.0  # warning time of the release: the ladder's minute 0
+    offset_changes: tuple[tuple[float, int], ...] = ()  # (from when, minutes) where the clocks change while it holds
+
+    def offset_at(self, when: float) -> int:
+        """Minutes east of UTC at a time."""
+        later = [minutes for begin, minutes in self.offset_changes if begin <= when]
+        return later[-1] if later else self.utc_offset_min
 
     @property
     def urgency(self) -> int:

@@ -144,6 +144,20 @@ class Settings(Environment):
         offset = datetime.fromtimestamp(when, ZoneInfo(self.timezone)).utcoffset()
         return int(offset.total_seconds() // 60) if offset is not None else 0
 
+    def offset_changes(self, begin: float, end: float) -> tuple[tuple[float, int], ...]:
+        """(From when, minutes east of UTC) for each change of the clocks between two times, to the minute."""
+        found, at = [], begin
+        while at < end:
+            then = min(at + 86400.0, end)
+            if (minutes := self.offset_at(then)) != (before := self.offset_at(at)):
+                low, high = at, then
+                while high - low > 60.0:
+                    middle = (low + high) / 2
+                    low, high = (middle, high) if self.offset_at(middle) == before else (low, middle)
+                found.append((float(round(high / 60) * 60), minutes))
+            at = then
+        return tuple(found)
+
     @property
     def keys_dir(self) -> Path:
         """Outside the database and its backup: whoever holds a copy of the database cannot open an address."""

@@ -256,9 +256,13 @@ def page(template: str, status: int = 200, **values: Any) -> web.Response:
     )
 
 
-def local_time(when: float, offset_min: int) -> str:
-    """'Sun 22 Nov 09:40 (UTC+08:00)': never a time without its zone."""
-    local = datetime.fromtimestamp(when, timezone(timedelta(minutes=offset_min)))
+def local_time(when: float, offset: int | Callable[[float], int]) -> str:
+    """'Sun 22 Nov 09:40 (UTC+08:00)': never a time without its zone.
+
+    `offset` are minutes east of UTC, or what gives them for a time: two times may lie on two sides of a clock change.
+    """
+    minutes = offset if isinstance(offset, int) else offset(when)
+    local = datetime.fromtimestamp(when, timezone(timedelta(minutes=minutes)))
     return local.strftime("%a %d %b %H:%M") + f" ({local.tzname()})"
 
 

@@ -64,7 +64,7 @@ def write(alert: Alert, *, embedded: bool = False) -> bytes:
     _optional(root, "incidents", _quoted(alert.incidents))
     for info in alert.infos:
         _info(root, info, embedded)
-    etree.indent(root, "  ")
+    # No white space between elements: some receivers drop it before they verify a signature.
     data: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=True)
     _check(data)
     return data
