@@ -88,9 +88,10 @@ def _service(undo: AsyncExitStack, role: str, platform: Platform, sole: bool, de
 
         return RegistryService(platform)
     if role == "router":
+        from services.channels.said import every_road
         from services.router.service import RouterService
 
-        return RouterService(platform)
+        return RouterService(platform, every_road)
     from services.channels.service import ChannelsService, outgoing
 
     session = outgoing()

@@ -77,6 +77,21 @@ class Incoming:
     apart: bool = False
 
     @property
+    def sense(self) -> dict[str, Any]:
+        """What is kept of its meaning, as JSON."""
+        return {
+            "hazard": self.hazard, "respond": self.respond, "asked": self.asked, "apart": self.apart,
+            "tier_reason": self.tier_reason, "colour": self.colour, "impact": self.impact, "notes": list(self.notes),
+            "findings": list(self.findings), "go_to": dict(self.go_to),
+            "references": [[r.sender, r.identifier, r.sent.timestamp() if r.sent else None] for r in self.references],
+        }  # fmt: skip
+
+    @property
+    def state_expires_at(self) -> float:
+        """As a stored row calls it."""
+        return self.expires
+
+    @property
     def warning_id(self) -> str:
         """The same (sender, identifier, sent) is the same warning, for ever."""
         return warning_id_of(self.sender, self.identifier, self.sent)
@@ -121,12 +136,12 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
         notes.append("the text speaks of a drill or test, but the status is Actual: look twice")
     if sense.expires_reason.endswith(LIFE_CUT):
         notes.append(f"its end: {sense.expires_reason}; send an update before it is over if it still holds then")
-    notes += notes_on(alert)
+    notes += [note.en for note in notes_on(alert)]
     known = Known.of(alert, sense.expires)
     hold = [f"its scope is {alert.scope}: releasing it makes it public, and a person must want that"]
     hold = [] if alert.scope == "Public" else hold
-    if why := "" if sense.ending else apart(alert):
-        hold.append(why)
+    if (why := apart(alert)) is not None:
+        hold.append(why.en)
     return Incoming(
         identifier=alert.identifier,
         sender=alert.sender,
@@ -157,7 +172,7 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
         fingerprint=known.fingerprint,
         incident=known.incident,
         asked="" if why else sense.asked,
-        apart=bool(why),
+        apart=why is not None,
     )
 
 

@@ -165,13 +165,7 @@ class Warnings:
                 fingerprint=incoming.fingerprint, incident=incoming.incident[:400], raw=incoming.raw,
                 via=incoming.via, by=who.label, received_at=now, texts=incoming.texts,
                 area=incoming.area, geocodes=[list(g) for g in incoming.geocodes], replaces=replaces,
-                sense={
-                    "hazard": incoming.hazard, "respond": incoming.respond, "tier_reason": incoming.tier_reason,
-                    "colour": incoming.colour, "impact": incoming.impact, "notes": notes, "findings": list(incoming.findings),
-                    "go_to": dict(incoming.go_to), "asked": incoming.asked, "apart": incoming.apart,
-                    "references": [[r.sender, r.identifier, r.sent.timestamp() if r.sent else None]
-                                   for r in incoming.references],
-                },
+                sense=incoming.sense | {"notes": notes},
             )
         )  # fmt: skip
         await tx.execute(

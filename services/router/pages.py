@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -21,13 +22,36 @@ from services.shared.web import caller, page
 
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
 
+ROAD_WORDS = {
+    "sms": "SMS", "sms_short": "SMS, short (deaf readers)", "sms_easy": "SMS, easy read", "call": "Call",
+    "mail_subject": "E-mail subject", "mail": "E-mail", "loudspeaker": "Loudspeaker", "cell_broadcast": "Cell broadcast",
+}  # fmt: skip
+
+
+class Spoken(Protocol):
+    """One text on one road, as a preview shows it."""
+
+    @property
+    def language(self) -> str: ...
+    @property
+    def road(self) -> str: ...
+
+
+class Say(Protocol):
+    """Makes every road's text of a warning's parts."""
+
+    def __call__(
+        self, parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool
+    ) -> Sequence[Spoken]: ...
+
 
 class Pages:
     """The handlers of /live."""
 
-    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+    def __init__(self, platform: Platform, contexts: Contexts, say: Say | None = None) -> None:
         self._platform = platform
         self._contexts = contexts
+        self._say = say
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """The addresses a browser opens."""
@@ -111,7 +135,19 @@ class Pages:
             offset=self._platform.settings.offset_at,
             tier_reason=parts.get("tier_reason", ""),
             notes=parts.get("notes", []),
+            said=self._said(parts, Tier(state.tier) if state.tier else None, state.number),
+            road_words=ROAD_WORDS,
         )
+
+    def _said(self, parts: dict[str, Any], tier: Tier | None, number: str) -> dict[str, dict[str, Any]]:
+        """Language > road > the text; empty where this process was given nothing that makes them."""
+        if self._say is None:
+            return {}
+        settings = self._platform.settings
+        found: dict[str, dict[str, Any]] = {}
+        for one in self._say(parts, tier, number, settings.hotline, drill=settings.plane == "drill"):
+            found.setdefault(one.language, {})[one.road] = one
+        return found
 
     async def path(self, request: web.Request) -> web.Response:
         who = await caller(request, "read")

@@ -14,7 +14,7 @@ from services.router.deadlines import Deadlines
 from services.router.doors import Doors
 from services.router.endings import Endings
 from services.router.handlers import Handlers
-from services.router.pages import Pages
+from services.router.pages import Pages, Say
 from services.router.watch import Watch
 from services.shared.service import Platform
 
@@ -24,7 +24,8 @@ class RouterService:
 
     name = "router"
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, say: Say | None = None) -> None:
+        """`say` makes the texts a preview shows; channels' own, handed in where all are put together."""
         self._platform = platform
         self.contexts = Contexts(platform.settings.policy)
         self._handlers = Handlers(platform, self.contexts)
@@ -34,7 +35,7 @@ class RouterService:
         self._watch = Watch(platform, self.contexts)
         self._alarms = AlarmWord(platform, self.contexts)
         self._api = Api(platform, self.contexts)
-        self._pages = Pages(platform, self.contexts)
+        self._pages = Pages(platform, self.contexts, say)
         self._cases = CasePages(platform)
 
     def subscribe(self) -> None:

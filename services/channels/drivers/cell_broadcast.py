@@ -19,7 +19,6 @@ import base64
 import re
 import ssl
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -31,16 +30,14 @@ from pydantic_settings import SettingsConfigDict
 from services.channels.cap_read import Document, Info, read_document
 from services.channels.cell_identifiers import Profile, identifier, is_of_a_drill, serial_number
 from services.channels.cell_operators import PREFIX, Operator, read_operators
-from services.channels.cell_pages import code, holds
+from services.channels.cell_pages import code
+from services.channels.cell_words import as_one, words_of
 from services.channels.driver import Outcome, Result, Road, Spec, Station, Tools, Tried
-from services.channels.fitting import LONG_PLACE, LONGEST, places, tidy, whole_prefixes
-from services.channels.frames import base_of, frame_for
 from services.channels.last_look import Overtaken
 from services.channels.link_document import TYPE, judged, link_document
 from services.channels.outbound import Outbound
 from services.channels.outcome import LATE
 from services.shared.errors import Broken
-from services.shared.sentences import first
 from services.shared.settings import Environment
 
 log = structlog.get_logger("cell_broadcast")
@@ -168,7 +165,7 @@ class CellBroadcast:
         for info in document.infos:
             groups.setdefault(info.language, []).append(info)
         best = {
-            language: _as_one(sorted(group, key=lambda info: self._rank(document, info)))
+            language: as_one(sorted(group, key=lambda info: self._rank(document, info)))
             for language, group in groups.items()
         }
         wanted = self._settings.language.lower()
@@ -230,39 +227,6 @@ def _outcome(status: int, retry_after: str) -> Result:
     if status < 400:
         return Result(Outcome.PROVIDER_FAULT, code=str(status))
     return Result(Outcome.PERMANENT if status < 500 else Outcome.AMBIGUOUS, code=str(status), retry_after=seconds)
-
-
-def words_of(info: Info, *, drill: bool) -> str:
-    """Source, hazard, place, action, whom to call: as on every road; of a long action the last sentences are left out."""
-    frame = frame_for(info.language)
-    chinese = base_of(info.language) == "zh"
-    end, stop, colon = ("", "。", ":") if chinese else (" ", ".", ": ")
-    sender = f"{frame.drill} {info.sender_name}" if drill else info.sender_name
-    head = tidy(f"{sender}{colon if sender else ''}{info.headline or info.event}")
-    where = places(("、" if chinese else ", ").join(info.places), LONG_PLACE, frame.places_more)
-    action = info.instruction or info.description
-
-    def made(said: str) -> str:
-        parts = (head, where, said, tidy(info.contact))
-        return end.join(p if p[-1] in ".!?。！？" else p + stop for p in parts if p)
-
-    kept = whole_prefixes(first(action, LONGEST))
-    longer = frame.longer.format(hotline=info.contact) if info.contact and action else ""
-    return next((text for text in map(made, kept or [""]) if holds(text)), made(longer))
-
-
-def _as_one(blocks: Sequence[Info]) -> Info:
-    """Several blocks of one language, the strongest first: where they say different things each place is named with its own."""
-    one = blocks[0]
-    where = tuple(dict.fromkeys(place for block in blocks for place in block.places))
-    if len({(block.event, block.instruction or block.description) for block in blocks}) == 1:
-        return replace(
-            one, places=where, headline=one.headline if len({b.headline for b in blocks}) == 1 else one.event
-        )
-    said = [f"{', '.join(b.places)}: {b.event}. {tidy(b.instruction or b.description or b.headline)}" for b in blocks]
-    return replace(
-        one, places=where, headline=", ".join(dict.fromkeys(b.event for b in blocks)), instruction="\n".join(said)
-    )
 
 
 def _tls(s: CellBroadcastSettings) -> ssl.SSLContext | None:
