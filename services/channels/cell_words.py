@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from services.channels.cap_read import Info
 from services.channels.cell_pages import holds
-from services.channels.fitting import LONG_PLACE, LONGEST, places, tidy, whole_prefixes
+from services.channels.fitting import LONG_PLACE, LONGEST, places, tidy
 from services.channels.frames import base_of, frame_for
-from services.shared.sentences import first
+from services.shared.sentences import first, flat_prefixes
 
 
 def words_of(info: Info, *, drill: bool) -> str:
@@ -26,7 +26,7 @@ def words_of(info: Info, *, drill: bool) -> str:
         parts = (head, where, said, tidy(info.contact))
         return end.join(p if p[-1] in ".!?。！？" else p + stop for p in parts if p)
 
-    kept = whole_prefixes(first(action, LONGEST))
+    kept = flat_prefixes(first(action, LONGEST))
     longer = frame.longer.format(hotline=info.contact) if info.contact and action else ""
     return next((text for text in map(made, kept or [""]) if holds(text)), made(longer))
 

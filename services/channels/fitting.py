@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable
 
 from services.channels.frames import base_of
 from services.channels.segments import segments
-from services.shared.sentences import flat, prefixes
 
 MOST = 10  # segments: at most 1,530 characters, what one message of a provider may hold (Twilio: 1,600)
 LONG_PLACE = 160  # characters of a list of places that is not the message's own subject
@@ -76,19 +75,14 @@ def places(text: str, room: int, pattern: str) -> str:
     names = [name for name in _PLACES.split(text) if name]
     if len(text) <= room or len(names) < 3:
         return text
-    for keep in range(len(names) - 1, 0, -1):
-        some = _upto(text, names[:keep])
-        said = pattern.format(some=some, rest=len(names) - keep, all=len(names))
-        if len(said) <= room:
-            return said
-    return pattern.format(some=names[0], rest=len(names) - 1, all=len(names))
-
-
-def _upto(text: str, names: Sequence[str]) -> str:
-    at = 0
-    for name in names:
-        at = text.index(name, at) + len(name)
-    return text[:at]
+    found, end = "", 0
+    for kept, name in enumerate(names[:-1], 1):
+        end = text.index(name, end) + len(name)
+        said = pattern.format(some=text[:end], rest=len(names) - kept, all=len(names))
+        if found and len(said) > room:
+            break
+        found = said
+    return found
 
 
 def named(text: str, room: int) -> str:
@@ -100,23 +94,25 @@ def named(text: str, room: int) -> str:
     return (cut.rsplit(" ", 1)[0] if " " in cut[room // 2 :] else cut).rstrip(",;:. ") + "..."
 
 
-def whole_prefixes(text: str) -> list[str]:
-    """The text on one line, then without its last sentence, and so on to the first alone."""
-    return [flat(one) for one in prefixes(text)]
-
-
-def fits(text: str, language: str, usual: int, more: int = 0) -> bool:
-    """Whether a short message holds it in its usual segments (of GSM-7) and `more`."""
+def _beyond(text: str, language: str, usual: int) -> int:
+    """How many segments beyond the usual (of GSM-7) a short message with it has."""
     counted = segments(text)
     room = usual if counted.encoding == "gsm-7" or base_of(language) in _DENSE else (usual * 5 + 1) // 2
-    return counted.count <= min(room + more, MOST)
+    return counted.count - room if counted.count <= MOST else MOST
 
 
-def fitted(candidates: Callable[[], Iterator[str]], language: str, usual: int) -> str:
-    """The first candidate that fits, in the fewest segments beyond the usual; empty where none fits in `MOST`."""
-    made = list(dict.fromkeys(candidates()))
-    for more in range(MOST):
-        for text in made:
-            if fits(text, language, usual, more):
-                return text
-    return ""
+def fits(text: str, language: str, usual: int) -> bool:
+    """Whether a short message holds it in its usual segments."""
+    return _beyond(text, language, usual) <= 0
+
+
+def fitted(candidates: Iterable[str], language: str, usual: int) -> str:
+    """The first candidate with the fewest segments beyond the usual; empty where none fits in `MOST`."""
+    least, found = MOST, ""
+    for text in candidates:
+        beyond = _beyond(text, language, usual)
+        if beyond < least:
+            least, found = beyond, text
+        if least <= 0:
+            break
+    return found

@@ -26,14 +26,13 @@ from services.channels.fitting import (
     places,
     plain_signs,
     tidy,
-    whole_prefixes,
 )
 from services.channels.frames import Frame, base_of, frame_for, lines_for
 from services.channels.segments import Segments, segments
 from services.channels.texts import LANGUAGES, Lines
 from services.shared import languages
 from services.shared.chinese import is_traditional
-from services.shared.sentences import first, flat, sentences
+from services.shared.sentences import first, flat, flat_prefixes, sentences
 from services.shared.tier import Tier
 
 __all__ = ["Facts", "Rendered", "Segments", "choose_language", "lines_for", "render", "segments", "tidy"]
@@ -296,7 +295,7 @@ def _fit(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: s
     usual = 1 if facts.form.startswith("short_plain") else 2
     headline, event = part["hazard"], _hazard(part)
     where = [places(part["place"], room, frame.places_more) for room in (LONG_PLACE, _PLACE)]
-    kept = whole_prefixes(first(said, LONGEST)) if said else [""]
+    kept = flat_prefixes(first(said, LONGEST)) if said else [""]
     if facts.parts.get("whole"):
         kept = [flat(said)] if len(said) <= LONGEST else []
     elif not part["action"]:
@@ -319,4 +318,4 @@ def _fit(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: s
 
     longer = frame.longer.format(hotline=facts.hotline)
     short = [named(one, _HAZARD) for one in (event, part.get("event") or event)]
-    return fitted(candidates, language, usual) or made(short[-1], named(where[1], LONG_PLACE), longer)
+    return fitted(candidates(), language, usual) or made(short[-1], named(where[1], LONG_PLACE), longer)

@@ -63,14 +63,21 @@ def prefixes(text: str) -> Sequence[str]:
 
 def flat(text: str) -> str:
     """The text on one line; a line of a list that has no stop of its own keeps its break, or two orders would be one."""
+    return next(iter(flat_prefixes(text)), "")
+
+
+def flat_prefixes(text: str) -> list[str]:
+    """`prefixes`, each as `flat` has it."""
+    found: list[str] = []
     made, before = "", 0
     for start, end in spans(text):
         gap = text[before:start]
         if made:
             made += "\n" if "\n" in gap and made[-1] not in _STOPS else " " if gap or made[-1].isascii() else ""
         made += " ".join(text[start:end].split())
+        found.append(made)
         before = end
-    return made
+    return found[::-1]
 
 
 def _ends(text: str) -> Iterator[int]:

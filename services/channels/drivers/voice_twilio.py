@@ -21,7 +21,7 @@ from services.channels.reports import Report
 from services.channels.twilio_http import TwilioAccount, TwilioSettings
 from services.shared import languages
 from services.shared.ledger import Evidence, SendState, delivery
-from services.shared.sentences import prefixes
+from services.shared.sentences import first, prefixes
 
 HEARD_S = 20
 NO_KEYS = "notice"  # a test or a code asks nothing
@@ -132,8 +132,10 @@ class VoiceTwilio:
                 f"{say * times}{keys}</Gather></Response>"
             )
 
-        found = [made(spoken, 2), *(made(said, 1) for said in prefixes(spoken)), made("", 1)]
-        return next(document for document in found if len(document) <= MOST_TWIML)
+        if len(twice := made(spoken, 2)) <= MOST_TWIML:
+            return twice
+        once = (made(said, 1) for said in (spoken, *prefixes(first(spoken, MOST_TWIML)), ""))
+        return next(document for document in once if len(document) <= MOST_TWIML)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (
