@@ -298,8 +298,6 @@ def _fit(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: s
     kept = flat_prefixes(first(said, LONGEST)) if said else [""]
     if facts.parts.get("whole"):
         kept = [flat(said)] if len(said) <= LONGEST else []
-    elif not part["action"]:
-        kept = [*kept, ""]  # the headline says it
 
     def made(hazard: str, place: str, action: str) -> str:
         text = filled(
@@ -318,4 +316,7 @@ def _fit(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: s
 
     longer = frame.longer.format(hotline=facts.hotline)
     short = [named(one, _HAZARD) for one in (event, part.get("event") or event)]
-    return fitted(candidates(), language, usual) or made(short[-1], named(where[1], LONG_PLACE), longer)
+    found = fitted(candidates(), language, usual)
+    if not found and not part["action"]:  # its headline is one of its sentences
+        found = fitted([made(headline, place, "") for place in where], language, usual)
+    return found or made(short[-1], named(where[1], LONG_PLACE), longer)

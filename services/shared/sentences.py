@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 _CLOSING = "\"'”’»›)\\]}」』”’）】》"
 # Full-width stops end a sentence whatever follows; dandas, Ethiopic, Khmer and Burmese stops likewise.
-_WIDE_END = re.compile(rf"[。！？｡।॥።៕။]+[{_CLOSING}]*")
+_WIDE_END = re.compile(rf"(?:[。！？｡।॥።៕။]|[!?](?=[\u3040-\u30ff\u3400-\u9fff]))+[{_CLOSING}]*")
 # All others only before white space or the end.
 _END = re.compile(rf"(?:[.!?…؟۔։]+|།+)[{_CLOSING}]*(?=\s|$)")
 _STOPS = ".!?…؟۔։。！？｡।॥።៕။" + _CLOSING.replace("\\", "")
