@@ -7,16 +7,18 @@ from datetime import UTC, datetime
 
 import pytest
 from lxml import etree
+from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from services.gateway.cap import read, sign, verify, write
 from services.shared.errors import Refused
-from tests.cap.build import NS, alert
+from tests.cap.build import NS, alert, info
 from tests.cap.keys import pair
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
 SENT = datetime(2026, 7, 9, 7, 0, tzinfo=UTC)
 KEYS = {kind: pair(f"Qingshui {kind}", kind) for kind in ("ec", "rsa")}
 KEY, CERT = KEYS["ec"]
+LENIENT = SignatureConfiguration(ignore_ambiguous_key_info=True)
 STRANGER_KEY, STRANGER_CERT = pair("Stranger")
 
 
@@ -33,6 +35,23 @@ def unsigned() -> bytes:
 
 def signed(key: bytes = KEY, cert: bytes = CERT) -> bytes:
     return sign(unsigned(), key, cert)
+
+
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_what_we_sign_verifies_after_white_space_between_elements_is_dropped(kind, tmp_path):
+    """Some receivers do so before they verify: by signxml, xmlsec1 and ourselves."""
+    key, cert = KEYS[kind]
+    more = info(language="zh-CN", event="山洪", description="一。\n\n二。")
+    sent = sign(write(read(alert(info() + more)).alerts[0]), key, cert)
+    stripped = etree.tostring(etree.fromstring(sent, etree.XMLParser(remove_blank_text=True)))
+    (tmp_path / "cert.pem").write_bytes(cert)
+    for document in (sent, stripped):
+        assert "verified" == verify(document, [cert], at=SENT).state
+        XMLVerifier().verify(document, x509_cert=cert.decode(), expect_config=LENIENT)
+        (tmp_path / "a.xml").write_bytes(document)
+        look = ["xmlsec1", "--verify", "--pubkey-cert-pem", "cert.pem", "a.xml"]
+        done = subprocess.run(look, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+        assert 0 == done.returncode, done.stderr
 
 
 @pytest.mark.parametrize("kind", ["ec", "rsa"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -12,11 +13,12 @@ from pathlib import Path
 from services.gateway.cap import sign
 from services.gateway.cap_show import show
 from services.gateway.trust import Pins
+from tests.cap.build import alert, info
 from tests.cap.keys import pair
 from tests.gateway.office import Office, cap
 from tests.gateway.publisher import Publisher
 
-KEYS = ["file", "verdict", "tier", "hazard", "findings"]
+KEYS = ["file", "verdict", "tier", "hazard", "held", "notes", "findings"]
 
 
 async def tocsin(*arguments: str, cwd: Path, **environment: str) -> tuple[int, str, str]:
@@ -61,10 +63,38 @@ async def test_show_is_readable_in_both_languages(tmp_path: Path):
             "cap", "show", "a.xml", "--lang", lang, cwd=tmp_path, TOCSIN_CAP_KEYS="pins", COLUMNS="160"
         )
         assert (0, "") == (code, err)
-        for word in (words, "Leave now.", "[bold]12345", "orange", "Hedong"):
+        for word in (words, "Leave now.", "[bold]12345", {"en": "orange", "zh": "橙色"}[lang], "Hedong"):
             assert word in out, word
     code, _, err = await tocsin("cap", "show", "a.xml", "--lang", "fr", cwd=tmp_path)
     assert (2, True) == (code, "use en or zh" in err)
+
+
+async def test_show_says_all_and_what_each_road_will_say(tmp_path: Path):
+    """When it begins, what it asks, a headline of any length, every text in every language; in Chinese no English label."""
+    headline = "The tsunami advisory continues in effect for the coastal areas of " + "Oregon, " * 30 + "and California"
+    (tmp_path / "a.xml").write_bytes(
+        alert(info(headline=headline) + info(language="zh-CN", event="山洪", instruction="上楼。"))
+    )
+    _, out, _ = await tocsin("cap", "show", "a.xml", cwd=tmp_path, COLUMNS="100", TOCSIN_TIMEZONE="Asia/Shanghai")
+    flat = " ".join(out.replace("│", " ").split())
+    for word in (
+        headline, "Begins Thu 09 Jul 2026 18:00 +0800", "Asks Evacuate", "What people will read [en-US]",
+        "What people will read [zh-CN]", "SMS (2 x gsm-7)", "SMS, easy read", "Call", "E-mail subject", "Cell broadcast",
+        "Sent Thu 15:00, until Fri 03:00.",
+    ):  # fmt: skip
+        assert word in flat, word
+    assert "..." not in flat.split("What people will read")[0]
+    _, out, _ = await tocsin("cap", "show", "a.xml", "--lang", "zh", cwd=tmp_path, COLUMNS="100")
+    flat = " ".join(out.replace("│", " ").split())
+    for word in (
+        "类别 实际, 预警, 公开", "灾种 山洪 (按此准备: 撤离)", "要求 撤离", "2026年7月9日 周四 18:00",
+        "等级 严重, 立即", "短信(易读)",
+    ):  # fmt: skip
+        assert word in flat, word
+    ours = out.split("居民会看到的")[0].replace(headline, "")
+    assert not re.search(
+        r"\b(Actual|Public|Severe|Immediate|Evacuate|flash_flood|Thu|Begins|Until|severity|expires)\b", ours
+    )
 
 
 async def test_feed_says_a_verdict_on_each_alert(tmp_path: Path, publisher: Publisher):

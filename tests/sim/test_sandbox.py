@@ -206,6 +206,12 @@ async def test_wrong_requests_are_refused_with_the_providers_codes(world_of, stu
     assert 21211 == (await client.sms("12345", "Go", "d1"))[1]["code"]
     assert 21602 == (await client.sms(TO, "", "d1"))[1]["code"]
     assert 21606 == (await client.sms(TO, "Go", "d1", From="+99970009999"))[1]["code"]
+    assert 201 == (await client.sms(TO, "a" * 1600, "d0"))[0]
+    assert (400, 21617) == ((long := await client.sms(TO, "a" * 1601, "d1"))[0], long[1]["code"])
+    assert 201 == (await client.call(TO, "a" * 3500, "c1"))[0]
+    status, body, _ = await client.call(TO, "a" * 4000, "c2")
+    assert (400, 32018) == (status, body["code"])
+    world.accepts.clear()
     world.behaviour.change({"refused_numbers": {TO: 21610}})
     assert 21610 == (await client.sms(TO, "Go", "d1"))[1]["code"]
     client.auth = {"Authorization": aiohttp.encode_basic_auth(world.account_sid, "wrong")}
