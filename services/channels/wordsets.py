@@ -18,6 +18,7 @@ import yaml
 
 from services.channels.segments import segments
 from services.shared.errors import Refused
+from services.shared.sentences import sentences
 from services.shared.tier import TIER_WORDS, Tier
 
 FOLDER = Path(__file__).with_name("words")
@@ -27,7 +28,6 @@ STATES = ("draft", "translated", "checked")
 RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
 LANGUAGE_KEYS = {"state", "name", "easy_name", "to", "away", "due", "checked_by", "checked_on", *TIER_WORDS}
 TIER_KEYS = ("headline", "plain", "short", "easy")
-_SENTENCE = re.compile(r"(?<=[.!?。！？])\s*")
 _NOT_A_DRILL = re.compile(r"not a drill|no drill|不是演[练习]|非演[练习]", re.IGNORECASE)
 _LINK = re.compile(r"https?:|www\.|\b[a-z0-9-]+\.(com|org|net|cn|gov|int)\b", re.IGNORECASE)
 _FIXED_PLACE = re.compile(r"\b[Gg]o (?:now )?to (?!high|open|the )[A-Z]\w+|[Gg]o (?:now )?to the [A-Z]\w+")
@@ -163,7 +163,7 @@ def compose(words: WordSet, language: str, tier: Tier, form: str, parts: Parts) 
         short_place=parts.short_place or parts.place,
         easy_place=parts.easy_place or parts.short_place or parts.place,
         action=action,
-        lines="\n".join(s for s in _SENTENCE.split(action) if s),
+        lines="\n".join(sentences(action)),
         due=due,
         sent=parts.sent,
         menu=_menu(rules, words.respond, tier, form, parts),
@@ -244,7 +244,7 @@ def faults_of(text: str, key: str, language: str) -> Iterator[str]:
     if language == "en" and segments(text.replace("{", "(").replace("}", ")")).encoding != "gsm-7":
         yield "holds a character outside GSM-7, which more than doubles the segments: use plain signs"
     if key in ("short", "easy"):
-        for sentence in (s for s in _SENTENCE.split(text) if s):
+        for sentence in sentences(text):
             if problem := _more_than_one_idea(sentence, language):
                 yield f"{problem}: {sentence!r}; one idea a sentence"
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.gateway.cap import read as read_alerts
 from services.gateway.cap.rules import Notes
 from services.gateway.cap.text import plain, read_language, read_time, write_time
+from tests.cap.build import alert, bare, info
 
 NOON = datetime(2026, 7, 9, 12, 0, tzinfo=UTC)
 
@@ -110,3 +112,30 @@ def test_plain_text_stays_as_it_is(text):
     """What has been cleaned is clean: a second cleaning changes nothing, so what we pass on reads the same."""
     once = plain(text, "/d", Notes(strict=False))
     assert once == plain(once, "/d", Notes(strict=False))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a<b and c>d", "a<b and c>d"),
+        ("<2 m stay; >3 m go", "<2 m stay; >3 m go"),
+        ("?area=12&region=5&copy=3 &amp; more", "?area=12&region=5&copy=3 & more"),
+        ("&notit; &nothing; R&D", "&notit; &nothing; R&D"),
+        ("26 &deg;C, &#176;, &eacute;", "26 °C, °, é"),
+        ('<p class="x">Go</p><td nowrap>up<BR clear=all>now', "Go\nup\nnow"),
+        ("<b>bold</b> <i>and</i> <a href='http://x/?a=1'>link</a>", "bold and link"),
+    ],
+)
+def test_signs_are_told_from_markup(written: str, read: str) -> None:
+    """A tag has a known name and attributes, an entity a known name and its semicolon; all else is text."""
+    assert read == plain(written, "", Notes(strict=False))
+    assert read == plain(read, "", Notes(strict=False))
+
+
+def test_an_alert_that_came_escaped_keeps_its_links() -> None:
+    """Twice escaped in an envelope's text: undone once, and nothing of a link is taken for an entity."""
+    inner = bare(alert(info(instruction="See https://maps.example/?a=1&amp;region=2.")))
+    once = inner.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    twice = once.replace("&", "&amp;")
+    feed = f'<feed xmlns="http://www.w3.org/2005/Atom"><entry><content type="text">{twice}</content></entry></feed>'
+    assert "See https://maps.example/?a=1&region=2." == read_alerts(feed.encode()).alerts[0].infos[0].instruction

@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from services.channels import sms_parts
+from services.channels import frames, sms_parts
 from services.channels.cell_pages import code
 from services.channels.driver import Outcome
 from services.channels.drivers.sms_smpp import SmsSmpp
 from services.channels.drivers.voice_twilio import VoiceTwilio
 from services.channels.drivers.web_push import payload
-from services.channels.render import Facts, Rendered, render, segments
+from services.channels.render import Facts, Rendered, render, says_what_is_asked, segments
 from services.channels.webpush import MOST_BYTES
+from services.shared import chinese
 from services.shared.tier import Tier
 from tests.channels.kit import driving, message
 
@@ -228,6 +229,34 @@ def test_one_message_is_in_one_language() -> None:
     assert "請遠離河床。" in text
     assert "回1能照做,回2要幫助" in text
     assert not set("这编号动帮现请们还发给会电说区马应") & set(text)
+
+
+def test_every_frame_is_whole_and_cheap() -> None:
+    """Nothing of ours doubles the segments of a text in GSM-7; every sign of our Chinese has its traditional form."""
+    assert [] == frames.findings()
+    for language in ("en", "de", "es", "fr", "it", "pt"):
+        frame = frames.frame_for(language)
+        for text in (
+            *frame.menus.values(),
+            *frame.menus_to_leave.values(),
+            frame.call,
+            frame.check,
+            frame.longer,
+            frame.number,
+        ):
+            assert "gsm-7" == segments(text).encoding, text
+    known = set(chinese._SIMPLE) | set(chinese._TRADITIONAL)
+    simple = set("们个为东来时说话这还没请从对开关进过边里长见问间门应无书电车马鱼鸟页风飞饭难云") - known
+    for lines in (frames.lines_for("zh"),):
+        for text in json.loads(json.dumps(vars(lines), default=str, ensure_ascii=False)).values():
+            assert not simple & set(str(text)), simple & set(str(text))
+
+
+def test_a_recording_is_played_only_for_what_the_alert_asks() -> None:
+    """An operator's recording of "leave now" is not played where people are to watch the news."""
+    for asked, played in (("evacuate", True), ("monitor", False), ("", False), ("shelter_in", False)):
+        assert played is says_what_is_asked({"set": "flash_flood", "asked": asked})
+    assert says_what_is_asked({"set": "local_tsunami", "asked": "evacuate"})
 
 
 async def test_smpp_refuses_what_no_message_holds() -> None:
