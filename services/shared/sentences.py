@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 _CLOSING = "\"'”’»›)\\]}」』”’）】》"
 # Full-width stops end a sentence whatever follows; dandas, Ethiopic, Khmer and Burmese stops likewise.
@@ -17,17 +18,17 @@ _WIDE_END = re.compile(rf"(?:[。！？｡।॥።៕။]|[!?](?=[\u3040-\u30ff
 # All others only before white space or the end.
 _END = re.compile(rf"(?:[.!?…؟۔։]+|།+)[{_CLOSING}]*(?=\s|$)")
 _STOPS = ".!?…؟۔։。！？｡।॥።៕။" + _CLOSING.replace("\\", "")
-_BREAK = re.compile(r"[^\S\n]*\n\s*")
+_BREAK = re.compile(r"\n\s*")
 _THAI_GAP = re.compile(r"(?<=[\u0e00-\u0eff]) +(?=[\u0e00-\u0eff])")  # Thai and Lao write no stops: a gap is one
 _BULLET = re.compile(r"(?:[-*•·▪●◦‣–—]|\(?[0-9]{1,2}[.)、]|[①-⑳])\s*")
 _WRAPPED = 45  # characters: a longer line may have been broken at its width
-_INNER = re.compile(r"\S*$")
+_NEAR = 64  # characters: as far as is looked around a stop
+_SPACE = re.compile(r"\s")
 _NUMBER = re.compile(r"[(\[#]?[0-9]{1,2}\.")  # "2. Oktober", "1. Go upstairs": may be an ordinal or a list's number
 _WORDS = """st dr mr mrs ms mt ft rd ave no nos nr art abs ca circa approx vs etc e.g i.e eg ie fig inc ltd co corp dept est
 min max sec hr hrs temp tel ext jr sr gen gov col sgt capt lt u.s u.k z.b d.h u.a bzw ggf evtl str usw vgl av apdo dpto sra
 sto sta núm pág mme mlle bd env p.ex ул г обл р-н им д т.е т.д пр стр jan feb mar apr jun jul aug sep sept oct nov dec"""
 _SHORTENED = frozenset(_WORDS.split())
-_AFTER_NUMBER = re.compile(r"[0-9]\s?$")
 _LETTER = re.compile(r"(?:[^\W\d_]\.)+")
 
 
@@ -63,21 +64,25 @@ def prefixes(text: str) -> Sequence[str]:
 
 def flat(text: str) -> str:
     """The text on one line; a line of a list that has no stop of its own keeps its break, or two orders would be one."""
-    return next(iter(flat_prefixes(text)), "")
+    return "".join(_laid_out(text))
 
 
 def flat_prefixes(text: str) -> list[str]:
-    """`prefixes`, each as `flat` has it."""
-    found: list[str] = []
-    made, before = "", 0
+    """`prefixes`, each as `flat` has it; for texts as short as a message."""
+    return list(accumulate(_laid_out(text)))[::-1]
+
+
+def _laid_out(text: str) -> Iterator[str]:
+    """Each sentence on one line, with what parts it from the one before."""
+    last, before = "", 0
     for start, end in spans(text):
         gap = text[before:start]
-        if made:
-            made += "\n" if "\n" in gap and made[-1] not in _STOPS else " " if gap or made[-1].isascii() else ""
-        made += " ".join(text[start:end].split())
-        found.append(made)
-        before = end
-    return found[::-1]
+        between = ""
+        if last:
+            between = "\n" if "\n" in gap and last not in _STOPS else " " if gap or last.isascii() else ""
+        one = " ".join(text[start:end].split())
+        yield between + one
+        last, before = one[-1], end
 
 
 def _ends(text: str) -> Iterator[int]:
@@ -94,7 +99,7 @@ def _ends(text: str) -> Iterator[int]:
 
 
 def _is_end(text: str, match: re.Match[str]) -> bool:
-    after = text[match.end() :].lstrip()
+    after = text[match.end() : match.end() + _NEAR].lstrip()
     if not after:
         return True
     following = next((c for c in after[:6] if c.isalnum()), "")
@@ -102,9 +107,9 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
         return False
     if match.group()[0] != "." or match.group().startswith(".."):
         return True
-    before = _INNER.search(text, 0, match.start())
-    word = (before.group() if before else "") + "."
-    if len(word) == 2 and word.islower() and _AFTER_NUMBER.search(text, 0, match.start() - 1):
+    before = text[max(0, match.start() - _NEAR) : match.start()]
+    word = _SPACE.split(before)[-1] + "."
+    if len(word) == 2 and word.islower() and before[:-1].rstrip()[-1:].isdigit():
         return True  # a unit: "1.5 m."
     if _NUMBER.fullmatch(word) or _LETTER.fullmatch(word.lstrip("([\"'«“")):
         return False
@@ -116,5 +121,5 @@ def _ends_line(text: str, match: re.Match[str]) -> bool:
     line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()].strip()
     if not line or line[-1] in ":：,，、;；":
         return False  # what follows belongs to it
-    after = text[match.end() :]
+    after = text[match.end() : match.end() + _NEAR]
     return match.group().count("\n") > 1 or bool(_BULLET.match(after)) or len(line) < _WRAPPED

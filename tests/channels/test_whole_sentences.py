@@ -11,15 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from services.channels import frames, sms_parts
+from services.channels import sms_parts
 from services.channels.cell_pages import code
 from services.channels.driver import Outcome
 from services.channels.drivers.sms_smpp import SmsSmpp
 from services.channels.drivers.voice_twilio import VoiceTwilio
 from services.channels.drivers.web_push import payload
-from services.channels.render import Facts, Rendered, render, says_what_is_asked, segments
+from services.channels.render import Facts, Rendered, render, segments
 from services.channels.webpush import MOST_BYTES
-from services.shared import chinese
 from services.shared.tier import Tier
 from tests.channels.kit import driving, message
 
@@ -158,6 +157,19 @@ def test_a_sentence_that_no_message_holds_is_not_cut() -> None:
     assert parts["en-GB"]["action"] in rendered(parts, "plain", sms=False, link="https://w.example/a/x").text
 
 
+def test_where_no_link_goes_through_its_sentence_stays_out() -> None:
+    """Whole, and never the link out of its middle; where it is all there is, it goes without the link."""
+    parts = warning([], 1, False)
+    parts["en-GB"]["action"] = "Go up. See https://maps.example/r?a=1. Stay there."
+    for more in ({"sms": True}, {"sms": False}):
+        done = rendered(parts, "plain", links=False, **more)
+        assert "See" not in done.text + done.spoken
+        assert "Go up. Stay there." in " ".join(done.text.split())
+    parts["en-GB"]["action"] = "Where to go: https://maps.example/r?a=1"
+    assert "Where to go:" in rendered(parts, "plain", links=False).text
+    assert "http" not in rendered(parts, "plain", links=False).text
+
+
 def test_a_list_stays_a_list() -> None:
     """Two lines without stops are not made one order; lines broken at their width are one sentence."""
     parts = warning([], 1, False)
@@ -229,34 +241,6 @@ def test_one_message_is_in_one_language() -> None:
     assert "請遠離河床。" in text
     assert "回1能照做,回2要幫助" in text
     assert not set("这编号动帮现请们还发给会电说区马应") & set(text)
-
-
-def test_every_frame_is_whole_and_cheap() -> None:
-    """Nothing of ours doubles the segments of a text in GSM-7; every sign of our Chinese has its traditional form."""
-    assert [] == frames.findings()
-    for language in ("en", "de", "es", "fr", "it", "pt"):
-        frame = frames.frame_for(language)
-        for text in (
-            *frame.menus.values(),
-            *frame.menus_to_leave.values(),
-            frame.call,
-            frame.check,
-            frame.longer,
-            frame.number,
-        ):
-            assert "gsm-7" == segments(text).encoding, text
-    known = set(chinese._SIMPLE) | set(chinese._TRADITIONAL)
-    simple = set("们个为东来时说话这还没请从对开关进过边里长见问间门应无书电车马鱼鸟页风飞饭难云") - known
-    for lines in (frames.lines_for("zh"),):
-        for text in json.loads(json.dumps(vars(lines), default=str, ensure_ascii=False)).values():
-            assert not simple & set(str(text)), simple & set(str(text))
-
-
-def test_a_recording_is_played_only_for_what_the_alert_asks() -> None:
-    """An operator's recording of "leave now" is not played where people are to watch the news."""
-    for asked, played in (("evacuate", True), ("monitor", False), ("", False), ("shelter_in", False)):
-        assert played is says_what_is_asked({"set": "flash_flood", "asked": asked})
-    assert says_what_is_asked({"set": "local_tsunami", "asked": "evacuate"})
 
 
 async def test_smpp_refuses_what_no_message_holds() -> None:

@@ -1,0 +1,37 @@
+"""What stands around an authority's words, in the languages we have some for; and when a recording may be played."""
+
+from __future__ import annotations
+
+import json
+
+from services.channels import frames
+from services.channels.render import says_what_is_asked, segments
+from services.shared import chinese
+
+
+def test_every_frame_is_whole_and_cheap() -> None:
+    """Nothing of ours doubles the segments of a text in GSM-7; every sign of our Chinese has its traditional form."""
+    assert [] == frames.findings()
+    for language in ("en", "de", "es", "fr", "it", "pt"):
+        frame = frames.frame_for(language)
+        for text in (
+            *frame.menus.values(),
+            *frame.menus_to_leave.values(),
+            frame.call,
+            frame.check,
+            frame.longer,
+            frame.number,
+        ):
+            assert "gsm-7" == segments(text).encoding, text
+    known = set(chinese._SIMPLE) | set(chinese._TRADITIONAL)
+    simple = set("们个为东来时说话这还没请从对开关进过边里长见问间门应无书电车马鱼鸟页风飞饭难云") - known
+    for lines in (frames.lines_for("zh"),):
+        for text in json.loads(json.dumps(vars(lines), default=str, ensure_ascii=False)).values():
+            assert not simple & set(str(text)), simple & set(str(text))
+
+
+def test_a_recording_is_played_only_for_what_the_alert_asks() -> None:
+    """An operator's recording of "leave now" is not played where people are to watch the news."""
+    for asked, played in (("evacuate", True), ("monitor", False), ("", False), ("shelter_in", False)):
+        assert played is says_what_is_asked({"set": "flash_flood", "asked": asked})
+    assert says_what_is_asked({"set": "local_tsunami", "asked": "evacuate"})
