@@ -274,6 +274,29 @@ def test_the_language_most_people_read_comes_first(monkeypatch: pytest.MonkeyPat
     assert b"weak" not in b"".join(base64.b64decode(v.split("text=:")[1][:-1]) for v in found.getall("Cell-Broadcast"))
 
 
+def test_blocks_of_one_language_are_shown_each_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The strongest first; of one text all places are named, and many by their count; a long action ends with a sentence."""
+    document = read_document(message().document)
+    dam = replace(document.infos[0], event="Dam failure", instruction="Climb to the church hill.", places=("Low Lane",))
+    wind = replace(dam, severity="Minor", event="Wind", instruction="Tie down loose things.", places=("Hill Farm",))
+
+    def shown(*infos: Any) -> str:
+        found = driver(None, monkeypatch, operators="one=https://x.example/cap").headers(replace(document, infos=infos))
+        (line,) = found.getall("Cell-Broadcast")
+        return base64.b64decode(line.split("text=:")[1][:-1]).decode()
+
+    text = shown(wind, dam)
+    assert "Low Lane: Dam failure. Climb to the church hill." in text
+    assert "Hill Farm: Wind. Tie down loose things." in text
+    assert text.index("church") < text.index("Tie down")
+    assert "Low Lane, Mill Road" in shown(dam, replace(dam, places=("Mill Road",)))
+    assert "and 1" in (
+        many := shown(replace(dam, places=tuple(f"Lane {n}" for n in range(150)), instruction="Go up 1.5 m. " * 300))
+    )
+    assert "Go up 1.5 m. Go up 1.5 m." in many
+    assert not re.search(r"Go up 1(?!\.5 m)", many)
+
+
 @pytest.mark.parametrize(
     ("operators", "tokens", "rule"),
     [
