@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from services.channels.cap_read import Info
 from services.channels.cell_pages import holds
-from services.channels.fitting import LONG_PLACE, LONGEST, places, tidy
+from services.channels.fitting import LONG_PLACE, LONGEST, places, plain_signs, tidy
 from services.channels.frames import base_of, frame_for
 from services.shared.sentences import first, flat_prefixes
 
@@ -24,7 +24,7 @@ def words_of(info: Info, *, drill: bool) -> str:
 
     def made(said: str) -> str:
         parts = (head, where, said, tidy(info.contact))
-        return end.join(p if p[-1] in ".!?。！？" else p + stop for p in parts if p)
+        return plain_signs(end.join(p if p[-1] in ".!?。！？" else p + stop for p in parts if p))
 
     kept = flat_prefixes(first(action, LONGEST))
     longer = frame.longer.format(hotline=info.contact) if info.contact and action else ""

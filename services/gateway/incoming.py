@@ -168,7 +168,7 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
         minor=sense.quiet,
         hold=tuple(hold),
         codes=tuple(dict.fromkeys([sense.hazard, *(value for info in alert.infos for _, value in info.event_code)])),
-        colour=colour_of(alert),
+        colour=colour_of(replace(alert, infos=told(alert))),
         fingerprint=known.fingerprint,
         incident=known.incident,
         asked="" if why else sense.asked,

@@ -295,6 +295,7 @@ def test_blocks_of_one_language_are_shown_each_with_its_place(monkeypatch: pytes
     )
     assert "Go up 1.5 m. Go up 1.5 m." in many
     assert not re.search(r"Go up 1(?!\.5 m)", many)
+    assert "It is 26 C." in shown(replace(dam, instruction="It is 26 °C. Go up."))  # or its pages hold half as much
 
 
 @pytest.mark.parametrize(
