@@ -8,7 +8,8 @@ from dataclasses import replace
 from services.channels.cap_read import Info
 from services.channels.cell_pages import holds
 from services.channels.fitting import LONG_PLACE, LONGEST, places, plain_signs, tidy
-from services.channels.frames import base_of, frame_for
+from services.channels.frames import frame_for
+from services.shared.languages import base_of
 from services.shared.sentences import first, flat_prefixes
 
 

@@ -12,8 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from services.channels.frames import base_of
 from services.channels.segments import segments
+from services.shared.languages import base_of
 
 MOST = 10  # segments: at most 1,530 characters, what one message of a provider may hold (Twilio: 1,600)
 LONG_PLACE = 160  # characters of a list of places that is not the message's own subject

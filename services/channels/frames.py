@@ -15,7 +15,9 @@ from typing import Any
 import yaml
 
 from services.channels.texts import FILE, LANGUAGES, LINES, STATES, Lines
+from services.shared import languages
 from services.shared.chinese import is_traditional, traditional
+from services.shared.languages import base_of
 from services.shared.tier import Tier
 
 FRAMES_FILE = FILE.with_name("frames.yaml")
@@ -46,22 +48,16 @@ class Frame:
         return (self.menus_to_leave if respond == "evacuate" else self.menus)[tier]
 
 
-def base_of(language: str) -> str:
-    """The tag's first part."""
-    return language.lower().replace("_", "-").split("-")[0]
-
-
 def language_of_lines(language: str) -> str:
-    """In which language our own sentences are said to a reader of this one."""
-    return base_of(language) if base_of(language) in LANGUAGES else "en"
+    """In which language our own sentences are said to a reader of these."""
+    return languages.first_of(language, LANGUAGES) or "en"
 
 
 def lines_for(language: str) -> Lines:
-    """Our own sentences in the language's base and script, or English."""
-    base = base_of(language)
-    if base == "zh" and is_traditional(language):
-        return _traditional_lines()
-    return LINES[base if base in LANGUAGES else "en"]
+    """Our own sentences in the first of these languages we have, in its script, or English."""
+    base = language_of_lines(language)
+    tag = next((tag for tag in languages.in_order(language) if base_of(tag) == base), base)
+    return _traditional_lines() if base == "zh" and is_traditional(tag) else LINES[base]
 
 
 @cache

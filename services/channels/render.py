@@ -27,11 +27,12 @@ from services.channels.fitting import (
     plain_signs,
     tidy,
 )
-from services.channels.frames import Frame, base_of, frame_for, lines_for
+from services.channels.frames import Frame, frame_for, lines_for
 from services.channels.segments import Segments, segments
 from services.channels.texts import LANGUAGES, Lines
 from services.shared import languages
 from services.shared.chinese import is_traditional
+from services.shared.languages import base_of
 from services.shared.sentences import first, flat, flat_prefixes, sentences
 from services.shared.tier import Tier
 

@@ -314,7 +314,7 @@ async def test_a_reply_that_comes_while_the_database_is_away_is_tried_again(
 
     monkeypatch.setattr(smpp_link, "PATIENCE_S", (0.01, 0.01, 0.01))
     minutes = iter(range(0, 6000, 60))
-    monkeypatch.setattr("services.channels.smpp_link.time.time", lambda: float(next(minutes)))
+    monkeypatch.setattr("services.channels.smpp_link.wall", lambda: float(next(minutes)))
     there = Away()
     one = made(server, there, monkeypatch)
     await one.start()

@@ -13,13 +13,14 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from services.channels.driver import Outcome, Question, Result, Road, Spec, Told, Tools
-from services.channels.frames import base_of, frame_for, language_of_lines
+from services.channels.frames import frame_for, language_of_lines
 from services.channels.inbound import answer_of, asks_of, by_of
 from services.channels.outbound import Outbound
 from services.channels.passing import passed_on
 from services.channels.reports import Report
 from services.channels.twilio_http import TwilioAccount, TwilioSettings
 from services.shared import languages
+from services.shared.languages import base_of
 from services.shared.ledger import Evidence, SendState, delivery
 from services.shared.sentences import first, prefixes
 
