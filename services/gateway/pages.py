@@ -168,10 +168,22 @@ class Pages:
 
     async def end_form(self, request: web.Request) -> web.Response:
         who = await caller(request, "cancel")
-        return await self._end_form(request, who)
+        pressed = (
+            request.query.get("ending", ""),
+            request.query.get("reason", "")[:400],
+        )  # Enter ends nothing: shown again
+        said = "Enter ends nothing: press the button." if any(pressed) else ""
+        return await self._end_form(request, who, kind=pressed[0], reason=pressed[1], said=said)
 
     async def _end_form(
-        self, request: web.Request, who: Who, problem: str = "", field: str = "", kind: str = "", reason: str = ""
+        self,
+        request: web.Request,
+        who: Who,
+        problem: str = "",
+        field: str = "",
+        kind: str = "",
+        reason: str = "",
+        said: str = "",
     ) -> web.Response:
         """How it ends; for what was not sent yet, only why it is given up. Keeps what was chosen where it was refused."""
         row = await self._row(request)
@@ -187,6 +199,7 @@ class Pages:
             field=field,
             kind=kind,
             reason=reason,
+            said=said,
             plane=self._plane,
         )
 

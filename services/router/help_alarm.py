@@ -56,7 +56,9 @@ async def waiting(db: Connection) -> Mapping[str, Waiting]:
         newest = sa.select(state.warning_id, state.number).where(
             state.chain_id == chain_id, state.released_at.is_not(None)
         )
-        last = (await db.execute(newest.order_by(state.released_at.desc(), state.warning_id).limit(1))).first()
+        last = (
+            await db.execute(newest.order_by(state.released_at.desc(), state.sent.desc(), state.warning_id).limit(1))
+        ).first()
         if last is not None:
             counted = [kinds.get(kind, (0, 0)) for kind in ("help", "question")]
             free = sum(free for _, free in counted)

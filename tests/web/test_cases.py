@@ -26,7 +26,8 @@ async def writes(tocsin: Station, delivery_id: str, text: str, key: str) -> None
     """The phone of a delivery writes back, through the provider's signed callback."""
     (row,) = await tocsin.rows(sa.select(delivery).where(delivery.c.delivery_id == delivery_id))
     preparer = tocsin.embedded.channels._pages._preparer
-    phone = (await preparer.open(row.sealed, row.key_id, row.contact_id)).decode()
+    owner = (row.params or {}).get("owner", row.contact_id)  # an ending's contact is the message it answers
+    phone = (await preparer.open(row.sealed, row.key_id, owner)).decode()
     await tocsin.world.sandbox.inbound(sender=phone, to="+15550100", body=text, key=key)
     await tocsin.settle()
 
