@@ -39,7 +39,7 @@ _FRACTIONS = str.maketrans({"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3",
 
 
 def plain_signs(text: str) -> str:
-    """The text in GSM-7 where look-alikes of the same meaning make it so; else as it is, but for what nobody sees.
+    """The text in GSM-7 where look-alikes of the same meaning make it so; else as it is.
 
     26 °C is 26 C, a bullet a hyphen, m² m2. A letter with an accent stays: it is another letter.
     """
@@ -51,7 +51,7 @@ def plain_signs(text: str) -> str:
     tried = re.sub(r"(?<=[A-Za-z])[²³]", lambda m: "2" if m.group() == "²" else "3", tried)
     tried = re.sub(r"(?<=\d)(?=[½¼¾⅓⅔])", " ", tried).translate(_FRACTIONS)
     tried = re.sub("[ﬀ-ﬆ]", lambda m: unicodedata.normalize("NFKC", m.group()), tried)
-    return tried if segments(tried).encoding == "gsm-7" else seen
+    return tried if segments(tried).encoding == "gsm-7" else text
 
 
 def filled(pattern: str, **parts: str) -> str:

@@ -135,7 +135,7 @@ def test_a_text_that_needs_ucs_2_loses_no_action_place_or_time() -> None:
         ("5′ 6″", "5' 6\""), ("20 m², 3 m³", "20 m2, 3 m3"), ("1½ m, ½ l", "1 1/2 m, 1/2 l"), ("Alert™ → go", "Alert(TM) -> go"),
         ("non\u2011stop soft\u00adware zero\u200bwidth", "non-stop software zerowidth"),
         ("thin\u2009space\u202fhere", "thin space here"),
-        ("≤ 5 m", "<= 5 m"), ("ŷ ŵ", "ŷ ŵ"),
+        ("≤ 5 m", "<= 5 m"), ("ŷ ŵ", "ŷ ŵ"), ("ŵ 26 °C “x”\u200b \u26a0\ufe0f", "ŵ 26 °C “x”\u200b \u26a0\ufe0f"),
     ],
 )  # fmt: skip
 def test_a_costly_sign_is_said_by_a_cheap_one(written: str, sent: str) -> None:
