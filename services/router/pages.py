@@ -118,7 +118,7 @@ class Pages:
         parts = text.parts
         hazard = parts.get("set") or "unknown"
         waited = request.query.get("waited", "")
-        pressed = {name: request.query[name] for name in ("tier", "reason", "doors") if name in request.query}
+        chosen = {name: request.query.get(name, "") for name in ("tier", "reason", "doors")}  # before Enter was pressed
         return page(
             "preview.html",
             who=who,
@@ -128,7 +128,8 @@ class Pages:
             result=kept.result if kept is not None else None,
             waited=int(waited) if waited.isdecimal() and len(waited) < 4 else 0,
             patience=PREVIEW_PATIENCE_S,
-            pressed=pressed,
+            chosen=chosen,
+            pressed="doors" in request.query or "tier" in request.query,
             hazard=hazard,
             respond=parts.get("asked", ""),
             plane=self._platform.settings.plane,
