@@ -177,14 +177,15 @@ def test_an_operator_puts_up_a_postgresql(
 
 
 async def test_a_start_that_fails_is_one_sentence(tmp_path: Path, url: str) -> None:
-    """No database (and not its password), no key, no port: exit 2, no traceback, and what to do."""
+    """No database (and not its password), no key, no port: exit 3 or 2, no traceback, and what to do."""
     away = "postgresql+asyncpg://tocsin:hidden@127.0.0.1:1/tocsin"
     ended = await asyncio.gather(
         tocsin("serve", cwd=tmp_path, TOCSIN_DATABASE_URL=away, TOCSIN_PORT="0"),
         tocsin("serve", "router", cwd=tmp_path, TOCSIN_DATABASE_URL=url, TOCSIN_AMQP_URL=NOWHERE, TOCSIN_PORT="0"),
     )
-    for (code, out, err), said in zip(ended, ("Connection refused", "data/keys/mac.key is missing"), strict=True):
-        assert (2, "", 1) == (code, out, len(err.strip().splitlines())), err
+    wanted = ((3, "Connection refused"), (2, "data/keys/mac.key is missing"))
+    for (code, out, err), (exits, said) in zip(ended, wanted, strict=True):
+        assert (exits, "", 1) == (code, out, len(err.strip().splitlines())), err
         assert said in err
         assert "hidden" not in err
     assert not (tmp_path / "data").exists()
