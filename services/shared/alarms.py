@@ -42,7 +42,7 @@ async def sound(tx: Connection, name: str, said: str, *, quiet: bool = False) ->
     now, name, said = wall(), name[:NAME], said[:SAID]
     row = {"name": name, "said": said, "since": now, "seen_at": now, "told_at": now if quiet else None}
     if await insert_new(tx, alarm, [row]):
-        log.critical("alarm", alarm=name, said=said)
+        (log.warning if quiet else log.critical)("alarm", alarm=name, said=said)
         return True
     # many find it: one row must not hold them up
     stale = sa.or_(alarm.c.seen_at < now - SEEN_EVERY_S, alarm.c.said != said)
