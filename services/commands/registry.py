@@ -20,7 +20,21 @@ import rich.progress
 import rich.table
 import typer
 
-from services.commands.kit import DEFAULT_URL, Key, Url, call, database_of, held, on_sqlite, read_file, run, settings
+from services.commands.kit import (
+    DEFAULT_URL,
+    Away,
+    Declined,
+    Key,
+    Url,
+    call,
+    database_of,
+    held,
+    on_sqlite,
+    read_file,
+    run,
+    settings,
+    show,
+)
 from services.shared.clock import wall
 from services.shared.errors import Refused
 from services.shared.sealing import Keys
@@ -126,7 +140,7 @@ def findings(
     for one in found["findings"]:
         if one["count"] or kind:
             table.add_row(str(one["count"]), f"{one['what']} [dim]({one['kind']})[/]", one["do"])
-    rich.print(table)
+    show(table)
     if kind:
         for row in found["findings"][0]["found"]:
             typer.echo(f"{row['id']}  {row['detail']}")
@@ -182,7 +196,7 @@ async def _offline(file: Path, asked: dict[str, str], hear: Say) -> dict[str, An
 
 
 async def _upload(url: str, key: str, resource: str, file: Path, hear: Say) -> dict[str, Any]:
-    """Sends the file and hears how it goes; Refused carries the server's sentence."""
+    """Sends the file and hears how it goes; Declined or Away carries the server's sentence."""
     if not key:
         raise Refused("give an API key: --key or TOCSIN_KEY; make one with: tocsin key create", field="--key")
     headers = {"Authorization": f"Bearer {key}", "Accept": "application/x-ndjson, application/json"}
@@ -195,22 +209,23 @@ async def _upload(url: str, key: str, resource: str, file: Path, hear: Say) -> d
         ):
             if response.status >= 400:
                 answer = await response.json(content_type=None)
-                raise Refused(_sentence(answer.get("title", response.reason), answer))
+                said = _sentence(answer.get("title", response.reason), answer)
+                raise Away(said) if response.status >= 500 else Declined(said)
             async for raw in response.content:
                 line = json.loads(raw)
                 if "fault" in line:
-                    raise Refused(_sentence(line["fault"], line))
+                    raise Declined(_sentence(line["fault"], line))
                 if "report" in line:
                     found: dict[str, Any] = line["report"]
                     return found
                 hear(line)
     except (aiohttp.ClientError, TimeoutError) as problem:
-        raise Refused(f"no server answers at {url}: start it with tocsin serve, or give --url ({problem})") from problem
+        raise Away(f"no server answers at {url}: start it with tocsin serve, or give --url ({problem})") from problem
     except json.JSONDecodeError as problem:
-        raise Refused(f"{url} is no Tocsin server: give --url") from problem
+        raise Away(f"{url} is no Tocsin server: give --url") from problem
     finally:
         body.close()
-    raise Refused("the server ended before the import did: import the same file again, nothing is doubled")
+    raise Away("the server ended before the import did: import the same file again, nothing is doubled")
 
 
 def _map_of(path: Path) -> str:
