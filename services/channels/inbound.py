@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.channels.opening import reference
-from services.channels.reply_words import Reply, Sense
+from services.channels.reply_words import Reply
 from services.shared.batches import one_of
 from services.shared.db import Connection
 from services.shared.ledger import DIGITS, STOPPED, Answer, SendState, delivery, warning_state
@@ -27,11 +27,6 @@ class Inbound:
     text: str
     event_key: str
     opt_out: str = ""  # what the provider has made of it: STOP or START, where it keeps a list of its own
-
-
-def calls_for_help(reply: Reply) -> bool:
-    """Whether somebody must look at it at once."""
-    return reply.answer is Answer.HELP or reply.sense is Sense.PERHAPS_HELP
 
 
 def asks_of(row: Any, answer: Answer | None) -> str:

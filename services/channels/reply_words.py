@@ -57,6 +57,12 @@ class Reply:
     ref: str = ""
     count: int = 0
     sense: Sense = Sense.QUESTION
+    machine: bool = False  # nobody wrote it: it is not answered, or two machines would write to each other for ever
+
+
+def calls_for_help(reply: Reply) -> bool:
+    """Whether somebody must look at it at once."""
+    return reply.answer is Answer.HELP or reply.sense is Sense.PERHAPS_HELP
 
 
 def plain(text: str) -> str:

@@ -5,24 +5,26 @@ STOP is heard before anything else and from any number; all else only from a pho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from services.channels import stopped
 from services.channels.desk import Desk
-from services.channels.inbound import Inbound, asks_of, by_of, calls_for_help, candidates, choose, going_on, yes_means
+from services.channels.inbound import Inbound, asks_of, by_of, candidates, choose, going_on, yes_means
 from services.channels.opening import Preparer, reference
 from services.channels.outbound import Outbound
 from services.channels.passing import passed_on
+from services.channels.phone_words import read_phone, strings
 from services.channels.render import lines_for
-from services.channels.reply_words import Reply, Sense, read_reply
+from services.channels.reply_words import Reply, Sense, calls_for_help, read_reply
 from services.channels.reports import Report
 from services.channels.texts import Lines
 from services.shared import numbers
 from services.shared.batches import one_of
 from services.shared.errors import NotFound
-from services.shared.ledger import Answer, Evidence, answer_log, delivery
+from services.shared.ledger import Answer, Evidence, answer_log, delivery, warning_text
 from services.shared.sealing import address_key
 from services.shared.service import Platform
 
@@ -47,41 +49,49 @@ class Switchboard:
         return lines.thanks.get(answer, lines.not_understood).format(hotline=self._hotline)
 
     async def inbound(self, message: Inbound) -> str:
-        """Records a reply and returns ours; empty where we know nothing of this phone (and say nothing to it)."""
+        """Records a reply and returns ours; empty where we know nothing of this phone (and say nothing to it).
+
+        What a machine wrote is kept like any other words, and not answered: it would answer us.
+        """
+        answer, reply = await self._heard(message)
+        return "" if reply.machine else answer
+
+    async def _heard(self, message: Inbound) -> tuple[str, Reply]:
         keys = self._keys(message)
         reply = read_reply(message.text)
         if reply.sense is Sense.STOP or message.opt_out == "STOP":
-            return await self._stop(keys, message)
+            return await self._stop(keys, message), reply
         if (reply.sense is Sense.START or message.opt_out == "START") and await self._start(keys):
             known = await self._language(keys)
-            return lines_for(known).started if known and message.opt_out != "START" else ""
+            return (lines_for(known).started if known and message.opt_out != "START" else ""), reply
         async with self.database.read() as db:
             rows, active = await candidates(db, keys)
         if not rows:
-            return ""
-        reply = read_reply(message.text, {reference(row.delivery_id) for row in rows})
+            return "", reply
+        refs = {reference(row.delivery_id) for row in rows}
+        reply = read_phone(message.text, refs, await self._sent(rows) if calls_for_help(reply) else ())
         row, lines = choose(rows, reply), lines_for(rows[0].language)
         if row is None:
             if calls_for_help(reply):  # for whom is asked; that somebody needs help is known already
                 await self._note(going_on(rows[0], active), message, "urgent")
             elif reply.sense is Sense.QUESTION:  # whoever it is of, a person reads it
                 await self._note(going_on(rows[0], active), message, "question")
-                return lines.read_by_person.format(hotline=self._hotline)
-            return lines.ask_which
+                return lines.read_by_person.format(hotline=self._hotline), reply
+            return lines.ask_which, reply
         if reply.sense is Sense.YES:
             meant = yes_means(row)
             if meant is None:
-                return await self._yes(row, message, lines)
+                return await self._yes(row, message, lines), reply
             reply = Reply(meant, sense=Sense.ANSWER)
         if reply.sense is Sense.COUNT:
             newer = going_on(row, active)
-            return await self._count(newer if newer.answer else row, reply.count, message.event_key)
+            return await self._count(newer if newer.answer else row, reply.count, message.event_key), reply
         if reply.answer is None or reply.answer is Answer.HELP:
             row = going_on(row, active)  # who acts does so under the warning that goes on
         if reply.answer is None or (reply.answer is not Answer.HELP and not row.attempts):
             # an answer to a message she was not sent is to an older one, or to a call: it closes nothing by itself
             await self._note(row, message, "urgent" if reply.sense is Sense.PERHAPS_HELP else "question")
-            return lines.read_by_person.format(hotline=self._hotline)
+            return lines.read_by_person.format(hotline=self._hotline), reply
         await self._desk.report(
             Report(
                 row.delivery_id,
@@ -98,7 +108,14 @@ class Switchboard:
         for report in passed_on(row, reply.answer, message.event_key):
             await self._desk.report(report)
         ask = f" {lines.ask_how_many}" if row.covers > 1 and reply.answer is not Answer.HELP else ""
-        return self.thanks(reply.answer, row.language) + ask
+        return self.thanks(reply.answer, row.language) + ask, reply
+
+    async def _sent(self, rows: Sequence[Any]) -> list[str]:
+        """The authority's words in the warnings this phone was sent."""
+        about = sorted({row.warning_id for row in rows})
+        async with self.database.read() as db:
+            found = await db.scalars(sa.select(warning_text.c.parts).where(one_of(warning_text.c.warning_id, about)))
+            return [text for parts in found for text in strings(parts)]
 
     def _keys(self, message: Inbound) -> list[str]:
         """Under what the phone may be known: a provider may write its number in another legal form than a list did."""

@@ -22,7 +22,7 @@ from services.shared.sentences import sentences
 from services.shared.tier import TIER_WORDS, Tier
 
 FOLDER = Path(__file__).with_name("words")
-NO_SETS = ("forms.yaml", "frames.yaml", "lines.yaml", "replies.yaml")
+NO_SETS = ("forms.yaml", "frames.yaml", "lines.yaml", "phones.yaml", "replies.yaml")
 FORMS = ("plain", "short", "easy", "spoken", "card", "crawl")
 STATES = ("draft", "translated", "checked")
 RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")

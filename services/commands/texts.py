@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from services.channels import frames, wordsets
+from services.channels.phone_words import findings as phone_findings
 from services.channels.reply_words import findings as reply_findings
 from services.channels.segments import segments
 from services.channels.texts import LINES
@@ -27,7 +28,7 @@ def texts_check(
     """Are the texts fit to be sent? Each fault with its place and what to do; exit 1 if there is any."""
     sets = [wordsets.load(file) for file in files] if files else list(wordsets.shipped().values())
     faults = [fault for one in sets for fault in wordsets.findings(one)]
-    faults += [] if files else [*line_findings(), *frames.findings(), *reply_findings()]
+    faults += [] if files else [*line_findings(), *frames.findings(), *reply_findings(), *phone_findings()]
     for fault in faults:
         typer.echo(fault)
     states = sorted({f"{language} {one.state(language)}" for one in sets for language in one.languages})
