@@ -88,8 +88,8 @@ class Reports(Protocol):
 
 @dataclass(frozen=True)
 class Question:
-    """What became of one message? `ref` is its provider's name where we have it, else it is looked for among those
-    to `to` with this text, made since `since` (warning time)."""
+    """What became of one message to `to`? `ref` is its provider's name where we have it, else it is looked for among those
+    with this text, made since `since` (warning time)."""
 
     ref: str = ""
     to: str = ""

@@ -28,7 +28,7 @@ LISTS = ("reactions", "machine", "busy", "offers")
 _OWN_WORDS = 4.0  # so many words of a sentence of ours in a row are no chance; a character of Chinese is half a word
 _FIGURES = ("{ref}", "{number}", "{hotline}", "{n}")
 _TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
-_OPENING, _CLOSING = "“„«»「『‹\"", "”“»«」』›\""
+_OPENING, _CLOSING = '“„«»「『‹"', '”“»«」』›"'
 NONE, PERHAPS, SURELY = 0, 1, 2  # how sure it is that a word is ours and not the person's
 
 
@@ -47,9 +47,11 @@ def read_phone(text: str, refs: Collection[str] | None = None, sent: Iterable[st
     said = _own_marked(tokens, span, _index(sent), reaction=_is_reaction(before, inside, after))
     left = _joined(tokens, said)
     if any(said):
-        hers = [read_reply(one, refs) for one in (left, *_edges(tokens, said, span))]
+        apart = [read_reply(one, refs) for one in (left, *_edges(tokens, said, span))]
         doubtful = _helps(t for t, s in zip(tokens, said, strict=True) if s == PERHAPS)
-        reply = _beside(reply, min(hers, key=lambda one: (one.answer is not Answer.HELP, not calls_for_help(one))), doubtful)
+        reply = _beside(
+            reply, min(apart, key=lambda one: (one.answer is not Answer.HELP, not calls_for_help(one))), doubtful
+        )
     if (machine or _among("busy", plain(left))) and calls_for_help(reply):
         reply = _by_itself(reply, left, machine=machine)
     return replace(reply, machine=machine)
@@ -215,7 +217,9 @@ def _ours() -> tuple[tuple[str, ...], ...]:
             for figure in _FIGURES:
                 text = text.replace(figure, "000")
             for part in re.split(r"\{[^}]*\}", text):
-                found |= {tuple(_figures(_tokens(s))) for one in (part, *sentences(part)) for s in (one, traditional(one))}
+                found |= {
+                    tuple(_figures(_tokens(s))) for one in (part, *sentences(part)) for s in (one, traditional(one))
+                }
     return tuple(sorted(one for one in found if len(one) > 1))
 
 

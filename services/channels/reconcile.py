@@ -105,8 +105,6 @@ class Reconciler:
         return True
 
     async def _question(self, row: Any) -> Question:
-        if row.send_state == SendState.ACCEPTED:
-            return Question(ref=row.provider_ref)
         message = await self._preparer.prepare(row)
         since = min(row.started_at, row.state_at) - 60.0  # a rehearsal's provider has the rehearsal's time
         return Question(ref=row.provider_ref, to=message.to, text=message.text, since=since)

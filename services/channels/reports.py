@@ -20,6 +20,7 @@ from services.channels.part_store import PartReceipt, Sent, settle
 from services.channels.provider_store import Scored, count
 from services.channels.station_store import note
 from services.channels.stopped import stop
+from services.shared import telemetry
 from services.shared.batches import Each, insert_new, one_of
 from services.shared.clock import wall
 from services.shared.db import Connection, Id
@@ -66,13 +67,14 @@ class Report:
     provider: str = ""  # who was called, or calls back
     stations: tuple[Station, ...] = ()  # with an outcome: each of those an area's message went to
     part: PartReceipt | None = None  # instead of a delivery: a receipt that names a part of one
+    to: tuple[str, ...] | None = None  # keys of the number a provider's report is of, where it must be this delivery's
 
 
 _READ = (
     "delivery_id", "warning_id", "tier", "purpose", "answer", "address_key", "channel", "send_state", "state_at", "state_reason",
-    "lease_until", "due_at", "claims", "ambiguous", "sent_at", "provider_ref", "evidence", "evidence_at",
+    "lease_until", "due_at", "claims", "ambiguous", "sent_at", "provider_ref", "evidence", "evidence_at", "attempts",
 )  # fmt: skip
-_WRITTEN = {name: delivery.c[name].type for name in _READ[7:]}
+_WRITTEN = {name: delivery.c[name].type for name in _READ[7:-1]}
 _STAND = Each(
     lambda v: (
         sa.update(delivery).where(delivery.c.delivery_id == v("d")).values({name: v(f"{name}_") for name in _WRITTEN})
@@ -105,9 +107,13 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
     if orphans:
         log.warning("orphan_reports", count=len(orphans), first=orphans[0].delivery_id)
     by_delivery: dict[str, list[Report]] = defaultdict(list)
+    names = {i: row.provider_ref for i, row in known.items()}
+    names |= {r.delivery_id: r.ref for r in reports if r.source == "outcome" and r.ref}
     for report in reports:
-        if report.delivery_id in known:
-            by_delivery[report.delivery_id].append(report)
+        one = report.delivery_id
+        if one in known and fits(report, known[one], names.get(one, "")):
+            by_delivery[one].append(report)
+            names[one] = names.get(one) or report.ref
     reports = [r for some in by_delivery.values() for r in some]
     await _attempts(tx, reports)
     await note(tx, [(r.delivery_id, one, r.at) for r in reports for one in r.stations])
@@ -139,6 +145,30 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
             for k in range(0, len(group), HINT_IDS)
         ],
     )
+
+
+def fits(report: Report, row: Any, name: str) -> bool:
+    """Whether a provider's report is of this delivery: of its number, and by the provider's `name` of the message.
+
+    A report that came before our call's answer was written has no name to be compared with: the number has to fit, and
+    the name is kept from then on. A message that was sent twice has two names. What does not fit is told, never applied.
+    """
+    if report.to is None:
+        return True
+    why = ""
+    if row.address_key not in report.to:
+        why = "another number"
+    elif name and name != report.ref and row.attempts < 2:
+        why = "another name"
+    if why:
+        not_ours(report.provider, why, report.delivery_id)
+    return not why
+
+
+def not_ours(provider: str, why: str, delivery_id: str) -> None:
+    """Tells and counts a report that names a delivery it is not of."""
+    telemetry.refused[provider, why] += 1
+    log.error("report_of_another_message", provider=provider, delivery_id=delivery_id, why=why)
 
 
 def _scores(reports: Sequence[Report], known: Mapping[str, Any], scored: frozenset[str]) -> list[Scored]:
@@ -200,7 +230,7 @@ def fold(row: Mapping[str, Any], reports: Sequence[Report]) -> dict[str, Any]:
             if said and S(new["send_state"]) in _sources(after, outcome):
                 _enter(new, after, said[0])
     for report in reports:
-        if report.ref and not new["provider_ref"]:
+        if report.ref and (report.source == "outcome" or not new["provider_ref"]):
             new["provider_ref"] = report.ref
         if report.evidence > new["evidence"]:
             new["evidence"], new["evidence_at"] = int(report.evidence), report.at

@@ -118,11 +118,15 @@ class Switchboard:
             return [text for parts in found for text in strings(parts)]
 
     def _keys(self, message: Inbound) -> list[str]:
-        """Under what the phone may be known: a provider may write its number in another legal form than a list did."""
-        forms = [message.address] if message.kind == "email" else numbers.forms(numbers.normal(message.address))
-        return [address_key(self._index_key, message.kind, one) for one in forms if one] or [
-            address_key(self._index_key, message.kind, message.address)
-        ]
+        """Under what the phone may be known."""
+        if message.kind == "email":
+            return [address_key(self._index_key, message.kind, message.address)]
+        return self.keys_of(message.address)
+
+    def keys_of(self, number: str) -> list[str]:
+        """Keys of a phone: a provider may write its number in another legal form than a list did."""
+        forms = [one for one in numbers.forms(numbers.normal(number)) if one] or [number]
+        return [address_key(self._index_key, "sms", one) for one in forms]
 
     async def _note(self, row: Any, message: Inbound, asks: str, note: str = "") -> None:
         """Words no rule understands, for a person to read: evidence that somebody reads, and no answer."""

@@ -8,6 +8,7 @@ fault and no person's; any failure after the request was written is ambiguous.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ from twilio.request_validator import RequestValidator
 from yarl import URL
 
 from services.channels.driver import Outcome, Question, Result
+from services.shared import numbers, telemetry
 from services.shared.errors import NotAllowed
 from services.shared.ledger import STOPPED
 from services.shared.settings import Environment
@@ -112,15 +114,37 @@ class TwilioAccount:
     async def record(self, resource: str, question: Question, **like: str) -> dict[str, Any] | None:
         """The record a question is about: by its SID, else the one to that number with these fields since that time.
 
-        None where several fit: they cannot be told apart. Messages and calls are listed newest first.
+        None where several fit: they cannot be told apart; and where it is of another number, sender or account than the
+        message was. Messages and calls are listed newest first.
         """
         if question.ref:
             record = await self.get(f"{resource}/{question.ref}")
-            return record if record is not None and record.get("sid") == question.ref else None
+            if record is None or (record.get("sid") == question.ref and self._is_of(record, question.to)):
+                return record
+            telemetry.refused[resource, "another message"] += 1
+            log.error(
+                "record_of_another_message", resource=resource, asked=question.ref, got=str(record.get("sid"))[:40]
+            )
+            return None
         page = await self.get(resource, {"To": question.to, "PageSize": "20"})
         listed = (page or {}).get(resource.lower())
-        found = [r for r in (listed if isinstance(listed, list) else []) if _fits(r, question.since, like)]
+        listed = [r for r in listed if isinstance(r, dict)] if isinstance(listed, list) else []
+        found = [r for r in listed if _fits(r, question.since, like) and self._is_of(r, question.to)]
         return found[0] if len(found) == 1 else None
+
+    def _is_of(self, record: dict[str, Any], to: str) -> bool:
+        """Whether a record is of a message of ours to that number; a pool of senders chooses among its own."""
+        s = self.settings
+        senders = ("", s.from_number) if s.from_number and not s.messaging_service_sid else None
+        return (
+            bool(set(numbers.forms(str(record.get("to") or ""))) & set(numbers.forms(to)))
+            and (record.get("account_sid") or s.account_sid) == s.account_sid
+            and (senders is None or (record.get("from") or "") in senders)
+        )
+
+    def is_ours(self, form: Mapping[str, str]) -> bool:
+        """Whether a callback is of our account."""
+        return form.get("AccountSid", "") == self.settings.account_sid
 
     async def verified(self, request: web.Request) -> dict[str, str]:
         """The callback's form, after its signature over the public URL was checked; NotAllowed otherwise."""

@@ -216,6 +216,12 @@ def _families(
     for (driver, outcome), n in sorted(telemetry.sends.items()):
         sends.add_metric([driver, outcome], n)
     yield sends
+    refused = CounterMetricFamily(
+        "tocsin_reports_refused", "Providers' reports of another message than they name", labels=["driver", "why"]
+    )
+    for (driver, why), n in sorted(telemetry.refused.items()):
+        refused.add_metric([driver, why], n)
+    yield refused
     requests = SummaryMetricFamily(
         "tocsin_request_seconds", "Requests answered and the time they took", labels=["method", "route", "status"]
     )

@@ -30,6 +30,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"
 
 log = structlog.get_logger("http")
 sends: Counter[tuple[str, str]] = Counter()  # (driver, outcome) > attempts
+refused: Counter[tuple[str, str]] = Counter()  # (driver, why) > reports that name a delivery they are not of
 requests: defaultdict[tuple[str, str, int], list[float]] = defaultdict(lambda: [0, 0.0])  # > number, seconds in all
 
 

@@ -161,7 +161,9 @@ def everything_we_send() -> list[str]:
             found.append(render(ending, language).text)
         found.append(frame_for(language).call.format(hotline="12345"))
     for lines in LINES.values():
-        found += [text.format(hotline="12345") for text in (*lines.thanks.values(), lines.read_by_person, lines.which_yes)]
+        found += [
+            text.format(hotline="12345") for text in (*lines.thanks.values(), lines.read_by_person, lines.which_yes)
+        ]
     return sorted(set(found))
 
 

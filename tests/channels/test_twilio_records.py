@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.channels.driver import Question
-from services.channels.twilio_http import TwilioAccount
+from services.channels.twilio_http import TwilioAccount, TwilioSettings
 
 NOW = 1_780_000_000.0
 ASKED = Question(to="+99970001111", text="Go now", since=NOW)
@@ -17,13 +17,14 @@ ASKED = Question(to="+99970001111", text="Go now", since=NOW)
 
 def record(**more: Any) -> dict[str, Any]:
     made = format_datetime(datetime.fromtimestamp(NOW + 5, UTC))
-    return {"sid": "SM1", "body": "Go now", "status": "sent", "date_created": made} | more
+    return {"sid": "SM1", "to": "+99970001111", "body": "Go now", "status": "sent", "date_created": made} | more
 
 
 @pytest.fixture
 def account() -> Any:
     """Its `answer` is what the provider says to any question."""
     made: Any = TwilioAccount.__new__(TwilioAccount)
+    made.settings = TwilioSettings(account_sid="AC1")
 
     async def get(resource: str, query: Any = None) -> Any:
         return made.answer
@@ -60,6 +61,6 @@ async def test_a_message_without_a_name_is_found_by_text_and_time_or_not_at_all(
 @pytest.mark.parametrize("answer", [{"status": "sent"}, {"sid": "SM9", "status": "sent"}, {}, None])
 async def test_a_record_that_is_not_the_one_asked_for_says_nothing(account: Any, answer: Any) -> None:
     account.answer = answer
-    assert None is await account.record("Messages", Question(ref="SM1"), body="")
+    assert None is await account.record("Messages", Question(ref="SM1", to="+99970001111"), body="")
     account.answer = record()
-    assert "SM1" == (await account.record("Messages", Question(ref="SM1"), body=""))["sid"]
+    assert "SM1" == (await account.record("Messages", Question(ref="SM1", to="+99970001111"), body=""))["sid"]

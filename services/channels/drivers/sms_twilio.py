@@ -10,7 +10,7 @@ from aiohttp import web
 from services.channels.driver import Question, Result, Road, Spec, Told, Tools
 from services.channels.inbound import Inbound
 from services.channels.outbound import Outbound
-from services.channels.reports import Report
+from services.channels.reports import Report, not_ours
 from services.channels.twilio_http import TwilioAccount, TwilioSettings, reason
 from services.shared.ledger import Evidence, SendState
 
@@ -82,7 +82,9 @@ class SmsTwilio:
         form = await self._account.verified(request)
         status = form.get("MessageStatus", "")
         state, evidence = STATUSES.get(status, (None, Evidence.NONE))
-        if state is not None:
+        if not self._account.is_ours(form):
+            not_ours(self.name, "another account", delivery_id)
+        elif state is not None:
             await self._tools.desk.report(
                 Report(
                     delivery_id,
@@ -93,6 +95,7 @@ class SmsTwilio:
                     ref=form.get("MessageSid", ""),
                     reason=status,
                     code=reason(form.get("ErrorCode", "")),
+                    to=tuple(self._tools.switchboard.keys_of(form.get("To", ""))),
                 )
             )
         return web.Response(status=204)

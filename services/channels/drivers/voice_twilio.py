@@ -7,6 +7,7 @@ heard = 20 seconds with a person, or a key. Digits as on every road: 1 going, 2 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 from xml.sax.saxutils import escape
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from services.channels.frames import frame_for, language_of_lines
 from services.channels.inbound import answer_of, asks_of, by_of
 from services.channels.outbound import Outbound
 from services.channels.passing import passed_on
-from services.channels.reports import Report
+from services.channels.reports import Report, fits, not_ours
 from services.channels.twilio_http import TwilioAccount, TwilioSettings
 from services.shared import languages
 from services.shared.languages import base_of
@@ -45,6 +46,7 @@ VOICES = {
     "zh-mo": "zh-HK", "yue": "zh-HK", "zh-tw": "zh-TW", "de": "de-DE", "es": "es-ES", "es-mx": "es-MX", "fr": "fr-FR",
     "fr-ca": "fr-CA", "it": "it-IT", "pt": "pt-PT", "pt-br": "pt-BR",
 }  # fmt: skip
+HANG_UP = '<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>'
 MOST_TWIML = 4000  # characters of the Twiml parameter; above it every call fails with 32018
 
 
@@ -159,7 +161,9 @@ class VoiceTwilio:
             evidence = Evidence.HEARD if long_enough else Evidence.ANSWERED
         elif status == "in-progress":
             evidence = Evidence.ANSWERED
-        if state is not None:
+        if not self._account.is_ours(form):
+            not_ours(self.name, "another account", delivery_id)
+        elif state is not None:
             await self._tools.desk.report(
                 Report(
                     delivery_id,
@@ -169,9 +173,20 @@ class VoiceTwilio:
                     provider=self.name,
                     ref=sid,
                     reason="machine" if machine else status,
+                    to=tuple(self._tools.switchboard.keys_of(form.get("To", ""))),
                 )
             )
         return web.Response(status=204)
+
+    def _is_of(self, form: Mapping[str, str], row: Any, delivery_id: str) -> bool:
+        """Whether a key was pressed in this delivery's own call."""
+        if not self._account.is_ours(form):
+            not_ours(self.name, "another account", delivery_id)
+            return False
+        to = tuple(self._tools.switchboard.keys_of(form.get("To", "")))
+        return fits(
+            Report(delivery_id, "", provider=self.name, ref=form.get("CallSid", ""), to=to), row, row.provider_ref
+        )
 
     async def _key(self, request: web.Request) -> web.Response:
         delivery_id = self._tools.signer.subject("voice", request.match_info["token"])
@@ -186,10 +201,15 @@ class VoiceTwilio:
                         delivery.c.form,
                         delivery.c.params,
                         delivery.c.person_id,
+                        delivery.c.address_key,
+                        delivery.c.provider_ref,
+                        delivery.c.attempts,
                     ).where(delivery.c.delivery_id == delivery_id)
                 )
             ).first()
-        language = (languages.first_of(row.language, VOICES) or row.language) if row else "en"
+        if row is None or not self._is_of(form, row, delivery_id):
+            return web.Response(text=HANG_UP, content_type="application/xml")
+        language = languages.first_of(row.language, VOICES) or row.language
         answer = answer_of(digit)
         if digit == "9" or answer is None:
             again = await self._tools.switchboard.say_again(delivery_id)
@@ -202,12 +222,12 @@ class VoiceTwilio:
                     state=SendState.DELIVERED,
                     evidence=Evidence.ACKNOWLEDGED,
                     answer=answer,
-                    by=by_of(row.addressee_kind if row else "person"),
-                    asks=asks_of(row, answer) if row else "",
+                    by=by_of(row.addressee_kind),
+                    asks=asks_of(row, answer),
                     ref=form.get("CallSid", ""),
                 )
             )
-            for report in passed_on(row, answer, f"{form.get('CallSid', '')}:key:{digit}") if row else ():
+            for report in passed_on(row, answer, f"{form.get('CallSid', '')}:key:{digit}"):
                 await self._tools.desk.report(report)
             voice = VOICES[language_of_lines(language)]
             thanks = escape(self._tools.switchboard.thanks(answer, language))
