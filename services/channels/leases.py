@@ -17,12 +17,16 @@ from services.channels.presence import Presence
 from services.shared.batches import one_of
 from services.shared.clock import Clock, wall
 from services.shared.db import Database
-from services.shared.ledger import IS_DUE, IS_OPEN, SendState, delivery, move, move_all
+from services.shared.ledger import IS_DUE, IS_OPEN, SendState, delivery, move, move_all, warning_state
 from services.shared.messages import EvidenceRecorded
 from services.shared.outbox import new_id, say
 
 log = structlog.get_logger("leases")
 S = SendState
+OVER = {
+    ("superseded",): S.SUPERSEDED,
+    ("cancelled", "withdrawn"): S.CANCELLED,
+}  # state of a warning > of what was not sent
 
 
 class Leases:
@@ -143,3 +147,19 @@ class Leases:
                 )
             ).all()
             return len(await move(tx, ids, S.EXPIRED, at=now, only=(S.PENDING, S.RETRY)))
+
+    async def end(self) -> int:
+        """Unsent messages of warnings that are over say so; returns how many.
+
+        What was due when a warning ended was ended with it; what was in hand then, and was not sent after all (its call
+        began too late, its lease ran out, its process stopped), comes back due and ends here.
+        """
+        now, ended = self._clock.now(), 0
+        async with self._database.write() as tx:
+            for over, after in OVER.items():
+                mine = sa.exists().where(
+                    warning_state.c.warning_id == delivery.c.warning_id, warning_state.c.state.in_(over)
+                )
+                ids = (await tx.scalars(sa.select(delivery.c.delivery_id).where(IS_DUE, mine).limit(500))).all()
+                ended += len(await move(tx, ids, after, at=now, only=(S.PENDING, S.RETRY)))
+        return ended

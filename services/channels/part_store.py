@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 
+from services.shared import telemetry
 from services.shared.batches import Each, insert_new, one_of, upsert
 from services.shared.clock import wall
 from services.shared.db import Connection, Id, metadata
+from services.shared.ledger import delivery
 from services.shared.outbox import new_id
 
+log = structlog.get_logger("parts")
 message_part = sa.Table(
     "message_part",
     metadata,
@@ -53,12 +57,17 @@ class Sent:
 
 @dataclass(frozen=True)
 class PartReceipt:
-    """What the provider says of one part: delivered, or failed with its code."""
+    """What the provider says of one part: delivered, or failed with its code.
+
+    `others`: names it may be kept under as well; `to`: keys of the phone the receipt is of, where it names one.
+    """
 
     provider: str
     ref: str
     state: str
     code: str = ""
+    others: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,7 @@ async def settle(tx: Connection, sent: Sequence[Sent], receipts: Sequence[PartRe
             sa.update(message_part).where(again, message_part.c.delivery_id != "").values(state="", code="")
         )
         await upsert(tx, message_part, rows, ["provider", "ref"], replace=["delivery_id", "sending", "parts", "at"])
+    receipts = await _meant(tx, receipts)
     for provider, rows in _by_provider(_receipt_row(one) for one in receipts):
         await insert_new(tx, message_part, rows)
         good = sorted({str(r["ref"]) for r in rows if r["state"] == "delivered"})
@@ -104,6 +114,30 @@ async def settle(tx: Connection, sent: Sequence[Sent], receipts: Sequence[PartRe
             rows_of = sa.select(message_part).where(one_of(message_part.c.sending, sendings))
             found += _judged((await tx.execute(rows_of.order_by(message_part.c.sending, message_part.c.ref))).all())
     return found
+
+
+async def _meant(tx: Connection, receipts: Sequence[PartReceipt]) -> list[PartReceipt]:
+    """Each under the name of the one part it can be of; one that fits two, or only another phone's part, is left out."""
+    found: dict[tuple[str, str], str] = {}
+    for provider in sorted({r.provider for r in receipts}):
+        asked = sorted({name for r in receipts if r.provider == provider for name in (r.ref, *r.others)})
+        parts = (
+            sa.select(message_part.c.ref, delivery.c.address_key)
+            .join(delivery, delivery.c.delivery_id == message_part.c.delivery_id)
+            .where(message_part.c.provider == provider, one_of(message_part.c.ref, asked))
+        )
+        found |= {(provider, row.ref): row.address_key for row in await tx.execute(parts)}
+    kept = []
+    for one in receipts:
+        there = [name for name in (one.ref, *one.others) if (one.provider, name) in found]
+        fitting = [name for name in there if not one.to or found[one.provider, name] in one.to]
+        if len(fitting) == 1 or not there:
+            kept.append(replace(one, ref=fitting[0]) if fitting else one)
+            continue
+        why = "two messages" if fitting else "another number"
+        telemetry.refused[one.provider, why] += 1
+        log.error("receipt_of_another_message", provider=one.provider, why=why)
+    return kept
 
 
 async def forget_old(tx: Connection) -> None:

@@ -186,7 +186,7 @@ class ChannelsService:
             self._platform.wake("channels")
         now, expired = self._platform.clock.now(), 0
         if now >= self._next_expiry:  # nothing expired is claimed meanwhile: this only says so in the ledger
-            expired = await self.sender.leases.expire()
+            expired = await self.sender.leases.expire() + await self.sender.leases.end()
             self._next_expiry = now + EXPIRY_EVERY_S if not expired else now
         return bool(expired) or bool(reaped) or settled or rewrapped or learnt
 

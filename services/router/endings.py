@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router import store
+from services.router import officials, store
 from services.router.contexts import Contexts
 from services.router.plan import Context, Person
 from services.router.policy_words import OFFICER, SHAKER, SUPPORTER
@@ -69,7 +69,10 @@ class Endings:
             ctx = await self._contexts.of(tx, job.warning_id, workers=True)
             if ctx is None:
                 return False
-            rows = (await tx.execute(self._receivers(job, ctx))).all()
+            concerned = (
+                [w.worker_id for w in await officials.concerned(tx, job.warning_id)] if job.kind == "update" else []
+            )
+            rows = (await tx.execute(self._receivers(job, ctx, concerned))).all()
             if not rows:
                 busy = await tx.scalar(
                     sa.select(sa.func.count()).where(
@@ -88,8 +91,11 @@ class Endings:
         return True
 
     @staticmethod
-    def _receivers(job: Any, ctx: Context) -> sa.Select[Any]:
-        """Deliveries of the old warning that may have been received and were not answered by an ending yet."""
+    def _receivers(job: Any, ctx: Context, concerned: Sequence[str]) -> sa.Select[Any]:
+        """Deliveries of the old warning that may have been received and were not answered by an ending yet.
+
+        `concerned`: who is on duty where an update is in force.
+        """
         door = delivery.c.channel == "door"
         got = sa.or_(
             sa.and_(
@@ -128,7 +134,9 @@ class Endings:
                 store.path.c.person_id == delivery.c.person_id,
                 store.path.c.next_step != store.OUTSIDE,  # somebody outside who was told on one road already
             )
-            query = query.where(sa.not_(inside))
+            # a call to an official is about nobody who has a path: the update is hers where she is on duty for it
+            on_duty = sa.and_(delivery.c.person_id == "", delivery.c.addressee_id.in_(concerned))
+            query = query.where(sa.not_(inside), sa.not_(on_duty))
         return query.order_by(delivery.c.delivery_id).limit(BATCH)
 
     async def _tell(self, tx: Connection, ctx: Context, job: Any, rows: Sequence[Any], now: float) -> None:

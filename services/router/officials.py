@@ -33,15 +33,19 @@ async def begin(tx: Connection, ctx: Context, now: float) -> None:
     if ctx.tier < Tier.ORANGE or ctx.issued.kind == "ending":
         return
     warning_id = ctx.issued.warning_id
-    grids = set(
-        (
-            await tx.scalars(sa.select(store.path.c.grid_id).where(store.path.c.warning_id == warning_id).distinct())
-        ).all()
-    )
-    workers = [store.decode_worker(w.entry) for w in await store.workers_of(tx, warning_id)]
-    concerned = [w for w in workers if grids & set(w.grids)] or workers
-    rows = [{"warning_id": warning_id, "what": f"official:{w.worker_id}:1", "due_at": now} for w in concerned]
+    there = await concerned(tx, warning_id)
+    rows = [{"warning_id": warning_id, "what": f"official:{w.worker_id}:1", "due_at": now} for w in there]
     await upsert(tx, store.watch, rows, ["warning_id", "what"], replace=["due_at"])
+
+
+async def concerned(db: Connection, warning_id: str) -> list[WorkerEntry]:
+    """Who on shift answers for a grid with people in the warning; all on shift where nobody does."""
+    of_people = sa.select(store.path.c.grid_id).where(
+        store.path.c.warning_id == warning_id, store.path.c.next_step != store.OUTSIDE
+    )
+    grids = set((await db.scalars(of_people.distinct())).all())
+    workers = [store.decode_worker(w.entry) for w in await store.workers_of(db, warning_id)]
+    return [w for w in workers if grids & set(w.grids)] or workers
 
 
 async def look(tx: Connection, ctx: Context, rest: str, now: float, plane: str) -> Looks:

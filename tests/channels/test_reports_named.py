@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pydantic import SecretStr
 from twilio.request_validator import RequestValidator
 
 from services.channels.driver import Question
@@ -161,8 +162,8 @@ async def test_a_record_of_another_message_says_nothing(
     }  # fmt: skip
     pooled = "MG1" if pool else ""
     settings = TwilioSettings(
-        account_sid=ACCOUNT, auth_token=SECRET, from_number="+15550001111", messaging_service_sid=pooled
-    )  # type: ignore[arg-type]
+        account_sid=ACCOUNT, auth_token=SecretStr(SECRET), from_number="+15550001111", messaging_service_sid=pooled
+    )
     async with aiohttp.ClientSession() as session:
         account = TwilioAccount(settings, session, PUBLIC)
 

@@ -1,7 +1,8 @@
 // An SMSC on npm's smpp: takes binds and messages, answers as the number asks for, and says on stdout what it decoded.
 //
 // A number that ends in 58 is throttled, in 11 refused as no number, in 69 refused for our sender, in 99 never answered,
-// in 77 undeliverable; all others are delivered. On stdin: {"reply": {from, to, text}}, {"receipt": {...}}, {"drop": true}.
+// in 77 undeliverable; all others are delivered. On stdin: {"reply": {from, to, text}}, {"receipt": {...}},
+// {"deliver": {hex, payload, ...}}, {"drop": true}.
 "use strict";
 const smpp = require("smpp");
 const readline = require("readline");
@@ -61,6 +62,13 @@ function receipt(session, id, pdu, [stat, state, err]) {
   });
 }
 
+// A deliver_sm as an operator may write it: octets in hexadecimal, whatever optional parameters.
+function deliver(session, { hex, payload, ...more }) {
+  const pdu = { ...more, short_message: Buffer.from(hex || "", "hex") };
+  if (payload) pdu.message_payload = Buffer.from(payload, "hex");
+  session.deliver_sm(pdu, (answer) => say({ answered: answer.command_status }));
+}
+
 readline.createInterface({ input: process.stdin }).on("line", (line) => {
   const wish = JSON.parse(line);
   for (const session of sessions) {
@@ -68,6 +76,7 @@ readline.createInterface({ input: process.stdin }).on("line", (line) => {
       const { from, to, text, ton } = wish.reply;
       session.deliver_sm({ source_addr: from, source_addr_ton: ton, destination_addr: to, short_message: text });
     }
+    if (wish.deliver) deliver(session, wish.deliver);
     if (wish.receipt) session.deliver_sm({ esm_class: 4, ...wish.receipt });
     if (wish.drop) session.destroy();
   }

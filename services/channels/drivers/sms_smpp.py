@@ -1,13 +1,12 @@
 """SMS over SMPP 3.4, as operators and aggregators offer it: texts in parts, receipts by the provider's names, replies.
 
 An exception while a part is under way leaves its outcome unknown; a command_status other than 0 is a refusal. Source:
-SMPP 3.4 issue 1.2: 5.1.3 command_status, 5.2.12 esm_class, 5.2.28 message_state, appendix B receipt text.
+SMPP 3.4 issue 1.2: 5.1.3 command_status; what comes in is read in `smpp_inbound`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any, Literal
 
 import smpp34
@@ -21,14 +20,14 @@ from services.channels.outbound import Outbound
 from services.channels.outcome import LATE
 from services.channels.part_store import PartReceipt
 from services.channels.reports import Report
+from services.channels.smpp_inbound import Joiner, Receipt, names, receipt_of
 from services.channels.smpp_link import Link
-from services.channels.sms_parts import Part, read, split
+from services.channels.sms_parts import Part, split
 from services.shared import numbers
 from services.shared.settings import Environment
 
-RECEIPT = 0x04  # esm_class: a deliver_sm that is a receipt
-RECEIPTED_MESSAGE_ID, MESSAGE_STATE = 0x001E, 0x0427  # tags of optional parameters
 INTERNATIONAL, NATIONAL, ALPHANUMERIC, ISDN = 1, 2, 5, 1  # type of number, numbering plan
+SHORT_CODE = 6  # digits up to which an address is a service's and no phone's
 WINDOW_S = 1.5  # with a call less than the sender waits
 CALL_S = 10.0
 # command_status > what it means for this message; whatever else is not 0 is a refusal that may pass
@@ -44,10 +43,6 @@ STATUSES: dict[int, Outcome] = {
     0x51: Outcome.PERMANENT,  # ESME_RINVDSTNPI
 }
 THROTTLED = (0x14, 0x58)  # ESME_RMSGQFUL, ESME_RTHROTTLED
-# message_state and the receipt text's stat; ENROUTE, ACCEPTED and UNKNOWN say nothing yet
-STATES = {2: "delivered", 3: "failed", 4: "failed", 5: "failed", 8: "failed"}
-STATS = {"DELIVRD": "delivered", "EXPIRED": "failed", "DELETED": "failed", "UNDELIV": "failed", "REJECTD": "failed"}
-_TEXT = re.compile(r"id:(?P<id>\S+).*?stat:(?P<stat>\w+)(?:.*?err:(?P<err>\w+))?", re.DOTALL)
 
 
 class SmppSettings(Environment):
@@ -63,8 +58,10 @@ class SmppSettings(Environment):
     tls: bool = False
     source: str = Field("", description="sender: a number with +, a short code, or a name of at most 11 letters")
     region: str = Field("", description="country of national numbers that reply, as CN or KE")
-    receipt_ids: Literal["same", "decimal"] = Field(
-        "same", description="decimal: receipts name in decimal what was hex"
+    receipt_ids: Literal["any", "same", "decimal"] = Field(
+        "any",
+        description="same: receipts name a message as it was named; decimal: in decimal what was hex; any: whichever fits "
+        "one message alone",
     )
     concurrency: int = Field(10, ge=1, le=1000, description="the window: parts under way at once, as contracted")
     per_second: float = Field(0.0, ge=0, description="contracted rate; 0 is no limit")
@@ -87,6 +84,7 @@ class SmsSmpp:
         self.concurrency = s.concurrency
         self.per_second = s.per_second
         self._window = asyncio.Semaphore(s.concurrency)
+        self._joiner = Joiner()
         self._link = Link(self._client, self._heard)
 
     def why_not(self) -> str:
@@ -103,6 +101,7 @@ class SmsSmpp:
         self._link.start()
 
     async def stop(self) -> None:
+        self._joiner.no_more()
         await self._link.stop()
 
     async def send(self, message: Outbound) -> Result:
@@ -162,40 +161,45 @@ class SmsSmpp:
         return Result(outcome, code=f"0x{status:08x}", retry_after=1.0 if throttled else None, too_fast=throttled)
 
     def _name(self, message_id: str) -> str:
-        """The part's name as its receipt will spell it."""
-        if self._settings.receipt_ids == "decimal":
-            try:
-                return str(int(message_id, 16))
-            except ValueError:
-                return message_id
-        return message_id
+        """The part's name as it is kept: case and leading zeros do not count."""
+        found = names(message_id)
+        if self._settings.receipt_ids == "decimal" and len(found) > 1:
+            return found[1]
+        return found[0]
 
     # ---- what comes in
 
     async def _heard(self, event: Any, came: float) -> None:
-        if event.esm_class & 0x3C == RECEIPT:
-            await self._receipt(event)
-        elif event.esm_class & 0x3C == 0:
+        receipt = receipt_of(event)
+        if receipt is None:
             await self._reply(event, came)
+        elif receipt.ref and receipt.state:
+            await self._receipt(event, receipt)
 
-    async def _receipt(self, event: Any) -> None:
-        tlvs = {tlv.tag: tlv for tlv in event.tlvs}
-        text = _TEXT.search(read(event.short_message, event.data_coding, event.esm_class))
-        named = tlvs[RECEIPTED_MESSAGE_ID].as_string() if RECEIPTED_MESSAGE_ID in tlvs else None
-        ref = named or (text["id"] if text else "")
-        number = tlvs[MESSAGE_STATE].as_int() if MESSAGE_STATE in tlvs else None
-        state = STATES.get(number) if number is not None else STATS.get(text["stat"].upper()) if text else None
-        if ref and state:
-            code = (text["err"] or "") if text and state == "failed" else ""
-            part = PartReceipt(self.name, ref.rstrip("\0"), state, code)
-            await self._tools.desk.report(Report("", event_key=f"{ref}:{state}", part=part))
+    async def _receipt(self, event: Any, receipt: Receipt) -> None:
+        """A receipt is from the phone to us; some SMSCs turn that round, and some name no phone."""
+        ref, *others = names(receipt.ref)
+        kept = tuple(others) if self._settings.receipt_ids == "any" else ()
+        phones = [(event.source_addr, event.source_addr_ton), (event.destination_addr, event.dest_addr_ton)]
+        own = self._from[0]
+        to = {
+            key
+            for address, ton in phones
+            if address.lstrip("+").isdigit() and len(address) > SHORT_CODE and address.lstrip("+") != own
+            for key in self._tools.switchboard.keys_of(self._phone(address, ton))
+        }
+        part = PartReceipt(self.name, ref, receipt.state, receipt.code, kept, tuple(sorted(to)))
+        await self._tools.desk.report(Report("", event_key=f"{ref}:{receipt.state}", part=part))
 
     async def _reply(self, event: Any, came: float) -> None:
+        text = await self._joiner.whole(event)
+        if text is None:
+            return
         phone = self._phone(event.source_addr, event.source_addr_ton)
-        text = read(event.short_message, event.data_coding, event.esm_class)
         # the protocol names no reply: the same words from the same phone within a minute are one
         key = self._tools.signer.code("smpp reply", f"{phone}|{text}|{int(came // 60)}")
         answer = await self._tools.switchboard.inbound(Inbound("sms", phone, text, f"in:{key}"))
+        self._joiner.done(event)
         if answer:
             for part in split(answer, ord(key[0])):
                 await self._submit(phone, part, 3600)
