@@ -61,7 +61,7 @@ class Ledger:
 
     async def state(self) -> S:
         async with self.database.read() as db:
-            return S(await db.scalar(sa.select(delivery.c.send_state)))
+            return S(str(await db.scalar(sa.select(delivery.c.send_state))))
 
     async def claims(self) -> None:
         async with self.database.write() as tx:

@@ -25,7 +25,9 @@
     if (old) await old.unsubscribe(); // it may belong to another key, or to somebody else who used this device
     const made = await worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
     const { endpoint, keys } = made.toJSON();
-    form.elements.subscription.value = JSON.stringify({ endpoint, p256dh: keys.p256dh, auth: keys.auth });
+    const text = JSON.stringify({ endpoint, p256dh: keys.p256dh, auth: keys.auth });
+    form.elements.subscription.value = text;
+    await (await caches.open("device")).put("/me/device/kept", new Response(text)); // the worker proves by it who changed
     form.submit();
   }
 
