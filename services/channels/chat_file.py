@@ -21,6 +21,7 @@ from urllib.parse import quote
 import yaml
 
 from services.shared.errors import Refused
+from services.shared.untrusted import yaml_of
 
 HERS = "{address}"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
@@ -49,7 +50,7 @@ class ChatFile:
 def read_chat_file(file: Path) -> ChatFile:
     """The file; Refused names the entry that is wrong and never its secrets."""
     try:
-        data = yaml.safe_load(file.read_text("utf-8"))
+        data = yaml_of(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as wrong:
         kind = "no YAML" if isinstance(wrong, yaml.YAMLError) else "not readable"
         raise _wrong(file, "the file", kind, "write people: and organisations: as README shows") from wrong

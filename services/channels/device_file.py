@@ -24,6 +24,7 @@ import yaml
 
 from services.channels.cap_read import Area
 from services.shared.errors import Broken
+from services.shared.untrusted import check_yaml
 
 Kind = Literal["siren", "voice", "both"]
 ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
@@ -83,7 +84,9 @@ def read_speakers(path: Path | None) -> tuple[tuple[Speaker, ...], tuple[str, ..
     if path is None:
         return (), ()
     try:
-        loader = yaml.SafeLoader(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        check_yaml(text)
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
     except (OSError, UnicodeDecodeError) as problem:
         raise Broken(f"TOCSIN_DEVICES_LIST: {path.name} cannot be read: {problem}") from problem

@@ -34,6 +34,7 @@ from pydantic_settings import SettingsConfigDict
 from services.channels.device_file import ID
 from services.shared.errors import Broken
 from services.shared.settings import Environment
+from services.shared.untrusted import json_of
 
 log = structlog.get_logger("devices")
 WAITS_S = (0.5, 1.0, 2.0, 5.0, 10.0)
@@ -249,7 +250,7 @@ def _read(device: str, payload: Any) -> dict[str, Any]:
         raise ValueError("the device's name in the topic is no name")
     if not isinstance(payload, bytes) or len(payload) > MOST_REPORT:
         raise ValueError(f"a report is JSON of at most {MOST_REPORT} bytes")
-    match json.loads(payload):
+    match json_of(payload, MOST_REPORT):
         case {"word": str()} as found:
             return dict(found)
         case _:

@@ -20,6 +20,7 @@ from pydantic_settings import SettingsConfigDict
 from services.channels.roads import Road
 from services.shared.errors import Refused
 from services.shared.settings import Environment
+from services.shared.untrusted import yaml_of
 
 if TYPE_CHECKING:  # drivers know what prepares their messages, and that knows limits
     from services.channels.driver import Driver
@@ -116,7 +117,7 @@ def country_of(number: str) -> str:
 def read_limits(text: str, home: str, channels: Iterable[str], source: str) -> Limits:
     """Refused where a word, a channel or a country is not known; `channels` are those installed."""
     try:
-        found = _FILE.validate_python(yaml.safe_load(text) or {})
+        found = _FILE.validate_python(yaml_of(text) or {})
     except yaml.YAMLError as wrong:
         raise Refused(f"{source}: {wrong}", field="TOCSIN_ROAD_LIMITS", rule="yaml") from wrong
     except ValidationError as wrong:

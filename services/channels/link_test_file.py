@@ -17,6 +17,7 @@ from pydantic_settings import SettingsConfigDict
 from services.shared.errors import Refused
 from services.shared.ledger import Evidence
 from services.shared.settings import Environment
+from services.shared.untrusted import yaml_of
 
 PROOFS = {"accepted": Evidence.ACCEPTED, "delivered": Evidence.DELIVERED, "answered": Evidence.ANSWERED}
 
@@ -56,7 +57,7 @@ def load_link_tests(roads: Mapping[str, str]) -> list[LinkTest]:
     if path is None:
         return []
     try:
-        found = _FILE.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or [])
+        found = _FILE.validate_python(yaml_of(path.read_text(encoding="utf-8")) or [])
     except (OSError, UnicodeDecodeError) as problem:
         raise Refused(f"{NAME}={path} cannot be read ({problem})", field=NAME, given=str(path)) from problem
     except yaml.YAMLError as wrong:

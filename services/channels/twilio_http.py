@@ -7,7 +7,6 @@ fault and no person's; any failure after the request was written is ambiguous.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -27,6 +26,7 @@ from services.shared import numbers, telemetry
 from services.shared.errors import NotAllowed
 from services.shared.ledger import STOPPED
 from services.shared.settings import Environment
+from services.shared.untrusted import json_of
 
 log = structlog.get_logger("twilio")
 # Twilio error codes > may it be tried again? (www.twilio.com/docs/api/errors); what is not here goes by HTTP status
@@ -105,7 +105,7 @@ class TwilioAccount:
             async with self._session.get(
                 URL(url, encoded=True), headers={"Authorization": self._auth}, timeout=_TIMEOUT, allow_redirects=False
             ) as response:
-                found = json.loads(await response.read()) if response.status == 200 else None
+                found = json_of(await response.read()) if response.status == 200 else None
         except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
             log.info("cannot_ask", resource=resource.partition("/")[0], reason=type(problem).__name__)
             return None
@@ -181,7 +181,7 @@ def reason(code: str) -> str:
 def outcome(status: int, body: bytes, retry_after: str | None) -> Result:
     """What an answer of the provider means."""
     try:
-        answer = json.loads(body)
+        answer = json_of(body)
     except ValueError:
         answer = None
     if 200 <= status < 300:

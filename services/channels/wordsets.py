@@ -20,6 +20,7 @@ from services.channels.segments import segments
 from services.shared.errors import Refused
 from services.shared.sentences import sentences
 from services.shared.tier import TIER_WORDS, Tier
+from services.shared.untrusted import yaml_of
 
 FOLDER = Path(__file__).with_name("words")
 NO_SETS = ("forms.yaml", "frames.yaml", "lines.yaml", "phones.yaml", "replies.yaml")
@@ -275,7 +276,7 @@ def _too_long(words: WordSet, language: str, tier: Tier, form: str) -> Iterator[
 
 def _yaml(file: Path) -> Any:
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
+        return yaml_of(file.read_text(encoding="utf-8"))
     except OSError as problem:
         raise Refused(f"{file}: {problem.strerror}; give a file that can be read", field="FILE") from problem
     except (yaml.YAMLError, UnicodeDecodeError) as wrong:

@@ -87,7 +87,8 @@ class Api:
                 given = WarningIn.model_validate_json(body)
             except pydantic.ValidationError as wrong:
                 raise refused_by(wrong) from wrong
-            return from_json(given, body, await self._reference(given.updates))
+            # its polygons are computed with: never on the loop that sends
+            return await asyncio.to_thread(from_json, given, body, await self._reference(given.updates))
         if kind in CAP_TYPES:
             return await asyncio.to_thread(from_cap, body, strict=_flag(request, "strict", default=True))
         raise Refused(

@@ -10,6 +10,7 @@ import pydantic
 import yaml
 
 from services.shared.errors import Broken
+from services.shared.untrusted import yaml_of
 
 
 class FeedEntry(pydantic.BaseModel):
@@ -48,7 +49,7 @@ def read_feeds(path: Path | None) -> tuple[FeedEntry, ...]:
     if path is None:
         return ()
     try:
-        given = yaml.safe_load(path.read_text("utf-8"))
+        given = yaml_of(path.read_text("utf-8"))
         found = _File.model_validate(given).feeds
     except (OSError, UnicodeDecodeError) as problem:
         raise Broken(f"TOCSIN_CAP_FEEDS: {path.name} cannot be read: {problem}") from problem

@@ -21,6 +21,7 @@ from services.gateway.cap.meaning import LIFE_CUT, LONGEST_LIFE
 from services.gateway.cap.model import verdict_of
 from services.shared.errors import Refused
 from services.shared.outbox import id_of
+from services.shared.polygons import tangled_shape
 from services.shared.tier import Tier
 
 PLANES = {"Actual": "live", "Exercise": "drill", "Test": "drill"}
@@ -31,6 +32,7 @@ HAZARDS = (
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
 GRAVE = ("reject", "quarantine")
 OLDEST, NEWEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # beyond it is a typing error
+MOST_CORNERS = 10_000  # of an area given as JSON
 RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
 
 
@@ -329,10 +331,20 @@ def _polygon(area: dict[str, Any]) -> Any:
     """A valid polygon; Refused says what is wrong with it."""
     if area.get("type") not in ("Polygon", "MultiPolygon"):
         raise Refused("area: give a GeoJSON Polygon or MultiPolygon", field="area.type", given=area.get("type"))
+    text = json.dumps(area)
+    if text.count("[") > 2 * MOST_CORNERS + 100:  # one a corner and a few more: counted before anything is made of them
+        raise _too_many_corners()
     try:
-        shape = shapely.from_geojson(json.dumps(area))
+        shape = shapely.from_geojson(text)
     except shapely.errors.GEOSException as wrong:
         raise Refused(f"area: {wrong}", field="area", rule="geojson", remedy="close each ring") from wrong
+    if shapely.get_num_coordinates(shape) > MOST_CORNERS:
+        raise _too_many_corners()
+    if tangled_shape(shape):
+        raise Refused(
+            "area: its lines cross each other too often to be computed", field="area", rule="simple polygon",
+            remedy="draw it without crossings",
+        )  # fmt: skip
     if not shape.is_valid:
         raise Refused(
             f"area: {shapely.is_valid_reason(shape)}",
@@ -343,6 +355,8 @@ def _polygon(area: dict[str, Any]) -> Any:
     west, south, east, north = shape.bounds
     if west < -180 or east > 180 or south < -90 or north > 90:
         raise Refused("area: a corner lies outside the globe: give lon, lat in degrees", field="area", rule="WGS 84")
-    if shapely.get_num_coordinates(shape) > 10_000:
-        raise Refused("area: more than 10,000 corners: simplify it", field="area", rule="limit")
     return shape
+
+
+def _too_many_corners() -> Refused:
+    return Refused(f"area: more than {MOST_CORNERS:,} corners: simplify it", field="area", rule="limit")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from services.gateway.cap import FEED, Alert, Reading, read
 from services.gateway.cap.envelope import local, root_of
 from services.gateway.cap.rules import Notes
 from services.shared.errors import Refused
+from services.shared.untrusted import json_of
 
 LISTING = replace(FEED, bytes=8 * 1024 * 1024, nodes=300_000)
 MOST = 2_000
@@ -148,8 +148,8 @@ def _json(data: bytes, url: str) -> Listing:
     if len(data) > LISTING.bytes:
         raise Refused("the index is larger than 8 MiB", field="url", rule="feed", given=url)
     try:
-        given: Any = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as wrong:
+        given: Any = json_of(data.decode("utf-8-sig"))
+    except ValueError as wrong:
         raise Refused(f"this is no index of alerts: {wrong}", field="url", rule="feed", given=url) from wrong
     items = given.get("items", given.get("alerts")) if isinstance(given, dict) else given
     if not isinstance(items, list):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import shapely
 
 from services.shared.errors import Refused
+from services.shared.polygons import tangled_shape
 
 COLUMNS = 36_000  # cells around the earth
 ROWS = 18_000
@@ -80,6 +81,19 @@ class Area:
                 )
             polygons += found
         return cls(polygons)
+
+    @classmethod
+    def judged(cls, text: str) -> Area:
+        """The same of one that nobody has looked at yet: also Refused where its lines cross too often to compute with."""
+        if text.count("[") <= 2 * MAX_CORNERS and tangled_shape(_geometry(text)):
+            raise Refused(
+                "the area's lines cross each other too often to be computed",
+                field="area",
+                rule="simple polygon",
+                given=text[:80],
+                remedy="draw it without crossings, or divide it into several areas",
+            )
+        return cls.from_geojson(text)
 
     @classmethod
     def circle(cls, lat: float, lon: float, km: float) -> Area:

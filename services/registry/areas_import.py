@@ -87,8 +87,8 @@ def _each(body: bytes, wanted: Wanted, report: Report) -> Iterator[tuple[int, di
         try:
             if not isinstance(properties, dict):
                 raise _wrong("properties", "", "give each feature properties with its code and name")
-            text = in_wgs84(orjson.dumps(feature.get("geometry")).decode(), wanted.datum)
-            area = Area.from_geojson(text)
+            text = in_wgs84(_as_text(feature.get("geometry")), wanted.datum)
+            area = Area.judged(text)
         except Refused as fault:
             issue = Issue(
                 number, "refused", fault.field, fault.rule, str(fault.given)[:80], fault.remedy or fault.message
@@ -96,6 +96,13 @@ def _each(body: bytes, wanted: Wanted, report: Report) -> Iterator[tuple[int, di
             report.tell(issue)
         else:
             yield number, properties, text, area
+
+
+def _as_text(geometry: Any) -> str:
+    try:
+        return orjson.dumps(geometry).decode()
+    except orjson.JSONEncodeError as problem:  # it nests deeper than any geometry
+        raise _wrong("geometry", str(problem)[:80], "give a GeoJSON Polygon or MultiPolygon") from problem
 
 
 def _areas(body: bytes, wanted: Wanted, report: Report) -> Iterator[dict[str, Any]]:

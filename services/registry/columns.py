@@ -14,6 +14,7 @@ from pydantic import Field
 
 from services.registry.given import Given
 from services.shared.errors import Refused
+from services.shared.untrusted import COLUMN_MAP_BYTES, yaml_of
 
 
 class ColumnMap(Given):
@@ -42,7 +43,7 @@ def plain(name: str) -> str:
 def read_map(text: str, known: frozenset[str]) -> ColumnMap:
     """The map; Refused names what in it is none of our columns."""
     try:
-        found: Any = yaml.safe_load(text)
+        found: Any = yaml_of(text, COLUMN_MAP_BYTES)
     except yaml.YAMLError as wrong:
         raise Refused(
             f"the column map is no YAML: {str(wrong).splitlines()[0]}",

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import IO, Any, Protocol, TextIO
+from xml.parsers import expat
 
 from services.registry.encodings import encoding_of
 from services.shared.errors import Refused
@@ -29,6 +30,7 @@ MAX_UNPACKED = 3 * 1024**3  # of a sheet: a million rows of 40 columns are about
 MAX_STRINGS = 400 * 1024**2  # the part openpyxl keeps in memory
 MAX_RATIO = 200  # a sheet packs about 10 to 20 times
 MAX_PARTS = 500
+MAX_BEFORE_ROOT = 64 * 1024  # bytes of a part before its root element: comments
 NUL = "there is a NUL character in it"
 ROW_LINES = 200  # a quoted value over more lines than this was opened by mistake
 csv.field_size_limit(20_000_000)  # a county's polygon is longer than the module's 128 KiB
@@ -277,8 +279,8 @@ def _look_into(path: Path) -> None:
                     raise _too_large(f"its texts are {part.file_size // 1024**2} MiB")
                 if part.filename.endswith((".xml", ".rels")):
                     with package.open(part) as opened:
-                        if b"<!DOCTYPE" in opened.read(2000).replace(b"\0", b"").upper():
-                            raise _no_sheet(f"{part.filename[:80]} declares a document type")
+                        if why := _before_root(opened):
+                            raise _no_sheet(f"{part.filename[:80]} {why}")
     except (
         zipfile.BadZipFile,
         RuntimeError,
@@ -286,6 +288,32 @@ def _look_into(path: Path) -> None:
         OSError,
     ) as problem:
         raise _no_sheet(problem) from problem
+
+
+class _RootError(Exception):
+    """The root element begins: nothing is declared any more."""
+
+
+def _before_root(part: IO[bytes]) -> str:
+    """What speaks against an XML part in what stands before its root element, read by the parser that will read it."""
+    parser, found = expat.ParserCreate(), []
+
+    def root(*_: Any) -> None:
+        raise _RootError
+
+    parser.StartDoctypeDeclHandler = lambda *_: found.append("declares a document type")
+    parser.StartElementHandler = root
+    try:
+        for _ in range(MAX_BEFORE_ROOT // 4096):
+            block = part.read(4096)
+            parser.Parse(block, not block)
+            if found or not block:
+                return "".join(found)
+    except _RootError:
+        return "".join(found)
+    except (expat.ExpatError, LookupError, ValueError):  # no XML, or an encoding nobody knows: whoever reads it says so
+        return "".join(found)
+    return f"has more than {MAX_BEFORE_ROOT // 1024} KiB before it begins"
 
 
 def _too_large(why: str) -> Refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -56,7 +57,8 @@ async def area_of(db: Connection, wanted: Selection) -> Area:
         parts += [area] if area else []
     for zones in wanted.zones:
         parts.append(Area.from_geojson(*await _zones(db, zones)))
-    parts += [Area.from_geojson(store.as_text(polygon)) for polygon in wanted.polygons]
+    if wanted.polygons:  # never on the loop that sends
+        parts += await asyncio.to_thread(lambda: [Area.judged(store.as_text(one)) for one in wanted.polygons])
     parts += [Area.circle(one.lat, one.lon, one.km) for one in wanted.circles]
     if not parts:
         raise Refused(

@@ -9,6 +9,7 @@ import yaml
 
 from services.shared.errors import Refused
 from services.shared.tier import TIER_WORDS, Tier
+from services.shared.untrusted import TooMuch, check_yaml
 
 Path = Sequence[str | int]
 _MISSING = object()
@@ -158,11 +159,14 @@ def _parsed(text: str) -> tuple[Any, Any]:
     """The nodes, which know their lines, and the data of them; Refused with the line where it is no YAML."""
     loader = _LOADER(text)
     try:
+        check_yaml(text)
         node = loader.get_single_node()
         return node, loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as wrong:
         line = wrong.problem_mark.line + 1 if wrong.problem_mark else 0
         raise Refused(f"line {line}: {wrong.problem}; correct the YAML there", rule="yaml", given=line) from wrong
+    except TooMuch as wrong:
+        raise Refused(f"the policy file cannot be read: {wrong}", rule="yaml") from wrong
     except (yaml.YAMLError, ValueError) as wrong:  # a character or a date YAML does not take has no mark
         raise Refused(f"line 1: {wrong}; save the file as plain UTF-8 text", rule="yaml") from wrong
     finally:

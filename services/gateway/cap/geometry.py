@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import shapely
@@ -20,12 +19,12 @@ from shapely.geometry.base import BaseGeometry
 
 from services.gateway.cap.model import FEED, Alert, Finding, Limits, Pairs, Ring
 from services.gateway.cap.rules import Notes
+from services.shared.polygons import tangled
 
 CIRCLE_CORNERS = 96
 MARKER_KM = 3.0
 """What is taken around a mark (a circle of radius 0) when marks are all there is of the area."""
 
-_CROSSINGS_EACH = 8
 _AXIS_KM = 6378.137
 _ECCENTRICITY_2 = 0.00669437999014
 _SLIVER = 1e-12
@@ -219,19 +218,7 @@ class _Shape:
 
     def _tangled(self) -> bool:
         """Whether more pairs of edges may meet than can be computed in time; counted in small portions."""
-        rings = [np.asarray(ring, dtype=float) for ring in self._rings if len(ring) > 1]
-        edges = np.concatenate([np.stack((r[:-1], r[1:]), axis=1) for r in rings]) if rings else np.empty((0, 2, 2))
-        budget = self._limits.crossings + _CROSSINGS_EACH * len(edges)
-        if len(edges) ** 2 <= budget:
-            return False
-        lines: Any = shapely.linestrings(edges)
-        tree = shapely.STRtree(lines)
-        portion = max(1, 1_000_000 // len(edges))
-        for start in range(0, len(edges), portion):
-            budget -= tree.query(lines[start : start + portion]).shape[1]
-            if budget < 0:
-                return True
-        return False
+        return tangled(self._rings, self._limits.crossings)
 
     def _mended(self, ring: _LonLat) -> list[Polygon]:
         """The ring as valid areas; of one that crosses itself everything its line encloses, so nobody is lost."""
