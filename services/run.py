@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from services.shared.bus_embedded import EmbeddedBus
 from services.shared.clock import Clock, LinearClock, wall
 from services.shared.clock_watch import ClockWatch
 from services.shared.db import Database, FileLock
+from services.shared.doorkeeper import Doorkeeper, Site, bound, raise_limit
 from services.shared.errors import Refused
 from services.shared.figures import LEDGER
 from services.shared.instance import check_plane, stamp
@@ -155,8 +157,9 @@ async def _build(
         public_url=settings.public_url or f"http://{settings.host}:{port}",
     )
     made = {role: _service(undo, role, platform, lock is not None, desk_window_s) for role in roles}
-    app = make_app(database, signer, https=platform.https)
-    app.middlewares.insert(0, telemetry.canonical_line)
+    app = make_app(database, signer, https=platform.https, proxies=settings.proxies)
+    door = Doorkeeper(bound(resource.getrlimit(resource.RLIMIT_NOFILE)[0]), settings.proxies)
+    app.middlewares[:0] = [telemetry.canonical_line, door.attend]
     for service in made.values():
         undo.push_async_callback(service.stop)
         service.subscribe()
@@ -182,7 +185,7 @@ async def _build(
     )
     undo.push_async_callback(runner.cleanup)
     await runner.setup()
-    await web.SockSite(runner, sock, backlog=1024).start()
+    await Site(runner, sock, door).start()
     return node
 
 
@@ -195,6 +198,7 @@ def leave_the_loaded_alone() -> None:
 
 async def serve(settings: Settings, roles: Sequence[str] = ()) -> None:
     """`tocsin serve`: runs until SIGTERM or SIGINT."""
+    raise_limit()
     node = await build(settings, roles)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,7 +13,8 @@ from aiohttp import web
 from lxml import etree
 
 from services.gateway.cap.text import clean
-from services.gateway.store import message
+from services.gateway.kept import Kept, Made
+from services.gateway.store import message, names_out
 from services.shared.clock import iso
 from services.shared.db import Connection
 from services.shared.errors import NotFound
@@ -31,8 +32,9 @@ FEED_AGE_S, DOCUMENT_AGE_S = 10, 60
 class CapFeed:
     """The handlers of /cap. A draft, a held warning and one that never went out are not there for anybody."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, kept: Kept) -> None:
         self._platform = platform
+        self._kept = kept
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (
@@ -44,21 +46,35 @@ class CapFeed:
     async def document(self, request: web.Request) -> web.Response:
         """The very bytes that were signed."""
         warning_id = request.match_info["warning_id"]
-        async with self._platform.database.read() as db:
-            found = await db.scalar(
-                sa.select(warning_text.c.cap_xml)
-                .join(warning_state, warning_state.c.warning_id == warning_text.c.warning_id)
-                .where(warning_text.c.warning_id == warning_id, warning_state.c.released_at.is_not(None))
-            )
-        if not found:
+
+        async def make() -> Made:
+            async with self._platform.database.read() as db:
+                found = await db.scalar(
+                    sa.select(warning_text.c.cap_xml)
+                    .join(warning_state, warning_state.c.warning_id == warning_text.c.warning_id)
+                    .where(warning_text.c.warning_id == warning_id, warning_state.c.released_at.is_not(None))
+                )
+            return Made(found or b"", CAP_TYPE, DOCUMENT_AGE_S)
+
+        there = warning_id in (await names_out(self._platform, self._kept)).ids
+        made = await self._kept.of(("document", warning_id), make) if there else None
+        if made is None or not made.body:
             raise NotFound(f"no warning {warning_id} was published", field="warning_id", given=warning_id)
-        return _answer(request, found, CAP_TYPE, DOCUMENT_AGE_S)
+        return made.answer(request)
 
     async def atom(self, request: web.Request) -> web.Response:
-        return _answer(request, atom_of(await self._items(), self._links()), "application/atom+xml", FEED_AGE_S)
+        async def make() -> Made:
+            items, links = await self._items(), self._links()
+            return Made(await asyncio.to_thread(atom_of, items, links), "application/atom+xml", FEED_AGE_S)
+
+        return (await self._kept.of("atom", make)).answer(request)
 
     async def json(self, request: web.Request) -> web.Response:
-        return _answer(request, json_of(await self._items(), self._links()), "application/feed+json", FEED_AGE_S)
+        async def make() -> Made:
+            items, links = await self._items(), self._links()
+            return Made(await asyncio.to_thread(json_of, items, links), "application/feed+json", FEED_AGE_S)
+
+        return (await self._kept.of("json", make)).answer(request)
 
     def _links(self) -> tuple[str, str]:
         return self._platform.public_url, self._platform.settings.authority or "Tocsin"
@@ -169,13 +185,3 @@ def _add(parent: etree._Element, tag: str, text: str = "", **attributes: str) ->
     if text:
         made.text = clean(text)
     return made
-
-
-def _answer(request: web.Request, body: bytes, content_type: str, age_s: int) -> web.Response:
-    """The bytes with a strong ETag, or 304 where the caller has them."""
-    etag = hashlib.sha256(body).hexdigest()[:32]
-    headers = {"ETag": f'"{etag}"', "Cache-Control": f"public, max-age={age_s}"}
-    known = request.if_none_match or ()
-    if any(one.value in (etag, "*") for one in known):
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=body, headers={**headers, "Content-Type": content_type})

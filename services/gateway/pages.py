@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from aiohttp import web
 from services.gateway import shelves, store
 from services.gateway.ageing import given_up_of
 from services.gateway.incoming import from_cap
+from services.gateway.kept import Kept, Made
 from services.gateway.warnings import ENDING_KINDS, Warnings
 from services.shared.alarms import standing
 from services.shared.auth import Who, sign_in_with, sign_out, who_is
@@ -19,16 +21,18 @@ from services.shared.ledger import EXPIRED, state_at
 from services.shared.service import Platform
 from services.shared.sign_in import LONGEST_S
 from services.shared.tier import TIER_WORDS, Tier
-from services.shared.web import COOKIE, caller, cookie_of, lay_cookie, page, take_cookie
+from services.shared.web import COOKIE, caller, cookie_of, lay_cookie, page, rendered, take_cookie
 
+_FILLED_IN = "\ue000number\ue000"  # signs nobody types, where a page that was made before gets the number asked for
 UNSENT = ("draft", "held")
 
 
 class Pages:
     """The handlers of /console and /public."""
 
-    def __init__(self, platform: Platform, warnings: Warnings) -> None:
+    def __init__(self, platform: Platform, warnings: Warnings, kept: Kept) -> None:
         self._platform = platform
+        self._kept = kept
         self._warnings = warnings
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -237,21 +241,29 @@ class Pages:
         """Is this message real? By its four digits, without a link and without signing in."""
         # a Chinese keyboard types full-width digits, an Arabic one its own
         number = "".join(str(unicodedata.decimal(c)) for c in request.query.get("number", "")[:40] if c.isdecimal())[:8]
-        asked = found = checking = None
-        if number:
+        if number in (await store.names_out(self._platform, self._kept)).numbers:
+            return (await self._kept.of(("check", number), lambda: self._checked(number))).answer(request)
+        # of all numbers that are not ours there is one page, with the number filled in
+        asked = "number" in request.query
+        made = await self._kept.of(("check", asked), lambda: self._checked(_FILLED_IN, asked=asked))
+        return replace(made, body=made.body.replace(_FILLED_IN.encode(), number.encode())).answer(request)
+
+    async def _checked(self, number: str, *, asked: bool = True) -> Made:
+        first = found = checking = None
+        if number != _FILLED_IN:
             async with self._platform.database.read() as db:
-                asked = await store.by_number(db, number)
-                if asked is not None:  # whichever message of its chain somebody holds, the newest word is what holds
-                    found = await store.last_word(db, asked.chain_id)
+                first = await store.by_number(db, number)
+                if first is not None:  # whichever message of its chain somebody holds, the newest word is what holds
+                    found = await store.last_word(db, first.chain_id)
                 if found is not None and found.ending == "checking":
                     checking, warned = found, await store.newest_of(db, found.chain_id)
                     found = warned if warned is not None and warned.state == "active" else found
-        return page(
+        text = rendered(
             "check.html",
             number=number,
-            asked="number" in request.query,
+            asked=asked,
             found=found,
-            older=asked is not None and found is not None and asked.warning_id != found.warning_id,
+            older=first is not None and found is not None and first.warning_id != found.warning_id,
             checking=checking if checking is not found else None,
             tier=Tier(found.tier) if found is not None and found.tier else None,
             now=self._platform.clock.now(),
@@ -259,6 +271,7 @@ class Pages:
             offset=self._platform.settings.offset_at,
             plane=self._plane,
         )
+        return Made(text.encode(), "text/html; charset=utf-8")
 
 
 async def _pasted(request: web.Request) -> bytes:

@@ -10,6 +10,7 @@ from services.gateway.ageing import AT_ONCE, EVERY_S, give_up_old
 from services.gateway.api import Api
 from services.gateway.cap_feed import CapFeed
 from services.gateway.feeds import Feeds
+from services.gateway.kept import Kept
 from services.gateway.pages import Pages
 from services.gateway.warnings import Warnings
 from services.shared.audit_checkpoints import Signing
@@ -27,10 +28,11 @@ class GatewayService:
         self._next_ageing = 0.0
         signing = Signing(platform.keys.audit)
         self._keeper = Keeper(platform.database, signing, HeadFile(platform.settings.audit_head, signing))
-        self.warnings = Warnings(platform)
+        self.kept = Kept(platform.clock.now)
+        self.warnings = Warnings(platform, changed=self.kept.forget)
         self._api = Api(platform, self.warnings)
-        self._pages = Pages(platform, self.warnings)
-        self._cap_feed = CapFeed(platform)
+        self._pages = Pages(platform, self.warnings, self.kept)
+        self._cap_feed = CapFeed(platform, self.kept)
         self.feeds = Feeds(platform, self.warnings)
 
     def subscribe(self) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from services.gateway.kept import Kept
 from services.shared.db import Connection, Id, metadata
 from services.shared.ledger import warning_state
+from services.shared.service import Platform
+
+NAMES_S = 2.0  # how long a number released by another process may be unknown here: shorter than its first text takes
 
 message = sa.Table(
     "gateway_message",
@@ -109,3 +114,23 @@ async def by_number(db: Connection, number: str) -> Any:
             .limit(1)
         )
     ).first()
+
+
+@dataclass(frozen=True)
+class Names:
+    """By which everybody may ask for what went out: short numbers, and ids of warnings."""
+
+    numbers: frozenset[str]
+    ids: frozenset[str]
+
+
+async def names_out(platform: Platform, kept: Kept) -> Names:
+    """Of everything that was ever released; kept for NAMES_S, so that asking for what is none costs no look-up."""
+
+    async def make() -> Names:
+        async with platform.database.read() as db:
+            out = sa.select(warning_state.c.number, warning_state.c.warning_id)
+            rows = (await db.execute(out.where(warning_state.c.released_at.is_not(None)))).all()
+        return Names(frozenset(row.number for row in rows if row.number), frozenset(row.warning_id for row in rows))
+
+    return await kept.of("names", make, NAMES_S)

@@ -9,7 +9,7 @@ time is over (`ledger.state_at`).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -53,8 +53,10 @@ class Taken:
 class Warnings:
     """The gateway's acts."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, changed: Callable[[], None] = lambda: None) -> None:
+        """`changed` is called after each act, once it is on disk."""
         self._platform = platform
+        self._changed = changed
         self._pins = Pins(platform.settings.cap_keys)
         self._releases = Releases(platform)
 
@@ -335,6 +337,7 @@ class Warnings:
         await audit.record(tx, who.label, "cancel", row.warning_id, reason, {"ending": kind})
 
     def _wake(self) -> None:
+        self._changed()
         self._platform.bus.wake()
         for name in ("registry", "router", "channels"):
             self._platform.wake(name)

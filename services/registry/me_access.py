@@ -1,15 +1,15 @@
 """A resident signs in with a code to her phone; whether a number is in the register nobody can find out by asking.
 
 The request does the same for every number: it writes a challenge. Whether anybody gets a code is decided later, in the
-registry's loop. A code follows from the challenge's id and the index key, so none is stored. Budgets count challenges
-(per number, per network address, in all), whether or not anybody was sent anything.
+registry's loop. A code follows from the challenge's id and the index key, so none is stored. What a caller is told of
+budgets counts what this caller's network address asked for, whether or not anybody was sent anything; what a phone and
+all phones together may get is decided in the loop, unseen, and counts codes that went out: numbers of nobody use up nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,15 +19,17 @@ from aiohttp import web
 
 from services.registry import keeping, store
 from services.registry.looking import number_of
+from services.registry.me_shares import OWN_S, PER_NUMBER, may_get
 from services.registry.me_tables import challenge
 from services.registry.records import Record
 from services.registry.revise import Changes, revise, said, today
-from services.shared import sign_in
+from services.shared import numbers, sign_in
 from services.shared.clock import wall
 from services.shared.codes import one_time_code
-from services.shared.db import Connection
+from services.shared.db import Connection, hold
 from services.shared.errors import TooMany
 from services.shared.messages import ContactEntry, NoticeRequested
+from services.shared.origins import origin_of
 from services.shared.outbox import id_of, new_id, say
 from services.shared.sealing import address_key
 from services.shared.service import Platform
@@ -36,7 +38,6 @@ from services.shared.web import ME_COOKIE, cookie_of, lay_cookie, take_cookie
 
 CODE_S = 600.0
 TRIES = 5
-PER_NUMBER = 3  # an hour
 PER_ORIGIN = 30
 KEPT_S = 86_400.0
 GUESSES = 3
@@ -78,18 +79,18 @@ class Access:
 
     async def ask(self, number: str, request: web.Request, language: str) -> str:
         """A challenge for this number, known or not; its id. TooMany over a budget, Refused where it is no number."""
-        key = address_key(self._index, "sms", number_of(number, self._platform.settings.country))
+        forms = sorted(
+            numbers.forms(number_of(number, self._platform.settings.country))
+        )  # one budget, however it is written
+        key, *other = [address_key(self._index, "sms", one) for one in forms]
         row = {
-            "challenge_id": new_id(), "address_key": key, "origin": self._origin(request), "language": language,
-            "asked_at": wall(), "tries": 0, "state": "asked",
+            "challenge_id": new_id(), "address_key": key, "other_key": "".join(other), "origin": self._origin(request),
+            "language": language, "asked_at": wall(), "tries": 0, "sent": 0, "state": "asked",
         }  # fmt: skip
         async with self._platform.database.write() as tx:
             since = challenge.c.asked_at > wall() - 3600
-            budgets = (
-                (PER_NUMBER, challenge.c.address_key == key),
-                (PER_ORIGIN, challenge.c.origin == row["origin"]),
-                (self._platform.settings.codes_per_hour, sa.true()),
-            )
+            here = challenge.c.origin == row["origin"]
+            budgets = ((PER_NUMBER, sa.and_(here, challenge.c.address_key == key)), (PER_ORIGIN, here))
             for most, which in budgets:
                 count = await tx.scalar(sa.select(sa.func.count()).select_from(challenge).where(since, which))
                 if int(count or 0) >= most:
@@ -102,14 +103,8 @@ class Access:
         return str(row["challenge_id"])  # handled with others, once a second: what follows slows no later request
 
     def _origin(self, request: web.Request) -> str:
-        """Keyed hash of the caller's network address; the proxy's word for it where the proxy is beside us."""
-        address = request.remote or ""
-        try:
-            beside = ipaddress.ip_address(address).is_private
-        except ValueError:
-            beside = True
-        if beside and (said_by_proxy := request.headers.get("X-Forwarded-For", "")):
-            address = said_by_proxy.rpartition(",")[2].strip()
+        """Keyed hash of the caller's network address."""
+        address = origin_of(request, self._platform.settings.proxies)
         return hmac.new(self._index, b"origin\0" + address.encode(), hashlib.sha256).hexdigest()
 
     async def answer(self, challenge_id: str, code: str) -> Sequence[Seat]:
@@ -120,21 +115,31 @@ class Access:
                 challenge.c.asked_at > wall() - CODE_S,
             )  # fmt: skip
             counted = sa.update(challenge).where(*open_one).values(tries=challenge.c.tries + 1)
-            key = await tx.scalar(counted.returning(challenge.c.address_key))
+            asked = (await tx.execute(counted.returning(challenge.c.address_key, challenge.c.other_key))).first()
             right = hmac.compare_digest(one_time_code(self._index, challenge_id).encode(), code.strip().encode())
-            if key is None or not right:
+            if asked is None or not right:
                 return ()
-            seats = await self.seats(tx, key)
+            seats = await self.seats(tx, await self._registered(tx, asked))
             if seats:
                 mine = challenge.c.challenge_id == challenge_id
                 await tx.execute(sa.update(challenge).where(mine).values(state="used"))
         return seats
 
     async def key_of(self, challenge_id: str) -> str:
-        """The address key a challenge was made for."""
+        """The address key a challenge was made for, of the form of the number that is in the register."""
         async with self._platform.database.read() as db:
-            found = sa.select(challenge.c.address_key).where(challenge.c.challenge_id == challenge_id)
-            return str(await db.scalar(found) or "")
+            found = sa.select(challenge.c.address_key, challenge.c.other_key)
+            row = (await db.execute(found.where(challenge.c.challenge_id == challenge_id))).first()
+            return await self._registered(db, row) if row is not None else ""
+
+    @staticmethod
+    async def _registered(db: Connection, asked: Any) -> str:
+        """Of the two forms of a number the one somebody is registered with."""
+        if asked.other_key:
+            mine = sa.select(store.contact.c.address_key).where(store.contact.c.address_key == asked.address_key)
+            if await db.scalar(mine.limit(1)) is None:
+                return str(asked.other_key)
+        return str(asked.address_key)
 
     async def seats(self, db: Connection, key: str) -> Sequence[Seat]:
         """Everybody this phone may speak for: people whose own it is, people whose helper or guardian it belongs to."""
@@ -175,14 +180,23 @@ class Access:
             if await db.scalar(waiting) is None:
                 return False
         async with self._platform.database.write() as tx:
-            some = sa.select(challenge).where(challenge.c.state == "asked").order_by(challenge.c.asked_at).limit(50)
-            rows = (await tx.execute(some.with_for_update(skip_locked=True))).all()
-            for row in rows:
-                if row.asked_at > wall() - CODE_S and (entry := await self._road(tx, row.address_key)) is not None:
-                    await say(tx, [self.notice(row.challenge_id, "one_time_code", *entry, row.language, CODE_S)])
-            ids = [row.challenge_id for row in rows]
-            await tx.execute(sa.update(challenge).where(challenge.c.challenge_id.in_(ids)).values(state="handled"))
-            await tx.execute(sa.delete(challenge).where(challenge.c.asked_at < wall() - KEPT_S))
+            await hold(tx, "sign-in codes")  # what one process sends the next counts
+            asked = challenge.c.state == "asked"
+            known = sa.exists().where(store.contact.c.address_key.in_((challenge.c.address_key, challenge.c.other_key)))
+            # numbers of nobody are done with at once, however many: nobody's code waits behind them
+            await tx.execute(sa.update(challenge).where(asked, sa.not_(known)).values(state="handled"))
+            some = sa.select(challenge).where(asked).order_by(challenge.c.asked_at).limit(50)
+            for row in (await tx.execute(some)).all():
+                sent = 0
+                if row.asked_at > wall() - CODE_S and await may_get(tx, row, self._platform.settings.codes_per_hour):
+                    entry = await self._road(tx, await self._registered(tx, row))
+                    if entry is not None:
+                        await say(tx, [self.notice(row.challenge_id, "one_time_code", *entry, row.language, CODE_S)])
+                        sent = 1
+                mine = challenge.c.challenge_id == row.challenge_id
+                await tx.execute(sa.update(challenge).where(mine).values(state="handled", sent=sent))
+            own = sa.and_(challenge.c.state == "used", challenge.c.origin != "", challenge.c.asked_at > wall() - OWN_S)
+            await tx.execute(sa.delete(challenge).where(challenge.c.asked_at < wall() - KEPT_S, sa.not_(own)))
         self._platform.bus.wake()
         return True
 

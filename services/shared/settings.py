@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from services.shared.errors import Refused
+from services.shared.origins import Network, networks_of
 
 Plane = Literal["live", "drill"]
 SECRETS_DIR = "TOCSIN_SECRETS_DIR"
@@ -105,6 +106,9 @@ class Settings(Environment):
     )
     look_quota: int = Field(100, ge=1, description="people one key may look at within an hour")
     codes_per_hour: int = Field(1000, ge=1, description="one-time codes to residents' phones in all within an hour")
+    trusted_proxies: str = Field(
+        "127.0.0.0/8,::1", description="addresses or networks of our own proxies, whose X-Forwarded-For is believed"
+    )
     log_level: str = Field("INFO")
 
     def __init__(self, **given: Any) -> None:
@@ -121,6 +125,17 @@ class Settings(Environment):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError) as problem:
             raise ValueError(f"{value!r} is no IANA time zone: give one like Asia/Shanghai") from problem
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_networks(cls, value: str) -> str:
+        try:
+            found = networks_of(value)
+        except ValueError as problem:
+            raise ValueError(f"{problem}: give addresses or networks like 10.0.0.5,172.30.0.0/24") from problem
+        if any(one.prefixlen == 0 for one in found):
+            raise ValueError("all addresses there are would be believed: name those of your own proxies")
         return value
 
     @field_validator("database_url")
@@ -157,6 +172,11 @@ class Settings(Environment):
                 found.append((float(round(high / 60) * 60), minutes))
             at = then
         return tuple(found)
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """Our own proxies."""
+        return networks_of(self.trusted_proxies)
 
     @property
     def keys_dir(self) -> Path:

@@ -33,17 +33,21 @@ def check_yaml(text: str, most: int = FILE_BYTES) -> None:
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1
+                line = _line(event)
                 raise TooMuch(f"line {line} refers to another by *: write out what is meant")
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > DEPTH:
-                    line = event.start_mark.line + 1
+                    line = _line(event)
                     raise TooMuch(f"line {line} nests deeper than {DEPTH}: nothing here is that deep")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
     except (ValueError, UnicodeError) as wrong:  # a sign YAML does not take
         raise yaml.YAMLError(str(wrong)) from wrong
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark is not None else 0
 
 
 def yaml_of(text: str, most: int = FILE_BYTES) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta, timezone
@@ -19,7 +20,9 @@ from services.shared import disk
 from services.shared.auth import Action, Signer, Who, signed_in, who_is
 from services.shared.db import Database, may_be_tried_again
 from services.shared.errors import Busy, Fault, NotAllowed, Refused
+from services.shared.origins import Network
 from services.shared.tier import Tier, title
+from services.shared.turns import PROXIES, TURNS, Turns, in_turn
 
 log = structlog.get_logger("web")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -52,6 +55,15 @@ SCRIPTED = CSP.replace(
 PLATFORM_DATABASE = web.AppKey("database", Database)
 PLATFORM_SIGNER = web.AppKey("signer", Signer)
 PLATFORM_HTTPS = web.AppKey("https", bool)
+PUBLIC = ("/public/", "/cap/", "/static/")
+OWN_LINKS = (
+    "/callbacks/",
+    "/l/",
+    "/a/",
+    "/livez",
+    "/readyz",
+    "/metrics",
+)  # a signed link is a key; machines ask the rest
 SIGN_INS = ("/console", "/me")  # where a form signs in: another site must not sign anybody in as somebody else
 MAX_BODY = 2 * 1024 * 1024
 LIST_PATH, MAX_LIST = "/people/import", 1024**3  # a list of people is read from the disk, not from memory: bytes of one
@@ -181,6 +193,17 @@ def _same_origin(request: web.Request) -> bool:
     return urlsplit(origin).netloc == request.host
 
 
+@web.middleware
+async def strangers_in_turn(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Who has no key, cookie or link of ours, or wants what everybody may read, waits for a turn."""
+    path = request.path
+    if not path.startswith(OWN_LINKS):
+        known = "Authorization" in request.headers or cookie_of(request, COOKIE) or cookie_of(request, ME_COOKIE)
+        if not known or path == "/" or path.startswith(PUBLIC):
+            await in_turn(request)
+    return await handler(request)
+
+
 async def caller(request: web.Request, action: Action, tier: Tier | None = None) -> Who:
     """The authenticated caller, by API key or cookie, whose grant covers the action."""
     database = request.app[PLATFORM_DATABASE]
@@ -194,6 +217,7 @@ async def caller(request: web.Request, action: Action, tier: Tier | None = None)
     elif cookie := cookie_of(request, COOKIE):
         who = await signed_in(database, request.app[PLATFORM_SIGNER], cookie)
     if who is None:
+        await in_turn(request)  # whoever tries keys has no more of us than any other stranger
         fault = NotAllowed(
             "give an API key that is known here: Authorization: Bearer <key>",
             field="Authorization",
@@ -249,11 +273,14 @@ _templates = jinja2.Environment(
 )
 
 
+def rendered(template: str, **values: Any) -> str:
+    """A whole HTML page as text."""
+    return _templates.get_template(template).render(**values)
+
+
 def page(template: str, status: int = 200, **values: Any) -> web.Response:
     """A whole HTML page."""
-    return web.Response(
-        status=status, text=_templates.get_template(template).render(**values), content_type="text/html"
-    )
+    return web.Response(status=status, text=rendered(template, **values), content_type="text/html")
 
 
 def local_time(when: float, offset: int | Callable[[float], int]) -> str:
@@ -271,18 +298,35 @@ _templates.globals["Tier"] = Tier
 _templates.globals["title"] = title
 
 
+_STATIC = {
+    name: ((_SERVICES / "shared" / "static" / name).read_bytes(), kind)
+    for name, kind in (("tocsin.css", "text/css"), ("icon.svg", "image/svg+xml"))
+}
+
+
 async def static(request: web.Request) -> web.StreamResponse:
-    """The one stylesheet and the icon."""
-    name = request.match_info["name"]
-    path = _SERVICES / "shared" / "static" / name
-    if name not in ("tocsin.css", "icon.svg"):
+    """The one stylesheet and the icon, from memory."""
+    if (found := _STATIC.get(request.match_info["name"])) is None:
         raise web.HTTPNotFound
-    return web.FileResponse(path, headers={"Cache-Control": "max-age=3600"})
+    return bytes_to_all(request, *found, "max-age=3600")
 
 
-def make_app(database: Database, signer: Signer, *, https: bool = False) -> web.Application:
-    """An empty application with the shared edge. `https`: people reach it so, and cookies say it."""
-    app = web.Application(middlewares=[headers_on_all, faults_as_answers], client_max_size=MAX_BODY)
+def bytes_to_all(request: web.Request, body: bytes, content_type: str, cache: str) -> web.Response:
+    """The bytes with a strong ETag, or 304 where the caller has them."""
+    etag = hashlib.sha256(body).hexdigest()[:32]
+    headers = {"ETag": f'"{etag}"', "Cache-Control": cache}
+    if any(one.value in (etag, "*") for one in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, headers={**headers, "Content-Type": content_type})
+
+
+def make_app(
+    database: Database, signer: Signer, *, https: bool = False, proxies: tuple[Network, ...] = ()
+) -> web.Application:
+    """An empty application with the shared edge. `https`: people reach it so, and cookies say it. `proxies` are ours."""
+    app = web.Application(middlewares=[headers_on_all, faults_as_answers, strangers_in_turn], client_max_size=MAX_BODY)
+    app[TURNS] = Turns()
+    app[PROXIES] = proxies
     app[PLATFORM_DATABASE] = database
     app[PLATFORM_SIGNER] = signer
     app[PLATFORM_HTTPS] = https
