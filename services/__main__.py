@@ -29,6 +29,7 @@ from services.commands.kit import (
 from services.commands.lazy_group import lazy_group
 from services.commands.variables import unknown_variables
 from services.shared.errors import Fault
+from services.shared.private_files import write_privately
 from services.shared.sealing import Keys
 from services.shared.telemetry import configure
 
@@ -71,7 +72,8 @@ def every(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Which release this is.")
     ] = False,
 ) -> None:
-    """What every command shares."""
+    """What every command shares: what it writes is its owner's alone."""
+    write_privately()
 
 
 @app.command()

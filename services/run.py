@@ -35,6 +35,7 @@ from services.shared.doorkeeper import Doorkeeper, Site, bound, raise_limit
 from services.shared.errors import Refused
 from services.shared.figures import LEDGER
 from services.shared.instance import check_plane, stamp
+from services.shared.private_files import must_be_private, of_database
 from services.shared.service import Platform, Service
 from services.shared.settings import Settings
 from services.shared.soundness import file_of, must_be_sound
@@ -131,10 +132,12 @@ async def _build(
         lock = FileLock(settings.data_dir)
         lock.take()
         undo.callback(lock.release)
+    file = file_of(url)
+    if file is not None:
+        must_be_private(of_database(file))
     sock = undo.enter_context(_listening(settings))
     port = sock.getsockname()[1]
     await asyncio.to_thread(migrations.upgrade, url)
-    file = file_of(url)
     if file is not None:
         await asyncio.to_thread(must_be_sound, file)
     database = Database(url, synchronous=synchronous, name=f"tocsin-{'-'.join(roles) if roles != ROLES else 'all'}")

@@ -22,6 +22,7 @@ from services.gateway.cap.model import verdict_of
 from services.shared.errors import Refused
 from services.shared.outbox import id_of
 from services.shared.polygons import tangled_shape
+from services.shared.signs import plain_signs
 from services.shared.tier import Tier
 
 PLANES = {"Actual": "live", "Exercise": "drill", "Test": "drill"}
@@ -200,15 +201,24 @@ def _refused(findings: Sequence[Finding]) -> Refused:
     )
 
 
+def _plain_signs(value: Any) -> Any:
+    return plain_signs(value) if isinstance(value, str) else value
+
+
+Plain = Annotated[
+    str, pydantic.BeforeValidator(_plain_signs)
+]  # as the words of a CAP alert are: before they are measured
+
+
 class TextIn(pydantic.BaseModel):
     """One language of a warning given as JSON."""
 
     model_config = pydantic.ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    source: str = pydantic.Field(min_length=2, max_length=80, description="who says so, as people know them")
-    hazard: str = pydantic.Field(min_length=2, max_length=160)
-    place: str = pydantic.Field(min_length=2, max_length=300)
-    action: str = pydantic.Field(min_length=2, max_length=1000, description="what to do, the most important first")
+    source: Plain = pydantic.Field(min_length=2, max_length=80, description="who says so, as people know them")
+    hazard: Plain = pydantic.Field(min_length=2, max_length=160)
+    place: Plain = pydantic.Field(min_length=2, max_length=300)
+    action: Plain = pydantic.Field(min_length=2, max_length=1000, description="what to do, the most important first")
 
 
 class CircleIn(pydantic.BaseModel):
@@ -221,7 +231,7 @@ class CircleIn(pydantic.BaseModel):
     radius_km: float = pydantic.Field(gt=0, le=1000)
 
 
-PlaceName = Annotated[str, pydantic.Field(min_length=2, max_length=60)]
+PlaceName = Annotated[Plain, pydantic.Field(min_length=2, max_length=60)]
 
 
 class GoToIn(pydantic.BaseModel):

@@ -21,7 +21,7 @@ from services.shared.ledger import EXPIRED, state_at
 from services.shared.service import Platform
 from services.shared.sign_in import LONGEST_S
 from services.shared.tier import TIER_WORDS, Tier
-from services.shared.web import COOKIE, caller, cookie_of, lay_cookie, page, rendered, take_cookie
+from services.shared.web import COOKIE, Written, caller, cookie_of, lay_cookie, page, rendered, take_cookie
 
 _FILLED_IN = "\ue000number\ue000"  # signs nobody types, where a page that was made before gets the number asked for
 UNSENT = ("draft", "held")
@@ -62,7 +62,7 @@ class Pages:
 
     def _sign_in(self, status: int = 200, *, wrong: bool = False, text: str = "") -> web.Response:
         """`text`: an alert that was pasted when the sign-in was over; it waits in the form."""
-        return page("sign_in.html", status=status, who=None, wrong=wrong, text=text, plane=self._plane)
+        return page("sign_in.html", status=status, who=None, wrong=wrong, text=Written(text), plane=self._plane)
 
     async def signed_in(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
@@ -120,7 +120,7 @@ class Pages:
             alarms=alarms,
             state_at=state_at,
             problem=problem,
-            text=text,
+            text=Written(text),
             plane=self._plane,
             now=now,
             offset=self._platform.settings.offset_at,

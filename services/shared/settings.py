@@ -117,6 +117,13 @@ class Settings(Environment):
                 "TOCSIN_PLANE is set and empty: give live or drill, or leave it out", field="TOCSIN_PLANE", given=""
             )
         super().__init__(**given)
+        for name, moved in (("CLOCK_RATE", self.clock_rate != 1.0), ("CLOCK_ANCHOR", self.clock_anchor is not None)):
+            if moved and self.plane == "live":
+                raise Refused(
+                    f"TOCSIN_{name} is for rehearsals, and this is the live plane: leave it out, or set TOCSIN_PLANE=drill "
+                    "with a database of its own",
+                    field=f"TOCSIN_{name}", rule="real time", given=str(getattr(self, name.lower())),
+                )  # fmt: skip
 
     @field_validator("timezone")
     @classmethod

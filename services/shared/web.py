@@ -21,6 +21,7 @@ from services.shared.auth import Action, Signer, Who, signed_in, who_is
 from services.shared.db import Database, may_be_tried_again
 from services.shared.errors import Busy, Fault, NotAllowed, Refused
 from services.shared.origins import Network
+from services.shared.signs import plain_signs
 from services.shared.tier import Tier, title
 from services.shared.turns import PROXIES, TURNS, Turns, in_turn
 
@@ -262,11 +263,28 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
 
 
 _SERVICES = Path(__file__).resolve().parent.parent
+
+
+class Written(str):
+    """Text of a form that somebody goes on writing: shown as it was written, sign by sign."""
+
+    __slots__ = ()
+
+
+def _shown(value: Any) -> Any:
+    """What a page shows of a value: nothing in it turns the reading direction of what stands beside it."""
+    if not isinstance(value, str) or isinstance(value, Written):
+        return value
+    plain = plain_signs(value)
+    return value if plain == value else type(value)(plain)
+
+
 _templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(
         [_SERVICES / name / "templates" for name in ("shared", "gateway", "registry", "router", "channels")]
     ),
     autoescape=True,
+    finalize=_shown,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

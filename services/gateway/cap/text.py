@@ -9,9 +9,8 @@ from email.utils import parsedate_to_datetime
 from html.entities import html5
 
 from services.gateway.cap.rules import Notes
+from services.shared.signs import BIDI, CONTROL, plain_signs
 
-_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff\ufff9-\ufffb\U000e0000-\U000e007f]")
 _ENTITY = re.compile(r"&(?:(?P<name>[a-zA-Z][a-zA-Z0-9]{1,30})|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _TAG_WORDS = (
     "a|abbr|b|big|blockquote|body|br|center|code|dd|div|dl|dt|em|font|h[1-6]|head|hr|html|i|iframe|img|li|ol|p|pre|"
@@ -37,12 +36,12 @@ def safe(text: str, where: str, notes: Notes) -> str:
 
     The marks LRM and RLM, and the joiners of Persian and Indic scripts, stay: they belong to words.
     """
-    if _BIDI.search(text):
+    if BIDI.search(text):
         notes.add("bidi_characters", where, text)
-        text = _BIDI.sub("", text)
-    if _CONTROL.search(text):
+        text = BIDI.sub("", text)
+    if CONTROL.search(text):
         notes.add("control_characters", where, text)
-        text = _CONTROL.sub("", text)
+        text = CONTROL.sub("", text)
     return text
 
 
@@ -87,7 +86,7 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 def clean(text: str) -> str:
     """The text without characters that XML cannot hold, or that turn the reading direction."""
-    return _BIDI.sub("", _CONTROL.sub("", _NOT_XML.sub("", text)))
+    return plain_signs(_NOT_XML.sub("", text))
 
 
 _TIME = re.compile(
