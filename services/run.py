@@ -160,7 +160,7 @@ async def _build(
         public_url=settings.public_url or f"http://{settings.host}:{port}",
     )
     made = {role: _service(undo, role, platform, lock is not None, desk_window_s) for role in roles}
-    app = make_app(database, signer, https=platform.https, proxies=settings.proxies)
+    app = make_app(database, signer, https=platform.https, proxies=settings.proxies, sends="channels" in roles)
     door = Doorkeeper(bound(resource.getrlimit(resource.RLIMIT_NOFILE)[0]), settings.proxies)
     app.middlewares[:0] = [telemetry.canonical_line, door.attend]
     for service in made.values():

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
+import structlog
 
 from services.registry import stays, store
 from services.registry.areas import BOUNDARY, COLUMNS, INSIDE, OUTSIDE, ROWS, Area
+from services.registry.drills import agreed
 from services.registry.facilities import on_shift
 from services.registry.needs import keyed
 from services.registry.stays import Moment, Visitor
@@ -34,6 +36,7 @@ from services.shared.messages import (
 )
 from services.shared.outbox import digest_of, id_of, say
 
+log = structlog.get_logger("registry")
 CELLS_AT_ONCE, MOST_CELLS_AT_ONCE = 64, 1024
 EXACT_BELOW = 5000  # people in boundary cells that a preview looks at one by one
 BEYOND = COLUMNS * ROWS  # the cursor's cell once everybody who lives inside is out
@@ -149,11 +152,14 @@ async def make_page(database: Database, row: Row, area: Area | None, now: float)
     async with database.read() as db:
         # hours and stays are looked at as they were when the warning came: a page made again is the same page
         page = await next_page(db, area, cursor, Moment(row.opened_at, row.utc_offset_min))
+        end = page.end(cursor)  # past those who are left out too
+        if row.plane == "drill":
+            page = await _rehearsed(db, page)
         profiles, people = await _entries(db, page, area, moment)
         workers = await _workers(db, moment.minute) if page.last else ()
     total = row.total + len(people)
     digest = _joined(row.digest, digest_of(p.person_id for p in people))
-    cursor = page.end(cursor)
+    cursor = end
     message = AudienceFound(
         msg_id=id_of("audience", row.warning_id, row.page),
         plane=row.plane,
@@ -176,6 +182,21 @@ async def make_page(database: Database, row: Row, area: Area | None, now: float)
         fault_at("before_page_commit")
     fault_at("after_page_commit")
     return True
+
+
+async def _rehearsed(db: Connection, page: _Page) -> _Page:
+    """The page without those who have not agreed to drills."""
+    rows = [*page.people, *(v.row for v in page.visitors)]
+    known = await store.profiles_of(db, (row.profile_key for row in rows))
+    persons = [row.person_id for row in rows if known[row.profile_key].kind != "facility"]
+    out = set(persons) - await agreed(db, persons)
+    if out:
+        log.info("left_out_of_drill", people=len(out), do="they have not agreed to drills")
+    return _Page(
+        [row for row in page.people if row.person_id not in out],
+        page.last,
+        [one for one in page.visitors if one.row.person_id not in out],
+    )
 
 
 def _joined(digest: str, more: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from services.registry.areas import Area
 from services.registry.facilities import AreaIn, FacilityIn, FacilityKind, WorkerIn
-from services.registry.given import ContactIn, PersonIn, Wg, mobile
+from services.registry.given import ConsentIn, ContactIn, PersonIn, Wg, mobile
 from services.registry.imports import Report, SealingKeys, import_areas, import_people, import_workers
 from services.registry.sample_people import NAMES, SECOND, Facts, Home, Traits
 from services.shared.db import Database
@@ -49,6 +49,11 @@ NEEDS: tuple[tuple[str, float, int], ...] = (  # main need, share of households 
 )  # fmt: skip
 
 
+AGREED = ConsentIn(  # whoever is made up may be rehearsed with: a drill writes to nobody else
+    purpose="drill", decision="given", basis="public_task", by="sample"
+)
+
+
 @dataclass
 class Community:
     """What `mint` makes; `import_community` puts it into a register."""
@@ -79,7 +84,8 @@ async def import_community(
     database: Database, keys: SealingKeys, community: Community, *, year: int = 2026, actor: str = "sample"
 ) -> Report:
     """Imports facilities, people, officers and areas; the only road on which made-up numbers are let in."""
-    everyone: list[PersonIn | FacilityIn] = [*community.facilities, *community.people]
+    people = [one.model_copy(update={"consents": (*one.consents, AGREED)}) for one in community.people]
+    everyone: list[PersonIn | FacilityIn] = [*community.facilities, *people]
     report = await import_people(database, keys, everyone, year=year, actor=actor, fictional=True)
     await import_workers(database, keys, community.workers, actor=actor, fictional=True)
     await import_areas(database, community.areas, actor=actor)

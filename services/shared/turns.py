@@ -16,17 +16,22 @@ from aiohttp import web
 from services.shared.errors import Busy
 from services.shared.origins import Network, address_of, is_in, origin_of
 
-PER_SECOND = 300.0  # an answer kept in memory takes about 0.4 ms of the loop: an eighth of it
-AT_ONCE = 30.0
+BESIDE_SENDING = 200.0  # a second: an answer kept in memory takes half a millisecond of the loop, so a tenth of it
+ALONE = 1_000.0  # of a process that sends nothing
+AT_ONCE = 30.0  # turns that are there after a rest
 MOST = 5_000  # who wait
 MOST_EACH = 1_000  # of one address
 log = structlog.get_logger("web")
 
 
 class Turns:
-    """A bucket of turns that fills by time, and those who wait for one, by origin."""
+    """A bucket of turns that fills by time, and those who wait for one, by origin.
 
-    def __init__(self, per_second: float = PER_SECOND, at_once: float = AT_ONCE) -> None:
+    While somebody waits one is let in at a time, and later by as much as the loop is late: where it is busy, strangers
+    are the first who notice.
+    """
+
+    def __init__(self, per_second: float = BESIDE_SENDING, at_once: float = AT_ONCE) -> None:
         self._per_second = per_second
         self._at_once = at_once
         self._left = at_once
@@ -34,6 +39,7 @@ class Turns:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._count = 0
         self._handle: asyncio.TimerHandle | None = None
+        self._due = 0.0  # when the next is to be let in
 
     async def mine(self, origin: str) -> None:
         """Returns when it is this caller's turn. Busy where too many wait already."""
@@ -55,14 +61,18 @@ class Turns:
         self._left = min(self._at_once, self._left + (now - self._at) * self._per_second)
         self._at = now
 
-    def _wait(self) -> None:
+    def _wait(self, late: float = 0.0) -> None:
         if self._handle is None:
-            self._handle = asyncio.get_running_loop().call_later(1.0 / self._per_second, self._let_in)
+            loop = asyncio.get_running_loop()
+            self._due = loop.time() + 1.0 / self._per_second + late
+            self._handle = loop.call_at(self._due, self._let_in)
 
     def _let_in(self) -> None:
         self._handle = None
+        late = max(0.0, asyncio.get_running_loop().time() - self._due)
         self._fill()
-        while self._count and self._left >= 1.0:
+        self._left = 0.0
+        while self._count:
             origin, waiting = next(iter(self._waiting.items()))
             turn = waiting.popleft()
             self._count -= 1
@@ -71,10 +81,10 @@ class Turns:
             else:
                 del self._waiting[origin]
             if not turn.done():  # whoever went away gave its turn back
-                self._left -= 1.0
                 turn.set_result(None)
+                break
         if self._count:
-            self._wait()
+            self._wait(late)
 
 
 TURNS = web.AppKey("turns", Turns)

@@ -23,7 +23,7 @@ from services.shared.errors import Busy, Fault, NotAllowed, Refused
 from services.shared.origins import Network
 from services.shared.signs import plain_signs
 from services.shared.tier import Tier, title
-from services.shared.turns import PROXIES, TURNS, Turns, in_turn
+from services.shared.turns import ALONE, BESIDE_SENDING, PROXIES, TURNS, Turns, in_turn
 
 log = structlog.get_logger("web")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -339,11 +339,14 @@ def bytes_to_all(request: web.Request, body: bytes, content_type: str, cache: st
 
 
 def make_app(
-    database: Database, signer: Signer, *, https: bool = False, proxies: tuple[Network, ...] = ()
+    database: Database, signer: Signer, *, https: bool = False, proxies: tuple[Network, ...] = (), sends: bool = True
 ) -> web.Application:
-    """An empty application with the shared edge. `https`: people reach it so, and cookies say it. `proxies` are ours."""
+    """An empty application with the shared edge. `https`: people reach it so, and cookies say it. `proxies` are ours.
+
+    `sends`: messages go out on the same loop, which strangers may use a tenth of.
+    """
     app = web.Application(middlewares=[headers_on_all, faults_as_answers, strangers_in_turn], client_max_size=MAX_BODY)
-    app[TURNS] = Turns()
+    app[TURNS] = Turns(BESIDE_SENDING if sends else ALONE)
     app[PROXIES] = proxies
     app[PLATFORM_DATABASE] = database
     app[PLATFORM_SIGNER] = signer

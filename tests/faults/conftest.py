@@ -9,9 +9,10 @@ import pytest
 
 from tests.faults.checker import Verdict
 from tests.faults.harness import Town, build_town
-from tests.faults.table import Line, in_words
+from tests.faults.table import Beside, Line, beside_in_words, in_words
 from tests.servers.postgres import Postgres
 
+LOADS = "loads_table"
 LINES = "faults_table"  # the name under which lines travel with a test's report, also from a worker process
 
 
@@ -20,6 +21,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [r for kind in terminalreporter.stats.values() for r in kind if isinstance(r, pytest.TestReport)]
     found = [value for r in reports if r.when == "call" for name, value in r.user_properties if name == LINES]
     lines = [Line(*value) for value in found if isinstance(value, list)]
+    loads = [v for r in reports if r.when == "call" for name, v in r.user_properties if name == LOADS]
+    if loads:
+        terminalreporter.section("what a load costs those who warn")
+        for line in beside_in_words([Beside(*value) for value in loads if isinstance(value, list)]):
+            terminalreporter.write_line(line)
     if lines:
         terminalreporter.section("faults, and what they cost")
         for line in in_words(lines):
@@ -33,6 +39,20 @@ def table(record_property: Callable[[str, object], None]) -> Callable[[str, Verd
     def put(fault: str, verdict: Verdict, recovered_s: float) -> None:
         figures = (verdict.deliveries, verdict.lost, verdict.ambiguous, verdict.doubled)
         record_property(LINES, [fault, *figures, recovered_s])
+
+    return put
+
+
+@pytest.fixture
+def ratios(
+    record_property: Callable[[str, object], None],
+) -> Callable[[str, dict[str, tuple[float, float]], float], None]:
+    """Where a test puts what things take idle and beside a load (seconds); it fails where that is more than `most` times."""
+
+    def put(load: str, found: dict[str, tuple[float, float]], most: float) -> None:
+        for what, (idle, beside) in found.items():
+            record_property(LOADS, [load, what, idle, beside, most])
+        assert all(beside <= most * idle for idle, beside in found.values()), found
 
     return put
 

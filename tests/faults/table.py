@@ -18,6 +18,27 @@ class Line:
     recovered_s: float
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What something takes alone and beside a load, in seconds, and how many times as long it may take."""
+
+    load: str
+    what: str
+    idle_s: float
+    beside_s: float
+    most: float
+
+
+def beside_in_words(lines: Sequence[Beside]) -> list[str]:
+    """A line for each."""
+    found = [f"{'beside':28} {'what':24} {'idle':>8} {'beside':>8} {'times':>6} {'most':>5}"]
+    found += [
+        f"{one.load:28} {one.what:24} {one.idle_s:6.3f} s {one.beside_s:6.3f} s {one.beside_s / one.idle_s:6.2f} {one.most:5.1f}"
+        for one in lines
+    ]
+    return found
+
+
 def in_words(lines: Sequence[Line]) -> list[str]:
     """A line for each fault, all its runs together; doubled counts only what is beyond the ambiguous attempts."""
     found = [

@@ -88,7 +88,7 @@ def warning(name: str = "flood", **changes: object) -> WarningIssued:
     """A red live alert over SQUARE."""
     issued = WarningIssued(
         msg_id=id_of("message", name),
-        plane="drill",
+        plane="live",
         warning_id=id_of("warning", name),
         tier=4,
         kind="alert",
@@ -105,7 +105,7 @@ def warning(name: str = "flood", **changes: object) -> WarningIssued:
 
 @pytest.fixture
 async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
-    settings = Settings(data_dir=tmp_path, plane="drill")
+    settings = Settings(data_dir=tmp_path, plane="live")
     database = Database(settings.resolved_database_url, synchronous="OFF")
     async with database.write() as tx:
         await tx.run_sync(metadata.create_all)

@@ -321,7 +321,7 @@ from services.shared.service import Platform
 from services.shared.settings import Settings
 
 async def main():
-    settings = Settings(data_dir=Path(sys.argv[1]), plane="drill")
+    settings = Settings(data_dir=Path(sys.argv[1]), plane="live")
     database = Database(settings.resolved_database_url)
     keys = Keys(settings.keys_dir)
     platform = Platform(settings, database, EmbeddedBus(database), StepClock(0.0), keys, Signer(keys.mac), "")
