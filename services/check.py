@@ -28,6 +28,7 @@ from services.shared.clock import LinearClock
 from services.shared.db import Database
 from services.shared.errors import Fault
 from services.shared.instance import check_plane
+from services.shared.private_files import must_be_private, of_database
 from services.shared.sealing import Keys
 from services.shared.service import Platform
 from services.shared.settings import Settings
@@ -51,9 +52,12 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
 
 async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str], bool]:
     lines: list[str] = []
+    file = file_of(settings.resolved_database_url)
     try:
+        if file is not None:
+            must_be_private(of_database(file))
         await asyncio.to_thread(migrations.upgrade, settings.resolved_database_url)
-        if (file := file_of(settings.resolved_database_url)) is not None:
+        if file is not None:
             await asyncio.to_thread(must_be_sound, file, None)
         database = Database(settings.resolved_database_url)
         closing.push_async_callback(database.close)

@@ -27,12 +27,14 @@ from services.channels.twilio_http import outcome
 from services.gateway.feed_file import read_feeds
 from services.gateway.incoming import WarningIn, from_json
 from services.gateway.listing import listing
+from services.registry import areas_import
 from services.registry.areas import Area
 from services.registry.areas_import import Wanted as WantedAreas
 from services.registry.areas_import import import_body
 from services.registry.columns import read_map
 from services.registry.lists import open_list
 from services.registry.reading import KNOWN
+from services.registry.report import Report
 from services.router.policy_source import Source
 from services.shared.errors import Broken, Fault, Refused
 
@@ -175,10 +177,7 @@ async def test_a_feature_deeper_than_any_geometry_is_told_and_stops_no_other() -
         def write(self) -> Any:
             raise Full
 
-    told: list[Any] = []
-    from services.registry import areas_import
-
-    seen = areas_import._each(body, WantedAreas(value_name="GB2260"), report := areas_import.Report())
+    seen = areas_import._each(body, WantedAreas(value_name="GB2260"), report := Report())
     found = [number for number, *_ in seen]
     told = [issue.line for issue in report.issues]
     assert ([3], [1, 2]) == (found, told)
