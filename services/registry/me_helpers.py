@@ -17,8 +17,10 @@ from services.registry.looking import number_of
 from services.registry.me_access import entry_of
 from services.registry.me_base import Ask, MeBase, Seated, mask
 from services.registry.me_change import asked_today, keep_notice
+from services.registry.me_tables import notice
 from services.registry.revise import Changes, revise, said, today
 from services.shared import numbers
+from services.shared.clock import wall
 from services.shared.errors import NotFound, Refused
 from services.shared.outbox import new_id, say
 
@@ -171,12 +173,17 @@ class MeHelpers(MeBase):
     # the helper's side
 
     async def _asked(self, request: web.Request) -> tuple[str, str, str]:
-        """(supporter, person, first letter) of an invitation; NotFound where it is not open any more."""
+        """(supporter, person, first letter) of an invitation; NotFound where it is not open any more, by a week's end too."""
         supporter_id = self._platform.signer.subject("helper", request.match_info["token"])
         async with self._platform.database.read() as db:
             found = sa.select(store.supporter.c.person_id).where(store.supporter.c.supporter_id == supporter_id)
             person_id = await db.scalar(found)
-            if person_id is None:
+            theirs = sa.select(store.contact.c.contact_id).where(store.contact.c.owner_id == supporter_id)
+            invited = sa.select(notice.c.asked_at).where(
+                notice.c.contact_id.in_(theirs), notice.c.kind == "supporter_invitation",
+                notice.c.asked_at > wall() - INVITE_S,
+            )  # fmt: skip
+            if person_id is None or await db.scalar(invited.limit(1)) is None:
                 raise NotFound(self.w(request, "help_gone"), field="link")
             return supporter_id, person_id, mask(await keeping.load_one(db, person_id))
 

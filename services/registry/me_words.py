@@ -230,7 +230,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "help_no": ("No", "不愿意"),
     "help_done_yes": ("Thank you. You are a helper now.", "谢谢,您现在是帮助人了。"),
     "help_done_no": ("Noted. You are not a helper. Nobody is told why.", "已记下,您不是帮助人。不会告诉别人原因。"),
-    "help_gone": ("Nobody asks for your help here any more.", "这里已经没有人请您帮助了。"),
+    "help_gone": (
+        "This invitation is not open any more: they took it back, or it is older than a week. Ask them for a new one.",
+        "这个邀请已失效:对方收回了,或已超过一周。请让对方重新邀请。",
+    ),
     "help_is": ("You are a helper of {mask}.", "您是{mask}的帮助人。"),
     "help_stop": ("Stop being a helper", "不再当帮助人"),
     "purposes_hint": (

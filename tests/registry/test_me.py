@@ -19,7 +19,8 @@ from services.gateway.incoming import from_cap
 from services.registry import keeping, me_access, me_shares, store
 from services.registry.given import ConsentIn, ContactIn, PersonIn, SupporterIn, mobile
 from services.registry.imports import import_people
-from services.registry.me_tables import challenge
+from services.registry.me_helpers import INVITE_S
+from services.registry.me_tables import challenge, notice
 from services.registry.needs import groups
 from services.registry.records import Record
 from services.registry.revise import Changes, revise, said
@@ -388,6 +389,14 @@ async def test_a_helper_is_asked_and_agrees_or_not(tocsin: Station, monkeypatch:
         assert one.address not in page
         await theirs.get(link[1][:-1])
         assert 403 == theirs.status
+        async with tocsin.embedded.platform.database.write() as tx:
+            await tx.execute(sa.update(notice).values(asked_at=notice.c.asked_at - INVITE_S))
+        assert "not open any more" in await theirs.get(link[1])
+        assert 404 == theirs.status
+        await theirs.post(link[1], answer="yes")
+        assert 404 == theirs.status
+        async with tocsin.embedded.platform.database.write() as tx:
+            await tx.execute(sa.update(notice).values(asked_at=notice.c.asked_at + INVITE_S))
         assert "You are a helper now" in await theirs.post(link[1], answer="yes")
         record = await record_of(tocsin, one.person_id)
         assert record.supporters[supporter_id]["accepted_on"]
