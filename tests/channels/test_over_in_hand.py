@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services import migrations
@@ -159,6 +159,7 @@ STEPS = ("claim", "intend", "late", "busy", "refused", "accepted", "silent", "dr
     after=st.lists(st.sampled_from(STEPS), max_size=5),
     update=st.booleans(),
 )
+@example(before=["claim", "intend"], after=["late"], update=False)
 def test_in_whatever_order_it_came(made: Any, before: list[str], after: list[str], update: bool) -> None:
     """Any steps, the end, any steps: at last nothing is left to be sent, and no intent was written after the end."""
     loop, ledger = made

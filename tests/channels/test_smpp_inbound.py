@@ -143,6 +143,16 @@ async def test_words_that_only_look_like_a_receipt_are_hers(driver: SmsSmpp, ser
     assert [] == ears.parts
 
 
+async def test_a_data_sm_is_refused_and_never_taken_and_lost(driver: SmsSmpp, server: Smsc, ears: Hearing) -> None:
+    """The library knows no data_sm: the SMSC hears that it was not taken, and can send a deliver_sm instead."""
+    server.tell(data={"source_addr": "99970000001", "destination_addr": "12345", "message_payload": HELP})
+    await server.until(lambda said: any("answered" in one for one in said))
+    assert 0 != next(one["answered"] for one in server.said if "answered" in one)
+    server.tell(deliver=FROM | {"hex": HELP.encode().hex()})
+    await ears.until(1)
+    assert [HELP] == [one.text for one in ears.replies]
+
+
 # ---- long replies
 
 

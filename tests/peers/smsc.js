@@ -2,7 +2,7 @@
 //
 // A number that ends in 58 is throttled, in 11 refused as no number, in 69 refused for our sender, in 99 never answered,
 // in 77 undeliverable; all others are delivered. On stdin: {"reply": {from, to, text}}, {"receipt": {...}},
-// {"deliver": {hex, payload, ...}}, {"drop": true}.
+// {"deliver": {hex, payload, ...}}, {"data": {...}}, {"drop": true}.
 "use strict";
 const smpp = require("smpp");
 const readline = require("readline");
@@ -76,6 +76,7 @@ readline.createInterface({ input: process.stdin }).on("line", (line) => {
       const { from, to, text, ton } = wish.reply;
       session.deliver_sm({ source_addr: from, source_addr_ton: ton, destination_addr: to, short_message: text });
     }
+    if (wish.data) session.data_sm(wish.data, (answer) => say({ answered: answer.command_status }));
     if (wish.deliver) deliver(session, wish.deliver);
     if (wish.receipt) session.deliver_sm({ esm_class: 4, ...wish.receipt });
     if (wish.drop) session.destroy();
