@@ -47,7 +47,8 @@ def read_phone(text: str, refs: Collection[str] | None = None, sent: Iterable[st
     said = _own_marked(tokens, span, _index(sent), reaction=_is_reaction(before, inside, after))
     left = _joined(tokens, said)
     if any(said):
-        apart = [read_reply(one, refs) for one in (left, *_edges(tokens, said, span))]
+        lines = _own_lines(f"{before}\n{after}", _index(sent))
+        apart = [read_reply(one, refs) for one in (left, *_edges(tokens, said, span), *lines)]
         doubtful = _helps(t for t, s in zip(tokens, said, strict=True) if s == PERHAPS)
         reply = _beside(
             reply, min(apart, key=lambda one: (one.answer is not Answer.HELP, not calls_for_help(one))), doubtful
@@ -169,6 +170,14 @@ def _joined(tokens: Sequence[str], marks: Sequence[int]) -> str:
             found += ("" if _weight((last, token)) == 1.0 and last else " ") + token
         last = token if sure == NONE else ""
     return found.strip()
+
+
+def _own_lines(text: str, index: _Index) -> Iterator[str]:
+    """The first line and the last, where nothing of ours stands in them: what she wrote above or below a message."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    for line in lines[:1] + lines[-1:] if len(lines) > 1 else ():
+        if not any(_own_marked(_tokens(line), range(0), index, reaction=False)):
+            yield line
 
 
 def _edges(tokens: Sequence[str], marks: Sequence[int], span: range) -> Iterator[str]:

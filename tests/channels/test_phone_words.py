@@ -90,6 +90,10 @@ FORMS: tuple[tuple[str, str], ...] = (
     (f"2\n> {WHOLE}", HELP),
     (f"{MENU} help", HELP),
     (f"{HELPER}\n2", HELP),
+    (f"{HELPER} 2", HELP),
+    (f"> {HELPER}\n2\n> No. 4721. Testshire", HELP),
+    (f"{HELPER} No. 4721. https://warn.example.org/a/0128ab-7\n2", HELP),
+    (f"2\n{HELPER} No. 4721. https://warn.example.org/a/0128ab-7", HELP),
     (f"help\n\nOn Wed 2 Dec Testshire wrote:\n> {WHOLE}", HELP),
     (f"{ZH} 救命", HELP),
     (f"{ES} socorro", HELP),
@@ -275,6 +279,7 @@ def _mutants() -> dict[str, Callable[[Any, pytest.MonkeyPatch], None]]:
         "who drives needs no help": all_by_itself,
         "numbers are told apart": no_figures,
         "a digit behind a quotation is lost": edges_are_not_looked_at,
+        "a line of her own is not looked at": setting("_own_lines", lambda text, index: ()),
         "lines marked as another's are hers": setting("_unmarked", lambda text: text),
     }
 
