@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from services.shared.web import bytes_to_all
+from services.shared.from_memory import bytes_to_all
 
 LASTS_S = 10.0
 MOST = 1_000  # entries

@@ -99,6 +99,12 @@ async def in_turn(request: web.Request) -> None:
     await request.app[TURNS].mine(origin_of(request, proxies))
 
 
+def from_beside(request: web.Request) -> bool:
+    """Whether this machine or a proxy of ours asks for itself."""
+    here, proxies = address_of(request.remote or ""), request.app[PROXIES]
+    return "X-Forwarded-For" not in request.headers and here is not None and is_in(here, proxies)
+
+
 @lru_cache(maxsize=64)
 def _told_of_proxy(peer: str, proxies: tuple[Network, ...]) -> None:
     """Says once in the log that a proxy beside us is not believed: everybody behind it counts as one caller."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta, timezone
@@ -19,11 +18,12 @@ from aiohttp import web
 from services.shared import disk
 from services.shared.auth import Action, Signer, Who, signed_in, who_is
 from services.shared.db import Database, may_be_tried_again
-from services.shared.errors import Busy, Fault, NotAllowed, Refused
+from services.shared.errors import Busy, Fault, NotAllowed, NotFound, Refused
+from services.shared.from_memory import static
 from services.shared.origins import Network
 from services.shared.signs import plain_signs
 from services.shared.tier import Tier, title
-from services.shared.turns import ALONE, BESIDE_SENDING, PROXIES, TURNS, Turns, in_turn
+from services.shared.turns import ALONE, BESIDE_SENDING, PROXIES, TURNS, Turns, from_beside, in_turn
 
 log = structlog.get_logger("web")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -57,14 +57,8 @@ PLATFORM_DATABASE = web.AppKey("database", Database)
 PLATFORM_SIGNER = web.AppKey("signer", Signer)
 PLATFORM_HTTPS = web.AppKey("https", bool)
 PUBLIC = ("/public/", "/cap/", "/static/")
-OWN_LINKS = (
-    "/callbacks/",
-    "/l/",
-    "/a/",
-    "/livez",
-    "/readyz",
-    "/metrics",
-)  # a signed link is a key; machines ask the rest
+OWN_LINKS = ("/callbacks/", "/l/", "/a/")  # a signed link is a key
+HEALTH = ("/livez", "/readyz", "/metrics")
 SIGN_INS = ("/console", "/me")  # where a form signs in: another site must not sign anybody in as somebody else
 MAX_BODY = 2 * 1024 * 1024
 LIST_PATH, MAX_LIST = "/people/import", 1024**3  # a list of people is read from the disk, not from memory: bytes of one
@@ -196,13 +190,21 @@ def _same_origin(request: web.Request) -> bool:
 
 @web.middleware
 async def strangers_in_turn(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Who has no key, cookie or link of ours, or wants what everybody may read, waits for a turn."""
+    """Who has no key, cookie or link of ours, or wants what everybody may read, waits for a turn.
+
+    So does, before the answer, whoever has one that opens nothing: trying keys and links is no quicker than reading.
+    """
     path = request.path
-    if not path.startswith(OWN_LINKS):
-        known = "Authorization" in request.headers or cookie_of(request, COOKIE) or cookie_of(request, ME_COOKIE)
-        if not known or path == "/" or path.startswith(PUBLIC):
-            await in_turn(request)
-    return await handler(request)
+    public = path == "/" or path.startswith(PUBLIC)
+    claims = "Authorization" in request.headers or cookie_of(request, COOKIE) or cookie_of(request, ME_COOKIE)
+    if public or not (claims or path.startswith(OWN_LINKS) or (path in HEALTH and from_beside(request))):
+        await in_turn(request)
+        return await handler(request)
+    try:
+        return await handler(request)
+    except (NotAllowed, NotFound, web.HTTPNotFound):
+        await in_turn(request)
+        raise
 
 
 async def caller(request: web.Request, action: Action, tier: Tier | None = None) -> Who:
@@ -218,7 +220,6 @@ async def caller(request: web.Request, action: Action, tier: Tier | None = None)
     elif cookie := cookie_of(request, COOKIE):
         who = await signed_in(database, request.app[PLATFORM_SIGNER], cookie)
     if who is None:
-        await in_turn(request)  # whoever tries keys has no more of us than any other stranger
         fault = NotAllowed(
             "give an API key that is known here: Authorization: Bearer <key>",
             field="Authorization",
@@ -314,28 +315,6 @@ def local_time(when: float, offset: int | Callable[[float], int]) -> str:
 _templates.filters["local_time"] = local_time
 _templates.globals["Tier"] = Tier
 _templates.globals["title"] = title
-
-
-_STATIC = {
-    name: ((_SERVICES / "shared" / "static" / name).read_bytes(), kind)
-    for name, kind in (("tocsin.css", "text/css"), ("icon.svg", "image/svg+xml"))
-}
-
-
-async def static(request: web.Request) -> web.StreamResponse:
-    """The one stylesheet and the icon, from memory."""
-    if (found := _STATIC.get(request.match_info["name"])) is None:
-        raise web.HTTPNotFound
-    return bytes_to_all(request, *found, "max-age=3600")
-
-
-def bytes_to_all(request: web.Request, body: bytes, content_type: str, cache: str) -> web.Response:
-    """The bytes with a strong ETag, or 304 where the caller has them."""
-    etag = hashlib.sha256(body).hexdigest()[:32]
-    headers = {"ETag": f'"{etag}"', "Cache-Control": cache}
-    if any(one.value in (etag, "*") for one in request.if_none_match or ()):
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=body, headers={**headers, "Content-Type": content_type})
 
 
 def make_app(

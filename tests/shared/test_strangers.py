@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import AsyncIterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,10 +18,26 @@ from services.shared.errors import Busy, Refused
 from services.shared.origins import counted, networks_of, origin_of
 from services.shared.settings import Settings
 from services.shared.turns import MOST_EACH, Turns
+from tests.gateway.office import Office, office
 
 OURS = networks_of("127.0.0.0/8,::1,10.0.0.9,fd00:1::/64")
 V4 = st.ip_addresses(v=4).filter(lambda a: not any(a in n for n in OURS))
 V6 = st.ip_addresses(v=6).filter(lambda a: not any(a in n for n in OURS) and int(a) >> 65)  # below stands IPv4
+
+
+@pytest.fixture
+async def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Office, list[str]]]:
+    """An office, and the origins of those who had to wait."""
+    seen: list[str] = []
+    real = Turns.mine
+
+    async def mine(self: Turns, origin: str) -> None:
+        seen.append(origin)
+        await real(self, origin)
+
+    monkeypatch.setattr(Turns, "mine", mine)
+    async with office(tmp_path / "data") as made:
+        yield made, seen
 
 
 def asked(peer: str, *forwarded: str) -> Any:
@@ -96,3 +114,34 @@ async def test_those_who_rest_come_in_at_once_and_too_many_are_told() -> None:
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+CASES = {
+    "a page for all": ("/public/check", {}, 1),
+    "a page for all, by somebody signed in": ("/public/check", {"Cookie": "tocsin=whatever"}, 1),
+    "no key": ("/api/v1/warnings", {}, 1),
+    "a wrong key": ("/api/v1/warnings", {"Authorization": "Bearer toc_none"}, 1),
+    "a wrong cookie": ("/console", {"Cookie": "tocsin=whatever"}, 1),
+    "a wrong link": ("/a/nobody.xxxx", {}, 1),
+    "a wrong list": ("/l/nobody.xxxx", {}, 1),
+    "a callback that is none": ("/callbacks/none", {}, 1),
+    "health, through a proxy": ("/readyz", {"X-Forwarded-For": "203.0.113.1"}, 1),
+    "health, of this machine": ("/readyz", {}, 0),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_whoever_has_nothing_of_ours_waits_for_a_turn(case: str, strangers: tuple[Office, list[str]]) -> None:
+    desk, turns = strangers
+    path, headers, waits = CASES[case]
+    turns.clear()
+    await desk.get(path, headers)
+    assert waits == len(turns), turns
+
+
+async def test_whoever_has_a_key_never_does(strangers: tuple[Office, list[str]]) -> None:
+    desk, turns = strangers
+    turns.clear()
+    for path in ("/api/v1/warnings", "/console", "/people/summary", "/roads/state"):
+        assert 200 == (await desk.get(path, {"Authorization": f"Bearer {desk.key}"}))[0]
+    assert [] == turns
