@@ -13,7 +13,7 @@ from aiohttp import web
 from lxml import etree
 
 from services.gateway.cap.text import clean
-from services.gateway.kept import Kept, Made
+from services.gateway.kept import Kept, Made, first_after
 from services.gateway.store import message, names_out
 from services.shared.clock import iso
 from services.shared.db import Connection
@@ -64,25 +64,29 @@ class CapFeed:
 
     async def atom(self, request: web.Request) -> web.Response:
         async def make() -> Made:
-            items, links = await self._items(), self._links()
-            return Made(await asyncio.to_thread(atom_of, items, links), "application/atom+xml", FEED_AGE_S)
+            (items, until), links = await self._items(), self._links()
+            return Made(await asyncio.to_thread(atom_of, items, links), "application/atom+xml", FEED_AGE_S, until)
 
         return (await self._kept.of("atom", make)).answer(request)
 
     async def json(self, request: web.Request) -> web.Response:
         async def make() -> Made:
-            items, links = await self._items(), self._links()
-            return Made(await asyncio.to_thread(json_of, items, links), "application/feed+json", FEED_AGE_S)
+            (items, until), links = await self._items(), self._links()
+            return Made(await asyncio.to_thread(json_of, items, links), "application/feed+json", FEED_AGE_S, until)
 
         return (await self._kept.of("json", make)).answer(request)
 
     def _links(self) -> tuple[str, str]:
         return self._platform.public_url, self._platform.settings.authority or "Tocsin"
 
-    async def _items(self) -> list[dict[str, Any]]:
+    async def _items(self) -> tuple[list[dict[str, Any]], float]:
+        """What the feeds list, and the warning time at which the next of it is over."""
+        now = self._platform.clock.now()
         async with self._platform.database.read() as db:
-            rows = await published(db, self._platform.clock.now())
-        return [_item(row, self._platform.public_url) for row in rows]
+            rows = await published(db, now)
+        return [_item(row, self._platform.public_url) for row in rows], first_after(
+            now, (r.expires_at for r, _ in rows)
+        )
 
 
 async def published(db: Connection, now: float) -> Sequence[Any]:

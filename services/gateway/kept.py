@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,11 +21,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Made:
-    """An answer to everybody: its bytes, and how long whoever gets it may keep it (seconds; 0: ask each time)."""
+    """An answer to everybody: its bytes, and how long whoever gets it may keep it (seconds; 0: ask each time).
+
+    `until`: warning time from which it says something that is not so, as when a warning's time is over.
+    """
 
     body: bytes
     content_type: str
     age_s: int = 0
+    until: float = math.inf
 
     def answer(self, request: web.Request) -> web.Response:
         """The bytes with a strong ETag, or 304 where the caller has them."""
@@ -58,7 +63,8 @@ class Kept:
             before, begun = self._changes, time.monotonic()
             made = await make()
             if before == self._changes:
-                self._keep(name, made, begun + lasts_s, self._now() + lasts_s)
+                over = made.until if isinstance(made, Made) else math.inf
+                self._keep(name, made, begun + lasts_s, min(over, self._now() + lasts_s))
             return made
 
     def _fresh(self, name: Hashable) -> Any:
@@ -78,3 +84,8 @@ class Kept:
     def _drop(self, name: Hashable) -> None:
         if (old := self._kept.pop(name, None)) is not None:
             self._bytes -= old[1]
+
+
+def first_after(now: float, times: Iterable[float]) -> float:
+    """The next of these warning times; infinity where none is to come."""
+    return min((one for one in times if one > now), default=math.inf)

@@ -12,7 +12,7 @@ from aiohttp import web
 from services.gateway import shelves, store
 from services.gateway.ageing import given_up_of
 from services.gateway.incoming import from_cap
-from services.gateway.kept import Kept, Made
+from services.gateway.kept import Kept, Made, first_after
 from services.gateway.warnings import ENDING_KINDS, Warnings
 from services.shared.alarms import standing
 from services.shared.auth import Who, sign_in_with, sign_out, who_is
@@ -250,6 +250,7 @@ class Pages:
 
     async def _checked(self, number: str, *, asked: bool = True) -> Made:
         first = found = checking = None
+        now = self._platform.clock.now()
         if number != _FILLED_IN:
             async with self._platform.database.read() as db:
                 first = await store.by_number(db, number)
@@ -266,12 +267,13 @@ class Pages:
             older=first is not None and found is not None and first.warning_id != found.warning_id,
             checking=checking if checking is not found else None,
             tier=Tier(found.tier) if found is not None and found.tier else None,
-            now=self._platform.clock.now(),
+            now=now,
             hotline=self._platform.settings.hotline,
             offset=self._platform.settings.offset_at,
             plane=self._plane,
         )
-        return Made(text.encode(), "text/html; charset=utf-8")
+        until = first_after(now, [found.expires_at] if found is not None else ())
+        return Made(text.encode(), "text/html; charset=utf-8", until=until)
 
 
 async def _pasted(request: web.Request) -> bytes:

@@ -93,6 +93,20 @@ async def test_a_release_and_an_ending_are_seen_at_once(desk: Office) -> None:
     assert 200 == (await desk.get(f"/cap/{held[1]['warning_id']}.xml"))[0]
 
 
+async def test_a_warning_whose_time_is_over_is_over_at_that_moment(desk: Office) -> None:
+    """Not ten seconds later: what is kept ends with what it says."""
+    _, taken = await desk.post(cap(expires=1), strict="false")
+    number = (await desk.call("GET", f"/api/v1/warnings/{taken['warning_id']}"))[1]["number"]
+    desk.clock.advance_to(desk.clock.now() + 59)
+    for path in (f"/public/check?number={number}", "/cap/feed.json", "/cap/atom.xml"):
+        assert b"THIS WARNING IS OVER" not in (body := (await desk.get(path))[1])
+        assert b"expired" not in body
+    desk.clock.advance_to(desk.clock.now() + 2)
+    assert b"THIS WARNING IS OVER" in (await desk.get(f"/public/check?number={number}"))[1]
+    assert b"expired" in (await desk.get("/cap/feed.json"))[1]
+    assert b"expired" in (await desk.get("/cap/atom.xml"))[1]
+
+
 async def test_whoever_has_the_page_gets_no_second_copy(desk: Office) -> None:
     for path in (*PUBLIC, "/static/tocsin.css"):
         status, body, headers = await desk.get(path)
