@@ -40,7 +40,7 @@ async def program(*arguments: str, **environment: str) -> tuple[int, str]:
         sys.executable, "-m", *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT, env={**clean, **environment},
     )  # fmt: skip
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(580):
         out, _ = await process.communicate()
     return process.returncode or 0, out.decode()
 
@@ -170,6 +170,7 @@ async def test_an_upgrade_killed_anywhere_is_gone_on_from(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("begun_from", ["", *sorted(migrations.revisions())[:-1]])
 async def test_an_upgrade_killed_at_each_statement_is_gone_on_from(begun_from: str, tmp_path: Path) -> None:
     code, said = await program("tests.shared.migration_killed", str(tmp_path), begun_from, "1")
