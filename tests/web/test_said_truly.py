@@ -185,6 +185,7 @@ async def test_a_door_shows_what_was_tapped_last_and_a_slip_is_undone_in_one_tap
     await tocsin.cancel(warning_id, "sent_by_mistake")
 
 
+@pytest.mark.slow  # its people call by themselves too: on a loaded machine more of them than it reckons with
 async def test_calls_for_help_stand_on_the_newest_page_and_on_the_consoles_home(
     desk: Page, tocsin: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
