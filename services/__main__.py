@@ -28,9 +28,9 @@ from services.commands.kit import (
 )
 from services.commands.lazy_group import lazy_group
 from services.commands.variables import unknown_variables
+from services.shared.crypto.private_files import write_privately
+from services.shared.crypto.sealing import Keys
 from services.shared.errors import Fault
-from services.shared.private_files import write_privately
-from services.shared.sealing import Keys
 from services.shared.telemetry import configure
 
 app = typer.Typer(
@@ -226,7 +226,7 @@ def check() -> None:
 @app.command()
 def ready(url: Annotated[str, typer.Option(help="The process; the one of these settings if left out.")] = "") -> None:
     """Is the running process ready to be sent requests? Exit 0 if it is; else 1, and what is wrong."""
-    from services.shared.health import ask
+    from services.shared.operations.health import ask
 
     chosen = settings()
     wrong = run(ask(url or f"http://{reachable(chosen.host)}:{chosen.port}"))
@@ -244,7 +244,7 @@ def proxy(
     site: Annotated[str, typer.Option(help="Where people reach us, e.g. https://warn.example.org.")] = ":8081",
 ) -> None:
     """Print the Caddyfile that puts the services behind one address."""
-    from services.shared.proxy import caddyfile
+    from services.shared.web.proxy_file import caddyfile
 
     upstreams = {"gateway": gateway, "registry": registry, "router": router, "channels": channels}
     given = {service: words_of(text) for service, text in upstreams.items()}

@@ -11,28 +11,29 @@ from tempfile import gettempdir
 import sqlalchemy as sa
 
 from services import migrations
-from services.channels.driver import Tells
+from services.channels.model.driver import Tells
 from services.channels.service import ChannelsService, outgoing
-from services.gateway.feed_file import read_feeds
-from services.gateway.feeds import feed_lines
-from services.gateway.publishing import Publisher
-from services.router.abilities import check_roads, installed
-from services.router.contexts import Contexts
-from services.router.policy import Policy
-from services.shared import audit, disk
-from services.shared.audit_checkpoints import Signing, verify_checkpoints
-from services.shared.audit_head import HeadFile, advance
-from services.shared.auth import Signer
-from services.shared.bus_embedded import EmbeddedBus
+from services.gateway.feeds.file import read_feeds
+from services.gateway.feeds.poller import feed_lines
+from services.gateway.publish.publishing import Publisher
+from services.router.planning.contexts import Contexts
+from services.router.policy.abilities import check_roads, installed
+from services.router.policy.engine import Policy
+from services.shared.audit import trail
+from services.shared.audit.audit_head import HeadFile, advance
+from services.shared.audit.checkpoints import Signing, verify_checkpoints
+from services.shared.bus.embedded import EmbeddedBus
 from services.shared.clock import LinearClock
-from services.shared.db import Database
+from services.shared.crypto.private_files import must_be_private, of_database
+from services.shared.crypto.sealing import Keys
+from services.shared.database import disk
+from services.shared.database.engine import Database
+from services.shared.database.instance import check_plane
+from services.shared.database.soundness import file_of, must_be_sound
 from services.shared.errors import Fault
-from services.shared.instance import check_plane
-from services.shared.private_files import must_be_private, of_database
-from services.shared.sealing import Keys
 from services.shared.service import Platform
 from services.shared.settings import Settings
-from services.shared.soundness import file_of, must_be_sound
+from services.shared.web.auth import Signer
 
 
 async def check_installation(settings: Settings) -> tuple[list[str], bool]:
@@ -81,7 +82,7 @@ async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str]
         found, left_out = await _roads(platform, policy)
         lines += found
         async with database.read() as db:
-            entries = await audit.verify(db)
+            entries = await trail.verify(db)
             signed = await verify_checkpoints(db, Signing(keys.audit).public)
             head = HeadFile(settings.audit_head, Signing(keys.audit)).read()
             if head is not None:

@@ -22,17 +22,18 @@ import aiohttp
 import sqlalchemy as sa
 
 from services.gateway.cap import meaning, read
-from services.gateway.incoming import PLANES, from_cap
+from services.gateway.intake.incoming import PLANES, from_cap
 from services.node import Node
-from services.registry.sample import import_community, mint
-from services.router import report, store
+from services.registry.sample.sample import import_community, mint
+from services.router.report import report
+from services.router.store import tables
 from services.run import build
-from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import StepClock
 from services.shared.errors import Broken, Refused
-from services.shared.ledger import delivery
+from services.shared.ledger.ledger import delivery
 from services.shared.settings import Settings
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
+from services.shared.web.auth import ACTIONS, create_key
 from services.sim.world import World
 
 HORIZON_S = 6 * 3600.0
@@ -249,14 +250,14 @@ class _Run:
         self._look_again = self._clock.now() + 60.0
         async with self._embedded.platform.database.read() as db:
             warning = (
-                await db.execute(sa.select(store.warning).where(store.warning.c.warning_id == self._warning_id))
+                await db.execute(sa.select(tables.warning).where(tables.warning.c.warning_id == self._warning_id))
             ).first()
             self._complete = warning is not None and bool(warning.complete)
             if not self._complete:
                 return True
             found = await db.scalar(
                 sa.select(sa.func.count()).where(
-                    store.path.c.warning_id == self._warning_id, store.path.c.state == "open"
+                    tables.path.c.warning_id == self._warning_id, tables.path.c.state == "open"
                 )
             )
         return bool(found)
@@ -320,12 +321,12 @@ async def _examples(db: Any, embedded: Node, warning_id: str) -> list[dict[str, 
     """Three people whose paths differ most: the first of each of a few groups that ended."""
     rows = (
         await db.execute(
-            sa.select(store.path.c.person_id, store.path.c.profile_key, store.path.c.ending)
-            .where(store.path.c.warning_id == warning_id)
-            .order_by(store.path.c.ending != "closed", store.path.c.person_id)
+            sa.select(tables.path.c.person_id, tables.path.c.profile_key, tables.path.c.ending)
+            .where(tables.path.c.warning_id == warning_id)
+            .order_by(tables.path.c.ending != "closed", tables.path.c.person_id)
         )
     ).all()
-    profiles = await store.profiles_of(db, {r.profile_key for r in rows})
+    profiles = await tables.profiles_of(db, {r.profile_key for r in rows})
     found: list[dict[str, Any]] = []
     for group in EXAMPLES:
         one = next((r for r in rows if group in profiles[r.profile_key].groups), None)

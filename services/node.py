@@ -11,13 +11,13 @@ import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
-from services.shared import health
-from services.shared.bus import Bus
+from services.shared.bus.port import Bus
 from services.shared.clock import Waker
-from services.shared.clock_watch import ClockWatch
-from services.shared.db import FileLock, may_be_tried_again
+from services.shared.database.engine import FileLock, may_be_tried_again
+from services.shared.operations import health
+from services.shared.operations.clock_watch import ClockWatch
+from services.shared.operations.soundness_watch import SoundnessWatch
 from services.shared.service import Platform, Service
-from services.shared.soundness_watch import SoundnessWatch
 
 if TYPE_CHECKING:  # a process loads the services it plays, at `run._service`: half of a start is loading
     from services.channels.service import ChannelsService

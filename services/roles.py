@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from services.shared import sealing_keys
-from services.shared.db import Database
+from services.shared.crypto import channels_keys
+from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import Database
+from services.shared.database.instance import stamp
 from services.shared.errors import Broken, Refused
-from services.shared.instance import stamp
-from services.shared.sealing import Keys
 from services.shared.settings import Settings
 
 ROLES = ("gateway", "registry", "router", "channels")
@@ -56,7 +56,7 @@ async def check_keys(database: Database, keys: Keys, roles: Sequence[str]) -> No
         held["audit"] = keys.audit
     if {"channels", "registry"} & set(roles):
         held["index"] = keys.index
-        if not await sealing_keys.check(database, keys, opens="channels" in roles):
+        if not await channels_keys.check(database, keys, opens="channels" in roles):
             held["public"] = keys.public
     for name, key in held.items():
         mark = hashlib.sha256(f"tocsin {name} key".encode() + key).hexdigest()[:32]

@@ -23,24 +23,25 @@ from services.node import Node
 from services.registry.figures import FIGURES as LOOKS
 from services.roles import ROLES, check_keys, check_roles, read_keys
 from services.router.figures import FIGURES as PATHS
-from services.shared import health, telemetry
+from services.shared import telemetry
 from services.shared.alarms import FIGURES as ALARMS
-from services.shared.auth import Signer, api_key
-from services.shared.bus import Bus
-from services.shared.bus_embedded import EmbeddedBus
+from services.shared.bus.embedded import EmbeddedBus
+from services.shared.bus.port import Bus
 from services.shared.clock import Clock, LinearClock, wall
-from services.shared.clock_watch import ClockWatch
-from services.shared.db import Database, FileLock
-from services.shared.doorkeeper import Doorkeeper, Site, bound, raise_limit
+from services.shared.crypto.private_files import must_be_private, of_database
+from services.shared.database.engine import Database, FileLock
+from services.shared.database.instance import check_plane, stamp
+from services.shared.database.soundness import file_of, must_be_sound
 from services.shared.errors import Refused
 from services.shared.figures import LEDGER
-from services.shared.instance import check_plane, stamp
-from services.shared.private_files import must_be_private, of_database
+from services.shared.operations import health
+from services.shared.operations.clock_watch import ClockWatch
+from services.shared.operations.soundness_watch import SoundnessWatch
 from services.shared.service import Platform, Service
 from services.shared.settings import Settings
-from services.shared.soundness import file_of, must_be_sound
-from services.shared.soundness_watch import SoundnessWatch
-from services.shared.web import make_app
+from services.shared.web.auth import Signer, api_key
+from services.shared.web.connection_limits import Doorkeeper, Site, bound, raise_limit
+from services.shared.web.edge import make_app
 
 log = structlog.get_logger("run")
 START_ORDER = ("channels", "gateway", "registry", "router")  # channels first: it says which roads there are
@@ -59,7 +60,7 @@ async def start_clock(database: Database, settings: Settings) -> Clock:
 def _bus(database: Database, settings: Settings) -> Bus:
     if not settings.amqp_url:
         return EmbeddedBus(database)
-    from services.shared.bus_rabbit import RabbitBus  # the embedded mode never loads a broker's client
+    from services.shared.bus.rabbit_bus import RabbitBus  # the embedded mode never loads a broker's client
 
     return RabbitBus(database, settings.amqp_url, settings.plane)
 
@@ -91,7 +92,7 @@ def _service(undo: AsyncExitStack, role: str, platform: Platform, sole: bool, de
 
         return RegistryService(platform)
     if role == "router":
-        from services.channels.said import every_road
+        from services.channels.messages.forms import every_road
         from services.router.service import RouterService
 
         return RouterService(platform, every_road)

@@ -21,13 +21,13 @@ import aiohttp
 
 from services.demo import environment
 from services.demo_view import example_alert
-from services.gateway.incoming import from_cap
-from services.registry.sample import import_community, mint
+from services.gateway.intake.incoming import from_cap
+from services.registry.sample.sample import import_community, mint
 from services.run import build
-from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import LinearClock, wall
 from services.shared.settings import Settings
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
+from services.shared.web.auth import ACTIONS, create_key
 from services.sim.world import World
 
 PORT, PHONES_PORT = 8080, 8090

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.shared.batches import insert_new
-from services.shared.db import Connection, hold
-from services.shared.ledger import SendState, delivery, move, road, warning_state
+from services.shared.bus.outbox import Receipt
+from services.shared.database.batches import insert_new
+from services.shared.database.engine import Connection, hold
+from services.shared.ledger.ledger import SendState, delivery, move, road, warning_state
 from services.shared.messages import DeliveryDue, NoticeRequested
-from services.shared.outbox import Receipt
 from services.shared.service import Platform
 
 TO = {"officer": "worker", "supporter": "supporter"}  # who is meant by a road, by the first word of its name

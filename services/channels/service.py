@@ -8,32 +8,32 @@ import aiohttp
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.channels import stopped
-from services.channels.callout_pages import CalloutPages
-from services.channels.desk import Desk
-from services.channels.device_pages import DevicePages
-from services.channels.driver import Connected, Reports, Tools
-from services.channels.full_values import FullValues
+from services.channels.drivers.mqtt.pages import DevicePages
 from services.channels.handlers import Handlers
-from services.channels.last_look import traced
-from services.channels.limits import load_limits
-from services.channels.link_tests import LinkTests
-from services.channels.loading import load
-from services.channels.notices import Notices
-from services.channels.opening import Preparer
-from services.channels.pages import Pages
-from services.channels.part_store import forget_old
-from services.channels.reconcile import Reconciler, forget_asked
-from services.channels.road_pages import RoadPages
-from services.channels.roads import Carried, road_rows, roads_in_use, roads_of
-from services.channels.rotation import Rotation
-from services.channels.sender import Sender
-from services.channels.switchboard import Switchboard
-from services.channels.unwatched import settle_unknown
-from services.shared.batches import upsert
-from services.shared.db import hold
-from services.shared.ledger import road
-from services.shared.sealing import Opener
+from services.channels.key_rotation import Rotation
+from services.channels.messages.notices import Notices
+from services.channels.messages.prepare import Preparer
+from services.channels.model.channel import Carried, road_rows, roads_in_use, roads_of
+from services.channels.model.driver import Connected, Reports, Tools
+from services.channels.model.final_check import traced
+from services.channels.outcomes import opted_out
+from services.channels.outcomes.multipart import forget_old
+from services.channels.outcomes.recorder import Desk
+from services.channels.pages.callouts import CalloutPages
+from services.channels.pages.channels import RoadPages
+from services.channels.pages.lists_and_answers import Pages
+from services.channels.pages.unseal import FullValues
+from services.channels.providers.country_limits import load_limits
+from services.channels.providers.link_tests import LinkTests
+from services.channels.providers.loading import load
+from services.channels.replies.inbox import Switchboard
+from services.channels.sending.reconcile import Reconciler, forget_asked
+from services.channels.sending.sender import Sender
+from services.channels.sending.unknown_outcomes import settle_unknown
+from services.shared.crypto.sealing import Opener
+from services.shared.database.batches import upsert
+from services.shared.database.engine import hold
+from services.shared.ledger.ledger import road
 from services.shared.service import Platform
 
 EXPIRY_EVERY_S = 30.0  # warning time
@@ -178,7 +178,7 @@ class ChannelsService:
         if settled:
             self._platform.wake("channels")
         rewrapped = await self.rotation.step()
-        await stopped.settle(self._platform.database)
+        await opted_out.settle(self._platform.database)
         await self.sender.shares.review()
         await self.sender.takings.step()
         learnt = await self._reconciler.step()

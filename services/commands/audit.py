@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from services.commands.kit import checked, database_of, fail, on_sqlite, read_file, run, settings
-from services.shared.audit_checkpoints import Signing
-from services.shared.audit_export import Verified, export, verify_export
-from services.shared.audit_head import Head, HeadFile, accept, read_head
+from services.shared.audit.audit_export import Verified, export, verify_export
+from services.shared.audit.audit_head import Head, HeadFile, accept, read_head
+from services.shared.audit.checkpoints import Signing
 from services.shared.clock import iso
+from services.shared.crypto.sealing import Keys
 from services.shared.errors import Broken, Refused
-from services.shared.sealing import Keys
 from services.shared.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)

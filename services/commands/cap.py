@@ -9,12 +9,12 @@ from typing import Annotated
 import rich.console
 import typer
 
-from services.channels.said import every_road
+from services.channels.messages.forms import every_road
 from services.commands.kit import Language, checked, language_of, read_file, run, settings
-from services.gateway.cap_check import check, in_words
-from services.gateway.cap_show import show
-from services.gateway.feed_look import look_at
-from services.gateway.trust import Pins
+from services.gateway.cli.cap_check import check, in_words
+from services.gateway.cli.cap_show import show
+from services.gateway.cli.feed_query import look_at
+from services.gateway.intake.trust import Pins
 
 app = typer.Typer(no_args_is_help=True)
 

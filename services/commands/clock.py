@@ -8,7 +8,7 @@ import typer
 
 from services.commands.kit import database_of, run, settings
 from services.shared import alarms
-from services.shared.clock_watch import accept
+from services.shared.operations.clock_watch import accept
 
 app = typer.Typer(no_args_is_help=True)
 

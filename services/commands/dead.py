@@ -8,9 +8,9 @@ import sqlalchemy as sa
 import typer
 
 from services.commands.kit import database_of, run, settings
+from services.shared.bus.outbox import dead_letter
+from services.shared.bus.outbox import replay as show_again
 from services.shared.clock import iso
-from services.shared.outbox import dead_letter
-from services.shared.outbox import replay as show_again
 
 app = typer.Typer(no_args_is_help=True)
 

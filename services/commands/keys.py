@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from services.commands.kit import database_of, fail, read_file, run, settings, tier_of, words_of
-from services.shared.auth import ACTIONS, USUAL, all_keys, create_key, revoke_key
 from services.shared.clock import iso
-from services.shared.sealing import Keys
-from services.shared.sealing_keys import list_keys, rotate
+from services.shared.crypto.channels_keys import list_keys, rotate
+from services.shared.crypto.sealing import Keys
 from services.shared.settings import Settings
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
+from services.shared.web.auth import ACTIONS, USUAL, all_keys, create_key, revoke_key
 
 key_app = typer.Typer(no_args_is_help=True)
 keys_app = typer.Typer(no_args_is_help=True)

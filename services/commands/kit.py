@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import sqlalchemy as sa
 import typer
 
-from services.shared.db import Database, FileLock
+from services.shared.database.engine import Database, FileLock
+from services.shared.database.instance import check_plane
+from services.shared.database.soundness import REMEDY
 from services.shared.errors import Fault, Refused
-from services.shared.instance import check_plane
 from services.shared.settings import Settings
-from services.shared.soundness import REMEDY
-from services.shared.tier import TIER_WORDS, Tier
+from services.shared.tiers import TIER_WORDS, Tier
 
 if TYPE_CHECKING:  # half of a start would be loading it
     from rich.table import Table

@@ -14,20 +14,20 @@ import msgspec
 import sqlalchemy as sa
 import typer
 
-from services.channels.limits import load_limits
-from services.channels.roads import Carried
-from services.router import compare as comparing
-from services.router import explain as explaining
-from services.router import table as tables
-from services.router.abilities import Abilities, as_yaml, check_roads, installed, read_roads
-from services.router.contexts import SHIPPED
-from services.router.policy import Policy
-from services.router.policy_file import read
-from services.shared.db import Database
+from services.channels.model.channel import Carried
+from services.channels.providers.country_limits import load_limits
+from services.router.planning.contexts import SHIPPED
+from services.router.policy import compare as comparing
+from services.router.policy import explain as explaining
+from services.router.policy import table as tables
+from services.router.policy.abilities import Abilities, as_yaml, check_roads, installed, read_roads
+from services.router.policy.engine import Policy
+from services.router.policy.file import read
+from services.shared.database.engine import Database
 from services.shared.errors import Refused
 from services.shared.messages import Profile
 from services.shared.settings import Settings
-from services.shared.tier import TIER_WORDS, Tier
+from services.shared.tiers import TIER_WORDS, Tier
 
 app = typer.Typer(no_args_is_help=True)
 Lang = Annotated[str, typer.Option(envvar="TOCSIN_LANG", help="en or zh.")]
@@ -132,7 +132,7 @@ def policy_compare(
 
 def installed_roads() -> dict[str, Abilities]:
     """What the drivers of this installation declare."""
-    from services.channels import loading  # dear, and needed by few of these commands
+    from services.channels.providers import loading  # dear, and needed by few of these commands
 
     specs = loading.find().specs
     limits = load_limits(specs)

@@ -36,8 +36,8 @@ from services.commands.kit import (
     show,
 )
 from services.shared.clock import wall
+from services.shared.crypto.sealing import Keys
 from services.shared.errors import Refused
-from services.shared.sealing import Keys
 
 Say = Callable[[dict[str, Any]], None]
 app = typer.Typer(no_args_is_help=True)
@@ -153,8 +153,8 @@ def registry_sample(
     seed: int = 1,
 ) -> None:
     """Mint a fictional community around an alert into this installation's register (offline: the server is stopped)."""
-    from services.gateway.incoming import from_cap
-    from services.registry.sample import import_community, mint
+    from services.gateway.intake.incoming import from_cap
+    from services.registry.sample.sample import import_community, mint
 
     incoming = from_cap(read_file(around), strict=False)
     chosen = settings()
@@ -172,8 +172,8 @@ def registry_sample(
 async def _offline(file: Path, asked: dict[str, str], hear: Say) -> dict[str, Any]:
     """The same import in this process."""
     from services.registry.api import wanted_of
-    from services.registry.list_import import import_file
-    from services.registry.report import Report
+    from services.registry.importing.list_import import import_file
+    from services.registry.importing.report import Report
 
     def tell(share: float, so_far: Report) -> None:
         for note in so_far.notes if not share else ():

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from services.channels import frames, wordsets
-from services.channels.phone_words import findings as phone_findings
-from services.channels.reply_words import findings as reply_findings
-from services.channels.segments import segments
-from services.channels.texts import LINES
-from services.channels.texts import findings as line_findings
+from services.channels.messages import frames, hazard_texts
+from services.channels.messages.phrases import LINES
+from services.channels.messages.phrases import findings as line_findings
+from services.channels.messages.segments import segments
+from services.channels.replies.meaning import findings as reply_findings
+from services.channels.replies.quoted_text import findings as phone_findings
 from services.shared.errors import Refused
-from services.shared.tier import TIER_WORDS, Tier
+from services.shared.tiers import TIER_WORDS, Tier
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -26,8 +26,8 @@ def texts_check(
     ] = None,
 ) -> None:
     """Are the texts fit to be sent? Each fault with its place and what to do; exit 1 if there is any."""
-    sets = [wordsets.load(file) for file in files] if files else list(wordsets.shipped().values())
-    faults = [fault for one in sets for fault in wordsets.findings(one)]
+    sets = [hazard_texts.load(file) for file in files] if files else list(hazard_texts.shipped().values())
+    faults = [fault for one in sets for fault in hazard_texts.findings(one)]
     faults += [] if files else [*line_findings(), *frames.findings(), *reply_findings(), *phone_findings()]
     for fault in faults:
         typer.echo(fault)
@@ -39,7 +39,7 @@ def texts_check(
 @app.command("list")
 def texts_list() -> None:
     """Which sets there are, in which languages, and how far each was checked."""
-    for one in wordsets.shipped().values():
+    for one in hazard_texts.shipped().values():
         states = ", ".join(f"{language} {one.state(language)}" for language in one.languages)
         typer.echo(f"{one.hazard} ({one.respond}): {states}")
     typer.echo("endings, helpers, officers: " + ", ".join(f"{name} {lines.state}" for name, lines in LINES.items()))
@@ -50,25 +50,27 @@ def texts_show(
     hazard: str,
     tier: Annotated[str, typer.Option(help="blue, yellow, orange or red; all if left out.")] = "",
     lang: Annotated[str, typer.Option(help="Of the set's languages.")] = "en",
-    form: Annotated[str, typer.Option(help=f"{', '.join(wordsets.FORMS)}; all if left out.")] = "",
+    form: Annotated[str, typer.Option(help=f"{', '.join(hazard_texts.FORMS)}; all if left out.")] = "",
     place: Annotated[str, typer.Option(help="Where people may go.")] = "",
     confirmed_open: Annotated[bool, typer.Option("--open", help="Somebody confirmed that it is open.")] = False,
 ) -> None:
     """Each form as it would go out to the fictional county, with its segments."""
-    words = wordsets.shipped().get(hazard)
+    words = hazard_texts.shipped().get(hazard)
     if words is None:
-        raise Refused(f"there is no set {hazard!r}: use {', '.join(wordsets.shipped())}", field="HAZARD", given=hazard)
+        raise Refused(
+            f"there is no set {hazard!r}: use {', '.join(hazard_texts.shipped())}", field="HAZARD", given=hazard
+        )
     if lang not in words.languages:
         raise Refused(f"--lang {lang}: {hazard} is in {', '.join(words.languages)}", field="--lang", given=lang)
-    if form and form not in wordsets.FORMS:
-        raise Refused(f"--form {form}: use {', '.join(wordsets.FORMS)}", field="--form", given=form)
+    if form and form not in hazard_texts.FORMS:
+        raise Refused(f"--form {form}: use {', '.join(hazard_texts.FORMS)}", field="--form", given=form)
     if tier and tier not in TIER_WORDS:
         raise Refused(f"there is no tier {tier!r}: use {', '.join(TIER_WORDS)}", field="--tier", given=tier)
-    parts = wordsets.replace_place(wordsets.MODEL[lang], place, confirmed_open=confirmed_open)
-    wordsets.destination(words, lang, parts, must=True)
+    parts = hazard_texts.replace_place(hazard_texts.MODEL[lang], place, confirmed_open=confirmed_open)
+    hazard_texts.destination(words, lang, parts, must=True)
     for one in [Tier.of(tier)] if tier else list(Tier):
-        for name in [form] if form else wordsets.FORMS:
-            text = wordsets.compose(words, lang, one, name, parts)
+        for name in [form] if form else hazard_texts.FORMS:
+            text = hazard_texts.compose(words, lang, one, name, parts)
             counted = segments(text)
             typer.echo(f"[{one.word} {name}: {counted.count} x {counted.encoding}, {counted.units} units]")
             typer.echo(text)

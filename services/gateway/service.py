@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from services.gateway.ageing import AT_ONCE, EVERY_S, give_up_old
-from services.gateway.api import Api
-from services.gateway.cap_feed import CapFeed
-from services.gateway.feeds import Feeds
-from services.gateway.kept import Kept
-from services.gateway.pages import Pages
-from services.gateway.warnings import Warnings
-from services.shared.audit_checkpoints import Signing
-from services.shared.audit_head import HeadFile, Keeper
+from services.gateway.feeds.poller import Feeds
+from services.gateway.public_cache import Kept
+from services.gateway.warnings.acts import Warnings
+from services.gateway.warnings.ageing import AT_ONCE, EVERY_S, give_up_old
+from services.gateway.web.api import Api
+from services.gateway.web.feed import CapFeed
+from services.gateway.web.pages import Pages
+from services.shared.audit.audit_head import HeadFile, Keeper
+from services.shared.audit.checkpoints import Signing
 from services.shared.service import Platform
 
 

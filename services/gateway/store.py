@@ -8,9 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.kept import Kept
-from services.shared.db import Connection, Id, metadata
-from services.shared.ledger import warning_state
+from services.gateway.public_cache import Kept
+from services.shared.database.engine import Connection, Id, metadata
+from services.shared.ledger.ledger import warning_state
 from services.shared.service import Platform
 
 NAMES_S = 2.0  # how long a number released by another process may be unknown here: shorter than its first text takes

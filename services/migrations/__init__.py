@@ -10,8 +10,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from services.shared.database.soundness import file_of, must_be_ours
 from services.shared.errors import Broken
-from services.shared.soundness import file_of, must_be_ours
 
 
 def config(url: str) -> Config:

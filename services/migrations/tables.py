@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from services.channels import device_store, part_store, provider_store, reconcile, rotation, station_store, stopped
-from services.gateway import chain_store, feed_store, quarantine
+from services.channels import key_rotation
+from services.channels.drivers.mqtt import device_store
+from services.channels.outcomes import multipart, opted_out
+from services.channels.providers import provider_store, stations
+from services.channels.sending import reconcile
 from services.gateway import store as gateway
-from services.registry import look_tables, me_tables
-from services.registry import store as registry
-from services.router import callout_store, case_store
-from services.router import store as router
-from services.shared import (
-    alarms,
-    audit,
-    audit_checkpoints,
-    auth,
-    clock_watch,
-    ledger,
-    outbox,
-    sealing,
-    sealing_keys,
-    sign_in,
-)
-from services.shared.db import metadata
+from services.gateway.feeds import feed_store
+from services.gateway.intake import chains, quarantine
+from services.registry.store import lookup_tables, resident_tables
+from services.registry.store import register as registry
+from services.router.store import callouts, cases
+from services.router.store import tables as router
+from services.shared import alarms
+from services.shared.audit import checkpoints, trail
+from services.shared.bus import outbox
+from services.shared.crypto import channels_keys, sealing
+from services.shared.database.engine import metadata
+from services.shared.ledger import ledger
+from services.shared.operations import clock_watch
+from services.shared.web import auth, sessions
 
 OWNERS = (
-    alarms, audit, audit_checkpoints, auth, callout_store, case_store, chain_store, clock_watch, device_store, feed_store,
-    gateway, ledger, look_tables, me_tables, outbox, part_store, provider_store, quarantine, reconcile, registry, rotation,
-    router, sealing, sealing_keys, sign_in, station_store, stopped,
+    alarms, trail, checkpoints, auth, callouts, cases, chains, clock_watch, device_store, feed_store,
+    gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store, quarantine, reconcile, registry,
+    key_rotation, router, sealing, channels_keys, sessions, stations, opted_out,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

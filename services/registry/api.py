@@ -17,25 +17,28 @@ import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
-from services.registry import areas_import, audience, places, store
-from services.registry.columns import ColumnMap, read_map
-from services.registry.datum import DATUMS, Datum
-from services.registry.entry import Entered, enter
+from services.registry.audience import audience
+from services.registry.audience.selection import Selection, area_of
+from services.registry.audience.whereabouts import Moment
 from services.registry.findings import PAGE_WORDS, find
-from services.registry.given import Given, SourceKind
-from services.registry.giving_way import GivingWay
-from services.registry.list_import import Wanted, import_file
-from services.registry.needs import GROUPS
-from services.registry.reading import KNOWN
-from services.registry.report import Issue, Report
-from services.registry.revise import Changes, revise, said
-from services.registry.selection import Selection, area_of
-from services.registry.stays import Moment
-from services.shared import disk
-from services.shared.db import Database
+from services.registry.geo.datum import DATUMS, Datum
+from services.registry.importing import areas_import
+from services.registry.importing.assisted_entry import Entered, enter
+from services.registry.importing.columns import ColumnMap, read_map
+from services.registry.importing.list_columns import KNOWN
+from services.registry.importing.list_import import Wanted, import_file
+from services.registry.importing.report import Issue, Report
+from services.registry.importing.yield_to_warnings import GivingWay
+from services.registry.model.given import Given, SourceKind
+from services.registry.model.needs import GROUPS
+from services.registry.people import places
+from services.registry.people.update import Changes, revise, said
+from services.registry.store import register
+from services.shared.database import disk
+from services.shared.database.engine import Database
 from services.shared.errors import Busy, Fault, Refused
 from services.shared.service import Platform
-from services.shared.web import LIST_PATH, MAX_LIST, caller, json_body, json_response, page, wants_page
+from services.shared.web.edge import LIST_PATH, MAX_LIST, caller, json_body, json_response, page, wants_page
 
 KINDS: tuple[SourceKind, ...] = (
     "self", "proxy", "officer_visit", "civil_affairs", "disability_card", "health", "school", "utility", "other",
@@ -200,7 +203,7 @@ class Api:
         moment = Moment(self._platform.clock.now(), self._platform.settings.offset_at(self._platform.clock.now()))
         async with self._database.read() as db:
             counts = await audience.count(db, await area_of(db, wanted), moment)
-            profiles = await store.profiles_of(db, counts.by_profile)
+            profiles = await register.profiles_of(db, counts.by_profile)
         groups: Counter[str] = Counter()
         for key, n in counts.by_profile.items():
             groups.update(dict.fromkeys(profiles[key].groups, n))
@@ -258,8 +261,8 @@ class Api:
         """People who are warned: in all, by kind, and by need group (groups overlap)."""
         await caller(request, "read")
         async with self._database.read() as db:
-            counts = await store.counts_by_profile(db)
-            profiles = await store.profiles_of(db, counts)
+            counts = await register.counts_by_profile(db)
+            profiles = await register.profiles_of(db, counts)
         kinds: Counter[str] = Counter()
         groups: Counter[str] = Counter()
         for key, n in counts.items():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.registry.look_tables import decoy
-from services.shared.db import Connection
+from services.registry.store.lookup_tables import decoy
+from services.shared.database.engine import Connection
 from services.shared.figures import Figure, Values
 
 

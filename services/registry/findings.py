@@ -8,13 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.registry import store
-from services.registry.bounds import POLAR, learn
-from services.registry.facts import MONTHS, MONTHS_SHORT, months_after
-from services.registry.given import WARNED
-from services.registry.language_words import TAG
-from services.registry.revise import today
-from services.shared.db import Connection
+from services.registry.importing.bounds import POLAR, learn
+from services.registry.importing.language_names import TAG
+from services.registry.model.facts import MONTHS, MONTHS_SHORT, months_after
+from services.registry.model.given import WARNED
+from services.registry.people.update import today
+from services.registry.store import register
+from services.shared.database.engine import Connection
 from services.shared.errors import Refused
 
 SHOWN, MOST = 100, 1000
@@ -35,17 +35,17 @@ class Kind:
 def _people(*where: sa.ColumnElement[bool], detail: Any = None) -> Query:
     """Ids of people who are warned, with a detail to show."""
     shown = sa.literal("") if detail is None else detail
-    return sa.select(store.person.c.person_id.label("id"), shown.label("detail")).where(
-        store.person.c.status.in_(WARNED), *where
+    return sa.select(register.person.c.person_id.label("id"), shown.label("detail")).where(
+        register.person.c.status.in_(WARNED), *where
     )
 
 
 def _facts(*where: sa.ColumnElement[bool], detail: Any) -> Query:
-    joined = sa.join(store.facts, store.person, store.facts.c.person_id == store.person.c.person_id)
+    joined = sa.join(register.facts, register.person, register.facts.c.person_id == register.person.c.person_id)
     return (
-        sa.select(store.facts.c.person_id.label("id"), detail.label("detail"))
+        sa.select(register.facts.c.person_id.label("id"), detail.label("detail"))
         .select_from(joined)
-        .where(store.person.c.status.in_(WARNED), *where)
+        .where(register.person.c.status.in_(WARNED), *where)
     )
 
 
@@ -53,15 +53,15 @@ def _stale(today_: str, _: tuple[str, ...]) -> Query:
     """People who have contacts, and the newest of them was given or tried more than a year ago."""
     newest = sa.func.max(
         sa.case(
-            (store.contact.c.verified_on > store.contact.c.given_on, store.contact.c.verified_on),
-            else_=store.contact.c.given_on,
+            (register.contact.c.verified_on > register.contact.c.given_on, register.contact.c.verified_on),
+            else_=register.contact.c.given_on,
         )
     )
     return (
-        sa.select(store.contact.c.owner_id.label("id"), newest.label("detail"))
-        .join(store.person, store.person.c.person_id == store.contact.c.owner_id)
-        .where(store.person.c.status.in_(WARNED))
-        .group_by(store.contact.c.owner_id)
+        sa.select(register.contact.c.owner_id.label("id"), newest.label("detail"))
+        .join(register.person, register.person.c.person_id == register.contact.c.owner_id)
+        .where(register.person.c.status.in_(WARNED))
+        .group_by(register.contact.c.owner_id)
         .having(newest < _before(today_, MONTHS))
     )
 
@@ -70,22 +70,22 @@ def _no_duty_phone(_: str, __: tuple[str, ...]) -> Query:
     """Facilities with fewer than two duty phones."""
     lines = (
         sa.select(sa.func.count())
-        .where(store.contact.c.owner_id == store.person.c.person_id, store.contact.c.kind.like("duty_phone%"))
+        .where(register.contact.c.owner_id == register.person.c.person_id, register.contact.c.kind.like("duty_phone%"))
         .scalar_subquery()
     )
-    return _people(store.person.c.kind == "facility", lines < 2, detail=sa.cast(lines, sa.String))
+    return _people(register.person.c.kind == "facility", lines < 2, detail=sa.cast(lines, sa.String))
 
 
 def _no_plan(today_: str, _: tuple[str, ...]) -> Query:
     return (
-        sa.select(store.facility.c.facility_id.label("id"), store.facility.c.plan_on.label("detail"))
-        .join(store.person, store.person.c.person_id == store.facility.c.facility_id)
-        .where(store.person.c.status.in_(WARNED))
+        sa.select(register.facility.c.facility_id.label("id"), register.facility.c.plan_on.label("detail"))
+        .join(register.person, register.person.c.person_id == register.facility.c.facility_id)
+        .where(register.person.c.status.in_(WARNED))
         .where(
             sa.or_(
-                store.facility.c.plan_on < _before(today_, MONTHS),
-                store.facility.c.evac_min_day.is_(None),
-                store.facility.c.evac_min_night.is_(None),
+                register.facility.c.plan_on < _before(today_, MONTHS),
+                register.facility.c.evac_min_day.is_(None),
+                register.facility.c.evac_min_night.is_(None),
             )
         )
     )
@@ -93,7 +93,7 @@ def _no_plan(today_: str, _: tuple[str, ...]) -> Query:
 
 def _outside(_: str, bounds: tuple[Any, ...]) -> Query:
     """Positions outside the imported areas, beyond where anybody lives, or no nearer than a whole degree."""
-    lat, lon = store.person.c.lat, store.person.c.lon
+    lat, lon = register.person.c.lat, register.person.c.lon
     wrong = [sa.and_(lat == sa.func.round(lat), lon == sa.func.round(lon)), lat > POLAR, lat < -POLAR]
     if bounds:
         south, west, north, east = bounds
@@ -103,32 +103,32 @@ def _outside(_: str, bounds: tuple[Any, ...]) -> Query:
 
 def _born_ahead(today_: str, dialect: tuple[Any, ...]) -> Query:
     """Years of birth to come: facts are packed (msgpack), where a year is a mark and two bytes behind its name."""
-    body, name = store.facts.c.body, b"birth_year"
+    body, name = register.facts.c.body, b"birth_year"
     at: Any = (
         sa.func.position(sa.literal(name).op("IN")(body)) if dialect == ("postgresql",) else sa.func.instr(body, name)
     )
     year = sa.func.substr(body, at + len(name), 3)
-    joined = sa.join(store.facts, store.person, store.facts.c.person_id == store.person.c.person_id)
+    joined = sa.join(register.facts, register.person, register.facts.c.person_id == register.person.c.person_id)
     ahead = sa.and_(at > 0, year > b"\xcd" + int(today_[:4]).to_bytes(2), year < b"\xce")
     return (
-        sa.select(store.facts.c.person_id.label("id"), sa.literal("birth_year").label("detail"))
+        sa.select(register.facts.c.person_id.label("id"), sa.literal("birth_year").label("detail"))
         .select_from(joined)
-        .where(store.person.c.status.in_(WARNED), ahead)
+        .where(register.person.c.status.in_(WARNED), ahead)
     )
 
 
 def _missing(_: str, __: tuple[str, ...]) -> Query:
     return (
-        sa.select(store.listing.c.person_id.label("id"), store.source.c.name.label("detail"))
-        .join(store.source, store.source.c.source_id == store.listing.c.source_id)
-        .join(store.person, store.person.c.person_id == store.listing.c.person_id)
-        .where(store.listing.c.seen < store.source.c.imports, store.person.c.status.in_(WARNED))
+        sa.select(register.listing.c.person_id.label("id"), register.source.c.name.label("detail"))
+        .join(register.source, register.source.c.source_id == register.listing.c.source_id)
+        .join(register.person, register.person.c.person_id == register.listing.c.person_id)
+        .where(register.listing.c.seen < register.source.c.imports, register.person.c.status.in_(WARNED))
     )
 
 
 def _workers(*where: sa.ColumnElement[bool]) -> Query:
-    return sa.select(store.worker.c.worker_id.label("id"), sa.literal("").label("detail")).where(
-        store.worker.c.status == "active", *where
+    return sa.select(register.worker.c.worker_id.label("id"), sa.literal("").label("detail")).where(
+        register.worker.c.status == "active", *where
     )
 
 
@@ -141,13 +141,13 @@ KINDS = (
         "no_road", "person",
         ("Nobody can be called or written to", "Visit: ask for a number, a supporter, or what would wake them"),
         ("没有任何可用的联系方式", "上门：问电话、帮手，或者怎样叫醒"),
-        lambda _, keys: _people(store.person.c.profile_key.in_(keys), store.person.c.facility_id.is_(None)),
+        lambda _, keys: _people(register.person.c.profile_key.in_(keys), register.person.c.facility_id.is_(None)),
     ),
     Kind(
         "one_road", "person",
         ("Only one usable road", "Ask for a second one: another number, an e-mail address, or a supporter"),
         ("只有一种可用的联系方式", "请再要一种：另一个电话、邮箱或一位帮手"),
-        lambda _, keys: _people(store.person.c.profile_key.in_(keys), store.person.c.kind != "facility"),
+        lambda _, keys: _people(register.person.c.profile_key.in_(keys), register.person.c.kind != "facility"),
     ),
     Kind(
         "stale_contact", "person",
@@ -158,14 +158,14 @@ KINDS = (
         "review_overdue", "person",
         ("A review is overdue", "Ask the answers again; they are used until then"),
         ("到了复核时间", "请重新询问；在此之前仍按原答案使用"),
-        lambda today_, _: _facts(store.facts.c.review_due < today_, detail=store.facts.c.review_due),
+        lambda today_, _: _facts(register.facts.c.review_due < today_, detail=register.facts.c.review_due),
     ),
     Kind(
         "old", "person",
         ("A review is overdue by half a year", "Ask first of all: what officers read of them is marked old"),
         ("复核已逾期半年", "优先询问：工作人员看到的内容已标为旧"),
         lambda today_, _: _facts(
-            store.facts.c.review_due < _before(today_, MONTHS_SHORT), detail=store.facts.c.review_due
+            register.facts.c.review_due < _before(today_, MONTHS_SHORT), detail=register.facts.c.review_due
         ),
     ),
     Kind(
@@ -173,7 +173,7 @@ KINDS = (
         ("Something no longer holds by its own date", "Ask whether it is still so; it is used until then"),
         ("有一项已过有效期", "请问是否仍然如此；在此之前仍然使用"),
         lambda today_, _: _facts(
-            store.facts.c.valid_until != "", store.facts.c.valid_until < today_, detail=store.facts.c.valid_until
+            register.facts.c.valid_until != "", register.facts.c.valid_until < today_, detail=register.facts.c.valid_until
         ),
     ),
     Kind(
@@ -190,7 +190,7 @@ KINDS = (
         "no_language", "person",
         ("A language is no tag, so that texts come in English", "Write it as a tag, like zh, ug or en"),
         ("语言写法不能识别，收到的是英文", "请写成代码，如 zh、ug、en"),
-        lambda _, keys: _people(store.person.c.profile_key.in_(keys)),
+        lambda _, keys: _people(register.person.c.profile_key.in_(keys)),
     ),
     Kind(
         "facility_plan", "facility",
@@ -207,8 +207,8 @@ KINDS = (
         ("Two sources differ", "Ask the person which is right, and settle it"),
         ("两个来源说法不同", "问本人哪个对，并处理"),
         lambda _, __: sa.select(
-            store.conflict.c.person_id.label("id"), store.conflict.c.field.label("detail")
-        ).where(store.conflict.c.state == "open"),
+            register.conflict.c.person_id.label("id"), register.conflict.c.field.label("detail")
+        ).where(register.conflict.c.state == "open"),
     ),
     Kind(
         "missing", "person",
@@ -219,27 +219,27 @@ KINDS = (
         "old_list", "list",
         ("A list is older than a year", "Ask its holder for a new one"),
         ("名单已超过一年", "请名单单位提供新的"),
-        lambda today_, _: sa.select(store.source.c.name.label("id"), store.source.c.last_import.label("detail")).where(
-            store.source.c.expires_on < today_
+        lambda today_, _: sa.select(register.source.c.name.label("id"), register.source.c.last_import.label("detail")).where(
+            register.source.c.expires_on < today_
         ),
     ),
     Kind(
         "worker_backup", "worker",
         ("A pair has no backup", "Name who takes over their grids"),
-        ("没有后备人员（B角）", "请指定由谁接替"), lambda _, __: _workers(store.worker.c.backup_id == ""),
+        ("没有后备人员（B角）", "请指定由谁接替"), lambda _, __: _workers(register.worker.c.backup_id == ""),
     ),
     Kind(
         "worker_vetting", "worker",
         ("Nobody noted when this pair was vetted", "Vet them, and enter the day"),
-        ("没有审查日期", "请审查并登记日期"), lambda _, __: _workers(store.worker.c.vetted_on == ""),
+        ("没有审查日期", "请审查并登记日期"), lambda _, __: _workers(register.worker.c.vetted_on == ""),
     ),
     Kind(
         "supporter_not_accepted", "supporter",
         ("A supporter has not said yes", "Ask them, or find another"),
         ("帮手还没有答应", "请询问，或另找一位"),
         lambda _, __: sa.select(
-            store.supporter.c.supporter_id.label("id"), store.supporter.c.person_id.label("detail")
-        ).where(store.supporter.c.accepted_on == ""),
+            register.supporter.c.supporter_id.label("id"), register.supporter.c.person_id.label("detail")
+        ).where(register.supporter.c.accepted_on == ""),
     ),
 )  # fmt: skip
 PAGE_WORDS = {
@@ -316,11 +316,11 @@ async def find(
 async def _asked_by(db: Connection) -> dict[str, tuple[Any, ...]]:
     """By kind, what its query asks for: profile keys of those without a usable road, of those with one (a supporter who
     accepted is a road), of those whose language is none; and where the register's areas lie."""
-    counts = await store.counts_by_profile(db)
+    counts = await register.counts_by_profile(db)
     none: list[str] = []
     one: list[str] = []
     unread: list[str] = []
-    for key, facts in (await store.profiles_of(db, counts)).items():
+    for key, facts in (await register.profiles_of(db, counts)).items():
         n = len(facts.roads) + len(facts.supporters)
         (none if n == 0 else one if n == 1 else []).append(key)
         if not all(TAG.fullmatch(tag) for tag in facts.language.split(";")):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from services.registry import audience, store
+from services.registry.audience import audience
+from services.registry.store import register
+from services.shared.bus.outbox import Receipt, say
 from services.shared.messages import WarningIssued
-from services.shared.outbox import Receipt, say
 from services.shared.service import Platform
 
 
@@ -35,10 +36,10 @@ class Handlers:
 
     async def _open(self, message: WarningIssued, receipt: Receipt) -> None:
         async with self._platform.database.read() as db:
-            area, unresolved = await store.area_of(db, message.area, message.geocodes)
+            area, unresolved = await register.area_of(db, message.area, message.geocodes)
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
-            await store.open_job(
+            await register.open_job(
                 tx,
                 {
                     "warning_id": message.warning_id,

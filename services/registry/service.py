@@ -6,18 +6,20 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from services.registry import audience, store, unlock
 from services.registry.api import Api
-from services.registry.areas import Area
+from services.registry.audience import audience
+from services.registry.geo.areas import Area
 from services.registry.handlers import Handlers
-from services.registry.look_pages import LookPages
-from services.registry.me_access import Access
-from services.registry.me_change import MeChange
-from services.registry.me_helpers import MeHelpers
-from services.registry.me_pages import MePages
-from services.registry.me_push import MePush
-from services.shared import sealing_keys
+from services.registry.lookup import unlock
+from services.registry.lookup.pages import LookPages
+from services.registry.resident.access import Access
+from services.registry.resident.changes import MeChange
+from services.registry.resident.helpers import MeHelpers
+from services.registry.resident.pages import MePages
+from services.registry.resident.push import MePush
+from services.registry.store import register
 from services.shared.clock import wall
+from services.shared.crypto import channels_keys
 from services.shared.service import Platform
 
 LOOK_EVERY_S = 1.0
@@ -53,7 +55,7 @@ class RegistryService:
     async def start(self) -> None:
         """Jobs that a stop or crash left open go on from their cursor."""
         self._platform.waker(self.name).set()
-        await sealing_keys.learn(self._platform.database, self._platform.keys)
+        await channels_keys.learn(self._platform.database, self._platform.keys)
 
     async def stop(self) -> None:
         """No new page; the one under way commits."""
@@ -65,11 +67,11 @@ class RegistryService:
             return False
         codes = await self.access.send_due()
         if wall() >= self._next_look:  # the channels key may have been replaced
-            await sealing_keys.learn(self._platform.database, self._platform.keys)
+            await channels_keys.learn(self._platform.database, self._platform.keys)
             await unlock.close_over(self._platform.database, self._platform.clock.now())
             self._next_look = wall() + LOOK_EVERY_S
         async with self._platform.database.read() as db:
-            row = await store.next_job(db)
+            row = await register.next_job(db)
         if row is None:
             return codes
         if self._area[0] != row.warning_id:
@@ -85,4 +87,4 @@ class RegistryService:
     async def next_at(self) -> float | None:
         """Now, while a job is open."""
         async with self._platform.database.read() as db:
-            return self._platform.clock.now() if await store.any_open(db) else None
+            return self._platform.clock.now() if await register.any_open(db) else None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.router import store
-from services.router.case_store import HELP, NOBODYS, OPEN, case
-from services.shared.db import Connection
+from services.router.store import tables
+from services.router.store.cases import HELP, NOBODYS, OPEN, case
+from services.shared.database.engine import Connection
 from services.shared.figures import Figure, Values, by_tier
-from services.shared.ledger import warning_state
+from services.shared.ledger.ledger import warning_state
 
 
 async def _people(db: Connection) -> dict[int, dict[str, float]]:
@@ -16,10 +16,10 @@ async def _people(db: Connection) -> dict[int, dict[str, float]]:
     live = (warning_state.c.state == "active", warning_state.c.kind != "ending")
     found: dict[int, dict[str, float]] = {}
     counted = await db.execute(
-        sa.select(warning_state.c.warning_id, warning_state.c.tier, store.tally.c.rung, sa.func.sum(store.tally.c.n))
-        .join(store.tally, store.tally.c.warning_id == warning_state.c.warning_id)
-        .where(*live, store.tally.c.road == "")
-        .group_by(warning_state.c.warning_id, warning_state.c.tier, store.tally.c.rung)
+        sa.select(warning_state.c.warning_id, warning_state.c.tier, tables.tally.c.rung, sa.func.sum(tables.tally.c.n))
+        .join(tables.tally, tables.tally.c.warning_id == warning_state.c.warning_id)
+        .where(*live, tables.tally.c.road == "")
+        .group_by(warning_state.c.warning_id, warning_state.c.tier, tables.tally.c.rung)
     )
     targeted: dict[str, float] = {}
     for warning_id, tier, rung, n in counted.all():
@@ -30,9 +30,9 @@ async def _people(db: Connection) -> dict[int, dict[str, float]]:
         elif rung.startswith("ended:"):
             sums["ended"] += n
     announced = await db.execute(
-        sa.select(warning_state.c.warning_id, warning_state.c.tier, store.warning.c.total)
-        .join(store.warning, store.warning.c.warning_id == warning_state.c.warning_id)
-        .where(*live, store.warning.c.total >= 0)
+        sa.select(warning_state.c.warning_id, warning_state.c.tier, tables.warning.c.total)
+        .join(tables.warning, tables.warning.c.warning_id == warning_state.c.warning_id)
+        .where(*live, tables.warning.c.total >= 0)
     )
     for warning_id, tier, total in announced.all():
         sums = found.setdefault(tier, {"targeted": 0.0, "ended": 0.0, "no_path": 0.0})

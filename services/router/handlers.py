@@ -8,23 +8,26 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router import area, carried, cases, evidence, nobody, officials, previews, store, watch
-from services.router.callout_store import callout
-from services.router.case_store import HELP, OPEN, case
-from services.router.contexts import Contexts
-from services.router.fatigue import tired
-from services.router.notices import notice
-from services.router.paths import put, step_time
-from services.router.plan import Context, Person
-from services.router.tally import Deltas
-from services.router.walk import walk
-from services.shared.batches import insert_all, insert_new
-from services.shared.db import Connection, hold
+from services.router.cases import carry_over, cases
+from services.router.clock import evidence, officials, watch
+from services.router.planning import area, previews, reaches_nobody
+from services.router.planning.contexts import Contexts
+from services.router.planning.fatigue import tired
+from services.router.planning.notices import notice
+from services.router.planning.paths import put, step_time
+from services.router.planning.plan import Context, Person
+from services.router.planning.walk import walk
+from services.router.store import tables
+from services.router.store.callouts import callout
+from services.router.store.cases import HELP, OPEN, case
+from services.router.store.tally import Deltas
+from services.shared.bus.outbox import Receipt, digest_of, say
+from services.shared.database.batches import insert_all, insert_new
+from services.shared.database.engine import Connection, hold
 from services.shared.errors import Busy
-from services.shared.faults import fault_at
-from services.shared.ledger import IS_VISIT, SendState, delivery, move_all, warning_state
+from services.shared.fault_points import fault_at
+from services.shared.ledger.ledger import IS_VISIT, SendState, delivery, move_all, warning_state
 from services.shared.messages import AudienceFound, EvidenceRecorded, PersonEntry, Profile, WarningIssued, encode
-from services.shared.outbox import Receipt, digest_of, say
 from services.shared.service import Platform
 
 
@@ -56,7 +59,7 @@ class Handlers:
         if message.kind == "ending":
             row |= {"complete": True, "total": 0}
         deltas = Deltas(message.warning_id)
-        if await insert_new(tx, store.warning, [row]):
+        if await insert_new(tx, tables.warning, [row]):
             ctx = await self._contexts.of(tx, message.warning_id)
             if ctx is None:
                 raise Busy(f"warning {message.warning_id} has no state yet")
@@ -66,7 +69,7 @@ class Handlers:
                 await watch.begin(tx, ctx)
         for about in message.replaces:  # said again with more of these, when a late message has shown the chain
             job = {"warning_id": message.warning_id, "about_id": about, "kind": message.kind}
-            if await insert_new(tx, store.job, [job]) and message.ending != "checking":  # that tells and stops nothing
+            if await insert_new(tx, tables.job, [job]) and message.ending != "checking":  # that tells and stops nothing
                 await self._stop(tx, about, message)
         await deltas.add(tx)
 
@@ -104,15 +107,15 @@ class Handlers:
         await self._call_back(tx, about, by)
         deltas = Deltas(about)
         counts = await tx.execute(
-            sa.select(store.path.c.profile_key, sa.func.count())
-            .where(store.path.c.warning_id == about, store.path.c.state == "open")
-            .group_by(store.path.c.profile_key)
+            sa.select(tables.path.c.profile_key, sa.func.count())
+            .where(tables.path.c.warning_id == about, tables.path.c.state == "open")
+            .group_by(tables.path.c.profile_key)
         )
         for profile_key, n in counts:
             deltas.person(profile_key, f"ended:{ending}", n)
         await tx.execute(
-            sa.update(store.path)
-            .where(store.path.c.warning_id == about, store.path.c.state == "open")
+            sa.update(tables.path)
+            .where(tables.path.c.warning_id == about, tables.path.c.state == "open")
             .values(state="ended", ending=ending, ended_at=now, end_reason=f"by {by.kind} {by.warning_id[:8]}",
                     next_at=None, react_at=None)
         )  # fmt: skip
@@ -150,7 +153,9 @@ class Handlers:
         state = await tx.scalar(
             sa.select(warning_state.c.state).where(warning_state.c.warning_id == message.warning_id)
         )
-        await insert_new(tx, store.profile, [{"profile_key": p.key, "body": store.encode(p)} for p in message.profiles])
+        await insert_new(
+            tx, tables.profile, [{"profile_key": p.key, "body": tables.encode(p)} for p in message.profiles]
+        )
         deltas = Deltas(message.warning_id)
         enough = await tired(tx, self._contexts, ctx, message) if state == "active" else {}
         await self._open(tx, ctx, message.people, message.profiles, deltas, enough, stopped=state != "active")
@@ -173,7 +178,7 @@ class Handlers:
         paths: list[dict[str, Any]] = []
         profile_of = {entry.person_id: profiles[entry.profile].key for entry in people}
         replaced = ctx.issued.replaces if ctx.issued.kind == "update" else ()
-        called = await carried.still_open(tx, ctx.issued.warning_id, replaced, sorted(profile_of))
+        called = await carry_over.still_open(tx, ctx.issued.warning_id, replaced, sorted(profile_of))
         for entry in sorted(people, key=lambda e: e.person_id):
             who = Person(entry, profiles[entry.profile], [])
             deltas.person(who.profile.key, "targeted")
@@ -184,7 +189,7 @@ class Handlers:
             if opened["ending"]:
                 deltas.person(who.profile.key, f"ended:{opened['ending']}")
             paths.append(opened)
-        await insert_all(tx, store.path, paths)
+        await insert_all(tx, tables.path, paths)
         await put(tx, ctx, rows, deltas, profile_of, self._platform.settings.plane)
 
     def _first(self, ctx: Context, who: Person, now: float, stopped: bool, enough: str) -> dict[str, Any]:
@@ -199,7 +204,7 @@ class Handlers:
             "zone_id": who.entry.zone_id,
             "grid_id": who.entry.grid_id,
             "tier": int(ctx.tier),
-            "entry": store.encode(who.entry),
+            "entry": tables.encode(who.entry),
             "state": "ended",
             "ending": "",
             "ended_at": now,
@@ -233,7 +238,7 @@ class Handlers:
 
     async def _count(self, tx: Connection, ctx: Context, message: AudienceFound) -> None:
         """Pages are numbered: the audience is complete when all are in and their digest is the last page's."""
-        mine = sa.select(store.warning).where(store.warning.c.warning_id == message.warning_id).with_for_update()
+        mine = sa.select(tables.warning).where(tables.warning.c.warning_id == message.warning_id).with_for_update()
         row = (await tx.execute(mine)).one()  # two routers count one after the other
         seen = int(row.digest_seen, 16) ^ int(digest_of(p.person_id for p in message.people), 16)
         values: dict[str, Any] = {"pages": row.pages + 1, "digest_seen": f"{seen:032x}"}
@@ -245,12 +250,12 @@ class Handlers:
             hours = max(0.0, ctx.too_late - self._platform.clock.now()) / 3600
             await insert_new(
                 tx,
-                store.worker,
+                tables.worker,
                 [
                     {
                         "warning_id": message.warning_id,
                         "worker_id": w.worker_id,
-                        "entry": store.encode(w),
+                        "entry": tables.encode(w),
                         "capacity": int(w.doors_per_hour * hours),
                     }
                     for w in message.workers
@@ -258,17 +263,17 @@ class Handlers:
             )
         values["complete"] = last >= 0 and row.pages + 1 == last + 1 and f"{seen:032x}" == digest
         await tx.execute(
-            sa.update(store.warning).where(store.warning.c.warning_id == message.warning_id).values(**values)
+            sa.update(tables.warning).where(tables.warning.c.warning_id == message.warning_id).values(**values)
         )
         if values["complete"]:
-            await nobody.look(tx, ctx, total, values.get("unresolved", row.unresolved))
+            await reaches_nobody.look(tx, ctx, total, values.get("unresolved", row.unresolved))
             await officials.begin(tx, ctx, self._platform.clock.now())
 
     async def evidence_recorded(self, message: EvidenceRecorded, receipt: Receipt) -> None:
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
             key = await tx.scalar(
-                sa.select(store.warning.c.policy).where(store.warning.c.warning_id == message.warning_id)
+                sa.select(tables.warning.c.policy).where(tables.warning.c.warning_id == message.warning_id)
             )
             if key is None:
                 raise Busy(f"evidence came before its warning {message.warning_id}")

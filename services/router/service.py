@@ -6,16 +6,16 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from services.router.alarm_word import AlarmWord
-from services.router.api import Api
-from services.router.case_pages import CasePages
-from services.router.contexts import Contexts
-from services.router.deadlines import Deadlines
-from services.router.doors import Doors
-from services.router.endings import Endings
+from services.router.cases.pages import CasePages
+from services.router.clock.alarm_messages import AlarmWord
+from services.router.clock.deadlines import Deadlines
+from services.router.clock.endings import Endings
+from services.router.clock.watch import Watch
+from services.router.doors.doors import Doors
 from services.router.handlers import Handlers
-from services.router.pages import Pages, Say
-from services.router.watch import Watch
+from services.router.planning.contexts import Contexts
+from services.router.report.api import Api
+from services.router.report.pages import Pages, Say
 from services.shared.service import Platform
 
 

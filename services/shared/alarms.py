@@ -13,9 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.shared.batches import insert_new
 from services.shared.clock import wall
-from services.shared.db import Connection, metadata
+from services.shared.database.batches import insert_new
+from services.shared.database.engine import Connection, metadata
 from services.shared.figures import Figure, Values
 
 log = structlog.get_logger("alarms")

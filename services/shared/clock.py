@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
-from services.shared.steady import PROCESS
+from services.shared.steady_clock import PROCESS
 
 
 def wall() -> float:

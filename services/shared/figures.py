@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from services.shared.bus.outbox import dead_letter, outbox
 from services.shared.clock import wall
-from services.shared.db import Connection
-from services.shared.ledger import SendState, among, delivery, may_be_sent, road
-from services.shared.outbox import dead_letter, outbox
-from services.shared.tier import Tier
+from services.shared.database.engine import Connection
+from services.shared.ledger.ledger import SendState, among, delivery, may_be_sent, road
+from services.shared.tiers import Tier
 
 CAP = 10_000
 Values = Mapping[tuple[str, ...], float]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import msgspec
 
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 
 VERSION = 1
 

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from aiohttp import web
 
-from services.shared.auth import Signer
-from services.shared.bus import Bus
+from services.shared.bus.port import Bus
 from services.shared.clock import Clock, Waker
-from services.shared.db import Database
-from services.shared.sealing import Keys
+from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import Database
 from services.shared.settings import Settings
+from services.shared.web.auth import Signer
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from services.shared.client_address import Network, networks_of
 from services.shared.errors import Refused
-from services.shared.origins import Network, networks_of
 
 Plane = Literal["live", "drill"]
 SECRETS_DIR = "TOCSIN_SECRETS_DIR"

@@ -10,7 +10,7 @@ from pathlib import Path
 import jinja2
 from aiohttp import web
 
-from services.channels.render import segments
+from services.channels.messages.render import segments
 from services.sim.mailbox import Mailbox
 from services.sim.sandbox import Sandbox
 from services.sim.shapes import Call, Message

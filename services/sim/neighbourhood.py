@@ -7,9 +7,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
-from services.registry.given import PersonIn
-from services.registry.needs import flags, groups
-from services.registry.sample import Community
+from services.registry.model.given import PersonIn
+from services.registry.model.needs import flags, groups
+from services.registry.sample.sample import Community
 
 Role = Literal["person", "helper", "officer", "duty"]
 NOT_OF_US = "anyone"

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from services.channels.render import segments
+from services.channels.messages.render import segments
 
 API = "/2010-04-01/Accounts"
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from services.registry.sample import Community
+from services.registry.sample.sample import Community
 from services.shared.clock import Clock, LinearClock, wall
 from services.sim.agenda import Agenda
 from services.sim.behaviour import Behaviour

@@ -29,13 +29,13 @@ from typing import IO, Any
 import psycopg
 
 from services import migrations
-from services.registry.given import ContactIn, PersonIn
-from services.registry.imports import import_people, person_id_of
-from services.shared.auth import ACTIONS, create_key
-from services.shared.db import Database
-from services.shared.instance import check_plane
-from services.shared.sealing import Keys
-from services.shared.tier import Tier
+from services.registry.importing.write import import_people, person_id_of
+from services.registry.model.given import ContactIn, PersonIn
+from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import Database
+from services.shared.database.instance import check_plane
+from services.shared.tiers import Tier
+from services.shared.web.auth import ACTIONS, create_key
 from tests.bench.provider import ACCOUNT, SENDER, TOKEN
 from tests.servers.ports import free_ports
 from tests.servers.postgres import Postgres

@@ -10,13 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 
-from services.router.contexts import SHIPPED
-from services.router.explain import FACTS, WORKING
-from services.router.foresee import Demand, over_people
-from services.router.policy import Policy
-from services.router.policy_file import read
+from services.router.planning.contexts import SHIPPED
+from services.router.policy.engine import Policy
+from services.router.policy.explain import FACTS, WORKING
+from services.router.policy.file import read
+from services.router.policy.foresee import Demand, over_people
 from services.shared.messages import Profile
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 
 KINDS = (("sms", "voice_mobile"), ("sms",), ("voice_landline",), ("voice_mobile", "sms", "email"), ("email",), ())
 

@@ -17,11 +17,11 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from services.registry.given import ContactIn, PersonIn
-from services.registry.imports import person_id_of
-from services.router.store import path
-from services.shared.ledger import delivery
-from services.shared.sealing import Keys, Sealer, address_key, page_key
+from services.registry.importing.write import person_id_of
+from services.registry.model.given import ContactIn, PersonIn
+from services.router.store.tables import path
+from services.shared.crypto.sealing import Keys, Sealer, address_key, page_key
+from services.shared.ledger.ledger import delivery
 from tests.bench import ours
 from tests.bench.campaign import Bench, say
 from tests.bench.ours import SOUTH, WEST, BenchFault, Home, Standin, Tocsin, number_of, wait_until

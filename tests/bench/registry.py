@@ -28,11 +28,12 @@ import shapely
 import sqlalchemy as sa
 
 from services import migrations
-from services.registry import audience, store
-from services.registry.areas import Area
-from services.registry.stays import Moment
-from services.shared.batches import chunks
-from services.shared.db import Connection, Database
+from services.registry.audience import audience
+from services.registry.audience.whereabouts import Moment
+from services.registry.geo.areas import Area
+from services.registry.store import register
+from services.shared.database.batches import chunks
+from services.shared.database.engine import Connection, Database
 from services.shared.messages import PAGE_PEOPLE
 from tests.bench import machine
 from tests.bench.registry_list import SOUTH, WEST, write_list
@@ -80,11 +81,11 @@ def area_with(people: People, wanted: int) -> Area:
 async def ours(db: Connection, area: Area) -> list[str]:
     """As a warning's pages are made: found, with contacts."""
     ids: list[str] = []
-    after = store.START
+    after = register.START
     while True:
         page = await audience.find_page(db, area, after)
         some = [row.person_id for row in page.people]
-        await store.contacts_of(db, some)
+        await register.contacts_of(db, some)
         ids += some
         if page.last:
             return ids
@@ -97,13 +98,13 @@ async def floor(db: Connection, ids: int) -> list[str]:
     wanted = sa.table("bench_ids", sa.column("n"), sa.column("person_id"))
     for first in range(0, ids, PAGE_PEOPLE):
         rows = await db.execute(
-            sa.select(store.person)
-            .join(wanted, wanted.c.person_id == store.person.c.person_id)
+            sa.select(register.person)
+            .join(wanted, wanted.c.person_id == register.person.c.person_id)
             .where(wanted.c.n >= first, wanted.c.n < first + PAGE_PEOPLE)
             .order_by(wanted.c.n)
         )
         some = [row.person_id for row in rows]
-        await store.contacts_of(db, some)
+        await register.contacts_of(db, some)
         found += some
     return found
 
@@ -236,9 +237,9 @@ async def everybody(url: str) -> People:
         last = ""
         while some := list(
             await db.execute(
-                sa.select(store.person.c.person_id, store.person.c.lon, store.person.c.lat)
-                .where(store.person.c.person_id > last)
-                .order_by(store.person.c.person_id)
+                sa.select(register.person.c.person_id, register.person.c.lon, register.person.c.lat)
+                .where(register.person.c.person_id > last)
+                .order_by(register.person.c.person_id)
                 .limit(100_000)
             )
         ):

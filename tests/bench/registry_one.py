@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from services import migrations
-from services.registry.list_import import Wanted, import_file
-from services.shared.db import Database
-from services.shared.sealing import Keys
+from services.registry.importing.list_import import Wanted, import_file
+from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import Database
 
 
 async def main(url: str, keys: str, path: str) -> None:

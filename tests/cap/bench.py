@@ -15,8 +15,8 @@ from pathlib import Path
 from lxml import etree
 
 from services.gateway.cap import read
-from services.gateway.cap_check import check
-from services.gateway.incoming import from_cap
+from services.gateway.cli.cap_check import check
+from services.gateway.intake.incoming import from_cap
 from services.shared.errors import Refused
 
 ROUNDS = 5

@@ -25,9 +25,9 @@ from lxml import etree
 
 from services.gateway.cap import read, verify, write
 from services.gateway.cap.model import Alert
-from services.gateway.cap_check import check
-from services.gateway.incoming import from_cap
-from services.gateway.listing import listing
+from services.gateway.cli.cap_check import check
+from services.gateway.feeds.listing import listing
+from services.gateway.intake.incoming import from_cap
 from services.shared.errors import Refused
 from tests.cap.test_hostile import BOMBS, SEEDS, _broken
 

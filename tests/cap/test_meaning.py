@@ -9,7 +9,7 @@ import pytest
 from services.gateway.cap import Meaning, meaning, read
 from services.gateway.cap.hazards import HAZARDS, RESPOND
 from services.gateway.cap.sources import SOURCES
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 from tests.cap.build import alert, info
 
 B, Y, O, R = Tier.BLUE, Tier.YELLOW, Tier.ORANGE, Tier.RED  # noqa: E741 - the columns of the table below

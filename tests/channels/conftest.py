@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services import migrations
-from services.shared.db import Database
+from services.shared.database.engine import Database
 from tests.servers.postgres import Postgres
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import aiohttp
 
-from services.channels.driver import Connected, Driver, Tools
-from services.channels.outbound import Outbound
-from services.shared.auth import Signer
+from services.channels.model.driver import Connected, Driver, Tools
+from services.channels.model.outbound import Outbound
 from services.shared.clock import StepClock
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
+from services.shared.web.auth import Signer
 
 MESSAGE = Outbound(
     delivery_id="d" * 32, warning_id="a" * 32, road="", to="", text="Leave now, uphill.\n离家,往高处走。",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from services.channels.announcement import (
+from services.channels.drivers.mqtt.announcement import (
     RATE,
     Sound,
     read_recordings,
@@ -21,8 +21,8 @@ from services.channels.announcement import (
     speak,
     write_wav,
 )
-from services.channels.cap_read import Area, read_document
-from services.channels.device_file import Speaker, inside
+from services.channels.drivers.mqtt.devices_file import Speaker, inside
+from services.channels.messages.cap_document import Area, read_document
 from services.shared.errors import Broken, Refused
 from tests.gateway.office import cap
 

@@ -14,12 +14,12 @@ import pytest
 import sqlalchemy as sa
 from lxml import etree
 
-from services.channels import link_tests
-from services.channels.link_document import link_document
-from services.channels.provider_store import link_test
+from services.channels.providers import link_tests
+from services.channels.providers.link_document import link_document
+from services.channels.providers.provider_store import link_test
 from services.gateway.cap.reader import read
 from services.shared.errors import Refused
-from services.shared.ledger import delivery, road
+from services.shared.ledger.ledger import delivery, road
 from tests.channels.device import Device, device
 from tests.channels.gateway import Gateway, gateway
 from tests.channels.test_loudspeaker import settings, town

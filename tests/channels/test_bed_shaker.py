@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.channels import device_store as store
-from services.channels.driver import Outcome, Tools
-from services.channels.drivers.bed_shaker_mqtt import BedShakerMqtt
-from services.channels.outbound import Outbound
-from services.channels.reports import Report
-from services.registry.given import ContactIn
-from services.shared.auth import Signer
+from services.channels.drivers.mqtt import device_store as store
+from services.channels.drivers.mqtt.bed_shaker import BedShakerMqtt
+from services.channels.model.driver import Outcome, Tools
+from services.channels.model.outbound import Outbound
+from services.channels.outcomes.fold import Report
+from services.registry.model.given import ContactIn
 from services.shared.clock import LinearClock
-from services.shared.db import Database
-from services.shared.ledger import Answer, Evidence, SendState, delivery
-from services.shared.sealing import address_key
+from services.shared.crypto.sealing import address_key
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import Answer, Evidence, SendState, delivery
+from services.shared.web.auth import Signer
 from tests.channels.device import Device, device
 from tests.gateway.office import cap, office
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto

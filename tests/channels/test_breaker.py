@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 
-from services.channels.breaker import FEW, FIRST_S, LONGEST_S, PROBES, WINDOW_S, Breaker
-from services.channels.driver import Driver, Outcome
-from services.channels.lane import Lane
-from services.channels.outcome import LATE
+from services.channels.model.driver import Driver, Outcome
+from services.channels.model.outcome import LATE
+from services.channels.providers.breaker import FEW, FIRST_S, LONGEST_S, PROBES, WINDOW_S, Breaker
+from services.channels.providers.send_queue import Lane
 from services.shared.clock import wall
 
 A = Outcome

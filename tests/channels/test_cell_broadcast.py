@@ -15,16 +15,16 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
-from services.channels.cap_read import read_document
-from services.channels.cell_operators import read_operators
-from services.channels.driver import Outcome, Tools
-from services.channels.drivers import cell_broadcast
-from services.channels.drivers.cell_broadcast import CellBroadcast
-from services.channels.outbound import Outbound
-from services.shared.auth import Signer
+from services.channels.drivers.cell_broadcast import cell_broadcast
+from services.channels.drivers.cell_broadcast.cell_broadcast import CellBroadcast
+from services.channels.drivers.cell_broadcast.operators import read_operators
+from services.channels.messages.cap_document import read_document
+from services.channels.model.driver import Outcome, Tools
+from services.channels.model.outbound import Outbound
 from services.shared.clock import LinearClock
 from services.shared.errors import Broken, Refused
-from services.shared.ledger import delivery
+from services.shared.ledger.ledger import delivery
+from services.shared.web.auth import Signer
 from tests.cap.keys import pair
 from tests.channels.gateway import gateway, name
 from tests.channels.test_loudspeaker import steps

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.channels.cap_read import Area, Document, Info
-from services.channels.cell_identifiers import Profile, identifier, is_of_a_drill, serial_number
-from services.channels.cell_pages import GSM7, UCS2, Coded, code
+from services.channels.messages.cap_document import Area, Document, Info
+from services.channels.messages.cell_broadcast_identifiers import Profile, identifier, is_of_a_drill, serial_number
+from services.channels.messages.cell_broadcast_pages import GSM7, UCS2, Coded, code
 from tests.peers.table import Told
 
 PEERS = Path(__file__).parents[1] / "peers"

@@ -16,10 +16,10 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from services.channels.chat_file import read_chat_file
-from services.channels.driver import Outcome
-from services.channels.drivers import chat
-from services.channels.drivers.chat import Chat
+from services.channels.drivers.chat import chat
+from services.channels.drivers.chat.chat import Chat
+from services.channels.drivers.chat.groups_file import read_chat_file
+from services.channels.model.driver import Outcome
 from services.shared.errors import Refused
 from tests.channels.kit import driving, message
 
@@ -224,7 +224,7 @@ async def test_where_nothing_is_listed_apprise_is_not_loaded(monkeypatch: pytest
     script = (
         "import asyncio, sys\n"
         "from tests.channels.kit import driving\n"
-        "from services.channels.drivers.chat import Chat\n"
+        "from services.channels.drivers.chat.chat import Chat\n"
         "async def go():\n"
         "    async with driving(Chat) as driver:\n"
         "        print(driver.why_not(), 'apprise' in sys.modules)\n"

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.channels.claims import MAX_CLAIMS, claim, due, intend
-from services.shared.batches import insert_all
-from services.shared.db import Database
-from services.shared.ledger import attempt, delivery, warning_state
-from services.shared.outbox import id_of
+from services.channels.sending.claims import MAX_CLAIMS, claim, due, intend
+from services.shared.bus.outbox import id_of
+from services.shared.database.batches import insert_all
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import attempt, delivery, warning_state
 
 NOW, LANE = 1000.0, ("sms_twilio", True)
 WARNING = id_of("warning")

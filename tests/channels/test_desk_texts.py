@@ -9,15 +9,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError
 
-from services.channels import desk as desk_module
-from services.channels import reports as reports_module
-from services.channels.desk import Desk
-from services.channels.reports import Report
-from services.shared.bus import Bus
+from services.channels.outcomes import fold as reports_module
+from services.channels.outcomes import recorder as desk_module
+from services.channels.outcomes.fold import Report
+from services.channels.outcomes.recorder import Desk
+from services.shared.bus.outbox import id_of
+from services.shared.bus.port import Bus
 from services.shared.clock import StepClock
-from services.shared.db import Database
-from services.shared.ledger import Answer, Evidence, answer_log, delivery
-from services.shared.outbox import id_of
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import Answer, Evidence, answer_log, delivery
 
 
 class Quiet:

@@ -6,9 +6,9 @@ import hashlib
 
 import sqlalchemy as sa
 
-from services.channels import device_store as store
-from services.channels.device_store import Health
-from services.shared.db import Database
+from services.channels.drivers.mqtt import device_store as store
+from services.channels.drivers.mqtt.device_store import Health
+from services.shared.database.engine import Database
 
 DELIVERY, LATER = "0a" * 16, "0b" * 16
 

@@ -12,14 +12,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from services.channels.driver import Outcome, Reports, Result, Road, Spec, Tools
-from services.channels.drivers.email import Email
-from services.channels.limits import Limits
-from services.channels.outbound import Outbound
-from services.channels.roads import road_rows
-from services.channels.twilio_http import TwilioAccount, TwilioSettings, outcome
-from services.shared.auth import Signer
+from services.channels.drivers.email.email import Email
+from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings, outcome
+from services.channels.model.channel import road_rows
+from services.channels.model.driver import Outcome, Reports, Result, Road, Spec, Tools
+from services.channels.model.outbound import Outbound
+from services.channels.providers.country_limits import Limits
 from services.shared.clock import StepClock
+from services.shared.web.auth import Signer
 
 POINTS = sorted(entry_points(group="tocsin.channels"), key=lambda p: p.name)
 

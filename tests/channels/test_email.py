@@ -24,11 +24,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from services.channels.driver import Outcome
-from services.channels.drivers import email as email_driver
-from services.channels.drivers.email import Email
+from services.channels.drivers.email import email as email_driver
+from services.channels.drivers.email.email import Email
+from services.channels.model.driver import Outcome
 from services.shared.errors import Refused
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 from tests.channels.kit import driving, message
 from tests.peers.table import Told
 

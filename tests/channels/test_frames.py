@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from services.channels import frames
-from services.channels.render import says_what_is_asked, segments
-from services.shared import chinese
+from services.channels.messages import frames
+from services.channels.messages.render import says_what_is_asked, segments
+from services.shared.text import chinese
 
 
 def test_every_frame_is_whole_and_cheap() -> None:

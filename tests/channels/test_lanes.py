@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from services.channels.driver import Driver, Outcome, Result
-from services.channels.lane import AHEAD, Lane
-from services.channels.outbound import Outbound
-from services.channels.sender import Sender
+from services.channels.model.driver import Driver, Outcome, Result
+from services.channels.model.outbound import Outbound
+from services.channels.providers.send_queue import AHEAD, Lane
+from services.channels.sending.sender import Sender
 from services.shared.clock import LinearClock
-from services.shared.db import Database
-from services.shared.ledger import SendState
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import SendState
 
 
 class Slow:

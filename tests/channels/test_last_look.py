@@ -11,11 +11,11 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
-from services.channels import sender
-from services.channels.last_look import Overtaken, looking, traced
-from services.shared.ledger import attempt, delivery
+from services.channels.model.final_check import Overtaken, looking, traced
+from services.channels.sending import sender
+from services.shared.bus.outbox import id_of, say
+from services.shared.ledger.ledger import attempt, delivery
 from services.shared.messages import ContactEntry, NoticeRequested
-from services.shared.outbox import id_of, say
 from tests.channels.gateway import Gateway, gateway, name
 from tests.channels.test_loudspeaker import steps
 from tests.gateway.office import SENT, Office, cap, office

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.channels.driver import Driver, Road
-from services.channels.limits import Limits
-from services.channels.link_test_file import load_link_tests
-from services.channels.link_tests import LinkTests, failed_twice, left_out
+from services.channels.model.driver import Driver, Road
+from services.channels.providers.country_limits import Limits
+from services.channels.providers.link_test_file import load_link_tests
+from services.channels.providers.link_tests import LinkTests, failed_twice, left_out
 from services.shared.clock import StepClock
-from services.shared.db import Database
+from services.shared.database.engine import Database
 from services.shared.errors import Refused
 
 ROADS = {"sms": "delivered", "voice_mobile": "answered"}

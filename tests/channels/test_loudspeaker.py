@@ -16,19 +16,19 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.channels import announcement, sender
-from services.channels import device_store as store
-from services.channels.announcement import RATE, read_wav, silence, write_wav
-from services.channels.driver import Outcome, Tools
-from services.channels.drivers import loudspeaker_mqtt
-from services.channels.drivers.loudspeaker_mqtt import LoudspeakerMqtt
-from services.channels.outbound import Outbound
+from services.channels.drivers.mqtt import announcement, loudspeaker
+from services.channels.drivers.mqtt import device_store as store
+from services.channels.drivers.mqtt.announcement import RATE, read_wav, silence, write_wav
+from services.channels.drivers.mqtt.loudspeaker import LoudspeakerMqtt
+from services.channels.model.driver import Outcome, Tools
+from services.channels.model.outbound import Outbound
+from services.channels.sending import sender
 from services.check import check_installation
-from services.shared.auth import Signer
 from services.shared.clock import LinearClock, wall
 from services.shared.errors import Broken, Refused
-from services.shared.ledger import delivery, road
+from services.shared.ledger.ledger import delivery, road
 from services.shared.settings import Settings
+from services.shared.web.auth import Signer
 from tests.cap.keys import pair
 from tests.channels.device import Device, device
 from tests.gateway.office import SENT, SQUARE, Office, cap, office
@@ -227,7 +227,7 @@ def message(area: str = SQUARE, status: str = "Actual", **more: Any) -> Outbound
 
 async def test_the_broker_goes_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed: nothing is accepted and nothing fails for good. Back: accepted, and a speaker obeys each command once."""
-    monkeypatch.setattr("services.channels.device_link.WAITS_S", (0.05,))
+    monkeypatch.setattr("services.channels.drivers.mqtt.link.WAITS_S", (0.05,))
     with Mosquitto(tmp_path / "broker") as broker:
         settings(monkeypatch, tmp_path, broker)
         async with AsyncExitStack() as stack:
@@ -251,7 +251,7 @@ async def test_the_broker_goes_and_comes_back(tmp_path: Path, monkeypatch: pytes
 
 async def test_a_broker_that_is_away_for_long_fails_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More tries than any provider gets: the delivery waits, and is accepted soon after the broker is there."""
-    monkeypatch.setattr("services.channels.device_link.WAITS_S", (0.05,))
+    monkeypatch.setattr("services.channels.drivers.mqtt.link.WAITS_S", (0.05,))
     broker = Mosquitto(tmp_path / "broker")
     settings(monkeypatch, tmp_path, broker)
     async with office(tmp_path / "data") as desk:
@@ -272,7 +272,7 @@ async def test_a_broker_that_has_stopped_answering_is_no_acceptance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Frozen: within the call's limit the driver says that the broker is slow or lost, and is asked again."""
-    monkeypatch.setattr("services.channels.device_link.CALL_S", 0.3)
+    monkeypatch.setattr("services.channels.drivers.mqtt.link.CALL_S", 0.3)
     with Mosquitto(tmp_path / "broker") as broker:
         settings(monkeypatch, tmp_path, broker)
         async with town(tmp_path) as desk:
@@ -313,8 +313,8 @@ async def test_without_a_voice_the_siren_sounds_alone(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reaches more than nothing; `tocsin check` says what to install. With voices alone the road says why not."""
-    monkeypatch.setattr(loudspeaker_mqtt, "can_speak", lambda: False)
-    monkeypatch.setattr(loudspeaker_mqtt, "speak", _dumb)
+    monkeypatch.setattr(loudspeaker, "can_speak", lambda: False)
+    monkeypatch.setattr(loudspeaker, "speak", _dumb)
     settings(monkeypatch, tmp_path, mosquitto)
     async with AsyncExitStack() as stack:
         desk = await stack.enter_async_context(town(tmp_path))
@@ -341,7 +341,7 @@ def hung(folder: Path, monkeypatch: pytest.MonkeyPatch, voice: str = "*") -> Pat
     script.write_text(f'#!/bin/sh\ncase "$2" in {voice}) echo $$ >>{pids}; exec sleep 60;; esac\nexec {real} "$@"\n')
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setattr(loudspeaker_mqtt, "VOICE_S", 0.8)
+    monkeypatch.setattr(loudspeaker, "VOICE_S", 0.8)
     return pids
 
 
@@ -362,7 +362,7 @@ async def test_a_voice_that_takes_its_time_is_not_heard_after_a_cancel(
     async with AsyncExitStack() as stack:
         desk = await stack.enter_async_context(town(tmp_path))
         school = await stack.enter_async_context(device(mosquitto, "speaker", "school"))
-        monkeypatch.setattr(loudspeaker_mqtt, "speak", slow)
+        monkeypatch.setattr(loudspeaker, "speak", slow)
         _, taken = await desk.post(cap(severity="Extreme", extra=_tier("red")), strict="false")
         sending = asyncio.create_task(steps(desk))
         await asyncio.wait_for(begun.wait(), 10)
@@ -611,4 +611,4 @@ async def test_without_speakers_the_log_keeps_the_road(tmp_path: Path, monkeypat
 
 def test_the_commands_are_json_that_a_small_device_can_read() -> None:
     """Whole numbers and words; nothing of a person."""
-    assert {"on_s": 2, "off_s": 1, "times": 15} == json.loads(json.dumps(vars(loudspeaker_mqtt.PATTERNS[4])))  # type: ignore[index]
+    assert {"on_s": 2, "off_s": 1, "times": 15} == json.loads(json.dumps(vars(loudspeaker.PATTERNS[4])))  # type: ignore[index]

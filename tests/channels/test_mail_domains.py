@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.channels.mail import address_of
+from services.channels.drivers.email.message import address_of
 from services.shared.errors import Refused
 
 

@@ -22,17 +22,17 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from services import migrations
-from services.channels import loading
-from services.channels.driver import Tools
-from services.registry.given import ContactIn, PersonIn
-from services.registry.imports import import_people
-from services.registry.sources import SourceList
-from services.shared.auth import ACTIONS, Signer, create_key
+from services.channels.model.driver import Tools
+from services.channels.providers import loading
+from services.registry.importing.write import import_people
+from services.registry.model.given import ContactIn, PersonIn
+from services.registry.people.sources import SourceList
+from services.shared.bus.outbox import id_of
 from services.shared.clock import StepClock
-from services.shared.db import Database
-from services.shared.outbox import id_of
-from services.shared.sealing import Keys
-from services.shared.tier import Tier
+from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import Database
+from services.shared.tiers import Tier
+from services.shared.web.auth import ACTIONS, Signer, create_key
 from tests.web import fixtures
 
 ROOT = Path(__file__).parents[2]
@@ -239,7 +239,7 @@ def beside(site: Path, name: str, line: str, content: str = "") -> Path:
     return site
 
 
-SPEC = "from types import SimpleNamespace as N\nfrom services.channels.driver import Road, Spec\n"
+SPEC = "from types import SimpleNamespace as N\nfrom services.channels.model.driver import Road, Spec\n"
 BROKEN = [
     ("import nosuchmodule\n", "cannot be imported: ModuleNotFoundError: No module named 'nosuchmodule'"),
     ("DRIVER = 3\n", "is no Spec"),

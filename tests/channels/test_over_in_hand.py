@@ -11,19 +11,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services import migrations
-from services.channels.claims import claim, intend
-from services.channels.desk import Desk
-from services.channels.driver import Outcome, Result
-from services.channels.leases import Leases
-from services.channels.outcome import LATE
-from services.channels.telling import told
-from services.channels.unwatched import settle_unknown
-from services.shared.batches import insert_all
-from services.shared.bus_embedded import EmbeddedBus
+from services.channels.model.driver import Outcome, Result
+from services.channels.model.outcome import LATE
+from services.channels.outcomes.recorder import Desk
+from services.channels.outcomes.transition import told
+from services.channels.sending.claims import claim, intend
+from services.channels.sending.leases import Leases
+from services.channels.sending.unknown_outcomes import settle_unknown
+from services.shared.bus.embedded import EmbeddedBus
+from services.shared.bus.outbox import outbox
 from services.shared.clock import StepClock, wall
-from services.shared.db import Database
-from services.shared.ledger import SendState, attempt, delivery, move_all, warning_state
-from services.shared.outbox import outbox
+from services.shared.database.batches import insert_all
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import SendState, attempt, delivery, move_all, warning_state
 
 S = SendState
 LANE = ("sms_twilio", True)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.channels import pace
-from services.channels.pace import Pace
-from services.channels.provider_store import known, provider
-from services.shared.db import Connection, Database
+from services.channels.providers import rate_limit
+from services.channels.providers.provider_store import known, provider
+from services.channels.providers.rate_limit import Pace
+from services.shared.database.engine import Connection, Database
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def now(_: Connection) -> float:
         return at[0]
 
-    monkeypatch.setattr(pace, "_now", now)
+    monkeypatch.setattr(rate_limit, "_now", now)
     return at
 
 
@@ -46,7 +46,7 @@ async def over(one: Pace, clock: list[float], seconds: float, *, red: bool, want
 async def test_the_rate_is_kept_whatever_is_asked_for(database: Database, clock: list[float], rate: float) -> None:
     """At most a slice more than the rate, and no less than what it allows."""
     sent = await over(Pace(database, "sms", rate), clock, 10.0, red=True)
-    assert 10 * rate - 1 <= sent <= 10 * rate + max(1.0, rate * pace.SLICE_S) + 1
+    assert 10 * rate - 1 <= sent <= 10 * rate + max(1.0, rate * rate_limit.SLICE_S) + 1
 
 
 async def test_two_processes_share_one_rate_and_the_last_fifth_is_reds(database: Database, clock: list[float]) -> None:
@@ -62,7 +62,7 @@ async def test_two_processes_share_one_rate_and_the_last_fifth_is_reds(database:
 
 async def test_who_must_wait_is_told_how_long_and_then_one_may_leave(database: Database, clock: list[float]) -> None:
     one = Pace(database, "sms", 2.0)
-    assert pace.Grant(1) == await one.take(5, True)
+    assert rate_limit.Grant(1) == await one.take(5, True)
     grant = await one.take(5, True)
     assert 0 == grant.count
     clock[0] += grant.wait - 0.01
@@ -102,12 +102,12 @@ async def test_workers_at_once_never_take_more_than_there_is(database: Database)
     """By the real clock of the database: eight that ask at the same moment."""
     rate = 50.0
     async with database.write() as tx:
-        begun = await pace._now(tx)
+        begun = await rate_limit._now(tx)
     ones = [Pace(database, "sms", rate) for _ in range(8)]
     grants = await asyncio.gather(*(one.take(1000, True) for one in ones for _ in range(3)))
     async with database.write() as tx:
-        ended = await pace._now(tx)
+        ended = await rate_limit._now(tx)
         row = (await tx.execute(sa.select(provider))).one()
     sent = sum(g.count for g in grants)
-    assert 1 <= sent <= rate * (ended - begun) + rate * pace.SLICE_S + 1
+    assert 1 <= sent <= rate * (ended - begun) + rate * rate_limit.SLICE_S + 1
     assert row.next_at >= begun + sent / rate - 1e-3

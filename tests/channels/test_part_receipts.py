@@ -8,13 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.channels.part_store import PartReceipt, Sent, forget_old, message_part
-from services.channels.reports import Report, write
-from services.shared.batches import insert_all
+from services.channels.outcomes.fold import Report, write
+from services.channels.outcomes.multipart import PartReceipt, Sent, forget_old, message_part
+from services.shared.bus.outbox import id_of
 from services.shared.clock import wall
-from services.shared.db import Database
-from services.shared.ledger import Evidence, SendState, attempt, delivery
-from services.shared.outbox import id_of
+from services.shared.database.batches import insert_all
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import Evidence, SendState, attempt, delivery
 from tests.channels.test_claims import message
 
 ONE, OTHER = id_of("delivery", 0), id_of("delivery", 1)

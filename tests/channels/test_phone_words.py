@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.channels import phone_words as module
-from services.channels import reply_words
-from services.channels.frames import frame_for
-from services.channels.phone_words import findings, read_phone
-from services.channels.render import Facts, render
-from services.channels.reply_words import Reply, Sense, read_reply
-from services.channels.texts import LINES
-from services.shared.batches import insert_all
-from services.shared.ledger import Answer, warning_text
-from services.shared.tier import Tier
+from services.channels.messages.frames import frame_for
+from services.channels.messages.phrases import LINES
+from services.channels.messages.render import Facts, render
+from services.channels.replies import meaning
+from services.channels.replies import quoted_text as module
+from services.channels.replies.meaning import Reply, Sense, read_reply
+from services.channels.replies.quoted_text import findings, read_phone
+from services.shared.database.batches import insert_all
+from services.shared.ledger.ledger import Answer, warning_text
+from services.shared.tiers import Tier
 
 from .test_replies import PHONE, Exchange, there
 
@@ -234,7 +234,7 @@ def _mutants() -> dict[str, Callable[[Any, pytest.MonkeyPatch], None]]:
 
     def emojis_only(module: Any, patch: pytest.MonkeyPatch) -> None:
         listed = module._lists()["reactions"]
-        patch.setattr(module, "_is_reaction", lambda b, i, a: reply_words.plain(f"{b} {a}") in listed)
+        patch.setattr(module, "_is_reaction", lambda b, i, a: meaning.plain(f"{b} {a}") in listed)
 
     def help_beside_is_lost(module: Any, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "_beside", lambda whole, left, doubtful: Reply(None, sense=Sense.QUESTION))

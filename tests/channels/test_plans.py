@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.channels.claims import claim, due
-from services.channels.reports import Report, write
-from services.registry import store as registry
-from services.router import store as router
-from services.router.pairs import _counts
-from services.shared.batches import insert_all, one_of
-from services.shared.db import Connection, Database
-from services.shared.ledger import SendState, delivery, warning_state
-from services.shared.outbox import id_of
+from services.channels.outcomes.fold import Report, write
+from services.channels.sending.claims import claim, due
+from services.registry.store import register as registry
+from services.router.doors.teams import _counts
+from services.router.store import tables as router
+from services.shared.bus.outbox import id_of
+from services.shared.database.batches import insert_all, one_of
+from services.shared.database.engine import Connection, Database
+from services.shared.ledger.ledger import SendState, delivery, warning_state
 from tests.channels.test_claims import ACTIVE, NOW, WARNING, message
 
 LANES = tuple((name, red) for name in ("bed_shaker_mqtt", "door", "email", "sms_twilio") for red in (True, False))

@@ -19,16 +19,20 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from services.channels import twilio_http
-from services.channels.driver import Outcome, Result
-from services.channels.drivers import cap_broadcast, chat, email, sms_smpp, web_push
-from services.channels.drivers.cap_broadcast import CapBroadcast
-from services.channels.drivers.chat import Chat
-from services.channels.drivers.email import Email
-from services.channels.drivers.sms_smpp import SmsSmpp
-from services.channels.drivers.sms_twilio import SmsTwilio
-from services.channels.drivers.voice_twilio import VoiceTwilio
-from services.channels.drivers.web_push import WebPush
+from services.channels.drivers import broadcast
+from services.channels.drivers.broadcast import CapBroadcast
+from services.channels.drivers.chat import chat
+from services.channels.drivers.chat.chat import Chat
+from services.channels.drivers.email import email
+from services.channels.drivers.email.email import Email
+from services.channels.drivers.smpp import sms
+from services.channels.drivers.smpp.sms import SmsSmpp
+from services.channels.drivers.twilio import http
+from services.channels.drivers.twilio.sms import SmsTwilio
+from services.channels.drivers.twilio.voice import VoiceTwilio
+from services.channels.drivers.web_push import web_push
+from services.channels.drivers.web_push.web_push import WebPush
+from services.channels.model.driver import Outcome, Result
 from tests.channels import misbehaving as wire
 from tests.channels.kit import driving, message
 from tests.channels.misbehaving import Provider, misbehaving
@@ -118,7 +122,7 @@ class TwilioFaults(Faults):
 
     @asynccontextmanager
     async def ready(self, provider: Provider, patch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Any]:
-        patch.setattr(twilio_http, "_TIMEOUT", aiohttp.ClientTimeout(total=PATIENCE_S, connect=PATIENCE_S))
+        patch.setattr(http, "_TIMEOUT", aiohttp.ClientTimeout(total=PATIENCE_S, connect=PATIENCE_S))
         given = {
             "BASE_URL": f"http://127.0.0.1:{provider.port}",
             "ACCOUNT_SID": "AC1",
@@ -176,7 +180,7 @@ class TestCapBroadcast(Faults):
 
     @asynccontextmanager
     async def ready(self, provider: Provider, patch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Any]:
-        patch.setattr(cap_broadcast, "_TIMEOUT", aiohttp.ClientTimeout(total=PATIENCE_S, connect=PATIENCE_S))
+        patch.setattr(broadcast, "_TIMEOUT", aiohttp.ClientTimeout(total=PATIENCE_S, connect=PATIENCE_S))
         patch.setenv("TOCSIN_BROADCAST_URLS", f"http://127.0.0.1:{provider.port}/cap")
         async with driving(CapBroadcast) as driver:
             yield driver
@@ -246,7 +250,7 @@ class TestSmsSmpp(Faults):
 
     @asynccontextmanager
     async def ready(self, provider: Provider, patch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Any]:
-        patch.setattr(sms_smpp, "CALL_S", PATIENCE_S)
+        patch.setattr(sms, "CALL_S", PATIENCE_S)
         given = {
             "HOST": "127.0.0.1",
             "PORT": str(provider.port),

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.channels.driver import Road
-from services.channels.inbound import choose
-from services.channels.opening import Preparer, reference
-from services.channels.render import Facts, choose_language, render, segments
-from services.channels.reply_words import read_reply
-from services.channels.texts import LINES
-from services.shared.auth import Signer
+from services.channels.messages.phrases import LINES
+from services.channels.messages.prepare import Preparer, reference
+from services.channels.messages.render import Facts, choose_language, render, segments
+from services.channels.model.driver import Road
+from services.channels.replies.matching import choose
+from services.channels.replies.meaning import read_reply
 from services.shared.clock import LinearClock
-from services.shared.ledger import Answer
-from services.shared.tier import Tier
+from services.shared.ledger.ledger import Answer
+from services.shared.tiers import Tier
+from services.shared.web.auth import Signer
 
 PARTS = {
     "languages": ["en-US", "zh-CN"],

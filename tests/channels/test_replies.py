@@ -12,24 +12,24 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from services.channels import stopped
-from services.channels.desk import Desk
-from services.channels.inbound import Inbound
-from services.channels.opening import reference
-from services.channels.reply_words import FILE, WHOLE, Sense, findings, plain, read_reply, words
-from services.channels.reports import Report
-from services.channels.switchboard import Switchboard
-from services.channels.twilio_http import outcome
-from services.shared.auth import Signer
-from services.shared.batches import insert_all
-from services.shared.bus_embedded import EmbeddedBus
+from services.channels.drivers.twilio.http import outcome
+from services.channels.messages.prepare import reference
+from services.channels.outcomes import opted_out
+from services.channels.outcomes.fold import Report
+from services.channels.outcomes.recorder import Desk
+from services.channels.replies.inbox import Switchboard
+from services.channels.replies.matching import Inbound
+from services.channels.replies.meaning import FILE, WHOLE, Sense, findings, plain, read_reply, words
+from services.shared.bus.embedded import EmbeddedBus
+from services.shared.bus.outbox import outbox
 from services.shared.clock import StepClock
-from services.shared.db import Database
-from services.shared.ledger import Answer, SendState, answer_log, delivery, warning_state
-from services.shared.outbox import outbox
-from services.shared.sealing import Keys, address_key
+from services.shared.crypto.sealing import Keys, address_key
+from services.shared.database.batches import insert_all
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import Answer, SendState, answer_log, delivery, warning_state
 from services.shared.service import Platform
 from services.shared.settings import Settings
+from services.shared.web.auth import Signer
 
 DATA: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 HELP_WORDS = sorted({w for lists in DATA.values() for w in lists["help"]})
@@ -339,12 +339,12 @@ async def test_stop_takes_back_what_was_not_sent_and_start_lifts_it(there: Excha
     assert (SendState.PENDING, "") == await there.state(others)
     assert (SendState.PENDING, "") == await there.state(call), "the same number is still called"
     async with there.database.read() as db:
-        assert {there.key(PHONE)} == await stopped.is_stopped(db, [there.key(PHONE), there.key(OTHER)])
+        assert {there.key(PHONE)} == await opted_out.is_stopped(db, [there.key(PHONE), there.key(OTHER)])
         topics = (await db.scalars(sa.select(outbox.c.topic))).all()
     assert "EvidenceRecorded" in topics
     assert "again" in await there.says("START")
     async with there.database.read() as db:
-        assert set() == await stopped.is_stopped(db, [there.key(PHONE)])
+        assert set() == await opted_out.is_stopped(db, [there.key(PHONE)])
 
 
 async def test_what_is_claimed_for_a_stopped_number_is_not_sent(there: Exchange) -> None:
@@ -360,7 +360,7 @@ async def test_what_is_claimed_for_a_stopped_number_is_not_sent(there: Exchange)
             sa.select(delivery).where(delivery.c.delivery_id.in_([late, other, call])).order_by(delivery.c.delivery_id)
         )
         claimed = (await db.execute(about)).all()
-    left = await stopped.leave_out(there.database, claimed, there.clock.now(), "live")
+    left = await opted_out.leave_out(there.database, claimed, there.clock.now(), "live")
     assert [other, call] == [row.delivery_id for row in left]
     assert (SendState.SUPPRESSED, "stopped") == await there.state(late)
 
@@ -371,7 +371,7 @@ async def test_a_number_nobody_knows_hears_nothing_and_is_kept_all_the_same(ther
         assert "" == await there.says(text, "+8613911111111")
     assert "" == await there.says("STOP", "+8613911111111")
     async with there.database.read() as db:
-        assert {there.key("+8613911111111")} == await stopped.is_stopped(db, [there.key("+8613911111111")])
+        assert {there.key("+8613911111111")} == await opted_out.is_stopped(db, [there.key("+8613911111111")])
     assert [] == await there.log()
 
 
@@ -386,7 +386,7 @@ async def test_the_provider_keeps_a_list_too(there: Exchange) -> None:
     )
     assert (SendState.FAILED, "stopped") == await there.state(one)
     async with there.database.read() as db:
-        assert {there.key(PHONE)} == await stopped.is_stopped(db, [there.key(PHONE)])
+        assert {there.key(PHONE)} == await opted_out.is_stopped(db, [there.key(PHONE)])
 
 
 async def test_what_a_volunteer_says_is_heard_of_whom_she_was_called_for(there: Exchange) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
-from services.channels.inbound import Inbound
-from services.registry.cells import Cells
-from services.registry.report import Report
+from services.channels.replies.matching import Inbound
+from services.registry.importing.cells import Cells
+from services.registry.importing.report import Report
 
 from .test_replies import Exchange, there
 

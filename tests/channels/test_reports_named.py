@@ -13,12 +13,12 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 from twilio.request_validator import RequestValidator
 
-from services.channels.driver import Question
-from services.channels.drivers.sms_twilio import SmsTwilio
-from services.channels.drivers.voice_twilio import VoiceTwilio
-from services.channels.reports import Report
-from services.channels.twilio_http import TwilioAccount, TwilioSettings
-from services.shared.ledger import Evidence, SendState, delivery
+from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
+from services.channels.drivers.twilio.sms import SmsTwilio
+from services.channels.drivers.twilio.voice import VoiceTwilio
+from services.channels.model.driver import Question
+from services.channels.outcomes.fold import Report
+from services.shared.ledger.ledger import Evidence, SendState, delivery
 
 from .kit import driving
 from .test_replies import OTHER, PHONE, Exchange, there

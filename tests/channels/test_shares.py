@@ -13,10 +13,19 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.channels.driver import Driver, Road
-from services.channels.lane import Lane
-from services.channels.provider_store import KEPT_S, Scored, all_rows, count, forget_old, lately, provider, score
-from services.channels.shares import (
+from services.channels.model.driver import Driver, Road
+from services.channels.providers.provider_store import (
+    KEPT_S,
+    Scored,
+    all_rows,
+    count,
+    forget_old,
+    lately,
+    provider,
+    score,
+)
+from services.channels.providers.send_queue import Lane
+from services.channels.providers.weights import (
     DRIFT,
     FLOOR,
     REVIEW_S,
@@ -32,7 +41,7 @@ from services.channels.shares import (
 )
 from services.check import check_installation
 from services.shared.clock import StepClock
-from services.shared.db import Database
+from services.shared.database.engine import Database
 from services.shared.errors import Refused
 from services.shared.settings import Settings
 

@@ -10,18 +10,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.channels import smpp_link
-from services.channels.driver import Outcome, Result, Tools
-from services.channels.drivers import sms_smpp
-from services.channels.drivers.sms_smpp import SmsSmpp
-from services.channels.inbound import Inbound
-from services.channels.last_look import Overtaken, looking
-from services.channels.outbound import Outbound
-from services.channels.outcome import LATE
-from services.channels.part_store import PartReceipt
-from services.channels.reports import Report
-from services.shared.auth import Signer
+from services.channels.drivers.smpp import session, sms
+from services.channels.drivers.smpp.sms import SmsSmpp
+from services.channels.model.driver import Outcome, Result, Tools
+from services.channels.model.final_check import Overtaken, looking
+from services.channels.model.outbound import Outbound
+from services.channels.model.outcome import LATE
+from services.channels.outcomes.fold import Report
+from services.channels.outcomes.multipart import PartReceipt
+from services.channels.replies.matching import Inbound
 from services.shared.clock import LinearClock
+from services.shared.web.auth import Signer
 from tests.channels.smsc import Smsc, smsc
 from tests.peers.table import Told
 
@@ -272,7 +271,7 @@ async def test_what_waits_for_the_window_is_looked_at_once_more_and_was_not_sent
     driver: SmsSmpp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full window: ours, and no fault of the provider's. A cancel that came meanwhile: not a part goes out."""
-    monkeypatch.setattr(sms_smpp, "WINDOW_S", 0.1)
+    monkeypatch.setattr(sms, "WINDOW_S", 0.1)
     submitted: list[str] = []
 
     async def submit(to: str, *_: Any) -> Result:
@@ -319,9 +318,9 @@ async def test_a_reply_that_comes_while_the_database_is_away_is_tried_again(
                 raise away.pop()
             return await super().inbound(message)
 
-    monkeypatch.setattr(smpp_link, "PATIENCE_S", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(session, "PATIENCE_S", (0.01, 0.01, 0.01))
     minutes = iter(range(0, 6000, 60))
-    monkeypatch.setattr("services.channels.smpp_link.wall", lambda: float(next(minutes)))
+    monkeypatch.setattr("services.channels.drivers.smpp.session.wall", lambda: float(next(minutes)))
     there = Away()
     one = made(server, there, monkeypatch)
     await one.start()
@@ -334,7 +333,7 @@ async def test_a_reply_that_comes_while_the_database_is_away_is_tried_again(
 
 async def test_what_cannot_be_taken_is_given_up_at_once_or_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the text's own is not tried again, and a database that stays away not for ever."""
-    monkeypatch.setattr(smpp_link, "PATIENCE_S", (0.001, 0.001))
+    monkeypatch.setattr(session, "PATIENCE_S", (0.001, 0.001))
     for problem, tries in ((ValueError("no text"), 1), (OSError("away"), 3)):
         heard: list[float] = []
 
@@ -342,5 +341,5 @@ async def test_what_cannot_be_taken_is_given_up_at_once_or_after_a_while(monkeyp
             heard.append(came)
             raise problem
 
-        await smpp_link.Link(lambda: None, hear)._hand_on(object())
+        await session.Link(lambda: None, hear)._hand_on(object())
         assert (tries, 1) == (len(heard), len(set(heard)))

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.channels import smpp_inbound
-from services.channels.drivers.sms_smpp import SmsSmpp
-from services.channels.inbound import Inbound
-from services.channels.part_store import PartReceipt, Sent
-from services.channels.reports import Report
-from services.channels.smpp_inbound import Joiner, names
-from services.shared.ledger import Evidence, SendState, delivery
+from services.channels.drivers.smpp import deliver_sm
+from services.channels.drivers.smpp.deliver_sm import Joiner, names
+from services.channels.drivers.smpp.sms import SmsSmpp
+from services.channels.outcomes.fold import Report
+from services.channels.outcomes.multipart import PartReceipt, Sent
+from services.channels.replies.matching import Inbound
+from services.shared.ledger.ledger import Evidence, SendState, delivery
 
 from .smsc import Smsc, smsc
 from .test_replies import OTHER, PHONE, Exchange, there
@@ -49,7 +49,7 @@ async def server() -> AsyncIterator[Smsc]:
 
 @pytest.fixture
 async def driver(server: Smsc, ears: Hearing, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SmsSmpp]:
-    monkeypatch.setattr(smpp_inbound, "JOIN_S", 0.3)
+    monkeypatch.setattr(deliver_sm, "JOIN_S", 0.3)
     one = made(server, ears, monkeypatch)
     await one.start()
     await bound(one)
@@ -237,7 +237,7 @@ async def test_a_text_that_could_not_be_handed_on_is_whole_when_it_is_tried_agai
     assert None is await joiner.whole(Event(2))
     assert "part1 part2" == await waiting == await joiner.whole(first)
     joiner.done(first)
-    monkeypatch.setattr(smpp_inbound, "MOST_OPEN", 0)
+    monkeypatch.setattr(deliver_sm, "MOST_OPEN", 0)
     assert "part1 " == await joiner.whole(first)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.channels.sms_parts import GSM7, UCS2, UDHI, read, split
+from services.channels.messages.sms_encoding import GSM7, UCS2, UDHI, read, split
 
 LETTERS = st.sampled_from("aZ9 @£\n€[]{}|^~\\\f慢的先走😀🌊ç")
 

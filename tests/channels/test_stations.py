@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from services.channels.outcome import Outcome, Station
-from services.channels.station_store import note, settled
-from services.router import policy_file
-from services.shared.db import Database
-from services.shared.outbox import id_of
+from services.channels.model.outcome import Outcome, Station
+from services.channels.providers.stations import note, settled
+from services.router.policy import file
+from services.shared.bus.outbox import id_of
+from services.shared.database.engine import Database
 from tests.channels.gateway import gateway
 from tests.channels.test_chat import chat_file, receiver
 from tests.channels.test_loudspeaker import steps
@@ -23,7 +23,7 @@ RED = "<parameter><valueName>awareness_level</valueName><value>4; red; Extreme</
 
 def with_groups(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shipped policy with the word `organisations` beside each broadcast."""
-    shipped = Path(policy_file.__file__).with_name("policy.yaml").read_text("utf-8")
+    shipped = Path(file.__file__).with_name("policy.yaml").read_text("utf-8")
     (folder / "policy.yaml").write_text(shipped.replace("do: [broadcast,", "do: [organisations, broadcast,"), "utf-8")
     monkeypatch.setenv("TOCSIN_POLICY", str(folder / "policy.yaml"))
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from services import migrations
-from services.channels.driver import Result
-from services.channels.outcome import LATE, Outcome
-from services.channels.provider_store import known
-from services.channels.takings import FORGOTTEN_S, Takings
+from services.channels.model.driver import Result
+from services.channels.model.outcome import LATE, Outcome
+from services.channels.providers.acceptance import FORGOTTEN_S, Takings
+from services.channels.providers.provider_store import known
 from services.shared import alarms
-from services.shared.db import Database
+from services.shared.database.engine import Database
 from tests.servers.postgres import Postgres
 
 TAKEN, REFUSED, GONE = Result(Outcome.ACCEPTED), Result(Outcome.PROVIDER_FAULT, code="20003"), Result(Outcome.NOT_SENT)
@@ -47,7 +47,7 @@ async def desk(
     await asyncio.to_thread(migrations.upgrade, url)
     database = Database(url)
     made = Desk(database)
-    monkeypatch.setattr("services.channels.takings.wall", lambda: made.now)
+    monkeypatch.setattr("services.channels.providers.acceptance.wall", lambda: made.now)
     async with database.write() as tx:
         await known(tx, {"a": 50.0, "b": 50.0})
     yield made

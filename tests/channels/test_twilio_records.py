@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.channels.driver import Question
-from services.channels.twilio_http import TwilioAccount, TwilioSettings
+from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
+from services.channels.model.driver import Question
 
 NOW = 1_780_000_000.0
 ASKED = Question(to="+99970001111", text="Go now", since=NOW)

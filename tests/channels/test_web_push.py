@@ -19,12 +19,12 @@ from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from services.channels.driver import Outcome, Result
-from services.channels.drivers.web_push import WebPush, payload
-from services.channels.webpush import MOST_BYTES
+from services.channels.drivers.web_push.encryption import MOST_BYTES
+from services.channels.drivers.web_push.web_push import WebPush, payload
+from services.channels.model.driver import Outcome, Result
 from services.shared.errors import Refused
-from services.shared.subscription import Subscription, read
-from services.shared.tier import Tier
+from services.shared.people.push_subscription import Subscription, read
+from services.shared.tiers import Tier
 from tests.channels.kit import driving, message
 from tests.peers.judge import judge
 from tests.peers.table import Told

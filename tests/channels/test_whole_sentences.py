@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from services.channels import sms_parts
-from services.channels.cell_pages import code
-from services.channels.driver import Outcome
-from services.channels.drivers.sms_smpp import SmsSmpp
-from services.channels.drivers.voice_twilio import VoiceTwilio
-from services.channels.drivers.web_push import payload
-from services.channels.render import Facts, Rendered, render, segments
-from services.channels.webpush import MOST_BYTES
-from services.shared.tier import Tier
+from services.channels.drivers.smpp.sms import SmsSmpp
+from services.channels.drivers.twilio.voice import VoiceTwilio
+from services.channels.drivers.web_push.encryption import MOST_BYTES
+from services.channels.drivers.web_push.web_push import payload
+from services.channels.messages import sms_encoding
+from services.channels.messages.cell_broadcast_pages import code
+from services.channels.messages.render import Facts, Rendered, render, segments
+from services.channels.model.driver import Outcome
+from services.shared.tiers import Tier
 from tests.channels.kit import driving, message
 
 # What a sentence may hold, as it is written and as GSM-7 shows it.
@@ -94,7 +94,7 @@ def test_every_road_says_whole_sentences(chosen: list[int], places: int, chinese
     for form in FORMS:
         text = rendered(parts, form).text
         assert segments(text).count <= 10 or form == "crawl"
-        decoded = "".join(sms_parts.read(p.octets, p.data_coding, p.esm_class) for p in sms_parts.split(text, 7))
+        decoded = "".join(sms_encoding.read(p.octets, p.data_coding, p.esm_class) for p in sms_encoding.split(text, 7))
         assert decoded == text
         if form != "crawl":
             for kept in (part["source"], part["time"], "4721", part["place"][:4], "2"):

@@ -8,11 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.channels import wordsets
-from services.channels.render import Facts, render, segments
-from services.channels.texts import LINES
-from services.channels.texts import findings as line_findings
-from services.channels.wordsets import (
+from services.channels.messages import hazard_texts
+from services.channels.messages.hazard_texts import (
     FORMS,
     MODEL,
     Parts,
@@ -24,9 +21,12 @@ from services.channels.wordsets import (
     load,
     shipped,
 )
+from services.channels.messages.phrases import LINES
+from services.channels.messages.phrases import findings as line_findings
+from services.channels.messages.render import Facts, render, segments
 from services.commands import texts as texts_cli
 from services.shared.errors import Refused
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 from tests.channels.test_render import PARTS, facts
 
 NAMES = sorted(shipped())
@@ -132,7 +132,7 @@ def test_what_the_linter_finds(text: str, key: str, language: str, said: str) ->
 
 def test_a_text_that_is_too_long_is_found(tmp_path: Path) -> None:
     """Counted at the model's values, with the text in the finding."""
-    source = (wordsets.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
+    source = (hazard_texts.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
     file = tmp_path / "flash_flood.yaml"
     file.write_text(
         source.replace("Do not cross water.", "Do not cross the cold water. Do not stay in cars."), encoding="utf-8"
@@ -155,7 +155,7 @@ def test_a_text_that_is_too_long_is_found(tmp_path: Path) -> None:
 )
 def test_a_set_with_a_fault_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
     """With the file, the place and what to do."""
-    source = (wordsets.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
+    source = (hazard_texts.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
     assert old in source
     file = tmp_path / "w.yaml"
     file.write_text(source.replace(old, new, 1), encoding="utf-8")
@@ -256,7 +256,7 @@ def test_the_commands(tmp_path: Path) -> None:
     assert (0, "7 sets, 0 faults; en draft, zh translated\n") == (
         (good := run(texts_cli.app, ["check"])).exit_code, good.output,
     )  # fmt: skip
-    source = (wordsets.FOLDER / "storm.yaml").read_text(encoding="utf-8")
+    source = (hazard_texts.FOLDER / "storm.yaml").read_text(encoding="utf-8")
     bad = tmp_path / "storm.yaml"
     bad.write_text(source.replace("Go home now.", "Go home now and do not stay out."), encoding="utf-8")
     found = run(texts_cli.app, ["check", str(bad)])

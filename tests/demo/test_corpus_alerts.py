@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from services.demo import run_demo
-from services.gateway.incoming import from_cap
-from services.registry.sample import mint
-from services.router import report, store
-from services.shared.tier import Tier
+from services.gateway.intake.incoming import from_cap
+from services.registry.sample.sample import mint
+from services.router.report import report
+from services.router.store import tables
+from services.shared.tiers import Tier
 
 CORPUS = Path(os.environ["TOCSIN_CAP_CORPUS"]) / "alerts"
 PEOPLE, SEED = 40, 7
@@ -43,7 +44,7 @@ async def test_everyone_around_a_real_alert_is_explained(name: str, tier: Tier |
     async def inspect(embedded: Any, warning_id: str) -> None:
         async with embedded.platform.database.read() as db:
             people = (
-                await db.scalars(sa.select(store.path.c.person_id).where(store.path.c.warning_id == warning_id))
+                await db.scalars(sa.select(tables.path.c.person_id).where(tables.path.c.warning_id == warning_id))
             ).all()
             for person_id in people:
                 seen[person_id] = await report.path(db, embedded.router.contexts, warning_id, person_id)

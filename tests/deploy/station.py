@@ -15,10 +15,10 @@ from services import migrations
 from services.router.figures import FIGURES
 from services.shared.alarms import FIGURES as ALARMS
 from services.shared.clock import StepClock
-from services.shared.db import Database
+from services.shared.database.engine import Database
+from services.shared.database.instance import stamp
 from services.shared.figures import LEDGER
-from services.shared.health import routes
-from services.shared.instance import stamp
+from services.shared.operations.health import routes
 from services.shared.telemetry import canonical_line
 
 NOW = 1_700_000_000.0

@@ -19,9 +19,9 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import aiohttp
 from lxml import html
 
-from services.shared.auth import Signer
-from services.shared.sealing import Keys
-from services.shared.web import MAX_BODY, PREFIXES
+from services.shared.crypto.sealing import Keys
+from services.shared.web.auth import Signer
+from services.shared.web.edge import MAX_BODY, PREFIXES
 from tests.faults.harness import ALERT, APART, Rehearsal, build_town, rehearsal
 from tests.servers.postgres import Postgres
 

@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from services.router.case_store import case
-from services.router.store import tally, warning
+from services.router.store.cases import case
+from services.router.store.tables import tally, warning
 from services.shared import alarms, telemetry
-from services.shared.health import Once, Pulses, ask
-from services.shared.instance import instance
-from services.shared.ledger import delivery, road, warning_state
-from services.shared.outbox import dead_letter, outbox
+from services.shared.bus.outbox import dead_letter, outbox
+from services.shared.database.instance import instance
+from services.shared.ledger.ledger import delivery, road, warning_state
+from services.shared.operations.health import Once, Pulses, ask
 from tests.deploy.station import NOW, Station, over
 from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres

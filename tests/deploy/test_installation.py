@@ -12,13 +12,13 @@ import pytest
 
 from services import migrations
 from services.__main__ import app
-from services.channels.twilio_http import TwilioSettings
+from services.channels.drivers.twilio.http import TwilioSettings
 from services.roles import ROLES, read_keys
 from services.run import build
-from services.shared import bus_rabbit
-from services.shared.db import FileLock
+from services.shared.bus import rabbit_bus
+from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import FileLock
 from services.shared.errors import Broken, Refused
-from services.shared.sealing import Keys
 from services.shared.settings import Settings
 from tests.servers.postgres import Postgres
 
@@ -63,7 +63,7 @@ async def test_a_process_of_one_role_starts_with_the_keys_it_needs_and_makes_non
     tmp_path: Path, url: str, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With exactly those of the table it starts, and writes nothing beside them; with one less it names that one."""
-    monkeypatch.setattr(bus_rabbit, "START_S", 0.05)  # how long it waits for a broker, of which there is none here
+    monkeypatch.setattr(rabbit_bus, "START_S", 0.05)  # how long it waits for a broker, of which there is none here
     given(tmp_path, NEEDS[role])
     settings = Settings(data_dir=tmp_path, port=0, database_url=url, amqp_url=NOWHERE)
     node = await build(settings, [role])

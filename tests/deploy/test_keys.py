@@ -8,9 +8,9 @@ import pytest
 
 from services import migrations
 from services.roles import ROLES, check_keys
-from services.shared.db import Database
+from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import Database
 from services.shared.errors import Broken
-from services.shared.sealing import Keys
 
 
 async def test_a_process_with_other_keys_is_refused_by_name(tmp_path: Path) -> None:

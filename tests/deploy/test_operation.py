@@ -12,9 +12,9 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from services.channels import service as _  # noqa: F401  with the settings of its own
-from services.shared.sealing import Keys
+from services.shared.crypto.sealing import Keys
 from services.shared.settings import Environment
-from services.shared.web import MAX_BODY
+from services.shared.web.edge import MAX_BODY
 from tests.deploy.station import over
 
 ROOT = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from services.shared.errors import Refused
-from services.shared.proxy import COMPOSE, COMPOSE_SITE, SERVICES, caddyfile, paths_of
-from services.shared.web import LIST_PATH, MAX_BODY, PREFIXES
+from services.shared.web.edge import LIST_PATH, MAX_BODY, PREFIXES
+from services.shared.web.proxy_file import COMPOSE, COMPOSE_SITE, SERVICES, caddyfile, paths_of
 from tests.deploy.caddy import Caddy, environment, program, serving
 from tests.servers.ports import free_port
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from services.shared.bus_rabbit import RabbitBus
-from services.shared.db import Database
+from services.shared.bus.rabbit_bus import RabbitBus
+from services.shared.database.engine import Database
 from tests.shared.buskit import Doer, empty, until
 
 

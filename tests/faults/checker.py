@@ -11,11 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.shared import audit
-from services.shared.db import Database
+from services.shared.audit import trail
+from services.shared.bus.outbox import digest_of
+from services.shared.database.engine import Database
 from services.shared.errors import Broken
-from services.shared.ledger import ENDINGS, TRANSITIONS, SendState
-from services.shared.outbox import digest_of
+from services.shared.ledger.ledger import ENDINGS, TRANSITIONS, SendState
 from tests.faults.ground import Ground
 
 S = SendState
@@ -87,7 +87,7 @@ async def judge(case: Case) -> Verdict:
     database = Database(db.url)
     try:
         async with database.read() as tx:
-            await audit.verify(tx)
+            await trail.verify(tx)
     except Broken as broken:
         verdict.findings.append(str(broken))
     finally:

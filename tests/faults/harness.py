@@ -27,16 +27,16 @@ from aiohttp import web
 
 from services import migrations
 from services.demo_view import example_alert
-from services.gateway.incoming import from_cap
-from services.registry.sample import Community, import_community, mint
+from services.gateway.intake.incoming import from_cap
+from services.registry.sample.sample import Community, import_community, mint
 from services.roles import ROLES
-from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import LinearClock, wall
-from services.shared.db import Database
-from services.shared.instance import check_plane
-from services.shared.proxy import caddyfile
-from services.shared.sealing import Keys
-from services.shared.tier import Tier
+from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import Database
+from services.shared.database.instance import check_plane
+from services.shared.tiers import Tier
+from services.shared.web.auth import ACTIONS, create_key
+from services.shared.web.proxy_file import caddyfile
 from services.sim.behaviour import Behaviour
 from services.sim.habits import Habits
 from services.sim.world import World

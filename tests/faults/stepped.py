@@ -13,11 +13,11 @@ from typing import Any
 import aiohttp
 
 from services.node import Node
-from services.router.case_desk import CaseIn, act
+from services.router.cases.handling import CaseIn, act
 from services.run import build
-from services.shared.auth import Who
 from services.shared.clock import StepClock
 from services.shared.settings import Settings
+from services.shared.web.auth import Who
 from services.sim.world import World
 from tests.faults.ground import Ground
 from tests.faults.harness import ALERT, SENT, Town

@@ -7,8 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from services.channels.reports import Report
-from services.shared.ledger import Answer, Evidence, SendState
+from services.channels.outcomes.fold import Report
+from services.shared.ledger.ledger import Answer, Evidence, SendState
 from tests.faults.harness import Town
 from tests.faults.stepped import Stepped, stepped
 

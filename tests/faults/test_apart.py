@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from services.shared.clock import wall
-from services.shared.faults import BROKER_POINTS, POINTS
+from services.shared.fault_points import BROKER_POINTS, POINTS
 from tests.faults.checker import Case, Verdict, judge
 from tests.faults.harness import APART, Rehearsal, Town, rehearsal
 from tests.faults.test_cancel import SLOW_CLOCK, exactly_those_are_told, late, until_sending

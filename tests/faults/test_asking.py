@@ -8,7 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from services.channels import reconcile, twilio_http
+from services.channels.drivers.twilio import http
+from services.channels.sending import reconcile
 from services.sim.world import World
 from tests.faults.harness import SENT, Town
 from tests.faults.stepped import stepped
@@ -16,7 +17,7 @@ from tests.faults.stepped import stepped
 
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twilio_http, "_TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
+    monkeypatch.setattr(http, "_TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
 
 
 def silence(world: World) -> None:

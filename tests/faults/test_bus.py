@@ -17,15 +17,15 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from services.shared import bus_rabbit, bus_turns
-from services.shared.bus_rabbit import RabbitBus
-from services.shared.bus_rabbit_link import DEAD, EXCHANGE, BrokerLost, check_plane
-from services.shared.db import Database
+from services.shared.bus import rabbit_bus, rabbit_turns
+from services.shared.bus.dispatch import set_back
+from services.shared.bus.outbox import Receipt, dead_letter, new_id, outbox
+from services.shared.bus.rabbit_bus import RabbitBus
+from services.shared.bus.rabbit_link import DEAD, EXCHANGE, BrokerLost, check_plane
+from services.shared.database.engine import Database
 from services.shared.errors import Broken
-from services.shared.faults import BROKER_POINTS
+from services.shared.fault_points import BROKER_POINTS
 from services.shared.messages import Message
-from services.shared.outbox import Receipt, dead_letter, new_id, outbox
-from services.shared.showing import set_back
 from tests.servers.postgres import Postgres
 from tests.servers.proxy import Proxy
 from tests.servers.rabbit import Rabbit
@@ -152,12 +152,12 @@ async def test_a_start_does_not_wait_for_the_broker(
     bed: Testbed, rabbit: Rabbit, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Started with no broker it serves by the fallback; when there is one it is used."""
-    monkeypatch.setattr(bus_rabbit, "START_S", 0.3)
+    monkeypatch.setattr(rabbit_bus, "START_S", 0.3)
     doer, hint = Doer(bed.database), due(4)
     async with Proxy(1) as proxy:  # nothing answers there
         begun = time.monotonic()
         bus = await bed.running(cut(vhost, proxy), ("channels", "DeliveryDue", doer))
-        assert time.monotonic() - begun < bus_rabbit.START_S + 1
+        assert time.monotonic() - begun < rabbit_bus.START_S + 1
         await put(bed.database, hint)
         await bed.done(6)
         assert not bus.health()["connected"]
@@ -334,7 +334,7 @@ async def test_a_hint_that_met_a_refusing_database_comes_again_at_once(
     bed: Testbed, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refusal by the database is not taken for one by the broker: no hint stays in hand until the fallback comes."""
-    refused, look = iter(range(6)), bus_turns.look_up
+    refused, look = iter(range(6)), rabbit_turns.look_up
 
     async def refusing(*given: Any) -> Any:
         task = asyncio.current_task()
@@ -342,7 +342,7 @@ async def test_a_hint_that_met_a_refusing_database_comes_again_at_once(
             raise ConnectionRefusedError(111, "Connect call failed")
         return await look(*given)
 
-    monkeypatch.setattr(bus_turns, "look_up", refusing)
+    monkeypatch.setattr(rabbit_turns, "look_up", refusing)
     bus = await bed.running(vhost, ("channels", "DeliveryDue", Doer(bed.database)))
     await until(lambda: _is(bus.health()["connected"]), "connected", 15)
     said = [due(1 + n % 2) for n in range(30)]  # ordinary ones: the fallback leaves them to the broker for a minute
@@ -415,7 +415,7 @@ async def test_poison_from_the_broker_is_put_aside_and_neighbours_go_on(bed: Tes
         await bed.done()
     letters = await rows(bed.database, dead_letter)
     assert {("channels", "DeliveryDue", 4)} == {(d.consumer, d.topic, d.tier) for d in letters}
-    assert bus_turns.RAW_BYTES == max(len(d.body) for d in letters)
+    assert rabbit_turns.RAW_BYTES == max(len(d.body) for d in letters)
     reasons = " ".join(d.reason for d in letters)
     for words in ("rejected", "10000000 bytes are no hint", "version 2 is not known", "of another plane"):
         assert words in reasons
@@ -468,9 +468,9 @@ async def test_what_ends_processes_is_put_aside_after_its_last_chance(bed: Testb
     """The last chance is counted before it is taken: after the death it counts as used."""
     hint, doer = due(4), Doer(bed.database)
     await put(bed.database, hint)
-    await bus_turns.gave_up(bed.database, "channels", hint.msg_id)
+    await rabbit_turns.gave_up(bed.database, "channels", hint.msg_id)
     row = (await rows(bed.database, outbox))[0]
-    assert await bus_turns.last_chance(bed.database, "channels", row)  # and here the process died
+    assert await rabbit_turns.last_chance(bed.database, "channels", row)  # and here the process died
     await move_time(bed.database)
     await bed.running(vhost, ("channels", "DeliveryDue", doer))
     await bed.done()
@@ -530,7 +530,7 @@ async def test_a_cancellation_that_was_asked_for_is_one(vhost: str) -> None:
             await asyncio.sleep(60)
 
         exchange.publish = never  # type: ignore[method-assign]
-        task = asyncio.create_task(bus_rabbit._tell(exchange, b"", "key"))
+        task = asyncio.create_task(rabbit_bus._tell(exchange, b"", "key"))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -541,22 +541,22 @@ async def test_a_cancellation_that_was_asked_for_is_one(vhost: str) -> None:
 
         exchange.publish = stray  # type: ignore[method-assign]
         with pytest.raises(BrokerLost):
-            await bus_rabbit._tell(exchange, b"", "key")
+            await rabbit_bus._tell(exchange, b"", "key")
 
 
 async def test_what_was_set_back_while_its_hint_was_confirmed_is_hinted_again(bed: Testbed) -> None:
     """The handler may fail before the relay has noted the confirm: the note must not undo the setting back."""
     hint = due()
     await put(bed.database, hint)
-    claim = await bus_turns.claim(bed.database, 10)
-    assert [] == list((await bus_turns.claim(bed.database, 10)).rows), "leased twice"
+    claim = await rabbit_turns.claim(bed.database, 10)
+    assert [] == list((await rabbit_turns.claim(bed.database, 10)).rows), "leased twice"
     row = (await rows(bed.database, outbox))[0]
     async with bed.database.write() as tx:
         assert not await set_back(tx, "channels", row, "failed")
-    await bus_turns.settle(bed.database, claim.lease, [claim.rows[0].id], [], 0.0)
+    await rabbit_turns.settle(bed.database, claim.lease, [claim.rows[0].id], [], 0.0)
     assert [None] == [row.published_at for row in await rows(bed.database, outbox)]
     await move_time(bed.database)
-    assert [hint.msg_id] == [row.msg_id for row in (await bus_turns.claim(bed.database, 10)).rows]
+    assert [hint.msg_id] == [row.msg_id for row in (await rabbit_turns.claim(bed.database, 10)).rows]
 
 
 async def test_deleted_queues_come_back(bed: Testbed, rabbit: Rabbit, vhost: str) -> None:

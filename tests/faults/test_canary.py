@@ -15,12 +15,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from services.gateway.incoming import from_cap
-from services.registry.given import PersonIn, mobile
-from services.registry.imports import import_people
-from services.registry.sample import Community, mint
+from services.gateway.intake.incoming import from_cap
+from services.registry.importing.write import import_people
+from services.registry.model.given import PersonIn, mobile
+from services.registry.sample.sample import Community, mint
 from services.shared import telemetry
-from services.shared.ledger import delivery
+from services.shared.ledger.ledger import delivery
 from tests.deploy.test_installation import NEEDS
 from tests.faults.harness import APART, Rehearsal, Town, build_town, rehearsal
 from tests.faults.needles import files, forms, found_in, memory

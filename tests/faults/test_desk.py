@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services import migrations
-from services.channels.reports import Report, write
-from services.channels.stopped import stop
-from services.shared.db import Database
-from services.shared.ledger import Answer, Evidence, SendState, attempt, delivery
-from services.shared.outbox import new_id
+from services.channels.outcomes.fold import Report, write
+from services.channels.outcomes.opted_out import stop
+from services.shared.bus.outbox import new_id
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import Answer, Evidence, SendState, attempt, delivery
 
 S = SendState
 CALLBACKS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.shared.faults import POINTS
+from services.shared.fault_points import POINTS
 from tests.faults.checker import Case, Verdict, judge
 from tests.faults.harness import Town, rehearsal
 

@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from services.channels import claims, sender, twilio_http
-from services.shared.ledger import SendState
+from services.channels.drivers.twilio import http
+from services.channels.sending import claims, sender
+from services.shared.ledger.ledger import SendState
 from tests.faults.checker import Case, judge
 from tests.faults.harness import SENT, Town
 from tests.faults.stepped import Stepped, stepped
@@ -27,7 +28,7 @@ def short_patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """A silent provider is waited for three seconds, not ten; a slow machine is not taken for one."""
     parameters = getattr(getattr(request.node, "callspec", None), "params", {})
     if parameters.get("mode") in SILENT:
-        monkeypatch.setattr(twilio_http, "_TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
+        monkeypatch.setattr(http, "_TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
 
 
 async def sound(run: Stepped, town: Town) -> None:

@@ -16,8 +16,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.shared.doorkeeper import MOST, PROGRESS, Doorkeeper, Site, bound
-from services.shared.origins import Network, networks_of
+from services.shared.client_address import Network, networks_of
+from services.shared.web.connection_limits import MOST, PROGRESS, Doorkeeper, Site, bound
 from tests.gateway.office import cap
 from tests.servers.serving import served
 

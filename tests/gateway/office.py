@@ -14,10 +14,10 @@ import aiohttp
 
 from services.node import Node
 from services.run import build
-from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import StepClock
 from services.shared.settings import Settings
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
+from services.shared.web.auth import ACTIONS, create_key
 
 SENT = 1_781_053_800.0
 """2026-06-10T01:10:00 UTC, when the clock of every office begins."""

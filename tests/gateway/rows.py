@@ -6,8 +6,8 @@ import hashlib
 from typing import Any
 
 from services.gateway import store
-from services.shared.batches import insert_all
-from services.shared.ledger import warning_state, warning_text
+from services.shared.database.batches import insert_all
+from services.shared.ledger.ledger import warning_state, warning_text
 from tests.gateway.office import SENT, Office
 
 

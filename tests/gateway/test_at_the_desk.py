@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from services.shared.outbox import dead_letter, inbox, outbox, say
+from services.shared.bus.outbox import dead_letter, inbox, outbox, say
 from tests.gateway.office import SQUARE, Office, cap
 from tests.gateway.test_commands import tocsin
 from tests.shared.buskit import issued

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import shapely
 
-from services.channels.cap_read import read_document
-from services.channels.render import Facts, render
-from services.gateway.cap_check import check, in_words
-from services.gateway.incoming import from_cap
-from services.gateway.parts import parts_of
-from services.shared.ledger import warning_text
-from services.shared.tier import Tier
+from services.channels.messages.cap_document import read_document
+from services.channels.messages.render import Facts, render
+from services.gateway.cli.cap_check import check, in_words
+from services.gateway.intake.incoming import from_cap
+from services.gateway.publish.parts import parts_of
+from services.shared.ledger.ledger import warning_text
+from services.shared.tiers import Tier
 from tests.cap.build import alert, info
 from tests.gateway.office import Office, moment, office
 

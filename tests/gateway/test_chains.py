@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from services.gateway import quarantine
+from services.gateway.intake import quarantine
 from tests.gateway.office import Office, cap
 
 

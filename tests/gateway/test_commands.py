@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from services.gateway.cap import sign
-from services.gateway.cap_show import show
-from services.gateway.trust import Pins
+from services.gateway.cli.cap_show import show
+from services.gateway.intake.trust import Pins
 from tests.cap.build import alert, info
 from tests.cap.keys import pair
 from tests.gateway.office import Office, cap

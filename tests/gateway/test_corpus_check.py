@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from services.gateway.cap import read
-from services.gateway.incoming import from_cap
+from services.gateway.intake.incoming import from_cap
 from services.shared.errors import Refused
 from tests.cap.keys import pair
 from tests.gateway.office import cap, office

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
-from services.gateway import feed_store, quarantine
-from services.gateway.feed_file import read_feeds
-from services.gateway.feeds import backoff
-from services.gateway.listing import listing
+from services.gateway.feeds import feed_store
+from services.gateway.feeds.file import read_feeds
+from services.gateway.feeds.listing import listing
+from services.gateway.feeds.poller import backoff
+from services.gateway.intake import quarantine
 from services.shared.errors import Broken, Refused
-from services.shared.reach import may_reach
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
+from services.shared.web.outgoing_addresses import may_reach
 from tests.gateway.office import Office, cap, office
 from tests.gateway.publisher import Publisher
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.gateway import numbers
-from services.gateway.numbers import PLACES, RESTS_S, free_number
-from services.shared.batches import insert_all
-from services.shared.db import Connection
-from services.shared.ledger import warning_state
+from services.gateway.warnings import short_numbers
+from services.gateway.warnings.short_numbers import PLACES, RESTS_S, free_number
+from services.shared.database.batches import insert_all
+from services.shared.database.engine import Connection
+from services.shared.ledger.ledger import warning_state
 from tests.gateway.office import SENT, Office
 from tests.gateway.rows import fill, row
 
@@ -22,14 +22,14 @@ EVERY_FOUR = [str(n) for n in range(1000, 10_000)]
 async def test_the_search_ends_whatever_is_taken(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """One query a length; with every place of every length taken a number is shared and nothing refused."""
     asked: list[int] = []
-    places = numbers._places
+    places = short_numbers._places
 
     def counted(warning_id: str, length: int) -> list[str]:
         asked.append(length)
         return places(warning_id, length)
 
-    monkeypatch.setattr(numbers, "_places", counted)
-    taken = [n for length in numbers.LENGTHS for n in places("ab" * 16, length)]
+    monkeypatch.setattr(short_numbers, "_places", counted)
+    taken = [n for length in short_numbers.LENGTHS for n in places("ab" * 16, length)]
     await fill(desk, [row(n) for n in dict.fromkeys(taken)])
     async with desk.embedded.platform.database.write() as tx:
         found = await free_number(tx, "ab" * 16, SENT)
@@ -65,7 +65,7 @@ async def test_a_number_is_free_again_when_nobody_needs_it(
     desk: Office, held_by: dict[str, Any], later: float, free: bool
 ) -> None:
     """A draft's when its time is over, a sent one's three days after its end."""
-    first = numbers._places("ab" * 16, 4)[0]
+    first = short_numbers._places("ab" * 16, 4)[0]
     await fill(desk, [row(first, **held_by)])
     async with desk.embedded.platform.database.write() as tx:
         assert free is (first == await free_number(tx, "ab" * 16, SENT + later))

@@ -9,10 +9,10 @@ from pathlib import Path
 import aiohttp
 import sqlalchemy as sa
 
-from services.channels import stopped
+from services.channels.outcomes import opted_out
 from services.shared.alarms import standing
-from services.shared.batches import insert_all
 from services.shared.clock import wall
+from services.shared.database.batches import insert_all
 from tests.gateway.office import SENT, cap, office
 from tests.gateway.rows import drafts
 from tests.servers.postgres import Postgres
@@ -46,13 +46,13 @@ async def test_lists_sign_ins_and_alarms(tmp_path: Path, postgres: Postgres) -> 
         assert "Time is over, not ended (1)" in page
         assert "1 message that this key brought was given up" in page
         rows = [{"address_key": f"s{n}", "at": SENT - 9e5 + n, "said_by": "phone", "known": False}
-                for n in range(stopped.STRANGERS)]  # fmt: skip
+                for n in range(opted_out.STRANGERS)]  # fmt: skip
         async with database.write() as tx:
-            await insert_all(tx, stopped.stopped, rows)
-            for n in range(stopped.FLOOD):
-                await stopped.stop(tx, [f"new{n}"], "phone", SENT, "live")
-            count = sa.select(sa.func.count()).select_from(stopped.stopped)
-            assert stopped.STRANGERS == await tx.scalar(count)
+            await insert_all(tx, opted_out.stopped, rows)
+            for n in range(opted_out.FLOOD):
+                await opted_out.stop(tx, [f"new{n}"], "phone", SENT, "live")
+            count = sa.select(sa.func.count()).select_from(opted_out.stopped)
+            assert opted_out.STRANGERS == await tx.scalar(count)
         async with database.read() as db:
             assert ["stop_flood"] == [a.name for a in await standing(db)]
         for _ in range(2):

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
-from services.shared.ledger import warning_state
+from services.shared.ledger.ledger import warning_state
 from tests.gateway.office import SENT, Office, cap
 from tests.gateway.rows import drafts
 

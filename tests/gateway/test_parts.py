@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.channels.render import Facts, render
-from services.gateway.incoming import WarningIn, from_json
-from services.gateway.parts import parts_of
-from services.router.contexts import Contexts
-from services.router.plan import Context
-from services.shared.ledger import warning_text
+from services.channels.messages.render import Facts, render
+from services.gateway.intake.incoming import WarningIn, from_json
+from services.gateway.publish.parts import parts_of
+from services.router.planning.contexts import Contexts
+from services.router.planning.plan import Context
+from services.shared.ledger.ledger import warning_text
 from services.shared.messages import WarningIssued
 from services.shared.settings import Settings
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 from tests.gateway.office import Office, office
 
 WORDS = {"source": "Qingshui County", "hazard": "Flash flood", "place": "Hedong", "action": "Leave now, go uphill."}

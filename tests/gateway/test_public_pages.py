@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from services.gateway import cap_feed, kept, pages
-from services.gateway.kept import Kept, Made
+from services.gateway import public_cache
+from services.gateway.public_cache import Kept, Made
+from services.gateway.web import feed, pages
 from services.shared.clock import StepClock
 from tests.gateway.office import Office, cap, office
 
@@ -41,7 +42,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> l
 async def test_public_pages_are_built_once_in_ten_seconds(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """By counting what is built: of twenty at once and twenty later one of each; after ten seconds one more."""
     built = [
-        *(counted(monkeypatch, cap_feed, name) for name in ("atom_of", "json_of")),
+        *(counted(monkeypatch, feed, name) for name in ("atom_of", "json_of")),
         counted(monkeypatch, pages, "rendered"),
     ]
     _, taken = await desk.post(cap(), strict="false")
@@ -50,7 +51,7 @@ async def test_public_pages_are_built_once_in_ten_seconds(desk: Office, monkeypa
     for _ in range(2):
         await asyncio.gather(*(desk.get(path) for path in (*PUBLIC, mine) for _ in range(20)))
     assert [1, 1, 3] == [len(one) for one in built]
-    desk.clock.advance_to(desk.clock.now() + kept.LASTS_S)
+    desk.clock.advance_to(desk.clock.now() + public_cache.LASTS_S)
     await asyncio.gather(*(desk.get(path) for path in (*PUBLIC, mine) for _ in range(5)))
     assert [2, 2, 6] == [len(one) for one in built]
 
@@ -128,11 +129,11 @@ async def test_what_is_kept_has_a_bound_and_one_builder() -> None:
         making -= 1
         return Made(b"x" * size, "text/plain")
 
-    await asyncio.gather(*(held.of(n, make) for n in range(kept.MOST + 100)))
-    assert (kept.MOST, 1) == (len(held._kept), most)
+    await asyncio.gather(*(held.of(n, make) for n in range(public_cache.MOST + 100)))
+    assert (public_cache.MOST, 1) == (len(held._kept), most)
     for n in range(20):
-        await held.of(("large", n), lambda: make(kept.MOST_BYTES // 8))
-    assert held._bytes <= kept.MOST_BYTES
+        await held.of(("large", n), lambda: make(public_cache.MOST_BYTES // 8))
+    assert held._bytes <= public_cache.MOST_BYTES
     assert held._bytes == sum(size for _, size, *_ in held._kept.values())
 
     async def changed_meanwhile() -> Made:

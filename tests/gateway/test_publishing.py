@@ -14,7 +14,7 @@ import feedparser
 import pytest
 
 from services.gateway.cap import Alert, read, verify
-from services.gateway.publishing import Publisher
+from services.gateway.publish.publishing import Publisher
 from services.shared.errors import Broken
 from services.shared.settings import Settings
 from tests.cap.keys import pair

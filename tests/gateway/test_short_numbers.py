@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from services.gateway import store
-from services.gateway.incoming import from_cap
-from services.shared.auth import who_is
-from services.shared.ledger import warning_state
+from services.gateway.intake.incoming import from_cap
+from services.shared.ledger.ledger import warning_state
+from services.shared.web.auth import who_is
 from tests.gateway.office import SENT, Office, cap, office
 from tests.gateway.rows import fill, row
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.channels.drivers.voice_twilio import VoiceTwilio
+from services.channels.drivers.twilio.voice import VoiceTwilio
 from services.gateway.cap.text import clean
-from services.shared.signs import BIDI, CONTROL, plain_signs
-from services.shared.web import Written, rendered
+from services.shared.text.invisible_signs import BIDI, CONTROL, plain_signs
+from services.shared.web.edge import Written, rendered
 from tests.gateway.office import Office, office
 
 SIGNS = "\u202e\u202a\u2066\u2069\x00\x1b\x9b\ufeff\U000e0041"
@@ -98,11 +98,11 @@ def test_a_language_opens_no_call(language: str, monkeypatch: pytest.MonkeyPatch
     """Whatever stands as a language in the register: the provider's document has our verbs and voices alone."""
     from lxml import etree
 
-    from services.channels.drivers import voice_twilio
+    from services.channels.drivers.twilio import voice
 
     driver = VoiceTwilio.__new__(VoiceTwilio)
     monkeypatch.setattr(driver, "_url", lambda use, delivery_id: "https://warn.example.org/callbacks/x", raising=False)
     document = etree.fromstring(driver.twiml("Leave <now> & go.", language, "d" * 32, "voice_mobile").encode())
     assert {"Response", "Gather", "Say", "Pause"} == {one.tag for one in document.iter()}
     spoken = {one.get("language") for one in document.iter("Say")}
-    assert spoken <= set(voice_twilio.VOICES.values())
+    assert spoken <= set(voice.VOICES.values())

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.channels.driver import Outcome
-from services.channels.drivers.sms_smpp import SmsSmpp
+from services.channels.drivers.smpp.sms import SmsSmpp
+from services.channels.model.driver import Outcome
 from tests.channels.kit import driving, message
 from tests.channels.test_smpp import LONG_EN, LONG_ZH, Ears, bound
 from tests.peers.kannel import kannel

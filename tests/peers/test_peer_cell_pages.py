@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from services.channels.cell_identifiers import serial_number
-from services.channels.cell_pages import Coded, code
+from services.channels.messages.cell_broadcast_identifiers import serial_number
+from services.channels.messages.cell_broadcast_pages import Coded, code
 from tests.peers.table import Told
 
 PORT = 48049  # CBSP's

@@ -13,7 +13,7 @@ from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 from yarl import URL
 
-from services.channels.twilio_http import TwilioAccount, TwilioSettings
+from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
 from services.shared.errors import NotAllowed
 from tests.peers.judge import Judge, judge
 from tests.peers.table import Told

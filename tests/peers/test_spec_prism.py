@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.channels.driver import Outcome
-from services.channels.drivers.sms_twilio import SmsTwilio
-from services.channels.drivers.voice_twilio import VoiceTwilio
+from services.channels.drivers.twilio.sms import SmsTwilio
+from services.channels.drivers.twilio.voice import VoiceTwilio
+from services.channels.model.driver import Outcome
 from tests.channels.kit import driving, message
 from tests.peers.prism import prism
 from tests.peers.table import Told

@@ -12,8 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from services.shared.crypto.private_files import must_be_private
 from services.shared.errors import Broken
-from services.shared.private_files import must_be_private
 from services.shared.settings import Settings
 from tests.gateway.office import cap
 from tests.servers.ports import free_port

@@ -11,17 +11,17 @@ import pytest
 import sqlalchemy as sa
 
 from services.registry.service import RegistryService
-from services.shared.auth import Signer
-from services.shared.bus import Handler
-from services.shared.bus_embedded import EmbeddedBus
+from services.shared.bus.embedded import EmbeddedBus
+from services.shared.bus.outbox import Receipt, id_of, outbox, say
+from services.shared.bus.port import Handler
 from services.shared.clock import StepClock
-from services.shared.db import Database, metadata
-from services.shared.dossier import assemble, owner_of, unpack
+from services.shared.crypto.dossier import assemble, owner_of, unpack
+from services.shared.crypto.sealing import Dossier, Keys, Opener, page_key
+from services.shared.database.engine import Database, metadata
 from services.shared.messages import AudienceFound, WarningIssued, decode
-from services.shared.outbox import Receipt, id_of, outbox, say
-from services.shared.sealing import Dossier, Keys, Opener, page_key
 from services.shared.service import Platform
 from services.shared.settings import Settings
+from services.shared.web.auth import Signer
 
 NOON = 1_790_000_000.0 - 1_790_000_000.0 % 86400 + 12 * 3600
 YEAR = 2026

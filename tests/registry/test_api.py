@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from aiohttp.test_utils import TestClient, TestServer
 
 from services.__main__ import app
-from services.registry.needs import GROUPS
-from services.registry.sample import import_community, mint
-from services.registry.view import person_view
-from services.shared import audit
-from services.shared.auth import create_key
+from services.registry.lookup.view import person_view
+from services.registry.model.needs import GROUPS
+from services.registry.sample.sample import import_community, mint
+from services.shared.audit import trail
 from services.shared.errors import Refused
-from services.shared.tier import Tier
-from services.shared.web import make_app
+from services.shared.tiers import Tier
+from services.shared.web.auth import create_key
+from services.shared.web.edge import make_app
 
 from .conftest import SQUARE
 
@@ -111,7 +111,7 @@ async def test_a_worker_enters_somebody_with_her_own_yes(registry, client):
     assert (["deaf_text", "no_phone"], []) == (made["groups"], made["roads"])
     async with registry.database.read() as db:
         view = await person_view(db, made["person_id"])
-        acts = list(await db.scalars(sa.select(audit.audit_log.c.act)))
+        acts = list(await db.scalars(sa.select(trail.audit_log.c.act)))
     assert {("warn_me", "given"), ("drill", "given"), ("statistics", "refused")} == {
         (c["purpose"], c["decision"]) for c in view["consents"]
     }

@@ -12,7 +12,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.registry.areas import BOUNDARY, COLUMNS, INSIDE, OUTSIDE, ROWS, Area, cell_of
+from services.registry.geo.areas import BOUNDARY, COLUMNS, INSIDE, OUTSIDE, ROWS, Area, cell_of
 from services.shared.errors import Refused
 
 # corners on and off the grid's lines, some a rounding apart

@@ -12,16 +12,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.registry import audience, store
-from services.registry.areas import Area
-from services.registry.facilities import AreaIn, WorkerIn
-from services.registry.given import ContactIn, PersonIn, SupporterIn, mobile
-from services.registry.imports import import_areas, import_people, import_workers
-from services.registry.sample import import_community, mint
+from services.registry.audience import audience
+from services.registry.geo.areas import Area
+from services.registry.importing.write import import_areas, import_people, import_workers
+from services.registry.model.facilities import AreaIn, WorkerIn
+from services.registry.model.given import ContactIn, PersonIn, SupporterIn, mobile
+from services.registry.sample.sample import import_community, mint
+from services.registry.store import register
+from services.shared.bus.outbox import digest_of, id_of, inbox, outbox
+from services.shared.crypto.sealing import Opener, page_key
 from services.shared.errors import AlreadyHandled
 from services.shared.messages import PAGE_PEOPLE, AudienceFound, decode, encode
-from services.shared.outbox import digest_of, id_of, inbox, outbox
-from services.shared.sealing import Opener, page_key
 
 from .conftest import BENT, NOON, SQUARE, YEAR, opened_dossier, warning
 
@@ -102,7 +103,7 @@ async def test_members_given_in_two_cells_are_two_households(registry):
         registry.database, registry.keys, [person("near", household_id="d" * 32), there], year=YEAR, fictional=True
     )
     async with registry.database.read() as db:
-        rows = await store.known_people(db, [id_of("test", "near"), id_of("test", "far")])
+        rows = await register.known_people(db, [id_of("test", "near"), id_of("test", "far")])
     assert "d" * 32 == rows[id_of("test", "near")].household_id
     assert "d" * 32 != rows[id_of("test", "far")].household_id
     assert [("household", there.person_id)] == [(i.field, i.subject) for i in report.issues]
@@ -179,7 +180,7 @@ async def test_two_processes_make_a_page_once(registry):
     await import_community(registry.database, registry.keys, made)
     await registry.hear(warning())
     async with registry.database.read() as db:
-        row = await store.next_job(db)
+        row = await register.next_job(db)
     assert row is not None
     area = Area.from_wkb(row.shape)
     assert await audience.make_page(registry.database, row, area, NOON)
@@ -219,10 +220,10 @@ async def test_away_is_warned_and_withdrawn_is_not(registry):
     (page,) = await registry.said()
     assert {people[0].person_id, people[1].person_id} == {p.person_id for p in page.people}
     async with registry.database.read() as db:
-        assert {} == await store.contacts_of(db, [gone.person_id])
-        left = sa.select(store.person.c.dossier).where(store.person.c.person_id == gone.person_id)
+        assert {} == await register.contacts_of(db, [gone.person_id])
+        left = sa.select(register.person.c.dossier).where(register.person.c.person_id == gone.person_id)
         assert b"" == await db.scalar(left)
-        assert 2 == sum((await store.counts_by_profile(db)).values())
+        assert 2 == sum((await register.counts_by_profile(db)).values())
 
 
 async def test_supporter_is_judged_against_this_very_area(registry):

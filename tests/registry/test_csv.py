@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from services.registry import store
-from services.registry.imports import Report, person_id_of
-from services.registry.list_import import Wanted, import_bytes
-from services.registry.reading import COLUMNS, KNOWN
-from services.shared import audit
-from services.shared.db import metadata
+from services.registry.importing.list_columns import COLUMNS, KNOWN
+from services.registry.importing.list_import import Wanted, import_bytes
+from services.registry.importing.write import Report, person_id_of
+from services.registry.store import register
+from services.shared.audit import trail
+from services.shared.bus.outbox import id_of
+from services.shared.crypto.sealing import Opener, address_key, page_key
+from services.shared.database.engine import metadata
 from services.shared.errors import Refused
-from services.shared.outbox import id_of
-from services.shared.sealing import Opener, address_key, page_key
 
 from .conftest import SQUARE, YEAR, opened_dossier
 
@@ -29,11 +29,11 @@ async def stored(registry, external: str):
     """The person's row, profile and contacts."""
     person_id = person_id_of("town", external)
     async with registry.database.read() as db:
-        row = (await db.execute(sa.select(store.person).where(store.person.c.person_id == person_id))).first()
+        row = (await db.execute(sa.select(register.person).where(register.person.c.person_id == person_id))).first()
         if row is None:
             return None
-        profiles = await store.profiles_of(db, [row.profile_key])
-        contacts = await store.contacts_of(db, [person_id])
+        profiles = await register.profiles_of(db, [row.profile_key])
+        contacts = await register.contacts_of(db, [person_id])
     return row, profiles[row.profile_key], contacts.get(person_id, [])
 
 
@@ -110,7 +110,7 @@ async def test_what_is_no_list_is_refused_whole(registry, body, rule):
         await take(registry, body)
     assert rule == refused.value.rule
     async with registry.database.read() as db:
-        assert {} == await store.counts_by_profile(db)
+        assert {} == await register.counts_by_profile(db)
 
 
 async def test_same_list_again_changes_nothing(registry):
@@ -128,8 +128,8 @@ async def test_same_list_again_changes_nothing(registry):
     assert [c.sealed for c in before[2]] == [c.sealed for c in after[2]]
     assert before[0].dossier != after[0].dossier
     async with registry.database.read() as db:
-        assert 1 == sum((await store.counts_by_profile(db)).values())
-        assert 3 == await db.scalar(sa.select(sa.func.count()).select_from(store.contact))
+        assert 1 == sum((await register.counts_by_profile(db)).values())
+        assert 3 == await db.scalar(sa.select(sa.func.count()).select_from(register.contact))
 
 
 async def test_counts_follow_moves_and_changed_needs(registry):
@@ -138,9 +138,9 @@ async def test_counts_follow_moves_and_changed_needs(registry):
     await take(registry, text)
     await take(registry, text.replace("1,30.05,103.05,13800138000,1", "1,30.25,103.05,13800138000,4"))
     async with registry.database.read() as db:
-        assert [1, 1] == [n for _, n in await store.occupied(db, 0, 10**9)]
-        counts = await store.counts_by_profile(db)
-        profiles = await store.profiles_of(db, counts)
+        assert [1, 1] == [n for _, n in await register.occupied(db, 0, 10**9)]
+        counts = await register.counts_by_profile(db)
+        profiles = await register.profiles_of(db, counts)
     assert {("general",): 1, ("blind",): 1} == {profiles[key].groups: n for key, n in counts.items()}
 
 
@@ -220,7 +220,7 @@ async def test_facility_its_residents_and_supporters(registry):
     assert (facility_id, facility_id, 30.05) == (row.household_id, row.facility_id, row.lat)
     assert (("facility",), (("sms", True),)) == (profile.groups, profile.supporters)
     async with registry.database.read() as db:
-        assert 60 == await db.scalar(sa.select(store.facility.c.headcount_night))
+        assert 60 == await db.scalar(sa.select(register.facility.c.headcount_night))
 
 
 async def test_workers_and_areas(registry):
@@ -238,8 +238,8 @@ async def test_workers_and_areas(registry):
     assert (2, 2) == (report.read, report.refused)
     assert [(3, "refused", "shift"), (5, "refused", "geojson")] == told(report)
     async with registry.database.read() as db:
-        (worker,) = await store.every_worker(db)
-        found, unresolved = await store.area_of(db, "", [("county", "7"), ("county", "8")])
+        (worker,) = await register.every_worker(db)
+        found, unresolved = await register.area_of(db, "", [("county", "7"), ("county", "8")])
     assert (["G1", "G2"], ["nurse"], 12) == (worker.grids, worker.skills, worker.doors_per_hour)
     assert found is not None
     assert (("county", "8"),) == unresolved
@@ -294,8 +294,8 @@ async def test_import_is_in_the_audit_log(registry):
     """Who imported how many, in the transaction that did it; people by number only."""
     await take(registry, "id,lat,lon,mobile\n1,30.05,103.05,13800138000\n", actor="clerk")
     async with registry.database.read() as db:
-        assert 1 == await audit.verify(db)
-        entry = (await db.execute(sa.select(audit.audit_log))).one()
+        assert 1 == await trail.verify(db)
+        entry = (await db.execute(sa.select(trail.audit_log))).one()
     assert ("clerk", "people.import", {"people": 1, "source": "town"}) == (entry.actor, entry.act, entry.detail)
 
 
@@ -305,7 +305,7 @@ async def test_more_than_a_page(registry):
     report = await take(registry, "id,household,lat,lon,mobile\n" + rows)
     assert (2500, 0) == (report.read, report.refused)
     async with registry.database.read() as db:
-        homes = list(await db.execute(sa.select(store.person.c.household_id, store.person.c.key_id).distinct()))
+        homes = list(await db.execute(sa.select(register.person.c.household_id, register.person.c.key_id).distinct()))
         assert 3 == await db.scalar(sa.select(sa.func.count()).select_from(page_key))
     assert 834 == len(homes)
 

@@ -14,16 +14,17 @@ import openpyxl
 import pytest
 import sqlalchemy as sa
 
-from services.registry import imports, store
-from services.registry.columns import read_map
-from services.registry.datum import from_gcj02, point_to_wgs84, to_gcj02
 from services.registry.findings import find
-from services.registry.list_import import Wanted, import_bytes, import_file
-from services.registry.reading import KNOWN
-from services.registry.report import Issue, Report
-from services.registry.rows import person_id_of
-from services.registry.view import person_view
-from services.shared import audit
+from services.registry.geo.datum import from_gcj02, point_to_wgs84, to_gcj02
+from services.registry.importing import write
+from services.registry.importing.columns import read_map
+from services.registry.importing.list_columns import KNOWN
+from services.registry.importing.list_import import Wanted, import_bytes, import_file
+from services.registry.importing.report import Issue, Report
+from services.registry.importing.rows import person_id_of
+from services.registry.lookup.view import person_view
+from services.registry.store import register
+from services.shared.audit import trail
 from services.shared.errors import Refused
 
 from .conftest import YEAR
@@ -35,7 +36,7 @@ TOWN = Wanted("town", YEAR, region="CN")
 async def there(registry, source: str = "town") -> set[str]:
     """Ids of the people in the register."""
     async with registry.database.read() as db:
-        return set(await db.scalars(sa.select(store.person.c.person_id)))
+        return set(await db.scalars(sa.select(register.person.c.person_id)))
 
 
 async def take(registry, text: str, wanted: Wanted = TOWN) -> Report:
@@ -121,7 +122,7 @@ async def test_a_dry_run_tells_all_and_writes_nothing(registry):
     dry = await import_bytes(registry.database, registry.keys, body, Wanted("town", YEAR, region="CN", dry_run=True))
     assert set() == await there(registry)
     async with registry.database.read() as db:
-        for table in (store.source, store.listing, audit.audit_log):
+        for table in (register.source, register.listing, trail.audit_log):
             assert 0 == await db.scalar(sa.select(sa.func.count()).select_from(table))
     real = await import_bytes(registry.database, registry.keys, body, TOWN)
     assert dry.as_json() == real.as_json() | {"dry_run": True}
@@ -262,13 +263,13 @@ async def test_a_list_in_gcj02_lands_where_people_live(registry):
     text = "id,lat,lon\n1,31.278648624428175,120.60109998322247\n"
     await take(registry, text, Wanted("town", YEAR, datum="gcj02"))
     async with registry.database.read() as db:
-        row = (await db.execute(sa.select(store.person.c.lat, store.person.c.lon))).one()
+        row = (await db.execute(sa.select(register.person.c.lat, register.person.c.lon))).one()
     assert (31.280844, 120.596931) == (round(row.lat, 6), round(row.lon, 6))
 
 
 async def test_a_database_that_goes_away_costs_time_and_nobody(registry, monkeypatch):
     """Fails before, in the middle of and just after the commit of a page: everybody is in once, and told once."""
-    monkeypatch.setattr(imports, "WAITS_S", (0.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr(write, "WAITS_S", (0.0, 0.0, 0.0, 0.0))
     real, faults = registry.database.write, ["before", "within", "after"]
 
     @asynccontextmanager
@@ -290,8 +291,8 @@ async def test_a_database_that_goes_away_costs_time_and_nobody(registry, monkeyp
     assert [] == faults
     assert len(lines) - report.refused == report.read + report.unchanged
     async with registry.database.read() as db:
-        dead = int(await db.scalar(sa.select(sa.func.count()).where(store.person.c.status == "deceased")) or 0)
-        assert report.read + report.unchanged == sum((await store.counts_by_profile(db)).values()) + dead
+        dead = int(await db.scalar(sa.select(sa.func.count()).where(register.person.c.status == "deceased")) or 0)
+        assert report.read + report.unchanged == sum((await register.counts_by_profile(db)).values()) + dead
 
 
 def test_the_generator_covers_every_rule():

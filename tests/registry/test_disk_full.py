@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from aiohttp.test_utils import TestClient, TestServer
 
 from services.check import check_installation
-from services.registry import store
-from services.shared import disk
+from services.registry.store import register
+from services.shared.database import disk
 from services.shared.settings import Settings
-from services.shared.web import make_app
+from services.shared.web.edge import make_app
 
 from .test_api import key
 
@@ -47,7 +47,7 @@ async def room_for(registry, pages: int | None) -> None:
 
 async def there(registry) -> int:
     async with registry.database.read() as db:
-        return int(await db.scalar(sa.select(sa.func.count()).select_from(store.person)) or 0)
+        return int(await db.scalar(sa.select(sa.func.count()).select_from(register.person)) or 0)
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -126,7 +126,7 @@ async def test_check_sees_how_much_room_is_left(
 ) -> None:
     """Little is not sound, with what to do; a small disk that is half empty is."""
     usage = SimpleNamespace(total=total, used=total - free, free=free)
-    monkeypatch.setattr("services.shared.disk.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("services.shared.database.disk.shutil.disk_usage", lambda _: usage)
     lines, sound = await check_installation(Settings(data_dir=tmp_path))
     told = [line for line in lines if line.startswith("NOT SOUND: disk: ")]
     assert (little, not little) == (bool(told), sound), lines

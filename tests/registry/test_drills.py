@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.registry.given import ConsentIn
-from services.registry.imports import import_people
-from services.registry.sample import import_community, mint
+from services.registry.importing.write import import_people
+from services.registry.model.given import ConsentIn
+from services.registry.sample.sample import import_community, mint
 from tests.registry.conftest import SQUARE, YEAR, warning
 from tests.registry.test_audience import person
 

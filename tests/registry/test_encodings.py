@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.registry.encodings import encoding_of, line_of
-from services.registry.list_import import Wanted, import_bytes
-from services.registry.report import Report
-from services.registry.rows import person_id_of
+from services.registry.importing.encodings import encoding_of, line_of
+from services.registry.importing.list_import import Wanted, import_bytes
+from services.registry.importing.report import Report
+from services.registry.importing.rows import person_id_of
 from services.shared.errors import Refused
 
 from .conftest import YEAR

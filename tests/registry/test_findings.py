@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.registry import store
-from services.registry.facilities import AreaIn, FacilityIn, WorkerIn
-from services.registry.facts import old_since
 from services.registry.findings import KINDS, find
-from services.registry.given import ContactIn, PersonIn, SupporterIn, mobile
-from services.registry.imports import import_areas, import_people, import_workers
-from services.registry.sources import SourceList, Statement
+from services.registry.importing.write import import_areas, import_people, import_workers
+from services.registry.model.facilities import AreaIn, FacilityIn, WorkerIn
+from services.registry.model.facts import old_since
+from services.registry.model.given import ContactIn, PersonIn, SupporterIn, mobile
+from services.registry.people.sources import SourceList, Statement
+from services.registry.store import register
+from services.shared.bus.outbox import id_of
 from services.shared.errors import Refused
-from services.shared.outbox import id_of
 
 from .conftest import YEAR
 
@@ -158,7 +158,7 @@ async def test_long_lists_are_paged(registry):
             "found"
         ]:
             seen += [row["id"] for row in rows]
-        assert 250 == await db.scalar(sa.select(sa.func.count()).select_from(store.person))
+        assert 250 == await db.scalar(sa.select(sa.func.count()).select_from(register.person))
         with pytest.raises(Refused):
             await find(db, kind="gossip")
     assert (250, 250) == (len(seen), len(set(seen)))

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.registry import giving_way, store
-from services.registry.giving_way import GivingWay, red_in_hand
-from services.registry.list_import import Wanted, import_file
-from services.registry.tables import job
-from services.shared.batches import insert_all
-from services.shared.ledger import delivery, warning_state
+from services.registry.importing import yield_to_warnings
+from services.registry.importing.list_import import Wanted, import_file
+from services.registry.importing.yield_to_warnings import GivingWay, red_in_hand
+from services.registry.store import register
+from services.registry.store.tables import job
+from services.shared.database.batches import insert_all
+from services.shared.ledger.ledger import delivery, warning_state
 
 from .conftest import YEAR
 
@@ -78,7 +79,7 @@ async def test_a_warning_that_is_being_spread_counts(registry):
 
 async def people(registry) -> int:
     async with registry.database.read() as db:
-        return int(await db.scalar(sa.select(sa.func.count()).select_from(store.person)) or 0)
+        return int(await db.scalar(sa.select(sa.func.count()).select_from(register.person)) or 0)
 
 
 async def test_no_page_goes_in_while_red_is_due_and_all_do_afterwards(registry, tmp_path, monkeypatch):
@@ -90,10 +91,10 @@ async def test_no_page_goes_in_while_red_is_due_and_all_do_afterwards(registry, 
         looks += 1
         if looks == 120:  # two pages' longest waits and a part of a third
             async with registry.database.write() as tx:
-                assert 2 * giving_way.ROWS == await people(registry)
+                assert 2 * yield_to_warnings.ROWS == await people(registry)
                 await tx.execute(sa.update(delivery).values(send_state="accepted"))
 
-    monkeypatch.setattr("services.registry.giving_way.asyncio.sleep", quickly)
+    monkeypatch.setattr("services.registry.importing.yield_to_warnings.asyncio.sleep", quickly)
     async with registry.database.write() as tx:
         await insert_all(tx, warning_state, [a_warning()])
         await insert_all(tx, delivery, [a_message()])
@@ -109,7 +110,7 @@ async def test_no_page_goes_in_while_red_is_due_and_all_do_afterwards(registry, 
 
 async def test_a_long_list_is_read_in_a_process_that_is_served_last(registry, tmp_path, monkeypatch):
     """And gives the same register and report as one that is read at once."""
-    monkeypatch.setattr(giving_way, "LONG", 1000)
+    monkeypatch.setattr(yield_to_warnings, "LONG", 1000)
     path = tmp_path / "list"
     path.write_text(LIST + "x,nowhere,1\n")
     way = GivingWay(registry.database, lambda: NOW)

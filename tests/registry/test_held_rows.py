@@ -10,15 +10,15 @@ import openpyxl
 import pytest
 import sqlalchemy as sa
 
-from services.registry import store
-from services.registry.columns import read_map
-from services.registry.facilities import AreaIn
-from services.registry.imports import import_areas
-from services.registry.list_import import Wanted, import_bytes, import_file
-from services.registry.reading import KNOWN
-from services.registry.report import Report
-from services.registry.rows import person_id_of
-from services.registry.view import person_view
+from services.registry.importing.columns import read_map
+from services.registry.importing.list_columns import KNOWN
+from services.registry.importing.list_import import Wanted, import_bytes, import_file
+from services.registry.importing.report import Report
+from services.registry.importing.rows import person_id_of
+from services.registry.importing.write import import_areas
+from services.registry.lookup.view import person_view
+from services.registry.model.facilities import AreaIn
+from services.registry.store import register
 from services.shared.errors import Refused
 
 from .conftest import SQUARE, YEAR
@@ -38,7 +38,7 @@ async def facts(registry, external: str) -> dict[str, Any]:
 
 async def people(registry) -> int:
     async with registry.database.read() as db:
-        return int(await db.scalar(sa.select(sa.func.count()).select_from(store.person)) or 0)
+        return int(await db.scalar(sa.select(sa.func.count()).select_from(register.person)) or 0)
 
 
 def told(report: Report) -> list[tuple[int, str, str]]:
@@ -105,8 +105,8 @@ async def test_what_protects_and_is_not_understood_holds_the_row(registry, colum
 async def test_a_no_in_words(registry, said, roads):
     await take(registry, f"id,lat,lon,mobile,given_by,said_no\n1,30.05,103.05,13800138000,self,{said}\n")
     async with registry.database.read() as db:
-        row = (await db.execute(sa.select(store.person))).one()
-        profile = (await store.profiles_of(db, [row.profile_key]))[row.profile_key]
+        row = (await db.execute(sa.select(register.person))).one()
+        profile = (await register.profiles_of(db, [row.profile_key]))[row.profile_key]
     assert roads == profile.roads
 
 

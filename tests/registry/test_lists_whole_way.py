@@ -13,8 +13,8 @@ import openpyxl
 import pytest
 
 from services.__main__ import main
-from services.registry.given import ContactIn, PersonIn
-from services.registry.rows import person_id_of
+from services.registry.importing.rows import person_id_of
+from services.registry.model.given import ContactIn, PersonIn
 from tests.bench import ours
 from tests.bench.ours import SOUTH, WEST, Standin, Tocsin, wait_until
 

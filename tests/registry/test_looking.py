@@ -12,17 +12,18 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from services.gateway.incoming import from_cap
-from services.registry import store, unlock
-from services.registry.given import ConsentIn
-from services.registry.look_tables import look
-from services.registry.look_tables import unlock as unlock_table
-from services.registry.revise import Changes, revise, said
-from services.registry.sample import mint
-from services.shared import audit
-from services.shared.auth import create_key
+from services.gateway.intake.incoming import from_cap
+from services.registry.lookup import unlock
+from services.registry.model.given import ConsentIn
+from services.registry.people.update import Changes, revise, said
+from services.registry.sample.sample import mint
+from services.registry.store import register
+from services.registry.store.lookup_tables import look
+from services.registry.store.lookup_tables import unlock as unlock_table
+from services.shared.audit import trail
 from services.shared.errors import Refused
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
+from services.shared.web.auth import create_key
 from tests.web import fixtures
 from tests.web.station import SEED, Station, station
 
@@ -53,7 +54,7 @@ class Desk:
             return r.status, await r.text()
 
     async def acts(self, subject: str = "") -> list[tuple[str, str, str]]:
-        log = audit.audit_log.c
+        log = trail.audit_log.c
         query = sa.select(log.act, log.reason, log.subject).order_by(log.n)
         return [tuple(r) for r in await self.tocsin.rows(query.where(log.subject == subject) if subject else query)]
 
@@ -101,7 +102,7 @@ async def test_what_cannot_be_written_down_is_not_shown(desk: Desk, monkeypatch:
     async def fails(*_: Any) -> None:
         raise Refused("the audit log is full")
 
-    monkeypatch.setattr(audit, "record", fails)
+    monkeypatch.setattr(trail, "record", fails)
     status, text = await desk.ask("POST", f"/people/{one.person_id}", key, reason=WHY)
     assert (422, False) == (status, ">Roads</h2>" in text)
     status, text = await desk.ask("POST", "/people/search", key, by="grid", value=one.grid_id, reason=WHY)
@@ -245,7 +246,7 @@ async def test_a_key_looks_at_so_many_people_an_hour(desk: Desk, monkeypatch: py
 async def test_a_look_at_somebody_who_does_not_exist_raises_an_alarm(desk: Desk) -> None:
     """In a list or on her page: an entry, a log line, a figure. She is warned by nobody and counted nowhere."""
     key, keeper = await desk.key("look", "register"), await desk.key("register", "command")
-    counts = sa.select(sa.func.sum(store.cell_count.c.n))
+    counts = sa.select(sa.func.sum(register.cell_count.c.n))
     before = (await desk.tocsin.rows(counts))[0][0]
     headers = {"Authorization": f"Bearer {keeper}"}
     async with desk.session.post(f"{desk.tocsin.url}/people/decoys", json={"count": 3}, headers=headers) as response:

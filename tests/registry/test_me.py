@@ -15,21 +15,23 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from services.gateway.incoming import from_cap
-from services.registry import keeping, me_access, me_shares, store
-from services.registry.given import ConsentIn, ContactIn, PersonIn, SupporterIn, mobile
-from services.registry.imports import import_people
-from services.registry.me_helpers import INVITE_S
-from services.registry.me_tables import challenge, notice
-from services.registry.needs import groups
-from services.registry.records import Record
-from services.registry.revise import Changes, revise, said
-from services.registry.sample import mint
-from services.registry.sources import SourceList
-from services.shared.audit import audit_log
-from services.shared.ledger import delivery
-from services.shared.outbox import id_of
-from services.shared.turns import TURNS
+from services.gateway.intake.incoming import from_cap
+from services.registry.importing.write import import_people
+from services.registry.model.given import ConsentIn, ContactIn, PersonIn, SupporterIn, mobile
+from services.registry.model.needs import groups
+from services.registry.people import repository
+from services.registry.people.records import Record
+from services.registry.people.sources import SourceList
+from services.registry.people.update import Changes, revise, said
+from services.registry.resident import access, code_budget
+from services.registry.resident.helpers import INVITE_S
+from services.registry.sample.sample import mint
+from services.registry.store import register
+from services.registry.store.resident_tables import challenge, notice
+from services.shared.audit.trail import audit_log
+from services.shared.bus.outbox import id_of
+from services.shared.ledger.ledger import delivery
+from services.shared.web.fair_turns import TURNS
 from tests.web import fixtures
 from tests.web.station import SEED, Station, station
 
@@ -129,7 +131,7 @@ async def somebody(tocsin: Station, listed: bool = False, **more: Any) -> Person
 
 async def record_of(tocsin: Station, person_id: str) -> Record:
     async with tocsin.embedded.platform.database.read() as db:
-        return await keeping.load_one(db, person_id)
+        return await repository.load_one(db, person_id)
 
 
 async def notices(tocsin: Station, addressee_id: str) -> list[Any]:
@@ -218,9 +220,9 @@ async def test_known_and_unknown_numbers_are_answered_alike(tocsin: Station) -> 
 @pytest.mark.timeout(400)
 async def test_known_and_unknown_numbers_take_the_same_time(tocsin: Station, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over 500 tries each, medians differ by no more than those of two unknown series between them do, and 2 ms."""
-    monkeypatch.setattr(me_access, "PER_NUMBER", 10**6)
-    monkeypatch.setattr(me_access, "PER_ORIGIN", 10**6)
-    monkeypatch.setattr(me_shares, "PER_NUMBER", 10**6)
+    monkeypatch.setattr(access, "PER_NUMBER", 10**6)
+    monkeypatch.setattr(access, "PER_ORIGIN", 10**6)
+    monkeypatch.setattr(code_budget, "PER_NUMBER", 10**6)
     monkeypatch.setattr(tocsin.embedded.runner.app[TURNS], "_per_second", 1e9)  # a wait would hide what is measured
     monkeypatch.setattr(tocsin.embedded.platform.settings, "codes_per_hour", 10**6)
     one = await somebody(tocsin)
@@ -413,7 +415,7 @@ async def test_a_helper_is_asked_and_agrees_or_not(tocsin: Station, monkeypatch:
         assert {} == (await record_of(tocsin, one.person_id)).supporters
         await theirs.get(link[1])
         assert 404 == theirs.status
-        monkeypatch.setattr("services.registry.me_helpers.INVITES_A_DAY", 1)
+        monkeypatch.setattr("services.registry.resident.helpers.INVITES_A_DAY", 1)
         assert "Five people a day" in await phone.post("/me/helpers/add", step="place", place="far", **given)
         assert "Quiet Helper" not in await phone.get("/me/helpers")
 
@@ -432,7 +434,7 @@ async def test_purposes_are_limited_and_nothing_is_taken_for_a_yes(tocsin: Stati
             await phone.post(f"/me/purposes/{purpose}", decision="given")
             assert 404 == phone.status
     rows = await tocsin.rows(
-        sa.select(store.consent).where(store.consent.c.person_id == one.person_id).order_by(store.consent.c.at)
+        sa.select(register.consent).where(register.consent.c.person_id == one.person_id).order_by(register.consent.c.at)
     )
     assert [
         ("share_officer_peacetime", "given", "self"), ("share_officer_peacetime", "withdrawn", "self"),
@@ -472,7 +474,7 @@ async def test_a_guardian_decides_for_a_child_and_not_for_an_adult(tocsin: Stati
         await phone.post("/me/answer/moves", value="wheelchair")
         await phone.post("/me/purposes/drill", decision="given")
         assert 200 == phone.status
-    consents = await tocsin.rows(sa.select(store.consent).where(store.consent.c.person_id == child.person_id))
+    consents = await tocsin.rows(sa.select(register.consent).where(register.consent.c.person_id == child.person_id))
     assert [("guardian_consent", "guardian")] == [(c.basis, c.by) for c in consents]
     assert "wheelchair" == (await record_of(tocsin, child.person_id)).facts.answers["moves"]
     async with phone_of(tocsin, child.contacts[0].address) as phone:
@@ -520,7 +522,7 @@ async def test_she_reads_who_looked_and_her_plan(tocsin: Station) -> None:
         ]  # fmt: skip
         for n, (name, lat, lon, state, free) in enumerate(rows):
             await tx.execute(
-                sa.insert(store.place).values(
+                sa.insert(register.place).values(
                     place_id=id_of("p", n), name=name, address="a", lat=lat, lon=lon, cell=0, state=state, confirmed_by="",
                     step_free=free, power=False, interpreter=[], animals=False, capacity=10, route="uphill",
                 )
@@ -555,7 +557,7 @@ async def test_she_reads_who_looked_and_her_plan(tocsin: Station) -> None:
 
 async def test_a_budget_holds_for_an_origin(tocsin: Station, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever tries many numbers from one place is stopped; and no premium number is ever sent to."""
-    monkeypatch.setattr(me_access, "PER_ORIGIN", 4)
+    monkeypatch.setattr(access, "PER_ORIGIN", 4)
     before = len(tocsin.world.sandbox.messages)
     async with phone_of(tocsin, "") as phone:
         for n in range(6):

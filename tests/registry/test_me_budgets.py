@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from services.registry import me_access, me_shares
-from services.registry.given import PersonIn
-from services.registry.imports import import_people
-from services.registry.me_tables import challenge
+from services.registry.importing.write import import_people
+from services.registry.model.given import PersonIn
+from services.registry.resident import access, code_budget
+from services.registry.store.resident_tables import challenge
 from tests.registry.test_me import settle, somebody
 from tests.web.station import Station, station
 
@@ -103,12 +103,12 @@ async def test_strangers_lock_no_neighbour_out(tocsin: Station) -> None:
     for stranger in range(3, 40):
         await town.ask(number, f"198.51.100.{stranger}")
     await settle(tocsin)
-    assert len(town.codes(number)) <= me_shares.STRANGERS + 1, "and her phone is no target either"
+    assert len(town.codes(number)) <= code_budget.STRANGERS + 1, "and her phone is no target either"
     assert await town.signs_in(number, "203.0.113.5"), "a share of her own address"
 
 
 async def test_a_household_by_ipv6_is_one_caller(tocsin: Station, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(me_access, "PER_ORIGIN", 4)
+    monkeypatch.setattr(access, "PER_ORIGIN", 4)
     town = Town(tocsin)
     answers = [(await town.ask(f"+9996670{n:04d}", f"2001:db8:1:2::{n:x}"))[0] for n in range(6)]
     assert [303] * 4 + [429] * 2 == [303 if s == 303 else 429 for s in answers]
@@ -118,7 +118,7 @@ async def test_a_household_by_ipv6_is_one_caller(tocsin: Station, monkeypatch: p
 async def test_whoever_is_no_proxy_of_ours_chooses_no_address(tocsin: Station, monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller in the same private network that writes another address each time."""
     monkeypatch.setattr(tocsin.embedded.platform.settings, "trusted_proxies", "10.0.0.9")
-    monkeypatch.setattr(me_access, "PER_ORIGIN", 4)
+    monkeypatch.setattr(access, "PER_ORIGIN", 4)
     town = Town(tocsin)
     answers = [(await town.ask(f"+9996680{n:04d}", f"198.51.100.{n}"))[0] for n in range(6)]
     assert [303] * 4 == answers[:4]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from services.registry import answer_words, me_words
-from services.registry.facts import ANSWERS
+from services.registry.model import answer_words
+from services.registry.model.facts import ANSWERS
+from services.registry.resident import words
 
 
 def test_every_sentence_is_there_in_both_languages() -> None:
     """And takes the same values in both."""
     fields = re.compile(r"\{(\w+)\}")
-    for key, (en, zh) in me_words.WORDS.items():
+    for key, (en, zh) in words.WORDS.items():
         assert en, key
         assert zh, key
         assert set(fields.findall(en)) == set(fields.findall(zh)), key

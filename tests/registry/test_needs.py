@@ -9,10 +9,10 @@ import pydantic
 import pytest
 import yaml
 
-from services.registry.facilities import FacilityIn, WorkerIn, facility_profile, on_shift
-from services.registry.given import ContactIn, PersonIn, SupporterIn, mobile
-from services.registry.needs import GROUPS, flags, groups, profile
-from services.shared.outbox import id_of
+from services.registry.model.facilities import FacilityIn, WorkerIn, facility_profile, on_shift
+from services.registry.model.given import ContactIn, PersonIn, SupporterIn, mobile
+from services.registry.model.needs import GROUPS, flags, groups, profile
+from services.shared.bus.outbox import id_of
 
 YEAR = 2026
 PHONE = mobile("+8613800138000")

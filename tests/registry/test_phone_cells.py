@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registry.phone_cells import Number, Unread, read_cell
+from services.registry.importing.phone_cells import Number, Unread, read_cell
 
 
 def read(text: str, region: str | None = "CN", *, mobile: bool = True) -> list[str]:

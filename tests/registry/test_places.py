@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from services.registry import audience, places
-from services.registry.areas import Area
-from services.registry.facilities import FacilityIn, PlaceIn, WorkerIn
-from services.registry.given import ContactIn, PersonIn, StayIn, mobile
-from services.registry.imports import import_people, import_workers
-from services.registry.revise import Changes, revise, said
-from services.registry.stays import Moment
-from services.registry.view import person_view
+from services.registry.audience import audience
+from services.registry.audience.whereabouts import Moment
+from services.registry.geo.areas import Area
+from services.registry.importing.write import import_people, import_workers
+from services.registry.lookup.view import person_view
+from services.registry.model.facilities import FacilityIn, PlaceIn, WorkerIn
+from services.registry.model.given import ContactIn, PersonIn, StayIn, mobile
+from services.registry.people import places
+from services.registry.people.update import Changes, revise, said
+from services.shared.bus.outbox import id_of
 from services.shared.errors import Conflict, NotFound
-from services.shared.outbox import id_of
 
 from .conftest import NOON, SQUARE, YEAR, opened_dossier, warning
 

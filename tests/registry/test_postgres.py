@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from services.registry import audience, places, store
-from services.registry.areas import Area
-from services.registry.facilities import PlaceIn
+from services.registry.audience import audience
+from services.registry.audience.whereabouts import Moment
 from services.registry.findings import find
-from services.registry.given import ConsentIn, StayIn, SupporterIn, mobile
-from services.registry.list_import import Wanted, import_bytes
-from services.registry.revise import Changes, revise, said
-from services.registry.rows import person_id_of
-from services.registry.stays import Moment
-from services.registry.view import person_view
-from services.shared.db import Database
-from services.shared.outbox import id_of
-from services.shared.sealing import Keys
+from services.registry.geo.areas import Area
+from services.registry.importing.list_import import Wanted, import_bytes
+from services.registry.importing.rows import person_id_of
+from services.registry.lookup.view import person_view
+from services.registry.model.facilities import PlaceIn
+from services.registry.model.given import ConsentIn, StayIn, SupporterIn, mobile
+from services.registry.people import places
+from services.registry.people.update import Changes, revise, said
+from services.registry.store import register
+from services.shared.bus.outbox import id_of
+from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import Database
 
 from .conftest import NOON, SQUARE, YEAR
 from .dirt import as_csv, dirty
@@ -54,7 +56,7 @@ async def told(database: Database, keys: Keys) -> list[Any]:
         inside = await audience.count(db, Area.from_geojson(SQUARE), Moment(NOON, 480))
         beyond = Area.from_geojson(SQUARE.replace("30.", "31."))
         around = Area.circle(30.5, 103.5, 1.0)
-        pages = [await audience.next_page(db, area, store.START, Moment(NOON, 480)) for area in (beyond, around)]
+        pages = [await audience.next_page(db, area, register.START, Moment(NOON, 480)) for area in (beyond, around)]
         open_ = await places.open_places(db, None)
     for row in (*view["consents"], *open_):
         row.pop("at", None)

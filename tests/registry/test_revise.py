@@ -9,18 +9,19 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.registry import keeping, store
-from services.registry.facts import Facts, Provenance, merge, months_after, review_due
-from services.registry.given import ConsentIn, ContactIn, PersonIn, SupporterIn, mobile
-from services.registry.imports import import_people
-from services.registry.needs import profile
-from services.registry.revise import Changes, Revision, revise, said
-from services.registry.sources import SourceList
-from services.registry.view import person_view
-from services.shared import audit
-from services.shared.db import metadata
+from services.registry.importing.write import import_people
+from services.registry.lookup.view import person_view
+from services.registry.model.facts import Facts, Provenance, merge, months_after, review_due
+from services.registry.model.given import ConsentIn, ContactIn, PersonIn, SupporterIn, mobile
+from services.registry.model.needs import profile
+from services.registry.people import repository
+from services.registry.people.sources import SourceList
+from services.registry.people.update import Changes, Revision, revise, said
+from services.registry.store import register
+from services.shared.audit import trail
+from services.shared.bus.outbox import id_of
+from services.shared.database.engine import metadata
 from services.shared.errors import NotFound, Refused
-from services.shared.outbox import id_of
 
 from .conftest import YEAR, opened_dossier
 
@@ -40,7 +41,7 @@ def anna(**changes: object) -> PersonIn:
 async def put(registry, *people: PersonIn, name: str = "town", kind: Any = "civil_affairs", on: str = "2026-01-10"):
     """Imports people as a list."""
     async with registry.database.read() as db:
-        number = (await db.scalar(sa.select(store.source.c.imports).where(store.source.c.name == name)) or 0) + 1
+        number = (await db.scalar(sa.select(register.source.c.imports).where(register.source.c.name == name)) or 0) + 1
     source = SourceList(name, kind, on, number)
     return await import_people(registry.database, registry.keys, people, year=YEAR, source=source)
 
@@ -54,7 +55,7 @@ async def change(registry, person_id: str = ANNA, by: Provenance = SELF, **chang
 async def row_of(registry, person_id: str = ANNA):
     """The stored row."""
     async with registry.database.read() as db:
-        return (await db.execute(sa.select(store.person).where(store.person.c.person_id == person_id))).one()
+        return (await db.execute(sa.select(register.person).where(register.person.c.person_id == person_id))).one()
 
 
 async def seen(registry, person_id: str = ANNA) -> dict:
@@ -67,11 +68,11 @@ async def counts_are_true(registry) -> bool:
     """Counts by cell and profile are those of the people."""
     async with registry.database.read() as db:
         real = await db.execute(
-            sa.select(store.person.c.cell, store.person.c.profile_key, sa.func.count())
-            .where(store.person.c.status.in_(("active", "away")))
-            .group_by(store.person.c.cell, store.person.c.profile_key)
+            sa.select(register.person.c.cell, register.person.c.profile_key, sa.func.count())
+            .where(register.person.c.status.in_(("active", "away")))
+            .group_by(register.person.c.cell, register.person.c.profile_key)
         )
-        kept = await db.execute(sa.select(store.cell_count).where(store.cell_count.c.n > 0))
+        kept = await db.execute(sa.select(register.cell_count).where(register.cell_count.c.n > 0))
         return sorted(map(tuple, real)) == sorted(map(tuple, kept))
 
 
@@ -96,7 +97,7 @@ async def test_an_answer_changes_groups_profile_counts_and_card(registry):
     walk = next(fact for fact in view["facts"] if fact["name"] == "walk")
     assert (4, "self") == (walk["value"], walk["source"])
     async with registry.database.read() as db:
-        assert 2 == await audit.verify(db)
+        assert 2 == await trail.verify(db)
 
 
 async def test_revised_is_as_if_given_so_at_once(registry):
@@ -194,10 +195,10 @@ async def test_a_supporter_must_accept(registry):
     son = SupporterIn(name="Son", contacts=mobile("+8613900139000", given_by="proxy"), can=("relay", "key"))
     (supporter_id,) = (await change(registry, supporters=(son,))).supporter_ids
     async with registry.database.read() as db:
-        assert () == (await store.profiles_of(db, [(await row_of(registry)).profile_key])).popitem()[1].supporters
+        assert () == (await register.profiles_of(db, [(await row_of(registry)).profile_key])).popitem()[1].supporters
     await change(registry, helper={supporter_id: {"accepted_on": "2026-11-22", "distance_min": 10}})
     async with registry.database.read() as db:
-        found = (await store.profiles_of(db, [(await row_of(registry)).profile_key])).popitem()[1].supporters
+        found = (await register.profiles_of(db, [(await row_of(registry)).profile_key])).popitem()[1].supporters
     assert (("sms", False),) == found
     (view,) = (await seen(registry))["supporters"]
     assert (["relay", "key"], 10, "S…") == (view["can"], view["distance_min"], view["mask"])
@@ -327,5 +328,5 @@ async def test_imports_and_changes_at_once_keep_counts_true(registry):
     await put(registry, *people[:30], name="other", kind="health")
     assert await counts_are_true(registry)
     async with registry.database.read() as db:
-        found = await keeping.load(db, [id_of("n", 0)])
+        found = await repository.load(db, [id_of("n", 0)])
     assert 4 == found[id_of("n", 0)].facts.answers["see"]

@@ -10,11 +10,11 @@ import phonenumbers
 import pytest
 import shapely
 
-from services.registry import store
-from services.registry.areas import Area
-from services.registry.imports import FICTIONAL, import_people
-from services.registry.needs import GROUPS, groups, profile
-from services.registry.sample import RESIDENTS_PER_PAIR, Community, import_community, mint
+from services.registry.geo.areas import Area
+from services.registry.importing.write import FICTIONAL, import_people
+from services.registry.model.needs import GROUPS, groups, profile
+from services.registry.sample.sample import RESIDENTS_PER_PAIR, Community, import_community, mint
+from services.registry.store import register
 
 from .conftest import BENT, SQUARE, YEAR
 
@@ -137,10 +137,10 @@ async def test_import_twice_changes_nothing(registry):
     first = await import_community(registry.database, registry.keys, made)
     assert time.perf_counter() - started < 10  # far above the second it takes on an idle machine
     async with registry.database.read() as db:
-        before = await store.counts_by_profile(db)
+        before = await register.counts_by_profile(db)
     second = await import_community(registry.database, registry.keys, made)
     async with registry.database.read() as db:
-        assert before == await store.counts_by_profile(db)
+        assert before == await register.counts_by_profile(db)
     assert (len(made.people) + len(made.facilities), 0) == (first.read, first.unchanged)
     assert (0, first.read) == (second.read, second.unchanged)
     real = Counter(profile(p, YEAR).key for p in made.people)

@@ -11,16 +11,17 @@ import pytest
 import shapely
 import sqlalchemy as sa
 
-from services.registry import audience, store
-from services.registry.areas import Area
-from services.registry.areas_import import Wanted, import_body
-from services.registry.facilities import AreaIn
-from services.registry.given import PersonIn
-from services.registry.imports import import_areas, import_people
-from services.registry.selection import Circle, Selection, Zones, area_of, hazards_at
-from services.registry.stays import Moment
+from services.registry.audience import audience
+from services.registry.audience.selection import Circle, Selection, Zones, area_of, hazards_at
+from services.registry.audience.whereabouts import Moment
+from services.registry.geo.areas import Area
+from services.registry.importing.areas_import import Wanted, import_body
+from services.registry.importing.write import import_areas, import_people
+from services.registry.model.facilities import AreaIn
+from services.registry.model.given import PersonIn
+from services.registry.store import register
+from services.shared.bus.outbox import id_of
 from services.shared.errors import NotFound, Refused
-from services.shared.outbox import id_of
 
 from .conftest import NOON, YEAR, warning
 
@@ -52,7 +53,7 @@ async def put_areas(registry, *features: object, **how: Any) -> Any:
 async def selected(registry, area: Area) -> set[str]:
     """Ids by the register's own search."""
     found: set[str] = set()
-    after = store.START
+    after = register.START
     async with registry.database.read() as db:
         while True:
             page = await audience.find_page(db, area, after)
@@ -210,12 +211,12 @@ async def test_codes_in_levels(registry):
     made = await put_people(registry, [(30.05, 103.05), (30.05, 103.15), (31.05, 104.05), (33.0, 105.0)])
     for code, expected in (("511101", {0}), ("5111", {0, 1}), ("51", {0, 1, 2})):
         async with registry.database.read() as db:
-            area, unknown = await store.area_of(db, "", [("GB2260", code)])
+            area, unknown = await register.area_of(db, "", [("GB2260", code)])
         assert area is not None
         assert () == unknown
         assert {id_of("at", n) for n in expected} == await selected(registry, area), code
     async with registry.database.read() as db:
-        assert (None, (("GB2260", "x"),)) == await store.area_of(db, "", [("GB2260", "x")])
+        assert (None, (("GB2260", "x"),)) == await register.area_of(db, "", [("GB2260", "x")])
     assert made
 
 
@@ -289,7 +290,7 @@ async def test_areas_declared_as_gcj02(registry):
     """They are moved back by some 400 m; undeclared they stay."""
     await put_areas(registry, feature(box(103, 30, 103.1, 30.1), code="1"), datum="gcj02")
     async with registry.database.read() as db:
-        text = await db.scalar(sa.select(store.area.c.geojson))
+        text = await db.scalar(sa.select(register.area.c.geojson))
         area = Area.from_geojson(str(text))
     assert 0.001 < abs(area.bounds[0] - 103.0) < 0.01
     assert 0.001 < abs(area.bounds[1] - 30.0) < 0.01

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.router.contexts import SHIPPED
-from services.router.policy_file import read
-from services.router.table import as_text
+from services.router.planning.contexts import SHIPPED
+from services.router.policy.file import read
+from services.router.policy.table import as_text
 
 FOLDER = Path(__file__).with_name("golden")
 

@@ -10,15 +10,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from services import migrations
-from services.router import store
-from services.router.explain import ROADS
+from services.router.policy.explain import ROADS
 from services.router.service import RouterService
-from services.shared.auth import Signer
-from services.shared.batches import insert_all, insert_new
-from services.shared.bus_embedded import EmbeddedBus
+from services.router.store import tables
+from services.shared.bus.embedded import EmbeddedBus
+from services.shared.bus.outbox import Receipt, digest_of, id_of, outbox, say
 from services.shared.clock import StepClock
-from services.shared.db import Database
-from services.shared.ledger import delivery, road, warning_state
+from services.shared.crypto.sealing import Keys
+from services.shared.database.batches import insert_all, insert_new
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import delivery, road, warning_state
 from services.shared.messages import (
     AudienceFound,
     ContactEntry,
@@ -30,11 +31,10 @@ from services.shared.messages import (
     WorkerEntry,
     decode,
 )
-from services.shared.outbox import Receipt, digest_of, id_of, outbox, say
-from services.shared.sealing import Keys
 from services.shared.service import Platform
 from services.shared.settings import Settings
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
+from services.shared.web.auth import Signer
 
 NOON = 1_700_000_000.0 - 1_700_000_000 % 86400 + 12 * 3600  # UTC
 MIDNIGHT = NOON + 12 * 3600
@@ -174,7 +174,7 @@ class Town:
     async def paths(self, warning_id: str) -> dict[str, Any]:
         """Paths by person."""
         async with self.platform.database.read() as db:
-            rows = await db.execute(sa.select(store.path).where(store.path.c.warning_id == warning_id))
+            rows = await db.execute(sa.select(tables.path).where(tables.path.c.warning_id == warning_id))
             return {r.person_id: r for r in rows}
 
     async def notices(self) -> list[tuple[str, str]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.router import silence
-from services.router.contexts import SHIPPED
-from services.router.store import warning as router_warning
-from services.shared.ledger import Evidence, delivery
-from services.shared.tier import Tier
+from services.router.clock import silence
+from services.router.planning.contexts import SHIPPED
+from services.router.store.tables import warning as router_warning
+from services.shared.ledger.ledger import Evidence, delivery
+from services.shared.tiers import Tier
 from tests.router.kit import MIDNIGHT, NOON, Town, ident, one, town, worker
 
 TEXT = SHIPPED.read_text(encoding="utf-8")

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.router import callouts, report, store
-from services.router.callout_store import callout
-from services.shared.batches import insert_new
-from services.shared.ledger import Answer, answer_log, delivery, road
+from services.router.callouts import callouts
+from services.router.report import report
+from services.router.store import tables
+from services.router.store.callouts import callout
+from services.shared.database.batches import insert_new
+from services.shared.ledger.ledger import Answer, answer_log, delivery, road
 from services.shared.messages import EvidenceRecorded, PersonEntry, Profile, WorkerEntry
 from tests.router.kit import NOON, Town, ident, one, town, worker
 from tests.servers.postgres import Postgres
@@ -117,7 +119,7 @@ async def test_many_are_looked_at_one_by_one_the_longest_due_first(
         wanted = {c.callout_id for c in await standing(there)}
         assert (6, wanted) == (len(looked), {one for one, _ in looked})
         async with there.platform.database.read() as db:
-            waiting = sa.select(store.watch.c.what).where(store.watch.c.what.startswith(callouts.WATCH))
+            waiting = sa.select(tables.watch.c.what).where(tables.watch.c.what.startswith(callouts.WATCH))
             assert {f"{callouts.WATCH}{one}" for one in wanted} == set(await db.scalars(waiting))
         looked.clear()
         await answers(there, "a", Answer.LEAVING)

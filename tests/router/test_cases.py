@@ -11,21 +11,23 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.router import callouts, carried, case_view, store
-from services.router import cases as opened
-from services.router.callout_store import callout
-from services.router.case_desk import CaseIn, act
-from services.router.case_store import case, event
+from services.router.callouts import callouts
+from services.router.cases import carry_over, view
+from services.router.cases import cases as opened
+from services.router.cases.handling import CaseIn, act
 from services.router.figures import help_open
-from services.shared.audit import audit_log
-from services.shared.auth import Who
-from services.shared.batches import insert_new
-from services.shared.db import Database
+from services.router.store import tables
+from services.router.store.callouts import callout
+from services.router.store.cases import case, event
+from services.shared.audit.trail import audit_log
+from services.shared.bus.outbox import outbox
+from services.shared.database.batches import insert_new
+from services.shared.database.engine import Database
 from services.shared.errors import Conflict, NotFound, Refused
-from services.shared.ledger import SendState, answer_log, delivery, warning_state
+from services.shared.ledger.ledger import SendState, answer_log, delivery, warning_state
 from services.shared.messages import EvidenceRecorded, NoticeRequested, WorkerEntry, decode
-from services.shared.outbox import outbox
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
+from services.shared.web.auth import Who
 from tests.router.kit import NOON, Town, contact, ident, one, town, worker
 from tests.servers.postgres import Postgres
 
@@ -63,7 +65,7 @@ async def heard(there: Town, warning_id: str, delivery_id: str) -> None:
 
 async def cases(there: Town, warning_id: str) -> list[dict[str, Any]]:
     async with there.platform.database.read() as db:
-        return await case_view.cases(db, warning_id, there.clock.now())
+        return await view.cases(db, warning_id, there.clock.now())
 
 
 async def told(there: Town) -> list[tuple[float, str, str, str]]:
@@ -291,7 +293,7 @@ async def test_all_that_are_open_are_counted_and_the_worst_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A list that is cut says how many there are."""
-    monkeypatch.setattr(case_view, "SHOWN", 2)
+    monkeypatch.setattr(view, "SHOWN", 2)
     async with town(tmp_path) as there:
         w = await begun(there, 1, 2, 3)
         for n in (1, 2):
@@ -300,7 +302,7 @@ async def test_all_that_are_open_are_counted_and_the_worst_are_shown(
         await act(there.platform, OFFICER, w, (await cases(there, w))[0]["case_id"], CaseIn(act="take"))
         assert 2 == len(await cases(there, w))
         async with there.platform.database.read() as db:
-            assert {"open": 3, "help": 2, "question": 1, "nobodys": 2} == await case_view.totals(db, w)
+            assert {"open": 3, "help": 2, "question": 1, "nobodys": 2} == await view.totals(db, w)
 
 
 async def test_help_outlives_its_warning_and_questions_do_not(tmp_path: Path) -> None:
@@ -584,11 +586,11 @@ async def test_the_statements_are_the_same_on_postgresql(postgres: Postgres) -> 
                 await opened.call_for_help(tx, "w", "p", 5.0, [dict(row._mapping)], "")
                 await opened.questions(tx, "w", [ident(1)], {ident(1): row})
             await opened.give(tx, "w", {"p": "pair"}, 7.0)
-            await insert_new(tx, store.job, [{"warning_id": "w", "about_id": "w0", "kind": "update"}])
-            await carried.onward(tx, "w0", "p", 5.0, 7.0)
-            assert {} == await carried.still_open(tx, "w", ["w0"], ["p"])
+            await insert_new(tx, tables.job, [{"warning_id": "w", "about_id": "w0", "kind": "update"}])
+            await carry_over.onward(tx, "w0", "p", 5.0, 7.0)
+            assert {} == await carry_over.still_open(tx, "w", ["w0"], ["p"])
         async with database.read() as db:
-            seen = await case_view.cases(db, "w", 10.0)
+            seen = await view.cases(db, "w", 10.0)
             (called,) = await callouts.words(db, "w", "p")
         assert [("question", "open", 596, ""), ("help", "owned", None, "pair")] == [
             (c["kind"], c["state"], c["left"], c["pair"]) for c in seen
@@ -597,7 +599,7 @@ async def test_the_statements_are_the_same_on_postgresql(postgres: Postgres) -> 
         async with database.write() as tx:
             await opened.met(tx, "w", ["p"], 11.0)
         async with database.read() as db:
-            assert ["question", "help"] == [c["kind"] for c in await case_view.cases(db, "w", 12.0)]
+            assert ["question", "help"] == [c["kind"] for c in await view.cases(db, "w", 12.0)]
             owned = await help_open(db, 12.0)
         assert {("yes",): 0.0, ("no",): 0.0} == owned
     finally:

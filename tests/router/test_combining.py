@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from services.router.explain import ROADS
+from services.router.policy.explain import ROADS
 from services.shared.messages import Profile
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 from tests.router.test_rungs import POLICY, climb, context, person
 
 WORKING = dict.fromkeys(ROADS, "")

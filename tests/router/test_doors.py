@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.router.doors import Doors
+from services.router.doors.doors import Doors
 from tests.router.kit import NOON, ident, one, town, worker
 from tests.router.test_paths import said_in_log
 

@@ -12,20 +12,20 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from services.commands.policy import app, of_register, print_pdf
-from services.router import path_words as pw
-from services.router.compare import compare, in_words
-from services.router.contexts import SHIPPED
-from services.router.explain import WORKING, explain, made_up
-from services.router.foresee import foresee
-from services.router.policy_file import read
-from services.router.policy_words import LADDER, TEAMS
-from services.router.store import encode
-from services.router.table import as_page
-from services.router.words import lines, plain, reason_words
+from services.router.planning.contexts import SHIPPED
+from services.router.policy import path_words as pw
+from services.router.policy.compare import compare, in_words
+from services.router.policy.explain import WORKING, explain, made_up
+from services.router.policy.file import read
+from services.router.policy.foresee import foresee
+from services.router.policy.table import as_page
+from services.router.policy.vocabulary import LADDER, TEAMS
+from services.router.report.words import lines, plain, reason_words
+from services.router.store.tables import encode
 from services.shared.errors import Refused
-from services.shared.ledger import ENDINGS, Answer, Evidence, SendState
+from services.shared.ledger.ledger import ENDINGS, Answer, Evidence, SendState
 from services.shared.settings import Settings
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 from tests.bench.policy import plan as plan_people
 from tests.router.golden_table import FOLDER, made
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.shared.ledger import GONE, SendState, delivery
-from services.shared.tier import Tier
+from services.shared.ledger.ledger import GONE, SendState, delivery
+from services.shared.tiers import Tier
 from tests.router.kit import Town, ident, one, town, worker
 
 

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 
 from services.demo import run_demo
 from services.node import Node
-from services.router import case_view, report, store
-from services.shared.auth import ACTIONS, create_key
-from services.shared.ledger import delivery
-from services.shared.tier import Tier
+from services.router.cases import view
+from services.router.report import report
+from services.router.store import tables
+from services.shared.ledger.ledger import delivery
+from services.shared.tiers import Tier
+from services.shared.web.auth import ACTIONS, create_key
 
 ALERT = Path(__file__).parents[2] / "services" / "example_alert.xml"
 
@@ -30,13 +32,13 @@ async def test_help_after_closed_opens_the_path_again() -> None:
                 await db.execute(
                     sa.select(delivery.c.delivery_id, delivery.c.person_id)
                     .join(
-                        store.path,
-                        (store.path.c.warning_id == delivery.c.warning_id)
-                        & (store.path.c.person_id == delivery.c.person_id),
+                        tables.path,
+                        (tables.path.c.warning_id == delivery.c.warning_id)
+                        & (tables.path.c.person_id == delivery.c.person_id),
                     )
                     .where(
                         delivery.c.warning_id == warning_id, delivery.c.addressee_kind == "person",
-                        delivery.c.answer == "leaving", delivery.c.covers == 1, store.path.c.ending == "closed",
+                        delivery.c.answer == "leaving", delivery.c.covers == 1, tables.path.c.ending == "closed",
                     )
                     .order_by(delivery.c.delivery_id)
                 )
@@ -58,7 +60,7 @@ async def test_help_after_closed_opens_the_path_again() -> None:
             seen["path"] = await response.json()
         async with platform.database.read() as db:
             seen["after"] = await report.coverage(db, warning_id, platform.clock.now())
-            seen["cases"] = [c["person_id"] for c in await case_view.cases(db, warning_id, platform.clock.now())]
+            seen["cases"] = [c["person_id"] for c in await view.cases(db, warning_id, platform.clock.now())]
         seen.update(before=before, person=row.person_id)
 
     await run_demo(ALERT.read_bytes(), people=60, seed=5, inspect=inspect)

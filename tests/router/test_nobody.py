@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.router import alarm_word
+from services.router.clock import alarm_messages
 from services.shared import alarms
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 from tests.router.kit import Town, one, town, worker
 
 DUTY = worker("duty", skills=("duty_officer",))
@@ -21,7 +21,7 @@ async def standing(there: Town) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alarm_word, "EVERY_S", 0.0)
+    monkeypatch.setattr(alarm_messages, "EVERY_S", 0.0)
 
 
 async def test_each_kind_of_nobody_has_its_words(tmp_path: Path) -> None:

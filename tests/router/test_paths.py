@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
-from services.router.contexts import SHIPPED
-from services.router.pairs import Pair, choose
-from services.router.policy_file import read
-from services.router.store import warning as router_warning
-from services.shared.ledger import Evidence, delivery
+from services.router.doors.teams import Pair, choose
+from services.router.planning.contexts import SHIPPED
+from services.router.policy.file import read
+from services.router.store.tables import warning as router_warning
+from services.shared.ledger.ledger import Evidence, delivery
 from services.shared.messages import SupporterEntry
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 from tests.router.kit import NOON, Town, contact, ident, one, town, worker
 
 POLICY = read(SHIPPED.read_text(encoding="utf-8"))

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.router.conditions import PREDICATES, parse_condition
-from services.router.contexts import SHIPPED
-from services.router.explain import ROADS
-from services.router.foresee import foresee
-from services.router.policy import Policy
-from services.router.policy_file import read
-from services.router.policy_words import UNFIT_WORDS
+from services.router.planning.contexts import SHIPPED
+from services.router.policy.conditions import PREDICATES, parse_condition
+from services.router.policy.engine import Policy
+from services.router.policy.explain import ROADS
+from services.router.policy.file import read
+from services.router.policy.foresee import foresee
+from services.router.policy.vocabulary import UNFIT_WORDS
 from services.shared.errors import Refused
 from services.shared.messages import Profile
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 
 POLICY = read(SHIPPED.read_text(encoding="utf-8"))
 WORKING = dict.fromkeys(ROADS, "")

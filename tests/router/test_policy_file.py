@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import yaml
 
-from services.channels.drivers.sms_twilio import SmsTwilio
-from services.channels.drivers.voice_twilio import VoiceTwilio
-from services.router import policy as policy_module
-from services.router.abilities import Abilities, as_yaml, faults, installed, read_roads
-from services.router.contexts import SHIPPED
-from services.router.policy import Policy
-from services.router.policy_file import read
+from services.channels.drivers.twilio.sms import SmsTwilio
+from services.channels.drivers.twilio.voice import VoiceTwilio
+from services.router.planning.contexts import SHIPPED
+from services.router.policy import engine as policy_module
+from services.router.policy.abilities import Abilities, as_yaml, faults, installed, read_roads
+from services.router.policy.engine import Policy
+from services.router.policy.file import read
 from services.shared.errors import Refused
 
 TEXT = SHIPPED.read_text(encoding="utf-8")

@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router import previews
+from services.router.planning import previews
+from services.shared.bus.outbox import Receipt, outbox, say
 from services.shared.messages import AudienceFound, Message, Profile, WarningIssued, decode, encode
-from services.shared.outbox import Receipt, outbox, say
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 from tests.router.kit import NOON, Town, ident, town
 
 CROWD = Profile("k", "resident", ("deaf_signing",), ("high_support",), "en", ("sms",))

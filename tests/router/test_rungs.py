@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.router.contexts import SHIPPED
-from services.router.explain import ROADS
-from services.router.plan import FIRE_SERVICE, Context, Person
-from services.router.policy_file import read
-from services.router.react import final, react
-from services.router.walk import walk
-from services.shared.ledger import SendState
+from services.router.clock.reactions import final, react
+from services.router.planning.contexts import SHIPPED
+from services.router.planning.plan import FIRE_SERVICE, Context, Person
+from services.router.planning.walk import walk
+from services.router.policy.explain import ROADS
+from services.router.policy.file import read
+from services.shared.ledger.ledger import SendState
 from services.shared.messages import ContactEntry, PersonEntry, Profile, SupporterEntry, WarningIssued, WorkerEntry
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 
 POLICY = read(SHIPPED.read_text(encoding="utf-8"))
 T0 = 1_700_000_000.0 - 1_700_000_000 % 86400 + 12 * 3600  # noon UTC

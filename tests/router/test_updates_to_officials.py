@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.shared.ledger import delivery
-from services.shared.tier import Tier
+from services.shared.ledger.ledger import delivery
+from services.shared.tiers import Tier
 
 from .kit import one, town, worker
 

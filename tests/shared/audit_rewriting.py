@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.shared import audit
-from services.shared.audit import audit_log, entry_hash
-from services.shared.audit_checkpoints import audit_checkpoint
-from services.shared.db import Database
+from services.shared.audit import trail
+from services.shared.audit.checkpoints import audit_checkpoint
+from services.shared.audit.trail import audit_log, entry_hash
+from services.shared.database.engine import Database
 
 
 async def rewrite(database: Database, without: int) -> None:
@@ -16,7 +16,7 @@ async def rewrite(database: Database, without: int) -> None:
         rows = (await tx.execute(sa.select(audit_log).order_by(audit_log.c.n))).all()
         await tx.execute(sa.delete(audit_log))
         await tx.execute(sa.delete(audit_checkpoint))
-        previous, n = audit.GENESIS, 0
+        previous, n = trail.GENESIS, 0
         for row in rows:
             if row.n == without:
                 continue

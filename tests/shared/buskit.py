@@ -10,11 +10,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.shared.bus import Bus
-from services.shared.db import Database
-from services.shared.instance import instance
+from services.shared.bus.outbox import Receipt, new_id, outbox, say
+from services.shared.bus.port import Bus
+from services.shared.database.engine import Database
+from services.shared.database.instance import instance
 from services.shared.messages import DeliveryDue, EvidenceRecorded, Message, WarningIssued
-from services.shared.outbox import Receipt, new_id, outbox, say
 
 
 class Died(BaseException):

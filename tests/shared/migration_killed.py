@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from services import migrations
-from services.shared.soundness import damage
+from services.shared.database.soundness import damage
 
 
 def say(line: str) -> None:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from services import migrations
 from services.__main__ import app
-from services.shared import audit, audit_checkpoints, audit_export
-from services.shared.audit_checkpoints import (
+from services.shared.audit import audit_export, checkpoints, trail
+from services.shared.audit.audit_export import export, verify_export
+from services.shared.audit.checkpoints import (
     EVERY_ENTRIES,
     EVERY_S,
     Signing,
@@ -25,9 +26,8 @@ from services.shared.audit_checkpoints import (
     make_checkpoint,
     verify_checkpoints,
 )
-from services.shared.audit_export import export, verify_export
 from services.shared.clock import wall
-from services.shared.db import Database
+from services.shared.database.engine import Database
 from services.shared.errors import Broken, Conflict, Refused
 
 KEY, OTHER = Signing(b"a" * 32), Signing(b"b" * 32)
@@ -46,7 +46,7 @@ async def acts(database: Database, count: int, checkpoint: bool = True) -> None:
     """So many looks at people, and a checkpoint after them."""
     async with database.write() as tx:
         for n in range(count):
-            await audit.record(tx, "duty desk", "look", f"person-{n}", "case 7: 王 asks", {"n": n, "why": ["a", None]})
+            await trail.record(tx, "duty desk", "look", f"person-{n}", "case 7: 王 asks", {"n": n, "why": ["a", None]})
         if checkpoint:
             await make_checkpoint(tx, KEY)
 
@@ -137,13 +137,13 @@ def test_no_damage_goes_unseen(exported: bytes, data: st.DataObject) -> None:
 
 def test_a_log_written_anew_without_the_key_is_seen(exported: bytes) -> None:
     """Whoever has the file and not the key may chain every entry anew: no checkpoint of his holds."""
-    lines, previous = [], audit.GENESIS
+    lines, previous = [], trail.GENESIS
     for line in exported.splitlines():
         value = json.loads(line)
         if "hash" in value:
             value["reason"] = "nothing to see"
             names = ("n", "at", "actor", "act", "subject", "reason", "detail")
-            value["hash"] = previous = audit.entry_hash(previous, *(value[name] for name in names))
+            value["hash"] = previous = trail.entry_hash(previous, *(value[name] for name in names))
         lines.append(json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
     with pytest.raises(Broken, match="checkpoint"):
         verify_export(io.BytesIO("\n".join(lines).encode() + b"\n"), KEY.public)
@@ -153,8 +153,8 @@ def test_nothing_may_follow_the_end(exported: bytes) -> None:
     """Not even an entry that follows from the last one, which anybody can make."""
     last = json.loads(exported.splitlines()[-1])["end"]
     entry = {"n": last["n"] + 1, "at": 1.0, "actor": "a", "act": "b", "subject": "c", "reason": "d", "detail": {}}
-    entry["hash"] = audit.entry_hash(last["hash"], *entry.values())
-    line = audit_checkpoints.canonical(entry).encode() + b"\n"
+    entry["hash"] = trail.entry_hash(last["hash"], *entry.values())
+    line = checkpoints.canonical(entry).encode() + b"\n"
     with pytest.raises(Broken, match="something follows the end"):
         verify_export(io.BytesIO(exported + line), KEY.public)
 
@@ -168,7 +168,7 @@ async def test_an_older_export_shows_what_the_owner_of_the_key_wrote_anew(databa
     await export(database, KEY, tmp_path / "new", "live", "tests")
     assert 8 == verify_export(io.BytesIO((tmp_path / "new").read_bytes()), KEY.public, old).n
     async with database.write() as tx:
-        await tx.execute(sa.delete(audit.audit_log))
+        await tx.execute(sa.delete(trail.audit_log))
         await tx.execute(sa.delete(audit_checkpoint))
     await acts(database, 6)
     await export(database, KEY, tmp_path / "false", "live", "tests")
@@ -184,7 +184,7 @@ async def test_an_older_export_shows_what_the_owner_of_the_key_wrote_anew(databa
 async def test_checkpoints_come_by_number_and_by_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """After so many entries at once, else 60 s after the last one; none where nothing was written since."""
     assert (1000, 60.0) == (EVERY_ENTRIES, EVERY_S)
-    monkeypatch.setattr(audit_checkpoints, "EVERY_ENTRIES", 20)
+    monkeypatch.setattr(checkpoints, "EVERY_ENTRIES", 20)
 
     async def due(later: float = 0.0) -> bool:
         async with database.read() as db:
@@ -207,8 +207,8 @@ async def test_checkpoints_come_by_number_and_by_time(database: Database, monkey
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (sa.delete(audit.audit_log).where(audit.audit_log.c.n > 3), "its end was cut"),
-        (sa.update(audit.audit_log).where(audit.audit_log.c.n == 4).values(hash="0" * 64), "replaced"),
+        (sa.delete(trail.audit_log).where(trail.audit_log.c.n > 3), "its end was cut"),
+        (sa.update(trail.audit_log).where(trail.audit_log.c.n == 4).values(hash="0" * 64), "replaced"),
         (sa.update(audit_checkpoint).values(signature="00" * 64), "not signed"),
         (sa.update(audit_checkpoint).values(at=1.0), "not signed"),
     ],

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services import migrations
-from services.shared import audit, audit_head
 from services.shared.alarms import standing
-from services.shared.audit import audit_log
-from services.shared.audit_checkpoints import EVERY_S, Signing, audit_checkpoint, last_entry
-from services.shared.audit_export import export, verify_export
-from services.shared.audit_head import HeadFile, Keeper, accept, advance, read_head
+from services.shared.audit import audit_head, trail
+from services.shared.audit.audit_export import export, verify_export
+from services.shared.audit.audit_head import HeadFile, Keeper, accept, advance, read_head
+from services.shared.audit.checkpoints import EVERY_S, Signing, audit_checkpoint, last_entry
+from services.shared.audit.trail import audit_log
 from services.shared.clock import wall
-from services.shared.db import Database
+from services.shared.database.engine import Database
 from services.shared.errors import Broken
 from tests.shared.audit_rewriting import checkpoints, rewrite
 
@@ -46,7 +46,7 @@ def heads(tmp_path: Path) -> HeadFile:
 async def acts(database: Database, count: int, reason: str = "case 7") -> None:
     async with database.write() as tx:
         for n in range(count):
-            await audit.record(tx, "duty desk", "look", f"person-{n}", reason, {"n": n})
+            await trail.record(tx, "duty desk", "look", f"person-{n}", reason, {"n": n})
 
 
 async def later(database: Database) -> None:

@@ -12,14 +12,14 @@ import pytest
 import sqlalchemy as sa
 
 from services import migrations
-from services.shared import audit
-from services.shared.bus import SUBSCRIBERS, Bus
-from services.shared.bus_embedded import MAX_TRIES, EmbeddedBus
-from services.shared.bus_rabbit import RabbitBus
-from services.shared.db import Database
+from services.shared.audit import trail
+from services.shared.bus.embedded import MAX_TRIES, EmbeddedBus
+from services.shared.bus.outbox import Receipt, dead_letter, inbox, new_id, outbox, replay, say
+from services.shared.bus.port import SUBSCRIBERS, Bus
+from services.shared.bus.rabbit_bus import RabbitBus
+from services.shared.database.engine import Database
 from services.shared.errors import AlreadyHandled, NotFound, Refused
 from services.shared.messages import TOPICS, Message
-from services.shared.outbox import Receipt, dead_letter, inbox, new_id, outbox, replay, say
 from tests.shared.buskit import Died, Doer, due, effects, empty, evidence, issued, move_time, put, rows, until, work_off
 
 
@@ -299,7 +299,7 @@ async def test_a_dead_letter_can_be_given_again(rig: Rig) -> None:
     assert {("registry", one.msg_id): 1, ("router", one.msg_id): 1} == await effects(rig.database)
     assert 1 == len(well.seen)
     assert ([], []) == (await rows(rig.database, dead_letter), await rows(rig.database, outbox))
-    acts = [(a.act, a.subject, a.reason, a.actor) for a in await rows(rig.database, audit.audit_log)]
+    acts = [(a.act, a.subject, a.reason, a.actor) for a in await rows(rig.database, trail.audit_log)]
     assert [("bus.replay", one.msg_id, "mended", "desk")] == acts
 
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from services import migrations
 from services.shared import alarms
-from services.shared.audit import audit_log
-from services.shared.clock_watch import ClockWatch, accept, clock_beat
-from services.shared.db import Database
-from services.shared.ledger import warning_state
-from services.shared.steady import SLEW, STEP_S, Steady
+from services.shared.audit.trail import audit_log
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import warning_state
+from services.shared.operations.clock_watch import ClockWatch, accept, clock_beat
+from services.shared.steady_clock import SLEW, STEP_S, Steady
 from tests.servers.postgres import Postgres
 
 T0 = 1_800_000_000.0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from services.channels.render import choose_language, lines_for
-from services.channels.texts import LINES
-from services.registry.given import PersonIn
-from services.registry.needs import groups, profile
-from services.shared import languages
+from services.channels.messages.phrases import LINES
+from services.channels.messages.render import choose_language, lines_for
+from services.registry.model.given import PersonIn
+from services.registry.model.needs import groups, profile
+from services.shared.people import languages
 
 
 @pytest.mark.parametrize(

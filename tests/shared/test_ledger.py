@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from services import migrations
-from services.shared.db import Database
-from services.shared.ledger import (
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import (
     ENDINGS,
     TRANSITIONS,
     Answer,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberType as Type
 
-from services.shared import numbers
+from services.shared.people import phone_numbers
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 COSTS = (Type.PREMIUM_RATE, Type.PERSONAL_NUMBER)
@@ -29,7 +29,7 @@ COSTS = (Type.PREMIUM_RATE, Type.PERSONAL_NUMBER)
     ],
 )
 def test_the_form_a_number_is_kept_in(number: str, known_as: str) -> None:
-    assert known_as == numbers.normal(number)
+    assert known_as == phone_numbers.normal(number)
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_the_form_a_number_is_kept_in(number: str, known_as: str) -> None:
 )
 def test_two_legal_forms_have_each_other(listed: str, replies_from: str) -> None:
     """Whichever of them stands in the register, the other finds it."""
-    assert listed in numbers.forms(numbers.normal(replies_from))
+    assert listed in phone_numbers.forms(phone_numbers.normal(replies_from))
     if listed[:3] in ("+52", "+54", "+55"):
-        assert replies_from in numbers.forms(listed)
+        assert replies_from in phone_numbers.forms(listed)
 
 
 @given(st.sampled_from(REGIONS), st.sampled_from([Type.MOBILE, Type.FIXED_LINE]))
@@ -56,10 +56,10 @@ def test_a_number_that_exists_stays_what_it_is(region: str, kind: int) -> None:
     if one is None:
         return
     e164 = phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164)
-    assert e164 == numbers.normal(e164) == numbers.normal(numbers.normal(e164))
-    assert e164 == numbers.forms(e164)[0]
+    assert e164 == phone_numbers.normal(e164) == phone_numbers.normal(phone_numbers.normal(e164))
+    assert e164 == phone_numbers.forms(e164)[0]
     national = phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.NATIONAL)
-    assert e164 == numbers.normal(national, region)
+    assert e164 == phone_numbers.normal(national, region)
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -78,7 +78,7 @@ def test_what_costs_the_caller_is_never_sent_to_in_any_country(region: str) -> N
         one = phonenumbers.example_number_for_type(region, kind)
         if one is not None:
             e164 = phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164)
-            assert (phonenumbers.number_type(one) in COSTS) == bool(numbers.never(e164)), e164
+            assert (phonenumbers.number_type(one) in COSTS) == bool(phone_numbers.never(e164)), e164
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_what_costs_the_caller_is_never_sent_to_in_any_country(region: str) -> N
     ["+881612345678", "+88213123456", "+870773111632", "+979123456789", "+8610086", "+86110", "+8612345", "+49112"],
 )
 def test_satellites_and_short_numbers_are_never_sent_to(number: str) -> None:
-    assert numbers.never(number)
+    assert phone_numbers.never(number)
 
 
 @pytest.mark.parametrize("number", ["+8613800138000", "+99900000001", "someone@example.org", "", "+", "+999"])
 def test_all_else_is(number: str) -> None:
-    assert "" == numbers.never(number)
+    assert "" == phone_numbers.never(number)

@@ -11,20 +11,21 @@ import pytest
 import sqlalchemy as sa
 
 from services import migrations
-from services.channels import rotation as rotating
-from services.channels.rotation import Rotation
+from services.channels import key_rotation as rotating
+from services.channels.key_rotation import Rotation
 from services.roles import ROLES, check_keys, read_keys
-from services.shared import audit, sealing
-from services.shared.db import Database
+from services.shared.audit import trail
+from services.shared.crypto import sealing
+from services.shared.crypto.channels_keys import learn, list_keys, rotate, sealing_key
+from services.shared.crypto.sealing import Keys, Opener, Sealer, page_key, public_half, public_id
+from services.shared.database.engine import Database
 from services.shared.errors import Broken, Conflict
-from services.shared.ledger import delivery
-from services.shared.sealing import Keys, Opener, Sealer, page_key, public_half, public_id
-from services.shared.sealing_keys import learn, list_keys, rotate, sealing_key
+from services.shared.ledger.ledger import delivery
 from services.shared.settings import Settings
 from tests.web import fixtures
 from tests.web.station import station
 
-SERVICES = Path(sealing.__file__).parents[1]
+SERVICES = Path(sealing.__file__).parents[2]
 
 
 class Host:
@@ -131,7 +132,7 @@ async def test_a_key_is_replaced_in_order_and_everything_opens_all_the_time(data
         assert await opens(database, Opener(*fresh.privates()), sealed)
     await check_keys(database, Keys(tmp_path / "registry", make=False), ("registry",))
     async with database.read() as db:
-        acts = (await db.scalars(sa.select(audit.audit_log.c.act).order_by(audit.audit_log.c.n))).all()
+        acts = (await db.scalars(sa.select(trail.audit_log.c.act).order_by(trail.audit_log.c.n))).all()
     assert ["keys.rotate", "keys.current", "keys.gone"] == list(acts)
     assert new == (await rotate(database, first, actor="tests", reason="once more"))[0]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.shared.sentences import first, flat, flat_prefixes, prefixes, sentences
+from services.shared.text.sentences import first, flat, flat_prefixes, prefixes, sentences
 
 EXAMPLES = [
     (["Water may rise by 1.5 m.", "See www.example.org/flood for the map.", "Move before 21.30 to St. Mary's hall."], " "),

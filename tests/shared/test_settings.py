@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
-from services.channels.drivers.cap_broadcast import BroadcastSettings
-from services.channels.drivers.email import EmailSettings
-from services.channels.twilio_http import TwilioSettings
+from services.channels.drivers.broadcast import BroadcastSettings
+from services.channels.drivers.email.email import EmailSettings
+from services.channels.drivers.twilio.http import TwilioSettings
 from services.commands.kit import settings
 from services.shared.errors import Refused
 from services.shared.settings import Environment, Settings

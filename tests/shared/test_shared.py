@@ -12,12 +12,12 @@ import sqlalchemy as sa
 import structlog
 
 from services import migrations
-from services.shared import audit
-from services.shared.auth import ACTIONS, Signer, api_key, create_key, who_is
+from services.shared.audit import trail
 from services.shared.clock import LinearClock, StepClock
-from services.shared.db import Database, FileLock
+from services.shared.crypto.sealing import Keys, Opener, Sealer, address_key
+from services.shared.database.engine import Database, FileLock
+from services.shared.database.instance import check_plane
 from services.shared.errors import Broken, Conflict, NotAllowed, Refused
-from services.shared.instance import check_plane
 from services.shared.messages import (
     AnyMessage,
     AudienceFound,
@@ -32,9 +32,9 @@ from services.shared.messages import (
     decode,
     encode,
 )
-from services.shared.sealing import Keys, Opener, Sealer, address_key
 from services.shared.telemetry import configure
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
+from services.shared.web.auth import ACTIONS, Signer, api_key, create_key, who_is
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -120,10 +120,10 @@ async def test_the_audit_chain_tells_every_change(tmp_path: Path) -> None:
     database = await _database(tmp_path)
     async with database.write() as tx:
         for n in range(6):
-            await audit.record(tx, "duty", "look", f"person-{n}", "case 7", {"n": n})
+            await trail.record(tx, "duty", "look", f"person-{n}", "case 7", {"n": n})
     async with database.read() as db:
-        assert 6 == await audit.verify(db)
-    log = audit.audit_log
+        assert 6 == await trail.verify(db)
+    log = trail.audit_log
     for change in (
         sa.update(log).where(log.c.n == 3).values(reason="case 8"),
         sa.delete(log).where(log.c.n == 3),
@@ -137,7 +137,7 @@ async def test_the_audit_chain_tells_every_change(tmp_path: Path) -> None:
 async def _verify_after(database: Database, change: sa.UpdateBase) -> None:
     async with database.write() as tx:
         await tx.execute(change)
-        await audit.verify(tx)
+        await trail.verify(tx)
 
 
 async def test_a_database_belongs_to_one_plane(tmp_path: Path) -> None:

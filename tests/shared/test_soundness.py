@@ -18,17 +18,17 @@ import sqlalchemy as sa
 
 from services import migrations
 from services.demo_view import example_alert
-from services.gateway.incoming import from_cap
-from services.registry.sample import import_community, mint
+from services.gateway.intake.incoming import from_cap
+from services.registry.sample.sample import import_community, mint
 from services.run import build
 from services.shared import alarms
-from services.shared.db import Database
+from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import Database
+from services.shared.database.instance import check_plane
+from services.shared.database.soundness import damage
 from services.shared.errors import Broken
-from services.shared.instance import check_plane
-from services.shared.sealing import Keys
+from services.shared.operations.soundness_watch import FIRST_S, SoundnessWatch
 from services.shared.settings import Settings
-from services.shared.soundness import damage
-from services.shared.soundness_watch import FIRST_S, SoundnessWatch
 
 WHERE = from_cap(example_alert(), strict=False)
 

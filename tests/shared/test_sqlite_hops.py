@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.shared import sqlite_hops
-from services.shared.db import Database
+from services.shared.database import sqlite_thread
+from services.shared.database.engine import Database
 
 
 @pytest.fixture
@@ -30,13 +30,13 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 def crossings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was asked of the thread, in order."""
     seen: list[str] = []
-    asked = sqlite_hops.Connection._execute
+    asked = sqlite_thread.Connection._execute
 
     async def noted(self: Any, work: Any, *values: Any) -> Any:
         seen.append(values[1] if values else work.__name__)
         return await asked(self, work, *values)
 
-    monkeypatch.setattr(sqlite_hops.Connection, "_execute", noted)
+    monkeypatch.setattr(sqlite_thread.Connection, "_execute", noted)
     return seen
 
 
@@ -113,14 +113,14 @@ async def test_who_is_cancelled_in_a_statement_leaves_nothing_open(
         "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300000) INSERT INTO t SELECT max(n) FROM c"
     )
     given = asyncio.Event()
-    asked = sqlite_hops.Connection._execute
+    asked = sqlite_thread.Connection._execute
 
     async def noted(self: Any, work: Any, *values: Any, **named: Any) -> Any:
         if work == self.run and values[1].startswith("WITH"):
             given.set()
         return await asked(self, work, *values, **named)
 
-    monkeypatch.setattr(sqlite_hops.Connection, "_execute", noted)
+    monkeypatch.setattr(sqlite_thread.Connection, "_execute", noted)
 
     async def write() -> None:
         async with database.write() as tx:

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from services.shared.client_address import counted, networks_of, origin_of
 from services.shared.errors import Busy, Refused
-from services.shared.origins import counted, networks_of, origin_of
 from services.shared.settings import Settings
-from services.shared.turns import MOST_EACH, Turns
+from services.shared.web.fair_turns import MOST_EACH, Turns
 from tests.gateway.office import Office, office
 
 OURS = networks_of("127.0.0.0/8,::1,10.0.0.9,fd00:1::/64")

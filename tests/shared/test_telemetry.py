@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 
 from services.shared import telemetry
 from services.shared.errors import Broken, NotFound
-from services.shared.web import faults_as_answers
+from services.shared.web.edge import faults_as_answers
 
 TOKEN = "s3cr3t-token"
 

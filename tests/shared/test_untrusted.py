@@ -20,22 +20,22 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.channels.chat_file import read_chat_file
-from services.channels.device_file import read_speakers
-from services.channels.limits import read_limits
-from services.channels.twilio_http import outcome
-from services.gateway.feed_file import read_feeds
-from services.gateway.incoming import WarningIn, from_json
-from services.gateway.listing import listing
-from services.registry import areas_import
-from services.registry.areas import Area
-from services.registry.areas_import import Wanted as WantedAreas
-from services.registry.areas_import import import_body
-from services.registry.columns import read_map
-from services.registry.lists import open_list
-from services.registry.reading import KNOWN
-from services.registry.report import Report
-from services.router.policy_source import Source
+from services.channels.drivers.chat.groups_file import read_chat_file
+from services.channels.drivers.mqtt.devices_file import read_speakers
+from services.channels.drivers.twilio.http import outcome
+from services.channels.providers.country_limits import read_limits
+from services.gateway.feeds.file import read_feeds
+from services.gateway.feeds.listing import listing
+from services.gateway.intake.incoming import WarningIn, from_json
+from services.registry.geo.areas import Area
+from services.registry.importing import areas_import
+from services.registry.importing.areas_import import Wanted as WantedAreas
+from services.registry.importing.areas_import import import_body
+from services.registry.importing.columns import read_map
+from services.registry.importing.list_columns import KNOWN
+from services.registry.importing.open_list import open_list
+from services.registry.importing.report import Report
+from services.router.policy.source import Source
 from services.shared.errors import Broken, Fault, Refused
 
 AT_ONCE_S = 1.5  # a loaded machine's

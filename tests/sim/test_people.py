@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from services.registry.given import PersonIn, SupporterIn, Wg, mobile
-from services.registry.sample import Community, mint
+from services.registry.model.given import PersonIn, SupporterIn, Wg, mobile
+from services.registry.sample.sample import Community, mint
 from services.shared.clock import StepClock
 from services.sim.agenda import Agenda
 from services.sim.callees import Ring, Text

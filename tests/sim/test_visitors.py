@@ -9,9 +9,9 @@ import aiosmtplib
 import pytest
 from aiohttp import web
 
-from services.registry.facilities import FacilityIn, WorkerIn
-from services.registry.given import mobile
-from services.registry.sample import Community
+from services.registry.model.facilities import FacilityIn, WorkerIn
+from services.registry.model.given import mobile
+from services.registry.sample.sample import Community
 from services.sim.habits import Habits
 from tests.sim.stub import START, Client, listen, settle
 from tests.sim.test_people import person

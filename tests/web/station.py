@@ -15,15 +15,15 @@ from typing import Any, Literal
 import aiohttp
 import sqlalchemy as sa
 
-from services.gateway.incoming import from_cap
+from services.gateway.intake.incoming import from_cap
 from services.node import Node
-from services.registry.sample import import_community, mint
+from services.registry.sample.sample import import_community, mint
 from services.run import build
-from services.shared.auth import ACTIONS, create_key
 from services.shared.clock import StepClock
-from services.shared.ledger import answer_log, delivery, warning_state
+from services.shared.ledger.ledger import answer_log, delivery, warning_state
 from services.shared.settings import Settings
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
+from services.shared.web.auth import ACTIONS, create_key
 from services.sim.world import World
 from tests.web import fixtures
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from playwright.async_api import APIResponse, FilePayload, Page
 
-from services.shared.web import COOKIE, MAX_BODY
+from services.shared.web.edge import COOKIE, MAX_BODY
 from tests.web import fixtures
 from tests.web.station import Station
 

@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from playwright.async_api import Browser, Page
 
-from services.router import store
-from services.router.case_store import event
-from services.shared.ledger import answer_log, delivery
+from services.router.store import tables
+from services.router.store.cases import event
+from services.shared.ledger.ledger import answer_log, delivery
 from tests.web import fixtures
 from tests.web.conftest import PHONE
 from tests.web.station import Station
@@ -196,10 +196,10 @@ async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(
     """The text asks, the page takes it, then shows the door and how to talk; the pair's list says that she comes."""
     await tocsin.later(1)
     warning_id = await tocsin.take(fixtures.flood("CALLED-1"))
-    pairs = await tocsin.rows(sa.select(store.worker).where(store.worker.c.warning_id == warning_id))
-    signs = [p.worker_id for p in pairs if "sign_volunteer" in store.decode_worker(p.entry).skills]
+    pairs = await tocsin.rows(sa.select(tables.worker).where(tables.worker.c.warning_id == warning_id))
+    signs = [p.worker_id for p in pairs if "sign_volunteer" in tables.decode_worker(p.entry).skills]
     async with tocsin.embedded.platform.database.write() as tx:  # who signs does no doors herself today
-        await tx.execute(sa.update(store.worker).where(store.worker.c.worker_id.in_(signs)).values(capacity=0))
+        await tx.execute(sa.update(tables.worker).where(tables.worker.c.worker_id.in_(signs)).values(capacity=0))
     body, headers = {"word": "safe", "commander": "Chen"}, {"Authorization": f"Bearer {tocsin.key}"}
     async with client.post(f"{tocsin.url}/report/{warning_id}/doors", headers=headers, json=body) as response:
         assert 200 == response.status

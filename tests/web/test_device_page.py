@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.async_api import Browser, Page
 
-from services.registry import store
-from services.shared.audit import audit_log
-from services.shared.ledger import delivery
+from services.registry.store import register
+from services.shared.audit.trail import audit_log
+from services.shared.ledger.ledger import delivery
 from tests.channels.test_web_push import Device, Service, push_service, text64
 from tests.peers.judge import judge
 from tests.peers.table import Told
@@ -199,7 +199,9 @@ async def test_the_last_device_counts_and_she_may_stop(town: Town) -> None:
             await phone.post("/me/device", subscription=device.subscription.as_text())
             assert "/me/device?saved=1" == phone.url
         found = await town.tocsin.rows(
-            sa.select(store.contact).where(store.contact.c.owner_id == one.person_id, store.contact.c.kind == "push")
+            sa.select(register.contact).where(
+                register.contact.c.owner_id == one.person_id, register.contact.c.kind == "push"
+            )
         )
         assert 1 == len(found)
         assert "A device of yours gets messages." in await phone.get("/me/device")

@@ -19,12 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from services.channels.twilio_http import TwilioAccount, TwilioSettings
-from services.gateway.trust import Pins
+from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
+from services.gateway.intake.trust import Pins
 from services.migrations.tables import metadata
-from services.shared.auth import Signer, who_is
+from services.shared.crypto.sealing import Keys
 from services.shared.errors import Broken, NotAllowed
-from services.shared.sealing import Keys
+from services.shared.web.auth import Signer, who_is
 from tests.gateway.office import Office, office
 
 ID = "0123456789abcdef" * 2

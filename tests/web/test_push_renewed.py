@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 from playwright.async_api import Browser, Worker
 
-from services.registry import me_push, store
-from services.shared.audit import audit_log
+from services.registry.resident import push
+from services.registry.store import register
+from services.shared.audit.trail import audit_log
 from tests.channels.test_web_push import Device
 from tests.registry.test_me import phone_of, record_of, somebody
 
@@ -41,7 +42,9 @@ CHANGED = """async ({ old, now }) => {
 
 
 async def devices(town: Town, person_id: str) -> list[Any]:
-    mine = sa.select(store.contact).where(store.contact.c.owner_id == person_id, store.contact.c.kind == "push")
+    mine = sa.select(register.contact).where(
+        register.contact.c.owner_id == person_id, register.contact.c.kind == "push"
+    )
     return await town.tocsin.rows(mine)
 
 
@@ -127,7 +130,7 @@ async def test_what_she_said_of_it_stays_said(town: Town) -> None:
     record = await record_of(town.tocsin, one.person_id)
     [contact_id] = [i for i, row in record.contacts.items() if row["kind"] == "push"]
     async with town.tocsin.embedded.platform.database.write() as tx:
-        mine = sa.update(store.contact).where(store.contact.c.contact_id == contact_id)
+        mine = sa.update(register.contact).where(register.contact.c.contact_id == contact_id)
         await tx.execute(mine.values(why_not="said_no", position=3))
     assert 204 == await renew(town, old, Device(town.service.url + "/again"))
     [row] = await devices(town, one.person_id)
@@ -140,11 +143,11 @@ async def test_what_she_said_of_it_stays_said(town: Town) -> None:
 async def test_it_is_bound_by_rate(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device in a loop writes the register ten times a day, and guessers ask so often a minute."""
     one, device = await with_device(town)
-    for n in range(me_push.A_DAY):
+    for n in range(push.A_DAY):
         after = Device(f"{town.service.url}/loop{n}")
         assert 204 == await renew(town, device, after)
         device = after
     assert 429 == await renew(town, device, Device(town.service.url))
     assert 1 == len(await devices(town, one.person_id))
-    monkeypatch.setattr(me_push, "A_MINUTE", 0)
+    monkeypatch.setattr(push, "A_MINUTE", 0)
     assert 429 == await renew(town, Device(town.service.url), Device(town.service.url))

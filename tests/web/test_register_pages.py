@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
 
-from services.registry import keeping
-from services.registry.given import PersonIn, SupporterIn, Wg, mobile
-from services.registry.imports import import_people
-from services.registry.me_tables import challenge
-from services.shared.codes import one_time_code
+from services.registry.importing.write import import_people
+from services.registry.model.given import PersonIn, SupporterIn, Wg, mobile
+from services.registry.people import repository
+from services.registry.store.resident_tables import challenge
+from services.shared.crypto.one_time_codes import one_time_code
 from tests.web import fixtures
 from tests.web.conftest import DESK
 from tests.web.station import Station
@@ -132,7 +132,7 @@ async def test_every_page_can_be_used_by_everybody(
     assert warning_id
     signer = tocsin.embedded.platform.signer
     async with tocsin.embedded.platform.database.read() as db:
-        record = await keeping.load_one(db, person.person_id)
+        record = await repository.load_one(db, person.person_id)
     invitation = signer.token("helper", next(k for k, row in record.supporters.items() if not row["accepted_on"]))
     hers = [
         "/me/home", "/me/stored", "/me/stored?saved=1", "/me/looks", "/me/plan", "/me/roads", "/me/roads?said=test_sent",

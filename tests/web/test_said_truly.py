@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 from playwright.async_api import Page
 
-from services.router import alarm_word, store
-from services.router.case_store import case, event
+from services.router.clock import alarm_messages
+from services.router.store import tables
+from services.router.store.cases import case, event
 from services.shared import alarms
-from services.shared.ledger import answer_log, delivery, warning_state
+from services.shared.ledger.ledger import answer_log, delivery, warning_state
 from tests.web import fixtures
 from tests.web.station import Station
 from tests.web.test_cases import texted, writes
@@ -100,7 +101,7 @@ async def test_enter_sends_nothing_and_says_nothing_is_safe(desk: Page, tocsin: 
 async def test_an_officers_list_waits_goes_on_and_stops_by_what_is_so(page: Page, tocsin: Station) -> None:
     """The commander has not spoken: WAIT. An update: the link to the list under it. Nobody may be sent: STOP."""
     first = await tocsin.take(fixtures.flood("LIST-1"))
-    (worker, *_) = [r.worker_id for r in await tocsin.rows(sa.select(store.worker.c.worker_id).distinct())]
+    (worker, *_) = [r.worker_id for r in await tocsin.rows(sa.select(tables.worker.c.worker_id).distinct())]
     await page.goto(tocsin.list_link(first, worker))
     said = await page.inner_text("main")
     assert "WAIT. The commander has not said yet" in said
@@ -121,7 +122,7 @@ async def test_an_officers_list_waits_goes_on_and_stops_by_what_is_so(page: Page
 
 
 async def path_of(tocsin: Station, warning_id: str, person_id: str) -> tuple[str, str]:
-    path = store.path.c
+    path = tables.path.c
     mine = sa.select(path.state, path.ending).where(path.warning_id == warning_id, path.person_id == person_id)
     return tuple((await tocsin.rows(mine))[0])
 
@@ -190,7 +191,7 @@ async def test_calls_for_help_stand_on_the_newest_page_and_on_the_consoles_home(
     desk: Page, tocsin: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After an update, and under an ending, until they are closed; whoever answers an ending is told of to somebody."""
-    monkeypatch.setattr(alarm_word, "EVERY_S", 0.0)
+    monkeypatch.setattr(alarm_messages, "EVERY_S", 0.0)
     tocsin.embedded.router._alarms._next_look = 0.0
     first = await tocsin.take(fixtures.flood("CASES-9"))
     phone = (await texted(tocsin, first))[0]

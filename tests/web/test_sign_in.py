@@ -15,11 +15,11 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from playwright.async_api import Browser, Page
 
-from services.registry.me_access import Session
-from services.shared.auth import ACTIONS, all_keys, create_key, revoke_key
+from services.registry.resident.access import Session
 from services.shared.clock import wall
-from services.shared.tier import Tier
-from services.shared.web import COOKIE, ME_COOKIE
+from services.shared.tiers import Tier
+from services.shared.web.auth import ACTIONS, all_keys, create_key, revoke_key
+from services.shared.web.edge import COOKIE, ME_COOKIE
 from tests.gateway.office import Office, cap, office
 from tests.web import fixtures
 from tests.web.conftest import DESK
@@ -103,16 +103,16 @@ async def test_a_sign_in_ends_by_idleness_and_by_age(
     page: Page, tocsin: Station, seen: float, began: float, open_: bool
 ) -> None:
     """After half an hour without a request, or twelve hours."""
-    from services.shared import sign_in
+    from services.shared.web import sessions
 
     cookie = await sign(page, tocsin, tocsin.key)
     now = wall()
     async with tocsin.embedded.platform.database.write() as tx:
-        await tx.execute(sa.update(sign_in.sign_in).values(seen_at=now - seen, began_at=now - began))
+        await tx.execute(sa.update(sessions.sign_in).values(seen_at=now - seen, began_at=now - began))
     assert open_ is await opens(tocsin, cookie)
     if open_:  # and that it was used is written down
-        written = max(row.seen_at for row in await tocsin.rows(sa.select(sign_in.sign_in)))
-        assert seen < sign_in.SEEN_EVERY_S or written >= now
+        written = max(row.seen_at for row in await tocsin.rows(sa.select(sessions.sign_in)))
+        assert seen < sessions.SEEN_EVERY_S or written >= now
 
 
 async def test_a_revoked_key_is_out_at_once(page: Page, tocsin: Station) -> None:
@@ -178,8 +178,8 @@ async def test_what_was_pasted_outlives_the_sign_in(page: Page, tocsin: Station)
 
 async def test_a_residents_sign_in_ends_when_she_signs_out(tocsin: Station) -> None:
     """Every copy of her cookie; another cookie of hers goes on."""
-    from services.shared import sign_in
-    from services.shared.web import PLATFORM_HTTPS
+    from services.shared.web import sessions
+    from services.shared.web.edge import PLATFORM_HTTPS
 
     access = tocsin.embedded.registry.access
     app = web.Application()
@@ -206,7 +206,7 @@ async def test_a_residents_sign_in_ends_when_she_signs_out(tocsin: Station) -> N
     for altered in (two[:-1], two.replace("self", "helper"), "", "x.y"):
         assert await access.session(asked(altered)) is None
     async with tocsin.embedded.platform.database.write() as tx:
-        await tx.execute(sa.update(sign_in.sign_in).values(seen_at=wall(), began_at=wall() - 3601))
+        await tx.execute(sa.update(sessions.sign_in).values(seen_at=wall(), began_at=wall() - 3601))
     assert await access.session(asked(two)) is None
 
 

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from playwright.async_api import Page
 from twilio.request_validator import RequestValidator
 
-from services.channels import stopped
-from services.shared.batches import insert_all
+from services.channels.outcomes import opted_out
 from services.shared.clock import wall
-from services.shared.ledger import delivery
+from services.shared.database.batches import insert_all
+from services.shared.ledger.ledger import delivery
 from tests.web import fixtures
 from tests.web.station import Station
 
@@ -72,10 +72,10 @@ async def test_the_alarm_ends_after_a_quiet_hour(tocsin: Station) -> None:
     database = tocsin.embedded.platform.database
     from services.shared.alarms import alarm
 
-    assert not await stopped.settle(database)
+    assert not await opted_out.settle(database)
     async with database.write() as tx:
-        await tx.execute(sa.update(alarm).values(seen_at=wall() - stopped.QUIET_S - 1))
-    assert await stopped.settle(database)
+        await tx.execute(sa.update(alarm).values(seen_at=wall() - opted_out.QUIET_S - 1))
+    assert await opted_out.settle(database)
     assert [] == await tocsin.rows(sa.select(alarm))
 
 
@@ -83,24 +83,24 @@ async def test_numbers_made_up_cannot_fill_the_table(tocsin: Station) -> None:
     """Of those we never wrote to the newest ten thousand are kept, and of those we wrote to every one."""
     database, now = tocsin.embedded.platform.database, tocsin.clock.now()
     rows = [{"address_key": f"stranger-{n}", "at": now - 100_000 + n, "said_by": "phone", "known": False}
-            for n in range(stopped.STRANGERS)]  # fmt: skip
+            for n in range(opted_out.STRANGERS)]  # fmt: skip
     written_to = [
         r.address_key for r in await tocsin.rows(sa.select(delivery.c.address_key).where(delivery.c.road == "sms"))
     ]
     mine = written_to[0]
     async with database.write() as tx:
-        await tx.execute(sa.delete(stopped.stopped))
-        await insert_all(tx, stopped.stopped, rows)
+        await tx.execute(sa.delete(opted_out.stopped))
+        await insert_all(tx, opted_out.stopped, rows)
         # hers came when we had not written yet; its mark is old, and it is the oldest of all
-        await tx.execute(sa.insert(stopped.stopped).values(address_key=mine, at=1.0, said_by="phone", known=False))
-        assert 1 == await stopped.stop(tx, ["one more"], "phone", now, "live")
-    kept = {r.address_key for r in await tocsin.rows(sa.select(stopped.stopped))}
-    assert {mine, "one more", f"stranger-{stopped.STRANGERS - 1}"} <= kept
+        await tx.execute(sa.insert(opted_out.stopped).values(address_key=mine, at=1.0, said_by="phone", known=False))
+        assert 1 == await opted_out.stop(tx, ["one more"], "phone", now, "live")
+    kept = {r.address_key for r in await tocsin.rows(sa.select(opted_out.stopped))}
+    assert {mine, "one more", f"stranger-{opted_out.STRANGERS - 1}"} <= kept
     assert "stranger-0" not in kept
-    assert stopped.STRANGERS + 1 == len(kept)
+    assert opted_out.STRANGERS + 1 == len(kept)
     async with database.write() as tx:
         for n in range(20):
-            await stopped.stop(tx, [f"later-{n}"], "phone", now + n, "live")
-    assert stopped.STRANGERS + 1 == len(await tocsin.rows(sa.select(stopped.stopped.c.address_key)))
+            await opted_out.stop(tx, [f"later-{n}"], "phone", now + n, "live")
+    assert opted_out.STRANGERS + 1 == len(await tocsin.rows(sa.select(opted_out.stopped.c.address_key)))
     async with database.read() as db:
-        assert {mine} == await stopped.is_stopped(db, [mine, "stranger-1"])
+        assert {mine} == await opted_out.is_stopped(db, [mine, "stranger-1"])

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from playwright.async_api import Page
 
-from services.router.pages import PREVIEW_PATIENCE_S
-from services.shared.ledger import answer_log, delivery
+from services.router.report.pages import PREVIEW_PATIENCE_S
+from services.shared.ledger.ledger import answer_log, delivery
 from tests.web import fixtures
 from tests.web.station import Station
 

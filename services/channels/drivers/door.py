@@ -5,8 +5,8 @@ Handing over is putting it on the list, so accepted means listed; what counts is
 
 from __future__ import annotations
 
-from services.channels.driver import Outcome, Result, Road, Spec, Tools
-from services.channels.outbound import Outbound
+from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.model.outbound import Outbound
 
 
 class Door:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from services.channels.driver import Outcome, Result, Road, Spec, Tools
-from services.channels.outbound import Outbound
+from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.model.outbound import Outbound
 
 log = structlog.get_logger("area_sound")
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pydantic_settings import SettingsConfigDict
 
-from services.channels.driver import Outcome, Result, Road, Spec, Tools
-from services.channels.outbound import Outbound
+from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.model.outbound import Outbound
 from services.shared.settings import Environment
 
 

@@ -6,7 +6,7 @@ import re
 
 from services.gateway.cap.model import Alert
 from services.gateway.cap.sources import NOTHING, source_of
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 
 _WORDS = {
     "red": "red", "orange": "orange", "amber": "orange", "yellow": "yellow", "green": "green", "blue": "blue",

@@ -19,7 +19,7 @@ from shapely.geometry.base import BaseGeometry
 
 from services.gateway.cap.model import FEED, Alert, Finding, Limits, Pairs, Ring
 from services.gateway.cap.rules import Notes
-from services.shared.polygons import tangled
+from services.shared.input.polygon_limits import tangled
 
 CIRCLE_CORNERS = 96
 MARKER_KM = 3.0

@@ -16,7 +16,7 @@ from services.gateway.cap.model import Alert, Info
 from services.gateway.cap.rules import Notes
 from services.gateway.cap.sources import Level, Source, source_of
 from services.gateway.cap.text import read_time
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 
 DEFAULT_LIFE = timedelta(hours=24)
 LONGEST_LIFE = timedelta(days=31)

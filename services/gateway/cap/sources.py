@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from services.gateway.cap.model import Alert
-from services.shared.tier import Tier
+from services.shared.tiers import Tier
 
 NOTHING = "nothing"
 """A level that says there is nothing to warn of (MeteoAlarm's green)."""

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from html.entities import html5
 
 from services.gateway.cap.rules import Notes
-from services.shared.signs import BIDI, CONTROL, plain_signs
+from services.shared.text.invisible_signs import BIDI, CONTROL, plain_signs
 
 _ENTITY = re.compile(r"&(?:(?P<name>[a-zA-Z][a-zA-Z0-9]{1,30})|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _TAG_WORDS = (

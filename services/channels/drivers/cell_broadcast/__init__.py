@@ -1,0 +1,1 @@
+"""Cell broadcast through the gateways of mobile operators."""

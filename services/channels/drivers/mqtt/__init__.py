@@ -1,0 +1,1 @@
+"""Loudspeakers, sirens and bed shakers over MQTT."""

@@ -1,0 +1,136 @@
+"""What is remembered of devices: when each was heard, how it is, what became of each command, and the sound of announcements.
+
+Each word means only itself: received is not playing, playing is not played, and none of them is a person. All times wall.
+A shaker's id is somebody's address: it stands here as a code that only mac.key can make of it, and no table joins it to a
+delivery. What it did for somebody is told to the desk, which knows the delivery and no id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.shared.clock import wall
+from services.shared.database.batches import insert_new, upsert
+from services.shared.database.engine import Connection, Id, metadata
+
+device = sa.Table(
+    "channels_device",
+    metadata,
+    sa.Column("kind", sa.String(8), primary_key=True),
+    sa.Column("device_id", sa.String(40), primary_key=True),
+    sa.Column("seen_at", sa.Float, nullable=False, comment="wall; any report"),
+    sa.Column("battery", sa.SmallInteger, comment="percent"),
+    sa.Column("trouble", sa.String(80), nullable=False, server_default="", comment="its own word for what ails it"),
+    sa.Column("tested_at", sa.Float, comment="wall; a test it played to the end"),
+    sa.CheckConstraint("kind IN ('speaker','shaker')", name="kind"),
+    sa.CheckConstraint("battery BETWEEN 0 AND 100", name="battery"),
+)
+command = sa.Table(
+    "channels_device_command",
+    metadata,
+    sa.Column("delivery_id", Id, primary_key=True),
+    sa.Column("word", sa.String(8), primary_key=True),
+    sa.Column("device_id", sa.String(40), primary_key=True, index=True),
+    sa.Column("sent_at", sa.Float, nullable=False, comment="the broker had it"),
+    sa.Column("received_at", sa.Float),
+    sa.Column("playing_at", sa.Float),
+    sa.Column("played_at", sa.Float),
+    sa.Column("failed_at", sa.Float),
+    sa.Column("reason", sa.String(80), nullable=False, server_default=""),
+    sa.CheckConstraint("word IN ('siren','speak','stop','test')", name="word"),
+)
+announcement = sa.Table(
+    "channels_announcement",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("wav", sa.LargeBinary, nullable=False),
+    sa.Column("made_at", sa.Float, nullable=False, comment="wall"),
+)
+FACTS = {"received": "received_at", "playing": "playing_at", "played": "played_at", "failed": "failed_at"}
+KEPT_S, SOUND_KEPT_S = 90 * 86400.0, 7 * 86400.0
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a device says of itself; None: it says nothing about that now."""
+
+    battery: int | None = None
+    trouble: str | None = None
+    tested: bool = False
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any], *, tested: bool = False) -> Health:
+        """From a report; a value that cannot be is left out, for the device is there all the same."""
+        battery, trouble = report.get("battery"), report.get("trouble")
+        known = isinstance(battery, int) and not isinstance(battery, bool) and 0 <= battery <= 100
+        return cls(battery if known else None, trouble[:80] if isinstance(trouble, str) else None, tested)
+
+
+async def heard(tx: Connection, kind: str, device_id: str, health: Health) -> None:
+    """It is there; what it says of itself replaces what it said before."""
+    row: dict[str, Any] = {"kind": kind, "device_id": device_id, "seen_at": wall()}
+    row |= {"battery": health.battery} if health.battery is not None else {}
+    row |= {"trouble": health.trouble} if health.trouble is not None else {}
+    row |= {"tested_at": wall()} if health.tested else {}
+    replaced = [name for name in row if name not in ("kind", "device_id")]
+    await upsert(tx, device, [row], ["kind", "device_id"], replace=replaced)
+
+
+async def commanded(tx: Connection, delivery_id: str, sent: Sequence[tuple[str, str]]) -> None:
+    """The broker has these commands: (device, word). A report may have come before this is written."""
+    rows = [{"delivery_id": delivery_id, "word": w, "device_id": d, "sent_at": wall()} for d, w in sent]
+    await insert_new(tx, command, rows)
+
+
+async def became(tx: Connection, delivery_id: str, word: str, device_id: str, fact: str, reason: str) -> None:
+    """One fact of one command; the first of its kind stands."""
+    await insert_new(
+        tx, command, [{"delivery_id": delivery_id, "word": word, "device_id": device_id, "sent_at": wall()}]
+    )
+    column = command.c[FACTS[fact]]
+    mine = (command.c.delivery_id == delivery_id, command.c.word == word, command.c.device_id == device_id)
+    values: dict[str, Any] = {column.name: wall()} | ({"reason": reason[:80]} if fact == "failed" else {})
+    await tx.execute(sa.update(command).where(*mine, column.is_(None)).values(values))
+
+
+async def keep_sound(tx: Connection, wav: bytes) -> str:
+    """Puts an announcement where every channels process can serve it; returns its SHA-256."""
+    digest = hashlib.sha256(wav).hexdigest()
+    await upsert(tx, announcement, [{"sha256": digest, "wav": wav, "made_at": wall()}], ["sha256"], replace=["made_at"])
+    return digest
+
+
+async def sound(db: Connection, sha256: str) -> bytes | None:
+    """An announcement's file."""
+    found: bytes | None = await db.scalar(sa.select(announcement.c.wav).where(announcement.c.sha256 == sha256))
+    return found
+
+
+async def forget_old(tx: Connection) -> None:
+    """Sounds after a week, what became of commands after a season."""
+    await tx.execute(sa.delete(announcement).where(announcement.c.made_at < wall() - SOUND_KEPT_S))
+    await tx.execute(sa.delete(command).where(command.c.sent_at < wall() - KEPT_S))
+
+
+async def devices(db: Connection, kind: str) -> dict[str, Any]:
+    """Every device of a kind that was ever heard, by id."""
+    rows = await db.execute(sa.select(device).where(device.c.kind == kind).order_by(device.c.device_id))
+    return {row.device_id: row for row in rows}
+
+
+async def last_commands(db: Connection) -> dict[tuple[str, str], Any]:
+    """The newest command of each word to each device."""
+    newest = (
+        sa.select(command.c.device_id, command.c.word, sa.func.max(command.c.sent_at).label("at"))
+        .group_by(command.c.device_id, command.c.word)
+        .subquery()
+    )
+    same = sa.and_(
+        newest.c.device_id == command.c.device_id, newest.c.word == command.c.word, newest.c.at == command.c.sent_at
+    )
+    return {(row.device_id, row.word): row for row in await db.execute(sa.select(command).join(newest, same))}

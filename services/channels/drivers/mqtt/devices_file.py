@@ -1,0 +1,126 @@
+"""The loudspeakers of the place, as a YAML file (TOCSIN_DEVICES_LIST), and which of them stand in a warned area. Pure.
+
+    speakers:
+      - id: nanling-school        # as in its topic: letters, digits, - and _
+        name: Nanling School, roof
+        lat: 30.0102              # without both it is used for every area
+        lon: 103.0201
+        kind: both                # siren, voice, both
+        languages: [zh, en]       # empty: all that a warning brings
+        zone: "511825103"         # a geocode value it also answers to
+        heard_m: 500              # how far it is heard
+
+An entry with a fault is left out and told by line and rule; it silences no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+
+from services.channels.messages.cap_document import Area
+from services.shared.errors import Broken
+from services.shared.input.untrusted import check_yaml
+
+Kind = Literal["siren", "voice", "both"]
+ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
+MOST = 20_000
+
+
+class Speaker(pydantic.BaseModel):
+    """One loudspeaker or siren."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    id: str = pydantic.Field(pattern=ID)
+    name: str = pydantic.Field("", max_length=80)
+    lat: float | None = pydantic.Field(None, ge=-90, le=90, allow_inf_nan=False)
+    lon: float | None = pydantic.Field(None, ge=-180, le=180, allow_inf_nan=False)
+    kind: Kind = "both"
+    languages: tuple[str, ...] = ()
+    zone: str = pydantic.Field("", max_length=80)
+    heard_m: float = pydantic.Field(500, ge=0, le=20_000)
+
+    @pydantic.model_validator(mode="after")
+    def _both(self) -> Speaker:
+        if (self.lat is None) != (self.lon is None):
+            raise ValueError("give lat and lon, or neither")
+        return self
+
+    @property
+    def sirens(self) -> bool:
+        return self.kind != "voice"
+
+    @property
+    def speaks(self) -> bool:
+        return self.kind != "siren"
+
+
+def inside(speakers: Sequence[Speaker], area: Area) -> tuple[Speaker, ...]:
+    """Those that somebody in the area may hear; where that cannot be told they are used: it reaches more.
+
+    With a polygon or circle: by place and by zone. With codes alone: by zone, and all if no speaker's zone is among them.
+    """
+
+    def hears(one: Speaker) -> bool:
+        if one.zone and one.zone in area.geocodes:
+            return True
+        if one.lat is None or one.lon is None or not area.has_shape:
+            return not one.zone or not area.geocodes
+        return area.within(one.lat, one.lon, one.heard_m)
+
+    by_codes = not area.has_shape
+    if by_codes and not any(one.zone in area.geocodes for one in speakers if one.zone):
+        return tuple(speakers)
+    return tuple(one for one in speakers if hears(one))
+
+
+def read_speakers(path: Path | None) -> tuple[tuple[Speaker, ...], tuple[str, ...]]:
+    """The speakers, and a sentence for each entry that was left out. Broken where the file itself cannot be read."""
+    if path is None:
+        return (), ()
+    try:
+        text = path.read_text("utf-8")
+        check_yaml(text)
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise Broken(f"TOCSIN_DEVICES_LIST: {path.name} cannot be read: {problem}") from problem
+    except yaml.YAMLError as problem:
+        raise Broken(f"TOCSIN_DEVICES_LIST: {path.name} is no YAML: {' '.join(str(problem).split())}") from problem
+    entries = _entries(root)
+    if entries is None:
+        raise Broken(
+            f"TOCSIN_DEVICES_LIST: {path.name}: write  speakers:  and below it one entry for each, with  - id:"
+        )
+    if len(entries) > MOST:
+        raise Broken(f"TOCSIN_DEVICES_LIST: {path.name}: {len(entries)} speakers, and {MOST} is the most")
+    found: dict[str, Speaker] = {}
+    faults: list[str] = []
+    for node in entries:
+        where = f"{path.name}, line {node.start_mark.line + 1}"
+        try:
+            one = Speaker.model_validate(loader.construct_object(node, deep=True))
+        except pydantic.ValidationError as wrong:
+            first = wrong.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the entry"
+            faults.append(f"{where}: {field}: {first['msg']} ({first['type']}); given {str(first['input'])[:60]!r}")
+        except (yaml.YAMLError, ValueError) as problem:
+            faults.append(f"{where}: {' '.join(str(problem).split())}")
+        else:
+            if one.id in found:
+                faults.append(f"{where}: id: {one.id} stands further up too (unique); give each its own")
+            else:
+                found[one.id] = one
+    return tuple(found.values()), tuple(faults)
+
+
+def _entries(root: Any) -> list[Any] | None:
+    if not isinstance(root, yaml.MappingNode) or len(root.value) != 1:
+        return None
+    key, value = root.value[0]
+    return list(value.value) if key.value == "speakers" and isinstance(value, yaml.SequenceNode) else None

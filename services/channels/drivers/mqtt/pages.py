@@ -1,0 +1,98 @@
+"""What is known of the loudspeakers and shakers: /open/devices, as a page or as JSON; and one short tone from one speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import aiomqtt
+from aiohttp import web
+
+from services.channels.drivers.mqtt import device_store as store
+from services.channels.drivers.mqtt.devices_file import Speaker
+from services.channels.drivers.mqtt.link import NotConnected
+from services.channels.model.driver import Driver, Listed
+from services.shared.audit import trail
+from services.shared.bus.outbox import new_id
+from services.shared.clock import wall
+from services.shared.errors import Busy, NotFound
+from services.shared.service import Platform
+from services.shared.web.edge import caller, json_response, page, wants_page
+
+WORDS = {"siren": "siren", "speak": "speech", "test": "test"}
+
+
+class DevicePages:
+    """The handlers of /open/devices."""
+
+    def __init__(self, platform: Platform, drivers: Mapping[str, Driver]) -> None:
+        self._platform = platform
+        self._road = next((d for d in drivers.values() if isinstance(d, Listed)), None)
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """GET /open/devices; POST /open/devices/test (device)."""
+        return (web.get("/open/devices", self.show), web.post("/open/devices/test", self.test))
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Silent ones first. Of shakers only how many: which one is whose is nobody's business here."""
+        who = await caller(request, "read")
+        async with self._platform.database.read() as db:
+            seen, shakers = await store.devices(db, "speaker"), await store.devices(db, "shaker")
+            last = await store.last_commands(db)
+        road, now = self._road, wall()
+        silent_s = road.silent_s if road is not None else 0
+        rows = [_row(one, seen.get(one.id), last, now, silent_s) for one in (road.listed if road is not None else ())]
+        rows.sort(key=lambda row: (not row["silent"], row["id"]))
+        found = {
+            "broker": (road.fault or "connected") if road is not None and road.listed else "not configured",
+            "silent": sum(row["silent"] for row in rows),
+            "speakers": rows,
+            "left_out": list(road.left_out) if road is not None else [],
+            "shakers": {
+                "heard": len(shakers),
+                "silent": sum(now - row.seen_at > silent_s for row in shakers.values()),
+                "battery_low": sum(row.battery is not None and row.battery < 20 for row in shakers.values()),
+            },
+        }
+        if not wants_page(request):
+            return json_response(found)
+        return page("devices.html", who=who, found=found, plane=self._platform.settings.plane,
+                    may_test="command" in who.actions)  # fmt: skip
+
+    async def test(self, request: web.Request) -> web.Response:
+        """A tone of a second, written down before it sounds; the speaker's own report says whether it was played."""
+        who = await caller(request, "command")
+        device = str((await request.post()).get("device", ""))[:40]
+        if self._road is None:
+            raise NotFound("there are no speakers here", field="device")
+        async with self._platform.database.write() as tx:
+            await trail.record(tx, who.label, "device.test", device, "a short tone from one speaker", {})
+        try:
+            await self._road.test(device, new_id())
+        except (NotConnected, aiomqtt.MqttError) as problem:
+            raise Busy("the devices' broker does not answer just now: try again in a few seconds") from problem
+        if wants_page(request):
+            raise web.HTTPSeeOther("/open/devices")
+        return json_response({"device": device, "asked": True}, status=202)
+
+
+def _row(one: Speaker, seen: Any, last: Mapping[tuple[str, str], Any], now: float, silent_s: float) -> dict[str, Any]:
+    """What is known of one speaker; ages in whole seconds, null where it never was."""
+
+    def ago(at: float | None) -> int | None:
+        return None if at is None else max(0, int(now - at))
+
+    commands = {
+        said: {name: ago(getattr(row, f"{name}_at")) for name in ("sent", *store.FACTS)} | {"reason": row.reason}
+        for word, said in WORDS.items()
+        if (row := last.get((one.id, word))) is not None
+    }
+    return {
+        "id": one.id, "name": one.name, "kind": one.kind, "zone": one.zone,
+        "silent": seen is None or now - seen.seen_at > silent_s,
+        "heard_s": ago(seen.seen_at if seen is not None else None),
+        "battery": seen.battery if seen is not None else None,
+        "trouble": seen.trouble if seen is not None else "",
+        "tested_s": ago(seen.tested_at if seen is not None else None),
+        "last": commands,
+    }  # fmt: skip

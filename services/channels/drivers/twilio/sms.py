@@ -1,0 +1,120 @@
+"""SMS over Twilio: Messages resource out, signed status callbacks and inbound messages back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from aiohttp import web
+
+from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings, reason
+from services.channels.model.driver import Question, Result, Road, Spec, Told, Tools
+from services.channels.model.outbound import Outbound
+from services.channels.outcomes.fold import Report, not_ours
+from services.channels.replies.matching import Inbound
+from services.shared.ledger.ledger import Evidence, SendState
+
+# message status > (state, evidence); what is not here says nothing yet. 'read' is WhatsApp's and RCS's.
+STATUSES: dict[str, tuple[SendState, Evidence]] = {
+    "accepted": (SendState.ACCEPTED, Evidence.ACCEPTED),
+    "queued": (SendState.ACCEPTED, Evidence.ACCEPTED),
+    "sending": (SendState.ACCEPTED, Evidence.ACCEPTED),
+    "sent": (SendState.ACCEPTED, Evidence.ACCEPTED),
+    "delivered": (SendState.DELIVERED, Evidence.DELIVERED),
+    "read": (SendState.DELIVERED, Evidence.OPENED),
+    "undelivered": (SendState.FAILED, Evidence.NONE),
+    "failed": (SendState.FAILED, Evidence.NONE),
+    "canceled": (SendState.FAILED, Evidence.NONE),
+}
+
+
+class SmsTwilio:
+    """Roads: to a resident, to her supporter, to an officer."""
+
+    name = "sms_twilio"
+    roads = (
+        Road("sms", ("sms",), two_way=True, proof="delivered"),
+        Road("supporter_sms", two_way=True, proof="delivered"),
+        Road("officer_sms", two_way=True, proof="delivered"),
+    )
+
+    def __init__(self, tools: Tools) -> None:
+        self._settings = TwilioSettings()
+        self._tools = tools
+        self._account = TwilioAccount(self._settings, tools.session, tools.public_url)
+        self.concurrency = self._settings.concurrency
+        self.per_second = self._settings.per_second
+
+    def why_not(self) -> str:
+        return self._settings.why_not(voice=False)
+
+    async def send(self, message: Outbound) -> Result:
+        callback = f"{self._tools.public_url}/callbacks/sms_twilio/status/{self._tools.signer.token('sms', message.delivery_id)}"
+        form: dict[str, str | list[str]] = {
+            "To": message.to,
+            "Body": message.text,
+            "StatusCallback": callback + "#rc=5&rp=all",
+            "ValidityPeriod": str(message.seconds_left),
+        }
+        if self._settings.messaging_service_sid:
+            form["MessagingServiceSid"] = self._settings.messaging_service_sid
+        else:
+            form["From"] = self._settings.from_number
+        return await self._account.post("Messages", form)
+
+    async def ask(self, question: Question) -> Told | None:
+        """What the provider's record of a message says; one whose text we know is found among those to that number."""
+        record = await self._account.record("Messages", question, body=question.text)
+        status = str((record or {}).get("status", ""))
+        if record is None or status not in STATUSES:
+            return None
+        state, evidence = STATUSES[status]
+        return Told(str(record["sid"]), status, state, evidence, str(record.get("error_code") or ""))
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return (
+            web.post("/callbacks/sms_twilio/status/{token}", self._status),
+            web.post("/callbacks/sms_twilio/inbound", self._inbound),
+        )
+
+    async def _status(self, request: web.Request) -> web.Response:
+        delivery_id = self._tools.signer.subject("sms", request.match_info["token"])
+        form = await self._account.verified(request)
+        status = form.get("MessageStatus", "")
+        state, evidence = STATUSES.get(status, (None, Evidence.NONE))
+        if not self._account.is_ours(form):
+            not_ours(self.name, "another account", delivery_id)
+        elif state is not None:
+            await self._tools.desk.report(
+                Report(
+                    delivery_id,
+                    event_key=f"{form.get('MessageSid', '')}:{status}",
+                    state=state,
+                    evidence=evidence,
+                    provider=self.name,
+                    ref=form.get("MessageSid", ""),
+                    reason=status,
+                    code=reason(form.get("ErrorCode", "")),
+                    to=tuple(self._tools.switchboard.keys_of(form.get("To", ""))),
+                )
+            )
+        return web.Response(status=204)
+
+    async def _inbound(self, request: web.Request) -> web.Response:
+        form = await self._account.verified(request)
+        reply = await self._tools.switchboard.inbound(
+            Inbound(
+                "sms",
+                form.get("From", ""),
+                form.get("Body", ""),
+                f"in:{form.get('MessageSid', '')}",
+                form.get("OptOutType", ""),
+            )
+        )
+        message = f"<Message>{escape(reply)}</Message>" if reply else ""
+        return web.Response(
+            text=f'<?xml version="1.0" encoding="UTF-8"?><Response>{message}</Response>', content_type="application/xml"
+        )
+
+
+DRIVER = Spec(SmsTwilio.name, SmsTwilio)

@@ -1,0 +1,238 @@
+"""Voice over Twilio: a call that says the warning twice and takes one key; an answering machine is nobody.
+
+heard = 20 seconds with a person, or a key. Digits as on every road: 1 going, 2 help, 3 not there, 4 spoken with,
+5 cannot reach, 9 say it again (no evidence).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from xml.sax.saxutils import escape
+
+import sqlalchemy as sa
+from aiohttp import web
+
+from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
+from services.channels.messages.frames import frame_for, language_of_lines
+from services.channels.model.driver import Outcome, Question, Result, Road, Spec, Told, Tools
+from services.channels.model.outbound import Outbound
+from services.channels.outcomes.fold import Report, fits, not_ours
+from services.channels.replies.matching import answer_of, asks_of, by_of
+from services.channels.replies.relay import passed_on
+from services.shared.ledger.ledger import Evidence, SendState, delivery
+from services.shared.people import languages
+from services.shared.people.languages import base_of
+from services.shared.text.sentences import first, prefixes
+
+HEARD_S = 20
+NO_KEYS = "notice"  # a test or a code asks nothing
+NO_KEYS_SAID = ("supporter_voice", "officer_voice", NO_KEYS)
+# call status > (state, evidence); busy, no-answer and failed say that nobody was reached by this try
+STATUSES: dict[str, tuple[SendState, Evidence]] = {
+    "queued": (SendState.ACCEPTED, Evidence.ACCEPTED),
+    "initiated": (SendState.ACCEPTED, Evidence.ACCEPTED),
+    "ringing": (SendState.ACCEPTED, Evidence.ACCEPTED),
+    "in-progress": (SendState.DELIVERED, Evidence.DELIVERED),
+    "completed": (SendState.DELIVERED, Evidence.DELIVERED),
+    "busy": (SendState.FAILED, Evidence.NONE),
+    "no-answer": (SendState.FAILED, Evidence.NONE),
+    "failed": (SendState.FAILED, Evidence.NONE),
+    "canceled": (SendState.FAILED, Evidence.NONE),
+}
+# what a voice may be asked for: Twilio's own languages of <Say> in which we can also say which key to press
+VOICES = {
+    "en": "en-GB", "en-us": "en-US", "en-au": "en-AU", "en-ca": "en-CA", "en-in": "en-IN", "zh": "zh-CN", "zh-hk": "zh-HK",
+    "zh-mo": "zh-HK", "yue": "zh-HK", "zh-tw": "zh-TW", "de": "de-DE", "es": "es-ES", "es-mx": "es-MX", "fr": "fr-FR",
+    "fr-ca": "fr-CA", "it": "it-IT", "pt": "pt-PT", "pt-br": "pt-BR",
+}  # fmt: skip
+HANG_UP = '<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>'
+MOST_TWIML = 4000  # characters of the Twiml parameter; above it every call fails with 32018
+
+
+def _voice(language: str) -> str:
+    """The voice for a language; that of our own sentences where it has none."""
+    tag = language.lower().replace("_", "-")
+    return VOICES.get(tag) or VOICES.get(base_of(tag)) or VOICES[language_of_lines(tag)]
+
+
+def _listen(params: Mapping[str, str]) -> str:
+    """Carried in the signed address that is called back: how long this call must be listened to, where it is not 20 s."""
+    return f"?listen={params['listen_s']}" if "listen_s" in params else ""
+
+
+def _road(name: str, *kinds: str) -> Road:
+    return Road(name, kinds, two_way=True, links=False, voice=True, speaks=tuple(VOICES), proof="answered")
+
+
+class VoiceTwilio:
+    """Roads: mobile and landline of a resident, a facility's duty phones, a supporter, an officer."""
+
+    name = "voice_twilio"
+    roads = (
+        _road("voice_mobile", "voice_mobile"),
+        _road("voice_landline", "voice_landline"),
+        _road("voice_duty", "duty_phone_1", "duty_phone_2"),
+        _road("supporter_voice"),
+        _road("officer_voice"),
+    )
+
+    def __init__(self, tools: Tools) -> None:
+        self._settings = TwilioSettings()
+        self._tools = tools
+        self._account = TwilioAccount(self._settings, tools.session, tools.public_url)
+        self.concurrency = self._settings.concurrency
+        self.per_second = self._settings.per_second
+
+    def why_not(self) -> str:
+        return self._settings.why_not(voice=True)
+
+    def _url(self, use: str, delivery_id: str) -> str:
+        return f"{self._tools.public_url}/callbacks/voice_twilio/{use}/{self._tools.signer.token('voice', delivery_id)}"
+
+    async def send(self, message: Outbound) -> Result:
+        """Refused for good where the warning brings no language that the voice speaks: nobody understands it read as another."""
+        if not message.spoken:
+            return Result(Outcome.PERMANENT, code=f"no voice for {message.language}"[:24])
+        return await self._account.post(
+            "Calls",
+            {
+                "To": message.to,
+                "From": self._settings.from_number,
+                "Twiml": self.twiml(
+                    message.spoken,
+                    message.language,
+                    message.delivery_id,
+                    message.road if message.warning_id else NO_KEYS,
+                ),
+                "StatusCallback": self._url("status", message.delivery_id) + _listen(message.params),
+                "StatusCallbackEvent": ["initiated", "answered", "completed"],
+                "MachineDetection": "Enable",
+                "Timeout": message.params.get("ring_s", "60"),
+            },
+        )
+
+    async def ask(self, question: Question) -> Told | None:
+        """What the provider's record of a call says: that it was answered, never that somebody listened."""
+        record = await self._account.record("Calls", question)
+        status = str((record or {}).get("status", ""))
+        if record is None or status not in STATUSES:
+            return None
+        state, evidence = STATUSES[status]
+        return Told(str(record["sid"]), status, state, evidence)
+
+    def twiml(self, spoken: str, language: str, delivery_id: str, road: str) -> str:
+        """Said twice inside one Gather: a key ends it at any time. Longer than Twilio takes, it is said once, and without
+        its last sentences."""
+        voice = _voice(language)
+        keys = "" if road in NO_KEYS_SAID else f'<Say language="{voice}">{escape(frame_for(language).keys)}</Say>'
+        action = escape(self._url("key", delivery_id), {'"': "&quot;"})
+
+        def made(said: str, times: int) -> str:
+            say = f'<Say language="{voice}">{escape(said)}</Say><Pause length="1"/>'
+            return (
+                f'<?xml version="1.0" encoding="UTF-8"?><Response><Gather numDigits="1" timeout="8" action="{action}">'
+                f"{say * times}{keys}</Gather></Response>"
+            )
+
+        if len(twice := made(spoken, 2)) <= MOST_TWIML:
+            return twice
+        once = (made(said, 1) for said in (spoken, *prefixes(first(spoken, MOST_TWIML)), ""))
+        return next(document for document in once if len(document) <= MOST_TWIML)
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return (
+            web.post("/callbacks/voice_twilio/status/{token}", self._status),
+            web.post("/callbacks/voice_twilio/key/{token}", self._key),
+        )
+
+    async def _status(self, request: web.Request) -> web.Response:
+        delivery_id = self._tools.signer.subject("voice", request.match_info["token"])
+        form = await self._account.verified(request)
+        status, sid = form.get("CallStatus", ""), form.get("CallSid", "")
+        state, evidence = STATUSES.get(status, (None, Evidence.NONE))
+        machine = form.get("AnsweredBy", "").startswith(("machine", "fax"))
+        if machine:
+            evidence = min(evidence, Evidence.DELIVERED)
+        elif status == "completed":
+            listen = request.query.get("listen", "")
+            heard = int(listen) if listen.isdigit() else HEARD_S
+            long_enough = form.get("CallDuration", "0").isdigit() and int(form.get("CallDuration", "0")) >= heard
+            evidence = Evidence.HEARD if long_enough else Evidence.ANSWERED
+        elif status == "in-progress":
+            evidence = Evidence.ANSWERED
+        if not self._account.is_ours(form):
+            not_ours(self.name, "another account", delivery_id)
+        elif state is not None:
+            await self._tools.desk.report(
+                Report(
+                    delivery_id,
+                    event_key=f"{sid}:{status}",
+                    state=state,
+                    evidence=evidence,
+                    provider=self.name,
+                    ref=sid,
+                    reason="machine" if machine else status,
+                    to=tuple(self._tools.switchboard.keys_of(form.get("To", ""))),
+                )
+            )
+        return web.Response(status=204)
+
+    def _is_of(self, form: Mapping[str, str], row: Any, delivery_id: str) -> bool:
+        """Whether a key was pressed in this delivery's own call."""
+        if not self._account.is_ours(form):
+            not_ours(self.name, "another account", delivery_id)
+            return False
+        to = tuple(self._tools.switchboard.keys_of(form.get("To", "")))
+        return fits(
+            Report(delivery_id, "", provider=self.name, ref=form.get("CallSid", ""), to=to), row, row.provider_ref
+        )
+
+    async def _key(self, request: web.Request) -> web.Response:
+        delivery_id = self._tools.signer.subject("voice", request.match_info["token"])
+        form = await self._account.verified(request)
+        digit = form.get("Digits", "")
+        async with self._tools.switchboard.database.read() as db:
+            row = (
+                await db.execute(
+                    sa.select(
+                        delivery.c.addressee_kind,
+                        delivery.c.language,
+                        delivery.c.form,
+                        delivery.c.params,
+                        delivery.c.person_id,
+                        delivery.c.address_key,
+                        delivery.c.provider_ref,
+                        delivery.c.attempts,
+                    ).where(delivery.c.delivery_id == delivery_id)
+                )
+            ).first()
+        if row is None or not self._is_of(form, row, delivery_id):
+            return web.Response(text=HANG_UP, content_type="application/xml")
+        language = languages.first_of(row.language, VOICES) or row.language
+        answer = answer_of(digit)
+        if digit == "9" or answer is None:
+            again = await self._tools.switchboard.say_again(delivery_id)
+            text = self.twiml(again.spoken, again.language, delivery_id, "")
+        else:
+            await self._tools.desk.report(
+                Report(
+                    delivery_id,
+                    event_key=f"{form.get('CallSid', '')}:key:{digit}",
+                    state=SendState.DELIVERED,
+                    evidence=Evidence.ACKNOWLEDGED,
+                    answer=answer,
+                    by=by_of(row.addressee_kind),
+                    asks=asks_of(row, answer),
+                    ref=form.get("CallSid", ""),
+                )
+            )
+            for report in passed_on(row, answer, f"{form.get('CallSid', '')}:key:{digit}"):
+                await self._tools.desk.report(report)
+            voice = VOICES[language_of_lines(language)]
+            thanks = escape(self._tools.switchboard.thanks(answer, language))
+            text = f'<?xml version="1.0" encoding="UTF-8"?><Response><Say language="{voice}">{thanks}</Say><Hangup/></Response>'
+        return web.Response(text=text, content_type="application/xml")
+
+
+DRIVER = Spec(VoiceTwilio.name, VoiceTwilio)

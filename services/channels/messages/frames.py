@@ -1,0 +1,115 @@
+"""What stands around an authority's words: so a message is in one language from its first sign to its last. Pure.
+
+English and Chinese (in either script) have sentences of our own for everything. Some languages have a frame (in
+`words/frames.yaml`): how to answer, whom to call. Every other language has none, and then nothing but the authority's words,
+figures and the number to call goes out: an English menu under a text in Thai is read by nobody who needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import Any
+
+import yaml
+
+from services.channels.messages.phrases import FILE, LANGUAGES, LINES, STATES, Lines
+from services.shared.people import languages
+from services.shared.people.languages import base_of
+from services.shared.text.chinese import is_traditional, traditional
+from services.shared.tiers import Tier
+
+FRAMES_FILE = FILE.with_name("frames.yaml")
+_WHOLE = "{source}: {hazard}. {place}. {action} {time} {number}. {menu}"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One language. Patterns take {hotline}; `whole` takes source, tier, hazard, place, action, time, number, menu."""
+
+    drill: str
+    this_is: str
+    number: str
+    whole: str
+    menus: Mapping[Tier, str]
+    menus_to_leave: Mapping[Tier, str]  # where people are asked to leave
+    keys: str
+    call: str  # instead of a menu, where nothing can be answered
+    check: str
+    answer_here: str  # before a link
+    not_yours: str
+    longer: str
+    places_more: str
+    extras: Mapping[str, str]
+
+    def menu(self, tier: Tier, respond: str) -> str:
+        """How to answer; nothing where no answer is wanted. "Leaving" is offered where people are asked to leave."""
+        return (self.menus_to_leave if respond == "evacuate" else self.menus)[tier]
+
+
+def language_of_lines(language: str) -> str:
+    """In which language our own sentences are said to a reader of these."""
+    return languages.first_of(language, LANGUAGES) or "en"
+
+
+def lines_for(language: str) -> Lines:
+    """Our own sentences in the first of these languages we have, in its script, or English."""
+    base = language_of_lines(language)
+    tag = next((tag for tag in languages.in_order(language) if base_of(tag) == base), base)
+    return _traditional_lines() if base == "zh" and is_traditional(tag) else LINES[base]
+
+
+@cache
+def frame_for(language: str) -> Frame:
+    """The frame of a language; of one we have no word of, an empty one."""
+    base = base_of(language)
+    if base in LANGUAGES:
+        return _of_lines(lines_for(language))
+    own = _own().get(base, {})
+    help_, answers = own.get("help", ""), own.get("answers", "")
+    menus = {Tier.BLUE: "", Tier.YELLOW: help_, Tier.ORANGE: answers, Tier.RED: answers}
+    return Frame(
+        drill=own.get("drill", "DRILL."), this_is=own.get("this_is", ""), number=own.get("number", ""), whole=_WHOLE,
+        menus=menus, menus_to_leave=menus, keys=own.get("keys", ""), call=own.get("call", "Tel. {hotline}."),
+        check=own.get("check", "Tel."), answer_here="", not_yours="", longer=own.get("longer", "Tel. {hotline}."),
+        places_more="{some} (+{rest})", extras={},
+    )  # fmt: skip
+
+
+def findings() -> list[str]:
+    """What is wrong with the frames; nothing where they may be used."""
+    wanted = {"state", "drill", "this_is", "number", "help", "answers", "keys", "call", "check", "longer"}
+    found = []
+    for language, own in _own().items():
+        found += [f"frames.yaml, {language}: {key} is missing or not known" for key in sorted(wanted ^ own.keys())]
+        if own.get("state") not in STATES:
+            found.append(f"frames.yaml, {language}: state: use {', '.join(STATES)}")
+    return found
+
+
+@cache
+def _own() -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = yaml.safe_load(FRAMES_FILE.read_text(encoding="utf-8"))
+    return found
+
+
+def _of_lines(lines: Lines) -> Frame:
+    return Frame(
+        drill=lines.drill, this_is=lines.this_is, number=lines.number, whole=lines.whole, menus=lines.menu_stay,
+        menus_to_leave=lines.menu, keys=lines.keys, call=lines.one_way, check=lines.check,
+        answer_here=lines.answer_here, not_yours=lines.not_yours, longer=lines.longer, places_more=lines.places_more,
+        extras=lines.extras,
+    )  # fmt: skip
+
+
+@cache
+def _traditional_lines() -> Lines:
+    simple = LINES["zh"]
+    return replace(simple, **{one.name: _in_traditional(getattr(simple, one.name)) for one in fields(Lines)})
+
+
+def _in_traditional(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: traditional(text) for key, text in value.items()}
+    return traditional(value)

@@ -1,0 +1,56 @@
+"""Messages that speak of no warning: one-time codes, invitations of helpers, tests of a road, cases and their answers.
+
+They name nobody and no need: whoever holds the phone may be somebody else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.channels.messages.fitting import plain_signs, tidy
+from services.channels.messages.frames import language_of_lines, lines_for
+from services.channels.model.outbound import Outbound
+from services.shared.crypto.one_time_codes import one_time_code
+from services.shared.errors import Broken
+from services.shared.web.auth import Signer
+
+
+class Notices:
+    """Makes them; one per process."""
+
+    def __init__(
+        self, signer: Signer, public_url: str, index_key: bytes, authority: str, hotline: str, drill: bool
+    ) -> None:
+        self._signer = signer
+        self._public_url = public_url
+        self._index_key = index_key
+        self._authority = authority or "Tocsin"
+        self._hotline = hotline
+        self._drill = drill
+
+    def outbound(self, row: Any, to: str, seconds_left: int) -> Outbound:
+        """The message of a delivery of purpose notice that names no warning; Broken where its kind is not known."""
+        lines, params = lines_for(row.language), dict(row.params or {})
+        kind = str(params.get("notice", ""))
+        pattern = lines.notices.get(kind)
+        if pattern is None:
+            raise Broken(f"notice {row.delivery_id} is of no kind known here")
+        link = f"{self._public_url}/me"
+        if "about" in params:
+            link = f"{self._public_url}/live/{params['about']}/cases"
+        if kind.startswith("alarm"):
+            link = f"{self._public_url}/console"
+        if kind == "supporter_invitation":
+            link += f"/helper/{self._signer.token('helper', row.addressee_id)}"
+        source = f"{lines.drill} {self._authority}" if self._drill else self._authority
+        code = one_time_code(self._index_key, row.delivery_id) if kind == "one_time_code" else ""
+        words = str(params.get("text", ""))  # an officer's own, to who asked
+        text = tidy(pattern.format(source=source, number="", link=link, code=code, hotline=self._hotline, text=words))
+        text = plain_signs(text)
+        spoken = tidy(
+            pattern.format(source=source, number="", link="", code=" ".join(code), hotline=self._hotline, text=words)
+        )
+        return Outbound(
+            delivery_id=row.delivery_id, warning_id="", road=row.road, to=to, text=text, spoken=spoken, subject=source,
+            language=language_of_lines(row.language), link=link, seconds_left=seconds_left, params=params,
+        )  # fmt: skip

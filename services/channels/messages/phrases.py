@@ -1,0 +1,94 @@
+"""Our own sentences in each language (`words/lines.yaml`): menus, endings, texts to helpers and officers, with their state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from services.shared.tiers import Tier
+
+
+@dataclass(frozen=True)
+class Lines:
+    """One language. Patterns take source, tier, hazard, place, who, where, ref, number, link, time, hotline, action."""
+
+    state: str  # draft, translated, checked
+    this_is: str
+    drill: str  # before everything else in a drill
+    number: str
+    whole: str  # {source} {tier} {hazard} {place} {action} {time} {number} {menu}, in the order of every message
+    menu: dict[Tier, str]  # where people are asked to leave
+    menu_stay: dict[Tier, str]  # where they are asked anything else
+    longer: str  # instead of a sentence that no message holds
+    places_more: str  # {some} of a long list, {rest} more of {all}
+    keys: str
+    answer_here: str
+    check: str
+    not_yours: str  # below an e-mail or a chat message, which may have come to a stranger
+    supporter: str
+    supporter_inside: str  # to a supporter who is in the danger area herself: told, never sent
+    officer: str
+    official: str  # a call that must be answered, to whoever is responsible for a grid
+    superior: str
+    callout: str  # to a volunteer with a {skill}
+    callout_video: str
+    skills: dict[str, str]
+    endings: dict[str, str]
+    notices: dict[str, str]
+    extras: dict[str, str]  # what a form adds: transport, battery, headcount, time
+    one_way: str
+    thanks: dict[str, str]
+    ask_how_many: str
+    ask_which: str
+    not_understood: str
+    which_yes: str
+    read_by_person: str
+    count_noted: str
+    stopped: str
+    started: str
+
+
+STATES = ("draft", "translated", "checked")
+_NOT_A_DRILL = re.compile(r"not a drill|不是演[练习]", re.IGNORECASE)
+FILE = Path(__file__).with_name("words") / "lines.yaml"
+
+
+def _lines(data: dict[str, Any]) -> Lines:
+    found = {field.name: data[field.name] for field in fields(Lines)}
+    for name in ("menu", "menu_stay"):
+        found[name] = {Tier.of(word): text for word, text in data[name].items()}
+    return Lines(**found)
+
+
+LINES = {language: _lines(data) for language, data in yaml.safe_load(FILE.read_text(encoding="utf-8")).items()}
+LANGUAGES = tuple(LINES)
+
+
+def findings() -> Iterator[str]:
+    """What is wrong with these sentences; nothing where they may be used."""
+    english = LINES["en"]
+    for language, lines in LINES.items():
+        if lines.state not in STATES:
+            yield f"lines.yaml, {language}: state: use {', '.join(STATES)}"
+        for name in ("endings", "notices", "thanks", "extras", "skills"):
+            for key in sorted(getattr(english, name).keys() ^ getattr(lines, name).keys()):
+                yield f"lines.yaml, {language}, {name}: {key} is not in every language; add it"
+        for name in ("supporter", "supporter_inside", "officer", "official", "superior", "callout", "callout_video"):
+            text = getattr(lines, name)
+            if _NOT_A_DRILL.search(text):
+                yield f"lines.yaml, {language}, {name}: says that it is no drill; take it out"
+            if "http" in text:
+                yield f"lines.yaml, {language}, {name}: holds a link; write {{link}}, which a road may leave out"
+            for part in ("{source}", "{number}"):
+                if part not in text:
+                    yield f"lines.yaml, {language}, {name}: {part} is missing: nobody knows whose message it is"
+        for key, text in lines.endings.items():
+            if "{source}" not in text or _NOT_A_DRILL.search(text):
+                yield f"lines.yaml, {language}, endings, {key}: begin with {{source}}, and do not speak of drills"
+        if re.search("may go home|可以回家", lines.endings["danger_lower_stay_away"]):
+            yield f"lines.yaml, {language}: danger_lower_stay_away sends people home; people have died returning"

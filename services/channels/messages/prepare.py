@@ -1,0 +1,215 @@
+"""Makes a ledger row into a message: opens its sealed address and renders its text, for the time of one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.channels.messages.notices import Notices
+from services.channels.messages.render import Facts, Rendered, render, says_what_is_asked
+from services.channels.model.channel import Road
+from services.channels.model.outbound import Outbound
+from services.channels.model.outcome import Outcome
+from services.channels.providers.country_limits import Limits
+from services.channels.providers.stations import settled
+from services.shared.clock import Clock
+from services.shared.crypto.dossier import assemble, owner_of, unpack
+from services.shared.crypto.sealing import Dossier, Opener, page_key
+from services.shared.database.engine import Database
+from services.shared.errors import Broken, Refused
+from services.shared.ledger.ledger import warning_state, warning_text
+from services.shared.people import phone_numbers
+from services.shared.tiers import Tier
+from services.shared.web.auth import Signer
+
+SMS_ROADS = ("sms", "supporter_sms", "officer_sms")
+BY_LINK = ("email", "push", "chat")  # nobody reads what is written back there: the answer comes by the link
+NO_ADDRESS = ("area", "door")
+
+
+class Preparer:
+    """Channels' own: the only place where addresses are opened for sending."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        opener: Opener,
+        signer: Signer,
+        public_url: str,
+        hotline: str,
+        drill: bool,
+        notices: Notices,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._opener = opener
+        self._signer = signer
+        self._public_url = public_url
+        self._hotline = hotline
+        self._drill = drill
+        self._notices = notices
+        self._texts: dict[str, Any] = {}
+        self.roads: Mapping[str, Road] = {}  # what each road lacks; told when the drivers are known
+        self.roads_of: Mapping[str, Mapping[str, Road]] = {}  # the same by channel, where it is known who sends
+        self.limits = Limits({})
+        self.test_addresses: Mapping[str, str] = {}  # road > where its link test goes
+        self._rendered_once: dict[tuple[Any, ...], Rendered] = {}
+
+    async def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:
+        """The value of one sealed blob, fetching its page key where it is not known yet."""
+        if not self._opener.knows(key_id):
+            async with self._database.read() as db:
+                wrapped = await db.scalar(sa.select(page_key.c.wrapped).where(page_key.c.key_id == key_id))
+            if wrapped is None:
+                raise Broken(f"page key {key_id} is not in the database: restore it from a backup")
+            self._opener.learn(key_id, wrapped)
+        return self._opener.open(sealed, key_id, owner)
+
+    async def dossier(self, sealed: bytes, owner: str) -> Dossier:
+        """A person's opened dossier: each part under the key it was sealed with."""
+        parts = unpack(sealed)
+        return assemble([(p.name, await self.open(p.sealed, p.key_id.hex(), owner_of(owner, p.name))) for p in parts])
+
+    async def warning(self, warning_id: str) -> Any:
+        """The warning's state row and texts; texts never change, so they are read once."""
+        found = self._texts.get(warning_id)
+        if found is None:
+            async with self._database.read() as db:
+                found = (
+                    await db.execute(
+                        sa.select(warning_state, warning_text.c.parts, warning_text.c.cap_xml)
+                        .join(warning_text, warning_text.c.warning_id == warning_state.c.warning_id)
+                        .where(warning_state.c.warning_id == warning_id)
+                    )
+                ).first()
+            if found is None:
+                raise Broken(f"warning {warning_id} has no text")
+            if len(self._texts) > 200:
+                self._texts.clear()
+                self._rendered_once.clear()
+            self._texts[warning_id] = found
+        return found
+
+    async def prepare(self, row: Any, channel: str = "") -> Outbound:
+        """The message of one delivery row as `channel` carries it; Broken where a blob does not open, Refused where
+        nothing is ever sent to such a number, or that channel does not reach its country."""
+        to = self.test_addresses.get(row.road, "") if row.addressee_kind == "test" else ""
+        if row.addressee_kind == "test" and not to:
+            raise Broken(f"no address is set any more for a test of {row.road}")
+        if row.addressee_kind not in NO_ADDRESS and row.sealed is not None:
+            owner = str((row.params or {}).get("owner", row.contact_id))  # an ending's contact_id is the old delivery
+            to = (await self.open(row.sealed, row.key_id, owner)).decode()
+        if why := phone_numbers.never(to):  # the last look: it may have been stored before lists refused it
+            raise Refused(f"{why} is never called or written to", field="contact", rule="person's number")
+        if row.purpose == "notice" and not row.warning_id:
+            return self._notices.outbound(row, to, max(1, int(min(row.expires_at - self._clock.now(), 36000))))
+        warning = await self.warning(row.warning_id)
+        road = self.roads_of.get(channel, self.roads).get(row.road)
+        if road is not None and channel and to:
+            road = self.limits.for_number(channel, road, to)
+        rendered = await self._rendered(row, warning, road)
+        return Outbound(
+            delivery_id=row.delivery_id,
+            warning_id=row.warning_id,
+            road=row.road,
+            to=to,
+            text=rendered.text,
+            spoken=rendered.spoken,
+            subject=rendered.subject,
+            language=rendered.language,
+            link=f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}",
+            seconds_left=max(1, int(min(row.expires_at - self._clock.now(), 36000))),
+            document=warning.cap_xml if row.addressee_kind == "area" else b"",
+            tier=row.tier,
+            chain_id=warning.chain_id,
+            params=dict(row.params or {}),
+            hazard=str(warning.parts.get("set", "")),
+            as_recorded=bool(warning.ending) or says_what_is_asked(warning.parts),
+            ending=warning.ending,
+            again=row.attempts > 0,
+            settled=await self._settled(row),
+            spoken_in=await self._spoken_in(row, warning),
+        )
+
+    async def _settled(self, row: Any) -> Mapping[str, Outcome]:
+        """Stations of an area's message that are not to be asked again, whichever process asked them."""
+        if row.addressee_kind != "area" or not row.attempts:
+            return {}
+        async with self._database.read() as db:
+            return await settled(db, row.delivery_id)
+
+    async def _spoken_in(self, row: Any, warning: Any) -> dict[str, str]:
+        """To the whole area, in every language the warning brings."""
+        road = self.roads.get(row.road)
+        if row.addressee_kind != "area" or road is None or not road.voice:
+            return {}
+        return {
+            language: (await self._render(row, warning, road, "", language)).spoken
+            for language in warning.parts["languages"]
+        }
+
+    async def _rendered(self, row: Any, warning: Any, road: Road | None) -> Rendered:
+        """The text of one row; what speaks of no single person is made once for all who get the same."""
+        link = self._link(row)
+        if row.purpose == "notice" or row.addressee_kind in ("supporter", "worker") or link:
+            return await self._render(row, warning, road, link)
+        lacks = (road.links, road.two_way) if road is not None else None
+        alike = (row.warning_id, row.purpose, row.addressee_kind, row.form, row.language, row.road, lacks)
+        found = self._rendered_once.get(alike)
+        if found is None:
+            found = await self._render(row, warning, road, link)
+            if row.road == "organisations":  # a group reads all languages of the warning
+                others = [one for one in warning.parts["languages"] if one != found.language]
+                texts = [found.text, *[(await self._render(row, warning, road, link, one)).text for one in others]]
+                found = replace(found, text="\n\n".join(texts))
+            self._rendered_once[alike] = found
+        return found
+
+    async def _render(
+        self, row: Any, warning: Any, road: Road | None, link: str, language: str | None = None
+    ) -> Rendered:
+        about = None
+        if row.dossier is not None and row.addressee_kind in ("supporter", "worker"):
+            about = await self.dossier(row.dossier, row.person_id)
+        facts = Facts(
+            purpose=row.purpose,
+            links=road is None or road.links,
+            two_way=road is None or road.two_way,
+            speaks=road.speaks if road is not None else (),
+            addressee=row.addressee_kind,
+            kind=warning.ending or warning.kind,
+            form=row.form.partition(":")[0],
+            tier=Tier(warning.tier) if warning.tier else Tier.BLUE,
+            parts=warning.parts,
+            number=warning.number,
+            ref=reference(row.delivery_id),
+            hotline=self._hotline,
+            about=about.call_name if about else "",
+            about_place=about.address if about else "",
+            link=link,
+            link_apart=row.road == "push",
+            sms=row.road in SMS_ROADS,
+            notice=str((row.params or {}).get("notice", "")),
+            skill=str((row.params or {}).get("skill", "")),
+            by_video=bool((row.params or {}).get("video")),
+            drill=self._drill,
+        )
+        return render(facts, row.language if language is None else language)
+
+    def _link(self, row: Any) -> str:
+        if row.form.startswith("callout:"):
+            return f"{self._public_url}/a/v/{self._signer.token('callout', row.delivery_id)}"
+        if row.purpose == "notice" or row.addressee_kind == "worker":
+            return f"{self._public_url}/l/{self._signer.token('list', f'{row.warning_id}-{row.addressee_id}')}"
+        if row.addressee_kind == "supporter" or row.road in BY_LINK:
+            return f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}"
+        return ""
+
+
+def reference(delivery_id: str) -> str:
+    """Four digits that tell one delivery from another on the same phone."""
+    return str(int(delivery_id[:8], 16) % 9000 + 1000)

@@ -1,0 +1,323 @@
+"""Renders one message from a warning's parts: for a form, a language and a road; counts SMS segments. Pure.
+
+Parts (made by the gateway): {"languages": [..], "<language>": {source, tier, hazard, event, place, action, description,
+time}}, and where they are known "set" (which set of `words/` is about it), "asked" (what the alert itself asks) and, a
+language or for all, "to": {"name", "open"} (where people may go) and "impact". Order of every message: source, hazard, place,
+action, time, number. What is said is the authority's own, in whole sentences; a set's words stand for it only in the short and
+the easy form, and only where the alert itself asks what the set says. Where an alert names no action none is made up: its
+description is said. How it is made to fit: see `fitting`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from services.channels.messages import hazard_texts
+from services.channels.messages.fitting import (
+    LONG_PLACE,
+    LONGEST,
+    filled,
+    fits,
+    fitted,
+    named,
+    places,
+    plain_signs,
+    tidy,
+)
+from services.channels.messages.frames import Frame, frame_for, lines_for
+from services.channels.messages.phrases import LANGUAGES, Lines
+from services.channels.messages.segments import Segments, segments
+from services.shared.people import languages
+from services.shared.people.languages import base_of
+from services.shared.text.chinese import is_traditional
+from services.shared.text.sentences import first, flat, flat_prefixes, sentences
+from services.shared.tiers import Tier
+
+__all__ = ["Facts", "Rendered", "Segments", "choose_language", "lines_for", "render", "segments", "tidy"]
+_LINKS = re.compile(r"\s*https?://\S+")
+_SETS = {"short_plain": "short", "easy_read": "easy"}  # forms that a set's own sentences are for
+_CARDS = ("large_print", "large_print_card")
+_TO_LEAVE = ("leave_early", "ask_transport", "moved_of_headcount")  # extras for people who are asked to leave
+_PLACE, _NAME, _HAZARD = 60, 100, 80  # characters
+SPOKEN = 900  # characters of what to do: a minute of listening, said twice
+SUBJECT = 150
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All a text is made of. `parts` as above; `about` is the person a helper is told of."""
+
+    purpose: str
+    addressee: str
+    kind: str
+    form: str
+    tier: Tier
+    parts: Mapping[str, Any]
+    number: str
+    ref: str
+    hotline: str
+    about: str = ""
+    about_place: str = ""
+    link: str = ""
+    link_apart: bool = False  # the road carries the link beside the text
+    sms: bool = False
+    notice: str = ""
+    skill: str = ""  # what a volunteer is called out for
+    by_video: bool = False  # to a video call, not to a door
+    drill: bool = False
+    links: bool = True  # the road lets a link through
+    two_way: bool = True  # the road takes a reply
+    speaks: tuple[str, ...] = ()  # languages its voice has, as zh or zh-HK; empty: all, or it is not a voice
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """`text` for the eye, `spoken` for the ear (said twice by the voice road), `subject` for e-mail.
+
+    `spoken` is empty where the road's voice speaks no language that the warning brings.
+    """
+
+    text: str
+    spoken: str
+    subject: str
+    language: str
+
+
+def choose_language(wanted: str, available: list[str]) -> str:
+    """The first of the wanted languages that is there, or one of its base; else English, else the first there is."""
+    if not available:
+        return "en"
+    if found := languages.choose(wanted, available):
+        return found
+    english = [one for one in available if one.lower().split("-")[0] == "en"]
+    return (english or available)[0]
+
+
+def render(facts: Facts, wanted: str) -> Rendered:
+    """The message in the person's language, or the nearest that the warning brings and the road can say."""
+    found = _rendered(facts, wanted)
+    drill = frame_for(found.language).drill
+    if facts.drill and not found.subject.startswith(drill):
+        found = replace(found, subject=f"{drill} {found.subject}")
+    if facts.sms:
+        found = replace(found, text=plain_signs(found.text))
+    if not _spoken(found.language, facts.speaks):
+        return replace(found, spoken="")
+    return found if facts.links else replace(found, text=_LINKS.sub("", found.text))
+
+
+def _spoken(language: str, speaks: tuple[str, ...]) -> bool:
+    return not speaks or language.lower() in speaks or base_of(language) in speaks
+
+
+def _rendered(facts: Facts, wanted: str) -> Rendered:
+    there = list(facts.parts["languages"])
+    spoken = [one for one in there if _spoken(one, facts.speaks)] or there
+    if facts.purpose != "warning" or facts.addressee in (
+        "supporter",
+        "worker",
+    ):  # what we say ourselves: in a language of ours
+        spoken = [one for one in spoken if base_of(one) in LANGUAGES] or spoken
+    language = choose_language(wanted, spoken)
+    part = facts.parts[language]
+    lines = lines_for(language)
+    if facts.drill:
+        part = {**part, "source": f"{frame_for(language).drill} {part['source']}"}
+    if facts.purpose == "notice":
+        text = lines.notices[facts.notice].format(source=part["source"], number=facts.number, link=facts.link)
+        return Rendered(text, text, part["source"], language)
+    if facts.addressee == "supporter" and facts.purpose == "warning":
+        pattern = lines.supporter_inside if facts.form == "helper_in" else lines.supporter
+        return _helper(facts, part, pattern, language)
+    if facts.addressee == "worker" and facts.purpose == "warning":
+        if facts.form == "callout":
+            called = lines.callout_video if facts.by_video else lines.callout
+            return _helper(facts, part, called, language, lines.skills.get(facts.skill, facts.skill))
+        official = lines.superior if facts.form == "official_above" else lines.official
+        return _helper(facts, part, official if facts.form.startswith("official") else lines.officer, language)
+    if facts.purpose == "ending":
+        return _ending(facts, part, lines, language)
+    return _warning(facts, part, frame_for(language), language)
+
+
+def _warning(facts: Facts, part: Mapping[str, str], frame: Frame, language: str) -> Rendered:
+    """To the person, the house or the area."""
+    form, *extras = facts.form.split("+")
+    asked = str(facts.parts.get("asked", ""))
+    menu = frame.menu(facts.tier, asked)
+    by_link = bool(facts.link) and not facts.sms
+    if by_link:
+        menu = ""  # nobody reads what is written back to it
+    elif menu and not facts.two_way:
+        menu = frame.call.format(hotline=facts.hotline)
+    elif not menu and facts.tier > Tier.BLUE:
+        menu = frame.call.format(hotline=facts.hotline)  # a language we have no menu in
+    if asked != "evacuate":
+        extras = [{"moved_of_headcount": "all_safe"}.get(e, e) for e in extras if e not in _TO_LEAVE[:2]]
+    more = " ".join(frame.extras[e].format(link="") for e in extras if e in frame.extras and e != "sign_video")
+    own = _of_set(facts, part, language, form)
+    said = _said(facts, part)
+    if form == "crawl":
+        text = tidy(
+            filled(
+                "{tier}: {hazard}. {place}. {action} {time} {source}, {number}. {check}.", tier=part["tier"],
+                hazard=part["hazard"], place=part["place"], action=flat(said), time=part["time"], source=part["source"],
+                number=f"{frame.number} {facts.number}", check=f"{frame.check} {facts.hotline}",
+            )
+        )  # fmt: skip
+    elif own:
+        text = tidy(
+            f"{own} {more}"
+            if segments(f"{own} {more}").count <= 1 or "all_safe" in extras or "moved_of_headcount" in extras
+            else own
+        )
+    elif facts.sms:
+        text = _fit(facts, part, frame, said, f"{more} {menu}".strip(), language)
+    else:
+        text = _in_lines(facts, part, frame, said, f"{more} {menu}".strip(), form)
+    if "screen_reader" in extras:
+        text = re.sub(r"\bNo\. ?(?=\d)", "Number ", text)
+    if by_link:
+        here = frame.answer_here.rstrip(":：") if facts.link_apart else f"{frame.answer_here} {facts.link}".strip()
+        text += f"\n\n{here}\n{frame.check} {facts.hotline}" if here else f"\n\n{frame.check} {facts.hotline}"
+        if not facts.link_apart and frame.not_yours:
+            text += f"\n{frame.not_yours.format(hotline=facts.hotline)}"
+    return Rendered(text, _aloud(facts, part, language, said, more), _subject(part, frame), language)
+
+
+def _said(facts: Facts, part: Mapping[str, str]) -> str:
+    """What to do in the authority's words; without any, what it says of the danger. Where a road lets no link through a
+    sentence with one is left out, and the link alone only where nothing else would be left."""
+    words = part["action"] or part.get("description", "")
+    if facts.links or not _LINKS.search(words):
+        return words
+    return "\n".join(one for one in sentences(words) if not _LINKS.search(one)) or _LINKS.sub("", words)
+
+
+def _aloud(facts: Facts, part: Mapping[str, str], language: str, said: str, more: str) -> str:
+    """For the ear: who speaks, what, where in short, and as many sentences of what to do as people listen to."""
+    frame = frame_for(language)
+    stop = "。" if base_of(language) == "zh" else "."
+    found: list[str] = []
+    for one in sentences(said):
+        if sum(map(len, found)) + len(one) > SPOKEN:
+            break
+        found.append(tidy(one) if one[-1] in ".!?。！？…:：" else f"{tidy(one)}{stop}")
+    if said and not found:
+        found = [frame.longer.format(hotline=" ".join(facts.hotline))]
+    text = filled(
+        "{who}. {hazard}. {place}. {action} {more}", who=f"{frame.this_is} {part['source']}".strip(), more=more,
+        hazard=part["hazard"], place=places(part["place"], _PLACE + 20, frame.places_more), action=" ".join(found),
+    )  # fmt: skip
+    if facts.addressee == "area" and facts.hotline:
+        text += f" {frame.check} {' '.join(facts.hotline)}."  # digit by digit, or a voice says twelve thousand
+    return tidy(text)
+
+
+def _subject(part: Mapping[str, str], frame: Frame) -> str:
+    where = places(part["place"], _PLACE, frame.places_more)
+    return named(filled("{tier}: {hazard} - {place}", tier=part["tier"], hazard=_hazard(part), place=where), SUBJECT)
+
+
+def _hazard(part: Mapping[str, str]) -> str:
+    """The headline, or the event's short name where that is too long for a line; never a part of it."""
+    return part["hazard"] if len(part["hazard"]) <= _HAZARD else part.get("event") or part["hazard"]
+
+
+def says_what_is_asked(parts: Mapping[str, Any]) -> bool:
+    """Whether the alert itself asks what the words about its hazard say."""
+    words = hazard_texts.shipped().get(str(parts.get("set", "")))
+    asked = parts.get("asked", "")
+    return bool(asked) and (words is None or words.respond == asked)
+
+
+def _in_lines(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: str, form: str) -> str:
+    """For a page or a card: a line a part, in large print a line a sentence."""
+    actions = [tidy(one) for one in sentences(said)] if form in _CARDS else [said]
+    head = filled("{source}: {tier}, {hazard}", source=part["source"], tier=part["tier"], hazard=part["hazard"])
+    parts = (head, part["place"], *actions, tidy(f"{part['time']} {frame.number} {facts.number}"), menu)
+    return "\n".join(x for x in parts if x.strip())
+
+
+def _of_set(facts: Facts, part: Mapping[str, str], language: str, form: str) -> str:
+    """A set's own short or easy text, where one fits what the warning asks; empty where none does, or none fits the SMS."""
+    words = hazard_texts.shipped().get(str(facts.parts.get("set", "")))
+    base = base_of(language)
+    if form not in _SETS or words is None or base not in words.languages or is_traditional(language):
+        return ""
+    if not words.fits(f"{part['hazard']} {part.get('event', '')}", str(facts.parts.get("asked", "")), facts.tier):
+        return ""
+    to: Any = part.get("to") or facts.parts.get("to") or {}
+    most = hazard_texts.limit(base, facts.tier, _SETS[form]) if facts.sms else 0
+    for room in (80, 40, 24, 12):
+        place = named(places(part["place"], room, frame_for(language).places_more), LONG_PLACE)
+        text = hazard_texts.compose(
+            words, base, facts.tier, _SETS[form],
+            hazard_texts.Parts(
+                source=named(part["source"], _NAME), place=place, number=facts.number, hotline=facts.hotline,
+                impact=str(part.get("impact", "")), place_to=str(to.get("name", "")),
+                place_open=to.get("open") is True, one_way=not facts.two_way or (bool(facts.link) and not facts.sms),
+            ),
+        )  # fmt: skip
+        if not most or segments(tidy(text)).count <= most:
+            return text
+    return ""
+
+
+def _helper(facts: Facts, part: Mapping[str, str], pattern: str, language: str, skill: str = "") -> Rendered:
+    frame = frame_for(language)
+    text = filled(
+        pattern, source=named(part["source"], _NAME), tier=part["tier"], hazard=named(_hazard(part), SUBJECT),
+        place=named(places(part["place"], _PLACE, frame.places_more), LONG_PLACE), who=facts.about, ref=facts.ref,
+        number=facts.number, link=facts.link, where=named(facts.about_place, _PLACE), skill=skill,
+    )  # fmt: skip
+    spoken = re.sub(r"https?://\S+", "", text)
+    subject = filled("{tier}: {hazard}", tier=part["tier"], hazard=_hazard(part))
+    return Rendered(text, tidy(spoken), named(subject, SUBJECT), language)
+
+
+def _ending(facts: Facts, part: Mapping[str, str], lines: Lines, language: str) -> Rendered:
+    frame = frame_for(language)
+    text = filled(
+        lines.endings.get(facts.kind, lines.endings["not_for_you"]), source=named(part["source"], _NAME),
+        hazard=named(_hazard(part), SUBJECT), number=facts.number, time=part["time"], hotline=facts.hotline,
+        place=named(places(part["place"], _PLACE + 20, frame.places_more), LONG_PLACE),
+    )  # fmt: skip
+    subject = filled("{source}: {hazard}", source=part["source"], hazard=_hazard(part))
+    return Rendered(text, tidy(text), named(subject, SUBJECT), language)
+
+
+def _fit(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: str, language: str) -> str:
+    """A short message. Source, place, time, number and answers always stay; of what to do the last sentences go first,
+    then a long headline gives way to the event's name, then the place to its first names and their count."""
+    usual = 1 if facts.form.startswith("short_plain") else 2
+    headline, event = part["hazard"], _hazard(part)
+    where = [places(part["place"], room, frame.places_more) for room in (LONG_PLACE, _PLACE)]
+    kept = flat_prefixes(first(said, LONGEST)) if said else [""]
+    if facts.parts.get("whole"):
+        kept = [flat(said)] if len(said) <= LONGEST else []
+
+    def made(hazard: str, place: str, action: str) -> str:
+        text = filled(
+            frame.whole, source=named(part["source"], _NAME), tier=part["tier"], hazard=hazard, place=place, action=action,
+            time=part["time"], number=facts.number, menu=menu,
+        )  # fmt: skip
+        return plain_signs(text)
+
+    def candidates() -> Iterator[str]:
+        if kept and fits(whole := made(headline, where[0], kept[0]), language, usual):
+            yield whole
+            return
+        hazard = event if part["action"] else headline
+        for place in dict.fromkeys(where):
+            yield from (made(hazard, place, action) for action in kept)
+
+    longer = frame.longer.format(hotline=facts.hotline)
+    short = [named(one, _HAZARD) for one in (event, part.get("event") or event)]
+    found = fitted(candidates(), language, usual)
+    if not found and not part["action"]:  # its headline is one of its sentences
+        found = fitted([made(headline, place, "") for place in where], language, usual)
+    return found or made(short[-1], named(where[1], LONG_PLACE), longer)

@@ -1,0 +1,23 @@
+"""How an SMS will be cut, as it is counted before it is sent: see `sms_parts`, which cuts it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.channels.messages.sms_encoding import GSM7, pieces
+
+
+@dataclass(frozen=True)
+class Segments:
+    """gsm-7 (160/153 septets) or ucs-2 (70/67 code units)."""
+
+    encoding: str
+    units: int
+    count: int
+
+
+def segments(text: str) -> Segments:
+    """The cut a provider makes; a character outside GSM-7 turns the whole text to UCS-2."""
+    coding, found = pieces(text)
+    octets = sum(map(len, found))
+    return Segments("gsm-7", octets, len(found)) if coding == GSM7 else Segments("ucs-2", octets // 2, len(found))

@@ -1,0 +1,1 @@
+"""What a channel, a driver, an outgoing message and an outcome are."""

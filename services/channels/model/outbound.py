@@ -1,0 +1,36 @@
+"""One message on its way out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.channels.model.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """One message, opened and rendered: it lives for one call and is never stored or logged."""
+
+    delivery_id: str
+    warning_id: str
+    road: str
+    to: str
+    text: str
+    spoken: str
+    subject: str
+    language: str
+    link: str
+    seconds_left: int
+    document: bytes = b""  # the CAP document, for area roads
+    tier: int = 0
+    chain_id: str = ""  # one for a warning with its updates and ending; empty where there is none
+    params: dict[str, str] = field(default_factory=dict)
+    hazard: str = ""  # our word for it, where it is known
+    as_recorded: bool = (
+        True  # the alert itself asks what the words about its hazard say: a recording of those may be played
+    )
+    ending: str = ""  # which, where it is one
+    again: bool = False  # it was tried before, perhaps by another process
+    settled: Mapping[str, Outcome] = field(default_factory=dict)  # of an area's: stations that took it, or never will
+    spoken_in: dict[str, str] = field(default_factory=dict)  # language > spoken text, for what speaks to the whole area

@@ -1,0 +1,1 @@
+"""Outcomes and receipts, folded into the ledger."""

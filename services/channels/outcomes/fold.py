@@ -1,0 +1,300 @@
+"""What is learnt about deliveries, and how it is written down: reports folded into rows, each row written once.
+
+Evidence only climbs, a state moves only along the ledger's table, the same event told twice is one row: so any order
+and any repetition end the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from services.channels.model.outcome import LATE, Outcome, Station
+from services.channels.outcomes.multipart import PartReceipt, Sent, settle
+from services.channels.outcomes.opted_out import stop
+from services.channels.providers.provider_store import Scored, count
+from services.channels.providers.stations import note
+from services.shared import telemetry
+from services.shared.bus.outbox import new_id, say
+from services.shared.clock import wall
+from services.shared.database.batches import Each, insert_new, one_of
+from services.shared.database.engine import Connection, Id
+from services.shared.ledger.ledger import (
+    SERIOUSNESS,
+    STOPPED,
+    TRANSITIONS,
+    Answer,
+    Evidence,
+    SendState,
+    answer_log,
+    attempt,
+    delivery,
+)
+from services.shared.messages import HINT_IDS, EvidenceRecorded
+
+log = structlog.get_logger("desk")
+DOOR = "door"
+S = SendState
+
+
+@dataclass(frozen=True)
+class Report:
+    """One thing learnt. `source` is outcome (our own call), callback or page; times are taken at the desk."""
+
+    delivery_id: str
+    event_key: str
+    source: str = "callback"
+    state: SendState | None = None
+    evidence: Evidence = Evidence.NONE
+    answer: Answer | None = None
+    by: str = ""
+    covers: int = 1
+    note: str = ""
+    asks: str = ""  # question, or urgent: a person has to read it
+    ref: str = ""
+    reason: str = ""
+    again_at: float | None = None  # warning time of the next try, with state RETRY
+    attempt: int = 0
+    code: str = ""
+    at: float = 0.0
+    sent: Sent | None = None  # with an outcome: the parts the provider made of it
+    provider: str = ""  # who was called, or calls back
+    stations: tuple[Station, ...] = ()  # with an outcome: each of those an area's message went to
+    part: PartReceipt | None = None  # instead of a delivery: a receipt that names a part of one
+    to: tuple[str, ...] | None = None  # keys of the number a provider's report is of, where it must be this delivery's
+
+
+_READ = (
+    "delivery_id", "warning_id", "tier", "purpose", "answer", "address_key", "channel", "send_state", "state_at", "state_reason",
+    "lease_until", "due_at", "claims", "ambiguous", "sent_at", "provider_ref", "evidence", "evidence_at", "attempts",
+)  # fmt: skip
+_WRITTEN = {name: delivery.c[name].type for name in _READ[7:-1]}
+_STAND = Each(
+    lambda v: (
+        sa.update(delivery).where(delivery.c.delivery_id == v("d")).values({name: v(f"{name}_") for name in _WRITTEN})
+    ),
+    d=Id,
+    **{f"{name}_": kind for name, kind in _WRITTEN.items()},
+)
+_ENDED = Each(
+    lambda v: (
+        sa.update(attempt)
+        .where(attempt.c.delivery_id == v("d"), attempt.c.n == v("k"))
+        .values(ended_at=v("ended"), outcome=v("outcome_"), code=v("code_"))
+    ),
+    d=Id, k=sa.SmallInteger, ended=sa.Float, outcome_=sa.String, code_=sa.String,
+)  # fmt: skip
+
+
+async def write(tx: Connection, reports: list[Report], plane: str, scored: frozenset[str] = frozenset()) -> None:
+    """All of it in the caller's transaction: rows locked and read, reports folded into them, each row written once."""
+    reports = await _with_parts(tx, reports)
+    ids = sorted({r.delivery_id for r in reports})
+    found = await tx.execute(
+        sa.select(*(delivery.c[name] for name in _READ))
+        .where(one_of(delivery.c.delivery_id, ids))
+        .order_by(delivery.c.delivery_id)  # two desks that report on the same rows lock them in one order
+        .with_for_update()
+    )
+    known = {row.delivery_id: row for row in found}
+    orphans = [r for r in reports if r.delivery_id not in known]
+    if orphans:
+        log.warning("orphan_reports", count=len(orphans), first=orphans[0].delivery_id)
+    by_delivery: dict[str, list[Report]] = defaultdict(list)
+    names = {i: row.provider_ref for i, row in known.items()}
+    names |= {r.delivery_id: r.ref for r in reports if r.source == "outcome" and r.ref}
+    for report in reports:
+        one = report.delivery_id
+        if one in known and fits(report, known[one], names.get(one, "")):
+            by_delivery[one].append(report)
+            names[one] = names.get(one) or report.ref
+    reports = [r for some in by_delivery.values() for r in some]
+    await _attempts(tx, reports)
+    await note(tx, [(r.delivery_id, one, r.at) for r in reports for one in r.stations])
+    if scored:
+        await count(tx, _scores(reports, known, scored))
+    changed = []
+    for one, row in known.items():
+        before = {name: getattr(row, name) for name in _WRITTEN}
+        after = fold(before, by_delivery[one])
+        if after != before:
+            changed.append({"d": one, **{f"{name}_": value for name, value in after.items()}})
+    await _STAND.run(tx, changed)
+    await _answers(
+        tx, reports, {i: row.answer for i, row in known.items()}, {i for i, r in known.items() if r.channel == DOOR}
+    )
+    if refused := [r for r in reports if r.state is S.FAILED and r.code == STOPPED]:
+        await stop(tx, {known[r.delivery_id].address_key for r in refused}, "provider", refused[0].at, plane)
+    hints: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for i in sorted(known):
+        if known[i].purpose != "notice":
+            hints[known[i].warning_id, known[i].tier].append(i)
+    await say(
+        tx,
+        [
+            EvidenceRecorded(
+                msg_id=new_id(), plane=plane, warning_id=warning_id, tier=tier, ids=tuple(group[k : k + HINT_IDS])
+            )
+            for (warning_id, tier), group in hints.items()
+            for k in range(0, len(group), HINT_IDS)
+        ],
+    )
+
+
+def fits(report: Report, row: Any, name: str) -> bool:
+    """Whether a provider's report is of this delivery: of its number, and by the provider's `name` of the message.
+
+    A report that came before our call's answer was written has no name to be compared with: the number has to fit, and
+    the name is kept from then on. A message that was sent twice has two names. What does not fit is told, never applied.
+    """
+    if report.to is None:
+        return True
+    why = ""
+    if row.address_key not in report.to:
+        why = "another number"
+    elif name and name != report.ref and row.attempts < 2:
+        why = "another name"
+    if why:
+        not_ours(report.provider, why, report.delivery_id)
+    return not why
+
+
+def not_ours(provider: str, why: str, delivery_id: str) -> None:
+    """Tells and counts a report that names a delivery it is not of."""
+    telemetry.refused[provider, why] += 1
+    log.error("report_of_another_message", provider=provider, delivery_id=delivery_id, why=why)
+
+
+def _scores(reports: Sequence[Report], known: Mapping[str, Any], scored: frozenset[str]) -> list[Scored]:
+    """What these reports say for or against providers: calls as they end, the first word of a delivery."""
+    found: list[Scored] = []
+    heard: set[str] = set()
+    for r in reports:
+        if r.provider not in scored:
+            continue
+        row = known[r.delivery_id]
+        if r.source == "outcome":
+            if r.code != LATE and r.reason != Outcome.PERMANENT:
+                good = r.reason == Outcome.ACCEPTED
+                found.append(Scored(r.provider, r.at, calls=1, bad=int(not good), accepted=int(good)))
+        elif r.state is S.DELIVERED and r.delivery_id not in heard:
+            heard.add(r.delivery_id)
+            if row.send_state != S.DELIVERED:
+                found.append(Scored(r.provider, row.sent_at if row.sent_at is not None else r.at, heard=1))
+    return found
+
+
+async def _with_parts(tx: Connection, reports: list[Report]) -> list[Report]:
+    """Receipts of parts become reports on the deliveries that are whole now."""
+    sent = [r.sent for r in reports if r.sent is not None]
+    told = [r.part for r in reports if r.part is not None]
+    if not sent and not told:
+        return reports
+    at = max(r.at for r in reports)
+    states = {"delivered": (S.DELIVERED, Evidence.DELIVERED), "failed": (S.FAILED, Evidence.NONE)}
+    whole = [
+        Report(
+            v.delivery_id, event_key=f"{v.sending}:{v.state}", state=states[v.state][0], evidence=states[v.state][1],
+            reason=v.state, code=v.code, at=at, provider=v.provider,
+        )
+        for v in await settle(tx, sent, told)
+    ]  # fmt: skip
+    return [r for r in reports if r.part is None] + whole
+
+
+async def _attempts(tx: Connection, reports: list[Report]) -> None:
+    rows = [
+        {"d": r.delivery_id, "k": r.attempt, "ended": wall(), "outcome_": r.reason, "code_": r.code[:24]}
+        for r in reports
+        if r.source == "outcome" and r.attempt
+    ]
+    await _ENDED.run(tx, rows)
+
+
+def fold(row: Mapping[str, Any], reports: Sequence[Report]) -> dict[str, Any]:
+    """A delivery's facts after these reports: the state moves along the table only, evidence only climbs.
+
+    The weakest state first, so that a stronger report wins in whatever order they came; of two that say the same the
+    first counts.
+    """
+    new = dict(row)
+    for after in (S.RETRY, S.FAILED, S.UNKNOWN, S.ACCEPTED, S.DELIVERED):
+        for outcome in (True, False):
+            said = [r for r in reports if r.state is after and (r.source == "outcome") is outcome]
+            if said and S(new["send_state"]) in _sources(after, outcome):
+                _enter(new, after, said[0])
+    for report in reports:
+        if report.ref and (report.source == "outcome" or not new["provider_ref"]):
+            new["provider_ref"] = report.ref
+        if report.evidence > new["evidence"]:
+            new["evidence"], new["evidence_at"] = int(report.evidence), report.at
+    return new
+
+
+def _enter(row: dict[str, Any], after: SendState, report: Report) -> None:
+    row["send_state"], row["state_at"], row["lease_until"] = after.value, report.at, None
+    row["state_reason"] = (report.code or report.reason)[:80]
+    if after is S.RETRY:
+        row["due_at"] = report.again_at if report.again_at is not None else report.at
+        row["claims"] = 0  # they count claims that led nowhere; this one was answered
+    if after is S.UNKNOWN:
+        row["ambiguous"] += 1
+    if after in (S.ACCEPTED, S.DELIVERED) and row["sent_at"] is None:
+        row["sent_at"] = report.at
+
+
+@cache
+def _sources(after: SendState, outcome: bool) -> frozenset[SendState]:
+    """Where `after` may be entered from. A callback may have overtaken our own call's answer, which then says no more."""
+    if outcome:
+        return frozenset({S.SENDING, S.UNKNOWN} if after in (S.ACCEPTED, S.FAILED) else {S.SENDING})
+    return frozenset(b for b, a in TRANSITIONS if a == after)
+
+
+async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str], visits: set[str]) -> None:
+    """Every answer is kept; shown is the most serious, at a door the last: who stands there corrects what was said."""
+    for r in sorted((r for r in reports if r.answer is not None or r.note or r.asks), key=lambda r: r.event_key):
+        added = await insert_new(
+            tx,
+            answer_log,
+            [
+                {
+                    "event_key": r.event_key[:64],
+                    "delivery_id": r.delivery_id,
+                    "answer": r.answer or "",
+                    "by": r.by,
+                    "at": r.at,
+                    "covers": r.covers,
+                    "note": r.note[:400],
+                    "asks": r.asks,
+                }
+            ],
+        )
+        if added == 0 or r.answer is None:
+            continue
+        before = shown.get(r.delivery_id, "")
+        if not before or r.delivery_id in visits or SERIOUSNESS[r.answer] >= SERIOUSNESS[Answer(before)]:
+            shown[r.delivery_id] = r.answer
+            await tx.execute(
+                sa.update(delivery)
+                .where(delivery.c.delivery_id == r.delivery_id)
+                .values(answer=r.answer, answer_by=r.by, answer_at=r.at, answer_covers=r.covers)
+            )
+
+
+def storable(report: Report) -> Report:
+    """Its texts as every database takes them: no control characters, no halves of a pair, no longer than their columns."""
+    return replace(
+        report, event_key=_plain(report.event_key, 64), note=_plain(report.note, 400), reason=_plain(report.reason, 80),
+        code=_plain(report.code, 80), ref=_plain(report.ref, 64),
+    )  # fmt: skip
+
+
+def _plain(text: str, most: int) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)[:most]

@@ -1,0 +1,112 @@
+"""The desk where everything learnt about a delivery is written down: outcomes of sends, receipts, answers.
+
+Reports are collected for a moment and written in one transaction, with the EvidenceRecorded hint; whoever reported
+hears back after the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import sqlalchemy as sa
+import structlog
+
+from services.channels.outcomes.fold import Report, storable, write
+from services.shared.bus.port import Bus
+from services.shared.clock import Clock
+from services.shared.database.engine import Database, may_be_tried_again
+from services.shared.fault_points import fault_at
+
+log = structlog.get_logger("desk")
+QUIET_S = 0.001
+OUTCOMES_S, MANY = 0.05, 8  # nobody waits for an outcome to be written
+PATIENCE_S = (0.1, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)  # together below a lease, after which the outcome is unknown anyway
+
+
+class Desk:
+    """Collects reports and writes them; one per process."""
+
+    def __init__(self, database: Database, bus: Bus, clock: Clock, plane: str, window_s: float = 0.02) -> None:
+        self.scored: frozenset[str] = frozenset()  # providers that share a road with another: they are compared
+        self._database = database
+        self._bus = bus
+        self._clock = clock
+        self._plane = plane
+        self._window_s = window_s
+        self._waiting: list[tuple[Report, asyncio.Future[None]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a report is not written yet."""
+        return bool(self._waiting) or self._flushing is not None
+
+    async def report(self, report: Report) -> None:
+        """Returns once it is on disk."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((replace(storable(report), at=self._clock.now()), done))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        await done
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                await self._collect()
+                batch, self._waiting = self._waiting, []
+                await self._write_batch(batch)
+        finally:
+            self._flushing = None
+
+    async def _collect(self) -> None:
+        """Waits while reports keep coming, at most the window: a burst is one transaction, a single one waits 1 ms.
+
+        Outcomes of calls, once there are many, wait longer for each other: nobody has to be answered among them.
+        """
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        while True:
+            seen = len(self._waiting)
+            outcomes = seen >= MANY and all(report.source == "outcome" for report, _ in self._waiting)
+            await asyncio.sleep(QUIET_S * (5 if outcomes else 1))
+            window = max(self._window_s, OUTCOMES_S) if outcomes else self._window_s
+            if len(self._waiting) == seen or clock() - begun >= window:
+                return
+
+    async def _patiently(self, reports: list[Report]) -> None:
+        """What a provider has answered must not be forgotten because the database is away for some seconds."""
+        for wait in (*PATIENCE_S, None):
+            try:
+                async with self._database.write() as tx:
+                    await write(tx, reports, self._plane, self.scored)
+                    if any(r.source == "callback" for r in reports):
+                        fault_at("before_callback_commit")
+            except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
+                if wait is None or not may_be_tried_again(problem):
+                    raise
+                log.warning("reports_wait", count=len(reports), reason=type(problem).__name__)
+                await asyncio.sleep(wait)
+            else:
+                return
+
+    async def _write_batch(self, batch: list[tuple[Report, asyncio.Future[None]]]) -> None:
+        try:
+            await self._patiently([report for report, _ in batch])
+        except BaseException as problem:
+            if isinstance(problem, sa.exc.SQLAlchemyError) and len(batch) > 1 and not may_be_tried_again(problem):
+                log.warning("one_report_spoils_others", count=len(batch), reason=type(problem).__name__)
+                for one in batch:  # whose it is, fails alone
+                    await self._write_batch([one])
+                return
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(problem if isinstance(problem, Exception) else asyncio.CancelledError())
+            if not isinstance(problem, Exception):
+                raise
+            return
+        fault_at("after_outcome_commit" if batch[0][0].source == "outcome" else "after_callback_commit")
+        self._bus.wake()
+        for _, done in batch:
+            if not done.done():
+                done.set_result(None)

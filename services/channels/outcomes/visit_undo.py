@@ -1,0 +1,40 @@
+"""An officer takes back what was tapped last at a door: the word before it stands again, and the path is judged anew."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.shared.bus.outbox import new_id, say
+from services.shared.database.engine import Connection
+from services.shared.errors import Conflict
+from services.shared.ledger.ledger import answer_log, delivery
+from services.shared.messages import EvidenceRecorded
+
+
+async def take_back(tx: Connection, delivery_id: str, plane: str) -> str:
+    """The answer that was taken back; Conflict where nothing was said. It stays in the log as undone."""
+    mine = sa.select(delivery.c.warning_id, delivery.c.tier).where(delivery.c.delivery_id == delivery_id)
+    about = (await tx.execute(mine.with_for_update())).one()
+    said = sa.select(answer_log).where(answer_log.c.delivery_id == delivery_id, answer_log.c.answer != "")
+    found = (await tx.execute(said.order_by(answer_log.c.at.desc(), answer_log.c.event_key.desc()).limit(2))).all()
+    if not found:
+        raise Conflict("nothing is noted at this door: there is nothing to take back", field="outcome", rule="undo")
+    last, before = found[0], found[1:]
+    words = sa.update(answer_log).where(answer_log.c.event_key == last.event_key)
+    await tx.execute(words.values(answer="", undone=last.answer))
+    values = (
+        {
+            "answer": before[0].answer,
+            "answer_by": before[0].by,
+            "answer_at": before[0].at,
+            "answer_covers": before[0].covers,
+        }
+        if before
+        else {"answer": "", "answer_by": "", "answer_at": None}
+    )
+    await tx.execute(sa.update(delivery).where(delivery.c.delivery_id == delivery_id).values(**values))
+    hint = EvidenceRecorded(
+        msg_id=new_id(), plane=plane, warning_id=about.warning_id, tier=about.tier, ids=(delivery_id,)
+    )
+    await say(tx, [hint])
+    return str(last.answer)

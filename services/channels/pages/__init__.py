@@ -1,0 +1,1 @@
+"""Pages for officers, residents and operators."""

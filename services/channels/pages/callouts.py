@@ -1,0 +1,130 @@
+"""What a called-out volunteer sees: where she is needed, her answers, and, only while she has it, the door and how to talk.
+
+The link is the key; opening the dossier is audited like an officer's list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiohttp import web
+
+from services.channels.messages.prepare import Preparer
+from services.channels.messages.render import choose_language, lines_for
+from services.channels.outcomes.fold import Report
+from services.channels.outcomes.recorder import Desk
+from services.channels.pages import store
+from services.channels.replies.relay import relayed
+from services.shared.audit import trail
+from services.shared.bus.outbox import new_id
+from services.shared.errors import Conflict, NotFound, Refused
+from services.shared.ledger.ledger import Answer, Evidence
+from services.shared.service import Platform
+from services.shared.web.edge import page
+
+# tapped > (answer, words); the digits of a reply mean the same: 1, 3, 4, 5
+CHOICES: dict[str, tuple[Answer, str]] = {
+    "take": (Answer.LEAVING, "I take it"),
+    "cannot": (Answer.NOT_THERE, "I can't"),
+    "there": (Answer.SPOKE, "I am there"),
+    "not_reached": (Answer.CANNOT_REACH, "I cannot get there"),
+}
+VIDEO: dict[str, tuple[Answer, str]] = {  # on a video call: what the person says herself, passed on
+    "going": (Answer.LEAVING, "Spoken with her: she goes, or does as told"),
+    "moving": (Answer.MOVING, "Spoken with her: she is on the way"),
+    "safe": (Answer.SAFE, "Spoken with her: she is safe"),
+    "help": (Answer.HELP, "Spoken with her: SHE NEEDS HELP"),
+    "not_reached": (Answer.CANNOT_REACH, "I cannot reach her"),
+}
+OVER = ("leaving", "moving", "safe", "not_there", "refused", "help", "no_answer", "unsafe")
+
+
+class CalloutPages:
+    """The handlers of /a/v."""
+
+    def __init__(self, platform: Platform, desk: Desk, preparer: Preparer) -> None:
+        self._platform = platform
+        self._desk = desk
+        self._preparer = preparer
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return (web.get("/a/v/{token}", self.show), web.post("/a/v/{token}", self.tap))
+
+    async def _row(self, request: web.Request) -> Any:
+        delivery_id = self._platform.signer.subject("callout", request.match_info["token"])
+        async with self._platform.database.read() as db:
+            row = await store.with_warning(db, delivery_id)
+        if row is None:
+            raise NotFound("this link is not known any more: ask your command post", field="link")
+        return row
+
+    async def show(self, request: web.Request) -> web.Response:
+        row = await self._row(request)
+        params = row.params or {}
+        async with self._platform.database.read() as db:
+            visit = await store.with_warning(db, str(params.get("about", "")))
+        video = bool(params.get("video"))
+        over = row.state != "active" or visit is None or visit.answer in OVER
+        dossier, number = None, ""
+        if params.get("holds") and not over:
+            async with self._platform.database.write() as tx:
+                await trail.record(
+                    tx, f"volunteer:{row.addressee_id}", "open_visit", visit.person_id, "called out for this visit"
+                )
+            if video:
+                number = (await self._preparer.open(visit.sealed, visit.key_id, visit.contact_id)).decode()
+            elif visit.dossier is not None:
+                dossier = await self._preparer.dossier(visit.dossier, visit.person_id)
+        text = await self._preparer.warning(row.warning_id)
+        language = choose_language(row.language, list(text.parts["languages"]))
+        names = ["take", "cannot"]
+        if params.get("holds"):
+            names = [*VIDEO, "cannot"] if video else ["there", "not_reached", "cannot"]
+        known = {**CHOICES, **VIDEO} if video else CHOICES
+        return page(
+            "callout.html",
+            row=row,
+            part=text.parts[language],
+            skill=lines_for("en").skills.get(str(params.get("skill", "")), "A volunteer"),
+            dossier=dossier,
+            number=number,
+            video=video,
+            over=over,
+            taken=row.answer == Answer.LEAVING and not params.get("holds"),
+            buttons=[(name, known[name][1]) for name in names],
+            said="said" in request.query,
+            token=request.match_info["token"],
+            event=new_id(),
+            plane=self._platform.settings.plane,
+        )
+
+    async def tap(self, request: web.Request) -> web.Response:
+        """One answer; the same form sent twice is one event."""
+        row = await self._row(request)
+        form = await request.post()
+        given = str(form.get("answer", ""))
+        params = row.params or {}
+        known = {**CHOICES, **VIDEO} if params.get("video") else CHOICES
+        if given not in known:
+            raise Refused(f"answer: choose one of {', '.join(known)}", field="answer", rule="closed_list", given=given)
+        event = f"callout:{str(form.get('event', ''))[:32] or new_id()}"
+        relays = bool(params.get("video")) and given in VIDEO
+        if relays and not params.get("holds"):
+            raise Conflict("somebody else has it now: nothing was passed on", field="answer", given=given)
+        said = known[given][0]
+        own = Answer.SPOKE if relays and said is not Answer.CANNOT_REACH else said
+        await self._desk.report(
+            Report(
+                row.delivery_id,
+                event_key=event,
+                source="page",
+                evidence=Evidence.ACKNOWLEDGED,
+                answer=own,
+                by="officer",
+            )
+        )
+        if relays:
+            by = "officer" if said is Answer.CANNOT_REACH else "person"
+            await self._desk.report(relayed(row, said, event, by=by))
+        raise web.HTTPSeeOther(f"/a/v/{request.match_info['token']}?said=1")

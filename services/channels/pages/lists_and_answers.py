@@ -1,0 +1,295 @@
+"""What officers and residents see: /l a list of doors, /a an answer page. Plain forms, no script, no sign-in to read.
+
+Opening a list opens sealed dossiers: it is audited each time, with the list as its reason. The link is the key to
+the list; it names one warning and one officer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from services.channels.messages.prepare import Preparer
+from services.channels.messages.render import choose_language, lines_for
+from services.channels.outcomes.fold import Report
+from services.channels.outcomes.recorder import Desk
+from services.channels.outcomes.visit_undo import take_back
+from services.channels.pages import store
+from services.channels.pages.words import PAGE_WORDS, PageWords, words_for
+from services.channels.replies.matching import by_of
+from services.shared.audit import trail
+from services.shared.bus.outbox import new_id
+from services.shared.crypto.sealing import Dossier
+from services.shared.errors import NotFound, Refused
+from services.shared.ledger.ledger import Answer, Evidence, SendState
+from services.shared.service import Platform
+from services.shared.web.edge import page
+
+# outcome tapped > (answer, words on the button); what "seen" means depends on what people are asked to do
+OUTCOMES: dict[str, tuple[Answer, str]] = {
+    "can_go": (Answer.LEAVING, "Seen, can go"),
+    "moving": (Answer.MOVING, "Seen, moving with help"),
+    "safe_here": (Answer.SAFE, "Seen, safe here"),
+    "gone": (Answer.NOT_THERE, "Gone or elsewhere"),
+    "help": (Answer.HELP, "NEEDS HELP"),
+    "no_answer": (Answer.NO_ANSWER, "No answer"),
+    "refused": (Answer.REFUSED, "Won't go"),
+    "unsafe": (Answer.UNSAFE, "Unsafe to go there"),
+}
+OUTCOME_OF = {answer.value: words for answer, words in OUTCOMES.values()}  # what was tapped is what is read back
+UNDO = "undo"
+# choice > answer; the words on the buttons are in page_words
+ANSWERS: dict[str, dict[str, Answer]] = {
+    "person": {
+        "leaving": Answer.LEAVING,
+        "help": Answer.HELP,
+        "not_there": Answer.NOT_THERE,
+        "moving": Answer.MOVING,
+        "safe": Answer.SAFE,
+    },
+    "supporter": {
+        "spoke": Answer.SPOKE,
+        "help": Answer.HELP,
+        "cannot_reach": Answer.CANNOT_REACH,
+        "moving_with": Answer.MOVING,
+        "safe_with": Answer.SAFE,
+    },
+}
+SKILLS = {  # what became of calling a volunteer out
+    "coming": "A volunteer with the skill comes to this door. Do not wait for her.",
+    "none": "No volunteer was found: take the written card.",
+}
+AFTERWARDS = ("moving", "safe")  # asked only of who has answered: "I am safe" is no answer to "go"
+RESCUE = "fireservice"  # the slot of the fire service's list
+OVER = ("cancelled", "superseded")
+
+
+class Pages:
+    """The handlers of /l and /a."""
+
+    def __init__(self, platform: Platform, desk: Desk, preparer: Preparer) -> None:
+        self._platform = platform
+        self._desk = desk
+        self._preparer = preparer
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return (
+            web.get("/l/{token}", self.list_page),
+            web.post("/l/{token}/{delivery_id}", self.tap),
+            web.get("/a/{token}", self.answer_page),
+            web.post("/a/{token}", self.answer),
+        )
+
+    async def list_page(self, request: web.Request) -> web.Response:
+        """One officer's doors in walking order; a list that was begun is never put in another order."""
+        warning_id, worker_id = self._list_of(request)
+        async with self._platform.database.read() as db:
+            warning = await store.state_of(db, warning_id)
+            rows = await store.visits(db, warning_id, worker_id)
+        if warning is None:
+            raise NotFound("there is no such list: ask your command post for a new link", field="link")
+        async with self._platform.database.write() as tx:
+            await trail.record(
+                tx, f"officer:{worker_id}", "open_list", warning_id, "list of assigned visits", {"rows": len(rows)}
+            )
+        seen = [await self._visit(row) for row in rows]
+        to_do = [v for v in seen if not v["done"]]
+        waits = warning.state == "active" and warning.doors == "ask" and worker_id != RESCUE
+        following = next((v for v in to_do if not v["answer"]), to_do[0] if to_do else None)
+        rescue = worker_id == RESCUE
+        text = await self._preparer.warning(warning_id)
+        language = choose_language("en", list(text.parts["languages"]))
+        return page(
+            "list.html",
+            warning=warning,
+            part=text.parts[language],
+            visits=seen,
+            next_id=following["id"] if following else "",
+            next_place=following["dossier"].address or following["dossier"].call_name if following else "",
+            rescue=rescue,
+            plane=self._platform.settings.plane,
+            to_do=len(to_do),
+            total=len(seen),
+            token=request.match_info["token"],
+            now=self._platform.clock.now(),
+            offset=self._platform.settings.offset_at,
+            # the fire service decides for itself: the commander's "nobody may be sent" is what put the names there
+            stopped=warning.state != "active" or (not rescue and warning.doors not in ("allowed", "forbidden", "ask")),
+            waits=waits,
+            newer=await self._newer(warning, worker_id) if warning.state == "superseded" else "",
+        )
+
+    async def _newer(self, warning: Any, worker_id: str) -> str:
+        """The link to this officer's list under the update that has replaced the warning; empty where there is none."""
+        async with self._platform.database.read() as db:
+            newest = await store.in_force(db, warning.chain_id)
+        return f"/l/{self._platform.signer.token('list', f'{newest}-{worker_id}')}" if newest else ""
+
+    async def _visit(self, row: Any) -> dict[str, Any]:
+        params = row.params or {}
+        dossier = (
+            await self._preparer.dossier(row.dossier, row.person_id)
+            if row.dossier is not None
+            else Dossier("(area)", "")
+        )
+        seen_as = {"evacuate": "can_go"}.get(params.get("respond", ""), "safe_here")
+        if params.get("closing", "default") != "default" and seen_as == "can_go":
+            seen_as = "moving"
+        buttons = [seen_as, "gone", "help", "no_answer", "refused", "unsafe"]
+        return {
+            "id": row.delivery_id,
+            "dossier": dossier,
+            "team": params.get("team", "officer"),
+            "skill": SKILLS.get(params.get("skill", ""), ""),
+            "buttons": [(name, OUTCOMES[name][1]) for name in buttons],
+            "answer": row.answer,
+            "answer_at": row.answer_at,
+            "shown": OUTCOME_OF.get(row.answer, row.answer.replace("_", " ")) if row.answer else "",
+            "done": row.answer in ("leaving", "moving", "safe", "not_there"),
+            "second_knock": row.try_no > 1,
+            "turn_back": params.get("turn_back"),
+            "event": new_id(),
+        }
+
+    async def tap(self, request: web.Request) -> web.Response:
+        """One outcome; the same form sent twice is one event."""
+        warning_id, worker_id = self._list_of(request)
+        form = await request.post()
+        outcome = str(form.get("outcome", ""))
+        if outcome not in OUTCOMES and outcome != UNDO:
+            choices = ", ".join((*OUTCOMES, UNDO))
+            raise Refused(f"outcome: choose one of {choices}", field="outcome", rule="closed_list", given=outcome)
+        delivery_id = request.match_info["delivery_id"]
+        async with self._platform.database.read() as db:
+            row = await store.with_warning(db, delivery_id)
+        if row is None or row.warning_id != warning_id or row.slot != worker_id or row.channel != "door":
+            raise NotFound("this door is not on your list: open the list again", field="delivery_id", given=delivery_id)
+        if outcome == UNDO:
+            async with self._platform.database.write() as tx:
+                words = await take_back(tx, delivery_id, self._platform.settings.plane)
+                await trail.record(tx, f"officer:{worker_id}", "visit_undone", delivery_id, words)
+            self._platform.bus.wake()
+            raise web.HTTPSeeOther(f"/l/{request.match_info['token']}#v{delivery_id}")
+        event = str(form.get("event", ""))[:32] or new_id()
+        answer = OUTCOMES[outcome][0]
+        met = answer not in (Answer.NO_ANSWER, Answer.UNSAFE, Answer.NOT_THERE)
+        await self._desk.report(
+            Report(
+                delivery_id,
+                event_key=f"visit:{event}",
+                source="page",
+                state=SendState.DELIVERED if met else None,
+                evidence=Evidence.HUMAN_CONTACT if met else Evidence.NONE,
+                answer=answer,
+                by="officer",
+                note=str(form.get("note", ""))[:400],
+            )
+        )
+        async with self._platform.database.write() as tx:
+            await trail.record(tx, f"officer:{worker_id}", "visit_outcome", delivery_id, outcome)
+        raise web.HTTPSeeOther(f"/l/{request.match_info['token']}#v{delivery_id}")
+
+    def _list_of(self, request: web.Request) -> tuple[str, str]:
+        subject = self._platform.signer.subject("list", request.match_info["token"])
+        warning_id, _, worker_id = subject.partition("-")
+        return warning_id, worker_id
+
+    async def _delivery_of(self, request: web.Request) -> Any:
+        delivery_id = self._platform.signer.subject("answer", request.match_info["token"])
+        async with self._platform.database.read() as db:
+            row = await store.with_warning(db, delivery_id)
+        if row is None:
+            raise NotFound("we cannot find this message any more: call the hotline to check it", field="link")
+        return row
+
+    async def answer_page(self, request: web.Request) -> web.Response:
+        """What to do first, then the buttons; a warning that has ended says that first and no longer says go."""
+        row = await self._delivery_of(request)
+        text = await self._preparer.warning(row.warning_id)
+        wanted = request.query.get("lang", "") or row.language
+        language = choose_language(wanted, list(text.parts["languages"]))
+        part, words = text.parts[language], words_for(wanted)
+        kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
+        about = ""
+        if kind == "supporter" and row.dossier is not None:
+            about = (await self._preparer.dossier(row.dossier, row.person_id)).call_name
+        async with self._platform.database.read() as db:
+            later = await store.later_in_chain(db, row.chain_id)
+        headline, ending = self._over(row, words, later)
+        said = request.query.get("said", "")
+        hotline = self._platform.settings.hotline
+        choices = words.buttons[kind]
+        if kind == "person" and headline:
+            choices = {name: choices[name] for name in ("help", "safe")}
+        elif kind == "person" and not row.answer:
+            choices = {name: words_ for name, words_ in choices.items() if name not in AFTERWARDS}
+        return page(
+            "answer.html",
+            row=row,
+            part=part,
+            asked=text.parts.get("asked", ""),
+            language=language,
+            words=words,
+            words_language=next(code for code, one in PAGE_WORDS.items() if one is words),
+            asked_language=wanted,
+            languages=[(code, one.name) for code, one in PAGE_WORDS.items()],
+            headline=headline,
+            ending_text=self._ending_words(ending, part, wanted, row.number) if headline else "",
+            checking_text=self._ending_words(ending, part, wanted, row.number) if not headline else "",
+            newer=next((one.number for one in later if one.kind == "update" and one.number != row.number), ""),
+            buttons=list(choices.items()),
+            about=about,
+            token=request.match_info["token"],
+            event=new_id(),
+            said=said,
+            thanks=lines_for(wanted).thanks.get(said, "").format(hotline=hotline),
+            hotline=hotline,
+            plane=self._platform.settings.plane,
+        )
+
+    def _over(self, row: Any, words: PageWords, later: Sequence[Any]) -> tuple[str, str]:
+        """(headline where the old text no longer holds, kind of ending said about it)."""
+        said = row.ending or next((one.ending for one in later if one.kind == "ending"), "")
+        if row.state == "superseded":
+            return words.replaced, ""
+        if row.state == "cancelled" or (row.ending and row.ending != "checking"):
+            return words.ended, said
+        if row.expires_at_warning < self._platform.clock.now():
+            return words.over, ""
+        return "", said if said == "checking" else ""
+
+    def _ending_words(self, ending: str, part: Mapping[str, str], language: str, number: str) -> str:
+        pattern = lines_for(language).endings.get(ending, "")
+        return pattern.format(
+            source=part["source"], hazard=part["hazard"], place=part["place"], number=number, time=part["time"],
+            hotline=self._platform.settings.hotline, action=part["action"],
+        )  # fmt: skip
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """One answer by link; it can be changed later, the most serious one is shown to the officers."""
+        row = await self._delivery_of(request)
+        form = await request.post()
+        kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
+        choice = str(form.get("answer", ""))
+        if choice not in ANSWERS[kind]:
+            raise Refused(
+                f"answer: choose one of {', '.join(ANSWERS[kind])}", field="answer", rule="closed_list", given=choice
+            )
+        given = ANSWERS[kind][choice]
+        by = "supporter_with_person" if choice.endswith("_with") else by_of(row.addressee_kind)
+        event = str(form.get("event", ""))[:32] or new_id()
+        await self._desk.report(
+            Report(
+                row.delivery_id,
+                event_key=f"link:{event}",
+                source="page",
+                evidence=Evidence.ACKNOWLEDGED,
+                answer=given,
+                by=by,
+            )
+        )
+        query = urlencode({"said": given, "lang": str(form.get("lang", ""))[:16]})
+        raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?{query}")

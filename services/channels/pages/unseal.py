@@ -1,0 +1,52 @@
+"""The page that opens what is locked: name, address, numbers of one person, by an order of the register and with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from services.channels.messages.prepare import Preparer
+from services.shared.audit import trail
+from services.shared.crypto.opening_order import take
+from services.shared.errors import Refused
+from services.shared.service import Platform
+from services.shared.web.edge import caller, page
+
+MIN_REASON = 8
+
+
+class FullValues:
+    """The handler of /open; only a form leads there."""
+
+    def __init__(self, platform: Platform, preparer: Preparer) -> None:
+        self._platform = platform
+        self._preparer = preparer
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """POST /open (order, reason)."""
+        return (web.post("/open", self.open),)
+
+    async def open(self, request: web.Request) -> web.Response:
+        """Writes it down, then opens; what cannot be written down is not opened."""
+        who = await caller(request, "look")
+        form = await request.post()
+        order = take(self._platform.signer, str(form.get("order", "")), who.key_id)
+        reason = " ".join(str(form.get("reason", "")).split())[:400]
+        if len(reason) < MIN_REASON:
+            raise Refused(
+                "say why you need the full values: the person reads it later",
+                field="reason",
+                rule="required",
+                given=reason,
+                remedy=f"go back and write at least {MIN_REASON} characters",
+            )
+        async with self._platform.database.write() as tx:
+            labels = sorted({value.label for value in order.values})
+            await trail.record(tx, who.label, "people.open", order.person_id, reason, {"opened": labels})
+        opened = [
+            (value.label, (await self._preparer.open(value.blob, value.key_id, value.owner)).decode())
+            for value in order.values
+        ]
+        return page("open.html", who=who, opened=opened, reason=reason, person_id=order.person_id,
+                    plane=self._platform.settings.plane)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The providers of each channel: which are installed, how fast, how much, whether they work."""

@@ -1,0 +1,262 @@
+"""Link tests: each road tried end to end on schedule, against an address that answers for nothing else.
+
+A test is a notice like any other, sent by the provider it tries; it has passed when the proof asked for has come back in
+time. A road whose providers have all failed twice running is left out of paths, with the reason, until a test passes.
+Where every personal road fails, none is left out: then it is likelier the test, and trying reaches more people.
+
+An area's road is tried by its driver, with what nobody hears or sees. It is told to fail and used all the same: nothing
+stands in for it, and one more try harms nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from services.channels.model.channel import road_rows
+from services.channels.model.driver import Driver, Tried, TriesArea
+from services.channels.providers.country_limits import Limits
+from services.channels.providers.link_test_file import NAME, PROOFS, LinkTest, load_link_tests
+from services.channels.providers.provider_store import TWICE, link_test
+from services.shared.bus.outbox import id_of, new_id
+from services.shared.clock import Clock
+from services.shared.crypto.sealing import address_key
+from services.shared.database.batches import insert_all
+from services.shared.database.engine import Connection, Database, hold
+from services.shared.errors import Refused
+from services.shared.ledger.ledger import Evidence, SendState, delivery, road
+from services.shared.tiers import Tier
+
+log = structlog.get_logger("link_tests")
+LOOK_S, AGAIN_S = 2.0, 60.0  # one failure is confirmed soon, not at the next round
+LEAST_S, LOST_S = 5.0, 60.0  # wall: an area's test takes at least that; so long after its end it is lost
+EVERYWHERE = "all"
+TESTED = "link test: "
+OVER = (SendState.FAILED, SendState.EXPIRED, SendState.CANCELLED, SendState.SUPPRESSED)
+
+
+class LinkTests:
+    """All tests of an installation; whichever process comes first sends and judges them."""
+
+    def __init__(
+        self, database: Database, clock: Clock, drivers: Sequence[Driver], limits: Limits, index_key: bytes
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._drivers = drivers
+        self._limits = limits
+        self._index_key = index_key
+        self._next = 0.0
+        self._trying: set[asyncio.Task[None]] = set()
+        # a door cannot be tried without sending somebody, nor an area unless its driver can do it unheard
+        self._area: dict[str, dict[str, TriesArea]] = {}  # road > provider > what can try it
+        for one in drivers:
+            if isinstance(one, TriesArea):
+                for carried in one.roads:
+                    self._area.setdefault(carried.name, {})[one.name] = one
+        able = [r for d in drivers for r in d.roads if r.contact_kinds or r.name.partition("_")[2] in ("sms", "voice")]
+        weakest = sorted(able, key=lambda r: PROOFS[r.proof], reverse=True)  # of two that carry it
+        area = dict.fromkeys(self._area, "accepted")
+        self.tests = {one.road: one for one in load_link_tests({r.name: r.proof for r in weakest} | area)}
+        self._stations = {name: self._named(name, one.to) for name, one in self.tests.items() if name in self._area}
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Road > the address its test goes to."""
+        return {name: one.to for name, one in self.tests.items() if name not in self._area}
+
+    def providers(self, name: str) -> list[str]:
+        """Who serves a road here and works; of an area's those that can be tried."""
+        return sorted(
+            d.name
+            for d in self._drivers
+            if (name not in self._area or d.name in self._area[name])
+            and not self._limits.why_not(d)
+            and name in {r.name for r in self._limits.roads(d)}
+        )
+
+    async def step(self) -> bool:
+        """Judges what is out, sends what is due, says which roads are out; whether anything was sent or judged."""
+        now = self._clock.now()
+        if now < self._next or (not self.tests and self._next):
+            return False
+        self._next = now + LOOK_S
+        async with self._database.write() as tx:
+            await hold(tx, "link-tests")
+            rows = {(r.road, r.provider): r for r in await tx.execute(sa.select(link_test))}
+            wanted = [(name, p) for name in sorted(self.tests) for p in self.providers(name)]
+            for gone in sorted(rows.keys() - set(wanted)):
+                await tx.execute(sa.delete(link_test).where(_is(*gone)))
+            moved, begun = False, list[tuple[str, str, str]]()
+            for name, provider in wanted:
+                row = rows.get((name, provider))
+                if row is None:
+                    await insert_all(
+                        tx, link_test, [{"road": name, "provider": provider, "due_at": now, "failures": 0}]
+                    )
+                    moved |= await self._send(tx, self.tests[name], provider, now, begun)
+                elif row.delivery_id:
+                    moved |= await self._judge(tx, self.tests[name], row, now)
+                elif row.due_at <= now:
+                    moved |= await self._send(tx, self.tests[name], provider, now, begun)
+            if moved or rows.keys() - set(wanted):
+                await self.say(tx)
+        for name, provider, one in begun:
+            task = asyncio.create_task(self._try_area(self.tests[name], provider, one))
+            self._trying.add(task)
+            task.add_done_callback(self._trying.discard)
+        return moved
+
+    async def stop(self) -> None:
+        """Lets go of tests that are under way: whoever looks next finds them lost."""
+        for task in self._trying:
+            task.cancel()
+        await asyncio.gather(*self._trying, return_exceptions=True)
+
+    def _named(self, name: str, to: str) -> tuple[str, ...]:
+        """The stations a test goes to; Refused where one is not there."""
+        there = tuple(dict.fromkeys(one for driver in self._area[name].values() for one in driver.stations))
+        wanted = tuple(part for part in (p.strip() for p in to.split(",")) if part)
+        if unknown := [one for one in wanted if one not in there and wanted != (EVERYWHERE,)]:
+            known = ", ".join([EVERYWHERE, *there[:10]])
+            raise Refused(
+                f"{NAME}: {name}: {unknown[0]!r} is not on that road: use {known}", field=NAME, rule="to", given=to[:80]
+            )
+        return there if wanted == (EVERYWHERE,) else wanted
+
+    @property
+    def _a_second(self) -> float:
+        """Wall seconds in one of warning time; 1 where time is stepped."""
+        return self._clock.wall_seconds(1) or 1.0
+
+    async def _try_area(self, test: LinkTest, provider: str, one: str) -> None:
+        """Asks the driver, and writes down what it saw; wall time, for stations do not know that we are playing."""
+        within = max(LEAST_S, test.within * self._a_second)
+        driver = self._area[test.road][provider]
+        mine = [station for station in self._stations[test.road] if station in driver.stations]
+        tried = await driver.try_area(mine, within)
+        try:
+            async with self._database.write() as tx:
+                await hold(tx, "link-tests")
+                which = sa.select(link_test).where(_is(test.road, provider), link_test.c.delivery_id == one)
+                row = (await tx.execute(which)).first()
+                if row is not None:
+                    await self._passed(tx, test, row, tried, self._clock.now())
+                    await self.say(tx)
+        except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:  # lost, and tried again
+            log.warning("link_test_not_written", road=test.road, reason=type(problem).__name__, said=tried.said)
+
+    async def _send(
+        self, tx: Connection, test: LinkTest, provider: str, now: float, begun: list[tuple[str, str, str]]
+    ) -> bool:
+        if test.road in self._area:
+            one = new_id()
+            begun.append((test.road, provider, one))
+            await tx.execute(sa.update(link_test).where(_is(test.road, provider)).values(delivery_id=one, sent_at=now))
+            return True
+        one = id_of("link test", test.road, provider, int(now * 1000))
+        row = {
+            "delivery_id": one, "warning_id": "", "purpose": "notice", "tier": int(Tier.BLUE), "person_id": "",
+            "addressee_id": id_of("link test", test.road), "addressee_kind": "test", "step": "link_test",
+            "road": test.road, "channel": provider, "form": f"notice:{one[:12]}", "language": "en",
+            "address_key": address_key(self._index_key, "email" if "@" in test.to else "sms", test.to),
+            "params": {"notice": "road_test", "provider": provider}, "reason": "link test",
+            "send_state": SendState.PENDING, "due_at": now, "expires_at": now + test.within, "state_at": now,
+        }  # fmt: skip
+        await insert_all(tx, delivery, [row])
+        await tx.execute(sa.update(link_test).where(_is(test.road, provider)).values(delivery_id=one, sent_at=now))
+        return True
+
+    async def _judge(self, tx: Connection, test: LinkTest, row: Any, now: float) -> bool:
+        if test.road in self._area:
+            if lost := now >= row.sent_at + max(test.within, LEAST_S / self._a_second) + LOST_S / self._a_second:
+                # its process ended, or could not write: that says nothing of the road
+                await tx.execute(
+                    sa.update(link_test).where(_is(test.road, row.provider)).values(delivery_id="", due_at=now)
+                )
+            return bool(lost)
+        which = sa.select(delivery).where(delivery.c.delivery_id == row.delivery_id)
+        found = (await tx.execute(which)).first()
+        if found is not None and found.evidence >= PROOFS[test.proof]:
+            took = (found.evidence_at or now) - row.sent_at
+            await self._passed(tx, test, row, Tried(True, f"{test.proof} after {took:.0f} s"), now)
+        elif found is None or found.send_state in OVER or now >= row.sent_at + test.within:
+            await self._passed(tx, test, row, Tried(False, _why(found, test)), now)
+        else:
+            return False
+        return True
+
+    async def _passed(self, tx: Connection, test: LinkTest, row: Any, tried: Tried, now: float) -> None:
+        """What a test showed, and when the next is due."""
+        failures = 0 if tried.passed else row.failures + 1
+        soon = AGAIN_S if 0 < failures < TWICE else test.every
+        values: dict[str, Any] = {
+            "delivery_id": "", "failures": failures, "said": tried.said[:80],
+            "due_at": row.sent_at + test.every if tried.passed else now + soon,
+        }  # fmt: skip
+        values |= {"ok_at": now} if tried.passed else {}
+        if failures:
+            log.warning("link_test_failed", road=test.road, provider=row.provider, failures=failures, said=tried.said)
+        await tx.execute(sa.update(link_test).where(_is(test.road, row.provider)).values(**values))
+
+    async def say(self, tx: Connection) -> None:
+        """Which roads paths leave out, in the road table."""
+        results: dict[str, list[Any]] = {}
+        for row in await tx.execute(sa.select(link_test).order_by(link_test.c.provider)):
+            results.setdefault(row.road, []).append(row)
+        base = {r["road"]: r for r in road_rows(self._drivers, self._limits)}
+        bad = failed_twice(
+            {name: {row.provider: row.failures for row in rows} for name, rows in results.items()},
+            {name: self.providers(name) for name in base},
+        )
+        out = left_out(
+            bad - self._area.keys(),
+            {name for name, r in base.items() if r["working"] and r["contact_kinds"]},
+            {name for name, r in base.items() if r["working"] and name.startswith("supporter_")},
+        )
+        for name, r in base.items():
+            said = "; ".join(f"{row.provider}: {row.said}" for row in results.get(name, ()) if row.said)
+            fails = name in out or (name in bad and name in self._area and r["working"])
+            why = f"{TESTED}{said}" if fails else r["why"]
+            values = {"working": r["working"] and name not in out, "why": why[:80], "test_said": said[:160]}
+            if name in results:
+                values["tested_at"] = max(row.sent_at or 0.0 for row in results[name]) or None
+            await tx.execute(sa.update(road).where(road.c.road == name).values(**values))
+
+
+def failed_twice(failures: Mapping[str, Mapping[str, int]], providers: Mapping[str, Sequence[str]]) -> set[str]:
+    """Roads of which every provider failed twice running. `failures`: road > provider > how often running; one that is
+    not tried may well work."""
+    return {
+        name
+        for name, serving in providers.items()
+        if serving and all(failures.get(name, {}).get(p, 0) >= TWICE for p in serving)
+    }
+
+
+def left_out(bad: set[str], personal: set[str], supporters: set[str]) -> set[str]:
+    """Of the roads that fail those that paths leave out: never all that lead to people, or to supporters."""
+    # nothing stands in for officers' roads: told in vain is no loss
+    out = {name for name in bad if not name.startswith("officer_")}
+    for family in (personal, supporters):
+        if family and family <= out:
+            out -= family
+    return out
+
+
+def _why(found: Any, test: LinkTest) -> str:
+    if found is None:
+        return "the test was lost"
+    if found.send_state == SendState.FAILED:
+        return f"refused ({found.state_reason or 'no reason given'})"
+    if found.evidence < Evidence.ACCEPTED:
+        return f"not taken within {test.within:.0f} s ({found.state_reason or found.send_state})"
+    return f"taken, not {test.proof} within {test.within:.0f} s"
+
+
+def _is(name: str, provider: str) -> sa.ColumnElement[bool]:
+    return sa.and_(link_test.c.road == name, link_test.c.provider == provider)

@@ -1,0 +1,77 @@
+"""A driver's lane: calls under way, and a few intended beyond them; one for red and one for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from services.channels.model.driver import Driver, Road
+from services.channels.providers.breaker import PROBES, Breaker
+from services.channels.sending.claims import LaneName
+from services.shared.clock import wall
+
+AHEAD, AHEAD_S = 200, 0.1  # intended beyond the calls under way: at most so many, and what begins in that time
+LATE_S = 0.25  # an intended call that waited so long is near its end: fewer are intended ahead
+UNWRITTEN = 1000  # outcomes that wait for the database: beyond them nothing new is begun
+
+
+@dataclass
+class Lane:
+    """A driver's road for red, or for the rest: calls under way, and a few that wait for one of them to end.
+
+    An answered call frees its place at once; its outcome is written with others', for which no call waits.
+    """
+
+    driver: Driver
+    red: bool
+    most_ahead: int = AHEAD
+    roads: tuple[Road, ...] = ()  # as they are in this country
+    breaker: Breaker = field(default_factory=Breaker)  # one a provider: its two lanes share it
+    in_flight: set[asyncio.Task[None]] = field(default_factory=set)
+    begun: int = 0  # intended and not answered
+    call_s: float = 0.0  # how long a call takes, lately
+    ahead: float = 0.0  # grows while calls begin in time, halves where one does not: the machine has other work too
+    paced_until: float = 0.0  # wall; its rate is used up until then
+    on_room: Callable[[], None] | None = None  # told when there is room again
+
+    def __post_init__(self) -> None:
+        self.places = asyncio.Semaphore(self.driver.concurrency)
+
+    @property
+    def works(self) -> bool:
+        """It can send, and some road of it is open here."""
+        return bool(self.roads) and not self.driver.why_not()
+
+    @property
+    def name(self) -> LaneName:
+        return self.driver.name, self.red
+
+    @property
+    def size(self) -> int:
+        """How many may be intended at once: what begins at once, and soon."""
+        if self.breaker.probing(wall()):
+            return min(PROBES, self.driver.concurrency)
+        soon = int(AHEAD_S * self.driver.concurrency / self.call_s) if self.call_s else 0
+        return self.driver.concurrency + min(int(self.ahead), soon)
+
+    def roomy(self) -> bool:
+        """Whether a claim is worth its transaction: for red always, else when half of the lane is free."""
+        now = wall()
+        if self.breaker.is_open(now) or now < self.paced_until:
+            return False
+        return self.free() >= (1 if self.red else (self.size + 1) // 2)
+
+    def free(self) -> int:
+        return min(self.size - self.begun, UNWRITTEN - len(self.in_flight))
+
+    def begins(self, waited: float) -> None:
+        """A call begins so long after its intent."""
+        self.ahead = min(self.most_ahead, self.ahead + 0.1) if waited < LATE_S else self.ahead / 2
+
+    def answered(self, seconds: float) -> None:
+        """A call has ended after so long."""
+        self.begun -= 1
+        self.call_s += (seconds - self.call_s) * (0.1 if self.call_s else 1.0)
+        if self.on_room is not None and self.roomy():
+            self.on_room()

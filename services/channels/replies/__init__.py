@@ -1,0 +1,1 @@
+"""Replies from phones and pages: whose they are and what they mean."""

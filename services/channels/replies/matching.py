@@ -1,0 +1,115 @@
+"""Replies: whose one is, for which message when a phone has several, and what YES means there; words are in reply_words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.channels.messages.prepare import reference
+from services.channels.replies.meaning import Reply
+from services.shared.database.batches import one_of
+from services.shared.database.engine import Connection
+from services.shared.ledger.ledger import DIGITS, STOPPED, Answer, SendState, delivery, warning_state
+from services.shared.tiers import Tier
+
+BY = {"person": "person", "facility": "person", "supporter": "supporter", "worker": "officer"}
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """One reply as it came: the phone's address is used to find the delivery and is not stored."""
+
+    kind: str
+    address: str
+    text: str
+    event_key: str
+    opt_out: str = ""  # what the provider has made of it: STOP or START, where it keeps a list of its own
+
+
+def asks_of(row: Any, answer: Answer | None) -> str:
+    """An officer's call for help is about nobody who has a path: a person reads it at once."""
+    return "urgent" if answer is Answer.HELP and not row.person_id else ""
+
+
+def answer_of(digit: str) -> Answer | None:
+    """The one digit table; 9 and everything else is no answer."""
+    return DIGITS.get(digit)
+
+
+def by_of(addressee_kind: str) -> str:
+    """Who speaks when this addressee answers."""
+    return BY.get(addressee_kind, "person")
+
+
+def yes_means(row: Any) -> Answer | None:
+    """What a bare YES says to this message: the one thing it asked; None where it asked several things, or nothing.
+
+    Yellow asks only for who needs help; an official is only asked whether she has read it, a volunteer whether she goes.
+    """
+    if row.purpose != "warning":
+        return None
+    if row.addressee_kind == "worker" and row.form.startswith("official"):
+        return Answer.SPOKE
+    if row.form.startswith("callout:"):
+        return Answer.LEAVING
+    if row.tier == Tier.YELLOW and row.addressee_kind in ("person", "facility"):
+        return Answer.HELP
+    return None
+
+
+async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[Any], list[Any]]:
+    """Deliveries to this address a reply can be about, newest warning first, with `over`; and all of active warnings.
+
+    The address comes under each key it may be known by. What may have been received comes first, also of a warning that
+    an update has replaced (`over`): its text is what she has in hand until the new one comes. Behind it what was kept
+    back because the number said STOP: who said so can still ask for help.
+    """
+    over = (warning_state.c.state != "active").label("over")
+    active = sa.select(warning_state.c.chain_id).where(warning_state.c.state == "active")
+    found = await db.execute(
+        sa.select(delivery, warning_state.c.chain_id, over)
+        .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
+        .where(
+            one_of(delivery.c.address_key, address_keys),
+            delivery.c.purpose != "notice",
+            warning_state.c.state.in_(("active", "superseded")),
+            warning_state.c.chain_id.in_(active),
+        )
+        .order_by(over, warning_state.c.released_at.desc(), delivery.c.due_at.desc(), delivery.c.delivery_id)
+    )
+    rows = found.all()
+    kept_back = [
+        r for r in rows
+        if not r.attempts and not r.over and (r.send_state, r.state_reason) == (SendState.SUPPRESSED, STOPPED)
+    ]  # fmt: skip
+    return [r for r in rows if r.attempts > 0] + kept_back, [r for r in rows if not r.over]
+
+
+def going_on(row: Any, active: Sequence[Any]) -> Any:
+    """Where somebody acts on it: of a warning that was replaced, what the same addressee has of the update about the
+    same person, sent or not, or of another warning; the row itself where there is none."""
+    if not row.over:
+        return row
+    newer = [r for r in active if (r.person_id, r.addressee_id) == (row.person_id, row.addressee_id)]
+    return min(newer, key=lambda r: (r.chain_id != row.chain_id, r.road != row.road), default=row)
+
+
+def choose(rows: Sequence[Any], reply: Reply) -> Any | None:
+    """The delivery a reply is for: by its reference; else the newest it can be about, if that is one person; else None.
+
+    Who is warned herself and also helps somebody on the same phone speaks of herself with 1, 2 and 3, and of the one
+    she helps with 4 and 5: only a choice between two people she helps has to be asked.
+    """
+    if reply.ref:
+        named = next((row for row in rows if reference(row.delivery_id) == reply.ref), None)
+        if named is not None:
+            return named
+    newest = [row for row in rows if row.warning_id == rows[0].warning_id] if rows else []
+    of_others = [row for row in newest if row.addressee_kind in ("supporter", "worker")]
+    of_herself = [row for row in newest if row.addressee_kind not in ("supporter", "worker")]
+    meant = of_others if reply.answer in (Answer.SPOKE, Answer.CANNOT_REACH) else of_herself
+    meant = meant or newest
+    return meant[0] if len({row.person_id for row in meant}) == 1 else None

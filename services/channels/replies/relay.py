@@ -1,0 +1,42 @@
+"""What a called-out volunteer says is heard of whom she was called out for as well, never as more than it is.
+
+A volunteer on a video call is no supporter at the person's side: by text or key she can say that she has spoken with her,
+that help is needed, or that she does not reach her. Only on her page she passes on the person's own answer, which
+counts as the person's, so that it never closes for somebody who cannot judge.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.channels.outcomes.fold import Report
+from services.shared.ledger.ledger import Answer, Evidence, SendState
+
+FORM = "callout:"
+
+
+def passed_on(row: Any, answer: Answer | None, event_key: str) -> list[Report]:
+    """The reports a volunteer's text or key makes on the visit or video call of her call-out; help always, the rest of a
+    video call only while she has it: who was merely asked ends no call."""
+    params = row.params or {}
+    if not row.form.startswith(FORM) or "about" not in params:
+        return []
+    on_it = params.get("video") and params.get("holds")
+    meant = {Answer.HELP} | ({Answer.SPOKE, Answer.CANNOT_REACH} if on_it else set())
+    if answer is None or answer not in meant:
+        return []
+    return [relayed(row, answer, event_key, by="officer")]
+
+
+def relayed(row: Any, answer: Answer, event_key: str, *, by: str) -> Report:
+    """One answer on the visit or video call itself; the same event told twice is one."""
+    reached = bool(row.params.get("video")) and answer is not Answer.CANNOT_REACH
+    return Report(
+        str(row.params["about"]),
+        event_key=f"{event_key[:60]}:on",
+        source="page",
+        state=SendState.DELIVERED if reached else None,
+        evidence=Evidence.ACKNOWLEDGED if reached else Evidence.NONE,
+        answer=answer,
+        by=by,
+    )

@@ -1,0 +1,1 @@
+"""Sending: claim, intent, call, outcome."""

@@ -1,0 +1,142 @@
+"""Asks the provider what became of messages nobody has told us more about: taken and then silent, or not known at all.
+
+A receipt may be lost on its way to us, and an answer to our call may be. A few at a time, first after minutes, then
+ever less often; what is learnt goes the way of a receipt. Nothing is sent again from here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from services.channels.messages.prepare import Preparer
+from services.channels.model.driver import Asks, Driver, Question
+from services.channels.outcomes.fold import Report
+from services.channels.outcomes.recorder import Desk
+from services.shared.clock import Clock
+from services.shared.database.batches import upsert
+from services.shared.database.engine import Connection, Database, Id, metadata
+from services.shared.errors import Fault
+from services.shared.ledger.ledger import IS_ACCEPTED, IS_OPEN, SendState, attempt, delivery
+
+log = structlog.get_logger("reconcile")
+EVERY_S, AT_ONCE, LIMIT_S = 5.0, 10, 5.0
+SILENT_S, OLDEST_S = 300.0, 86400.0
+UNKNOWN_S = 15.0  # before red goes out on another road
+AGAIN_S = (300.0, 900.0, 3600.0, 14400.0)
+UNKNOWN_AGAIN_S = (20.0, 120.0, 600.0)
+
+asked = sa.Table(
+    "channels_asked",
+    metadata,
+    sa.Column("delivery_id", Id, primary_key=True),
+    sa.Column("times", sa.SmallInteger, nullable=False),
+    sa.Column("next_at", sa.Float, nullable=False, comment="warning time; not asked again before"),
+)
+_NOW: sa.BindParameter[float] = sa.bindparam("now", type_=sa.Float)
+_FREE = sa.or_(asked.c.next_at.is_(None), asked.c.next_at <= _NOW)
+_LAST = sa.and_(attempt.c.delivery_id == delivery.c.delivery_id, attempt.c.n == delivery.c.attempts)
+_ROWS = (
+    sa.select(delivery, asked.c.times, attempt.c.provider, attempt.c.started_at)
+    .join(attempt, _LAST)
+    .outerjoin(asked, asked.c.delivery_id == delivery.c.delivery_id)
+)
+_ACCEPTED = _ROWS.where(
+    IS_ACCEPTED, delivery.c.sent_at <= _NOW - SILENT_S, delivery.c.sent_at > _NOW - OLDEST_S,
+    delivery.c.provider_ref != "", _FREE,
+).order_by(delivery.c.sent_at)  # fmt: skip
+_UNKNOWN = _ROWS.where(
+    IS_OPEN, delivery.c.send_state == SendState.UNKNOWN, delivery.c.state_at <= _NOW - UNKNOWN_S, _FREE
+).order_by(delivery.c.tier.desc(), delivery.c.state_at)
+
+
+class Reconciler:
+    """One per process; two that ask the same do no harm."""
+
+    def __init__(
+        self, database: Database, clock: Clock, desk: Desk, preparer: Preparer, drivers: Mapping[str, Driver]
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._desk = desk
+        self._preparer = preparer
+        self._able: dict[str, Asks] = {n: d for n, d in drivers.items() if isinstance(d, Asks) and not d.why_not()}
+        self._next = 0.0
+
+    async def step(self) -> bool:
+        """Asks about a few, once in five seconds of warning time; whether anything was learnt."""
+        now = self._clock.now()
+        if not self._able or now < self._next:
+            return False
+        self._next = now + EVERY_S
+        async with self._database.read() as db:
+            rows = await _waiting(db, now, sorted(self._able))
+        if not rows:
+            return False
+        async with self._database.write() as tx:  # before the call: a provider that hangs is not asked at every turn
+            await upsert(tx, asked, [_noted(row, now) for row in rows], ["delivery_id"], replace=["times", "next_at"])
+        return any(await asyncio.gather(*(self._one(row) for row in rows)))  # a provider that hangs holds up seconds
+
+    async def _one(self, row: Any) -> bool:
+        try:
+            question = await self._question(row)
+        except Fault as problem:
+            log.warning("cannot_ask", delivery_id=row.delivery_id, reason=str(problem))
+            return False
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                told = await self._able[row.provider].ask(question)
+        except Exception as problem:  # noqa: BLE001  whatever a driver makes of an odd answer must not end the process
+            log.warning("cannot_ask", delivery_id=row.delivery_id, provider=row.provider, reason=repr(problem)[:200])
+            return False
+        if told is None or told.state == row.send_state or await self._another_has(row, told.ref):
+            return False
+        log.info("asked", delivery_id=row.delivery_id, provider=row.provider, said=told.said)
+        await self._desk.report(
+            Report(
+                row.delivery_id, event_key=f"asked:{told.ref}:{told.said}"[:64], state=told.state, evidence=told.evidence,
+                ref=told.ref, reason=told.said, code=told.code, provider=row.provider,
+            )
+        )  # fmt: skip
+        return True
+
+    async def _question(self, row: Any) -> Question:
+        message = await self._preparer.prepare(row)
+        since = min(row.started_at, row.state_at) - 60.0  # a rehearsal's provider has the rehearsal's time
+        return Question(ref=row.provider_ref, to=message.to, text=message.text, since=since)
+
+    async def _another_has(self, row: Any, ref: str) -> bool:
+        """The provider's name belongs to another message to the same phone."""
+        other = sa.select(delivery.c.delivery_id).where(
+            delivery.c.address_key == row.address_key, delivery.c.provider_ref == ref,
+            delivery.c.delivery_id != row.delivery_id,
+        )  # fmt: skip
+        async with self._database.read() as db:
+            return (await db.scalar(other)) is not None
+
+
+async def _waiting(db: Connection, now: float, able: Sequence[str]) -> list[Any]:
+    """Those to ask about, each with the provider that had it last; the unknown first."""
+    rows: list[Any] = []
+    for which in (_UNKNOWN, _ACCEPTED):
+        some = which.where(attempt.c.provider.in_(able)).limit(AT_ONCE - len(rows))
+        rows += (await db.execute(some, {"now": now})).all()
+        if len(rows) >= AT_ONCE:
+            break
+    return rows
+
+
+def _noted(row: Any, now: float) -> dict[str, Any]:
+    times = int(row.times or 0)
+    waits = AGAIN_S if row.send_state == SendState.ACCEPTED else UNKNOWN_AGAIN_S
+    wait = waits[min(times, len(waits) - 1)]
+    return {"delivery_id": row.delivery_id, "times": times + 1, "next_at": now + wait}
+
+
+async def forget_asked(tx: Connection, now: float) -> None:
+    """Drops what is not asked about any more."""
+    await tx.execute(sa.delete(asked).where(asked.c.next_at < now - OLDEST_S))

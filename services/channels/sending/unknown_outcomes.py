@@ -1,0 +1,37 @@
+"""Unknown sends no path decides on: to an area, to an officer, of an ending. Each goes out once more, then is let be.
+
+A path's own unknown deliveries are the router's affair, as long as the path is open. A broadcast document names
+itself, a link to a list or an ending said twice does no harm: so silence gives way to a double here at every tier.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.shared.clock import Clock
+from services.shared.database.engine import Database
+from services.shared.ledger.ledger import IS_OPEN, SendState, delivery, may_be_sent, move
+
+ONCE_MORE_S = 60.0
+GIVE_UP_S = 900.0  # longer than any path waits for its own
+BATCH = 500
+
+
+async def settle_unknown(database: Database, clock: Clock) -> bool:
+    """Moves what has been UNKNOWN for a minute to RETRY, once; and whatever stayed UNKNOWN to UNCONFIRMED."""
+    now = clock.now()
+    unknown = sa.and_(IS_OPEN, delivery.c.send_state == SendState.UNKNOWN)
+    nobodys = sa.or_(delivery.c.person_id == "", delivery.c.purpose.in_(("notice", "ending")))
+    again = sa.and_(nobodys, delivery.c.ambiguous < 2, may_be_sent(now))
+    late = delivery.c.state_at <= now - ONCE_MORE_S
+    over = sa.or_(delivery.c.state_at <= now - GIVE_UP_S, sa.and_(nobodys, sa.not_(again)))
+    async with database.read() as db:
+        ids = (await db.scalars(sa.select(delivery.c.delivery_id).where(unknown, late).limit(BATCH))).all()
+    if not ids:
+        return False
+    async with database.write() as tx:
+        moved = await move(tx, ids, SendState.RETRY, at=now, only=(SendState.UNKNOWN,), where=(again, late), due_at=now,
+                           state_reason="unknown: sent once more")  # fmt: skip
+        moved += await move(tx, ids, SendState.UNCONFIRMED, at=now, only=(SendState.UNKNOWN,), where=(over, late),
+                            state_reason="never confirmed")  # fmt: skip
+    return bool(moved)

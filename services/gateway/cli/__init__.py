@@ -1,0 +1,1 @@
+"""Verdicts and views of alerts for the command line."""

@@ -1,0 +1,55 @@
+"""`tocsin cap check`: a verdict on one file that a duty officer can act on. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.gateway.cap import Finding, Meaning, Reading, geometry, meaning, read
+from services.gateway.cap.model import verdict_of
+from services.gateway.intake.blocks import apart, notes_on
+
+
+def look(data: bytes) -> tuple[Reading, tuple[Finding, ...], tuple[Meaning, ...]]:
+    """The tolerant reading of a file, every finding once (those of joining its shapes too), each alert's meaning."""
+    reading = read(data)
+    findings = dict.fromkeys(reading.findings)
+    for alert in reading.alerts:
+        findings |= dict.fromkeys(geometry(alert).findings)
+    return reading, tuple(findings), tuple(meaning(alert) for alert in reading.alerts)
+
+
+def check(name: str, data: bytes, *, lang: str = "en") -> dict[str, Any]:
+    """`file, verdict, tier, hazard, held [why], notes, findings [{rule, grade, where, message}]`.
+
+    `tier` is the highest of the file's alerts; null where one of them is held for a person, or where there is none.
+    """
+    reading, findings, senses = look(data)
+    chosen = 1 if lang == "zh" else 0
+    holds = [note[chosen] for alert in reading.alerts if (note := apart(alert)) is not None]
+    notes = [note[chosen] for alert in reading.alerts for note in notes_on(alert)]
+    tiers = [s.tier for s in senses if s.tier is not None]
+    held = any(s.tier is None and not s.nothing_to_warn for s in senses)
+    return {
+        "file": name,
+        "verdict": verdict_of(findings),
+        "tier": None if held or not tiers else max(tiers).word,
+        "hazard": senses[0].hazard if senses else None,
+        "held": holds,
+        "notes": notes,
+        "findings": [
+            {"rule": f.rule, "grade": f.grade, "where": f.where, "message": f.message_zh if lang == "zh" else f.message}
+            for f in findings
+        ],
+    }
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """The same for a person: the verdict first, then one line a finding."""
+    tier = found["tier"] or ("none given: a person decides" if found["hazard"] else "none")
+    lines = [f"{found['file']}: {found['verdict'].upper()}, tier {tier}, hazard {found['hazard'] or 'none'}"]
+    lines += [f"  held for a person: {why}" for why in found.get("held", ())]
+    lines += [f"  note: {note}" for note in found.get("notes", ())]
+    lines += [
+        f"  {f['grade']} (rule {f['rule']}) at {f['where'] or 'the file'}: {f['message']}" for f in found["findings"]
+    ]
+    return "\n".join(lines)

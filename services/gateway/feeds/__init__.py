@@ -1,0 +1,1 @@
+"""CAP feeds of others, fetched and read."""

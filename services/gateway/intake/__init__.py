@@ -1,0 +1,1 @@
+"""A warning as it comes in: identity, texts, signature, chain, quarantine."""

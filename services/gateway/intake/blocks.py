@@ -1,0 +1,142 @@
+"""What an alert's blocks say, one text a language: one block's words where all say the same, never one's for another's place.
+
+Blocks of one language that name another event, response or instruction are about different things in different places: such an
+alert is held, and what a person then sends names each place with its own words. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from services.gateway.cap import Alert, Info
+from services.gateway.cap.hazards import asked_of
+from services.gateway.cap.meaning import level_of, living
+from services.gateway.cap.sources import source_of
+from services.shared.tiers import Tier
+
+
+class Note(NamedTuple):
+    """One sentence for whoever sends it."""
+
+    en: str
+    zh: str
+
+
+def told(alert: Alert) -> tuple[Info, ...]:
+    """The blocks people are told: those that go on; of an ending all."""
+    return living(alert) or alert.infos
+
+
+def apart(alert: Alert) -> Note | None:
+    """Why blocks of one language cannot be one message; None where they can, and of an ending."""
+    if not living(alert):
+        return None
+    for group in _by_language(told(alert)).values():
+        if len({_saying(info) for info in group}) > 1:
+            names = [f"{_places([info]) or '?'}: {info.event}" for info in group]
+            return Note(
+                f"its blocks say different things to different places ({_some(names)}), and one message to all would give "
+                "one place another's words: send each block as an alert of its own, or let this one out and every place is "
+                "named with its own words",
+                f"各段对不同地方说的不一样({_some(names)}),合成一条会把一处的话说给另一处:请每段单独发一条,或放行本条,"
+                "各处都写明自己的话",
+            )
+    return None
+
+
+def notes_on(alert: Alert) -> Iterator[Note]:
+    """What whoever sends it should know of its words."""
+    infos, going_on = told(alert), living(alert)
+    if not going_on:
+        return
+    if silent := [lang for lang, group in _by_language(infos).items() if not any(i.instruction for i in group)]:
+        yield Note(
+            f"no action is named ({', '.join(silent)}): headline and description go out as they are; "
+            "say in <instruction> what people are to do",
+            f"没有写明怎么做({', '.join(silent)}):标题和描述原样发出;请在 <instruction> 里写明要做什么",
+        )
+    if over := [info for info in alert.infos if info not in going_on]:
+        where = _some(_descs(over))
+        yield Note(
+            f"it ends for {where or 'a part'} and goes on elsewhere: only where it goes on is anybody warned",
+            f"在{where or '一部分地方'}解除,在其他地方继续:只向继续的地方预警",
+        )
+    levels = {level for info in going_on if isinstance(level := level_of(info, source_of(alert))[0], Tier)}
+    if len(levels) > 1 and not apart(alert):
+        words = ", ".join(tier.word for tier in sorted(levels, reverse=True))
+        yield Note(
+            f"its blocks are of different levels ({words}) and say the same: all are told at the highest",
+            f"各段等级不同({words}),内容相同:都按最高的发",
+        )
+
+
+def texts_of(alert: Alert) -> dict[str, dict[str, str]]:
+    """Message parts by language, each the authority's own words; `action` is empty where it names none."""
+    found: dict[str, dict[str, str]] = {}
+    for language, group in _by_language(told(alert)).items():
+        one = group[0]
+        same = len({_saying(info) for info in group}) == 1
+        headlines = {info.headline for info in group}
+        found[language] = {
+            "source": one.sender_name or alert.sender,
+            "hazard": (one.headline or one.event) if len(headlines) == 1 and same else _events(group),
+            "event": _events(group),
+            "place": _places(group),
+            "action": one.instruction if same else "\n".join(_by_place(info) for info in _gravest_first(alert, group)),
+            "description": one.description if same and len({info.description for info in group}) == 1 else "",
+        }
+    if not found:
+        found["en"] = {
+            "source": alert.sender, "hazard": alert.note or "Warning", "event": "", "place": "", "action": "",
+            "description": "",
+        }  # fmt: skip
+    return found
+
+
+def _by_language(infos: Sequence[Info]) -> dict[str, list[Info]]:
+    found: dict[str, list[Info]] = {}
+    for info in infos:
+        found.setdefault(info.language, []).append(info)
+    return found
+
+
+def _saying(info: Info) -> tuple[str, str, str]:
+    """What a block tells people: of two that are equal in it either may speak for both."""
+    words = info.instruction or f"{info.headline}\n{info.description}"
+    return info.event.casefold(), asked_of([info]), " ".join(words.split())
+
+
+def _by_place(info: Info) -> str:
+    colon, stop = (":", "。") if info.language.lower().startswith("zh") else (": ", ". ")
+    words = info.instruction or info.description or info.headline
+    return f"{_places([info])}{colon}{info.event}{stop}{' '.join(words.split())}"
+
+
+def _gravest_first(alert: Alert, group: Sequence[Info]) -> list[Info]:
+    source = source_of(alert)
+
+    def grave(info: Info) -> int:
+        level = level_of(info, source)[0]
+        return int(level) if isinstance(level, Tier) else 0
+
+    return sorted(group, key=grave, reverse=True)
+
+
+def _events(group: Sequence[Info]) -> str:
+    return (", " if not group[0].language.lower().startswith("zh") else "、").join(
+        dict.fromkeys(info.event for info in group if info.event)
+    )
+
+
+def _descs(infos: Sequence[Info]) -> list[str]:
+    return list(dict.fromkeys(a.desc.strip() for info in infos for a in info.areas if a.desc.strip()))
+
+
+def _places(infos: Sequence[Info]) -> str:
+    return ", ".join(_descs(infos))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return "; ".join(name[:80] for name in names[:5]) + more

@@ -1,0 +1,41 @@
+"""What came in and was not taken, kept with the reason for a person to look at: it never reaches anybody else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.shared.database.batches import insert_new
+from services.shared.database.engine import Connection, metadata
+
+MOST = 1000
+
+kept = sa.Table(
+    "gateway_quarantine",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True, comment="the same bytes are kept once"),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("origin", sa.String(200), nullable=False, comment="key or feed"),
+    sa.Column("at", sa.Float, nullable=False, comment="wall"),
+)
+
+
+async def keep(tx: Connection, raw: bytes, why: str, origin: str, at: float) -> None:
+    """Keeps the bytes; beyond a thousand the oldest go."""
+    row = {"sha256": hashlib.sha256(raw).hexdigest(), "raw": raw, "why": why, "origin": origin[:200], "at": at}
+    if await insert_new(tx, kept, [row]) == 0:
+        return
+    old = sa.select(kept.c.sha256).order_by(kept.c.at.desc(), kept.c.sha256).offset(MOST)
+    await tx.execute(sa.delete(kept).where(kept.c.sha256.in_(old.limit(100))))
+
+
+async def listed(db: Connection, limit: int = 50) -> Sequence[Any]:
+    """Newest first: sha256, why, origin, at."""
+    rows = await db.execute(
+        sa.select(kept.c.sha256, kept.c.why, kept.c.origin, kept.c.at).order_by(kept.c.at.desc()).limit(limit)
+    )
+    return rows.all()

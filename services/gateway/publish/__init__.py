@@ -1,0 +1,1 @@
+"""The CAP documents published under our own name."""

@@ -1,0 +1,1 @@
+"""What an authority does with a warning: admit, decide, release, end."""

@@ -1,0 +1,1 @@
+"""Console, API and public pages."""

@@ -1,0 +1,198 @@
+"""/api/v1/warnings: what machines send and ask. 202 only after the commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Literal
+
+import pydantic
+from aiohttp import web
+
+from services.gateway import store
+from services.gateway.cap import Reference
+from services.gateway.intake.incoming import Incoming, WarningIn, from_cap, from_json
+from services.gateway.warnings import shelves
+from services.gateway.warnings.acts import Taken, Warnings
+from services.shared.clock import iso
+from services.shared.errors import NotFound, Refused
+from services.shared.ledger.ledger import state_at
+from services.shared.service import Platform
+from services.shared.tiers import Tier
+from services.shared.web.edge import caller, json_body, json_response, refused_by
+
+CAP_TYPES = ("application/cap+xml", "application/xml", "text/xml")
+
+
+class DecideIn(pydantic.BaseModel):
+    """A person's decision on a held warning or draft."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    tier: Literal["blue", "yellow", "orange", "red"] | None = None
+    doors: Literal["safe", "unsafe"] | None = pydantic.Field(
+        None, description="may people be sent; empty asks the commander"
+    )
+    reason: str = pydantic.Field("", max_length=400)
+
+
+class CancelIn(pydantic.BaseModel):
+    """How a warning ends."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    ending: Literal["danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours"]
+    reason: str = pydantic.Field(min_length=2, max_length=400)
+
+
+class Api:
+    """The handlers of /api/v1/warnings."""
+
+    def __init__(self, platform: Platform, warnings: Warnings) -> None:
+        self._platform = platform
+        self._warnings = warnings
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return (
+            web.post("/api/v1/warnings", self.take),
+            web.get("/api/v1/warnings", self.index),
+            web.get("/api/v1/warnings/{warning_id}", self.one),
+            web.post("/api/v1/warnings/{warning_id}/release", self.release),
+            web.post("/api/v1/warnings/{warning_id}/cancel", self.cancel),
+        )
+
+    async def take(self, request: web.Request) -> web.Response:
+        """CAP or JSON in; `?release=false` keeps it as a draft to look at; `?doors=safe|unsafe` is the commander's word."""
+        who = await caller(request, "draft")
+        release = _flag(request, "release", default=True)
+        doors = request.query.get("doors", "")
+        if doors not in ("", "safe", "unsafe"):
+            raise Refused("doors: use safe or unsafe, or leave it out", field="doors", rule="closed_list", given=doors)
+        key = request.headers.get("Idempotency-Key", "")
+        if len(key) > 200:
+            raise Refused(
+                "Idempotency-Key: at most 200 characters", field="Idempotency-Key", rule="length", given=key[:40]
+            )
+        incoming = await self._read(request)
+        taken = await self._warnings.take(who, incoming, release=release, idempotency_key=key, doors=doors)
+        return answer(taken, 202)
+
+    async def _read(self, request: web.Request) -> Incoming:
+        body = await request.read()
+        if not body.strip():
+            raise Refused("the body is empty: send a CAP document or JSON", field="body", rule="required")
+        kind = request.content_type
+        if kind == "application/json":
+            try:
+                given = WarningIn.model_validate_json(body)
+            except pydantic.ValidationError as wrong:
+                raise refused_by(wrong) from wrong
+            # its polygons are computed with: never on the loop that sends
+            return await asyncio.to_thread(from_json, given, body, await self._reference(given.updates))
+        if kind in CAP_TYPES:
+            return await asyncio.to_thread(from_cap, body, strict=_flag(request, "strict", default=True))
+        raise Refused(
+            f"content type {kind} is not known: send application/cap+xml or application/json",
+            field="Content-Type", rule="closed_list", given=kind,
+        )  # fmt: skip
+
+    async def _reference(self, updates: str) -> tuple[Reference, ...]:
+        if not updates:
+            return ()
+        async with self._platform.database.read() as db:
+            row = await store.row_of(db, updates)
+        if row is None:
+            raise NotFound(f"updates: there is no warning {updates}", field="updates", given=updates)
+        return (Reference(row.sender, row.identifier, datetime.fromtimestamp(row.sent, UTC)),)
+
+    async def index(self, request: web.Request) -> web.Response:
+        """The first page begins with all that is in force, by tier, and late orange and red; then 50 others a page."""
+        await caller(request, "read")
+        page, now = shelves.page_of(request.query.get("page", ""), "page"), self._platform.clock.now()
+        async with self._platform.database.read() as db:
+            first = [*await shelves.running(db, now), *await shelves.late(db, now)] if page == 1 else []
+            rest = await shelves.rest(db, now, page)
+        headers = {"Link": f'</api/v1/warnings?page={page + 1}>; rel="next"'} if rest.more else {}
+        return json_response(
+            [
+                {"warning_id": r.warning_id, "state": state_at(r.state, r.expires_at, now), "kind": r.kind, "number": r.number,
+                 "tier": Tier(r.tier).word if r.tier else None, "sent": iso(r.sent), "expires": iso(r.expires_at)}
+                for r in (*first, *rest.rows)
+            ],
+            headers=headers,
+        )  # fmt: skip
+
+    async def one(self, request: web.Request) -> web.Response:
+        await caller(request, "read")
+        warning_id = request.match_info["warning_id"]
+        async with self._platform.database.read() as db:
+            row = await store.row_of(db, warning_id)
+        if row is None:
+            raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+        return json_response(
+            {
+                "warning_id": warning_id,
+                "chain_id": row.state_chain_id,
+                "identifier": row.identifier,
+                "sender": row.sender,
+                "sent": iso(row.sent),
+                "expires": iso(row.state_expires_at),
+                "state": state_at(row.state_state, row.state_expires_at, self._platform.clock.now()),
+                "kind": row.state_kind,
+                "ending": row.state_ending or None,
+                "tier": Tier(row.state_tier).word if row.state_tier else None,
+                "tier_reason": row.sense["tier_reason"],
+                "hazard": row.sense["hazard"],
+                "respond": row.sense["respond"],
+                "asked": row.sense.get("asked", ""),
+                "number": row.state_number,
+                "doors": row.state_doors,
+                "notes": row.sense["notes"],
+                "replaces": list(row.replaces),
+            }
+        )
+
+    async def release(self, request: web.Request) -> web.Response:
+        who = await caller(request, "send")
+        given = await json_body(request, DecideIn)
+        taken = await self._warnings.release(
+            who,
+            request.match_info["warning_id"],
+            Tier.of(given.tier) if given.tier else None,
+            given.doors or "",
+            given.reason,
+        )
+        return answer(taken, 202)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        who = await caller(request, "cancel")
+        given = await json_body(request, CancelIn)
+        return answer(
+            await self._warnings.cancel(who, request.match_info["warning_id"], given.ending, given.reason), 202
+        )
+
+
+def answer(taken: Taken, status: int) -> web.Response:
+    """What the caller hears: id, state, tier, notes, and where to look."""
+    return json_response(
+        {
+            "warning_id": taken.warning_id,
+            "state": taken.state,
+            "tier": taken.tier.word if taken.tier else None,
+            "notes": list(taken.notes),
+            "seen_before": taken.again,
+            "live": f"/live/{taken.warning_id}",
+        },
+        status,
+        {"Location": f"/api/v1/warnings/{taken.warning_id}"},
+    )
+
+
+def _flag(request: web.Request, name: str, *, default: bool) -> bool:
+    value = request.query.get(name)
+    if value is None:
+        return default
+    if value not in ("true", "false"):
+        raise Refused(f"{name}: use true or false", field=name, rule="boolean", given=value)
+    return value == "true"

@@ -1,0 +1,285 @@
+"""The console (paste or upload, look, decide, send, end) and the public check page. Plain forms, no script."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from services.gateway import store
+from services.gateway.intake.incoming import from_cap
+from services.gateway.public_cache import Kept, Made, first_after
+from services.gateway.warnings import shelves
+from services.gateway.warnings.acts import ENDING_KINDS, Warnings
+from services.gateway.warnings.ageing import given_up_of
+from services.shared.alarms import standing
+from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
+from services.shared.ledger.ledger import EXPIRED, state_at
+from services.shared.service import Platform
+from services.shared.tiers import TIER_WORDS, Tier
+from services.shared.web.auth import Who, sign_in_with, sign_out, who_is
+from services.shared.web.edge import COOKIE, Written, caller, cookie_of, lay_cookie, page, rendered, take_cookie
+from services.shared.web.sessions import LONGEST_S
+
+_FILLED_IN = "\ue000number\ue000"  # signs nobody types, where a page that was made before gets the number asked for
+UNSENT = ("draft", "held")
+
+
+class Pages:
+    """The handlers of /console and /public."""
+
+    def __init__(self, platform: Platform, warnings: Warnings, kept: Kept) -> None:
+        self._platform = platform
+        self._kept = kept
+        self._warnings = warnings
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """The addresses a browser opens."""
+        return (
+            web.get("/", self.home),
+            web.get("/console", self.console),
+            web.get("/console/sign-in", self.sign_in),
+            web.post("/console/sign-in", self.signed_in),
+            web.post("/console/sign-out", self.sign_out),
+            web.post("/console/warnings", self.draft),
+            web.post("/console/warnings/{warning_id}/send", self.send),
+            web.get("/console/warnings/{warning_id}/end", self.end_form),
+            web.post("/console/warnings/{warning_id}/end", self.end),
+            web.get("/public/check", self.check),
+        )
+
+    @property
+    def _plane(self) -> str:
+        return self._platform.settings.plane
+
+    async def home(self, request: web.Request) -> web.Response:
+        raise web.HTTPSeeOther("/console" if cookie_of(request, COOKIE) else "/public/check")
+
+    async def sign_in(self, request: web.Request) -> web.Response:
+        return self._sign_in()
+
+    def _sign_in(self, status: int = 200, *, wrong: bool = False, text: str = "") -> web.Response:
+        """`text`: an alert that was pasted when the sign-in was over; it waits in the form."""
+        return page("sign_in.html", status=status, who=None, wrong=wrong, text=Written(text), plane=self._plane)
+
+    async def signed_in(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        text = str(form.get("text", ""))
+        database, signer = self._platform.database, self._platform.signer
+        async with database.read() as db:
+            who = await who_is(db, str(form.get("key", "")).strip())
+        if who is None:
+            return self._sign_in(403, wrong=True, text=text)
+        await sign_out(database, signer, cookie_of(request, COOKIE))
+        cookie = await sign_in_with(database, signer, who)
+        https, seconds = self._platform.https, LONGEST_S["console"]
+        if text:
+            kept = await self._console(request, who, "", text)
+            lay_cookie(kept, COOKIE, cookie, seconds=seconds, https=https)
+            return kept
+        response = web.HTTPSeeOther("/console")
+        lay_cookie(response, COOKIE, cookie, seconds=seconds, https=https)
+        raise response
+
+    async def sign_out(self, request: web.Request) -> web.StreamResponse:
+        """The sign-in ends in the database: its cookie, wherever a copy of it lies, opens nothing any more."""
+        await sign_out(self._platform.database, self._platform.signer, cookie_of(request, COOKIE))
+        response = web.HTTPSeeOther("/console/sign-in")
+        take_cookie(response, COOKIE, https=self._platform.https)
+        raise response
+
+    async def console(self, request: web.Request) -> web.Response:
+        who = await caller(request, "read")
+        return await self._console(request, who, "", "")
+
+    async def _console(
+        self, request: web.Request, who: Who, problem: str, text: str, status: int = 200
+    ) -> web.Response:
+        pages = {name: shelves.page_of(request.query.get(name, ""), name) for name in ("waiting", "earlier")}
+        async with self._platform.database.read() as db:
+            now = self._platform.clock.now()
+            running = await shelves.running(db, now)
+            late = await shelves.late(db, now)
+            waiting, waiting_count = await shelves.waiting(db, pages["waiting"])
+            earlier = await shelves.earlier(db, now, pages["earlier"])
+            given_up = await given_up_of(db, who.label, now)
+            alarms = await standing(db)
+        return page(
+            "console.html",
+            status=status,
+            who=who,
+            live=[r for r in running if r.kind != "ending"],
+            endings=[r for r in running if r.kind == "ending"],
+            late=late,
+            waiting=waiting,
+            waiting_count=waiting_count,
+            earlier=earlier,
+            given_up=given_up,
+            alarms=alarms,
+            state_at=state_at,
+            problem=problem,
+            text=Written(text),
+            plane=self._plane,
+            now=now,
+            offset=self._platform.settings.offset_at,
+        )
+
+    async def draft(self, request: web.Request) -> web.StreamResponse:
+        """A CAP file, pasted or uploaded, becomes a draft; whatever is wrong with it is said over the kept text."""
+        try:
+            who = await caller(request, "draft")
+        except NotAllowed as over:
+            if over.status != 401:
+                raise
+            return self._sign_in(401, text=(await _pasted(request)).decode(errors="replace"))
+        data = await _pasted(request)
+        text = data.decode(errors="replace")
+        if not data.strip():
+            return await self._console(request, who, "Paste a CAP alert or choose a file.", text, 422)
+        try:
+            taken = await self._warnings.take(who, from_cap(data, strict=False, via="console"), release=False)
+        except Refused as fault:
+            return await self._console(request, who, fault.message, text, fault.status)
+        if taken.state in ("active", EXPIRED):
+            raise web.HTTPSeeOther(f"/live/{taken.warning_id}")
+        if taken.again:  # the register may have changed since it was first asked
+            await self._warnings.preview(taken.warning_id)
+        raise web.HTTPSeeOther(f"/live/{taken.warning_id}/preview")
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        """The button names tier and effect; a held warning's tier is decided here, with a reason."""
+        form = await request.post()
+        word, doors = str(form.get("tier", "")), str(form.get("doors", ""))
+        if word and word not in TIER_WORDS:
+            raise Refused(f"tier: use one of {', '.join(TIER_WORDS)}", field="tier", rule="closed_list", given=word)
+        if doors not in ("", "safe", "unsafe"):
+            raise Refused(
+                "doors: choose safe, unsafe or ask the commander", field="doors", rule="closed_list", given=doors
+            )
+        tier, reason = Tier.of(word) if word else None, str(form.get("reason", "")).strip()
+        who = await caller(request, "send", tier)
+        if tier is not None and len(reason) < 2:
+            raise Refused(
+                "reason: say in a few words why you chose this tier; it is kept in the log",
+                field="reason",
+                rule="required",
+            )
+        warning_id = request.match_info["warning_id"]
+        await self._warnings.release(who, warning_id, tier, doors, reason[:400])
+        raise web.HTTPSeeOther(f"/live/{warning_id}")
+
+    async def end_form(self, request: web.Request) -> web.Response:
+        who = await caller(request, "cancel")
+        pressed = (
+            request.query.get("ending", ""),
+            request.query.get("reason", "")[:400],
+        )  # Enter ends nothing: shown again
+        said = "Enter ends nothing: press the button." if any(pressed) else ""
+        return await self._end_form(request, who, kind=pressed[0], reason=pressed[1], said=said)
+
+    async def _end_form(
+        self,
+        request: web.Request,
+        who: Who,
+        problem: str = "",
+        field: str = "",
+        kind: str = "",
+        reason: str = "",
+        said: str = "",
+    ) -> web.Response:
+        """How it ends; for what was not sent yet, only why it is given up. Keeps what was chosen where it was refused."""
+        row = await self._row(request)
+        return page(
+            "end.html",
+            status=422 if problem else 200,
+            who=who,
+            row=row,
+            tier=Tier(row.state_tier) if row.state_tier else None,
+            unsent=row.state_state in UNSENT,
+            over=row.state_kind == "ending" or row.state_state not in ("active", *UNSENT),
+            problem=problem,
+            field=field,
+            kind=kind,
+            reason=reason,
+            said=said,
+            plane=self._plane,
+        )
+
+    async def _row(self, request: web.Request) -> Any:
+        warning_id = request.match_info["warning_id"]
+        async with self._platform.database.read() as db:
+            row = await store.row_of(db, warning_id)
+        if row is None:
+            raise NotFound(
+                "there is no such warning: open it from the first page", field="warning_id", given=warning_id
+            )
+        return row
+
+    async def end(self, request: web.Request) -> web.StreamResponse:
+        who = await caller(request, "cancel")
+        form = await request.post()
+        kind, reason = str(form.get("ending", "")), str(form.get("reason", "")).strip()
+        row = await self._row(request)
+        if kind == "withdraw":
+            if row.state_state not in UNSENT:
+                raise Conflict(
+                    "this warning has gone out meanwhile: open its live page and end it there",
+                    field="ending", rule="state", given=row.state_state,
+                )  # fmt: skip
+            kind = "checking"  # were it sent this very moment, this is the ending that stops and withdraws nothing
+        elif kind not in ENDING_KINDS:
+            return await self._end_form(request, who, "Choose how the warning ends.", "ending", "", reason)
+        if len(reason) < 2:
+            wrong = "Say in a few words why it ends: it is kept in the log."
+            return await self._end_form(request, who, wrong, "reason", kind, reason)
+        taken = await self._warnings.cancel(who, row.warning_id, kind, reason[:400])
+        raise web.HTTPSeeOther("/console" if taken.state == "withdrawn" else f"/live/{taken.warning_id}")
+
+    async def check(self, request: web.Request) -> web.Response:
+        """Is this message real? By its four digits, without a link and without signing in."""
+        # a Chinese keyboard types full-width digits, an Arabic one its own
+        number = "".join(str(unicodedata.decimal(c)) for c in request.query.get("number", "")[:40] if c.isdecimal())[:8]
+        if number in (await store.names_out(self._platform, self._kept)).numbers:
+            return (await self._kept.of(("check", number), lambda: self._checked(number))).answer(request)
+        # of all numbers that are not ours there is one page, with the number filled in
+        asked = "number" in request.query
+        made = await self._kept.of(("check", asked), lambda: self._checked(_FILLED_IN, asked=asked))
+        return replace(made, body=made.body.replace(_FILLED_IN.encode(), number.encode())).answer(request)
+
+    async def _checked(self, number: str, *, asked: bool = True) -> Made:
+        first = found = checking = None
+        now = self._platform.clock.now()
+        if number != _FILLED_IN:
+            async with self._platform.database.read() as db:
+                first = await store.by_number(db, number)
+                if first is not None:  # whichever message of its chain somebody holds, the newest word is what holds
+                    found = await store.last_word(db, first.chain_id)
+                if found is not None and found.ending == "checking":
+                    checking, warned = found, await store.newest_of(db, found.chain_id)
+                    found = warned if warned is not None and warned.state == "active" else found
+        text = rendered(
+            "check.html",
+            number=number,
+            asked=asked,
+            found=found,
+            older=first is not None and found is not None and first.warning_id != found.warning_id,
+            checking=checking if checking is not found else None,
+            tier=Tier(found.tier) if found is not None and found.tier else None,
+            now=now,
+            hotline=self._platform.settings.hotline,
+            offset=self._platform.settings.offset_at,
+            plane=self._plane,
+        )
+        until = first_after(now, [found.expires_at] if found is not None else ())
+        return Made(text.encode(), "text/html; charset=utf-8", until=until)
+
+
+async def _pasted(request: web.Request) -> bytes:
+    """The alert of the console's form: the file if one was chosen, else what was pasted."""
+    form = await request.post()
+    upload = form.get("file")
+    data = upload.file.read() if isinstance(upload, web.FileField) else b""
+    return data or str(form.get("text", "")).encode()

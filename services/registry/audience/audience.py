@@ -1,0 +1,355 @@
+"""Turns an area into an audience: one numbered page of people a transaction, or counts for a preview.
+
+People go out in the order cell, household, person; the job's cursor is the last one that went out, so a page that was
+not committed is made again, and a page that was is not. After those who live inside come those who live elsewhere and
+may be inside just now (stays.py), at the address where they are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import structlog
+
+from services.registry.audience import whereabouts
+from services.registry.audience.drills import agreed
+from services.registry.audience.whereabouts import Moment, Visitor
+from services.registry.geo.areas import BOUNDARY, COLUMNS, INSIDE, OUTSIDE, ROWS, Area
+from services.registry.model.facilities import on_shift
+from services.registry.model.needs import keyed
+from services.registry.store import register
+from services.registry.store.register import Cursor, Row
+from services.shared.bus.outbox import digest_of, id_of, say
+from services.shared.database.engine import Connection, Database
+from services.shared.fault_points import fault_at
+from services.shared.messages import (
+    PAGE_PEOPLE,
+    AudienceFound,
+    ContactEntry,
+    PersonEntry,
+    Profile,
+    SupporterEntry,
+    WarningIssued,
+    WorkerEntry,
+)
+
+log = structlog.get_logger("registry")
+CELLS_AT_ONCE, MOST_CELLS_AT_ONCE = 64, 1024
+EXACT_BELOW = 5000  # people in boundary cells that a preview looks at one by one
+BEYOND = COLUMNS * ROWS  # the cursor's cell once everybody who lives inside is out
+
+
+@dataclass
+class _Page:
+    """People of one page, and whether nobody comes after them."""
+
+    people: list[Row] = field(default_factory=list)
+    last: bool = False
+    visitors: list[Visitor] = field(default_factory=list)
+
+    def end(self, cursor: Cursor) -> Cursor:
+        """The cursor after it."""
+        if self.visitors:
+            return BEYOND, self.visitors[-1].household_id, self.visitors[-1].row.person_id
+        if self.people:
+            return self.people[-1].cell, self.people[-1].household_id, self.people[-1].person_id
+        return cursor
+
+
+async def next_page(db: Connection, area: Area | None, after: Cursor, moment: Moment) -> _Page:
+    """The next page: of those who live inside first, then of those who may be inside by a stay."""
+    page = _Page(last=True) if after[0] >= BEYOND else await find_page(db, area, after)
+    if not page.last or area is None:
+        return page
+    gone = (after[1], after[2]) if after[0] >= BEYOND else ("", "")
+    guests = [v for v in await whereabouts.visitors(db, area, moment) if (v.household_id, v.row.person_id) > gone]
+    if page.people:
+        return _Page(page.people, last=not guests)
+    cut = len(guests)
+    if cut > PAGE_PEOPLE:
+        home = guests[PAGE_PEOPLE].household_id
+        cut = next((n for n, v in enumerate(guests[:PAGE_PEOPLE]) if v.household_id == home), PAGE_PEOPLE)
+        cut = cut or PAGE_PEOPLE
+    return _Page(visitors=guests[:cut], last=cut == len(guests))
+
+
+async def find_page(db: Connection, area: Area | None, after: Cursor) -> _Page:
+    """The next people in the area after the cursor: at most PAGE_PEOPLE, whole households, in order.
+
+    Only a "household" that is larger than a page is divided.
+    """
+    if area is None:
+        return _Page(last=True)
+    first, last = area.cell_range()
+    found: list[Row] = []
+    at_once = CELLS_AT_ONCE
+    while len(found) <= PAGE_PEOPLE:
+        cells = await register.occupied(db, max(first, after[0]), last, at_once, area.columns())
+        if cells:
+            kinds = area.classify(c for c, _ in cells)
+            done = await _take(db, area, cells, kinds, found, after)
+            after = done or (cells[-1][0] + 1, "", "")
+        if (
+            len(cells) < at_once and len(found) <= PAGE_PEOPLE
+        ):  # there are no more cells, and all in them were looked at
+            return _Page(found, last=True)
+        at_once = min(4 * at_once, MOST_CELLS_AT_ONCE)
+    if found[PAGE_PEOPLE].household_id != found[PAGE_PEOPLE - 1].household_id:
+        return _Page(found[:PAGE_PEOPLE])
+    home = found[PAGE_PEOPLE].household_id
+    cut = next((n for n, row in enumerate(found) if row.household_id == home), 0)
+    return _Page(found[:cut] if cut else found[:PAGE_PEOPLE])
+
+
+async def _take(
+    db: Connection,
+    area: Area,
+    cells: Sequence[tuple[int, int]],
+    kinds: np.ndarray[tuple[int, ...], np.dtype[np.int8]],
+    found: list[Row],
+    after: Cursor,
+) -> Cursor | None:
+    """Adds people of the cells to `found` until a page is more than full; None when the cells are exhausted."""
+    at = 0
+    while at < len(cells):
+        batch: dict[int, int] = {}
+        expected = 0.0
+        while at < len(cells) and expected <= PAGE_PEOPLE:
+            if kinds[at] != OUTSIDE:
+                batch[cells[at][0]] = int(kinds[at])
+                expected += cells[at][1] if kinds[at] == INSIDE else cells[at][1] / 2
+            at += 1
+        limit = 2 * PAGE_PEOPLE
+        while batch:
+            rows = await register.people_in(db, list(batch), after, limit)
+            found += _inside(area, rows, batch)
+            if rows:
+                after = (rows[-1].cell, rows[-1].household_id, rows[-1].person_id)
+            if len(found) > PAGE_PEOPLE:
+                return after
+            if len(rows) < limit:
+                break
+    return None
+
+
+def _inside(area: Area, rows: Sequence[Row], kinds: dict[int, int]) -> list[Row]:
+    edge = [row for row in rows if kinds[row.cell] == BOUNDARY]
+    held = area.holds([row.lon for row in edge], [row.lat for row in edge])
+    out = {row.person_id for row, inside in zip(edge, held, strict=True) if not inside}
+    return [row for row in rows if row.person_id not in out]
+
+
+async def make_page(database: Database, row: Row, area: Area | None, now: float) -> bool:
+    """Makes the next page of a job and says it; False where another process made that page meanwhile.
+
+    `row` is the job, `now` warning time, for the shifts. What is slow is read before the write transaction.
+    """
+    cursor: Cursor = (row.cursor_cell, row.cursor_household, row.cursor_person)
+    moment = Moment(now, row.utc_offset_min)
+    async with database.read() as db:
+        # hours and stays are looked at as they were when the warning came: a page made again is the same page
+        page = await next_page(db, area, cursor, Moment(row.opened_at, row.utc_offset_min))
+        end = page.end(cursor)  # past those who are left out too
+        if row.plane == "drill":
+            page = await _rehearsed(db, page)
+        profiles, people = await _entries(db, page, area, moment)
+        workers = await _workers(db, moment.minute) if page.last else ()
+    total = row.total + len(people)
+    digest = _joined(row.digest, digest_of(p.person_id for p in people))
+    cursor = end
+    message = AudienceFound(
+        msg_id=id_of("audience", row.warning_id, row.page),
+        plane=row.plane,
+        warning_id=row.warning_id,
+        tier=row.tier,
+        purpose="live",
+        page=row.page,
+        last=page.last,
+        profiles=profiles,
+        people=people,
+        workers=workers,
+        total=total if page.last else -1,
+        digest=digest if page.last else "",
+        unresolved=tuple((name, code) for name, code in row.unresolved) if page.last else (),
+    )
+    async with database.write() as tx:
+        if not await register.advance(tx, row.warning_id, row.page, cursor, total, digest, page.last):
+            return False
+        await say(tx, [message])
+        fault_at("before_page_commit")
+    fault_at("after_page_commit")
+    return True
+
+
+async def _rehearsed(db: Connection, page: _Page) -> _Page:
+    """The page without those who have not agreed to drills."""
+    rows = [*page.people, *(v.row for v in page.visitors)]
+    known = await register.profiles_of(db, (row.profile_key for row in rows))
+    persons = [row.person_id for row in rows if known[row.profile_key].kind != "facility"]
+    out = set(persons) - await agreed(db, persons)
+    if out:
+        log.info("left_out_of_drill", people=len(out), do="they have not agreed to drills")
+    return _Page(
+        [row for row in page.people if row.person_id not in out],
+        page.last,
+        [one for one in page.visitors if one.row.person_id not in out],
+    )
+
+
+def _joined(digest: str, more: str) -> str:
+    """digest_of over both sets of ids."""
+    return f"{int(digest, 16) ^ int(more, 16):032x}"
+
+
+async def _entries(
+    db: Connection, page: _Page, area: Area | None, moment: Moment
+) -> tuple[tuple[Profile, ...], tuple[PersonEntry, ...]]:
+    """The page's profiles and its people, who name theirs by index."""
+    guests = {v.row.person_id: v for v in page.visitors}
+    rows = [*page.people, *(v.row for v in page.visitors)]
+    ids = [row.person_id for row in rows]
+    supporters = await register.supporters_of(db, ids)
+    owners = ids + [s.supporter_id for some in supporters.values() for s in some]
+    contacts = await register.contacts_of(db, owners)
+    known = await register.profiles_of(db, (row.profile_key for row in rows))
+    also = await whereabouts.elsewhere(db, ids, moment)
+    index: dict[str, int] = {}
+    profiles: list[Profile] = []
+    people = []
+    for row in rows:
+        helpers = tuple(_supporter(s, contacts, area, moment) for s in supporters.get(row.person_id, ()))
+        helpers = tuple(h for h in helpers if any(c.usable for c in h.contacts))
+        facts = _for_this_area(known[row.profile_key], helpers)
+        if facts.key not in index:
+            index[facts.key] = len(profiles)
+            profiles.append(facts)
+        guest = guests.get(row.person_id)
+        where = whereabouts.place_of(guest.stay) if guest else row._mapping
+        others = [guest.stay] if guest else also.get(row.person_id, [])
+        people.append(
+            PersonEntry(
+                person_id=row.person_id,
+                household_id=guest.household_id if guest else row.household_id,
+                profile=index[facts.key],
+                zone_id=where["zone_id"],
+                grid_id=where["grid_id"],
+                walk_seq=where["walk_seq"],
+                dossier=whereabouts.with_stays(row.dossier, others, at_home=guest is None) if others else row.dossier,
+                key_id=row.key_id,
+                contacts=_contacts(contacts, row.person_id, moment.minute),
+                supporters=helpers,
+            )
+        )
+    return tuple(profiles), tuple(people)
+
+
+def _for_this_area(facts: Profile, helpers: Sequence[SupporterEntry]) -> Profile:
+    """The profile as it is for this warning: a supporter is outside this very area or not."""
+    now = tuple((next(c.kind for c in h.contacts if c.usable), h.outside_zone) for h in helpers)
+    return facts if now == facts.supporters else keyed(msgspec.structs.replace(facts, supporters=now))
+
+
+def _supporter(row: Row, contacts: dict[str, list[Row]], area: Area | None, moment: Moment) -> SupporterEntry:
+    outside = row.outside_zone
+    if area is not None and row.lat is not None and row.lon is not None:
+        outside = not area.holds([row.lon], [row.lat])[0]
+    theirs = _contacts(contacts, row.supporter_id, moment.minute)
+    return SupporterEntry(row.supporter_id, bool(outside), row.language, theirs)
+
+
+def _contacts(contacts: dict[str, list[Row]], owner_id: str, minute: int) -> tuple[ContactEntry, ...]:
+    """In the order of use; those that are not answered at this hour last, since they are better than none."""
+    rows = contacts.get(owner_id, [])
+    if any(c.hours for c in rows):
+        rows = sorted(rows, key=lambda c: not on_shift(c.hours, minute))
+    return tuple(
+        ContactEntry(c.contact_id, c.kind, c.address_key, c.sealed, c.key_id, usable=not c.why_not) for c in rows
+    )
+
+
+async def _workers(db: Connection, minute: int) -> tuple[WorkerEntry, ...]:
+    """Workers whose shift covers the local minute of the day; a backup takes over the grids of whoever is off."""
+    every = {row.worker_id: row for row in await register.every_worker(db)}
+    here = {w: row for w, row in every.items() if row.status == "active" and on_shift(row.shift, minute)}
+    grids = {w: list(row.grids) for w, row in here.items()}
+    for worker_id, row in every.items():
+        if worker_id not in here and row.backup_id in here:
+            grids[row.backup_id] += [g for g in row.grids if g not in grids[row.backup_id]]
+    contacts = await register.contacts_of(db, list(here))
+    return tuple(
+        WorkerEntry(
+            worker_id=worker_id,
+            grids=tuple(grids[worker_id]),
+            skills=tuple(dict.fromkeys((*row.skills, *row.roles))),  # a door asks for either word
+            doors_per_hour=row.doors_per_hour,
+            language=row.language,
+            contacts=_contacts(contacts, worker_id, minute),
+        )
+        for worker_id, row in here.items()
+    )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """People per profile in an area; `estimated` of them by the share of a cell that the area covers."""
+
+    by_profile: dict[str, int]
+    estimated: int
+
+
+async def count(db: Connection, area: Area | None, moment: Moment) -> Counts:
+    """How many people of each profile the area holds: from counts inside, one by one or estimated at the edge."""
+    if area is None:
+        return Counts({}, 0)
+    counts = await _at_home(db, area)
+    guests = Counter(v.row.profile_key for v in await whereabouts.visitors(db, area, moment))
+    return Counts(dict(guests + Counter(counts.by_profile)), counts.estimated)
+
+
+async def _at_home(db: Connection, area: Area) -> Counts:
+    cells = await register.occupied(db, *area.cell_range(), columns=area.columns())
+    kinds = area.classify(c for c, _ in cells)
+    inside = [c for (c, _), kind in zip(cells, kinds, strict=True) if kind == INSIDE]
+    edge = {c: n for (c, n), kind in zip(cells, kinds, strict=True) if kind == BOUNDARY}
+    found: Counter[str] = Counter()
+    for _, key, n in await register.counts_in(db, inside):
+        found[key] += n
+    if sum(edge.values()) < EXACT_BELOW:
+        points = await register.points_in(db, list(edge))
+        held = area.holds([p.lon for p in points], [p.lat for p in points])
+        found.update(p.profile_key for p, inside_it in zip(points, held, strict=True) if inside_it)
+        return Counts({k: n for k, n in found.items() if n}, 0)
+    share = dict(zip(edge, area.share(edge), strict=True))
+    expected: dict[str, float] = {}
+    for cell, key, n in await register.counts_in(db, list(edge)):
+        expected[key] = expected.get(key, 0.0) + n * float(share[cell])
+    estimated = {key: round(n) for key, n in expected.items()}
+    found.update(estimated)
+    return Counts({k: n for k, n in found.items() if n}, sum(estimated.values()))
+
+
+async def preview(db: Connection, asked: WarningIssued, now: float) -> AudienceFound:
+    """The answer to a preview: profiles and how many people have each, nobody by name or id."""
+    area, unresolved = await register.area_of(db, asked.area, asked.geocodes)
+    counts = await count(db, area, Moment(now, asked.utc_offset_min))
+    known = await register.profiles_of(db, counts.by_profile)
+    keys = sorted(counts.by_profile)
+    return AudienceFound(
+        msg_id=id_of("audience", "preview", asked.msg_id),
+        plane=asked.plane,
+        warning_id=asked.warning_id,
+        tier=asked.tier,
+        purpose="preview",
+        page=0,
+        last=True,
+        profiles=tuple(known[key] for key in keys),
+        total=sum(counts.by_profile.values()),
+        counts=tuple(counts.by_profile[key] for key in keys),
+        estimated=counts.estimated,
+        unresolved=unresolved,
+        asked=asked,
+    )

@@ -1,0 +1,124 @@
+"""Who may be inside an area although she lives elsewhere: away, at a usual place by hour, at a second address.
+
+Any place where she may be at that time counts, from now to LOOK_AHEAD later, and her home always does: a person warned
+at a place she has just left was warned; one who was not cannot be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.registry.geo.areas import BOUNDARY, INSIDE, Area
+from services.registry.model.facilities import on_shift
+from services.registry.store import register
+from services.registry.store.register import Row
+from services.shared.bus.outbox import id_of
+from services.shared.crypto.dossier import Part, pack, unpack
+from services.shared.database.batches import chunks, one_of
+from services.shared.database.engine import Connection
+
+LOOK_AHEAD = 6 * 3600  # seconds: who comes to work at 08:00 is warned of a flood that is announced at 05:00
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Warning time and the jurisdiction's offset from UTC in minutes."""
+
+    now: float
+    utc_offset_min: int
+
+    @property
+    def minute(self) -> int:
+        """Local minute of the day."""
+        return int(self.now // 60 + self.utc_offset_min) % 1440
+
+    def covers(self, stay: Row) -> bool:
+        """Whether she may be there at some time from now to LOOK_AHEAD later."""
+        first, last = self._local(self.now), self._local(self.now + LOOK_AHEAD)
+        if stay.kind == "away":
+            days = (first.date().isoformat(), last.date().isoformat())
+            return (not stay.since or stay.since <= days[1]) and (not stay.until or stay.until >= days[0])
+        if stay.kind == "usual" and stay.hours:
+            start = first.hour * 60 + first.minute
+            return any(on_shift(stay.hours, (start + m) % 1440) for m in range(0, LOOK_AHEAD // 60 + 1, 5))
+        return True
+
+    def _local(self, at: float) -> datetime:
+        return datetime.fromtimestamp(at, UTC) + timedelta(minutes=self.utc_offset_min)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody who may be inside and lives elsewhere: her row, and the first of her stays that counts."""
+
+    row: Row
+    stay: Row
+
+    @property
+    def household_id(self) -> str:
+        """Members of one household at one place are met together there, and not at their home."""
+        return id_of("stay", self.row.household_id, self.stay.lat, self.stay.lon)
+
+
+async def visitors(db: Connection, area: Area, moment: Moment) -> list[Visitor]:
+    """All who are inside only by a stay, ordered by household there and person."""
+    first, last = area.cell_range()
+    cells = list(
+        await db.scalars(
+            sa.select(register.stay.c.cell).where(register.stay.c.cell.between(first, last)).distinct().order_by("cell")
+        )
+    )
+    kinds = area.classify(cells)
+    near = [cell for cell, kind in zip(cells, kinds, strict=True) if kind in (BOUNDARY, INSIDE)]
+    stays: dict[str, Row] = {}
+    for some in chunks(near, 1000):
+        rows = [
+            row
+            for row in await db.execute(
+                sa.select(register.stay).where(one_of(register.stay.c.cell, some)).order_by(register.stay.c.stay_id)
+            )
+            if moment.covers(row)
+        ]
+        held = area.holds([row.lon for row in rows], [row.lat for row in rows])
+        for row, inside in zip(rows, held, strict=True):
+            if inside:
+                stays.setdefault(row.person_id, row)
+    people: list[Row] = []
+    for part in chunks(sorted(stays), 1000):
+        people += await db.execute(
+            sa.select(register.person).where(one_of(register.person.c.person_id, part), register.IS_WARNED)
+        )
+    at_home = area.holds([p.lon for p in people], [p.lat for p in people])
+    found = [Visitor(p, stays[p.person_id]) for p, home in zip(people, at_home, strict=True) if not home]
+    return sorted(found, key=lambda v: (v.household_id, v.row.person_id))
+
+
+async def elsewhere(db: Connection, people: Sequence[str], moment: Moment) -> dict[str, list[Row]]:
+    """person_id > where else she may be just now, for the card of somebody who is sought at home."""
+    found: dict[str, list[Row]] = {}
+    for some in chunks(people, 1000):
+        for row in await db.execute(
+            sa.select(register.stay).where(one_of(register.stay.c.person_id, some)).order_by(register.stay.c.stay_id)
+        ):
+            if moment.covers(row):
+                found.setdefault(row.person_id, []).append(row)
+    return found
+
+
+def with_stays(dossier: bytes, stays: Iterable[Row], *, at_home: bool) -> bytes:
+    """The dossier with the sealed addresses of stays; of a visitor without her home's, if the stay has one."""
+    more = [Part("stay", bytes.fromhex(s.key_id), s.sealed) for s in stays if s.sealed]
+    if not more:
+        return dossier
+    parts = [p for p in unpack(dossier) if at_home or p.name != "address"]
+    return pack([*parts, *more])
+
+
+def place_of(stay: Row) -> Mapping[str, Any]:
+    """Zone and grid of the stay; the walk through it knows no place for her and ends with her."""
+    return {"zone_id": stay.zone_id, "grid_id": stay.grid_id, "walk_seq": 2_000_000_000}

@@ -1,0 +1,1 @@
+"""Somebody's list, read and taken in row by row."""

@@ -1,0 +1,87 @@
+"""A list's own words: which of its columns is which of ours, what its values mean, and what is true of every row.
+
+A YAML file with `columns` (their name: ours), `values` (ours: {their value: ours}) and `every_row` (ours: value).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pydantic
+import yaml
+from pydantic import Field
+
+from services.registry.model.given import Given
+from services.shared.errors import Refused
+from services.shared.input.untrusted import COLUMN_MAP_BYTES, yaml_of
+
+
+class ColumnMap(Given):
+    """Read from the file; empty where there is none."""
+
+    columns: dict[str, str] = Field(default_factory=dict)
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    every_row: dict[str, str] = Field(default_factory=dict)
+
+    def names(self, header: Sequence[str]) -> list[str]:
+        """Our names for the header's cells; a name that is not in the map is taken as written."""
+        own = {plain(theirs): ours for theirs, ours in self.columns.items()}
+        return [own.get(plain(name), plain(name)) for name in header]
+
+    def value(self, column: str, given: str) -> str:
+        """Our word for one of theirs."""
+        words = self.values.get(column)
+        return words.get(given, given) if words else given
+
+
+def plain(name: str) -> str:
+    """A column's name without case, blanks and dashes."""
+    return name.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def read_map(text: str, known: frozenset[str]) -> ColumnMap:
+    """The map; Refused names what in it is none of our columns."""
+    try:
+        found: Any = yaml_of(text, COLUMN_MAP_BYTES)
+    except yaml.YAMLError as wrong:
+        raise Refused(
+            f"the column map is no YAML: {str(wrong).splitlines()[0]}",
+            field="columns",
+            rule="yaml",
+            remedy="write columns: with one line for each, like  手机: mobile",
+        ) from wrong
+    try:
+        chosen = ColumnMap.model_validate(_strings(found or {}))
+    except pydantic.ValidationError as wrong:
+        first = wrong.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Refused(
+            f"the column map is wrong at {where}: {first['msg']}",
+            field="columns",
+            rule=first["type"],
+            remedy="it holds columns, values and every_row, each a list of names with a colon",
+        ) from wrong
+    for ours in (*chosen.columns.values(), *chosen.values, *chosen.every_row):
+        if ours and ours not in known:
+            raise Refused(
+                f"the column map names {ours!r}, which is none of our columns",
+                field="columns",
+                rule="known column",
+                given=ours,
+                remedy="write one of the columns that README lists",
+            )
+    return chosen
+
+
+def _strings(found: Any) -> Any:
+    """YAML's own yes, no and numbers as they were written in a list."""
+    if isinstance(found, dict):
+        return {_string(k): _strings(v) for k, v in found.items()}
+    return _string(found)
+
+
+def _string(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

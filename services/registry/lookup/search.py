@@ -1,0 +1,194 @@
+"""Looking at people: found by number, id or grid and by nothing else, with a reason, counted, and audited before shown.
+
+Names and addresses are sealed, so nobody can be searched by them. What is shown is masked; a full value is opened on a
+page of channels, by an order that only the key it was made for can use (services/shared/crypto/opening_order.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.registry.geo.areas import Area
+from services.registry.lookup.decoys import alarm
+from services.registry.lookup.unlock import checked_reason, open_ones
+from services.registry.store import register
+from services.registry.store.lookup_tables import look
+from services.shared.audit import trail
+from services.shared.bus.outbox import new_id
+from services.shared.clock import wall
+from services.shared.crypto.sealing import address_key
+from services.shared.database.engine import Connection, Database
+from services.shared.errors import Refused, TooMany
+from services.shared.people import phone_numbers
+from services.shared.web.auth import Who
+
+PAGE = 20
+HOUR = 3600.0
+BY = ("phone", "id", "grid", "zone")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One search: by what, the value, why, and after which person a next page goes on."""
+
+    by: str
+    value: str
+    reason: str
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What came of it: rows of registry_person, how many are there and not shown, where the next page begins."""
+
+    people: Sequence[Any] = ()
+    hidden: int = 0
+    after: str = ""
+    unlocked: frozenset[str] = field(default_factory=frozenset)
+
+
+def number_of(text: str, region: str) -> str:
+    """The E.164 form; Refused where it is no number."""
+    found = phone_numbers.normal(text, region)
+    if not found:
+        raise Refused(
+            "that is no phone number", field="value", rule="phone", given="", remedy="give it with + and country code"
+        )
+    return found
+
+
+class Looking:
+    """Every search and every look goes through here."""
+
+    def __init__(self, database: Database, index: bytes, region: str, quota: int) -> None:
+        self._database = database
+        self._index = index
+        self._region = region
+        self._quota = quota
+
+    async def search(self, who: Who, asked: Asked, now: float) -> Shown:
+        """People found, masked rows only; Refused without reason, TooMany over the quota. `now` is warning time."""
+        reason = checked_reason(asked.reason)
+        where = await self._where(asked)
+        async with self._database.write() as tx:
+            found = sa.select(register.person).where(where, register.person.c.person_id > asked.after)
+            rows = (await tx.execute(found.order_by(register.person.c.person_id).limit(PAGE + 1))).all()
+            more, rows = len(rows) > PAGE, rows[:PAGE]
+            allowed = await self._allowed(tx, who, rows, now)
+            shown = [row for row in rows if row.person_id in allowed]
+            detail = {"by": asked.by, "shown": len(shown), "hidden": len(rows) - len(shown)}
+            subject = asked.value.strip()[:80] if asked.by != "phone" else "a number"
+            await trail.record(tx, who.label, "people.search", subject or "-", reason, detail)
+            over = await self._take(
+                tx, who, {p: allowed[p] for p in (r.person_id for r in shown)}, reason, "people.listed"
+            )
+        self._stop(over)
+        return Shown(
+            shown,
+            len(rows) - len(shown),
+            rows[-1].person_id if more else "",
+            frozenset(p for p, u in allowed.items() if u),
+        )
+
+    async def open(self, who: Who, person_id: str, reason: str, now: float) -> bool:
+        """Whether this person may be shown now; if so the look is in the audit log. False says nothing about whether
+        she exists."""
+        reason = checked_reason(reason)
+        async with self._database.write() as tx:
+            row = (await tx.execute(sa.select(register.person).where(register.person.c.person_id == person_id))).first()
+            allowed = await self._allowed(tx, who, [row] if row else [], now)
+            if person_id not in allowed:
+                await trail.record(tx, who.label, "people.not_shown", person_id[:32] or "-", reason)
+                return False
+            over = await self._take(tx, who, allowed, reason, "people.look")
+        self._stop(over)
+        return True
+
+    async def _where(self, asked: Asked) -> sa.ColumnElement[bool]:
+        value = asked.value.strip()
+        if asked.by == "phone":
+            keys = [address_key(self._index, "sms", one) for one in phone_numbers.forms(number_of(value, self._region))]
+            theirs = sa.select(register.contact.c.owner_id).where(register.contact.c.address_key.in_(keys))
+            helped = sa.select(register.supporter.c.person_id).where(register.supporter.c.supporter_id.in_(theirs))
+            return sa.or_(register.person.c.person_id.in_(theirs), register.person.c.person_id.in_(helped))
+        columns = {
+            "id": register.person.c.person_id,
+            "grid": register.person.c.grid_id,
+            "zone": register.person.c.zone_id,
+        }
+        if asked.by not in columns or not value:
+            raise Refused(
+                "choose what to search by and give its value",
+                field="by" if asked.by not in columns else "value",
+                rule="closed_list",
+                given=asked.by[:20],
+                remedy=f"one of {', '.join(BY)}; names and addresses are sealed and cannot be searched",
+            )
+        return columns[asked.by] == value
+
+    async def _allowed(self, db: Connection, who: Who, rows: Sequence[Any], now: float) -> dict[str, str]:
+        """person_id > the unlock that shows her (empty: none was needed) of those whom this key may see.
+
+        The register's own office sees whom it keeps; others see who agreed to it, and in an emergency the zone.
+        """
+        if who.area and rows:
+            held = Area.from_geojson(who.area).holds([r.lon for r in rows], [r.lat for r in rows])
+            rows = [row for row, inside in zip(rows, held, strict=True) if inside]
+        if "register" in who.actions:
+            return {row.person_id: "" for row in rows}
+        agreed = await self._agreed(db, [row.person_id for row in rows])
+        found = {row.person_id: "" for row in rows if row.person_id in agreed}
+        for one in await open_ones(db, now):
+            for row in rows:
+                if one.zone in (row.zone_id, row.grid_id):
+                    found.setdefault(row.person_id, one.unlock_id)
+        return found
+
+    @staticmethod
+    async def _agreed(db: Connection, people: Sequence[str]) -> set[str]:
+        """Who agreed to be shared with officers in peacetime: the newest word counts. A facility is no person."""
+        rows = await db.execute(
+            sa.select(register.consent.c.person_id, register.consent.c.decision)
+            .where(register.consent.c.person_id.in_(people), register.consent.c.purpose == "share_officer_peacetime")
+            .order_by(register.consent.c.at)
+        )
+        said = {row.person_id: row.decision for row in rows}
+        houses = await db.scalars(
+            sa.select(register.person.c.person_id).where(
+                register.person.c.person_id.in_(people), register.person.c.kind == "facility"
+            )
+        )
+        return {person_id for person_id, decision in said.items() if decision == "given"} | set(houses)
+
+    async def _take(self, tx: Connection, who: Who, people: dict[str, str], reason: str, act: str) -> int:
+        """Counts and audits these looks; over the quota it audits that instead and says how many there were."""
+        mine = (look.c.caller_id == who.key_id, look.c.at > wall() - HOUR)
+        before = int(await tx.scalar(sa.select(sa.func.count()).select_from(look).where(*mine)) or 0)
+        if before + len(people) > self._quota:
+            await trail.record(
+                tx, who.label, "people.quota", who.key_id, reason, {"looks": before, "quota": self._quota}
+            )
+            return before
+        rows = [
+            {"look_id": new_id(), "at": wall(), "caller_id": who.key_id, "person_id": p, "unlock_id": u}
+            for p, u in people.items()
+        ]
+        if rows:
+            await tx.execute(sa.insert(look), rows)
+        for person_id, unlock_id in sorted(people.items()):
+            detail = {"unlock_id": unlock_id} if unlock_id else {}
+            await trail.record(tx, who.label, act, person_id, reason, detail)
+        await alarm(tx, who, people, reason)
+        return 0
+
+    def _stop(self, over: int) -> None:
+        if over:
+            raise TooMany(
+                f"this key has looked at {over} people within an hour, and {self._quota} are allowed: wait, or ask the "
+                "register's office to look for you",
+                retry_after=600,
+            )

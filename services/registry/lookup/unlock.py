@@ -1,0 +1,121 @@
+"""Emergency unlock: for one zone, while an orange or red warning is in force, and for hours only, everybody is shown.
+
+Outside it, who only looks sees those who agreed to be shared with officers in peacetime. An unlock ends by its time or
+with its warning, whichever is first; who was seen under it finds that on her own page, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.registry.store import register
+from services.registry.store.lookup_tables import look, unlock
+from services.shared.audit import trail
+from services.shared.bus.outbox import new_id
+from services.shared.clock import wall
+from services.shared.database.engine import Connection, Database
+from services.shared.errors import Refused
+from services.shared.ledger.ledger import warning_state
+from services.shared.tiers import Tier
+
+HOURS = (1, 2, 4, 8, 12)
+MIN_REASON = 8
+
+
+def checked_reason(text: str) -> str:
+    """The reason as it is kept; Refused where it says nothing."""
+    reason = " ".join(text.split())[:400]
+    if len(reason) < MIN_REASON:
+        raise Refused(
+            "say why you look: the person reads it later",
+            field="reason",
+            rule="required",
+            given=reason,
+            remedy=f"write at least {MIN_REASON} characters, with the case or the order it belongs to",
+        )
+    return reason
+
+
+async def declared(db: Connection) -> Sequence[Any]:
+    """Warnings in force that allow an unlock: orange and red, newest first."""
+    found = (
+        warning_state.c.state == "active",
+        warning_state.c.purpose == "live",
+        warning_state.c.kind != "ending",
+        warning_state.c.tier >= int(Tier.ORANGE),
+    )
+    return (await db.execute(sa.select(warning_state).where(*found).order_by(warning_state.c.sent.desc()))).all()
+
+
+async def open_unlock(
+    tx: Connection, *, warning_id: str, zone: str, hours: int, by: str, reason: str, now: float
+) -> str:
+    """Opens one, audited; its id. `now` is warning time. Refused names what it lacks."""
+    reason = checked_reason(reason)
+    if warning_id not in {w.warning_id for w in await declared(tx) if w.expires_at > now}:
+        raise Refused(
+            "an unlock needs a warning in force of tier orange or red",
+            field="warning_id",
+            rule="declared",
+            given=warning_id[:32],
+            remedy="release the warning first, or ask those who agreed to be shared",
+        )
+    if hours not in HOURS:
+        raise Refused("choose how long", field="hours", rule="closed_list", given=hours, remedy=f"one of {HOURS}")
+    zone = zone.strip()[:32]
+    here = sa.or_(register.person.c.zone_id == zone, register.person.c.grid_id == zone)
+    if not zone or await tx.scalar(sa.select(register.person.c.person_id).where(here).limit(1)) is None:
+        raise Refused(
+            "nobody lives in that zone or grid",
+            field="zone",
+            rule="known",
+            given=zone,
+            remedy="give a zone or grid as the register names it",
+        )
+    opened = wall()
+    row = {
+        "unlock_id": new_id(), "warning_id": warning_id, "zone": zone, "by": by, "reason": reason, "opened_at": opened,
+        "until": opened + hours * 3600.0, "closed_at": None,
+    }  # fmt: skip
+    await tx.execute(sa.insert(unlock).values(**row))
+    detail = {"warning_id": warning_id, "hours": hours, "unlock_id": row["unlock_id"]}
+    await trail.record(tx, by, "unlock.open", zone, reason, detail)
+    return str(row["unlock_id"])
+
+
+async def open_ones(db: Connection, now: float) -> Sequence[Any]:
+    """Those in force: not over, not closed, their warning still active. `now` is warning time."""
+    rows = await db.execute(
+        sa.select(unlock)
+        .join(warning_state, warning_state.c.warning_id == unlock.c.warning_id)
+        .where(
+            unlock.c.closed_at.is_(None), unlock.c.until > wall(), warning_state.c.state == "active",
+            warning_state.c.expires_at > now,
+        )
+        .order_by(unlock.c.until)
+    )  # fmt: skip
+    return rows.all()
+
+
+async def close_over(database: Database, now: float) -> int:
+    """Writes down those that have ended, with how many people were seen under each; how many. `now` is warning time.
+
+    They showed nobody since the moment they ended: this only says so.
+    """
+    async with database.read() as db:
+        if await db.scalar(sa.select(unlock.c.unlock_id).where(unlock.c.closed_at.is_(None)).limit(1)) is None:
+            return 0
+    async with database.write() as tx:
+        still = {row.unlock_id for row in await open_ones(tx, now)}
+        waiting = (await tx.execute(sa.select(unlock).where(unlock.c.closed_at.is_(None)).with_for_update())).all()
+        over = [row for row in waiting if row.unlock_id not in still]
+        for row in over:
+            people = sa.select(sa.func.count(look.c.person_id.distinct())).where(look.c.unlock_id == row.unlock_id)
+            seen = await tx.scalar(people)
+            await tx.execute(sa.update(unlock).where(unlock.c.unlock_id == row.unlock_id).values(closed_at=wall()))
+            detail = {"unlock_id": row.unlock_id, "people_seen": seen}
+            await trail.record(tx, "register", "unlock.closed", row.zone, "it ended by itself", detail)
+    return len(over)

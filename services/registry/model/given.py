@@ -1,0 +1,288 @@
+"""A person as given: needs, roads, helpers, where she may be, what she agreed to. No diagnosis, no national id.
+
+The six domains are the Washington Group Short Set: 1 no difficulty, 2 some, 3 a lot, 4 cannot do at all, 9 not known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from services.shared.errors import Refused
+from services.shared.people import phone_numbers, push_subscription
+
+Level = Literal[1, 2, 3, 4, 9]
+ContactKind = Literal[
+    "sms",
+    "voice_mobile",
+    "voice_landline",
+    "email",
+    "push",
+    "im",
+    "duty_phone_1",
+    "duty_phone_2",
+    "bed_shaker",
+    "video_relay",
+]
+CONTACT_KINDS: tuple[ContactKind, ...] = get_args(ContactKind)
+PHONE_KINDS = frozenset(CONTACT_KINDS) - {"email", "push", "im", "bed_shaker"}
+VOICE_KINDS: tuple[ContactKind, ...] = ("voice_mobile", "voice_landline")
+Status = Literal["active", "away", "suspended", "moved", "deceased", "withdrawn"]
+WARNED: tuple[Status, ...] = ("active", "away")  # somebody away still has a home and a household inside
+KEPT: tuple[Status, ...] = (*WARNED, "suspended")  # of all others no contact and no dossier is held
+MINOR_AGE = 18  # from it on a person decides herself
+LOCAL_LANGUAGES = ("en", "zh")  # what the authority's texts are written in, unless the import says otherwise
+
+WG = ("see", "hear", "walk", "cognition", "selfcare", "communicate")
+SourceKind = Literal[
+    "self", "proxy", "officer_visit", "civil_affairs", "disability_card", "health", "school", "utility", "other"
+]
+Purpose = Literal[
+    "warn_me", "share_officer_peacetime", "share_supporter_peacetime", "drill", "statistics", "emergency_share"
+]
+Basis = Literal["consent", "guardian_consent", "public_task", "vital_interest", "legal_duty"]
+Decision = Literal["given", "refused", "withdrawn", "not_asked"]
+Method = Literal["online", "phone", "in_person", "paper", "sign_language", "list"]
+Ability = Literal["relay", "wake", "interpret", "carry", "drive", "key"]
+
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,4}$", max_length=35)]
+Id32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Text = Annotated[str, Field(max_length=300)]
+Lat = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Lon = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+Day = Annotated[str, Field(pattern=r"^(\d{4}-[01]\d-[0-3]\d)?$", description="ISO date, or empty")]
+HOURS = re.compile(r"(?:([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d))?")
+Hours = Annotated[
+    str,
+    Field(
+        pattern=rf"^{HOURS.pattern}$",
+        description="local HH:MM-HH:MM, over midnight too; empty for always",
+    ),
+]
+DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_IM = re.compile(r"[a-z][a-z0-9_-]{0,19}:[^\s]{1,200}")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+
+
+class Given(BaseModel):
+    """What somebody handed in: nothing unknown, nothing changed afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Wg(Given):
+    """Difficulty in each of the six domains."""
+
+    see: Level = 9
+    hear: Level = 9
+    walk: Level = 9
+    cognition: Level = 9
+    selfcare: Level = 9
+    communicate: Level = 9
+
+
+class ContactIn(Given):
+    """One address for one use; a mobile given for both uses is two of these with the same address."""
+
+    kind: ContactKind
+    address: str = Field(
+        max_length=2000,
+        description="E.164 with +, an e-mail address, service:name, a push subscription's JSON, or the id of a device",
+    )
+    order: int = Field(0, ge=0, le=99, description="lowest is tried first")
+    verified: bool = False
+    given_by: Literal["self", "proxy", "officer", "record"] = "self"
+    said_no: bool = False
+    household: bool = Field(False, description="a member of the household who hears well answers it")
+    verified_on: Day = ""
+    hours: Hours = ""
+    safe: bool = Field(False, description="of a protected person: only such contacts are used")
+
+    @field_validator("address")
+    @classmethod
+    def _as_it_is_kept(cls, value: str) -> str:
+        return phone_numbers.modern(value) if value.startswith("+") else value
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> ContactIn:
+        if self.kind == "email":
+            if len(self.address) > 254 or not _EMAIL.fullmatch(self.address):
+                raise ValueError("give an e-mail address like name@example.org")
+        elif self.kind == "bed_shaker":
+            if not DEVICE.fullmatch(self.address):
+                raise ValueError("give the device's id: letters, digits, - and _, at most 40")
+        elif self.kind == "im":
+            if not _IM.fullmatch(self.address):
+                raise ValueError("give the service's name here, a colon and the name there, like telegram:12345678")
+        elif self.kind == "push":
+            try:
+                push_subscription.read(self.address)
+            except Refused as wrong:
+                raise ValueError(wrong.message) from wrong
+        elif not _E164.fullmatch(self.address):
+            raise ValueError("give the number with + and country code, digits only, like +8613800000000")
+        elif why := phone_numbers.never(self.address):
+            raise ValueError(f"{why} is never called or written to: give a phone of the person's own")
+        return self
+
+    @property
+    def why_not(self) -> str:
+        """Why it may not be used (said_no, not_verified), or empty."""
+        if self.said_no:
+            return "said_no"
+        return "" if self.verified or self.verified_on or self.given_by == "self" else "not_verified"
+
+
+class SupporterIn(Given):
+    """Somebody who helps this one person; asked and accepted, or not used."""
+
+    name: Text = ""
+    relation: Literal["family", "neighbour", "paid_carer", "guardian", "assigned_volunteer", "peer"] = "family"
+    contacts: tuple[ContactIn, ...] = ()
+    language: Language | Literal[""] = ""
+    outside_zone: bool = Field(False, description="known to live outside the hazard zone; a location wins over it")
+    lat: Lat | None = None
+    lon: Lon | None = None
+    accepted: bool = False
+    accepted_on: Day = ""
+    can: tuple[Ability, ...] = ("relay",)
+    distance_min: int | None = Field(None, ge=0, le=1440, description="minutes to her door")
+
+    @property
+    def roads(self) -> tuple[ContactIn, ...]:
+        """Contacts that may be used, in order: whoever accepted did so on them."""
+        usable = [c for c in self.contacts if not c.why_not or (self.accepted and not c.said_no)]
+        return tuple(sorted(usable, key=lambda c: c.order))
+
+
+class StayIn(Given):
+    """Where else she may be: away from day to day, a usual place by hour, a second address. No place: nobody knows."""
+
+    kind: Literal["away", "usual", "second"]
+    since: Day = Field("", description="first local day of an away")
+    until: Day = Field("", description="last local day of an away")
+    hours: Hours = Field("", description="of a usual place")
+    lat: Lat | None = None
+    lon: Lon | None = None
+    address: Text = ""
+    zone_id: str = Field("", max_length=32)
+    grid_id: str = Field("", max_length=32)
+
+    @model_validator(mode="after")
+    def _whole(self) -> StayIn:
+        if (self.lat is None) != (self.lon is None):
+            raise ValueError("give both lat and lon, or neither")
+        if self.kind != "away" and self.lat is None:
+            raise ValueError("give lat and lon of the place")
+        if self.since and self.until and self.until < self.since:
+            raise ValueError("the last day lies before the first")
+        return self
+
+
+class ConsentIn(Given):
+    """A decision about one purpose. No purpose for benefits, tenancy, licence, police or immigration exists."""
+
+    purpose: Purpose
+    decision: Decision
+    basis: Basis = "consent"
+    by: str = Field("self", min_length=1, max_length=80, description="who decided: self, guardian ...")
+    method: Method = "list"
+    notice_version: str = Field("", max_length=20)
+    on: Day = ""
+
+    @model_validator(mode="after")
+    def _a_yes_names_what_was_shown(self) -> ConsentIn:
+        if self.decision == "given" and self.basis in ("consent", "guardian_consent") and not self.notice_version:
+            raise ValueError("name the version of the notice that she was shown")
+        return self
+
+
+class PersonIn(Given):
+    """One person as given by herself, somebody for her, an officer or a list; lat and lon in WGS 84 degrees."""
+
+    person_id: Id32
+    household_id: Id32 | Literal[""] = Field("", description="empty: her facility, or a household of her own")
+    facility_id: Id32 | Literal[""] = Field("", description="the facility she lives in")
+    status: Status = "active"
+    call_name: Text = ""
+    birth_year: int | None = Field(None, ge=1900, le=2100)
+    wg: Wg = Wg()
+    psychosocial: bool = Field(False, description="alarms or strangers at the door are hard for her")
+    languages: tuple[Language, ...] = Field((), max_length=10, description="BCP 47, best first")
+    sign_lang: str = Field("", pattern=r"^[A-Za-z]{0,8}$", description="ISO 639-3: csl, ase, bfi ...")
+    modes: tuple[
+        Literal["plain_text", "spoken", "sign", "easy_read", "large_print", "braille", "tactile", "pictures"], ...
+    ] = ()
+    power_device: Literal["none", "oxygen", "ventilator", "dialysis", "other"] = "none"
+    backup_min: int | None = Field(None, ge=0, le=100_000)
+    lives_alone: bool = False
+    only_older_at_home: bool = Field(False, description="nobody under 75 at home, and more than one")
+    cannot_open_door: bool = False
+    night_alert: Literal["none", "bed_shaker", "low_freq_520hz", "flash", "indoor_radio"] = "none"
+    moves: Literal["walks", "walks_with_aid", "wheelchair", "stretcher"] = "walks"
+    own_transport: bool = False
+    carriers_needed: Literal[0, 1, 2, 4] = 0
+    assist_min: int = Field(0, ge=0, le=600)
+    floor: int = Field(0, ge=-9, le=200, description="0 is the ground floor")
+    lift: bool = False
+    basement: bool = False
+    pregnancy_or_newborn: bool = False
+    people_at_home: int = Field(1, ge=1, le=500)
+    contacts: tuple[ContactIn, ...] = Field((), max_length=20)
+    supporters: tuple[SupporterIn, ...] = Field((), max_length=10)
+    own_roads: tuple[ContactKind | Literal["voice"], ...] = Field((), description="her own order of roads")
+    asked_for: tuple[str, ...] = Field((), description="policy roads she wants although they are called unfit")
+    opt_in: tuple[Literal["blue", "yellow"], ...] = ()
+    protected_address: bool = Field(False, description="no page shows where she lives; only safe contacts are used")
+    no_test: bool = Field(False, description="no test message: it would betray a hidden phone")
+    stays: tuple[StayIn, ...] = Field((), max_length=10)
+    consents: tuple[ConsentIn, ...] = Field((), max_length=20)
+    lat: Lat
+    lon: Lon
+    address: Text = ""
+    zone_id: str = Field("", max_length=32)
+    grid_id: str = Field("", max_length=32)
+    walk_seq: int = Field(0, ge=0, le=2_000_000_000)
+    wake_note: Text = ""
+    talk_note: Text = ""
+    moves_note: Text = ""
+    note: Text = ""
+
+    @property
+    def home_id(self) -> str:
+        """The household she is counted and visited in."""
+        return self.household_id or self.facility_id or self.person_id
+
+    def age(self, year: int) -> int | None:
+        """Age reached in `year`, or None where nobody said."""
+        return None if self.birth_year is None else year - self.birth_year
+
+
+def mobile(
+    address: str,
+    *,
+    order: int = 0,
+    verified: bool = False,
+    given_by: Literal["self", "proxy", "officer", "record"] = "self",
+    said_no: Iterable[str] = (),
+    household: bool = False,
+) -> tuple[ContactIn, ...]:
+    """A mobile given for both uses: sms, then voice_mobile."""
+    no = frozenset(said_no)
+    kinds: tuple[ContactKind, ...] = ("sms", "voice_mobile")
+    return tuple(
+        ContactIn(
+            kind=kind,
+            address=address,
+            order=order + n,
+            verified=verified,
+            given_by=given_by,
+            said_no=kind in no,
+            household=household,
+        )
+        for n, kind in enumerate(kinds)
+    )

@@ -1,0 +1,195 @@
+"""What the policy may know of a person: need groups, flags and profile, derived from what was given, here and nowhere
+else; they overlap, and none of them is a diagnosis.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+from services.registry.model.given import LOCAL_LANGUAGES, MINOR_AGE, PHONE_KINDS, VOICE_KINDS, ContactIn, PersonIn
+from services.shared.messages import Profile
+from services.shared.people import languages
+
+GROUPS = (  # the order of the policy file
+    "general",
+    "deaf_signing",
+    "deaf_text",
+    "hard_of_hearing",
+    "blind",
+    "low_vision",
+    "deafblind",
+    "mobility",
+    "lift_dependent",
+    "cognitive",
+    "psychosocial",
+    "speech",
+    "older_alone",
+    "older_only_home",
+    "no_phone",
+    "power_medical",
+    "newborn_or_late_pregnancy",
+    "basement",
+    "other_language",
+    "minor",
+    "facility",
+)
+OLDER = 70
+BACKUP_STEPS = (
+    0,
+    15,
+    30,
+    60,
+    90,
+    120,
+    180,
+    240,
+    360,
+    480,
+    720,
+    1440,
+)  # minutes that a battery lasts, as the policy hears
+OWN_PHONE_FROM = 14  # below, the guardian's line is the road
+
+
+def groups(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES) -> tuple[str, ...]:
+    """Need groups in the policy file's order; `general` only where there is no other."""
+    wg, age = person.wg, person.age(year)
+    hard_to_hear, hard_to_see = wg.hear in (3, 4), wg.see in (3, 4)
+    both = hard_to_hear and hard_to_see  # neither sense stands in for the other, so neither sense's roads do
+    signs = bool(person.sign_lang) or "sign" in person.modes
+    reads = wg.hear == 4 or ("plain_text" in person.modes and "spoken" not in person.modes)
+    old = age is not None and age >= OLDER
+    rules = {
+        "deaf_signing": hard_to_hear and not both and signs,
+        "deaf_text": hard_to_hear and not both and not signs and reads,
+        "hard_of_hearing": hard_to_hear and not both and not signs and not reads,
+        "blind": wg.see == 4 and not both,
+        "low_vision": wg.see == 3 and not both,
+        "deafblind": both,
+        "mobility": wg.walk in (3, 4) or person.moves != "walks" or person.carriers_needed > 0,
+        "lift_dependent": person.lift
+        and person.floor >= 2
+        and (wg.walk in (2, 3, 4) or person.moves != "walks" or person.carriers_needed > 0),
+        "cognitive": wg.cognition in (3, 4),
+        "psychosocial": person.psychosocial,
+        "speech": wg.communicate in (3, 4),
+        "older_alone": old and person.lives_alone,
+        "older_only_home": person.only_older_at_home,
+        "no_phone": all(c.kind not in (*PHONE_KINDS, "email") for c in person.contacts)
+        and not person.facility_id,  # in a facility its duty line is the phone
+        "power_medical": person.power_device != "none",
+        "newborn_or_late_pregnancy": person.pregnancy_or_newborn,
+        "basement": person.basement or person.floor < 0,
+        "other_language": bool(person.languages) and not _spoken(person.languages, local),
+        "minor": age is not None and age < MINOR_AGE,
+        "facility": bool(person.facility_id),
+    }
+    return tuple(name for name in GROUPS if rules.get(name)) or ("general",)
+
+
+def _spoken(hers: Iterable[str], local: Iterable[str]) -> bool:
+    ours = {languages.base_of(tag) for tag in local}
+    return any(languages.first_of(tag, ours) for tag in hers)
+
+
+def flags(person: PersonIn, year: int, found: tuple[str, ...]) -> tuple[str, ...]:
+    """What the policy's conditions ask for, sorted; `found` are her groups."""
+    mine = frozenset(found)
+    child_alone = "minor" in mine and person.lives_alone
+    rolls = person.moves in ("wheelchair", "stretcher") or person.wg.walk == 4
+    age = person.age(year)
+    own_phone = any(c.kind in PHONE_KINDS and not c.household and not c.said_no for c in person.contacts)
+    carried = person.carriers_needed > 0
+    rules = {
+        "high_support": bool(mine & {"deafblind", "cognitive", "power_medical", "no_phone", "facility"})
+        or carried
+        or person.wg.selfcare in (3, 4)
+        or person.cannot_open_door
+        or child_alone,
+        "cannot_leave": bool(mine & {"power_medical", "facility"})
+        or carried
+        or person.moves == "stretcher"
+        or (rolls and not person.own_transport),
+        "cannot_judge": bool(mine & {"cognitive", "deafblind"}) or child_alone,
+        "door_first": bool(mine & {"deafblind", "no_phone"}),
+        "deaf": bool(mine & {"deaf_signing", "deaf_text", "deafblind"}),
+        "bed_shaker": person.night_alert == "bed_shaker",
+        "alone": person.lives_alone,
+        "opt_in_blue": "blue" in person.opt_in,
+        "opt_in_yellow": "yellow" in person.opt_in,
+        "minor_own_phone": age is not None and OWN_PHONE_FROM <= age < MINOR_AGE and own_phone,
+    }
+    lasts = (
+        [] if "power_medical" not in mine or person.backup_min is None else [f"backup_{_at_least(person.backup_min)}"]
+    )
+    return tuple(sorted([*lasts, *(name for name, holds in rules.items() if holds)]))
+
+
+def _at_least(minutes: int) -> int:
+    """Rounded down: profiles stay few, and nobody comes after a battery is empty."""
+    return max(step for step in BACKUP_STEPS if step <= minutes)
+
+
+def in_order(person: PersonIn) -> tuple[ContactIn, ...]:
+    """Her contacts in the order of use: her own order of roads first, then as numbered."""
+    wanted = [kind for word in person.own_roads for kind in (VOICE_KINDS if word == "voice" else (word,))]
+    rank = {kind: n for n, kind in reversed(list(enumerate(wanted)))}
+    return tuple(sorted(person.contacts, key=lambda c: (rank.get(c.kind, len(wanted)), c.order)))
+
+
+def allowed(person: PersonIn, contacts: Iterable[ContactIn]) -> tuple[ContactIn, ...]:
+    """The contacts as she may be reached: whoever is hidden and named safe ones has said no to all others."""
+    contacts = tuple(contacts)
+    if not person.protected_address or not any(c.safe for c in contacts):
+        return contacts
+    return tuple(c if c.safe else c.model_copy(update={"said_no": True}) for c in contacts)
+
+
+def roads_of(contacts: Iterable[ContactIn]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Usable kinds without repeats, and kinds of which no contact may be used, with the reason."""
+    contacts = tuple(contacts)
+    roads = tuple(dict.fromkeys(c.kind for c in contacts if not c.why_not))
+    left_out: dict[str, str] = {}
+    for contact in contacts:
+        if contact.kind not in roads:
+            left_out.setdefault(contact.kind, contact.why_not)
+    return roads, tuple(sorted(left_out.items()))
+
+
+def profile(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES) -> Profile:
+    """The facts the policy may know of her: no name, no address, no place."""
+    found = groups(person, year, local)
+    contacts = allowed(person, in_order(person))
+    roads, left_out = roads_of(contacts)
+    asked = set(person.asked_for) - {"voice", "voice_robot"}
+    if asked != set(person.asked_for):
+        asked.update(VOICE_KINDS)
+    # a call is also fit where she named it in her own order, or a hearing member of the household answers
+    asked.update(c.kind for c in contacts if c.kind in VOICE_KINDS and (c.household or _named(c, person)))
+    return keyed(
+        Profile(
+            key="",
+            kind="subscriber" if found == ("general",) else "resident",
+            groups=found,
+            flags=flags(person, year, found),
+            language=languages.together(person.languages) or local[0],
+            roads=roads,
+            left_out=left_out,
+            own_order=bool(person.own_roads),
+            asked_for=tuple(sorted(asked & set(roads) | asked - set(VOICE_KINDS))),
+            supporters=tuple((s.roads[0].kind, s.outside_zone) for s in person.supporters if s.accepted and s.roads),
+        )
+    )
+
+
+def _named(contact: ContactIn, person: PersonIn) -> bool:
+    return "voice" in person.own_roads or contact.kind in person.own_roads
+
+
+def keyed(facts: Profile) -> Profile:
+    """The same profile under the key that its other fields make."""
+    bare = msgspec.structs.replace(facts, key="")
+    return msgspec.structs.replace(facts, key=hashlib.sha256(msgspec.msgpack.encode(bare)).hexdigest()[:16])

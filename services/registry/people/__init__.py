@@ -1,0 +1,1 @@
+"""People of the register, read, changed and written back whole."""

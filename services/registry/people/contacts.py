@@ -1,0 +1,92 @@
+"""Contact rows: what one source says of them is added, changed or lifted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.registry.model.facts import Provenance
+from services.registry.model.given import ContactIn
+from services.registry.people.from_storage import unchecked
+from services.registry.people.write_context import Columns, Hand
+from services.shared.bus.outbox import id_of
+from services.shared.crypto.sealing import address_key
+
+REFUSED = ("said_no", "not_hers")
+STRENGTH = {"record": 0, "officer": 1, "proxy": 2, "self": 3}
+_contact: Any = unchecked(ContactIn)
+
+
+def as_given(row: Columns) -> ContactIn:
+    """A stored row as a source would give it, without its address, which nobody here can open."""
+    made: ContactIn = _contact(
+        kind=row["kind"],
+        address="",
+        order=row["position"],
+        verified=bool(row["verified_on"]),
+        given_by=row["given_by"],
+        said_no=row["why_not"] in REFUSED,
+        household=row["household"],
+        safe=row["safe"],
+    )
+    return made
+
+
+def why_not(row: Columns) -> str:
+    """Why nothing is sent there: said_no, not_hers or not_verified; empty where it may be used."""
+    if row["why_not"] in REFUSED:
+        return str(row["why_not"])
+    return "" if row["verified_on"] or row["given_by"] == "self" else "not_verified"
+
+
+def take_contacts(
+    rows: dict[str, Columns], owner_id: str, given: Sequence[ContactIn], who: Provenance, hand: Hand
+) -> set[str]:
+    """Adds or changes rows by what one source gives; returns the ids it named."""
+    found = set()
+    own = who.rank == 3
+    behind = 0 if own else max((row["position"] for row in rows.values()), default=-1) + 1
+    for contact in sorted(given, key=lambda c: c.order):
+        key = address_key(hand.index, contact.kind, contact.address)
+        contact_id = id_of("contact", owner_id, contact.kind, key)
+        if contact_id in found:
+            continue
+        found.add(contact_id)
+        old = rows.get(contact_id)
+        verified = contact.verified_on or (hand.today if contact.verified else "")
+        if old is None:
+            rows[contact_id] = {
+                "contact_id": contact_id,
+                "owner_id": owner_id,
+                "position": behind + len(found) - 1,
+                "kind": contact.kind,
+                "sealed": hand.sealer.seal(contact.address.encode(), contact_id),
+                "key_id": hand.sealer.key_id,
+                "mask": "…" if contact.kind == "push" else "…" + contact.address[-3:],
+                "address_key": key,
+                "why_not": contact.why_not,
+                "given_by": contact.given_by,
+                "given_on": who.on,
+                "verified_on": verified,
+                "hours": contact.hours,
+                "household": contact.household,
+                "safe": contact.safe,
+                "source_id": who.source_id,
+            }
+            continue
+        same = own or old["source_id"] == who.source_id
+        changed = dict(old)
+        changed["given_on"] = max(old["given_on"], who.on)
+        changed["verified_on"] = max(old["verified_on"], verified)
+        changed["given_by"] = max(old["given_by"], contact.given_by, key=lambda g: STRENGTH[g])
+        changed["source_id"] = who.source_id if old["source_id"] == who.source_id else ""
+        # what she said on a page holds until she says otherwise there; a list takes back what the same list said
+        lifts = old["source_id"] == who.source_id if who.source_id else own
+        if contact.said_no or (lifts and old["why_not"] in REFUSED):
+            changed["why_not"] = contact.why_not
+        if same:
+            changed |= {"hours": contact.hours, "household": contact.household, "safe": contact.safe}
+        if own:
+            changed["position"] = len(found) - 1
+        rows[contact_id] = changed
+    return found

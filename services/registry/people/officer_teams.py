@@ -1,0 +1,44 @@
+"""A pair of officers as rows of the register: sealed under one page key, in the open what plans doors."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any
+
+from services.registry.model.facilities import WorkerIn
+from services.registry.model.facts import Provenance
+from services.registry.model.given import Given
+from services.registry.people.contacts import take_contacts
+from services.registry.people.write_context import Hand
+
+
+def given_digest(index: bytes, one: Given) -> str:
+    """Keyed, since a plain hash of a phone number is as good as the number."""
+    return hmac.new(index, one.model_dump_json().encode(), hashlib.sha256).hexdigest()
+
+
+def worker_row(hand: Hand, one: WorkerIn) -> dict[str, Any]:
+    """The row of a pair of officers."""
+    return {
+        "worker_id": one.worker_id,
+        "status": one.status,
+        "roles": list(one.roles),
+        "grids": list(one.grids),
+        "skills": list(one.skills),
+        "doors_per_hour": one.doors_per_hour,
+        "language": one.language,
+        "shift": one.shift,
+        "backup_id": one.backup_id,
+        "vetted_on": one.vetted_on,
+        "name": hand.sealer.seal(one.name.encode(), one.worker_id),
+        "key_id": hand.sealer.key_id,
+        "digest": given_digest(hand.index, one),
+    }
+
+
+def worker_contacts(hand: Hand, one: WorkerIn, who: Provenance) -> list[dict[str, Any]]:
+    """Rows in the order of use."""
+    rows: dict[str, dict[str, Any]] = {}
+    take_contacts(rows, one.worker_id, one.contacts, who, hand)
+    return list(rows.values())

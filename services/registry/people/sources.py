@@ -1,0 +1,102 @@
+"""A list of lists: which sources feed the register, how fresh each is, and who stands in its newest list.
+
+A source's list is numbered at each import; whoever has an older number is missing from the newest one: shown, never
+deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from services.registry.model.facts import MONTHS, Provenance, months_after
+from services.registry.model.given import Given, SourceKind
+from services.registry.store import register
+from services.shared.bus.outbox import id_of
+from services.shared.database.batches import chunks, one_of, upsert
+from services.shared.database.engine import Connection
+
+
+@dataclass(frozen=True)
+class SourceList:
+    """One list as it is handed in: the source's name, what kind of source, the ISO day, and the list's number."""
+
+    name: str
+    kind: SourceKind
+    on: str
+    number: int = 1
+
+    @property
+    def source_id(self) -> str:
+        """The same at every import of that name."""
+        return id_of("source", self.name)
+
+    def provenance(self, kind: str = "", on: str = "", until: str = "") -> Provenance:
+        """Of what this list says; a row may be of another kind, day or end than its list."""
+        return Provenance(kind or self.kind, on or self.on, self.name, self.source_id, until)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a source says of one person or facility, and how it knows."""
+
+    given: Given
+    who: Provenance
+
+
+async def begin(db: Connection, name: str, kind: SourceKind, on: str) -> SourceList:
+    """The list about to be imported, with its number."""
+    before = await db.scalar(sa.select(register.source.c.imports).where(register.source.c.name == name))
+    return SourceList(name, kind, on, (before or 0) + 1)
+
+
+async def finish(tx: Connection, one: SourceList, rows: int) -> None:
+    """The list is in: it is the newest of its source now, and old in a year."""
+    row = {
+        "source_id": one.source_id,
+        "name": one.name,
+        "kind": one.kind,
+        "imports": one.number,
+        "rows": rows,
+        "last_import": one.on,
+        "expires_on": months_after(one.on, MONTHS),
+    }
+    await upsert(tx, register.source, [row], ["source_id"], replace=[k for k in row if k != "source_id"])
+
+
+async def listed(db: Connection, source_id: str, people: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """person_id > (digest of what the source said last, number of that list)."""
+    found: dict[str, tuple[str, int]] = {}
+    for some in chunks(people, 1000):
+        rows = await db.execute(
+            sa.select(register.listing.c.person_id, register.listing.c.digest, register.listing.c.seen).where(
+                register.listing.c.source_id == source_id, one_of(register.listing.c.person_id, some)
+            )
+        )
+        found |= {row.person_id: (row.digest, row.seen) for row in rows}
+    return found
+
+
+async def see(tx: Connection, one: SourceList, digests: dict[str, str], only_seen: Sequence[str]) -> None:
+    """Notes who stands in this list: new digests, and those who stand there unchanged."""
+    rows = [
+        {"source_id": one.source_id, "person_id": person_id, "seen": one.number, "digest": digest}
+        for person_id, digest in digests.items()
+    ]
+    await upsert(tx, register.listing, rows, ["source_id", "person_id"], replace=["seen", "digest"])
+    for some in chunks(only_seen, 1000):
+        await tx.execute(
+            sa.update(register.listing)
+            .where(register.listing.c.source_id == one.source_id, one_of(register.listing.c.person_id, some))
+            .values(seen=one.number)
+        )
+
+
+def digest(index: bytes, one: Given, who: Provenance, more: str = "") -> str:
+    """Keyed, since a plain hash of a phone number is as good as the number."""
+    body = f"{one.model_dump_json()}{who.source}{who.until}{more}"
+    return hmac.new(index, body.encode(), hashlib.sha256).hexdigest()[:32]

@@ -1,0 +1,39 @@
+"""How many sign-in codes go out: to one phone by who asks, and in all. Counted in the loop, so that no caller sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from services.registry.store.resident_tables import challenge
+from services.shared.clock import wall
+from services.shared.database.engine import Connection
+
+PER_NUMBER = 3  # an hour, from one network address
+STRANGERS = 9  # an hour to one phone, for addresses it never signed in from; beyond PER_NUMBER one for each of them
+OWN_S = 30 * 86_400.0  # so long an address from which a phone signed in has a share that nobody else can use up
+log = structlog.get_logger("me")
+
+
+async def may_get(tx: Connection, row: Any, codes_per_hour: int) -> bool:
+    """Whether one more code may go to this phone for this address, and to anybody at all, within this hour.
+
+    Three codes go to an address from which the phone has signed in, whatever others asked for. All others share three;
+    beyond, up to STRANGERS, each address that has had none gets one: whoever asks again and again from a few places
+    does not keep the phone's owner out.
+    """
+    since = challenge.c.asked_at > wall() - 3600
+    all_sent = sa.select(sa.func.count()).select_from(challenge).where(since, challenge.c.sent == 1)
+    if int(await tx.scalar(all_sent) or 0) >= codes_per_hour:
+        log.warning("codes_used_up", do="more are asked for than TOCSIN_CODES_PER_HOUR: look who asks, or raise it")
+        return False
+    phone = challenge.c.address_key == row.address_key
+    used = sa.select(challenge.c.origin).where(phone, challenge.c.state == "used", challenge.c.origin != "")
+    own = set(await tx.scalars(used))
+    sent = list(await tx.scalars(sa.select(challenge.c.origin).where(phone, since, challenge.c.sent == 1)))
+    if row.origin in own:
+        return sent.count(row.origin) < PER_NUMBER
+    others = [origin for origin in sent if origin not in own]
+    return len(others) < (PER_NUMBER if row.origin in others else STRANGERS)

@@ -1,0 +1,1 @@
+"""A fictional community for rehearsals."""

@@ -1,0 +1,1 @@
+"""Volunteers with a skill, called out to a visit."""

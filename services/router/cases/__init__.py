@@ -1,0 +1,1 @@
+"""Cases: calls for help and questions that wait for a person."""

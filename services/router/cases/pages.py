@@ -1,0 +1,94 @@
+"""The cases of a warning: /live/{id}/cases for people, /report/{id}/cases for machines. Plain forms, no script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pydantic
+import sqlalchemy as sa
+from aiohttp import web
+
+from services.router.cases import view
+from services.router.cases.handling import CaseIn, act
+from services.shared.bus.outbox import new_id
+from services.shared.errors import Conflict, Refused
+from services.shared.ledger.ledger import warning_state
+from services.shared.service import Platform
+from services.shared.web.auth import Who
+from services.shared.web.edge import caller, json_body, json_response, page, refused_by
+
+FIELDS = tuple(CaseIn.model_fields)
+
+
+class CasePages:
+    """Its handlers."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return (
+            web.get("/live/{warning_id}/cases", self.list_page),
+            web.post("/live/{warning_id}/cases/{case_id}", self.tap),
+            web.get("/report/{warning_id}/cases", self.list_json),
+            web.post("/report/{warning_id}/cases/{case_id}", self.act),
+        )
+
+    async def list_json(self, request: web.Request) -> web.Response:
+        await caller(request, "read")
+        async with self._platform.database.read() as db:
+            found = await view.cases(db, request.match_info["warning_id"], self._platform.clock.now())
+            totals = await view.totals(db, request.match_info["warning_id"])
+        return json_response({"warning_id": request.match_info["warning_id"], "totals": totals, "cases": found})
+
+    async def act(self, request: web.Request) -> web.Response:
+        who = await caller(request, "command")
+        given = await json_body(request, CaseIn)
+        warning_id, case_id = request.match_info["warning_id"], request.match_info["case_id"]
+        await act(self._platform, who, warning_id, case_id, given)
+        async with self._platform.database.read() as db:
+            found = await view.cases(db, warning_id, self._platform.clock.now())
+        return json_response(next((c for c in found if c["case_id"] == case_id), {"case_id": case_id}))
+
+    async def list_page(self, request: web.Request) -> web.Response:
+        who = await caller(request, "read")
+        return await self._list(request, who)
+
+    async def _list(self, request: web.Request, who: Who, problem: str = "", about: str = "") -> web.Response:
+        warning_id, now = request.match_info["warning_id"], self._platform.clock.now()
+        async with self._platform.database.read() as db:
+            found = await view.cases(db, warning_id, now)
+            totals = await view.totals(db, warning_id)
+            number = await db.scalar(sa.select(warning_state.c.number).where(warning_state.c.warning_id == warning_id))
+        return page(
+            "cases.html",
+            status=422 if problem else 200,
+            who=who,
+            warning_id=warning_id,
+            number=number,
+            totals=totals,
+            cases=[c | {"event": new_id()} for c in found],
+            now=now,
+            offset=self._platform.settings.offset_at,
+            may="command" in who.actions,
+            problem=problem,
+            about=about,
+            plane=self._platform.settings.plane,
+        )
+
+    async def tap(self, request: web.Request) -> web.Response:
+        """One act of the form; what is wrong with it is said beside the list, which is shown as it stands now."""
+        who = await caller(request, "command")
+        form = await request.post()
+        warning_id, case_id = request.match_info["warning_id"], request.match_info["case_id"]
+        try:
+            given = CaseIn.model_validate({name: str(form[name]) for name in FIELDS if name in form})
+        except pydantic.ValidationError as wrong:
+            return await self._list(request, who, refused_by(wrong).message, case_id)
+        try:
+            await act(self._platform, who, warning_id, case_id, given)
+        except (Conflict, Refused) as wrong:
+            if wrong.status == 404:
+                raise
+            return await self._list(request, who, wrong.message, case_id)
+        raise web.HTTPSeeOther(f"/live/{warning_id}/cases#case-{case_id[:8]}")

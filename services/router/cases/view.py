@@ -1,0 +1,186 @@
+"""What can be read of cases: the open ones worst first, with the seconds left on the clock, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router.planning.plan import FIRE_SERVICE
+from services.router.store import tables
+from services.router.store.cases import NOBODYS, OPEN, WORDS_GO, case, event
+from services.shared.database.batches import one_of
+from services.shared.database.engine import Connection
+from services.shared.errors import NotFound
+from services.shared.ledger.ledger import STOPPED, answer_log, delivery, warning_state
+
+CLOSED_SHOWN = 50
+SHOWN = 200
+ORDER = {"opened": 0, "text": 1}  # of what happened at one instant; a door taken from one pair, then given to another
+NOT_SENT = ("failed", "suppressed", "expired", "cancelled")
+
+
+async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, Any]]:
+    """Open cases of a warning and its chain: nobody's first, help before questions, the shortest clock first; then the
+    last closed ones.
+
+    Of the open ones the first SHOWN; `totals` counts all.
+    `owner` is who said "I have it", `pair` whose list the door is on; `left` the seconds until it is told again.
+    """
+    mine = sa.select(case).where(case.c.warning_id.in_(await _chain(db, warning_id)))
+    standing = (await db.execute(mine.where(OPEN))).all()
+    done = (await db.execute(mine.where(sa.not_(OPEN)).order_by(case.c.closed_at.desc()).limit(CLOSED_SHOWN))).all()
+    first = sorted(standing, key=_worst)
+    shown = [*first[:SHOWN], *done]
+    events = await _events(db, [c.case_id for c in shown])
+    phones = await _phones(db, [c.delivery_id for c in shown])
+    answerable = await phones_of(db, [c.delivery_id for c in shown])
+    places = await _places(db, [(c.warning_id, c.person_id) for c in shown if c.person_id])
+    return [
+        _one(c, events.get(c.case_id, []), phones.get(c.delivery_id), places.get((c.warning_id, c.person_id)), now)
+        | {"can_answer": c.delivery_id in answerable}
+        for c in shown
+    ]
+
+
+async def totals(db: Connection, warning_id: str) -> dict[str, int]:
+    """How many are open in all, the shown and the others: `open`, of them `help`, `question`, and `nobodys`."""
+    nobodys = sa.func.coalesce(sa.func.sum(sa.case((NOBODYS, 1), else_=0)), 0)
+    mine = case.c.warning_id.in_(await _chain(db, warning_id))
+    counted = sa.select(case.c.kind, sa.func.count(), nobodys).where(mine, OPEN)
+    found = {kind: (int(n), int(free)) for kind, n, free in await db.execute(counted.group_by(case.c.kind))}
+    by_kind = {kind: found.get(kind, (0, 0))[0] for kind in ("help", "question")}
+    return {"open": sum(by_kind.values()), **by_kind, "nobodys": sum(free for _, free in found.values())}
+
+
+async def _chain(db: Connection, warning_id: str) -> list[str]:
+    """All warnings of its chain: a call for help outlives the warning it was made under. NotFound where it is none."""
+    chain = await db.scalar(sa.select(warning_state.c.chain_id).where(warning_state.c.warning_id == warning_id))
+    if chain is None:
+        raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+    return list(await db.scalars(sa.select(warning_state.c.warning_id).where(warning_state.c.chain_id == chain)))
+
+
+def state_of(row: Any) -> str:
+    """open (nobody's), owned, or closed."""
+    if row.closed_at is not None:
+        return "closed"
+    return "owned" if row.taken_by or row.owner not in ("", FIRE_SERVICE) else "open"
+
+
+def _worst(row: Any) -> tuple[Any, ...]:
+    due = row.due_at if row.due_at is not None else row.opened_at
+    return state_of(row) != "open", row.kind != "help", row.told == 0, due, row.opened_at, row.case_id
+
+
+async def _events(db: Connection, ids: Sequence[str]) -> dict[str, list[Any]]:
+    """History by case, oldest first; a text's words come from where they were written down, and an answer's fate."""
+    rows = await db.execute(
+        sa.select(
+            event, answer_log.c.note.label("words"), answer_log.c.by.label("said_by"), delivery.c.send_state,
+            delivery.c.state_reason,
+        )
+        .outerjoin(answer_log, answer_log.c.event_key == event.c.event_key)
+        .outerjoin(delivery, delivery.c.delivery_id == event.c.event_key)
+        .where(one_of(event.c.case_id, sorted(ids)))
+        .order_by(event.c.at, event.c.event_key)
+    )  # fmt: skip
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.case_id, []).append(row)
+    return found
+
+
+async def _phones(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    """The message each case answered, with the words last said with a call for help."""
+    rows = await db.execute(
+        sa.select(delivery.c.delivery_id, delivery.c.road, delivery.c.addressee_kind)
+        .where(one_of(delivery.c.delivery_id, sorted({i for i in ids if i})))
+    )  # fmt: skip
+    found = {row.delivery_id: {**row._mapping, "words": []} for row in rows}
+    said = sa.select(answer_log).where(one_of(answer_log.c.delivery_id, sorted(found)), answer_log.c.answer == "help")
+    for row in await db.execute(said.order_by(answer_log.c.at, answer_log.c.event_key)):
+        if row.note:
+            found[row.delivery_id]["words"].append((row.at, row.note))
+    return found
+
+
+async def phones_of(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    """Case's delivery > the one an answer goes by: itself if its road carries words, else what the same addressee had
+    about the same person by one that does; nothing for a door or an area."""
+    theirs = delivery.alias("theirs")
+    rows = await db.execute(
+        sa.select(delivery, theirs.c.delivery_id.label("about"))
+        .join(
+            theirs,
+            sa.and_(
+                theirs.c.warning_id == delivery.c.warning_id, theirs.c.person_id == delivery.c.person_id,
+                theirs.c.addressee_id == delivery.c.addressee_id, theirs.c.addressee_kind == delivery.c.addressee_kind,
+            ),
+        )
+        .where(
+            one_of(theirs.c.delivery_id, sorted({i for i in ids if i})),
+            delivery.c.addressee_kind.not_in(("door", "area")),
+            delivery.c.sealed.is_not(None),
+            delivery.c.road.in_(WORDS_GO),
+        )
+        .order_by(
+            delivery.c.delivery_id != theirs.c.delivery_id, delivery.c.attempts == 0, delivery.c.due_at,
+            delivery.c.delivery_id,
+        )
+    )  # fmt: skip
+    found: dict[str, Any] = {}
+    for row in rows:
+        found.setdefault(row.about, row)
+    return found
+
+
+async def phone_of(db: Connection, delivery_id: str) -> Any | None:
+    """The delivery an answer to a case goes by; None where it came from no phone."""
+    return (await phones_of(db, [delivery_id])).get(delivery_id)
+
+
+async def _places(db: Connection, about: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+    """(warning, person) > zone and need groups."""
+    path = tables.path.c
+    theirs = (path.warning_id.in_({w for w, _ in about}), one_of(path.person_id, sorted({p for _, p in about})))
+    rows = (
+        await db.execute(sa.select(path.warning_id, path.person_id, path.zone_id, path.profile_key).where(*theirs))
+    ).all()
+    profiles = await tables.profiles_of(db, {r.profile_key for r in rows})
+    return {(r.warning_id, r.person_id): (r.zone_id, profiles[r.profile_key].groups) for r in rows}
+
+
+def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float) -> dict[str, Any]:
+    zone, groups = place if place is not None else ("", ())
+    told = [] if row.kind != "help" or phone is None else [
+        {"at": at, "what": "text", "by": "", "words": words} for at, words in phone["words"]
+    ]  # fmt: skip
+    history = told + [
+        {
+            "at": e.at, "what": e.what, "by": e.said_by or e.by, "words": e.words or e.note,
+            "sent": "" if e.what != "answered" else _sent(e),
+        }
+        for e in events
+    ]  # fmt: skip
+    return {
+        "case_id": row.case_id, "warning_id": row.warning_id, "person_id": row.person_id, "kind": row.kind,
+        "state": state_of(row), "opened_at": row.opened_at, "owner": row.taken_by, "taken_at": row.taken_at,
+        "pair": row.owner if row.owner != FIRE_SERVICE else "", "rescue": row.owner == FIRE_SERVICE,
+        "left": None if row.due_at is None else round(row.due_at - now), "told": row.told,
+        "late": row.due_at is not None and (row.told > 0 or row.due_at <= now),
+        "waiting_s": round(now - row.opened_at), "closed_at": row.closed_at, "closed_by": row.closed_by,
+        "close_reason": row.close_reason, "zone_id": zone, "needs": list(groups),
+        "road": phone["road"] if phone is not None else "", "from": phone["addressee_kind"] if phone is not None else "",
+        "history": sorted(history, key=lambda h: (h["at"], ORDER.get(h["what"], 2), h["by"] != "")),
+    }  # fmt: skip
+
+
+def _sent(row: Any) -> str:
+    """What became of an answer: on its way, out, or why not."""
+    if row.send_state is None:
+        return "on its way"
+    if row.send_state == "suppressed" and row.state_reason == STOPPED:
+        return "not sent: this phone said STOP; call, or send somebody"
+    return f"not sent: {row.state_reason or row.send_state}" if row.send_state in NOT_SENT else row.send_state

@@ -1,0 +1,1 @@
+"""What the clock and the evidence change on open paths."""

@@ -1,0 +1,227 @@
+"""Walks paths whose time has come: reactions first, then the next rungs, then the end; sorted, a batch a transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from services.router.cases import cases
+from services.router.clock.reactions import final, react
+from services.router.planning.contexts import Contexts
+from services.router.planning.fatigue import overtaken
+from services.router.planning.paths import end, put, step_time
+from services.router.planning.plan import EMERGENCY_S, FIRE_SERVICE, Context, Person
+from services.router.planning.rows import door
+from services.router.planning.walk import done, walk
+from services.router.policy.rules import PathPlan
+from services.router.store import tables
+from services.router.store.tally import Deltas
+from services.shared.database.engine import Connection, hold
+from services.shared.errors import Fault
+from services.shared.fault_points import fault_at
+from services.shared.ledger.ledger import Answer, SendState, move
+from services.shared.service import Platform
+from services.shared.tiers import Tier
+
+log = structlog.get_logger("router")
+BATCH = 500
+GRACE_S = {Tier.BLUE: 0.0, Tier.YELLOW: 0.0, Tier.ORANGE: 600.0, Tier.RED: 600.0}  # after the last rung, for answers
+HAND_OVER_S = 3600.0  # a ladder that ends `closed` leaves the fire service so long before a name on its list is an end
+LOOK_AGAIN_S = 900.0  # at a path that waits for the wave to be over
+
+
+class Deadlines:
+    """The router's own clockwork."""
+
+    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+        self._platform = platform
+        self._contexts = contexts
+
+    async def work(self) -> bool:
+        """One batch of due paths of one or more warnings; True if there was any."""
+        now = self._platform.clock.now()
+        due = sa.and_(tables.IS_OPEN, sa.or_(tables.path.c.next_at <= now, tables.path.c.react_at <= now))
+        async with self._platform.database.read() as db:
+            earliest = await self.next_at(db)
+        if earliest is None or earliest > now:
+            return False
+        async with self._platform.database.write() as tx:
+            first = (tables.path.c.tier.desc(), tables.path.c.warning_id, tables.path.c.person_id)
+            some = sa.select(tables.path.c.warning_id).where(due).order_by(*first).limit(BATCH).subquery()
+            warnings = (await tx.scalars(sa.select(some.c.warning_id).distinct())).all()
+            await hold(tx, *(f"doors:{w}" for w in warnings), shared=True)  # first of all, see cases
+            await hold(tx, *(f"plan:{w}" for w in warnings), shared=True)
+            rows = (
+                await tx.execute(
+                    sa.select(tables.path)
+                    .where(due, tables.path.c.warning_id.in_(warnings))
+                    .order_by(*first)
+                    .limit(BATCH)
+                    .with_for_update(skip_locked=True)  # another router walks those
+                )
+            ).all()
+            if not rows:
+                return False
+            by_warning: dict[str, list[Any]] = defaultdict(list)
+            for row in rows:
+                by_warning[row.warning_id].append(row)
+            for warning_id, paths in by_warning.items():
+                await self._walk(tx, warning_id, paths, now)
+            fault_at("before_deadline_commit")
+        fault_at("after_deadline_commit")
+        self._platform.bus.wake()
+        self._platform.wake("channels")
+        return True
+
+    async def _walk(self, tx: Connection, warning_id: str, paths: Sequence[Any], now: float) -> None:
+        ctx = await self._contexts.of(tx, warning_id, workers=True)
+        if ctx is None:
+            return
+        people = [p.person_id for p in paths]
+        profiles = await tables.profiles_of(tx, {p.profile_key for p in paths})
+        ledger = await tables.deliveries_of(tx, warning_id, people)
+        deltas = Deltas(warning_id)
+        rows: list[dict[str, Any]] = []
+        held = [p for p in paths if p.next_step == 0 and p.next_at is not None and p.next_at <= now]
+        late = await overtaken(tx, self._contexts, ctx, held, profiles) if held else {}
+        retry: list[str] = []
+        give_up: list[str] = []
+        calls: list[tuple[str, float, list[Any], str]] = []  # for help, of whom: cases come after deliveries
+        for path in paths:
+            who = Person(
+                tables.decode_person(path.entry),
+                profiles[path.profile_key],
+                [dict(d._mapping) for d in ledger[path.person_id]],
+                path.evidence,
+                path.answer,
+                path.help_at,
+                ctx.start(profiles[path.profile_key]),
+            )
+            before = len(who.deliveries)
+            if path.person_id in late:
+                await end(tx, deltas, path, "superseded", late[path.person_id], now)
+                continue
+            try:
+                await self._one(tx, ctx, path, who, deltas, retry, give_up, calls, now)
+            except (Fault, LookupError, ValueError, TypeError) as problem:
+                await self._set_aside(tx, path, problem, now)
+                continue
+            rows += who.deliveries[before:]
+        await put(tx, ctx, rows, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
+        await move(tx, sorted(retry), SendState.RETRY, at=now, only=(SendState.UNKNOWN,), due_at=now,
+                   state_reason="unknown: sent once more")  # fmt: skip
+        await move(tx, sorted(give_up), SendState.UNCONFIRMED, at=now, only=(SendState.UNKNOWN,),
+                   state_reason="never confirmed")  # fmt: skip
+        for call in calls:
+            await cases.call_for_help(tx, warning_id, *call)
+        await deltas.add(tx)
+
+    async def _set_aside(self, tx: Connection, path: Any, problem: Exception, now: float) -> None:
+        """One path that cannot be walked stops nobody else: it is looked at again in a minute, and says why."""
+        log.error("path_failed", warning_id=path.warning_id, person_id=path.person_id, reason=repr(problem))
+        await tx.execute(
+            sa.update(tables.path)
+            .where(tables.path.c.warning_id == path.warning_id, tables.path.c.person_id == path.person_id)
+            .values(
+                next_at=now + 60.0, react_at=None, end_reason=f"not walked: {type(problem).__name__} {problem}"[:60]
+            )
+        )
+
+    async def _one(
+        self,
+        tx: Connection,
+        ctx: Context,
+        path: Any,
+        who: Person,
+        deltas: Deltas,
+        retry: list[str],
+        give_up: list[str],
+        calls: list[tuple[str, float, list[Any], str]],
+        now: float,
+    ) -> None:
+        plan = ctx.plan(who.profile, now)
+        react_at: float | None = path.react_at
+        if react_at is not None and react_at <= now:
+            found = react(ctx, who, plan, now)
+            retry += found.retry
+            give_up += found.give_up
+            if found.open_case and any(d["answer"] == Answer.HELP for d in who.deliveries):
+                # a call that was carried over from what this replaced has its case there
+                help_at = now if who.help_at is None else who.help_at
+                calls.append((path.person_id, help_at, list(who.deliveries), _owner(who)))
+            if found.ending is not None:
+                await end(tx, deltas, path, *found.ending, now)
+                return
+            react_at = found.again_at
+        index, next_at = path.next_step, path.next_at
+        while next_at is not None and next_at <= now:
+            steps = ctx.ladder(who.profile, plan)
+            if index >= len(steps):
+                ending = final(ctx, who, plan)
+                if ending is not None:
+                    await end(tx, deltas, path, *ending, now)
+                    return
+                next_at = None  # a door is open: what the officer finds moves the path
+                if ctx.waits_for_door_check and not who.standing_visits():
+                    next_at = await self._after_the_wave(tx, ctx, path, who, plan, deltas, now)
+                break
+            step = steps[index]
+            walk(ctx, who, ctx.plan(who.profile, next_at), step, now)  # day or night by the rung's own time
+            if step.every and not done(step, who):
+                next_at = next_at + step.every if next_at + step.every < ctx.too_late else None
+                break
+            index += 1
+            following = step_time(ctx, who, index)
+            next_at = following if following is not None else next_at + _grace(ctx, who, plan)
+        await tx.execute(
+            sa.update(tables.path)
+            .where(tables.path.c.warning_id == path.warning_id, tables.path.c.person_id == path.person_id)
+            .values(next_step=index, next_at=next_at, react_at=react_at)
+        )
+
+    @staticmethod
+    async def _after_the_wave(
+        tx: Connection, ctx: Context, path: Any, who: Person, plan: PathPlan, deltas: Deltas, now: float
+    ) -> float | None:
+        """Doors that were forbidden are checked once the impact is over and the commander has said so; else handed over."""
+        if ctx.door_where(plan) == "door":
+            rows = door(ctx, who, plan, "door check after the impact", now, "after_impact")
+            who.deliveries += rows
+            return None
+        if now < ctx.issued.released + EMERGENCY_S:
+            return now + LOOK_AGAIN_S
+        await end(
+            tx, deltas, path, "handed_to_rescue", "name on the fire service's list; no door check was allowed", now
+        )
+        return None
+
+    async def next_at(self, db: Connection) -> float | None:
+        """The earliest rung or reaction of any open path."""
+        is_open = tables.IS_OPEN
+        row = (
+            await db.execute(
+                sa.select(
+                    sa.select(sa.func.min(tables.path.c.next_at)).where(is_open).scalar_subquery(),
+                    sa.select(sa.func.min(tables.path.c.react_at)).where(is_open).scalar_subquery(),
+                )
+            )
+        ).one()
+        times = [float(t) for t in row if t is not None]
+        return min(times) if times else None
+
+
+def _grace(ctx: Context, who: Person, plan: PathPlan) -> float:
+    patient = ctx.policy.tiers[plan.tier].end == "closed" and who.on_fire_list() and not who.standing_visits()
+    return HAND_OVER_S if patient else GRACE_S[plan.tier]
+
+
+def _owner(who: Person) -> str:
+    """Who has a call for help: the pair whose list the door is on, else the fire service if the name is there."""
+    slots = [str(d["slot"]) for d in who.standing_visits() if d.get("slot")]
+    if slots:
+        return slots[-1]
+    return FIRE_SERVICE if who.on_fire_list() else ""

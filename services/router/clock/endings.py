@@ -1,0 +1,261 @@
+"""Endings and updates: everybody who may have got the old warning is told, on the road it came by, and nobody else.
+
+May have got it: handed over, unknown, delivered, or met at a door. A delivery that is still being sent is waited for,
+so that nobody gets the ending before the warning. Who was only met at a door is told on a road of her own if there is
+one, else at the door by day; no officer knocks at night for an all-clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router.clock import officials
+from services.router.planning.contexts import Contexts
+from services.router.planning.plan import Context, Person
+from services.router.planning.rows import personal
+from services.router.policy.vocabulary import OFFICER, SHAKER, SUPPORTER
+from services.router.store import tables
+from services.router.store.tally import Deltas
+from services.shared.bus.outbox import id_of, new_id, say
+from services.shared.database.batches import insert_new
+from services.shared.database.engine import Connection, hold
+from services.shared.ledger.ledger import Evidence, SendState, delivery
+from services.shared.messages import HINT_IDS, DeliveryDue
+from services.shared.service import Platform
+
+BATCH = 500
+_WHO = {"supporters": "supporter", "shelters": "facility", "officers_out": "worker"}
+IN_HAND = (SendState.LEASED, SendState.SENDING)
+
+
+def _told(ctx: Context) -> list[str]:
+    """Addressee kinds that hear of an end: who was attempted always, the others as the policy's `ending.to` says."""
+    return ["person", "door", *(kind for word, kind in _WHO.items() if word in ctx.policy.ending_to)]
+
+
+class Endings:
+    """The router's clockwork for jobs."""
+
+    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+        self._platform = platform
+        self._contexts = contexts
+
+    async def work(self) -> bool:
+        """One batch of one job; True if anybody was told or a job ended."""
+        async with self._platform.database.read() as db:
+            jobs = (
+                await db.execute(
+                    sa.select(tables.job, tables.warning.c.complete)
+                    .join(tables.warning, tables.warning.c.warning_id == tables.job.c.warning_id)
+                    .where(sa.not_(tables.job.c.done))
+                    .order_by(tables.job.c.warning_id, tables.job.c.about_id)
+                )
+            ).all()
+        for job in jobs:
+            # an update speaks first to its own audience: who is outside is known when that is complete
+            if (job.kind == "ending" or job.complete) and await self._batch(job):
+                self._platform.bus.wake()
+                self._platform.wake("channels")
+                return True
+        return False
+
+    async def _batch(self, job: Any) -> bool:
+        now = self._platform.clock.now()
+        async with self._platform.database.write() as tx:
+            # one router at a time, and no evidence meanwhile: what comes late opens the job again
+            await hold(tx, f"ending:{job.warning_id}", f"ending:{job.about_id}")
+            ctx = await self._contexts.of(tx, job.warning_id, workers=True)
+            if ctx is None:
+                return False
+            concerned = (
+                [w.worker_id for w in await officials.concerned(tx, job.warning_id)] if job.kind == "update" else []
+            )
+            rows = (await tx.execute(self._receivers(job, ctx, concerned))).all()
+            if not rows:
+                busy = await tx.scalar(
+                    sa.select(sa.func.count()).where(
+                        delivery.c.warning_id == job.about_id, delivery.c.send_state.in_(IN_HAND)
+                    )
+                )
+                if busy:
+                    return False
+                await tx.execute(
+                    sa.update(tables.job)
+                    .where(tables.job.c.warning_id == job.warning_id, tables.job.c.about_id == job.about_id)
+                    .values(done=True)
+                )
+                return True
+            await self._tell(tx, ctx, job, rows, now)
+        return True
+
+    @staticmethod
+    def _receivers(job: Any, ctx: Context, concerned: Sequence[str]) -> sa.Select[Any]:
+        """Deliveries of the old warning that may have been received and were not answered by an ending yet.
+
+        `concerned`: who is on duty where an update is in force.
+        """
+        door = delivery.c.channel == "door"
+        got = sa.or_(
+            sa.and_(
+                sa.not_(door),
+                sa.or_(
+                    delivery.c.send_state.in_(("unknown", "accepted", "delivered", "unconfirmed")),
+                    sa.and_(delivery.c.ambiguous > 0, delivery.c.send_state.not_in(IN_HAND)),
+                ),
+            ),
+            sa.and_(door, delivery.c.evidence >= Evidence.HUMAN_CONTACT),
+        )
+        ended = sa.table("delivery", sa.column("warning_id"), sa.column("contact_id")).alias("ended")
+        done = (
+            sa.exists()
+            .select_from(ended)
+            .where(ended.c.warning_id == job.warning_id, ended.c.contact_id == delivery.c.delivery_id)
+        )
+        other = delivery.alias("other")  # another message to the same receiver may still be on its way out
+        busy = sa.exists().where(
+            other.c.warning_id == job.about_id,
+            other.c.person_id == delivery.c.person_id,
+            other.c.addressee_id == delivery.c.addressee_id,
+            other.c.send_state.in_(IN_HAND),
+        )
+        query = sa.select(delivery).where(
+            delivery.c.warning_id == job.about_id,
+            delivery.c.purpose == "warning",
+            delivery.c.addressee_kind.in_(_told(ctx)),
+            got,
+            sa.not_(done),
+            sa.not_(busy),
+        )
+        if job.kind == "update":
+            inside = sa.exists().where(
+                tables.path.c.warning_id == job.warning_id,
+                tables.path.c.person_id == delivery.c.person_id,
+                tables.path.c.next_step != tables.OUTSIDE,  # somebody outside who was told on one road already
+            )
+            # a call to an official is about nobody who has a path: the update is hers where she is on duty for it
+            on_duty = sa.and_(delivery.c.person_id == "", delivery.c.addressee_id.in_(concerned))
+            query = query.where(sa.not_(inside), sa.not_(on_duty))
+        return query.order_by(delivery.c.delivery_id).limit(BATCH)
+
+    async def _tell(self, tx: Connection, ctx: Context, job: Any, rows: Sequence[Any], now: float) -> None:
+        """One ending a received delivery; `contact_id` holds the old delivery, so that each is answered once."""
+        people = sorted({r.person_id for r in rows})
+        paths = {
+            p.person_id: p
+            for p in await tx.execute(
+                sa.select(tables.path).where(
+                    tables.path.c.warning_id == job.about_id, tables.path.c.person_id.in_(people)
+                )
+            )
+        }
+        deltas = Deltas(job.warning_id)
+        new = [await self._row(tx, ctx, row, paths.get(row.person_id), now) for row in rows]
+        await insert_new(tx, delivery, sorted(new, key=lambda r: str(r["delivery_id"])))
+        fresh = [
+            {
+                "warning_id": job.warning_id, "person_id": p.person_id, "profile_key": p.profile_key,
+                "household_id": p.household_id, "zone_id": p.zone_id, "grid_id": p.grid_id, "tier": ctx.issued.tier,
+                "entry": p.entry, "state": "ended", "ending": "sent", "ended_at": now,
+                "end_reason": "told of the ending" if job.kind == "ending" else "told: no longer for you",
+                "next_step": 0 if job.kind == "ending" else tables.OUTSIDE,
+            }
+            for p in paths.values()
+        ]  # fmt: skip
+        existing = set(
+            (
+                await tx.scalars(
+                    sa.select(tables.path.c.person_id).where(
+                        tables.path.c.warning_id == job.warning_id, tables.path.c.person_id.in_(people)
+                    )
+                )
+            ).all()
+        )
+        fresh = [f for f in fresh if f["person_id"] not in existing]
+        await insert_new(tx, tables.path, fresh)
+        if job.kind == "ending":
+            for one in fresh:
+                deltas.person(str(one["profile_key"]), "targeted")
+                deltas.person(str(one["profile_key"]), "ended:sent")
+            await tx.execute(
+                sa.update(tables.warning)
+                .where(tables.warning.c.warning_id == job.warning_id)
+                .values(total=tables.warning.c.total + len(fresh))
+            )
+        profile_of = {p: paths[p].profile_key for p in paths}
+        for one in new:
+            deltas.road(profile_of.get(str(one["person_id"]), ""), str(one["road"]), "planned")
+        due = [str(r["delivery_id"]) for r in new]
+        await say(
+            tx,
+            [
+                DeliveryDue(
+                    msg_id=new_id(), plane=self._platform.settings.plane, warning_id=job.warning_id,
+                    tier=ctx.issued.tier, ids=tuple(due[i : i + HINT_IDS]),
+                )
+                for i in range(0, len(due), HINT_IDS)
+            ],
+        )  # fmt: skip
+        await deltas.add(tx)
+
+    async def _row(self, tx: Connection, ctx: Context, old: Any, path: Any, now: float) -> dict[str, Any]:
+        row = {
+            "delivery_id": id_of(ctx.issued.warning_id, "ending", old.delivery_id),
+            "warning_id": ctx.issued.warning_id,
+            "purpose": "ending",
+            "tier": ctx.issued.tier,
+            "person_id": old.person_id,
+            "addressee_id": old.addressee_id,
+            "addressee_kind": old.addressee_kind,
+            "step": "ending",
+            "road": old.road,
+            "channel": old.channel,
+            "form": f"e:{old.delivery_id}",
+            "language": old.language,
+            "try_no": 1,
+            "contact_id": old.delivery_id,
+            "address_key": old.address_key,
+            "sealed": old.sealed,
+            "key_id": old.key_id,
+            "dossier": old.dossier,
+            "dossier_key_id": old.dossier_key_id,
+            "params": {"ending_of": old.warning_id, "owner": old.contact_id},
+            "covers": old.covers,
+            "slot": "",
+            "reason": f"may have got the warning by {old.road}",
+            "send_state": SendState.PENDING.value,
+            "due_at": now,
+            "expires_at": max(ctx.issued.expires, now + 86400),
+            "state_at": now,
+        }
+        if old.channel != "door":
+            return row
+        other = await self._own_road(tx, ctx, path, now) if path is not None else None
+        if other is not None:
+            return row | {
+                "road": other["road"], "channel": other["channel"], "addressee_kind": other["addressee_kind"],
+                "address_key": other["address_key"], "sealed": other["sealed"], "key_id": other["key_id"],
+                "params": {"ending_of": old.warning_id, "owner": other["contact_id"]},
+                "reason": "met at the door; told on her own road",
+            }  # fmt: skip
+        night = ctx.is_night(now)
+        morning = ctx.morning(now)
+        return row | {
+            "slot": old.slot,
+            "params": {**(old.params or {}), "ending_of": old.warning_id, "owner": ""},
+            "due_at": morning if night else now,
+            "reason": "met at the door; told there by day" if night else "met at the door; told there",
+        }
+
+    async def _own_road(self, tx: Connection, ctx: Context, path: Any, now: float) -> dict[str, Any] | None:
+        """Her first usable road, for the ending alone."""
+        profiles = await tables.profiles_of(tx, {path.profile_key})
+        who = Person(tables.decode_person(path.entry), profiles[path.profile_key], [])
+        plan = ctx.plan(who.profile, now)
+        for use in (u for u in plan.roads if u.kind not in (SUPPORTER, OFFICER, SHAKER)):
+            rows = personal(ctx, who, plan, use, "ending", "ending", now)
+            if rows:
+                return rows[0]
+        return None

@@ -1,0 +1,208 @@
+"""Officials are called until one has spoken: each officer of the area, so often in so many minutes, then whoever stands
+above, then the doors of the grid go to others and somebody near is told to go there.
+
+A call and an answer, not a text that was sent: a key, twenty seconds of listening, or a reply is speaking.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router.cases import cases
+from services.router.planning.notices import notice
+from services.router.planning.paths import put as put_rows
+from services.router.planning.plan import Context, Person
+from services.router.planning.rows import OFFICER_ROADS, door
+from services.router.store import tables
+from services.router.store.tally import Deltas
+from services.shared.bus.outbox import id_of, new_id, say
+from services.shared.database.batches import insert_new, upsert
+from services.shared.database.engine import Connection
+from services.shared.ledger.ledger import Evidence, SendState, delivery, move
+from services.shared.messages import ContactEntry, DeliveryDue, WorkerEntry
+from services.shared.tiers import Tier
+
+FORM, ABOVE = "official", "official_above"
+SILENT = "unspoken:"
+Looks = dict[str, float | None]
+
+
+async def begin(tx: Connection, ctx: Context, now: float) -> None:
+    """The officers of the area's grids are called from now on; the pairs on shift are known when all pages are in."""
+    if ctx.tier < Tier.ORANGE or ctx.issued.kind == "ending":
+        return
+    warning_id = ctx.issued.warning_id
+    there = await concerned(tx, warning_id)
+    rows = [{"warning_id": warning_id, "what": f"official:{w.worker_id}:1", "due_at": now} for w in there]
+    await upsert(tx, tables.watch, rows, ["warning_id", "what"], replace=["due_at"])
+
+
+async def concerned(db: Connection, warning_id: str) -> list[WorkerEntry]:
+    """Who on shift answers for a grid with people in the warning; all on shift where nobody does."""
+    of_people = sa.select(tables.path.c.grid_id).where(
+        tables.path.c.warning_id == warning_id, tables.path.c.next_step != tables.OUTSIDE
+    )
+    grids = set((await db.scalars(of_people.distinct())).all())
+    workers = [tables.decode_worker(w.entry) for w in await tables.workers_of(db, warning_id)]
+    return [w for w in workers if grids & set(w.grids)] or workers
+
+
+async def look(tx: Connection, ctx: Context, rest: str, now: float, plane: str) -> Looks:
+    """One look at one official: spoken with, called again, the superior called, or the grid given to others."""
+    worker_id, _, stage = rest.partition(":")
+    rule = ctx.policy.officials
+    called = next((w for w in ctx.workers if w.worker_id == worker_id), None)
+    if called is None or await _spoken(tx, ctx, worker_id):
+        return {}
+    gap = rule.within_s / max(1, rule.tries - 1)
+    if stage.isdigit() and int(stage) <= rule.tries:
+        n = int(stage)
+        await _call(tx, ctx, called, worker_id, n, f"official: call {n} of {rule.tries}", now, plane)
+        last = n == rule.tries
+        # the last call is given as long to be answered as lay between the others
+        return {f"official:{worker_id}:{'superior' if last else n + 1}": now + gap}
+    above = _above(ctx, called)
+    if stage == "superior" and rule.superior and above is not None:
+        reason = f"superior: {rule.tries} calls to an officer not answered"
+        await _call(tx, ctx, above, worker_id, rule.tries + 1, reason, now, plane)
+        return {f"official:{worker_id}:door": now + rule.within_s}
+    if rule.then_door:
+        await _grid_to_others(tx, ctx, called, now, plane)
+    return {f"{SILENT}{worker_id}": None}
+
+
+async def unspoken(db: Connection, warning_id: str) -> list[str]:
+    """Officers nobody has spoken with after all calls."""
+    mine = tables.watch.c
+    rows = await db.scalars(
+        sa.select(mine.what).where(mine.warning_id == warning_id, mine.what.startswith(SILENT)).order_by(mine.what)
+    )
+    return [what.removeprefix(SILENT) for what in rows]
+
+
+def _above(ctx: Context, called: WorkerEntry) -> WorkerEntry | None:
+    """A superior on shift; else another officer of the same grids, else any other."""
+    others = [w for w in sorted(ctx.workers, key=lambda w: w.worker_id) if w.worker_id != called.worker_id]
+    for fits in (
+        [w for w in others if "superior" in w.skills],
+        [w for w in others if set(w.grids) & set(called.grids)],
+        others,
+    ):
+        if fits:
+            return fits[0]
+    return None
+
+
+async def _spoken(tx: Connection, ctx: Context, worker_id: str) -> bool:
+    """Whether the officer, or whoever was called for her, has been spoken with; also by a list that is being worked."""
+    mine = delivery.c.warning_id == ctx.issued.warning_id
+    official = sa.and_(mine, delivery.c.form.in_((f"{FORM}:{worker_id}", f"{ABOVE}:{worker_id}")))
+    heard = sa.or_(delivery.c.evidence >= Evidence.HEARD, delivery.c.answer != "")
+    visits = sa.and_(mine, delivery.c.slot == worker_id, delivery.c.answer != "")
+    found = sa.select(sa.func.count()).where(sa.or_(sa.and_(official, heard), visits))
+    return bool(await tx.scalar(found))
+
+
+def _way(ctx: Context, worker: WorkerEntry, *, voice: bool) -> tuple[ContactEntry, str] | None:
+    ways = [
+        (c, OFFICER_ROADS[c.kind])
+        for c in worker.contacts
+        if c.usable and c.kind in OFFICER_ROADS and not ctx.roads.get(OFFICER_ROADS[c.kind], "no_driver")
+    ]
+    spoken = [w for w in ways if w[1] == "officer_voice"]
+    written = [w for w in ways if w[1] == "officer_sms"]
+    return next(iter((spoken or written) if voice else (written or spoken)), None)
+
+
+async def _call(
+    tx: Connection, ctx: Context, worker: WorkerEntry, about: str, n: int, reason: str, now: float, plane: str
+) -> None:
+    """The first time by text and call, so that it can be read again; then by call, or by text where no call can be made."""
+    ways = [_way(ctx, worker, voice=True)] + ([_way(ctx, worker, voice=False)] if n == 1 else [])
+    rows = {way[1]: _row(ctx, worker, about, way[0], way[1], n, reason, now) for way in ways if way is not None}
+    new = sorted(rows.values(), key=lambda r: str(r["delivery_id"]))
+    await insert_new(tx, delivery, new)
+    deltas = Deltas(ctx.issued.warning_id)
+    for row in new:
+        deltas.road("", str(row["road"]), "planned")
+    await deltas.add(tx)
+    ids = tuple(str(r["delivery_id"]) for r in new)
+    if ids:
+        await say(
+            tx,
+            [
+                DeliveryDue(
+                    msg_id=new_id(), plane=plane, warning_id=ctx.issued.warning_id, tier=ctx.issued.tier, ids=ids
+                )
+            ],
+        )
+
+
+def _row(
+    ctx: Context, worker: WorkerEntry, about: str, contact: ContactEntry, road: str, n: int, reason: str, now: float
+) -> dict[str, Any]:
+    return {
+        "delivery_id": id_of(ctx.issued.warning_id, FORM, worker.worker_id, about, road, n),
+        "warning_id": ctx.issued.warning_id,
+        "purpose": "warning",
+        "tier": ctx.issued.tier,
+        "person_id": "",
+        "addressee_id": worker.worker_id,
+        "addressee_kind": "worker",
+        "step": "official",
+        "road": road,
+        "channel": ctx.channels[road],
+        "form": f"{FORM if about == worker.worker_id else ABOVE}:{about}",
+        "language": worker.language,
+        "try_no": n,
+        "contact_id": contact.contact_id,
+        "address_key": contact.address_key,
+        "sealed": contact.sealed,
+        "key_id": contact.key_id,
+        "covers": 0,
+        "reason": reason[:80],
+        "send_state": SendState.PENDING.value,
+        "due_at": now,
+        "expires_at": ctx.issued.expires,
+        "state_at": now,
+    }
+
+
+async def _grid_to_others(tx: Connection, ctx: Context, silent: WorkerEntry, now: float, plane: str) -> None:
+    """No more doors to an officer nobody has spoken with; those on her list, not begun, go to other pairs."""
+    warning_id = ctx.issued.warning_id
+    others = [w for w in sorted(ctx.workers, key=lambda w: w.worker_id) if w.worker_id != silent.worker_id]
+    if not others:
+        return  # a pair that may yet look at its list is better than none
+    mine = (tables.worker.c.warning_id == warning_id, tables.worker.c.worker_id == silent.worker_id)
+    await tx.execute(sa.update(tables.worker).where(*mine).values(capacity=0))
+    rows = (
+        await tx.execute(
+            sa.select(delivery.c.delivery_id, delivery.c.person_id).where(
+                delivery.c.warning_id == warning_id, delivery.c.slot == silent.worker_id, delivery.c.channel == "door",
+                delivery.c.answer == "", delivery.c.send_state.in_(("pending", "retry", "accepted")),
+            )
+        )
+    ).all()  # fmt: skip
+    ids = sorted(r.delivery_id for r in rows)
+    reason = "officer silent: given to another pair"
+    await move(tx, ids, SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY), state_reason=reason)
+    await move(tx, ids, SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=reason)
+    people = sorted({r.person_id for r in rows})
+    about = (tables.path.c.warning_id == warning_id, tables.path.c.person_id.in_(people), tables.path.c.state == "open")
+    paths = (await tx.execute(sa.select(tables.path).where(*about).order_by(tables.path.c.person_id))).all()
+    profiles = await tables.profiles_of(tx, {p.profile_key for p in paths})
+    ledger = await tables.deliveries_of(tx, warning_id, [p.person_id for p in paths])
+    deltas, new = Deltas(warning_id), []
+    for path in paths:
+        profile = profiles[path.profile_key]
+        who = Person(tables.decode_person(path.entry), profile, [dict(d._mapping) for d in ledger[path.person_id]])
+        new += door(ctx, who, ctx.plan(profile, now), reason, now, "official.door", urgent=path.help_at is not None)
+    await put_rows(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, plane)
+    await cases.taken_back(tx, warning_id, people, now, reason)
+    await deltas.add(tx)
+    near = [w for w in others if set(w.grids) & set(silent.grids)] or others
+    told = [notice(ctx, w, "go_to_grid", plane, silent.worker_id) for w in near[:1]]
+    await say(tx, [one for one in told if one is not None])

@@ -1,0 +1,184 @@
+"""What a path does about answers that do not close it: help, a silent door, a refusal, danger, an unknown send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from services.router.planning.plan import Context, Person
+from services.router.planning.rows import another, door, fire_list, knock_again, officer
+from services.router.policy.rules import PathPlan
+from services.router.policy.vocabulary import OFFICER, SUPPORTER
+from services.shared.ledger.ledger import GONE, NO_VOLUNTEER, STOPPED, Answer, SendState
+from services.shared.tiers import Tier
+
+HELP_AT_DOOR_S = 5400.0  # after this long the rescue service, which has the name since the first minute, is on its own
+UNKNOWN_GIVES_UP_S = 600.0
+FELL_OUT = {
+    STOPPED: "the number said STOP", NO_VOLUNTEER: "no sign volunteer could call",
+    GONE: "her device takes no push messages any more",
+}  # fmt: skip
+
+
+@dataclass
+class Reaction:
+    """New rows, deliveries to try again or give up, an ending, and when to look again."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    retry: list[str] = field(default_factory=list)
+    give_up: list[str] = field(default_factory=list)
+    ending: tuple[str, str] | None = None
+    open_case: bool = False
+    again_at: float | None = None
+
+    def later(self, when: float) -> None:
+        self.again_at = when if self.again_at is None else min(self.again_at, when)
+
+
+def react(ctx: Context, person: Person, plan: PathPlan, now: float) -> Reaction:
+    """Works out from the ledger alone what is to be done now; asked twice, it adds nothing."""
+    found = Reaction()
+    _unknown(ctx, person, plan, now, found)
+    _fell_out(ctx, person, plan, now, found)
+    _help(ctx, person, plan, now, found)
+    _helper_cannot_reach(ctx, person, plan, now, found)
+    _door(ctx, person, plan, now, found)
+    for row in found.rows:
+        person.deliveries.append(row)
+    return found
+
+
+def _unknown(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """Red: silence for a minute goes out on another road; with none left, the same once more: a double beats silence."""
+    wait = ctx.policy.tiers[plan.tier].unknown_after_s
+    for d in person.deliveries:
+        if d["send_state"] != SendState.UNKNOWN or d["person_id"] != person.entry.person_id:
+            continue
+        since = now - d["state_at"]
+        if wait is None:
+            if since >= UNKNOWN_GIVES_UP_S:
+                found.give_up.append(d["delivery_id"])
+            else:
+                found.later(d["state_at"] + UNKNOWN_GIVES_UP_S)
+        elif since < wait:
+            found.later(d["state_at"] + wait)
+        elif d["addressee_kind"] in ("person", "facility") and any(
+            u.road not in person.tried() and u.kind not in (SUPPORTER, OFFICER) for u in plan.roads
+        ):
+            found.rows += another(ctx, person, plan, "unknown", f"{d['road']} unknown for {wait:.0f} s", now)
+            found.give_up.append(d["delivery_id"])
+        elif d["ambiguous"] < 2:
+            found.retry.append(d["delivery_id"])
+        else:
+            found.give_up.append(d["delivery_id"])
+
+
+def fell_out(d: Mapping[str, Any]) -> bool:
+    """Whether a road of hers is none after all: STOP, nobody who signs could call, or her device has left."""
+    return d["send_state"] in (SendState.SUPPRESSED, SendState.FAILED) and d.get("state_reason") in FELL_OUT
+
+
+def _fell_out(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """STOP ends the texts and not the path: the next road at once, and somebody goes where fewer than two are left."""
+    own = [d for d in person.deliveries if d["addressee_kind"] in ("person", "facility")]
+    out = [d for d in own if fell_out(d)]
+    if not out:
+        return
+    shut, why = {d["road"] for d in out}, FELL_OUT[str(out[-1]["state_reason"])]
+    left = [u for u in plan.roads if u.kind not in (SUPPORTER, OFFICER) and u.road not in shut]
+    instead = sum(d["step"] == "stopped" and d["road"] != "door" for d in own)
+    if any(u.road not in person.tried() for u in left) and instead < len(shut):
+        found.rows += another(ctx, person, plan, "stopped", why, now)
+    if plan.tier >= Tier.ORANGE and len(left) + plan.supporter_counts < 2:
+        found.rows += door(ctx, person, plan, f"{why}; fewer than two roads left", now, "stopped")
+
+
+def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """Help opens a case and the door, for everybody: whoever asks is a resident in need from that moment."""
+    if person.help_at is None:
+        return
+    found.open_case = True
+    if plan.door_applies:
+        found.rows += door(ctx, person, plan, "asked for help", now, "help", urgent=True, since=person.help_at)
+    else:  # we know no address of hers: the fire service has ways to find a phone
+        found.rows += fire_list(ctx, person, replace(plan, door_applies=True), "asked for help", now, "help")
+    if not person.standing_visits() and not any(row["road"] == "door" for row in found.rows):
+        if now >= person.help_at + HELP_AT_DOOR_S:
+            found.ending = ("handed_to_rescue", "asked for help; name on the fire service's list")
+        else:
+            found.later(person.help_at + HELP_AT_DOOR_S)
+
+
+def _helper_cannot_reach(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """A supporter who cannot reach her is news: an officer is asked at once, not at the next rung."""
+    if plan.tier >= Tier.ORANGE and any(d["answer"] == Answer.CANNOT_REACH for d in person.helpers_told()):
+        found.rows += officer(ctx, person, plan, "helper", "supporter cannot reach", now)
+
+
+def _door(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    visits = person.standing_visits()
+    if not visits or any(
+        row["road"] == "door" for row in found.rows
+    ):  # what was found there before, help has overtaken
+        return
+    last = visits[-1]
+    answer, at = last["answer"], last["answer_at"] or now
+    again = at + ctx.policy.second_knock_s
+    first = sum(1 for d in visits if d["answer"] == answer) == 1  # an empty house, then a refusal, is one refusal
+    if answer == Answer.HELP:
+        found.rows += fire_list(ctx, person, plan, "help needed at the door", now, "door.help")
+        if now >= at + HELP_AT_DOOR_S:
+            found.ending = ("handed_to_rescue", "help needed at the door")
+        else:
+            found.later(at + HELP_AT_DOOR_S)
+    elif answer == Answer.NO_ANSWER and first:
+        found.rows += knock_again(ctx, person, plan, "no answer at the first visit", again)
+    elif answer == Answer.NO_ANSWER:
+        found.rows += fire_list(ctx, person, plan, "no answer at two visits", now, "door.silent")
+        found.ending = ("handed_to_rescue", "no answer at two visits")
+    elif answer == Answer.REFUSED and first:
+        found.rows += knock_again(ctx, person, plan, "refused once: told of the danger again", again)
+    elif answer == Answer.REFUSED:
+        found.ending = ("refused", "refused at two visits")
+    elif answer == Answer.UNSAFE:
+        found.rows += fire_list(ctx, person, plan, "unsafe to go to the door", now, "door.unsafe")
+        found.ending = ("handed_to_rescue", "officer: unsafe to go there")
+
+
+def final(ctx: Context, person: Person, plan: PathPlan) -> tuple[str, str] | None:
+    """The ending when the last rung has been walked and nothing closed the path; None where it stays open.
+
+    A resident in orange and red stays open while a door is; there is no ending by the clock.
+    """
+    rule = ctx.policy.tiers[plan.tier]
+    if rule.end == "sent":
+        return "sent", f"{plan.tier.word} ends with sending"
+    if not plan.door_applies:
+        return "unconfirmed", "subscriber: no answer that closes"
+    if rule.end == "officer_contact":
+        asked = any(d["addressee_kind"] == "worker" for d in person.deliveries)
+        return (
+            ("officer_contact", "officer asked to contact") if asked else ("sent", f"{plan.tier.word}: no further rung")
+        )
+    if waiting_for_door(person):
+        return None
+    if ctx.waits_for_door_check and ctx.doors != "unsafe" and not person.standing_visits():
+        return None
+    if person.on_fire_list():
+        for ending, holds, reason in (
+            ("unsafe_by_commander", ctx.doors == "unsafe", "commander: nobody may be sent; name with the fire service"),
+            ("handed_to_rescue", True, "name on the fire service's list"),
+        ):
+            if holds and ending in ctx.policy.commander_endings:
+                return ending, reason
+    return None
+
+
+def waiting_for_door(person: Person) -> bool:
+    """Whether a visit stands that was not made yet."""
+    return any(
+        d["send_state"] in ("pending", "retry", "leased", "sending", "accepted", "delivered")
+        and d["answer"] in ("", "help")
+        for d in person.visits()
+    )

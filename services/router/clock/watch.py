@@ -1,0 +1,138 @@
+"""What the router looks at by the clock of a warning: silent zones, expiry, updates due, officials who have not spoken.
+
+A row of `router_watch` is one look; it is taken in one transaction with what it brings. A row without a time is a fact
+that came true and is shown (a zone whose phones are down, an official nobody has spoken with).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from services.router.callouts import callouts
+from services.router.cases import cases
+from services.router.clock import officials, silence
+from services.router.planning.contexts import Contexts
+from services.router.planning.notices import duty_officers, notice
+from services.router.planning.plan import Context
+from services.router.store import tables
+from services.shared.bus.outbox import say
+from services.shared.database.batches import upsert
+from services.shared.database.engine import Connection, hold
+from services.shared.ledger.ledger import warning_state
+from services.shared.messages import WorkerEntry
+from services.shared.service import Platform
+from services.shared.tiers import Tier
+
+log = structlog.get_logger("router")
+BATCH = 50
+
+
+async def begin(tx: Connection, ctx: Context) -> None:
+    """The looks at an orange or red warning that are known from its start."""
+    if ctx.tier < Tier.ORANGE:
+        return
+    issued, policy = ctx.issued, ctx.policy
+    looks = {f"expiry:{ask / 60:.0f}": issued.expires - ask for ask in policy.expiry_ask_s}
+    looks = {what: when for what, when in looks.items() if when > issued.released} | {"expired": issued.expires}
+    looks["update:1"] = issued.released + policy.update_s[ctx.tier]
+    looks["silence"] = issued.released + policy.roads_down.silent_s
+    await put(tx, issued.warning_id, looks)
+
+
+async def put(tx: Connection, warning_id: str, looks: dict[str, float | None] | dict[str, float]) -> None:
+    """Writes looks down; one that stands already is moved."""
+    rows = [{"warning_id": warning_id, "what": what, "due_at": at} for what, at in sorted(looks.items())]
+    await upsert(tx, tables.watch, rows, ["warning_id", "what"], replace=["due_at"])
+
+
+async def drop(tx: Connection, warning_id: str) -> None:
+    """A warning that ended is not looked at any more, but for its cases; what came true stays to be read."""
+    await tx.execute(
+        sa.delete(tables.watch).where(
+            tables.watch.c.warning_id == warning_id,
+            tables.watch.c.due_at.is_not(None),
+            tables.watch.c.what != cases.WATCH,
+        )
+    )
+
+
+class Watch:
+    """The router's clockwork for looks."""
+
+    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+        self._platform = platform
+        self._contexts = contexts
+
+    async def next_at(self, db: Connection) -> float | None:
+        """The earliest look."""
+        found = await db.scalar(sa.select(sa.func.min(tables.watch.c.due_at)))
+        return None if found is None else float(found)
+
+    async def work(self) -> bool:
+        """Takes the looks that are due; True if there was any."""
+        now = self._platform.clock.now()
+        async with self._platform.database.read() as db:
+            mine = tables.watch.c
+            rows = (
+                await db.execute(
+                    sa.select(tables.watch).where(mine.due_at <= now).order_by(mine.due_at, mine.warning_id, mine.what)
+                    .limit(BATCH)
+                )
+            ).all()  # fmt: skip
+        for row in rows:
+            await self._look(row, now)
+        if rows:
+            self._platform.bus.wake()
+            self._platform.wake("channels")
+            self._platform.wake("router")
+        return bool(rows)
+
+    async def _look(self, row: Any, now: float) -> None:
+        async with self._platform.database.write() as tx:
+            await hold(tx, f"watch:{row.warning_id}", f"doors:{row.warning_id}")
+            await hold(tx, f"plan:{row.warning_id}", shared=True)
+            mine = (tables.watch.c.warning_id == row.warning_id, tables.watch.c.what == row.what)
+            taken = await tx.execute(sa.delete(tables.watch).where(*mine, tables.watch.c.due_at == row.due_at))
+            if not taken.rowcount:
+                return  # another router looked
+            state = await tx.scalar(
+                sa.select(warning_state.c.state).where(warning_state.c.warning_id == row.warning_id)
+            )
+            ctx = await self._contexts.of(tx, row.warning_id, workers=True)
+            plane = self._platform.settings.plane
+            if ctx is not None and row.what == cases.WATCH:
+                if not ctx.workers:
+                    theirs = await tables.workers_of_chain(tx, row.warning_id)
+                    ctx.workers = [tables.decode_worker(w.entry) for w in theirs]
+                await cases.look(tx, ctx, now, plane, active=state == "active")
+            if ctx is None or state != "active":
+                return
+            kind, _, rest = row.what.partition(":")
+            match kind:
+                case "expiry" | "expired" | "update":
+                    await self._ask(tx, ctx, kind, rest, float(row.due_at))
+                case "silence":
+                    await put(tx, row.warning_id, await silence.look(tx, ctx, now, plane))
+                case "alone":
+                    workers = await silence.officers_of(tx, ctx, rest)
+                    await self._tell(tx, ctx, workers, "officers_alone", rest)
+                case callouts.FORM:
+                    await callouts.look(tx, ctx, rest, now, plane)
+                case "official":
+                    await put(tx, row.warning_id, await officials.look(tx, ctx, rest, now, plane))
+
+    async def _ask(self, tx: Connection, ctx: Context, kind: str, rest: str, due: float) -> None:
+        """The duty officer is asked to extend or end, or to send the next update; the warning does neither by itself."""
+        log.warning("duty_officer_asked", warning_id=ctx.issued.warning_id, about=kind, at=rest)
+        await self._tell(tx, ctx, duty_officers(ctx.workers), {"update": "update_due"}.get(kind, kind), rest)
+        following = due + ctx.policy.update_s[ctx.tier]
+        if kind == "update" and following < ctx.issued.expires:
+            await put(tx, ctx.issued.warning_id, {f"update:{int(rest) + 1}": following})
+
+    async def _tell(self, tx: Connection, ctx: Context, workers: Sequence[WorkerEntry], kind: str, about: str) -> None:
+        made: Iterable[Any] = (notice(ctx, w, kind, self._platform.settings.plane, about) for w in workers)
+        await say(tx, [one for one in made if one is not None])

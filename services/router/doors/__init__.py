@@ -1,0 +1,1 @@
+"""Visits: which team goes to which premises."""

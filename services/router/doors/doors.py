@@ -1,0 +1,334 @@
+"""Doors against pairs: who goes to which door, what is left over by name, and what the commander's word changes.
+
+Assignment waits for the whole audience (the pairs on shift come with its last page) and for the word that people may
+be sent; then the most urgent doors come first, each to a pair (`pairs`). What is more than the pairs can do ends
+`no_capacity` at once, least urgent first: their helpers are told, loudspeakers sound, the fire service has the names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from services.router.callouts import callouts
+from services.router.cases import cases
+from services.router.doors.teams import choose, nearest, pairs_of, room_of
+from services.router.planning import area
+from services.router.planning.contexts import Contexts
+from services.router.planning.notices import notice
+from services.router.planning.paths import end, put, reopen
+from services.router.planning.plan import FIRE_SERVICE, Context, Person
+from services.router.planning.rows import fire_list, knock_again, supporters
+from services.router.store import tables
+from services.router.store.tally import Deltas
+from services.shared.bus.outbox import new_id, say
+from services.shared.database.batches import Each
+from services.shared.database.engine import Connection, Id, hold
+from services.shared.errors import Fault
+from services.shared.ledger.ledger import IS_DUE, IS_VISIT, SendState, delivery, move, warning_state
+from services.shared.messages import HINT_IDS, DeliveryDue, WorkerEntry
+from services.shared.service import Platform
+
+log = structlog.get_logger("router")
+BATCH = 500
+SET_ASIDE_S = 60.0
+_GIVE = Each(
+    lambda v: (
+        sa.update(delivery)
+        .where(delivery.c.delivery_id == v("d"), delivery.c.send_state == SendState.PENDING)  # not closed meanwhile
+        .values(slot=v("s"), params=v("params_"))
+    ),
+    d=Id, s=Id, params_=sa.JSON,
+)  # fmt: skip
+
+
+class Doors:
+    """The router's clockwork for visits."""
+
+    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+        self._platform = platform
+        self._contexts = contexts
+        self._again: dict[str, float] = {}  # warning set aside > warning time of the next try
+
+    async def work(self) -> bool:
+        """Assigns what waits, or takes back what may not be done; True if there was any."""
+        async with self._platform.database.read() as db:
+            waiting = (
+                await db.execute(
+                    sa.select(
+                        delivery.c.warning_id, warning_state.c.doors, tables.warning.c.policy, sa.func.count().label("n")
+                    )
+                    .join(tables.warning, tables.warning.c.warning_id == delivery.c.warning_id)
+                    .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
+                    .where(self._unassigned(), tables.warning.c.complete, warning_state.c.state == "active",
+                           warning_state.c.doors.in_(("allowed", "unsafe")))
+                    .group_by(delivery.c.warning_id, warning_state.c.doors, tables.warning.c.policy)
+                )
+            ).all()  # fmt: skip
+            may: list[str] = []
+            for w in waiting:
+                if w.doors == "allowed":
+                    room, free = await room_of(db, w.warning_id, await self._contexts.policy(db, w.policy))
+                    may += [w.warning_id] if free or w.n > room else []
+            recalled = (
+                await db.scalars(
+                    sa.select(delivery.c.warning_id)
+                    .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
+                    .where(self._begun(), warning_state.c.doors == "unsafe", warning_state.c.state == "active")
+                    .distinct()
+                )
+            ).all()
+        did = False
+        for warning_id in sorted({w.warning_id for w in waiting if w.doors == "unsafe"} | set(recalled)):
+            did = await self._one(self._unsafe, warning_id) or did
+        for warning_id in sorted(may):
+            did = await self._one(self._assign, warning_id) or did
+        for warning_id in await self._left_out():
+            did = await self._one(self._offer_again, warning_id) or did
+        return did
+
+    async def _one(self, turn: Callable[[str], Awaitable[bool]], warning_id: str) -> bool:
+        """One warning whose doors cannot be shared out stops no other: it is tried again in a minute."""
+        if self._platform.clock.now() < self._again.get(warning_id, 0.0):
+            return False
+        try:
+            return await turn(warning_id)
+        except (Fault, LookupError, ValueError, TypeError) as problem:
+            log.exception("doors_failed", warning_id=warning_id, reason=repr(problem))
+            self._again[warning_id] = self._platform.clock.now() + SET_ASIDE_S
+            return False
+
+    async def _left_out(self) -> list[str]:
+        """Warnings where somebody's path ended for want of a pair, doors are allowed, and nothing waits for one."""
+        async with self._platform.database.read() as db:
+            waiting = sa.exists().where(delivery.c.warning_id == tables.path.c.warning_id, self._unassigned())
+            found = await db.execute(
+                sa.select(tables.path.c.warning_id, tables.warning.c.policy)
+                .join(tables.warning, tables.warning.c.warning_id == tables.path.c.warning_id)
+                .join(warning_state, warning_state.c.warning_id == tables.path.c.warning_id)
+                .where(tables.NO_CAPACITY, warning_state.c.state == "active",
+                       warning_state.c.doors == "allowed", sa.not_(waiting))
+                .distinct()
+            )  # fmt: skip
+            free = [
+                row.warning_id
+                for row in found.all()
+                if (await room_of(db, row.warning_id, await self._contexts.policy(db, row.policy)))[1]
+            ]
+        return sorted(free)
+
+    async def _offer_again(self, warning_id: str) -> bool:
+        """A pair has room again, since doors closed by other roads: the most urgent of those left over are knocked at."""
+        now = self._platform.clock.now()
+        async with self._platform.database.write() as tx:
+            await self._alone(tx, warning_id)
+            ctx = await self._contexts.of(tx, warning_id, workers=True)
+            if ctx is None or now >= ctx.too_late:
+                return False
+            room, free = await room_of(tx, warning_id, ctx.policy)
+            theirs = sa.select(tables.path).where(tables.path.c.warning_id == warning_id, tables.NO_CAPACITY)
+            paths = (await tx.execute(theirs.order_by(tables.path.c.person_id).with_for_update())).all()
+            if not free or not paths:
+                return False
+            ledger = await tables.deliveries_of(tx, warning_id, [p.person_id for p in paths])
+            ranks = {
+                person_id: min((int((d.params or {}).get("rank", 99)) for d in rows if d.road == "door"), default=99)
+                for person_id, rows in ledger.items()
+            }
+            chosen = sorted(paths, key=lambda p: (ranks[p.person_id], p.person_id))[: min(room, BATCH)]
+            profiles = await tables.profiles_of(tx, {p.profile_key for p in chosen})
+            deltas = Deltas(warning_id)
+            new: list[dict[str, Any]] = []
+            for path in chosen:
+                who = Person(
+                    tables.decode_person(path.entry), profiles[path.profile_key],
+                    [dict(d._mapping) for d in ledger[path.person_id]],
+                )  # fmt: skip
+                new += knock_again(ctx, who, ctx.plan(who.profile, now), "a pair has room again", now)
+                await reopen(tx, deltas, path, now)
+            keys = {p.person_id: p.profile_key for p in chosen}
+            await put(tx, ctx, new, deltas, keys, self._platform.settings.plane)
+            await deltas.add(tx)
+        return bool(chosen)
+
+    @staticmethod
+    def _unassigned() -> sa.ColumnElement[bool]:
+        return sa.and_(
+            IS_DUE, delivery.c.channel == "door", delivery.c.road == "door", delivery.c.slot == "",
+            delivery.c.send_state == SendState.PENDING,
+        )  # fmt: skip
+
+    @staticmethod
+    def _begun() -> sa.ColumnElement[bool]:
+        return sa.and_(
+            delivery.c.channel == "door", delivery.c.road == "door", IS_VISIT, delivery.c.answer == "",
+            delivery.c.send_state.in_((SendState.PENDING, SendState.RETRY, SendState.ACCEPTED)),
+        )  # fmt: skip
+
+    @staticmethod
+    async def _alone(tx: Connection, warning_id: str) -> None:
+        """One router at a time shares out a warning's pairs, and none while the warning is being stopped."""
+        await hold(tx, f"doors:{warning_id}")
+        await hold(tx, f"plan:{warning_id}", shared=True)
+
+    async def _assign(self, warning_id: str) -> bool:
+        now = self._platform.clock.now()
+        async with self._platform.database.write() as tx:
+            await self._alone(tx, warning_id)
+            ctx = await self._contexts.of(tx, warning_id, workers=True)
+            rows = (
+                await tx.execute(sa.select(delivery).where(delivery.c.warning_id == warning_id, self._unassigned()))
+            ).all()
+            if ctx is None or not rows:
+                return False
+            rows = sorted(rows, key=lambda r: ((r.params or {}).get("rank", 99), r.due_at, r.person_id))
+            entries = {w.worker_id: w for w in ctx.workers}
+            pairs = await pairs_of(tx, warning_id, entries)
+            places = await self._places(tx, warning_id, [r.person_id for r in rows])
+            given: list[dict[str, Any]] = []
+            previous = await self._previous(tx, warning_id, [r.person_id for r in rows if r.try_no > 1])
+            calls = [r for r in rows if (r.params or {}).get("rank") == 0] if pairs else []
+            others = rows[len(calls) :]
+            room = max(0, sum(max(0, p.room) for p in pairs.values()) - len(calls))
+            left_over = others[room : room + BATCH]  # the least urgent: named at once, not when it is too late
+            for row in [*calls, *others[:room]][:BATCH]:
+                grid, walk = places[row.person_id]
+                params = row.params or {}
+                known = pairs.get(previous.get(row.person_id, ""))
+                if known is not None and (known.room <= 0 or known.open >= ctx.policy.per_pair_max):
+                    known = None
+                pair = known or choose(ctx.policy, pairs.values(), grid, str(params.get("team", "")))
+                if pair is None and params.get("rank") == 0:
+                    pair = nearest(pairs.values(), grid)  # help never waits for a list to become shorter
+                if pair is None:
+                    continue  # every list that has room in its time is long enough for now
+                order = pair.place(ctx.policy, params, walk)
+                pair.give()
+                given.append({"d": row.delivery_id, "s": pair.worker_id, "params_": {**params, "order": order}})
+            if not given and not left_over:
+                return False
+            await _GIVE.run(tx, given)
+            changed = [(pair.worker_id, pair.given) for _, pair in sorted(pairs.items()) if pair.given]
+            for worker_id, n in changed:
+                await tx.execute(
+                    sa.update(tables.worker)
+                    .where(tables.worker.c.warning_id == warning_id, tables.worker.c.worker_id == worker_id)
+                    .values(assigned=tables.worker.c.assigned + n)
+                )
+            await self._own_cases(tx, warning_id, given, {r.delivery_id: r.person_id for r in rows}, now)
+            pair_of = {str(g["d"]): entries[str(g["s"])] for g in given}
+            await callouts.begin(tx, ctx, [r for r in rows if r.delivery_id in pair_of], pair_of, now)
+            await self._left_over(tx, ctx, left_over, now)
+            await self._announce(tx, ctx, [str(g["d"]) for g in given], [entries[w] for w, _ in changed])
+        self._platform.bus.wake()
+        self._platform.wake("channels")
+        return True
+
+    @staticmethod
+    async def _places(tx: Connection, warning_id: str, people: Sequence[str]) -> dict[str, tuple[str, int]]:
+        rows = await tx.execute(
+            sa.select(tables.path.c.person_id, tables.path.c.grid_id, tables.path.c.entry).where(
+                tables.path.c.warning_id == warning_id, tables.path.c.person_id.in_(list(people))
+            )
+        )
+        return {r.person_id: (r.grid_id, tables.decode_person(r.entry).walk_seq) for r in rows}
+
+    @staticmethod
+    async def _previous(tx: Connection, warning_id: str, people: Sequence[str]) -> dict[str, str]:
+        """A second visit goes to the pair that made the first: they know the door."""
+        rows = await tx.execute(
+            sa.select(delivery.c.person_id, delivery.c.slot).where(
+                delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)), delivery.c.road == "door",
+                IS_VISIT, delivery.c.answer != "",
+            ).order_by(delivery.c.try_no)
+        )  # fmt: skip
+        return {r.person_id: r.slot for r in rows}
+
+    @staticmethod
+    async def _own_cases(
+        tx: Connection, warning_id: str, given: Sequence[dict[str, Any]], person_of: dict[str, str], now: float
+    ) -> None:
+        """A call for help is owned by the pair that has its door."""
+        await cases.give(tx, warning_id, {person_of[one["d"]]: str(one["s"]) for one in given}, now)
+
+    async def _left_over(self, tx: Connection, ctx: Context, rows: Sequence[Any], now: float) -> None:
+        """Nobody is free for these doors: helpers, loudspeakers and the fire service, and the paths say so."""
+        if not rows:
+            return
+        reason = "more doors than pairs can do"
+        if "loudhailer" in ctx.policy.shortage_then and not await area.sounded(tx, ctx.issued.warning_id, "shortage"):
+            deltas = Deltas(ctx.issued.warning_id)
+            await area.again(tx, ctx, deltas, "area_sound", "shortage", reason, now)
+            await deltas.add(tx)
+        await self._to_fire_service(tx, ctx, rows, "no_capacity", reason, now)
+
+    async def _unsafe(self, warning_id: str) -> bool:
+        """The commander's word: officers are called back, every open door becomes a name on the fire service's list."""
+        now = self._platform.clock.now()
+        async with self._platform.database.write() as tx:
+            await self._alone(tx, warning_id)
+            ctx = await self._contexts.of(tx, warning_id, workers=True)
+            about = sa.and_(delivery.c.warning_id == warning_id, sa.or_(self._unassigned(), self._begun()))
+            rows = (await tx.execute(sa.select(delivery).where(about).order_by(delivery.c.person_id))).all()
+            if ctx is None or not rows:
+                return False
+            await self._to_fire_service(tx, ctx, rows, "", "commander: unsafe to send anybody", now)
+            out = sorted({r.slot for r in rows if r.slot})
+            await self._notices(tx, ctx, [w for w in ctx.workers if w.worker_id in out], "turn_back")
+        self._platform.bus.wake()
+        return True
+
+    async def _to_fire_service(
+        self, tx: Connection, ctx: Context, rows: Sequence[Any], ending: str, reason: str, now: float
+    ) -> None:
+        if not rows:
+            return
+        ids = [r.delivery_id for r in rows]
+        people = sorted({r.person_id for r in rows})
+        warning_id = ctx.issued.warning_id
+        theirs = sa.select(tables.path).where(
+            tables.path.c.warning_id == warning_id, tables.path.c.person_id.in_(people)
+        )
+        # paths before deliveries, as evidence and rungs lock them
+        paths = (await tx.execute(theirs.order_by(tables.path.c.person_id).with_for_update())).all()
+        await move(
+            tx, ids, SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY), state_reason=reason
+        )
+        await move(tx, ids, SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=reason)
+        profiles = await tables.profiles_of(tx, {p.profile_key for p in paths})
+        ledger = await tables.deliveries_of(tx, warning_id, people)
+        deltas = Deltas(warning_id)
+        new: list[dict[str, Any]] = []
+        for path in paths:
+            who = Person(
+                tables.decode_person(path.entry), profiles[path.profile_key],
+                [dict(d._mapping) for d in ledger[path.person_id]],
+            )  # fmt: skip
+            plan = ctx.plan(who.profile, now)
+            if ending == "no_capacity" and "neighbour_call" in ctx.policy.shortage_then:
+                new += supporters(ctx, who, plan, "shortage", f"{reason}; neighbour call", now, by_phone=True)
+            new += fire_list(ctx, who, plan, reason, now, "door.rescue")
+            if ending and path.state == "open":
+                await end(tx, deltas, path, ending, reason, now)
+        await put(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
+        await cases.taken_back(tx, warning_id, people, now, reason, FIRE_SERVICE)
+        await deltas.add(tx)
+
+    async def _announce(self, tx: Connection, ctx: Context, ids: Sequence[str], pairs: Sequence[WorkerEntry]) -> None:
+        """Hints for the visits; each pair gets the link to its list once."""
+        hints = [
+            DeliveryDue(
+                msg_id=new_id(), plane=self._platform.settings.plane, warning_id=ctx.issued.warning_id,
+                tier=ctx.issued.tier, ids=tuple(ids[i : i + HINT_IDS]),
+            )
+            for i in range(0, len(ids), HINT_IDS)
+        ]  # fmt: skip
+        await say(tx, hints)
+        await self._notices(tx, ctx, pairs, "officer_link")
+
+    async def _notices(self, tx: Connection, ctx: Context, pairs: Sequence[WorkerEntry], kind: str) -> None:
+        made = [notice(ctx, w, kind, self._platform.settings.plane) for w in pairs]
+        await say(tx, [one for one in made if one is not None])

@@ -1,0 +1,137 @@
+"""Pairs of officers: how much each may still take on, who is chosen for a door, and where it stands on their list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router.policy.engine import Policy
+from services.router.policy.vocabulary import SKILLS
+from services.router.store import tables
+from services.shared.database.engine import Connection
+from services.shared.ledger.ledger import IS_VISIT, delivery
+from services.shared.messages import WorkerEntry
+
+_SIZES = {"facility": 2, "slack_bucket_15min": 1000, "walk_route": 4_000_000_000}
+_LIST = 2 * 1000 * 4_000_000_000  # above every place on a list that was not begun
+_AT_WORK = ("pending", "retry", "leased", "sending", "accepted")
+
+
+@dataclass
+class Pair:
+    """One pair under one warning. `room` doors fit into its time, `open` stand on its list unvisited, `made` are visited.
+
+    `had` counts every door ever given: places on a list only grow, also where doors were taken off it.
+    """
+
+    worker_id: str
+    entry: WorkerEntry
+    room: int
+    had: int
+    open: int
+    made: int
+    given: int = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has been at a door."""
+        return self.made > 0
+
+    @property
+    def wait_s(self) -> float:
+        """How long a door put on its list now would wait."""
+        return 3600.0 * self.open / max(1, self.entry.doors_per_hour)
+
+    def give(self) -> None:
+        """One more door."""
+        self.room -= 1
+        self.open += 1
+        self.given += 1
+
+    def place(self, policy: Policy, params: Mapping[str, Any], walk: int) -> int:
+        """Where a door stands on the list, smaller first: by the policy's order, and behind what was begun.
+
+        A call for help comes before everything: the pair is told of it, and the list goes on as it was.
+        """
+        values = {
+            "facility": 0 if params.get("house") else 1,
+            "slack_bucket_15min": min(999, int(params.get("slot15", 0))),
+            "walk_route": min(walk, 3_999_999_999),
+        }
+        key = 0
+        for word in policy.door_order:
+            key = key * _SIZES[word] + values[word]
+        if params.get("rank") == 0:
+            return key - _LIST
+        return key + (self.had + self.given + 1) * _LIST if self.begun and policy.never_reorder else key
+
+
+async def _counts(db: Connection, warning_id: str) -> dict[str, tuple[int, int]]:
+    """Pair > (doors on its list unvisited, doors visited)."""
+    mine = sa.and_(delivery.c.warning_id == warning_id, delivery.c.channel == "door", IS_VISIT)
+    waiting = sa.and_(delivery.c.answer == "", delivery.c.send_state.in_(_AT_WORK))
+    rows = await db.execute(
+        sa.select(
+            delivery.c.slot,
+            sa.func.sum(sa.case((waiting, 1), else_=0)).label("open"),
+            sa.func.sum(sa.case((delivery.c.answer != "", 1), else_=0)).label("made"),
+        )
+        .where(mine)
+        .group_by(delivery.c.slot)
+    )
+    return {r.slot: (int(r.open), int(r.made)) for r in rows}
+
+
+async def room_of(db: Connection, warning_id: str, policy: Policy) -> tuple[int, bool]:
+    """How many doors fit into all pairs' time, and whether any pair may be given one now: looked at before any work."""
+    counts = await _counts(db, warning_id)
+    workers = await tables.workers_of(db, warning_id)
+    left = {w.worker_id: w.capacity - sum(counts.get(w.worker_id, (0, 0))) for w in workers}
+    free = any(n > 0 and counts.get(w, (0, 0))[0] < policy.per_pair_max for w, n in left.items())
+    return sum(max(0, n) for n in left.values()), free
+
+
+async def pairs_of(tx: Connection, warning_id: str, entries: Mapping[str, WorkerEntry]) -> dict[str, Pair]:
+    """The pairs on shift for a warning, by id."""
+    counts = await _counts(tx, warning_id)
+    found = {}
+    for row in await tables.workers_of(tx, warning_id):
+        unvisited, made = counts.get(row.worker_id, (0, 0))
+        found[row.worker_id] = Pair(
+            row.worker_id, entries[row.worker_id], row.capacity - unvisited - made, row.assigned, unvisited, made
+        )
+    return found
+
+
+def choose(policy: Policy, pairs: Iterable[Pair], grid: str, team: str) -> Pair | None:
+    """The pair of the grid with the fewest doors, else any; one with the skill where it is not much later.
+
+    None where nobody has room: in their time, or on a list that is as long as the policy lets one be.
+    """
+    free = [p for p in pairs if p.room > 0 and p.open < policy.per_pair_max]
+    if not free:
+        return None
+    plain = _fewest([p for p in free if grid in p.entry.grids] or free)
+    wanted = SKILLS.get(team, ())
+    if not wanted or set(wanted) & set(plain.entry.skills):
+        return plain
+    skilled = [p for p in free if set(wanted) & set(p.entry.skills)]
+    if not skilled:
+        return plain
+    best = _fewest([p for p in skilled if grid in p.entry.grids] or skilled)
+    return best if best.wait_s - plain.wait_s <= policy.skill_wait_s else plain
+
+
+def nearest(pairs: Iterable[Pair], grid: str) -> Pair | None:
+    """Who is soonest at a door that cannot wait: of the grid if there is any; whether they have room is no question."""
+    found = list(pairs)
+    return min(
+        [p for p in found if grid in p.entry.grids] or found, key=lambda p: (p.wait_s, p.worker_id), default=None
+    )
+
+
+def _fewest(pairs: list[Pair]) -> Pair:
+    return min(pairs, key=lambda p: (p.open + p.made, p.worker_id))

@@ -1,0 +1,1 @@
+"""Plans: a warning and a person become steps and deliveries."""

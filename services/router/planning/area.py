@@ -1,0 +1,95 @@
+"""What goes to the whole area: one delivery a road, or a word why it did not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router.planning.plan import Context
+from services.router.policy.vocabulary import AREA_ROADS
+from services.router.store import tables
+from services.router.store.tally import Deltas
+from services.shared.bus.outbox import id_of
+from services.shared.database.batches import insert_new
+from services.shared.database.engine import Connection
+from services.shared.ledger.ledger import SendState, delivery
+
+# who heard the siren or read it in the group hears the end; nobody sweeps a street for it
+TOLD_OF_ENDINGS = ("broadcast", "cell_broadcast", "area_sound", "organisations")
+
+
+def area_row(ctx: Context, road: str, step: str, reason: str, at: float, try_no: int = 1) -> dict[str, Any]:
+    """One delivery to the area of a warning."""
+    again = () if try_no == 1 else (try_no,)
+    return {
+        "delivery_id": id_of(ctx.issued.warning_id, "area", road, *again),
+        "warning_id": ctx.issued.warning_id,
+        "purpose": "ending" if ctx.issued.kind == "ending" else "warning",
+        "tier": ctx.issued.tier,
+        "person_id": "",
+        "addressee_id": id_of("area", ctx.issued.warning_id),
+        "addressee_kind": "area",
+        "step": step,
+        "road": road,
+        "channel": ctx.channels[road],
+        "form": "crawl" if road == "broadcast" else "plain",
+        "language": "",
+        "try_no": try_no,
+        "address_key": f"area:{road}",
+        "reason": reason[:80],
+        "send_state": SendState.PENDING.value,
+        "due_at": at,
+        "expires_at": ctx.issued.expires,
+        "state_at": at,
+        "covers": 0,
+    }
+
+
+async def begin(tx: Connection, ctx: Context, deltas: Deltas) -> None:
+    """The tier's area-wide words when a warning is issued; a road without a driver is left out and said so."""
+    rows, left_out = [], {}
+    ending = ctx.issued.kind == "ending"
+    night = ctx.is_night(ctx.issued.released)
+    for step, word, forbidden in ctx.policy.area_steps(ctx.tier, ctx.issued.hazard, night):
+        road = AREA_ROADS[word]
+        why = forbidden or ctx.roads.get(road, "no_driver")
+        if why or (ending and word not in TOLD_OF_ENDINGS):
+            left_out[word] = why or "not for endings"
+            continue
+        at = step.when(ctx.issued.released, ctx.issued.impact)
+        rows.append(area_row(ctx, road, step.name, f"{step.name}: {word}", at))
+    await insert_new(tx, delivery, rows)
+    for row in rows:
+        deltas.road("", str(row["road"]), "planned")
+    about = tables.warning.c.warning_id == ctx.issued.warning_id
+    await tx.execute(sa.update(tables.warning).where(about).values(area_left_out=left_out))
+
+
+async def again(tx: Connection, ctx: Context, deltas: Deltas, word: str, step: str, reason: str, now: float) -> None:
+    """An area-wide road once more, for a reason that came up; said to be left out where it cannot be."""
+    road = AREA_ROADS[word]
+    if word == "street_sweep" and not ctx.policy.hazard(ctx.issued.hazard).sweep:
+        return
+    if ctx.roads.get(road, "no_driver"):
+        about = tables.warning.c.warning_id == ctx.issued.warning_id
+        known = await tx.scalar(sa.select(tables.warning.c.area_left_out).where(about))
+        left_out = {**(known or {}), word: ctx.roads.get(road, "no_driver")}
+        await tx.execute(sa.update(tables.warning).where(about).values(area_left_out=left_out))
+        return
+    tries = await tx.scalar(
+        sa.select(sa.func.max(delivery.c.try_no)).where(
+            delivery.c.warning_id == ctx.issued.warning_id, delivery.c.addressee_kind == "area", delivery.c.road == road
+        )
+    )
+    row = area_row(ctx, road, step, f"{step}: {reason}", now, int(tries or 0) + 1)
+    if await insert_new(tx, delivery, [row]):
+        deltas.road("", road, "planned")
+
+
+async def sounded(tx: Connection, warning_id: str, step: str) -> bool:
+    """Whether an area-wide delivery stands for that reason already."""
+    rows = sa.select(sa.func.count()).where(
+        delivery.c.warning_id == warning_id, delivery.c.addressee_kind == "area", delivery.c.step == step
+    )
+    return bool(await tx.scalar(rows))

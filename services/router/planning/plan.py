@@ -1,0 +1,145 @@
+"""One running warning and one person under it, as the router walks them; `rows` makes ledger rows of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.router.policy.engine import Policy
+from services.router.policy.rules import PathPlan, Step
+from services.shared.ledger.ledger import Evidence
+from services.shared.messages import PersonEntry, Profile, WarningIssued, WorkerEntry
+from services.shared.tiers import Tier
+
+FIRE_SERVICE = "fireservice"
+TAKEN_BACK = ("superseded", "suppressed", "cancelled", "expired")
+OPEN_VISIT = ("pending", "retry", "leased", "sending", "accepted", "unknown")
+EMERGENCY_S = 6 * 3600.0
+
+
+@dataclass
+class Context:
+    """One running warning: its message, its policy, the roads that work, the pairs on shift."""
+
+    issued: WarningIssued
+    policy: Policy
+    channels: Mapping[str, str]  # road > channel
+    roads: Mapping[str, str]  # road > why it cannot be used, empty where it works
+    doors: str = "ask"  # of warning_state
+    workers: Sequence[WorkerEntry] = ()
+    _plans: dict[tuple[str, bool], PathPlan] = field(default_factory=dict)
+
+    @property
+    def tier(self) -> Tier:
+        return Tier(self.issued.tier)
+
+    @property
+    def respond(self) -> str:
+        """What people do: as the warning says, within what the policy lets this hazard ask."""
+        return self.policy.respond(self.issued.hazard, self.issued.respond)
+
+    def is_night(self, when: float) -> bool:
+        """Whether it is night where people are, by the clocks of that day."""
+        return self.policy.is_night(when, self.issued.offset_at(when))
+
+    def morning(self, when: float) -> float:
+        """The next end of night, by the clocks of that morning."""
+        before = self.issued.offset_at(when)
+        found = self.policy.morning(when, before)
+        return found - (self.issued.offset_at(found) - before) * 60.0
+
+    def plan(self, profile: Profile, when: float) -> PathPlan:
+        """The plan of a profile at a time; worked out once a profile and half of the day."""
+        night = self.is_night(when)
+        key = (profile.key, night)
+        if key not in self._plans:
+            self._plans[key] = self.policy.plan(profile, self.tier, self.issued.hazard, night, self.roads)
+        return self._plans[key]
+
+    def start(self, profile: Profile) -> float:
+        """Minute 0 of a person's ladder: release, or the morning where her tier is held at night."""
+        released, policy = self.issued.released, self.policy
+        night = self.is_night(released)
+        if self.tier not in policy.hold_tiers or not night:
+            return released
+        if profile.kind == "facility" and "facility" in policy.hold_unless:
+            return released
+        morning = self.morning(released)
+        if self.issued.expires <= morning:
+            return released  # held until it is over it would never be heard
+        early = self.issued.impact is not None and self.issued.impact < morning
+        return released if early and "onset_before_morning" in policy.hold_unless else morning
+
+    def ladder(self, profile: Profile, plan: PathPlan) -> tuple[Step, ...]:
+        """Her steps in the order of their times; the same for the whole of a warning."""
+        return self.policy.ladder(plan, self.start(profile), self.issued.impact)
+
+    def held(self, profile: Profile) -> bool:
+        """Whether her ladder begins later than the release."""
+        return self.start(profile) > self.issued.released
+
+    @property
+    def too_late(self) -> float:
+        """Until when doors are counted as possible: impact, expiry or six hours, the earliest."""
+        ends = [self.issued.expires, self.issued.released + EMERGENCY_S]
+        if self.issued.impact is not None and self.issued.impact > self.issued.released:
+            ends.append(self.issued.impact)
+        return min(ends)
+
+    @property
+    def waits_for_door_check(self) -> bool:
+        """Whether doors that are forbidden now may be visited after the impact (a wave that has passed)."""
+        rule = self.policy.hazard(self.issued.hazard)
+        return rule.door == "forbidden" and rule.door_check_after_impact
+
+    def door_where(self, plan: PathPlan) -> str:
+        """door, or fire_service_list: by the hazard, the commander's word, and whether the impact is over."""
+        if self.doors == "unsafe":
+            return "fire_service_list"
+        if plan.door_where == "door" or (self.waits_for_door_check and self.doors == "allowed"):
+            return "door"
+        return "fire_service_list"
+
+
+@dataclass
+class Person:
+    """One path as the router walks it."""
+
+    entry: PersonEntry
+    profile: Profile
+    deliveries: list[dict[str, Any]]
+    evidence: int = 0
+    answer: str = ""
+    help_at: float | None = None
+    started: float | None = None  # minute 0 of her ladder, where it is known
+
+    def tried(self) -> set[str]:
+        """Own roads that stand in the ledger already."""
+        return {d["road"] for d in self.deliveries if d["addressee_kind"] in ("person", "facility")}
+
+    def helpers_told(self) -> list[Mapping[str, Any]]:
+        """Deliveries to her supporters."""
+        return [d for d in self.deliveries if d["addressee_kind"] == "supporter"]
+
+    def helpers_silent(self, now: float, wait: float) -> bool:
+        """Whether nobody who helps her has been heard of for `wait` seconds; with no helper, since her ladder began."""
+        told = self.helpers_told()
+        if any(d["answer"] in ("spoke", "moving", "safe", "leaving", "not_there") for d in told):
+            return False
+        if any(d["evidence"] >= Evidence.HEARD and d["answer"] != "cannot_reach" for d in told):
+            return False
+        since = min((float(d["due_at"]) for d in told), default=self.started)
+        return since is not None and now - since >= wait
+
+    def visits(self) -> list[Mapping[str, Any]]:
+        """Visits by officers, oldest first."""
+        found = [d for d in self.deliveries if d["road"] == "door"]
+        return sorted(found, key=lambda d: d["try_no"])
+
+    def standing_visits(self) -> list[Mapping[str, Any]]:
+        """Visits that were made or will be; not those taken off the list before anybody went."""
+        return [d for d in self.visits() if d["answer"] or d["send_state"] not in TAKEN_BACK]
+
+    def on_fire_list(self) -> bool:
+        return any(d["road"] == "fire_service_list" for d in self.deliveries)

@@ -1,0 +1,115 @@
+"""A preview: the registry's counts per profile, planned per profile; nobody is named and nothing is sent.
+
+Over a broker a question and its answer take different ways to different processes, and a draft may be asked about twice
+at once: whatever comes first, the newest question's answer is what stays.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from msgspec.structs import replace
+
+from services.router.planning.contexts import Contexts
+from services.router.planning.plan import Context
+from services.router.policy.vocabulary import OFFICER, SUPPORTER
+from services.router.store import tables
+from services.shared.database.batches import upsert
+from services.shared.database.engine import Connection, hold
+from services.shared.errors import Broken
+from services.shared.messages import AudienceFound, WarningIssued, decode, encode
+from services.shared.tiers import Tier
+
+
+async def ask(tx: Connection, asked: WarningIssued) -> None:
+    """Somebody waits for it: nothing is shown until the answer comes, which may have come already."""
+    await hold(tx, f"preview:{asked.warning_id}")
+    before = await kept(tx, asked.warning_id)
+    if before is None or before.asked.released < asked.released:
+        await _keep(tx, asked, None)
+
+
+async def answer(tx: Connection, contexts: Contexts, message: AudienceFound) -> None:
+    """Works out, for each tier a person may decide, whom the warning would reach by which road."""
+    asked = message.asked
+    if asked is None:
+        raise Broken(f"counts for a preview of {message.warning_id} came without their question")
+    await hold(tx, f"preview:{message.warning_id}")
+    before = await kept(tx, message.warning_id)
+    if before is not None and before.asked.released > asked.released:
+        return  # asked anew since; that answer comes too
+    channels, roads = await contexts.roads(tx)
+    tiers = [Tier(asked.tier)] if asked.tier else list(Tier)
+    result = {
+        "people": sum(message.counts),
+        "estimated": message.estimated,
+        "unresolved": [list(u) for u in message.unresolved],
+        "tiers": {
+            tier.word: _tier(Context(_at(asked, tier), contexts.current, channels, roads), message) for tier in tiers
+        },
+    }
+    await _keep(tx, asked, result)
+
+
+class Kept(NamedTuple):
+    """The newest question about a warning, and its result where it was answered."""
+
+    asked: WarningIssued
+    result: dict[str, Any] | None
+
+
+async def kept(db: Connection, warning_id: str) -> Kept | None:
+    """None where nobody asked; Broken where the row cannot be read."""
+    row = (await db.execute(sa.select(tables.preview).where(tables.preview.c.warning_id == warning_id))).first()
+    if row is None:
+        return None
+    asked = decode(row.issued)
+    if not isinstance(asked, WarningIssued):
+        raise Broken(f"the preview row of {warning_id} holds another message")
+    return Kept(asked, row.result)
+
+
+async def _keep(tx: Connection, asked: WarningIssued, result: dict[str, Any] | None) -> None:
+    row = {"warning_id": asked.warning_id, "issued": encode(asked), "result": result}
+    await upsert(tx, tables.preview, [row], ["warning_id"], replace=["issued", "result"])
+
+
+def _at(issued: WarningIssued, tier: Tier) -> WarningIssued:
+    return replace(issued, tier=int(tier))
+
+
+def _tier(ctx: Context, message: AudienceFound) -> dict[str, Any]:
+    groups: Counter[str] = Counter()
+    no_path: Counter[str] = Counter()
+    few: Counter[str] = Counter()
+    roads: Counter[str] = Counter()
+    doors = not_asked = none = 0
+    for profile, count in zip(message.profiles, message.counts, strict=True):
+        plan = ctx.plan(profile, ctx.start(profile))
+        for group in profile.groups or ("general",):
+            groups[group] += count
+            if plan.usable == 0:
+                no_path[group] += count
+            elif plan.usable == 1:
+                few[group] += count
+        if not plan.asked:
+            not_asked += count
+            continue
+        none += count if plan.usable == 0 else 0
+        for use in plan.roads:
+            if use.kind not in (SUPPORTER, OFFICER):
+                roads[use.road] += count
+        if plan.supporter:
+            roads["supporter"] += count
+        if plan.door_at_0:
+            doors += count
+            roads[f"{plan.door_where} at 0"] += count
+    return {
+        "by_group": {g: {"people": n, "one_road": few[g], "no_road": no_path[g]} for g, n in sorted(groups.items())},
+        "by_road": dict(sorted(roads.items())),
+        "doors_at_0": doors,
+        "not_asked": not_asked,
+        "no_road": none,
+    }

@@ -1,0 +1,61 @@
+"""A warning that reaches nobody is never quiet: an alarm with its reason, by whichever way the warning came.
+
+Codes that no table knows, an area where nobody is registered, people of whom none has a road: each ends in a page that
+says "nobody is missing", which is the most dangerous sentence there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from services.router.planning.plan import Context
+from services.shared import alarms
+from services.shared.database.engine import Connection
+from services.shared.ledger.ledger import delivery, warning_state
+
+KIND = "nobody"
+NAMED = 5  # codes that are named in the alarm
+
+
+async def look(tx: Connection, ctx: Context, total: int, unresolved: Sequence[Sequence[str]]) -> None:
+    """Once its people are counted: sounds the alarm where there are none, where none has a road, or codes are unknown."""
+    if ctx.issued.kind == "ending":
+        return
+    number = await tx.scalar(
+        sa.select(warning_state.c.number).where(warning_state.c.warning_id == ctx.issued.warning_id)
+    )
+    said = f"No. {number}: " + await _why(tx, ctx, total, unresolved)
+    if not said.endswith(": "):
+        await alarms.sound(tx, f"{KIND}:{ctx.issued.warning_id}", said)
+
+
+async def _why(tx: Connection, ctx: Context, total: int, unresolved: Sequence[Sequence[str]]) -> str:
+    more = f" and {len(unresolved) - NAMED} more" if len(unresolved) > NAMED else ""
+    codes = ", ".join(f"{name} {value}" for name, value in unresolved[:NAMED]) + more
+    unknown = f"o table here knows the area {codes}: load it with tocsin registry areas import, or send the area drawn"
+    if total == 0 and unresolved:
+        return f"NOBODY is warned by name. N{unknown}"
+    if total == 0:
+        return "NOBODY is warned by name. Nobody is registered in its area: is the area right?"
+    if not await _anybody_written_to(tx, ctx.issued.warning_id):
+        return f"{total} people are concerned and NOBODY has a road that works: see /roads"
+    return f"people are missed: n{unknown}" if unresolved else ""
+
+
+async def _anybody_written_to(tx: Connection, warning_id: str) -> bool:
+    mine = (delivery.c.warning_id == warning_id, delivery.c.addressee_kind.not_in(("area", "worker")))
+    return bool(await tx.scalar(sa.select(sa.literal(1)).where(sa.exists().where(*mine))))
+
+
+async def settle(tx: Connection, now: float) -> None:
+    """Takes the alarms away of warnings that are not in force any more."""
+    state = warning_state.c
+    for row in await alarms.standing(tx, KIND):
+        about = row.name.partition(":")[2]
+        alive = sa.select(state.warning_id).where(
+            state.warning_id == about, state.state == "active", state.expires_at > now
+        )
+        if await tx.scalar(alive) is None:
+            await alarms.over(tx, row.name)

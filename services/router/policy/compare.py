@@ -1,0 +1,114 @@
+"""Two policies over the same people: whose path changes, who loses a road, doors by hour and the pairs they need. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+
+from services.router.policy.engine import Policy
+from services.router.policy.foresee import Foreseen, foresee
+from services.shared.messages import Profile
+from services.shared.tiers import Tier
+
+HOURS = {"day": 12 * 60, "night": 2 * 60}
+DOORS_PER_HOUR = 10  # of a pair
+
+
+@dataclass
+class Case:
+    """One tier, hazard and half of the day: profiles by what becomes of them, doors by hour from release."""
+
+    tier: Tier
+    hazard: str
+    half: str
+    changed: Counter[str] = field(default_factory=Counter)  # profile key > people
+    lost: dict[str, tuple[str, ...]] = field(default_factory=dict)  # profile key > roads no more used
+    doors: tuple[Counter[int], Counter[int]] = field(default_factory=lambda: (Counter(), Counter()))
+
+    def pairs(self, which: int, per_hour: int = DOORS_PER_HOUR) -> int:
+        """Pairs that the fullest hour needs."""
+        return ceil(max(self.doors[which].values(), default=0) / per_hour)
+
+
+def compare(
+    a: Policy,
+    b: Policy,
+    people: Iterable[tuple[Profile, int]],
+    roads: Mapping[str, str],
+    *,
+    tiers: Sequence[Tier] = tuple(Tier),
+    hazards: Sequence[str] = (),
+    impact_min: float | None = None,
+) -> list[Case]:
+    """Every case in which anything differs; `people` are profiles with how many have each."""
+    counted: Counter[str] = Counter()
+    known: dict[str, Profile] = {}
+    for profile, n in people:
+        counted[profile.key] += n
+        known[profile.key] = profile
+    names = hazards or tuple(dict.fromkeys((*a.hazards, *b.hazards)))
+    found = []
+    for tier in tiers:
+        for hazard in names:
+            for half, minute in HOURS.items():
+                case = Case(tier, hazard, half)
+                for key in sorted(counted):
+                    before, after = (
+                        foresee(p, known[key], tier, hazard, minute, roads, impact_min=impact_min) for p in (a, b)
+                    )
+                    _add(case, key, counted[key], before, after, (a, b))
+                if case.changed or case.doors[0] != case.doors[1]:
+                    found.append(case)
+    return found
+
+
+def _add(case: Case, key: str, n: int, before: Foreseen, after: Foreseen, both: tuple[Policy, Policy]) -> None:
+    for which, seen in enumerate((before, after)):
+        minute = seen.door_minute()
+        if minute is not None and "door" in seen.roads():
+            case.doors[which][int(minute // 60)] += n
+    if promise(before, both[0]) != promise(after, both[1]):
+        case.changed[key] += n
+        gone = tuple(sorted(before.roads() - after.roads()))
+        if gone:
+            case.lost[key] = gone
+
+
+def promise(seen: Foreseen, policy: Policy) -> tuple[object, ...]:
+    """What a person would notice of her path."""
+    plan = seen.plan
+    closing = policy.closings[plan.closing]
+    acts = tuple((a.minute, a.road) for a in seen.acts)
+    return acts, plan.asked, plan.team, plan.form, plan.ack, closing, seen.held_min
+
+
+def in_words(
+    cases: Sequence[Case], of: Mapping[str, int], ids: Mapping[str, Sequence[str]], shown: int, per_hour: int
+) -> list[str]:
+    """One sentence a line: counts first, then names by id where a register is given."""
+    everybody = sum(of.values())
+    changed = {key for case in cases for key in case.changed}
+    lost = {key for case in cases for key in case.lost}
+    others, losers = sum(of[k] for k in changed), sum(of[k] for k in lost)
+    found = [
+        f"{others} of {everybody} people have another path in at least one case; {losers} lose a road in at least one"
+    ]
+    for case in cases:
+        a, b = case.doors
+        hours = sorted(set(a) | set(b))
+        demand = ", ".join(f"hour {h + 1}: {a[h]} > {b[h]}" for h in hours if a[h] != b[h])
+        line = f"{case.tier.word}, {case.hazard}, {case.half}: {sum(case.changed.values())} changed"
+        if case.lost:
+            roads = Counter(road for key, gone in case.lost.items() for road in gone for _ in range(of[key]))
+            line += "; lose " + ", ".join(f"{road} ({n})" for road, n in sorted(roads.items()))
+        if demand:
+            line += f"; doors {demand}; pairs needed {case.pairs(0, per_hour)} > {case.pairs(1, per_hour)}"
+        found.append(line)
+    for title, keys in (("lose a road", lost), ("have another path", changed - lost)):
+        named = sorted(one for key in keys for one in ids.get(key, ()))
+        if named:
+            more = f" and {len(named) - shown} more" if len(named) > shown else ""
+            found.append(f"{title}: {', '.join(named[:shown])}{more}")
+    return found

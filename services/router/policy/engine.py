@@ -1,0 +1,350 @@
+"""The policy: gives a profile its path. Pure: no clock, no database. `policy_file.read` makes one from a file.
+
+`Policy.plan(profile, tier, hazard, night, roads)` says which roads a person has, which are left out and why, and where
+a door stands; `Policy.steps(plan)` gives the ladder. A plan depends on nothing but its arguments, so one plan serves
+everybody with that profile for that half of the day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import lru_cache
+
+from services.router.policy.conditions import parse_condition
+from services.router.policy.rules import (
+    Closing,
+    Goals,
+    Group,
+    Hazard,
+    OfficialLadder,
+    PathPlan,
+    RoadsDown,
+    RoadUse,
+    Step,
+    TierRule,
+)
+from services.router.policy.vocabulary import (
+    AREA_WORDS,
+    FORMS,
+    HELPER_WORDS,
+    KIND_ROAD,
+    KIND_WORD,
+    MOVING_WORDS,
+    OFFICER,
+    OFFICER_WORDS,
+    SHAKER,
+    SUPPORTER,
+    TEAMS,
+    TRAVEL_MIN,
+    UNFIT_WORDS,
+    WORDS,
+)
+from services.shared.messages import Profile
+from services.shared.tiers import Tier
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A checked policy file. Times are seconds, shares 0..1."""
+
+    id: str
+    version: int
+    reviewed: str
+    review_every_months: int
+    night: tuple[int, int]  # minutes of the day: from, until
+    hold_tiers: frozenset[Tier]
+    hold_unless: frozenset[str]
+    hold_recheck: bool
+    voice_listen_s: int
+    voice_tries: int
+    voice_within_s: float
+    voice_ring_s: int
+    unknown_slack_min: float
+    reached_evidence: str
+    reached_answers: frozenset[str]
+    reached_by_supporter: bool
+    closings: Mapping[str, Closing]
+    commander_endings: frozenset[str]
+    hazards: Mapping[str, Hazard]
+    groups: Mapping[str, Group]
+    own_order_first: bool
+    few_roads_tiers: frozenset[Tier]
+    skill_wait_s: float
+    head_start_tiers: int
+    head_start_text: str
+    head_start_door_at_red: bool
+    tiers: Mapping[Tier, TierRule]
+    facility: tuple[Step, ...]
+    officials: OfficialLadder
+    rank: tuple[str, ...]
+    shortage_then: tuple[str, ...]
+    roads_down: RoadsDown
+    ending_to: frozenset[str]
+    expiry_ask_s: tuple[float, ...]
+    doors_outlast_expiry: bool
+    personal_per_week: Mapping[Tier, int]
+    merge_same_hazard_s: float
+    door_order: tuple[str, ...]
+    per_pair_max: int
+    print_turn_back: bool
+    never_reorder: bool
+    second_knock_s: float
+    update_s: Mapping[Tier, float]
+    goals: Goals
+    text: str = field(repr=False, default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        """As people name it."""
+        return f"{self.id} version {self.version}"
+
+    def review_due(self) -> date:
+        """The day by which whoever answers for it must have looked at it again."""
+        last = date.fromisoformat(self.reviewed)
+        months = last.month - 1 + self.review_every_months
+        return date(last.year + months // 12, months % 12 + 1, min(last.day, 28))
+
+    def is_night(self, when: float, utc_offset_min: int) -> bool:
+        """Whether local time at `when` (seconds since 1970 UTC) lies in the night."""
+        minute = int(when // 60 + utc_offset_min) % 1440
+        start, end = self.night
+        return start <= minute or minute < end if start > end else start <= minute < end
+
+    def morning(self, when: float, utc_offset_min: int) -> float:
+        """The next end of night, as warning time."""
+        minute = when / 60 + utc_offset_min
+        ahead = (self.night[1] - minute) % 1440
+        return when + ahead * 60
+
+    def hazard(self, name: str) -> Hazard:
+        """The rule of a hazard; one that nobody named is `unknown`."""
+        return self.hazards[name if name in self.hazards else "unknown"]
+
+    def door_rule(self, hazard: str) -> str:
+        """allowed, forbidden or ask: whether people may be sent, before the commander has spoken."""
+        return {"allowed": "allowed", "forbidden": "forbidden"}.get(self.hazard(hazard).door, "ask")
+
+    def respond(self, hazard: str, said: str) -> str:
+        """What people do: the warning's own word, but never "evacuate" where the hazard moves nobody."""
+        rule = self.hazard(hazard)
+        if not said or (said == "evacuate" and rule.never_evacuate):
+            return rule.respond
+        return said
+
+    def area_steps(self, tier: Tier, hazard: str, night: bool) -> tuple[tuple[Step, str, str], ...]:
+        """(step, word, why it is left out or empty): what goes to the whole area, not to a person.
+
+        How many live there unregistered is not known to a policy, so a zone counts as having some.
+        """
+        rule = self.hazard(hazard)
+        true = {"open", "zone_has_unregistered"} | ({"night"} if night else set())
+        found = []
+        for step in self.tiers[tier].steps:
+            for word in (w for w in step.do if w in AREA_WORDS):
+                why = "" if step.condition.holds(true) else "condition"
+                if word == "street_sweep" and not rule.sweep:
+                    why = "hazard_forbids"
+                moved = step
+                if word == "area_sound" and rule.area_sound_s is not None:
+                    moved = replace(step, at=rule.area_sound_s)
+                found.append((moved, word, why))
+        return tuple(found)
+
+    def steps(self, plan: PathPlan) -> tuple[Step, ...]:
+        """The ladder a plan walks, in the order of its minutes."""
+        if plan.ladder == "facility":
+            return self.facility if plan.tier >= Tier.ORANGE else _calm(self.facility)
+        steps = self.tiers[plan.tier].steps
+        return steps if plan.deadline is None else _with_deadline(steps, plan.deadline)
+
+    def ladder(self, plan: PathPlan, start: float, impact: float | None) -> tuple[Step, ...]:
+        """The steps in the order of their times for this start and impact: one that hangs on the impact may come first."""
+        steps = self.steps(plan)
+        if impact is None or all(step.before_impact is None for step in steps):
+            return steps
+        return tuple(sorted(steps, key=lambda step: (step.every is not None, step.when(start, impact))))
+
+    def plan(self, profile: Profile, tier: Tier, hazard: str, night: bool, roads: Mapping[str, str]) -> PathPlan:
+        """The path of a profile. `roads`: road > why it cannot be used, empty where it works; absent = no driver."""
+        groups = [name for name in self.groups if name in profile.groups] or ["general"]
+        rules = [self.groups[name] for name in groups]
+        flags = frozenset(profile.flags)
+        facility = profile.kind == "facility"
+        head_start = any(rule.head_start for rule in rules) and not facility
+        ladder_tier = Tier(min(tier + self.head_start_tiers, Tier.RED)) if head_start else tier
+        danger = self.hazard(hazard)
+
+        uses, left_out = self._roads(profile, rules, flags, night, roads)
+        helper = any(use.kind == SUPPORTER for use in uses)
+        outside = helper and any(out for _, out in profile.supporters)
+        usable = sum(use.kind not in (SUPPORTER, OFFICER, SHAKER) for use in uses) + (1 if outside else 0)
+        high = self._high_support(rules, flags, night)
+        facts = (set(flags) - {"high_support"}) | ({"high_support"} if high else set())
+        if usable == 0:
+            facts.add("no_usable_road")
+        if any(rule.door_first for rule in rules):
+            facts.add("door_first")
+        # a shaker of her own that no warning reaches wakes nobody: it must hang on a road that works
+        if SHAKER not in flags or SHAKER not in profile.roads or roads.get(SHAKER, "no_driver"):
+            facts.add("no_bed_shaker")
+        if night:
+            facts.add("night")
+        door_applies = profile.kind != "subscriber"
+        rule = self.tiers[ladder_tier]
+        form = min((r.form for r in rules), key=FORMS.index)
+        extras = list(dict.fromkeys(extra for r in rules for extra in r.extras))
+        early = head_start and tier < Tier.RED and ladder_tier >= Tier.ORANGE  # nobody leaves at "be aware"
+        if early and self.head_start_text and danger.respond == "evacuate":
+            extras.append(self.head_start_text)
+        silent = [r.alone_after_s for r in rules if r.alone_after_s is not None]
+        return PathPlan(
+            tier=ladder_tier,
+            ladder="facility" if facility else ladder_tier.word,
+            asked=rule.personal == "all"
+            or facility
+            or f"opt_in_{tier.word}" in flags
+            or (rule.personal == "high_support_or_opt_in" and high),
+            ack=facility or rule.ack == "all_registered" or (rule.ack == "high_support" and high),
+            roads=tuple(uses),
+            left_out=tuple(left_out),
+            usable=usable,
+            supporter=helper,
+            supporter_counts=outside,
+            door_applies=door_applies,
+            door_where="fire_service_list" if danger.door == "forbidden" else "door",
+            door_at_0=self._door_at_0(tier, ladder_tier, usable, head_start) if door_applies else "",
+            deadline=self._deadline(danger, groups, flags, ladder_tier) if door_applies else None,
+            team=max((r.door for r in rules), key=TEAMS.index),
+            form="+".join([form, *extras]),
+            closing="cannot_judge"
+            if "cannot_judge" in flags
+            else "cannot_leave"
+            if "cannot_leave" in flags
+            else "default",
+            head_start=head_start,
+            first=any(r.first for r in rules) or danger.first in groups,
+            bucket=min(r.slack_bucket for r in rules),
+            alone_after=min(silent) if silent else None,
+            facts=frozenset(facts),
+        )
+
+    def _door_at_0(self, tier: Tier, ladder: Tier, usable: int, head_start: bool) -> str:
+        if ladder in self.few_roads_tiers and usable < 2:
+            return "fewer_than_two_usable_roads"
+        if tier == Tier.RED and head_start and self.head_start_door_at_red:
+            return "head_start"
+        return ""
+
+    @staticmethod
+    def _deadline(danger: Hazard, groups: Sequence[str], flags: frozenset[str], ladder: Tier) -> float | None:
+        """When somebody must be there: what her battery lasts (flag backup_MINUTES) less the way; unknown is now."""
+        if not danger.backup_deadline or danger.first not in groups or ladder < Tier.ORANGE:
+            return None
+        known = [int(f.removeprefix("backup_")) for f in flags if f.removeprefix("backup_").isdigit()]
+        return 60.0 * max(0, min(known) - TRAVEL_MIN) if known else 0.0
+
+    @staticmethod
+    def _high_support(rules: Sequence[Group], flags: frozenset[str], night: bool) -> bool:
+        when = {rule.high_support_at for rule in rules}
+        return (
+            "high_support" in flags
+            or "always" in when
+            or ("night" in when and night)
+            or ("when_alone" in when and "alone" in flags)
+        )
+
+    def _roads(
+        self, profile: Profile, rules: Sequence[Group], flags: frozenset[str], night: bool, roads: Mapping[str, str]
+    ) -> tuple[list[RoadUse], list[tuple[str, str]]]:
+        """Her own order first, else the groups' lists interleaved; then every other usable contact, to reach more."""
+        own = [(KIND_WORD[kind], ((kind, KIND_ROAD[kind]),)) for kind in profile.roads if kind in KIND_ROAD]
+        words: list[str] = []
+        for rank in range(max(len(rule.personal) for rule in rules)):
+            words += [rule.personal[rank] for rule in rules if rank < len(rule.personal)]
+        if night:
+            words += [word for rule in rules for word in rule.night_adds]
+        listed = [(word, WORDS.get(word, ())) for word in dict.fromkeys(words)]
+        household = "household_voice" in flags
+        unfit = {
+            kind
+            for rule in rules
+            for word in rule.unfit
+            for kind in UNFIT_WORDS[word]
+            if not (household and rule.household_voice)
+        }
+        asked = set(profile.asked_for) | {kind for kind, _ in WORDS["voice"] if "voice" in profile.asked_for}
+        said = dict(profile.left_out)
+        helper_way = self._helper_way(profile, roads)
+
+        uses: list[RoadUse] = []
+        left_out: dict[str, str] = {}
+        mine = own if profile.own_order and self.own_order_first else []
+        for word, kinds in [*mine, *listed, *own]:
+            if word in HELPER_WORDS:
+                if helper_way:
+                    left_out.setdefault(word, helper_way)
+                elif not any(use.kind == SUPPORTER for use in uses):
+                    uses.append(RoadUse(word, SUPPORTER, SUPPORTER))
+                continue
+            if word in OFFICER_WORDS:
+                if roads.get("officer_sms", "no_driver") or profile.kind == "subscriber":
+                    left_out.setdefault(word, roads.get("officer_sms", "no_driver") or "not_for_subscribers")
+                elif not any(use.kind == OFFICER for use in uses):
+                    uses.append(RoadUse(word, "officer_sms", OFFICER))
+                continue
+            if word == "sms_if_own_phone" and "minor_own_phone" not in flags:
+                left_out.setdefault(word, "no_own_phone")  # a number on her record is the family's: used after these
+                continue
+            if all(road not in roads for _, road in kinds) and not any(kind in said for kind, _ in kinds):
+                left_out.setdefault(kinds[0][1], "no_driver")
+                continue
+            for kind, road in kinds:
+                if any(use.kind == kind for use in uses):
+                    continue
+                if kind in said:
+                    left_out.setdefault(road, said[kind])
+                elif kind not in profile.roads:
+                    if kind == kinds[0][0] and not any(k in profile.roads or k in said for k, _ in kinds):
+                        left_out.setdefault(road, "no_contact")
+                elif kind in unfit and kind not in asked:
+                    left_out.setdefault(road, "unfit")
+                elif road not in roads:
+                    left_out.setdefault(road, "no_driver")
+                elif roads[road]:
+                    left_out.setdefault(road, roads[road])
+                else:
+                    uses.append(RoadUse(word, road, kind))
+        if not helper_way and not any(use.kind == SUPPORTER for use in uses):
+            # who has a supporter is never without her, whatever the groups' lists say
+            uses.append(RoadUse(SUPPORTER, SUPPORTER, SUPPORTER))
+        used = {use.road for use in uses}
+        return uses, [(road, why) for road, why in left_out.items() if road not in used]
+
+    @staticmethod
+    def _helper_way(profile: Profile, roads: Mapping[str, str]) -> str:
+        """Why nobody can be asked to help, or empty."""
+        if not profile.supporters:
+            return "no_supporter"
+        ways = ("supporter_sms", "supporter_voice")
+        return "" if any(roads.get(r, "no_driver") == "" for r in ways) else "no_driver"
+
+    def closes(self, closing: str, answer: str, by: str) -> bool:
+        """Whether an answer ends a path of that closing class."""
+        rule = self.closings[closing]
+        return answer in rule.answers and by in rule.by
+
+
+@lru_cache(maxsize=64)
+def _calm(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """A house's ladder in blue and yellow: its duty lines are spoken with, nobody is moved and nobody is sent."""
+    kept = ((step, tuple(word for word in step.do if word not in MOVING_WORDS)) for step in steps if not step.every)
+    return tuple(replace(step, do=do) for step, do in kept if do)
+
+
+@lru_cache(maxsize=256)
+def _with_deadline(steps: tuple[Step, ...], deadline: float) -> tuple[Step, ...]:
+    extra = Step("deadline", deadline, ("door",), parse_condition("open"))
+    before = [s for s in steps if s.at <= deadline]
+    return (*before, extra, *steps[len(before) :])

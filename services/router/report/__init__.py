@@ -1,0 +1,1 @@
+"""Coverage, live page, one path in words."""

@@ -1,0 +1,201 @@
+"""The live page: the missing are the headline; a preview before sending; one path in words. Plain, no script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from aiohttp import web
+
+from services.router.cases import view
+from services.router.clock import officials, silence
+from services.router.planning import previews
+from services.router.planning.contexts import Contexts
+from services.router.planning.plan import FIRE_SERVICE
+from services.router.report import report
+from services.router.report.api import say_doors
+from services.router.store import tables
+from services.shared import alarms
+from services.shared.audit import trail
+from services.shared.errors import NotFound, Refused
+from services.shared.ledger.ledger import warning_state, warning_text
+from services.shared.service import Platform
+from services.shared.tiers import Tier
+from services.shared.web.auth import Who
+from services.shared.web.edge import caller, page
+
+PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
+
+ROAD_WORDS = {
+    "sms": "SMS", "sms_short": "SMS, short (deaf readers)", "sms_easy": "SMS, easy read", "call": "Call",
+    "mail_subject": "E-mail subject", "mail": "E-mail", "loudspeaker": "Loudspeaker", "cell_broadcast": "Cell broadcast",
+}  # fmt: skip
+
+
+class Spoken(Protocol):
+    """One text on one road, as a preview shows it."""
+
+    @property
+    def language(self) -> str: ...
+    @property
+    def road(self) -> str: ...
+
+
+class Say(Protocol):
+    """Makes every road's text of a warning's parts."""
+
+    def __call__(
+        self, parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool
+    ) -> Sequence[Spoken]: ...
+
+
+class Pages:
+    """The handlers of /live."""
+
+    def __init__(self, platform: Platform, contexts: Contexts, say: Say | None = None) -> None:
+        self._platform = platform
+        self._contexts = contexts
+        self._say = say
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """The addresses a browser opens."""
+        return (
+            web.get("/live/{warning_id}", self.live),
+            web.get("/live/{warning_id}/preview", self.preview),
+            web.get("/live/{warning_id}/path/{person_id}", self.path),
+            web.get("/live/{warning_id}/doors", self.doors_form),
+            web.post("/live/{warning_id}/doors", self.doors),
+        )
+
+    async def live(self, request: web.Request) -> web.Response:
+        who = await caller(request, "read")
+        warning_id = request.match_info["warning_id"]
+        async with self._platform.database.read() as db:
+            figures = await report.coverage(db, warning_id, self._platform.clock.now())
+            missing = await report.missing(db, warning_id)
+            cases = await view.cases(db, warning_id, self._platform.clock.now())
+            totals = await view.totals(db, warning_id)
+            state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
+            text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).one()
+            profiles = await tables.profiles_of(db, {m.profile_key for m in missing})
+            ctx = await self._contexts.of(db, warning_id)
+            down = await silence.down(db, warning_id)
+            unspoken = await officials.unspoken(db, warning_id)
+            failing = await report.failing_roads(db)
+            standing = await alarms.standing(db)
+        parts = text.parts
+        every = ctx.policy.update_s.get(ctx.tier) if ctx is not None and state.state == "active" else None
+        return page(
+            "live.html",
+            who=who,
+            figures=figures,
+            missing=[(m, profiles[m.profile_key]) for m in missing],
+            cases=[c for c in cases if c["state"] != "closed"],
+            totals=totals,
+            state=state,
+            tier=Tier(state.tier) if state.tier else None,
+            part=parts[parts["languages"][0]],
+            offset=self._platform.settings.offset_at,
+            notes=parts.get("notes", []),
+            now=self._platform.clock.now(),
+            respond=parts.get("asked", ""),
+            still="still" in request.query,
+            down=down,
+            failing=failing,
+            alarms=standing,
+            unspoken=unspoken,
+            next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
+            plane=self._platform.settings.plane,
+            fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
+        )
+
+    async def preview(self, request: web.Request) -> web.Response:
+        """Whom it reaches, by group and road, and who has no road; the deciding buttons post to the console."""
+        who = await caller(request, "draft")
+        warning_id = request.match_info["warning_id"]
+        async with self._platform.database.read() as db:
+            kept = await previews.kept(db, warning_id)
+            state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
+            text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).first()
+        if state is None or text is None:
+            raise NotFound(f"there is no draft {warning_id}", field="warning_id", given=warning_id)
+        parts = text.parts
+        hazard = parts.get("set") or "unknown"
+        waited = request.query.get("waited", "")
+        chosen = {name: request.query.get(name, "") for name in ("tier", "reason", "doors")}  # before Enter was pressed
+        return page(
+            "preview.html",
+            who=who,
+            warning_id=warning_id,
+            state=state,
+            tier=Tier(state.tier) if state.tier else None,
+            result=kept.result if kept is not None else None,
+            waited=int(waited) if waited.isdecimal() and len(waited) < 4 else 0,
+            patience=PREVIEW_PATIENCE_S,
+            chosen=chosen,
+            pressed="doors" in request.query or "tier" in request.query,
+            hazard=hazard,
+            respond=parts.get("asked", ""),
+            plane=self._platform.settings.plane,
+            door_rule=self._contexts.current.door_rule(hazard),
+            part=parts[parts["languages"][0]],
+            offset=self._platform.settings.offset_at,
+            tier_reason=parts.get("tier_reason", ""),
+            notes=parts.get("notes", []),
+            said=self._said(parts, Tier(state.tier) if state.tier else None, state.number),
+            road_words=ROAD_WORDS,
+        )
+
+    def _said(self, parts: dict[str, Any], tier: Tier | None, number: str) -> dict[str, dict[str, Any]]:
+        """Language > road > the text; empty where this process was given nothing that makes them."""
+        if self._say is None:
+            return {}
+        settings = self._platform.settings
+        found: dict[str, dict[str, Any]] = {}
+        for one in self._say(parts, tier, number, settings.hotline, drill=settings.plane == "drill"):
+            found.setdefault(one.language, {})[one.road] = one
+        return found
+
+    async def path(self, request: web.Request) -> web.Response:
+        who = await caller(request, "read")
+        warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
+        async with self._platform.database.read() as db:
+            lang = "zh" if request.query.get("lang", "").startswith("zh") else "en"
+            found = await report.path(db, self._contexts, warning_id, person_id, lang)
+        async with self._platform.database.write() as tx:
+            await trail.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
+        return page("path.html", who=who, path=found, words_lang=lang, plane=self._platform.settings.plane)
+
+    async def doors_form(self, request: web.Request) -> web.Response:
+        """Asks for the commander's word, on a page that does not renew itself while somebody types."""
+        who = await caller(request, "command")
+        return await self._doors_form(request, who)
+
+    async def _doors_form(self, request: web.Request, who: Who, problem: str = "", commander: str = "") -> web.Response:
+        warning_id = request.match_info["warning_id"]
+        async with self._platform.database.read() as db:
+            state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
+        if state is None:
+            raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+        return page(
+            "doors.html",
+            status=422 if problem else 200,
+            who=who,
+            state=state,
+            problem=problem,
+            commander=commander,
+            plane=self._platform.settings.plane,
+        )
+
+    async def doors(self, request: web.Request) -> web.Response:
+        who = await caller(request, "command")
+        form = await request.post()
+        word, commander = str(form.get("word", "")), str(form.get("commander", "")).strip()
+        if word not in ("safe", "unsafe"):
+            raise Refused("word: choose safe or unsafe", field="word", rule="closed_list", given=word)
+        if len(commander) < 2:
+            return await self._doors_form(request, who, "Enter who says so, by name and office.", commander)
+        warning_id = request.match_info["warning_id"]
+        await say_doors(self._platform, self._contexts, who, warning_id, word, commander[:80])
+        raise web.HTTPSeeOther(f"/live/{warning_id}")

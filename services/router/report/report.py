@@ -1,0 +1,150 @@
+"""What can be read back: coverage, the missing, one path in words, and whether anybody is unexplained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router.callouts import callouts
+from services.router.planning.contexts import Contexts
+from services.router.report.words import callout_lines, lines, plain, plan_groups
+from services.router.store import tables, tally
+from services.shared.database.engine import Connection
+from services.shared.errors import NotFound
+from services.shared.ledger.ledger import delivery, road, state_at, warning_state
+
+MISSING_SHOWN = 200
+
+
+async def coverage(db: Connection, warning_id: str, now: float) -> dict[str, Any]:
+    """Its state at `now` (warning time); totals, by group and by road.
+
+    `explained_not_closed` stands beside closed, `unexplained` beside both.
+    """
+    row = (await db.execute(sa.select(tables.warning).where(tables.warning.c.warning_id == warning_id))).first()
+    state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
+    if state is None:
+        raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+    counted = await tally.coverage(db, warning_id)
+    people, endings = counted["people"], counted["endings"]
+    closed = endings.get("closed", 0)
+    explained = {name: n for name, n in endings.items() if name != "closed"}
+    targeted = people["targeted"]
+    announced = row.total if row is not None and row.total >= 0 else None
+    return {
+        "warning_id": warning_id,
+        "state": state_at(state.state, state.expires_at, now),
+        "tier": state.tier,
+        "number": state.number,
+        "doors": state.doors,
+        "counting": row is None or not row.complete,
+        "announced": announced,
+        "targeted": targeted,
+        "delivered": people["delivered"],
+        "reached": people["reached"],
+        "closed": closed,
+        "explained_not_closed": explained,
+        "open": targeted - closed - sum(explained.values()),
+        "unexplained": await unexplained(db, warning_id, announced),
+        "by_group": counted["by_group"],
+        "by_road": counted["by_road"],
+        "area_left_out": dict(row.area_left_out) if row is not None else {},
+        "unresolved": list(row.unresolved) if row is not None else [],
+    }
+
+
+async def unexplained(db: Connection, warning_id: str, announced: int | None) -> int:
+    """People the registry announced who have no path, and open paths with nothing that can move them any more."""
+    has = sa.exists().where(
+        delivery.c.warning_id == tables.path.c.warning_id,
+        delivery.c.person_id == tables.path.c.person_id,
+        delivery.c.send_state.in_(("pending", "retry", "leased", "sending", "accepted", "unknown", "delivered")),
+    )
+    stuck = await db.scalar(
+        sa.select(sa.func.count()).where(
+            tables.path.c.warning_id == warning_id,
+            tables.path.c.state == "open",
+            tables.path.c.next_at.is_(None),
+            tables.path.c.react_at.is_(None),
+            sa.not_(has),
+        )
+    )
+    paths = await db.scalar(
+        sa.select(sa.func.count()).where(
+            tables.path.c.warning_id == warning_id, tables.path.c.next_step != tables.OUTSIDE
+        )
+    )
+    return int(stuck or 0) + max(0, (announced or 0) - int(paths or 0))
+
+
+async def missing(db: Connection, warning_id: str) -> Sequence[Any]:
+    """Open paths and those that ended without anybody having met the person, the neediest first, at most 200."""
+    rows = await db.execute(
+        sa.select(tables.path)
+        .where(
+            tables.path.c.warning_id == warning_id,
+            sa.or_(
+                tables.path.c.state == "open",
+                tables.path.c.ending.in_(("no_capacity", "handed_to_rescue", "unsafe_by_commander", "refused")),
+            ),
+        )
+        .order_by(tables.path.c.help_at.is_(None), tables.path.c.rungs, tables.path.c.state, tables.path.c.person_id)
+        .limit(MISSING_SHOWN)
+    )
+    return rows.all()
+
+
+async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str, lang: str = "en") -> dict[str, Any]:
+    """One person's path in words, for an officer (`lines`) and for herself (`plain`); she appears by id only."""
+    row = (
+        await db.execute(
+            sa.select(tables.path).where(tables.path.c.warning_id == warning_id, tables.path.c.person_id == person_id)
+        )
+    ).first()
+    if row is None:
+        raise NotFound(
+            f"{person_id} has no path under warning {warning_id}: look for the id on the live page",
+            field="person_id",
+            given=person_id,
+        )
+    ctx = await contexts.of(db, warning_id)
+    head = (await db.execute(sa.select(tables.warning).where(tables.warning.c.warning_id == warning_id))).first()
+    if ctx is None or head is None:
+        raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+    profile = (await tables.profiles_of(db, {row.profile_key}))[row.profile_key]
+    plan = ctx.plan(profile, ctx.start(profile))
+    deliveries = (await tables.deliveries_of(db, warning_id, [person_id]))[person_id]
+    answers = await tables.answers_of(db, [d.delivery_id for d in deliveries])
+    return {
+        "person_id": person_id,
+        "warning_id": warning_id,
+        "groups": list(profile.groups),
+        "kind": profile.kind,
+        "facts": plan_groups(plan),
+        "state": row.state,
+        "ending": row.ending,
+        "zone_id": row.zone_id,
+        "policy": ctx.policy.name,
+        "lines": lines(
+            row, plan, deliveries, head.area_left_out, answers, ctx.issued.offset_at, lang=lang,
+            policy=ctx.policy.name,
+        )
+        + callout_lines(await callouts.words(db, warning_id, person_id), ctx.issued.offset_at, lang),
+        "plain": plain(row, plan, deliveries, answers, ctx.issued.offset_at, lang),
+        "deliveries": [
+            {
+                "road": d.road, "step": d.step, "why": d.reason, "state": d.send_state, "try": d.try_no,
+                "evidence": int(d.evidence), "answer": d.answer, "due_at": d.due_at, "attempts": d.attempts,
+            }
+            for d in deliveries
+        ],
+        "left_out": [{"road": road, "why": why} for road, why in plan.left_out],
+    }  # fmt: skip
+
+
+async def failing_roads(db: Connection) -> Sequence[Any]:
+    """Roads whose link test failed twice, with what was said of it; one that is not `working` is left out of paths."""
+    out = sa.select(road).where(road.c.why.startswith("link test"))
+    return (await db.execute(out.order_by(road.c.road))).all()

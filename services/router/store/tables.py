@@ -1,0 +1,217 @@
+"""What the router remembers: warnings it walks people through, one path a person, officers' room, tallies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from services.shared.database.batches import chunks, one_of
+from services.shared.database.engine import Connection, Id, metadata
+from services.shared.ledger.ledger import among, answer_log, delivery, delivery_cover, warning_state
+from services.shared.messages import PersonEntry, Profile, WorkerEntry
+
+warning = sa.Table(
+    "router_warning",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("issued", sa.LargeBinary, nullable=False, comment="the WarningIssued message"),
+    sa.Column("policy", sa.String(64), nullable=False, comment="a running warning keeps its policy"),
+    sa.Column("pages", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("last_page", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("total", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("digest", sa.String(32), nullable=False, server_default=""),
+    sa.Column("digest_seen", sa.String(32), nullable=False, server_default="0"),
+    sa.Column("complete", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("area_left_out", sa.JSON, nullable=False, comment="area-wide road > why it was not used"),
+    sa.Column("unresolved", sa.JSON, nullable=False, comment="geocodes no table knows"),
+)
+policy_text = sa.Table(
+    "router_policy",
+    metadata,
+    sa.Column("policy", sa.String(64), primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+)
+profile = sa.Table(
+    "router_profile",
+    metadata,
+    sa.Column("profile_key", sa.String(32), primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+path = sa.Table(
+    "router_path",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("person_id", Id, primary_key=True),
+    sa.Column("profile_key", sa.String(32), nullable=False),
+    sa.Column("household_id", Id, nullable=False),
+    sa.Column("zone_id", sa.String(64), nullable=False),
+    sa.Column("grid_id", sa.String(64), nullable=False),
+    sa.Column("tier", sa.SmallInteger, nullable=False),
+    sa.Column("entry", sa.LargeBinary, nullable=False, comment="the page row, with the sealed dossier"),
+    sa.Column("state", sa.String(6), nullable=False),
+    sa.Column("ending", sa.String(20), nullable=False, server_default=""),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("end_reason", sa.String(60), nullable=False, server_default=""),
+    sa.Column("next_step", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("next_at", sa.Float, comment="warning time of the next rung"),
+    sa.Column("react_at", sa.Float, comment="warning time to look at answers and unknown sends"),
+    sa.Column("evidence", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("answer", sa.String(12), nullable=False, server_default=""),
+    sa.Column("answer_by", sa.String(24), nullable=False, server_default=""),
+    sa.Column("rungs", sa.SmallInteger, nullable=False, server_default="0", comment="bits: delivered, reached, closed"),
+    sa.Column("help_at", sa.Float),
+    sa.CheckConstraint("state IN ('open','ended')", name="state"),
+    sa.CheckConstraint("(state = 'open') = (ending = '')", name="one_ending"),
+)
+IS_OPEN = among(path.c.state, "open")
+sa.Index("ix_router_path_next", path.c.next_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
+sa.Index("ix_router_path_react", path.c.react_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
+NO_CAPACITY = among(path.c.ending, "no_capacity")
+sa.Index("ix_router_path_no_capacity", path.c.warning_id, sqlite_where=NO_CAPACITY, postgresql_where=NO_CAPACITY)
+worker = sa.Table(
+    "router_worker",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("worker_id", Id, primary_key=True),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    sa.Column("capacity", sa.Integer, nullable=False, comment="doors this pair can do until it is too late"),
+    sa.Column("assigned", sa.Integer, nullable=False, server_default="0", comment="doors ever given, for their places"),
+)
+tally = sa.Table(
+    "router_tally",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("profile_key", sa.String(32), primary_key=True),
+    sa.Column("road", sa.String(24), primary_key=True, comment="empty for people"),
+    sa.Column("rung", sa.String(24), primary_key=True),
+    sa.Column("slot", Id, primary_key=True, server_default=""),
+    sa.Column("n", sa.Integer, nullable=False),
+)
+preview = sa.Table(
+    "router_preview",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("issued", sa.LargeBinary, nullable=False),
+    sa.Column("result", sa.JSON, comment="null until the registry has counted"),
+)
+job = sa.Table(
+    "router_job",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True, comment="the ending or update that speaks"),
+    sa.Column("about_id", Id, primary_key=True, comment="the warning whose receivers it speaks to"),
+    sa.Column("kind", sa.String(12), nullable=False),
+    sa.Column("done", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+watch = sa.Table(
+    "router_watch",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("what", sa.String(80), primary_key=True, comment="what is looked at then"),
+    sa.Column("due_at", sa.Float, index=True, comment="warning time; null: it came true and is kept"),
+)
+
+DELIVERED, REACHED, CLOSED = 1, 2, 4  # bits of path.rungs
+OUTSIDE = -1  # next_step of somebody an update no longer concerns: told so, never walked, in no figure of it
+
+
+async def deliveries_of(db: Connection, warning_id: str, people: Sequence[str]) -> dict[str, list[Any]]:
+    """Everything planned for these people under one warning, oldest first, by person; shared phones included."""
+    found: dict[str, list[Any]] = {p: [] for p in people}
+    for part in chunks(people, 500):
+        for row in await db.execute(
+            sa.select(delivery)
+            .where(delivery.c.warning_id == warning_id, one_of(delivery.c.person_id, part))
+            .order_by(delivery.c.due_at, delivery.c.delivery_id)
+        ):
+            found[row.person_id].append(row)
+        for person_id, row in await _shared_with(db, warning_id, part):
+            found[person_id].append(row)
+    return found
+
+
+async def _shared_with(db: Connection, warning_id: str, people: Sequence[str]) -> list[tuple[str, Any]]:
+    """(person, delivery) for messages on a phone of somebody else's that are for these people too, oldest first.
+
+    Most people share no phone: two looks by key are dear only for those who do, a join is for all.
+    """
+    covers = (await db.execute(sa.select(delivery_cover).where(one_of(delivery_cover.c.person_id, people)))).all()
+    rows: dict[str, Any] = {}
+    for part in chunks(sorted({c.delivery_id for c in covers}), 500):
+        theirs = sa.select(delivery).where(one_of(delivery.c.delivery_id, part), delivery.c.warning_id == warning_id)
+        rows |= {row.delivery_id: row for row in await db.execute(theirs)}
+    pairs = [(c.person_id, rows[c.delivery_id]) for c in covers if c.delivery_id in rows]
+    return sorted(pairs, key=lambda pair: (pair[1].due_at, pair[1].delivery_id, pair[0]))
+
+
+async def answers_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, list[Any]]:
+    """What was answered on these deliveries, oldest first, by delivery."""
+    found: dict[str, list[Any]] = {}
+    for part in chunks(delivery_ids, 500):
+        for row in await db.execute(
+            sa.select(answer_log)
+            .where(one_of(answer_log.c.delivery_id, part), answer_log.c.answer != "")
+            .order_by(answer_log.c.at, answer_log.c.event_key)
+        ):
+            found.setdefault(row.delivery_id, []).append(row)
+    return found
+
+
+async def workers_of_chain(db: Connection, warning_id: str) -> Sequence[Any]:
+    """Who was on shift for the newest warning of this one's chain that had anybody: an ending brings no officers."""
+    chain = sa.select(warning_state.c.chain_id).where(warning_state.c.warning_id == warning_id).scalar_subquery()
+    newest = (
+        sa.select(worker.c.warning_id)
+        .join(warning_state, warning_state.c.warning_id == worker.c.warning_id)
+        .where(warning_state.c.chain_id == chain)
+        .order_by(warning_state.c.released_at.desc(), warning_state.c.warning_id)
+        .limit(1)
+    )
+    found = await db.scalar(newest)
+    return await workers_of(db, str(found)) if found is not None else []
+
+
+async def undone_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, set[str]]:
+    """Answers an officer took back, by delivery."""
+    found: dict[str, set[str]] = {}
+    mine = sa.select(answer_log).where(
+        one_of(answer_log.c.delivery_id, sorted(delivery_ids)), answer_log.c.undone != ""
+    )
+    for row in await db.execute(mine):
+        found.setdefault(row.delivery_id, set()).add(row.undone)
+    return found
+
+
+async def profiles_of(db: Connection, keys: Iterable[str]) -> dict[str, Profile]:
+    """Profiles by key."""
+    rows = await db.execute(sa.select(profile).where(one_of(profile.c.profile_key, sorted(set(keys)))))
+    return {row.profile_key: decode_profile(row.body) for row in rows}
+
+
+async def workers_of(db: Connection, warning_id: str) -> list[Any]:
+    """The pairs on shift for a warning, by id."""
+    rows = await db.execute(sa.select(worker).where(worker.c.warning_id == warning_id).order_by(worker.c.worker_id))
+    return list(rows.all())
+
+
+_person = msgspec.msgpack.Decoder(PersonEntry)
+_profile = msgspec.msgpack.Decoder(Profile)
+_worker = msgspec.msgpack.Decoder(WorkerEntry)
+
+
+def decode_person(body: bytes) -> PersonEntry:
+    return _person.decode(body)
+
+
+def decode_profile(body: bytes) -> Profile:
+    return _profile.decode(body)
+
+
+def decode_worker(body: bytes) -> WorkerEntry:
+    return _worker.decode(body)
+
+
+encode = msgspec.msgpack.encode

@@ -1,0 +1,123 @@
+"""Counting without COUNT(*): each batch adds its own deltas in its own transaction; groups are sums over profiles."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router.store import tables
+from services.shared.database.batches import Each, upsert
+from services.shared.database.engine import Connection, Id
+from services.shared.ledger.ledger import Evidence, SendState, delivery
+
+PEOPLE = ("targeted", "delivered", "reached", "closed")
+ACCEPTED_BIT, DELIVERED_BIT, HEARD_BIT, ANSWERED_BIT, FAILED_BIT, UNKNOWN_BIT = 1, 2, 4, 8, 16, 32
+ROADS = {
+    ACCEPTED_BIT: "accepted",
+    DELIVERED_BIT: "delivered",
+    HEARD_BIT: "heard",
+    ANSWERED_BIT: "answered",
+    FAILED_BIT: "failed",
+    UNKNOWN_BIT: "unknown",
+}
+
+
+class Deltas:
+    """What one transaction adds."""
+
+    def __init__(self, warning_id: str) -> None:
+        self._warning_id = warning_id
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+
+    def person(self, profile_key: str, rung: str, n: int = 1) -> None:
+        self._counts[profile_key, "", rung] += n
+
+    def road(self, profile_key: str, road: str, rung: str, n: int = 1) -> None:
+        self._counts[profile_key, road, rung] += n
+
+    async def add(self, tx: Connection) -> None:
+        """Writes them, in key order so that two writers never wait in a circle."""
+        rows = [
+            {"warning_id": self._warning_id, "profile_key": p, "road": r, "rung": g, "slot": "", "n": n}
+            for (p, r, g), n in sorted(self._counts.items())
+            if n
+        ]
+        await upsert(tx, tables.tally, rows, ["warning_id", "profile_key", "road", "rung", "slot"], add=["n"])
+
+
+def bits_of(row: Any) -> int:
+    """Which rungs of its road a delivery has reached."""
+    bits = 0
+    if row.evidence >= Evidence.ACCEPTED or row.send_state in (SendState.ACCEPTED, SendState.DELIVERED):
+        bits |= ACCEPTED_BIT
+    if row.evidence >= Evidence.DELIVERED:
+        bits |= DELIVERED_BIT
+    if row.evidence >= Evidence.HEARD:
+        bits |= HEARD_BIT
+    if row.answer:
+        bits |= ANSWERED_BIT
+    if row.send_state == SendState.FAILED:
+        bits |= FAILED_BIT
+    if row.send_state == SendState.UNKNOWN:
+        bits |= UNKNOWN_BIT
+    return bits
+
+
+_TALLIED = Each(
+    lambda v: sa.update(delivery).where(delivery.c.delivery_id == v("d")).values(tallied=v("t")),
+    d=Id, t=sa.SmallInteger,
+)  # fmt: skip
+
+
+async def roads(tx: Connection, deltas: Deltas, rows: list[Any], profile_of: Mapping[str, str]) -> None:
+    """Adds what these deliveries reached since they were last counted."""
+    changed = []
+    for row in rows:
+        new = bits_of(row) & ~row.tallied
+        if new:
+            changed.append({"d": row.delivery_id, "t": row.tallied | new})
+            for bit, rung in ROADS.items():
+                if new & bit:
+                    deltas.road(profile_of.get(row.person_id, ""), row.road, rung)
+    await _TALLIED.run(tx, changed)
+
+
+async def coverage(db: Connection, warning_id: str) -> dict[str, Any]:
+    """by_group, by_road and the people's totals, from the tallies."""
+    rows = (await db.execute(sa.select(tables.tally).where(tables.tally.c.warning_id == warning_id))).all()
+    profiles = await tables.profiles_of(db, {r.profile_key for r in rows if r.profile_key})
+    people: Counter[str] = Counter()
+    endings: Counter[str] = Counter()
+    groups: dict[str, Counter[str]] = {}
+    by_road: dict[str, Counter[str]] = {}
+    for row in rows:
+        if row.road:
+            by_road.setdefault(row.road, Counter())[row.rung] += row.n
+            continue
+        if row.rung.startswith("ended:"):
+            endings[row.rung.removeprefix("ended:")] += row.n
+            continue
+        people[row.rung] += row.n
+        found = profiles.get(row.profile_key)
+        for group in found.groups if found else ("general",):
+            groups.setdefault(group, Counter())[row.rung] += row.n
+    return {
+        "people": {rung: people[rung] for rung in PEOPLE},
+        "endings": {name: n for name, n in sorted(endings.items()) if n},
+        "by_group": {
+            name: {
+                "people": c["targeted"],
+                "delivered": c["delivered"],
+                "reached": c["reached"],
+                "closed": c["closed"],
+                "coverage": round(c["reached"] / c["targeted"], 4) if c["targeted"] else 0.0,
+            }
+            for name, c in sorted(groups.items())
+        },
+        "by_road": {
+            name: {rung: c[rung] for rung in ("planned", *ROADS.values())} for name, c in sorted(by_road.items())
+        },
+    }

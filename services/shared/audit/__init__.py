@@ -1,0 +1,1 @@
+"""The audit log: entries in a chain, signed checkpoints, export and verification."""

@@ -1,0 +1,1 @@
+"""Messages between services: the outbox, the bus in process and over RabbitMQ, dispatch to consumers."""

@@ -1,0 +1,444 @@
+"""The bus over RabbitMQ: the broker carries ids alone, fast; the outbox is the truth, and enough where there is no broker.
+
+A broker message is a hint {v, plane, topic, msg_id}: its consumer reads the message from the outbox. So a hint that is
+forged, doubled, lost or replayed does nothing, and no person, sealed or not, lies on the broker's disk. Every process
+relays what was said, shows its own consumers what a hint names, shows them by itself what has waited too long (2 s for
+red and orange or without a broker, 60 s else), and deletes what all have handled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import aio_pika
+import msgspec
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
+from aio_pika.exceptions import DeliveryError, PublishError
+
+from services.shared.bus import rabbit_turns
+from services.shared.bus.dispatch import Outcome, Shower, in_words
+from services.shared.bus.outbox import forget_handled
+from services.shared.bus.port import Handler
+from services.shared.bus.rabbit_link import (
+    CLOSE_S,
+    CONNECT_S,
+    DEAD,
+    EXCHANGE,
+    LOST,
+    RECONNECT_S,
+    VERSION,
+    BrokerLost,
+    Hint,
+    Link,
+    read_hint,
+    tier_word,
+)
+from services.shared.clock import Waker, wall
+from services.shared.database.batches import chunks
+from services.shared.database.engine import Database, may_be_tried_again
+from services.shared.errors import Broken
+from services.shared.fault_points import fault_at
+from services.shared.tiers import TIER_WORDS, Tier
+
+log = structlog.get_logger("bus")
+PUBLISH_S, DRAIN_S = 5.0, 15.0
+START_S = 3.0  # how long a start waits for the broker before it goes on without
+RELAY_S, RELAY_BATCH = 0.2, 200
+URGENT_S, ORDINARY_S = 2.0, 60.0  # how long the fallback leaves a message to the broker
+FALLBACK_BATCH, FALLBACK_AT_ONCE = 20, 4
+JANITOR_S = 1.0
+AWAY_S = 0.5
+END_TRIES = 8  # a second each; closing a connection to a silent broker takes five
+HINT_EXPIRES_S = 6 * 3600  # a safety: by then the fallback has had it many times over
+PREFETCH = {Tier.RED: 4}
+PREFETCH_REST = 2
+
+
+class RabbitBus:
+    """Relay, consumers, fallback and janitor of one process; see the module."""
+
+    loops = ("bus:relay", "bus:urgent", "bus:ordinary", "bus:janitor")
+
+    def __init__(self, database: Database, amqp_url: str, plane: str) -> None:
+        self._database = database
+        self._plane = plane
+        self._shower = Shower(database)
+        self.waker = Waker()
+        self._publisher = Link(amqp_url, plane, "publish", self._publishing, self._at_once)
+        self._consumer = Link(amqp_url, plane, "consume", self._consuming, self._database_answers)
+        self._exchange: AbstractExchange | None = None
+        self._consuming_on: list[tuple[AbstractChannel, Any, str]] = []  # channel, queue, consumer tag: held strongly
+        self._links: list[asyncio.Task[None]] = []
+        self._handling: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self._doubtful = 0  # turns in a row in which a publish was not answered in time
+        self._unanswered = False
+        self._confirmed_at: float | None = None  # monotonic
+        self._next_relay = 0.0
+        self._moved = asyncio.Event()
+
+    # ---- its life
+
+    def subscribe(self, consumer: str, topic: str, handler: Handler) -> None:
+        self._shower.subscribe(consumer, topic, handler)
+
+    def wake(self) -> None:
+        self.waker.set()
+
+    async def start(self) -> None:
+        """Waits for the broker three seconds and goes on without; Broken where the vhost is the other plane's."""
+        for link, name in ((self._publisher, "publish"), (self._consumer, "consume")):
+            self._links.append(asyncio.create_task(link.run(), name=f"bus:{name}"))
+        both = asyncio.create_task(self._both_up())
+        await asyncio.wait([both, *self._links], timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
+        both.cancel()
+        await asyncio.wait([both])
+        for task in self._links:
+            if task.done():
+                await self.close()
+                task.result()
+
+    async def _both_up(self) -> None:
+        await self._publisher.up.wait()
+        await self._consumer.up.wait()
+
+    async def run(self, ending: Callable[[], bool], beat: Callable[[str], None]) -> None:
+        wakers = [self.waker, Waker(), Waker(), Waker()]
+        turns = (
+            ("relay", self._relay, RELAY_S),
+            ("urgent", lambda: self._fallback(urgent=True), URGENT_S / 4),
+            ("ordinary", lambda: self._fallback(urgent=False), URGENT_S),
+            ("janitor", self._janitor, JANITOR_S),
+        )
+        tasks = [
+            asyncio.create_task(
+                self._looping(turn, ending, waker, tick, partial(beat, f"bus:{name}")), name=f"bus:{name}"
+            )
+            for (name, turn, tick), waker in zip(turns, wakers, strict=True)
+        ]
+        try:
+            while not ending():
+                done, _ = await asyncio.wait(
+                    [*tasks, *self._links], timeout=RELAY_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    if task in self._links or not ending():
+                        log.critical("bus_task_died", task=task.get_name())
+                        task.result()
+                        raise Broken(f"{task.get_name()} ended by itself")
+            for waker in wakers:
+                waker.set()
+            await asyncio.wait(tasks, timeout=DRAIN_S)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _looping(
+        self,
+        turn: Callable[[], Awaitable[bool]],
+        ending: Callable[[], bool],
+        waker: Waker,
+        tick: float,
+        beat: Callable[[], None],
+    ) -> None:
+        while not ending():
+            beat()
+            try:
+                if not await turn():
+                    await waker.wait(tick)
+            except Exception as problem:
+                if not may_be_tried_again(problem):
+                    raise
+                log.warning("database_away", reason=in_words(problem))
+                await asyncio.sleep(AWAY_S)
+
+    async def work(self) -> bool:
+        did = await self._relay()
+        did = await self._fallback(urgent=True) or did
+        did = await self._fallback(urgent=False) or did
+        did = await self._janitor() or did
+        if did:
+            return True
+        if not self._handling and not await rabbit_turns.waits(self._database, self._shower.topics_of()):
+            return False
+        self._moved.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.02):  # a hint is under way, or its time has not come
+                await self._moved.wait()
+        return True
+
+    async def close(self) -> None:
+        self._closing = True
+        for channel, queue, tag in self._consuming_on:
+            if not channel.is_closed:
+                with suppress(*LOST, asyncio.CancelledError):
+                    await queue.cancel(tag, timeout=CLOSE_S)
+        if self._handling:
+            await asyncio.wait(self._handling, timeout=DRAIN_S)
+        # a client that is just connecting may swallow a cancellation: it is told until it has heard
+        for _ in range(END_TRIES):
+            left = [task for task in (*self._handling, *self._links) if not task.done()]
+            if not left:
+                break
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=1.0)
+        ended = [task for task in (*self._handling, *self._links) if task.done()]
+        await asyncio.gather(*ended, return_exceptions=True)
+
+    def health(self) -> Mapping[str, Any]:
+        age = None if self._confirmed_at is None else round(time.monotonic() - self._confirmed_at, 1)
+        return {
+            "connected": self._publisher.up.is_set() and self._consumer.up.is_set(),
+            "blocked": self._doubtful > 0,
+            "last_confirm_age_s": age,
+            "in_hand": len(self._shower.in_hand),
+        }
+
+    # ---- saying
+
+    async def _at_once(self) -> None:
+        """The publisher needs nothing before it connects."""
+
+    async def _publishing(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
+        channel = connection.channel(on_return_raises=True)
+        await channel.initialize(timeout=CONNECT_S)
+        channel.close_callbacks.add(lambda *_: lost.set())
+        self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)
+        self._next_relay = 0.0
+
+    async def _relay(self) -> bool:
+        """Hints what was said and not hinted yet, urgent first; marks what the broker confirmed."""
+        if not self._publisher.up.is_set() or self._exchange is None or time.monotonic() < self._next_relay:
+            return False
+        exchange = self._exchange
+        claim = await rabbit_turns.claim(self._database, 1 if self._doubtful else RELAY_BATCH)
+        if not claim.rows:
+            return False
+        fault_at("after_hint_claim")
+        self._unanswered = False
+        told = await asyncio.gather(*(self._publish(exchange, row) for row in claim.rows))
+        fault_at("after_publish")
+        confirmed = [row.id for row, yes in zip(claim.rows, told, strict=True) if yes]
+        left = [row.id for row, yes in zip(claim.rows, told, strict=True) if not yes]
+        await rabbit_turns.settle(self._database, claim.lease, confirmed, left, wall() + RECONNECT_S)
+        fault_at("after_confirm_noted")
+        if self._unanswered:
+            self._doubtful += 1
+            if self._doubtful > 1:
+                self._publisher.renew()  # a new line helps where the old one is dead
+        elif confirmed:
+            self._doubtful = 0
+        if left:
+            self._next_relay = time.monotonic() + RECONNECT_S
+            log.warning("hints_not_confirmed", confirmed=len(confirmed), left=len(left))
+        return bool(confirmed)
+
+    async def _publish(self, exchange: AbstractExchange, row: Any) -> bool:
+        """Whether the broker has it for sure."""
+        hint = Hint(VERSION, self._plane, row.topic, row.msg_id)
+        try:
+            await _tell(exchange, msgspec.json.encode(hint), f"{row.topic}.{tier_word(row.tier)}")
+        except PublishError:  # nobody is bound to it: the queues are gone
+            log.warning("hint_came_back", topic=row.topic, msg_id=row.msg_id)
+            self._publisher.renew()
+            return False
+        except DeliveryError:  # the queue is full
+            return False
+        except TimeoutError:  # blocked by an alarm, frozen, or the line is dead
+            self._unanswered = True
+            return False
+        except (BrokerLost, *LOST):
+            self._publisher.renew()
+            return False
+        self._confirmed_at = time.monotonic()
+        return True
+
+    # ---- hearing
+
+    async def _database_answers(self) -> None:
+        """Hints are not taken while nobody could look them up."""
+        while True:
+            try:
+                await rabbit_turns.look_up(self._database, "", "")
+                return
+            except Exception as problem:
+                if not may_be_tried_again(problem):
+                    raise
+                log.warning("database_away", reason=in_words(problem))
+            await asyncio.sleep(AWAY_S)
+
+    async def _consuming(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
+        self._consuming_on.clear()
+        for consumer in self._shower.topics_of():
+            for word in TIER_WORDS:
+                prefetch = PREFETCH.get(Tier.of(word), PREFETCH_REST)
+                await self._hear(connection, lost, f"{consumer}.{word}", prefetch, self._hinted(consumer))
+        await self._hear(connection, lost, DEAD, 1, self._died)
+
+    def _hinted(self, consumer: str) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
+        async def hinted(message: AbstractIncomingMessage) -> None:
+            await self._on_hint(consumer, message)
+
+        return hinted
+
+    async def _hear(
+        self,
+        connection: AbstractConnection,
+        lost: asyncio.Event,
+        name: str,
+        prefetch: int,
+        heard: Callable[[AbstractIncomingMessage], Awaitable[None]],
+    ) -> None:
+        channel = connection.channel(publisher_confirms=False)
+        await channel.initialize(timeout=CONNECT_S)
+        await channel.set_qos(prefetch_count=prefetch, timeout=CONNECT_S)
+        channel.close_callbacks.add(lambda *_: lost.set())
+        (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lambda _: lost.set())
+
+        async def take(message: AbstractIncomingMessage) -> None:
+            # In a task of our own: a channel that closes cancels its consumers' tasks, in the middle of a commit.
+            task = asyncio.create_task(self._supervised(heard(message), lost), name=f"hint:{name}")
+            self._handling.add(task)
+            task.add_done_callback(self._put_down)
+
+        queue = await channel.get_queue(name, ensure=False)
+        self._consuming_on.append((channel, queue, await queue.consume(take, timeout=CONNECT_S)))
+
+    def _put_down(self, task: asyncio.Task[None]) -> None:
+        self._handling.discard(task)
+        self._moved.set()
+
+    async def _supervised(self, work: Awaitable[None], lost: asyncio.Event) -> None:
+        """A hint whose handling failed is not acknowledged: its connection is left, and the broker gives it again."""
+        try:
+            await work
+        except LOST as problem:  # the acknowledgement did not get through, or the database's own connection was refused
+            log.debug("hint_not_acknowledged", reason=in_words(problem))
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+        except Exception as problem:
+            if not may_be_tried_again(problem):
+                log.exception("hint_failed")
+        else:
+            return
+        lost.set()
+
+    async def _on_hint(self, consumer: str, message: AbstractIncomingMessage) -> None:
+        try:
+            hint = read_hint(message.body, self._plane)
+        except ValueError as problem:
+            refused = str(problem)[:200]
+        else:
+            await self._show_hinted(consumer, hint.msg_id, message)
+            return
+        log.error("hint_refused", consumer=consumer, bytes=len(message.body), reason=refused)
+        await message.reject(requeue=False)
+
+    async def _show_hinted(self, consumer: str, msg_id: str, message: AbstractIncomingMessage) -> None:
+        row = await rabbit_turns.look_up(self._database, consumer, msg_id)
+        if row is not None and consumer not in self._shower.handlers[row.topic]:
+            log.error("hint_refused", consumer=consumer, msg_id=msg_id, reason=f"does not hear {row.topic}")
+            await message.reject(requeue=False)
+            return
+        if row is not None and await self._shower.show(consumer, row) is Outcome.AWAY:
+            self._consumer.renew()  # not acknowledged: it comes again when the database answers
+            return
+        fault_at("before_ack")
+        await message.ack()
+        fault_at("after_ack")
+
+    async def _died(self, message: AbstractIncomingMessage) -> None:
+        """What lies in the dead queue becomes a dead letter; what it names in the outbox goes on by the fallback."""
+        deaths = message.headers.get("x-death")
+        death: Mapping[str, Any] = deaths[0] if isinstance(deaths, list) and deaths else {}  # type: ignore[assignment]
+        reason = str(death.get("reason", "put there by hand"))
+        consumer, _, word = str(death.get("queue", "unknown")).partition(".")
+        tier = int(Tier.of(word)) if word in TIER_WORDS else 0
+        fields = {"consumer": consumer[:20], "msg_id": hashlib.sha256(message.body).hexdigest()[:32], "tier": tier}
+        kept = False
+        try:
+            hint = read_hint(message.body, self._plane)
+            if reason == "delivery_limit":
+                fields["msg_id"] = hint.msg_id
+                kept = await rabbit_turns.gave_up(self._database, consumer, hint.msg_id) is not None
+            elif reason != "expired":
+                kept = await self._keep(message, fields, hint.topic, f"{reason}: a hint nobody here may hear")
+        except ValueError as problem:
+            topic = (message.routing_key or "").partition(".")[0]
+            kept = await self._keep(message, fields, topic, f"{reason}: {problem}")
+        if kept:
+            say = log.critical if tier >= Tier.RED else log.error
+            say("dead_letter", reason=reason, **fields)
+        await message.ack()
+
+    async def _keep(self, message: AbstractIncomingMessage, fields: Mapping[str, Any], topic: str, reason: str) -> bool:
+        letter = dict(fields) | {
+            "topic": topic.replace("\0", "")[:40],
+            "reason": reason.replace("\0", "")[:2000],
+            "sha256": hashlib.sha256(message.body).hexdigest(),
+            "body": message.body[: rabbit_turns.RAW_BYTES],
+            "at": wall(),
+        }
+        return await rabbit_turns.keep_raw(self._database, letter)
+
+    # ---- without the broker
+
+    async def _fallback(self, *, urgent: bool) -> bool:
+        """Shows our own consumers what has waited too long, a few at once; True if any of it moved."""
+        if self._closing:
+            return False
+        well = self._publisher.up.is_set() and self._consumer.up.is_set() and not self._doubtful
+        since = wall() - (URGENT_S if urgent or not well else ORDINARY_S)
+        moved = False
+        for consumer, topics in self._shower.topics_of().items():
+            rows = await rabbit_turns.overdue(
+                self._database, consumer, topics, urgent=urgent, since=since, limit=FALLBACK_BATCH
+            )
+            for some in chunks(rows, FALLBACK_AT_ONCE):
+                outcomes = await asyncio.gather(*(self._show_overdue(consumer, row) for row in some))
+                if Outcome.AWAY in outcomes:
+                    return False
+                moved = moved or any(outcome.finished for outcome in outcomes)
+        return moved
+
+    async def _show_overdue(self, consumer: str, row: Any) -> Outcome:
+        if (consumer, row.msg_id) in self._shower.in_hand:
+            return Outcome.IN_HAND
+        if await rabbit_turns.look_up(self._database, consumer, row.msg_id) is None:
+            return Outcome.ALREADY  # by another process, since we looked
+        if not await rabbit_turns.last_chance(self._database, consumer, row):
+            log.critical("message_put_aside", consumer=consumer, topic=row.topic, msg_id=row.msg_id, tier=row.tier)
+            return Outcome.ASIDE
+        outcome = await self._shower.show(consumer, row)
+        if outcome is Outcome.HANDLED and rabbit_turns.given_up(row, consumer):
+            await rabbit_turns.revived(self._database, consumer, row.msg_id)
+        return outcome
+
+    async def _janitor(self) -> bool:
+        return await forget_handled(self._database) > 0
+
+
+async def _tell(exchange: AbstractExchange, body: bytes, key: str) -> None:
+    """Returns when the broker confirmed; BrokerLost, or what aio_pika raises, where it did not."""
+    message = aio_pika.Message(
+        body,
+        content_type="application/json",
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        expiration=HINT_EXPIRES_S,
+    )
+    try:
+        await exchange.publish(message, key, mandatory=True, timeout=PUBLISH_S)
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise
+        raise BrokerLost("the connection went while publishing") from None

@@ -1,0 +1,158 @@
+"""What the bus over a broker does with the database: which hints are to be sent, what has waited too long, what died.
+
+No transaction is open while the broker is waited for. The relay leases its rows (`not_before`) instead of locking them;
+the fallback looks at neither lease nor lock, so a frozen broker never stands between a message and its handler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.shared.bus.dispatch import MAX_TRIES, put_aside
+from services.shared.bus.outbox import SUBSCRIBERS, Tried, dead_letter, inbox, note_try, outbox, tried
+from services.shared.clock import wall
+from services.shared.database.batches import insert_new
+from services.shared.database.engine import Database
+
+LEASE_S = 10.0  # longer than a publish may take: after that another process may hint the same message
+RAW_BYTES = 100_000  # what is kept of a broker message that is none of ours
+LIMIT_REASON = "delivery limit"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Rows (id, msg_id, topic, tier) to be hinted by this process until the lease ends; urgent first."""
+
+    rows: Sequence[Any]
+    lease: float
+
+
+async def claim(database: Database, limit: int) -> Claim:
+    """Leases what is due to be hinted and nobody else has leased."""
+    now = wall()
+    lease = now + LEASE_S
+    is_due = (outbox.c.published_at.is_(None), outbox.c.not_before <= now)
+    due = (
+        sa.select(outbox.c.id)
+        .where(*is_due)
+        .order_by(outbox.c.tier.desc(), outbox.c.id)
+        .limit(limit)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    async with database.read() as db:
+        if await db.scalar(sa.select(outbox.c.id).where(*is_due).limit(1)) is None:
+            return Claim((), lease)
+    async with database.write() as tx:
+        rows = (
+            await tx.execute(
+                sa.update(outbox)
+                .where(outbox.c.id.in_(due))
+                .values(not_before=lease)
+                .returning(outbox.c.id, outbox.c.msg_id, outbox.c.topic, outbox.c.tier)
+            )
+        ).all()
+    return Claim(sorted(rows, key=lambda r: (-r.tier, r.id)), lease)
+
+
+async def settle(database: Database, lease: float, confirmed: Sequence[int], left: Sequence[int], again: float) -> None:
+    """Notes what the broker confirmed and gives back the rest, due at `again`; a row that was set back meanwhile stays so."""
+    async with database.write() as tx:
+        for ids, values in ((confirmed, {"published_at": wall(), "not_before": 0.0}), (left, {"not_before": again})):
+            if ids:
+                mine = sa.and_(outbox.c.id.in_(ids), outbox.c.not_before == lease)
+                await tx.execute(sa.update(outbox).where(mine).values(values))
+
+
+async def overdue(
+    database: Database, consumer: str, topics: Sequence[str], *, urgent: bool, since: float, limit: int
+) -> list[Any]:
+    """Outbox rows said before `since` (wall) that the consumer has not handled and is due to be shown; urgent first."""
+    unheard = ~sa.exists().where(inbox.c.consumer == consumer, inbox.c.msg_id == outbox.c.msg_id)
+    rows = (
+        sa.select(outbox)
+        .where(
+            outbox.c.topic.in_(topics),
+            outbox.c.tier >= 3 if urgent else outbox.c.tier < 3,
+            outbox.c.created_at <= since,
+            unheard,
+        )
+        .order_by(outbox.c.tier.desc(), outbox.c.id)
+        .limit(limit)
+    )
+    async with database.read() as db:
+        found = (await db.execute(rows)).all()
+    now = wall()
+    return [row for row in found if Tried(*row.tries.get(consumer, ())).again <= now]
+
+
+async def look_up(database: Database, consumer: str, msg_id: str) -> Any | None:
+    """The outbox row a hint names, where the consumer has not handled it yet."""
+    unheard = ~sa.exists().where(inbox.c.consumer == consumer, inbox.c.msg_id == outbox.c.msg_id)
+    async with database.read() as db:
+        return (await db.execute(sa.select(outbox).where(outbox.c.msg_id == msg_id, unheard))).first()
+
+
+def given_up(row: Any, consumer: str) -> bool:
+    """Whether the broker gave up delivering its hint to the consumer."""
+    return Tried(*row.tries.get(consumer, ())).chances >= 0
+
+
+async def last_chance(database: Database, consumer: str, row: Any) -> bool:
+    """Before the fallback shows a message: False where the broker gave up on it and its last chance was used.
+
+    That chance is counted beforehand: showing it may be what ends the process, and then nobody could count.
+    """
+    if not given_up(row, consumer):
+        return True
+    async with database.write() as tx:
+        known = await tried(tx, row.msg_id, consumer)
+        if known is None:
+            return False
+        if known.chances == 0:
+            await note_try(tx, row.msg_id, consumer, known._replace(chances=1), hint=False)
+            return True
+        await put_aside(tx, consumer, row, f"{LIMIT_REASON}: processes ended while they had it in hand")
+        await insert_new(tx, inbox, [{"consumer": consumer, "msg_id": row.msg_id}])
+    return False
+
+
+async def gave_up(database: Database, consumer: str, msg_id: str) -> Any | None:
+    """The broker delivered a hint too often: a dead letter, and one more chance by the fallback. The row, if pending."""
+    row = await look_up(database, consumer, msg_id)
+    if row is None or consumer not in SUBSCRIBERS[row.topic]:
+        return None
+    async with database.write() as tx:
+        known = await tried(tx, msg_id, consumer)
+        if known is None:
+            return None
+        if known.chances < 0:
+            note = Tried(max(known.tries, MAX_TRIES - 1), 0.0, 0)
+            await note_try(tx, msg_id, consumer, note, hint=False)
+            await put_aside(tx, consumer, row, f"{LIMIT_REASON}: the broker delivered it too often; tried once more")
+    return row
+
+
+async def revived(database: Database, consumer: str, msg_id: str) -> None:
+    """A message the broker gave up on was handled after all: its dead letter goes."""
+    mine = sa.and_(dead_letter.c.msg_id == msg_id, dead_letter.c.consumer == consumer)
+    async with database.write() as tx:
+        await tx.execute(sa.delete(dead_letter).where(mine))
+
+
+async def keep_raw(database: Database, letter: dict[str, Any]) -> bool:
+    """Writes a dead letter for a broker message that is no hint of ours; False where its like lies there already."""
+    async with database.write() as tx:
+        return bool(await insert_new(tx, dead_letter, [letter]))
+
+
+async def waits(database: Database, topics_of: dict[str, list[str]]) -> bool:
+    """Whether anything is due that these consumers have not handled."""
+    for consumer, topics in topics_of.items():
+        for urgent in (True, False):
+            if await overdue(database, consumer, topics, urgent=urgent, since=wall() + 1.0, limit=50):
+                return True
+    return False

@@ -1,0 +1,1 @@
+"""Sealed addresses and the keys that seal and open them."""

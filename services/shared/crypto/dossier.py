@@ -1,0 +1,85 @@
+"""A dossier in parts: the registry seals each by itself, so that one can change without anybody opening the others.
+
+Parts are `call_name`, `address`, `wake`, `talk`, `moves`, `note` (as they were given), `card` (derived from functional
+answers) and `stay` (where else she may be just now). Channels opens all of them and puts one Dossier together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from services.shared.crypto.sealing import Dossier
+
+GIVEN = ("call_name", "address", "wake", "talk", "moves", "note")
+
+
+class Part(msgspec.Struct, array_like=True, frozen=True):
+    """One sealed part; `key_id` is 16 bytes."""
+
+    name: str
+    key_id: bytes
+    sealed: bytes
+
+
+class Card(msgspec.Struct, array_like=True, frozen=True):
+    """What follows from a person's answers: how many, how to wake, talk to and move them; never why."""
+
+    people: int = 1
+    wake: str = ""
+    talk: str = ""
+    moves: str = ""
+    note: str = ""
+    floor: int = 0
+
+
+_parts: msgspec.msgpack.Decoder[tuple[Part, ...]] = msgspec.msgpack.Decoder(tuple[Part, ...])
+_card: msgspec.msgpack.Decoder[Card] = msgspec.msgpack.Decoder(Card)
+
+
+def owner_of(owner: str, part: str) -> str:
+    """What a part is bound to: its person and its use, so that none can stand in another's place."""
+    return f"{owner}:{part}"
+
+
+def pack(parts: Iterable[Part]) -> bytes:
+    """The parts as one value; empty where there is none."""
+    some = tuple(parts)
+    return msgspec.msgpack.encode(some) if some else b""
+
+
+def unpack(body: bytes) -> tuple[Part, ...]:
+    """What `pack` made."""
+    return _parts.decode(body) if body else ()
+
+
+def assemble(opened: Iterable[tuple[str, bytes]]) -> Dossier:
+    """The dossier of opened parts; where the address is left out, the first other place is the address."""
+    given: dict[str, str] = {}
+    stays: list[str] = []
+    card = Card()
+    for name, value in opened:
+        if name == "card":
+            card = _card.decode(value)
+        elif name == "stay":
+            stays.append(value.decode())
+        else:
+            given[name] = value.decode()
+    address = given.get("address", "")
+    if not address and stays:
+        address, stays = stays[0], stays[1:]
+    return Dossier(
+        call_name=given.get("call_name", ""),
+        address=address,
+        people=card.people,
+        wake=_both(given, "wake", card.wake),
+        talk=_both(given, "talk", card.talk),
+        moves=_both(given, "moves", card.moves),
+        note="; ".join(text for text in (card.note, given.get("note", ""), *(f"or at {s}" for s in stays)) if text),
+        floor=card.floor,
+    )
+
+
+def _both(given: Mapping[str, str], name: str, derived: str) -> str:
+    return "; ".join(text for text in (given.get(name, ""), derived) if text)

@@ -1,0 +1,68 @@
+"""An order to open sealed values of one person: made by the register, carried by the browser, carried out by channels.
+
+The register cannot open, and channels cannot look people up: so what is to be opened travels, sealed, in a form, with a
+MAC that binds it to one caller and 15 minutes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+import msgspec
+
+from services.shared.clock import wall
+from services.shared.errors import NotAllowed
+from services.shared.web.auth import Signer
+
+LASTS_S = 900.0
+
+
+class Sealed(msgspec.Struct, array_like=True, frozen=True):
+    """One value: what it is called, whom it is bound to, its page key, the blob."""
+
+    label: str
+    owner: str
+    key_id: str
+    blob: bytes
+
+
+class Order(msgspec.Struct, array_like=True, frozen=True):
+    """Open these for that caller until then (wall)."""
+
+    person_id: str
+    caller_id: str
+    until: float
+    values: tuple[Sealed, ...]
+
+
+def give(signer: Signer, person_id: str, caller_id: str, values: tuple[Sealed, ...]) -> str:
+    """The order as a form carries it."""
+    body = msgspec.msgpack.encode(Order(person_id, caller_id, wall() + LASTS_S, values))
+    return f"{base64.urlsafe_b64encode(body).decode()}.{_code(signer, body)}"
+
+
+def take(signer: Signer, text: str, caller_id: str) -> Order:
+    """What is to be opened; NotAllowed where it was altered, is another's or too old."""
+    head, _, code = text.partition(".")
+    try:
+        body = base64.urlsafe_b64decode(head.encode())
+        if not signer.same(code, _code(signer, body)):
+            raise ValueError
+        order = msgspec.msgpack.decode(body, type=Order)
+    except (ValueError, binascii.Error, msgspec.MsgspecError) as problem:
+        raise NotAllowed(
+            "this order was altered: go back to the person's page and open it from there",
+            field="order",
+            rule="order.mac",
+        ) from problem
+    if order.caller_id != caller_id or wall() > order.until:
+        raise NotAllowed(
+            "this order is another's or too old: look the person up again", field="order", rule="order.caller"
+        )
+    return order
+
+
+def _code(signer: Signer, body: bytes) -> str:
+    return signer.code("open", hashlib.sha256(body).hexdigest())

@@ -1,0 +1,1 @@
+"""The one database: engine, statements over many rows, its soundness, the disk below it."""

@@ -1,0 +1,270 @@
+"""The one database: a write transaction at a time on SQLite, many on PostgreSQL, the same calls on both.
+
+SQLite: WAL, synchronous=FULL, BEGIN IMMEDIATE, one writer at a time in this process, and a lock file that a second
+serving process meets at start. PostgreSQL: READ COMMITTED; what must not be done by two at once says so by `hold`;
+a batch is one statement over arrays (`unnest`), rows that are surely new come by COPY.
+A commit is shielded: a cancelled task cannot leave one half known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from services.shared.database import sqlite_thread
+from services.shared.errors import Broken, Conflict
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = sa.String(32)  # uuid5 or uuid4 as 32 hex digits: one form in database, messages, URLs and logs
+Connection = AsyncConnection
+T = TypeVar("T")
+
+# The database is away, overloaded or took the other one of two that waited in a circle: the same work may be tried again.
+AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, OSError, TimeoutError)
+_TRY_AGAIN = frozenset({"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300", "25P03"})
+
+
+def may_be_tried_again(problem: BaseException) -> bool:
+    """Whether the fault was the database's and passes: nothing was committed, or nobody can know."""
+    if isinstance(problem, AWAY):
+        return True
+    if isinstance(problem, sa.exc.DBAPIError):
+        state = str(getattr(problem.orig, "sqlstate", None) or "")
+        return problem.connection_invalidated or state in _TRY_AGAIN or state.startswith("08")  # the connection broke
+    return False
+
+
+class Database:
+    """Opens transactions; knows nothing of tables."""
+
+    def __init__(self, url: str, *, synchronous: str = "FULL", readers: int = 4, name: str = "tocsin") -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self._write_lock = asyncio.Lock()
+        if self.is_sqlite:
+            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", synchronous, 1)
+            self._reader = _sqlite_engine(url, "BEGIN", synchronous, readers)
+        else:
+            self._writer = _postgres_engine(url, name)
+            # a look at several tables sees them all at one moment, as on SQLite
+            self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Connection]:
+        """A transaction that commits when the block ends and rolls back when it raises."""
+        if self.is_sqlite:
+            async with self._write_lock, self._transaction() as connection:
+                yield connection
+        else:
+            async with self._transaction() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        async with self._writer.connect() as connection:
+            transaction = await connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                await _to_its_end(transaction.rollback())
+                raise
+            await _to_its_end(transaction.commit())
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        """A transaction that only looks."""
+        async with self._reader.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[bool]:
+        """Whether no other process is at `name` just now; if so none begins it before the block ends.
+
+        Spares work and guards nothing: the lock goes with its connection.
+        """
+        if self.is_sqlite:
+            yield True
+            return
+        async with self._transaction() as connection:
+            await connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            yield await try_hold(connection, name)
+
+    async def lasting(self) -> Connection:
+        """A connection of one's own, outside any transaction, to be closed by who took it."""
+        connection = await self._writer.connect()
+        return await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        if self.is_sqlite:
+            await self._reader.dispose()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Waits for a commit or rollback also where the caller is cancelled meanwhile: the connection is in use till then."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def _sqlite_engine(url: str, begin: str, synchronous: str, size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=60,
+        hide_parameters=True,
+        connect_args={"async_creator_fn": sqlite_thread.connect},
+    )
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _pragmas(dbapi_connection: Any, _record: Any) -> None:
+        dbapi_connection.isolation_level = None  # we begin transactions ourselves
+        cursor = dbapi_connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={synchronous}",
+            "busy_timeout=5000",
+            "foreign_keys=ON",
+            "cache_size=-65536",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.begin_with = begin
+
+    return engine
+
+
+RESTED_S = 1.0
+
+
+def _postgres_engine(url: str, name: str) -> AsyncEngine:
+    """Every wait has an end: a frozen server costs seconds, never a loop that stands still."""
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,  # a statement's values may be of people, and an error is logged
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=10,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 20,
+            "server_settings": {
+                "application_name": name,
+                "jit": "off",  # range queries over the ledger take 1 ms and 70 ms of compiling
+                # a plan made while a table was empty is not kept: a list's import by it took half as long again
+                "plan_cache_mode": "force_custom_plan",
+                "statement_timeout": "15000",
+                "idle_in_transaction_session_timeout": "15000",
+            },
+        },
+    )
+    asked: Any = engine.sync_engine.dialect
+
+    @sa.event.listens_for(engine.sync_engine, "checkin")
+    def _used(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @sa.event.listens_for(engine.sync_engine, "checkout")
+    def _ask(connection: Any, record: Any, _proxy: Any) -> None:
+        """Whether the server is still there is asked of a connection that has rested, not before every transaction."""
+        if time.monotonic() - record.info.get("used", math.inf) < RESTED_S:
+            return
+        try:
+            asked.do_ping(connection)
+        except asked.loaded_dbapi.Error as problem:
+            raise sa.exc.InvalidatePoolError from problem  # the others, as old, are as dead
+
+    return engine
+
+
+def _hashed(name: Any) -> sa.ColumnElement[int]:
+    return sa.func.hashtextextended(name, 0)
+
+
+async def hold(tx: Connection, *names: str, shared: bool = False) -> None:
+    """Until the end of the transaction nobody else holds any of `names` (or only others who share them).
+
+    Nothing on SQLite, which has one writer. Names are taken in one order, so that two never wait in a circle.
+    """
+    if tx.dialect.name == "sqlite" or not names:
+        return
+    await tx.execute(_HOLD_SHARED if shared else _HOLD, {"names": sorted(set(names))})
+
+
+async def try_hold(tx: Connection, name: str) -> bool:
+    """Holds `name` to the end of the transaction if nobody does; whether it could. Always on SQLite."""
+    if tx.dialect.name == "sqlite":
+        return True
+    return bool(await tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_hashed(sa.literal(name))))))
+
+
+async def hold_while_connected(connection: Connection, name: str) -> bool:
+    """Holds `name` until this connection ends, however it ends, if nobody does; whether it could. PostgreSQL only."""
+    return bool(await connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_hashed(sa.literal(name))))))
+
+
+_names = sa.func.unnest(sa.bindparam("names", type_=postgresql.ARRAY(sa.Text))).table_valued("name").render_derived()
+_HOLD = sa.select(sa.func.pg_advisory_xact_lock(_hashed(_names.c.name))).select_from(_names)
+_HOLD_SHARED = sa.select(sa.func.pg_advisory_xact_lock_shared(_hashed(_names.c.name))).select_from(_names)
+
+
+class FileLock:
+    """Held by the one process that serves a data directory; a second one is told who holds it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "lock"
+        self._file: int | None = None
+
+    def take(self) -> None:
+        """Conflict where another process holds it, Broken where the directory cannot be used."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as problem:
+            raise Broken(
+                f"{self._path.parent} cannot be used ({problem.strerror}): give a TOCSIN_DATA_DIR that Tocsin may write to"
+            ) from problem
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            holder = os.pread(file, 40, 0).decode() or "another process"
+            os.close(file)
+            raise Conflict(
+                f"{self._path.parent} is in use by process {holder}: stop it first, or give another TOCSIN_DATA_DIR",
+                field="TOCSIN_DATA_DIR",
+            ) from problem
+        os.ftruncate(file, 0)
+        os.pwrite(file, str(os.getpid()).encode(), 0)
+        self._file = file
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

@@ -1,0 +1,1 @@
+"""Input of strangers, bounded before it is read."""

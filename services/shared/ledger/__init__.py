@@ -1,0 +1,1 @@
+"""The ledger: every delivery, its state and the transitions allowed."""

@@ -1,0 +1,1 @@
+"""Facts about people that several services read: phone numbers, languages, push subscriptions."""

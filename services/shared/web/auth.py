@@ -1,0 +1,275 @@
+"""Who may do what: API keys with a grant, cookies that name a key, and MACs on links.
+
+A key is 256 random bits, shown once and stored as SHA-256. A cookie names key and sign-in and carries no grant: what it
+may do is read from the database each time. A link's MAC says that we made the link for that id and that use; it opens
+nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from services.shared.audit import trail
+from services.shared.bus.outbox import id_of, new_id
+from services.shared.clock import iso, wall
+from services.shared.database.batches import insert_new
+from services.shared.database.engine import Connection, Database, Id, metadata
+from services.shared.errors import Broken, Conflict, NotAllowed, NotFound, Refused
+from services.shared.tiers import Tier
+from services.shared.web import sessions
+
+Action = Literal["read", "draft", "send", "cancel", "command", "register", "look"]
+ACTIONS: tuple[Action, ...] = ("read", "draft", "send", "cancel", "command", "register", "look")
+USUAL = ACTIONS[:-1]  # looking at people is given by name, never along with the rest
+
+authority = sa.Table(
+    "authority",
+    metadata,
+    sa.Column("authority_id", Id, primary_key=True),
+    sa.Column("name", sa.String(80), nullable=False, unique=True),
+)
+grant = sa.Table(
+    "auth_grant",
+    metadata,
+    sa.Column("grant_id", Id, primary_key=True),
+    sa.Column("authority_id", Id, sa.ForeignKey("authority.authority_id"), nullable=False),
+    sa.Column("actions", sa.JSON, nullable=False),
+    sa.Column("max_tier", sa.SmallInteger, nullable=False),
+    sa.Column("area", sa.Text, nullable=False, server_default="", comment="GeoJSON; empty for anywhere"),
+    sa.Column("senders", sa.JSON, nullable=False, server_default="[]", comment="CAP senders; empty for any"),
+    sa.Column("events", sa.JSON, nullable=False, server_default="[]", comment="hazards or event codes; empty for any"),
+)
+api_key = sa.Table(
+    "api_key",
+    metadata,
+    sa.Column("key_id", Id, primary_key=True),
+    sa.Column("grant_id", Id, sa.ForeignKey("auth_grant.grant_id"), nullable=False),
+    sa.Column("label", sa.String(80), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False, unique=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("revoked_at", sa.Float),
+)
+
+
+class Who(msgspec.Struct, frozen=True):
+    """An authenticated caller and how far the grant reaches."""
+
+    key_id: str
+    label: str
+    authority: str
+    actions: tuple[str, ...]
+    max_tier: int
+    area: str = ""
+    senders: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+
+    def must(self, action: Action, tier: Tier | None = None) -> None:
+        """Raises NotAllowed where the grant does not cover the action or the tier."""
+        if action not in self.actions:
+            raise NotAllowed(
+                f"the key {self.label!r} may not {action}: its grant allows {', '.join(self.actions)}; ask for another key",
+                field="Authorization",
+                rule="grant.actions",
+                given=action,
+            )
+        if tier is not None and tier > self.max_tier:
+            raise NotAllowed(
+                f"the key {self.label!r} may go up to {Tier(self.max_tier).word}, not {tier.word}: "
+                "ask for a key with a higher grant",
+                field="tier",
+                rule="grant.max_tier",
+                given=tier.word,
+            )
+
+
+async def create_key(
+    database: Database,
+    *,
+    name: str,
+    label: str,
+    actions: Sequence[str],
+    max_tier: Tier,
+    area: str = "",
+    senders: Sequence[str] = (),
+    events: Sequence[str] = (),
+) -> str:
+    """Makes authority and grant where missing and a new key; returns the key, which is not stored."""
+    unknown = sorted(set(actions) - set(ACTIONS))
+    if unknown:
+        raise Refused(f"there is no action {unknown[0]!r}: use {', '.join(ACTIONS)}", field="actions", given=unknown[0])
+    key = f"toc_{secrets.token_urlsafe(32)}"
+    authority_id = id_of("authority", name)
+    async with database.write() as tx:
+        await insert_new(tx, authority, [{"authority_id": authority_id, "name": name}])
+        grant_id = new_id()
+        await tx.execute(
+            sa.insert(grant).values(
+                grant_id=grant_id,
+                authority_id=authority_id,
+                actions=sorted(set(actions)),
+                max_tier=int(max_tier),
+                area=area,
+                senders=list(senders),
+                events=list(events),
+            )
+        )
+        key_id = new_id()
+        await tx.execute(
+            sa.insert(api_key).values(
+                key_id=key_id, grant_id=grant_id, label=label, sha256=_hash(key), created_at=wall()
+            )
+        )
+        detail = {"actions": sorted(set(actions)), "max_tier": max_tier.word}
+        await trail.record(tx, "command line", "create_key", key_id, f"{label} of {name}", detail)
+    return key
+
+
+async def all_keys(db: Connection) -> Sequence[Any]:
+    """Every key with its authority (`name`) and grant, those in force first; of the key itself nothing is stored."""
+    keys = await db.execute(
+        sa.select(api_key, grant, authority.c.name)
+        .join(grant, grant.c.grant_id == api_key.c.grant_id)
+        .join(authority, authority.c.authority_id == grant.c.authority_id)
+        .order_by(api_key.c.revoked_at.is_not(None), authority.c.name, api_key.c.label, api_key.c.created_at)
+    )
+    return keys.all()
+
+
+async def revoke_key(database: Database, key_id: str, *, actor: str, reason: str) -> str:
+    """From now on it opens nothing, nor does a cookie made of it; its label. NotFound, Conflict where it was done before."""
+    async with database.write() as tx:
+        row = (await tx.execute(sa.select(api_key).where(api_key.c.key_id == key_id).with_for_update())).first()
+        if row is None:
+            raise NotFound(f"there is no key {key_id}: see tocsin key list", field="key_id", given=key_id)
+        if row.revoked_at is not None:
+            raise Conflict(f"the key {row.label!r} was revoked at {iso(row.revoked_at)}", field="key_id", given=key_id)
+        await tx.execute(sa.update(api_key).where(api_key.c.key_id == key_id).values(revoked_at=wall()))
+        await trail.record(tx, actor, "revoke_key", key_id, reason, {"label": row.label})
+    return str(row.label)
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+async def who_is(db: Connection, key: str) -> Who | None:
+    """The caller a key belongs to, or None."""
+    if not key:
+        return None
+    return await _who(db, api_key.c.sha256 == _hash(key))
+
+
+async def who_has(db: Connection, label: str) -> Who | None:
+    """The newest valid key of that label, for what we do ourselves under an authority's grant."""
+    return await _who(db, api_key.c.label == label)
+
+
+async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
+    row = (
+        await db.execute(
+            sa.select(api_key.c.key_id, api_key.c.label, grant, authority.c.name)
+            .join(grant, grant.c.grant_id == api_key.c.grant_id)
+            .join(authority, authority.c.authority_id == grant.c.authority_id)
+            .where(which, api_key.c.revoked_at.is_(None))
+            .order_by(api_key.c.created_at.desc())
+            .limit(1)
+        )
+    ).first()
+    if row is None:
+        return None
+    return Who(
+        row.key_id,
+        row.label,
+        row.name,
+        tuple(row.actions),
+        row.max_tier,
+        row.area,
+        tuple(row.senders),
+        tuple(row.events),
+    )
+
+
+async def signed_in(database: Database, signer: Signer, cookie: str) -> Who | None:
+    """The caller a console cookie stands for now; None where the sign-in has ended, its key was revoked, or it is not ours."""
+    subject = signer.opened("console", cookie)
+    key_id, _, nonce = (subject or "").partition(".")
+    nonce = nonce.rpartition(".")[2]
+    if not key_id or not nonce or not await sessions.goes_on(database, "console", key_id, nonce):
+        return None
+    async with database.read() as db:
+        return await _who(db, api_key.c.key_id == key_id)
+
+
+async def sign_in_with(database: Database, signer: Signer, who: Who) -> str:
+    """A new sign-in of this key; its cookie: key id, time, nonce and their MAC, some 120 bytes whatever the grant."""
+    async with database.write() as tx:
+        nonce, began = await sessions.begin(tx, "console", who.key_id)
+    return signer.sealed("console", f"{who.key_id}.{began:x}.{nonce}")
+
+
+async def sign_out(database: Database, signer: Signer, cookie: str) -> None:
+    """Ends the sign-in of a console cookie; one that is not ours ends nothing."""
+    if subject := signer.opened("console", cookie):
+        await sessions.end(database, subject.rpartition(".")[2])
+
+
+SHORTEST_KEY = 32  # bytes
+
+
+class Signer:
+    """MACs with the installation's key: cookies, and short codes that vouch for a link. Broken where the key is too short."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < SHORTEST_KEY:  # with an empty one anybody could sign
+            raise Broken(f"the key that signs links and cookies has {len(key)} bytes: give one of {SHORTEST_KEY}")
+        self._key = key
+
+    def _mac(self, use: str, body: bytes) -> bytes:
+        return hmac.new(self._key, use.encode() + b"\0" + body, hashlib.sha256).digest()
+
+    def sealed(self, use: str, subject: str) -> str:
+        """subject.MAC, all 256 bits of it, as cookies carry it."""
+        return f"{subject}.{_b64(self._mac(use, subject.encode()))}"
+
+    def opened(self, use: str, value: str) -> str | None:
+        """The subject of what `sealed` gave; None where it was altered, made for another use, or is none of ours."""
+        subject = value.rpartition(".")[0]
+        if not subject or not hmac.compare_digest(value.encode(), self.sealed(use, subject).encode()):
+            return None
+        return subject
+
+    def code(self, use: str, subject: str) -> str:
+        """80 bits that vouch for one use of one id, URL-safe."""
+        return base64.b32encode(self._mac(use, subject.encode())[:10]).decode().lower()
+
+    @staticmethod
+    def same(given: str, ours: str) -> bool:
+        """Whether two codes are equal, in the same time whichever they are."""
+        return hmac.compare_digest(given.encode(), ours.encode())
+
+    def token(self, use: str, subject: str) -> str:
+        """subject.code, as links and callback URLs carry it."""
+        return f"{subject}.{self.code(use, subject)}"
+
+    def subject(self, use: str, token: str) -> str:
+        """The id a token vouches for; NotAllowed where it was altered or made for another use."""
+        subject, _, code = token.partition(".")
+        if not hmac.compare_digest(code.encode(), self.code(use, subject).encode()):
+            raise NotAllowed(
+                "this link is not complete or not one of ours: open it again from the message you got",
+                field="link",
+                rule="link.mac",
+            )
+        return subject
+
+
+def _b64(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
