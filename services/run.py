@@ -33,9 +33,9 @@ from services.shared.database.engine import Database, FileLock
 from services.shared.database.instance import check_plane, stamp
 from services.shared.database.soundness import file_of, must_be_sound
 from services.shared.errors import Refused
-from services.shared.figures import LEDGER
 from services.shared.operations import health
 from services.shared.operations.clock_watch import ClockWatch
+from services.shared.operations.ledger_figures import LEDGER
 from services.shared.operations.soundness_watch import SoundnessWatch
 from services.shared.service import Platform, Service
 from services.shared.settings import Settings

@@ -13,7 +13,7 @@ from services.channels.handlers import Handlers
 from services.channels.key_rotation import Rotation
 from services.channels.messages.notices import Notices
 from services.channels.messages.prepare import Preparer
-from services.channels.model.channel import Carried, road_rows, roads_in_use, roads_of
+from services.channels.model.channel import Carried
 from services.channels.model.driver import Connected, Reports, Tools
 from services.channels.model.final_check import traced
 from services.channels.outcomes import opted_out
@@ -23,6 +23,7 @@ from services.channels.pages.callouts import CalloutPages
 from services.channels.pages.channels import RoadPages
 from services.channels.pages.lists_and_answers import Pages
 from services.channels.pages.unseal import FullValues
+from services.channels.providers.catalogue import road_rows, roads_in_use, roads_of
 from services.channels.providers.country_limits import load_limits
 from services.channels.providers.link_tests import LinkTests
 from services.channels.providers.loading import load
@@ -87,7 +88,8 @@ class ChannelsService:
             ),
         )
         switchboard = Switchboard(p, self.desk, preparer)
-        loaded = load(Tools(self.session, self.desk, switchboard, p.signer, p.clock, p.public_url, p.settings.plane))
+        tools = Tools(session, self.desk, switchboard, p.database, p.signer, p.clock, p.public_url, p.settings.plane)
+        loaded = load(tools)
         self.drivers, self.left_out = loaded.drivers, loaded.broken
         self.limits = load_limits(self.drivers)
         preparer.limits = self.limits

@@ -8,12 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
-from services.shared.bus.outbox import dead_letter, outbox
-from services.shared.clock import wall
 from services.shared.database.engine import Connection
-from services.shared.ledger.ledger import SendState, among, delivery, may_be_sent, road
 from services.shared.tiers import Tier
 
 CAP = 10_000
@@ -33,63 +28,3 @@ class Figure:
 def by_tier(found: Mapping[int, float]) -> Values:
     """Every tier has a value, also where nothing was found."""
     return {(tier.word,): float(found.get(tier, 0)) for tier in Tier}
-
-
-def _in_state(*states: SendState) -> sa.ColumnElement[bool]:
-    """Written into the statement: with a parameter in its place neither database takes the partial index."""
-    return among(delivery.c.send_state, *states)
-
-
-async def due(db: Connection, now: float) -> Values:
-    """Deliveries that could be sent now and are in nobody's hand; a visit also needs an officer and the word to go."""
-    channels = (await db.scalars(sa.select(road.c.channel).distinct())).all()
-    ready = [_in_state(SendState.PENDING, SendState.RETRY), delivery.c.due_at <= now]
-    visit = [delivery.c.slot != "", may_be_sent(now)]
-    found: dict[int, float] = dict.fromkeys(Tier, 0)
-    for channel in channels:  # along ix_delivery_due, which begins with the channel
-        for tier in Tier:
-            mine = [delivery.c.channel == channel, delivery.c.tier == tier, *ready]
-            mine += visit if channel == "door" else []
-            some = sa.select(sa.literal(1)).select_from(delivery).where(*mine).limit(CAP).subquery()
-            found[tier] += float(await db.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
-    return by_tier(found)
-
-
-async def unknown(db: Connection, now: float) -> Values:
-    """Deliveries the provider may or may not have accepted."""
-    some = sa.select(delivery.c.tier).where(_in_state(SendState.UNKNOWN)).limit(CAP).subquery()
-    rows = await db.execute(sa.select(some.c.tier, sa.func.count()).group_by(some.c.tier))
-    return by_tier({row.tier: row[1] for row in rows})
-
-
-async def oldest_outbox(db: Connection, now: float) -> Values:
-    """Wall seconds the oldest message waits that a consumer has not had; one set back after a failure waits too."""
-    rows = await db.execute(sa.select(outbox.c.tier, sa.func.min(outbox.c.created_at)).group_by(outbox.c.tier))
-    at = wall()
-    return by_tier({tier: max(0.0, at - since) for tier, since in rows.all()})
-
-
-async def dead_letters(db: Connection, now: float) -> Values:
-    """Messages put aside: each waits for a person."""
-    rows = await db.execute(sa.select(dead_letter.c.tier, sa.func.count()).group_by(dead_letter.c.tier))
-    return by_tier({row.tier: row[1] for row in rows})
-
-
-async def roads(db: Connection, now: float) -> Values:
-    """1 where the road's driver is configured, else 0."""
-    rows = await db.execute(sa.select(road.c.road, road.c.working))
-    return {(name,): float(working) for name, working in rows.all()}
-
-
-LEDGER = (
-    Figure(
-        "tocsin_due",
-        f"Deliveries that could go now and are in nobody's hand, counted to {CAP} a channel",
-        ("tier",),
-        due,
-    ),
-    Figure("tocsin_unknown", f"Deliveries whose outcome is not known, counted to {CAP}", ("tier",), unknown),
-    Figure("tocsin_oldest_outbox_seconds", "Age of the oldest message not yet handled", ("tier",), oldest_outbox),
-    Figure("tocsin_dead_letters", "Messages put aside for a person to look at", ("tier",), dead_letters),
-    Figure("tocsin_road_working", "1 where the road has a driver that is configured", ("road",), roads),
-)

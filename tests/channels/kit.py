@@ -30,7 +30,7 @@ def message(**more: Any) -> Outbound:
 async def driving(kind: Any, public_url: str = "https://warn.example.org", **more: Any) -> AsyncIterator[Any]:
     """One driver, made from the environment, started and ended as the service does it."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        given = {"desk": None, "switchboard": None} | more
+        given = {"recorder": None, "replies": None, "database": None} | more
         made: Driver = kind(
             Tools(session, signer=Signer(b"k" * 32), clock=StepClock(0.0), public_url=public_url, **given)
         )

@@ -14,7 +14,7 @@ from services.channels.drivers.mqtt import device_store as store
 from services.channels.drivers.mqtt.bed_shaker import BedShakerMqtt
 from services.channels.model.driver import Outcome, Tools
 from services.channels.model.outbound import Outbound
-from services.channels.outcomes.fold import Report
+from services.channels.model.report import Report
 from services.registry.model.given import ContactIn
 from services.shared.clock import LinearClock
 from services.shared.crypto.sealing import address_key
@@ -67,7 +67,7 @@ async def road(
 ) -> AsyncIterator[BedShakerMqtt]:
     """Connected."""
     settings(monkeypatch, mosquitto, tmp_path.name)
-    tools: Any = Tools(None, ears, ears, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
+    tools: Any = Tools(None, ears, ears, ears.database, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
     one = BedShakerMqtt(tools)
     await one.start()
     assert await one.link.wait_connected(15)

@@ -65,7 +65,7 @@ def driver(
 ) -> CellBroadcast:
     for key, value in settings.items():
         monkeypatch.setenv(f"TOCSIN_CELL_BROADCAST_{key.upper()}", value)
-    tools: Any = Tools(session, None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", plane)  # type: ignore[arg-type]
+    tools: Any = Tools(session, None, None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", plane)  # type: ignore[arg-type]
     return CellBroadcast(tools)
 
 

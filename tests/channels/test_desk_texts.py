@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError
 
+from services.channels.model.report import Report
 from services.channels.outcomes import fold as reports_module
 from services.channels.outcomes import recorder as desk_module
-from services.channels.outcomes.fold import Report
 from services.channels.outcomes.recorder import Desk
 from services.shared.bus.outbox import id_of
 from services.shared.bus.port import Bus

@@ -14,9 +14,9 @@ from aiohttp.test_utils import TestServer
 
 from services.channels.drivers.email.email import Email
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings, outcome
-from services.channels.model.channel import road_rows
 from services.channels.model.driver import Outcome, Reports, Result, Road, Spec, Tools
 from services.channels.model.outbound import Outbound
+from services.channels.providers.catalogue import road_rows
 from services.channels.providers.country_limits import Limits
 from services.shared.clock import StepClock
 from services.shared.web.auth import Signer
@@ -31,7 +31,7 @@ async def test_a_channel_is_one_file_and_one_line(point: Any) -> None:
     assert isinstance(spec, Spec)
     assert point.name == spec.name == Path(point.value.partition(":")[0].replace(".", "/")).name
     async with aiohttp.ClientSession() as session:
-        tools = Tools(session, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
+        tools = Tools(session, None, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
         driver = spec.make(tools)
         assert spec.name == driver.name
         assert driver.roads
@@ -113,7 +113,7 @@ async def test_mail_nobody_takes_is_not_sent(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("TOCSIN_SMTP_HOST", "127.0.0.1")
     monkeypatch.setenv("TOCSIN_SMTP_PORT", "9")
     async with aiohttp.ClientSession() as session:
-        tools = Tools(session, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
+        tools = Tools(session, None, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
         driver = Email(tools)
         assert "" == driver.why_not()
         message = Outbound("d", "w", "email", "a@example.org", "text", "", "subject", "en", "http://x", 60)

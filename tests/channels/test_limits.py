@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from services.channels.model.channel import road_rows, roads_in_use
 from services.channels.model.driver import Driver, Road
+from services.channels.providers.catalogue import road_rows, roads_in_use
 from services.channels.providers.country_limits import Limits, country_of, load_limits, read_limits
 from services.commands.policy import installed_roads
 from services.shared.errors import Refused

@@ -269,7 +269,7 @@ async def test_each_way_to_be_broken_has_its_words(
     monkeypatch.syspath_prepend(beside(tmp_path / "site", "lame", "lame = lame_pigeon:DRIVER", content))
     monkeypatch.delitem(sys.modules, "lame_pigeon", raising=False)
     async with aiohttp.ClientSession() as session:
-        tools = Tools(session, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
+        tools = Tools(session, None, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
         loaded = loading.load(tools)
     assert ["lame"] == list(loaded.broken)
     assert loaded.broken["lame"].startswith(f"lame_pigeon:DRIVER of lame {why}")

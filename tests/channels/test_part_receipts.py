@@ -8,8 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.channels.outcomes.fold import Report, write
-from services.channels.outcomes.multipart import PartReceipt, Sent, forget_old, message_part
+from services.channels.model.report import PartReceipt, Report, Sent
+from services.channels.outcomes.fold import write
+from services.channels.outcomes.multipart import forget_old, message_part
 from services.shared.bus.outbox import id_of
 from services.shared.clock import wall
 from services.shared.database.batches import insert_all

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.channels.outcomes.fold import Report, write
+from services.channels.model.report import Report
+from services.channels.outcomes.fold import write
 from services.channels.sending.claims import claim, due
 from services.registry.store import register as registry
 from services.router.doors.teams import _counts

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from services.channels.drivers.twilio.http import outcome
 from services.channels.messages.prepare import reference
+from services.channels.model.inbound import Inbound
+from services.channels.model.report import Report
 from services.channels.outcomes import opted_out
-from services.channels.outcomes.fold import Report
 from services.channels.outcomes.recorder import Desk
 from services.channels.replies.inbox import Switchboard
-from services.channels.replies.matching import Inbound
 from services.channels.replies.meaning import FILE, WHOLE, Sense, findings, plain, read_reply, words
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.bus.outbox import outbox

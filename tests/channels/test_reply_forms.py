@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from services.channels.replies.matching import Inbound
+from services.channels.model.inbound import Inbound
 from services.registry.importing.cells import Cells
 from services.registry.importing.report import Report
 

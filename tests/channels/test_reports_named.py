@@ -17,7 +17,7 @@ from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
 from services.channels.drivers.twilio.sms import SmsTwilio
 from services.channels.drivers.twilio.voice import VoiceTwilio
 from services.channels.model.driver import Question
-from services.channels.outcomes.fold import Report
+from services.channels.model.report import Report
 from services.shared.ledger.ledger import Evidence, SendState, delivery
 
 from .kit import driving
@@ -52,7 +52,7 @@ class Provider:
 async def provider(there: Exchange, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
     for name, value in (("ACCOUNT_SID", ACCOUNT), ("AUTH_TOKEN", SECRET), ("FROM_NUMBER", "+15550001111")):
         monkeypatch.setenv(f"TOCSIN_TWILIO_{name}", value)
-    given: dict[str, Any] = {"desk": there.desk, "switchboard": there.board}
+    given: dict[str, Any] = {"recorder": there.desk, "replies": there.board, "database": there.database}
     async with driving(SmsTwilio, **given) as sms, driving(VoiceTwilio, **given) as voice:
         app = web.Application()
         for one in (sms, voice):

@@ -14,11 +14,10 @@ from services.channels.drivers.smpp import session, sms
 from services.channels.drivers.smpp.sms import SmsSmpp
 from services.channels.model.driver import Outcome, Result, Tools
 from services.channels.model.final_check import Overtaken, looking
+from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
-from services.channels.outcomes.fold import Report
-from services.channels.outcomes.multipart import PartReceipt
-from services.channels.replies.matching import Inbound
+from services.channels.model.report import PartReceipt, Report
 from services.shared.clock import LinearClock
 from services.shared.web.auth import Signer
 from tests.channels.smsc import Smsc, smsc
@@ -97,7 +96,7 @@ def made(server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch, **more: str)
     }
     for name, value in (given | more).items():
         monkeypatch.setenv(f"TOCSIN_SMPP_{name.upper()}", value)
-    tools: Any = Tools(None, ears, ears, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
+    tools: Any = Tools(None, ears, ears, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
     return SmsSmpp(tools)
 
 

@@ -13,9 +13,8 @@ import sqlalchemy as sa
 from services.channels.drivers.smpp import deliver_sm
 from services.channels.drivers.smpp.deliver_sm import Joiner, names
 from services.channels.drivers.smpp.sms import SmsSmpp
-from services.channels.outcomes.fold import Report
-from services.channels.outcomes.multipart import PartReceipt, Sent
-from services.channels.replies.matching import Inbound
+from services.channels.model.inbound import Inbound
+from services.channels.model.report import PartReceipt, Report, Sent
 from services.shared.ledger.ledger import Evidence, SendState, delivery
 
 from .smsc import Smsc, smsc

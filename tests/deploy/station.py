@@ -17,8 +17,8 @@ from services.shared.alarms import FIGURES as ALARMS
 from services.shared.clock import StepClock
 from services.shared.database.engine import Database
 from services.shared.database.instance import stamp
-from services.shared.figures import LEDGER
 from services.shared.operations.health import routes
+from services.shared.operations.ledger_figures import LEDGER
 from services.shared.telemetry import canonical_line
 
 NOW = 1_700_000_000.0

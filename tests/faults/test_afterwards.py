@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from services.channels.outcomes.fold import Report
+from services.channels.model.report import Report
 from services.shared.ledger.ledger import Answer, Evidence, SendState
 from tests.faults.harness import Town
 from tests.faults.stepped import Stepped, stepped

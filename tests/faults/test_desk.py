@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services import migrations
-from services.channels.outcomes.fold import Report, write
+from services.channels.model.report import Report
+from services.channels.outcomes.fold import write
 from services.channels.outcomes.opted_out import stop
 from services.shared.bus.outbox import new_id
 from services.shared.database.engine import Database

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from services.router.clock.reactions import final, react
 from services.router.planning.contexts import SHIPPED
-from services.router.planning.plan import FIRE_SERVICE, Context, Person
+from services.router.planning.plan import Context, Person
 from services.router.planning.walk import walk
 from services.router.policy.explain import ROADS
 from services.router.policy.file import read
+from services.router.policy.vocabulary import FIRE_SERVICE
 from services.shared.ledger.ledger import SendState
 from services.shared.messages import ContactEntry, PersonEntry, Profile, SupporterEntry, WarningIssued, WorkerEntry
 from services.shared.tiers import Tier

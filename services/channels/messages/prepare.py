@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.channels.messages.notices import Notices
 from services.channels.messages.render import Facts, Rendered, render, says_what_is_asked
-from services.channels.model.channel import Road
+from services.channels.model.channel import SMS_ROADS, Road
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import Outcome
 from services.channels.providers.country_limits import Limits
@@ -25,7 +25,6 @@ from services.shared.people import phone_numbers
 from services.shared.tiers import Tier
 from services.shared.web.auth import Signer
 
-SMS_ROADS = ("sms", "supporter_sms", "officer_sms")
 BY_LINK = ("email", "push", "chat")  # nobody reads what is written back there: the answer comes by the link
 NO_ADDRESS = ("area", "door")
 

@@ -14,13 +14,12 @@ from typing import Protocol, runtime_checkable
 import aiohttp
 from aiohttp import web
 
-from services.channels.drivers.mqtt.devices_file import Speaker
 from services.channels.model.channel import Road
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import Outcome, Station
-from services.channels.outcomes.recorder import Desk
-from services.channels.replies.inbox import Switchboard
+from services.channels.model.ports import Recorder, Replies
 from services.shared.clock import Clock
+from services.shared.database.engine import Database
 from services.shared.ledger.ledger import Evidence, SendState
 from services.shared.web.auth import Signer
 
@@ -28,6 +27,9 @@ __all__ = [
     "Asks", "Connected", "Driver", "Outcome", "Question", "Reports", "Result", "Road", "Spec", "Station", "Told", "Tools",
     "Tried", "TriesArea",
 ]  # fmt: skip
+
+
+LaneName = tuple[str, bool]  # driver, whether it is red's lane
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class Tools:
     """What a driver is given."""
 
     session: aiohttp.ClientSession
-    desk: Desk
-    switchboard: Switchboard
+    recorder: Recorder
+    replies: Replies
+    database: Database
     signer: Signer
     clock: Clock
     public_url: str
@@ -158,35 +161,6 @@ class Tells(Protocol):
 
     async def told(self) -> list[str]:
         """Sentences for `tocsin check`: what is known, what is wrong, what to do."""
-        ...
-
-
-@runtime_checkable
-class Listed(Protocol):
-    """A driver whose devices stand in a list, and can be tried one by one."""
-
-    @property
-    def listed(self) -> tuple[Speaker, ...]:
-        """Those that can be used."""
-        ...
-
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        """A sentence for each entry that could not."""
-        ...
-
-    @property
-    def fault(self) -> str:
-        """Why nothing reaches them now, or empty."""
-        ...
-
-    @property
-    def silent_s(self) -> float:
-        """A device not heard for so long is silent."""
-        ...
-
-    async def test(self, device: str, test_id: str) -> None:
-        """One short tone."""
         ...
 
 

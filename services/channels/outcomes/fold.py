@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
 
-from services.channels.model.outcome import LATE, Outcome, Station
-from services.channels.outcomes.multipart import PartReceipt, Sent, settle
+from services.channels.model.outcome import LATE, Outcome
+from services.channels.model.report import Report
+from services.channels.outcomes.multipart import settle
 from services.channels.outcomes.opted_out import stop
 from services.channels.providers.provider_store import Scored, count
 from services.channels.providers.stations import note
@@ -41,33 +42,6 @@ from services.shared.messages import HINT_IDS, EvidenceRecorded
 log = structlog.get_logger("desk")
 DOOR = "door"
 S = SendState
-
-
-@dataclass(frozen=True)
-class Report:
-    """One thing learnt. `source` is outcome (our own call), callback or page; times are taken at the desk."""
-
-    delivery_id: str
-    event_key: str
-    source: str = "callback"
-    state: SendState | None = None
-    evidence: Evidence = Evidence.NONE
-    answer: Answer | None = None
-    by: str = ""
-    covers: int = 1
-    note: str = ""
-    asks: str = ""  # question, or urgent: a person has to read it
-    ref: str = ""
-    reason: str = ""
-    again_at: float | None = None  # warning time of the next try, with state RETRY
-    attempt: int = 0
-    code: str = ""
-    at: float = 0.0
-    sent: Sent | None = None  # with an outcome: the parts the provider made of it
-    provider: str = ""  # who was called, or calls back
-    stations: tuple[Station, ...] = ()  # with an outcome: each of those an area's message went to
-    part: PartReceipt | None = None  # instead of a delivery: a receipt that names a part of one
-    to: tuple[str, ...] | None = None  # keys of the number a provider's report is of, where it must be this delivery's
 
 
 _READ = (

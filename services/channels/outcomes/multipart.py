@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from services.channels.model.report import PartReceipt, Sent
 from services.shared import telemetry
 from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
@@ -44,30 +45,6 @@ _FAIL = Each(  # what was delivered stays delivered
     p=sa.String, r=sa.String, c=sa.String,
 )  # fmt: skip
 KEPT_S = 7 * 86400.0  # a receipt later than that is of no use; references are used again by providers
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A message the provider took as these parts."""
-
-    provider: str
-    delivery_id: str
-    refs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class PartReceipt:
-    """What the provider says of one part: delivered, or failed with its code.
-
-    `others`: names it may be kept under as well; `to`: keys of the phone the receipt is of, where it names one.
-    """
-
-    provider: str
-    ref: str
-    state: str
-    code: str = ""
-    others: tuple[str, ...] = ()
-    to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.channels.messages.prepare import SMS_ROADS
+from services.channels.model.channel import SMS_ROADS
 from services.shared.alarms import STOP_FLOOD, over, sound, standing
 from services.shared.bus.outbox import new_id, say
 from services.shared.clock import wall

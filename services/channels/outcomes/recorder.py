@@ -12,7 +12,8 @@ from dataclasses import replace
 import sqlalchemy as sa
 import structlog
 
-from services.channels.outcomes.fold import Report, storable, write
+from services.channels.model.report import Report
+from services.channels.outcomes.fold import storable, write
 from services.shared.bus.port import Bus
 from services.shared.clock import Clock
 from services.shared.database.engine import Database, may_be_tried_again

@@ -6,8 +6,7 @@ from typing import Any
 
 from services.channels.model.driver import Outcome, Result
 from services.channels.model.outcome import LATE
-from services.channels.outcomes.fold import Report
-from services.channels.outcomes.multipart import Sent
+from services.channels.model.report import Report, Sent
 from services.channels.providers.rate_limit import backoff
 from services.shared.ledger.ledger import Evidence, SendState
 from services.shared.tiers import Tier

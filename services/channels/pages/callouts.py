@@ -12,7 +12,7 @@ from aiohttp import web
 
 from services.channels.messages.prepare import Preparer
 from services.channels.messages.render import choose_language, lines_for
-from services.channels.outcomes.fold import Report
+from services.channels.model.report import Report
 from services.channels.outcomes.recorder import Desk
 from services.channels.pages import store
 from services.channels.replies.relay import relayed

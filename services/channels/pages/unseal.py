@@ -8,10 +8,10 @@ from aiohttp import web
 
 from services.channels.messages.prepare import Preparer
 from services.shared.audit import trail
-from services.shared.crypto.opening_order import take
 from services.shared.errors import Refused
 from services.shared.service import Platform
 from services.shared.web.edge import caller, page
+from services.shared.web.opening_order import take
 
 MIN_REASON = 8
 

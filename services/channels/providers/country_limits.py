@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import phonenumbers
 import yaml
@@ -18,12 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.model.channel import Road
+from services.channels.model.driver import Driver
 from services.shared.errors import Refused
 from services.shared.input.untrusted import yaml_of
 from services.shared.settings import Environment
-
-if TYPE_CHECKING:  # drivers know what prepares their messages, and that knows limits
-    from services.channels.model.driver import Driver
 
 SHIPPED = Path(__file__).with_name("country_limits.yaml")
 

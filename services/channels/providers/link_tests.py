@@ -17,8 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.channels.model.channel import road_rows
 from services.channels.model.driver import Driver, Tried, TriesArea
+from services.channels.providers.catalogue import road_rows
 from services.channels.providers.country_limits import Limits
 from services.channels.providers.link_test_file import NAME, PROOFS, LinkTest, load_link_tests
 from services.channels.providers.provider_store import TWICE, link_test

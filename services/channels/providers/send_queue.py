@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from services.channels.model.driver import Driver, Road
+from services.channels.model.driver import Driver, LaneName, Road
 from services.channels.providers.breaker import PROBES, Breaker
-from services.channels.sending.claims import LaneName
 from services.shared.clock import wall
 
 AHEAD, AHEAD_S = 200, 0.1  # intended beyond the calls under way: at most so many, and what begins in that time

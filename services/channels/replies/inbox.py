@@ -13,11 +13,19 @@ import sqlalchemy as sa
 from services.channels.messages.phrases import Lines
 from services.channels.messages.prepare import Preparer, reference
 from services.channels.messages.render import lines_for
+from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
+from services.channels.model.report import Report
 from services.channels.outcomes import opted_out
-from services.channels.outcomes.fold import Report
 from services.channels.outcomes.recorder import Desk
-from services.channels.replies.matching import Inbound, asks_of, by_of, candidates, choose, going_on, yes_means
+from services.channels.replies.matching import (
+    asks_of,
+    by_of,
+    candidates,
+    choose,
+    going_on,
+    yes_means,
+)
 from services.channels.replies.meaning import Reply, Sense, calls_for_help, read_reply
 from services.channels.replies.quoted_text import read_phone, strings
 from services.channels.replies.relay import passed_on

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,17 +15,6 @@ from services.shared.ledger.ledger import DIGITS, STOPPED, Answer, SendState, de
 from services.shared.tiers import Tier
 
 BY = {"person": "person", "facility": "person", "supporter": "supporter", "worker": "officer"}
-
-
-@dataclass(frozen=True)
-class Inbound:
-    """One reply as it came: the phone's address is used to find the delivery and is not stored."""
-
-    kind: str
-    address: str
-    text: str
-    event_key: str
-    opt_out: str = ""  # what the provider has made of it: STOP or START, where it keeps a list of its own
 
 
 def asks_of(row: Any, answer: Answer | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.channels.outcomes.fold import Report
+from services.channels.model.report import Report
 from services.shared.ledger.ledger import Answer, Evidence, SendState
 
 FORM = "callout:"

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.channels.model.driver import LaneName
 from services.shared.clock import wall
 from services.shared.database.batches import insert_all, one_of
 from services.shared.database.engine import Connection, hold
@@ -30,7 +31,6 @@ from services.shared.tiers import Tier
 LEASE_S = 30.0
 MAX_CLAIMS = 12
 S = SendState
-LaneName = tuple[str, bool]  # channel, whether it is red's lane
 DOOR = sa.literal("door", literal_execute=True)
 _now: sa.ColumnElement[Any] = sa.bindparam("now", type_=sa.Float)
 

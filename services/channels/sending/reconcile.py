@@ -15,7 +15,7 @@ import structlog
 
 from services.channels.messages.prepare import Preparer
 from services.channels.model.driver import Asks, Driver, Question
-from services.channels.outcomes.fold import Report
+from services.channels.model.report import Report
 from services.channels.outcomes.recorder import Desk
 from services.shared.clock import Clock
 from services.shared.database.batches import upsert

@@ -20,12 +20,12 @@ from services.registry.model.facts import PLACE, SEALED
 from services.registry.people import repository
 from services.registry.people.records import Record, by_position
 from services.shared.crypto.dossier import owner_of
-from services.shared.crypto.opening_order import Sealed, give
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
 from services.shared.service import Platform
 from services.shared.web.auth import Who
 from services.shared.web.edge import caller, json_body, json_response, page
+from services.shared.web.opening_order import Sealed, give
 
 LABELS = {"call_name": "Name", "address": "Address"}
 

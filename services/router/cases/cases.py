@@ -18,7 +18,8 @@ import structlog
 from msgspec.structs import replace
 
 from services.router.planning.notices import duty_officers, notice
-from services.router.planning.plan import FIRE_SERVICE, TAKEN_BACK, Context
+from services.router.planning.plan import TAKEN_BACK, Context
+from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.router.store.cases import HELP, OPEN, case, event
 from services.shared import alarms

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router.planning.plan import FIRE_SERVICE
+from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.router.store.cases import NOBODYS, OPEN, WORDS_GO, case, event
 from services.shared.database.batches import one_of

@@ -14,10 +14,11 @@ from services.router.clock.reactions import final, react
 from services.router.planning.contexts import Contexts
 from services.router.planning.fatigue import overtaken
 from services.router.planning.paths import end, put, step_time
-from services.router.planning.plan import EMERGENCY_S, FIRE_SERVICE, Context, Person
+from services.router.planning.plan import EMERGENCY_S, Context, Person
 from services.router.planning.rows import door
 from services.router.planning.walk import done, walk
 from services.router.policy.rules import PathPlan
+from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.router.store.tally import Deltas
 from services.shared.database.engine import Connection, hold

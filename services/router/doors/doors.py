@@ -20,8 +20,9 @@ from services.router.planning import area
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice
 from services.router.planning.paths import end, put, reopen
-from services.router.planning.plan import FIRE_SERVICE, Context, Person
+from services.router.planning.plan import Context, Person
 from services.router.planning.rows import fire_list, knock_again, supporters
+from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.router.store.tally import Deltas
 from services.shared.bus.outbox import new_id, say

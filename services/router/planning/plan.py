@@ -12,7 +12,6 @@ from services.shared.ledger.ledger import Evidence
 from services.shared.messages import PersonEntry, Profile, WarningIssued, WorkerEntry
 from services.shared.tiers import Tier
 
-FIRE_SERVICE = "fireservice"
 TAKEN_BACK = ("superseded", "suppressed", "cancelled", "expired")
 OPEN_VISIT = ("pending", "retry", "leased", "sending", "accepted", "unknown")
 EMERGENCY_S = 6 * 3600.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.router.planning.plan import FIRE_SERVICE, Context, Person
+from services.router.planning.plan import Context, Person
 from services.router.policy.engine import Policy
 from services.router.policy.rules import PathPlan, RoadUse
-from services.router.policy.vocabulary import ASSIST_MIN, OFFICER, SUPPORTER, TRAVEL_MIN, VISIT_MIN
+from services.router.policy.vocabulary import ASSIST_MIN, FIRE_SERVICE, OFFICER, SUPPORTER, TRAVEL_MIN, VISIT_MIN
 from services.shared.bus.outbox import id_of
 from services.shared.ledger.ledger import SendState
 from services.shared.messages import ContactEntry, SupporterEntry, WorkerEntry

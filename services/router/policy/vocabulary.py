@@ -105,3 +105,5 @@ SECTIONS = (
     "combine", "head_start", "tiers", "facility_ladder", "official_ladder", "shortage", "roads_down", "ending", "expiry",
     "fatigue", "door_list", "updates", "goals",
 )  # fmt: skip
+
+FIRE_SERVICE = "fireservice"  # stands where a team would: the visit is on the fire service's list

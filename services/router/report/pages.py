@@ -12,7 +12,7 @@ from services.router.cases import view
 from services.router.clock import officials, silence
 from services.router.planning import previews
 from services.router.planning.contexts import Contexts
-from services.router.planning.plan import FIRE_SERVICE
+from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.report import report
 from services.router.report.api import say_doors
 from services.router.store import tables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.router.planning.plan import FIRE_SERVICE
+from services.router.policy.vocabulary import FIRE_SERVICE
 from services.shared.database.engine import Id, metadata
 from services.shared.ledger.ledger import among
 

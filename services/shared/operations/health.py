@@ -30,7 +30,8 @@ from services.shared.database import disk
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection, Database
 from services.shared.database.instance import instance
-from services.shared.figures import LEDGER, Figure, Values
+from services.shared.figures import Figure, Values
+from services.shared.operations.ledger_figures import LEDGER
 from services.shared.web.edge import json_response
 
 Checks = Callable[[], Mapping[str, str | None]]  # name > what is wrong, None where nothing is

@@ -22,7 +22,7 @@ from services.channels.drivers.mqtt import device_store as store
 from services.channels.drivers.mqtt.link import ID_RULE, DeviceLink, DeviceSettings, NotConnected
 from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
 from services.channels.model.outbound import Outbound
-from services.channels.outcomes.fold import Report
+from services.channels.model.report import Report
 from services.channels.replies.matching import answer_of
 from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
@@ -67,7 +67,7 @@ class BedShakerMqtt:
     async def told(self) -> list[str]:
         if not self._settings.broker:
             return []
-        async with self._tools.switchboard.database.read() as db:
+        async with self._tools.database.read() as db:
             seen = await store.devices(db, KIND)
         silent = [name for name, row in seen.items() if wall() - row.seen_at > self._settings.silent_s]
         return [f"bed shakers: {len(seen)} heard so far, {len(silent)} silent now"]
@@ -99,7 +99,7 @@ class BedShakerMqtt:
     async def heard(self, device: str, report: dict[str, Any]) -> None:
         """A report, told to the desk under the delivery its token names; the device is noted as there, by a code of its id."""
         code = self._tools.signer.code("shaker there", device)
-        async with self._tools.switchboard.database.write() as tx:
+        async with self._tools.database.write() as tx:
             await store.heard(tx, KIND, code, store.Health.of(report))
         word, digit = report["word"], str(report.get("digit", ""))[:1]
         if word not in WORDS:
@@ -114,7 +114,7 @@ class BedShakerMqtt:
             return
         state, evidence = WORDS[word]
         pressed = word == "pressed"
-        await self._tools.desk.report(
+        await self._tools.recorder.report(
             Report(
                 delivery_id,
                 event_key=f"{delivery_id}:{word}{digit if pressed else ''}",

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import pydantic
 import yaml
@@ -124,3 +124,32 @@ def _entries(root: Any) -> list[Any] | None:
         return None
     key, value = root.value[0]
     return list(value.value) if key.value == "speakers" and isinstance(value, yaml.SequenceNode) else None
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """A driver whose devices stand in a list, and can be tried one by one."""
+
+    @property
+    def listed(self) -> tuple[Speaker, ...]:
+        """Those that can be used."""
+        ...
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A sentence for each entry that could not."""
+        ...
+
+    @property
+    def fault(self) -> str:
+        """Why nothing reaches them now, or empty."""
+        ...
+
+    @property
+    def silent_s(self) -> float:
+        """A device not heard for so long is silent."""
+        ...
+
+    async def test(self, device: str, test_id: str) -> None:
+        """One short tone."""
+        ...

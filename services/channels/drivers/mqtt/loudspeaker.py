@@ -126,7 +126,7 @@ class LoudspeakerMqtt:
     async def start(self) -> None:
         for fault in self.left_out:
             log.error("left_out", reason=fault)
-        async with self._tools.switchboard.database.write() as tx:
+        async with self._tools.database.write() as tx:
             await store.forget_old(tx)
         self.link.start()
 
@@ -136,7 +136,7 @@ class LoudspeakerMqtt:
     async def told(self) -> list[str]:
         if not self._settings.broker:
             return []
-        async with self._tools.switchboard.database.read() as db:
+        async with self._tools.database.read() as db:
             seen = await store.devices(db, KIND)
         silent = [one.id for one in self._speakers if self.silent(seen.get(one.id))]
         lines = [f"loudspeakers: {len(self._speakers)} known, {len(silent)} silent{': ' if silent else ''}"]
@@ -216,7 +216,7 @@ class LoudspeakerMqtt:
         except TimeoutError:
             problems.append("broker slow")
         if missing:
-            async with self._tools.switchboard.database.write() as tx:
+            async with self._tools.database.write() as tx:
                 await store.commanded(tx, message.delivery_id, sorted(has))
         return problems[0] if problems else ""
 
@@ -290,7 +290,7 @@ class LoudspeakerMqtt:
         """The announcement, kept where every process can serve it, as a speaker is told of it."""
         sounds = said_twice(list(said.values()))
         wav = write_wav(sounds)
-        async with self._tools.switchboard.database.write() as tx:
+        async with self._tools.database.write() as tx:
             digest = await store.keep_sound(tx, wav)
         path = f"/callbacks/{self.name}/sound/{self._tools.signer.token('sound', digest)}"
         return {
@@ -308,7 +308,7 @@ class LoudspeakerMqtt:
 
     async def _serve(self, request: web.Request) -> web.Response:
         digest = self._tools.signer.subject("sound", request.match_info["token"])
-        async with self._tools.switchboard.database.read() as db:
+        async with self._tools.database.read() as db:
             wav = await store.sound(db, digest)
         if wav is None:
             raise NotFound("this announcement is no longer kept", field="token")
@@ -322,7 +322,7 @@ class LoudspeakerMqtt:
         word = report["word"]
         delivery_id, what = self._named(device, str(report.get("token", ""))) if word in store.FACTS else ("", "")
         health = store.Health.of(report, tested=(word, what) == ("played", "test"))
-        async with self._tools.switchboard.database.write() as tx:
+        async with self._tools.database.write() as tx:
             await store.heard(tx, KIND, device, health)
             if what and what != CHECK:
                 await store.became(tx, delivery_id, what, device, word, str(report.get("reason", "")))
@@ -356,7 +356,7 @@ class LoudspeakerMqtt:
             "wait_s": 0, "siren": vars(TEST),
         }  # fmt: skip
         await self.link.command(device, body, 60)
-        async with self._tools.switchboard.database.write() as tx:
+        async with self._tools.database.write() as tx:
             await store.commanded(tx, test_id, [(device, "test")])
 
 

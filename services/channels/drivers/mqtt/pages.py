@@ -9,9 +9,9 @@ import aiomqtt
 from aiohttp import web
 
 from services.channels.drivers.mqtt import device_store as store
-from services.channels.drivers.mqtt.devices_file import Speaker
+from services.channels.drivers.mqtt.devices_file import Listed, Speaker
 from services.channels.drivers.mqtt.link import NotConnected
-from services.channels.model.driver import Driver, Listed
+from services.channels.model.driver import Driver
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.clock import wall

@@ -18,11 +18,10 @@ from services.channels.drivers.smpp.session import Link
 from services.channels.messages.sms_encoding import Part, split
 from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
 from services.channels.model.final_check import last_look
+from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
-from services.channels.outcomes.fold import Report
-from services.channels.outcomes.multipart import PartReceipt
-from services.channels.replies.matching import Inbound
+from services.channels.model.report import PartReceipt, Report
 from services.shared.people import phone_numbers
 from services.shared.settings import Environment
 
@@ -186,10 +185,10 @@ class SmsSmpp:
             key
             for address, ton in phones
             if address.lstrip("+").isdigit() and len(address) > SHORT_CODE and address.lstrip("+") != own
-            for key in self._tools.switchboard.keys_of(self._phone(address, ton))
+            for key in self._tools.replies.keys_of(self._phone(address, ton))
         }
         part = PartReceipt(self.name, ref, receipt.state, receipt.code, kept, tuple(sorted(to)))
-        await self._tools.desk.report(Report("", event_key=f"{ref}:{receipt.state}", part=part))
+        await self._tools.recorder.report(Report("", event_key=f"{ref}:{receipt.state}", part=part))
 
     async def _reply(self, event: Any, came: float) -> None:
         text = await self._joiner.whole(event)
@@ -198,7 +197,7 @@ class SmsSmpp:
         phone = self._phone(event.source_addr, event.source_addr_ton)
         # the protocol names no reply: the same words from the same phone within a minute are one
         key = self._tools.signer.code("smpp reply", f"{phone}|{text}|{int(came // 60)}")
-        answer = await self._tools.switchboard.inbound(Inbound("sms", phone, text, f"in:{key}"))
+        answer = await self._tools.replies.inbound(Inbound("sms", phone, text, f"in:{key}"))
         self._joiner.done(event)
         if answer:
             for part in split(answer, ord(key[0])):

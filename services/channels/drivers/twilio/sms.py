@@ -9,9 +9,10 @@ from aiohttp import web
 
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings, reason
 from services.channels.model.driver import Question, Result, Road, Spec, Told, Tools
+from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
-from services.channels.outcomes.fold import Report, not_ours
-from services.channels.replies.matching import Inbound
+from services.channels.model.report import Report
+from services.channels.outcomes.fold import not_ours
 from services.shared.ledger.ledger import Evidence, SendState
 
 # message status > (state, evidence); what is not here says nothing yet. 'read' is WhatsApp's and RCS's.
@@ -85,7 +86,7 @@ class SmsTwilio:
         if not self._account.is_ours(form):
             not_ours(self.name, "another account", delivery_id)
         elif state is not None:
-            await self._tools.desk.report(
+            await self._tools.recorder.report(
                 Report(
                     delivery_id,
                     event_key=f"{form.get('MessageSid', '')}:{status}",
@@ -95,14 +96,14 @@ class SmsTwilio:
                     ref=form.get("MessageSid", ""),
                     reason=status,
                     code=reason(form.get("ErrorCode", "")),
-                    to=tuple(self._tools.switchboard.keys_of(form.get("To", ""))),
+                    to=tuple(self._tools.replies.keys_of(form.get("To", ""))),
                 )
             )
         return web.Response(status=204)
 
     async def _inbound(self, request: web.Request) -> web.Response:
         form = await self._account.verified(request)
-        reply = await self._tools.switchboard.inbound(
+        reply = await self._tools.replies.inbound(
             Inbound(
                 "sms",
                 form.get("From", ""),

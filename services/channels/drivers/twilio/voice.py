@@ -17,7 +17,8 @@ from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
 from services.channels.messages.frames import frame_for, language_of_lines
 from services.channels.model.driver import Outcome, Question, Result, Road, Spec, Told, Tools
 from services.channels.model.outbound import Outbound
-from services.channels.outcomes.fold import Report, fits, not_ours
+from services.channels.model.report import Report
+from services.channels.outcomes.fold import fits, not_ours
 from services.channels.replies.matching import answer_of, asks_of, by_of
 from services.channels.replies.relay import passed_on
 from services.shared.ledger.ledger import Evidence, SendState, delivery
@@ -164,7 +165,7 @@ class VoiceTwilio:
         if not self._account.is_ours(form):
             not_ours(self.name, "another account", delivery_id)
         elif state is not None:
-            await self._tools.desk.report(
+            await self._tools.recorder.report(
                 Report(
                     delivery_id,
                     event_key=f"{sid}:{status}",
@@ -173,7 +174,7 @@ class VoiceTwilio:
                     provider=self.name,
                     ref=sid,
                     reason="machine" if machine else status,
-                    to=tuple(self._tools.switchboard.keys_of(form.get("To", ""))),
+                    to=tuple(self._tools.replies.keys_of(form.get("To", ""))),
                 )
             )
         return web.Response(status=204)
@@ -183,7 +184,7 @@ class VoiceTwilio:
         if not self._account.is_ours(form):
             not_ours(self.name, "another account", delivery_id)
             return False
-        to = tuple(self._tools.switchboard.keys_of(form.get("To", "")))
+        to = tuple(self._tools.replies.keys_of(form.get("To", "")))
         return fits(
             Report(delivery_id, "", provider=self.name, ref=form.get("CallSid", ""), to=to), row, row.provider_ref
         )
@@ -192,7 +193,7 @@ class VoiceTwilio:
         delivery_id = self._tools.signer.subject("voice", request.match_info["token"])
         form = await self._account.verified(request)
         digit = form.get("Digits", "")
-        async with self._tools.switchboard.database.read() as db:
+        async with self._tools.database.read() as db:
             row = (
                 await db.execute(
                     sa.select(
@@ -212,10 +213,10 @@ class VoiceTwilio:
         language = languages.first_of(row.language, VOICES) or row.language
         answer = answer_of(digit)
         if digit == "9" or answer is None:
-            again = await self._tools.switchboard.say_again(delivery_id)
+            again = await self._tools.replies.say_again(delivery_id)
             text = self.twiml(again.spoken, again.language, delivery_id, "")
         else:
-            await self._tools.desk.report(
+            await self._tools.recorder.report(
                 Report(
                     delivery_id,
                     event_key=f"{form.get('CallSid', '')}:key:{digit}",
@@ -228,9 +229,9 @@ class VoiceTwilio:
                 )
             )
             for report in passed_on(row, answer, f"{form.get('CallSid', '')}:key:{digit}"):
-                await self._tools.desk.report(report)
+                await self._tools.recorder.report(report)
             voice = VOICES[language_of_lines(language)]
-            thanks = escape(self._tools.switchboard.thanks(answer, language))
+            thanks = escape(self._tools.replies.thanks(answer, language))
             text = f'<?xml version="1.0" encoding="UTF-8"?><Response><Say language="{voice}">{thanks}</Say><Hangup/></Response>'
         return web.Response(text=text, content_type="application/xml")
 
