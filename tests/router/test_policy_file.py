@@ -103,8 +103,8 @@ def test_every_field_of_the_policy_is_read_by_the_engine() -> None:
         if dataclasses.is_dataclass(kind) and kind.__module__ == policy_module.__name__:
             names |= {field.name for field in dataclasses.fields(kind)}
     used: set[str] = set()
-    for file in Path(policy_module.__file__).parent.glob("*.py"):
-        if file.name != "policy_file.py":
+    for file in Path(policy_module.__file__).parents[1].rglob("*.py"):
+        if file.parts[-2:] != ("policy", "file.py"):
             tree = ast.parse(file.read_text(encoding="utf-8"))
             used |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
     contract = {

@@ -18,7 +18,7 @@ from services.shared.errors import Broken, Busy
 from services.shared.ledger.ledger import road, warning_state
 from services.shared.messages import WarningIssued, decode
 
-SHIPPED = Path(__file__).with_name("policy.yaml")
+SHIPPED = Path(__file__).parents[1] / "policy" / "policy.yaml"
 
 
 @dataclass(frozen=True)
