@@ -206,7 +206,7 @@ def migrate() -> None:
 
 @app.command()
 def check() -> None:
-    """Is this installation sound? Settings, database, plane, keys, policy, roads, audit chain."""
+    """Is this installation sound? Settings, database, plane, keys, policy, channels, audit chain."""
     from services.check import check_installation
 
     chosen = settings()

@@ -17,7 +17,7 @@ from services.gateway.feeds.file import read_feeds
 from services.gateway.feeds.poller import feed_lines
 from services.gateway.publish.publishing import Publisher
 from services.router.planning.contexts import Contexts
-from services.router.policy.abilities import check_roads, installed
+from services.router.policy.abilities import check_channels, installed
 from services.router.policy.engine import Policy
 from services.shared.audit import trail
 from services.shared.audit.audit_head import HeadFile, advance
@@ -37,7 +37,7 @@ from services.shared.web.auth import Signer
 
 
 async def check_installation(settings: Settings) -> tuple[list[str], bool]:
-    """Sentences, and whether all is sound; a road that is not configured is said and is no fault."""
+    """Sentences, and whether all is sound; a channel that is not configured is said and is no fault."""
     little = [
         f"NOT SOUND: disk: {said}" for said in {disk.low(settings.data_dir), disk.low(Path(gettempdir()))} if said
     ]
@@ -79,7 +79,7 @@ async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str]
         platform = Platform(
             settings, database, EmbeddedBus(database), LinearClock(), keys, Signer(keys.mac), settings.public_url
         )
-        found, left_out = await _roads(platform, policy)
+        found, left_out = await _channels(platform, policy)
         lines += found
         async with database.read() as db:
             entries = await trail.verify(db)
@@ -96,21 +96,21 @@ async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str]
     return [*lines, *left_out], not left_out
 
 
-async def _roads(platform: Platform, policy: Policy) -> tuple[list[str], list[str]]:
-    """Each road with whether it is used and why not; then what is wrong: channels that could not be made, shares of none."""
+async def _channels(platform: Platform, policy: Policy) -> tuple[list[str], list[str]]:
+    """Each channel with whether it is used and why not; then what is wrong: channels that could not be made, shares of none."""
     lines: list[str] = []
     async with outgoing() as session:
         channels = ChannelsService(platform, session)
-        check_roads(policy, installed(channels.carried()))
+        check_channels(policy, installed(channels.carried()))
         for driver in channels.drivers.values():
             why = channels.limits.why_not(driver)
             ready = "ready" if not why else f"not used, {why.replace('_', ' ')}"
-            lines += [f"road {road.name}: {ready} ({driver.name})" for road in driver.roads]
+            lines += [f"channel {channel.name}: {ready} ({driver.name})" for channel in driver.channels]
             lines += await driver.told() if isinstance(driver, Tells) else []
-        wrong = [f"NOT SOUND: channel {name}: {why}" for name, why in sorted(channels.left_out.items())]
+        wrong = [f"NOT SOUND: driver {name}: {why}" for name, why in sorted(channels.left_out.items())]
         wrong += [
-            f"NOT SOUND: TOCSIN_SHARES: there is no channel {name!r}: use {', '.join(sorted(channels.drivers))}"
-            for name in channels.sender.shares.unknown
+            f"NOT SOUND: TOCSIN_WEIGHTS: there is no driver {name!r}: use {', '.join(sorted(channels.drivers))}"
+            for name in channels.sender.provider_weights.unknown
             if name not in channels.drivers
         ]
         await channels.stop()

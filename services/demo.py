@@ -1,7 +1,7 @@
 """The demo: a fictional community around one alert, simulated phones and officers, the real services, until nobody is open.
 
 Discrete-event time: the clock stands still until everything at this instant is done (requests, callbacks, outbox,
-rungs), then jumps to the next event. The same alert, people and seed give the same figures to the byte. With a `rate`
+steps), then jumps to the next event. The same alert, people and seed give the same figures to the byte. With a `rate`
 the jumps are also paced, so that a person can watch; that promises no bytes.
 """
 
@@ -206,7 +206,7 @@ class _Run:
             await self._show(self._clock.now() - start)
 
     async def settle(self) -> None:
-        """Everything of this instant: first what happens outside and its consequences, then the router's rungs."""
+        """Everything of this instant: first what happens outside and its consequences, then the router's steps."""
         e = self._embedded
         while True:
             did = await self._world.agenda.run_due()
@@ -305,7 +305,7 @@ async def _result(embedded: Node, world: World, warning_id: str, hazard: str) ->
         "open": figures["open"],
         "unexplained": figures["unexplained"],
         "by_group": figures["by_group"],
-        "by_road": figures["by_road"],
+        "by_channel": figures["by_channel"],
         "provider_accepts": sum(accepts.values()),
         "ambiguous": sum(ambiguous.values()),
         "doubled": doubled,

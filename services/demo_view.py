@@ -1,4 +1,4 @@
-"""What a person sees of the demo: progress while it runs, then coverage by group and road and a few paths in words."""
+"""What a person sees of the demo: progress while it runs, then coverage by group and channel and a few paths in words."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class View:
 
 
 def coverage_tables(figures: dict[str, Any]) -> list[Table]:
-    """By group and by road, as tables for a terminal."""
+    """By group and by channel, as tables for a terminal."""
     groups = Table("group", title="Coverage by group (groups overlap)", title_justify="left")
     for name in ("people", "delivered", "reached", "closed", "coverage"):
         groups.add_column(name, justify="right")
@@ -92,18 +92,18 @@ def coverage_tables(figures: dict[str, Any]) -> list[Table]:
         groups.add_row(
             name.replace("_", " "), str(g["people"]), str(g["delivered"]), str(g["reached"]), str(g["closed"]), share
         )
-    roads = Table("road", title="By road (messages, calls, visits)", title_justify="left")
+    channels = Table("channel", title="By channel (messages, calls, visits)", title_justify="left")
     columns = ("planned", "accepted", "delivered", "heard", "answered", "failed")
     for name in columns:
-        roads.add_column(name, justify="right")
-    for name, r in sorted(figures["by_road"].items()):
-        roads.add_row(name.replace("_", " "), *(str(r[c]) for c in columns))
-    return [groups, roads]
+        channels.add_column(name, justify="right")
+    for name, r in sorted(figures["by_channel"].items()):
+        channels.add_row(name.replace("_", " "), *(str(r[c]) for c in columns))
+    return [groups, channels]
 
 
-def road_table(stand: list[dict[str, Any]]) -> Table:
-    """What /roads/state says, a line a road and provider."""
-    table = Table("road", "in use", "carried by", "stands", "last test", title="Roads", title_justify="left")
+def channel_table(stand: list[dict[str, Any]]) -> Table:
+    """What /channels/state says, a line a channel and provider."""
+    table = Table("channel", "in use", "carried by", "stands", "last test", title="Channels", title_justify="left")
     for one in stand:
         used = "yes" if one["working"] else f"NO: {one['why'].replace('_', ' ')}"
         for n, p in enumerate(
@@ -112,7 +112,7 @@ def road_table(stand: list[dict[str, Any]]) -> Table:
             why = p["why"].replace("_", " ")
             failed = f", {p['test_failures']} failed running" if p["test_failures"] else ""
             table.add_row(
-                one["road"] if n == 0 else "", used if n == 0 else "", p["provider"],
+                one["channel"] if n == 0 else "", used if n == 0 else "", p["provider"],
                 "TAKES NOTHING" if p.get("alarm") else f"not used: {why}" if why else p["stands"], p["test"] + failed,
             )  # fmt: skip
     return table

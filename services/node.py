@@ -115,9 +115,9 @@ class Node:
             return sum([await sender.turn(queue) for queue in await sender.due_queues(red)]) > 0
 
         waker = self.platform.waker(f"channels:{red}")
-        for lane in sender.lanes:
-            if lane.red is red:
-                lane.on_room = waker.set
+        for window in sender.windows:
+            if window.red is red:
+                window.on_room = waker.set
         self._loop(f"send:{'red' if red else 'rest'}", turn, waker)
 
     def _loop(self, name: str, turn: Turn, waker: Waker, idle: float = TICK_S) -> None:

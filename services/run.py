@@ -44,7 +44,7 @@ from services.shared.web.connection_limits import Doorkeeper, Site, bound, raise
 from services.shared.web.edge import make_app
 
 log = structlog.get_logger("run")
-START_ORDER = ("channels", "gateway", "registry", "router")  # channels first: it says which roads there are
+START_ORDER = ("channels", "gateway", "registry", "router")  # channels first: it says which channels there are
 
 
 async def start_clock(database: Database, settings: Settings) -> Clock:
@@ -81,7 +81,7 @@ def _listening(settings: Settings) -> socket.socket:
     return sock
 
 
-def _service(undo: AsyncExitStack, role: str, platform: Platform, sole: bool, desk_window_s: float) -> Service:
+def _service(undo: AsyncExitStack, role: str, platform: Platform, sole: bool, recorder_window_s: float) -> Service:
     """The service of that name, loaded now."""
     if role == "gateway":
         from services.gateway.service import GatewayService
@@ -92,15 +92,15 @@ def _service(undo: AsyncExitStack, role: str, platform: Platform, sole: bool, de
 
         return RegistryService(platform)
     if role == "router":
-        from services.channels.messages.forms import every_road
+        from services.channels.messages.forms import every_channel
         from services.router.service import RouterService
 
-        return RouterService(platform, every_road)
+        return RouterService(platform, every_channel)
     from services.channels.service import ChannelsService, outgoing
 
     session = outgoing()
     undo.push_async_callback(session.close)
-    return ChannelsService(platform, session, sole_process=sole, desk_window_s=desk_window_s)
+    return ChannelsService(platform, session, sole_process=sole, recorder_window_s=recorder_window_s)
 
 
 async def build(
@@ -109,12 +109,12 @@ async def build(
     *,
     clock: Clock | None = None,
     synchronous: str = "FULL",
-    desk_window_s: float = 0.02,
+    recorder_window_s: float = 0.02,
 ) -> Node:
     """A node, listening, with nothing running yet; what refuses to start leaves nothing open behind it."""
     roles = check_roles(roles, settings)
     async with AsyncExitStack() as undo:
-        node = await _build(undo, settings, roles, clock, synchronous, desk_window_s)
+        node = await _build(undo, settings, roles, clock, synchronous, recorder_window_s)
         undo.pop_all()  # from here on the node closes what it has
     return node
 
@@ -125,7 +125,7 @@ async def _build(
     roles: tuple[str, ...],
     clock: Clock | None,
     synchronous: str,
-    desk_window_s: float,
+    recorder_window_s: float,
 ) -> Node:
     url = settings.resolved_database_url
     lock = None
@@ -160,7 +160,7 @@ async def _build(
         signer=signer,
         public_url=settings.public_url or f"http://{settings.host}:{port}",
     )
-    made = {role: _service(undo, role, platform, lock is not None, desk_window_s) for role in roles}
+    made = {role: _service(undo, role, platform, lock is not None, recorder_window_s) for role in roles}
     app = make_app(database, signer, https=platform.https, proxies=settings.proxies, sends="channels" in roles)
     door = Doorkeeper(bound(resource.getrlimit(resource.RLIMIT_NOFILE)[0]), settings.proxies)
     app.middlewares[:0] = [telemetry.canonical_line, door.attend]

@@ -7,14 +7,14 @@ import sqlalchemy as sa
 from services.shared.bus.outbox import Receipt
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, hold
-from services.shared.ledger.ledger import SendState, delivery, move, road, warning_state
+from services.shared.ledger.ledger import SendState, channel, delivery, move, warning_state
 from services.shared.messages import DeliveryDue, NoticeRequested
 from services.shared.service import Platform
 
-TO = {"officer": "worker", "supporter": "supporter"}  # who is meant by a road, by the first word of its name
+TO = {"officer": "worker", "supporter": "supporter"}  # who is meant by a channel, by the first word of its name
 
 
-class Handlers:
+class ChannelsHandlers:
     """The consumer `channels`."""
 
     def __init__(self, platform: Platform) -> None:
@@ -28,7 +28,7 @@ class Handlers:
 
     async def notice_requested(self, message: NoticeRequested, receipt: Receipt) -> None:
         now = self._platform.clock.now()
-        over = message.params.get("road", "officer_sms")
+        over = message.params.get("channel", "officer_sms")
         to = TO.get(over.partition("_")[0], "person")
         row = {
             "delivery_id": message.notice_id,
@@ -39,8 +39,8 @@ class Handlers:
             "addressee_id": message.addressee_id,
             "addressee_kind": to,
             "step": "notice",
-            "road": over,
-            "channel": "",
+            "channel": over,
+            "driver": "",
             "form": f"notice:{message.notice_id[:12]}",
             "language": message.language,
             "contact_id": message.contact.contact_id,
@@ -56,7 +56,7 @@ class Handlers:
         }
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
-            row["channel"] = await tx.scalar(sa.select(road.c.channel).where(road.c.road == over)) or "none"
+            row["driver"] = await tx.scalar(sa.select(channel.c.driver).where(channel.c.channel == over)) or "none"
             await insert_new(tx, delivery, [row])
             if message.warning_id and not await _goes_on(tx, message.warning_id):
                 mine, why = [message.notice_id], "warning stopped before"

@@ -1,4 +1,4 @@
-"""Wires channels: desk, drivers, sender, pages."""
+"""Wires channels: recorder, drivers, sender, pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from services.channels.drivers.mqtt.pages import DevicePages
-from services.channels.handlers import Handlers
+from services.channels.handlers import ChannelsHandlers
 from services.channels.key_rotation import Rotation
 from services.channels.messages.notices import Notices
 from services.channels.messages.prepare import Preparer
@@ -18,23 +18,23 @@ from services.channels.model.driver import Connected, Reports, Tools
 from services.channels.model.final_check import traced
 from services.channels.outcomes import opted_out
 from services.channels.outcomes.multipart import forget_old
-from services.channels.outcomes.recorder import Desk
+from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages.callouts import CalloutPages
-from services.channels.pages.channels import RoadPages
-from services.channels.pages.lists_and_answers import Pages
+from services.channels.pages.channels import ChannelPages
+from services.channels.pages.lists_and_answers import ListAndAnswerPages
 from services.channels.pages.unseal import FullValues
-from services.channels.providers.catalogue import road_rows, roads_in_use, roads_of
+from services.channels.providers.catalogue import channel_rows, channels_in_use, channels_of
 from services.channels.providers.country_limits import load_limits
 from services.channels.providers.link_tests import LinkTests
 from services.channels.providers.loading import load
-from services.channels.replies.inbox import Switchboard
+from services.channels.replies.inbox import ReplyInbox
 from services.channels.sending.reconcile import Reconciler, forget_asked
 from services.channels.sending.sender import Sender
 from services.channels.sending.unknown_outcomes import settle_unknown
 from services.shared.crypto.sealing import Opener
 from services.shared.database.batches import upsert
 from services.shared.database.engine import hold
-from services.shared.ledger.ledger import road
+from services.shared.ledger.ledger import channel
 from services.shared.service import Platform
 
 EXPIRY_EVERY_S = 30.0  # warning time
@@ -43,7 +43,7 @@ EXPIRY_EVERY_S = 30.0  # warning time
 def outgoing() -> aiohttp.ClientSession:
     """What the drivers call through; whoever makes it closes it, should the service refuse its settings."""
     return aiohttp.ClientSession(
-        # lanes bound what is under way; a request that waited here for a connection could start after a cancel
+        # call windows bound what is under way; a request that waited here for a connection could start after a cancel
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[traced()],
@@ -61,14 +61,14 @@ class ChannelsService:
         session: aiohttp.ClientSession,
         *,
         sole_process: bool = True,
-        desk_window_s: float = 0.02,
+        recorder_window_s: float = 0.02,
     ) -> None:
         self._platform = platform
         self._sole_process = sole_process
         self._next_expiry = 0.0
         p = platform
         self.session = session
-        self.desk = Desk(p.database, p.bus, p.clock, p.settings.plane, desk_window_s)
+        self.recorder = OutcomeRecorder(p.database, p.bus, p.clock, p.settings.plane, recorder_window_s)
         opener = Opener(*p.keys.privates(), reread=p.keys.privates)
         preparer = Preparer(
             p.database,
@@ -87,66 +87,66 @@ class ChannelsService:
                 p.settings.plane == "drill",
             ),
         )
-        switchboard = Switchboard(p, self.desk, preparer)
-        tools = Tools(session, self.desk, switchboard, p.database, p.signer, p.clock, p.public_url, p.settings.plane)
+        replies = ReplyInbox(p, self.recorder, preparer)
+        tools = Tools(session, self.recorder, replies, p.database, p.signer, p.clock, p.public_url, p.settings.plane)
         loaded = load(tools)
         self.drivers, self.left_out = loaded.drivers, loaded.broken
         self.limits = load_limits(self.drivers)
         preparer.limits = self.limits
-        preparer.roads = roads_in_use(self.drivers.values(), self.limits)
-        preparer.roads_of = roads_of(self.drivers.values(), self.limits)
+        preparer.channels = channels_in_use(self.drivers.values(), self.limits)
+        preparer.channels_of = channels_of(self.drivers.values(), self.limits)
         self.sender = Sender(
-            p.database, p.clock, self.desk, preparer, list(self.drivers.values()), p.settings.plane, self.limits
+            p.database, p.clock, self.recorder, preparer, list(self.drivers.values()), p.settings.plane, self.limits
         )
         self.link_tests = LinkTests(p.database, p.clock, list(self.drivers.values()), self.limits, p.keys.index)
         preparer.test_addresses = self.link_tests.addresses
-        self._road_pages = RoadPages(p, self.drivers, self.limits, self.sender.shares)
-        self.desk.scored = self.sender.shares.scored
-        self._reconciler = Reconciler(p.database, p.clock, self.desk, preparer, self.drivers)
+        self._channel_pages = ChannelPages(p, self.drivers, self.limits, self.sender.provider_weights)
+        self.recorder.scored = self.sender.provider_weights.scored
+        self._reconciler = Reconciler(p.database, p.clock, self.recorder, preparer, self.drivers)
         self.rotation = Rotation(p.database, p.keys, opener, self.sender.leases.worker)
-        self._handlers = Handlers(platform)
+        self._handlers = ChannelsHandlers(platform)
         self._full_values = FullValues(platform, preparer)
-        self._pages = Pages(platform, self.desk, preparer)
+        self._pages = ListAndAnswerPages(platform, self.recorder, preparer)
         self._device_pages = DevicePages(platform, self.drivers)
-        self._callouts = CalloutPages(platform, self.desk, preparer)
+        self._callouts = CalloutPages(platform, self.recorder, preparer)
 
     def subscribe(self) -> None:
         self._platform.bus.subscribe(self.name, "DeliveryDue", self._handlers.delivery_due)
         self._platform.bus.subscribe(self.name, "NoticeRequested", self._handlers.notice_requested)
 
     def carried(self) -> dict[str, Carried]:
-        """What each channel's roads can do here; of those that share a road only those that work, where one does."""
-        mine = {d.name: self.limits.roads(d) for d in self.drivers.values()}
+        """What each driver's channels can do here; of those that share a channel only those that work, where one does."""
+        mine = {d.name: self.limits.channels(d) for d in self.drivers.values()}
         working = {d.name for d in self.drivers.values() if not self.limits.why_not(d)}
-        served = {road.name for name in working for road in mine[name]}
+        served = {channel.name for name in working for channel in mine[name]}
         return {
-            name: Carried(tuple(r for r in roads if name in working or r.name not in served))
-            for name, roads in mine.items()
+            name: Carried(tuple(r for r in channels if name in working or r.name not in served))
+            for name, channels in mine.items()
         }
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._pages.routes()
         yield from self._callouts.routes()
         yield from self._full_values.routes()
-        yield from self._road_pages.routes()
+        yield from self._channel_pages.routes()
         yield from self._device_pages.routes()
         for driver in self.drivers.values():
-            if isinstance(driver, Reports) and not driver.why_not():  # nobody calls back a road that is not set up
+            if isinstance(driver, Reports) and not driver.why_not():  # nobody calls back a channel that is not set up
                 yield from driver.routes()
 
     async def start(self) -> None:
-        """Says which roads there are and which work; takes back what a dead predecessor had in hand."""
-        rows = road_rows(self.drivers.values(), self.limits)
+        """Says which channels there are and which work; takes back what a dead predecessor had in hand."""
+        rows = channel_rows(self.drivers.values(), self.limits)
         async with self._platform.database.write() as tx:
-            await hold(tx, "roads")
-            await tx.execute(sa.delete(road).where(road.c.road.not_in([r["road"] for r in rows])))
-            await upsert(tx, road, rows, ["road"], replace=[c.name for c in road.c if c.name != "road"])
+            await hold(tx, "channels")
+            await tx.execute(sa.delete(channel).where(channel.c.channel.not_in([r["channel"] for r in rows])))
+            await upsert(tx, channel, rows, ["channel"], replace=[c.name for c in channel.c if c.name != "channel"])
             await self.link_tests.say(tx)
             await forget_old(tx)
             await forget_asked(tx, self._platform.clock.now())
-            await self.sender.shares.begin(tx)
-        await self.sender.takings.begin()
-        await self.sender.leases.presence.keep()
+            await self.sender.provider_weights.begin(tx)
+        await self.sender.acceptance.begin()
+        await self.sender.leases.liveness.keep()
         for driver in self.drivers.values():
             if isinstance(driver, Connected) and not driver.why_not():
                 await driver.start()
@@ -165,7 +165,7 @@ class ChannelsService:
         await self.session.close()
 
     async def work(self) -> bool:
-        """One turn of every lane that has something due; does not wait for the calls it started."""
+        """One turn of every call window that has something due; does not wait for the calls it started."""
         did = 0
         for queue in await self.sender.due_queues():
             did += await self.sender.turn(queue)
@@ -181,8 +181,8 @@ class ChannelsService:
             self._platform.wake("channels")
         rewrapped = await self.rotation.step()
         await opted_out.settle(self._platform.database)
-        await self.sender.shares.review()
-        await self.sender.takings.step()
+        await self.sender.provider_weights.review()
+        await self.sender.acceptance.step()
         learnt = await self._reconciler.step()
         if await self.link_tests.step():
             self._platform.wake("channels")
@@ -195,7 +195,7 @@ class ChannelsService:
     @property
     def busy(self) -> bool:
         """Whether a call is under way or a report not yet written."""
-        return self.sender.busy or self.desk.busy
+        return self.sender.busy or self.recorder.busy
 
     async def next_at(self) -> float | None:
         return await self.sender.next_at()

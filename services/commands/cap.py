@@ -9,7 +9,7 @@ from typing import Annotated
 import rich.console
 import typer
 
-from services.channels.messages.forms import every_road
+from services.channels.messages.forms import every_channel
 from services.commands.kit import Language, checked, language_of, read_file, run, settings
 from services.gateway.cli.cap_check import check, in_words
 from services.gateway.cli.cap_show import show
@@ -36,12 +36,14 @@ def cap_check(
 
 @app.command("show")
 def cap_show(file: Path, lang: Language = "en") -> None:
-    """An alert as a person reads it: what it means here, every block, what each road will say, and what is wrong with it."""
+    """An alert as a person reads it: what it means here, every block, what each channel will say, and what is wrong with it."""
     console = rich.console.Console()
     own = settings()
     for part in checked(
         lambda: list(
-            show(str(file), read_file(file), Pins(own.cap_keys), lang=language_of(lang), settings=own, say=every_road)
+            show(
+                str(file), read_file(file), Pins(own.cap_keys), lang=language_of(lang), settings=own, say=every_channel
+            )
         )
     ):
         console.print(part)

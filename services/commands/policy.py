@@ -1,4 +1,4 @@
-"""`tocsin policy`: check, explain, table, compare and roads; the rules that give each person a path."""
+"""`tocsin policy`: check, explain, table, compare and channels; the rules that give each person a path."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.router.planning.contexts import SHIPPED
 from services.router.policy import compare as comparing
 from services.router.policy import explain as explaining
 from services.router.policy import table as tables
-from services.router.policy.abilities import Abilities, as_yaml, check_roads, installed, read_roads
+from services.router.policy.abilities import Abilities, as_yaml, check_channels, installed, read_channels
 from services.router.policy.engine import Policy
 from services.router.policy.file import read
 from services.shared.database.engine import Database
@@ -37,20 +37,20 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 @app.command("check")
 def policy_check(
     file: Path,
-    roads: Annotated[
-        Path | None, typer.Option(help="What the roads there can do; those installed here if left out.")
+    channels: Annotated[
+        Path | None, typer.Option(help="What the channels there can do; those installed here if left out.")
     ] = None,
 ) -> None:
-    """Is this policy file whole, and can the roads do what it asks? Names the first fault with line, rule and remedy."""
+    """Is this policy file whole, and can the channels do what it asks? Names the first fault with line, rule and remedy."""
     policy = _policy(file)
-    check_roads(policy, read_roads(_text(roads)) if roads else installed_roads())
+    check_channels(policy, read_channels(_text(channels)) if channels else installed_channels())
     typer.echo(f"{policy.name}: {len(policy.groups)} groups, {len(policy.tiers)} tiers, no fault")
 
 
-@app.command("roads")
-def policy_roads() -> None:
-    """What the roads installed here can do, in the form that `policy check --roads` takes."""
-    typer.echo(as_yaml(installed_roads()), nl=False)
+@app.command("channels")
+def policy_channels() -> None:
+    """What the channels installed here can do, in the form that `policy check --channels` takes."""
+    typer.echo(as_yaml(installed_channels()), nl=False)
 
 
 @app.command("explain")
@@ -59,18 +59,18 @@ def policy_explain(
     needs: Annotated[str, typer.Option(help="Need groups, joined by commas; empty for general.")] = "",
     hazard: str = "unknown",
     at: Annotated[str, typer.Option(help="Local time, HH:MM.")] = "12:00",
-    roads: Annotated[str, typer.Option(help="Contact kinds the person has.")] = "sms,voice_mobile",
+    channels: Annotated[str, typer.Option(help="Contact kinds the person has.")] = "sms,voice_mobile",
     impact: Annotated[float, typer.Option(min=0, help="Minutes from release to impact; 0 for unknown.")] = 0.0,
     file: Annotated[Path | None, typer.Option(help="Another policy file.")] = None,
     lang: Lang = "en",
 ) -> None:
-    """The path of a made-up person, minute by minute, with each road left out and why."""
+    """The path of a made-up person, minute by minute, with each channel left out and why."""
     given = explaining.explain(
         _policy(file),
         _tier(tier),
         hazard,
         _words(needs),
-        _words(roads),
+        _words(channels),
         at,
         lang=_lang(lang),
         impact_min=impact or None,
@@ -114,7 +114,7 @@ def policy_compare(
     per_hour: Annotated[int, typer.Option(min=1, help="Doors an hour of a pair.")] = comparing.DOORS_PER_HOUR,
     show: Annotated[int, typer.Option(min=0, help="How many ids are named.")] = 50,
 ) -> None:
-    """Whose path changes from A to B, who loses a road, what that does to doors by hour and to the pairs needed."""
+    """Whose path changes from A to B, who loses a channel, what that does to doors by hour and to the pairs needed."""
     before, after = _policy(a), _policy(b)
     ids: dict[str, list[str]] = {}
     if registry:
@@ -130,18 +130,18 @@ def policy_compare(
         typer.echo(line)
 
 
-def installed_roads() -> dict[str, Abilities]:
+def installed_channels() -> dict[str, Abilities]:
     """What the drivers of this installation declare."""
     from services.channels.providers import loading  # dear, and needed by few of these commands
 
     specs = loading.find().specs
     limits = load_limits(specs)
-    roads = {name: getattr(spec.make, "roads", ()) for name, spec in specs.items()}
-    return installed({name: Carried(limits.narrowed(name, mine)) for name, mine in roads.items()})
+    channels = {name: getattr(spec.make, "channels", ()) for name, spec in specs.items()}
+    return installed({name: Carried(limits.narrowed(name, mine)) for name, mine in channels.items()})
 
 
 def made_up_people(policy: Policy) -> list[Profile]:
-    """A typical person of each group, with and without a second road."""
+    """A typical person of each group, with and without a second channel."""
     found = []
     for group in policy.groups:
         needs = () if group == "general" else (group,)

@@ -173,9 +173,9 @@ async def _offline(file: Path, asked: dict[str, str], hear: Say) -> dict[str, An
     """The same import in this process."""
     from services.registry.api import wanted_of
     from services.registry.importing.list_import import import_file
-    from services.registry.importing.report import Report
+    from services.registry.importing.report import ImportReport
 
-    def tell(share: float, so_far: Report) -> None:
+    def tell(share: float, so_far: ImportReport) -> None:
         for note in so_far.notes if not share else ():
             hear({"note": note})
         hear({"share": share, "read": so_far.read + so_far.unchanged})

@@ -37,7 +37,7 @@ def _kinds(kind: type[Environment]) -> Iterator[type[Environment]]:
 def unknown_variables() -> dict[str, str]:
     """A sentence for each TOCSIN_ variable that nothing of ours reads, with the one that was probably meant.
 
-    Only the latter is a fault: a channel of somebody else may read what it likes.
+    Only the latter is a fault: a driver of somebody else may read what it likes.
     """
     known = known_variables()
     told = {}

@@ -81,24 +81,24 @@ def cancel(
 
 @app.command()
 def status(
-    warning_id: Annotated[str, typer.Argument(help="The warning; none with --roads.")] = "",
-    roads: Annotated[bool, typer.Option("--roads", help="How each road and its providers stand.")] = False,
+    warning_id: Annotated[str, typer.Argument(help="The warning; none with --channels.")] = "",
+    channels: Annotated[bool, typer.Option("--channels", help="How each channel and its providers stand.")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
     url: Url = DEFAULT_URL,
     key: Key = "",
 ) -> None:
-    """Who was reached, by group and road, and who is missing; or how the roads stand."""
-    from services.demo_view import coverage_tables, road_table
+    """Who was reached, by group and channel, and who is missing; or how the channels stand."""
+    from services.demo_view import channel_table, coverage_tables
 
-    if roads is bool(warning_id):
-        raise fail("give a warning's id, or --roads")
-    if roads:
-        stand = run(call("GET", url, key, "/roads/state"))
+    if channels is bool(warning_id):
+        raise fail("give a warning's id, or --channels")
+    if channels:
+        stand = run(call("GET", url, key, "/channels/state"))
         if as_json:
             typer.echo(json.dumps(stand, ensure_ascii=False))
         else:
             _alarms(url, key)
-            show(road_table(stand))
+            show(channel_table(stand))
         return
     found = run(call("GET", url, key, f"/report/{warning_id}/coverage"))
     if as_json:
@@ -127,7 +127,7 @@ def path(
     url: Url = DEFAULT_URL,
     key: Key = "",
 ) -> None:
-    """One person's path in words: each try with what became of it and why, each road left out with its reason."""
+    """One person's path in words: each try with what became of it and why, each channel left out with its reason."""
     found = run(call("GET", url, key, f"/report/{warning_id}/path/{person_id}?lang={language_of(lang)}"))
     for line in found["plain" if plain else "lines"]:
         typer.echo(line)

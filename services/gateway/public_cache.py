@@ -37,7 +37,7 @@ class Made:
         return bytes_to_all(request, self.body, self.content_type, cache)
 
 
-class Kept:
+class PublicCache:
     """What was made, by its name. `now` is warning time: what is moved by hand ages too."""
 
     def __init__(self, now: Callable[[], float]) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from services.gateway.feeds.poller import Feeds
-from services.gateway.public_cache import Kept
+from services.gateway.public_cache import PublicCache
 from services.gateway.warnings.acts import Warnings
 from services.gateway.warnings.ageing import AT_ONCE, EVERY_S, give_up_old
-from services.gateway.web.api import Api
+from services.gateway.web.api import WarningsApi
 from services.gateway.web.feed import CapFeed
-from services.gateway.web.pages import Pages
+from services.gateway.web.pages import ConsolePages
 from services.shared.audit.audit_head import HeadFile, Keeper
 from services.shared.audit.checkpoints import Signing
 from services.shared.service import Platform
@@ -28,10 +28,10 @@ class GatewayService:
         self._next_ageing = 0.0
         signing = Signing(platform.keys.audit)
         self._keeper = Keeper(platform.database, signing, HeadFile(platform.settings.audit_head, signing))
-        self.kept = Kept(platform.clock.now)
+        self.kept = PublicCache(platform.clock.now)
         self.warnings = Warnings(platform, changed=self.kept.forget)
-        self._api = Api(platform, self.warnings)
-        self._pages = Pages(platform, self.warnings, self.kept)
+        self._api = WarningsApi(platform, self.warnings)
+        self._pages = ConsolePages(platform, self.warnings, self.kept)
         self._cap_feed = CapFeed(platform, self.kept)
         self.feeds = Feeds(platform, self.warnings)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.public_cache import Kept
+from services.gateway.public_cache import PublicCache
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.ledger.ledger import warning_state
 from services.shared.service import Platform
@@ -124,7 +124,7 @@ class Names:
     ids: frozenset[str]
 
 
-async def names_out(platform: Platform, kept: Kept) -> Names:
+async def names_out(platform: Platform, kept: PublicCache) -> Names:
     """Of everything that was ever released; kept for NAMES_S, so that asking for what is none costs no look-up."""
 
     async def make() -> Names:

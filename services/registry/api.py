@@ -26,8 +26,8 @@ from services.registry.importing import areas_import
 from services.registry.importing.assisted_entry import Entered, enter
 from services.registry.importing.columns import ColumnMap, read_map
 from services.registry.importing.list_columns import KNOWN
-from services.registry.importing.list_import import Wanted, import_file
-from services.registry.importing.report import Issue, Report
+from services.registry.importing.list_import import ListImportOptions, import_file
+from services.registry.importing.report import ImportReport, Issue
 from services.registry.importing.yield_to_warnings import GivingWay
 from services.registry.model.given import Given, SourceKind
 from services.registry.model.needs import GROUPS
@@ -70,7 +70,7 @@ class Occupied(Given):
     non_walking: int = 0
 
 
-class Api:
+class RegistryApi:
     """The registry's addresses for machines."""
 
     def __init__(self, platform: Platform) -> None:
@@ -120,12 +120,12 @@ class Api:
             report = await import_file(self._database, self._platform.keys, path, wanted, gently=self._gently())
         return json_response(report.as_json())
 
-    async def _told_as_it_goes(self, request: web.Request, path: Path, wanted: Wanted) -> web.StreamResponse:
+    async def _told_as_it_goes(self, request: web.Request, path: Path, wanted: ListImportOptions) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         told: list[dict[str, Any]] = []
 
-        def progress(share: float, report: Report) -> None:
+        def progress(share: float, report: ImportReport) -> None:
             if not share:
                 told.extend({"note": note} for note in report.notes)
             told.append({"share": round(share, 4), "read": report.read + report.unchanged})
@@ -172,7 +172,7 @@ class Api:
             path = Path(folder) / "areas"
             await _save(request, path, areas_import.MAX_BYTES)
             body = await asyncio.to_thread(path.read_bytes)
-        wanted = areas_import.Wanted(
+        wanted = areas_import.AreaImportOptions(
             what=asked.get("as", "areas"),
             value_name=asked.get("value_name", ""),
             code=asked.get("code", "code"),
@@ -291,7 +291,7 @@ def _ended_by(fault: Fault) -> dict[str, Any]:
     return {"fault": fault.message, "field": getattr(fault, "field", ""), "remedy": getattr(fault, "remedy", "")}
 
 
-def wanted_of(asked: Mapping[str, str], year: int, actor: str) -> Wanted:
+def wanted_of(asked: Mapping[str, str], year: int, actor: str) -> ListImportOptions:
     """How a list is to be read, of the words of a query; Refused names the one that is wrong."""
     source = asked.get("source", "").strip()
     if not source or len(source) > 80:
@@ -309,7 +309,7 @@ def wanted_of(asked: Mapping[str, str], year: int, actor: str) -> Wanted:
     if datum is None:
         raise _no_word("datum", asked["datum"], DATUMS)
     words = read_map(asked["columns"], KNOWN) if asked.get("columns") else ColumnMap()
-    return Wanted(
+    return ListImportOptions(
         source,
         year,
         kind,

@@ -138,14 +138,14 @@ def _before(day: str, months: int) -> str:
 
 KINDS = (
     Kind(
-        "no_road", "person",
+        "no_channel", "person",
         ("Nobody can be called or written to", "Visit: ask for a number, a supporter, or what would wake them"),
         ("没有任何可用的联系方式", "上门：问电话、帮手，或者怎样叫醒"),
         lambda _, keys: _people(register.person.c.profile_key.in_(keys), register.person.c.facility_id.is_(None)),
     ),
     Kind(
-        "one_road", "person",
-        ("Only one usable road", "Ask for a second one: another number, an e-mail address, or a supporter"),
+        "one_channel", "person",
+        ("Only one usable channel", "Ask for a second one: another number, an e-mail address, or a supporter"),
         ("只有一种可用的联系方式", "请再要一种：另一个电话、邮箱或一位帮手"),
         lambda _, keys: _people(register.person.c.profile_key.in_(keys), register.person.c.kind != "facility"),
     ),
@@ -314,22 +314,22 @@ async def find(
 
 
 async def _asked_by(db: Connection) -> dict[str, tuple[Any, ...]]:
-    """By kind, what its query asks for: profile keys of those without a usable road, of those with one (a supporter who
-    accepted is a road), of those whose language is none; and where the register's areas lie."""
+    """By kind, what its query asks for: profile keys of those without a usable channel, of those with one (a supporter who
+    accepted is a channel), of those whose language is none; and where the register's areas lie."""
     counts = await register.counts_by_profile(db)
     none: list[str] = []
     one: list[str] = []
     unread: list[str] = []
     for key, facts in (await register.profiles_of(db, counts)).items():
-        n = len(facts.roads) + len(facts.supporters)
+        n = len(facts.channels) + len(facts.supporters)
         (none if n == 0 else one if n == 1 else []).append(key)
         if not all(TAG.fullmatch(tag) for tag in facts.language.split(";")):
             unread.append(key)
     bounds = await learn(db, ())
     within = (bounds.south, bounds.west, bounds.north, bounds.east) if bounds is not None else ()
     return {
-        "no_road": tuple(sorted(none)),
-        "one_road": tuple(sorted(one)),
+        "no_channel": tuple(sorted(none)),
+        "one_channel": tuple(sorted(one)),
         "no_language": tuple(sorted(unread)),
         "outside": within,
         "born_ahead": (db.dialect.name,),

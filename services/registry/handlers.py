@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from services.registry.audience import audience
 from services.registry.store import register
-from services.shared.bus.outbox import Receipt, say
+from services.shared.bus.outbox import Receipt, publish
 from services.shared.messages import WarningIssued
 from services.shared.service import Platform
 
 
-class Handlers:
+class RegistryHandlers:
     """Effects and receipt go into one transaction; what is slow is read before it."""
 
     def __init__(self, platform: Platform) -> None:
@@ -31,7 +31,7 @@ class Handlers:
             answer = await audience.preview(db, message, self._platform.clock.now())
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
-            await say(tx, [answer])
+            await publish(tx, [answer])
         self._platform.bus.wake()
 
     async def _open(self, message: WarningIssued, receipt: Receipt) -> None:

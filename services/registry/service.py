@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from services.registry.api import Api
+from services.registry.api import RegistryApi
 from services.registry.audience import audience
-from services.registry.geo.areas import Area
-from services.registry.handlers import Handlers
+from services.registry.geo.areas import Shape
+from services.registry.handlers import RegistryHandlers
 from services.registry.lookup import unlock
-from services.registry.lookup.pages import LookPages
+from services.registry.lookup.pages import LookupPages
 from services.registry.resident.access import Access
 from services.registry.resident.changes import MeChange
 from services.registry.resident.helpers import MeHelpers
@@ -32,12 +32,12 @@ class RegistryService:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._handlers = Handlers(platform)
-        self._api = Api(platform)
-        self._look_pages = LookPages(platform)
+        self._handlers = RegistryHandlers(platform)
+        self._api = RegistryApi(platform)
+        self._lookup_pages = LookupPages(platform)
         self.access = Access(platform)
         self._me = [kind(platform, self.access) for kind in (MePages, MeChange, MeHelpers, MePush)]
-        self._area: tuple[str, Area | None] = ("", None)  # of the job under way: preparing it is dear
+        self._area: tuple[str, Shape | None] = ("", None)  # of the job under way: preparing it is dear
         self._stopping = False
         self._next_look = 0.0
 
@@ -48,7 +48,7 @@ class RegistryService:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """/people for machines and for who may look, /me for residents."""
         yield from self._api.routes()
-        yield from self._look_pages.routes()
+        yield from self._lookup_pages.routes()
         for pages in self._me:
             yield from pages.routes()
 
@@ -75,7 +75,7 @@ class RegistryService:
         if row is None:
             return codes
         if self._area[0] != row.warning_id:
-            self._area = (row.warning_id, Area.from_wkb(row.shape) if row.shape else None)
+            self._area = (row.warning_id, Shape.from_wkb(row.shape) if row.shape else None)
         database = self._platform.database
         async with database.alone(f"audience:{row.warning_id}") as mine:
             if not mine:

@@ -15,13 +15,13 @@ from services.router.planning.contexts import Contexts
 from services.router.planning.fatigue import tired
 from services.router.planning.notices import notice
 from services.router.planning.paths import put, step_time
-from services.router.planning.plan import Context, Person
+from services.router.planning.plan import Person, WarningContext
 from services.router.planning.walk import walk
 from services.router.store import tables
 from services.router.store.callouts import callout
 from services.router.store.cases import HELP, OPEN, case
 from services.router.store.tally import Deltas
-from services.shared.bus.outbox import Receipt, digest_of, say
+from services.shared.bus.outbox import Receipt, digest_of, publish
 from services.shared.database.batches import insert_all, insert_new
 from services.shared.database.engine import Connection, hold
 from services.shared.errors import Busy
@@ -31,7 +31,7 @@ from services.shared.messages import AudienceFound, EvidenceRecorded, PersonEntr
 from services.shared.service import Platform
 
 
-class Handlers:
+class RouterHandlers:
     """The consumer `router`."""
 
     def __init__(self, platform: Platform, contexts: Contexts) -> None:
@@ -39,7 +39,7 @@ class Handlers:
         self._contexts = contexts
 
     async def warning_issued(self, message: WarningIssued, receipt: Receipt) -> None:
-        """Area-wide roads go out at once; people come in pages. What it replaces is stopped and spoken to."""
+        """Area-wide channels go out at once; people come in pages. What it replaces is stopped and spoken to."""
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
             if message.purpose == "preview":
@@ -74,7 +74,7 @@ class Handlers:
         await deltas.add(tx)
 
     @staticmethod
-    async def _doors(tx: Connection, ctx: Context) -> None:
+    async def _doors(tx: Connection, ctx: WarningContext) -> None:
         """Whether people may be sent: a hazard that forbids it wins over any word, one that allows it needs none."""
         rule = "allowed" if ctx.issued.kind == "ending" else ctx.policy.door_rule(ctx.issued.hazard)
         about = [warning_state.c.warning_id == ctx.issued.warning_id]
@@ -85,13 +85,13 @@ class Handlers:
 
     async def _stop(self, tx: Connection, about: str, by: WarningIssued) -> None:
         """Nothing of the old warning goes out any more and its open paths end; who may have got it is told by a job."""
-        await hold(tx, f"plan:{about}")  # a page or rung under way is waited for, a later one sees the end
+        await hold(tx, f"plan:{about}")  # a page or step under way is waited for, a later one sees the end
         now = self._platform.clock.now()
         ending = "superseded" if by.kind == "update" else "cancelled"
         state = SendState.SUPERSEDED if by.kind == "update" else SendState.CANCELLED
         about_it = delivery.c.warning_id == about
         called = sa.select(case.c.person_id).where(case.c.warning_id == about, HELP, OPEN)
-        visits = (about_it, delivery.c.road == "door", IS_VISIT, delivery.c.answer == "")
+        visits = (about_it, delivery.c.channel == "door", IS_VISIT, delivery.c.answer == "")
         unmet = (
             await tx.scalars(
                 sa.select(delivery.c.person_id).where(*visits, delivery.c.person_id.in_(called)).distinct()
@@ -100,7 +100,7 @@ class Handlers:
         await move_all(tx, state, at=now, where=(about_it, delivery.c.send_state.in_(("pending", "retry", "leased"))))
         await move_all(
             tx, SendState.SUPERSEDED, at=now, state_reason="visit stopped",
-            where=(about_it, delivery.c.channel == "door", delivery.c.send_state == "accepted", delivery.c.answer == ""),
+            where=(about_it, delivery.c.driver == "door", delivery.c.send_state == "accepted", delivery.c.answer == ""),
         )  # fmt: skip
         await cases.taken_back(tx, about, unmet, now, "the warning ended: visit stopped")  # help outlives it
         await watch.drop(tx, about)
@@ -131,10 +131,10 @@ class Handlers:
         out |= set((await tx.scalars(holders)).all())
         plane = self._platform.settings.plane
         told = [notice(ctx, w, "warning_over", plane, by.warning_id) for w in ctx.workers if w.worker_id in out]
-        await say(tx, [replace(one, warning_id=by.warning_id) for one in told if one is not None])
+        await publish(tx, [replace(one, warning_id=by.warning_id) for one in told if one is not None])
 
     async def audience_found(self, message: AudienceFound, receipt: Receipt) -> None:
-        """Opens a path for each person of the page and walks its first rungs, in one transaction."""
+        """Opens a path for each person of the page and walks its first steps, in one transaction."""
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
             if message.purpose == "preview":
@@ -165,7 +165,7 @@ class Handlers:
     async def _open(
         self,
         tx: Connection,
-        ctx: Context,
+        ctx: WarningContext,
         people: Sequence[PersonEntry],
         profiles: Sequence[Profile],
         deltas: Deltas,
@@ -192,8 +192,8 @@ class Handlers:
         await insert_all(tx, tables.path, paths)
         await put(tx, ctx, rows, deltas, profile_of, self._platform.settings.plane)
 
-    def _first(self, ctx: Context, who: Person, now: float, stopped: bool, enough: str) -> dict[str, Any]:
-        """The path row of one person, its rungs up to now walked."""
+    def _first(self, ctx: WarningContext, who: Person, now: float, stopped: bool, enough: str) -> dict[str, Any]:
+        """The path row of one person, its steps up to now walked."""
         start = who.started = ctx.start(who.profile)
         plan = ctx.plan(who.profile, start)
         row: dict[str, Any] = {
@@ -221,14 +221,14 @@ class Handlers:
         if enough:
             return row | {"ending": "not_asked", "end_reason": enough}
         index = 0
-        steps = ctx.ladder(who.profile, plan)
+        steps = ctx.escalation(who.profile, plan)
         while index < len(steps) and (at := steps[index].when(start, ctx.issued.impact)) <= now:
-            walk(ctx, who, ctx.plan(who.profile, at), steps[index], at)  # day or night by the rung's own time
+            walk(ctx, who, ctx.plan(who.profile, at), steps[index], at)  # day or night by the step's own time
             if steps[index].every:
                 break
             index += 1
         following = step_time(ctx, who, index)
-        # past the last rung a short while remains for answers, then the path ends or waits for its door
+        # past the last step a short while remains for answers, then the path ends or waits for its door
         return row | {
             "state": "open",
             "ended_at": None,
@@ -236,7 +236,7 @@ class Handlers:
             "next_at": now if following is None else max(following, now),
         }
 
-    async def _count(self, tx: Connection, ctx: Context, message: AudienceFound) -> None:
+    async def _count(self, tx: Connection, ctx: WarningContext, message: AudienceFound) -> None:
         """Pages are numbered: the audience is complete when all are in and their digest is the last page's."""
         mine = sa.select(tables.warning).where(tables.warning.c.warning_id == message.warning_id).with_for_update()
         row = (await tx.execute(mine)).one()  # two routers count one after the other

@@ -12,10 +12,10 @@ from services.router.clock.deadlines import Deadlines
 from services.router.clock.endings import Endings
 from services.router.clock.watch import Watch
 from services.router.doors.doors import Doors
-from services.router.handlers import Handlers
+from services.router.handlers import RouterHandlers
 from services.router.planning.contexts import Contexts
-from services.router.report.api import Api
-from services.router.report.pages import Pages, Say
+from services.router.report.api import CoverageApi
+from services.router.report.pages import LivePages, PreviewTexts
 from services.shared.service import Platform
 
 
@@ -24,18 +24,18 @@ class RouterService:
 
     name = "router"
 
-    def __init__(self, platform: Platform, say: Say | None = None) -> None:
+    def __init__(self, platform: Platform, say: PreviewTexts | None = None) -> None:
         """`say` makes the texts a preview shows; channels' own, handed in where all are put together."""
         self._platform = platform
         self.contexts = Contexts(platform.settings.policy)
-        self._handlers = Handlers(platform, self.contexts)
+        self._handlers = RouterHandlers(platform, self.contexts)
         self._deadlines = Deadlines(platform, self.contexts)
         self._doors = Doors(platform, self.contexts)
         self._endings = Endings(platform, self.contexts)
         self._watch = Watch(platform, self.contexts)
         self._alarms = AlarmWord(platform, self.contexts)
-        self._api = Api(platform, self.contexts)
-        self._pages = Pages(platform, self.contexts, say)
+        self._api = CoverageApi(platform, self.contexts)
+        self._pages = LivePages(platform, self.contexts, say)
         self._cases = CasePages(platform)
 
     def subscribe(self) -> None:
@@ -56,7 +56,7 @@ class RouterService:
         """Nothing is held in memory."""
 
     async def work(self) -> bool:
-        """Due rungs and reactions, then looks by the clock and at alarms, then doors, then endings."""
+        """Due steps and reactions, then looks by the clock and at alarms, then doors, then endings."""
         walked = await self._deadlines.work()
         looked = await self._watch.work()
         warned = await self._alarms.work()

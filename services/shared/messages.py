@@ -50,7 +50,7 @@ class WarningIssued(Message, frozen=True, kw_only=True, array_like=True, tag="Wa
     replaces: tuple[str, ...] = ()  # warning ids an update or ending speaks about
     ending: str = ""  # danger_lower_stay_away, may_return, sent_by_mistake, checking, not_ours
     utc_offset_min: int = 0  # local time of the jurisdiction, for night
-    released: float = 0.0  # warning time of the release: the ladder's minute 0
+    released: float = 0.0  # warning time of the release: the escalation's minute 0
     offset_changes: tuple[tuple[float, int], ...] = ()  # (from when, minutes) where the clocks change while it holds
 
     def offset_at(self, when: float) -> int:
@@ -67,7 +67,7 @@ class WarningIssued(Message, frozen=True, kw_only=True, array_like=True, tag="Wa
 class Profile(msgspec.Struct, array_like=True, frozen=True):
     """A person's policy-relevant facts, never her needs; a few hundred distinct ones in a county.
 
-    `roads` are the contact kinds she can be reached by, in her own order if she gave one; `left_out` are contact
+    `channels` are the contact kinds she can be reached by, in her own order if she gave one; `left_out` are contact
     kinds she has but that may not be used, with the reason (said_no, not_verified).
     """
 
@@ -78,11 +78,11 @@ class Profile(msgspec.Struct, array_like=True, frozen=True):
         str, ...
     ]  # high_support, cannot_leave, cannot_judge, opt_in_blue, opt_in_yellow, bed_shaker, alone ...
     language: str
-    roads: tuple[str, ...]
+    channels: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...] = ()
     own_order: bool = False
-    asked_for: tuple[str, ...] = ()  # policy road words she asked for although her groups call them unfit
-    supporters: tuple[tuple[str, bool], ...] = ()  # (contact kind of the supporter's first road, outside the zone)
+    asked_for: tuple[str, ...] = ()  # policy channel words she asked for although her groups call them unfit
+    supporters: tuple[tuple[str, bool], ...] = ()  # (contact kind of the supporter's first channel, outside the zone)
 
 
 class ContactEntry(msgspec.Struct, array_like=True, frozen=True):
@@ -170,9 +170,9 @@ class EvidenceRecorded(Message, frozen=True, kw_only=True, array_like=True, tag=
 
 
 class NoticeRequested(Message, frozen=True, kw_only=True, array_like=True, tag="NoticeRequested"):
-    """One message that is no warning: officer_link, turn_back, one_time_code, supporter_invitation, road_test.
+    """One message that is no warning: officer_link, turn_back, one_time_code, supporter_invitation, channel_test.
 
-    `params["road"]` names the road, officer_sms where it is left out. A code is not in it: see shared/codes.py.
+    `params["channel"]` names the channel, officer_sms where it is left out. A code is not in it: see shared/codes.py.
     """
 
     notice_id: str
@@ -204,4 +204,4 @@ def decode(body: bytes) -> AnyMessage:
 
 
 PAGE_PEOPLE = 500
-HINT_IDS = 200
+EVENT_IDS = 200

@@ -50,7 +50,7 @@ class CallFate:
 
 
 @dataclass(frozen=True)
-class Reaction:
+class CalleeReaction:
     """A key pressed `after_s` seconds into what is said, or, without one, how long somebody stays on the line."""
 
     key: str
@@ -84,6 +84,6 @@ class Callees(Protocol):
         """How this call fares; the same for the same key."""
         ...
 
-    def hears(self, ring: Ring, said: str, seconds: float, turn: int, keys: bool) -> Reaction:
+    def hears(self, ring: Ring, said: str, seconds: float, turn: int, keys: bool) -> CalleeReaction:
         """What a person does who hears `said`, which takes `seconds`; `turn` counts what was said in this call."""
         ...

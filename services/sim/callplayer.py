@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.sim.agenda import Agenda
 from services.sim.callees import Callees, CallFate, Ring
 from services.sim.postman import Postman
-from services.sim.shapes import Call, Message
+from services.sim.shapes import Call, MessageResource
 from services.sim.twiml import NotTwiml, Verb, play
 
 DIALLED_S = 1.0
@@ -24,7 +24,7 @@ class CallPlayer:
         self._people = people
         self._account_sid = account_sid
 
-    async def tell(self, item: Message | Call, form: dict[str, str], *, last: bool) -> None:
+    async def tell(self, item: MessageResource | Call, form: dict[str, str], *, last: bool) -> None:
         """Posts a status to the item's StatusCallback: twice, or all in reverse at the end, where that is asked."""
         url = item.form.get("StatusCallback")
         if not url:

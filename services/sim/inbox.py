@@ -13,7 +13,7 @@ from aiohttp import web
 from services.channels.messages.render import segments
 from services.sim.mailbox import Mailbox
 from services.sim.sandbox import Sandbox
-from services.sim.shapes import Call, Message
+from services.sim.shapes import Call, MessageResource
 from services.sim.twiml import NotTwiml, play
 
 SHOWN = 200  # on the page of all phones
@@ -91,7 +91,7 @@ class Inbox:
         return web.Response(text=body, content_type="text/html", headers={"Cache-Control": "no-store"})
 
 
-def text(message: Message) -> Item:
+def text(message: MessageResource) -> Item:
     """A text as the phone shows it, with what it cost and what became of it."""
     body = message.form.get("Body", "")
     used = segments(body)

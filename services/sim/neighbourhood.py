@@ -48,7 +48,7 @@ class Someone:
 
 
 @dataclass(frozen=True)
-class Door:
+class FrontDoor:
     """Behind a door: the people of it, or a facility."""
 
     someone: Someone
@@ -60,7 +60,7 @@ class Neighbourhood:
 
     def __init__(self, community: Community | None, year: int) -> None:
         self._by_number: dict[str, list[Someone]] = defaultdict(list)
-        self._by_name: dict[str, list[tuple[re.Pattern[str], Door]]] = defaultdict(list)
+        self._by_name: dict[str, list[tuple[re.Pattern[str], FrontDoor]]] = defaultdict(list)
         self.left: dict[str, float] = {}
         if community is not None:
             self._index(community, year)
@@ -72,7 +72,7 @@ class Neighbourhood:
             house = Someone(facility.facility_id, "duty", frozenset({"facility"}), frozenset({"cannot_leave"}))
             for contact in facility.contacts:
                 self._by_number[contact.address].append(house)
-            self._by_name[facility.name].append((_whole(facility.address), Door(house, facility=True)))
+            self._by_name[facility.name].append((_whole(facility.address), FrontDoor(house, facility=True)))
         for worker in community.workers:
             for number in sorted({c.address for c in worker.contacts}):
                 self._by_number[number].append(Someone(worker.worker_id, "officer"))
@@ -95,7 +95,10 @@ class Neighbourhood:
         for address, someone in here.items():
             self._by_number[address].append(someone)
         self._by_name[person.call_name].append(
-            (_whole(person.address), Door(Someone(person.person_id, "person", *facts, away=person.status == "away")))
+            (
+                _whole(person.address),
+                FrontDoor(Someone(person.person_id, "person", *facts, away=person.status == "away")),
+            )
         )
         for n, helper in enumerate(person.supporters):
             one = Someone(f"{person.person_id}:helper:{n}", "helper", near=not helper.outside_zone)
@@ -106,7 +109,7 @@ class Neighbourhood:
         """Who reads or answers at this number or mailbox; nobody we know is one general adult."""
         return self._by_number.get(address) or [Someone(f"{NOT_OF_US}:{address}")]
 
-    def at_door(self, words: str) -> Door | None:
+    def at_door(self, words: str) -> FrontDoor | None:
         """Whose door an entry of an officer's list is, by the name and address on it; None where it does not say."""
         for name, doors in self._by_name.items():
             if name in words:

@@ -25,7 +25,7 @@ _TRY_PAGE_AGAIN_S = 120.0
 
 @dataclass
 class _Round:
-    """One pair on one list."""
+    """One team on one list."""
 
     link: str
     worker: Someone
@@ -47,7 +47,7 @@ class _Visit:
 
 
 class Officers:
-    """All pairs. One round for each list, however many texts announce it."""
+    """All teams. One round for each list, however many texts announce it."""
 
     def __init__(
         self, agenda: Agenda, seed: int, habits: Habits, browser: Browser, around: Neighbourhood, utc_offset_min: int
@@ -145,7 +145,7 @@ class Officers:
         await self._look(one)
 
     def _outcome(self, visit: _Visit, buttons: tuple[str, ...], second: bool) -> str:
-        """What the pair finds at this door."""
+        """What the team finds at this door."""
         h, now = self._habits, self._agenda.clock.now()
         night = nightness(now, self._offset)
         door = self._around.at_door(visit.words)

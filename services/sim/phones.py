@@ -11,7 +11,14 @@ from collections import Counter
 
 from services.sim.agenda import Agenda
 from services.sim.browser import Browser, form_of
-from services.sim.callees import CallFate, Line, Reaction, Ring, Text, TextFate
+from services.sim.callees import (
+    CalleeReaction,
+    CallFate,
+    Line,
+    Ring,
+    Text,
+    TextFate,
+)
 from services.sim.chance import between, chance, lognormal
 from services.sim.duty import DutyDesk
 from services.sim.habits import Habits, mix, nightness
@@ -224,17 +231,17 @@ class Phones:
             return CallFate("machine", 25.0)
         return CallFate("no-answer", ring.timeout_s)
 
-    def hears(self, ring: Ring, said: str, seconds: float, turn: int, keys: bool) -> Reaction:
+    def hears(self, ring: Ring, said: str, seconds: float, turn: int, keys: bool) -> CalleeReaction:
         h, key = self._habits, f"{ring.key}:{turn}"
         people = [p for p in self._around.behind(ring.to) if not p.deaf] or self._around.behind(ring.to)
         who = self._one_of(people, ring.key)
         if who.role == "duty":
-            return Reaction("1" if keys else "", max(seconds * 0.8, 5.0))
-        stays = Reaction("", seconds + 1)
+            return CalleeReaction("1" if keys else "", max(seconds * 0.8, 5.0))
+        stays = CalleeReaction("", seconds + 1)
         if not keys:
             return stays  # our thanks: heard to the end
         if turn == 0 and self._chance(key, "hangs_up") < h.hangs_up_early:
-            return Reaction("", min(seconds, between(3, 15, self._chance(key, "hangs_up_after"))))
+            return CalleeReaction("", min(seconds, between(3, 15, self._chance(key, "hangs_up_after"))))
         if ref := _REFERENCE.search(said):
             self._after_call(ring, who, ref.group(1))
             return stays
@@ -242,7 +249,7 @@ class Phones:
         if hard and self._chance(ring.key, "follows") >= h.hears_through_hardness:
             return stays
         if turn < 2 and self._chance(key, "again") < h.asks_again:
-            return Reaction("9", seconds)
+            return CalleeReaction("9", seconds)
         digit = self._answer(who, ring.key, frozenset("123"), h.key_resident, h.key_subscriber)
         if not digit:
             return stays
@@ -250,7 +257,7 @@ class Phones:
         after = seconds * (0.55 if self._chance(key, "early") < 0.3 else 1.0)
         after += between(1, 4, self._chance(key, "press"))
         self._acts(who, digit, self._agenda.clock.now() + after)
-        return Reaction(digit, after)
+        return CalleeReaction(digit, after)
 
     def _after_call(self, ring: Ring, helper: Someone, ref: str) -> None:
         """A helper who was called phones the person and then texts what came of it."""

@@ -8,7 +8,15 @@ from typing import Literal
 
 from aiohttp import web
 
-from services.sim.shapes import API, Call, Message, answer, in_time, listing, refusal
+from services.sim.shapes import (
+    API,
+    Call,
+    MessageResource,
+    answer,
+    in_time,
+    listing,
+    refusal,
+)
 
 Kind = Literal["sms", "call", "email"]
 
@@ -31,7 +39,7 @@ class Records:
     def __init__(self, account_sid: str, allowed: Callable[[web.Request], bool]) -> None:
         self.account_sid = account_sid
         self._allowed = allowed
-        self.messages: dict[str, Message] = {}
+        self.messages: dict[str, MessageResource] = {}
         self.calls: dict[str, Call] = {}
         self.accepts: list[Accept] = []
 
@@ -59,7 +67,7 @@ class Records:
         ]
         return self._list(request, "calls", list(found))
 
-    def _list(self, request: web.Request, name: str, found: list[Message | Call]) -> web.StreamResponse:
+    def _list(self, request: web.Request, name: str, found: list[MessageResource | Call]) -> web.StreamResponse:
         if not self._allowed(request):
             return refusal(20003)
         for field, parameter in (("To", "To"), ("From", "From")):
@@ -74,7 +82,7 @@ class Records:
     async def _call_get(self, request: web.Request) -> web.StreamResponse:
         return self._one(request, self.calls)
 
-    def _one(self, request: web.Request, kept: Mapping[str, Message | Call]) -> web.StreamResponse:
+    def _one(self, request: web.Request, kept: Mapping[str, MessageResource | Call]) -> web.StreamResponse:
         if not self._allowed(request):
             return refusal(20003)
         one = kept.get(request.match_info["sid"])

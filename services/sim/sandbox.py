@@ -27,7 +27,13 @@ from services.sim.callplayer import CallPlayer
 from services.sim.chance import hexes, words_key
 from services.sim.postman import Postman
 from services.sim.records import Accept, Kind, Records
-from services.sim.shapes import API, Call, Message, answer, refusal
+from services.sim.shapes import (
+    API,
+    Call,
+    MessageResource,
+    answer,
+    refusal,
+)
 
 MOST_BODY, MOST_TWIML = 1600, 4000  # characters the provider takes
 INBOUND = "/callbacks/sms_twilio/inbound"
@@ -111,7 +117,7 @@ class Sandbox:
         self,
         request: web.Request,
         wrong: Callable[[Mapping[str, str]], int],
-        accept: Callable[[dict[str, str], frozenset[str], str, str, str], Message | Call],
+        accept: Callable[[dict[str, str], frozenset[str], str, str, str], MessageResource | Call],
     ) -> web.StreamResponse:
         self._in_hand += 1
         try:
@@ -203,11 +209,11 @@ class Sandbox:
 
     def _accept_message(
         self, form: dict[str, str], events: frozenset[str], delivery: str, key: str, mode: str
-    ) -> Message:
+    ) -> MessageResource:
         sid = "SM" + hexes(self.behaviour.seed, "sms", key)
         self._accepted("sms", sid, form["To"], delivery)
         now = self.agenda.clock.now()
-        message = Message(sid, form, now, reversed=mode == "reversed", duplicated=mode == "duplicated")
+        message = MessageResource(sid, form, now, reversed=mode == "reversed", duplicated=mode == "duplicated")
         message.status = "accepted" if form.get("MessagingServiceSid") else "queued"
         self.messages[sid] = message
         text = Text(key, sid, form["To"], form.get("From") or self.from_number, form["Body"], now)
@@ -220,7 +226,7 @@ class Sandbox:
         self.agenda.at(now, f"sms:{key}", lambda: self._advance(message, text, steps))
         return message
 
-    async def _advance(self, message: Message, text: Text, steps: list[tuple[float, str, int]]) -> None:
+    async def _advance(self, message: MessageResource, text: Text, steps: list[tuple[float, str, int]]) -> None:
         """Tells each status that is due and puts the next one down."""
         now = self.agenda.clock.now()
         while steps and steps[0][0] <= now:

@@ -45,7 +45,7 @@ _OF_A_CALL = ("notifications", "recordings", "events")
 
 
 @dataclass
-class Message:
+class MessageResource:
     """One SMS as the provider knows it. Times are warning time."""
 
     sid: str
@@ -162,7 +162,7 @@ def refusal(code: int, headers: Mapping[str, str] | None = None) -> web.Response
 
 
 def listing(
-    path: str, query: Mapping[str, str], name: str, found: Sequence[Message | Call], account_sid: str
+    path: str, query: Mapping[str, str], name: str, found: Sequence[MessageResource | Call], account_sid: str
 ) -> dict[str, Any]:
     """One page of a list, newest first, as the API pages it (PageSize 50, at most 1000; Page from 0)."""
     size = min(max(_whole(query.get("PageSize"), 50), 1), 1000)

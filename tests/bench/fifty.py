@@ -1,4 +1,4 @@
-"""Two routers and three channels processes on one warning: each person once, on the road as in the ledger."""
+"""Two routers and three channels processes on one warning: each person once, on the channel as in the ledger."""
 
 from __future__ import annotations
 

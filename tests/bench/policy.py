@@ -55,7 +55,7 @@ def main() -> int:
     people = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     demand, seconds = plan(read(SHIPPED.read_text(encoding="utf-8")), people)
     doors = sum(demand.doors_by_hour.values())
-    said = f"{demand.people} people planned in {seconds:.2f} s of CPU: {doors} doors, {demand.no_road} without a road"
+    said = f"{demand.people} people planned in {seconds:.2f} s of CPU: {doors} doors, {demand.no_channel} without a channel"
     sys.stdout.write(f"{said}\n")
     return 0 if seconds * 1_000_000 / people < 10 else 1
 

@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from services import migrations
 from services.registry.audience import audience
 from services.registry.audience.whereabouts import Moment
-from services.registry.geo.areas import Area
+from services.registry.geo.areas import Shape
 from services.registry.store import register
 from services.shared.database.batches import chunks
 from services.shared.database.engine import Connection, Database
@@ -66,7 +66,7 @@ class People:
     lat: Floats
 
 
-def area_with(people: People, wanted: int) -> Area:
+def area_with(people: People, wanted: int) -> Shape:
     """A star around the middle that holds about so many people: many edges, no straight border along the grid."""
     dx, dy = people.lon - (WEST + 0.5), people.lat - (SOUTH + 0.5)
     angle = np.arctan2(dy, dx)
@@ -75,10 +75,10 @@ def area_with(people: People, wanted: int) -> Area:
     turn = np.linspace(0, 2 * np.pi, 500)
     out = size * (1 + 0.2 * np.sin(7 * turn))
     ring = np.column_stack((WEST + 0.5 + out * np.cos(turn), SOUTH + 0.5 + out * np.sin(turn)))
-    return Area.from_geojson(str(shapely.to_geojson(shapely.Polygon(ring))))
+    return Shape.from_geojson(str(shapely.to_geojson(shapely.Polygon(ring))))
 
 
-async def ours(db: Connection, area: Area) -> list[str]:
+async def ours(db: Connection, area: Shape) -> list[str]:
     """As a warning's pages are made: found, with contacts."""
     ids: list[str] = []
     after = register.START
@@ -198,7 +198,7 @@ def fill_postgis(superuser: str, url: str) -> psycopg.Connection[Any]:
     return gis
 
 
-def by_postgis(gis: psycopg.Connection[Any], area: Area) -> tuple[float, list[str]]:
+def by_postgis(gis: psycopg.Connection[Any], area: Shape) -> tuple[float, list[str]]:
     """(milliseconds, ids): everybody within, and their contacts, in two statements."""
     started = time.perf_counter()
     shape = area.wkb()
@@ -215,7 +215,7 @@ def by_postgis(gis: psycopg.Connection[Any], area: Area) -> tuple[float, list[st
 async def preview_all(name: str, url: str, people: People) -> str:
     """One row: how long the counts of everybody by profile take."""
     database = Database(url)
-    everywhere = Area.from_geojson(str(shapely.to_geojson(shapely.box(WEST - 1, SOUTH - 1, WEST + 2, SOUTH + 2))))
+    everywhere = Shape.from_geojson(str(shapely.to_geojson(shapely.box(WEST - 1, SOUTH - 1, WEST + 2, SOUTH + 2))))
     spent = []
     counted = 0
     for _ in range(TIMES):

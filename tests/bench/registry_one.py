@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from services import migrations
-from services.registry.importing.list_import import Wanted, import_file
+from services.registry.importing.list_import import ListImportOptions, import_file
 from services.shared.crypto.sealing import Keys
 from services.shared.database.engine import Database
 
@@ -18,7 +18,7 @@ async def main(url: str, keys: str, path: str) -> None:
     """Imports it as `tocsin registry import --offline` does."""
     database = Database(url)
     started = time.perf_counter()
-    report = await import_file(database, Keys(Path(keys)), Path(path), Wanted("bench", 2026, region="CN"))
+    report = await import_file(database, Keys(Path(keys)), Path(path), ListImportOptions("bench", 2026, region="CN"))
     took = time.perf_counter() - started
     await database.close()
     sys.stdout.write(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.gateway.cap import (
-    Known,
+    KnownMessage,
     Reference,
     chains,
     fingerprint,
@@ -33,17 +33,17 @@ def at(minutes: float) -> datetime:
 def message(
     identifier: str,
     minute: float,
-    *names: str | Known | Reference,
+    *names: str | KnownMessage | Reference,
     kind: str = "",
     sender: str = "duty@example.org",
     life: float = 600,
     text: str = "",
     incident: str = "",
-) -> Known:
+) -> KnownMessage:
     """A message sent at that minute which names others: records, references, or identifiers alone."""
     refs = tuple(
         Reference(name.sender, name.identifier, name.sent)
-        if isinstance(name, Known)
+        if isinstance(name, KnownMessage)
         else name
         if isinstance(name, Reference)
         else Reference("", name, None)
@@ -51,10 +51,10 @@ def message(
     )
     msg_type = kind or ("Update" if refs else "Alert")
     print_ = f"{identifier}{minute}{text}"
-    return Known(sender, identifier, at(minute), msg_type, print_, at(minute + life), refs, incident)
+    return KnownMessage(sender, identifier, at(minute), msg_type, print_, at(minute + life), refs, incident)
 
 
-def life(one: Known, *all_: Known) -> tuple[float, str]:
+def life(one: KnownMessage, *all_: KnownMessage) -> tuple[float, str]:
     chain = next(chain for chain in chains([one, *all_]) if one in chain)
     got = life_of(one, chain)
     return ((got.until - T0).total_seconds() / 60, got.why)
@@ -66,14 +66,14 @@ def test_the_same_message_again_is_a_duplicate():
     again = read(alert().replace(b"><", b">\n  <")).alerts[0]
     other_zone = read(alert(sent="2026-07-09T07:00:00-00:00")).alerts[0]
     assert first.sha256 != again.sha256
-    known = Known.of(first, T0)
-    assert "duplicate" == place(Known.of(again, T0), [known]).kind
-    assert "duplicate" == place(Known.of(other_zone, T0), [known]).kind
+    known = KnownMessage.of(first, T0)
+    assert "duplicate" == place(KnownMessage.of(again, T0), [known]).kind
+    assert "duplicate" == place(KnownMessage.of(other_zone, T0), [known]).kind
 
 
 def test_the_same_key_with_other_content_is_quarantined():
     """An identity used again: neither an update nor a duplicate."""
-    first, other = (Known.of(read(alert(text)).alerts[0], T0) for text in (None, info(severity="Minor")))
+    first, other = (KnownMessage.of(read(alert(text)).alerts[0], T0) for text in (None, info(severity="Minor")))
     got = place(other, [first])
     assert ("reused", (first,)) == (got.kind, got.predecessors)
 
@@ -129,7 +129,7 @@ def test_self_and_empty_references_survive():
     assert "first" == place(own, []).kind
     assert (600, "expires") == life(own)
     read_alone = read(alert(msgType="Cancel", more="<references/>")).alerts[0]
-    assert place(Known.of(read_alone, T0), []).park
+    assert place(KnownMessage.of(read_alone, T0), []).park
 
 
 def test_effective_expiry_is_the_least_of_expiry_cancel_and_successor():
@@ -207,8 +207,8 @@ def test_incidents_join_only_where_a_source_means_its_events_by_them():
     assert (30, "superseded") == life(old, new)
     assert 2 == len(chains([message("A", 0), message("B", 30)]))
     more = "<incidents>40184</incidents>"
-    fires = Known.of(read(alert(more=more, sender="webmaster@rfs.nsw.gov.au")).alerts[0], T0)
-    others = Known.of(read(alert(more=more)).alerts[0], T0)
+    fires = KnownMessage.of(read(alert(more=more, sender="webmaster@rfs.nsw.gov.au")).alerts[0], T0)
+    others = KnownMessage.of(read(alert(more=more)).alerts[0], T0)
     assert ("40184", "") == (fires.incident, others.incident)
 
 

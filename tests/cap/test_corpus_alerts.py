@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from services.gateway.cap import Alert, Known, geometry, meaning, place, read, sign, verify, write
+from services.gateway.cap import (
+    Alert,
+    KnownMessage,
+    geometry,
+    meaning,
+    place,
+    read,
+    sign,
+    verify,
+    write,
+)
 from tests.cap.keys import pair
 
 CORPUS = Path(os.environ["TOCSIN_CAP_CORPUS"])
@@ -221,4 +231,4 @@ def test_the_same_message_from_two_places(start, kind):
     """The same words in another order of elements are a duplicate; an onset ten seconds later is another content."""
     first, second = (read(path.read_bytes()).alerts[0] for path in ALERTS if path.name.startswith(start))
     assert (first.key, True) == (second.key, first.sha256 != second.sha256)
-    assert kind == place(Known.of(second, second.sent), [Known.of(first, first.sent)]).kind
+    assert kind == place(KnownMessage.of(second, second.sent), [KnownMessage.of(first, first.sent)]).kind

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.cap import DEFECTS, FEED, RULES, Limits, read
+from services.gateway.cap import (
+    DEFECTS,
+    FEED,
+    RULES,
+    ReadingLimits,
+    read,
+)
 from tests.cap.build import HEADER, SQUARE, alert, bare, info
 
 BOW_TIE = "30.0,110.0 30.2,110.2 30.2,110.0 30.0,110.2 30.0,110.0"
@@ -158,7 +164,7 @@ CASES: list[tuple[str, bytes]] = [
     ("signed_twice", alert(more='<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/>' * 2)),
 ]
 # What only shows within other limits than a feed's.
-LIMITS = {"too_many_alerts": Limits(alerts=1), "too_many_corners": Limits(circles=0)}
+LIMITS = {"too_many_alerts": ReadingLimits(alerts=1), "too_many_corners": ReadingLimits(circles=0)}
 
 
 @pytest.mark.parametrize(("code", "data"), CASES, ids=[f"{n}-{code}" for n, (code, _) in enumerate(CASES)])

@@ -16,7 +16,7 @@ from services.shared.tiers import Tier
 from services.shared.web.auth import Signer
 
 MESSAGE = Outbound(
-    delivery_id="d" * 32, warning_id="a" * 32, road="", to="", text="Leave now, uphill.\n离家,往高处走。",
+    delivery_id="d" * 32, warning_id="a" * 32, channel="", to="", text="Leave now, uphill.\n离家,往高处走。",
     spoken="Leave now, uphill.", subject="Go now 马上走: flash flood", language="zh", link="https://warn.example.org/a/tok",
     seconds_left=1800, document=b"<alert/>", tier=int(Tier.RED), chain_id="c" * 32,
 )  # fmt: skip

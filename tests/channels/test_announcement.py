@@ -22,7 +22,7 @@ from services.channels.drivers.mqtt.announcement import (
     write_wav,
 )
 from services.channels.drivers.mqtt.devices_file import Speaker, inside
-from services.channels.messages.cap_document import Area, read_document
+from services.channels.messages.cap_document import DocumentArea, read_document
 from services.shared.errors import Broken, Refused
 from tests.gateway.office import cap
 
@@ -130,24 +130,24 @@ def speaker(name: str = "a", **more: Any) -> Speaker:
 @pytest.mark.parametrize(
     ("one", "area", "used"),
     [
-        (speaker(lat=30.05, lon=103.05), Area(polygons=(SQUARE,)), True),
-        (speaker(lat=30.1 + 0.4 * KILOMETRE, lon=103.05), Area(polygons=(SQUARE,)), True),  # heard inside
-        (speaker(lat=30.1 + 0.6 * KILOMETRE, lon=103.05), Area(polygons=(SQUARE,)), False),
-        (speaker(lat=30.05, lon=103.1 + 0.4 * KILOMETRE / math.cos(math.radians(30))), Area(polygons=(SQUARE,)), True),
-        (speaker(lat=30.05, lon=103.1 + 0.6 * KILOMETRE / math.cos(math.radians(30))), Area(polygons=(SQUARE,)), False),
-        (speaker(lat=30.0, lon=103.0), Area(circles=((30.0, 103.0, 0.0),)), True),
-        (speaker(lat=30.0 + 5.4 * KILOMETRE, lon=103.0), Area(circles=((30.0, 103.0, 5000.0),)), True),
-        (speaker(lat=30.0 + 5.6 * KILOMETRE, lon=103.0), Area(circles=((30.0, 103.0, 5000.0),)), False),
-        (speaker(lat=0, lon=-179.999), Area(polygons=(OVER,)), True),  # over the antimeridian
-        (speaker(), Area(polygons=(SQUARE,)), True),  # nobody knows where it stands
-        (speaker(zone="Z1"), Area(polygons=(SQUARE,)), True),  # nor in which area that zone lies
-        (speaker(zone="Z1"), Area(polygons=(SQUARE,), geocodes=frozenset({"Z1"})), True),
-        (speaker(zone="Z2", lat=10, lon=10), Area(polygons=(SQUARE,), geocodes=frozenset({"Z1"})), False),
-        (speaker(zone="Z2", lat=10, lon=10), Area(polygons=(SQUARE,), geocodes=frozenset({"Z2"})), True),
-        (speaker(zone="Z2", lat=10, lon=10), Area(), True),
+        (speaker(lat=30.05, lon=103.05), DocumentArea(polygons=(SQUARE,)), True),
+        (speaker(lat=30.1 + 0.4 * KILOMETRE, lon=103.05), DocumentArea(polygons=(SQUARE,)), True),  # heard inside
+        (speaker(lat=30.1 + 0.6 * KILOMETRE, lon=103.05), DocumentArea(polygons=(SQUARE,)), False),
+        (speaker(lat=30.05, lon=103.1 + 0.4 * KILOMETRE / math.cos(math.radians(30))), DocumentArea(polygons=(SQUARE,)), True),
+        (speaker(lat=30.05, lon=103.1 + 0.6 * KILOMETRE / math.cos(math.radians(30))), DocumentArea(polygons=(SQUARE,)), False),
+        (speaker(lat=30.0, lon=103.0), DocumentArea(circles=((30.0, 103.0, 0.0),)), True),
+        (speaker(lat=30.0 + 5.4 * KILOMETRE, lon=103.0), DocumentArea(circles=((30.0, 103.0, 5000.0),)), True),
+        (speaker(lat=30.0 + 5.6 * KILOMETRE, lon=103.0), DocumentArea(circles=((30.0, 103.0, 5000.0),)), False),
+        (speaker(lat=0, lon=-179.999), DocumentArea(polygons=(OVER,)), True),  # over the antimeridian
+        (speaker(), DocumentArea(polygons=(SQUARE,)), True),  # nobody knows where it stands
+        (speaker(zone="Z1"), DocumentArea(polygons=(SQUARE,)), True),  # nor in which area that zone lies
+        (speaker(zone="Z1"), DocumentArea(polygons=(SQUARE,), geocodes=frozenset({"Z1"})), True),
+        (speaker(zone="Z2", lat=10, lon=10), DocumentArea(polygons=(SQUARE,), geocodes=frozenset({"Z1"})), False),
+        (speaker(zone="Z2", lat=10, lon=10), DocumentArea(polygons=(SQUARE,), geocodes=frozenset({"Z2"})), True),
+        (speaker(zone="Z2", lat=10, lon=10), DocumentArea(), True),
     ],
 )  # fmt: skip
-def test_who_is_used_for_an_area(one: Speaker, area: Area, used: bool) -> None:
+def test_who_is_used_for_an_area(one: Speaker, area: DocumentArea, used: bool) -> None:
     """Whoever may be heard in it, and whoever that cannot be told of."""
     assert used is bool(inside([one], area))
 
@@ -155,8 +155,8 @@ def test_who_is_used_for_an_area(one: Speaker, area: Area, used: bool) -> None:
 def test_codes_alone_choose_by_zone_and_unknown_codes_choose_all() -> None:
     """A code that no speaker's zone knows could be anywhere."""
     both = (speaker("a", zone="Z1"), speaker("b", zone="Z2"), speaker("c", lat=30, lon=103))
-    assert ["a", "c"] == [one.id for one in inside(both, Area(geocodes=frozenset({"Z1"})))]
-    assert ["a", "b", "c"] == [one.id for one in inside(both, Area(geocodes=frozenset({"Z9"})))]
+    assert ["a", "c"] == [one.id for one in inside(both, DocumentArea(geocodes=frozenset({"Z1"})))]
+    assert ["a", "b", "c"] == [one.id for one in inside(both, DocumentArea(geocodes=frozenset({"Z9"})))]
 
 
 def test_a_document_is_read_as_it_was_written() -> None:

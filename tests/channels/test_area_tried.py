@@ -1,4 +1,4 @@
-"""Roads to a whole area tried end to end while nobody hears or sees it; one that fails is told, and used all the same."""
+"""Channels to a whole area tried end to end while nobody hears or sees it; one that fails is told, and used all the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.channels.providers.link_document import link_document
 from services.channels.providers.provider_store import link_test
 from services.gateway.cap.reader import read
 from services.shared.errors import Refused
-from services.shared.ledger.ledger import delivery, road
+from services.shared.ledger.ledger import channel, delivery
 from tests.channels.device import Device, device
 from tests.channels.gateway import Gateway, gateway
 from tests.channels.test_loudspeaker import settings, town
@@ -46,7 +46,7 @@ async def told(desk: Office, name: str, holds: Any) -> Any:
         while True:
             await desk.embedded.channels.tidy()
             async with desk.embedded.platform.database.read() as db:
-                row = (await db.execute(sa.select(link_test).where(link_test.c.road == name))).first()
+                row = (await db.execute(sa.select(link_test).where(link_test.c.channel == name))).first()
             if row is not None and not row.delivery_id and holds(row):
                 return row
             await asyncio.sleep(0.01)
@@ -54,7 +54,7 @@ async def told(desk: Office, name: str, holds: Any) -> Any:
 
 async def due_again(desk: Office, name: str) -> None:
     async with desk.embedded.platform.database.write() as tx:
-        await tx.execute(sa.update(link_test).where(link_test.c.road == name).values(due_at=0))
+        await tx.execute(sa.update(link_test).where(link_test.c.channel == name).values(due_at=0))
 
 
 async def page_of(desk: Office, path: str) -> bytes:
@@ -65,9 +65,9 @@ async def page_of(desk: Office, path: str) -> bytes:
     return body
 
 
-async def road_of(desk: Office, name: str) -> Any:
+async def channel_of(desk: Office, name: str) -> Any:
     async with desk.embedded.platform.database.read() as db:
-        return (await db.execute(sa.select(road).where(road.c.road == name))).one()
+        return (await db.execute(sa.select(channel).where(channel.c.channel == name))).one()
 
 
 @asynccontextmanager
@@ -91,12 +91,12 @@ async def answering(broker: Mosquitto, name: str) -> AsyncIterator[Device]:
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_speakers_are_asked_without_a_sound_and_the_road_is_used_though_all_are_silent(
+async def test_speakers_are_asked_without_a_sound_and_the_channel_is_used_though_all_are_silent(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two of four answer: passed, the silent ones named. None does, twice: told on /roads and live, and still sounded."""
+    """Two of four answer: passed, the silent ones named. None does, twice: told on /channels and live, and still sounded."""
     settings(monkeypatch, tmp_path, mosquitto)
-    asked(monkeypatch, tmp_path, "road: area_sound, to: all, within: 5")
+    asked(monkeypatch, tmp_path, "channel: area_sound, to: all, within: 5")
     async with town(tmp_path) as desk:
         tests = desk.embedded.channels.link_tests
         tests.tests["area_sound"] = tests.tests["area_sound"].model_copy(update={"within": 1.5})
@@ -108,14 +108,14 @@ async def test_speakers_are_asked_without_a_sound_and_the_road_is_used_though_al
         tests.tests["area_sound"] = tests.tests["area_sound"].model_copy(update={"within": 0.3})
         await due_again(desk, "area_sound")
         row = await told(desk, "area_sound", lambda r: r.failures == 1)
-        assert "" == (await road_of(desk, "area_sound")).why  # once is not enough
+        assert "" == (await channel_of(desk, "area_sound")).why  # once is not enough
         await due_again(desk, "area_sound")
         row = await told(desk, "area_sound", lambda r: r.failures == 2)
         assert "0 of 4 answered; silent: bridge, far, school ..." == row.said
-        failing = await road_of(desk, "area_sound")
+        failing = await channel_of(desk, "area_sound")
         assert failing.working
         assert failing.why.startswith("link test: loudspeaker_mqtt: 0 of 4 answered")
-        assert b"FAILS</strong>, used all the same" in await page_of(desk, "/roads")
+        assert b"FAILS</strong>, used all the same" in await page_of(desk, "/channels")
         async with device(mosquitto, "speaker", "shop") as shop:
             _, taken = await desk.post(cap(severity="Extreme", extra=RED), strict="false")
             while await desk.embedded.step():  # noqa: ASYNC110  a call under way is no event of ours
@@ -133,7 +133,7 @@ async def test_a_dead_broker_is_a_failed_test(
     """No connection, no wait."""
     settings(monkeypatch, tmp_path, mosquitto)
     monkeypatch.setenv("TOCSIN_DEVICES_BROKER", "mqtt://127.0.0.1:1")
-    asked(monkeypatch, tmp_path, "road: area_sound, to: 'school, bridge'")
+    asked(monkeypatch, tmp_path, "channel: area_sound, to: 'school, bridge'")
     async with office(tmp_path / "data") as desk:
         row = await told(desk, "area_sound", lambda r: r.failures)
         assert (1, "no broker") == (row.failures, row.said)
@@ -147,7 +147,7 @@ async def test_every_route_of_every_operator_takes_a_document_that_shows_nothing
         first, second, other = [await stack.enter_async_context(gateway()) for _ in range(3)]
         monkeypatch.setenv("TOCSIN_CELL_BROADCAST_OPERATORS", f"one={first.url}|{second.url},two={other.url}")
         monkeypatch.setenv("TOCSIN_CELL_BROADCAST_TOKENS", "two=t0ken")
-        asked(monkeypatch, tmp_path, "road: cell_broadcast, to: all")
+        asked(monkeypatch, tmp_path, "channel: cell_broadcast, to: all")
         desk = await stack.enter_async_context(office(tmp_path / "data"))
         assert "taken by all 3" == (await told(desk, "cell_broadcast", lambda r: r.ok_at)).said
         for one, token in ((first, None), (second, None), (other, ["Bearer t0ken"])):
@@ -156,42 +156,42 @@ async def test_every_route_of_every_operator_takes_a_document_that_shows_nothing
         second.how = 503
         await due_again(desk, "cell_broadcast")
         await told(desk, "cell_broadcast", lambda r: r.failures == 1)
-        assert "" == (await road_of(desk, "cell_broadcast")).why
+        assert "" == (await channel_of(desk, "cell_broadcast")).why
         await due_again(desk, "cell_broadcast")
         row = await told(desk, "cell_broadcast", lambda r: r.failures == 2)
         assert "one, route 2: 503" == row.said
         assert (True, "link test: cell_broadcast: one, route 2: 503") == (
-            (found := await road_of(desk, "cell_broadcast")).working,
+            (found := await channel_of(desk, "cell_broadcast")).working,
             found.why,
         )
         second.how = 200
         await due_again(desk, "cell_broadcast")
         await told(desk, "cell_broadcast", lambda r: r.failures == 0)
-        assert "" == (await road_of(desk, "cell_broadcast")).why
+        assert "" == (await channel_of(desk, "cell_broadcast")).why
         async with desk.embedded.platform.database.read() as db:
             assert 0 == await db.scalar(sa.select(sa.func.count()).select_from(delivery))
 
 
 async def test_a_broadcaster_is_tried_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And nobody else of the road."""
+    """And nobody else of the channel."""
     async with gateway() as radio, gateway() as television:
         monkeypatch.setenv("TOCSIN_BROADCAST_URLS", f"{radio.url},{television.url}")
-        asked(monkeypatch, tmp_path, f"road: broadcast, to: '{urlsplit(radio.url).netloc}'")
+        asked(monkeypatch, tmp_path, f"channel: broadcast, to: '{urlsplit(radio.url).netloc}'")
         async with office(tmp_path / "data") as desk:
             assert "taken by all 1" == (await told(desk, "broadcast", lambda r: r.ok_at)).said
-            stand = {one["road"]: one for one in json.loads(await page_of(desk, "/roads/state"))}
+            stand = {one["channel"]: one for one in json.loads(await page_of(desk, "/channels/state"))}
             assert "taken by all 1" == stand["broadcast"]["providers"][0]["test"]
         _shows_nothing(radio)
         assert [] == television.came
 
 
-async def test_a_test_whose_process_ended_says_nothing_of_the_road(
+async def test_a_test_whose_process_ended_says_nothing_of_the_channel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is lost, and made again; two restarts must not call a healthy road broken."""
+    """It is lost, and made again; two restarts must not call a healthy channel broken."""
     async with gateway(how="hang") as radio:
         monkeypatch.setenv("TOCSIN_BROADCAST_URLS", radio.url)
-        asked(monkeypatch, tmp_path, "road: broadcast, to: all")
+        asked(monkeypatch, tmp_path, "channel: broadcast, to: all")
         async with office(tmp_path / "data") as desk:
             tests = desk.embedded.channels.link_tests
             await tests.step()
@@ -226,7 +226,7 @@ def test_the_document_is_one_by_the_standard() -> None:
 @pytest.mark.parametrize("to", ["three", "one, three"])
 async def test_a_station_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str) -> None:
     monkeypatch.setenv("TOCSIN_CELL_BROADCAST_OPERATORS", "one=https://a.example/cap,two=https://b.example/cap")
-    asked(monkeypatch, tmp_path, f"road: cell_broadcast, to: '{to}'")
-    with pytest.raises(Refused, match="'three' is not on that road: use all, one, two"):
+    asked(monkeypatch, tmp_path, f"channel: cell_broadcast, to: '{to}'")
+    with pytest.raises(Refused, match="'three' is not on that channel: use all, one, two"):
         async with office(tmp_path / "data"):
             pass

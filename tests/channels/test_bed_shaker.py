@@ -30,7 +30,7 @@ RED = "<parameter><valueName>awareness_level</valueName><value>4; red; Extreme</
 
 
 class Ears:
-    """Desk and switchboard as the driver sees them."""
+    """Desk and replies as the driver sees them."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -62,7 +62,7 @@ def ears(empty: Database) -> Ears:
 
 
 @pytest.fixture
-async def road(
+async def channel(
     ears: Ears, mosquitto: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[BedShakerMqtt]:
     """Connected."""
@@ -91,9 +91,9 @@ def said(command: str, digit: str) -> Callable[[list[dict[str, Any]]], object]:
     return lambda told: (command, digit) == (told[-1]["command"], told[-1].get("digit"))
 
 
-async def test_it_shakes_and_somebody_presses(road: BedShakerMqtt, bed: Device, ears: Ears, empty: Database) -> None:
+async def test_it_shakes_and_somebody_presses(channel: BedShakerMqtt, bed: Device, ears: Ears, empty: Database) -> None:
     """Shaking is delivered; a press is acknowledged, with the answer of its digit; on both databases."""
-    assert (Outcome.ACCEPTED, DELIVERY) == ((await road.send(message())).outcome, DELIVERY)
+    assert (Outcome.ACCEPTED, DELIVERY) == ((await channel.send(message())).outcome, DELIVERY)
     await bed.until(lambda told: told)
     (told,) = bed.told
     assert ("wake", "red", 520, False) == (told["command"], told["tier"], told["tone_hz"], told["drill"])
@@ -121,10 +121,10 @@ async def test_it_shakes_and_somebody_presses(road: BedShakerMqtt, bed: Device, 
 
 
 async def test_a_token_of_another_device_or_of_nobody_says_nothing(
-    road: BedShakerMqtt, bed: Device, ears: Ears, mosquitto: Mosquitto
+    channel: BedShakerMqtt, bed: Device, ears: Ears, mosquitto: Mosquitto
 ) -> None:
     """A device speaks only of what it was sent itself."""
-    await road.send(message())
+    await channel.send(message())
     await bed.until(lambda told: told)
     token = bed.told[0]["token"]
     async with device(mosquitto, "shaker", "bed-18") as other:
@@ -138,16 +138,16 @@ async def test_a_token_of_another_device_or_of_nobody_says_nothing(
 
 
 async def test_an_ending_wakes_nobody_no_device_is_refused_and_no_broker_fails_nobody(
-    road: BedShakerMqtt, bed: Device, empty: Database
+    channel: BedShakerMqtt, bed: Device, empty: Database
 ) -> None:
     """Stop, without a word of waking; what would be another topic, or all of them, is no address; the fault is ours."""
-    await road.send(message(ending="may_return"))
+    await channel.send(message(ending="may_return"))
     await bed.until(lambda told: told)
     assert ("stop", "may_return") == (bed.told[0]["command"], bed.told[0]["ending"])
     for to in ("", "a/b", "bed+", "#", "x" * 41):
-        assert Outcome.PERMANENT is (await road.send(message(to))).outcome
-    await road.stop()
-    result = await road.send(message())
+        assert Outcome.PERMANENT is (await channel.send(message(to))).outcome
+    await channel.stop()
+    result = await channel.send(message())
     assert (Outcome.PROVIDER_FAULT, "no broker") == (result.outcome, result.code)
 
 
@@ -176,7 +176,7 @@ async def test_from_the_list_to_the_bed(tmp_path: Path, mosquitto: Mosquitto, mo
         async with asyncio.timeout(30):
             while True:
                 async with desk.embedded.platform.database.read() as db:
-                    row = (await db.execute(sa.select(delivery).where(delivery.c.road == "bed_shaker"))).one()
+                    row = (await db.execute(sa.select(delivery).where(delivery.c.channel == "bed_shaker"))).one()
                 if row.answer:
                     break
                 await asyncio.sleep(0.01)

@@ -10,7 +10,7 @@ import pytest
 from services.channels.model.driver import Driver, Outcome
 from services.channels.model.outcome import LATE
 from services.channels.providers.breaker import FEW, FIRST_S, LONGEST_S, PROBES, WINDOW_S, Breaker
-from services.channels.providers.send_queue import Lane
+from services.channels.providers.call_window import CallWindow
 from services.shared.clock import wall
 
 A = Outcome
@@ -63,7 +63,7 @@ def test_it_is_asked_carefully_and_left_alone_longer_each_time_up_to_a_minute() 
 
 def test_a_lane_takes_nothing_while_it_is_open_and_three_at_a_time_after() -> None:
     one = Breaker()
-    lane = Lane(cast(Driver, SimpleNamespace(name="d", concurrency=50)), red=True, breaker=one)
+    lane = CallWindow(cast(Driver, SimpleNamespace(name="d", concurrency=50)), red=True, breaker=one)
     assert lane.roomy()
     one.told(wall() + 60)
     assert not lane.roomy()

@@ -71,16 +71,16 @@ async def test_who_took_it_is_not_asked_again(
     async with gateway() as radio, gateway(how=how) as sign, aiohttp.ClientSession() as session:
         monkeypatch.setenv("TOCSIN_BROADCAST_URLS", f"{radio.url}, {sign.url},{radio.url}")
         tools: Any = Tools(session, None, None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
-        road = CapBroadcast(tools)
-        first = await road.send(message())
+        channel = CapBroadcast(tools)
+        first = await channel.send(message())
         assert meant is first.outcome
         sign.how = 200
         over = (Outcome.ACCEPTED, Outcome.PERMANENT)
         settled = {one.name: one.outcome for one in first.stations if one.outcome in over}
-        second = await road.send(replace(message(), again=True, settled=settled))
+        second = await channel.send(replace(message(), again=True, settled=settled))
         assert (Outcome.PERMANENT if again == 1 else Outcome.ACCEPTED) is second.outcome
         assert (1, again) == (len(radio.came), len(sign.came))
-        assert Outcome.ACCEPTED is (await road.send(message("0b" * 16))).outcome
+        assert Outcome.ACCEPTED is (await channel.send(message("0b" * 16))).outcome
         assert 2 == len(radio.came)
 
 

@@ -112,7 +112,7 @@ async def test_from_an_alert_to_the_operators_and_its_end(tmp_path: Path, monkey
         assert name(published).encode() in one.came[1]
         assert {"4396", "4397"} == {line["identifier"] for line in lines(one.said[1])}
         async with desk.embedded.platform.database.read() as db:
-            rows = (await db.execute(sa.select(delivery).where(delivery.c.road == "cell_broadcast"))).all()
+            rows = (await db.execute(sa.select(delivery).where(delivery.c.channel == "cell_broadcast"))).all()
         assert {("accepted", 1)} == {(row.send_state, row.evidence) for row in rows}
 
 
@@ -128,10 +128,10 @@ ANSWERS: list[tuple[str | int, Outcome]] = [
 async def test_what_an_answer_means(session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """Our key refused fails nobody; whatever may have been taken is ambiguous; a refused document is refused for good."""
     async with gateway(headers={"Retry-After": "7"}) as one:
-        road = driver(session, monkeypatch, operators=f"one={one.url}")
+        channel = driver(session, monkeypatch, operators=f"one={one.url}")
         for n, (how, meant) in enumerate(ANSWERS):
             one.how = how
-            result = await road.send(message(f"{n:032x}"))
+            result = await channel.send(message(f"{n:032x}"))
             assert (how, meant) == (how, result.outcome)
             assert (7.0 if how in (408, 429) else None) == (result.retry_after if meant is Outcome.NOT_SENT else None)
     result = await driver(session, monkeypatch, operators="one=http://127.0.0.1:9/cap").send(message())
@@ -180,13 +180,13 @@ async def test_two_routes_that_fail_are_told_by_what_may_have_happened(
 async def test_who_has_it_is_not_asked_again(session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """One took it, one was busy: not sent; the retry goes to the busy one alone, and then all have it."""
     async with gateway() as one, gateway(how=429) as two:
-        road = driver(session, monkeypatch, operators=f"one={one.url},two={two.url}")
-        result = await road.send(message())
+        channel = driver(session, monkeypatch, operators=f"one={one.url},two={two.url}")
+        result = await channel.send(message())
         assert (Outcome.NOT_SENT, "two: 429") == (result.outcome, result.code)
         assert {"one": "accepted", "two": "not_sent"} == {s.name: s.outcome.value for s in result.stations}
         two.how = 200
         again = replace(message(), again=True, settled={"one": Outcome.ACCEPTED})
-        result = await road.send(again)
+        result = await channel.send(again)
         assert (Outcome.ACCEPTED, ["two"]) == (result.outcome, [s.name for s in result.stations])
         assert (1, 2) == (len(one.came), len(two.came))
 
@@ -196,8 +196,8 @@ async def test_another_process_that_tries_again_takes_known_already_for_accepted
 ) -> None:
     """The process that handed it over ended before it could say so."""
     async with gateway(knows_again=True) as one:
-        road = driver(session, monkeypatch, operators=f"one={one.url}")
-        assert Outcome.ACCEPTED is (await road.send(message())).outcome
+        channel = driver(session, monkeypatch, operators=f"one={one.url}")
+        assert Outcome.ACCEPTED is (await channel.send(message())).outcome
         again = replace(message(), again=True)
         assert Outcome.ACCEPTED is (await driver(session, monkeypatch, operators=f"one={one.url}").send(again)).outcome
 
@@ -255,8 +255,8 @@ async def test_a_client_certificate_is_shown_and_the_gateways_is_checked(
         files = {"cert": str(tmp_path / "ours.pem"), "key": str(tmp_path / "ours.key")}
         result = await driver(session, monkeypatch, operators=f"one={one.url}", **files).send(message())
         assert (Outcome.PROVIDER_FAULT, []) == (result.outcome, one.came)
-        road = driver(session, monkeypatch, ca=str(tmp_path / "theirs.pem"))
-        assert Outcome.ACCEPTED is (await road.send(message())).outcome
+        channel = driver(session, monkeypatch, ca=str(tmp_path / "theirs.pem"))
+        assert Outcome.ACCEPTED is (await channel.send(message())).outcome
         monkeypatch.delenv("TOCSIN_CELL_BROADCAST_KEY")
         with pytest.raises(Broken, match="belong together"):
             driver(session, monkeypatch)
@@ -316,6 +316,6 @@ def test_a_setting_that_does_not_fit_is_named(operators: str, tokens: str, rule:
     assert "t0ken" not in f"{fault.value} {fault.value.given}"
 
 
-def test_without_operators_the_road_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_operators_the_channel_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """And says so."""
     assert "not_configured" == driver(None, monkeypatch).why_not()

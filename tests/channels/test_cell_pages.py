@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.channels.messages.cap_document import Area, Document, Info
+from services.channels.messages.cap_document import Document, DocumentArea, DocumentInfo
 from services.channels.messages.cell_broadcast_identifiers import Profile, identifier, is_of_a_drill, serial_number
 from services.channels.messages.cell_broadcast_pages import GSM7, UCS2, Coded, code
 from tests.peers.table import Told
@@ -75,13 +75,13 @@ def test_a_long_text_ends_with_a_whole_sentence_and_signs_beyond_the_bmp_are_lef
     assert "Leave now" == code("Leave \U0001f30a now").text
 
 
-def info(severity: str = "Extreme", urgency: str = "Immediate", certainty: str = "Observed") -> Info:
-    return Info("en", urgency, severity, certainty)
+def info(severity: str = "Extreme", urgency: str = "Immediate", certainty: str = "Observed") -> DocumentInfo:
+    return DocumentInfo("en", urgency, severity, certainty)
 
 
 def document(tier: str = "orange", status: str = "Actual", msg_type: str = "Alert") -> Document:
     block = replace(info(), parameters={"tocsin:tier": tier})
-    return Document("A-1", "s", datetime(2026, 1, 1, tzinfo=UTC), status, msg_type, (block,), Area())
+    return Document("A-1", "s", datetime(2026, 1, 1, tzinfo=UTC), status, msg_type, (block,), DocumentArea())
 
 
 TABLE = [

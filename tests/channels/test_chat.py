@@ -73,9 +73,9 @@ async def test_a_resident_is_written_to_by_the_operators_template(
     async with receiver() as there:
         chat_file(tmp_path, monkeypatch, {"people": {"desk": f"json://{there.place}/to/{{address}}"}})
         async with driving(Chat) as driver:
-            assert ["chat"] == [road.name for road in driver.roads]
+            assert ["chat"] == [channel.name for channel in driver.channels]
             text = "Go <now> & uphill.\n马上走 *yes* https://warn.example.org/a/x"
-            sent = await driver.send(message(road="chat", to="desk:@mei.li", text=text))
+            sent = await driver.send(message(channel="chat", to="desk:@mei.li", text=text))
     assert (Outcome.ACCEPTED, "d" * 32) == (sent.outcome, sent.ref)
     [body] = there.of("/to/@mei.li")
     assert (text, "Go now 马上走: flash flood") == (body["message"], body["title"])
@@ -95,7 +95,7 @@ async def test_her_text_chooses_no_service_host_or_option(
     async with receiver() as there:
         chat_file(tmp_path, monkeypatch, {"people": {"desk": f"json://{there.place}/to/{{address}}"}})
         async with driving(Chat) as driver:
-            result = await driver.send(message(road="chat", to=to))
+            result = await driver.send(message(channel="chat", to=to))
     assert Outcome.PERMANENT is result.outcome
     assert code in result.code
     assert [] == there.seen
@@ -107,11 +107,11 @@ async def test_each_organisation_by_itself(tmp_path: Path, monkeypatch: pytest.M
         groups = [{"name": name, "url": f"json://{there.place}/{name}"} for name in ("school", "broken", "hospital")]
         chat_file(tmp_path, monkeypatch, {"organisations": groups[::2]})
         async with driving(Chat) as driver:
-            assert ["organisations"] == [road.name for road in driver.roads]
-            assert Outcome.ACCEPTED is (await driver.send(message(road="organisations"))).outcome
+            assert ["organisations"] == [channel.name for channel in driver.channels]
+            assert Outcome.ACCEPTED is (await driver.send(message(channel="organisations"))).outcome
         chat_file(tmp_path, monkeypatch, {"organisations": groups})
         async with driving(Chat) as driver:
-            result = await driver.send(message(road="organisations"))
+            result = await driver.send(message(channel="organisations"))
     assert (Outcome.AMBIGUOUS, "1 of 3 said no") == (result.outcome, result.code)
     assert (2, 2, 1) == tuple(len(there.of(f"/{name}")) for name in ("school", "hospital", "broken"))
 
@@ -129,7 +129,7 @@ async def test_slow_groups_are_not_waited_for_beyond_a_call(
         ]
         chat_file(tmp_path, monkeypatch, {"organisations": groups})
         async with driving(Chat) as driver, asyncio.timeout(3):
-            result = await driver.send(message(road="organisations"))
+            result = await driver.send(message(channel="organisations"))
     assert (Outcome.AMBIGUOUS, "2 of 4 said no") == (result.outcome, result.code)
     said = "".join(capsys.readouterr())
     assert "group 1" in said
@@ -147,7 +147,7 @@ async def test_a_no_has_no_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         place = "127.0.0.1:9" if how == "nobody" else there.place
         chat_file(tmp_path, monkeypatch, {"people": {"desk": f"json://{place}/{{address}}"}})
         async with driving(Chat) as driver, asyncio.timeout(5):
-            result = await driver.send(message(road="chat", to="desk:a"))
+            result = await driver.send(message(channel="chat", to="desk:a"))
     assert Outcome.AMBIGUOUS is result.outcome
     assert (0 if how == "nobody" else 1) == len(there.seen)
 
@@ -163,9 +163,9 @@ async def test_no_person_and_no_secret_in_any_log(
     async with receiver() as there:
         chat_file(tmp_path, monkeypatch, {"people": {"desk": f"json://{there.place}/sEcReT/{{address}}"}})
         async with driving(Chat) as driver:
-            await driver.send(message(road="chat", to="desk:needle"))
+            await driver.send(message(channel="chat", to="desk:needle"))
             there.status = 500
-            await driver.send(message(road="chat", to="desk:needle"))
+            await driver.send(message(channel="chat", to="desk:needle"))
     assert 2 == len(there.seen)
     ours = [
         record.getMessage() for record in caplog.records if record.name != "aiohttp.access"

@@ -32,7 +32,7 @@ async def test_a_warning_by_chat_and_to_groups(tmp_path: Path, monkeypatch: pyte
         chat_file(tmp_path, monkeypatch, {"people": people, "organisations": groups})
         async with station(people=4) as tocsin:
             own = ContactIn(kind="im", address="desk:mei", order=5)
-            one = await somebody(tocsin, contacts=(*mobile("+99970009999"), own), own_roads=("im", "sms"))
+            one = await somebody(tocsin, contacts=(*mobile("+99970009999"), own), own_channels=("im", "sms"))
             warning_id = await tocsin.take(fixtures.flood("CHAT-1"), "red", "safe")
             await tocsin.later(30)
             [hers] = there.of("/to/mei")
@@ -43,10 +43,10 @@ async def test_a_warning_by_chat_and_to_groups(tmp_path: Path, monkeypatch: pyte
             assert "/a/" not in group["message"]
             assert "Reply" not in group["message"]
             rows = await tocsin.rows(
-                sa.select(delivery.c.road, delivery.c.send_state, delivery.c.channel)
-                .where(delivery.c.warning_id == warning_id, delivery.c.channel == "chat")
+                sa.select(delivery.c.channel, delivery.c.send_state, delivery.c.driver)
+                .where(delivery.c.warning_id == warning_id, delivery.c.driver == "chat")
                 .where(delivery.c.person_id.in_(["", one.person_id]))
-                .order_by(delivery.c.road)
+                .order_by(delivery.c.channel)
             )
             assert [("chat", "accepted", "chat"), ("organisations", "accepted", "chat")] == [tuple(r) for r in rows]
             await tocsin.cancel(warning_id, "may_return")

@@ -36,7 +36,7 @@ def message(n: int) -> dict[str, Any]:
     return {
         "delivery_id": id_of("delivery", n), "warning_id": WARNING, "purpose": "warning", "tier": 4,
         "person_id": id_of("person", n), "addressee_id": id_of("person", n), "addressee_kind": "person",
-        "step": "red.0", "road": "sms", "channel": "sms_twilio", "form": "plain", "language": "en",
+        "step": "red.0", "channel": "sms", "driver": "sms_twilio", "form": "plain", "language": "en",
         "address_key": str(n), "reason": "test", "send_state": "pending", "due_at": NOW - 100 + n,
         "expires_at": NOW + 3600, "state_at": NOW, "params": None,
     }  # fmt: skip

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError
 from services.channels.model.report import Report
 from services.channels.outcomes import fold as reports_module
 from services.channels.outcomes import recorder as desk_module
-from services.channels.outcomes.recorder import Desk
+from services.channels.outcomes.recorder import OutcomeRecorder
 from services.shared.bus.outbox import id_of
 from services.shared.bus.port import Bus
 from services.shared.clock import StepClock
@@ -30,8 +30,8 @@ async def database(empty: Database) -> Database:
     rows = [
         {
             "delivery_id": id_of(n), "warning_id": id_of("w"), "purpose": "warning", "tier": 4, "person_id": id_of("p", n),
-            "addressee_id": id_of("p", n), "addressee_kind": "person", "step": "red.1", "road": "sms",
-            "channel": "sms_twilio", "form": "plain", "language": "en", "address_key": str(n), "reason": "test",
+            "addressee_id": id_of("p", n), "addressee_kind": "person", "step": "red.1", "channel": "sms",
+            "driver": "sms_twilio", "form": "plain", "language": "en", "address_key": str(n), "reason": "test",
             "send_state": "accepted", "due_at": 0.0, "expires_at": 9e9, "state_at": 0.0, "attempts": 1, "token": 1,
         }
         for n in range(3)
@@ -41,8 +41,8 @@ async def database(empty: Database) -> Database:
     return empty
 
 
-def desk_of(database: Database) -> Desk:
-    return Desk(database, cast(Bus, Quiet()), StepClock(1000.0), "drill")
+def desk_of(database: Database) -> OutcomeRecorder:
+    return OutcomeRecorder(database, cast(Bus, Quiet()), StepClock(1000.0), "drill")
 
 
 def said(n: int, **more: Any) -> Report:

@@ -1,4 +1,4 @@
-"""Every installed channel keeps the checklist; the Twilio drivers tell honestly what an answer means."""
+"""Every installed driver keeps the checklist; the Twilio drivers tell honestly what an answer means."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from aiohttp.test_utils import TestServer
 
 from services.channels.drivers.email.email import Email
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings, outcome
-from services.channels.model.driver import Outcome, Reports, Result, Road, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Reports, Result, Spec, Tools
 from services.channels.model.outbound import Outbound
-from services.channels.providers.catalogue import road_rows
-from services.channels.providers.country_limits import Limits
+from services.channels.providers.catalogue import channel_rows
+from services.channels.providers.country_limits import CountryLimits
 from services.shared.clock import StepClock
 from services.shared.web.auth import Signer
 
-POINTS = sorted(entry_points(group="tocsin.channels"), key=lambda p: p.name)
+POINTS = sorted(entry_points(group="tocsin.drivers"), key=lambda p: p.name)
 
 
 @pytest.mark.parametrize("point", POINTS, ids=[p.name for p in POINTS])
-async def test_a_channel_is_one_file_and_one_line(point: Any) -> None:
-    """The entry point's name and the driver's are one; roads are named; it can say why it cannot send."""
+async def test_a_driver_is_one_file_and_one_line(point: Any) -> None:
+    """The entry point's name and the driver's are one; channels are named; it can say why it cannot send."""
     spec = point.load()
     assert isinstance(spec, Spec)
     assert point.name == spec.name
@@ -34,16 +34,16 @@ async def test_a_channel_is_one_file_and_one_line(point: Any) -> None:
         tools = Tools(session, None, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
         driver = spec.make(tools)
         assert spec.name == driver.name
-        assert driver.roads
-        assert all(isinstance(r, Road) for r in driver.roads)
+        assert driver.channels
+        assert all(isinstance(r, Channel) for r in driver.channels)
         assert driver.concurrency >= 1
         assert isinstance(driver.why_not(), str)
         if isinstance(driver, Reports):
             assert all(r.path.startswith(f"/callbacks/{spec.name}/") for r in driver.routes())  # type: ignore[attr-defined]
 
 
-def channel(name: str, why: str) -> Any:
-    return SimpleNamespace(name=name, roads=(Road("sms", ("sms",), two_way=True),), why_not=lambda: why)
+def driver(name: str, why: str) -> Any:
+    return SimpleNamespace(name=name, channels=(Channel("sms", ("sms",), two_way=True),), why_not=lambda: why)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def channel(name: str, why: str) -> Any:
         ("not_configured", "not_configured", "a_operator"),
     ],
 )
-def test_a_road_that_two_channels_offer_is_one_that_works(operator: str, aggregator: str, chosen: str) -> None:
+def test_a_channel_that_two_channels_offer_is_one_that_works(operator: str, aggregator: str, chosen: str) -> None:
     """Whatever their order; of two that work the first by name."""
-    both = [channel("a_operator", operator), channel("b_aggregator", aggregator)]
+    both = [driver("a_operator", operator), driver("b_aggregator", aggregator)]
     for order in (both, both[::-1]):
-        rows = road_rows(order, Limits({}))
-        assert [("sms", chosen)] == [(r["road"], r["channel"]) for r in rows]
+        rows = channel_rows(order, CountryLimits({}))
+        assert [("sms", chosen)] == [(r["channel"], r["driver"]) for r in rows]
         assert rows[0]["working"] is not bool(rows[0]["why"])
 
 

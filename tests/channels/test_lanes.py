@@ -10,7 +10,7 @@ import pytest
 
 from services.channels.model.driver import Driver, Outcome, Result
 from services.channels.model.outbound import Outbound
-from services.channels.providers.send_queue import AHEAD, Lane
+from services.channels.providers.call_window import AHEAD, CallWindow
 from services.channels.sending.sender import Sender
 from services.shared.clock import LinearClock
 from services.shared.database.engine import Database
@@ -21,7 +21,7 @@ class Slow:
     """A driver whose calls end when they are let go; it knows the most that were under way at once."""
 
     name, concurrency = "slow", 3
-    roads = ()
+    channels = ()
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -39,13 +39,13 @@ class Slow:
         return Result(Outcome.ACCEPTED, ref="1")
 
 
-def lane(concurrency: int = 50) -> Lane:
-    return Lane(cast(Driver, SimpleNamespace(name="d", concurrency=concurrency)), red=False)
+def window(concurrency: int = 50) -> CallWindow:
+    return CallWindow(cast(Driver, SimpleNamespace(name="d", concurrency=concurrency)), red=False)
 
 
 def test_at_first_no_more_is_intended_than_can_begin_at_once() -> None:
     """Nobody knows yet how fast the provider answers."""
-    assert (50, 50) == (lane().size, lane().free())
+    assert (50, 50) == (window().size, window().free())
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_at_first_no_more_is_intended_than_can_begin_at_once() -> None:
 )
 def test_a_fast_provider_is_kept_busy_and_a_slow_one_is_not_overfilled(call_s: float, beyond: int) -> None:
     """Beyond the calls under way as many as begin within a tenth of a second, and never more than AHEAD."""
-    one = lane()
+    one = window()
     for _ in range(5000):
         one.begun += 1
         one.begins(0.01)
@@ -65,7 +65,7 @@ def test_a_fast_provider_is_kept_busy_and_a_slow_one_is_not_overfilled(call_s: f
 
 def test_a_call_that_began_late_makes_the_lane_careful() -> None:
     """The machine has other work: half as much is intended ahead from now on, and more again only bit by bit."""
-    one = lane()
+    one = window()
     one.call_s, one.ahead = 0.01, 200.0
     one.begins(0.3)
     assert 50 + 100 == one.size
@@ -78,7 +78,7 @@ def test_a_call_that_began_late_makes_the_lane_careful() -> None:
 
 def test_nothing_new_is_begun_while_the_database_takes_no_outcomes() -> None:
     """What is answered and not written is in memory alone: it has a bound."""
-    one = lane()
+    one = window()
     one.in_flight = cast(set[asyncio.Task[None]], set(range(990)))
     assert 10 == one.free()
 
@@ -99,16 +99,16 @@ async def test_an_outcome_that_waits_for_the_database_holds_no_place(monkeypatch
     sender = Sender(
         database, LinearClock(), cast(Any, SimpleNamespace(report=report)), cast(Any, None), [slow], "drill"
     )
-    mine = sender.lanes[1]
+    mine = sender.windows[1]
     rows = [
         SimpleNamespace(delivery_id=str(n), token=1, attempts=0, tier=2, warning_id="w", purpose="warning")
         for n in range(9)
     ]
 
-    async def prepare(row: Any, channel: str) -> Any:
+    async def prepare(row: Any, driver: str) -> Any:
         return row
 
-    async def intend(_: Lane, tokens: dict[str, int], __: set[str]) -> set[str]:
+    async def intend(_: CallWindow, tokens: dict[str, int], __: set[str]) -> set[str]:
         return set(tokens)
 
     sender._preparer = cast(Any, SimpleNamespace(prepare=prepare))
@@ -142,7 +142,7 @@ async def test_a_call_that_could_not_begin_in_time_is_not_made_and_due_again_at_
     sender = Sender(database, clock, cast(Any, SimpleNamespace(report=report)), cast(Any, None), [slow], "drill")
     row = SimpleNamespace(delivery_id="1", token=1, attempts=0, tier=2, warning_id="w", purpose="warning")
     before = clock.now()
-    await sender._send(sender.lanes[1], row, cast(Any, None), before - 10)
+    await sender._send(sender.windows[1], row, cast(Any, None), before - 10)
     assert 0 == slow.calls
     assert [(SendState.RETRY, "late_start")] == [(r.state, r.code) for r in said]
     assert before <= said[0].again_at <= clock.now()

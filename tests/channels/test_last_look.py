@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from services.channels.model.final_check import Overtaken, looking, traced
 from services.channels.sending import sender
-from services.shared.bus.outbox import id_of, say
+from services.shared.bus.outbox import id_of, publish
 from services.shared.ledger.ledger import attempt, delivery
 from services.shared.messages import ContactEntry, NoticeRequested
 from tests.channels.gateway import Gateway, gateway, name
@@ -52,7 +52,7 @@ async def held(
 
 async def of_the_warning(desk: Office, warning_id: str) -> tuple[str, list[tuple[str, str]]]:
     """The state of its broadcast, and (outcome, code) of each attempt."""
-    mine = (delivery.c.warning_id == warning_id, delivery.c.road == "broadcast")
+    mine = (delivery.c.warning_id == warning_id, delivery.c.channel == "broadcast")
     async with desk.embedded.platform.database.read() as db:
         state = str(await db.scalar(sa.select(delivery.c.send_state).where(*mine)))
         tries = sa.select(attempt.c.outcome, attempt.c.code).join(
@@ -122,7 +122,7 @@ async def test_a_notice_that_comes_after_the_end_of_its_warning_waits_for_nobody
             )  # fmt: skip
             platform = desk.embedded.platform
             async with platform.database.write() as tx:
-                await say(tx, [notice])
+                await publish(tx, [notice])
             async with asyncio.timeout(10):
                 while await desk.embedded.bus.work():
                     pass

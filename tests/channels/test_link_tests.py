@@ -1,4 +1,4 @@
-"""Link tests: which roads are left out by what failed; and the file that asks for them."""
+"""Link tests: which channels are left out by what failed; and the file that asks for them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.channels.model.driver import Driver, Road
-from services.channels.providers.country_limits import Limits
+from services.channels.model.driver import Channel, Driver
+from services.channels.providers.country_limits import CountryLimits
 from services.channels.providers.link_test_file import load_link_tests
 from services.channels.providers.link_tests import LinkTests, failed_twice, left_out
 from services.shared.clock import StepClock
 from services.shared.database.engine import Database
 from services.shared.errors import Refused
 
-ROADS = {"sms": "delivered", "voice_mobile": "answered"}
+CHANNELS = {"sms": "delivered", "voice_mobile": "answered"}
 
 
 PROVIDERS = {
@@ -41,10 +41,10 @@ PROVIDERS = {
         ({"supporter_sms": {"a": 2, "b": 2}}, {"supporter_sms"}),
         ({"supporter_sms": {"a": 2, "b": 2}, "supporter_voice": {"v": 2}}, set()),
     ],
-    ids=["none", "once", "one of two providers", "both", "one of them once", "the other road", "every personal road",
+    ids=["none", "once", "one of two providers", "both", "one of them once", "the other channel", "every personal channel",
          "officers'", "supporters' texts", "supporters' all"],
 )  # fmt: skip
-def test_a_road_is_left_out_when_all_who_carry_it_failed_twice_unless_every_personal_road_does(
+def test_a_channel_is_left_out_when_all_who_carry_it_failed_twice_unless_every_personal_channel_does(
     failures: dict[str, dict[str, int]], out: set[str]
 ) -> None:
     """A provider that is not tried may well work; where nothing works the test is likelier wrong, and trying reaches more."""
@@ -53,7 +53,7 @@ def test_a_road_is_left_out_when_all_who_carry_it_failed_twice_unless_every_pers
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.dictionaries(st.sampled_from("xyz"), st.integers(0, 4))))
-def test_one_personal_road_is_always_left(failures: dict[str, dict[str, int]]) -> None:
+def test_one_personal_channel_is_always_left(failures: dict[str, dict[str, int]]) -> None:
     bad = failed_twice(failures, {"a": ["x", "y"], "b": ["z"], "c": ["x"]})
     assert left_out(bad, {"a", "b", "c"}, set()) != {"a", "b", "c"}
 
@@ -61,18 +61,29 @@ def test_one_personal_road_is_always_left(failures: dict[str, dict[str, int]]) -
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("- {road: fax, to: '+99970001111'}", "entry 1: road 'fax' cannot be tried: use sms, voice_mobile"),
-        ("- {road: sms, to: '+99970001111'}\n- {road: sms, to: '+1'}", "entry 2.to"),
-        ("- {road: sms, to: '+99970001111'}\n- {road: sms, to: '+999700'}", "entry 2: sms has a test already"),
-        ("- {road: sms}", "entry 1.to"),
-        ("- {road: sms, to: '+99970001111', every: 5}", "entry 1.every"),
-        ("- {road: sms, to: '+99970001111', proof: read}", "entry 1.proof"),
-        ("- {road: sms, to: '+99970001111', proof: answered}", "sms never says answered: use delivered"),
-        ("- {road: sms, too: x}", "entry 1"),
-        ("road: sms", "the file"),
+        ("- {channel: fax, to: '+99970001111'}", "entry 1: channel 'fax' cannot be tried: use sms, voice_mobile"),
+        ("- {channel: sms, to: '+99970001111'}\n- {channel: sms, to: '+1'}", "entry 2.to"),
+        ("- {channel: sms, to: '+99970001111'}\n- {channel: sms, to: '+999700'}", "entry 2: sms has a test already"),
+        ("- {channel: sms}", "entry 1.to"),
+        ("- {channel: sms, to: '+99970001111', every: 5}", "entry 1.every"),
+        ("- {channel: sms, to: '+99970001111', proof: read}", "entry 1.proof"),
+        ("- {channel: sms, to: '+99970001111', proof: answered}", "sms never says answered: use delivered"),
+        ("- {channel: sms, too: x}", "entry 1"),
+        ("channel: sms", "the file"),
         ("- [", "while parsing"),
     ],
-    ids=["road", "address", "twice", "no address", "too often", "proof", "more than it can", "word", "shape", "yaml"],
+    ids=[
+        "channel",
+        "address",
+        "twice",
+        "no address",
+        "too often",
+        "proof",
+        "more than it can",
+        "word",
+        "shape",
+        "yaml",
+    ],
 )
 def test_a_slip_in_the_file_is_told_by_entry_and_field(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, said: str
@@ -80,28 +91,31 @@ def test_a_slip_in_the_file_is_told_by_entry_and_field(
     (tmp_path / "tests.yaml").write_text(text)
     monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "tests.yaml"))
     with pytest.raises(Refused) as refused:
-        load_link_tests(ROADS)
+        load_link_tests(CHANNELS)
     assert said in refused.value.message
 
 
 def test_a_file_that_is_not_there_is_told_and_none_is_no_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert [] == load_link_tests(ROADS)
-    (tmp_path / "tests.yaml").write_text("- {road: voice_mobile, to: '+99970001111'}")
+    assert [] == load_link_tests(CHANNELS)
+    (tmp_path / "tests.yaml").write_text("- {channel: voice_mobile, to: '+99970001111'}")
     monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "tests.yaml"))
-    assert ["answered"] == [one.proof for one in load_link_tests(ROADS)]  # the most a call can prove
+    assert ["answered"] == [one.proof for one in load_link_tests(CHANNELS)]  # the most a call can prove
     monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "none.yaml"))
     with pytest.raises(Refused, match="cannot be read"):
-        load_link_tests(ROADS)
+        load_link_tests(CHANNELS)
 
 
-@pytest.mark.parametrize("road", ["door", "broadcast", "area_sound", "fire_service_list"])
+@pytest.mark.parametrize("channel", ["door", "broadcast", "area_sound", "fire_service_list"])
 def test_what_would_sound_the_siren_or_send_somebody_cannot_be_tried(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, road: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, channel: str
 ) -> None:
-    (tmp_path / "tests.yaml").write_text(f"- {{road: {road}, to: '+99970001111'}}")
+    (tmp_path / "tests.yaml").write_text(f"- {{channel: {channel}, to: '+99970001111'}}")
     monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "tests.yaml"))
     found = SimpleNamespace(
-        name="d", concurrency=1, roads=(Road("sms", ("sms",)), Road("officer_sms"), Road(road)), why_not=lambda: ""
+        name="d",
+        concurrency=1,
+        channels=(Channel("sms", ("sms",)), Channel("officer_sms"), Channel(channel)),
+        why_not=lambda: "",
     )
     with pytest.raises(Refused, match="officer_sms, sms"):
-        LinkTests(cast(Database, None), StepClock(0.0), [cast(Driver, found)], Limits({}), b"k")
+        LinkTests(cast(Database, None), StepClock(0.0), [cast(Driver, found)], CountryLimits({}), b"k")

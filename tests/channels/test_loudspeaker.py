@@ -26,7 +26,7 @@ from services.channels.sending import sender
 from services.check import check_installation
 from services.shared.clock import LinearClock, wall
 from services.shared.errors import Broken, Refused
-from services.shared.ledger.ledger import delivery, road
+from services.shared.ledger.ledger import channel, delivery
 from services.shared.settings import Settings
 from services.shared.web.auth import Signer
 from tests.cap.keys import pair
@@ -79,7 +79,9 @@ async def steps(desk: Office) -> None:
 
 async def area_row(desk: Office) -> Any:
     async with desk.embedded.platform.database.read() as db:
-        rows = await db.execute(sa.select(delivery).where(delivery.c.road == "area_sound").order_by(delivery.c.due_at))
+        rows = await db.execute(
+            sa.select(delivery).where(delivery.c.channel == "area_sound").order_by(delivery.c.due_at)
+        )
         return rows.all()[-1]
 
 
@@ -130,7 +132,7 @@ async def test_a_red_warning_sounds_in_its_area_and_each_speaker_says_what_becam
         await _heard_whole(desk, speech)
 
         row = await area_row(desk)
-        assert ("loudspeaker_mqtt", "accepted", 1) == (row.channel, row.send_state, row.evidence)
+        assert ("loudspeaker_mqtt", "accepted", 1) == (row.driver, row.send_state, row.evidence)
         await school.say("received", token=siren["token"])
         await school.say("playing", token=siren["token"])
         await school.say("playing", token=siren["token"])
@@ -218,7 +220,7 @@ def message(area: str = SQUARE, status: str = "Actual", **more: Any) -> Outbound
     """What the driver is handed."""
     document = cap(severity="Extreme", status=status, polygon=area).decode()
     given: dict[str, Any] = {
-        "delivery_id": DELIVERY, "warning_id": "0c" * 16, "road": "area_sound", "to": "", "text": "", "spoken": "",
+        "delivery_id": DELIVERY, "warning_id": "0c" * 16, "channel": "area_sound", "to": "", "text": "", "spoken": "",
         "subject": "", "language": "en", "link": "", "seconds_left": 3600, "document": document.encode(), "tier": 4,
         "hazard": "flash_flood", "spoken_in": {"en": "Leave now.", "zh": "现在离家。"},
     } | more  # fmt: skip
@@ -312,7 +314,7 @@ async def test_what_is_never_played(tmp_path: Path, mosquitto: Mosquitto, monkey
 async def test_without_a_voice_the_siren_sounds_alone(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It reaches more than nothing; `tocsin check` says what to install. With voices alone the road says why not."""
+    """It reaches more than nothing; `tocsin check` says what to install. With voices alone the channel says why not."""
     monkeypatch.setattr(loudspeaker, "can_speak", lambda: False)
     monkeypatch.setattr(loudspeaker, "speak", _dumb)
     settings(monkeypatch, tmp_path, mosquitto)
@@ -563,7 +565,7 @@ async def test_over_tls_only_to_a_broker_that_is_known(tmp_path: Path, monkeypat
             assert Outcome.ACCEPTED is (await speakers(desk).send(message())).outcome
 
 
-async def test_tocsin_check_names_the_roads_and_counts_the_silent(
+async def test_tocsin_check_names_the_channels_and_counts_the_silent(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without connecting to anything."""
@@ -572,8 +574,8 @@ async def test_tocsin_check_names_the_roads_and_counts_the_silent(
     lines, sound = await check_installation(Settings(data_dir=tmp_path / "data"))
     assert sound, lines
     for said in (
-        "road area_sound: ready (loudspeaker_mqtt)", "road bed_shaker: ready (bed_shaker_mqtt)",
-        "road cell_broadcast: ready (cell_broadcast)",
+        "channel area_sound: ready (loudspeaker_mqtt)", "channel bed_shaker: ready (bed_shaker_mqtt)",
+        "channel cell_broadcast: ready (cell_broadcast)",
         "loudspeakers: 4 known, 4 silent: school, bridge, shop, far", "bed shakers: 0 heard so far, 0 silent now",
         "cell broadcast: 1 operators, identifiers by eu_alert", "cell broadcast: one has one route: give a second one behind |",
     ):  # fmt: skip
@@ -602,10 +604,10 @@ async def test_a_setting_that_does_not_fit_is_named_at_the_start(
     assert f"TOCSIN_DEVICES_{variable}" in str(fault.value)
 
 
-async def test_without_speakers_the_log_keeps_the_road(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_speakers_the_log_keeps_the_channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As before; with a list and a broker the loudspeakers have it (in the first test)."""
     async with office(tmp_path / "data") as desk, desk.embedded.platform.database.read() as db:
-        found = await db.scalar(sa.select(road.c.channel).where(road.c.road == "area_sound"))
+        found = await db.scalar(sa.select(channel.c.driver).where(channel.c.channel == "area_sound"))
     assert "log" == found
 
 

@@ -1,4 +1,4 @@
-"""README's three steps, done: a channel in a package of its own, installed beside Tocsin, sends a warning."""
+"""README's three steps, done: a driver in a package of its own, installed beside Tocsin, sends a warning."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PERSON = id_of("pigeon", 1)
 def steps() -> tuple[str, str, str]:
     """The driver, the pyproject and the install command, as README has them."""
     readme = (ROOT / "README.md").read_text("utf-8")
-    section = readme.partition("## Add a channel in three steps")[2].partition("\n## ")[0]
+    section = readme.partition("## Add a driver in three steps")[2].partition("\n## ")[0]
     blocks = [textwrap.dedent(block) for block in re.findall(r"\n\n((?: {8}.*\n|\n(?= {8}))+)", section)]
     assert 3 == len(blocks), "a driver, a pyproject, two commands"
     driver, project, commands = blocks
@@ -75,7 +75,7 @@ def install(source: Path, target: Path) -> None:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where README's channel is installed."""
+    """Where README's driver is installed."""
     folder = tmp_path_factory.mktemp("pigeon")
     driver, project, _ = steps()
     install(package(folder / "source", driver, project), folder / "site")
@@ -158,13 +158,13 @@ async def serving(env: dict[str, str], log: Path) -> AsyncIterator[str]:
         assert 0 == await asyncio.wait_for(process.wait(), WAIT_S), read(log)
 
 
-def test_its_road_is_there_with_its_limits(installed: Path, tmp_path: Path) -> None:
-    """Ours of the same road is not configured, which is said and is no fault; the policy's check reads what it lacks."""
+def test_its_channel_is_there_with_its_limits(installed: Path, tmp_path: Path) -> None:
+    """Ours of the same channel is not configured, which is said and is no fault; the policy's check reads what it lacks."""
     env = environment(installed, tmp_path, TOCSIN_PIGEON_LOFT="http://127.0.0.1:9/")
     code, said = tocsin("check", env=env)
     assert 0 == code, said
-    assert ["not used, not configured (email)", "ready (pigeon)"] == re.findall(r"^road email: (.*)$", said, re.M)
-    code, said = tocsin("policy", "roads", env=env)
+    assert ["not used, not configured (email)", "ready (pigeon)"] == re.findall(r"^channel email: (.*)$", said, re.M)
+    code, said = tocsin("policy", "channels", env=env)
     email = said.partition("\nemail:")[2].partition("\nofficer_sms:")[0]
     assert 0 == code
     assert "links: false" in email
@@ -190,11 +190,11 @@ async def test_a_warning_goes_over_it(installed: Path, tmp_path: Path) -> None:
             await asyncio.sleep(0.1)
             async with session.get(f"{url}/report/{taken['warning_id']}/path/{PERSON}") as response:
                 path = await response.json(content_type=None)
-            states = [one["state"] for one in path.get("deliveries", []) if one["road"] == "email"]
+            states = [one["state"] for one in path.get("deliveries", []) if one["channel"] == "email"]
     [letter] = there.letters
     assert "mei@example.org" == letter["to"]
     assert "Leave now, on foot" in letter["text"]
-    assert "http" not in letter["text"], "its road lets no link through"
+    assert "http" not in letter["text"], "its channel lets no link through"
     assert "mei@example.org" not in read(tmp_path / "log")
 
 
@@ -222,9 +222,9 @@ def test_one_that_cannot_be_loaded_stops_nobody_else(tmp_path: Path) -> None:
     site = beside(tmp_path / "site", "lame", "lame = lame_pigeon:DRIVER", "import nosuchmodule\n")
     code, said = tocsin("check", env=environment(site, tmp_path))
     assert 1 == code, said
-    assert "NOT SOUND: channel lame: lame_pigeon:DRIVER of lame cannot be imported: ModuleNotFoundError" in said
-    assert "channel_left_out" in said
-    assert "road sms: not used, not configured" in said
+    assert "NOT SOUND: driver lame: lame_pigeon:DRIVER of lame cannot be imported: ModuleNotFoundError" in said
+    assert "driver_left_out" in said
+    assert "channel sms: not used, not configured" in said
     assert "audit log: 0 entries, the chain holds" in said
 
 
@@ -233,13 +233,13 @@ def beside(site: Path, name: str, line: str, content: str = "") -> Path:
     info = site / f"{name}-1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(f"[tocsin.channels]\n{line}\n")
+    (info / "entry_points.txt").write_text(f"[tocsin.drivers]\n{line}\n")
     if content:
         (site / f"{line.partition(' = ')[2].partition(':')[0]}.py").write_text(content, "utf-8")
     return site
 
 
-SPEC = "from types import SimpleNamespace as N\nfrom services.channels.model.driver import Road, Spec\n"
+SPEC = "from types import SimpleNamespace as N\nfrom services.channels.model.driver import Channel, Spec\n"
 BROKEN = [
     ("import nosuchmodule\n", "cannot be imported: ModuleNotFoundError: No module named 'nosuchmodule'"),
     ("DRIVER = 3\n", "is no Spec"),
@@ -250,12 +250,15 @@ BROKEN = [
     (f"{SPEC}DRIVER = Spec('lame', lambda tools: 1 / 0)\n", "cannot be made: ZeroDivisionError"),
     (f"{SPEC}DRIVER = Spec('lame', lambda tools: N(name='crow'))\n", "makes a driver called 'crow'"),
     (
-        f"{SPEC}DRIVER = Spec('lame', lambda tools: N(name='lame', roads=('sms',), concurrency=1))\n",
-        "has roads that are none",
+        f"{SPEC}DRIVER = Spec('lame', lambda tools: N(name='lame', channels=('sms',), concurrency=1))\n",
+        "has channels that are none",
     ),
-    (f"{SPEC}DRIVER = Spec('lame', lambda tools: N(name='lame', roads=(), concurrency=0))\n", "has a concurrency of 0"),
     (
-        f"{SPEC}DRIVER = Spec('lame', lambda tools: N(name='lame', roads=(), concurrency=1))\n",
+        f"{SPEC}DRIVER = Spec('lame', lambda tools: N(name='lame', channels=(), concurrency=0))\n",
+        "has a concurrency of 0",
+    ),
+    (
+        f"{SPEC}DRIVER = Spec('lame', lambda tools: N(name='lame', channels=(), concurrency=1))\n",
         "cannot be made: AttributeError",
     ),
 ]

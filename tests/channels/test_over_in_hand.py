@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services import migrations
 from services.channels.model.driver import Outcome, Result
 from services.channels.model.outcome import LATE
-from services.channels.outcomes.recorder import Desk
+from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.transition import told
 from services.channels.sending.claims import claim, intend
 from services.channels.sending.leases import Leases
@@ -38,7 +38,7 @@ class Ledger:
         self.database = database
         self.clock = StepClock(1_700_000_000.0)
         self.leases = Leases(database, self.clock, "live")
-        self.desk = Desk(database, EmbeddedBus(database), self.clock, "live", 0.001)
+        self.recorder = OutcomeRecorder(database, EmbeddedBus(database), self.clock, "live", 0.001)
         self.row: Any = None
 
     async def begin(self, state: S = S.PENDING, state_of_warning: str = "active", person: str = "p") -> None:
@@ -48,7 +48,7 @@ class Ledger:
         }  # fmt: skip
         one = {
             "delivery_id": "d" * 32, "warning_id": "w", "purpose": "warning", "tier": 4, "person_id": person,
-            "addressee_id": "p", "addressee_kind": "person", "step": "red.1", "road": "sms", "channel": "sms_twilio",
+            "addressee_id": "p", "addressee_kind": "person", "step": "red.1", "channel": "sms", "driver": "sms_twilio",
             "form": "plain", "language": "en", "address_key": "k", "reason": "test", "send_state": state, "due_at": 0.0,
             "expires_at": 9e9, "state_at": 0.0, "attempts": int(state in (S.SENDING, S.UNKNOWN)),
             "lease_until": wall() - 1 if state in (S.LEASED, S.SENDING) else None, "worker": "another",
@@ -77,7 +77,7 @@ class Ledger:
     async def answers(self, outcome: Outcome, code: str = "") -> None:
         if self.row is not None:
             result = Result(outcome, code=code)
-            await self.desk.report(told(self.row, result, "sms_twilio", self.clock.now(), exhausted=False))
+            await self.recorder.report(told(self.row, result, "sms_twilio", self.clock.now(), exhausted=False))
 
     async def ends(self, update: bool) -> None:
         """As the gateway and then the router do it."""

@@ -23,7 +23,7 @@ ONE, OTHER = id_of("delivery", 0), id_of("delivery", 1)
 
 async def sending(empty: Database) -> None:
     """Two messages under way."""
-    rows = [message(n) | {"send_state": "sending", "attempts": 1, "channel": "sms_smpp"} for n in (0, 1)]
+    rows = [message(n) | {"send_state": "sending", "attempts": 1, "driver": "sms_smpp"} for n in (0, 1)]
     tries = [
         {"delivery_id": r["delivery_id"], "n": 1, "token": 1, "provider": "sms_smpp", "started_at": 0.0} for r in rows
     ]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.channels.messages.frames import frame_for
 from services.channels.messages.phrases import LINES
-from services.channels.messages.render import Facts, render
+from services.channels.messages.render import MessageFacts, render
 from services.channels.replies import meaning
 from services.channels.replies import quoted_text as module
 from services.channels.replies.meaning import Reply, Sense, read_reply
@@ -116,7 +116,7 @@ def kind_of(reply: Reply) -> str:
 
 
 async def test_every_form_on_a_ledger(there: Exchange) -> None:
-    """Through the switchboard: help is a case, everything else a question for a person, at once or in its turn. None is lost."""
+    """Through the replies: help is a case, everything else a question for a person, at once or in its turn. None is lost."""
     parts = {"en-GB": {"source": "Testshire", "hazard": "flood", "place": "Low Lane", "action": ACTION}}
     async with there.database.write() as tx:
         row = {"warning_id": "w", "parts": {"languages": ["en-GB"], **parts}, "cap_xml": b""}
@@ -157,11 +157,13 @@ def everything_we_send() -> list[str]:
             for asked in ("evacuate", "shelter_in", ""):
                 for form in ("plain", "plain+ask_transport", "plain+backup_hours", "easy_read", "short_plain"):
                     parts = {"languages": [language], language: part, "asked": asked, "set": "flash_flood"}
-                    facts = Facts("warning", "person", "alert", form, tier, parts, "4721", "7315", "12345", sms=True)
+                    facts = MessageFacts(
+                        "warning", "person", "alert", form, tier, parts, "4721", "7315", "12345", sms=True
+                    )
                     found.append(render(facts, language).text)
         for kind in LINES["en"].endings:
             parts = {"languages": [language], language: part}
-            ending = Facts("ending", "person", kind, "plain", Tier.RED, parts, "4721", "7315", "12345", sms=True)
+            ending = MessageFacts("ending", "person", kind, "plain", Tier.RED, parts, "4721", "7315", "12345", sms=True)
             found.append(render(ending, language).text)
         found.append(frame_for(language).call.format(hotline="12345"))
     for lines in LINES.values():

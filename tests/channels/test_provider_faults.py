@@ -81,7 +81,7 @@ class Faults(ABC):
         """The driver, set to this provider."""
 
     def message(self, provider: Provider) -> Any:
-        return message(to="+99970001111", road="sms")
+        return message(to="+99970001111", channel="sms")
 
     async def test_each_fault_has_its_class(self, mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """Told within our patience, by a class that fits what the provider really took."""
@@ -196,7 +196,7 @@ class TestChat(Faults):
     after: ClassVar[Mapping[str, float]] = {}
 
     def message(self, provider: Provider) -> Any:
-        return message(to="desk:mei", road="chat")
+        return message(to="desk:mei", channel="chat")
 
     @asynccontextmanager
     async def ready(self, provider: Provider, patch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Any]:
@@ -222,7 +222,7 @@ class TestEmail(Faults):
     serve = staticmethod(wire.smtp)
 
     def message(self, provider: Provider) -> Any:
-        return message(to="mei@example.org", road="email")
+        return message(to="mei@example.org", channel="email")
 
     @asynccontextmanager
     async def ready(self, provider: Provider, patch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Any]:

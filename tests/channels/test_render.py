@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from services.channels.messages.phrases import LINES
 from services.channels.messages.prepare import Preparer, reference
-from services.channels.messages.render import Facts, choose_language, render, segments
-from services.channels.model.driver import Road
+from services.channels.messages.render import MessageFacts, choose_language, render, segments
+from services.channels.model.driver import Channel
 from services.channels.replies.matching import choose
 from services.channels.replies.meaning import read_reply
 from services.shared.clock import LinearClock
@@ -37,12 +37,12 @@ PARTS = {
 }  # fmt: skip
 
 
-def facts(**more: object) -> Facts:
+def facts(**more: object) -> MessageFacts:
     base: dict[str, object] = {
         "purpose": "warning", "addressee": "person", "kind": "alert", "form": "plain", "tier": Tier.RED, "parts": PARTS,
         "number": "4721", "ref": "1234", "hotline": "12345", "sms": True,
     }  # fmt: skip
-    return Facts(**{**base, **more})  # type: ignore[arg-type]
+    return MessageFacts(**{**base, **more})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_call_says_no_link_and_who_speaks() -> None:
 
 @pytest.mark.parametrize(("language", "end"), [("en", "call 1 2 3 4 5."), ("zh", "查证请打 1 2 3 4 5.")])
 def test_a_loudspeaker_says_whom_to_call_digit_by_digit(language: str, end: str) -> None:
-    """The same number as on every road; in a call there are keys instead."""
+    """The same number as on every channel; in a call there are keys instead."""
     assert render(facts(sms=False, addressee="area"), language).spoken.endswith(end)
     assert "1 2 3" not in render(facts(sms=False), language).spoken
 
@@ -185,11 +185,11 @@ def test_whose_reply_it_is(rows: list[SimpleNamespace], text: str, meant: Simple
     assert meant is choose(rows, read_reply(text, {reference(row.delivery_id) for row in rows}))
 
 
-async def test_a_text_asks_for_no_reply_and_brings_no_link_where_its_road_has_none() -> None:
-    """What a road lacks is the channel's to say, and is heeded when the text is made."""
+async def test_a_text_asks_for_no_reply_and_brings_no_link_where_its_channel_has_none() -> None:
+    """What a channel lacks is the driver's to say, and is heeded when the text is made."""
     row: Any = SimpleNamespace(
         purpose="warning", addressee_kind="person", addressee_id="p", delivery_id="0" * 32, warning_id="w", form="plain",
-        language="en", road="sms", params=None, dossier=None, person_id="p",
+        language="en", channel="sms", params=None, dossier=None, person_id="p",
     )  # fmt: skip
     parts = {
         "languages": ["en"],
@@ -211,8 +211,8 @@ async def test_a_text_asks_for_no_reply_and_brings_no_link_where_its_road_has_no
     )
     both = []
     for two_way in (True, False):
-        road = Road("sms", ("sms",), two_way=two_way, links=False)
-        both.append((await preparer._render(row, warning, road, "")).text)
+        channel = Channel("sms", ("sms",), two_way=two_way, links=False)
+        both.append((await preparer._render(row, warning, channel, "")).text)
     assert "reply" in both[0].lower()
     assert "reply" not in both[1].lower()
     assert "12345" in both[1]

@@ -17,8 +17,8 @@ from services.channels.messages.prepare import reference
 from services.channels.model.inbound import Inbound
 from services.channels.model.report import Report
 from services.channels.outcomes import opted_out
-from services.channels.outcomes.recorder import Desk
-from services.channels.replies.inbox import Switchboard
+from services.channels.outcomes.recorder import OutcomeRecorder
+from services.channels.replies.inbox import ReplyInbox
 from services.channels.replies.meaning import FILE, WHOLE, Sense, findings, plain, read_reply, words
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.bus.outbox import outbox
@@ -184,7 +184,7 @@ PHONE, OTHER = "+8613900000001", "+8613900000002"
 
 
 class Exchange:
-    """A switchboard on a real ledger with one warning; phones write to it."""
+    """A replies on a real ledger with one warning; phones write to it."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
@@ -194,8 +194,8 @@ class Exchange:
         bus = EmbeddedBus(database)
         self.clock = StepClock(1_700_000_000.0)
         platform = Platform(settings, database, bus, self.clock, keys, Signer(keys.mac), "http://127.0.0.1")
-        self.desk = Desk(database, bus, self.clock, settings.plane, 0.001)
-        self.board = Switchboard(platform, self.desk, cast(Any, None))
+        self.recorder = OutcomeRecorder(database, bus, self.clock, settings.plane, 0.001)
+        self.board = ReplyInbox(platform, self.recorder, cast(Any, None))
         self._n = 0
 
     def key(self, phone: str) -> str:
@@ -203,15 +203,15 @@ class Exchange:
 
     async def told(
         self, person: str, phone: str = PHONE, *, kind: str = "person", tier: int = 4, state: str = "accepted", covers: int = 1,
-        form: str = "plain", due: float = 0.0, road: str = "sms", warning: str = "w", reason: str = "",
+        form: str = "plain", due: float = 0.0, channel: str = "sms", warning: str = "w", reason: str = "",
     ) -> str:  # fmt: skip
         """A delivery to this phone; its id."""
         self._n += 1
         one = f"{self._n:032x}"
         row = {
             "delivery_id": one, "warning_id": warning, "purpose": "warning", "tier": tier, "person_id": person,
-            "addressee_id": person or "official", "addressee_kind": kind, "step": "red.1", "road": road,
-            "channel": "sms_twilio", "form": f"{form}:{one}", "language": "en", "address_key": self.key(phone),
+            "addressee_id": person or "official", "addressee_kind": kind, "step": "red.1", "channel": channel,
+            "driver": "sms_twilio", "form": f"{form}:{one}", "language": "en", "address_key": self.key(phone),
             "reason": "test", "send_state": state, "due_at": due, "expires_at": 9e9, "state_at": 0.0,
             "attempts": 0 if state in ("pending", "suppressed") else 1, "covers": covers, "state_reason": reason,
         }  # fmt: skip
@@ -332,19 +332,19 @@ async def test_stop_takes_back_what_was_not_sent_and_start_lifts_it(there: Excha
     await there.told("p")
     waiting = await there.told("p", state="pending", due=9e8)
     others = await there.told("q", OTHER, state="pending", due=9e8)
-    call = await there.told("p", state="pending", due=9e8, road="voice_mobile")
+    call = await there.told("p", state="pending", due=9e8, channel="voice_mobile")
     assert "No more messages to this number" in await there.says("Stop.")
     assert "" == await there.says("STOP")
     assert (SendState.SUPPRESSED, "stopped") == await there.state(waiting)
     assert (SendState.PENDING, "") == await there.state(others)
     assert (SendState.PENDING, "") == await there.state(call), "the same number is still called"
     async with there.database.read() as db:
-        assert {there.key(PHONE)} == await opted_out.is_stopped(db, [there.key(PHONE), there.key(OTHER)])
+        assert {there.key(PHONE)} == await opted_out.has_opted_out(db, [there.key(PHONE), there.key(OTHER)])
         topics = (await db.scalars(sa.select(outbox.c.topic))).all()
     assert "EvidenceRecorded" in topics
     assert "again" in await there.says("START")
     async with there.database.read() as db:
-        assert set() == await opted_out.is_stopped(db, [there.key(PHONE)])
+        assert set() == await opted_out.has_opted_out(db, [there.key(PHONE)])
 
 
 async def test_what_is_claimed_for_a_stopped_number_is_not_sent(there: Exchange) -> None:
@@ -352,7 +352,7 @@ async def test_what_is_claimed_for_a_stopped_number_is_not_sent(there: Exchange)
     await there.told("p")
     await there.says("stop")
     late, other = await there.told("p", state="leased", due=1.0), await there.told("q", OTHER, state="leased", due=1.0)
-    call = await there.told("p", state="leased", due=1.0, road="voice_mobile")
+    call = await there.told("p", state="leased", due=1.0, channel="voice_mobile")
     async with there.database.write() as tx:
         await tx.execute(sa.update(delivery).values(sealed=b"x"))
     async with there.database.read() as db:
@@ -371,7 +371,7 @@ async def test_a_number_nobody_knows_hears_nothing_and_is_kept_all_the_same(ther
         assert "" == await there.says(text, "+8613911111111")
     assert "" == await there.says("STOP", "+8613911111111")
     async with there.database.read() as db:
-        assert {there.key("+8613911111111")} == await opted_out.is_stopped(db, [there.key("+8613911111111")])
+        assert {there.key("+8613911111111")} == await opted_out.has_opted_out(db, [there.key("+8613911111111")])
     assert [] == await there.log()
 
 
@@ -381,12 +381,12 @@ async def test_the_provider_keeps_a_list_too(there: Exchange) -> None:
     assert "" == await there.says("arretez", opt_out="STOP")
     assert "" == await there.says("unstop", opt_out="START")
     refused = outcome(400, b'{"code": 21610}', None)
-    await there.desk.report(
+    await there.recorder.report(
         Report(one, "1:outcome", "outcome", state=SendState.FAILED, code=refused.code, reason="permanent", attempt=1)
     )
     assert (SendState.FAILED, "stopped") == await there.state(one)
     async with there.database.read() as db:
-        assert {there.key(PHONE)} == await opted_out.is_stopped(db, [there.key(PHONE)])
+        assert {there.key(PHONE)} == await opted_out.has_opted_out(db, [there.key(PHONE)])
 
 
 async def test_what_a_volunteer_says_is_heard_of_whom_she_was_called_for(there: Exchange) -> None:
@@ -445,7 +445,7 @@ async def test_help_after_an_update_is_heard_before_the_new_text_is_there(there:
     new = await there.told("p", state="pending", due=9e8, warning="w2")
     assert "request for help" in await there.says("2")
     assert "request for help" in await there.says(f"2 {reference(old)}")
-    assert "A person will read this" in await there.says("which road?")
+    assert "A person will read this" in await there.says("which channel?")
     await there.says("1")
     assert [("help", ""), ("leaving", "")] == await there.said_of(old)
     assert [("help", ""), ("help", ""), ("", "question")] == await there.said_of(new)

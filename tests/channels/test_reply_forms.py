@@ -7,7 +7,7 @@ import io
 
 from services.channels.model.inbound import Inbound
 from services.registry.importing.cells import Cells
-from services.registry.importing.report import Report
+from services.registry.importing.report import ImportReport
 
 from .test_replies import Exchange, there
 
@@ -32,7 +32,7 @@ ROWS = [(row["written"], row["region"], row["replies"]) for row in csv.DictReade
 
 def as_a_list_keeps_it(written: str, region: str) -> str:
     """By the same reading that an import does."""
-    ((number, _),) = Cells(2, {"mobile": written}, Report(), region).phones("mobile")
+    ((number, _),) = Cells(2, {"mobile": written}, ImportReport(), region).phones("mobile")
     return number
 
 

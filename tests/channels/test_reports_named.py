@@ -16,7 +16,7 @@ from twilio.request_validator import RequestValidator
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
 from services.channels.drivers.twilio.sms import SmsTwilio
 from services.channels.drivers.twilio.voice import VoiceTwilio
-from services.channels.model.driver import Question
+from services.channels.model.driver import StatusQuestion
 from services.channels.model.report import Report
 from services.shared.ledger.ledger import Evidence, SendState, delivery
 
@@ -52,7 +52,7 @@ class Provider:
 async def provider(there: Exchange, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
     for name, value in (("ACCOUNT_SID", ACCOUNT), ("AUTH_TOKEN", SECRET), ("FROM_NUMBER", "+15550001111")):
         monkeypatch.setenv(f"TOCSIN_TWILIO_{name}", value)
-    given: dict[str, Any] = {"recorder": there.desk, "replies": there.board, "database": there.database}
+    given: dict[str, Any] = {"recorder": there.recorder, "replies": there.board, "database": there.database}
     async with driving(SmsTwilio, **given) as sms, driving(VoiceTwilio, **given) as voice:
         app = web.Application()
         for one in (sms, voice):
@@ -116,7 +116,7 @@ async def test_a_report_that_overtakes_our_answer_is_kept_and_names_the_message(
     assert "SM1" == (await provider.row(one)).provider_ref
     await provider.says("sms/status", one, **{**DELIVERED, "MessageSid": "SM2"})
     assert "delivered" != (await provider.row(one)).send_state
-    await there.desk.report(
+    await there.recorder.report(
         Report(one, f"{one}:1:outcome", "outcome", state=SendState.ACCEPTED, evidence=Evidence.ACCEPTED, ref="SM3")
     )
     await provider.says("sms/status", one, **{**DELIVERED, "MessageSid": "SM3"})
@@ -171,5 +171,5 @@ async def test_a_record_of_another_message_says_nothing(
             return record if query is None else {"messages": [record]}
 
         account.get = get  # type: ignore[method-assign]
-        found = await account.record("Messages", Question("SM1" if by_name else "", PHONE, "Go", 0.0), body="Go")
+        found = await account.record("Messages", StatusQuestion("SM1" if by_name else "", PHONE, "Go", 0.0), body="Go")
     assert bool(found) is (known or (not by_name and "sid" in wrong))

@@ -1,4 +1,4 @@
-"""Two providers of one road: how messages are dealt, when shares move, and when they must not."""
+"""Two providers of one channel: how messages are dealt, when shares move, and when they must not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.channels.model.driver import Driver, Road
+from services.channels.model.driver import Channel, Driver
+from services.channels.providers.call_window import CallWindow
 from services.channels.providers.provider_store import (
     KEPT_S,
     Scored,
@@ -24,14 +25,13 @@ from services.channels.providers.provider_store import (
     provider,
     score,
 )
-from services.channels.providers.send_queue import Lane
 from services.channels.providers.weights import (
     DRIFT,
     FLOOR,
     REVIEW_S,
     STEP,
+    ProviderWeights,
     Queue,
-    Shares,
     beside_each_other,
     held_back,
     in_trouble,
@@ -48,9 +48,12 @@ from services.shared.settings import Settings
 NOW = 1_000_000.0
 
 
-def driver(name: str, *roads: str, works: bool = True) -> Driver:
+def driver(name: str, *channels: str, works: bool = True) -> Driver:
     found = SimpleNamespace(
-        name=name, concurrency=10, roads=tuple(map(Road, roads)), why_not=lambda: "" if works else "not_configured"
+        name=name,
+        concurrency=10,
+        channels=tuple(map(Channel, channels)),
+        why_not=lambda: "" if works else "not_configured",
     )
     return cast(Driver, found)
 
@@ -59,15 +62,15 @@ A, B = driver("a", "sms", "officer_sms"), driver("b", "sms", "officer_sms")
 
 
 def queue(*drivers: Driver) -> Queue:
-    return Queue(drivers[0].name, True, lanes(*drivers))
+    return Queue(drivers[0].name, True, windows(*drivers))
 
 
-def lanes(*drivers: Driver) -> list[Lane]:
-    return [Lane(d, True, roads=d.roads) for d in drivers]
+def windows(*drivers: Driver) -> list[CallWindow]:
+    return [CallWindow(d, True, channels=d.channels) for d in drivers]
 
 
-def rows(n: int, road: str = "sms", first: int = 0) -> list[Any]:
-    return [SimpleNamespace(delivery_id=str(first + k), road=road, params=None) for k in range(n)]
+def rows(n: int, channel: str = "sms", first: int = 0) -> list[Any]:
+    return [SimpleNamespace(delivery_id=str(first + k), channel=channel, params=None) for k in range(n)]
 
 
 # ---- dealing
@@ -117,7 +120,7 @@ def test_what_failed_at_one_goes_to_the_other_and_where_there_is_none_to_the_sam
     assert 6 == len(dealt["a"])
 
 
-def test_a_road_only_one_of_them_serves_goes_there_or_waits() -> None:
+def test_a_channel_only_one_of_them_serves_goes_there_or_waits() -> None:
     """Left over is not lost: it is due again at once."""
     voice = driver("v", "sms", "voice")
     one = queue(voice, B)
@@ -146,23 +149,25 @@ def test_nothing_is_dealt_twice_or_lost_whatever_the_rooms_and_weights(
     assert len(over) == max(0, n - sum(rooms.values()))
 
 
-def test_a_queue_has_every_working_provider_of_its_roads_and_its_own_alone_where_none_works() -> None:
+def test_a_queue_has_every_working_provider_of_its_channels_and_its_own_alone_where_none_works() -> None:
     off = driver("off", "sms", works=False)
-    all_lanes = [Lane(d, red, roads=d.roads) for d in (A, B, off, driver("mail", "email")) for red in (True, False)]
-    found = {q.name: [lane.driver.name for lane in q.lanes] for q in queues(all_lanes)}
+    all_lanes = [
+        CallWindow(d, red, channels=d.channels) for d in (A, B, off, driver("mail", "email")) for red in (True, False)
+    ]
+    found = {q.name: [window.driver.name for window in q.windows] for q in queues(all_lanes)}
     assert ["a", "b"] == found["a", True]
     assert ["a", "b"] == found["off", False]  # planned while it worked: the others send it
     assert ["mail"] == found["mail", True]
-    assert ["off"] == [lane.driver.name for lane in queues(lanes(off))[0].lanes]
-    assert [("a", "b")] == beside_each_other(lanes(A, B, off))
+    assert ["off"] == [window.driver.name for window in queues(windows(off))[0].windows]
+    assert [("a", "b")] == beside_each_other(windows(A, B, off))
 
 
-def test_what_stands_in_shares_nothing_with_a_real_channel() -> None:
+def test_what_stands_in_shares_nothing_with_a_real_driver() -> None:
     """Loudspeakers that are there get every announcement; the log only where nothing else is."""
-    both = lanes(driver("log", "area_sound"), driver("speakers", "area_sound"))
-    assert [["speakers"], ["speakers"]] == [[lane.driver.name for lane in q.lanes] for q in queues(both)]
+    both = windows(driver("log", "area_sound"), driver("speakers", "area_sound"))
+    assert [["speakers"], ["speakers"]] == [[window.driver.name for window in q.windows] for q in queues(both)]
     assert [] == beside_each_other(both)
-    assert ["log"] == [lane.driver.name for lane in queues(both[:1])[0].lanes]
+    assert ["log"] == [window.driver.name for window in queues(both[:1])[0].windows]
 
 
 # ---- trouble
@@ -219,8 +224,8 @@ def test_one_that_stands_by_takes_over_and_rests_again() -> None:
 # ---- the review, on both databases
 
 
-async def shares(database: Database, clock: StepClock) -> Shares:
-    made = Shares(database, clock, lanes(A, B, driver("mail", "email")))
+async def provider_weights(database: Database, clock: StepClock) -> ProviderWeights:
+    made = ProviderWeights(database, clock, windows(A, B, driver("mail", "email")))
     async with database.write() as tx:
         await made.begin(tx)
     return made
@@ -229,7 +234,7 @@ async def shares(database: Database, clock: StepClock) -> Shares:
 async def test_the_review_reads_what_all_processes_counted_and_is_made_once(empty: Database) -> None:
     """Twenty calls of which half failed, told by two desks; two processes review, the share moves by one step."""
     clock = StepClock(NOW)
-    one, other = await shares(empty, clock), await shares(empty, clock)
+    one, other = await provider_weights(empty, clock), await provider_weights(empty, clock)
     for _ in range(2):
         async with empty.write() as tx:
             await count(tx, [Scored("a", NOW - 5, calls=1, bad=n % 2, accepted=1 - n % 2) for n in range(10)])
@@ -252,7 +257,7 @@ async def test_the_review_reads_what_all_processes_counted_and_is_made_once(empt
 
 async def test_an_opened_breaker_is_known_to_the_other_process(empty: Database) -> None:
     clock = StepClock(NOW)
-    one, other = await shares(empty, clock), await shares(empty, clock)
+    one, other = await provider_weights(empty, clock), await provider_weights(empty, clock)
     await one.opened("a", 5000.0)
     await one.opened("a", 4000.0)  # a shorter pause does not end a longer one
     await other.read()
@@ -261,13 +266,13 @@ async def test_an_opened_breaker_is_known_to_the_other_process(empty: Database) 
 
 async def test_shares_last_over_a_restart_and_end_where_a_provider_stands_alone(empty: Database) -> None:
     clock = StepClock(NOW)
-    await shares(empty, clock)
+    await provider_weights(empty, clock)
     async with empty.write() as tx:
         await tx.execute(sa.update(provider).where(provider.c.provider == "a").values(weight=12.0, trouble="x"))
-    again = await shares(empty, clock)
+    again = await provider_weights(empty, clock)
     await again.read()
     assert 12.0 == again.weights["a"]
-    alone = Shares(empty, clock, lanes(A))
+    alone = ProviderWeights(empty, clock, windows(A))
     async with empty.write() as tx:
         await alone.begin(tx)
     await alone.read()
@@ -286,22 +291,22 @@ async def test_slots_are_summed_whole_and_old_ones_dropped(empty: Database) -> N
 
 @pytest.mark.parametrize("text", ["a", "a=", "a=x", "a=-1", "a=5000", "a=1;b=2"])
 def test_a_share_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv("TOCSIN_SHARES", text)
-    with pytest.raises(Refused, match="TOCSIN_SHARES"):
-        Shares(cast(Database, None), StepClock(NOW), lanes(A, B))
+    monkeypatch.setenv("TOCSIN_WEIGHTS", text)
+    with pytest.raises(Refused, match="TOCSIN_WEIGHTS"):
+        ProviderWeights(cast(Database, None), StepClock(NOW), windows(A, B))
 
 
 def test_given_shares_are_taken_and_a_name_nobody_has_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOCSIN_SHARES", "a=80, b = 20,nobody=3")
-    made = Shares(cast(Database, None), StepClock(NOW), lanes(A, B))
+    monkeypatch.setenv("TOCSIN_WEIGHTS", "a=80, b = 20,nobody=3")
+    made = ProviderWeights(cast(Database, None), StepClock(NOW), windows(A, B))
     assert {"a": 80.0, "b": 20.0} == made.weights
     assert ["nobody"] == made.unknown
 
 
-async def test_the_check_names_a_share_of_a_channel_nobody_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A slip of the pen; a channel that is there and not set up yet is none."""
-    monkeypatch.setenv("TOCSIN_SHARES", "sms_smpp=70,sms_smp=30")
+async def test_the_check_names_a_share_of_a_driver_nobody_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A slip of the pen; a driver that is there and not set up yet is none."""
+    monkeypatch.setenv("TOCSIN_WEIGHTS", "sms_smpp=70,sms_smp=30")
     lines, sound = await check_installation(Settings(data_dir=tmp_path))
     assert not sound
     [wrong] = [line for line in lines if line.startswith("NOT SOUND")]
-    assert wrong.startswith("NOT SOUND: TOCSIN_SHARES: there is no channel 'sms_smp': use ")
+    assert wrong.startswith("NOT SOUND: TOCSIN_WEIGHTS: there is no driver 'sms_smp': use ")

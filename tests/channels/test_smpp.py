@@ -35,7 +35,7 @@ LONG_EN = (
 
 
 class Ears:
-    """Desk and switchboard as the driver sees them: what it reported, and what it handed on."""
+    """Desk and replies as the driver sees them: what it reported, and what it handed on."""
 
     def __init__(self) -> None:
         self.parts: list[PartReceipt] = []
@@ -227,7 +227,7 @@ async def test_half_a_text_that_is_out_is_unknown(driver: SmsSmpp, monkeypatch: 
 async def test_a_reply_is_handed_on_with_the_number_as_it_is_in_the_register(
     server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch, wish: dict[str, Any], phone: str, text: str
 ) -> None:
-    """And what the switchboard says goes back to that phone; the key of it holds neither number nor words."""
+    """And what the replies says goes back to that phone; the key of it holds neither number nor words."""
     one = made(server, ears, monkeypatch, region="CN")
     await one.start()
     await bound(one)
@@ -294,7 +294,7 @@ async def test_what_waits_for_the_window_is_looked_at_once_more_and_was_not_sent
 
 
 async def test_without_a_session_nothing_was_sent(server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong password: the road says that it is not bound, each message is due again, and nobody is failed."""
+    """A wrong password: the channel says that it is not bound, each message is due again, and nobody is failed."""
     one = made(server, ears, monkeypatch, password="wrong")
     await one.start()
     await server.until(lambda said: any(s.get("right") is False for s in said))
@@ -340,5 +340,5 @@ async def test_what_cannot_be_taken_is_given_up_at_once_or_after_a_while(monkeyp
             heard.append(came)
             raise problem
 
-        await session.Link(lambda: None, hear)._hand_on(object())
+        await session.Session(lambda: None, hear)._hand_on(object())
         assert (tries, 1) == (len(heard), len(set(heard)))

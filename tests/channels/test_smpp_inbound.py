@@ -271,7 +271,7 @@ async def known(there: Exchange, ref: str, phone: str) -> str:
         one, f"{one}:o", "outcome", state=SendState.ACCEPTED, evidence=Evidence.ACCEPTED, ref=ref,
         sent=Sent("sms_smpp", one, (names(ref)[0],)), provider="sms_smpp",
     )  # fmt: skip
-    await there.desk.report(report)
+    await there.recorder.report(report)
     return one
 
 
@@ -279,7 +279,7 @@ async def told(there: Exchange, ref: str, *phones: str) -> None:
     first, *others = names(ref)
     to = tuple(key for phone in phones for key in there.board.keys_of(phone))
     part = PartReceipt("sms_smpp", first, "delivered", "", tuple(others), to)
-    await there.desk.report(Report("", event_key=f"{ref}:delivered", part=part))
+    await there.recorder.report(Report("", event_key=f"{ref}:delivered", part=part))
 
 
 async def states(there: Exchange, *ids: str) -> list[str]:

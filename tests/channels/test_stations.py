@@ -30,7 +30,7 @@ def with_groups(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def told(desk: Office, warning_id: str, *, html: bool = False) -> tuple[int, bytes]:
     headers = {"Authorization": f"Bearer {desk.key}"} | ({"Accept": "text/html"} if html else {})
-    status, body, _ = await desk.get(f"/roads/stations/{warning_id}", headers)
+    status, body, _ = await desk.get(f"/channels/stations/{warning_id}", headers)
     return status, body
 
 
@@ -51,12 +51,14 @@ async def test_each_station_has_its_own_receipt_and_a_second_try_replaces_it(
         monkeypatch.setenv("TOCSIN_CELL_BROADCAST_OPERATORS", f"one={one.url},two={two.url}")
         monkeypatch.setenv("TOCSIN_BROADCAST_URLS", f"{radio.url},{sign.url}")
         desk = await stack.enter_async_context(office(tmp_path / "data"))
-        assert 401 == (await desk.get("/roads/stations/none"))[0]
+        assert 401 == (await desk.get("/channels/stations/none"))[0]
         assert 404 == (await told(desk, "none"))[0]
         _, taken = await desk.post(cap(severity="Extreme", extra=RED), strict="false")
         assert (200, b"[]") == await told(desk, taken["warning_id"])
         await steps(desk)
-        found = {(s["road"], s["name"]): (s["outcome"], s["code"]) for s in await stations(desk, taken["warning_id"])}
+        found = {
+            (s["channel"], s["name"]): (s["outcome"], s["code"]) for s in await stations(desk, taken["warning_id"])
+        }
         assert {
             ("cell_broadcast", "one"): ("accepted", "200"),
             ("cell_broadcast", "two"): ("not_sent", "429"),

@@ -11,7 +11,7 @@ import pytest
 from services import migrations
 from services.channels.model.driver import Result
 from services.channels.model.outcome import LATE, Outcome
-from services.channels.providers.acceptance import FORGOTTEN_S, Takings
+from services.channels.providers.acceptance import FORGOTTEN_S, Acceptance
 from services.channels.providers.provider_store import known
 from services.shared import alarms
 from services.shared.database.engine import Database
@@ -20,13 +20,13 @@ from tests.servers.postgres import Postgres
 TAKEN, REFUSED, GONE = Result(Outcome.ACCEPTED), Result(Outcome.PROVIDER_FAULT, code="20003"), Result(Outcome.NOT_SENT)
 
 
-class Desk:
+class OutcomeRecorder:
     """Several processes over one database, and the time of day."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.now = 1_800_000_000.0
-        self.processes = [Takings(database, ["a", "b"], [("a", "b")]) for _ in range(2)]
+        self.processes = [Acceptance(database, ["a", "b"], [("a", "b")]) for _ in range(2)]
 
     async def passes(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -42,11 +42,11 @@ class Desk:
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def desk(
     request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[OutcomeRecorder]:
     url = postgres.database() if request.param == "postgresql" else f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
     await asyncio.to_thread(migrations.upgrade, url)
     database = Database(url)
-    made = Desk(database)
+    made = OutcomeRecorder(database)
     monkeypatch.setattr("services.channels.providers.acceptance.wall", lambda: made.now)
     async with database.write() as tx:
         await known(tx, {"a": 50.0, "b": 50.0})
@@ -54,7 +54,7 @@ async def desk(
     await database.close()
 
 
-async def test_what_is_refused_for_fifteen_seconds_is_told_with_what_goes_on_instead(desk: Desk) -> None:
+async def test_what_is_refused_for_fifteen_seconds_is_told_with_what_goes_on_instead(desk: OutcomeRecorder) -> None:
     first, _ = desk.processes
     for _ in range(3):
         first.note("a", REFUSED, desk.now)
@@ -68,7 +68,7 @@ async def test_what_is_refused_for_fifteen_seconds_is_told_with_what_goes_on_ins
     assert {} == await desk.standing()
 
 
-async def test_two_that_went_wrong_a_late_call_and_a_refused_number_are_no_alarm(desk: Desk) -> None:
+async def test_two_that_went_wrong_a_late_call_and_a_refused_number_are_no_alarm(desk: OutcomeRecorder) -> None:
     """A call of ours that began too late says nothing; an answer about one number is an answer."""
     first, _ = desk.processes
     first.note("a", GONE, desk.now)
@@ -81,7 +81,7 @@ async def test_two_that_went_wrong_a_late_call_and_a_refused_number_are_no_alarm
     assert {} == await desk.standing()
 
 
-async def test_another_process_that_is_taken_from_keeps_the_alarm_away(desk: Desk) -> None:
+async def test_another_process_that_is_taken_from_keeps_the_alarm_away(desk: OutcomeRecorder) -> None:
     """The provider is there; one process cannot reach it. When the other stops being taken from, it is an alarm."""
     first, second = desk.processes
     for _ in range(30):
@@ -98,12 +98,12 @@ async def test_another_process_that_is_taken_from_keeps_the_alarm_away(desk: Des
     assert {} == await desk.standing()
 
 
-async def test_a_restart_takes_the_alarm_over_and_it_is_forgotten_when_nobody_tries(desk: Desk) -> None:
+async def test_a_restart_takes_the_alarm_over_and_it_is_forgotten_when_nobody_tries(desk: OutcomeRecorder) -> None:
     first, _ = desk.processes
     for _ in range(3):
         first.note("a", GONE, desk.now)
     await desk.passes(16)
-    desk.processes = [Takings(desk.database, ["a", "b"], [])]
+    desk.processes = [Acceptance(desk.database, ["a", "b"], [])]
     await desk.processes[0].begin()
     await desk.passes(5)
     assert ["provider:a"] == list(await desk.standing())

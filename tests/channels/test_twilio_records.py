@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
-from services.channels.model.driver import Question
+from services.channels.model.driver import StatusQuestion
 
 NOW = 1_780_000_000.0
-ASKED = Question(to="+99970001111", text="Go now", since=NOW)
+ASKED = StatusQuestion(to="+99970001111", text="Go now", since=NOW)
 
 
 def record(**more: Any) -> dict[str, Any]:
@@ -61,6 +61,6 @@ async def test_a_message_without_a_name_is_found_by_text_and_time_or_not_at_all(
 @pytest.mark.parametrize("answer", [{"status": "sent"}, {"sid": "SM9", "status": "sent"}, {}, None])
 async def test_a_record_that_is_not_the_one_asked_for_says_nothing(account: Any, answer: Any) -> None:
     account.answer = answer
-    assert None is await account.record("Messages", Question(ref="SM1", to="+99970001111"), body="")
+    assert None is await account.record("Messages", StatusQuestion(ref="SM1", to="+99970001111"), body="")
     account.answer = record()
-    assert "SM1" == (await account.record("Messages", Question(ref="SM1", to="+99970001111"), body=""))["sid"]
+    assert "SM1" == (await account.record("Messages", StatusQuestion(ref="SM1", to="+99970001111"), body=""))["sid"]

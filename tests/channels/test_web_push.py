@@ -252,7 +252,7 @@ async def test_a_bad_key_file_is_told_with_the_command_that_makes_a_good_one(vap
             pass
 
 
-async def test_without_a_key_there_is_no_such_road(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_key_there_is_no_such_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     async with driving(WebPush) as driver:
         assert "not_configured" == driver.why_not()
 

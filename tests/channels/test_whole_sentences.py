@@ -1,4 +1,4 @@
-"""Whatever the road: an authority's sentences go out whole or not at all, its signs as it wrote them, the action first."""
+"""Whatever the channel: an authority's sentences go out whole or not at all, its signs as it wrote them, the action first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.channels.drivers.web_push.encryption import MOST_BYTES
 from services.channels.drivers.web_push.web_push import payload
 from services.channels.messages import sms_encoding
 from services.channels.messages.cell_broadcast_pages import code
-from services.channels.messages.render import Facts, Rendered, render, segments
+from services.channels.messages.render import MessageFacts, Rendered, render, segments
 from services.channels.model.driver import Outcome
 from services.shared.tiers import Tier
 from tests.channels.kit import driving, message
@@ -63,7 +63,7 @@ def warning(sentences: list[tuple[str, str]], places: int, chinese: bool, **more
 
 def rendered(parts: dict[str, Any], form: str, **more: Any) -> Rendered:
     given: dict[str, Any] = {"sms": True} | more
-    facts = Facts("warning", "person", "alert", form, Tier.RED, parts, "4721", "1234", "12345", **given)
+    facts = MessageFacts("warning", "person", "alert", form, Tier.RED, parts, "4721", "1234", "12345", **given)
     return render(facts, parts["languages"][0])
 
 
@@ -85,7 +85,7 @@ def whole(text: str, sentences: list[tuple[str, str]], chinese: bool) -> int:
     chosen=st.lists(st.integers(0, 100), min_size=1, max_size=30), places=st.sampled_from([1, 2, 5, 150]),
     chinese=st.booleans(),
 )  # fmt: skip
-def test_every_road_says_whole_sentences(chosen: list[int], places: int, chinese: bool) -> None:
+def test_every_channel_says_whole_sentences(chosen: list[int], places: int, chinese: bool) -> None:
     """SMS by its parts, call, mail, card, push, cell broadcast: a whole number of sentences, and the first is among them."""
     clauses = CLAUSES_ZH if chinese else CLAUSES
     sentences = [sentence(n, clauses[one % len(clauses)], chinese) for n, one in enumerate(chosen)]
@@ -206,12 +206,12 @@ async def test_a_call_keeps_to_what_twilio_takes() -> None:
     ],
 )  # fmt: skip
 async def test_a_voice_is_asked_only_for_a_language_it_speaks(languages: list[str], wanted: str, found: str) -> None:
-    """Else another of the alert's; where it speaks none the call is refused at once, and another road is taken."""
+    """Else another of the alert's; where it speaks none the call is refused at once, and another channel is taken."""
     part = warning([], 1, False)["en-GB"]
     parts = {"languages": languages, **{one: {**part, "action": f"Go {one}."} for one in languages}}
     async with driving(VoiceTwilio) as driver:
-        speaks = next(road.speaks for road in driver.roads if road.name == "voice_mobile")
-        facts = Facts(
+        speaks = next(channel.speaks for channel in driver.channels if channel.name == "voice_mobile")
+        facts = MessageFacts(
             "warning", "person", "alert", "plain", Tier.RED, parts, "4721", "1", "112", speaks=speaks, links=False
         )
         done = render(facts, wanted)

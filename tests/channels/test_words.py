@@ -23,7 +23,7 @@ from services.channels.messages.hazard_texts import (
 )
 from services.channels.messages.phrases import LINES
 from services.channels.messages.phrases import findings as line_findings
-from services.channels.messages.render import Facts, render, segments
+from services.channels.messages.render import MessageFacts, render, segments
 from services.commands import texts as texts_cli
 from services.shared.errors import Refused
 from services.shared.tiers import Tier
@@ -120,7 +120,7 @@ def test_nobody_is_sent_to_a_place_that_is_not_open(name: str, language: str) ->
         ("Leave now and take your medicine.", "short", "en", "one idea"),
         ("Leave now, walk uphill.", "short", "en", "one idea"),
         ("Leave now; walk uphill.", "easy", "en", "one idea"),
-        ("Leave your house now by the front door and up the long hill road.", "easy", "en", "10 words"),
+        ("Leave your house now by the front door and up the long hill channel.", "easy", "en", "10 words"),
         ("现在离开,往高处走,不要过水。", "short", "zh", "one idea"),
         ("现在马上离开您的家往村子后面的高处走。", "easy", "zh", "16 characters"),
     ],
@@ -164,7 +164,7 @@ def test_a_set_with_a_fault_is_refused(tmp_path: Path, old: str, new: str, said:
     assert said in refused.value.message
 
 
-def with_set(**more: object) -> Facts:
+def with_set(**more: object) -> MessageFacts:
     return facts(parts={**PARTS, "set": "flash_flood", "asked": "evacuate", "to": {"name": "Nanling School", "open": True}},
                  **more)  # fmt: skip
 
@@ -218,7 +218,7 @@ def test_what_a_form_adds(extra: str, said: str) -> None:
     assert "4721" in done.text
 
 
-def test_a_road_without_links_or_replies() -> None:
+def test_a_channel_without_links_or_replies() -> None:
     """No link goes where links are blocked; where nobody can reply, a number to call stands instead."""
     link = "https://warn.example/a/x"
     helper = facts(addressee="supporter", about="Mr W", link=link)

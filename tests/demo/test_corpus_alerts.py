@@ -1,4 +1,4 @@
-"""Ten real alerts, warned through the whole system: everyone is explained, nobody is doubled, no road she cannot use."""
+"""Ten real alerts, warned through the whole system: everyone is explained, nobody is doubled, no channel she cannot use."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ALERTS = [
     ("ch-kde-alertswiss-POA-1222963954-5-c47e84.xml", Tier.ORANGE),
     ("tg-wmo-im-no_signature-e8b218.xml", None),
 ]
-KIND_OF_ROAD = {"sms": "sms", "voice_mobile": "voice_mobile", "voice_landline": "voice_landline", "email": "email"}
+KIND_OF_CHANNEL = {"sms": "sms", "voice_mobile": "voice_mobile", "voice_landline": "voice_landline", "email": "email"}
 
 
 @pytest.mark.parametrize(("name", "tier"), ALERTS, ids=[name[:16] for name, _ in ALERTS])
@@ -69,21 +69,21 @@ def _check_people(alert: bytes, seen: dict[str, Any], details: dict[str, Any]) -
         unverified = {c.kind for c in person.contacts if c.why_not == "not_verified"}
         usable = {c.kind for c in person.contacts if not c.why_not}
         for delivery in path["deliveries"]:
-            assert delivery["why"], f"{person.person_id}: {delivery['road']} without a reason"
-            kind = KIND_OF_ROAD.get(delivery["road"])
+            assert delivery["why"], f"{person.person_id}: {delivery['channel']} without a reason"
+            kind = KIND_OF_CHANNEL.get(delivery["channel"])
             if kind is not None:
-                assert kind in usable, f"{delivery['road']} was used although {said_no=} {unverified=}"
+                assert kind in usable, f"{delivery['channel']} was used although {said_no=} {unverified=}"
         for left_out in path["left_out"]:
             assert left_out["why"]
         assert path["lines"]
         if urgent and path["kind"] != "subscriber":
-            _check_few_roads(path, details)
+            _check_few_channels(path, details)
 
 
-def _check_few_roads(path: dict[str, Any], details: dict[str, Any]) -> None:
-    """Fewer than two usable roads: a door at 0, or the fire service's list where doors are forbidden."""
-    usable = next(int(m[1]) for line in path["lines"] if (m := re.search(r"usable roads: (\d+)", line)))
+def _check_few_channels(path: dict[str, Any], details: dict[str, Any]) -> None:
+    """Fewer than two usable channels: a door at 0, or the fire service's list where doors are forbidden."""
+    usable = next(int(m[1]) for line in path["lines"] if (m := re.search(r"usable channels: (\d+)", line)))
     if usable >= 2:
         return
-    at_0 = {d["road"] for d in path["deliveries"] if d["step"].endswith(".0")}
+    at_0 = {d["channel"] for d in path["deliveries"] if d["step"].endswith(".0")}
     assert {"fire_service_list" if details["doors"] == "forbidden" else "door"} <= at_0, path["lines"]

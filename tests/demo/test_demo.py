@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 KEYS = [
-    "targeted", "reached", "closed", "explained_not_closed", "open", "unexplained", "by_group", "by_road",
+    "targeted", "reached", "closed", "explained_not_closed", "open", "unexplained", "by_group", "by_channel",
     "provider_accepts", "ambiguous", "doubled",
 ]  # fmt: skip
 

@@ -16,7 +16,7 @@ PEOPLE, SEED = 40, 2
 async def test_the_demo_over_postgresql_and_rabbitmq_ends_with_the_same_object(
     postgres: Postgres, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every person, road and example of a path, byte for byte what SQLite and the bus inside the process give."""
+    """Every person, channel and example of a path, byte for byte what SQLite and the bus inside the process give."""
     monkeypatch.delenv("TOCSIN_DATABASE_URL", raising=False)
     monkeypatch.delenv("TOCSIN_AMQP_URL", raising=False)
     alone = await run_demo(example_alert(), people=PEOPLE, seed=SEED)

@@ -130,7 +130,7 @@ async def test_every_page_through_the_proxy(postgres: Postgres, tmp_path: Path, 
         aiohttp.ClientSession() as resident,
     ):
         warning_id = await at_the_duty_desk(run, Browser(run.url, duty), county.key)
-        delivered = "SELECT DISTINCT channel FROM delivery WHERE send_state = 'delivered' AND channel LIKE '%%_twilio'"
+        delivered = "SELECT DISTINCT driver FROM delivery WHERE send_state = 'delivered' AND driver LIKE '%%_twilio'"
         await run.until(lambda: len(run.rows(delivered)) == 2)  # by what the provider called back
         await as_people_do(run, Browser(run.url, resident), warning_id)
         await as_machines_do(run, warning_id)
@@ -188,7 +188,7 @@ async def as_people_do(run: Rehearsal, browser: Browser, warning_id: str) -> Non
 
     doors = (
         "SELECT delivery_id, slot FROM delivery "
-        "WHERE warning_id = ? AND channel = 'door' AND slot <> '' AND send_state = 'accepted'"
+        "WHERE warning_id = ? AND driver = 'door' AND slot <> '' AND send_state = 'accepted'"
     )
     await run.until(lambda: bool(run.rows(doors, warning_id)))
     door = run.rows(doors, warning_id)[0]

@@ -18,7 +18,7 @@ from services.router.store.tables import tally, warning
 from services.shared import alarms, telemetry
 from services.shared.bus.outbox import dead_letter, outbox
 from services.shared.database.instance import instance
-from services.shared.ledger.ledger import delivery, road, warning_state
+from services.shared.ledger.ledger import channel, delivery, warning_state
 from services.shared.operations.health import Once, Pulses, ask
 from tests.deploy.station import NOW, Station, over
 from tests.servers.ports import free_port
@@ -112,16 +112,18 @@ async def test_a_look_that_hangs_is_asked_once_and_given_up_for_another() -> Non
 
 
 async def test_the_figures_tell_what_the_tables_hold(either: Station) -> None:
-    """By tier and road, zero where there is nothing; what cannot go yet is not due."""
+    """By tier and channel, zero where there is nothing; what cannot go yet is not due."""
     station = either
     async with station.database.write() as tx:
-        await tx.execute(sa.insert(road), [road_row("sms", working=True), road_row("officer", "door", working=False)])
+        await tx.execute(
+            sa.insert(channel), [channel_row("sms", working=True), channel_row("officer", "door", working=False)]
+        )
         await tx.execute(
             sa.insert(delivery),
             [
                 delivery_row("a", 4, "pending"), delivery_row("b", 4, "retry"), delivery_row("c", 1, "pending"),
                 delivery_row("d", 4, "pending", due_at=NOW + 60), delivery_row("e", 4, "accepted"),
-                delivery_row("f", 3, "unknown"), delivery_row("g", 4, "pending", channel="door"),
+                delivery_row("f", 3, "unknown"), delivery_row("g", 4, "pending", driver="door"),
             ],
         )  # fmt: skip
         said = {"topic": "DeliveryDue", "body": b"", "created_at": time.time() - 90}
@@ -134,7 +136,8 @@ async def test_the_figures_tell_what_the_tables_hold(either: Station) -> None:
                                                        unresolved=[]))  # fmt: skip
             counted = (("targeted", 10), ("ended:closed", 3), ("ended:refused", 1), ("reached", 5))
             rows = [
-                {"warning_id": name, "profile_key": "p", "road": "", "rung": r, "slot": "", "n": n} for r, n in counted
+                {"warning_id": name, "profile_key": "p", "channel": "", "step": r, "slot": "", "n": n}
+                for r, n in counted
             ]
             await tx.execute(sa.insert(tally), rows)
         await tx.execute(
@@ -150,7 +153,7 @@ async def test_the_figures_tell_what_the_tables_hold(either: Station) -> None:
     assert (0, 1) == tuple(one("tocsin_unknown", tier=t) for t in ("red", "orange"))
     assert 90 <= one("tocsin_oldest_outbox_seconds", tier="red") < 120
     assert (0, 1) == (one("tocsin_dead_letters", tier="red"), one("tocsin_dead_letters", tier="yellow"))
-    assert (1, 0) == (one("tocsin_road_working", road="sms"), one("tocsin_road_working", road="officer"))
+    assert (1, 0) == (one("tocsin_channel_working", channel="sms"), one("tocsin_channel_working", channel="officer"))
     assert (6, 2) == (one("tocsin_open_paths", tier="red"), one("tocsin_no_path", tier="red"))
     assert (1, 0) == (one("tocsin_help_open", owned="no"), one("tocsin_help_open", owned="yes"))
     assert (1, 1.5) == (one("tocsin_bus", fact="connected"), one("tocsin_bus", fact="confirm_age"))
@@ -160,8 +163,8 @@ async def test_the_figures_tell_what_the_tables_hold(either: Station) -> None:
     assert 0 < one("process_resident_memory_bytes")
 
 
-def road_row(name: str, channel: str = "log", *, working: bool) -> dict[str, object]:
-    return {"road": name, "channel": channel, "contact_kinds": [], "two_way": False, "links": False, "voice": False,
+def channel_row(name: str, driver: str = "log", *, working: bool) -> dict[str, object]:
+    return {"channel": name, "driver": driver, "contact_kinds": [], "two_way": False, "links": False, "voice": False,
             "repeats_per_day": 0, "templates_only": False, "working": working}  # fmt: skip
 
 
@@ -172,11 +175,11 @@ def warning_row(warning_id: str, tier: int, state: str) -> dict[str, object]:
 
 
 def delivery_row(
-    name: str, tier: int, state: str, *, channel: str = "log", due_at: float = NOW - 1
+    name: str, tier: int, state: str, *, driver: str = "log", due_at: float = NOW - 1
 ) -> dict[str, object]:
     row: dict[str, object] = {
         "delivery_id": name, "warning_id": "w1", "purpose": "warning", "tier": tier, "person_id": name,
-        "addressee_id": name, "addressee_kind": "person", "step": "s", "road": "r", "channel": channel, "form": "f",
+        "addressee_id": name, "addressee_kind": "person", "step": "s", "channel": "r", "driver": driver, "form": "f",
         "language": "en", "contact_id": name, "address_key": name, "params": {}, "reason": "", "send_state": state,
         "due_at": due_at, "expires_at": NOW + 3600, "state_at": NOW,
     }  # fmt: skip

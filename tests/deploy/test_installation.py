@@ -109,7 +109,7 @@ def test_keys_that_cannot_be_read_or_made_are_one_sentence(tmp_path: Path) -> No
 
 
 def test_a_setting_that_does_not_fit_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also a channel's own: the variable is named, and what is wrong with its value."""
+    """Also a driver's own: the variable is named, and what is wrong with its value."""
     monkeypatch.setenv("TOCSIN_TWILIO_CONCURRENCY", "many")
     with pytest.raises(Refused, match=r"^TOCSIN_TWILIO_CONCURRENCY: Input should be a valid integer") as refused:
         TwilioSettings()
@@ -169,7 +169,7 @@ def test_an_operator_puts_up_a_postgresql(
     assert (0, f"20 fictional people live around {alert.name} now\n", "") == command(capsys, *sample)
     code, out, err = command(capsys, "check")
     assert (0, "") == (code, err)
-    assert {"database: schema is the newest, plane live", "road door: ready (door)"} <= set(out.splitlines())
+    assert {"database: schema is the newest, plane live", "channel door: ready (door)"} <= set(out.splitlines())
     with postgres.connect(url) as db:
         assert [("duty desk",)] == db.execute("SELECT label FROM api_key").fetchall()
         assert 20 <= db.execute("SELECT count(*) FROM registry_person").fetchall()[0][0]

@@ -75,7 +75,7 @@ def test_prometheus_asks_every_process_of_the_compose_file() -> None:
 
 def known_variables() -> set[str]:
     """Every variable a setting is read from."""
-    for point in entry_points(group="tocsin.channels"):
+    for point in entry_points(group="tocsin.drivers"):
         point.load()
     models, found = [Environment], []
     while models:

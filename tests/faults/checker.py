@@ -118,7 +118,7 @@ def _lost(db: Ground, case: Case, verdict: Verdict) -> None:
         if row["digest"] != digest_of(people) or row["total"] != len(people):
             verdict.findings.append(f"{warning_id[:8]}: total or digest are not of the people concerned")
         counted = db.rows(
-            "SELECT coalesce(sum(n), 0) FROM router_tally WHERE warning_id = ? AND road = '' AND rung = 'targeted'",
+            "SELECT coalesce(sum(n), 0) FROM router_tally WHERE warning_id = ? AND channel = '' AND step = 'targeted'",
             warning_id,
         )[0][0]
         if counted != len(people):
@@ -136,7 +136,7 @@ def _explained(db: Ground, case: Case, verdict: Verdict) -> None:
         if path["next_at"] is not None or path["react_at"] is not None:
             continue
         waits = db.rows(
-            "SELECT count(*) FROM delivery WHERE warning_id = ? AND person_id = ? AND channel = 'door'"
+            "SELECT count(*) FROM delivery WHERE warning_id = ? AND person_id = ? AND driver = 'door'"
             " AND send_state IN ('pending', 'retry', 'accepted', 'delivered') AND answer IN ('', 'help')",
             path["warning_id"],
             path["person_id"],
@@ -149,7 +149,7 @@ def _states(db: Ground, deliveries: Sequence[Any], case: Case, verdict: Verdict)
     """A state must be one the row can have got to, with what the way there leaves behind."""
     attempts = Counter(r[0] for r in db.rows("SELECT delivery_id FROM attempt"))
     for d in deliveries:
-        state, who = S(d["send_state"]), f"delivery {d['delivery_id'][:8]} ({d['road']})"
+        state, who = S(d["send_state"]), f"delivery {d['delivery_id'][:8]} ({d['channel']})"
         if state not in QUIET:
             verdict.findings.append(f"{who}: {state} though everything is quiet")
         if state not in NEVER_SENT and d["attempts"] == 0:
@@ -160,7 +160,7 @@ def _states(db: Ground, deliveries: Sequence[Any], case: Case, verdict: Verdict)
             )
         if d["ambiguous"] > d["attempts"] or d["token"] < d["attempts"]:
             verdict.findings.append(f"{who}: more ambiguous than attempts, or an attempt without a claim")
-        if state is S.DELIVERED and d["channel"] in TO_PROVIDER and not case.accepts[d["delivery_id"]]:
+        if state is S.DELIVERED and d["driver"] in TO_PROVIDER and not case.accepts[d["delivery_id"]]:
             verdict.findings.append(f"{who}: delivered, and the provider never had it")
 
 
@@ -186,7 +186,7 @@ def _doubled(deliveries: Sequence[Any], case: Case, verdict: Verdict) -> None:
         elif n > 1 + d["ambiguous"]:
             verdict.doubled += 1
             verdict.findings.append(
-                f"delivery {delivery_id[:8]} ({d['road']}): {n} accepts, {d['ambiguous']} ambiguous"
+                f"delivery {delivery_id[:8]} ({d['channel']}): {n} accepts, {d['ambiguous']} ambiguous"
             )
 
 
@@ -195,7 +195,9 @@ def _ambiguous(deliveries: Sequence[Any], case: Case, verdict: Verdict) -> None:
         return
     for d in deliveries:
         if d["ambiguous"] and d["delivery_id"] not in case.ambiguous_allowed:
-            verdict.findings.append(f"delivery {d['delivery_id'][:8]} ({d['road']}): ambiguous, and was never in hand")
+            verdict.findings.append(
+                f"delivery {d['delivery_id'][:8]} ({d['channel']}): ambiguous, and was never in hand"
+            )
 
 
 def _promised(db: Ground, case: Case, verdict: Verdict) -> None:

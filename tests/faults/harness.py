@@ -481,7 +481,7 @@ class Rehearsal:
             " + (SELECT count(*) FROM registry_job WHERE state = 'open')"
             " + (SELECT count(*) FROM router_job WHERE NOT done)"
             " + (SELECT count(*) FROM delivery WHERE send_state IN ('leased', 'sending', 'unknown')"
-            "    OR (send_state IN ('pending', 'retry') AND due_at <= ? AND (channel <> 'door' OR slot <> '')))",
+            "    OR (send_state IN ('pending', 'retry') AND due_at <= ? AND (driver <> 'door' OR slot <> '')))",
             now + 60,
         )
         return bool(busy[0][0] == 0)
@@ -497,10 +497,10 @@ class Rehearsal:
 
     def in_words(self) -> str:
         """What is still going on."""
-        states = "SELECT purpose, channel, send_state, count(*) FROM delivery GROUP BY 1, 2, 3"
+        states = "SELECT purpose, driver, send_state, count(*) FROM delivery GROUP BY 1, 2, 3"
         paths = "SELECT person_id, next_step, next_at, react_at FROM router_path WHERE state = 'open'"
         still = (
-            "SELECT d.person_id, d.step, d.road, d.try_no, d.send_state, d.evidence, d.answer, d.slot, d.due_at, d.state_at,"
+            "SELECT d.person_id, d.step, d.channel, d.try_no, d.send_state, d.evidence, d.answer, d.slot, d.due_at, d.state_at,"
             " d.addressee_kind, d.delivery_id"
             " FROM delivery d JOIN router_path p ON p.person_id = d.person_id AND p.warning_id = d.warning_id"
             " WHERE p.state = 'open' ORDER BY d.person_id, d.due_at"

@@ -21,7 +21,7 @@ def make_unknown(run: Stepped, where: str) -> str:
     return one
 
 
-@pytest.mark.parametrize("where", ["channel = 'cap_broadcast'", "purpose = 'notice' AND send_state = 'delivered'"])
+@pytest.mark.parametrize("where", ["driver = 'cap_broadcast'", "purpose = 'notice' AND send_state = 'delivered'"])
 async def test_an_unknown_send_that_is_nobodys_goes_out_once_more(hamlet: Town, tmp_path: Path, where: str) -> None:
     """A broadcast and an officer's link of which the provider knows nothing: after a minute again, then the ledger knows."""
     async with stepped(hamlet, tmp_path) as run:
@@ -38,7 +38,9 @@ async def test_an_unknown_send_that_is_nobodys_goes_out_once_more(hamlet: Town, 
 async def test_who_is_met_at_the_door_after_the_ending_went_round_is_told_of_it(hamlet: Town, tmp_path: Path) -> None:
     """The officer was under way when it was cancelled: one ending for that door, though the others had theirs before."""
     async with stepped(hamlet, tmp_path) as run:
-        listed = "SELECT * FROM delivery WHERE road = 'door' AND slot <> '' AND send_state = 'accepted' AND answer = ''"
+        listed = (
+            "SELECT * FROM delivery WHERE channel = 'door' AND slot <> '' AND send_state = 'accepted' AND answer = ''"
+        )
         await run.until(lambda: bool(run.rows(listed)), seconds=3600.0)
         visit = run.rows(listed)[0]
         key = {"Authorization": f"Bearer {hamlet.key}"}
@@ -57,7 +59,7 @@ async def test_who_is_met_at_the_door_after_the_ending_went_round_is_told_of_it(
             visit["delivery_id"], "visit:1", "page", state=SendState.DELIVERED, evidence=Evidence.HUMAN_CONTACT,
             answer=Answer.LEAVING, by="officer",
         )  # fmt: skip
-        await run.embedded.channels.desk.report(met)
+        await run.embedded.channels.recorder.report(met)
         await run.settle()
         assert 1 == run.rows(ending, ending_id, visit["delivery_id"])[0][0]
 
@@ -67,18 +69,18 @@ async def test_who_asks_for_help_after_she_said_she_was_leaving_has_a_door_again
     async with stepped(hamlet, tmp_path) as run:
         both = (
             "SELECT d.delivery_id, d.person_id, v.delivery_id AS visit FROM delivery d JOIN delivery v USING (person_id)"
-            " WHERE d.road IN ('sms', 'voice_mobile') AND d.send_state = 'delivered' AND d.covers = 1 AND d.answer = ''"
-            " AND v.road = 'door' AND v.send_state = 'accepted' AND v.answer = '' AND v.try_no = 1"
+            " WHERE d.channel IN ('sms', 'voice_mobile') AND d.send_state = 'delivered' AND d.covers = 1 AND d.answer = ''"
+            " AND v.channel = 'door' AND v.send_state = 'accepted' AND v.answer = '' AND v.try_no = 1"
         )
         await run.until(lambda: bool(run.rows(both)), seconds=3600.0)
         one = run.rows(both)[0]
         for n, answer in enumerate((Answer.SAFE, Answer.HELP)):
-            await run.embedded.channels.desk.report(
+            await run.embedded.channels.recorder.report(
                 Report(one["delivery_id"], f"key:{n}", evidence=Evidence.ACKNOWLEDGED, answer=answer, by="person")
             )
             await run.settle()
         visits = run.rows(
-            "SELECT try_no, send_state FROM delivery WHERE road = 'door' AND person_id = ? ORDER BY try_no",
+            "SELECT try_no, send_state FROM delivery WHERE channel = 'door' AND person_id = ? ORDER BY try_no",
             one["person_id"],
         )
         path = run.rows("SELECT state FROM router_path WHERE person_id = ?", one["person_id"])[0]

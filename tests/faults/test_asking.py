@@ -36,7 +36,7 @@ async def test_an_answer_that_was_lost_is_found_by_number_and_text(hamlet: Town,
         silence(run.world)
         await run.settle()
         unknown = [r["delivery_id"] for r in run.rows("SELECT * FROM delivery WHERE send_state = 'unknown'")]
-        texts = {r["delivery_id"] for r in run.rows("SELECT * FROM delivery WHERE road LIKE '%sms'")}
+        texts = {r["delivery_id"] for r in run.rows("SELECT * FROM delivery WHERE channel LIKE '%sms'")}
         assert 6 == len(unknown)
         await run.until(seconds=16.0)
         await run.until(seconds=22.0)
@@ -56,13 +56,13 @@ async def test_a_message_nobody_speaks_of_any_more_is_asked_about_ever_more_rare
     async with stepped(hamlet, tmp_path) as run:
         silence(run.world)
         await run.until(seconds=290.0)
-        assert run.rows("SELECT 1 FROM delivery WHERE send_state = 'accepted' AND channel = 'sms_twilio'")
+        assert run.rows("SELECT 1 FROM delivery WHERE send_state = 'accepted' AND driver = 'sms_twilio'")
         for minute in range(6, 8):
             await run.until(seconds=60.0 * minute)
         messages = run.world.sandbox.messages
         rows = [
             r
-            for r in run.rows("SELECT * FROM delivery WHERE channel = 'sms_twilio' AND provider_ref <> ''")
+            for r in run.rows("SELECT * FROM delivery WHERE driver = 'sms_twilio' AND provider_ref <> ''")
             if r["sent_at"] is not None and r["sent_at"] < SENT + 100
         ]
         assert rows

@@ -118,18 +118,18 @@ async def test_the_broker_carries_ids_alone_and_at_once(bed: Testbed, vhost: str
     async with await aio_pika.connect(vhost) as connection, connection.channel() as channel:
         spy = await channel.declare_queue(exclusive=True)
         await spy.bind(EXCHANGE, "#")
-        hint = due(4)
+        event = due(4)
         begun = time.monotonic()
-        await put(bed.database, hint)
+        await put(bed.database, event)
         sayer.wake()
         await until(lambda: empty(bed.database), "handled and forgotten")
         assert time.monotonic() - begun < 1.9, "not by the broker: the fallback comes after two seconds"
         message = await spy.get()
         assert message is not None
         seen = [message.routing_key, message.delivery_mode, json.loads(message.body)]
-    expected = {"v": 1, "plane": "drill", "topic": "DeliveryDue", "msg_id": hint.msg_id}
+    expected = {"v": 1, "plane": "drill", "topic": "DeliveryDue", "msg_id": event.msg_id}
     assert ["DeliveryDue.red", aio_pika.DeliveryMode.PERSISTENT, expected] == seen
-    assert once(hint) == await effects(bed.database)
+    assert once(event) == await effects(bed.database)
     health = sayer.health()
     assert (True, False, 0) == (health["connected"], health["blocked"], health["in_hand"])
     assert health["last_confirm_age_s"] < 10
@@ -153,17 +153,17 @@ async def test_a_start_does_not_wait_for_the_broker(
 ) -> None:
     """Started with no broker it serves by the fallback; when there is one it is used."""
     monkeypatch.setattr(rabbit_bus, "START_S", 0.3)
-    doer, hint = Doer(bed.database), due(4)
+    doer, event = Doer(bed.database), due(4)
     async with Proxy(1) as proxy:  # nothing answers there
         begun = time.monotonic()
         bus = await bed.running(cut(vhost, proxy), ("channels", "DeliveryDue", doer))
         assert time.monotonic() - begun < rabbit_bus.START_S + 1
-        await put(bed.database, hint)
+        await put(bed.database, event)
         await bed.done(6)
         assert not bus.health()["connected"]
         proxy.to = rabbit.port
         await until(lambda: _is(bus.health()["connected"]), "connected")
-    assert once(hint) == await effects(bed.database)
+    assert once(event) == await effects(bed.database)
 
 
 async def _is(value: Any) -> bool:
@@ -330,7 +330,7 @@ async def test_a_full_queue_refuses_and_the_outbox_keeps(bed: Testbed, rabbit: R
     assert once(*said) == await effects(bed.database)
 
 
-async def test_a_hint_that_met_a_refusing_database_comes_again_at_once(
+async def test_a_event_that_met_a_refusing_database_comes_again_at_once(
     bed: Testbed, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refusal by the database is not taken for one by the broker: no hint stays in hand until the fallback comes."""
@@ -375,7 +375,7 @@ async def test_the_database_away_is_waited_for_without_counting(bed: Testbed, po
 @pytest.mark.parametrize(
     "point", [pytest.param(p, marks=() if p == "after_publish" else (pytest.mark.slow,)) for p in BROKER_POINTS]
 )
-async def test_a_process_killed_on_the_way_of_a_hint(bed: Testbed, vhost: str, point: str) -> None:
+async def test_a_process_killed_on_the_way_of_a_event(bed: Testbed, vhost: str, point: str) -> None:
     """F1: dead between claim, publish, note and acknowledgement; the next process finds it all, and does it once."""
     said = [due(1 + n % 4) for n in range(20)]
     await put(bed.database, *said)
@@ -428,7 +428,7 @@ async def _count(database: Database, table: sa.Table, number: int) -> bool:
     return len(await rows(database, table)) == number
 
 
-async def test_forged_hints_do_nothing(bed: Testbed, vhost: str) -> None:
+async def test_forged_events_do_nothing(bed: Testbed, vhost: str) -> None:
     """An id nobody said, one of somebody else's topic, one of a message that was handled: no effect, no harm."""
     doer = Doer(bed.database)
     await bed.running(vhost, ("channels", "DeliveryDue", doer))
@@ -437,8 +437,8 @@ async def test_forged_hints_do_nothing(bed: Testbed, vhost: str) -> None:
     await bed.done()
     await put(bed.database, others)
     for msg_id in (new_id(), handled.msg_id, others.msg_id):
-        hint = {"v": 1, "plane": "drill", "topic": "DeliveryDue", "msg_id": msg_id}
-        await raw(vhost, json.dumps(hint).encode(), "DeliveryDue.red")
+        event = {"v": 1, "plane": "drill", "topic": "DeliveryDue", "msg_id": msg_id}
+        await raw(vhost, json.dumps(event).encode(), "DeliveryDue.red")
     await until(lambda: _count(bed.database, dead_letter, 1), "the misdirected one is put aside")
     assert once(handled) == await effects(bed.database)
     assert [handled.msg_id] == doer.seen
@@ -447,28 +447,28 @@ async def test_forged_hints_do_nothing(bed: Testbed, vhost: str) -> None:
 
 async def test_what_the_broker_gave_up_on_has_one_more_chance(bed: Testbed, vhost: str) -> None:
     """A hint delivered too often, as by processes that die of it: a dead letter, then handled by the fallback after all."""
-    hint, doer = due(4), Doer(bed.database)
+    event, doer = due(4), Doer(bed.database)
     sayer = RabbitBus(bed.database, vhost, "drill")
     await sayer.start()
-    await put(bed.database, hint)
+    await put(bed.database, event)
     await sayer._relay()
     await _give_back(vhost, "channels.red")
     await until(lambda: _count(bed.database, dead_letter, 1), "a dead letter")
     letter = (await rows(bed.database, dead_letter))[0]
-    assert (hint.msg_id, "channels", 4) == (letter.msg_id, letter.consumer, letter.tier)
+    assert (event.msg_id, "channels", 4) == (letter.msg_id, letter.consumer, letter.tier)
     assert letter.reason.startswith("delivery limit")
     await sayer.close()
     await bed.running(vhost, ("channels", "DeliveryDue", doer))
     await bed.done()
-    assert once(hint) == await effects(bed.database)
+    assert once(event) == await effects(bed.database)
     await until(lambda: _count(bed.database, dead_letter, 0), "no dead letter any more")
 
 
 async def test_what_ends_processes_is_put_aside_after_its_last_chance(bed: Testbed, vhost: str) -> None:
     """The last chance is counted before it is taken: after the death it counts as used."""
-    hint, doer = due(4), Doer(bed.database)
-    await put(bed.database, hint)
-    await rabbit_turns.gave_up(bed.database, "channels", hint.msg_id)
+    event, doer = due(4), Doer(bed.database)
+    await put(bed.database, event)
+    await rabbit_turns.gave_up(bed.database, "channels", event.msg_id)
     row = (await rows(bed.database, outbox))[0]
     assert await rabbit_turns.last_chance(bed.database, "channels", row)  # and here the process died
     await move_time(bed.database)
@@ -476,7 +476,7 @@ async def test_what_ends_processes_is_put_aside_after_its_last_chance(bed: Testb
     await bed.done()
     assert [] == doer.seen
     letters = await rows(bed.database, dead_letter)
-    assert [(hint.msg_id, True)] == [(d.msg_id, "processes ended" in d.reason) for d in letters]
+    assert [(event.msg_id, True)] == [(d.msg_id, "processes ended" in d.reason) for d in letters]
 
 
 async def _give_back(vhost: str, queue: str) -> None:
@@ -502,7 +502,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_lost_broker(
 ) -> None:
     """aiormq ends a publish with CancelledError when a connection is stuck: the relay goes on, the row stays."""
     sayer = await bed.running(vhost)
-    hint, real = due(), aio_pika.Exchange.publish
+    event, real = due(), aio_pika.Exchange.publish
     stuck = [True]
 
     async def publish(self: aio_pika.Exchange, *args: Any, **kwargs: Any) -> Any:
@@ -511,7 +511,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_lost_broker(
         return await real(self, *args, **kwargs)
 
     monkeypatch.setattr(aio_pika.Exchange, "publish", publish)
-    await put(bed.database, hint)
+    await put(bed.database, event)
     sayer.wake()
     await until(lambda: _published(bed.database), "hinted after all")
     assert not stuck
@@ -544,10 +544,10 @@ async def test_a_cancellation_that_was_asked_for_is_one(vhost: str) -> None:
             await rabbit_bus._tell(exchange, b"", "key")
 
 
-async def test_what_was_set_back_while_its_hint_was_confirmed_is_hinted_again(bed: Testbed) -> None:
+async def test_what_was_set_back_while_its_event_was_confirmed_is_announced_again(bed: Testbed) -> None:
     """The handler may fail before the relay has noted the confirm: the note must not undo the setting back."""
-    hint = due()
-    await put(bed.database, hint)
+    event = due()
+    await put(bed.database, event)
     claim = await rabbit_turns.claim(bed.database, 10)
     assert [] == list((await rabbit_turns.claim(bed.database, 10)).rows), "leased twice"
     row = (await rows(bed.database, outbox))[0]
@@ -556,7 +556,7 @@ async def test_what_was_set_back_while_its_hint_was_confirmed_is_hinted_again(be
     await rabbit_turns.settle(bed.database, claim.lease, [claim.rows[0].id], [], 0.0)
     assert [None] == [row.published_at for row in await rows(bed.database, outbox)]
     await move_time(bed.database)
-    assert [hint.msg_id] == [row.msg_id for row in (await rabbit_turns.claim(bed.database, 10)).rows]
+    assert [event.msg_id] == [row.msg_id for row in (await rabbit_turns.claim(bed.database, 10)).rows]
 
 
 async def test_deleted_queues_come_back(bed: Testbed, rabbit: Rabbit, vhost: str) -> None:
@@ -581,9 +581,9 @@ async def test_channels_are_not_collected_as_garbage_and_beats_are_short(bed: Te
     doer = Doer(bed.database)
     bus = await bed.running(vhost, ("channels", "DeliveryDue", doer))
     gc.collect()
-    hint = due(4)
+    event = due(4)
     begun = time.monotonic()
-    await put(bed.database, hint)
+    await put(bed.database, event)
     bus.wake()
     await bed.done()
     assert time.monotonic() - begun < 1.9
@@ -606,16 +606,16 @@ async def test_a_handler_in_hand_outlives_its_connection(bed: Testbed, rabbit: R
     async with Proxy(rabbit.port) as proxy:
         slow = Slow(bed.database)
         bus = await bed.running(cut(vhost, proxy), ("channels", "DeliveryDue", slow))
-        hint = due(1)
-        await put(bed.database, hint)
+        event = due(1)
+        await put(bed.database, event)
         bus.wake()
         await asyncio.wait_for(begun.wait(), 5)
         proxy.reset()
         await asyncio.sleep(0.2)
         go_on.set()
         await bed.done()
-    assert once(hint) == await effects(bed.database)
-    assert [hint.msg_id] == starts == slow.seen
+    assert once(event) == await effects(bed.database)
+    assert [event.msg_id] == starts == slow.seen
 
 
 async def test_closing_waits_for_what_is_in_hand_and_takes_nothing_new(bed: Testbed, vhost: str) -> None:

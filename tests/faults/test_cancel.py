@@ -17,7 +17,7 @@ from tests.faults.checker import Case, judge
 from tests.faults.ground import PostgresGround
 from tests.faults.harness import ALERT, Rehearsal, Town, rehearsal
 
-SLOW_CLOCK = 60.0  # the first rung takes two seconds at the stand-in's pace: two minutes of warning time
+SLOW_CLOCK = 60.0  # the first step takes two seconds at the stand-in's pace: two minutes of warning time
 MAY_HAVE_GOT_IT = ("sending", "unknown", "accepted", "delivered", "unconfirmed")
 
 
@@ -36,18 +36,18 @@ def may_have_got(rows: Sequence[Any]) -> set[str]:
 
 
 def got_it(row: Any, state: str) -> bool:
-    if row["channel"] == "door":
+    if row["driver"] == "door":
         return bool(row["evidence"] == 7)
     return state in MAY_HAVE_GOT_IT or bool(row["ambiguous"])
 
 
 def late(run: Rehearsal, warning_id: str, after: float) -> list[str]:
-    """Roads of this warning's messages whose request reached the provider after a wall time."""
-    roads = {r["delivery_id"]: r["road"] for r in ledger(run, warning_id)}
+    """Channels of this warning's messages whose request reached the provider after a wall time."""
+    channels = {r["delivery_id"]: r["channel"] for r in ledger(run, warning_id)}
     return [
-        f"{roads[a.delivery]} {a.at_wall - after:.2f} s"
+        f"{channels[a.delivery]} {a.at_wall - after:.2f} s"
         for a in run.arrivals
-        if a.delivery in roads and a.at_wall > after
+        if a.delivery in channels and a.at_wall > after
     ]
 
 
@@ -139,7 +139,7 @@ async def test_a_cancel_holds_where_the_server_dies_right_after_its_commit(town:
 
 
 async def test_checking_tells_and_stops_nothing(town: Town, tmp_path: Path) -> None:
-    """'We are checking' leaves the warning running: its later rungs are walked and its paths stay open."""
+    """'We are checking' leaves the warning running: its later steps are walked and its paths stay open."""
     async with rehearsal(town, tmp_path, rate=SLOW_CLOCK) as run:
         warning_id = await run.warn()
         await until_sending(run, 40)
@@ -189,10 +189,10 @@ async def test_an_update_supersedes_what_is_unsent_and_tells_those_outside_once(
         assert "superseded" in {r["send_state"] for r in old}
         assert set() == {r["send_state"] for r in old} & {"pending", "retry", "leased", "sending", "unknown"}
         exactly_those_are_told(run, old_id, new_id, town.everybody - here)
-        rungs = [r for r in ledger(run, new_id) if r["purpose"] == "warning" and r["step"].startswith("red.")]
+        steps = [r for r in ledger(run, new_id) if r["purpose"] == "warning" and r["step"].startswith("red.")]
         warned = {
-            r["person_id"] for r in rungs if r["person_id"]
-        }  # who was told and asks for help has her door: no rung
+            r["person_id"] for r in steps if r["person_id"]
+        }  # who was told and asks for help has her door: no step
         assert warned <= here
         await run.stop()
     verdict = await judge(

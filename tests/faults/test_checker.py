@@ -60,7 +60,7 @@ def one(change: str, where: str) -> Plant:
 
 
 ONE_PERSON = "person_id = (SELECT min(person_id) FROM router_path)"
-NO_DOOR = "person_id NOT IN (SELECT person_id FROM delivery WHERE channel = 'door')"
+NO_DOOR = "person_id NOT IN (SELECT person_id FROM delivery WHERE driver = 'door')"
 STUCK = "state = 'open', ending = '', next_at = NULL, react_at = NULL"
 RETRIED = """INSERT INTO judge_move (delivery_id, before, after, token_before, token)
              VALUES ('a', 'leased', 'sending', 1, 1), ('a', 'sending', 'pending', 1, 1)"""
@@ -71,8 +71,8 @@ LEDGER_DEFECTS: Sequence[tuple[str, Plant, str]] = (
     ("an unexplained path", run(f"UPDATE router_path SET {STUCK} WHERE {NO_DOOR}"), "unexplained"),  # noqa: S608
     ("an ending without a reason", run("UPDATE router_path SET end_reason = ''"), "without saying how"),
     ("a page that was not counted", run("UPDATE router_warning SET complete = 0"), "not complete"),
-    ("a figure that is off", run("UPDATE router_tally SET n = n + 1 WHERE rung = 'targeted'"), "counted as targeted"),
-    ("a state that cannot be", one("send_state = 'accepted', attempts = 0", "road = 'door'"), "illegal state"),
+    ("a figure that is off", run("UPDATE router_tally SET n = n + 1 WHERE step = 'targeted'"), "counted as targeted"),
+    ("a state that cannot be", one("send_state = 'accepted', attempts = 0", "channel = 'door'"), "illegal state"),
     (
         "a move off the table",
         one("send_state = 'pending'", "send_state = 'delivered'"),

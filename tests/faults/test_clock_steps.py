@@ -12,7 +12,7 @@ from services.shared.clock import wall
 from tests.faults.checker import Case, Verdict, judge
 from tests.faults.harness import ALONE, APART, Member, Rehearsal, Town, rehearsal
 
-RATE = 30.0  # slow enough that the first rung is still under way after each step
+RATE = 30.0  # slow enough that the first step is still under way after each step
 FAKETIME = sorted(str(found) for found in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 STEPS = ("-2h", "+2h", "+6h", "+0")
 SEEN_WITHIN_S = 10.0

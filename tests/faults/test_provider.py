@@ -80,7 +80,7 @@ async def test_a_refused_key_fails_nobody_however_long_it_lasts(hamlet: Town, tm
     """Half an hour of 401 leaves no delivery FAILED; with the key mended everything goes out."""
     async with stepped(hamlet, tmp_path, rates={"401": 1.0}) as run:
         await run.until(seconds=480.0, stride=15.0)
-        stormy = {r["send_state"] for r in run.rows("SELECT send_state FROM delivery WHERE channel LIKE '%twilio'")}
+        stormy = {r["send_state"] for r in run.rows("SELECT send_state FROM delivery WHERE driver LIKE '%twilio'")}
         tries = run.rows("SELECT max(attempts) FROM delivery")[0][0]
         run.world.behaviour.rates = {"429": 1.0}  # one refusal of another kind must not be the last straw
         await run.until(seconds=510.0, stride=15.0)
@@ -97,10 +97,10 @@ async def test_a_refused_key_fails_nobody_however_long_it_lasts(hamlet: Town, tm
 
 
 @pytest.mark.parametrize("mode", [pytest.param("5xx", marks=pytest.mark.slow), "hang"])
-async def test_red_silence_of_a_minute_goes_out_on_another_road_or_once_more(
+async def test_red_silence_of_a_minute_goes_out_on_another_channel_or_once_more(
     hamlet: Town, tmp_path: Path, mode: str
 ) -> None:
-    """Each unknown is answered after 60 s by a second try or another road, and not before."""
+    """Each unknown is answered after 60 s by a second try or another channel, and not before."""
     async with stepped(hamlet, tmp_path, queue=deque([mode] * MISBEHAVING)) as run:
         await run.settle()
         unknown = {

@@ -1,4 +1,4 @@
-"""Roads tried end to end on schedule: one that fails is left out of paths by name, shown, and comes back by a test."""
+"""Channels tried end to end on schedule: one that fails is left out of paths by name, shown, and comes back by a test."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.faults.stepped import Stepped, stepped
 
 ADDRESS = "+99970008888"
 TESTS = f"""
-- {{road: sms, to: "{ADDRESS}", every: 300, within: 60}}
-- {{road: email, to: "road-test@example.org", every: 300, within: 60, proof: accepted}}
+- {{channel: sms, to: "{ADDRESS}", every: 300, within: 60}}
+- {{channel: email, to: "channel-test@example.org", every: 300, within: 60, proof: accepted}}
 """
 
 
@@ -36,8 +36,8 @@ def unreachable(run: Stepped, switch: dict[str, bool]) -> None:
     run.world.phones.text = text  # type: ignore[method-assign, assignment]
 
 
-def road(run: Stepped, name: str) -> Any:
-    return run.rows("SELECT * FROM road WHERE road = ?", name)[0]
+def channel(run: Stepped, name: str) -> Any:
+    return run.rows("SELECT * FROM channel WHERE channel = ?", name)[0]
 
 
 async def step(run: Stepped, seconds: float) -> None:
@@ -56,28 +56,30 @@ async def ask(run: Stepped, town: Town, path: str, **headers: str) -> str:
         return await response.text()
 
 
-async def test_a_road_that_fails_twice_is_left_out_with_its_reason_and_comes_back(hamlet: Town, tmp_path: Path) -> None:
-    """Passed at first; then the test text is undelivered twice: paths, the live page and /roads say so; then it passes."""
+async def test_a_channel_that_fails_twice_is_left_out_with_its_reason_and_comes_back(
+    hamlet: Town, tmp_path: Path
+) -> None:
+    """Passed at first; then the test text is undelivered twice: paths, the live page and /channels say so; then it passes."""
     switch = {"off": False}
     async with stepped(hamlet, tmp_path) as run:
         unreachable(run, switch)
         await step(run, 70)
-        first = {r["road"]: r for r in run.rows("SELECT * FROM channels_link_test")}
+        first = {r["channel"]: r for r in run.rows("SELECT * FROM channels_link_test")}
         assert {"sms", "email"} == set(first)
         assert first["sms"]["said"].startswith("delivered after")
         assert first["sms"]["provider"] == "sms_twilio"
         assert first["email"]["said"].startswith("accepted after")
-        assert road(run, "sms")["working"]
+        assert channel(run, "sms")["working"]
 
         switch["off"] = True
         await step(run, 300)
-        assert 1 == run.rows("SELECT failures FROM channels_link_test WHERE road = 'sms'")[0][0]
-        assert road(run, "sms")["working"]  # once is not enough
+        assert 1 == run.rows("SELECT failures FROM channels_link_test WHERE channel = 'sms'")[0][0]
+        assert channel(run, "sms")["working"]  # once is not enough
         await step(run, 80)
-        out = road(run, "sms")
+        out = channel(run, "sms")
         assert not out["working"]
         assert out["why"].startswith("link test: sms_twilio: refused")
-        stand = {one["road"]: one for one in json.loads(await ask(run, hamlet, "/roads/state"))}
+        stand = {one["channel"]: one for one in json.loads(await ask(run, hamlet, "/channels/state"))}
         by = {p["provider"]: p for p in stand["sms"]["providers"]}
         assert (False, 2, 0) == (
             stand["sms"]["working"],
@@ -85,22 +87,22 @@ async def test_a_road_that_fails_twice_is_left_out_with_its_reason_and_comes_bac
             by["sms_smpp"]["test_failures"],
         )
         assert stand["email"]["working"]
-        shown = await ask(run, hamlet, "/roads", Accept="text/html")
-        assert "1</span> road fails its test" in shown
+        shown = await ask(run, hamlet, "/channels", Accept="text/html")
+        assert "1</span> channel fails its test" in shown
         live = await ask(run, hamlet, f"/live/{run.warning_id}", Accept="text/html")
-        assert "The road sms fails its test" in live
+        assert "The channel sms fails its test" in live
         person = run.rows(
-            "SELECT person_id FROM delivery WHERE road = 'sms' AND purpose = 'warning' AND addressee_kind = 'person'"
+            "SELECT person_id FROM delivery WHERE channel = 'sms' AND purpose = 'warning' AND addressee_kind = 'person'"
         )[0][0]
         words = json.loads(await ask(run, hamlet, f"/report/{run.warning_id}/path/{person}"))
-        assert any("the road fails its test (sms_twilio: refused" in line for line in words["lines"])
+        assert any("the channel fails its test (sms_twilio: refused" in line for line in words["lines"])
         assert any("was out of order" in line for line in words["plain"])
 
         await run.embedded.channels.start()  # a process that starts meanwhile does not take it for well
-        assert not road(run, "sms")["working"]
+        assert not channel(run, "sms")["working"]
         switch["off"] = False
         await step(run, 310)
-        again = road(run, "sms")
+        again = channel(run, "sms")
         assert again["working"]
         assert "" == again["why"]
         assert SENT < again["tested_at"] <= run.clock.now()

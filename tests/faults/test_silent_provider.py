@@ -26,9 +26,9 @@ async def test_it_is_on_every_page_in_the_figures_and_on_the_duty_officers_phone
         (one, *_) = await run.call("GET", "/report/alarms")
         assert "takes nothing" in one["said"]
         assert "officers and doors go on" in one["said"]
-        providers = [p for road in await run.call("GET", "/roads/state") for p in road["providers"]]
+        providers = [p for channel in await run.call("GET", "/channels/state") for p in channel["providers"]]
         assert {"sms_twilio"} <= {p["provider"] for p in providers if p["alarm"]}
-        for page in (f"/live/{warning_id}", "/console", "/roads"):
+        for page in (f"/live/{warning_id}", "/console", "/channels"):
             async with run.session.get(run.url + page) as response:
                 assert "takes nothing" in await response.text(), page
         async with run.session.get(run.url + "/metrics") as response:
@@ -37,5 +37,5 @@ async def test_it_is_on_every_page_in_the_figures_and_on_the_duty_officers_phone
         await run.until(lambda: bool(run.rows(word)[0][0]), seconds=15)
         run.world.sandbox.behaviour.change({"rates": {}})
         await run.until(lambda: not run.rows("SELECT 1 FROM alarm"), seconds=70)
-        told = "SELECT count(*) FROM delivery WHERE purpose = 'warning' AND channel = 'sms_twilio' AND send_state = 'delivered'"
+        told = "SELECT count(*) FROM delivery WHERE purpose = 'warning' AND driver = 'sms_twilio' AND send_state = 'delivered'"
         await run.until(lambda: run.rows(told)[0][0] > 10, seconds=70)

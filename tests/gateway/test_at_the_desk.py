@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from services.shared.bus.outbox import dead_letter, inbox, outbox, say
+from services.shared.bus.outbox import dead_letter, inbox, outbox, publish
 from tests.gateway.office import SQUARE, Office, cap
 from tests.gateway.test_commands import tocsin
 from tests.shared.buskit import issued
@@ -134,7 +134,7 @@ async def test_dead_letters_are_listed_and_shown_again(desk: Office, tmp_path: P
     assert (0, "", "no message was put aside\n") == await tocsin("dead", "list", cwd=tmp_path, **data)
     one = issued(1)
     async with database.write() as tx:
-        await say(tx, [one])
+        await publish(tx, [one])
         body = (await tx.execute(outbox.select())).one().body
         await tx.execute(inbox.insert().values([{"consumer": c, "msg_id": one.msg_id} for c in ("registry", "router")]))
         await tx.execute(

@@ -11,7 +11,7 @@ import pytest
 import shapely
 
 from services.channels.messages.cap_document import read_document
-from services.channels.messages.render import Facts, render
+from services.channels.messages.render import MessageFacts, render
 from services.gateway.cli.cap_check import check, in_words
 from services.gateway.intake.incoming import from_cap
 from services.gateway.publish.parts import parts_of
@@ -49,7 +49,9 @@ async def parts_in(desk: Office, warning_id: str) -> dict[str, Any]:
 
 
 def sms(parts: dict[str, Any], form: str = "plain", tier: Tier = Tier.RED) -> str:
-    return render(Facts("warning", "person", "alert", form, tier, parts, "4721", "1", "112", sms=True), "en").text
+    return render(
+        MessageFacts("warning", "person", "alert", form, tier, parts, "4721", "1", "112", sms=True), "en"
+    ).text
 
 
 @pytest.mark.parametrize("blocks", [WIND + DAM, DAM + WIND], ids=["wind first", "dam first"])
@@ -131,9 +133,9 @@ def test_no_order_is_made_up(event: str, severity: str, response: str | None) ->
     assert incoming.tier is not None
     parts = parts_of(incoming, incoming.tier, lambda _: 0, "County")
     for form in ("plain", "short_plain", "easy_read", "large_print", "crawl", "plain+leave_early+ask_transport"):
-        for road in ({"sms": True}, {"sms": False}, {"sms": False, "link": "https://w.example/a/x"}):
+        for channel in ({"sms": True}, {"sms": False}, {"sms": False, "link": "https://w.example/a/x"}):
             done = render(
-                Facts("warning", "person", "alert", form, incoming.tier, parts, "4721", "1", "112", **road),
+                MessageFacts("warning", "person", "alert", form, incoming.tier, parts, "4721", "1", "112", **channel),
                 "en",
             )
             said = f"{done.text} {done.spoken} {done.subject}".lower()
@@ -183,7 +185,7 @@ async def test_signs_go_out_as_they_were_written(desk: Office, way: str) -> None
         assert "active" == taken["state"], taken
         parts = await parts_in(desk, taken["warning_id"])
         for is_sms in (True, False):
-            facts = Facts("warning", "person", "alert", "plain", Tier.RED, parts, "4721", "1", "112", sms=is_sms)
+            facts = MessageFacts("warning", "person", "alert", "plain", Tier.RED, parts, "4721", "1", "112", sms=is_sms)
             assert f"{sign}." in render(facts, "en").text
         _, feed, _ = await desk.get("/cap/feed.json")
         assert any(sign in item["content_text"] for item in json.loads(feed)["items"])

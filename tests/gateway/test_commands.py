@@ -69,7 +69,7 @@ async def test_show_is_readable_in_both_languages(tmp_path: Path):
     assert (2, True) == (code, "use en or zh" in err)
 
 
-async def test_show_says_all_and_what_each_road_will_say(tmp_path: Path):
+async def test_show_says_all_and_what_each_channel_will_say(tmp_path: Path):
     """When it begins, what it asks, a headline of any length, every text in every language; in Chinese no English label."""
     headline = "The tsunami advisory continues in effect for the coastal areas of " + "Oregon, " * 30 + "and California"
     (tmp_path / "a.xml").write_bytes(

@@ -48,10 +48,10 @@ async def test_lists_sign_ins_and_alarms(tmp_path: Path, postgres: Postgres) -> 
         rows = [{"address_key": f"s{n}", "at": SENT - 9e5 + n, "said_by": "phone", "known": False}
                 for n in range(opted_out.STRANGERS)]  # fmt: skip
         async with database.write() as tx:
-            await insert_all(tx, opted_out.stopped, rows)
+            await insert_all(tx, opted_out.opted_out_table, rows)
             for n in range(opted_out.FLOOD):
                 await opted_out.stop(tx, [f"new{n}"], "phone", SENT, "live")
-            count = sa.select(sa.func.count()).select_from(opted_out.stopped)
+            count = sa.select(sa.func.count()).select_from(opted_out.opted_out_table)
             assert opted_out.STRANGERS == await tx.scalar(count)
         async with database.read() as db:
             assert ["stop_flood"] == [a.name for a in await standing(db)]

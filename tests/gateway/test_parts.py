@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.channels.messages.render import Facts, render
+from services.channels.messages.render import MessageFacts, render
 from services.gateway.intake.incoming import WarningIn, from_json
 from services.gateway.publish.parts import parts_of
 from services.router.planning.contexts import Contexts
-from services.router.planning.plan import Context
+from services.router.planning.plan import WarningContext
 from services.shared.ledger.ledger import warning_text
 from services.shared.messages import WarningIssued
 from services.shared.settings import Settings
@@ -44,7 +44,9 @@ def parts(**more: Any) -> dict[str, Any]:
 
 def short(found: dict[str, Any], language: str) -> str:
     """The short plain text as an SMS."""
-    facts = Facts("warning", "person", "alert", "short_plain", Tier.RED, found, "4721", "1234", "12345", sms=True)
+    facts = MessageFacts(
+        "warning", "person", "alert", "short_plain", Tier.RED, found, "4721", "1234", "12345", sms=True
+    )
     return render(facts, language).text
 
 
@@ -97,7 +99,7 @@ async def test_each_time_is_told_by_the_clocks_of_its_own_day(
         async with desk.embedded.platform.database.read() as db:
             parts = (await db.execute(sa.select(warning_text.c.parts))).scalar_one()
         assert (told, begin) == (parts["en"]["time"], parts["en"]["impact"])
-        facts = Facts("warning", "person", "alert", "plain", Tier.RED, parts, "4721", "1", "1", sms=True)
+        facts = MessageFacts("warning", "person", "alert", "plain", Tier.RED, parts, "4721", "1", "1", sms=True)
         assert told in render(facts, "en").text
         day = datetime.fromisoformat(ends)
         assert f"{day.day}日{day:%H:%M}。" in parts["zh-CN"]["time"]
@@ -123,7 +125,7 @@ def test_the_policys_night_goes_by_the_clocks_of_that_night() -> None:
         offset_changes=settings.offset_changes(sent, sent + 86400),
     )  # fmt: skip
     assert ((datetime(2026, 3, 29, 1, 0, tzinfo=UTC).timestamp(), 60),) == issued.offset_changes
-    ctx = Context(issued, Contexts(None).current, {}, {})
+    ctx = WarningContext(issued, Contexts(None).current, {}, {})
     assert datetime(2026, 3, 29, 6, 0, tzinfo=UTC).timestamp() == ctx.morning(sent)  # 07:00 in London
     assert ctx.is_night(datetime(2026, 3, 29, 5, 59, tzinfo=UTC).timestamp())
     assert not ctx.is_night(datetime(2026, 3, 29, 6, 1, tzinfo=UTC).timestamp())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from services.gateway import public_cache
-from services.gateway.public_cache import Kept, Made
+from services.gateway.public_cache import Made, PublicCache
 from services.gateway.web import feed, pages
 from services.shared.clock import StepClock
 from tests.gateway.office import Office, cap, office
@@ -118,7 +118,7 @@ async def test_whoever_has_the_page_gets_no_second_copy(desk: Office) -> None:
 
 async def test_what_is_kept_has_a_bound_and_one_builder() -> None:
     """A thousand names and 32 MiB at most; two things are never made at the same time; a change in between is not lost."""
-    held = Kept(StepClock(0.0).now)
+    held = PublicCache(StepClock(0.0).now)
     making = most = 0
 
     async def make(size: int = 10) -> Made:
@@ -145,7 +145,7 @@ async def test_what_is_kept_has_a_bound_and_one_builder() -> None:
 
 
 async def test_a_failure_is_not_kept() -> None:
-    held = Kept(time.time)
+    held = PublicCache(time.time)
 
     async def fail() -> Made:
         raise OSError("away")

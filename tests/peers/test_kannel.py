@@ -34,7 +34,7 @@ async def test_kannel_reads_each_text_whole(tmp_path: Path, monkeypatch: pytest.
         async with driving(SmsSmpp, recorder=ears, replies=ears) as driver:
             await bound(driver)
             for n, text in enumerate(TEXTS, 1):
-                sent = await driver.send(message(road="sms", to="+99970000001", text=text))
+                sent = await driver.send(message(channel="sms", to="+99970000001", text=text))
                 assert Outcome.ACCEPTED is sent.outcome
                 await phone.until(n)
         assert TEXTS == [text for _, text in phone.texts]

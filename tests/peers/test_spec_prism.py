@@ -27,7 +27,7 @@ async def test_prism_takes_what_our_drivers_send(tmp_path: Path, monkeypatch: py
         }
         for name, value in given.items():
             monkeypatch.setenv(f"TOCSIN_TWILIO_{name}", value)
-        text = message(road="sms", to="+99970001111", text="Flood. Go now & up. 马上走")
+        text = message(channel="sms", to="+99970001111", text="Flood. Go now & up. 马上走")
         for service, meant in (
             ("", Outcome.ACCEPTED),
             ("MG" + "0b" * 16, Outcome.ACCEPTED),
@@ -41,7 +41,7 @@ async def test_prism_takes_what_our_drivers_send(tmp_path: Path, monkeypatch: py
         assert ["MessagingServiceSid", "MessagingServiceSid"] == [where[-1] for where in document.faults]
         monkeypatch.setenv("TOCSIN_TWILIO_MESSAGING_SERVICE_SID", "")
         async with driving(VoiceTwilio) as driver:
-            result = await driver.send(message(road="voice_mobile", to="+99970001111", spoken="Flood. Go now."))
+            result = await driver.send(message(channel="voice_mobile", to="+99970001111", spoken="Flood. Go now."))
         assert Outcome.ACCEPTED is result.outcome, document.said[-1]
     assert [201, 201, 422, 201] == [status for status, _ in document.said]
     peer("sms_twilio", "npm prism-cli 5.16.0", "CreateMessage with From, and with MessagingServiceSid")

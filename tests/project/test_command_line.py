@@ -31,7 +31,7 @@ async def test_version_completion_and_the_port_it_asks(tmp_path: Path) -> None:
     said = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     code, out, _ = await tocsin("--show-completion", "bash", cwd=tmp_path, **said)
     assert (0, True) == (code, "COMPREPLY" in out)
-    code, _, err = await tocsin("status", "--roads", cwd=tmp_path, TOCSIN_PORT="1", TOCSIN_KEY="toc_x")
+    code, _, err = await tocsin("status", "--channels", cwd=tmp_path, TOCSIN_PORT="1", TOCSIN_KEY="toc_x")
     assert (3, True) == (code, err.startswith("tocsin: no server answers at http://127.0.0.1:1: "))
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from services.registry.service import RegistryService
 from services.shared.bus.embedded import EmbeddedBus
-from services.shared.bus.outbox import Receipt, id_of, outbox, say
+from services.shared.bus.outbox import Receipt, id_of, outbox, publish
 from services.shared.bus.port import Handler
 from services.shared.clock import StepClock
 from services.shared.crypto.dossier import assemble, owner_of, unpack
@@ -66,7 +66,7 @@ class Registry:
     async def hear(self, message: WarningIssued) -> None:
         """As the bus shows it, once it was said."""
         async with self.database.write() as tx:
-            await say(tx, [message])
+            await publish(tx, [message])
         receipt = Receipt(self.database, "registry", message.msg_id)
         await self.bus.handlers["WarningIssued"](message, receipt)
 

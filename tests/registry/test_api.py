@@ -108,7 +108,7 @@ async def test_a_worker_enters_somebody_with_her_own_yes(registry, client):
     answer = await client.post("/people", json={"person": ANNA, "yes": YES}, headers=header)
     assert 201 == answer.status
     made = await answer.json()
-    assert (["deaf_text", "no_phone"], []) == (made["groups"], made["roads"])
+    assert (["deaf_text", "no_phone"], []) == (made["groups"], made["channels"])
     async with registry.database.read() as db:
         view = await person_view(db, made["person_id"])
         acts = list(await db.scalars(sa.select(trail.audit_log.c.act)))
@@ -178,9 +178,9 @@ async def test_areas_selection_findings_and_places_over_http(registry, client):
     answer = await client.post("/people/selection", json={"areas": [["GB2260", "1"]]}, headers=header)
     assert {"total": 1, "estimated": 0, "groups": {"blind": 1}} == await answer.json()
     found = await (await client.get("/people/findings", headers=header)).json()
-    assert {"no_road": 0, "one_road": 0} == {f["kind"]: f["count"] for f in found["findings"][:2]}
+    assert {"no_channel": 0, "one_channel": 0} == {f["kind"]: f["count"] for f in found["findings"][:2]}
     for lang, word in (("en", "What to put right"), ("zh", "登记册中需要处理")):
-        for kind in ("", "no_road"):
+        for kind in ("", "no_channel"):
             asked = f"/people/findings?lang={lang}&kind={kind}"
             answer = await client.get(asked, headers=header | {"Accept": "text/html"})
             assert word in await answer.text()

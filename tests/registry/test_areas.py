@@ -12,7 +12,15 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.registry.geo.areas import BOUNDARY, COLUMNS, INSIDE, OUTSIDE, ROWS, Area, cell_of
+from services.registry.geo.areas import (
+    BOUNDARY,
+    COLUMNS,
+    INSIDE,
+    OUTSIDE,
+    ROWS,
+    Shape,
+    cell_of,
+)
 from services.shared.errors import Refused
 
 # corners on and off the grid's lines, some a rounding apart
@@ -30,7 +38,7 @@ def polygons(rings: list[list[tuple[float, float]]]) -> str:
     return json.dumps({"type": "MultiPolygon", "coordinates": [[one] for one in moved]})
 
 
-def search(area: Area, points: list[tuple[float, float]]) -> set[tuple[float, float]]:
+def search(area: Shape, points: list[tuple[float, float]]) -> set[tuple[float, float]]:
     """As a page does it: inside cells whole, boundary cells by point."""
     by_cell: dict[int, list[tuple[float, float]]] = {}
     for lon, lat in points:
@@ -65,7 +73,7 @@ def test_exact_on_crossing_rings_slivers_and_overlaps(rings, seed):
     """Random points, points on the grid's lines, corners and points on edges: the same set both ways."""
     text = polygons(rings)
     try:
-        area = Area.from_geojson(text)
+        area = Shape.from_geojson(text)
     except Refused:
         return  # all rings without a surface
     rng = random.Random(seed)
@@ -86,7 +94,7 @@ def test_exact_around_holes(hole, seed):
     x, y, size = hole
     shell = shapely.box(102.98, 29.98, 103.2, 30.2)
     shape = shell.difference(shapely.box(103 + x, 30 + y, 103 + x + size, 30 + y + size))
-    area = Area.from_geojson(shapely.to_geojson(shape))
+    area = Shape.from_geojson(shapely.to_geojson(shape))
     rng = random.Random(seed)
     points = [(103 + x + rng.uniform(-0.01, size + 0.01), 30 + y + rng.uniform(-0.01, size + 0.01)) for _ in range(200)]
     points += [(103 + x, 30 + y), (103 + x + size / 2, 30 + y + size / 2)]
@@ -97,7 +105,7 @@ def test_exact_around_holes(hole, seed):
 def test_sliver_thinner_than_a_hair():
     """A strip a hundred-millionth of a degree wide along a grid line holds exactly the people on it."""
     text = shapely.to_geojson(shapely.box(103.0, 30.05, 103.1, 30.05 + 1e-8))
-    area = Area.from_geojson(text)
+    area = Shape.from_geojson(text)
     points = [(103.03, 30.05), (103.03, 30.05 + 1e-8), (103.03, 30.05 - 1e-9), (103.03, 30.0500001)]
     assert {points[0], points[1]} == search(area, points)
 
@@ -114,14 +122,14 @@ def test_both_sides_of_the_antimeridian():
         }
     )
     points = [(179.95, -9.95), (180.0, -9.95), (-180.0, -9.95), (-179.95, -9.95), (0.0, -9.95), (179.8, -9.95)]
-    assert set(points[:4]) == search(Area.from_geojson(text), points)
+    assert set(points[:4]) == search(Shape.from_geojson(text), points)
 
 
 def test_whole_earth_has_a_cell_for_every_point():
     """Poles and both ends of the equator lie in cells of the grid."""
     cells = [cell_of(lat, lon) for lat in (-90, 0, 90) for lon in (-180, 0, 180)]
     assert all(0 <= cell < ROWS * COLUMNS for cell in cells)
-    world = Area.from_geojson(shapely.to_geojson(shapely.box(-180, -90, 180, 90)))
+    world = Shape.from_geojson(shapely.to_geojson(shapely.box(-180, -90, 180, 90)))
     assert (0, ROWS * COLUMNS - 1) == world.cell_range()
     points = [(lon, lat) for lat in (-90.0, 0.0, 90.0) for lon in (-180.0, 0.0, 180.0)]
     assert set(points) == search(world, points)
@@ -130,9 +138,9 @@ def test_whole_earth_has_a_cell_for_every_point():
 def test_wkb_keeps_the_area():
     """What a job stores is the same area."""
     text = polygons([[(0, 0), (0.05, 0), (0.02, 0.07)], [(0.04, 0), (0.09, 0), (0.05, 0.06)]])
-    area = Area.from_geojson(text)
+    area = Shape.from_geojson(text)
     cells = [cell_of(30 + y / 100, 103 + x / 100) for x in range(12) for y in range(12)]
-    assert list(area.classify(cells)) == list(Area.from_wkb(area.wkb()).classify(cells))
+    assert list(area.classify(cells)) == list(Shape.from_wkb(area.wkb()).classify(cells))
 
 
 def test_share_is_the_covered_part_of_a_cell():
@@ -140,8 +148,8 @@ def test_share_is_the_covered_part_of_a_cell():
     half = shapely.to_geojson(shapely.box(103.0, 30.0, 103.005, 30.01))
     full = shapely.to_geojson(shapely.box(102.9, 29.9, 103.1, 30.1))
     cell = cell_of(30.005, 103.0051)
-    assert 0.5 == pytest.approx(Area.from_geojson(half).share([cell])[0])
-    assert 1.0 == pytest.approx(Area.from_geojson(half, full).share([cell])[0])
+    assert 0.5 == pytest.approx(Shape.from_geojson(half).share([cell])[0])
+    assert 1.0 == pytest.approx(Shape.from_geojson(half, full).share([cell])[0])
 
 
 @pytest.mark.parametrize(
@@ -158,7 +166,7 @@ def test_share_is_the_covered_part_of_a_cell():
 def test_what_is_no_area_is_refused(text, rule):
     """Each with the rule it breaks."""
     with pytest.raises(Refused) as refused:
-        Area.from_geojson(text)
+        Shape.from_geojson(text)
     assert rule == refused.value.rule
 
 
@@ -167,4 +175,4 @@ def test_feature_and_collection_are_areas_too():
     box = json.loads(shapely.to_geojson(shapely.box(103, 30, 103.1, 30.1)))
     feature = {"type": "Feature", "properties": {}, "geometry": box}
     for wrapped in (feature, {"type": "FeatureCollection", "features": [feature]}):
-        assert Area.from_geojson(json.dumps(wrapped)).holds([103.05], [30.05])[0]
+        assert Shape.from_geojson(json.dumps(wrapped)).holds([103.05], [30.05])[0]

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.registry.audience import audience
-from services.registry.geo.areas import Area
+from services.registry.geo.areas import Shape
 from services.registry.importing.write import import_areas, import_people, import_workers
 from services.registry.model.facilities import AreaIn, WorkerIn
 from services.registry.model.given import ContactIn, PersonIn, SupporterIn, mobile
@@ -48,7 +48,7 @@ async def test_pages_hold_everybody_once_and_the_last_proves_it(registry):
     await registry.hear(warning(area=BENT))
     await registry.work_all()
     pages = await registry.said()
-    area = Area.from_geojson(BENT)
+    area = Shape.from_geojson(BENT)
     inside = {p.person_id for p in made.people if area.holds([p.lon], [p.lat])[0]}
     inside |= {f.facility_id for f in made.facilities if area.holds([f.lon], [f.lat])[0]}
     found = [p.person_id for page in pages for p in page.people]
@@ -182,7 +182,7 @@ async def test_two_processes_make_a_page_once(registry):
     async with registry.database.read() as db:
         row = await register.next_job(db)
     assert row is not None
-    area = Area.from_wkb(row.shape)
+    area = Shape.from_wkb(row.shape)
     assert await audience.make_page(registry.database, row, area, NOON)
     assert not await audience.make_page(registry.database, row, area, NOON)
     assert 1 == len(await registry.said())
@@ -228,9 +228,9 @@ async def test_away_is_warned_and_withdrawn_is_not(registry):
 
 async def test_supporter_is_judged_against_this_very_area(registry):
     """A located supporter inside the area is not outside the zone, whatever was noted; an unlocated one is as noted."""
-    roads = mobile("+999712345678")
+    channels = mobile("+999712345678")
     helpers = (
-        SupporterIn(name="near", contacts=roads, outside_zone=True, lat=30.05, lon=103.05, accepted=True),
+        SupporterIn(name="near", contacts=channels, outside_zone=True, lat=30.05, lon=103.05, accepted=True),
         SupporterIn(name="far", contacts=mobile("+999712345679"), lat=31.0, lon=103.05, accepted=True),
         SupporterIn(name="noted", contacts=mobile("+999712345680"), outside_zone=True, accepted=True),
         SupporterIn(name="never asked", contacts=mobile("+999712345681"), outside_zone=True),
@@ -278,10 +278,10 @@ async def test_preview_equals_the_audience(registry):
     for page in pages:
         for one in page.people:
             facts = page.profiles[one.profile]
-            real[(facts.kind, *facts.groups, *facts.flags, *facts.roads)] += 1
+            real[(facts.kind, *facts.groups, *facts.flags, *facts.channels)] += 1
     told: Counter[tuple[str, ...]] = Counter()
     for facts, n in zip(preview.profiles, preview.counts, strict=True):
-        told[(facts.kind, *facts.groups, *facts.flags, *facts.roads)] += n
+        told[(facts.kind, *facts.groups, *facts.flags, *facts.channels)] += n
     assert real == told
     assert pages[-1].total == preview.total
 

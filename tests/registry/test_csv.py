@@ -6,8 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from services.registry.importing.list_columns import COLUMNS, KNOWN
-from services.registry.importing.list_import import Wanted, import_bytes
-from services.registry.importing.write import Report, person_id_of
+from services.registry.importing.list_import import ListImportOptions, import_bytes
+from services.registry.importing.report import ImportReport
+from services.registry.importing.write import person_id_of
 from services.registry.store import register
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
@@ -18,11 +19,11 @@ from services.shared.errors import Refused
 from .conftest import SQUARE, YEAR, opened_dossier
 
 
-async def take(registry, text: str | bytes, region: str | None = "CN", actor: str = "import") -> Report:
+async def take(registry, text: str | bytes, region: str | None = "CN", actor: str = "import") -> ImportReport:
     """Imports a CSV of the source `town`, in China."""
     body = text if isinstance(text, bytes) else text.encode()
     database, keys = registry.database, registry.keys
-    return await import_bytes(database, keys, body, Wanted("town", YEAR, region=region, actor=actor))
+    return await import_bytes(database, keys, body, ListImportOptions("town", YEAR, region=region, actor=actor))
 
 
 async def stored(registry, external: str):
@@ -37,7 +38,7 @@ async def stored(registry, external: str):
     return row, profiles[row.profile_key], contacts.get(person_id, [])
 
 
-def told(report: Report) -> list[tuple[int, str, str]]:
+def told(report: ImportReport) -> list[tuple[int, str, str]]:
     """(line, outcome, field) of all issues."""
     return sorted((i.line, i.outcome, i.field) for i in report.issues)
 
@@ -86,12 +87,12 @@ async def test_a_list_with_dirt(registry):
 
 async def test_bom_semicolons_and_decimal_commas(registry):
     """What a spreadsheet of another country writes is read."""
-    body = "\ufeffID;Name;Lat;Lon;Mobile;own roads\n1;Müller, Anna;30,05;103,05;138 0013 8000;voice/sms\n".encode()
+    body = "\ufeffID;Name;Lat;Lon;Mobile;own channels\n1;Müller, Anna;30,05;103,05;138 0013 8000;voice/sms\n".encode()
     report = await take(registry, body)
     assert (1, 0) == (report.read, report.refused)
     row, profile, _ = await stored(registry, "1")
     assert (30.05, 103.05) == (row.lat, row.lon)
-    assert ("voice_mobile", "sms") == profile.roads
+    assert ("voice_mobile", "sms") == profile.channels
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ async def test_counts_follow_moves_and_changed_needs(registry):
     assert {("general",): 1, ("blind",): 1} == {profiles[key].groups: n for key, n in counts.items()}
 
 
-async def test_one_mobile_gives_two_roads_under_one_key(registry):
+async def test_one_mobile_gives_two_channels_under_one_key(registry):
     """sms and voice_mobile share the address_key; a couple with one number keeps two people."""
     text = "id,household,lat,lon,mobile\n1,h,30.05,103.05,13800138000\n2,h,30.05,103.05,+86 138-0013-8000\n"
     await take(registry, text)
@@ -155,7 +156,7 @@ async def test_one_mobile_gives_two_roads_under_one_key(registry):
     assert 4 == len({contact.contact_id for _, _, contacts in rows for contact in contacts})
 
 
-async def test_a_video_number_is_a_road_of_its_own(registry):
+async def test_a_video_number_is_a_channel_of_its_own(registry):
     """Where she is called by video in sign language; used once somebody has tried it."""
     await take(
         registry,
@@ -163,7 +164,7 @@ async def test_a_video_number_is_a_road_of_its_own(registry):
         "1,30.05,103.05,record,13800138000,yes\n2,30.05,103.05,record,13800138001,no\n",
     )
     _, profile, contacts = await stored(registry, "1")
-    assert (("video_relay",), ["video_relay"]) == (profile.roads, [c.kind for c in contacts])
+    assert (("video_relay",), ["video_relay"]) == (profile.channels, [c.kind for c in contacts])
     _, profile, _ = await stored(registry, "2")
     assert (("video_relay", "not_verified"),) == profile.left_out
 
@@ -172,7 +173,7 @@ async def test_landline_in_the_wrong_column(registry):
     """A landline given as a mobile is called and never sent an SMS."""
     report = await take(registry, "id,lat,lon,mobile\n1,30.05,103.05,02885551234\n")
     _, profile, _ = await stored(registry, "1")
-    assert ("voice_landline",) == profile.roads
+    assert ("voice_landline",) == profile.channels
     assert 2 == report.repaired
 
 
@@ -185,10 +186,10 @@ async def test_refusals_and_unverified_numbers(registry):
     )
     await take(registry, text)
     _, first, _ = await stored(registry, "1")
-    assert (("sms",), (("voice_mobile", "said_no"),)) == (first.roads, first.left_out)
+    assert (("sms",), (("voice_mobile", "said_no"),)) == (first.channels, first.left_out)
     _, second, _ = await stored(registry, "2")
     assert (("voice_landline",), (("sms", "not_verified"), ("voice_mobile", "not_verified"))) == (
-        second.roads,
+        second.channels,
         second.left_out,
     )
 
@@ -200,11 +201,11 @@ async def test_numbers_of_another_country_and_of_none(registry):
     assert [(3, "left_out", "mobile"), (4, "left_out", "mobile")] == told(report)
     assert "country code" in report.issues[0].remedy
     _, profile, _ = await stored(registry, "1")
-    assert ("sms", "voice_mobile") == profile.roads
+    assert ("sms", "voice_mobile") == profile.channels
 
 
 async def test_facility_its_residents_and_supporters(registry):
-    """A resident takes the facility's place and household; a supporter who accepted is a road."""
+    """A resident takes the facility's place and household; a supporter who accepted is a channel."""
     text = (
         "kind,id,facility,name,facility_kind,headcount_night,duty_phone_1,lat,lon,supporter_name,supporter_mobile,"
         "supporter_accepted,supporter_outside\n"
@@ -224,7 +225,7 @@ async def test_facility_its_residents_and_supporters(registry):
 
 
 async def test_workers_and_areas(registry):
-    """Officers and areas come in by the same road; an area without a surface is refused, the rest goes in."""
+    """Officers and areas come in by the same channel; an area without a surface is refused, the rest goes in."""
     flat = '{""type"":""Point"",""coordinates"":[1,2]}'
     area = SQUARE.replace('"', '""')
     text = (
@@ -326,7 +327,7 @@ async def test_names_in_chat_services(registry):
         "4,30.05,103.05,123456,,self\n"
     )
     report = await take(registry, text)
-    roads = [(await stored(registry, str(n)))[1].roads for n in (1, 2, 3, 4)]
-    assert [("im",), (), ("im",), ()] == roads
+    channels = [(await stored(registry, str(n)))[1].channels for n in (1, 2, 3, 4)]
+    assert [("im",), (), ("im",), ()] == channels
     assert [(5, "left_out", "im")] == told(report)
     assert "telegram:12345678" in report.issues[0].remedy

@@ -19,8 +19,8 @@ from services.registry.geo.datum import from_gcj02, point_to_wgs84, to_gcj02
 from services.registry.importing import write
 from services.registry.importing.columns import read_map
 from services.registry.importing.list_columns import KNOWN
-from services.registry.importing.list_import import Wanted, import_bytes, import_file
-from services.registry.importing.report import Issue, Report
+from services.registry.importing.list_import import ListImportOptions, import_bytes, import_file
+from services.registry.importing.report import ImportReport, Issue
 from services.registry.importing.rows import person_id_of
 from services.registry.lookup.view import person_view
 from services.registry.store import register
@@ -30,7 +30,7 @@ from services.shared.errors import Refused
 from .conftest import YEAR
 from .dirt import COLUMNS, DEFECTS, Dirty, as_csv, as_xlsx, dirty
 
-TOWN = Wanted("town", YEAR, region="CN")
+TOWN = ListImportOptions("town", YEAR, region="CN")
 
 
 async def there(registry, source: str = "town") -> set[str]:
@@ -39,11 +39,11 @@ async def there(registry, source: str = "town") -> set[str]:
         return set(await db.scalars(sa.select(register.person.c.person_id)))
 
 
-async def take(registry, text: str, wanted: Wanted = TOWN) -> Report:
+async def take(registry, text: str, wanted: ListImportOptions = TOWN) -> ImportReport:
     return await import_bytes(registry.database, registry.keys, text.encode(), wanted)
 
 
-def check(report: Report, lines: dict, people: set[str], *, forms: bool = True) -> None:
+def check(report: ImportReport, lines: dict, people: set[str], *, forms: bool = True) -> None:
     """What is told is what must be told, row by row; who must be in is in, and nobody else."""
     told = defaultdict(list)
     for issue in report.issues:
@@ -82,7 +82,9 @@ async def test_every_defect_in_a_sheet(registry, tmp_path):
     people = await there(registry)
     native = {line for line, (_, defect) in lines.items() if defect.native}
     check(
-        Report(read=report.read, refused=report.refused, issues=[i for i in report.issues if i.line not in native]),
+        ImportReport(
+            read=report.read, refused=report.refused, issues=[i for i in report.issues if i.line not in native]
+        ),
         {line: one if line not in native else (one[0], DEFECTS[0]) for line, one in lines.items()},
         people,
         forms=False,
@@ -119,7 +121,9 @@ async def test_processes_read_as_one_does(registry, tmp_path):
 async def test_a_dry_run_tells_all_and_writes_nothing(registry):
     """The same report; no person, no source, no key, no audit entry."""
     body, lines = as_csv(dirty())
-    dry = await import_bytes(registry.database, registry.keys, body, Wanted("town", YEAR, region="CN", dry_run=True))
+    dry = await import_bytes(
+        registry.database, registry.keys, body, ListImportOptions("town", YEAR, region="CN", dry_run=True)
+    )
     assert set() == await there(registry)
     async with registry.database.read() as db:
         for table in (register.source, register.listing, trail.audit_log):
@@ -137,7 +141,7 @@ async def test_a_lists_own_words(registry):
         KNOWN,
     )
     text = "编号,姓名,手机,听力,独居,纬度,经度,备注\n1,王,13800138000,一级,独居,30.05,103.05,x\n2,李,,三级,,30.05,103.05,\n"
-    report = await take(registry, text, Wanted("town", YEAR, region="CN", words=words))
+    report = await take(registry, text, ListImportOptions("town", YEAR, region="CN", words=words))
     assert [(3, "guessed", "hear")] == [(i.line, i.outcome, i.field) for i in report.issues]
     async with registry.database.read() as db:
         view = await person_view(db, person_id_of("town", "1"))
@@ -159,7 +163,7 @@ async def test_who_is_no_longer_in_the_newest_list(registry):
     head = "id,lat,lon,mobile\n"
     rows = [f"{n},30.05,103.05,1380013800{n}\n" for n in range(3)]
     await take(registry, head + "".join(rows))
-    await take(registry, head + rows[0], Wanted("clinic", YEAR, region="CN", kind="health"))
+    await take(registry, head + rows[0], ListImportOptions("clinic", YEAR, region="CN", kind="health"))
     second = await take(registry, head + rows[0] + rows[2])
     assert (0, 2, 1) == (second.read, second.unchanged, second.missing)
     async with registry.database.read() as db:
@@ -173,7 +177,7 @@ async def test_one_phone_is_not_one_person(registry):
     """Two lists with the same number and name are two people, until a list says whom it means."""
     row = "id,name,lat,lon,mobile,same_as,walk\n7,Ms A,30.05,103.05,13800138000,{},{}\n"
     await take(registry, row.format("", 1))
-    cards = Wanted("cards", YEAR, region="CN", kind="disability_card")
+    cards = ListImportOptions("cards", YEAR, region="CN", kind="disability_card")
     await take(registry, row.format("", "二级"), cards)
     assert 2 == len(await there(registry))
     report = await take(registry, row.format("town:7", "二级").replace("7,Ms", "8,Ms"), cards)
@@ -261,7 +265,7 @@ def test_known_points_of_the_shift():
 async def test_a_list_in_gcj02_lands_where_people_live(registry):
     """Declared, it is converted; the house is some 400 m from where the map shows it."""
     text = "id,lat,lon\n1,31.278648624428175,120.60109998322247\n"
-    await take(registry, text, Wanted("town", YEAR, datum="gcj02"))
+    await take(registry, text, ListImportOptions("town", YEAR, datum="gcj02"))
     async with registry.database.read() as db:
         row = (await db.execute(sa.select(register.person.c.lat, register.person.c.lon))).one()
     assert (31.280844, 120.596931) == (round(row.lat, 6), round(row.lon, 6))

@@ -26,7 +26,7 @@ from .test_api import key
 
 ROWS = 500
 LIST = "id,lat,lon,name,address\n" + "".join(
-    f"{n},30.05,103.05,Resident {n},{'Mill Lane ' * 12}\n" for n in range(ROWS)
+    f"{n},30.05,103.05,Resident {n},{'Mill CallWindow ' * 12}\n" for n in range(ROWS)
 )
 
 

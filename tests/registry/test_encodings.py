@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.registry.importing.encodings import encoding_of, line_of
-from services.registry.importing.list_import import Wanted, import_bytes
-from services.registry.importing.report import Report
+from services.registry.importing.list_import import ListImportOptions, import_bytes
+from services.registry.importing.report import ImportReport
 from services.registry.importing.rows import person_id_of
 from services.shared.errors import Refused
 
@@ -107,7 +107,7 @@ async def test_a_nul_costs_its_own_line(registry):
     """And is named by it; the rest goes in."""
     text = HEAD + "".join(f"{n},A,,30.05,103.05,x\n" for n in range(3, 600))
     body = text.replace("502,A", "502,A\0").encode()
-    report = await import_bytes(registry.database, registry.keys, body, Wanted("town", YEAR, region="CN"))
+    report = await import_bytes(registry.database, registry.keys, body, ListImportOptions("town", YEAR, region="CN"))
     assert [(501, "refused", "row")] == [(i.line, i.outcome, i.field) for i in report.issues]
     assert "NUL" in report.issues[0].remedy
     assert (596, 1) == (report.read, report.refused)
@@ -115,15 +115,21 @@ async def test_a_nul_costs_its_own_line(registry):
 
 async def test_one_id_in_two_spellings_is_one_person(registry):
     """Composed and taken apart (NFC, NFD), as a whole number and as a sheet keeps it: the same id, told where changed."""
-    report = Report()
+    report = ImportReport()
     for text in ("é4711", "e\u03014711"):
         report = await import_bytes(
-            registry.database, registry.keys, f"id,lat,lon\n{text},30.05,103.05\n".encode(), Wanted("town", YEAR)
+            registry.database,
+            registry.keys,
+            f"id,lat,lon\n{text},30.05,103.05\n".encode(),
+            ListImportOptions("town", YEAR),
         )
     assert (0, 1, 0) == (report.read, report.unchanged, report.missing)
     for text in ("4711", "4711.0"):
         report = await import_bytes(
-            registry.database, registry.keys, f"id,lat,lon\n{text},30.05,103.05\n".encode(), Wanted("hall", YEAR)
+            registry.database,
+            registry.keys,
+            f"id,lat,lon\n{text},30.05,103.05\n".encode(),
+            ListImportOptions("hall", YEAR),
         )
     assert (0, 1, 0) == (report.read, report.unchanged, report.missing)
     assert 1 == report.counts["repaired", "id", "one form of an id"]

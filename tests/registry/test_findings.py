@@ -27,7 +27,7 @@ LINES = (
 
 
 def person(name: str, **changes: object) -> PersonIn:
-    """Somebody with two roads."""
+    """Somebody with two channels."""
     facts: dict[str, object] = {
         "person_id": id_of("test", name), "call_name": f"Ms {name}", "lat": 30.05, "lon": 103.05,
         "contacts": mobile(f"+8613{int(id_of(name), 16) % 10**9:09d}"),
@@ -62,9 +62,9 @@ async def found(registry, kind: str) -> list[tuple[str, str]]:
 
 
 CASES: list[tuple[str, object, str]] = [
-    ("no_road", person("x", contacts=()), ""),
-    ("no_road", person("x", contacts=mobile("+8613800138000", given_by="record")), ""),
-    ("one_road", person("x", contacts=(ContactIn(kind="voice_landline", address="+862885551234"),)), ""),
+    ("no_channel", person("x", contacts=()), ""),
+    ("no_channel", person("x", contacts=mobile("+8613800138000", given_by="record")), ""),
+    ("one_channel", person("x", contacts=(ContactIn(kind="voice_landline", address="+862885551234"),)), ""),
     ("facility_plan", house("x", plan_on=""), ""),
     ("facility_plan", house("x", plan_on="2025-10-01"), "2025-10-01"),
     ("facility_plan", FacilityIn.model_validate(house("x").model_dump() | {"evac_min_night": None}), "2026-03-01"),
@@ -92,7 +92,7 @@ async def test_a_place_outside_the_areas_of_the_register(registry):
 
 
 async def test_with_all_well_nothing_is_found(registry):
-    """Two roads, a fresh list, a planned house, a vetted pair with a backup."""
+    """Two channels, a fresh list, a planned house, a vetted pair with a backup."""
     pair = [WorkerIn(worker_id=c * 32, backup_id=b * 32, vetted_on="2026-01-01") for c, b in ("ab", "ba")]
     await put(registry, person("well"), house("fine"))
     await import_workers(registry.database, registry.keys, pair)
@@ -150,11 +150,11 @@ async def test_who_left_is_not_looked_after(registry):
 
 
 async def test_long_lists_are_paged(registry):
-    """250 people without a road: three pages, each once."""
+    """250 people without a channel: three pages, each once."""
     await put(registry, *(person(f"p{n}", contacts=()) for n in range(250)))
     seen: list[str] = []
     async with registry.database.read() as db:
-        while rows := (await find(db, kind="no_road", after=seen[-1] if seen else "", day=TODAY))["findings"][0][
+        while rows := (await find(db, kind="no_channel", after=seen[-1] if seen else "", day=TODAY))["findings"][0][
             "found"
         ]:
             seen += [row["id"] for row in rows]

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.registry.importing import yield_to_warnings
-from services.registry.importing.list_import import Wanted, import_file
+from services.registry.importing.list_import import ListImportOptions, import_file
 from services.registry.importing.yield_to_warnings import GivingWay, red_in_hand
 from services.registry.store import register
 from services.registry.store.tables import job
@@ -33,7 +33,7 @@ def a_warning(**more: Any) -> dict[str, Any]:
 def a_message(**more: Any) -> dict[str, Any]:
     return {
         "delivery_id": "d" * 32, "warning_id": "w", "purpose": "warning", "tier": 4, "person_id": "p", "addressee_id": "p",
-        "addressee_kind": "person", "step": "red.1", "road": "sms", "channel": "sms_twilio", "form": "plain", "language": "en",
+        "addressee_kind": "person", "step": "red.1", "channel": "sms", "driver": "sms_twilio", "form": "plain", "language": "en",
         "address_key": "k", "reason": "test", "send_state": "pending", "due_at": NOW - 1, "expires_at": 9e9, "state_at": 0.0,
         "attempts": 0, "covers": 1, "state_reason": "",
     } | more  # fmt: skip
@@ -53,7 +53,7 @@ def a_message(**more: Any) -> dict[str, Any]:
         (a_warning(), a_message(send_state="unknown"), False),
         (a_warning(), a_message(due_at=NOW + 600), False),
         (a_warning(), a_message(tier=3), False),
-        (a_warning(), a_message(channel="door", road="officer_door"), False),
+        (a_warning(), a_message(driver="door", channel="officer_door"), False),
     ],
 )
 async def test_when_red_has_something_in_hand(registry, warning, message, waits):
@@ -102,7 +102,7 @@ async def test_no_page_goes_in_while_red_is_due_and_all_do_afterwards(registry, 
     path.write_text(LIST)
     way = GivingWay(registry.database, lambda: NOW)
     report = await asyncio.wait_for(
-        import_file(registry.database, registry.keys, path, Wanted("town", YEAR), gently=way), 60
+        import_file(registry.database, registry.keys, path, ListImportOptions("town", YEAR), gently=way), 60
     )
     assert ROWS == report.read == await people(registry)
     assert looks >= 120
@@ -114,7 +114,7 @@ async def test_a_long_list_is_read_in_a_process_that_is_served_last(registry, tm
     path = tmp_path / "list"
     path.write_text(LIST + "x,nowhere,1\n")
     way = GivingWay(registry.database, lambda: NOW)
-    report = await import_file(registry.database, registry.keys, path, Wanted("town", YEAR), gently=way)
+    report = await import_file(registry.database, registry.keys, path, ListImportOptions("town", YEAR), gently=way)
     assert (ROWS, 1) == (report.read, report.refused)
-    again = await import_file(registry.database, registry.keys, path, Wanted("town", YEAR))
+    again = await import_file(registry.database, registry.keys, path, ListImportOptions("town", YEAR))
     assert (0, ROWS, 1) == (again.read, again.unchanged, again.refused)

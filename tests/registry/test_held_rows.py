@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from services.registry.importing.columns import read_map
 from services.registry.importing.list_columns import KNOWN
-from services.registry.importing.list_import import Wanted, import_bytes, import_file
-from services.registry.importing.report import Report
+from services.registry.importing.list_import import ListImportOptions, import_bytes, import_file
+from services.registry.importing.report import ImportReport
 from services.registry.importing.rows import person_id_of
 from services.registry.importing.write import import_areas
 from services.registry.lookup.view import person_view
@@ -24,9 +24,11 @@ from services.shared.errors import Refused
 from .conftest import SQUARE, YEAR
 
 
-async def take(registry, text: str, **more: Any) -> Report:
+async def take(registry, text: str, **more: Any) -> ImportReport:
     wanted = {"region": "CN"} | more
-    return await import_bytes(registry.database, registry.keys, text.encode(), Wanted("town", YEAR, **wanted))
+    return await import_bytes(
+        registry.database, registry.keys, text.encode(), ListImportOptions("town", YEAR, **wanted)
+    )
 
 
 async def facts(registry, external: str) -> dict[str, Any]:
@@ -41,7 +43,7 @@ async def people(registry) -> int:
         return int(await db.scalar(sa.select(sa.func.count()).select_from(register.person)) or 0)
 
 
-def told(report: Report) -> list[tuple[int, str, str]]:
+def told(report: ImportReport) -> list[tuple[int, str, str]]:
     return sorted((i.line, i.outcome, i.field) for i in report.issues)
 
 
@@ -99,15 +101,15 @@ async def test_what_protects_and_is_not_understood_holds_the_row(registry, colum
 
 
 @pytest.mark.parametrize(
-    ("said", "roads"),
+    ("said", "channels"),
     [("短信", ("voice_mobile",)), ("电话", ("sms",)), ("无", ("sms", "voice_mobile")), ("sms、电话", ())],
 )
-async def test_a_no_in_words(registry, said, roads):
+async def test_a_no_in_words(registry, said, channels):
     await take(registry, f"id,lat,lon,mobile,given_by,said_no\n1,30.05,103.05,13800138000,self,{said}\n")
     async with registry.database.read() as db:
         row = (await db.execute(sa.select(register.person))).one()
         profile = (await register.profiles_of(db, [row.profile_key]))[row.profile_key]
-    assert roads == profile.roads
+    assert channels == profile.channels
 
 
 # ---- places
@@ -198,7 +200,7 @@ async def test_a_formula_that_was_never_calculated_is_told(registry, tmp_path: P
                 body = body.replace(b'<c r="F3"><f>""</f><v></v></c>', b'<c r="F3" t="str"><f>""</f><v></v></c>')
                 assert b't="str"' in body
             new.writestr(name, body)
-    report = await import_file(registry.database, registry.keys, path, Wanted("town", YEAR, region="CN"))
+    report = await import_file(registry.database, registry.keys, path, ListImportOptions("town", YEAR, region="CN"))
     assert [(2, "left_out", name) for name in ("hear", "mobile", "name")] == told(report)
     assert {"formula"} == {i.rule for i in report.issues}
     assert "save it again" in report.issues[0].remedy

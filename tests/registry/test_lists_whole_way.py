@@ -203,7 +203,7 @@ def test_nothing_is_sent_to_a_number_that_costs_or_is_nobodys(server: Tocsin, pr
     warning_id = server.release(ours.warning("never", tier="red"))
     with sqlite3.connect(f"file:{server.home.folder / 'tocsin.db'}?mode=ro", uri=True) as db:
         mine = tuple(person_id_of("old", number) for number in (SATELLITE, PREMIUM, SHORT))
-        words = "SELECT state_reason FROM delivery WHERE warning_id = ? AND road = 'sms' AND person_id IN (?,?,?)"
+        words = "SELECT state_reason FROM delivery WHERE warning_id = ? AND channel = 'sms' AND person_id IN (?,?,?)"
         reasons: Any = lambda: sorted(r for (r,) in db.execute(words, (warning_id, *mine)) if r)  # noqa: E731
         wait_until(lambda: len(reasons()) >= 3 and provider.count()["accepts"] >= 3, reasons, server)
         assert all("never called or written to" in reason for reason in reasons())

@@ -32,7 +32,7 @@ WHY = "case 2026-117: moved house"
 
 
 @dataclass
-class Desk:
+class OutcomeRecorder:
     """Somebody with a key, and a browser's way of asking."""
 
     tocsin: Station
@@ -66,18 +66,18 @@ class Desk:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk() -> AsyncIterator[Desk]:
+async def desk() -> AsyncIterator[OutcomeRecorder]:
     async with station(people=30) as tocsin, aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         community = mint(from_cap(fixtures.flood().encode(), strict=False).area, (), people=30, seed=SEED)
-        yield Desk(tocsin, session, community)
+        yield OutcomeRecorder(tocsin, session, community)
 
 
-def person_of(desk: Desk, n: int = 0) -> Any:
+def person_of(desk: OutcomeRecorder, n: int = 0) -> Any:
     """Somebody with a phone and a helper."""
     return [p for p in desk.community.people if p.contacts and p.supporters and p.grid_id][n]
 
 
-async def test_without_a_reason_or_the_right_key_nothing_is_shown(desk: Desk) -> None:
+async def test_without_a_reason_or_the_right_key_nothing_is_shown(desk: OutcomeRecorder) -> None:
     """Nobody's page has an address that opens it; a key that may do all else and not look is refused."""
     one, key = person_of(desk), await desk.key("look", "register")
     assert 403 == (await desk.ask("GET", "/people", await desk.key("read", "send", "register")))[0]
@@ -94,7 +94,7 @@ async def test_without_a_reason_or_the_right_key_nothing_is_shown(desk: Desk) ->
     assert [] == await desk.acts(one.person_id)
 
 
-async def test_what_cannot_be_written_down_is_not_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_cannot_be_written_down_is_not_shown(desk: OutcomeRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The audit entry is committed before a byte goes out: where it fails, nothing does."""
     one, key = person_of(desk), await desk.key("look", "register")
     before = len(await desk.acts())
@@ -104,7 +104,7 @@ async def test_what_cannot_be_written_down_is_not_shown(desk: Desk, monkeypatch:
 
     monkeypatch.setattr(trail, "record", fails)
     status, text = await desk.ask("POST", f"/people/{one.person_id}", key, reason=WHY)
-    assert (422, False) == (status, ">Roads</h2>" in text)
+    assert (422, False) == (status, ">Channels</h2>" in text)
     status, text = await desk.ask("POST", "/people/search", key, by="grid", value=one.grid_id, reason=WHY)
     assert (422, 0) == (status, text.count("/people/" + one.person_id))
     monkeypatch.undo()
@@ -112,7 +112,7 @@ async def test_what_cannot_be_written_down_is_not_shown(desk: Desk, monkeypatch:
     assert [] == await desk.tocsin.rows(sa.select(look))
 
 
-async def test_it_is_masked_and_a_full_value_is_an_act_of_its_own(desk: Desk) -> None:
+async def test_it_is_masked_and_a_full_value_is_an_act_of_its_own(desk: OutcomeRecorder) -> None:
     """Number and id find her, her helper's number too; name, address and numbers are only on the page of channels."""
     one, key = person_of(desk), await desk.key("look", "register")
     number, helper = one.contacts[0].address, one.supporters[0].contacts[0].address
@@ -152,7 +152,7 @@ async def test_it_is_masked_and_a_full_value_is_an_act_of_its_own(desk: Desk) ->
     assert before == len(await desk.acts())
 
 
-async def test_a_protected_address_is_opened_for_nobody(desk: Desk) -> None:
+async def test_a_protected_address_is_opened_for_nobody(desk: OutcomeRecorder) -> None:
     """Not with every right there is."""
     one, key = person_of(desk, 1), await desk.key("look", "register", "command")
     platform = desk.tocsin.embedded.platform
@@ -167,7 +167,7 @@ async def test_a_protected_address_is_opened_for_nobody(desk: Desk) -> None:
     assert one.contacts[0].address not in text, "only numbers she called safe"
 
 
-async def test_who_did_not_agree_is_seen_in_an_emergency_only(desk: Desk) -> None:
+async def test_who_did_not_agree_is_seen_in_an_emergency_only(desk: OutcomeRecorder) -> None:
     """A zone, a warning of orange or red in force, a reason, some hours; it ends with either. She can read of it."""
     one = person_of(desk, 2)
     key, commander = await desk.key("look"), await desk.key("command")
@@ -212,7 +212,7 @@ async def test_who_did_not_agree_is_seen_in_an_emergency_only(desk: Desk) -> Non
     assert row.closed_at is not None
 
 
-async def test_an_unlock_ends_with_its_time(desk: Desk) -> None:
+async def test_an_unlock_ends_with_its_time(desk: OutcomeRecorder) -> None:
     """Two hours later it shows nobody, whether anything wrote that down or not."""
     one, key, commander = person_of(desk, 2), await desk.key("look"), await desk.key("command")
     warning_id = await desk.tocsin.take(fixtures.flood("AGAIN"), doors="safe")
@@ -224,16 +224,16 @@ async def test_an_unlock_ends_with_its_time(desk: Desk) -> None:
     assert 404 == (await desk.ask("POST", f"/people/{one.person_id}", key, reason=WHY))[0]
 
 
-async def test_a_key_looks_at_so_many_people_an_hour(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_key_looks_at_so_many_people_an_hour(desk: OutcomeRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those in a list count; the one too many is 429, is not shown, and is written down. Another key goes on."""
     key, other = await desk.key("look", "register"), await desk.key("look", "register")
-    pages = desk.tocsin.embedded.registry._look_pages
-    monkeypatch.setattr(pages._looking, "_quota", 3)
+    pages = desk.tocsin.embedded.registry._lookup_pages
+    monkeypatch.setattr(pages._search, "_quota", 3)
     people = desk.community.people
     for one in people[:3]:
         assert 200 == (await desk.ask("POST", f"/people/{one.person_id}", key, reason=WHY))[0]
     status, text = await desk.ask("POST", f"/people/{people[3].person_id}", key, reason=WHY)
-    assert (429, False) == (status, ">Roads</h2>" in text)
+    assert (429, False) == (status, ">Channels</h2>" in text)
     assert "people.quota" in [act for act, _, _ in await desk.acts()]
     assert 200 == (await desk.ask("POST", f"/people/{people[3].person_id}", other, reason=WHY))[0]
     crowded = next(p.grid_id for p in people if sum(q.grid_id == p.grid_id for q in people) > 3)
@@ -243,7 +243,7 @@ async def test_a_key_looks_at_so_many_people_an_hour(desk: Desk, monkeypatch: py
     assert 200 == (await desk.ask("POST", f"/people/{people[3].person_id}", key, reason=WHY))[0]
 
 
-async def test_a_look_at_somebody_who_does_not_exist_raises_an_alarm(desk: Desk) -> None:
+async def test_a_look_at_somebody_who_does_not_exist_raises_an_alarm(desk: OutcomeRecorder) -> None:
     """In a list or on her page: an entry, a log line, a figure. She is warned by nobody and counted nowhere."""
     key, keeper = await desk.key("look", "register"), await desk.key("register", "command")
     counts = sa.select(sa.func.sum(register.cell_count.c.n))
@@ -266,7 +266,7 @@ async def test_a_look_at_somebody_who_does_not_exist_raises_an_alarm(desk: Desk)
         assert 403 == r.status
 
 
-async def test_a_key_bound_to_an_area_sees_nobody_outside(desk: Desk) -> None:
+async def test_a_key_bound_to_an_area_sees_nobody_outside(desk: OutcomeRecorder) -> None:
     """Whatever else it may."""
     far = '{"type":"Polygon","coordinates":[[[10,10],[11,10],[11,11],[10,11],[10,10]]]}'
     key, one = await desk.key("look", "register", area=far), person_of(desk)

@@ -20,7 +20,7 @@ from services.registry.importing.write import import_people
 from services.registry.model.given import ConsentIn, ContactIn, PersonIn, SupporterIn, mobile
 from services.registry.model.needs import groups
 from services.registry.people import repository
-from services.registry.people.records import Record
+from services.registry.people.records import PersonRecord
 from services.registry.people.sources import SourceList
 from services.registry.people.update import Changes, revise, said
 from services.registry.resident import access, code_budget
@@ -129,7 +129,7 @@ async def somebody(tocsin: Station, listed: bool = False, **more: Any) -> Person
     return one
 
 
-async def record_of(tocsin: Station, person_id: str) -> Record:
+async def record_of(tocsin: Station, person_id: str) -> PersonRecord:
     async with tocsin.embedded.platform.database.read() as db:
         return await repository.load_one(db, person_id)
 
@@ -160,7 +160,7 @@ async def test_signing_in_and_seeing_all_that_is_stored(tocsin: Station) -> None
         await phone.get("/me/stored")
         assert "/me" == phone.url
     [sent] = await notices(tocsin, one.person_id)
-    assert ("one_time_code", "sms", "") == (sent.params["notice"], sent.road, sent.warning_id)
+    assert ("one_time_code", "sms", "") == (sent.params["notice"], sent.channel, sent.warning_id)
     assert not re.search(r"\b\d{6}\b", str(sent.params)), "the code stands nowhere"
 
 
@@ -293,37 +293,39 @@ async def test_an_old_number_from_a_list_opens_nothing(tocsin: Station) -> None:
         assert "We must know you first" in await phone.sign_in()
 
 
-async def test_roads_are_chosen_ordered_and_tested(tocsin: Station) -> None:
+async def test_channels_are_chosen_ordered_and_tested(tocsin: Station) -> None:
     """A no holds, an order is hers, a test comes as a text or call and says what came of it; five a day."""
     one = await somebody(tocsin)
     async with phone_of(tocsin, one.contacts[0].address) as phone:
         await phone.sign_in()
         record = await record_of(tocsin, one.person_id)
         by_kind = {row["kind"]: contact_id for contact_id, row in record.contacts.items()}
-        await phone.post(f"/me/roads/{by_kind['voice_mobile']}", do="up")
+        await phone.post(f"/me/channels/{by_kind['voice_mobile']}", do="up")
         order = sorted((await record_of(tocsin, one.person_id)).contacts.values(), key=lambda row: row["position"])
         assert ["voice_mobile", "sms"] == [row["kind"] for row in order]
-        await phone.post(f"/me/roads/{by_kind['sms']}", do="no")
+        await phone.post(f"/me/channels/{by_kind['sms']}", do="no")
         record = await record_of(tocsin, one.person_id)
         assert {"voice_mobile": "", "sms": "said_no"} == {
             row["kind"]: row["why_not"] for row in record.contacts.values()
         }
-        await phone.post(f"/me/roads/{by_kind['sms']}", do="yes")
+        await phone.post(f"/me/channels/{by_kind['sms']}", do="yes")
         before = len(phone.texts())
-        assert "The test is on its way" in await phone.post(f"/me/roads/{by_kind['sms']}", do="test")
+        assert "The test is on its way" in await phone.post(f"/me/channels/{by_kind['sms']}", do="test")
         await settle(tocsin)
         assert "only a test" in phone.texts()[before]
         await tocsin.later(120)
-        assert re.search(r"Last test .*: (it arrived|handed to the network)", await phone.get("/me/roads"))
-        await phone.post(f"/me/roads/{by_kind['voice_mobile']}", do="test")
+        assert re.search(r"Last test .*: (it arrived|handed to the network)", await phone.get("/me/channels"))
+        await phone.post(f"/me/channels/{by_kind['voice_mobile']}", do="test")
         await settle(tocsin)
-        roads = [row.road for row in await notices(tocsin, one.person_id) if row.params["notice"] == "road_test"]
-        assert {"sms", "voice_mobile"} == set(roads)
+        channels = [
+            row.channel for row in await notices(tocsin, one.person_id) if row.params["notice"] == "channel_test"
+        ]
+        assert {"sms", "voice_mobile"} == set(channels)
         text = ""
         for _ in range(4):
-            text = await phone.post(f"/me/roads/{by_kind['sms']}", do="test")
+            text = await phone.post(f"/me/channels/{by_kind['sms']}", do="test")
         assert "Five tests a day" in text
-        await phone.post(f"/me/roads/{'0' * 32}", do="test")
+        await phone.post(f"/me/channels/{'0' * 32}", do="test")
         assert 404 == phone.status
 
 
@@ -342,12 +344,12 @@ async def test_no_message_betrays_a_hidden_phone(tocsin: Station) -> None:
         record = await record_of(tocsin, hidden.person_id)
         rows = {row["mask"]: contact_id for contact_id, row in record.contacts.items()}
         before = len(await notices(tocsin, hidden.person_id))
-        assert "No test" in await phone.post(f"/me/roads/{rows['…002']}", do="test")
-        assert "on its way" in await phone.post(f"/me/roads/{rows['…001']}", do="test")
+        assert "No test" in await phone.post(f"/me/channels/{rows['…002']}", do="test")
+        assert "on its way" in await phone.post(f"/me/channels/{rows['…001']}", do="test")
         await settle(tocsin)
         new = (await notices(tocsin, hidden.person_id))[before:]
         assert [rows["…001"]] == [row.contact_id for row in new]
-        for path in ("/me/stored", "/me/plan", "/me/roads"):
+        for path in ("/me/stored", "/me/plan", "/me/channels"):
             assert hidden.address not in await phone.get(path)
 
 
@@ -493,7 +495,7 @@ async def test_a_guardian_decides_for_a_child_and_not_for_an_adult(tocsin: Stati
         contact_id = next(iter((await record_of(tocsin, adult.person_id)).contacts))
         for path, form in (
             ("/me/withdraw", {"sure": "yes"}), ("/me/purposes/drill", {"decision": "given"}),
-            (f"/me/roads/{contact_id}", {"do": "no"}), ("/me/answer/protected_address", {"value": "no"}),
+            (f"/me/channels/{contact_id}", {"do": "no"}), ("/me/answer/protected_address", {"value": "no"}),
             ("/me/helpers/add", {"step": "name", "name": "x"}), ("/me/text/address", {"value": "elsewhere"}),
         ):  # fmt: skip
             text = await phone.post(path, **form)

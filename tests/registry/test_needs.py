@@ -1,4 +1,4 @@
-"""Groups, flags, roads and profiles derived from a person as given."""
+"""Groups, flags, channels and profiles derived from a person as given."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_groups(facts, expected):
 
 
 def test_groups_are_those_of_the_policy_that_ships():
-    """The names and their order are the policy file's; a group without a rule there would have no road."""
+    """The names and their order are the policy file's; a group without a rule there would have no channel."""
     shipped = Path(__file__).resolve().parents[2] / "services" / "router" / "policy.yaml"
     assert list(GROUPS) == list(yaml.safe_load(shipped.read_text(encoding="utf-8"))["groups"])
 
@@ -108,7 +108,7 @@ def test_flags(facts, expected):
 
 
 def test_usable_is_verified_or_given_by_herself_and_not_refused():
-    """Roads are usable kinds; a kind of which nothing may be used is left out with its reason."""
+    """Channels are usable kinds; a kind of which nothing may be used is left out with its reason."""
     contacts = (
         ContactIn(kind="sms", address="+8613800138000", order=1, said_no=True),
         ContactIn(kind="voice_mobile", address="+8613800138000", order=2, given_by="record"),
@@ -116,22 +116,22 @@ def test_usable_is_verified_or_given_by_herself_and_not_refused():
         ContactIn(kind="email", address="a@example.org", order=0),
     )
     facts = profile(person(contacts=contacts), YEAR)
-    assert ("email", "voice_landline") == facts.roads
+    assert ("email", "voice_landline") == facts.channels
     assert (("sms", "said_no"), ("voice_mobile", "not_verified")) == facts.left_out
 
 
-def test_one_usable_contact_makes_the_road():
-    """A refused second number does not close the road of the first."""
+def test_one_usable_contact_makes_the_channel():
+    """A refused second number does not close the channel of the first."""
     contacts = (LANDLINE, ContactIn(kind="voice_landline", address="+862885551235", said_no=True))
     facts = profile(person(contacts=contacts), YEAR)
-    assert (("voice_landline",), ()) == (facts.roads, facts.left_out)
+    assert (("voice_landline",), ()) == (facts.channels, facts.left_out)
 
 
 def test_her_own_order_goes_first():
     """`voice` stands for both kinds of call; what she did not name follows."""
     email = ContactIn(kind="email", address="a@example.org")
-    facts = profile(person(contacts=(*PHONE, LANDLINE, email), own_roads=("voice", "sms")), YEAR)
-    assert ("voice_mobile", "voice_landline", "sms", "email") == facts.roads
+    facts = profile(person(contacts=(*PHONE, LANDLINE, email), own_channels=("voice", "sms")), YEAR)
+    assert ("voice_mobile", "voice_landline", "sms", "email") == facts.channels
     assert facts.own_order
 
 
@@ -139,8 +139,8 @@ def test_her_own_order_goes_first():
     ("facts", "expected"),
     [
         ({}, ()),
-        ({"own_roads": ("sms",)}, ()),
-        ({"own_roads": ("voice", "sms")}, ("voice_mobile",)),
+        ({"own_channels": ("sms",)}, ()),
+        ({"own_channels": ("voice", "sms")}, ("voice_mobile",)),
         ({"contacts": (*PHONE, LANDLINE.model_copy(update={"household": True}))}, ("voice_landline",)),
         ({"asked_for": ("voice_robot",), "contacts": (*PHONE, LANDLINE)}, ("voice_landline", "voice_mobile")),
         ({"asked_for": ("voice_robot",), "contacts": PHONE[:1]}, ()),
@@ -160,11 +160,11 @@ def test_kind_follows_from_groups():
 
 
 def test_only_supporters_who_accepted_and_can_be_called():
-    """Each as the kind of the first usable road and whether outside the zone; acceptance vouches for the number."""
-    roads = mobile("+8613900139000", given_by="proxy")
+    """Each as the kind of the first usable channel and whether outside the zone; acceptance vouches for the number."""
+    channels = mobile("+8613900139000", given_by="proxy")
     supporters = (
-        SupporterIn(contacts=roads, outside_zone=True, accepted=True),
-        SupporterIn(contacts=roads, accepted=False),
+        SupporterIn(contacts=channels, outside_zone=True, accepted=True),
+        SupporterIn(contacts=channels, accepted=False),
         SupporterIn(accepted=True),
     )
     assert (("sms", True),) == profile(person(supporters=supporters), YEAR).supporters
@@ -189,14 +189,14 @@ def test_every_difference_makes_another_key():
         person(contacts=()),
         person(contacts=PHONE[:1]),
         person(wg={"see": 4}),
-        person(own_roads=("voice",)),
+        person(own_channels=("voice",)),
     ]
     keys = [profile(v, YEAR).key for v in variants]
     assert len(keys) == len(set(keys))
 
 
 def test_no_combination_of_levels_is_left_without_a_group_or_a_door():
-    """Whatever the levels, there is a group; who has no usable road and no facility has a door first."""
+    """Whatever the levels, there is a group; who has no usable channel and no facility has a door first."""
     for see, hear, walk, cognition in itertools.product((1, 3, 4, 9), repeat=4):
         wg = {"see": see, "hear": hear, "walk": walk, "cognition": cognition}
         assert groups(person(wg=wg), YEAR)
@@ -219,7 +219,7 @@ def test_facility_is_one_addressee_with_its_duty_lines():
     )
     facts = facility_profile(facility, ("en",))
     assert ("facility", ("facility",)) == (facts.kind, facts.groups)
-    assert ("duty_phone_1", "duty_phone_2", "sms") == facts.roads
+    assert ("duty_phone_1", "duty_phone_2", "sms") == facts.channels
     assert ("cannot_leave", "high_support") == facts.flags
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from services.registry.audience import audience
 from services.registry.audience.whereabouts import Moment
-from services.registry.geo.areas import Area
+from services.registry.geo.areas import Shape
 from services.registry.importing.write import import_people, import_workers
 from services.registry.lookup.view import person_view
 from services.registry.model.facilities import FacilityIn, PlaceIn, WorkerIn
@@ -75,7 +75,7 @@ async def test_who_may_be_inside_just_now_is_warned_there(registry, where, insid
         opened = await opened_dossier(registry.database, registry.keys, row.dossier, row.person_id)
         assert ("a", where.address) == (opened.call_name, opened.address)
     async with registry.database.read() as db:
-        counted = await audience.count(db, Area.from_geojson(SQUARE), Moment(NOON, 0))
+        counted = await audience.count(db, Shape.from_geojson(SQUARE), Moment(NOON, 0))
     assert len(rows) == sum(counted.by_profile.values())
 
 
@@ -106,8 +106,8 @@ async def test_many_visitors_come_in_pages_after_those_at_home(registry):
     assert {1} == {len(numbers) for numbers in homes.values()}
 
 
-async def test_a_road_outside_its_hours_comes_last(registry):
-    """At noon the landline that is answered from 18:00 comes after the mobile; it stays a road."""
+async def test_a_channel_outside_its_hours_comes_last(registry):
+    """At noon the landline that is answered from 18:00 comes after the mobile; it stays a channel."""
     contacts = (
         ContactIn(kind="voice_landline", address="+862885551234", hours="18:00-08:00"),
         ContactIn(kind="voice_mobile", address="+8613800138000", order=1),
@@ -141,7 +141,7 @@ async def test_nobody_is_sent_to_a_place_that_is_not_open(registry):
     async with registry.database.write() as tx:
         await places.confirm(tx, HALL.place_id, "open", by="Officer Li")
     await places.import_places(registry.database, [HALL], actor="clerk")
-    around = Area.from_geojson(SQUARE.replace("30.1", "30.4").replace("103.1", "103.4"))
+    around = Shape.from_geojson(SQUARE.replace("30.1", "30.4").replace("103.1", "103.4"))
     async with registry.database.read() as db:
         assert ["Officer Li"] == [p["confirmed_by"] for p in await places.open_places(db, None, step_free=True)]
         assert [] == await places.open_places(db, None, power=True)

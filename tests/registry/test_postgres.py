@@ -8,8 +8,8 @@ from typing import Any
 from services.registry.audience import audience
 from services.registry.audience.whereabouts import Moment
 from services.registry.findings import find
-from services.registry.geo.areas import Area
-from services.registry.importing.list_import import Wanted, import_bytes
+from services.registry.geo.areas import Shape
+from services.registry.importing.list_import import ListImportOptions, import_bytes
 from services.registry.importing.rows import person_id_of
 from services.registry.lookup.view import person_view
 from services.registry.model.facilities import PlaceIn
@@ -30,10 +30,10 @@ ANNA = person_id_of("town", "g0")
 async def told(database: Database, keys: Keys) -> list[Any]:
     """What comes of lists, changes, places and looks, without what is random or a time."""
     body, _ = as_csv(dirty())
-    first = await import_bytes(database, keys, body, Wanted("town", YEAR, region="CN"))
-    again = await import_bytes(database, keys, body, Wanted("town", YEAR, region="CN"))
+    first = await import_bytes(database, keys, body, ListImportOptions("town", YEAR, region="CN"))
+    again = await import_bytes(database, keys, body, ListImportOptions("town", YEAR, region="CN"))
     card = "id,lat,lon,walk,same_as,floor,birth_year\n1,30.05,103.05,cannot,town:g0,7,1950\n"
-    cards = await import_bytes(database, keys, card.encode(), Wanted("cards", YEAR, kind="disability_card"))
+    cards = await import_bytes(database, keys, card.encode(), ListImportOptions("cards", YEAR, kind="disability_card"))
     changes = Changes(
         answers={"hear": 3, "floor": 1},
         supporters=(SupporterIn(name="Son", contacts=mobile("+8613900139000")),),
@@ -53,9 +53,9 @@ async def told(database: Database, keys: Keys) -> list[Any]:
     async with database.read() as db:
         view = await person_view(db, ANNA)
         found = await find(db)
-        inside = await audience.count(db, Area.from_geojson(SQUARE), Moment(NOON, 480))
-        beyond = Area.from_geojson(SQUARE.replace("30.", "31."))
-        around = Area.circle(30.5, 103.5, 1.0)
+        inside = await audience.count(db, Shape.from_geojson(SQUARE), Moment(NOON, 480))
+        beyond = Shape.from_geojson(SQUARE.replace("30.", "31."))
+        around = Shape.circle(30.5, 103.5, 1.0)
         pages = [await audience.next_page(db, area, register.START, Moment(NOON, 480)) for area in (beyond, around)]
         open_ = await places.open_places(db, None)
     for row in (*view["consents"], *open_):

@@ -1,4 +1,4 @@
-"""One person changed: single answers, roads, helpers; what follows is derived again, and only what changed is sealed."""
+"""One person changed: single answers, channels, helpers; what follows is derived again, and only what changed is sealed."""
 
 from __future__ import annotations
 
@@ -149,19 +149,19 @@ async def test_no_list_silences_whom_another_has(registry):
     assert (b"", True) == ((await row_of(registry)).dossier, await counts_are_true(registry))
 
 
-async def test_roads_as_she_says(registry):
+async def test_channels_as_she_says(registry):
     """Not my number, no SMS, her own order, a new number, hours: contact ids stay, the profile follows."""
     await put(registry, anna())
     sms, voice = (c["contact_id"] for c in (await seen(registry))["contacts"])
     done = await change(
         registry,
-        road={sms: {"said_no": True}, voice: {"hours": "08:00-20:00"}},
+        channel={sms: {"said_no": True}, voice: {"hours": "08:00-20:00"}},
         contacts=(ContactIn(kind="voice_landline", address="+862885551234"),),
-        answers={"own_roads": ["voice_landline", "voice_mobile"]},
+        answers={"own_channels": ["voice_landline", "voice_mobile"]},
     )
-    assert {"contacts", "contact.said_no", "contact.hours", "own_roads"} == set(done.changed)
+    assert {"contacts", "contact.said_no", "contact.hours", "own_channels"} == set(done.changed)
     view = await seen(registry)
-    assert ["voice_landline", "voice_mobile"] == view["roads"]
+    assert ["voice_landline", "voice_mobile"] == view["channels"]
     assert {sms, voice} < {c["contact_id"] for c in view["contacts"]}
     # the list comes again with another name: her refusal stays
     await put(registry, anna(call_name="Mrs Anna"))
@@ -182,15 +182,15 @@ async def test_a_hidden_phone(registry):
     """A protected address with a safe number: no other number of hers is used."""
     await put(registry, anna())
     sms, _ = (c["contact_id"] for c in (await seen(registry))["contacts"])
-    await change(registry, answers={"protected_address": True}, road={sms: {"safe": True}})
+    await change(registry, answers={"protected_address": True}, channel={sms: {"safe": True}})
     view = await seen(registry)
-    assert (["sms"], ["", "not_safe"]) == (view["roads"], [c["why_not"] for c in view["contacts"]])
+    assert (["sms"], ["", "not_safe"]) == (view["channels"], [c["why_not"] for c in view["contacts"]])
     await change(registry, answers={"protected_address": False})
-    assert ["sms", "voice_mobile"] == (await seen(registry))["roads"]
+    assert ["sms", "voice_mobile"] == (await seen(registry))["channels"]
 
 
 async def test_a_supporter_must_accept(registry):
-    """Named by her she is no road; on the day she accepts she is."""
+    """Named by her she is no channel; on the day she accepts she is."""
     await put(registry, anna())
     son = SupporterIn(name="Son", contacts=mobile("+8613900139000", given_by="proxy"), can=("relay", "key"))
     (supporter_id,) = (await change(registry, supporters=(son,))).supporter_ids
@@ -224,7 +224,7 @@ async def test_moving_makes_a_household_of_her_own(registry):
         ({"answers": {"walk": 7}}, "walk"),
         ({"answers": {"diagnosis": "x"}}, "diagnosis"),
         ({"texts": {"national_id": "x"}}, "national_id"),
-        ({"road": {"0" * 32: {"said_no": True}}}, "contact"),
+        ({"channel": {"0" * 32: {"said_no": True}}}, "contact"),
         ({"helper": {"0" * 32: {"order": 1}}}, "supporter"),
     ],
 )

@@ -10,10 +10,10 @@ import phonenumbers
 import pytest
 import shapely
 
-from services.registry.geo.areas import Area
+from services.registry.geo.areas import Shape
 from services.registry.importing.write import FICTIONAL, import_people
 from services.registry.model.needs import GROUPS, groups, profile
-from services.registry.sample.sample import RESIDENTS_PER_PAIR, Community, import_community, mint
+from services.registry.sample.sample import RESIDENTS_PER_TEAM, Community, import_community, mint
 from services.registry.store import register
 
 from .conftest import BENT, SQUARE, YEAR
@@ -45,7 +45,7 @@ def test_every_group_occurs(people, seed):
     assert any(len(some) > 1 for some in found)
     residents = sum(some != ("general",) for some in found)
     assert 0.24 * people < residents < 0.34 * people
-    assert len(made.workers) >= max(3, 0.28 * people // RESIDENTS_PER_PAIR)
+    assert len(made.workers) >= max(3, 0.28 * people // RESIDENTS_PER_TEAM)
     assert {p.grid_id for p in made.people} <= {grid for w in made.workers for grid in w.grids}
     assert 1 <= len(made.facilities) <= 4
     assert "nursing_home" == made.facilities[0].kind
@@ -53,7 +53,7 @@ def test_every_group_occurs(people, seed):
 
 @pytest.mark.parametrize("people", [0, 1, 2, 7, 30, 99])
 def test_small_communities(people):
-    """Never more nor fewer people than asked for; at least three pairs."""
+    """Never more nor fewer people than asked for; at least three teams."""
     made = mint(SQUARE, people=people, seed=people)
     assert people == len(made.people)
     assert 3 == len(made.workers)
@@ -63,7 +63,7 @@ def test_small_communities(people):
 def test_points_are_exactly_within(area):
     """Every home and facility lies in the area, in a sliver of a centimetre too."""
     made = mint(area, people=400, seed=6)
-    shape = Area.from_geojson(area)
+    shape = Shape.from_geojson(area)
     places = [(p.lon, p.lat) for p in made.people] + [(f.lon, f.lat) for f in made.facilities]
     assert shape.holds([lon for lon, _ in places], [lat for _, lat in places]).all()
 
@@ -73,7 +73,7 @@ def test_geocodes_become_squares_with_people_in_each():
     made = mint("", [("county", "1"), ("county", "2")], people=600, seed=1)
     assert [("county", "1"), ("county", "2")] == [(a.value_name, a.code) for a in made.areas]
     for one in made.areas:
-        area = Area.from_geojson(one.geojson)
+        area = Shape.from_geojson(one.geojson)
         assert area.holds([p.lon for p in made.people], [p.lat for p in made.people]).any()
 
 
@@ -85,20 +85,20 @@ def test_what_a_community_has_to_have():
     assert 2 in numbers.values()
     contacts = [c for p in people for c in p.contacts]
     assert {"", "said_no", "not_verified"} == {c.why_not for c in contacts}
-    roads = {tuple(c.kind for c in p.contacts) for p in people}
-    assert {(), ("voice_landline",), ("email",), ("sms", "voice_mobile")} <= roads
+    channels = {tuple(c.kind for c in p.contacts) for p in people}
+    assert {(), ("voice_landline",), ("email",), ("sms", "voice_mobile")} <= channels
     assert {(), ("yellow",), ("blue", "yellow")} == {p.opt_in for p in people}
     supporters = [s for p in people for s in p.supporters]
     assert 0.4 < sum(s.outside_zone for s in supporters) / len(supporters) < 0.6
     assert {True, False} == {s.lat is None for s in supporters}
     sizes = Counter(p.household_id for p in people if not p.facility_id)
     assert {1, 2, 3, 4} == set(sizes.values())
-    assert any(p.own_roads for p in people)
+    assert any(p.own_channels for p in people)
 
 
 def test_located_supporters_are_where_they_are_said_to_be():
     """Who is said to live outside the zone does, and the reverse."""
-    area = Area.from_geojson(BENT)
+    area = Shape.from_geojson(BENT)
     for one in mint(BENT, people=800, seed=8).people:
         for s in one.supporters:
             if s.lat is not None and s.lon is not None:
@@ -122,7 +122,7 @@ def test_nobody_in_it_can_be_called():
                 phonenumbers.parse(contact.address)
 
 
-async def test_fictional_numbers_pass_only_by_the_samples_road(registry):
+async def test_fictional_numbers_pass_only_by_the_samples_channel(registry):
     """The plain import refuses them, person by person."""
     made = mint(SQUARE, people=50, seed=3)
     report = await import_people(registry.database, registry.keys, made.people, year=YEAR)

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from services.registry.audience import audience
 from services.registry.audience.selection import Circle, Selection, Zones, area_of, hazards_at
 from services.registry.audience.whereabouts import Moment
-from services.registry.geo.areas import Area
-from services.registry.importing.areas_import import Wanted, import_body
+from services.registry.geo.areas import Shape
+from services.registry.importing.areas_import import AreaImportOptions, import_body
 from services.registry.importing.write import import_areas, import_people
 from services.registry.model.facilities import AreaIn
 from services.registry.model.given import PersonIn
@@ -46,11 +46,11 @@ def collection(*features: object) -> bytes:
 
 
 async def put_areas(registry, *features: object, **how: Any) -> Any:
-    wanted = Wanted(**({"value_name": "GB2260"} | how))
+    wanted = AreaImportOptions(**({"value_name": "GB2260"} | how))
     return await import_body(registry.database, collection(*features), wanted, actor="clerk")
 
 
-async def selected(registry, area: Area) -> set[str]:
+async def selected(registry, area: Shape) -> set[str]:
     """Ids by the register's own search."""
     found: set[str] = set()
     after = register.START
@@ -100,7 +100,7 @@ async def test_hostile_shapes_hold_whom_they_should(registry):
     made = await put_people(registry, points)
     for name, parts in HOSTILE.items():
         usable = [p for p in parts if shapely.make_valid(shapely.from_geojson(json.dumps(p))).area > 0]
-        area = Area.union([Area.from_geojson(json.dumps(p)) for p in usable])
+        area = Shape.union([Shape.from_geojson(json.dumps(p)) for p in usable])
         truth = [shapely.make_valid(shapely.force_2d(shapely.from_geojson(json.dumps(p)))) for p in usable]
         expected = {i for i, (lat, lon) in made.items() if any(shapely.intersects_xy(t, lon, lat) for t in truth)}
         assert expected == await selected(registry, area), name
@@ -129,7 +129,7 @@ ISLANDS = [
 async def test_over_the_antimeridian(registry, area):
     """However it is written, the islands on both sides are inside and the rest of the world is not."""
     made = await put_people(registry, ISLANDS)
-    found = await selected(registry, Area.from_geojson(json.dumps({"type": "Polygon", "coordinates": [area]})))
+    found = await selected(registry, Shape.from_geojson(json.dumps({"type": "Polygon", "coordinates": [area]})))
     assert {(-17.0, 179.5), (-17.0, -179.5), (-17.0, 180.0), (-17.0, -180.0)} == {made[i] for i in found}
 
 
@@ -138,14 +138,14 @@ async def test_a_hole_over_the_antimeridian(registry):
     outer = [[178.5, -18], [-178.5, -18], [-178.5, -16], [178.5, -16], [178.5, -18]]
     hole = [[179.8, -17.5], [-179.8, -17.5], [-179.8, -16.5], [179.8, -16.5], [179.8, -17.5]]
     made = await put_people(registry, ISLANDS)
-    area = Area.from_geojson(json.dumps({"type": "Polygon", "coordinates": [outer, hole]}))
+    area = Shape.from_geojson(json.dumps({"type": "Polygon", "coordinates": [outer, hole]}))
     assert {(-17.0, 179.5), (-17.0, -179.5)} == {made[i] for i in await selected(registry, area)}
 
 
 async def test_the_whole_world_is_the_whole_world(registry):
     """An edge of 360 degrees is no crossing; both poles are in."""
     made = await put_people(registry, [*ISLANDS, (90.0, 10.0), (-90.0, 10.0)])
-    assert set(made) == await selected(registry, Area.from_geojson(json.dumps(box(-180, -90, 180, 90))))
+    assert set(made) == await selected(registry, Shape.from_geojson(json.dumps(box(-180, -90, 180, 90))))
 
 
 @pytest.mark.parametrize("centre", [(30.0, 103.0), (0.0, 179.9), (60.0, -179.95), (89.9, 0.0), (-89.99, 50.0)])
@@ -162,7 +162,7 @@ async def test_circles_hold_whoever_is_near_enough(registry, centre):
         )
         points.append((float(np.degrees(y)), float((np.degrees(x) + 180) % 360 - 180)))
     made = await put_people(registry, points)
-    found = await selected(registry, Area.circle(lat, lon, 25.0))
+    found = await selected(registry, Shape.circle(lat, lon, 25.0))
 
     def km(point: tuple[float, float]) -> float:
         y1, x1, y2, x2 = np.radians([lat, lon, *point])
@@ -182,12 +182,12 @@ def test_a_million_corners_are_refused():
     for many in (1, 4):
         text = f'{{"type":"Polygon","coordinates":[[{",".join([corners] * many)},[103.0,30.0]]]}}'
         with pytest.raises(Refused) as refused:
-            Area.from_geojson(text)
+            Shape.from_geojson(text)
         assert "corners" == refused.value.rule
         assert int(str(refused.value.given)) >= many * 250_000
         assert "simplify" in refused.value.remedy
     with pytest.raises(Refused) as refused:
-        Area.from_geojson(
+        Shape.from_geojson(
             json.dumps({"type": "Polygon", "coordinates": [[[30, 103], [31, 103], [31, 104], [30, 103]]]})
         )
     assert "degrees" == refused.value.rule
@@ -232,7 +232,7 @@ async def test_geocodes_by_table(registry):
         registry, feature(box(103, 30, 103.1, 30.1), code="511101"), feature(box(104, 31, 105, 32), code="5112")
     )
     table = "valueName,value,area\nUGC,SCZ001,511101\nUGC,SCZ001,5112\nUGC,,1\n".encode("utf-8-sig")
-    report = await import_body(registry.database, table, Wanted("geocodes", "GB2260"), actor="clerk")
+    report = await import_body(registry.database, table, AreaImportOptions("geocodes", "GB2260"), actor="clerk")
     assert (2, 1) == (report.read, report.refused)
     await put_people(registry, [(30.05, 103.05), (31.5, 104.5), (33.0, 105.0)])
     await registry.hear(warning(area="", geocodes=(("UGC", "SCZ001"), ("UGC", "SCZ002"))))
@@ -291,7 +291,7 @@ async def test_areas_declared_as_gcj02(registry):
     await put_areas(registry, feature(box(103, 30, 103.1, 30.1), code="1"), datum="gcj02")
     async with registry.database.read() as db:
         text = await db.scalar(sa.select(register.area.c.geojson))
-        area = Area.from_geojson(str(text))
+        area = Shape.from_geojson(str(text))
     assert 0.001 < abs(area.bounds[0] - 103.0) < 0.01
     assert 0.001 < abs(area.bounds[1] - 30.0) < 0.01
 
@@ -299,11 +299,11 @@ async def test_areas_declared_as_gcj02(registry):
 @pytest.mark.parametrize(
     ("body", "wanted"),
     [
-        (b"{", Wanted(value_name="GB2260")),
-        (b"[]", Wanted(value_name="GB2260")),
-        (b"a,b\n", Wanted("geocodes", "GB2260")),
-        (b"{}", Wanted("shoes")),
-        (b"{}", Wanted()),
+        (b"{", AreaImportOptions(value_name="GB2260")),
+        (b"[]", AreaImportOptions(value_name="GB2260")),
+        (b"a,b\n", AreaImportOptions("geocodes", "GB2260")),
+        (b"{}", AreaImportOptions("shoes")),
+        (b"{}", AreaImportOptions()),
     ],
 )
 async def test_what_is_no_list_of_areas(registry, body, wanted):

@@ -10,16 +10,22 @@ from typing import Any
 import sqlalchemy as sa
 
 from services import migrations
-from services.router.policy.explain import ROADS
+from services.router.policy.explain import CHANNELS
 from services.router.service import RouterService
 from services.router.store import tables
 from services.shared.bus.embedded import EmbeddedBus
-from services.shared.bus.outbox import Receipt, digest_of, id_of, outbox, say
+from services.shared.bus.outbox import (
+    Receipt,
+    digest_of,
+    id_of,
+    outbox,
+    publish,
+)
 from services.shared.clock import StepClock
 from services.shared.crypto.sealing import Keys
 from services.shared.database.batches import insert_all, insert_new
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import delivery, road, warning_state
+from services.shared.ledger.ledger import channel, delivery, warning_state
 from services.shared.messages import (
     AudienceFound,
     ContactEntry,
@@ -166,7 +172,7 @@ class Town:
                     await db.execute(
                         sa.select(delivery)
                         .where(*about)
-                        .order_by(delivery.c.due_at, delivery.c.road, delivery.c.try_no)
+                        .order_by(delivery.c.due_at, delivery.c.channel, delivery.c.try_no)
                     )
                 ).all()
             )
@@ -186,7 +192,7 @@ class Town:
 
     async def _handle(self, message: Any, handler: Any) -> None:
         async with self.platform.database.write() as tx:
-            await say(tx, [message])
+            await publish(tx, [message])
         await handler(message, Receipt(self.platform.database, "router", message.msg_id))
 
     def _id(self) -> str:
@@ -210,17 +216,17 @@ async def town(folder: Path, start: float = NOON, policy: str = "", url: str = "
         own.write_text(policy, encoding="utf-8")
     settings = Settings(data_dir=folder, utc_offset_min=0, policy=own)
     platform = Platform(settings, database, EmbeddedBus(database), clock, keys, Signer(keys.mac), "http://127.0.0.1")
-    names = (*ROADS, "officer_voice")
-    roads = [
+    names = (*CHANNELS, "officer_voice")
+    channels = [
         {
-            "road": name, "channel": "door" if name in ("door", "fire_service_list") else name, "contact_kinds": [],
+            "channel": name, "driver": "door" if name in ("door", "fire_service_list") else name, "contact_kinds": [],
             "two_way": True, "links": True, "voice": False, "repeats_per_day": 0, "templates_only": False,
             "working": True, "why": "",
         }
         for name in names
     ]  # fmt: skip
     async with database.write() as tx:
-        await insert_new(tx, road, roads)
+        await insert_new(tx, channel, channels)
     try:
         yield Town(platform, clock)
     finally:

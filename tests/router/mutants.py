@@ -17,19 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_PURE = ("test_combining.py", "test_policy.py", "test_rungs.py", "test_explained.py")
+_PURE = ("test_combining.py", "test_policy.py", "test_steps.py", "test_explained.py")
 _WALKED = (
     "test_combining.py",
-    "test_rungs.py",
+    "test_steps.py",
     "test_paths.py",
     "test_by_the_clock.py",
     "test_policy.py",
     "test_explained.py",
 )
-_CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_rungs.py", "test_policy.py", "test_explained.py")
+_CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_steps.py", "test_policy.py", "test_explained.py")
 TESTS = {  # the nearest first: most mutants end there
     "policy.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),
-    "pairs.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
+    "teams.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
     "doors.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
     "cases.py": ("test_cases.py",),
     "callouts.py": ("test_callouts.py",),
@@ -51,8 +51,8 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("policy.py", "usable < 2", "usable < 1", "one usable road is enough"),
-    Mutant("policy.py", "usable < 2", "usable < 3", "two usable roads are too few"),
+    Mutant("policy.py", "usable < 2", "usable < 1", "one usable channel is enough"),
+    Mutant("policy.py", "usable < 2", "usable < 3", "two usable channels are too few"),
     Mutant(
         "policy.py",
         "if tier == Tier.RED and head_start",
@@ -70,7 +70,7 @@ MUTANTS = (
     Mutant("policy.py", "form = min(", "form = max(", "the last form wins"),
     Mutant("policy.py", "if kind in said:", "if kind in ():", "what she refused is used"),
     Mutant(
-        "policy.py", "kind in unfit and kind not in asked", "kind in unfit and kind in asked", "unfit roads are used"
+        "policy.py", "kind in unfit and kind not in asked", "kind in unfit and kind in asked", "unfit channels are used"
     ),
     Mutant(
         "policy.py", "mine = own if profile.own_order", "mine = [] if profile.own_order", "her own order is ignored"
@@ -94,7 +94,9 @@ MUTANTS = (
         'closing="default"\n            if "cannot_judge" in flags',
         "who cannot judge closes her own path",
     ),
-    Mutant("policy.py", "or ladder < Tier.ORANGE:", "or ladder < Tier.RED:", "a battery's deadline in red alone"),
+    Mutant(
+        "policy.py", "or escalation < Tier.ORANGE:", "or escalation < Tier.RED:", "a battery's deadline in red alone"
+    ),
     Mutant(
         "policy.py",
         "if plan.tier >= Tier.ORANGE else _calm",
@@ -121,9 +123,9 @@ MUTANTS = (
         "a child alone is not helped sooner",
     ),
     Mutant("walk.py", 'person.answer == "safe"', 'person.answer == ""', "a house is not asked again"),
-    Mutant("rows.py", "if before and not again:", "if before and again:", "a road is tried twice"),
+    Mutant("rows.py", "if before and not again:", "if before and again:", "a channel is tried twice"),
     Mutant("rows.py", "policy.voice_tries if voice", "policy.voice_tries - 1 if voice", "two calls, not three"),
-    Mutant("rows.py", "plan, left[0], step", "plan, left[-1], step", "the last road before the next"),
+    Mutant("rows.py", "plan, left[0], step", "plan, left[-1], step", "the last channel before the next"),
     Mutant("rows.py", "if urgent:\n        return 0", "if urgent:\n        return 9", "a call for help waits its turn"),
     Mutant("rows.py", "int(slack // 15) + plan.bucket", "int(slack // 15) - plan.bucket", "basements go last"),
     Mutant(
@@ -172,12 +174,12 @@ MUTANTS = (
     Mutant(
         "react.py", 'd["answer"] == Answer.CANNOT_REACH', 'd["answer"] == Answer.SPOKE', "a helper's failure is no news"
     ),
-    Mutant("pairs.py", "p.open < policy.per_pair_max", "p.open <= policy.per_pair_max", "a list of one too many"),
+    Mutant("teams.py", "p.open < policy.per_team_max", "p.open <= policy.per_team_max", "a list of one too many"),
     Mutant(
-        "pairs.py", "<= policy.skill_wait_s else", "> policy.skill_wait_s else", "the skill is waited for, or never"
+        "teams.py", "<= policy.skill_wait_s else", "> policy.skill_wait_s else", "the skill is waited for, or never"
     ),
     Mutant(
-        "pairs.py",
+        "teams.py",
         "if self.begun and policy.never_reorder",
         "if not self.begun and policy.never_reorder",
         "a begun list is reordered",
@@ -187,7 +189,7 @@ MUTANTS = (
         "doors.py",
         '(r.params or {}).get("rank", 99), r.due_at',
         'r.due_at, (r.params or {}).get("rank", 99)',
-        "pairs by time, not need",
+        "teams by time, not need",
     ),
     Mutant("officials.py", "int(stage) <= rule.tries", "int(stage) < rule.tries", "an official is called once less"),
     Mutant(
@@ -218,8 +220,8 @@ MUTANTS = (
         "night judged once",
     ),
     Mutant("watch.py", "issued.expires - ask for ask", "issued.expires + ask for ask", "asked when it is over"),
-    Mutant("pairs.py", "row.capacity - unvisited - made", "row.capacity - row.assigned", "a place never comes back"),
-    Mutant("doors.py", 'pair is None and params.get("rank") == 0', "pair is None and False", "help waits for room"),
+    Mutant("teams.py", "row.capacity - unvisited - made", "row.capacity - row.assigned", "a place never comes back"),
+    Mutant("doors.py", 'team is None and params.get("rank") == 0', "team is None and False", "help waits for room"),
     Mutant(
         "doors.py",
         "(ranks[p.person_id], p.person_id)",
@@ -240,7 +242,7 @@ MUTANTS = (
     Mutant("callouts.py", "opened_at + self._ctx.policy.skill_wait_s:", "opened_at + 3600:", "a skill is waited for"),
     Mutant("callouts.py", 'skill != "translator" or', "True or", "a translator of any language"),
     Mutant("callouts.py", "if a.at > self._let_go", "if a.at >= 0 * self._let_go", "an old yes counts again"),
-    Mutant("react.py", "+ plan.supporter_counts < 2", "+ plan.supporter_counts < 1", "one road left is enough"),
+    Mutant("react.py", "+ plan.supporter_counts < 2", "+ plan.supporter_counts < 1", "one channel left is enough"),
 )
 
 

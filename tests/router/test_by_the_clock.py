@@ -15,20 +15,20 @@ TEXT = SHIPPED.read_text(encoding="utf-8")
 
 
 async def calls(there: Town) -> list[tuple[float, str, str, int]]:
-    """(minute, to, road, try) of calls to officials."""
+    """(minute, to, channel, try) of calls to officials."""
     rows = await there.rows(step="official")
-    return [((r.due_at - NOON) / 60, r.addressee_id.rstrip("0"), r.road, r.try_no) for r in rows]
+    return [((r.due_at - NOON) / 60, r.addressee_id.rstrip("0"), r.channel, r.try_no) for r in rows]
 
 
 async def test_officials_are_called_until_one_has_spoken(tmp_path: Path) -> None:
     """Three calls in five minutes, then the superior, then the doors of the grid go to others and they are told."""
     async with town(tmp_path) as there:
         w = await there.issue(doors="allowed")
-        pairs = [worker("a", "g"), worker("b", "h"), worker("boss", skills=["superior"])]
-        await there.page(w, [one(1, "sms")], pairs)
+        teams = [worker("a", "g"), worker("b", "h"), worker("boss", skills=["superior"])]
+        await there.page(w, [one(1, "sms")], teams)
         await there.at(0)
         assert [(0.0, "a", "officer_sms", 1), (0.0, "a", "officer_voice", 1)] == await calls(there)
-        assert ["a"] == [r.slot.rstrip("0") for r in await there.rows(road="door")]
+        assert ["a"] == [r.slot.rstrip("0") for r in await there.rows(channel="door")]
         await there.at(7)
         assert [(2.5, "a", "officer_voice", 2), (5.0, "a", "officer_voice", 3)] == (await calls(there))[2:]
         await there.at(12)
@@ -36,9 +36,9 @@ async def test_officials_are_called_until_one_has_spoken(tmp_path: Path) -> None
         await there.at(20)
         assert 5 == len(await calls(there))
         assert ("go_to_grid", "b") in await there.notices()
-        visits = [(r.slot.rstrip("0"), r.send_state) for r in await there.rows(road="door")]
+        visits = [(r.slot.rstrip("0"), r.send_state) for r in await there.rows(channel="door")]
         assert [("a", "suppressed")] == [v for v in visits if v[0] == "a"]
-        assert [v for v in visits if v[0] in ("b", "boss")], "the door has another pair"
+        assert [v for v in visits if v[0] in ("b", "boss")], "the door has another team"
 
 
 async def test_an_official_who_speaks_is_not_called_again(tmp_path: Path) -> None:
@@ -47,11 +47,11 @@ async def test_an_official_who_speaks_is_not_called_again(tmp_path: Path) -> Non
         w = await there.issue()
         await there.page(w, [one(1, "sms")], [worker("a", "g")])
         await there.at(1)
-        await there.said([delivery.c.road == "officer_sms", delivery.c.step == "official"],
+        await there.said([delivery.c.channel == "officer_sms", delivery.c.step == "official"],
                          evidence=Evidence.DELIVERED, evidence_at=NOON + 60)  # fmt: skip
         await there.at(3)
         assert 3 == len(await calls(there)), "delivered is not spoken"
-        await there.said([delivery.c.road == "officer_voice", delivery.c.try_no == 2], evidence=Evidence.HEARD)
+        await there.said([delivery.c.channel == "officer_voice", delivery.c.try_no == 2], evidence=Evidence.HEARD)
         await there.at(30)
         assert 3 == len(await calls(there))
         calm = await there.issue("y", tier=Tier.YELLOW)
@@ -72,12 +72,12 @@ async def test_a_silent_zone_gets_doors_now_sound_and_officers_on_their_own(tmp_
         await there.said(alive, evidence=Evidence.DELIVERED, evidence_at=NOON + 60)
         await there.said([delivery.c.step == "official"], evidence=Evidence.HEARD)
         await there.at(4)
-        assert [] == await there.rows(road="door")
+        assert [] == await there.rows(channel="door")
         await there.at(6)
-        doors = await there.rows(road="door")
+        doors = await there.rows(channel="door")
         assert {ident(n) for n in range(1, 9)} == {r.person_id for r in doors}
-        assert {"roads down: no phone of the zone answers"} == {r.reason for r in doors}
-        assert ["roads_down"] == [r.step for r in await there.rows(road="area_sound")]
+        assert {"channels down: no phone of the zone answers"} == {r.reason for r in doors}
+        assert ["channels_down"] == [r.step for r in await there.rows(channel="area_sound")]
         async with there.platform.database.read() as db:
             assert ["dead"] == await silence.down(db, w)
         assert "officers_alone" not in {kind for kind, _ in await there.notices()}
@@ -86,13 +86,13 @@ async def test_a_silent_zone_gets_doors_now_sound_and_officers_on_their_own(tmp_
 
 
 async def test_a_few_phones_that_are_off_are_no_silent_zone(tmp_path: Path) -> None:
-    """Somebody was heard since everything was due: the others are tried on other roads, as the ladder says."""
+    """Somebody was heard since everything was due: the others are tried on other channels, as the escalation says."""
     async with town(tmp_path) as there:
         w = await there.issue(tier=Tier.ORANGE, doors="allowed")
         await there.page(w, [one(n, "sms", "voice_mobile") for n in range(1, 41)], [worker("a", "g")])
         await there.said([delivery.c.person_id == ident(1)], evidence=Evidence.DELIVERED, evidence_at=NOON + 30)
         await there.at(9)
-        assert [] == await there.rows(road="door")
+        assert [] == await there.rows(channel="door")
 
 
 async def test_orange_and_red_ask_before_they_run_out(tmp_path: Path) -> None:
@@ -146,10 +146,10 @@ async def test_the_same_hazard_again_and_too_many_blues_are_left_out(tmp_path: P
             if ending == "not_asked":
                 assert "not_asked" == path.ending, (n, path.ending)
                 assert path.end_reason.startswith(("fatigue", "merged"))
-                assert [] == await there.rows(warning_id=w, road="sms")
+                assert [] == await there.rows(warning_id=w, channel="sms")
             else:
                 assert path.ending in ("", ending), (n, path.end_reason)
-                assert 1 == len(await there.rows(warning_id=w, road="sms"))
+                assert 1 == len(await there.rows(warning_id=w, channel="sms"))
 
 
 async def test_who_needs_help_is_never_too_tired_in_yellow(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ async def test_who_needs_help_is_never_too_tired_in_yellow(tmp_path: Path) -> No
             await there.at(n * 30)
             w = await there.issue(f"{n + 1}", tier=Tier.YELLOW, hazard="storm")
             await there.page(w, [one(1, "sms", groups=("older_alone",), flags=("high_support",))])
-            assert 1 == len(await there.rows(warning_id=w, road="sms"))
+            assert 1 == len(await there.rows(warning_id=w, channel="sms"))
 
 
 async def test_a_held_message_is_looked_at_again_in_the_morning(tmp_path: Path) -> None:
@@ -169,14 +169,14 @@ async def test_a_held_message_is_looked_at_again_in_the_morning(tmp_path: Path) 
     async with town(tmp_path, start=MIDNIGHT) as there:
         w = await there.issue("b", tier=Tier.BLUE, hazard="storm", hours=24)
         await there.page(w, [fan, other])
-        assert [] == await there.rows(warning_id=w, road="sms")
+        assert [] == await there.rows(warning_id=w, channel="sms")
         await there.at(60, MIDNIGHT)
         more = await there.issue("o", tier=Tier.ORANGE, hazard="storm", hours=24)
         await there.page(more, [fan])
         await there.at(6 * 60 + 59, MIDNIGHT)
-        assert [] == await there.rows(warning_id=w, road="sms")
+        assert [] == await there.rows(warning_id=w, channel="sms")
         await there.at(7 * 60, MIDNIGHT)
-        assert [ident(2)] == [r.person_id for r in await there.rows(warning_id=w, road="sms")]
+        assert [ident(2)] == [r.person_id for r in await there.rows(warning_id=w, channel="sms")]
         path = (await there.paths(w))[ident(1)]
         assert ("superseded", "held at night; told at tier orange meanwhile") == (path.ending, path.end_reason)
 
@@ -187,10 +187,10 @@ async def test_what_is_over_before_the_morning_is_not_held(tmp_path: Path) -> No
     async with town(tmp_path, start=MIDNIGHT) as there:
         short = await there.issue("s", tier=Tier.BLUE, hazard="storm", hours=3)
         await there.page(short, [fan])
-        assert 1 == len(await there.rows(warning_id=short, road="sms"))
+        assert 1 == len(await there.rows(warning_id=short, channel="sms"))
         early = await there.issue("e", tier=Tier.BLUE, hazard="heat_or_cold", hours=24, impact=MIDNIGHT + 3600)
         await there.page(early, [one(2, "sms", kind="subscriber", groups=("general",), flags=("opt_in_blue",))])
-        assert 1 == len(await there.rows(warning_id=early, road="sms"))
+        assert 1 == len(await there.rows(warning_id=early, channel="sms"))
 
 
 async def test_night_is_judged_at_each_step(tmp_path: Path) -> None:
@@ -200,18 +200,18 @@ async def test_night_is_judged_at_each_step(tmp_path: Path) -> None:
     async with town(tmp_path, start=start) as there:
         w = await there.issue()
         await there.page(w, [deaf])
-        assert 1 == len(await there.rows(road="door")), "night: deaf without a shaker"
+        assert 1 == len(await there.rows(channel="door")), "night: deaf without a shaker"
     evening = NOON + 8 * 3600 + 58 * 60
     folder = tmp_path / "evening"
     folder.mkdir()
     async with town(folder, start=evening) as there:
         w = await there.issue(doors="allowed")
         await there.page(w, [deaf])
-        assert [] == await there.rows(road="door")
+        assert [] == await there.rows(channel="door")
         await there.at(4, evening)
-        assert [] == await there.rows(road="door")
+        assert [] == await there.rows(channel="door")
         await there.at(6, evening)
-        assert ["red.2: open & high_support"] == [r.reason for r in await there.rows(road="door")]
+        assert ["red.2: open & high_support"] == [r.reason for r in await there.rows(channel="door")]
 
 
 async def test_a_running_warning_keeps_its_policy(tmp_path: Path) -> None:
@@ -227,15 +227,15 @@ async def test_a_running_warning_keeps_its_policy(tmp_path: Path) -> None:
         await there.platform.database.close()
     async with town(tmp_path, start=NOON + 300, policy=later) as there:
         await there.at(14)
-        assert [] == await there.rows(road="door")
+        assert [] == await there.rows(channel="door")
         await there.at(16)
-        assert 1 == len(await there.rows(warning_id=w, road="door")), "by the policy it was released with"
+        assert 1 == len(await there.rows(warning_id=w, channel="door")), "by the policy it was released with"
         new = await there.issue("n", hazard="storm")
         await there.page(new, [one(2, "sms", "voice_mobile")], [worker("a", "g")])
         await there.at(36)
-        assert [] == await there.rows(warning_id=new, road="door")
+        assert [] == await there.rows(warning_id=new, channel="door")
         await there.at(60)
-        assert 1 == len(await there.rows(warning_id=new, road="door"))
+        assert 1 == len(await there.rows(warning_id=new, channel="door"))
         async with there.platform.database.read() as db:
             versions = [
                 (await there.router.contexts.policy(db, row.policy)).version

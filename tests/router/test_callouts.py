@@ -14,13 +14,13 @@ from services.router.report import report
 from services.router.store import tables
 from services.router.store.callouts import callout
 from services.shared.database.batches import insert_new
-from services.shared.ledger.ledger import Answer, answer_log, delivery, road
+from services.shared.ledger.ledger import Answer, answer_log, channel, delivery
 from services.shared.messages import EvidenceRecorded, PersonEntry, Profile, WorkerEntry
 from tests.router.kit import NOON, Town, ident, one, town, worker
 from tests.servers.postgres import Postgres
 
 SIGN = ("sign_volunteer",)
-PAIR = worker("pair", "g")
+TEAM = worker("team", "g")
 
 
 def signer(name: str, *skills: str) -> WorkerEntry:
@@ -33,25 +33,25 @@ def deaf(number: int) -> tuple[PersonEntry, Profile]:
 
 
 async def begun(there: Town, *workers: WorkerEntry, people: int = 1) -> str:
-    """Red, doors allowed: who signs has one road, so a pair goes at once; all officials have been spoken with."""
+    """Red, doors allowed: who signs has one channel, so a team goes at once; all officials have been spoken with."""
     w = await there.issue(doors="allowed")
-    await there.page(w, [deaf(n) for n in range(1, people + 1)], [PAIR, *workers])
+    await there.page(w, [deaf(n) for n in range(1, people + 1)], [TEAM, *workers])
     await there.at(0)
     await there.said([delivery.c.step == "official"], answer="spoke", evidence=6)
     return w
 
 
 async def asked(there: Town) -> list[tuple[float, str, str]]:
-    """(minute, volunteer, road) of all that were asked."""
+    """(minute, volunteer, channel) of all that were asked."""
     rows = await there.rows(step="callout")
-    return sorted(((r.due_at - NOON) / 60, r.addressee_id.rstrip("0"), r.road) for r in rows)
+    return sorted(((r.due_at - NOON) / 60, r.addressee_id.rstrip("0"), r.channel) for r in rows)
 
 
 async def answers(there: Town, name: str, answer: Answer, by: str = "officer_sms", at: float | None = None) -> None:
     """A volunteer answers; the hint goes to the router."""
     async with there.platform.database.write() as tx:
         mine = sa.select(delivery).where(
-            delivery.c.step == "callout", delivery.c.addressee_id == name.ljust(32, "0"), delivery.c.road == by
+            delivery.c.step == "callout", delivery.c.addressee_id == name.ljust(32, "0"), delivery.c.channel == by
         )
         row = (await tx.execute(mine)).first()
         assert row is not None, f"{name} was not asked"
@@ -79,7 +79,7 @@ async def told(there: Town) -> list[tuple[str, str]]:
 
 
 async def visit(there: Town, person: int = 1) -> Any:
-    (row,) = await there.rows(road="door", person_id=ident(person))
+    (row,) = await there.rows(channel="door", person_id=ident(person))
     return row
 
 
@@ -171,7 +171,7 @@ async def _somebody_waits(there: Town) -> bool:
 
 
 async def test_the_first_to_accept_has_it_and_the_others_are_told(tmp_path: Path) -> None:
-    """By the time she answered, not by the order in which we heard; her page shows the door, the pair's list that she comes."""
+    """By the time she answered, not by the order in which we heard; her page shows the door, the team's list that she comes."""
     async with town(tmp_path) as there:
         w = await begun(there, *(signer(n) for n in "abcd"))
         await there.at(0.5)
@@ -191,7 +191,7 @@ async def test_the_first_to_accept_has_it_and_the_others_are_told(tmp_path: Path
         await there.at(30)
         assert 3 == len(await asked(there)), "she is there"
         assert "taken" == (await standing(there))[0].state
-        await there.said([delivery.c.road == "door"], answer="safe", answer_by="officer", evidence=7)
+        await there.said([delivery.c.channel == "door"], answer="safe", answer_by="officer", evidence=7)
         await there.at(40)
         assert "done" == (await standing(there))[0].state
         assert "the visit is over, b0000000 had accepted" in await line(there, w)
@@ -234,10 +234,10 @@ async def test_who_accepted_and_is_silent_is_let_go_and_the_next_are_asked(tmp_p
 
 
 async def test_nobody_is_waited_for_over_ten_minutes(tmp_path: Path) -> None:
-    """The visit stands on the pair's list all the time; at ten minutes the written card, and nobody is asked any more."""
+    """The visit stands on the team's list all the time; at ten minutes the written card, and nobody is asked any more."""
     async with town(tmp_path) as there:
         w = await begun(there, *(signer(f"v{n:02d}") for n in range(40)))
-        assert "pair" == (await visit(there)).slot.rstrip("0"), "on the list from the first moment"
+        assert "team" == (await visit(there)).slot.rstrip("0"), "on the list from the first moment"
         await there.at(9.9)
         assert "asking" == (await standing(there))[0].state
         await there.at(10)
@@ -263,11 +263,11 @@ async def test_with_nobody_to_ask_the_card_is_said_at_once(tmp_path: Path) -> No
         assert "none" == (await standing(there))[0].state
 
 
-async def test_a_pair_that_signs_calls_nobody_out(tmp_path: Path) -> None:
+async def test_a_team_that_signs_calls_nobody_out(tmp_path: Path) -> None:
     """Nor does a visit that needs no such skill."""
     async with town(tmp_path) as there:
         w = await there.issue(doors="allowed")
-        await there.page(w, [deaf(1), one(2, "sms")], [worker("pair", "g", skills=SIGN), signer("a")])
+        await there.page(w, [deaf(1), one(2, "sms")], [worker("team", "g", skills=SIGN), signer("a")])
         await there.at(0)
         assert [] == await standing(there)
         assert [] == await there.rows(step="callout")
@@ -301,7 +301,7 @@ async def test_a_translator_is_one_of_her_language(tmp_path: Path, spoken: str, 
         w = await there.issue(doors="allowed")
         helper = signer("t", "translator")
         helper = WorkerEntry(helper.worker_id, helper.grids, helper.skills, 0, spoken, helper.contacts)
-        await there.page(w, [one(1, "sms", groups=("other_language",))], [PAIR, helper])
+        await there.page(w, [one(1, "sms", groups=("other_language",))], [TEAM, helper])
         await there.at(0)
         assert [state] == [c.state for c in await standing(there)]
 
@@ -313,18 +313,18 @@ def by_video(number: int) -> tuple[PersonEntry, Profile]:
 async def video_begun(there: Town, *workers: WorkerEntry, person: tuple[PersonEntry, Profile]) -> tuple[str, Any]:
     """A warning whose video call was handed over: a volunteer is looked for; its delivery."""
     mine = {
-        "road": "video_relay", "channel": "video_relay", "contact_kinds": ["video_relay"], "two_way": True, "links": True,
+        "channel": "video_relay", "driver": "video_relay", "contact_kinds": ["video_relay"], "two_way": True, "links": True,
         "voice": False, "repeats_per_day": 0, "templates_only": False, "working": True, "why": "",
     }  # fmt: skip
     async with there.platform.database.write() as tx:
-        await insert_new(tx, road, [mine])
+        await insert_new(tx, channel, [mine])
     w = await there.issue(doors="allowed")
-    await there.page(w, [person], [PAIR, *workers])
+    await there.page(w, [person], [TEAM, *workers])
     await there.at(0)
     await there.said([delivery.c.step == "official"], answer="spoke", evidence=6)
-    await there.said([delivery.c.road == "video_relay"], send_state="accepted", evidence=1)
+    await there.said([delivery.c.channel == "video_relay"], send_state="accepted", evidence=1)
     await there.at(0)
-    (row,) = await there.rows(road="video_relay")
+    (row,) = await there.rows(channel="video_relay")
     return w, row
 
 
@@ -351,7 +351,7 @@ async def test_a_video_call_waits_for_a_volunteer_and_is_over_when_she_passes_on
 
 
 async def test_nobody_who_signs_lets_the_path_go_on(tmp_path: Path) -> None:
-    """The road falls out with its reason: the next one at once, and the door where fewer than two are left."""
+    """The channel falls out with its reason: the next one at once, and the door where fewer than two are left."""
     async with town(tmp_path) as there:
         w, row = await video_begun(
             there, person=one(1, "sms", "video_relay", groups=("deaf_signing",), flags=("deaf",))
@@ -360,10 +360,10 @@ async def test_nobody_who_signs_lets_the_path_go_on(tmp_path: Path) -> None:
         message = EvidenceRecorded(msg_id=there._id(), plane="live", warning_id=w, tier=1, ids=(row.delivery_id,))
         await there._handle(message, there.handlers.evidence_recorded)
         await there.at(0.1)
-        (row,) = await there.rows(road="video_relay")
+        (row,) = await there.rows(channel="video_relay")
         assert ("failed", "no_volunteer") == (row.send_state, row.state_reason)
-        assert "no sign volunteer could call; fewer than two roads left" in {
-            r.reason for r in await there.rows(road="door")
+        assert "no sign volunteer could call; fewer than two channels left" in {
+            r.reason for r in await there.rows(channel="door")
         }
 
 

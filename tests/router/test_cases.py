@@ -42,7 +42,7 @@ async def said(
     """What somebody says to her first message, as channels write it down, and its hint; the delivery's id."""
     now = there.clock.now()
     async with there.platform.database.write() as tx:
-        mine = sa.select(delivery).where(delivery.c.person_id == ident(person), delivery.c.road == "sms")
+        mine = sa.select(delivery).where(delivery.c.person_id == ident(person), delivery.c.channel == "sms")
         row = (await tx.execute(mine.order_by(delivery.c.delivery_id).limit(1))).one()
         log = {
             "event_key": event_key or f"in:{person}:{answer}:{asks}:{now}", "delivery_id": row.delivery_id, "answer": answer,
@@ -69,7 +69,7 @@ async def cases(there: Town, warning_id: str) -> list[dict[str, Any]]:
 
 
 async def told(there: Town) -> list[tuple[float, str, str, str]]:
-    """(minute, kind, to, road) of the notices about cases."""
+    """(minute, kind, to, channel) of the notices about cases."""
     async with there.platform.database.read() as db:
         rows = (
             await db.execute(sa.select(outbox).where(outbox.c.topic == "NoticeRequested").order_by(outbox.c.id))
@@ -81,7 +81,7 @@ async def told(there: Town) -> list[tuple[float, str, str, str]]:
         if message.kind.startswith("case_"):
             minute = (message.expires - 3600 - NOON) / 60
             found.append(
-                (minute, message.kind, message.addressee_id.rstrip("0"), message.params.get("road", "officer_sms"))
+                (minute, message.kind, message.addressee_id.rstrip("0"), message.params.get("channel", "officer_sms"))
             )
     return found
 
@@ -125,13 +125,13 @@ async def test_help_without_an_owner_is_told_again_and_again(tmp_path: Path) -> 
         assert before == await told(there), "somebody has it"
 
 
-async def test_a_pair_with_the_door_on_its_list_is_an_owner_and_the_fire_service_is_none(tmp_path: Path) -> None:
-    """A name on the fire service's list is nobody's word: the clock goes on; a pair's list stops it."""
+async def test_a_team_with_the_door_on_its_list_is_an_owner_and_the_fire_service_is_none(tmp_path: Path) -> None:
+    """A name on the fire service's list is nobody's word: the clock goes on; a team's list stops it."""
     async with town(tmp_path) as there:
         w = await begun(there, 1, workers=(worker("a", "g"), DUTY), doors="allowed")
         await said(there, 1, "help")
         (found,) = await cases(there, w)
-        assert ("owned", "a", None) == (found["state"], found["pair"].rstrip("0"), found["left"])
+        assert ("owned", "a", None) == (found["state"], found["team"].rstrip("0"), found["left"])
         await there.at(20)
         assert [] == await told(there)
     folder = tmp_path / "forbidden"
@@ -206,7 +206,7 @@ async def test_a_call_for_help_closed_by_a_person_stays_closed(tmp_path: Path) -
             found["close_reason"],
         )
         assert [] == await told(there)
-        assert await there.rows(road="door")
+        assert await there.rows(channel="door")
 
 
 async def test_help_after_a_case_was_closed_by_a_person_is_a_new_case(tmp_path: Path) -> None:
@@ -238,24 +238,24 @@ async def test_help_after_a_case_was_closed_by_a_person_is_a_new_case(tmp_path: 
         assert ["closed", "closed"] == [c["state"] for c in await cases(there, w)]
 
 
-async def owned_by_a_pair(there: Town, *workers: WorkerEntry) -> str:
-    """A call for help that the first of the pairs has on its list, not begun."""
+async def owned_by_a_team(there: Town, *workers: WorkerEntry) -> str:
+    """A call for help that the first of the teams has on its list, not begun."""
     w = await begun(there, 1, workers=(*workers, DUTY), doors="allowed")
     await said(there, 1, "help")
-    await there.said([delivery.c.road == "door"], send_state=SendState.ACCEPTED)
+    await there.said([delivery.c.channel == "door"], send_state=SendState.ACCEPTED)
     (found,) = await cases(there, w)
     assert ("owned", None) == (found["state"], found["left"])
     return w
 
 
-async def test_help_of_a_pair_that_is_called_back_is_nobodys_and_told(tmp_path: Path) -> None:
+async def test_help_of_a_team_that_is_called_back_is_nobodys_and_told(tmp_path: Path) -> None:
     """The commander's word: the fire service has the name, that is no owner, the clock runs from that moment."""
     async with town(tmp_path) as there:
-        w = await owned_by_a_pair(there, worker("a", "g"))
+        w = await owned_by_a_team(there, worker("a", "g"))
         await there.at(5)
         await there.word(w, "unsafe")
         (found,) = await cases(there, w)
-        assert ("open", "", True, 120) == (found["state"], found["pair"], found["rescue"], found["left"])
+        assert ("open", "", True, 120) == (found["state"], found["team"], found["rescue"], found["left"])
         assert "commander: unsafe to send anybody" == found["history"][-1]["words"]
         await there.at(7)
         assert [(7.0, "case_help", "duty", "officer_sms")] == await told(there)
@@ -264,29 +264,29 @@ async def test_help_of_a_pair_that_is_called_back_is_nobodys_and_told(tmp_path: 
         assert 1 == len(await told(there))
 
 
-async def test_help_of_a_pair_that_is_silent_goes_to_the_next(tmp_path: Path) -> None:
-    """An officer nobody has spoken with loses her doors: another pair has the call, by name."""
+async def test_help_of_a_team_that_is_silent_goes_to_the_next(tmp_path: Path) -> None:
+    """An officer nobody has spoken with loses her doors: another team has the call, by name."""
     async with town(tmp_path) as there:
         w = await there.issue(doors="allowed")
         await there.page(w, [one(1, "sms", "voice_mobile")], [worker("a", "g"), worker("b", "far")])
         await there.at(0)
         await said(there, 1, "help")
-        await there.said([delivery.c.road == "door"], send_state=SendState.ACCEPTED)
+        await there.said([delivery.c.channel == "door"], send_state=SendState.ACCEPTED)
         (found,) = await cases(there, w)
-        assert "a" == found["pair"].rstrip("0")
+        assert "a" == found["team"].rstrip("0")
         await there.at(45)
         (found,) = await cases(there, w)
-        assert ("owned", "b", None) == (found["state"], found["pair"].rstrip("0"), found["left"])
+        assert ("owned", "b", None) == (found["state"], found["team"].rstrip("0"), found["left"])
         assert ["a", "", "b"] == [h["by"].rstrip("0") for h in found["history"] if h["what"] == "given"]
 
 
-async def test_help_of_a_pair_whose_visit_ends_with_the_warning_is_nobodys(tmp_path: Path) -> None:
-    """The pair goes home with the warning; help outlives it."""
+async def test_help_of_a_team_whose_visit_ends_with_the_warning_is_nobodys(tmp_path: Path) -> None:
+    """The team goes home with the warning; help outlives it."""
     async with town(tmp_path) as there:
-        w = await owned_by_a_pair(there, worker("a", "g"))
+        w = await owned_by_a_team(there, worker("a", "g"))
         await there.issue("e", kind="ending", ending="danger_lower_stay_away", replaces=["w"])
         (found,) = await cases(there, w)
-        assert ("open", "", 120) == (found["state"], found["pair"], found["left"])
+        assert ("open", "", 120) == (found["state"], found["team"], found["left"])
 
 
 async def test_all_that_are_open_are_counted_and_the_worst_are_shown(
@@ -298,7 +298,7 @@ async def test_all_that_are_open_are_counted_and_the_worst_are_shown(
         w = await begun(there, 1, 2, 3)
         for n in (1, 2):
             await said(there, n, "help")
-        await said(there, 3, asks="question", note="which road?")
+        await said(there, 3, asks="question", note="which channel?")
         await act(there.platform, OFFICER, w, (await cases(there, w))[0]["case_id"], CaseIn(act="take"))
         assert 2 == len(await cases(there, w))
         async with there.platform.database.read() as db:
@@ -310,7 +310,7 @@ async def test_help_outlives_its_warning_and_questions_do_not(tmp_path: Path) ->
     async with town(tmp_path) as there:
         w = await begun(there, 1, 2)
         await said(there, 1, "help")
-        await said(there, 2, asks="question", note="which road?")
+        await said(there, 2, asks="question", note="which channel?")
         await there.at(1)
         await there.issue("e", kind="ending", ending="danger_lower_stay_away", replaces=["w"])
         async with there.platform.database.write() as tx:
@@ -366,7 +366,7 @@ async def test_taking_handing_over_and_closing_are_audited_by_name(tmp_path: Pat
         assert {"opened", "taken", "handed", "closed"} == set(lines)
 
 
-async def test_an_answer_goes_back_by_the_road_it_came_and_makes_an_owner(tmp_path: Path) -> None:
+async def test_an_answer_goes_back_by_the_channel_it_came_and_makes_an_owner(tmp_path: Path) -> None:
     """To the sealed address of that message, once for one form; own words go in the text; no phone, no answer."""
     async with town(tmp_path) as there:
         w = await begun(there, 1)
@@ -383,7 +383,7 @@ async def test_an_answer_goes_back_by_the_road_it_came_and_makes_an_owner(tmp_pa
             bodies = (await db.scalars(sa.select(outbox.c.body).where(outbox.c.topic == "NoticeRequested"))).all()
         sent = [m for m in map(decode, bodies) if isinstance(m, NoticeRequested) and m.kind == "case_own"]
         assert [(contact("sms", ident(1)).address_key, "sms", "Nanling School is open.", "")] == [
-            (m.contact.address_key, m.params["road"], m.params["text"], m.warning_id) for m in sent
+            (m.contact.address_key, m.params["channel"], m.params["text"], m.warning_id) for m in sent
         ]
         (found,) = await cases(there, w)
         assert ("owned", "Chen, duty desk") == (found["state"], found["owner"])
@@ -394,8 +394,8 @@ async def test_an_answer_goes_back_by_the_road_it_came_and_makes_an_owner(tmp_pa
             await act(there.platform, OFFICER, w, found["case_id"], CaseIn(act="answer", sentence="seen"))
 
 
-async def test_an_answer_goes_by_a_road_that_carries_words(tmp_path: Path) -> None:
-    """A button at a bed shaker was pressed: the answer goes to her phone; who has no such road is called or visited."""
+async def test_an_answer_goes_by_a_channel_that_carries_words(tmp_path: Path) -> None:
+    """A button at a bed shaker was pressed: the answer goes to her phone; who has no such channel is called or visited."""
     async with town(tmp_path) as there:
         w = await begun(there, 1, 2)
         await said(there, 1, asks="question", note="where?")
@@ -403,9 +403,14 @@ async def test_an_answer_goes_by_a_road_that_carries_words(tmp_path: Path) -> No
         shakers = []
         async with there.platform.database.write() as tx:
             for n in (1, 2):
-                mine = sa.select(delivery).where(delivery.c.person_id == ident(n), delivery.c.road == "sms")
+                mine = sa.select(delivery).where(delivery.c.person_id == ident(n), delivery.c.channel == "sms")
                 row = dict((await tx.execute(mine)).one()._mapping)
-                row |= {"delivery_id": ident(900 + n), "road": "bed_shaker", "address_key": f"bed{n}", "sealed": b"bed"}
+                row |= {
+                    "delivery_id": ident(900 + n),
+                    "channel": "bed_shaker",
+                    "address_key": f"bed{n}",
+                    "sealed": b"bed",
+                }
                 await insert_new(tx, delivery, [row])
                 about = sa.update(case).where(case.c.person_id == ident(n)).values(delivery_id=row["delivery_id"])
                 await tx.execute(about)
@@ -413,7 +418,7 @@ async def test_an_answer_goes_by_a_road_that_carries_words(tmp_path: Path) -> No
             await tx.execute(
                 sa.update(delivery)
                 .where(delivery.c.person_id == ident(2), delivery.c.delivery_id != shakers[1])
-                .values(road="video_relay")
+                .values(channel="video_relay")
             )
         found = {c["person_id"]: c for c in await cases(there, w)}
         assert (True, False) == (found[ident(1)]["can_answer"], found[ident(2)]["can_answer"])
@@ -425,7 +430,7 @@ async def test_an_answer_goes_by_a_road_that_carries_words(tmp_path: Path) -> No
             bodies = (await db.scalars(sa.select(outbox.c.body).where(outbox.c.topic == "NoticeRequested"))).all()
         sent = [m for m in map(decode, bodies) if isinstance(m, NoticeRequested) and m.kind == "case_seen"]
         assert [(contact("sms", ident(1)).address_key, "sms")] == [
-            (m.contact.address_key, m.params["road"]) for m in sent
+            (m.contact.address_key, m.params["channel"]) for m in sent
         ]
 
 
@@ -436,7 +441,7 @@ async def test_officials_who_write_have_a_case_each(tmp_path: Path) -> None:
         async with there.platform.database.read() as db:
             rows = (
                 await db.execute(
-                    sa.select(delivery).where(delivery.c.step == "official", delivery.c.road == "officer_sms")
+                    sa.select(delivery).where(delivery.c.step == "official", delivery.c.channel == "officer_sms")
                 )
             ).all()
         for row in rows:
@@ -463,14 +468,14 @@ async def test_yellow_help_is_a_case_too(tmp_path: Path) -> None:
 
 async def stop(there: Town, person: int) -> None:
     """Her number said STOP: what channels write, and the hint."""
-    where = [delivery.c.person_id == ident(person), delivery.c.road == "sms"]
+    where = [delivery.c.person_id == ident(person), delivery.c.channel == "sms"]
     await there.said(where, send_state=SendState.SUPPRESSED, state_reason="stopped")
     while await there.router.work():
         pass
 
 
-async def test_a_stopped_number_falls_to_the_next_road_and_in_orange_and_red_to_the_door(tmp_path: Path) -> None:
-    """Orange begins with two roads: the third comes at once, and where one is left somebody goes; twice adds nothing."""
+async def test_a_stopped_number_falls_to_the_next_channel_and_in_orange_and_red_to_the_door(tmp_path: Path) -> None:
+    """Orange begins with two channels: the third comes at once, and where one is left somebody goes; twice adds nothing."""
     async with town(tmp_path) as there:
         w = await there.issue(tier=Tier.ORANGE, hazard="storm", doors="allowed")
         await there.page(
@@ -483,21 +488,21 @@ async def test_a_stopped_number_falls_to_the_next_road_and_in_orange_and_red_to_
             [worker("a", "g")],
         )
         await there.at(1)
-        assert {"sms", "voice_mobile"} == {r.road for r in await there.rows(person_id=ident(1))}
+        assert {"sms", "voice_mobile"} == {r.channel for r in await there.rows(person_id=ident(1))}
         for _ in range(2):
             await stop(there, 1)
             await stop(there, 2)
-        mine = [(r.road, r.reason) for r in await there.rows(person_id=ident(1), step="stopped")]
-        assert [("email", "the number said STOP; other road")] == mine
-        hers = sorted((r.road, r.reason) for r in await there.rows(person_id=ident(2), step="stopped"))
+        mine = [(r.channel, r.reason) for r in await there.rows(person_id=ident(1), step="stopped")]
+        assert [("email", "the number said STOP; other channel")] == mine
+        hers = sorted((r.channel, r.reason) for r in await there.rows(person_id=ident(2), step="stopped"))
         assert [
-            ("door", "the number said STOP; fewer than two roads left"),
+            ("door", "the number said STOP; fewer than two channels left"),
         ] == hers
         assert [] == await there.rows(person_id=ident(3), step="stopped")
         calm = await there.issue("y", tier=Tier.YELLOW, hazard="storm")
         await there.page(calm, [one(4, "sms", groups=("older_alone",), flags=("high_support",))], [worker("a", "g")])
         await stop(there, 4)
-        assert [] == await there.rows(warning_id=calm, road="door"), "yellow sends nobody to a door for that"
+        assert [] == await there.rows(warning_id=calm, channel="door"), "yellow sends nobody to a door for that"
 
 
 ACTS = (("", "question"), ("", "urgent"), ("help", ""), ("moving", ""), ("safe", ""))
@@ -523,7 +528,7 @@ def test_any_order_and_repetition_of_texts_leaves_the_same_open_cases(tmp_path: 
         async def told_in(acts: list[tuple[str, str]], order: list[int]) -> tuple[Any, ...]:
             person = next(people)
             async with there.platform.database.read() as db:
-                mine = sa.select(delivery).where(delivery.c.person_id == ident(person), delivery.c.road == "sms")
+                mine = sa.select(delivery).where(delivery.c.person_id == ident(person), delivery.c.channel == "sms")
                 row = (await db.execute(mine)).one()
             now, heard_of = there.clock.now(), set()
             for n in order:
@@ -555,11 +560,11 @@ def test_any_order_and_repetition_of_texts_leaves_the_same_open_cases(tmp_path: 
 
 
 async def test_the_statements_are_the_same_on_postgresql(postgres: Postgres) -> None:
-    """Opened, asked in, given to a pair, seen, met: what SQLite lets pass is no proof for the county's database."""
+    """Opened, asked in, given to a team, seen, met: what SQLite lets pass is no proof for the county's database."""
     database = Database(postgres.database(), synchronous="OFF")
     person = {
         "delivery_id": ident(1), "warning_id": "w", "purpose": "warning", "tier": 4, "person_id": "p", "addressee_id": "p",
-        "addressee_kind": "person", "step": "red.1", "road": "sms", "channel": "sms_twilio", "form": "plain", "language": "en",
+        "addressee_kind": "person", "step": "red.1", "channel": "sms", "driver": "sms_twilio", "form": "plain", "language": "en",
         "address_key": "k", "reason": "test", "send_state": "accepted", "due_at": 0.0, "expires_at": 9e9, "state_at": 0.0,
         "answer": "help", "answer_at": 5.0,
     }  # fmt: skip
@@ -585,15 +590,15 @@ async def test_the_statements_are_the_same_on_postgresql(postgres: Postgres) -> 
             for _ in range(2):
                 await opened.call_for_help(tx, "w", "p", 5.0, [dict(row._mapping)], "")
                 await opened.questions(tx, "w", [ident(1)], {ident(1): row})
-            await opened.give(tx, "w", {"p": "pair"}, 7.0)
+            await opened.give(tx, "w", {"p": "team"}, 7.0)
             await insert_new(tx, tables.job, [{"warning_id": "w", "about_id": "w0", "kind": "update"}])
             await carry_over.onward(tx, "w0", "p", 5.0, 7.0)
             assert {} == await carry_over.still_open(tx, "w", ["w0"], ["p"])
         async with database.read() as db:
             seen = await view.cases(db, "w", 10.0)
             (called,) = await callouts.words(db, "w", "p")
-        assert [("question", "open", 596, ""), ("help", "owned", None, "pair")] == [
-            (c["kind"], c["state"], c["left"], c["pair"]) for c in seen
+        assert [("question", "open", 596, ""), ("help", "owned", None, "team")] == [
+            (c["kind"], c["state"], c["left"], c["team"]) for c in seen
         ]
         assert (0, {"a": 2.0}) == (called.asked, called.let_go)
         async with database.write() as tx:
@@ -618,7 +623,7 @@ async def replaced(there: Town, old: str) -> str:
 async def said_under(there: Town, warning_id: str, answer: str) -> None:
     """Person 1 answers the text of this warning."""
     async with there.platform.database.write() as tx:
-        mine = (delivery.c.warning_id == warning_id, delivery.c.person_id == ident(1), delivery.c.road == "sms")
+        mine = (delivery.c.warning_id == warning_id, delivery.c.person_id == ident(1), delivery.c.channel == "sms")
         row = (await tx.execute(sa.select(delivery).where(*mine))).one()
         log = {
             "event_key": f"in:{warning_id[0]}:{answer}", "delivery_id": row.delivery_id, "answer": answer, "by": "person",
@@ -636,21 +641,21 @@ async def test_help_under_a_replaced_warning_has_its_case_and_a_door_under_the_u
 ) -> None:
     """Whenever the old text is answered: one case, with its phone, and somebody goes; then moving closes, leaving not."""
     async with town(tmp_path) as there:
-        pair = worker("a", "g")
-        old = await begun(there, 1, workers=(pair, DUTY), doors="allowed")
+        team = worker("a", "g")
+        old = await begun(there, 1, workers=(team, DUTY), doors="allowed")
         if when == "before the update":
             await said_under(there, old, "help")
-            assert 1 == len(await there.rows(warning_id=old, road="door"))
+            assert 1 == len(await there.rows(warning_id=old, channel="door"))
         new = await replaced(there, old)
         if when == "before its page":
             await said_under(there, old, "help")
-        await there.page(new, [one(1, "sms", "voice_mobile")], [pair, DUTY])
+        await there.page(new, [one(1, "sms", "voice_mobile")], [team, DUTY])
         if when == "after its page":
             await there.at(1)
-            assert [] == await there.rows(warning_id=new, road="door")
+            assert [] == await there.rows(warning_id=new, channel="door")
             await said_under(there, old, "help")
         await there.at(2)
-        (visit,) = await there.rows(warning_id=new, road="door")
+        (visit,) = await there.rows(warning_id=new, channel="door")
         assert (ident(1), "asked for help") == (visit.person_id, visit.reason)
         (found,) = [c for c in await cases(there, old) if c["kind"] == "help"]
         assert found["can_answer"]

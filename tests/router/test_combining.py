@@ -1,19 +1,21 @@
-"""What a person with several needs gets, case by case: team, form, refusals, the order of her roads."""
+"""What a person with several needs gets, case by case: team, form, refusals, the order of her channels."""
 
 from __future__ import annotations
 
 import pytest
 
-from services.router.policy.explain import ROADS
+from services.router.policy.explain import CHANNELS
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 from tests.router.test_rungs import POLICY, climb, context, person
 
-WORKING = dict.fromkeys(ROADS, "")
+WORKING = dict.fromkeys(CHANNELS, "")
 
 
-def profile(*groups: str, roads: tuple[str, ...] = ("sms", "voice_mobile"), refused: tuple[str, ...] = ()) -> Profile:
-    return Profile("p", "resident", groups, (), "en", roads, left_out=tuple((kind, "said_no") for kind in refused))
+def profile(
+    *groups: str, channels: tuple[str, ...] = ("sms", "voice_mobile"), refused: tuple[str, ...] = ()
+) -> Profile:
+    return Profile("p", "resident", groups, (), "en", channels, left_out=tuple((kind, "said_no") for kind in refused))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_the_form_is_the_one_that_most_can_do_with(groups: tuple[str, ...], form
 
 
 @pytest.mark.parametrize(
-    ("flags", "roads", "driver", "spared"),
+    ("flags", "channels", "driver", "spared"),
     [
         (("deaf", "bed_shaker"), ("sms", "email", "bed_shaker"), "", True),
         (("deaf", "bed_shaker"), ("sms", "email", "bed_shaker"), "not_configured", False),
@@ -60,32 +62,32 @@ def test_the_form_is_the_one_that_most_can_do_with(groups: tuple[str, ...], form
             ("sms", "bed_shaker"),
             "",
             False,
-        ),  # it wakes and says nothing: one road she is told by
+        ),  # it wakes and says nothing: one channel she is told by
     ],
 )
 def test_a_bed_shaker_spares_the_door_at_night_only_where_it_is_ours_and_tells_nobody_anything(
-    flags: tuple[str, ...], roads: tuple[str, ...], driver: str, spared: bool
+    flags: tuple[str, ...], channels: tuple[str, ...], driver: str, spared: bool
 ) -> None:
-    """And beside it two other roads are needed, as for everybody."""
-    who = Profile("p", "resident", ("deaf_text",), flags, "en", roads)
+    """And beside it two other channels are needed, as for everybody."""
+    who = Profile("p", "resident", ("deaf_text",), flags, "en", channels)
     plan = POLICY.plan(who, Tier.RED, "flash_flood", True, WORKING | {"bed_shaker": driver})
-    assert ("bed_shaker" in [use.road for use in plan.roads]) is (driver == "" and "bed_shaker" in roads)
-    assert len([r for r in roads if r != "bed_shaker"]) == plan.usable
+    assert ("bed_shaker" in [use.channel for use in plan.channels]) is (driver == "" and "bed_shaker" in channels)
+    assert len([r for r in channels if r != "bed_shaker"]) == plan.usable
     assert spared is not ("no_bed_shaker" in plan.facts or plan.usable < 2)
 
 
 def test_what_she_refused_is_not_used_and_her_refusal_is_the_reason_that_is_given() -> None:
     """Not that she has no such number: she has, and said no."""
     plan = POLICY.plan(
-        profile("general", roads=("sms",), refused=("voice_mobile",)), Tier.RED, "flash_flood", False, WORKING
+        profile("general", channels=("sms",), refused=("voice_mobile",)), Tier.RED, "flash_flood", False, WORKING
     )
-    assert ["sms"] == [use.road for use in plan.roads]
+    assert ["sms"] == [use.channel for use in plan.channels]
     assert "said_no" == dict(plan.left_out)["voice_mobile"]
 
 
-def test_the_next_road_is_the_next_in_her_order() -> None:
+def test_the_next_channel_is_the_next_in_her_order() -> None:
     """Of two that were not tried, the one before the other."""
     four = climb(
         context(Tier.ORANGE), person("sms", "voice_mobile", "voice_landline", "email", groups=("general",)), 10
     )
-    assert [(0.0, "sms"), (0.0, "voice_mobile"), (10.0, "voice_landline")] == [(at, road) for at, road, _ in four]
+    assert [(0.0, "sms"), (0.0, "voice_mobile"), (10.0, "voice_landline")] == [(at, channel) for at, channel, _ in four]

@@ -1,4 +1,4 @@
-"""Doors against pairs: room that comes back is used, help never waits for it, and one bad warning stops no other."""
+"""Doors against teams: room that comes back is used, help never waits for it, and one bad warning stops no other."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from tests.router.test_paths import said_in_log
 
 
 async def test_a_door_that_closes_by_telephone_gives_its_place_to_who_was_left_over(tmp_path: Path) -> None:
-    """The most urgent of them first: her path is open again, a pair comes, and the figures know one shortage less."""
+    """The most urgent of them first: her path is open again, a team comes, and the figures know one shortage less."""
     async with town(tmp_path) as there:
         w = await there.issue(doors="allowed", hours=2, hazard="storm")
         people = [one(n, "sms") for n in (1, 2)]
         people += [one(n, "sms", groups=("mobility",), flags=("cannot_leave",)) for n in (7, 8, 9)]
         await there.page(w, people, [worker("a", "g", per_hour=1)])
         await there.at(1)
-        given = {r.person_id for r in await there.rows(road="door") if r.slot}
+        given = {r.person_id for r in await there.rows(channel="door") if r.slot}
         assert {ident(7), ident(8)} == given
         assert {"no_capacity"} == {(await there.paths(w))[ident(n)].ending for n in (1, 2, 9)}
-        answered = next(r for r in await there.rows(person_id=ident(7)) if r.road == "sms")
+        answered = next(r for r in await there.rows(person_id=ident(7)) if r.channel == "sms")
         await said_in_log(there, answered.delivery_id, "moving", "person", NOON + 120)
         await there.at(4)
         paths = await there.paths(w)
         assert "closed" == paths[ident(7)].ending
         assert ("open", "") == (paths[ident(9)].state, paths[ident(9)].ending)
-        assert {ident(7), ident(8), ident(9)} == {r.person_id for r in await there.rows(road="door") if r.slot}
+        assert {ident(7), ident(8), ident(9)} == {r.person_id for r in await there.rows(channel="door") if r.slot}
         assert {"no_capacity"} == {paths[ident(n)].ending for n in (1, 2)}
 
 
-async def test_who_calls_for_help_gets_a_pair_though_all_are_full(tmp_path: Path) -> None:
-    """Before everybody else on the list of the pair that is soonest there; nobody's call for help ends for want of room."""
+async def test_who_calls_for_help_gets_a_team_though_all_are_full(tmp_path: Path) -> None:
+    """Before everybody else on the list of the team that is soonest there; nobody's call for help ends for want of room."""
     async with town(tmp_path) as there:
         w = await there.issue(doors="allowed", hours=1, hazard="storm")
         people = [one(n, "sms", "voice_mobile") for n in (1,)]
         people += [one(n, "sms", groups=("mobility",), flags=("cannot_leave",)) for n in (8, 9)]
         await there.page(w, people, [worker("a", "g", per_hour=2)])
         await there.at(1)
-        assert {ident(8), ident(9)} == {r.person_id for r in await there.rows(road="door") if r.slot}
-        told = next(r for r in await there.rows(person_id=ident(1)) if r.road == "sms")
+        assert {ident(8), ident(9)} == {r.person_id for r in await there.rows(channel="door") if r.slot}
+        told = next(r for r in await there.rows(person_id=ident(1)) if r.channel == "sms")
         await said_in_log(there, told.delivery_id, "help", "person", NOON + 120)
         await there.at(4)
-        door = next(r for r in await there.rows(person_id=ident(1)) if r.road == "door")
+        door = next(r for r in await there.rows(person_id=ident(1)) if r.channel == "door")
         assert door.slot
         path = (await there.paths(w))[ident(1)]
         assert ("open", "") == (path.state, path.ending)
-        listed = sorted((r for r in await there.rows(road="door") if r.slot), key=lambda r: r.params["order"])
+        listed = sorted((r for r in await there.rows(channel="door") if r.slot), key=lambda r: r.params["order"])
         assert ident(1) == listed[0].person_id
 
 
@@ -67,6 +67,6 @@ async def test_one_warning_whose_doors_fail_stops_no_other(tmp_path: Path, monke
             w = await there.issue(name, doors="allowed", hazard="storm")
             await there.page(w, [one(number, "sms")], [worker("a", "g")])
         await there.at(0.5)
-        assert {ident(2)} == {r.person_id for r in await there.rows(road="door") if r.slot}
+        assert {ident(2)} == {r.person_id for r in await there.rows(channel="door") if r.slot}
         await there.at(2)
-        assert {ident(1), ident(2)} == {r.person_id for r in await there.rows(road="door") if r.slot}
+        assert {ident(1), ident(2)} == {r.person_id for r in await there.rows(channel="door") if r.slot}

@@ -19,7 +19,7 @@ from services.router.policy.explain import WORKING, explain, made_up
 from services.router.policy.file import read
 from services.router.policy.foresee import foresee
 from services.router.policy.table import as_page
-from services.router.policy.vocabulary import LADDER, TEAMS
+from services.router.policy.vocabulary import EVIDENCE_ORDER, TEAMS
 from services.router.report.words import lines, plain, reason_words
 from services.router.store.tables import encode
 from services.shared.errors import Refused
@@ -44,9 +44,9 @@ def test_no_golden_file_is_left_over() -> None:
     assert sorted(made()) == sorted(f.name for f in FOLDER.glob("*.txt"))
 
 
-def test_the_ledgers_rungs_are_the_policys() -> None:
+def test_the_ledgers_steps_are_the_policys() -> None:
     """One list of evidence, in the ledger; the file repeats it for its reader."""
-    assert LADDER == tuple(rung.name.lower() for rung in Evidence if rung)
+    assert EVIDENCE_ORDER == tuple(step.name.lower() for step in Evidence if step)
 
 
 def test_every_word_a_path_may_need_is_there_in_two_languages() -> None:
@@ -58,7 +58,7 @@ def test_every_word_a_path_may_need_is_there_in_two_languages() -> None:
     assert set(POLICY.hazards) == set(pw.HAZARDS)
     assert {part for team in TEAMS for part in team.split("+")} == set(pw.TEAMS)
     for words in (
-        pw.ROADS,
+        pw.CHANNELS,
         pw.LEFT_OUT,
         pw.ANSWERS,
         pw.ENDINGS,
@@ -75,7 +75,7 @@ def test_every_word_a_path_may_need_is_there_in_two_languages() -> None:
 
 
 def test_a_made_up_person_is_explained_by_the_hour() -> None:
-    """Each minute with the clock, the reason, the roads left out; judged at each step's time."""
+    """Each minute with the clock, the reason, the channels left out; judged at each step's time."""
     said = explain(POLICY, Tier.RED, "flash_flood", ["deaf_text"], ["sms", "email"], "20:58")
     assert "red, flash_flood, 20:58 (day), resident: deaf_text" == said[0]
     assert any(s.startswith("at 5 min (21:03): officer at the door") and "much help needed" in s for s in said), said
@@ -94,7 +94,7 @@ def test_a_made_up_person_is_explained_by_the_hour() -> None:
     ("needs", "kinds", "hazard", "at", "said"),
     [
         (["tall"], ["sms"], "storm", "12:00", "--needs"),
-        ([], ["telepathy"], "storm", "12:00", "--roads"),
+        ([], ["telepathy"], "storm", "12:00", "--channels"),
         ([], ["sms"], "boredom", "12:00", "--hazard"),
         ([], ["sms"], "storm", "25:00", "--at"),
     ],
@@ -107,7 +107,7 @@ def test_an_unknown_word_is_refused(needs: list[str], kinds: list[str], hazard: 
 
 def row(**values: object) -> SimpleNamespace:
     base: dict[str, object] = {
-        "road": "sms", "channel": "sms_twilio", "send_state": "delivered", "state_reason": "", "sent_at": 36_000.0,
+        "channel": "sms", "driver": "sms_twilio", "send_state": "delivered", "state_reason": "", "sent_at": 36_000.0,
         "due_at": 36_000.0, "state_at": 36_000.0, "try_no": 1, "evidence": 2, "evidence_at": 36_060.0, "covers": 1,
         "reason": "red.0", "answer": "", "delivery_id": "d", "slot": "",
     }  # fmt: skip
@@ -115,11 +115,13 @@ def row(**values: object) -> SimpleNamespace:
 
 
 def test_a_path_in_words_for_an_officer_and_for_the_person() -> None:
-    """The same facts twice, in two languages; the person hears of no rung, no state and no code."""
+    """The same facts twice, in two languages; the person hears of no step, no state and no code."""
     plan = foresee(POLICY, made_up(["blind"], ["sms"]), Tier.RED, "storm", 720, WORKING).plan
     rows = [
         row(),
-        row(road="door", channel="door", delivery_id="v", reason="red.3: open", sent_at=37_000.0, evidence=7, slot="w"),
+        row(
+            channel="door", driver="door", delivery_id="v", reason="red.3: open", sent_at=37_000.0, evidence=7, slot="w"
+        ),
     ]
     said = {"v": [SimpleNamespace(answer="leaving", by="officer", at=37_440.0)]}
     path = SimpleNamespace(ending="closed", ended_at=37_440.0, end_reason="leaving by officer", next_at=None)
@@ -141,8 +143,8 @@ def test_a_path_in_words_for_an_officer_and_for_the_person() -> None:
 
 def test_reasons_are_told_in_words() -> None:
     """The ledger keeps the policy's words; nobody has to read those."""
-    assert "step 2 of orange (nobody has answered for her; other road)" == reason_words(
-        "orange.1: open; other road", "en"
+    assert "step 2 of orange (nobody has answered for her; other channel)" == reason_words(
+        "orange.1: open; other channel", "en"
     )
     assert "红色第1步(第2次呼叫,共3次)" == reason_words("red.0: call 2 of 3", "zh")
     assert "要求帮助" == reason_words("asked for help", "zh")
@@ -195,7 +197,7 @@ def test_the_page_as_pdf(tmp_path: Path) -> None:
 
 
 async def test_two_policies_are_compared_over_the_register(tmp_path: Path) -> None:
-    """Who changes, who loses a road, by id; doors by hour, pairs needed; the withdrawn are not counted."""
+    """Who changes, who loses a channel, by id; doors by hour, teams needed; the withdrawn are not counted."""
     text = TEXT.replace("{at: earlier of 15 and impact-90, if: open, do: [officer", "{at: 65, if: open, do: [officer")
     later = read(text.replace("{at: 30, if: zone_has", "{at: 66, if: zone_has"))
     blind, deaf = made_up(["blind"], ["sms", "voice_mobile"]), made_up(["deafblind"], ["sms", "supporter"])
@@ -214,7 +216,7 @@ async def test_two_policies_are_compared_over_the_register(tmp_path: Path) -> No
     assert [("red", "day"), ("red", "night")] == [(c.tier.word, c.half) for c in cases if c.changed["b"]]
     red = next(c for c in cases if c.tier == Tier.RED and c.half == "day")
     assert ({0: 3}, {0: 1, 1: 2}) == (dict(red.doors[0]), dict(red.doors[1]))
-    assert (1, 1) == (red.pairs(0), red.pairs(1))
+    assert (1, 1) == (red.teams(0), red.teams(1))
     said = in_words(cases, {p.key: n for p, n in people}, ids, 50, 10)
     assert any("doors hour 1: 3 > 1, hour 2: 0 > 2" in s for s in said)
     assert any(f"{1:032x}" in s for s in said)
@@ -242,12 +244,12 @@ def test_the_commands(tmp_path: Path) -> None:
     run = CliRunner().invoke
     good = run(app, ["check", str(SHIPPED)])
     assert (0, "default version 1: 21 groups, 4 tiers, no fault\n") == (good.exit_code, good.output)
-    weak = tmp_path / "roads.yaml"
+    weak = tmp_path / "channels.yaml"
     weak.write_text("sms: {links: false}\n")
-    refused = run(app, ["check", str(SHIPPED), "--roads", str(weak)]).exception
+    refused = run(app, ["check", str(SHIPPED), "--channels", str(weak)]).exception
     assert isinstance(refused, Refused)
     assert "sms blocks links" in refused.message
-    assert "sms:" in run(app, ["roads"]).output
+    assert "sms:" in run(app, ["channels"]).output
     assert isinstance(run(app, ["table", "--hazard", "boredom"]).exception, Refused)
     page = tmp_path / "page.html"
     assert f"written: {page}\n" == run(app, ["table", "--out", str(page), "--lang", "zh"]).output

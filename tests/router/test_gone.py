@@ -1,4 +1,4 @@
-"""A device that takes no push messages any more: her next road at once, and somebody goes where too few are left."""
+"""A device that takes no push messages any more: her next channel at once, and somebody goes where too few are left."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from services.shared.tiers import Tier
 from tests.router.kit import Town, ident, one, town, worker
 
 
-async def gone(there: Town, person: int, road: str = "push", reason: str = GONE) -> None:
+async def gone(there: Town, person: int, channel: str = "push", reason: str = GONE) -> None:
     """What channels write where the push service knows the subscription no more, and the hint; twice."""
     for _ in range(2):
-        where = [delivery.c.person_id == ident(person), delivery.c.road == road]
+        where = [delivery.c.person_id == ident(person), delivery.c.channel == channel]
         await there.said(where, send_state=SendState.FAILED, state_reason=reason)
         while await there.router.work():
             pass
 
 
-async def test_a_device_that_is_gone_is_no_road_of_hers(tmp_path: Path) -> None:
-    """The third road comes at once; where one is left, the door; a message that failed otherwise leaves her the ladder."""
+async def test_a_device_that_is_gone_is_no_channel_of_hers(tmp_path: Path) -> None:
+    """The third channel comes at once; where one is left, the door; a message that failed otherwise leaves her the escalation."""
     async with town(tmp_path) as there:
         w = await there.issue(tier=Tier.ORANGE, hazard="storm", doors="allowed")
         people = [
@@ -28,18 +28,18 @@ async def test_a_device_that_is_gone_is_no_road_of_hers(tmp_path: Path) -> None:
         ]  # fmt: skip
         await there.page(w, people, [worker("a", "g")])
         await there.at(1)
-        assert {"push", "sms"} == {r.road for r in await there.rows(person_id=ident(1))}
+        assert {"push", "sms"} == {r.channel for r in await there.rows(person_id=ident(1))}
         await gone(there, 1)
         await gone(there, 2)
         await gone(there, 3, reason="413 too large")
-        for road in sorted({r.road for r in await there.rows(person_id=ident(4))}):
-            await gone(there, 4, road)
+        for channel in sorted({r.channel for r in await there.rows(person_id=ident(4))}):
+            await gone(there, 4, channel)
 
         async def instead(person: int) -> list[tuple[str, str]]:
-            return [(r.road, r.reason) for r in await there.rows(person_id=ident(person), step="stopped")]
+            return [(r.channel, r.reason) for r in await there.rows(person_id=ident(person), step="stopped")]
 
         why = "her device takes no push messages any more"
-        assert [("email", f"{why}; other road")] == await instead(1)
-        assert [("door", f"{why}; fewer than two roads left")] == await instead(2)
+        assert [("email", f"{why}; other channel")] == await instead(1)
+        assert [("door", f"{why}; fewer than two channels left")] == await instead(2)
         assert [] == await instead(3)
-        assert 2 == len(await instead(4)), "a second road that falls out is made up for too"
+        assert 2 == len(await instead(4)), "a second channel that falls out is made up for too"

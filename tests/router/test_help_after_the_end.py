@@ -66,7 +66,7 @@ async def test_help_after_closed_opens_the_path_again() -> None:
     await run_demo(ALERT.read_bytes(), people=60, seed=5, inspect=inspect)
     assert "open" == seen["path"]["state"]
     assert seen["person"] in seen["cases"]
-    assert {"door", "fire_service_list"} & {d["road"] for d in seen["path"]["deliveries"]}
+    assert {"door", "fire_service_list"} & {d["channel"] for d in seen["path"]["deliveries"]}
     assert seen["before"]["closed"] - 1 == seen["after"]["closed"]
     assert seen["before"]["open"] + 1 == seen["after"]["open"]
     assert 0 == seen["after"]["unexplained"]

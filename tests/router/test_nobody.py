@@ -25,7 +25,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_each_kind_of_nobody_has_its_words(tmp_path: Path) -> None:
-    """Nobody registered; codes nobody knows; people of whom none has a road; codes missed beside people."""
+    """Nobody registered; codes nobody knows; people of whom none has a channel; codes missed beside people."""
     async with town(tmp_path) as there:
         w = await there.issue("a")
         await there.page(w, [], [DUTY])
@@ -41,7 +41,9 @@ async def test_each_kind_of_nobody_has_its_words(tmp_path: Path) -> None:
         )
         w = await there.issue("c", doors="unsafe", tier=Tier.YELLOW)
         await there.page(w, [one(1, kind="subscriber", groups=())], [DUTY])
-        assert "No. 4721: 1 people are concerned and NOBODY has a road that works: see /roads" in await standing(there)
+        assert "No. 4721: 1 people are concerned and NOBODY has a channel that works: see /channels" in await standing(
+            there
+        )
         w = await there.issue("d")
         await there.page(w, [one(2, "sms")], [DUTY], [("GB2260", "510000")])
         assert (await standing(there))[3].startswith("No. 4721: people are missed: no table here knows")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.router.planning.contexts import SHIPPED
 from services.router.policy.conditions import PREDICATES, parse_condition
 from services.router.policy.engine import Policy
-from services.router.policy.explain import ROADS
+from services.router.policy.explain import CHANNELS
 from services.router.policy.file import read
 from services.router.policy.foresee import foresee
 from services.router.policy.vocabulary import UNFIT_WORDS
@@ -20,7 +20,7 @@ from services.shared.messages import Profile
 from services.shared.tiers import Tier
 
 POLICY = read(SHIPPED.read_text(encoding="utf-8"))
-WORKING = dict.fromkeys(ROADS, "")
+WORKING = dict.fromkeys(CHANNELS, "")
 KINDS = ("sms", "voice_mobile", "voice_landline", "email")
 HAZARDS = tuple(POLICY.hazards)
 URGENT = (Tier.ORANGE, Tier.RED)
@@ -33,7 +33,7 @@ profiles = st.builds(
         groups=tuple(groups) or ("general",),
         flags=tuple(flags),
         language="en",
-        roads=tuple(k for k in order if k not in left),
+        channels=tuple(k for k in order if k not in left),
         left_out=tuple((k, "said_no") for k in left),
         own_order=own,
         supporters=tuple(supporters),
@@ -52,46 +52,46 @@ profiles = st.builds(
 plans = st.tuples(profiles, st.sampled_from(Tier), st.sampled_from(HAZARDS), st.booleans())
 
 
-OTHERS = ("supporter", "officer")  # kinds of a road that goes to somebody else
+OTHERS = ("supporter", "officer")  # kinds of a channel that goes to somebody else
 
 
 @settings(max_examples=400, deadline=None)
 @given(plans)
-def test_no_road_she_refused_or_that_has_no_driver(case: tuple[Profile, Tier, str, bool]) -> None:
-    """Every road used goes to a contact she has, that she did not refuse, over a driver that works."""
+def test_no_channel_she_refused_or_that_has_no_driver(case: tuple[Profile, Tier, str, bool]) -> None:
+    """Every channel used goes to a contact she has, that she did not refuse, over a driver that works."""
     profile, tier, hazard, night = case
-    roads = {k: v for k, v in WORKING.items() if k != "email"} | {"voice_landline": "not_configured"}
-    plan = POLICY.plan(profile, tier, hazard, night, roads)
+    channels = {k: v for k, v in WORKING.items() if k != "email"} | {"voice_landline": "not_configured"}
+    plan = POLICY.plan(profile, tier, hazard, night, channels)
     refused = {kind for kind, _ in profile.left_out}
-    for use in plan.roads:
+    for use in plan.channels:
         if use.kind in OTHERS:
             continue
-        assert use.kind in profile.roads
+        assert use.kind in profile.channels
         assert use.kind not in refused
-        assert roads[use.road] == ""
-    assert len({use.kind for use in plan.roads}) == len(plan.roads)
+        assert channels[use.channel] == ""
+    assert len({use.kind for use in plan.channels}) == len(plan.channels)
     assert plan.supporter is bool(profile.supporters)
-    for road, why in plan.left_out:
-        assert why, road
+    for channel, why in plan.left_out:
+        assert why, channel
 
 
 @settings(max_examples=400, deadline=None)
 @given(plans)
-def test_an_unfit_road_is_used_only_if_she_asked_for_it(case: tuple[Profile, Tier, str, bool]) -> None:
+def test_an_unfit_channel_is_used_only_if_she_asked_for_it(case: tuple[Profile, Tier, str, bool]) -> None:
     """No robot call to somebody who cannot hear or follow it, unless she wants it."""
     profile, tier, hazard, night = case
     plan = POLICY.plan(profile, tier, hazard, night, WORKING)
     unfit = {kind for g in profile.groups for word in POLICY.groups[g].unfit for kind in UNFIT_WORDS[word]}
-    assert not {use.kind for use in plan.roads} & unfit
+    assert not {use.kind for use in plan.channels} & unfit
 
 
 @settings(max_examples=600, deadline=None)
 @given(plans)
-def test_fewer_than_two_roads_means_a_door_at_0(case: tuple[Profile, Tier, str, bool]) -> None:
-    """In orange and red no resident has fewer than two usable roads without a door at 0 or the fire service's list."""
+def test_fewer_than_two_channels_means_a_door_at_0(case: tuple[Profile, Tier, str, bool]) -> None:
+    """In orange and red no resident has fewer than two usable channels without a door at 0 or the fire service's list."""
     profile, tier, hazard, night = case
     plan = POLICY.plan(profile, tier, hazard, night, WORKING)
-    own = [use for use in plan.roads if use.kind not in (*OTHERS, "bed_shaker")]
+    own = [use for use in plan.channels if use.kind not in (*OTHERS, "bed_shaker")]
     usable = len(own) + (1 if any(out for _, out in profile.supporters) else 0)
     assert usable == plan.usable
     if profile.kind == "resident" and tier in URGENT and usable < 2:
@@ -109,28 +109,28 @@ def test_never_a_door_where_people_may_not_be_sent(case: tuple[Profile, Tier, st
     profile, tier, hazard, night = case
     seen = foresee(POLICY, profile, tier, hazard, NIGHT if night else NOON, WORKING, doors=word)
     if POLICY.hazards[hazard].door == "forbidden" or word == "unsafe":
-        assert "door" not in seen.roads()
+        assert "door" not in seen.channels()
     else:
-        assert "fire_service_list" not in seen.roads()
+        assert "fire_service_list" not in seen.channels()
 
 
 @settings(max_examples=300, deadline=None)
 @given(profiles, st.sampled_from(HAZARDS), st.integers(0, 1439), st.none() | st.integers(1, 300))
-def test_by_each_minute_red_has_tried_every_road_of_orange(
+def test_by_each_minute_red_has_tried_every_channel_of_orange(
     profile: Profile, hazard: str, at: int, impact: int | None
 ) -> None:
     """A door counts for an officer who is asked to contact, the fire service's list for a door that is forbidden."""
     seen = {tier: foresee(POLICY, profile, tier, hazard, at, WORKING, impact_min=impact) for tier in URGENT}
     for act in seen[Tier.ORANGE].acts:
-        red = {a.road for a in seen[Tier.RED].acts if a.minute <= act.minute}
+        red = {a.channel for a in seen[Tier.RED].acts if a.minute <= act.minute}
         if red & {"door", "fire_service_list"}:
             red |= {"officer_sms", "superior", "door", "fire_service_list"}
-        assert act.road in red, f"{act.road} at {act.minute}"
+        assert act.channel in red, f"{act.channel} at {act.minute}"
 
 
 @settings(max_examples=300, deadline=None)
 @given(profiles, st.sampled_from(HAZARDS), st.integers(0, 1439), st.none() | st.integers(1, 300))
-def test_every_resident_in_orange_and_red_has_a_last_road_that_is_a_person(
+def test_every_resident_in_orange_and_red_has_a_last_channel_that_is_a_person(
     profile: Profile, hazard: str, at: int, impact: int | None
 ) -> None:
     """If nobody answers, a door or a name on the fire service's list comes to every resident, within the hour."""
@@ -146,11 +146,11 @@ def test_every_resident_in_orange_and_red_has_a_last_road_that_is_a_person(
 @settings(max_examples=200, deadline=None)
 @given(profiles)
 def test_her_own_order_comes_first(profile: Profile) -> None:
-    """Who gave an order of roads is tried in that order."""
+    """Who gave an order of channels is tried in that order."""
     plan = POLICY.plan(profile, Tier.RED, "flash_flood", False, WORKING)
-    used = [use.kind for use in plan.roads if use.kind not in OTHERS]
+    used = [use.kind for use in plan.channels if use.kind not in OTHERS]
     if profile.own_order:
-        assert [k for k in profile.roads if k in used] == used
+        assert [k for k in profile.channels if k in used] == used
 
 
 @pytest.mark.parametrize(("group", "closing_flags"), [("deafblind", "cannot_judge"), ("mobility", "cannot_leave")])
@@ -220,12 +220,12 @@ def test_conditions_mean_what_they_say(facts: set[str], words: list[str]) -> Non
     assert (a in facts and (b in facts or c in facts)) is parse_condition(f"{a} & ({b} | {c})").holds(facts)
 
 
-def test_a_policy_of_one_road_still_reaches_the_door() -> None:
-    """With SMS alone working, everybody with needs in red has a door at 0 or two roads."""
-    roads = {"sms": "", "supporter_sms": "", "door": "", "fire_service_list": "", "officer_sms": ""}
+def test_a_policy_of_one_channel_still_reaches_the_door() -> None:
+    """With SMS alone working, everybody with needs in red has a door at 0 or two channels."""
+    channels = {"sms": "", "supporter_sms": "", "door": "", "fire_service_list": "", "officer_sms": ""}
     for group in POLICY.groups:
         profile = Profile("k", "resident", (group,), (), "en", ("sms", "voice_mobile"))
-        plan = POLICY.plan(profile, Tier.RED, "flash_flood", False, roads)
+        plan = POLICY.plan(profile, Tier.RED, "flash_flood", False, channels)
         assert plan.door_at_0 or plan.usable >= 2, group
         if "voice_mobile" in dict(plan.left_out):
             assert dict(plan.left_out)["voice_mobile"] in ("no_driver", "unfit"), group

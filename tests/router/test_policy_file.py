@@ -1,4 +1,4 @@
-"""The policy language: every word does something or is refused with line, rule and remedy; roads that lack what a step needs."""
+"""The policy language: every word does something or is refused with line, rule and remedy; channels too weak for a step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.channels.drivers.twilio.sms import SmsTwilio
 from services.channels.drivers.twilio.voice import VoiceTwilio
 from services.router.planning.contexts import SHIPPED
 from services.router.policy import engine as policy_module
-from services.router.policy.abilities import Abilities, as_yaml, faults, installed, read_roads
+from services.router.policy.abilities import Abilities, as_yaml, faults, installed, read_channels
 from services.router.policy.engine import Policy
 from services.router.policy.file import read
 from services.shared.errors import Refused
@@ -145,7 +145,7 @@ FAULTS = [
     ("to: [all_attempted, supporters", "to: [supporters", "all_attempted"),
     ("ask_before_min: [30, 10]", "ask_before_min: []", "minutes"),
     ("personal_per_week: {blue: 1, yellow: 3}", "personal_per_week: {red: 1}", "red"),
-    ("pair: 2", "pair: 1", "alone"),
+    ("team: 2", "team: 1", "alone"),
     ("never_reorder_begun: true", "never_reorder_begun: 1", "true or false"),
     ("red_min: 30, ", "", "red_min"),
     ("facilities_spoken_10_min: 1.0", "facilities_spoken_10_min: 2", "0 to 1"),
@@ -190,7 +190,7 @@ CHINA = {  # as an aggregator without replies, links or voice would have to decl
 }
 
 
-def test_roads_that_lack_what_a_step_needs_are_refused() -> None:
+def test_channels_that_lack_what_a_step_needs_are_refused() -> None:
     """No reply, no link, no voice, too few repeats, templates only: each is named once for each entry, with a remedy."""
     found = list(faults(POLICY, CHINA))
     assert {"two_way", "links", "templates_only"} == {f.rule for f in found}
@@ -205,19 +205,19 @@ def test_roads_that_lack_what_a_step_needs_are_refused() -> None:
     once = {"sms": Abilities(repeats_per_day=1)}
     assert {"repeats_per_day"} == {f.rule for f in faults(POLICY, once)}
     duty = {"voice_duty": Abilities(voice=True, two_way=False, repeats_per_day=3)}
-    assert {"two_way", "repeats_per_day"} == {f.rule for f in faults(POLICY, duty) if f.field == "facility_ladder"}
+    assert {"two_way", "repeats_per_day"} == {f.rule for f in faults(POLICY, duty) if f.field == "facility_escalation"}
 
 
-def test_what_ships_fits_the_roads_that_ship() -> None:
-    """And a road that is not there at all is no fault."""
-    roads = installed({"sms": SmsTwilio, "voice": VoiceTwilio})
-    assert {"sms", "voice_mobile", "officer_voice"} <= set(roads)
-    assert [] == list(faults(POLICY, roads))
+def test_what_ships_fits_the_channels_that_ship() -> None:
+    """And a channel that is not there at all is no fault."""
+    channels = installed({"sms": SmsTwilio, "voice": VoiceTwilio})
+    assert {"sms", "voice_mobile", "officer_voice"} <= set(channels)
+    assert [] == list(faults(POLICY, channels))
     assert [] == list(faults(POLICY, {}))
-    assert roads == read_roads(as_yaml(roads))
+    assert channels == read_channels(as_yaml(channels))
 
 
-def test_a_declaration_of_roads_is_closed_too() -> None:
+def test_a_declaration_of_channels_is_closed_too() -> None:
     """A misspelt ability would read as having it."""
     with pytest.raises(Refused, match="two_ways"):
-        read_roads("sms: {two_ways: false}")
+        read_channels("sms: {two_ways: false}")

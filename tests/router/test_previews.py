@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.router.planning import previews
-from services.shared.bus.outbox import Receipt, outbox, say
+from services.shared.bus.outbox import Receipt, outbox, publish
 from services.shared.messages import AudienceFound, Message, Profile, WarningIssued, decode, encode
 from services.shared.tiers import Tier
 from tests.router.kit import NOON, Town, ident, town
@@ -39,11 +39,11 @@ async def come(here: Town, message: Message) -> None:
     """A message comes to the router, as a bus shows it."""
     heard = here.handlers.warning_issued if isinstance(message, WarningIssued) else here.handlers.audience_found
     async with here.platform.database.write() as tx:
-        await say(tx, [message])
+        await publish(tx, [message])
     await heard(decode(encode(message)), Receipt(here.platform.database, "router", message.msg_id))
 
 
-async def shown(here: Town, warning: int = 7) -> previews.Kept | None:
+async def shown(here: Town, warning: int = 7) -> previews.NewestPreview | None:
     async with here.platform.database.read() as db:
         return await previews.kept(db, ident(warning))
 
@@ -88,6 +88,6 @@ async def test_counts_wait_behind_no_crowd(tmp_path: Path) -> None:
         for message in (asked, answer(asked, 1)):
             await come(here, message)
         async with here.platform.database.write() as tx:
-            await say(tx, [live])
+            await publish(tx, [live])
             said = {r.msg_id: r.tier for r in await tx.execute(sa.select(outbox))}
         assert {ident(7001): Tier.RED, ident(7101): Tier.RED, ident(3): Tier.BLUE} == said

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from services.router.clock.reactions import final, react
 from services.router.planning.contexts import SHIPPED
-from services.router.planning.plan import Context, Person
+from services.router.planning.plan import Person, WarningContext
 from services.router.planning.walk import walk
-from services.router.policy.explain import ROADS
+from services.router.policy.explain import CHANNELS
 from services.router.policy.file import read
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.shared.ledger.ledger import SendState
@@ -23,13 +23,13 @@ POLICY = read(SHIPPED.read_text(encoding="utf-8"))
 T0 = 1_700_000_000.0 - 1_700_000_000 % 86400 + 12 * 3600  # noon UTC
 
 
-def context(tier: Tier = Tier.RED, hazard: str = "flash_flood", doors: str = "allowed") -> Context:
+def context(tier: Tier = Tier.RED, hazard: str = "flash_flood", doors: str = "allowed") -> WarningContext:
     issued = WarningIssued(
         msg_id="m", plane="live", warning_id="w" * 32, tier=int(tier), kind="alert", purpose="live", chain_id="w",
         hazard=hazard, respond="evacuate", sent=T0, expires=T0 + 6 * 3600, released=T0,
     )  # fmt: skip
     officer = WorkerEntry("o" * 32, ("g",), (), 10, "en", (contact("sms", "officer"),))
-    return Context(issued, POLICY, {r: r for r in ROADS}, dict.fromkeys(ROADS, ""), doors, [officer])
+    return WarningContext(issued, POLICY, {r: r for r in CHANNELS}, dict.fromkeys(CHANNELS, ""), doors, [officer])
 
 
 def contact(kind: str, owner: str = "me") -> ContactEntry:
@@ -51,13 +51,13 @@ def person(
     return Person(entry, profile, [])
 
 
-def climb(ctx: Context, who: Person, until_min: float) -> list[tuple[float, str, int]]:
-    """(minute, road, try) of all that is planned up to a minute, nobody answering."""
+def climb(ctx: WarningContext, who: Person, until_min: float) -> list[tuple[float, str, int]]:
+    """(minute, channel, try) of all that is planned up to a minute, nobody answering."""
     plan = ctx.plan(who.profile, T0)
     for step in POLICY.steps(plan):
         if step.at <= until_min * 60 and not step.every:
             walk(ctx, who, plan, step, T0 + step.at)
-    return [((d["due_at"] - T0) / 60, d["road"], d["try_no"]) for d in who.deliveries]
+    return [((d["due_at"] - T0) / 60, d["channel"], d["try_no"]) for d in who.deliveries]
 
 
 def test_red_calls_a_resident_three_times_in_five_minutes_and_knocks() -> None:
@@ -75,27 +75,27 @@ def test_red_calls_a_resident_three_times_in_five_minutes_and_knocks() -> None:
 def test_a_subscriber_is_called_once_and_never_visited() -> None:
     """Contacts are all we have of her."""
     planned = climb(context(), person("voice_mobile", "sms", groups=("general",), kind="subscriber"), 30)
-    assert {("voice_mobile", 1), ("sms", 1)} == {(road, n) for _, road, n in planned}
+    assert {("voice_mobile", 1), ("sms", 1)} == {(channel, n) for _, channel, n in planned}
     who = person("sms", groups=("general",), kind="subscriber")
     ctx = context()
     assert ("unconfirmed", "subscriber: no answer that closes") == final(ctx, who, ctx.plan(who.profile, T0))
 
 
-def test_orange_tries_two_roads_then_another_then_the_supporter_then_the_door() -> None:
-    """The ladder of orange for somebody who can leave: 0, 10, 20, 60 minutes."""
+def test_orange_tries_two_channels_then_another_then_the_supporter_then_the_door() -> None:
+    """The escalation of orange for somebody who can leave: 0, 10, 20, 60 minutes."""
     planned = climb(context(Tier.ORANGE), person("voice_mobile", "sms", "email", helper=True), 60)
     assert [
         (0.0, "voice_mobile"), (0.0, "sms"), (10.0, "email"), (10.0, "supporter_sms"), (20.0, "officer_sms"), (60.0, "door"),
-    ] == [(at, road) for at, road, _ in planned]  # fmt: skip
+    ] == [(at, channel) for at, channel, _ in planned]  # fmt: skip
 
 
 @pytest.mark.parametrize("tier", [Tier.ORANGE, Tier.RED])
-def test_one_road_means_a_door_at_0(tier: Tier) -> None:
-    """With its reason; and once only, whatever later rungs ask."""
+def test_one_channel_means_a_door_at_0(tier: Tier) -> None:
+    """With its reason; and once only, whatever later steps ask."""
     who = person("sms")
     planned = climb(context(tier), who, 90)
     assert [(0.0, "door", 1)] == [p for p in planned if p[1] == "door"]
-    assert "fewer_than_two_usable_roads" in next(d["reason"] for d in who.deliveries if d["road"] == "door")
+    assert "fewer_than_two_usable_channels" in next(d["reason"] for d in who.deliveries if d["channel"] == "door")
 
 
 @pytest.mark.parametrize(("hazard", "doors"), [("toxic_release", "forbidden"), ("flash_flood", "unsafe")])
@@ -103,9 +103,9 @@ def test_where_nobody_may_be_sent_the_name_goes_to_the_fire_service(hazard: str,
     """No officer's door is planned at all."""
     ctx, who = context(hazard=hazard, doors=doors), person("sms")
     planned = climb(ctx, who, 30)
-    assert "door" not in {road for _, road, _ in planned}
+    assert "door" not in {channel for _, channel, _ in planned}
     assert [(0.0, "fire_service_list", 1)] == [p for p in planned if p[1] == "fire_service_list"]
-    row = next(d for d in who.deliveries if d["road"] == "fire_service_list")
+    row = next(d for d in who.deliveries if d["channel"] == "fire_service_list")
     assert row["slot"] == FIRE_SERVICE
     ending = final(ctx, who, ctx.plan(who.profile, T0))
     assert ending is not None
@@ -126,12 +126,12 @@ def test_a_silent_door_is_knocked_twice_then_handed_over_by_name() -> None:
     visited(who, "no_answer", T0 + 1800)
     first = react(ctx, who, plan, T0 + 1800)
     assert [("door", 2, T0 + 1800 + POLICY.second_knock_s)] == [
-        (r["road"], r["try_no"], r["due_at"]) for r in first.rows
+        (r["channel"], r["try_no"], r["due_at"]) for r in first.rows
     ]
     assert [] == react(ctx, who, plan, T0 + 1801).rows, "asked twice it adds nothing"
     visited(who, "no_answer", T0 + 5000)
     second = react(ctx, who, plan, T0 + 5000)
-    assert ["fire_service_list"] == [r["road"] for r in second.rows]
+    assert ["fire_service_list"] == [r["channel"] for r in second.rows]
     assert ("handed_to_rescue", "no answer at two visits") == second.ending
 
 
@@ -154,10 +154,10 @@ def test_help_opens_a_case_and_the_door_at_once() -> None:
     plan = ctx.plan(who.profile, T0)
     found = react(ctx, who, plan, T0 + 120)
     assert found.open_case
-    assert [("door", 0)] == [(r["road"], r["params"]["rank"]) for r in found.rows]
+    assert [("door", 0)] == [(r["channel"], r["params"]["rank"]) for r in found.rows]
     visited(who, "help", T0 + 900)
     later = react(ctx, who, plan, T0 + 900)
-    assert ["fire_service_list"] == [r["road"] for r in later.rows]
+    assert ["fire_service_list"] == [r["channel"] for r in later.rows]
     assert later.ending is None
     assert later.again_at is not None
     assert ("handed_to_rescue", "help needed at the door") == react(ctx, who, plan, later.again_at).ending
@@ -176,18 +176,18 @@ def test_help_after_a_visit_brings_somebody_again_at_once(before: str) -> None:
     found = react(ctx, who, plan, T0 + 720)
     assert found.open_case
     assert [("door", tries + 1, T0 + 720, 0)] == [
-        (r["road"], r["try_no"], r["due_at"], r["params"]["rank"]) for r in found.rows
+        (r["channel"], r["try_no"], r["due_at"], r["params"]["rank"]) for r in found.rows
     ]
     assert None is found.ending
     assert [] == react(ctx, who, plan, T0 + 721).rows, "asked twice it adds nothing"
 
 
 def test_red_does_not_wait_on_an_unknown_send() -> None:
-    """After a minute another road; where all were tried the same once more; then it is given up and the ladder goes on."""
+    """After a minute another channel; where all were tried the same once more; then it is given up and the escalation goes on."""
     ctx, who = context(), person("sms", "voice_mobile")
     plan = ctx.plan(who.profile, T0)
     climb(ctx, who, 0)
-    sms = next(d for d in who.deliveries if d["road"] == "sms")
+    sms = next(d for d in who.deliveries if d["channel"] == "sms")
     sms |= {"send_state": SendState.UNKNOWN, "state_at": T0 + 2, "ambiguous": 1}
     early = react(ctx, who, plan, T0 + 30)
     assert ([], [], T0 + 62) == (early.rows, early.retry, early.again_at)
@@ -197,18 +197,18 @@ def test_red_does_not_wait_on_an_unknown_send() -> None:
     fresh: dict[str, Any] = {**sms, "ambiguous": 1}
     who.deliveries = [fresh]
     other = react(ctx, who, plan, T0 + 62)
-    assert ["voice_mobile"] == sorted({r["road"] for r in other.rows})
+    assert ["voice_mobile"] == sorted({r["channel"] for r in other.rows})
     assert [fresh["delivery_id"]] == other.give_up
 
 
-def test_a_facility_walks_its_own_ladder() -> None:
+def test_a_facility_walks_its_own_escalation() -> None:
     """Duty phones three times in five minutes, then its superior and a team."""
     who = person("duty_phone_1", "duty_phone_2", "sms", groups=("facility",), kind="facility", flags=("cannot_leave",))
     planned = climb(context(), who, 12)
     assert 6 == len([p for p in planned if p[1] == "voice_duty"])
     assert [(5.0, "officer_sms", 1)] == [p for p in planned if p[1] == "officer_sms"]
     assert [(5.0, "door", 1)] == [p for p in planned if p[1] == "door"]
-    assert "liaison_team" == next(d for d in who.deliveries if d["road"] == "door")["params"]["team"]
+    assert "liaison_team" == next(d for d in who.deliveries if d["channel"] == "door")["params"]["team"]
 
 
 @settings(max_examples=300, deadline=None)

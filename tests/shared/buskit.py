@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.shared.bus.outbox import Receipt, new_id, outbox, say
+from services.shared.bus.outbox import Receipt, new_id, outbox, publish
 from services.shared.bus.port import Bus
 from services.shared.database.engine import Database
 from services.shared.database.instance import instance
@@ -51,7 +51,7 @@ def issued(tier: int = 1) -> WarningIssued:
 async def put(database: Database, *messages: Message) -> None:
     """Says them, in one transaction."""
     async with database.write() as tx:
-        await say(tx, messages)
+        await publish(tx, messages)
 
 
 async def rows(database: Database, table: sa.Table) -> list[Any]:

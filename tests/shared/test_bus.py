@@ -14,7 +14,15 @@ import sqlalchemy as sa
 from services import migrations
 from services.shared.audit import trail
 from services.shared.bus.embedded import MAX_TRIES, EmbeddedBus
-from services.shared.bus.outbox import Receipt, dead_letter, inbox, new_id, outbox, replay, say
+from services.shared.bus.outbox import (
+    Receipt,
+    dead_letter,
+    inbox,
+    new_id,
+    outbox,
+    publish,
+    replay,
+)
 from services.shared.bus.port import SUBSCRIBERS, Bus
 from services.shared.bus.rabbit_bus import RabbitBus
 from services.shared.database.engine import Database
@@ -105,11 +113,11 @@ async def test_each_subscriber_has_its_effect_once_and_then_it_is_forgotten(rig:
     bus.subscribe("router", "WarningIssued", router.handle)
     bus.subscribe("channels", "DeliveryDue", channels.handle)
     await bus.start()
-    warning, hints = issued(4), [due(tier) for tier in (1, 2, 3, 4)]
-    await put(rig.database, warning, *hints)
+    warning, events = issued(4), [due(tier) for tier in (1, 2, 3, 4)]
+    await put(rig.database, warning, *events)
     await work_off(rig.database, bus)
     expected = {("registry", warning.msg_id): 1, ("router", warning.msg_id): 1}
-    expected |= {("channels", hint.msg_id): 1 for hint in hints}
+    expected |= {("channels", event.msg_id): 1 for event in events}
     assert expected == await effects(rig.database)
     assert ([], []) == (await rows(rig.database, outbox), await rows(rig.database, inbox))
 
@@ -132,21 +140,21 @@ async def test_two_processes_on_one_database_do_everything_once(rig: Rig) -> Non
     """Both look at the same outbox at the same time; each effect is there once."""
     doers = [Doer(rig.database), Doer(rig.database)]
     buses = [await rig.hearing("channels", "DeliveryDue", doer) for doer in doers]
-    hints = [due(1 + n % 4) for n in range(40)]
-    await put(rig.database, *hints)
+    events = [due(1 + n % 4) for n in range(40)]
+    await put(rig.database, *events)
     await asyncio.gather(*(work_off(rig.database, bus) for bus in buses))
-    assert {("channels", hint.msg_id): 1 for hint in hints} == await effects(rig.database)
+    assert {("channels", event.msg_id): 1 for event in events} == await effects(rig.database)
     assert [] == await rows(rig.database, outbox)
 
 
 async def test_a_message_said_twice_is_said_once(rig: Rig) -> None:
     """The same id, in two transactions."""
-    doer, hint = Doer(rig.database), due()
+    doer, event = Doer(rig.database), due()
     bus = await rig.hearing("channels", "DeliveryDue", doer)
-    await put(rig.database, hint)
-    await put(rig.database, hint, hint)
+    await put(rig.database, event)
+    await put(rig.database, event, event)
     await work_off(rig.database, bus)
-    assert [hint.msg_id] == doer.seen
+    assert [event.msg_id] == doer.seen
 
 
 async def test_urgent_first(rig: Rig) -> None:
@@ -154,11 +162,11 @@ async def test_urgent_first(rig: Rig) -> None:
     doer = Doer(rig.database)
     bus = rig.bus()
     bus.subscribe("channels", "DeliveryDue", doer.handle)
-    hints = [due(1) for _ in range(30)] + [due(4)]
-    await put(rig.database, *hints)
+    events = [due(1) for _ in range(30)] + [due(4)]
+    await put(rig.database, *events)
     await bus.start()
     await work_off(rig.database, bus)
-    place = doer.seen.index(hints[-1].msg_id)
+    place = doer.seen.index(events[-1].msg_id)
     assert place <= (0 if rig.kind == "embedded" else 4), f"red came after {place} blue ones"  # two are in hand at most
 
 
@@ -228,40 +236,40 @@ async def test_each_consumer_has_its_own_five_tries(rig: Rig) -> None:
 
 async def test_a_handler_that_fails_once_is_shown_it_again(rig: Rig) -> None:
     """Its half-done effect was rolled back with its receipt; the second time both stay."""
-    hint = due(3)
-    doer = Doer(rig.database, hint.msg_id, RuntimeError("once"))
+    event = due(3)
+    doer = Doer(rig.database, event.msg_id, RuntimeError("once"))
     bus = await rig.hearing("channels", "DeliveryDue", doer)
-    await put(rig.database, hint)
+    await put(rig.database, event)
     await work_off(rig.database, bus)
     assert {} == await effects(rig.database)
     doer.error = None
     await work_off(rig.database, bus, rounds=2)
-    assert {("channels", hint.msg_id): 1} == await effects(rig.database)
+    assert {("channels", event.msg_id): 1} == await effects(rig.database)
     assert ([], []) == (await rows(rig.database, outbox), await rows(rig.database, dead_letter))
 
 
 async def test_a_death_after_the_commit_does_nothing_twice(rig: Rig) -> None:
     """Effects and receipt are there, the outbox row still is: it is shown to nobody again, and goes."""
-    hint = due()
-    await put(rig.database, hint)
+    event = due()
+    await put(rig.database, event)
     doer = Doer(rig.database)
-    await doer.handle(hint, Receipt(rig.database, "channels", hint.msg_id))
+    await doer.handle(event, Receipt(rig.database, "channels", event.msg_id))
     bus = await rig.hearing("channels", "DeliveryDue", doer)
     await work_off(rig.database, bus, rounds=2)
-    assert [hint.msg_id] == doer.seen
+    assert [event.msg_id] == doer.seen
     assert [] == await rows(rig.database, outbox)
 
 
 async def test_a_death_before_the_commit_leaves_nothing_and_the_next_process_does_it(rig: Rig) -> None:
     """Effects and receipt are one transaction: after the death neither is there, after the restart both are."""
-    hint = due()
-    await put(rig.database, hint)
+    event = due()
+    await put(rig.database, event)
     with pytest.raises(Died):
-        await Doer(rig.database, hint.msg_id, Died()).handle(hint, Receipt(rig.database, "channels", hint.msg_id))
+        await Doer(rig.database, event.msg_id, Died()).handle(event, Receipt(rig.database, "channels", event.msg_id))
     assert ({}, []) == (await effects(rig.database), await rows(rig.database, inbox))
     bus = await rig.hearing("channels", "DeliveryDue", Doer(rig.database))
     await work_off(rig.database, bus, rounds=2)
-    assert {("channels", hint.msg_id): 1} == await effects(rig.database)
+    assert {("channels", event.msg_id): 1} == await effects(rig.database)
 
 
 async def test_what_is_said_in_a_transaction_that_rolls_back_is_not_said(rig: Rig) -> None:
@@ -271,7 +279,7 @@ async def test_what_is_said_in_a_transaction_that_rolls_back_is_not_said(rig: Ri
 
     async def dies() -> None:
         async with rig.database.write() as tx:
-            await say(tx, [due()])
+            await publish(tx, [due()])
             raise Died
 
     with pytest.raises(Died):
@@ -309,14 +317,14 @@ async def test_it_runs_by_itself_until_asked_to_end(rig: Rig) -> None:
     bus = await rig.hearing("channels", "DeliveryDue", doer)
     beats: set[str] = set()
     running = asyncio.create_task(bus.run(ending.is_set, beats.add))
-    hints = [due(4), due(1)]
-    await put(rig.database, *hints)
+    events = [due(4), due(1)]
+    await put(rig.database, *events)
     bus.wake()
     await until(lambda: empty(rig.database), "the outbox is empty")
     ending.set()
     bus.wake()
     await asyncio.wait_for(running, 10)
-    assert sorted(hint.msg_id for hint in hints) == sorted(doer.seen)
+    assert sorted(event.msg_id for event in events) == sorted(doer.seen)
     assert 0 == bus.health()["in_hand"]
     assert set(bus.loops) == beats
 
@@ -327,13 +335,13 @@ async def test_a_receipt_needs_its_message(database: Database) -> None:
         async with database.write() as tx:
             await Receipt(database, "channels", new_id()).record(tx)
     assert [] == await rows(database, inbox)
-    hint = due()
-    await put(database, hint)
+    event = due()
+    await put(database, event)
     async with database.write() as tx:
-        await Receipt(database, "channels", hint.msg_id).record(tx)
+        await Receipt(database, "channels", event.msg_id).record(tx)
     with pytest.raises(AlreadyHandled):
         async with database.write() as tx:
-            await Receipt(database, "channels", hint.msg_id).record(tx)
+            await Receipt(database, "channels", event.msg_id).record(tx)
     await database.close()
 
 
@@ -349,7 +357,7 @@ async def test_the_table_of_subscribers_holds_for_both_ends(rig: Rig) -> None:
             bus.subscribe(consumer, topic, Doer(rig.database).handle)
     async with rig.database.write() as tx:
         with pytest.raises(Refused, match="nobody hears Unheard"):
-            await say(tx, [Unheard(msg_id=new_id(), plane="drill", warning_id="w", tier=1)])
+            await publish(tx, [Unheard(msg_id=new_id(), plane="drill", warning_id="w", tier=1)])
     assert TOPICS.keys() == SUBSCRIBERS.keys()
 
 

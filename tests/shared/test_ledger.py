@@ -38,7 +38,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 def row(delivery_id: str, state: SendState, **more: object) -> dict[str, object]:
     return {
         "delivery_id": delivery_id, "warning_id": "w", "purpose": "warning", "tier": 4, "person_id": delivery_id,
-        "addressee_id": delivery_id, "addressee_kind": "person", "step": "red.0", "road": "sms", "channel": "sms_twilio",
+        "addressee_id": delivery_id, "addressee_kind": "person", "step": "red.0", "channel": "sms", "driver": "sms_twilio",
         "form": "plain", "language": "en", "address_key": delivery_id, "reason": "r", "send_state": state,
         "due_at": 0.0, "expires_at": 100.0, "state_at": 0.0, **more,
     }  # fmt: skip
@@ -73,7 +73,7 @@ def test_help_is_the_most_serious_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "doors", "expires", "channel", "slot", "sent"),
+    ("state", "doors", "expires", "driver", "slot", "sent"),
     [
         ("active", "ask", 100.0, "sms_twilio", "", True),
         ("cancelled", "ask", 100.0, "sms_twilio", "", False),
@@ -88,7 +88,7 @@ def test_help_is_the_most_serious_answer() -> None:
     ],
 )
 async def test_what_may_be_sent(
-    database: Database, state: str, doors: str, expires: float, channel: str, slot: str, sent: bool
+    database: Database, state: str, doors: str, expires: float, driver: str, slot: str, sent: bool
 ) -> None:
     """Only for an active warning that has not expired; a visit waits for the word and is not stopped by the clock."""
     async with database.write() as tx:
@@ -98,8 +98,8 @@ async def test_what_may_be_sent(
                 expires_at=expires, authority="a", number="1", doors=doors,
             )
         )  # fmt: skip
-        road = "door" if channel == "door" else "sms"
-        one = row("d", S.PENDING, channel=channel, expires_at=expires, slot=slot, road=road)
+        channel = "door" if driver == "door" else "sms"
+        one = row("d", S.PENDING, driver=driver, expires_at=expires, slot=slot, channel=channel)
         await tx.execute(sa.insert(delivery), [one])
         found = (await tx.execute(sa.select(delivery.c.delivery_id).where(may_be_sent(10.0)))).all()
     assert sent is bool(found)

@@ -142,6 +142,6 @@ async def test_whoever_has_nothing_of_ours_waits_for_a_turn(case: str, strangers
 async def test_whoever_has_a_key_never_does(strangers: tuple[Office, list[str]]) -> None:
     desk, turns = strangers
     turns.clear()
-    for path in ("/api/v1/warnings", "/console", "/people/summary", "/roads/state"):
+    for path in ("/api/v1/warnings", "/console", "/people/summary", "/channels/state"):
         assert 200 == (await desk.get(path, {"Authorization": f"Bearer {desk.key}"}))[0]
     assert [] == turns

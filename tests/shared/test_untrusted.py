@@ -27,15 +27,15 @@ from services.channels.providers.country_limits import read_limits
 from services.gateway.feeds.file import read_feeds
 from services.gateway.feeds.listing import listing
 from services.gateway.intake.incoming import WarningIn, from_json
-from services.registry.geo.areas import Area
+from services.registry.geo.areas import Shape
 from services.registry.importing import areas_import
-from services.registry.importing.areas_import import Wanted as WantedAreas
+from services.registry.importing.areas_import import AreaImportOptions as WantedAreas
 from services.registry.importing.areas_import import import_body
 from services.registry.importing.columns import read_map
 from services.registry.importing.list_columns import KNOWN
 from services.registry.importing.open_list import open_list
-from services.registry.importing.report import Report
-from services.router.policy.source import Source
+from services.registry.importing.report import ImportReport
+from services.router.policy.source import PolicySource
 from services.shared.errors import Broken, Fault, Refused
 
 AT_ONCE_S = 1.5  # a loaded machine's
@@ -47,7 +47,7 @@ READERS: dict[str, Callable[[Path, str], Any]] = {
     "limits": lambda path, text: read_limits(text, "", ["sms_twilio"], "limits"),
     "speakers": lambda path, text: read_speakers(path),
     "chat": lambda path, text: read_chat_file(path),
-    "policy": lambda path, text: Source(text),
+    "policy": lambda path, text: PolicySource(text),
 }
 
 
@@ -133,7 +133,7 @@ def test_a_tangle_given_as_json_is_refused_before_anything_is_computed(corners: 
     with pytest.raises(Refused, match=r"cross each other too often|10,000 corners"):
         from_json(warning(body), b"{}")
     with pytest.raises(Refused, match="cross each other too often"):
-        Area.judged(json.dumps(body))
+        Shape.judged(json.dumps(body))
     assert time.perf_counter() - begun < AT_ONCE_S
 
 
@@ -156,7 +156,7 @@ def test_an_area_somebody_would_draw_is_taken(corners: int, size: float, seed: i
     if not shape.is_valid:
         return
     assert from_json(warning(polygon([*ring, ring[0]])), b"{}").area
-    assert Area.judged(json.dumps(polygon([*ring, ring[0]]))).bounds == pytest.approx(shape.bounds)
+    assert Shape.judged(json.dumps(polygon([*ring, ring[0]]))).bounds == pytest.approx(shape.bounds)
 
 
 async def test_a_feature_deeper_than_any_geometry_is_told_and_stops_no_other() -> None:
@@ -177,7 +177,7 @@ async def test_a_feature_deeper_than_any_geometry_is_told_and_stops_no_other() -
         def write(self) -> Any:
             raise Full
 
-    seen = areas_import._each(body, WantedAreas(value_name="GB2260"), report := Report())
+    seen = areas_import._each(body, WantedAreas(value_name="GB2260"), report := ImportReport())
     found = [number for number, *_ in seen]
     told = [issue.line for issue in report.issues]
     assert ([3], [1, 2]) == (found, told)

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from services.shared.errors import Refused
-from services.sim.callees import CallFate, Reaction, TextFate
+from services.sim.callees import CalleeReaction, CallFate, TextFate
 from services.sim.world import World, serve_sandbox
 from tests.sim.stub import Client, Stub, listen, settle
 
@@ -24,7 +24,7 @@ def steady(world: Any) -> None:
     world.phones.text = lambda text: TextFate(1.0, 4.0)
     world.phones.got = lambda text: None
     world.phones.ring = lambda ring: CallFate("human", 6.0)
-    world.phones.hears = lambda ring, said, seconds, turn, keys: Reaction("1" if keys else "", seconds + 1)
+    world.phones.hears = lambda ring, said, seconds, turn, keys: CalleeReaction("1" if keys else "", seconds + 1)
 
 
 async def test_a_text_is_answered_queued_and_called_back_signed_in_order(world_of, stub, session) -> None:
@@ -99,7 +99,9 @@ async def test_9_hears_it_again_and_the_second_key_goes_out_too(world_of, stub, 
         "<Say>Flood.</Say></Gather></Response>"
     )
     await Client(world, stub, session).call(TO, "Flood.", "d1")
-    world.phones.hears = lambda ring, said, seconds, turn, keys: Reaction("912"[turn] if turn < 2 else "", seconds)
+    world.phones.hears = lambda ring, said, seconds, turn, keys: CalleeReaction(
+        "912"[turn] if turn < 2 else "", seconds
+    )
     await settle(world)
     assert ["9", "1"] == [f["Digits"] for f in stub.of("/callbacks/voice_twilio/key")]
 

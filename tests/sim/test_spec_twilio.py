@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.sim.callees import CallFate, Reaction, TextFate
+from services.sim.callees import CalleeReaction, CallFate, TextFate
 from tests.sim.stub import Client, settle
 
 TYPES: dict[str, type | tuple[type, ...]] = {
@@ -80,7 +80,7 @@ async def test_every_answer_has_the_documented_shape(world_of, stub, session, sp
     world.phones.text = lambda text: TextFate(1.0, 4.0, numbers[text.to][0])
     world.phones.got = lambda text: None
     world.phones.ring = lambda ring: CallFate(numbers[ring.to][1], 6.0)
-    world.phones.hears = lambda ring, said, seconds, turn, keys: Reaction("", seconds)
+    world.phones.hears = lambda ring, said, seconds, turn, keys: CalleeReaction("", seconds)
     made: dict[str, list[str]] = {"Message": [], "Call": []}
 
     async def check(operation: str, status: int, body: Any) -> None:

@@ -16,7 +16,7 @@ from services.sim.habits import Habits
 from tests.sim.stub import START, Client, listen, settle
 from tests.sim.test_people import person
 
-PAIR = WorkerIn(worker_id=f"{90:032x}", name="Pair 1", contacts=mobile("+99970000190", verified=True))
+TEAM = WorkerIn(worker_id=f"{90:032x}", name="Team 1", contacts=mobile("+99970000190", verified=True))
 EVERYBODY = Habits(
     stale=0, at_home_day=1, at_home_older_day=1, at_home_cannot_leave=1, door_refused=0, door_help=0, door_unsafe=0,
     door_help_cannot_leave=1, officer_notices=1, mail_read_day=1, mail_answers=1, help_otherwise=0, not_there=0,
@@ -87,10 +87,10 @@ async def pages() -> AsyncIterator[Pages]:
     await runner.cleanup()
 
 
-async def test_a_pair_goes_from_door_to_door_taps_and_comes_back_with_help(world_of, stub, session, pages) -> None:
+async def test_a_team_goes_from_door_to_door_taps_and_comes_back_with_help(world_of, stub, session, pages) -> None:
     """One door after the other in the list's order, by the real forms; a request for help ends in a second visit."""
     people = [person(1, "+99970000101"), person(2, "+99970000102", moves="wheelchair"), person(3, "+99970000103")]
-    world = await world_of(Community(people=people, workers=[PAIR]), habits=EVERYBODY)
+    world = await world_of(Community(people=people, workers=[TEAM]), habits=EVERYBODY)
     pages.doors = {"a1": "Ms 1, 1 River Lane", "b2": "Ms 2, 2 River Lane", "c3": "Ms 3, 3 River Lane"}
     await Client(world, stub, session).sms(
         "+99970000190", f"County: your list of doors for No. 7: {pages.url}/l/t", "d1"
@@ -103,10 +103,10 @@ async def test_a_pair_goes_from_door_to_door_taps_and_comes_back_with_help(world
     assert world.agenda.next_at() is None
 
 
-async def test_a_pair_stops_when_the_list_says_so(world_of, stub, session, pages) -> None:
+async def test_a_team_stops_when_the_list_says_so(world_of, stub, session, pages) -> None:
     """The door under way is the last one: after it the list is looked at again."""
     people = [person(n, f"+9997000010{n}") for n in range(1, 6)]
-    world = await world_of(Community(people=people, workers=[PAIR]), habits=EVERYBODY)
+    world = await world_of(Community(people=people, workers=[TEAM]), habits=EVERYBODY)
     pages.doors = {f"a{n}": f"Ms {n}, {n} River Lane" for n in range(1, 6)}
     await Client(world, stub, session).sms("+99970000190", f"Your list of doors: {pages.url}/l/t", "d1")
     await settle(world, 1200)
@@ -120,7 +120,7 @@ async def test_a_pair_stops_when_the_list_says_so(world_of, stub, session, pages
 
 async def test_whoever_has_left_is_not_met(world_of, stub, session, pages) -> None:
     """Gone since the text: the neighbour knows, or nobody opens."""
-    world = await world_of(Community(people=[person(1, "+99970000101")], workers=[PAIR]), habits=EVERYBODY)
+    world = await world_of(Community(people=[person(1, "+99970000101")], workers=[TEAM]), habits=EVERYBODY)
     world.around.left[f"{1:032x}"] = START - 1
     pages.doors = {"a1": "Ms 1, 1 River Lane"}
     await Client(world, stub, session).sms("+99970000190", f"Your list of doors: {pages.url}/l/t", "d1")
@@ -129,8 +129,8 @@ async def test_whoever_has_left_is_not_met(world_of, stub, session, pages) -> No
 
 
 async def test_a_second_text_with_the_same_list_starts_no_second_round(world_of, stub, session, pages) -> None:
-    """One pair, one list."""
-    world = await world_of(Community(people=[person(1, "+99970000101")], workers=[PAIR]), habits=EVERYBODY)
+    """One team, one list."""
+    world = await world_of(Community(people=[person(1, "+99970000101")], workers=[TEAM]), habits=EVERYBODY)
     pages.doors = {"a1": "Ms 1, 1 River Lane"}
     client = Client(world, stub, session)
     await client.sms("+99970000190", f"Your list of doors: {pages.url}/l/t", "d1")
@@ -142,7 +142,7 @@ async def test_a_second_text_with_the_same_list_starts_no_second_round(world_of,
 async def test_a_round_that_had_ended_goes_on_with_the_next_text(world_of, stub, session, pages) -> None:
     """Doors that were put on the list later; those done stay done."""
     people = [person(1, "+99970000101"), person(2, "+99970000102")]
-    world = await world_of(Community(people=people, workers=[PAIR]), habits=EVERYBODY)
+    world = await world_of(Community(people=people, workers=[TEAM]), habits=EVERYBODY)
     pages.doors = {"a1": "Ms 1, 1 River Lane"}
     client = Client(world, stub, session)
     await client.sms("+99970000190", f"Your list of doors: {pages.url}/l/t", "d1")
@@ -156,7 +156,7 @@ async def test_a_round_that_had_ended_goes_on_with_the_next_text(world_of, stub,
 
 async def test_an_officer_asked_to_contact_somebody_answers_with_the_reference(world_of, stub, session, pages) -> None:
     """After 5 to 15 minutes, by text."""
-    world = await world_of(Community(workers=[PAIR]), habits=EVERYBODY)
+    world = await world_of(Community(workers=[TEAM]), habits=EVERYBODY)
     text = f"County: please contact Ms 1. Reply 4 4711 spoken, 2 4711 needs help. Your list: {pages.url}/l/t"
     await Client(world, stub, session).sms("+99970000190", text, "d1")
     await settle(world)

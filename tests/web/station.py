@@ -134,7 +134,7 @@ class Station:
         """The pairs that have doors, most doors first."""
         found = await self.rows(
             sa.select(delivery.c.slot, sa.func.count().label("n"))
-            .where(delivery.c.warning_id == warning_id, delivery.c.road == "door", delivery.c.slot != "")
+            .where(delivery.c.warning_id == warning_id, delivery.c.channel == "door", delivery.c.slot != "")
             .group_by(delivery.c.slot)
             .order_by(sa.func.count().desc(), delivery.c.slot)
         )
@@ -169,7 +169,7 @@ async def station(
             settings = Settings(
                 data_dir=Path(folder), port=0, plane=plane, utc_offset_min=fixtures.OFFSET_MIN, hotline="12345"
             )
-            embedded = await build(settings, clock=clock, synchronous="OFF", desk_window_s=0.001)
+            embedded = await build(settings, clock=clock, synchronous="OFF", recorder_window_s=0.001)
             url = embedded.platform.public_url
             world.set_target(url)
             database = embedded.platform.database

@@ -77,8 +77,8 @@ async def _urls(tocsin: Station) -> list[str]:
         "/console", "/nothing", f"/live/{flood}?still=1", f"/live/{plume}?still=1", f"/live/{over}", f"/live/{ending}?still=1",
         f"/live/{flood}/doors", f"/live/{flood}/cases", f"/live/{flood}/preview", f"/console/warnings/{flood}/end",
         f"{uncounted}?waited=99",
-        f"/console/warnings/{over}/end", "/public/check", "/open/devices", "/roads", "/public/check?number=0001",
-        f"/roads/stations/{over}",
+        f"/console/warnings/{over}/end", "/public/check", "/open/devices", "/channels", "/public/check?number=0001",
+        f"/channels/stations/{over}",
         *(f"/public/check?number={number}" for number in numbers),
     ]  # fmt: skip
     links = [tocsin.list_link(over, officer), tocsin.list_link(heat, at_door), tocsin.list_link(plume, "fireservice")]

@@ -35,7 +35,7 @@ async def writes(tocsin: Station, delivery_id: str, text: str, key: str) -> None
 async def texted(tocsin: Station, warning_id: str) -> list[str]:
     """Deliveries by SMS to one person each, that were handed over and not answered."""
     mine = sa.select(delivery.c.delivery_id).where(
-        delivery.c.warning_id == warning_id, delivery.c.road == "sms", delivery.c.covers == 1, delivery.c.answer == "",
+        delivery.c.warning_id == warning_id, delivery.c.channel == "sms", delivery.c.covers == 1, delivery.c.answer == "",
         delivery.c.addressee_kind == "person", delivery.c.attempts > 0,
         delivery.c.address_key.in_(
             sa.select(delivery.c.address_key).where(delivery.c.warning_id == warning_id)
@@ -163,7 +163,7 @@ async def test_what_is_wrong_is_said_and_changes_nothing(client: aiohttp.ClientS
 
 
 async def test_stop_by_text_ends_texts_and_never_the_path(desk: Page, tocsin: Station) -> None:
-    """The number said STOP: the path says so, goes on by another road or to the door, and the answer is not lost."""
+    """The number said STOP: the path says so, goes on by another channel or to the door, and the answer is not lost."""
     await tocsin.later(1)  # the newest warning is the one a phone speaks of
     warning_id = await tocsin.take(fixtures.flood("STOP-1"), doors="safe")
     (first, *_) = await texted(tocsin, warning_id)
@@ -177,7 +177,7 @@ async def test_stop_by_text_ends_texts_and_never_the_path(desk: Page, tocsin: St
     await tocsin.later(5)
     (mine,) = await tocsin.rows(
         sa.select(delivery).where(
-            delivery.c.warning_id == again, delivery.c.person_id == row.person_id, delivery.c.road == "sms"
+            delivery.c.warning_id == again, delivery.c.person_id == row.person_id, delivery.c.channel == "sms"
         )
     )
     assert ("suppressed", "stopped", 0) == (mine.send_state, mine.state_reason, mine.attempts)
@@ -185,9 +185,9 @@ async def test_stop_by_text_ends_texts_and_never_the_path(desk: Page, tocsin: St
     shown = await desk.inner_text("main")
     assert "this number said STOP" in shown
     others = await tocsin.rows(
-        sa.select(delivery.c.road).where(delivery.c.warning_id == again, delivery.c.person_id == row.person_id)
+        sa.select(delivery.c.channel).where(delivery.c.warning_id == again, delivery.c.person_id == row.person_id)
     )
-    assert "door" in {o.road for o in others}
+    assert "door" in {o.channel for o in others}
 
 
 async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(

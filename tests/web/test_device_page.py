@@ -124,7 +124,7 @@ async def delivered(page: Page, origin: str, text: str, title: str) -> list[dict
 
 
 async def test_from_the_button_to_the_notification(town: Town, browser: Browser, peer: Told) -> None:
-    """She presses a button; a test of the road reaches the push service; what it holds is shown, and leads to her page."""
+    """She presses a button; a test of the channel reaches the push service; what it holds is shown, and leads to her page."""
     one = await somebody(town.tocsin)
     page = await signed_in(browser, town, one.contacts[0].address)
     await page.add_init_script(SUBSCRIBE % as_browsers_say(town.device))
@@ -138,7 +138,7 @@ async def test_from_the_button_to_the_notification(town: Town, browser: Browser,
     [row] = [row for row in record.contacts.values() if row["kind"] == "push"]
     assert ("…", "self", "") == (row["mask"], row["given_by"], row["why_not"])
     assert town.service.url.encode() not in row["sealed"]
-    await page.goto(f"{town.tocsin.url}/me/roads")
+    await page.goto(f"{town.tocsin.url}/me/channels")
     await page.get_by_role("button", name=re.compile("Test it now.*device")).click()
     await settle(town.tocsin)
     headers, body = town.service.seen[-1]
@@ -147,7 +147,7 @@ async def test_from_the_button_to_the_notification(town: Town, browser: Browser,
             "push", body=base64.b64encode(body).decode(), device=town.device.private, auth=text64(town.device.secret)
         )
     message = json.loads(answer["text"])
-    assert "only a test of your warning road" in message["body"]
+    assert "only a test of your warning channel" in message["body"]
     [notification] = await delivered(page, town.tocsin.url, answer["text"], message["title"])
     assert (message["body"], headers["Topic"]) == (notification["body"], notification["tag"])
     assert f"{town.tocsin.url}/me" == notification["link"]
@@ -156,14 +156,14 @@ async def test_from_the_button_to_the_notification(town: Town, browser: Browser,
         f"Chromium {browser.version.partition('.')[0]}",
         "a notification with text, tag and link, by our worker",
     )
-    await page.goto(f"{town.tocsin.url}/me/roads")
+    await page.goto(f"{town.tocsin.url}/me/channels")
     assert "handed to the network" in await page.inner_text("main")
     await page.context.close()
 
 
 async def test_a_warning_comes_to_the_device_and_is_answered_by_its_link(town: Town, browser: Browser) -> None:
-    """The message links to her answer page; what she says there is her answer on that road."""
-    one, device = await somebody(town.tocsin, own_roads=["push"]), Device(town.service.url)
+    """The message links to her answer page; what she says there is her answer on that channel."""
+    one, device = await somebody(town.tocsin, own_channels=["push"]), Device(town.service.url)
     async with phone_of(town.tocsin, one.contacts[0].address) as phone:
         await phone.sign_in()
         await phone.post("/me/device", subscription=device.subscription.as_text())
@@ -184,7 +184,7 @@ async def test_a_warning_comes_to_the_device_and_is_answered_by_its_link(town: T
         assert 200 == phone.status
         await phone.post(path, answer="leaving")
     await town.tocsin.settle()
-    mine = sa.select(delivery).where(delivery.c.person_id == one.person_id, delivery.c.road == "push")
+    mine = sa.select(delivery).where(delivery.c.person_id == one.person_id, delivery.c.channel == "push")
     rows = await town.tocsin.rows(mine.where(delivery.c.warning_id == warning_id))
     assert ["leaving"] == [row.answer for row in rows]
     await town.tocsin.cancel(warning_id, "sent_by_mistake")
@@ -249,7 +249,7 @@ async def test_one_page_alone_may_run_our_script(town: Town) -> None:
     async with phone_of(town.tocsin, one.contacts[0].address) as phone:
         assert "/me" == (await phone.get("/me/device"), phone.url)[1]
         await phone.sign_in()
-        for path in ("/me/home", "/me/roads", "/me/stored", "/me/device"):
+        for path in ("/me/home", "/me/channels", "/me/stored", "/me/device"):
             async with phone.session.get(town.tocsin.url + path) as response:
                 policy = response.headers["Content-Security-Policy"]
                 assert ("script-src 'self';" in policy) is (path == "/me/device")

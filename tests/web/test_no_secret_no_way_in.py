@@ -143,7 +143,7 @@ async def test_no_route_believes_what_an_empty_key_signs(bare: Office) -> None:
     assert before == await counts(bare)
 
 
-async def test_a_road_that_is_not_set_up_has_no_address(bare: Office) -> None:
+async def test_a_channel_that_is_not_set_up_has_no_address(bare: Office) -> None:
     """A STOP, an answer, a receipt for it: 404 each, and nothing is kept."""
     before = await counts(bare)
     for path in CALLBACKS:

@@ -31,7 +31,7 @@ PICTURES = os.environ.get("TOCSIN_PICTURES", "")  # a folder: every page is kept
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def person(tocsin: Station) -> PersonIn:
-    """With needs, two roads and two helpers, of whom one has agreed."""
+    """With needs, two channels and two helpers, of whom one has agreed."""
     helpers = (
         SupporterIn(name="Mei", contacts=mobile(HELPER), accepted=True, relation="neighbour", can=("relay", "wake")),
         SupporterIn(name="Guo", contacts=mobile("+99970004322")),
@@ -69,7 +69,7 @@ async def phone(browser: Browser) -> AsyncIterator[BrowserContext]:
 
 
 async def test_a_resident_walks_through_her_pages(tocsin: Station, person: PersonIn, phone: BrowserContext) -> None:
-    """On a small phone, with nothing but links and buttons: a fact, a road, a day away, a purpose, the way out."""
+    """On a small phone, with nothing but links and buttons: a fact, a channel, a day away, a purpose, the way out."""
     page = await phone.new_page()
     await sign_in(page, tocsin, NUMBER)
     await page.wait_for_url("**/me/home")
@@ -135,7 +135,7 @@ async def test_every_page_can_be_used_by_everybody(
         record = await repository.load_one(db, person.person_id)
     invitation = signer.token("helper", next(k for k, row in record.supporters.items() if not row["accepted_on"]))
     hers = [
-        "/me/home", "/me/stored", "/me/stored?saved=1", "/me/looks", "/me/plan", "/me/roads", "/me/roads?said=test_sent",
+        "/me/home", "/me/stored", "/me/stored?saved=1", "/me/looks", "/me/plan", "/me/channels", "/me/channels?said=test_sent",
         "/me/device",
         "/me/helpers", "/me/helpers/add", "/me/purposes", "/me/purposes/drill", "/me/away", "/me/not-mine", "/me/withdraw",
         "/me/answer/hear", "/me/answer/modes", "/me/answer/floor", "/me/answer/lives_alone", "/me/text/wake",

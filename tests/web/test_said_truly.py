@@ -137,7 +137,7 @@ async def test_a_door_shows_what_was_tapped_last_and_a_slip_is_undone_in_one_tap
     ids = [str(await doors.nth(n).get_attribute("id"))[1:] for n in range(await doors.count())]
     about = sa.select(delivery.c.delivery_id, delivery.c.person_id).where(delivery.c.delivery_id.in_(ids))
     person = {row.delivery_id: row.person_id for row in await tocsin.rows(about)}
-    phones = sa.select(delivery.c.person_id).where(delivery.c.warning_id == warning_id, delivery.c.channel != "door")
+    phones = sa.select(delivery.c.person_id).where(delivery.c.warning_id == warning_id, delivery.c.driver != "door")
     reached = {row.person_id for row in await tocsin.rows(phones)}  # they may call for help by themselves
     ids = sorted(ids, key=lambda one: person[one] in reached)
     assert person[ids[0]] not in reached
@@ -203,7 +203,7 @@ async def test_calls_for_help_stand_on_the_newest_page_and_on_the_consoles_home(
     ending = await tocsin.cancel(second, "may_return")
     await tocsin.later(30)
     told = sa.select(delivery.c.delivery_id).where(
-        delivery.c.warning_id == ending, delivery.c.road == "sms", delivery.c.attempts > 0, delivery.c.covers == 1,
+        delivery.c.warning_id == ending, delivery.c.channel == "sms", delivery.c.attempts > 0, delivery.c.covers == 1,
         delivery.c.addressee_kind == "person",
     )  # fmt: skip
     answered = str((await tocsin.rows(told.order_by(delivery.c.delivery_id)))[0].delivery_id)
@@ -243,20 +243,20 @@ async def test_the_past_tells_only_what_happened(tocsin: Station) -> None:
     waiting = sa.select(delivery).where(
         delivery.c.warning_id == warning_id, delivery.c.send_state == "pending", delivery.c.addressee_kind == "person"
     )
-    rows = [r for r in await tocsin.rows(waiting) if r.road == "voice_landline"] or await tocsin.rows(waiting)
+    rows = [r for r in await tocsin.rows(waiting) if r.channel == "voice_landline"] or await tocsin.rows(waiting)
     assert rows
     headers = {"Authorization": f"Bearer {tocsin.key}"}
     async with aiohttp.ClientSession(headers=headers) as session:
         for row in rows[:5]:
-            sent = sa.select(delivery.c.road).where(
+            sent = sa.select(delivery.c.channel).where(
                 delivery.c.warning_id == warning_id,
                 delivery.c.person_id == row.person_id,
                 delivery.c.sent_at.is_not(None),
             )
-            roads = {r.road for r in await tocsin.rows(sent)}
+            channels = {r.channel for r in await tocsin.rows(sent)}
             async with session.get(f"{tocsin.url}/report/{warning_id}/path/{row.person_id}") as response:
                 plain = " ".join((await response.json())["plain"])
-            if not roads & {"voice_landline", "voice_mobile"}:
+            if not channels & {"voice_landline", "voice_mobile"}:
                 assert "we called" not in plain, plain
             assert "we asked officers" not in plain, plain
     await tocsin.cancel(warning_id, "sent_by_mistake")

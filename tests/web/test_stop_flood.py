@@ -55,8 +55,8 @@ async def test_a_flood_of_stops_is_an_alarm_to_the_duty_officer(desk: Page, tocs
     await tocsin.settle()
     told = await tocsin.rows(sa.select(delivery).where(delivery.c.reason == "alarm_stop_flood"))
     assert told
-    assert {"officer_sms", "officer_voice"} == {row.road for row in told}
-    assert len(told) == len({(row.addressee_id, row.road) for row in told})
+    assert {"officer_sms", "officer_voice"} == {row.channel for row in told}
+    assert len(told) == len({(row.addressee_id, row.channel) for row in told})
     tocsin.embedded.router._alarms._next_look = 0.0
     assert 200 == await says(tocsin, "+8613900000001", "STOP")
     await tocsin.settle()
@@ -85,22 +85,24 @@ async def test_numbers_made_up_cannot_fill_the_table(tocsin: Station) -> None:
     rows = [{"address_key": f"stranger-{n}", "at": now - 100_000 + n, "said_by": "phone", "known": False}
             for n in range(opted_out.STRANGERS)]  # fmt: skip
     written_to = [
-        r.address_key for r in await tocsin.rows(sa.select(delivery.c.address_key).where(delivery.c.road == "sms"))
+        r.address_key for r in await tocsin.rows(sa.select(delivery.c.address_key).where(delivery.c.channel == "sms"))
     ]
     mine = written_to[0]
     async with database.write() as tx:
-        await tx.execute(sa.delete(opted_out.stopped))
-        await insert_all(tx, opted_out.stopped, rows)
+        await tx.execute(sa.delete(opted_out.opted_out_table))
+        await insert_all(tx, opted_out.opted_out_table, rows)
         # hers came when we had not written yet; its mark is old, and it is the oldest of all
-        await tx.execute(sa.insert(opted_out.stopped).values(address_key=mine, at=1.0, said_by="phone", known=False))
+        await tx.execute(
+            sa.insert(opted_out.opted_out_table).values(address_key=mine, at=1.0, said_by="phone", known=False)
+        )
         assert 1 == await opted_out.stop(tx, ["one more"], "phone", now, "live")
-    kept = {r.address_key for r in await tocsin.rows(sa.select(opted_out.stopped))}
+    kept = {r.address_key for r in await tocsin.rows(sa.select(opted_out.opted_out_table))}
     assert {mine, "one more", f"stranger-{opted_out.STRANGERS - 1}"} <= kept
     assert "stranger-0" not in kept
     assert opted_out.STRANGERS + 1 == len(kept)
     async with database.write() as tx:
         for n in range(20):
             await opted_out.stop(tx, [f"later-{n}"], "phone", now + n, "live")
-    assert opted_out.STRANGERS + 1 == len(await tocsin.rows(sa.select(opted_out.stopped.c.address_key)))
+    assert opted_out.STRANGERS + 1 == len(await tocsin.rows(sa.select(opted_out.opted_out_table.c.address_key)))
     async with database.read() as db:
-        assert {mine} == await opted_out.is_stopped(db, [mine, "stranger-1"])
+        assert {mine} == await opted_out.has_opted_out(db, [mine, "stranger-1"])

@@ -36,19 +36,19 @@ async def read(page: Page, url: str) -> str:
 
 
 async def test_from_sign_in_to_the_ending(desk: Page, tocsin: Station) -> None:
-    """Paste, preview by group and road, decide a held tier, send, see the missing, commander's word, end it."""
+    """Paste, preview by group and channel, decide a held tier, send, see the missing, commander's word, end it."""
     warning_id = await paste(desk, tocsin, fixtures.held())
     shown = await desk.inner_text("main")
     assert "HELD" in shown
     assert "137 people in the area" in shown
     assert re.search(r"deaf signing\s+1\s+1\s+0", shown), "counts by group"
-    assert re.search(r"voice mobile\s+42", shown), "counts by road"
+    assert re.search(r"voice mobile\s+42", shown), "counts by channel"
     assert "What people will read (as for red, until the tier is decided)" in shown
     said = await desk.inner_text("section[aria-labelledby=said]")
     assert re.search(r"SMS \(\d x (gsm-7|ucs-2)\)\s+\S+", said), "the text of a short message, and its segments"
     assert "SMS, easy read" in said
     red = " ".join((await desk.locator("label", has=desk.locator("[value=red]")).inner_text()).split())
-    assert red == "RED Go now 马上走 tells 137 people, 23 doors at once, 6 without a road"
+    assert red == "RED Go now 马上走 tells 137 people, 23 doors at once, 6 without a channel"
     assert "held" == (await tocsin.state(warning_id)).state
 
     await desk.check("input[name=tier][value=red]")

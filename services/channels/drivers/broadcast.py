@@ -14,7 +14,15 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic_settings import SettingsConfigDict
 
-from services.channels.model.driver import Outcome, Result, Road, Spec, Station, Tools, Tried
+from services.channels.model.driver import (
+    AreaTest,
+    Channel,
+    Outcome,
+    Result,
+    Spec,
+    Station,
+    Tools,
+)
 from services.channels.model.final_check import Overtaken
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
@@ -40,10 +48,10 @@ class BroadcastSettings(Environment):
 
 
 class CapBroadcast:
-    """One road for the whole area."""
+    """One channel for the whole area."""
 
     name = "cap_broadcast"
-    roads = (Road("broadcast", links=True),)
+    channels = (Channel("broadcast", links=True),)
     concurrency = 4
 
     def __init__(self, tools: Tools) -> None:
@@ -74,7 +82,7 @@ class CapBroadcast:
         """The broadcasters, by where their addresses lie."""
         return tuple(self._urls)
 
-    async def try_area(self, stations: Sequence[str], within: float) -> Tried:
+    async def try_area(self, stations: Sequence[str], within: float) -> AreaTest:
         """A document that says and shows nothing, to every address of theirs."""
         document = link_document(self._public_url)
         results = await asyncio.gather(*(self._post(self._urls[name], document) for name in stations))

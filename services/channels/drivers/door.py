@@ -5,15 +5,15 @@ Handing over is putting it on the list, so accepted means listed; what counts is
 
 from __future__ import annotations
 
-from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
 from services.channels.model.outbound import Outbound
 
 
-class Door:
-    """Two roads: a pair of officers, or the fire service's list."""
+class DoorDriver:
+    """Two channels: a pair of officers, or the fire service's list."""
 
     name = "door"
-    roads = (Road("door", two_way=True), Road("fire_service_list", two_way=True))
+    channels = (Channel("door", two_way=True), Channel("fire_service_list", two_way=True))
     concurrency = 200
 
     def __init__(self, tools: Tools) -> None:
@@ -26,4 +26,4 @@ class Door:
         return Result(Outcome.ACCEPTED, ref=message.delivery_id)
 
 
-DRIVER = Spec(Door.name, Door)
+DRIVER = Spec(DoorDriver.name, DoorDriver)

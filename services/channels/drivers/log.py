@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import structlog
 
-from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
 from services.channels.model.outbound import Outbound
 
 log = structlog.get_logger("area_sound")
 
 
 class Log:
-    """One road for the whole area."""
+    """One channel for the whole area."""
 
     name = "log"
-    roads = (Road("area_sound", voice=True, links=False),)
+    channels = (Channel("area_sound", voice=True, links=False),)
     concurrency = 4
 
     def __init__(self, tools: Tools) -> None:

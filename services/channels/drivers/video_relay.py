@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pydantic_settings import SettingsConfigDict
 
-from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
 from services.channels.model.outbound import Outbound
 from services.shared.settings import Environment
 
 
 class VideoRelaySettings(Environment):
-    """TOCSIN_VIDEO_RELAY=true where volunteers who sign are on shift; else the road is never counted as one."""
+    """TOCSIN_VIDEO_RELAY=true where volunteers who sign are on shift; else the channel is never counted as one."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_")
 
@@ -21,10 +21,10 @@ class VideoRelaySettings(Environment):
 
 
 class VideoRelay:
-    """One road: to a resident who signs."""
+    """One channel: to a resident who signs."""
 
     name = "video_relay"
-    roads = (Road("video_relay", ("video_relay",), two_way=True),)
+    channels = (Channel("video_relay", ("video_relay",), two_way=True),)
     concurrency = 50
 
     def __init__(self, tools: Tools) -> None:

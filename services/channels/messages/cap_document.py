@@ -1,4 +1,4 @@
-"""What the area roads need to know of a CAP document we published: codes, texts, area, tier. Pure.
+"""What the area channels need to know of a CAP document we published: codes, texts, area, tier. Pure.
 
 The document is our own, strict, by the gateway's writer; anything else is Broken. Coordinates are degrees, lengths metres.
 """
@@ -22,7 +22,7 @@ Ring = tuple[tuple[float, float], ...]  # (lat, lon)
 
 
 @dataclass(frozen=True)
-class Area:
+class DocumentArea:
     """Of all info blocks together."""
 
     polygons: tuple[Ring, ...] = ()
@@ -73,7 +73,7 @@ def _from(lon: float, to_lon: float) -> float:
 
 
 @dataclass(frozen=True)
-class Info:
+class DocumentInfo:
     """One block."""
 
     language: str
@@ -100,8 +100,8 @@ class Document:
     sent: datetime
     status: str
     msg_type: str
-    infos: tuple[Info, ...]
-    area: Area
+    infos: tuple[DocumentInfo, ...]
+    area: DocumentArea
 
     @property
     def drill(self) -> bool:
@@ -115,7 +115,7 @@ class Document:
 
 
 def read_document(data: bytes) -> Document:
-    """Broken where it is no document of ours: whoever has written it is at fault, not the road."""
+    """Broken where it is no document of ours: whoever has written it is at fault, not the channel."""
     try:
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
         root = etree.fromstring(data, parser)
@@ -138,8 +138,8 @@ def _text(parent: etree._Element, tag: str) -> str:
     return (parent.findtext(f"{_NS}{tag}") or "").strip()
 
 
-def _info(block: etree._Element) -> Info:
-    return Info(
+def _info(block: etree._Element) -> DocumentInfo:
+    return DocumentInfo(
         language=_text(block, "language") or "en-US",
         urgency=_text(block, "urgency"),
         severity=_text(block, "severity"),
@@ -156,9 +156,9 @@ def _info(block: etree._Element) -> Info:
     )
 
 
-def _area(root: etree._Element) -> Area:
+def _area(root: etree._Element) -> DocumentArea:
     areas = list(root.iterfind(f"{_NS}info/{_NS}area"))
-    return Area(
+    return DocumentArea(
         polygons=tuple(dict.fromkeys(ring for a in areas for ring in _rings(a))),
         circles=tuple(dict.fromkeys(circle for a in areas for circle in _circles(a))),
         geocodes=frozenset(_text(code, "value") for a in areas for code in a.iterfind(f"{_NS}geocode")),

@@ -5,7 +5,7 @@ ETSI TS 102 900 (EU-Alert levels). An identifier says severity, urgency and cert
 
     wea        4371-4378 by the three codes; what they call no imminent threat is a public safety message, 4396
     eu_alert   red, Extreme and Immediate is level 1, 4370, which no phone can turn off; else as wea (levels 2 and 3; 4 is 4396)
-    uk         4378 ("severe"); 4370 ("government") for red, Extreme, Immediate; one channel, 4380, for tests and exercises
+    uk         4378 ("severe"); 4370 ("government") for red, Extreme, Immediate; one driver, 4380, for tests and exercises
 
 Where a red or orange warning's codes name no class (Unknown, Possible, Moderate ...), the tier that was decided here does.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from services.channels.messages.cap_document import Document, Info
+from services.channels.messages.cap_document import Document, DocumentInfo
 
 Profile = Literal["wea", "eu_alert", "uk"]
 PRESIDENTIAL, TEST, EXERCISE, OPERATOR, PUBLIC_SAFETY = 4370, 4380, 4381, 4382, 4396
@@ -47,7 +47,7 @@ _TABLES: dict[Profile, _Table] = {
 }
 
 
-def identifier(profile: Profile, document: Document, info: Info, *, first: bool) -> int:
+def identifier(profile: Profile, document: Document, info: DocumentInfo, *, first: bool) -> int:
     """For one block; `first` is the language most people read, all others have identifiers of their own."""
     found = _identifier(_TABLES[profile], document, info)
     if first:
@@ -57,7 +57,7 @@ def identifier(profile: Profile, document: Document, info: Info, *, first: bool)
     return found + 1  # 4396 > 4397
 
 
-def _identifier(table: _Table, document: Document, info: Info) -> int:
+def _identifier(table: _Table, document: Document, info: DocumentInfo) -> int:
     if document.drill:
         return table.drills[document.status]
     if info.urgency == "Past" or "AllClear" in info.responses or document.msg_type == "Cancel":

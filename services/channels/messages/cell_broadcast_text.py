@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.channels.messages.cap_document import Info
+from services.channels.messages.cap_document import DocumentInfo
 from services.channels.messages.cell_broadcast_pages import holds
 from services.channels.messages.fitting import LONG_PLACE, LONGEST, places, plain_signs, tidy
 from services.channels.messages.frames import frame_for
@@ -13,8 +13,8 @@ from services.shared.people.languages import base_of
 from services.shared.text.sentences import first, flat_prefixes
 
 
-def words_of(info: Info, *, drill: bool) -> str:
-    """Source, hazard, place, action, whom to call: as on every road; of a long action the last sentences are left out."""
+def words_of(info: DocumentInfo, *, drill: bool) -> str:
+    """Source, hazard, place, action, whom to call: as on every channel; of a long action the last sentences are left out."""
     frame = frame_for(info.language)
     chinese = base_of(info.language) == "zh"
     end, stop, colon = ("", "。", ":") if chinese else (" ", ".", ": ")
@@ -32,7 +32,7 @@ def words_of(info: Info, *, drill: bool) -> str:
     return next((text for text in map(made, kept or [""]) if holds(text)), made(longer))
 
 
-def as_one(blocks: Sequence[Info]) -> Info:
+def as_one(blocks: Sequence[DocumentInfo]) -> DocumentInfo:
     """Several blocks of one language, the strongest first: where they say different things each place is named with its own."""
     one = blocks[0]
     where = tuple(dict.fromkeys(place for block in blocks for place in block.places))

@@ -1,4 +1,4 @@
-"""What a warning will say on each road, in each of its languages, before anything is sent: for whoever approves it. Pure."""
+"""What a warning will say on each channel, in each of its languages, before anything is sent: for whoever approves it. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.channels.messages.cap_document import Info
+from services.channels.messages.cap_document import DocumentInfo
 from services.channels.messages.cell_broadcast_text import words_of
-from services.channels.messages.render import Facts, render
+from services.channels.messages.render import MessageFacts, render
 from services.channels.messages.segments import segments
 from services.shared.tiers import Tier
 
-ROADS: tuple[tuple[str, dict[str, Any]], ...] = (  # its key, and what is rendered
+CHANNELS: tuple[tuple[str, dict[str, Any]], ...] = (  # its key, and what is rendered
     ("sms", {"sms": True}),
     ("sms_short", {"sms": True, "form": "short_plain"}),
     ("sms_easy", {"sms": True, "form": "easy_read"}),
@@ -25,35 +25,39 @@ _ALOUD = ("call", "loudspeaker")
 
 
 @dataclass(frozen=True)
-class Said:
-    """One text. `segments` are those of a short message, 0 for another road; `encoding` is theirs."""
+class FormText:
+    """One text. `segments` are those of a short message, 0 for another channel; `encoding` is theirs."""
 
     language: str
-    road: str  # a key of ROADS, or cell_broadcast
+    channel: str  # a key of CHANNELS, or cell_broadcast
     text: str
     segments: int = 0
     encoding: str = ""
 
 
-def every_road(parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool) -> list[Said]:
+def every_channel(
+    parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool
+) -> list[FormText]:
     """Language by language; a tier that is not decided is shown as red, which says the most."""
     decided = tier or Tier.RED
     return [one for language in parts["languages"] for one in _in(language, parts, decided, number, hotline, drill)]
 
 
-def _in(language: str, parts: Mapping[str, Any], tier: Tier, number: str, hotline: str, drill: bool) -> Iterator[Said]:
-    for road, how in ROADS:
+def _in(
+    language: str, parts: Mapping[str, Any], tier: Tier, number: str, hotline: str, drill: bool
+) -> Iterator[FormText]:
+    for channel, how in CHANNELS:
         base: dict[str, Any] = {
             "purpose": "warning", "addressee": "person", "kind": "alert", "form": "plain", "tier": tier, "parts": parts,
             "number": number, "ref": "", "hotline": hotline, "drill": drill,
         }  # fmt: skip
-        made = render(Facts(**{**base, **how}), language)
-        text = made.spoken if road in _ALOUD else made.subject if road == "mail_subject" else made.text
-        cut = segments(text) if road.startswith("sms") else None
-        yield Said(language, road, text, cut.count if cut else 0, cut.encoding if cut else "")
+        made = render(MessageFacts(**{**base, **how}), language)
+        text = made.spoken if channel in _ALOUD else made.subject if channel == "mail_subject" else made.text
+        cut = segments(text) if channel.startswith("sms") else None
+        yield FormText(language, channel, text, cut.count if cut else 0, cut.encoding if cut else "")
     part = parts[language]
-    block = Info(
+    block = DocumentInfo(
         language, "", "", "", part.get("event", ""), part["source"], part["hazard"], part["description"], part["action"],
         hotline, (part["place"],),
     )  # fmt: skip
-    yield Said(language, "cell_broadcast", words_of(block, drill=drill))
+    yield FormText(language, "cell_broadcast", words_of(block, drill=drill))

@@ -53,7 +53,7 @@ class Parts:
     easy_place: str = ""
     place_to: str = ""
     place_open: bool = False
-    one_way: bool = False  # the road takes no reply: a number to call stands in for the answers
+    one_way: bool = False  # the channel takes no reply: a number to call stands in for the answers
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def faults_of(text: str, key: str, language: str) -> Iterator[str]:
     if _NOT_A_DRILL.search(text):
         yield "says that it is no drill: nobody asked, and it makes people doubt; take it out"
     if _LINK.search(text):
-        yield "holds a link: roads block links, and people are told not to follow them; give a number"
+        yield "holds a link: channels block links, and people are told not to follow them; give a number"
     if _FIXED_PLACE.search(text):
         yield "names a place to go to: write {to}, which is a place only where somebody confirmed it open"
     if language == "en" and _SHOUTED.search(text):

@@ -1,4 +1,4 @@
-"""Messages that speak of no warning: one-time codes, invitations of helpers, tests of a road, cases and their answers.
+"""Messages that speak of no warning: one-time codes, invitations of helpers, tests of a channel, cases and their answers.
 
 They name nobody and no need: whoever holds the phone may be somebody else.
 """
@@ -51,6 +51,6 @@ class Notices:
             pattern.format(source=source, number="", link="", code=" ".join(code), hotline=self._hotline, text=words)
         )
         return Outbound(
-            delivery_id=row.delivery_id, warning_id="", road=row.road, to=to, text=text, spoken=spoken, subject=source,
+            delivery_id=row.delivery_id, warning_id="", channel=row.channel, to=to, text=text, spoken=spoken, subject=source,
             language=language_of_lines(row.language), link=link, seconds_left=seconds_left, params=params,
         )  # fmt: skip

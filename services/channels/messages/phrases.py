@@ -83,7 +83,7 @@ def findings() -> Iterator[str]:
             if _NOT_A_DRILL.search(text):
                 yield f"lines.yaml, {language}, {name}: says that it is no drill; take it out"
             if "http" in text:
-                yield f"lines.yaml, {language}, {name}: holds a link; write {{link}}, which a road may leave out"
+                yield f"lines.yaml, {language}, {name}: holds a link; write {{link}}, which a channel may leave out"
             for part in ("{source}", "{number}"):
                 if part not in text:
                     yield f"lines.yaml, {language}, {name}: {part} is missing: nobody knows whose message it is"

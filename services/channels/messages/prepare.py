@@ -9,11 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.channels.messages.notices import Notices
-from services.channels.messages.render import Facts, Rendered, render, says_what_is_asked
-from services.channels.model.channel import SMS_ROADS, Road
+from services.channels.messages.render import MessageFacts, Rendered, render, says_what_is_asked
+from services.channels.model.channel import SMS_CHANNELS, Channel
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import Outcome
-from services.channels.providers.country_limits import Limits
+from services.channels.providers.country_limits import CountryLimits
 from services.channels.providers.stations import settled
 from services.shared.clock import Clock
 from services.shared.crypto.dossier import assemble, owner_of, unpack
@@ -52,10 +52,10 @@ class Preparer:
         self._drill = drill
         self._notices = notices
         self._texts: dict[str, Any] = {}
-        self.roads: Mapping[str, Road] = {}  # what each road lacks; told when the drivers are known
-        self.roads_of: Mapping[str, Mapping[str, Road]] = {}  # the same by channel, where it is known who sends
-        self.limits = Limits({})
-        self.test_addresses: Mapping[str, str] = {}  # road > where its link test goes
+        self.channels: Mapping[str, Channel] = {}  # what each channel lacks; told when the drivers are known
+        self.channels_of: Mapping[str, Mapping[str, Channel]] = {}  # the same by driver, where it is known who sends
+        self.limits = CountryLimits({})
+        self.test_addresses: Mapping[str, str] = {}  # channel > where its link test goes
         self._rendered_once: dict[tuple[Any, ...], Rendered] = {}
 
     async def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:
@@ -93,12 +93,12 @@ class Preparer:
             self._texts[warning_id] = found
         return found
 
-    async def prepare(self, row: Any, channel: str = "") -> Outbound:
-        """The message of one delivery row as `channel` carries it; Broken where a blob does not open, Refused where
-        nothing is ever sent to such a number, or that channel does not reach its country."""
-        to = self.test_addresses.get(row.road, "") if row.addressee_kind == "test" else ""
+    async def prepare(self, row: Any, driver: str = "") -> Outbound:
+        """The message of one delivery row as `driver` carries it; Broken where a blob does not open, Refused where
+        nothing is ever sent to such a number, or that driver does not reach its country."""
+        to = self.test_addresses.get(row.channel, "") if row.addressee_kind == "test" else ""
         if row.addressee_kind == "test" and not to:
-            raise Broken(f"no address is set any more for a test of {row.road}")
+            raise Broken(f"no address is set any more for a test of {row.channel}")
         if row.addressee_kind not in NO_ADDRESS and row.sealed is not None:
             owner = str((row.params or {}).get("owner", row.contact_id))  # an ending's contact_id is the old delivery
             to = (await self.open(row.sealed, row.key_id, owner)).decode()
@@ -107,14 +107,14 @@ class Preparer:
         if row.purpose == "notice" and not row.warning_id:
             return self._notices.outbound(row, to, max(1, int(min(row.expires_at - self._clock.now(), 36000))))
         warning = await self.warning(row.warning_id)
-        road = self.roads_of.get(channel, self.roads).get(row.road)
-        if road is not None and channel and to:
-            road = self.limits.for_number(channel, road, to)
-        rendered = await self._rendered(row, warning, road)
+        channel = self.channels_of.get(driver, self.channels).get(row.channel)
+        if channel is not None and driver and to:
+            channel = self.limits.for_number(driver, channel, to)
+        rendered = await self._rendered(row, warning, channel)
         return Outbound(
             delivery_id=row.delivery_id,
             warning_id=row.warning_id,
-            road=row.road,
+            channel=row.channel,
             to=to,
             text=rendered.text,
             spoken=rendered.spoken,
@@ -143,42 +143,42 @@ class Preparer:
 
     async def _spoken_in(self, row: Any, warning: Any) -> dict[str, str]:
         """To the whole area, in every language the warning brings."""
-        road = self.roads.get(row.road)
-        if row.addressee_kind != "area" or road is None or not road.voice:
+        channel = self.channels.get(row.channel)
+        if row.addressee_kind != "area" or channel is None or not channel.voice:
             return {}
         return {
-            language: (await self._render(row, warning, road, "", language)).spoken
+            language: (await self._render(row, warning, channel, "", language)).spoken
             for language in warning.parts["languages"]
         }
 
-    async def _rendered(self, row: Any, warning: Any, road: Road | None) -> Rendered:
+    async def _rendered(self, row: Any, warning: Any, channel: Channel | None) -> Rendered:
         """The text of one row; what speaks of no single person is made once for all who get the same."""
         link = self._link(row)
         if row.purpose == "notice" or row.addressee_kind in ("supporter", "worker") or link:
-            return await self._render(row, warning, road, link)
-        lacks = (road.links, road.two_way) if road is not None else None
-        alike = (row.warning_id, row.purpose, row.addressee_kind, row.form, row.language, row.road, lacks)
+            return await self._render(row, warning, channel, link)
+        lacks = (channel.links, channel.two_way) if channel is not None else None
+        alike = (row.warning_id, row.purpose, row.addressee_kind, row.form, row.language, row.channel, lacks)
         found = self._rendered_once.get(alike)
         if found is None:
-            found = await self._render(row, warning, road, link)
-            if row.road == "organisations":  # a group reads all languages of the warning
+            found = await self._render(row, warning, channel, link)
+            if row.channel == "organisations":  # a group reads all languages of the warning
                 others = [one for one in warning.parts["languages"] if one != found.language]
-                texts = [found.text, *[(await self._render(row, warning, road, link, one)).text for one in others]]
+                texts = [found.text, *[(await self._render(row, warning, channel, link, one)).text for one in others]]
                 found = replace(found, text="\n\n".join(texts))
             self._rendered_once[alike] = found
         return found
 
     async def _render(
-        self, row: Any, warning: Any, road: Road | None, link: str, language: str | None = None
+        self, row: Any, warning: Any, channel: Channel | None, link: str, language: str | None = None
     ) -> Rendered:
         about = None
         if row.dossier is not None and row.addressee_kind in ("supporter", "worker"):
             about = await self.dossier(row.dossier, row.person_id)
-        facts = Facts(
+        facts = MessageFacts(
             purpose=row.purpose,
-            links=road is None or road.links,
-            two_way=road is None or road.two_way,
-            speaks=road.speaks if road is not None else (),
+            links=channel is None or channel.links,
+            two_way=channel is None or channel.two_way,
+            speaks=channel.speaks if channel is not None else (),
             addressee=row.addressee_kind,
             kind=warning.ending or warning.kind,
             form=row.form.partition(":")[0],
@@ -190,8 +190,8 @@ class Preparer:
             about=about.call_name if about else "",
             about_place=about.address if about else "",
             link=link,
-            link_apart=row.road == "push",
-            sms=row.road in SMS_ROADS,
+            link_apart=row.channel == "push",
+            sms=row.channel in SMS_CHANNELS,
             notice=str((row.params or {}).get("notice", "")),
             skill=str((row.params or {}).get("skill", "")),
             by_video=bool((row.params or {}).get("video")),
@@ -204,7 +204,7 @@ class Preparer:
             return f"{self._public_url}/a/v/{self._signer.token('callout', row.delivery_id)}"
         if row.purpose == "notice" or row.addressee_kind == "worker":
             return f"{self._public_url}/l/{self._signer.token('list', f'{row.warning_id}-{row.addressee_id}')}"
-        if row.addressee_kind == "supporter" or row.road in BY_LINK:
+        if row.addressee_kind == "supporter" or row.channel in BY_LINK:
             return f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}"
         return ""
 

@@ -1,4 +1,4 @@
-"""Renders one message from a warning's parts: for a form, a language and a road; counts SMS segments. Pure.
+"""Renders one message from a warning's parts: for a form, a language and a channel; counts SMS segments. Pure.
 
 Parts (made by the gateway): {"languages": [..], "<language>": {source, tier, hazard, event, place, action, description,
 time}}, and where they are known "set" (which set of `words/` is about it), "asked" (what the alert itself asks) and, a
@@ -36,7 +36,7 @@ from services.shared.text.chinese import is_traditional
 from services.shared.text.sentences import first, flat, flat_prefixes, sentences
 from services.shared.tiers import Tier
 
-__all__ = ["Facts", "Rendered", "Segments", "choose_language", "lines_for", "render", "segments", "tidy"]
+__all__ = ["MessageFacts", "Rendered", "Segments", "choose_language", "lines_for", "render", "segments", "tidy"]
 _LINKS = re.compile(r"\s*https?://\S+")
 _SETS = {"short_plain": "short", "easy_read": "easy"}  # forms that a set's own sentences are for
 _CARDS = ("large_print", "large_print_card")
@@ -47,7 +47,7 @@ SUBJECT = 150
 
 
 @dataclass(frozen=True)
-class Facts:
+class MessageFacts:
     """All a text is made of. `parts` as above; `about` is the person a helper is told of."""
 
     purpose: str
@@ -62,22 +62,22 @@ class Facts:
     about: str = ""
     about_place: str = ""
     link: str = ""
-    link_apart: bool = False  # the road carries the link beside the text
+    link_apart: bool = False  # the channel carries the link beside the text
     sms: bool = False
     notice: str = ""
     skill: str = ""  # what a volunteer is called out for
     by_video: bool = False  # to a video call, not to a door
     drill: bool = False
-    links: bool = True  # the road lets a link through
-    two_way: bool = True  # the road takes a reply
+    links: bool = True  # the channel lets a link through
+    two_way: bool = True  # the channel takes a reply
     speaks: tuple[str, ...] = ()  # languages its voice has, as zh or zh-HK; empty: all, or it is not a voice
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """`text` for the eye, `spoken` for the ear (said twice by the voice road), `subject` for e-mail.
+    """`text` for the eye, `spoken` for the ear (said twice by the voice channel), `subject` for e-mail.
 
-    `spoken` is empty where the road's voice speaks no language that the warning brings.
+    `spoken` is empty where the channel's voice speaks no language that the warning brings.
     """
 
     text: str
@@ -96,8 +96,8 @@ def choose_language(wanted: str, available: list[str]) -> str:
     return (english or available)[0]
 
 
-def render(facts: Facts, wanted: str) -> Rendered:
-    """The message in the person's language, or the nearest that the warning brings and the road can say."""
+def render(facts: MessageFacts, wanted: str) -> Rendered:
+    """The message in the person's language, or the nearest that the warning brings and the channel can say."""
     found = _rendered(facts, wanted)
     drill = frame_for(found.language).drill
     if facts.drill and not found.subject.startswith(drill):
@@ -113,7 +113,7 @@ def _spoken(language: str, speaks: tuple[str, ...]) -> bool:
     return not speaks or language.lower() in speaks or base_of(language) in speaks
 
 
-def _rendered(facts: Facts, wanted: str) -> Rendered:
+def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
     there = list(facts.parts["languages"])
     spoken = [one for one in there if _spoken(one, facts.speaks)] or there
     if facts.purpose != "warning" or facts.addressee in (
@@ -143,7 +143,7 @@ def _rendered(facts: Facts, wanted: str) -> Rendered:
     return _warning(facts, part, frame_for(language), language)
 
 
-def _warning(facts: Facts, part: Mapping[str, str], frame: Frame, language: str) -> Rendered:
+def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, language: str) -> Rendered:
     """To the person, the house or the area."""
     form, *extras = facts.form.split("+")
     asked = str(facts.parts.get("asked", ""))
@@ -188,8 +188,8 @@ def _warning(facts: Facts, part: Mapping[str, str], frame: Frame, language: str)
     return Rendered(text, _aloud(facts, part, language, said, more), _subject(part, frame), language)
 
 
-def _said(facts: Facts, part: Mapping[str, str]) -> str:
-    """What to do in the authority's words; without any, what it says of the danger. Where a road lets no link through a
+def _said(facts: MessageFacts, part: Mapping[str, str]) -> str:
+    """What to do in the authority's words; without any, what it says of the danger. Where a channel lets no link through a
     sentence with one is left out, and the link alone only where nothing else would be left."""
     words = part["action"] or part.get("description", "")
     if facts.links or not _LINKS.search(words):
@@ -197,7 +197,7 @@ def _said(facts: Facts, part: Mapping[str, str]) -> str:
     return "\n".join(one for one in sentences(words) if not _LINKS.search(one)) or _LINKS.sub("", words)
 
 
-def _aloud(facts: Facts, part: Mapping[str, str], language: str, said: str, more: str) -> str:
+def _aloud(facts: MessageFacts, part: Mapping[str, str], language: str, said: str, more: str) -> str:
     """For the ear: who speaks, what, where in short, and as many sentences of what to do as people listen to."""
     frame = frame_for(language)
     stop = "。" if base_of(language) == "zh" else "."
@@ -234,7 +234,7 @@ def says_what_is_asked(parts: Mapping[str, Any]) -> bool:
     return bool(asked) and (words is None or words.respond == asked)
 
 
-def _in_lines(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: str, form: str) -> str:
+def _in_lines(facts: MessageFacts, part: Mapping[str, str], frame: Frame, said: str, menu: str, form: str) -> str:
     """For a page or a card: a line a part, in large print a line a sentence."""
     actions = [tidy(one) for one in sentences(said)] if form in _CARDS else [said]
     head = filled("{source}: {tier}, {hazard}", source=part["source"], tier=part["tier"], hazard=part["hazard"])
@@ -242,7 +242,7 @@ def _in_lines(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, me
     return "\n".join(x for x in parts if x.strip())
 
 
-def _of_set(facts: Facts, part: Mapping[str, str], language: str, form: str) -> str:
+def _of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: str) -> str:
     """A set's own short or easy text, where one fits what the warning asks; empty where none does, or none fits the SMS."""
     words = hazard_texts.shipped().get(str(facts.parts.get("set", "")))
     base = base_of(language)
@@ -267,7 +267,7 @@ def _of_set(facts: Facts, part: Mapping[str, str], language: str, form: str) -> 
     return ""
 
 
-def _helper(facts: Facts, part: Mapping[str, str], pattern: str, language: str, skill: str = "") -> Rendered:
+def _helper(facts: MessageFacts, part: Mapping[str, str], pattern: str, language: str, skill: str = "") -> Rendered:
     frame = frame_for(language)
     text = filled(
         pattern, source=named(part["source"], _NAME), tier=part["tier"], hazard=named(_hazard(part), SUBJECT),
@@ -279,7 +279,7 @@ def _helper(facts: Facts, part: Mapping[str, str], pattern: str, language: str, 
     return Rendered(text, tidy(spoken), named(subject, SUBJECT), language)
 
 
-def _ending(facts: Facts, part: Mapping[str, str], lines: Lines, language: str) -> Rendered:
+def _ending(facts: MessageFacts, part: Mapping[str, str], lines: Lines, language: str) -> Rendered:
     frame = frame_for(language)
     text = filled(
         lines.endings.get(facts.kind, lines.endings["not_for_you"]), source=named(part["source"], _NAME),
@@ -290,7 +290,7 @@ def _ending(facts: Facts, part: Mapping[str, str], lines: Lines, language: str) 
     return Rendered(text, tidy(text), named(subject, SUBJECT), language)
 
 
-def _fit(facts: Facts, part: Mapping[str, str], frame: Frame, said: str, menu: str, language: str) -> str:
+def _fit(facts: MessageFacts, part: Mapping[str, str], frame: Frame, said: str, menu: str, language: str) -> str:
     """A short message. Source, place, time, number and answers always stay; of what to do the last sentences go first,
     then a long headline gives way to the event's name, then the place to its first names and their count."""
     usual = 1 if facts.form.startswith("short_plain") else 2

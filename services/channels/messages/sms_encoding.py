@@ -25,7 +25,7 @@ _ROOM = {GSM7: (160, 153), UCS2: (140, 134)}  # octets of a text that is whole, 
 
 
 @dataclass(frozen=True)
-class Part:
+class SmsPart:
     """One short message: its octets, header included, and how SMPP is to carry it."""
 
     octets: bytes
@@ -47,15 +47,15 @@ def pieces(text: str) -> tuple[int, list[bytes]]:
     return coding, found
 
 
-def split(text: str, reference: int) -> tuple[Part, ...]:
+def split(text: str, reference: int) -> tuple[SmsPart, ...]:
     """The parts of `text`; `reference` (0-255) tells its parts from another text's. ValueError beyond 255 parts."""
     coding, found = pieces(text)
     if len(found) == 1:
-        return (Part(found[0], coding, 0),)
+        return (SmsPart(found[0], coding, 0),)
     if len(found) > 255:
         raise ValueError(f"{len(found)} parts, and 255 is the most there can be")
     head = bytes((5, 0, 3, reference % 256, len(found)))
-    return tuple(Part(head + bytes((n,)) + piece, coding, UDHI) for n, piece in enumerate(found, 1))
+    return tuple(SmsPart(head + bytes((n,)) + piece, coding, UDHI) for n, piece in enumerate(found, 1))
 
 
 def units(text: str) -> tuple[int, Sequence[bytes]]:

@@ -1,1 +1,1 @@
-"""What a channel, a driver, an outgoing message and an outcome are."""
+"""What a driver, a driver, an outgoing message and an outcome are."""

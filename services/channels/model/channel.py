@@ -1,16 +1,16 @@
-"""Roads: a channel to a kind of contact, what it can do and what it lacks; which channel stands for each in the table."""
+"""A channel: the path to a kind of contact that a policy names, such as sms or door; what it can do and what it lacks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-SMS_ROADS = ("sms", "supporter_sms", "officer_sms")
-STANDS_IN = "log"  # keeps a road only where no other channel does
+SMS_CHANNELS = ("sms", "supporter_sms", "officer_sms")
+STANDS_IN = "log"  # keeps a channel only where no other driver does
 
 
 @dataclass(frozen=True)
-class Road:
-    """A channel to a kind of contact, and what it can and cannot do."""
+class Channel:
+    """The path to a kind of contact, and what it can and cannot do."""
 
     name: str
     contact_kinds: tuple[str, ...] = ()
@@ -25,6 +25,6 @@ class Road:
 
 @dataclass(frozen=True)
 class Carried:
-    """The roads of one channel, as a policy is held against them."""
+    """The channels of one driver, as a policy is held against them."""
 
-    roads: tuple[Road, ...]
+    channels: tuple[Channel, ...]

@@ -1,7 +1,7 @@
-"""What a channel is: a driver that hands one message over and says honestly what came of it.
+"""A driver: the code that speaks one provider's protocol, hands one message over and reports what came of it.
 
-A driver module offers `DRIVER`, a `Spec`. Every entry point of the group `tocsin.channels` is loaded at start
-(`loading.py`); a road exists where its driver's `why_not` is empty.
+A driver module offers `DRIVER`, a `Spec`. Every entry point of the group `tocsin.drivers` is loaded at start
+(`loading.py`); a channel exists where its driver's `why_not` is empty.
 An ability beyond sending is a small protocol of its own (`Reports`).
 """
 
@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 import aiohttp
 from aiohttp import web
 
-from services.channels.model.channel import Road
+from services.channels.model.channel import Channel
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import Outcome, Station
 from services.channels.model.ports import Recorder, Replies
@@ -24,12 +24,24 @@ from services.shared.ledger.ledger import Evidence, SendState
 from services.shared.web.auth import Signer
 
 __all__ = [
-    "Asks", "Connected", "Driver", "Outcome", "Question", "Reports", "Result", "Road", "Spec", "Station", "Told", "Tools",
-    "Tried", "TriesArea",
+    "AreaTest",
+    "Asks",
+    "Channel",
+    "Connected",
+    "Driver",
+    "Outcome",
+    "Reports",
+    "Result",
+    "Spec",
+    "Station",
+    "StatusAnswer",
+    "StatusQuestion",
+    "Tools",
+    "TriesArea",
 ]  # fmt: skip
 
 
-LaneName = tuple[str, bool]  # driver, whether it is red's lane
+QueueName = tuple[str, bool]  # driver, whether it is red's call window
 
 
 @dataclass(frozen=True)
@@ -60,13 +72,13 @@ class Tools:
 
 
 class Driver(Protocol):
-    """One channel. `concurrency` is how many sends may be under way at once."""
+    """One driver. `concurrency` is how many sends may be under way at once."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def roads(self) -> tuple[Road, ...]: ...
+    def channels(self) -> tuple[Channel, ...]: ...
 
     @property
     def concurrency(self) -> int: ...
@@ -90,7 +102,7 @@ class Reports(Protocol):
 
 
 @dataclass(frozen=True)
-class Question:
+class StatusQuestion:
     """What became of one message to `to`? `ref` is its provider's name where we have it, else it is looked for among those
     with this text, made since `since` (warning time)."""
 
@@ -101,7 +113,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Told:
+class StatusAnswer:
     """The provider's answer: its name of the message and the state it says it is in."""
 
     ref: str
@@ -115,14 +127,14 @@ class Told:
 class Asks(Protocol):
     """A driver whose provider can be asked about a message it was given."""
 
-    async def ask(self, question: Question) -> Told | None:
+    async def ask(self, question: StatusQuestion) -> StatusAnswer | None:
         """None where it does not know the message, is not there, or says nothing new; never raises for either."""
         ...
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What a try of an area's road showed, in words of at most 80 letters."""
+class AreaTest:
+    """What a try of an area's channel showed, in words of at most 80 letters."""
 
     passed: bool
     said: str
@@ -130,14 +142,14 @@ class Tried:
 
 @runtime_checkable
 class TriesArea(Protocol):
-    """A driver to a whole area whose road can be tried to its end while nobody hears or sees anything."""
+    """A driver to a whole area whose channel can be tried to its end while nobody hears or sees anything."""
 
     @property
     def stations(self) -> tuple[str, ...]:
         """What a link test's `to` may name: operators, broadcasters, loudspeakers."""
         ...
 
-    async def try_area(self, stations: Sequence[str], within: float) -> Tried:
+    async def try_area(self, stations: Sequence[str], within: float) -> AreaTest:
         """Takes at most `within` wall seconds; never raises for what a station or the network does."""
         ...
 
@@ -166,7 +178,7 @@ class Tells(Protocol):
 
 @dataclass(frozen=True)
 class Spec:
-    """How a driver is made: by its class, whose `roads` can be read before; the name is its entry point's."""
+    """How a driver is made: by its class, whose `channels` can be read before; the name is its entry point's."""
 
     name: str
     make: Callable[[Tools], Driver]

@@ -13,8 +13,8 @@ from typing import Any
 
 import aiohttp
 
-Look = Callable[[], Awaitable[None]]
-_look: ContextVar[Look | None] = ContextVar("last_look", default=None)
+FinalCheck = Callable[[], Awaitable[None]]
+_look: ContextVar[FinalCheck | None] = ContextVar("last_look", default=None)
 
 
 class Overtaken(Exception):
@@ -22,7 +22,7 @@ class Overtaken(Exception):
 
 
 @contextmanager
-def looking(look: Look) -> Iterator[None]:
+def looking(look: FinalCheck) -> Iterator[None]:
     """What `last_look` asks within; it raises Overtaken."""
     before = _look.set(look)
     try:

@@ -14,7 +14,7 @@ class Outbound:
 
     delivery_id: str
     warning_id: str
-    road: str
+    channel: str
     to: str
     text: str
     spoken: str
@@ -22,7 +22,7 @@ class Outbound:
     language: str
     link: str
     seconds_left: int
-    document: bytes = b""  # the CAP document, for area roads
+    document: bytes = b""  # the CAP document, for area channels
     tier: int = 0
     chain_id: str = ""  # one for a warning with its updates and ending; empty where there is none
     params: dict[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ class Outcome(StrEnum):
 
     ACCEPTED = "accepted"  # the provider has it
     NOT_SENT = "not_sent"  # surely not accepted: try again
-    PROVIDER_FAULT = "provider_fault"  # our account or key is refused: pause the road, fail nobody
+    PROVIDER_FAULT = "provider_fault"  # our account or key is refused: pause the channel, fail nobody
     PERMANENT = "permanent"  # this address is refused for good
     AMBIGUOUS = "ambiguous"  # it may have been accepted
 

@@ -34,7 +34,7 @@ class PartReceipt:
 
 @dataclass(frozen=True)
 class Report:
-    """One thing learnt. `source` is outcome (our own call), callback or page; times are taken at the desk."""
+    """One thing learnt. `source` is outcome (our own call), callback or page; times are taken at the recorder."""
 
     delivery_id: str
     event_key: str

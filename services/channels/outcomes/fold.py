@@ -22,7 +22,7 @@ from services.channels.outcomes.opted_out import stop
 from services.channels.providers.provider_store import Scored, count
 from services.channels.providers.stations import note
 from services.shared import telemetry
-from services.shared.bus.outbox import new_id, say
+from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
 from services.shared.database.batches import Each, insert_new, one_of
 from services.shared.database.engine import Connection, Id
@@ -37,15 +37,15 @@ from services.shared.ledger.ledger import (
     attempt,
     delivery,
 )
-from services.shared.messages import HINT_IDS, EvidenceRecorded
+from services.shared.messages import EVENT_IDS, EvidenceRecorded
 
-log = structlog.get_logger("desk")
+log = structlog.get_logger("recorder")
 DOOR = "door"
 S = SendState
 
 
 _READ = (
-    "delivery_id", "warning_id", "tier", "purpose", "answer", "address_key", "channel", "send_state", "state_at", "state_reason",
+    "delivery_id", "warning_id", "tier", "purpose", "answer", "address_key", "driver", "send_state", "state_at", "state_reason",
     "lease_until", "due_at", "claims", "ambiguous", "sent_at", "provider_ref", "evidence", "evidence_at", "attempts",
 )  # fmt: skip
 _WRITTEN = {name: delivery.c[name].type for name in _READ[7:-1]}
@@ -101,22 +101,22 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
             changed.append({"d": one, **{f"{name}_": value for name, value in after.items()}})
     await _STAND.run(tx, changed)
     await _answers(
-        tx, reports, {i: row.answer for i, row in known.items()}, {i for i, r in known.items() if r.channel == DOOR}
+        tx, reports, {i: row.answer for i, row in known.items()}, {i for i, r in known.items() if r.driver == DOOR}
     )
     if refused := [r for r in reports if r.state is S.FAILED and r.code == STOPPED]:
         await stop(tx, {known[r.delivery_id].address_key for r in refused}, "provider", refused[0].at, plane)
-    hints: dict[tuple[str, int], list[str]] = defaultdict(list)
+    events: dict[tuple[str, int], list[str]] = defaultdict(list)
     for i in sorted(known):
         if known[i].purpose != "notice":
-            hints[known[i].warning_id, known[i].tier].append(i)
-    await say(
+            events[known[i].warning_id, known[i].tier].append(i)
+    await publish(
         tx,
         [
             EvidenceRecorded(
-                msg_id=new_id(), plane=plane, warning_id=warning_id, tier=tier, ids=tuple(group[k : k + HINT_IDS])
+                msg_id=new_id(), plane=plane, warning_id=warning_id, tier=tier, ids=tuple(group[k : k + EVENT_IDS])
             )
-            for (warning_id, tier), group in hints.items()
-            for k in range(0, len(group), HINT_IDS)
+            for (warning_id, tier), group in events.items()
+            for k in range(0, len(group), EVENT_IDS)
         ],
     )
 

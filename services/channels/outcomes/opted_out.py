@@ -2,7 +2,7 @@
 
 The register owns contacts, and channels cannot write there; what stops is the number, so that is what is kept, as the
 HMAC the ledger knows it by. It stops messages and never the path: an unsent delivery ends SUPPRESSED with the reason
-`stopped`, the router hears of it and goes on by other roads, in orange and red to the door. A call is no text: the same
+`stopped`, the router hears of it and goes on by other channels, in orange and red to the door. A call is no text: the same
 number is still called.
 
 A number we never wrote to may say it too, and is kept up to a bound: nobody can fill the table with numbers made up. Many
@@ -16,9 +16,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.channels.model.channel import SMS_ROADS
+from services.channels.model.channel import SMS_CHANNELS
 from services.shared.alarms import STOP_FLOOD, over, sound, standing
-from services.shared.bus.outbox import new_id, say
+from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection, Database, metadata
@@ -30,16 +30,16 @@ FLOOD, FLOOD_S = 50, 600.0  # numbers, warning time
 COUNTED = 1000  # beyond it "or more" is enough
 QUIET_S = 3600.0  # wall
 
-stopped = sa.Table(
-    "channels_stopped",
+opted_out_table = sa.Table(
+    "channels_opted_out",
     metadata,
     sa.Column("address_key", sa.String(64), primary_key=True),
     sa.Column("at", sa.Float, nullable=False, comment="warning time"),
     sa.Column("said_by", sa.String(8), nullable=False, comment="phone: it said so; provider: it was refused for that"),
     sa.Column("known", sa.Boolean, nullable=False, server_default=sa.true(), comment="it had been written to by then"),
     sa.CheckConstraint("said_by IN ('phone','provider')", name="said_by"),
-    sa.Index("ix_channels_stopped_at", "at"),
-    sa.Index("ix_channels_stopped_known", "known", "at"),
+    sa.Index("ix_channels_opted_out_at", "at"),
+    sa.Index("ix_channels_opted_out_known", "known", "at"),
     comment="numbers that said STOP; no text goes there",
 )
 
@@ -50,7 +50,7 @@ async def stop(tx: Connection, keys: Iterable[str], by: str, at: float, plane: s
     written_to = sa.select(delivery.c.address_key).where(one_of(delivery.c.address_key, asked)).distinct()
     known = set(await tx.scalars(written_to))
     rows = [{"address_key": key, "at": at, "said_by": by, "known": key in known} for key in asked]
-    new = await insert_new(tx, stopped, rows)
+    new = await insert_new(tx, opted_out_table, rows)
     if new and len(known) < len(asked):
         await _forget_strangers(tx)
     if new:
@@ -58,7 +58,7 @@ async def stop(tx: Connection, keys: Iterable[str], by: str, at: float, plane: s
     waiting = sa.select(delivery.c.delivery_id, delivery.c.warning_id, delivery.c.tier, delivery.c.purpose).where(
         one_of(delivery.c.address_key, [str(row["address_key"]) for row in rows]),
         IS_DUE,
-        delivery.c.road.in_(SMS_ROADS),
+        delivery.c.channel.in_(SMS_CHANNELS),
     )
     await _suppress(tx, (await tx.execute(waiting)).all(), (SendState.PENDING, SendState.RETRY), at, plane)
     return new
@@ -66,28 +66,28 @@ async def stop(tx: Connection, keys: Iterable[str], by: str, at: float, plane: s
 
 async def _forget_strangers(tx: Connection) -> None:
     """Of the numbers we never wrote to the last STRANGERS are kept; one that was written to meanwhile is known."""
-    stranger = sa.not_(stopped.c.known)
-    count = await tx.scalar(sa.select(sa.func.count()).select_from(stopped).where(stranger))
+    stranger = sa.not_(opted_out_table.c.known)
+    count = await tx.scalar(sa.select(sa.func.count()).select_from(opted_out_table).where(stranger))
     if int(count or 0) <= STRANGERS:
         return
-    met = sa.exists().where(delivery.c.address_key == stopped.c.address_key)
-    await tx.execute(sa.update(stopped).where(stranger, met).values(known=True))
-    newest = (stopped.c.at.desc(), stopped.c.address_key)
-    oldest = sa.select(stopped.c.address_key).where(stranger).order_by(*newest).offset(STRANGERS)
-    await tx.execute(sa.delete(stopped).where(stopped.c.address_key.in_(oldest.scalar_subquery())))
+    met = sa.exists().where(delivery.c.address_key == opted_out_table.c.address_key)
+    await tx.execute(sa.update(opted_out_table).where(stranger, met).values(known=True))
+    newest = (opted_out_table.c.at.desc(), opted_out_table.c.address_key)
+    oldest = sa.select(opted_out_table.c.address_key).where(stranger).order_by(*newest).offset(STRANGERS)
+    await tx.execute(sa.delete(opted_out_table).where(opted_out_table.c.address_key.in_(oldest.scalar_subquery())))
 
 
 async def _watch(tx: Connection, at: float) -> None:
     """Sounds the alarm where many said it within a short time; it stands until a quiet hour has passed."""
-    lately = (stopped.c.at > at - FLOOD_S, stopped.c.said_by == "phone")
-    some = sa.select(stopped.c.address_key).where(*lately).limit(COUNTED).subquery()
+    lately = (opted_out_table.c.at > at - FLOOD_S, opted_out_table.c.said_by == "phone")
+    some = sa.select(opted_out_table.c.address_key).where(*lately).limit(COUNTED).subquery()
     count = int(await tx.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
     if count >= FLOOD:
         await sound(
             tx,
             STOP_FLOOD,
             f"{count} or more numbers said STOP within 10 minutes: texts to them are off, calls and doors go on. Ask the SMS "
-            "provider whether these are real; tocsin status and /roads show what is not sent.",
+            "provider whether these are real; tocsin status and /channels show what is not sent.",
         )
 
 
@@ -103,36 +103,42 @@ async def settle(database: Database) -> bool:
 
 async def start(tx: Connection, keys: Iterable[str]) -> bool:
     """Texts may go there again; whether they were stopped."""
-    gone = await tx.execute(sa.delete(stopped).where(one_of(stopped.c.address_key, sorted(set(keys)))))
+    gone = await tx.execute(sa.delete(opted_out_table).where(one_of(opted_out_table.c.address_key, sorted(set(keys)))))
     return bool(gone.rowcount)
 
 
-async def is_stopped(db: Connection, keys: Collection[str]) -> set[str]:
+async def has_opted_out(db: Connection, keys: Collection[str]) -> set[str]:
     """Those of the numbers that said STOP."""
-    found = await db.scalars(sa.select(stopped.c.address_key).where(one_of(stopped.c.address_key, sorted(keys))))
+    found = await db.scalars(
+        sa.select(opted_out_table.c.address_key).where(one_of(opted_out_table.c.address_key, sorted(keys)))
+    )
     return set(found.all())
 
 
 async def leave_out(database: Database, claimed: Sequence[Any], now: float, plane: str) -> list[Any]:
     """What was claimed without what goes to a stopped number; that is suppressed, with the reason."""
-    keys = {row.address_key for row in claimed if row.road in SMS_ROADS}
+    keys = {row.address_key for row in claimed if row.channel in SMS_CHANNELS}
     if not keys:
         return list(claimed)
     async with database.read() as db:
-        shut = await is_stopped(db, keys)
+        shut = await has_opted_out(db, keys)
     if not shut:
         return list(claimed)
     async with database.write() as tx:
         await _suppress(
-            tx, [r for r in claimed if r.road in SMS_ROADS and r.address_key in shut], (SendState.LEASED,), now, plane
+            tx,
+            [r for r in claimed if r.channel in SMS_CHANNELS and r.address_key in shut],
+            (SendState.LEASED,),
+            now,
+            plane,
         )
-    return [r for r in claimed if r.road not in SMS_ROADS or r.address_key not in shut]
+    return [r for r in claimed if r.channel not in SMS_CHANNELS or r.address_key not in shut]
 
 
 async def _suppress(tx: Connection, rows: Sequence[Any], only: Sequence[SendState], at: float, plane: str) -> None:
     about = {row.delivery_id: row for row in rows}
     moved = await move(tx, sorted(about), SendState.SUPPRESSED, at=at, only=only, state_reason=STOPPED)
-    await say(
+    await publish(
         tx,
         [
             EvidenceRecorded(msg_id=new_id(), plane=plane, warning_id=about[i].warning_id, tier=about[i].tier, ids=(i,))

@@ -1,4 +1,4 @@
-"""The desk where everything learnt about a delivery is written down: outcomes of sends, receipts, answers.
+"""The recorder where everything learnt about a delivery is written down: outcomes of sends, receipts, answers.
 
 Reports are collected for a moment and written in one transaction, with the EvidenceRecorded hint; whoever reported
 hears back after the commit.
@@ -19,17 +19,17 @@ from services.shared.clock import Clock
 from services.shared.database.engine import Database, may_be_tried_again
 from services.shared.fault_points import fault_at
 
-log = structlog.get_logger("desk")
+log = structlog.get_logger("recorder")
 QUIET_S = 0.001
 OUTCOMES_S, MANY = 0.05, 8  # nobody waits for an outcome to be written
 PATIENCE_S = (0.1, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)  # together below a lease, after which the outcome is unknown anyway
 
 
-class Desk:
+class OutcomeRecorder:
     """Collects reports and writes them; one per process."""
 
     def __init__(self, database: Database, bus: Bus, clock: Clock, plane: str, window_s: float = 0.02) -> None:
-        self.scored: frozenset[str] = frozenset()  # providers that share a road with another: they are compared
+        self.scored: frozenset[str] = frozenset()  # providers that share a channel with another: they are compared
         self._database = database
         self._bus = bus
         self._clock = clock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.shared.bus.outbox import new_id, say
+from services.shared.bus.outbox import new_id, publish
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict
 from services.shared.ledger.ledger import answer_log, delivery
@@ -33,8 +33,8 @@ async def take_back(tx: Connection, delivery_id: str, plane: str) -> str:
         else {"answer": "", "answer_by": "", "answer_at": None}
     )
     await tx.execute(sa.update(delivery).where(delivery.c.delivery_id == delivery_id).values(**values))
-    hint = EvidenceRecorded(
+    event = EvidenceRecorded(
         msg_id=new_id(), plane=plane, warning_id=about.warning_id, tier=about.tier, ids=(delivery_id,)
     )
-    await say(tx, [hint])
+    await publish(tx, [event])
     return str(last.answer)

@@ -13,7 +13,7 @@ from aiohttp import web
 from services.channels.messages.prepare import Preparer
 from services.channels.messages.render import choose_language, lines_for
 from services.channels.model.report import Report
-from services.channels.outcomes.recorder import Desk
+from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store
 from services.channels.replies.relay import relayed
 from services.shared.audit import trail
@@ -43,9 +43,9 @@ OVER = ("leaving", "moving", "safe", "not_there", "refused", "help", "no_answer"
 class CalloutPages:
     """The handlers of /a/v."""
 
-    def __init__(self, platform: Platform, desk: Desk, preparer: Preparer) -> None:
+    def __init__(self, platform: Platform, recorder: OutcomeRecorder, preparer: Preparer) -> None:
         self._platform = platform
-        self._desk = desk
+        self._recorder = recorder
         self._preparer = preparer
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -114,7 +114,7 @@ class CalloutPages:
             raise Conflict("somebody else has it now: nothing was passed on", field="answer", given=given)
         said = known[given][0]
         own = Answer.SPOKE if relays and said is not Answer.CANNOT_REACH else said
-        await self._desk.report(
+        await self._recorder.report(
             Report(
                 row.delivery_id,
                 event_key=event,
@@ -126,5 +126,5 @@ class CalloutPages:
         )
         if relays:
             by = "officer" if said is Answer.CANNOT_REACH else "person"
-            await self._desk.report(relayed(row, said, event, by=by))
+            await self._recorder.report(relayed(row, said, event, by=by))
         raise web.HTTPSeeOther(f"/a/v/{request.match_info['token']}?said=1")

@@ -1,6 +1,6 @@
-"""/roads: how each road and each of its providers stands, for who is on duty; the same as JSON for `tocsin status --roads`.
+"""/channels: how each channel and each of its providers stands; as JSON for `tocsin status --channels`.
 
-/roads/stations/WARNING: which operators, broadcasters and groups took an area's message, and which did not.
+/channels/stations/WARNING: which operators, broadcasters and groups took an area's message, and which did not.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from aiohttp import web
 from services.channels.model.driver import Driver
 from services.channels.model.outcome import Outcome
 from services.channels.providers.acceptance import by_provider
-from services.channels.providers.country_limits import Limits
+from services.channels.providers.country_limits import CountryLimits
 from services.channels.providers.link_tests import TESTED
 from services.channels.providers.provider_store import all_rows, link_test
 from services.channels.providers.stations import of_warning
-from services.channels.providers.weights import Shares, in_words
+from services.channels.providers.weights import ProviderWeights, in_words
 from services.shared import alarms
 from services.shared.clock import wall
 from services.shared.database.engine import Connection
 from services.shared.errors import NotFound
-from services.shared.ledger.ledger import road, warning_state
+from services.shared.ledger.ledger import channel, warning_state
 from services.shared.service import Platform
 from services.shared.web.edge import caller, json_response, page, wants_page
 
@@ -35,24 +35,30 @@ WORDS = {
 }  # fmt: skip
 
 
-class RoadPages:
-    """The handlers of /roads."""
+class ChannelPages:
+    """The handlers of /channels."""
 
-    def __init__(self, platform: Platform, drivers: Mapping[str, Driver], limits: Limits, shares: Shares) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        drivers: Mapping[str, Driver],
+        limits: CountryLimits,
+        provider_weights: ProviderWeights,
+    ) -> None:
         self._platform = platform
         self._drivers = drivers
         self._limits = limits
-        self._shares = shares
+        self._provider_weights = provider_weights
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """GET /roads (a page), /roads/state (JSON), /roads/stations/{warning_id} (either)."""
+        """GET /channels (a page), /channels/state (JSON), /channels/stations/{warning_id} (either)."""
         return (
-            web.get("/roads", self.roads),
-            web.get("/roads/state", self.state),
-            web.get("/roads/stations/{warning_id}", self.stations),
+            web.get("/channels", self.channels),
+            web.get("/channels/state", self.state),
+            web.get("/channels/stations/{warning_id}", self.stations),
         )
 
-    async def roads(self, request: web.Request) -> web.Response:
+    async def channels(self, request: web.Request) -> web.Response:
         who = await caller(request, "read")
         async with self._platform.database.read() as db:
             found, standing = await self._found(db), await alarms.standing(db)
@@ -63,7 +69,7 @@ class RoadPages:
         found.sort(key=lambda one: not one["fails"])  # what is wrong comes first
         failing = sum(one["fails"] for one in found)
         return page(
-            "roads.html", who=who, roads=found, failing=failing, now=self._platform.clock.now(), offset=offset,
+            "channels.html", who=who, channels=found, failing=failing, now=self._platform.clock.now(), offset=offset,
             plane=self._platform.settings.plane, alarms=standing,
         )  # fmt: skip
 
@@ -73,7 +79,7 @@ class RoadPages:
             return json_response(await self._found(db))
 
     async def stations(self, request: web.Request) -> web.Response:
-        """[{road, try, name, outcome, code, at}], those that did not take it first; NotFound where no such warning is."""
+        """[{channel, try, name, outcome, code, at}], those that did not take it first; NotFound where no such warning is."""
         who = await caller(request, "read")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
@@ -82,7 +88,14 @@ class RoadPages:
             if number is None:
                 raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
             found = [
-                {"road": r.road, "try": r.try_no, "name": r.name, "outcome": r.outcome, "code": r.code, "at": r.at}
+                {
+                    "channel": r.channel,
+                    "try": r.try_no,
+                    "name": r.name,
+                    "outcome": r.outcome,
+                    "code": r.code,
+                    "at": r.at,
+                }
                 for r in await of_warning(db, warning_id)
             ]
         if not wants_page(request):
@@ -94,16 +107,16 @@ class RoadPages:
         )  # fmt: skip
 
     async def _found(self, db: Connection) -> list[dict[str, Any]]:
-        """Every road: {road, working, why, two_way, links, repeats_per_day, templates_only, providers: [...]}."""
-        rows = (await db.execute(sa.select(road).order_by(road.c.road))).all()
-        words = in_words(await all_rows(db), self._shares.groups, wall())
+        """Every channel: {channel, working, why, two_way, links, repeats_per_day, templates_only, providers: [...]}."""
+        rows = (await db.execute(sa.select(channel).order_by(channel.c.channel))).all()
+        words = in_words(await all_rows(db), self._provider_weights.groups, wall())
         silent = by_provider(await alarms.standing(db))
-        tests = {(r.road, r.provider): r for r in await db.execute(sa.select(link_test))}
+        tests = {(r.channel, r.provider): r for r in await db.execute(sa.select(link_test))}
         return [
             {
-                "road": r.road, "working": r.working, "why": r.why, "two_way": r.two_way, "links": r.links,
+                "channel": r.channel, "working": r.working, "why": r.why, "two_way": r.two_way, "links": r.links,
                 "repeats_per_day": r.repeats_per_day, "templates_only": r.templates_only,
-                "providers": self._providers(r.road, words, tests, silent),
+                "providers": self._providers(r.channel, words, tests, silent),
             }
             for r in rows
         ]  # fmt: skip
@@ -113,7 +126,7 @@ class RoadPages:
     ) -> Sequence[dict[str, Any]]:
         found = []
         for driver in sorted(self._drivers.values(), key=lambda d: d.name):
-            if name not in {r.name for r in driver.roads}:
+            if name not in {r.name for r in driver.channels}:
                 continue
             test = tests.get((name, driver.name))
             why = self._limits.why_not(driver)
@@ -129,7 +142,7 @@ class RoadPages:
 
 
 def _lacks(one: Mapping[str, Any]) -> list[str]:
-    """What a road cannot do, in words."""
+    """What a channel cannot do, in words."""
     words = [
         ("no replies", not one["two_way"]),
         ("no links", not one["links"]),

@@ -15,7 +15,7 @@ from aiohttp import web
 from services.channels.messages.prepare import Preparer
 from services.channels.messages.render import choose_language, lines_for
 from services.channels.model.report import Report
-from services.channels.outcomes.recorder import Desk
+from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.visit_undo import take_back
 from services.channels.pages import store
 from services.channels.pages.words import PAGE_WORDS, PageWords, words_for
@@ -67,12 +67,12 @@ RESCUE = "fireservice"  # the slot of the fire service's list
 OVER = ("cancelled", "superseded")
 
 
-class Pages:
+class ListAndAnswerPages:
     """The handlers of /l and /a."""
 
-    def __init__(self, platform: Platform, desk: Desk, preparer: Preparer) -> None:
+    def __init__(self, platform: Platform, recorder: OutcomeRecorder, preparer: Preparer) -> None:
         self._platform = platform
-        self._desk = desk
+        self._recorder = recorder
         self._preparer = preparer
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -165,7 +165,7 @@ class Pages:
         delivery_id = request.match_info["delivery_id"]
         async with self._platform.database.read() as db:
             row = await store.with_warning(db, delivery_id)
-        if row is None or row.warning_id != warning_id or row.slot != worker_id or row.channel != "door":
+        if row is None or row.warning_id != warning_id or row.slot != worker_id or row.driver != "door":
             raise NotFound("this door is not on your list: open the list again", field="delivery_id", given=delivery_id)
         if outcome == UNDO:
             async with self._platform.database.write() as tx:
@@ -176,7 +176,7 @@ class Pages:
         event = str(form.get("event", ""))[:32] or new_id()
         answer = OUTCOMES[outcome][0]
         met = answer not in (Answer.NO_ANSWER, Answer.UNSAFE, Answer.NOT_THERE)
-        await self._desk.report(
+        await self._recorder.report(
             Report(
                 delivery_id,
                 event_key=f"visit:{event}",
@@ -281,7 +281,7 @@ class Pages:
         given = ANSWERS[kind][choice]
         by = "supporter_with_person" if choice.endswith("_with") else by_of(row.addressee_kind)
         event = str(form.get("event", ""))[:32] or new_id()
-        await self._desk.report(
+        await self._recorder.report(
             Report(
                 row.delivery_id,
                 event_key=f"link:{event}",

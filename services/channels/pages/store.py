@@ -20,7 +20,7 @@ async def visits(db: Connection, warning_id: str, worker_id: str) -> Sequence[An
         .where(
             delivery.c.warning_id == warning_id,
             delivery.c.slot == worker_id,
-            delivery.c.channel == "door",
+            delivery.c.driver == "door",
             delivery.c.send_state.in_(LISTED),
         )
         .order_by(delivery.c.due_at, delivery.c.delivery_id)

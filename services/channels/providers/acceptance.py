@@ -39,8 +39,8 @@ class _Seen:
     alarmed: bool = False
 
 
-class Takings:
-    """One process's; `beside` are groups of providers that share a road."""
+class Acceptance:
+    """One process's; `beside` are groups of providers that share a channel."""
 
     def __init__(self, database: Database, names: Sequence[str], beside: Sequence[Sequence[str]]) -> None:
         self._database = database
@@ -108,7 +108,7 @@ def said(name: str, code: str, others: Sequence[str]) -> str:
         else "its messages wait and are tried again every minute at most"
     )
     return (
-        f"{name} takes nothing{f' ({code})' if code else ''}: {instead}; each person's other roads, officers and doors go "
+        f"{name} takes nothing{f' ({code})' if code else ''}: {instead}; each person's other channels, officers and doors go "
         "on. Look at its key, funds and address, and call the provider."
     )
 

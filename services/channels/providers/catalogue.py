@@ -1,21 +1,21 @@
-"""The catalogue: which driver carries each road here, and what the road can do."""
+"""The catalogue: which driver carries each channel here, and what the channel can do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from services.channels.model.channel import STANDS_IN, Road
+from services.channels.model.channel import STANDS_IN, Channel
 from services.channels.model.driver import Driver
-from services.channels.providers.country_limits import Limits
+from services.channels.providers.country_limits import CountryLimits
 
 
-def road_rows(drivers: Iterable[Driver], limits: Limits) -> list[dict[str, Any]]:
-    """The road table: of several channels for one road one that works; of those that work the first by name."""
+def channel_rows(drivers: Iterable[Driver], limits: CountryLimits) -> list[dict[str, Any]]:
+    """The channel table: of several channels for one channel one that works; of those that work the first by name."""
     rows = {
         r.name: {
-            "road": r.name,
-            "channel": d.name,
+            "channel": r.name,
+            "driver": d.name,
             "contact_kinds": list(r.contact_kinds),
             "two_way": r.two_way,
             "links": r.links,
@@ -26,21 +26,21 @@ def road_rows(drivers: Iterable[Driver], limits: Limits) -> list[dict[str, Any]]
             "why": limits.why_not(d)[:80],
         }
         for d in _last_stands(drivers, limits)
-        for r in limits.roads(d) or d.roads
+        for r in limits.channels(d) or d.channels
     }
     return list(rows.values())
 
 
-def roads_in_use(drivers: Iterable[Driver], limits: Limits) -> dict[str, Road]:
-    """Each road as the channel has it that stands in the table."""
-    return {r.name: r for d in _last_stands(drivers, limits) for r in limits.roads(d) or d.roads}
+def channels_in_use(drivers: Iterable[Driver], limits: CountryLimits) -> dict[str, Channel]:
+    """Each channel as the driver has it that stands in the table."""
+    return {r.name: r for d in _last_stands(drivers, limits) for r in limits.channels(d) or d.channels}
 
 
-def roads_of(drivers: Iterable[Driver], limits: Limits) -> dict[str, Mapping[str, Road]]:
-    """Channel > its roads by name, as they are at home."""
-    return {d.name: {r.name: r for r in limits.roads(d)} for d in drivers}
+def channels_of(drivers: Iterable[Driver], limits: CountryLimits) -> dict[str, Mapping[str, Channel]]:
+    """Driver > its channels by name, as they are at home."""
+    return {d.name: {r.name: r for r in limits.channels(d)} for d in drivers}
 
 
-def _last_stands(drivers: Iterable[Driver], limits: Limits) -> list[Driver]:
+def _last_stands(drivers: Iterable[Driver], limits: CountryLimits) -> list[Driver]:
     by_name = sorted(drivers, key=lambda d: (d.name == STANDS_IN, d.name), reverse=True)
     return sorted(by_name, key=lambda d: not limits.why_not(d))

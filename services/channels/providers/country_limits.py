@@ -1,6 +1,6 @@
-"""What a provider's road lacks in a country: said in a file, so that it can be put right without a new program.
+"""What a provider's channel lacks in a country: said in a file, so that it can be put right without a new program.
 
-The road an installation offers is that of its home country (TOCSIN_COUNTRY); a number of another country gets what its
+The channel an installation offers is that of its home country (TOCSIN_COUNTRY); a number of another country gets what its
 own lets through, or is refused with the reason.
 """
 
@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from services.channels.model.channel import Road
+from services.channels.model.channel import Channel
 from services.channels.model.driver import Driver
 from services.shared.errors import Refused
 from services.shared.input.untrusted import yaml_of
@@ -26,7 +26,7 @@ SHIPPED = Path(__file__).with_name("country_limits.yaml")
 
 
 class Limit(BaseModel):
-    """What is narrower than the road itself says."""
+    """What is narrower than the channel itself says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,21 +36,21 @@ class Limit(BaseModel):
     templates_only: bool = False
     closed: str = Field("", max_length=60)
 
-    def of(self, road: Road) -> Road:
-        """The road as it is there."""
-        most = [n for n in (road.repeats_per_day, self.repeats_per_day) if n]
+    def of(self, channel: Channel) -> Channel:
+        """The channel as it is there."""
+        most = [n for n in (channel.repeats_per_day, self.repeats_per_day) if n]
         return replace(
-            road, two_way=road.two_way and self.two_way, links=road.links and self.links,
-            repeats_per_day=min(most, default=0), templates_only=road.templates_only or self.templates_only,
+            channel, two_way=channel.two_way and self.two_way, links=channel.links and self.links,
+            repeats_per_day=min(most, default=0), templates_only=channel.templates_only or self.templates_only,
         )  # fmt: skip
 
 
 class LimitSettings(Environment):
-    """TOCSIN_ROAD_LIMITS: a file like limits.yaml that stands in its place; TOCSIN_COUNTRY: home."""
+    """TOCSIN_CHANNEL_LIMITS: a file like limits.yaml that stands in its place; TOCSIN_COUNTRY: home."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_")
 
-    road_limits: Path | None = None
+    channel_limits: Path | None = None
     country: str = ""
 
 
@@ -59,41 +59,41 @@ _FILE = TypeAdapter(dict[str, dict[str, Limit]])
 
 
 @dataclass(frozen=True)
-class Limits:
+class CountryLimits:
     """All of the file; `home` is the installation's country."""
 
-    by_channel: Mapping[str, Country]
+    by_driver: Mapping[str, Country]
     home: str = ""
 
-    def at(self, channel: str, country: str) -> Limit:
-        """What holds for a channel in a country; nothing where nothing is said."""
-        return self.by_channel.get(channel, {}).get(country, Limit())
+    def at(self, driver: str, country: str) -> Limit:
+        """What holds for a driver in a country; nothing where nothing is said."""
+        return self.by_driver.get(driver, {}).get(country, Limit())
 
-    def roads(self, driver: Driver) -> tuple[Road, ...]:
-        """A driver's roads as they are at home; none where it is closed there."""
-        return self.narrowed(driver.name, driver.roads)
+    def channels(self, driver: Driver) -> tuple[Channel, ...]:
+        """A driver's channels as they are at home; none where it is closed there."""
+        return self.narrowed(driver.name, driver.channels)
 
-    def narrowed(self, channel: str, roads: Iterable[Road]) -> tuple[Road, ...]:
-        """These roads as a channel carries them at home."""
-        limit = self.at(channel, self.home)
-        return () if limit.closed else tuple(limit.of(road) for road in roads)
+    def narrowed(self, driver: str, channels: Iterable[Channel]) -> tuple[Channel, ...]:
+        """These channels as a driver carries them at home."""
+        limit = self.at(driver, self.home)
+        return () if limit.closed else tuple(limit.of(channel) for channel in channels)
 
     def why_not(self, driver: Driver) -> str:
         """Why it cannot send: its own reason, or that it is closed at home."""
         return driver.why_not() or self.at(driver.name, self.home).closed
 
-    def for_number(self, channel: str, road: Road, to: str) -> Road:
-        """The road to one number; Refused where its country is closed to this channel."""
-        mine = self.by_channel.get(channel, {})
+    def for_number(self, driver: str, channel: Channel, to: str) -> Channel:
+        """The channel to one number; Refused where its country is closed to this driver."""
+        mine = self.by_driver.get(driver, {})
         if not to.startswith(_prefixes(frozenset(mine))):  # to read a whole number takes a tenth of a send
-            return road
+            return channel
         country = country_of(to)
         if not country or country == self.home:
-            return road
-        limit = self.at(channel, country)
+            return channel
+        limit = self.at(driver, country)
         if limit.closed:
-            raise Refused(f"{channel}: {limit.closed}", field="contact", rule="country", given=country)
-        return limit.of(road)
+            raise Refused(f"{driver}: {limit.closed}", field="contact", rule="country", given=country)
+        return limit.of(channel)
 
 
 @cache
@@ -111,35 +111,35 @@ def country_of(number: str) -> str:
         return ""
 
 
-def read_limits(text: str, home: str, channels: Iterable[str], source: str) -> Limits:
-    """Refused where a word, a channel or a country is not known; `channels` are those installed."""
+def read_limits(text: str, home: str, channels: Iterable[str], source: str) -> CountryLimits:
+    """Refused where a word, a driver or a country is not known; `channels` are those installed."""
     try:
         found = _FILE.validate_python(yaml_of(text) or {})
     except yaml.YAMLError as wrong:
-        raise Refused(f"{source}: {wrong}", field="TOCSIN_ROAD_LIMITS", rule="yaml") from wrong
+        raise Refused(f"{source}: {wrong}", field="TOCSIN_CHANNEL_LIMITS", rule="yaml") from wrong
     except ValidationError as wrong:
         first = wrong.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise Refused(
-            f"{source}: {where}: {first['msg']}", field="TOCSIN_ROAD_LIMITS", rule=first["type"],
+            f"{source}: {where}: {first['msg']}", field="TOCSIN_CHANNEL_LIMITS", rule=first["type"],
             given=str(first.get("input"))[:80], remedy=f"use {', '.join(Limit.model_fields)}",
         ) from wrong  # fmt: skip
     for name, countries in found.items():
         if name not in channels:
             known = ", ".join(sorted(channels))
             raise Refused(
-                f"{source}: there is no channel {name!r}: use {known}", field="TOCSIN_ROAD_LIMITS", given=name
+                f"{source}: there is no driver {name!r}: use {known}", field="TOCSIN_CHANNEL_LIMITS", given=name
             )
         for country in countries:
             if country not in phonenumbers.SUPPORTED_REGIONS:
                 raise Refused(
                     f"{source}: {name}: {country!r} are no two letters of a country (in YAML, NO needs quotes)",
-                    field="TOCSIN_ROAD_LIMITS", given=country,
+                    field="TOCSIN_CHANNEL_LIMITS", given=country,
                 )  # fmt: skip
-    return Limits(found, home)
+    return CountryLimits(found, home)
 
 
-def load_limits(channels: Iterable[str]) -> Limits:
+def load_limits(channels: Iterable[str]) -> CountryLimits:
     """The file in use, for these channels."""
     settings = LimitSettings()
     if settings.country and settings.country not in phonenumbers.SUPPORTED_REGIONS:
@@ -147,15 +147,15 @@ def load_limits(channels: Iterable[str]) -> Limits:
             f"TOCSIN_COUNTRY={settings.country} is no country we know: give its two letters, like KE", given=settings.country,
             field="TOCSIN_COUNTRY",
         )  # fmt: skip
-    path = settings.road_limits or SHIPPED
+    path = settings.channel_limits or SHIPPED
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise Refused(
-            f"TOCSIN_ROAD_LIMITS={path} cannot be read ({problem})", field="TOCSIN_ROAD_LIMITS", given=str(path)
+            f"TOCSIN_CHANNEL_LIMITS={path} cannot be read ({problem})", field="TOCSIN_CHANNEL_LIMITS", given=str(path)
         ) from problem
     names = list(channels)
-    if settings.road_limits is None:  # ours speaks of channels that may not be installed
+    if settings.channel_limits is None:  # ours speaks of channels that may not be installed
         shipped = yaml.safe_load(text)
         text = yaml.safe_dump({name: shipped[name] for name in shipped if name in names})
     return read_limits(text, settings.country, names, str(path))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from services.channels.model.driver import Result, Tried
+from services.channels.model.driver import AreaTest, Result
 from services.channels.model.outcome import Outcome
 from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
@@ -34,8 +34,8 @@ def link_document(public_url: str) -> bytes:
     return etree.tostring(alert, xml_declaration=True, encoding="UTF-8")
 
 
-def judged(routes: Iterable[tuple[str, Result]]) -> Tried:
+def judged(routes: Iterable[tuple[str, Result]]) -> AreaTest:
     """Of (route, answer): passed where every station took it by every route."""
     found = list(routes)
     wrong = [f"{name}: {one.code or one.outcome.value}" for name, one in found if one.outcome is not Outcome.ACCEPTED]
-    return Tried(not wrong, "; ".join(wrong) if wrong else f"taken by all {len(found)}")
+    return AreaTest(not wrong, "; ".join(wrong) if wrong else f"taken by all {len(found)}")

@@ -1,7 +1,7 @@
 """The link tests an installation asks for: TOCSIN_LINK_TESTS, a YAML list, read and checked by entry and field.
 
-- {road: sms, to: "+8613800000000", every: 900, within: 120, proof: delivered}
-- {road: area_sound, to: all}
+- {channel: sms, to: "+8613800000000", every: 900, within: 120, proof: delivered}
+- {channel: area_sound, to: all}
 """
 
 from __future__ import annotations
@@ -23,20 +23,22 @@ PROOFS = {"accepted": Evidence.ACCEPTED, "delivered": Evidence.DELIVERED, "answe
 
 
 class LinkTest(BaseModel):
-    """One road's test. Seconds are of warning time."""
+    """One channel's test. Seconds are of warning time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    road: str
+    channel: str
     to: str = Field(
         min_length=3,
         max_length=400,
-        description="an address nobody else has: a modem, the operator's own. Of an area's road: all, or names of operators, "
+        description="an address nobody else has: a modem, the operator's own. Of an area's channel: all, or names of operators, "
         "broadcasters' hosts, loudspeakers, with commas between",
     )
     every: float = Field(900.0, ge=60, le=86400)
     within: float = Field(120.0, ge=5, le=3600)
-    proof: Literal["", "accepted", "delivered", "answered"] = Field("", description="empty: the most the road can give")
+    proof: Literal["", "accepted", "delivered", "answered"] = Field(
+        "", description="empty: the most the channel can give"
+    )
 
 
 class LinkTestSettings(Environment):
@@ -51,8 +53,8 @@ _FILE = TypeAdapter(list[LinkTest])
 NAME = "TOCSIN_LINK_TESTS"
 
 
-def load_link_tests(roads: Mapping[str, str]) -> list[LinkTest]:
-    """The tests asked for; Refused by entry and field. `roads`: those that lead to somebody > the most each can prove."""
+def load_link_tests(channels: Mapping[str, str]) -> list[LinkTest]:
+    """The tests asked for; Refused by entry and field. `channels`: those that lead to somebody > the most each can prove."""
     path = LinkTestSettings().link_tests
     if path is None:
         return []
@@ -71,18 +73,20 @@ def load_link_tests(roads: Mapping[str, str]) -> list[LinkTest]:
         ) from wrong  # fmt: skip
     seen: set[str] = set()
     for n, one in enumerate(found, 1):
-        if one.road not in roads:
-            known = ", ".join(sorted(roads))
+        if one.channel not in channels:
+            known = ", ".join(sorted(channels))
             raise Refused(
-                f"{path}: entry {n}: road {one.road!r} cannot be tried: use {known}", field=NAME, given=one.road
+                f"{path}: entry {n}: channel {one.channel!r} cannot be tried: use {known}",
+                field=NAME,
+                given=one.channel,
             )
-        if one.road in seen:
-            raise Refused(f"{path}: entry {n}: {one.road} has a test already", field=NAME, given=one.road)
-        most = roads[one.road]
+        if one.channel in seen:
+            raise Refused(f"{path}: entry {n}: {one.channel} has a test already", field=NAME, given=one.channel)
+        most = channels[one.channel]
         if one.proof and PROOFS[one.proof] > PROOFS[most]:
             raise Refused(
-                f"{path}: entry {n}: {one.road} never says {one.proof}: use {most} or leave proof out", field=NAME,
+                f"{path}: entry {n}: {one.channel} never says {one.proof}: use {most} or leave proof out", field=NAME,
                 rule="proof", given=one.proof,
             )  # fmt: skip
-        seen.add(one.road)
-    return [one.model_copy(update={"proof": one.proof or roads[one.road]}) for one in found]
+        seen.add(one.channel)
+    return [one.model_copy(update={"proof": one.proof or channels[one.channel]}) for one in found]

@@ -1,10 +1,10 @@
-"""Link tests: each road tried end to end on schedule, against an address that answers for nothing else.
+"""Link tests: each channel tried end to end on schedule, against an address that answers for nothing else.
 
 A test is a notice like any other, sent by the provider it tries; it has passed when the proof asked for has come back in
-time. A road whose providers have all failed twice running is left out of paths, with the reason, until a test passes.
-Where every personal road fails, none is left out: then it is likelier the test, and trying reaches more people.
+time. A channel whose providers have all failed twice running is left out of paths, with the reason, until a test passes.
+Where every personal channel fails, none is left out: then it is likelier the test, and trying reaches more people.
 
-An area's road is tried by its driver, with what nobody hears or sees. It is told to fail and used all the same: nothing
+An area's channel is tried by its driver, with what nobody hears or sees. It is told to fail and used all the same: nothing
 stands in for it, and one more try harms nobody.
 """
 
@@ -17,9 +17,9 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.channels.model.driver import Driver, Tried, TriesArea
-from services.channels.providers.catalogue import road_rows
-from services.channels.providers.country_limits import Limits
+from services.channels.model.driver import AreaTest, Driver, TriesArea
+from services.channels.providers.catalogue import channel_rows
+from services.channels.providers.country_limits import CountryLimits
 from services.channels.providers.link_test_file import NAME, PROOFS, LinkTest, load_link_tests
 from services.channels.providers.provider_store import TWICE, link_test
 from services.shared.bus.outbox import id_of, new_id
@@ -28,7 +28,7 @@ from services.shared.crypto.sealing import address_key
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Connection, Database, hold
 from services.shared.errors import Refused
-from services.shared.ledger.ledger import Evidence, SendState, delivery, road
+from services.shared.ledger.ledger import Evidence, SendState, channel, delivery
 from services.shared.tiers import Tier
 
 log = structlog.get_logger("link_tests")
@@ -43,7 +43,7 @@ class LinkTests:
     """All tests of an installation; whichever process comes first sends and judges them."""
 
     def __init__(
-        self, database: Database, clock: Clock, drivers: Sequence[Driver], limits: Limits, index_key: bytes
+        self, database: Database, clock: Clock, drivers: Sequence[Driver], limits: CountryLimits, index_key: bytes
     ) -> None:
         self._database = database
         self._clock = clock
@@ -53,41 +53,43 @@ class LinkTests:
         self._next = 0.0
         self._trying: set[asyncio.Task[None]] = set()
         # a door cannot be tried without sending somebody, nor an area unless its driver can do it unheard
-        self._area: dict[str, dict[str, TriesArea]] = {}  # road > provider > what can try it
+        self._area: dict[str, dict[str, TriesArea]] = {}  # channel > provider > what can try it
         for one in drivers:
             if isinstance(one, TriesArea):
-                for carried in one.roads:
+                for carried in one.channels:
                     self._area.setdefault(carried.name, {})[one.name] = one
-        able = [r for d in drivers for r in d.roads if r.contact_kinds or r.name.partition("_")[2] in ("sms", "voice")]
+        able = [
+            r for d in drivers for r in d.channels if r.contact_kinds or r.name.partition("_")[2] in ("sms", "voice")
+        ]
         weakest = sorted(able, key=lambda r: PROOFS[r.proof], reverse=True)  # of two that carry it
         area = dict.fromkeys(self._area, "accepted")
-        self.tests = {one.road: one for one in load_link_tests({r.name: r.proof for r in weakest} | area)}
+        self.tests = {one.channel: one for one in load_link_tests({r.name: r.proof for r in weakest} | area)}
         self._stations = {name: self._named(name, one.to) for name, one in self.tests.items() if name in self._area}
 
     @property
     def addresses(self) -> Mapping[str, str]:
-        """Road > the address its test goes to."""
+        """Channel > the address its test goes to."""
         return {name: one.to for name, one in self.tests.items() if name not in self._area}
 
     def providers(self, name: str) -> list[str]:
-        """Who serves a road here and works; of an area's those that can be tried."""
+        """Who serves a channel here and works; of an area's those that can be tried."""
         return sorted(
             d.name
             for d in self._drivers
             if (name not in self._area or d.name in self._area[name])
             and not self._limits.why_not(d)
-            and name in {r.name for r in self._limits.roads(d)}
+            and name in {r.name for r in self._limits.channels(d)}
         )
 
     async def step(self) -> bool:
-        """Judges what is out, sends what is due, says which roads are out; whether anything was sent or judged."""
+        """Judges what is out, sends what is due, says which channels are out; whether anything was sent or judged."""
         now = self._clock.now()
         if now < self._next or (not self.tests and self._next):
             return False
         self._next = now + LOOK_S
         async with self._database.write() as tx:
             await hold(tx, "link-tests")
-            rows = {(r.road, r.provider): r for r in await tx.execute(sa.select(link_test))}
+            rows = {(r.channel, r.provider): r for r in await tx.execute(sa.select(link_test))}
             wanted = [(name, p) for name in sorted(self.tests) for p in self.providers(name)]
             for gone in sorted(rows.keys() - set(wanted)):
                 await tx.execute(sa.delete(link_test).where(_is(*gone)))
@@ -96,7 +98,7 @@ class LinkTests:
                 row = rows.get((name, provider))
                 if row is None:
                     await insert_all(
-                        tx, link_test, [{"road": name, "provider": provider, "due_at": now, "failures": 0}]
+                        tx, link_test, [{"channel": name, "provider": provider, "due_at": now, "failures": 0}]
                     )
                     moved |= await self._send(tx, self.tests[name], provider, now, begun)
                 elif row.delivery_id:
@@ -124,7 +126,10 @@ class LinkTests:
         if unknown := [one for one in wanted if one not in there and wanted != (EVERYWHERE,)]:
             known = ", ".join([EVERYWHERE, *there[:10]])
             raise Refused(
-                f"{NAME}: {name}: {unknown[0]!r} is not on that road: use {known}", field=NAME, rule="to", given=to[:80]
+                f"{NAME}: {name}: {unknown[0]!r} is not on that channel: use {known}",
+                field=NAME,
+                rule="to",
+                given=to[:80],
             )
         return there if wanted == (EVERYWHERE,) else wanted
 
@@ -136,61 +141,63 @@ class LinkTests:
     async def _try_area(self, test: LinkTest, provider: str, one: str) -> None:
         """Asks the driver, and writes down what it saw; wall time, for stations do not know that we are playing."""
         within = max(LEAST_S, test.within * self._a_second)
-        driver = self._area[test.road][provider]
-        mine = [station for station in self._stations[test.road] if station in driver.stations]
+        driver = self._area[test.channel][provider]
+        mine = [station for station in self._stations[test.channel] if station in driver.stations]
         tried = await driver.try_area(mine, within)
         try:
             async with self._database.write() as tx:
                 await hold(tx, "link-tests")
-                which = sa.select(link_test).where(_is(test.road, provider), link_test.c.delivery_id == one)
+                which = sa.select(link_test).where(_is(test.channel, provider), link_test.c.delivery_id == one)
                 row = (await tx.execute(which)).first()
                 if row is not None:
                     await self._passed(tx, test, row, tried, self._clock.now())
                     await self.say(tx)
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:  # lost, and tried again
-            log.warning("link_test_not_written", road=test.road, reason=type(problem).__name__, said=tried.said)
+            log.warning("link_test_not_written", channel=test.channel, reason=type(problem).__name__, said=tried.said)
 
     async def _send(
         self, tx: Connection, test: LinkTest, provider: str, now: float, begun: list[tuple[str, str, str]]
     ) -> bool:
-        if test.road in self._area:
+        if test.channel in self._area:
             one = new_id()
-            begun.append((test.road, provider, one))
-            await tx.execute(sa.update(link_test).where(_is(test.road, provider)).values(delivery_id=one, sent_at=now))
+            begun.append((test.channel, provider, one))
+            await tx.execute(
+                sa.update(link_test).where(_is(test.channel, provider)).values(delivery_id=one, sent_at=now)
+            )
             return True
-        one = id_of("link test", test.road, provider, int(now * 1000))
+        one = id_of("link test", test.channel, provider, int(now * 1000))
         row = {
             "delivery_id": one, "warning_id": "", "purpose": "notice", "tier": int(Tier.BLUE), "person_id": "",
-            "addressee_id": id_of("link test", test.road), "addressee_kind": "test", "step": "link_test",
-            "road": test.road, "channel": provider, "form": f"notice:{one[:12]}", "language": "en",
+            "addressee_id": id_of("link test", test.channel), "addressee_kind": "test", "step": "link_test",
+            "channel": test.channel, "driver": provider, "form": f"notice:{one[:12]}", "language": "en",
             "address_key": address_key(self._index_key, "email" if "@" in test.to else "sms", test.to),
-            "params": {"notice": "road_test", "provider": provider}, "reason": "link test",
+            "params": {"notice": "channel_test", "provider": provider}, "reason": "link test",
             "send_state": SendState.PENDING, "due_at": now, "expires_at": now + test.within, "state_at": now,
         }  # fmt: skip
         await insert_all(tx, delivery, [row])
-        await tx.execute(sa.update(link_test).where(_is(test.road, provider)).values(delivery_id=one, sent_at=now))
+        await tx.execute(sa.update(link_test).where(_is(test.channel, provider)).values(delivery_id=one, sent_at=now))
         return True
 
     async def _judge(self, tx: Connection, test: LinkTest, row: Any, now: float) -> bool:
-        if test.road in self._area:
+        if test.channel in self._area:
             if lost := now >= row.sent_at + max(test.within, LEAST_S / self._a_second) + LOST_S / self._a_second:
-                # its process ended, or could not write: that says nothing of the road
+                # its process ended, or could not write: that says nothing of the channel
                 await tx.execute(
-                    sa.update(link_test).where(_is(test.road, row.provider)).values(delivery_id="", due_at=now)
+                    sa.update(link_test).where(_is(test.channel, row.provider)).values(delivery_id="", due_at=now)
                 )
             return bool(lost)
         which = sa.select(delivery).where(delivery.c.delivery_id == row.delivery_id)
         found = (await tx.execute(which)).first()
         if found is not None and found.evidence >= PROOFS[test.proof]:
             took = (found.evidence_at or now) - row.sent_at
-            await self._passed(tx, test, row, Tried(True, f"{test.proof} after {took:.0f} s"), now)
+            await self._passed(tx, test, row, AreaTest(True, f"{test.proof} after {took:.0f} s"), now)
         elif found is None or found.send_state in OVER or now >= row.sent_at + test.within:
-            await self._passed(tx, test, row, Tried(False, _why(found, test)), now)
+            await self._passed(tx, test, row, AreaTest(False, _why(found, test)), now)
         else:
             return False
         return True
 
-    async def _passed(self, tx: Connection, test: LinkTest, row: Any, tried: Tried, now: float) -> None:
+    async def _passed(self, tx: Connection, test: LinkTest, row: Any, tried: AreaTest, now: float) -> None:
         """What a test showed, and when the next is due."""
         failures = 0 if tried.passed else row.failures + 1
         soon = AGAIN_S if 0 < failures < TWICE else test.every
@@ -200,15 +207,17 @@ class LinkTests:
         }  # fmt: skip
         values |= {"ok_at": now} if tried.passed else {}
         if failures:
-            log.warning("link_test_failed", road=test.road, provider=row.provider, failures=failures, said=tried.said)
-        await tx.execute(sa.update(link_test).where(_is(test.road, row.provider)).values(**values))
+            log.warning(
+                "link_test_failed", channel=test.channel, provider=row.provider, failures=failures, said=tried.said
+            )
+        await tx.execute(sa.update(link_test).where(_is(test.channel, row.provider)).values(**values))
 
     async def say(self, tx: Connection) -> None:
-        """Which roads paths leave out, in the road table."""
+        """Which channels paths leave out, in the channel table."""
         results: dict[str, list[Any]] = {}
         for row in await tx.execute(sa.select(link_test).order_by(link_test.c.provider)):
-            results.setdefault(row.road, []).append(row)
-        base = {r["road"]: r for r in road_rows(self._drivers, self._limits)}
+            results.setdefault(row.channel, []).append(row)
+        base = {r["channel"]: r for r in channel_rows(self._drivers, self._limits)}
         bad = failed_twice(
             {name: {row.provider: row.failures for row in rows} for name, rows in results.items()},
             {name: self.providers(name) for name in base},
@@ -225,11 +234,11 @@ class LinkTests:
             values = {"working": r["working"] and name not in out, "why": why[:80], "test_said": said[:160]}
             if name in results:
                 values["tested_at"] = max(row.sent_at or 0.0 for row in results[name]) or None
-            await tx.execute(sa.update(road).where(road.c.road == name).values(**values))
+            await tx.execute(sa.update(channel).where(channel.c.channel == name).values(**values))
 
 
 def failed_twice(failures: Mapping[str, Mapping[str, int]], providers: Mapping[str, Sequence[str]]) -> set[str]:
-    """Roads of which every provider failed twice running. `failures`: road > provider > how often running; one that is
+    """Channels of which every provider failed twice running. `failures`: channel > provider > how often running; one that is
     not tried may well work."""
     return {
         name
@@ -239,8 +248,8 @@ def failed_twice(failures: Mapping[str, Mapping[str, int]], providers: Mapping[s
 
 
 def left_out(bad: set[str], personal: set[str], supporters: set[str]) -> set[str]:
-    """Of the roads that fail those that paths leave out: never all that lead to people, or to supporters."""
-    # nothing stands in for officers' roads: told in vain is no loss
+    """Of the channels that fail those that paths leave out: never all that lead to people, or to supporters."""
+    # nothing stands in for officers' channels: told in vain is no loss
     out = {name for name in bad if not name.startswith("officer_")}
     for family in (personal, supporters):
         if family and family <= out:
@@ -259,4 +268,4 @@ def _why(found: Any, test: LinkTest) -> str:
 
 
 def _is(name: str, provider: str) -> sa.ColumnElement[bool]:
-    return sa.and_(link_test.c.road == name, link_test.c.provider == provider)
+    return sa.and_(link_test.c.channel == name, link_test.c.provider == provider)

@@ -1,4 +1,4 @@
-"""Finds the installed channels: every entry point of the group `tocsin.channels`, ours and others'.
+"""Finds the installed channels: every entry point of the group `tocsin.drivers`, ours and others'.
 
 One that cannot be loaded stops nobody else: it is left out, said in the log, and `tocsin check` calls the installation not
 sound. Two of one name are refused, both by name: nobody could say which of them sends. A setting that is wrong refuses the
@@ -13,16 +13,16 @@ from importlib.metadata import EntryPoint, entry_points
 
 import structlog
 
-from services.channels.model.driver import Driver, Road, Spec, Tools
+from services.channels.model.driver import Channel, Driver, Spec, Tools
 from services.shared.errors import Broken, Fault
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
-GROUP = "tocsin.channels"
+GROUP = "tocsin.drivers"
 log = structlog.get_logger("channels")
 
 
 @dataclass
-class Found:
+class Installed:
     """Specs by name, and of those that cannot be used why: entry point > sentence."""
 
     specs: dict[str, Spec] = field(default_factory=dict)
@@ -37,9 +37,9 @@ class Loaded:
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def find() -> Found:
+def find() -> Installed:
     """What is installed; Broken where two channels have one name."""
-    found, holders = Found(), dict[str, EntryPoint]()
+    found, holders = Installed(), dict[str, EntryPoint]()
     for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
         if point.name in holders:
             raise Broken(
@@ -62,7 +62,7 @@ def find() -> Found:
 
 
 def load(tools: Tools) -> Loaded:
-    """Every installed channel, made; a Fault of its settings goes on to whoever starts."""
+    """Every installed driver, made; a Fault of its settings goes on to whoever starts."""
     found = find()
     points = {point.name: point for point in entry_points(group=GROUP)}
     loaded = Loaded(broken=found.broken)
@@ -80,7 +80,7 @@ def load(tools: Tools) -> Loaded:
         else:
             loaded.drivers[name] = driver
     for name, why in loaded.broken.items():
-        log.error("channel_left_out", channel=name, reason=why)
+        log.error("driver_left_out", driver=name, reason=why)
     return loaded
 
 
@@ -89,8 +89,8 @@ def _wrong_with(driver: Driver, name: str) -> str:
         return f"makes a driver called {driver.name!r}: its name and the entry point's are one"
     if not NAME.fullmatch(name):
         return f"is called {name!r}: give it a name of a-z, 0-9 and _, at most 24"
-    if not all(isinstance(road, Road) for road in driver.roads):
-        return "has roads that are none: write Road(...) for each"
+    if not all(isinstance(channel, Channel) for channel in driver.channels):
+        return "has channels that are none: write Channel(...) for each"
     if driver.concurrency < 1:
         return f"has a concurrency of {driver.concurrency}: give at least 1"
     driver.why_not()

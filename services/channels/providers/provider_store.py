@@ -95,11 +95,11 @@ async def all_rows(db: Connection) -> Sequence[Any]:
     return (await db.execute(sa.select(provider).order_by(provider.c.provider))).all()
 
 
-TWICE = 2  # a link test that failed so often running says that the road is down
+TWICE = 2  # a link test that failed so often running says that the channel is down
 link_test = sa.Table(
     "channels_link_test",
     metadata,
-    sa.Column("road", sa.String(24), primary_key=True),
+    sa.Column("channel", sa.String(24), primary_key=True),
     sa.Column("provider", sa.String(24), primary_key=True),
     sa.Column("due_at", sa.Float, nullable=False, comment="warning time of the next one"),
     sa.Column("delivery_id", Id, nullable=False, server_default="", comment="the one that is out"),
@@ -111,5 +111,5 @@ link_test = sa.Table(
 
 
 async def down(db: Connection) -> set[str]:
-    """Providers of which a road's link test failed twice running."""
+    """Providers of which a channel's link test failed twice running."""
     return set((await db.scalars(sa.select(link_test.c.provider).where(link_test.c.failures >= TWICE))).all())

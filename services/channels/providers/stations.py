@@ -56,11 +56,11 @@ async def settled(db: Connection, delivery_id: str) -> dict[str, Outcome]:
 
 
 async def of_warning(db: Connection, warning_id: str) -> Sequence[Any]:
-    """Each station of each area delivery of a warning (road, step, name, outcome, code, at): who did not take it first."""
+    """Each station of each area delivery of a warning (channel, step, name, outcome, code, at): who did not take it first."""
     rows = await db.execute(
-        sa.select(delivery.c.road, delivery.c.try_no, station)
+        sa.select(delivery.c.channel, delivery.c.try_no, station)
         .join(station, station.c.delivery_id == delivery.c.delivery_id)
         .where(delivery.c.warning_id == warning_id)
-        .order_by(station.c.outcome == Outcome.ACCEPTED.value, delivery.c.road, station.c.name, delivery.c.try_no)
+        .order_by(station.c.outcome == Outcome.ACCEPTED.value, delivery.c.channel, station.c.name, delivery.c.try_no)
     )
     return rows.all()

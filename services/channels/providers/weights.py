@@ -1,4 +1,4 @@
-"""Two providers of one road: each gets its share, and a share moves away from the one that fails or stays silent.
+"""Two providers of one channel: each gets its share, and a share moves away from the one that fails or stays silent.
 
 Every ten seconds of warning time the last minutes are looked at. A provider is in trouble when three in ten of its calls
 went wrong, or when less than half of what the best one delivers is told delivered. Twenty points move from
@@ -20,8 +20,8 @@ from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.model.channel import STANDS_IN
+from services.channels.providers.call_window import CallWindow
 from services.channels.providers.provider_store import SLOT_S, all_rows, down, forget_old, known, lately, provider
-from services.channels.providers.send_queue import Lane
 from services.shared.clock import Clock, wall
 from services.shared.database.engine import Connection, Database, hold
 from services.shared.settings import Environment
@@ -34,12 +34,12 @@ STEP, DRIFT, FLOOR = 20.0, 5.0, 5.0  # points; the floor keeps a trickle, by whi
 READ_EVERY_S = 1.0  # wall
 
 
-class ShareSettings(Environment):
-    """TOCSIN_SHARES: resting shares such as sms_smpp=70,sms_twilio=30; what is not named has 50, and 0 stands by."""
+class WeightSettings(Environment):
+    """TOCSIN_WEIGHTS: resting shares such as sms_smpp=70,sms_twilio=30; what is not named has 50, and 0 stands by."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_")
 
-    shares: str = Field("", description="channel=points, joined by commas")
+    weights: str = Field("", description="driver=points, joined by commas")
 
     @field_validator("shares")
     @classmethod
@@ -49,7 +49,7 @@ class ShareSettings(Environment):
 
     @property
     def resting(self) -> dict[str, float]:
-        return _read(self.shares)
+        return _read(self.weights)
 
 
 def _read(text: str) -> dict[str, float]:
@@ -59,27 +59,27 @@ def _read(text: str) -> dict[str, float]:
             continue
         name, _, points = part.partition("=")
         if not points.strip().isdigit() or int(points) > 1000:
-            raise ValueError(f"{part!r} is no share: write channel=points, like sms_smpp=70")
+            raise ValueError(f"{part!r} is no weight: write driver=points, like sms_smpp=70")
         found[name.strip()] = float(points)
     return found
 
 
 @dataclass
 class Queue:
-    """What stands under one channel's name, red or the rest, and the lanes that may take of it."""
+    """What stands under one driver's name, red or the rest, and the call windows that may take of it."""
 
-    channel: str
+    driver: str
     red: bool
-    lanes: Sequence[Lane]
+    windows: Sequence[CallWindow]
     _credit: dict[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> tuple[str, bool]:
-        return self.channel, self.red
+        return self.driver, self.red
 
-    def roomy(self) -> list[Lane]:
+    def roomy(self) -> list[CallWindow]:
         """Lanes for which a claim is worth its transaction."""
-        return [lane for lane in self.lanes if lane.roomy()]
+        return [window for window in self.windows if window.roomy()]
 
     def deal(
         self, rows: Iterable[Any], rooms: Mapping[str, int], weights: Mapping[str, float], before: Mapping[str, str]
@@ -91,11 +91,11 @@ class Queue:
         """
         left, over = dict(rooms), []
         dealt: dict[str, list[Any]] = {name: [] for name in rooms}
-        serves = {lane.driver.name: {r.name for r in lane.roads} for lane in self.lanes}
+        serves = {window.driver.name: {r.name for r in window.channels} for window in self.windows}
         served = set().union(*serves.values())
         for row in rows:
             only = (row.params or {}).get("provider")  # a test of this very provider
-            able = [n for n in left if left[n] > 0 and (row.road in serves[n] or row.road not in served)]
+            able = [n for n in left if left[n] > 0 and (row.channel in serves[n] or row.channel not in served)]
             able = [n for n in able if only in (None, n)]
             other = [n for n in able if n != before.get(row.delivery_id)]
             able = other or able
@@ -122,41 +122,41 @@ class Queue:
         return chosen
 
 
-def queues(lanes: Sequence[Lane]) -> list[Queue]:
-    """A queue for each channel: its own lane if it works, and every other working one that serves a road of it."""
+def queues(windows: Sequence[CallWindow]) -> list[Queue]:
+    """A queue for each driver: its own call window if it works, and every other working one that serves a channel of it."""
     found = []
-    for lane in lanes:
-        mine = {r.name for r in lane.roads or lane.driver.roads}
+    for window in windows:
+        mine = {r.name for r in window.channels or window.driver.channels}
         able = [
             other
-            for other in lanes
-            if other.red is lane.red and other.works and (other is lane or mine & {r.name for r in other.roads})
+            for other in windows
+            if other.red is window.red and other.works and (other is window or mine & {r.name for r in other.channels})
         ]
         able = [one for one in able if one.driver.name != STANDS_IN] or able
-        found.append(Queue(lane.driver.name, lane.red, able or [lane]))
+        found.append(Queue(window.driver.name, window.red, able or [window]))
     return found
 
 
-def beside_each_other(lanes: Iterable[Lane]) -> list[tuple[str, ...]]:
-    """Providers that share a road and both work, by name; one that is alone is in none."""
-    by_road: dict[str, set[str]] = {}
-    for lane in lanes:
-        if lane.works and lane.driver.name != STANDS_IN:
-            for road in lane.roads:
-                by_road.setdefault(road.name, set()).add(lane.driver.name)
-    return sorted({tuple(sorted(names)) for names in by_road.values() if len(names) > 1})
+def beside_each_other(windows: Iterable[CallWindow]) -> list[tuple[str, ...]]:
+    """Providers that share a channel and both work, by name; one that is alone is in none."""
+    by_channel: dict[str, set[str]] = {}
+    for window in windows:
+        if window.works and window.driver.name != STANDS_IN:
+            for channel in window.channels:
+                by_channel.setdefault(channel.name, set()).add(window.driver.name)
+    return sorted({tuple(sorted(names)) for names in by_channel.values() if len(names) > 1})
 
 
-class Shares:
+class ProviderWeights:
     """The weights in force, in one process; the review is made by whoever comes first."""
 
-    def __init__(self, database: Database, clock: Clock, lanes: Sequence[Lane]) -> None:
+    def __init__(self, database: Database, clock: Clock, windows: Sequence[CallWindow]) -> None:
         self._database = database
         self._clock = clock
-        given = ShareSettings().resting
-        self.groups = beside_each_other(lanes)
+        given = WeightSettings().resting
+        self.groups = beside_each_other(windows)
         self.scored = frozenset(name for group in self.groups for name in group)
-        self.resting = {lane.driver.name: given.get(lane.driver.name, 50.0) for lane in lanes}
+        self.resting = {window.driver.name: given.get(window.driver.name, 50.0) for window in windows}
         self.unknown = sorted(given.keys() - self.resting.keys())
         self.weights: dict[str, float] = dict(self.resting)
         self.open_until: dict[str, float] = {}
@@ -282,14 +282,14 @@ def held_back(
 def in_words(rows: Sequence[Any], groups: Sequence[Sequence[str]], now: float) -> dict[str, str]:
     """How each provider stands, for people: its share beside its others, and whether it is passed over."""
     weights = {r.provider: r.weight for r in rows}
-    share: Counter[str] = Counter()
+    weight: Counter[str] = Counter()
     for group in groups:
         total = sum(weights.get(name, 0.0) for name in group) or 1.0
         for name in group:
-            share[name] = max(share[name], round(100 * weights.get(name, 0.0) / total))
+            weight[name] = max(weight[name], round(100 * weights.get(name, 0.0) / total))
     found = {}
     for r in rows:
-        words = [f"share {share[r.provider]} %"] if r.provider in share else []
+        words = [f"share {weight[r.provider]} %"] if r.provider in weight else []
         if r.open_until > now:
             words.append(f"left alone for {r.open_until - now:.0f} s")
         found[r.provider] = ", ".join([*words, r.trouble] if r.trouble else words)

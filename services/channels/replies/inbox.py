@@ -1,4 +1,4 @@
-"""The switchboard: takes replies and keys, finds whose they are, has them written down, and says what to answer.
+"""The replies: takes replies and keys, finds whose they are, has them written down, and says what to answer.
 
 STOP is heard before anything else and from any number; all else only from a phone that was written to.
 """
@@ -17,7 +17,7 @@ from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
 from services.channels.model.report import Report
 from services.channels.outcomes import opted_out
-from services.channels.outcomes.recorder import Desk
+from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.replies.matching import (
     asks_of,
     by_of,
@@ -39,14 +39,14 @@ from services.shared.service import Platform
 YES = "yes"  # the note of a bare yes that was asked back
 
 
-class Switchboard:
+class ReplyInbox:
     """One per process; holds no address."""
 
-    def __init__(self, platform: Platform, desk: Desk, preparer: Preparer) -> None:
+    def __init__(self, platform: Platform, recorder: OutcomeRecorder, preparer: Preparer) -> None:
         self.database = platform.database
         self._clock = platform.clock
         self._plane = platform.settings.plane
-        self._desk = desk
+        self._recorder = recorder
         self._preparer = preparer
         self._index_key = platform.keys.index
         self._hotline = platform.settings.hotline
@@ -100,7 +100,7 @@ class Switchboard:
             # an answer to a message she was not sent is to an older one, or to a call: it closes nothing by itself
             await self._note(row, message, "urgent" if reply.sense is Sense.PERHAPS_HELP else "question")
             return lines.read_by_person.format(hotline=self._hotline), reply
-        await self._desk.report(
+        await self._recorder.report(
             Report(
                 row.delivery_id,
                 event_key=message.event_key,
@@ -114,7 +114,7 @@ class Switchboard:
             )
         )
         for report in passed_on(row, reply.answer, message.event_key):
-            await self._desk.report(report)
+            await self._recorder.report(report)
         ask = f" {lines.ask_how_many}" if row.covers > 1 and reply.answer is not Answer.HELP else ""
         return self.thanks(reply.answer, row.language) + ask, reply
 
@@ -138,7 +138,7 @@ class Switchboard:
 
     async def _note(self, row: Any, message: Inbound, asks: str, note: str = "") -> None:
         """Words no rule understands, for a person to read: evidence that somebody reads, and no answer."""
-        await self._desk.report(
+        await self._recorder.report(
             Report(
                 row.delivery_id,
                 event_key=message.event_key,
@@ -164,7 +164,7 @@ class Switchboard:
         """'N3': the last answer on this phone speaks for three; it counts for as many as this message covered."""
         said = await self.answers(row.delivery_id)
         answer = Answer(said[-1]) if said else None
-        await self._desk.report(
+        await self._recorder.report(
             Report(
                 row.delivery_id,
                 event_key=event_key,

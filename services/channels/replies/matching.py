@@ -82,7 +82,7 @@ def going_on(row: Any, active: Sequence[Any]) -> Any:
     if not row.over:
         return row
     newer = [r for r in active if (r.person_id, r.addressee_id) == (row.person_id, row.addressee_id)]
-    return min(newer, key=lambda r: (r.chain_id != row.chain_id, r.road != row.road), default=row)
+    return min(newer, key=lambda r: (r.chain_id != row.chain_id, r.channel != row.channel), default=row)
 
 
 def choose(rows: Sequence[Any], reply: Reply) -> Any | None:

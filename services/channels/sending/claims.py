@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.channels.model.driver import LaneName
+from services.channels.model.driver import QueueName
 from services.shared.clock import wall
 from services.shared.database.batches import insert_all, one_of
 from services.shared.database.engine import Connection, hold
@@ -40,31 +40,31 @@ def _tiers(red: bool) -> tuple[int, ...]:
     return (int(Tier.RED),) if red else tuple(range(int(Tier.RED) - 1, -1, -1))
 
 
-def _waiting(channel: Any, tier: Any) -> sa.ColumnElement[bool]:
-    listed = sa.or_(channel != DOOR, delivery.c.slot != "")  # a visit nobody has been given yet is not due
-    mine = (delivery.c.channel == channel, delivery.c.tier == tier)
+def _waiting(driver: Any, tier: Any) -> sa.ColumnElement[bool]:
+    listed = sa.or_(driver != DOOR, delivery.c.slot != "")  # a visit nobody has been given yet is not due
+    mine = (delivery.c.driver == driver, delivery.c.tier == tier)
     return sa.and_(*mine, IS_DUE, delivery.c.due_at <= _now, listed, may_be_sent(_now))
 
 
 @cache
-def _probes(lanes: tuple[LaneName, ...]) -> sa.Select[Any]:
-    """One look into the index for each lane and tier: a value of its own, which no planner makes a join of everything."""
-    columns = (sa.column("n", sa.Integer), sa.column("channel", sa.String), sa.column("tier", sa.SmallInteger))
+def _probes(queues: tuple[QueueName, ...]) -> sa.Select[Any]:
+    """One look into the index for each call window and tier: a value of its own, which no planner makes a join of everything."""
+    columns = (sa.column("n", sa.Integer), sa.column("driver", sa.String), sa.column("tier", sa.SmallInteger))
     asked = [
-        f"SELECT {n} AS n, '{channel}' AS channel, {tier} AS tier"
-        for n, (channel, red) in enumerate(lanes)
+        f"SELECT {n} AS n, '{driver}' AS driver, {tier} AS tier"
+        for n, (driver, red) in enumerate(queues)
         for tier in _tiers(red)
     ]
-    lane = sa.text(" UNION ALL ".join(asked)).columns(*columns).cte("lane")
-    first = sa.select(delivery.c.delivery_id).where(_waiting(lane.c.channel, lane.c.tier))
+    queue = sa.text(" UNION ALL ".join(asked)).columns(*columns).cte("lane")
+    first = sa.select(delivery.c.delivery_id).where(_waiting(queue.c.driver, queue.c.tier))
     # in the index's order, so that no scan seems quicker
     first = first.order_by(delivery.c.due_at, delivery.c.delivery_id).limit(1)
-    return sa.select(lane.c.n).where(first.correlate(lane).scalar_subquery().is_not(None))
+    return sa.select(queue.c.n).where(first.correlate(queue).scalar_subquery().is_not(None))
 
 
-async def due(db: Connection, lanes: tuple[LaneName, ...], now: float) -> set[int]:
-    """Places of the lanes that have something to claim at warning time `now`."""
-    return set((await db.scalars(_probes(lanes), {"now": now})).all()) if lanes else set()
+async def due(db: Connection, queues: tuple[QueueName, ...], now: float) -> set[int]:
+    """Places of the call windows that have something to claim at warning time `now`."""
+    return set((await db.scalars(_probes(queues), {"now": now})).all()) if queues else set()
 
 
 def _literal(value: str | int) -> sa.ColumnElement[Any]:
@@ -73,11 +73,11 @@ def _literal(value: str | int) -> sa.ColumnElement[Any]:
 
 
 @cache
-def _claim(channel: str, tier: int) -> sa.Update:
+def _claim(driver: str, tier: int) -> sa.Update:
     """The next ones by time, none that another process has in hand."""
     found = (
         sa.select(delivery.c.delivery_id)
-        .where(_waiting(_literal(channel), _literal(tier)), delivery.c.claims < MAX_CLAIMS)
+        .where(_waiting(_literal(driver), _literal(tier)), delivery.c.claims < MAX_CLAIMS)
         .order_by(delivery.c.due_at, delivery.c.delivery_id)
         .limit(sa.bindparam("room", type_=sa.Integer))
         .with_for_update(skip_locked=True)
@@ -98,17 +98,17 @@ def _claim(channel: str, tier: int) -> sa.Update:
     )
 
 
-async def claim(tx: Connection, lane: LaneName, room: int, now: float, worker: str) -> Sequence[Any]:
+async def claim(tx: Connection, queue: QueueName, room: int, now: float, worker: str) -> Sequence[Any]:
     """Leases up to `room` deliveries of a queue to `worker`; their rows, by id."""
-    channel, red = lane
+    driver, red = queue
     rows: list[Any] = []
     for tier in _tiers(red):
         values = {"now": now, "room": room - len(rows), "until": wall() + LEASE_S, "by": worker}
-        rows += (await tx.execute(_claim(channel, tier), values)).all()
+        rows += (await tx.execute(_claim(driver, tier), values)).all()
         if len(rows) >= room:
             break
     if not rows:  # due and not to be claimed: what was claimed too often and never sent is given up by name
-        spent = (delivery.c.channel == channel, IS_DUE, delivery.c.claims >= MAX_CLAIMS)
+        spent = (delivery.c.driver == driver, IS_DUE, delivery.c.claims >= MAX_CLAIMS)
         await move_all(tx, S.FAILED, at=now, where=spent, state_reason="claims_exhausted")
     return sorted(rows, key=lambda r: str(r.delivery_id))
 
@@ -123,7 +123,7 @@ async def tried_by(db: Connection, rows: Sequence[Any]) -> dict[str, str]:
 
 
 async def release(tx: Connection, rows: Sequence[Any], now: float) -> None:
-    """Claimed, and no lane had room for its road: due again as if it had never been claimed."""
+    """Claimed, and no call window had room for its channel: due again as if it had never been claimed."""
     tokens = {row.delivery_id: row.token for row in rows}
     mine = one_of(FENCE, fences(tokens))
     await move(
@@ -174,7 +174,7 @@ async def intend(
     if stopped := [i for i in ids if i not in moved]:
         # ours only: who came late must not take back what another has claimed since
         mine = one_of(FENCE, fences({i: tokens[i] for i in stopped}))
-        gone = (mine, delivery.c.expires_at <= now, delivery.c.channel != "door")
+        gone = (mine, delivery.c.expires_at <= now, delivery.c.driver != "door")
         await move(tx, stopped, S.EXPIRED, at=now, only=(S.LEASED,), where=gone)
         await move(tx, stopped, S.PENDING, at=now, only=(S.LEASED,), where=(mine,), lease_until=None)
     started = [

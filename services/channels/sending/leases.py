@@ -13,8 +13,8 @@ import sqlalchemy as sa
 import structlog
 
 from services.channels.sending.claims import FENCE, fences
-from services.channels.sending.liveness import Presence
-from services.shared.bus.outbox import new_id, say
+from services.channels.sending.liveness import Liveness
+from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import Clock, wall
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Database
@@ -38,7 +38,7 @@ class Leases:
         self._plane = plane
         # no two lives of a process share a name, also where every container's is host:1
         self.worker = f"{os.uname().nodename[:20]}:{os.getpid()}:{secrets.token_hex(3)}"
-        self.presence = Presence(database, self.worker)
+        self.liveness = Liveness(database, self.worker)
         self._uncalled: dict[str, int] = {}  # delivery > token: claimed, and the database went before any call
 
     def not_called(self, tokens: dict[str, int]) -> None:
@@ -85,7 +85,7 @@ class Leases:
                     ambiguous=delivery.c.ambiguous + 1,
                 )
             )
-            await say(
+            await publish(
                 tx,
                 [
                     EvidenceRecorded(
@@ -115,11 +115,11 @@ class Leases:
 
     async def _dead(self) -> list[str]:
         """Processes that have deliveries in hand and live no more."""
-        await self.presence.keep()
+        await self.liveness.keep()
         in_hand = sa.and_(IS_OPEN, delivery.c.send_state != S.UNKNOWN)
         async with self._database.read() as db:
             workers = (await db.scalars(sa.select(delivery.c.worker).where(in_hand).distinct())).all()
-        return await self.presence.dead(workers)
+        return await self.liveness.dead(workers)
 
     async def give_back(self) -> None:
         """At the end of this process: what it has claimed and not sent is anybody's again."""
@@ -129,7 +129,7 @@ class Leases:
                 tx, S.PENDING, at=now, where=(IS_OPEN, delivery.c.send_state == S.LEASED, delivery.c.worker == self.worker),
                 lease_until=None, state_reason="drained",
             )  # fmt: skip
-        await self.presence.close()
+        await self.liveness.close()
 
     async def expire(self) -> int:
         """Unsent messages of expired warnings say so; visits go on. Returns how many."""
@@ -141,7 +141,7 @@ class Leases:
                     .where(
                         IS_DUE,
                         delivery.c.expires_at <= now,
-                        delivery.c.channel != "door",
+                        delivery.c.driver != "door",
                     )
                     .limit(500)
                 )

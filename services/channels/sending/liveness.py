@@ -15,7 +15,7 @@ from services.shared.database.engine import Connection, Database, hold_while_con
 log = structlog.get_logger("presence")
 
 
-class Presence:
+class Liveness:
     """Holds the lock named after this worker, and sees whose are free."""
 
     def __init__(self, database: Database, worker: str) -> None:

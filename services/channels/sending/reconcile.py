@@ -14,9 +14,9 @@ import sqlalchemy as sa
 import structlog
 
 from services.channels.messages.prepare import Preparer
-from services.channels.model.driver import Asks, Driver, Question
+from services.channels.model.driver import Asks, Driver, StatusQuestion
 from services.channels.model.report import Report
-from services.channels.outcomes.recorder import Desk
+from services.channels.outcomes.recorder import OutcomeRecorder
 from services.shared.clock import Clock
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection, Database, Id, metadata
@@ -26,7 +26,7 @@ from services.shared.ledger.ledger import IS_ACCEPTED, IS_OPEN, SendState, attem
 log = structlog.get_logger("reconcile")
 EVERY_S, AT_ONCE, LIMIT_S = 5.0, 10, 5.0
 SILENT_S, OLDEST_S = 300.0, 86400.0
-UNKNOWN_S = 15.0  # before red goes out on another road
+UNKNOWN_S = 15.0  # before red goes out on another channel
 AGAIN_S = (300.0, 900.0, 3600.0, 14400.0)
 UNKNOWN_AGAIN_S = (20.0, 120.0, 600.0)
 
@@ -58,11 +58,16 @@ class Reconciler:
     """One per process; two that ask the same do no harm."""
 
     def __init__(
-        self, database: Database, clock: Clock, desk: Desk, preparer: Preparer, drivers: Mapping[str, Driver]
+        self,
+        database: Database,
+        clock: Clock,
+        recorder: OutcomeRecorder,
+        preparer: Preparer,
+        drivers: Mapping[str, Driver],
     ) -> None:
         self._database = database
         self._clock = clock
-        self._desk = desk
+        self._recorder = recorder
         self._preparer = preparer
         self._able: dict[str, Asks] = {n: d for n, d in drivers.items() if isinstance(d, Asks) and not d.why_not()}
         self._next = 0.0
@@ -96,7 +101,7 @@ class Reconciler:
         if told is None or told.state == row.send_state or await self._another_has(row, told.ref):
             return False
         log.info("asked", delivery_id=row.delivery_id, provider=row.provider, said=told.said)
-        await self._desk.report(
+        await self._recorder.report(
             Report(
                 row.delivery_id, event_key=f"asked:{told.ref}:{told.said}"[:64], state=told.state, evidence=told.evidence,
                 ref=told.ref, reason=told.said, code=told.code, provider=row.provider,
@@ -104,10 +109,10 @@ class Reconciler:
         )  # fmt: skip
         return True
 
-    async def _question(self, row: Any) -> Question:
+    async def _question(self, row: Any) -> StatusQuestion:
         message = await self._preparer.prepare(row)
         since = min(row.started_at, row.state_at) - 60.0  # a rehearsal's provider has the rehearsal's time
-        return Question(ref=row.provider_ref, to=message.to, text=message.text, since=since)
+        return StatusQuestion(ref=row.provider_ref, to=message.to, text=message.text, since=since)
 
     async def _another_has(self, row: Any, ref: str) -> bool:
         """The provider's name belongs to another message to the same phone."""

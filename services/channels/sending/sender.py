@@ -21,18 +21,18 @@ from services.channels.model.final_check import Overtaken, looking
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
 from services.channels.outcomes.opted_out import leave_out
-from services.channels.outcomes.recorder import Desk
+from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.transition import told
-from services.channels.providers.acceptance import Takings
+from services.channels.providers.acceptance import Acceptance
 from services.channels.providers.breaker import Breaker
-from services.channels.providers.country_limits import Limits
+from services.channels.providers.call_window import AHEAD, CallWindow
+from services.channels.providers.country_limits import CountryLimits
 from services.channels.providers.rate_limit import Pace
-from services.channels.providers.send_queue import AHEAD, Lane
-from services.channels.providers.weights import Queue, Shares, held_back, queues
+from services.channels.providers.weights import ProviderWeights, Queue, held_back, queues
 from services.channels.sending.claims import claim, due, intend, release, tried_by
 from services.channels.sending.leases import Leases
 from services.shared import telemetry
-from services.shared.bus.outbox import new_id, say
+from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import Clock, wall
 from services.shared.database.engine import Database
 from services.shared.errors import Fault
@@ -49,44 +49,44 @@ S = SendState
 
 
 class Sender:
-    """All lanes of one channels process."""
+    """All call windows of one channels process."""
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
-        desk: Desk,
+        recorder: OutcomeRecorder,
         preparer: Preparer,
         drivers: Sequence[Driver],
         plane: str,
-        limits: Limits | None = None,
+        limits: CountryLimits | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._desk = desk
+        self._recorder = recorder
         self._preparer = preparer
         self._plane = plane
         self.leases = Leases(database, clock, plane)
         # one process for everything: what is begun ahead of ordinary messages stands in red's way
         most_ahead = 0 if database.is_sqlite else AHEAD
         self.breakers = {d.name: Breaker() for d in drivers}
-        self.lanes = [
-            Lane(d, red, most_ahead, limits.roads(d) if limits else d.roads, self.breakers[d.name])
+        self.windows = [
+            CallWindow(d, red, most_ahead, limits.channels(d) if limits else d.channels, self.breakers[d.name])
             for d in drivers
             for red in (True, False)
         ]
-        self.queues = queues(self.lanes)
-        self.shares = Shares(database, clock, self.lanes)
-        self.takings = Takings(database, [d.name for d in drivers], self.shares.groups)
+        self.queues = queues(self.windows)
+        self.provider_weights = ProviderWeights(database, clock, self.windows)
+        self.acceptance = Acceptance(database, [d.name for d in drivers], self.provider_weights.groups)
         self._pace = {d.name: Pace(database, d.name, getattr(d, "per_second", 0.0)) for d in drivers}
 
     @property
     def busy(self) -> bool:
-        return any(lane.in_flight for lane in self.lanes)
+        return any(window.in_flight for window in self.windows)
 
     async def drain(self) -> None:
         """Waits for every call under way and its record."""
-        while tasks := [t for lane in self.lanes for t in lane.in_flight]:
+        while tasks := [t for window in self.windows for t in window.in_flight]:
             await asyncio.wait(tasks)
 
     async def due_queues(self, red: bool | None = None) -> list[Queue]:
@@ -97,34 +97,34 @@ class Sender:
         return [roomy[n] for n in sorted(found)]
 
     async def turn(self, queue: Queue) -> int:
-        """Claims as much as the queue's lanes have room for and starts it; returns how much was claimed."""
-        lanes = {lane.driver.name: lane for lane in queue.roomy()}
-        if len(queue.lanes) > 1:
-            await self.shares.read()
-            for name in lanes:
-                self.breakers[name].told(self.shares.open_until.get(name, 0.0))
-            lanes = {name: lane for name, lane in lanes.items() if lane.roomy()}
-        rooms = await self._rooms(queue, lanes)
+        """Claims as much as the queue's call windows have room for and starts it; returns how much was claimed."""
+        windows = {window.driver.name: window for window in queue.roomy()}
+        if len(queue.windows) > 1:
+            await self.provider_weights.read()
+            for name in windows:
+                self.breakers[name].told(self.provider_weights.open_until.get(name, 0.0))
+            windows = {name: window for name, window in windows.items() if window.roomy()}
+        rooms = await self._rooms(queue, windows)
         if not sum(rooms.values()):
             return 0
         try:
             claimed = await self._claim(queue, sum(rooms.values()))
         except BaseException:
-            await self._unused(lanes, rooms)
+            await self._unused(windows, rooms)
             raise
         if claimed:
             fault_at("after_claim")
         waiting = {row.delivery_id: row.token for row in claimed}
         try:
             wanted = await leave_out(self._database, claimed, self._clock.now(), self._plane)
-            dealt, over = queue.deal(wanted, rooms, self.shares.weights, await self._tried(queue, wanted))
+            dealt, over = queue.deal(wanted, rooms, self.provider_weights.weights, await self._tried(queue, wanted))
             if over:
                 async with self._database.write() as tx:
                     await release(tx, over, self._clock.now())
-            await self._unused(lanes, {name: rooms[name] - len(rows) for name, rows in dealt.items()})
+            await self._unused(windows, {name: rooms[name] - len(rows) for name, rows in dealt.items()})
             for name, rows in dealt.items():
                 if rows:
-                    await self._start(lanes[name], rows)
+                    await self._start(windows[name], rows)
                     for row in rows:
                         waiting.pop(row.delivery_id, None)
         except BaseException:
@@ -132,95 +132,95 @@ class Sender:
             raise
         return len(claimed) - len(over)
 
-    async def _rooms(self, queue: Queue, lanes: Mapping[str, Lane]) -> dict[str, int]:
-        """How many each lane may begin now: what it has room for, its share where that was lowered, and what its
+    async def _rooms(self, queue: Queue, windows: Mapping[str, CallWindow]) -> dict[str, int]:
+        """How many each call window may begin now: what it has room for, its share where that was lowered, and what its
         provider's rate lets leave."""
         rooms = {}
-        wanted = {name: lane.free() for name, lane in lanes.items()}
-        if len(queue.lanes) > 1:
-            alive = {lane.driver.name for lane in queue.lanes if not lane.breaker.is_open(wall())}
-            wanted = held_back(wanted, alive, self.shares.weights, self.shares.resting)
-        for name, lane in lanes.items():
-            grant = await self._pace[name].take(wanted[name], lane.red)
+        wanted = {name: window.free() for name, window in windows.items()}
+        if len(queue.windows) > 1:
+            alive = {window.driver.name for window in queue.windows if not window.breaker.is_open(wall())}
+            wanted = held_back(wanted, alive, self.provider_weights.weights, self.provider_weights.resting)
+        for name, window in windows.items():
+            grant = await self._pace[name].take(wanted[name], window.red)
             rooms[name] = grant.count
             if grant.wait:
-                lane.paced_until = wall() + grant.wait
-                if lane.on_room is not None:
-                    asyncio.get_running_loop().call_later(grant.wait, lane.on_room)
+                window.paced_until = wall() + grant.wait
+                if window.on_room is not None:
+                    asyncio.get_running_loop().call_later(grant.wait, window.on_room)
         return rooms
 
-    async def _unused(self, lanes: Mapping[str, Lane], counts: Mapping[str, int]) -> None:
+    async def _unused(self, windows: Mapping[str, CallWindow], counts: Mapping[str, int]) -> None:
         for name, count in counts.items():
-            await self._pace[name].give_back(count, lanes[name].red)
+            await self._pace[name].give_back(count, windows[name].red)
 
     async def _tried(self, queue: Queue, rows: Sequence[Any]) -> dict[str, str]:
         """Who had those that were tried before; asked only where another may have them now."""
-        if len(queue.lanes) < 2 or not any(row.attempts for row in rows):
+        if len(queue.windows) < 2 or not any(row.attempts for row in rows):
             return {}
         async with self._database.read() as db:
             return await tried_by(db, rows)
 
-    async def _start(self, lane: Lane, claimed: Sequence[Any]) -> None:
+    async def _start(self, window: CallWindow, claimed: Sequence[Any]) -> None:
         """Prepares what was claimed, writes the intents down and begins the calls."""
         ready: list[tuple[Any, Outbound]] = []
         for row in claimed:
             try:
-                ready.append((row, await self._preparer.prepare(row, lane.driver.name)))
+                ready.append((row, await self._preparer.prepare(row, window.driver.name)))
             except Fault as problem:
                 await self._unsendable(row, problem)
         tokens = {row.delivery_id: row.token for row, _ in ready}
-        intended = await self._intend(lane, tokens, {row.warning_id for row, _ in ready if row.warning_id})
+        intended = await self._intend(window, tokens, {row.warning_id for row, _ in ready if row.warning_id})
         started = wall()
         fault_at("after_intent")
         for row, message in ready:
             if row.delivery_id in intended:
-                lane.begun += 1
-                task = asyncio.create_task(self._send(lane, row, message, started))
-                lane.in_flight.add(task)
-                task.add_done_callback(partial(self._ended, lane))
+                window.begun += 1
+                task = asyncio.create_task(self._send(window, row, message, started))
+                window.in_flight.add(task)
+                task.add_done_callback(partial(self._ended, window))
 
     @staticmethod
-    def _ended(lane: Lane, task: asyncio.Task[None]) -> None:
+    def _ended(window: CallWindow, task: asyncio.Task[None]) -> None:
         """A send whose outcome could not be written stays SENDING until its lease is over, then it is UNKNOWN."""
-        lane.in_flight.discard(task)
+        window.in_flight.discard(task)
         if not task.cancelled() and (problem := task.exception()) is not None:
-            log.error("outcome_not_written", driver=lane.driver.name, reason=repr(problem))
+            log.error("outcome_not_written", driver=window.driver.name, reason=repr(problem))
 
     async def _claim(self, queue: Queue, room: int) -> Sequence[Any]:
         async with self._database.write() as tx:
             return await claim(tx, queue.name, room, self._clock.now(), self.leases.worker)
 
-    async def _intend(self, lane: Lane, tokens: dict[str, int], warnings: set[str]) -> set[str]:
+    async def _intend(self, window: CallWindow, tokens: dict[str, int], warnings: set[str]) -> set[str]:
         if not tokens:
             return set()
         async with self._database.write() as tx:
-            return await intend(tx, tokens, warnings, lane.driver.name, self._clock.now())
+            return await intend(tx, tokens, warnings, window.driver.name, self._clock.now())
 
-    async def _send(self, lane: Lane, row: Any, message: Outbound, intended: float) -> None:
-        async with lane.places:
+    async def _send(self, window: CallWindow, row: Any, message: Outbound, intended: float) -> None:
+        async with window.places:
             begun = wall()
-            lane.begins(begun - intended)
+            window.begins(begun - intended)
             try:
-                result = await self._call(lane, row, message, intended)
+                result = await self._call(window, row, message, intended)
             finally:
-                lane.answered(wall() - begun)
+                window.answered(wall() - begun)
         if result.outcome is Outcome.ACCEPTED:
             fault_at("after_provider_accept")
-        telemetry.sent(lane.driver.name, result.outcome.value)
-        pause = self._note(lane, result)
-        self.takings.note(lane.driver.name, result, begun)
+        telemetry.sent(window.driver.name, result.outcome.value)
+        pause = self._note(window, result)
+        self.acceptance.note(window.driver.name, result, begun)
         exhausted = await self._exhausted(row, result)
-        await self._desk.report(told(row, result, lane.driver.name, self._clock.now(), exhausted=exhausted))
-        await self._heed(lane, result, pause)
+        await self._recorder.report(told(row, result, window.driver.name, self._clock.now(), exhausted=exhausted))
+        await self._heed(window, result, pause)
 
-    async def _call(self, lane: Lane, row: Any, message: Outbound, intended: float) -> Result:
+    async def _call(self, window: CallWindow, row: Any, message: Outbound, intended: float) -> Result:
         if wall() - intended > STALE_INTENT_S:
             return Result(Outcome.NOT_SENT, code=LATE)
         try:
-            with telemetry.span("send", delivery_id=row.delivery_id, driver=lane.driver.name, tier=row.tier):
+            with telemetry.span("send", delivery_id=row.delivery_id, driver=window.driver.name, tier=row.tier):
                 async with asyncio.timeout(CALL_LIMIT_S + 2):
                     with looking(partial(self._still_wanted, row, intended)):
-                        return await lane.driver.send(message)
+                        return await window.driver.send(message)
         except Overtaken:
             return Result(Outcome.NOT_SENT, code=LATE)
         except TimeoutError:
@@ -253,20 +253,20 @@ class Sender:
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError):  # counted at its next try
             return False
 
-    def _note(self, lane: Lane, result: Result) -> float:
+    def _note(self, window: CallWindow, result: Result) -> float:
         """What an answer says of the provider, in this process: the seconds it is left alone from now on, or 0."""
-        pause = lane.breaker.record(result.outcome, result.code, wall())
+        pause = window.breaker.record(result.outcome, result.code, wall())
         if pause:
-            lane.breaker.open_until = wall() + self._clock.wall_seconds(pause)
-            log.error("road_paused", driver=lane.driver.name, code=result.code, seconds=pause)
+            window.breaker.open_until = wall() + self._clock.wall_seconds(pause)
+            log.error("channel_paused", driver=window.driver.name, code=result.code, seconds=pause)
         return pause
 
-    async def _heed(self, lane: Lane, result: Result, pause: float) -> None:
+    async def _heed(self, window: CallWindow, result: Result, pause: float) -> None:
         """The same for the other processes; where the database is away they find out by themselves."""
-        name = lane.driver.name
+        name = window.driver.name
         try:
-            if pause and name in self.shares.scored:
-                await self.shares.opened(name, lane.breaker.open_until)
+            if pause and name in self.provider_weights.scored:
+                await self.provider_weights.opened(name, window.breaker.open_until)
             if result.too_fast:
                 await self._pace[name].too_fast()
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
@@ -281,7 +281,7 @@ class Sender:
                 tx, [row.delivery_id], S.FAILED, at=now, only=(S.LEASED,), state_reason=f"unsendable: {problem}"[:80]
             )
             if row.purpose != "notice":
-                await say(
+                await publish(
                     tx,
                     [EvidenceRecorded(msg_id=new_id(), plane=self._plane, warning_id=row.warning_id, tier=row.tier,
                                       ids=(row.delivery_id,))],
@@ -289,7 +289,7 @@ class Sender:
 
     async def next_at(self) -> float | None:
         """Warning time at which the next message falls due."""
-        doors = sa.or_(delivery.c.channel != "door", delivery.c.slot != "")
+        doors = sa.or_(delivery.c.driver != "door", delivery.c.slot != "")
         async with self._database.read() as db:
             found: float | None = await db.scalar(
                 sa.select(sa.func.min(delivery.c.due_at)).where(IS_DUE, doors, may_be_sent(self._clock.now()))

@@ -10,7 +10,7 @@ Pure: bytes and records in, records out; it opens nothing and follows no link.
 """
 
 from services.gateway.cap.chains import (
-    Known,
+    KnownMessage,
     Life,
     Placement,
     chains,
@@ -30,8 +30,8 @@ from services.gateway.cap.model import (
     Area,
     Finding,
     Info,
-    Limits,
     Reading,
+    ReadingLimits,
     Reference,
     Resource,
 )
@@ -52,12 +52,12 @@ __all__ = [
     "AreaShape",
     "Finding",
     "Info",
-    "Known",
+    "KnownMessage",
     "Life",
-    "Limits",
     "Meaning",
     "Placement",
     "Reading",
+    "ReadingLimits",
     "Reference",
     "Resource",
     "Trust",

@@ -13,7 +13,7 @@ from lxml import etree
 from services.gateway.cap import model
 from services.gateway.cap.coordinates import read_circle, read_polygon
 from services.gateway.cap.fields import Fields
-from services.gateway.cap.model import Area, Info, Limits, Resource
+from services.gateway.cap.model import Area, Info, ReadingLimits, Resource
 from services.gateway.cap.rules import Notes
 from services.gateway.cap.text import read_language
 
@@ -31,7 +31,9 @@ _BARE_WEB = re.compile(r"(?:www\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[^\s<>\"]*)?",
 _NUMBER = re.compile(r"[-+]?\d{1,7}(?:\.\d{1,20})?", re.ASCII)
 
 
-def read_info(element: etree._Element, where: str, limits: Limits, notes: Notes, assume: timedelta | None) -> Info:
+def read_info(
+    element: etree._Element, where: str, limits: ReadingLimits, notes: Notes, assume: timedelta | None
+) -> Info:
     """One info block; what it leaves out is Unknown, Other or absent, and said."""
     fields = Fields(element, where, _INFO_ORDER, _INFO_MANY, limits, notes)
     language = fields.text("language")
@@ -113,7 +115,7 @@ def _address(fields: Fields, tag: str, notes: Notes) -> str:
     return "https://" + text if _BARE_WEB.fullmatch(text) else ""
 
 
-def _read_resource(element: etree._Element, where: str, limits: Limits, notes: Notes) -> Resource:
+def _read_resource(element: etree._Element, where: str, limits: ReadingLimits, notes: Notes) -> Resource:
     fields = Fields(element, where, _RESOURCE_ORDER, set(), limits, notes)
     desc, mime, size = fields.text("resourceDesc"), fields.text("mimeType"), fields.text("size")
     if not desc or not mime:
@@ -152,7 +154,7 @@ def _check_digest(embedded: str, digest: str, where: str, notes: Notes) -> None:
         notes.add("resource_digest", where, digest)
 
 
-def _read_area(element: etree._Element, where: str, limits: Limits, notes: Notes) -> Area:
+def _read_area(element: etree._Element, where: str, limits: ReadingLimits, notes: Notes) -> Area:
     fields = Fields(element, where, _AREA_ORDER, _AREA_MANY, limits, notes)
     polygons, circles = [], []
     for n, child in enumerate(fields.elements("polygon"), 1):

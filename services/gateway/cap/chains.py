@@ -25,7 +25,7 @@ MOST_AGE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownMessage:
     """What is kept of a message to place others by. `expires` is the meaning's, never missing."""
 
     sender: str
@@ -38,7 +38,7 @@ class Known:
     incident: str = ""
 
     @classmethod
-    def of(cls, alert: Alert, expires: datetime) -> Known:
+    def of(cls, alert: Alert, expires: datetime) -> KnownMessage:
         """The record of an alert that ends, by its meaning, at `expires`."""
         incident = alert.incidents[0] if alert.incidents and source_of(alert).incident_is_event else ""
         return cls(
@@ -75,10 +75,10 @@ class Placement:
     """
 
     kind: Kind
-    predecessors: tuple[Known, ...] = ()
+    predecessors: tuple[KnownMessage, ...] = ()
     unknown: tuple[Reference, ...] = ()
-    settled_by: Known | None = None
-    strangers: tuple[Known, ...] = ()
+    settled_by: KnownMessage | None = None
+    strangers: tuple[KnownMessage, ...] = ()
     park: bool = False
 
 
@@ -88,7 +88,7 @@ class Life:
 
     until: datetime
     why: Why
-    by: Known | None = None
+    by: KnownMessage | None = None
 
 
 def fingerprint(alert: Alert) -> str:
@@ -110,7 +110,7 @@ def _instants(value: object) -> object:
     return value
 
 
-def place(message: Known, known: Iterable[Known]) -> Placement:
+def place(message: KnownMessage, known: Iterable[KnownMessage]) -> Placement:
     """Where `message` stands among `known`, in whatever order these came."""
     known = tuple(known)
     same = [other for other in known if other.key == message.key]
@@ -132,7 +132,7 @@ def place(message: Known, known: Iterable[Known]) -> Placement:
     )
 
 
-def chains(known: Iterable[Known]) -> list[tuple[Known, ...]]:
+def chains(known: Iterable[KnownMessage]) -> list[tuple[KnownMessage, ...]]:
     """The known messages by event, each chain in the order sent; Acks and Errors stand with what they name."""
     messages = sorted(_unique(known), key=_order)
     index = _Index(messages)
@@ -147,13 +147,13 @@ def chains(known: Iterable[Known]) -> list[tuple[Known, ...]]:
     for message in messages:
         for other in (*index.named_by(message)[0], *index.earlier_versions(message)):
             boss[find(other.key)] = find(message.key)
-    out: dict[tuple[str, str, datetime], list[Known]] = defaultdict(list)
+    out: dict[tuple[str, str, datetime], list[KnownMessage]] = defaultdict(list)
     for message in messages:
         out[find(message.key)].append(message)
     return [tuple(chain) for chain in out.values()]
 
 
-def life_of(message: Known, chain: Sequence[Known]) -> Life:
+def life_of(message: KnownMessage, chain: Sequence[KnownMessage]) -> Life:
     """min(its expiry, its cancel, its successor), by the times at which these were sent."""
     ends = [Life(message.expires, "expires")]
     ancestors = _ancestors(chain)
@@ -169,7 +169,7 @@ def life_of(message: Known, chain: Sequence[Known]) -> Life:
     return min(ends, key=lambda end: (end.until, end.by is None, end.by.identifier if end.by else ""))
 
 
-def in_force(chain: Sequence[Known], now: datetime) -> tuple[Known, ...]:
+def in_force(chain: Sequence[KnownMessage], now: datetime) -> tuple[KnownMessage, ...]:
     """The messages of a chain that hold at `now`: usually one; none after a cancel or the last expiry."""
     return tuple(
         message
@@ -189,16 +189,16 @@ def freshness(sent: datetime, expires: datetime, now: datetime) -> Literal["fres
     return "stale" if sent < now - MOST_AGE else "fresh"
 
 
-def _order(message: Known) -> tuple[datetime, bool, str, str]:
+def _order(message: KnownMessage) -> tuple[datetime, bool, str, str]:
     """By time sent; at the same instant a cancel comes last."""
     return (message.sent, message.msg_type == "Cancel", message.identifier, message.sender)
 
 
-def _unique(messages: Iterable[Known]) -> tuple[Known, ...]:
+def _unique(messages: Iterable[KnownMessage]) -> tuple[KnownMessage, ...]:
     return tuple({message.key: message for message in messages}.values())
 
 
-def _ancestors(chain: Sequence[Known]) -> dict[tuple[str, str, datetime], set[tuple[str, str, datetime]]]:
+def _ancestors(chain: Sequence[KnownMessage]) -> dict[tuple[str, str, datetime], set[tuple[str, str, datetime]]]:
     """For each message the keys of all it names, directly or through what it names. Circles end where they close."""
     index = _Index(chain)
     parents = {
@@ -225,19 +225,19 @@ def _ancestors(chain: Sequence[Known]) -> dict[tuple[str, str, datetime], set[tu
 class _Index:
     """Known messages by the names others may call them."""
 
-    def __init__(self, known: Iterable[Known]) -> None:
-        self._by_pair: dict[tuple[str, str], list[Known]] = defaultdict(list)
-        self._by_identifier: dict[str, list[Known]] = defaultdict(list)
-        self._by_incident: dict[tuple[str, str], list[Known]] = defaultdict(list)
+    def __init__(self, known: Iterable[KnownMessage]) -> None:
+        self._by_pair: dict[tuple[str, str], list[KnownMessage]] = defaultdict(list)
+        self._by_identifier: dict[str, list[KnownMessage]] = defaultdict(list)
+        self._by_incident: dict[tuple[str, str], list[KnownMessage]] = defaultdict(list)
         for message in known:
             self._by_pair[(message.sender, message.identifier)].append(message)
             self._by_identifier[message.identifier].append(message)
             if message.incident:
                 self._by_incident[(message.sender, message.incident)].append(message)
 
-    def named_by(self, message: Known) -> tuple[list[Known], tuple[Reference, ...]]:
+    def named_by(self, message: KnownMessage) -> tuple[list[KnownMessage], tuple[Reference, ...]]:
         """Those the message's references name, itself aside, and the references that name nothing."""
-        found: list[Known] = []
+        found: list[KnownMessage] = []
         unknown: list[Reference] = []
         for ref in message.references:
             versions = self._by_pair.get((ref.sender, ref.identifier)) or self._by_identifier.get(ref.identifier, [])
@@ -249,7 +249,7 @@ class _Index:
                 unknown.append(ref)
         return found, tuple(unknown)
 
-    def earlier_versions(self, message: Known) -> list[Known]:
+    def earlier_versions(self, message: KnownMessage) -> list[KnownMessage]:
         """Those it continues without naming them: the same identifier sent before, the same incident of a source
         whose incidents are its events."""
         same = self._by_pair.get((message.sender, message.identifier), [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from services.gateway.cap.model import Limits, Ring
+from services.gateway.cap.model import ReadingLimits, Ring
 from services.gateway.cap.rules import Notes
 
 _PAIR = r"[-+]?\d{1,6}(?:\.\d{0,20})?,[-+]?\d{1,6}(?:\.\d{0,20})?"
@@ -15,7 +15,7 @@ _AROUND_COMMA = re.compile(r"\s*[,，]\s*")
 _NUMBER = re.compile(r"[-+]?\d{1,6}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?", re.ASCII)
 
 
-def read_polygon(text: str, where: str, limits: Limits, notes: Notes) -> Ring:
+def read_polygon(text: str, where: str, limits: ReadingLimits, notes: Notes) -> Ring:
     """The pairs as (lat, lon), not yet closed, not yet judged; empty, and noted, where there is none.
 
     Read besides the standard's form: `lat,lon,lat,lon`, blanks at the comma or for it, a third number in each pair,

@@ -15,7 +15,7 @@ from html.entities import html5
 
 from lxml import etree
 
-from services.gateway.cap.model import CAP_1_2, Limits
+from services.gateway.cap.model import CAP_1_2, ReadingLimits
 from services.gateway.cap.rules import Notes
 from services.gateway.cap.text import unescaped
 
@@ -44,7 +44,7 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class AlertElement:
     """One alert element, the bytes that are its own, and its place in the file as an XPath-like prefix."""
 
     element: etree._Element
@@ -62,14 +62,14 @@ def namespace(element: etree._Element) -> str:
     return etree.QName(element).namespace or ""
 
 
-def find_alerts(data: bytes, limits: Limits, notes: Notes) -> list[Found]:
+def find_alerts(data: bytes, limits: ReadingLimits, notes: Notes) -> list[AlertElement]:
     """The alert elements of a file, outermost only, in their order; what stands against reading it is noted."""
     root = _parse(data, limits, notes)
     if root is None:
         return []
     found = list(_search(root, limits, notes, embedded=0))
     if len(found) == 1 and found[0].element is root:
-        return [Found(root, data, found[0].where)]
+        return [AlertElement(root, data, found[0].where)]
     if found:
         notes.add("enveloped", "/" + local(root), local(root))
     elif local(root) in _ENVELOPES:
@@ -82,12 +82,12 @@ def find_alerts(data: bytes, limits: Limits, notes: Notes) -> list[Found]:
     return found
 
 
-def root_of(data: bytes, limits: Limits, notes: Notes) -> etree._Element | None:
+def root_of(data: bytes, limits: ReadingLimits, notes: Notes) -> etree._Element | None:
     """The document's root, judged and parsed as carefully as an alert; None where the notes say why not."""
     return _parse(data, limits, notes)
 
 
-def _search(root: etree._Element, limits: Limits, notes: Notes, embedded: int) -> Iterator[Found]:
+def _search(root: etree._Element, limits: ReadingLimits, notes: Notes, embedded: int) -> Iterator[AlertElement]:
     """Alerts in document order; what lies within an alert is not searched, so a wrapped copy is never taken for it."""
     count = 0
     stack = [root]
@@ -96,7 +96,7 @@ def _search(root: etree._Element, limits: Limits, notes: Notes, embedded: int) -
         if _is_alert(element):
             count += 1
             where = "/alert" if element is root else f"/{local(root)}//alert[{count}]"
-            yield Found(element, etree.tostring(element, encoding="UTF-8", with_tail=False), where)
+            yield AlertElement(element, etree.tostring(element, encoding="UTF-8", with_tail=False), where)
             continue
         text = (element.text or "").strip()
         if embedded < _EMBEDDED and local(element) in _TEXT_CARRIERS and text[:1] in ("<", "&") and "alert" in text:
@@ -133,7 +133,7 @@ def note_namespace(element: etree._Element, where: str, notes: Notes) -> None:
         notes.add("namespace_foreign", where, name)
 
 
-def _parse(data: bytes, limits: Limits, notes: Notes, *, quiet: bool = False) -> etree._Element | None:
+def _parse(data: bytes, limits: ReadingLimits, notes: Notes, *, quiet: bool = False) -> etree._Element | None:
     if len(data) > limits.bytes:
         notes.add("too_big", "/", f"{len(data)} bytes of {limits.bytes}")
         return None

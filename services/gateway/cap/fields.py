@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from lxml import etree
 
 from services.gateway.cap.envelope import DSIG, local, namespace
-from services.gateway.cap.model import Limits, Pairs
+from services.gateway.cap.model import Pairs, ReadingLimits
 from services.gateway.cap.rules import Notes
 from services.gateway.cap.text import one_line, plain, read_time, safe
 
@@ -21,7 +21,7 @@ class Fields:
         where: str,
         order: tuple[str, ...],
         many: set[str],
-        limits: Limits,
+        limits: ReadingLimits,
         notes: Notes,
     ) -> None:
         self.where = where

@@ -17,7 +17,14 @@ from shapely.affinity import translate
 from shapely.geometry import MultiPolygon, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
-from services.gateway.cap.model import FEED, Alert, Finding, Limits, Pairs, Ring
+from services.gateway.cap.model import (
+    FEED,
+    Alert,
+    Finding,
+    Pairs,
+    ReadingLimits,
+    Ring,
+)
 from services.gateway.cap.rules import Notes
 from services.shared.input.polygon_limits import tangled
 
@@ -48,7 +55,7 @@ class AreaShape:
 
 
 def geometry(
-    alert: Alert, *, home: BaseGeometry | None = None, strict: bool = False, limits: Limits = FEED
+    alert: Alert, *, home: BaseGeometry | None = None, strict: bool = False, limits: ReadingLimits = FEED
 ) -> AreaShape:
     """The alert's area, all info blocks and area blocks together.
 
@@ -66,7 +73,7 @@ def geometry(
     return AreaShape(geom, shape.geocodes, tuple(notes.found), tuple(shape.markers))
 
 
-def check_geometry(alert: Alert, limits: Limits, notes: Notes) -> None:
+def check_geometry(alert: Alert, limits: ReadingLimits, notes: Notes) -> None:
     """Note what is wrong with the alert's areas, among the findings of its reading; short of joining them."""
     _Shape(alert, limits, notes).parts()
 
@@ -87,7 +94,7 @@ def ring_as_meant(ring: Ring) -> Ring:
 class _Shape:
     """The rings and markers of one alert on their way to a union."""
 
-    def __init__(self, alert: Alert, limits: Limits, notes: Notes) -> None:
+    def __init__(self, alert: Alert, limits: ReadingLimits, notes: Notes) -> None:
         self._limits = limits
         self._notes = notes
         self._alert = alert

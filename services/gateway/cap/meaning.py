@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from services.gateway.cap.hazards import asked_of, hazard_of, respond_of
 from services.gateway.cap.model import Alert, Info
 from services.gateway.cap.rules import Notes
-from services.gateway.cap.sources import Level, Source, source_of
+from services.gateway.cap.sources import AlertSource, Level, source_of
 from services.gateway.cap.text import read_time
 from services.shared.tiers import Tier
 
@@ -96,18 +96,18 @@ def living(alert: Alert) -> tuple[Info, ...]:
     return () if alert.msg_type == "Cancel" else tuple(info for info in alert.infos if not _ends(info, source))
 
 
-def _ends(info: Info, source: Source) -> bool:
+def _ends(info: Info, source: AlertSource) -> bool:
     """Whether a block says that the danger is over."""
     said = {*info.parameter, *info.event_code, ("event", info.event)}
     return "AllClear" in info.response_type or bool(source.endings & said)
 
 
-def _is_ending(alert: Alert, source: Source) -> bool:
+def _is_ending(alert: Alert, source: AlertSource) -> bool:
     """A Cancel, or every block says that the danger is over."""
     return alert.msg_type == "Cancel" or (bool(alert.infos) and all(_ends(info, source) for info in alert.infos))
 
 
-def _tier(alert: Alert, source: Source) -> tuple[Tier | None, str, bool]:
+def _tier(alert: Alert, source: AlertSource) -> tuple[Tier | None, str, bool]:
     """The highest tier of the blocks that do not end anything.
 
     One block of unknown level among others does not hold back orange or red, which others give; below that the
@@ -129,7 +129,7 @@ def _tier(alert: Alert, source: Source) -> tuple[Tier | None, str, bool]:
     return None, levels[0][1], True
 
 
-def level_of(info: Info, source: Source) -> tuple[Level | None, str]:
+def level_of(info: Info, source: AlertSource) -> tuple[Level | None, str]:
     """One block's tier, NOTHING, or None for a person to decide; and by which rule."""
     level, why = _said_level(info, source)
     if not isinstance(level, Tier):
@@ -141,7 +141,7 @@ def level_of(info: Info, source: Source) -> tuple[Level | None, str]:
     return level, why
 
 
-def _said_level(info: Info, source: Source) -> tuple[Level | None, str]:
+def _said_level(info: Info, source: AlertSource) -> tuple[Level | None, str]:
     pairs = (*info.parameter, *info.event_code)
     for name, words in source.levels:
         for said, value in pairs:
@@ -156,7 +156,7 @@ def _said_level(info: Info, source: Source) -> tuple[Level | None, str]:
     return _by_codes(info, source)
 
 
-def _by_codes(info: Info, source: Source) -> tuple[Tier | None, str]:
+def _by_codes(info: Info, source: AlertSource) -> tuple[Tier | None, str]:
     if info.severity == "Unknown":
         return None, "severity Unknown: a person decides"
     for name, value in (("urgency", info.urgency), ("certainty", info.certainty)):
@@ -171,7 +171,7 @@ def _by_codes(info: Info, source: Source) -> tuple[Tier | None, str]:
     return TABLE[info.severity][info.urgency], f"severity {info.severity}, urgency {info.urgency}"
 
 
-def _expires(alert: Alert, infos: Sequence[Info], source: Source) -> tuple[datetime, str]:
+def _expires(alert: Alert, infos: Sequence[Info], source: AlertSource) -> tuple[datetime, str]:
     """The latest end any block gives; 24 hours from sending where none does, or where it ends as it is sent.
 
     At most 31 days from sending: what holds longer is said again, by somebody who has looked.
@@ -182,7 +182,7 @@ def _expires(alert: Alert, infos: Sequence[Info], source: Source) -> tuple[datet
     return end, why
 
 
-def _given_end(alert: Alert, infos: Sequence[Info], source: Source) -> tuple[datetime, str]:
+def _given_end(alert: Alert, infos: Sequence[Info], source: AlertSource) -> tuple[datetime, str]:
     default = alert.sent + DEFAULT_LIFE
     given = [(info.expires, "expires") for info in infos if info.expires is not None]
     if source.life:

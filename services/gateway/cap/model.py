@@ -171,7 +171,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ReadingLimits:
     """How much a file may ask of us: bytes, nesting, elements, alerts, blocks, characters, corners of areas.
 
     `crossings` bounds the pairs of edges that may meet (their boxes overlap) beyond eight an edge: it, and not
@@ -195,10 +195,10 @@ class Limits:
     long_text: int = 40_000
 
 
-FEED = Limits()
+FEED = ReadingLimits()
 """What we fetch ourselves from allowed sources: real alerts reach 1.7 MB and 34,000 corners a polygon."""
 
-PUSH = Limits(
+PUSH = ReadingLimits(
     bytes=256 * 1024, nodes=20_000, alerts=1, infos=30, areas=500,
     polygons=100, vertices_each=1_000, vertices=10_000, circles=100, circle_km=1_000.0,
 )  # fmt: skip

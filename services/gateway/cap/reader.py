@@ -9,10 +9,24 @@ from datetime import datetime, timedelta
 from services.gateway.cap import model
 from services.gateway.cap.blocks import read_info
 from services.gateway.cap.checks import check_alert
-from services.gateway.cap.envelope import DSIG, Found, find_alerts, namespace, note_namespace
+from services.gateway.cap.envelope import (
+    DSIG,
+    AlertElement,
+    find_alerts,
+    namespace,
+    note_namespace,
+)
 from services.gateway.cap.fields import Fields
 from services.gateway.cap.geometry import check_geometry
-from services.gateway.cap.model import FEED, PUSH, Alert, Limits, Reading, Reference, verdict_of
+from services.gateway.cap.model import (
+    FEED,
+    PUSH,
+    Alert,
+    Reading,
+    ReadingLimits,
+    Reference,
+    verdict_of,
+)
 from services.gateway.cap.rules import Notes
 from services.gateway.cap.sources import offset_of
 from services.gateway.cap.text import one_line, read_time
@@ -28,7 +42,7 @@ _NAME_LENGTH = 300
 
 
 def read(
-    data: bytes, *, strict: bool = False, limits: Limits | None = None, assume: timedelta | None = None
+    data: bytes, *, strict: bool = False, limits: ReadingLimits | None = None, assume: timedelta | None = None
 ) -> Reading:
     """Read one file of one or many alerts.
 
@@ -49,7 +63,7 @@ def read(
     return Reading(alerts=tuple(alerts), findings=tuple(notes.found), verdict=verdict_of(notes.found))
 
 
-def _read_alert(found: Found, limits: Limits, notes: Notes, assume: timedelta | None) -> Alert | None:
+def _read_alert(found: AlertElement, limits: ReadingLimits, notes: Notes, assume: timedelta | None) -> Alert | None:
     where = found.where
     note_namespace(found.element, where, notes)
     home = f"{{{namespace(found.element)}}}" if namespace(found.element) else ""
@@ -119,7 +133,7 @@ def _sent(fields: Fields, notes: Notes, assume: timedelta | None) -> datetime | 
     return sent
 
 
-def _references(text: str, fields: Fields, limits: Limits, notes: Notes, sender: str) -> tuple[Reference, ...]:
+def _references(text: str, fields: Fields, limits: ReadingLimits, notes: Notes, sender: str) -> tuple[Reference, ...]:
     """The triples; times as instants. What is no triple is kept as an identifier, found by that alone."""
     where = fields.at("references")
     out: list[Reference] = []

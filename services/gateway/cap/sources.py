@@ -22,7 +22,7 @@ Level = Tier | str
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AlertSource:
     """How one family of senders is read.
 
     `senders` are patterns on `sender`; `marks` are beginnings of names of `code`, parameters, event codes and
@@ -71,11 +71,11 @@ _MEXICO: dict[str, Level] = {
     **_COLOURS, "purple": R, "green": B,
     "roja": R, "rojo": R, "morado": R, "naranja": O, "amarilla": Y, "amarillo": Y, "verde": B, "azul": B,
 }  # fmt: skip
-_TAIWAN_SERVICES = "workSchlClos Parking bloodSupply Mobiles railIncident roadClose Communications"
+_TAIWAN_SERVICES = "workSchlClos Parking bloodSupply Mobiles railIncident channelClose Communications"
 _CODES_UNRELIABLE = frozenset({"urgency", "certainty"})
 
-SOURCES: tuple[Source, ...] = (
-    Source(
+SOURCES: tuple[AlertSource, ...] = (
+    AlertSource(
         "China",
         senders=(r"(?:.*[@.])?cma(?:\.(?:gov\.)?cn)?", r".*12379.*"),
         marks=("CPEAS",),
@@ -83,7 +83,7 @@ SOURCES: tuple[Source, ...] = (
         unreliable=_CODES_UNRELIABLE,
         severity_alone=True,
     ),
-    Source(
+    AlertSource(
         "Taiwan",
         senders=(r".*\.gov\.tw",),
         marks=("profile:CAP-TWP", "Taiwan_Geocode"),
@@ -91,7 +91,7 @@ SOURCES: tuple[Source, ...] = (
         # The colours of airQuality are those of the air quality index: red is unhealthy, not "go now".
         notices={**dict.fromkeys(_TAIWAN_SERVICES.split(), B), "airQuality": Y},
     ),
-    Source(
+    AlertSource(
         "MoWaS",
         senders=(r"DE-[A-Z]{2}-.*",),
         marks=("profile:DE-BBK", "instructionCode", "warnVerwaltungsbereiche"),
@@ -99,10 +99,14 @@ SOURCES: tuple[Source, ...] = (
         severity_alone=True,
     ),
     # DWD's awareness_level, where it has one, may stand a grade above its severity: the severity is its own.
-    Source("DWD", senders=(r".*@dwd\.de",), marks=("WARNCELLID",), severity_alone=True),
-    Source("MeteoAlarm", marks=("awareness_level",), levels=(("awareness_level", _AWARENESS),), severity_alone=True),
-    Source("Iceland", senders=(r"IMO-Icelandic_Met_Office.*",), levels=(("Color", _AWARENESS),), severity_alone=True),
-    Source(
+    AlertSource("DWD", senders=(r".*@dwd\.de",), marks=("WARNCELLID",), severity_alone=True),
+    AlertSource(
+        "MeteoAlarm", marks=("awareness_level",), levels=(("awareness_level", _AWARENESS),), severity_alone=True
+    ),
+    AlertSource(
+        "Iceland", senders=(r"IMO-Icelandic_Met_Office.*",), levels=(("Color", _AWARENESS),), severity_alone=True
+    ),
+    AlertSource(
         "CAP-CP",
         senders=(r".*@(?:ec\.gc\.ca|canada\.ca)", r".*alertable\.ca", r".*Pelmorex.*"),
         marks=("profile:CAP-CP", "layer:SOREM", "layer:EC-MSC-SMC"),
@@ -110,14 +114,14 @@ SOURCES: tuple[Source, ...] = (
         notices={"testMessage": B},
         quiet=frozenset({"profile:CAP-CP:0.4:MinorChange"}),
     ),
-    Source(
+    AlertSource(
         "CAP-AU",
         senders=(r".*\.gov\.au",),
         marks=("urn:oasis:names:tc:emergency:cap:1.2:profile:CAP-AU", "AlertLevel", "AustralianWarningSystem"),
         levels=(("AlertLevel", _AUSTRALIA),),
         incident_is_event=True,
     ),
-    Source(
+    AlertSource(
         "NWS/IPAWS",
         senders=(r".*@(?:.*\.)?noaa\.gov", r".*\.noaa\.gov/.*", r".*@.*\.(?:dhs|fema)\.gov"),
         marks=("IPAWS", "EAS-ORG", "VTEC", "SAME", "profile:CAP-TSU"),
@@ -126,7 +130,7 @@ SOURCES: tuple[Source, ...] = (
         endings=frozenset({("TsunamiSystemCategory", "Cancellation"), ("event", "Tsunami Cancellation")}),
         life="eventEndingTime",
     ),
-    Source(
+    AlertSource(
         "Mexico",
         senders=(r"smn\.cna\.gob\.mx", r".*conagua.*", r".*sasmex.*", r".*cires\.org\.mx"),
         levels=(("semáforo", _MEXICO),),
@@ -134,7 +138,7 @@ SOURCES: tuple[Source, ...] = (
         offset=timedelta(hours=-6),
     ),
     # Only Alert and Cancel, and the three codes say nothing: the grade stands in the event's words.
-    Source(
+    AlertSource(
         "UK floods",
         senders=(r"www\.gov\.uk/environment-agency", r".*naturalresources\.wales.*", r".*sepa\.org\.uk"),
         headline=(
@@ -146,22 +150,22 @@ SOURCES: tuple[Source, ...] = (
         unreliable=_CODES_UNRELIABLE,
         severity_alone=True,
     ),
-    Source("UK Emergency Alerts", senders=(r".*@notifications\.service\.gov\.uk",)),
-    Source(
+    AlertSource("UK Emergency Alerts", senders=(r".*@notifications\.service\.gov\.uk",)),
+    AlertSource(
         "GDACS",
         senders=(r".*@gdacs\.org",),
         levels=(("alertlevel", {"red": R, "orange": O, "green": B}),),
         unreliable=_CODES_UNRELIABLE,
         incident_is_event=True,
     ),
-    Source("Switzerland", senders=(r".*@alertswiss\.ch",), unreliable=_CODES_UNRELIABLE),
+    AlertSource("Switzerland", senders=(r".*@alertswiss\.ch",), unreliable=_CODES_UNRELIABLE),
 )
 
-DEFAULT = Source("default")
+DEFAULT = AlertSource("default")
 
 
 @lru_cache(maxsize=4096)
-def _by_sender(sender: str) -> Source | None:
+def _by_sender(sender: str) -> AlertSource | None:
     sender = sender[:300]
     for source in SOURCES:
         if any(re.fullmatch(pattern, sender, re.IGNORECASE) for pattern in source.senders):
@@ -175,7 +179,7 @@ def offset_of(sender: str) -> timedelta | None:
     return source.offset if source else None
 
 
-def source_of(alert: Alert) -> Source:
+def source_of(alert: Alert) -> AlertSource:
     """How this alert is to be read: by its sender, else by the marks it carries, else as the standard says.
 
     MeteoAlarm's level, where an alert carries one, goes before marks of a geocode.

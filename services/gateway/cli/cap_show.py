@@ -29,13 +29,13 @@ from services.shared.tiers import TITLES, Tier
 _STYLES = {"reject": "bold red", "quarantine": "red", "repair": "yellow", "info": "dim"}
 
 
-class Said(Protocol):
-    """One text on one road."""
+class TextShown(Protocol):
+    """One text on one channel."""
 
     @property
     def language(self) -> str: ...
     @property
-    def road(self) -> str: ...
+    def channel(self) -> str: ...
     @property
     def text(self) -> str: ...
     @property
@@ -44,16 +44,16 @@ class Said(Protocol):
     def encoding(self) -> str: ...
 
 
-class Say(Protocol):
-    """Makes every road's text of a warning's parts."""
+class MakeTexts(Protocol):
+    """Makes every channel's text of a warning's parts."""
 
     def __call__(
         self, parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool
-    ) -> Sequence[Said]: ...
+    ) -> Sequence[TextShown]: ...
 
 
 def show(
-    name: str, data: bytes, pins: Pins, *, lang: str, settings: Settings | None = None, say: Say | None = None
+    name: str, data: bytes, pins: Pins, *, lang: str, settings: Settings | None = None, say: MakeTexts | None = None
 ) -> Iterator[RenderableType]:
     """One panel an alert, with what `say` makes people read of it; then the findings; where there is no alert, only these."""
     reading, findings, senses = look(data)
@@ -133,7 +133,7 @@ def _block(info: Info, say: _Words) -> Panel:
 
 
 def _read(
-    reading: Reading, alert: Alert, sense: Meaning, settings: Settings, say: Say, words: _Words
+    reading: Reading, alert: Alert, sense: Meaning, settings: Settings, say: MakeTexts, words: _Words
 ) -> Iterator[RenderableType]:
     """What people will read and hear, a panel a language; nothing of an alert that would be refused."""
     try:
@@ -144,7 +144,7 @@ def _read(
     rows: dict[str, list[tuple[str, str]]] = {}
     for one in say(parts, sense.tier, "0000", settings.hotline, drill=settings.plane == "drill"):
         counted = f" ({one.segments} x {one.encoding})" if one.segments else ""
-        rows.setdefault(one.language, []).append((f"{words(one.road)}{counted}", one.text))
+        rows.setdefault(one.language, []).append((f"{words(one.channel)}{counted}", one.text))
     undecided = f", {words('as for red')}" if sense.tier is None else ""
     for language, texts in rows.items():
         title = Text(f"{words('What people will read')} [{language}]{undecided}")

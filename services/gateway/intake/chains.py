@@ -9,7 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.cap import Known, Placement, Reference, chains, place
+from services.gateway.cap import (
+    KnownMessage,
+    Placement,
+    Reference,
+    chains,
+    place,
+)
 from services.gateway.intake.incoming import Incoming
 from services.gateway.store import message
 from services.shared.database.batches import chunks, insert_new
@@ -55,7 +61,9 @@ class Standing:
         return self.chain_id if self.placement.kind in ("duplicate", "reused") else ""
 
 
-async def standing(tx: Connection, mine: Known, authority: str, *, ends: bool = False, here: bool = False) -> Standing:
+async def standing(
+    tx: Connection, mine: KnownMessage, authority: str, *, ends: bool = False, here: bool = False
+) -> Standing:
     """Places a message among those stored, in whatever order they came; `here`: it is one of them already.
     `ends`: it is an ending, which puts no other ending to an end; an update does: the danger is back.
 
@@ -94,10 +102,10 @@ async def standing(tx: Connection, mine: Known, authority: str, *, ends: bool = 
     )
 
 
-_Stored = dict[tuple[str, str, datetime], tuple[Known, Any]]
+_Stored = dict[tuple[str, str, datetime], tuple[KnownMessage, Any]]
 
 
-def _settled(mine: Known, by_key: _Stored, authority: str) -> tuple[str, tuple[str, ...]]:
+def _settled(mine: KnownMessage, by_key: _Stored, authority: str) -> tuple[str, tuple[str, ...]]:
     """(id of the message of the same authority that settles this one, authorities that only claim to)."""
     heard = {key: (known, row) for key, (known, row) in by_key.items() if row.state not in UNHEARD}
     by = place(mine, [known for known, _ in heard.values()]).settled_by
@@ -131,9 +139,9 @@ async def remember_references(tx: Connection, warning_id: str, references: Seque
     await insert_new(tx, reference, rows)
 
 
-def known_of(incoming: Incoming) -> Known:
+def known_of(incoming: Incoming) -> KnownMessage:
     """An incoming message as chains know it."""
-    return Known(
+    return KnownMessage(
         sender=incoming.sender,
         identifier=incoming.identifier,
         sent=_instant(incoming.sent),
@@ -145,11 +153,11 @@ def known_of(incoming: Incoming) -> Known:
     )
 
 
-def _known(row: Any, references: tuple[Reference, ...], ending: str) -> Known:
+def _known(row: Any, references: tuple[Reference, ...], ending: str) -> KnownMessage:
     # That we are checking settles nothing: the warning goes on, and so does what its author says of it.
     kind = "Ack" if ending == "checking" else row.msg_type
     expires = _instant(row.state_expires_at)
-    return Known(
+    return KnownMessage(
         row.sender, row.identifier, _instant(row.sent), kind, row.fingerprint, expires, references, row.incident
     )
 
@@ -158,7 +166,7 @@ def _instant(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-async def _chain_rows(tx: Connection, incoming: Known) -> Sequence[Any]:
+async def _chain_rows(tx: Connection, incoming: KnownMessage) -> Sequence[Any]:
     """Every stored message of the chains this one may belong to: named by it, naming it, or bearing its name."""
     names = list({incoming.identifier, *(r.identifier for r in incoming.references)})
     touched: set[str] = set()

@@ -13,7 +13,19 @@ from typing import Annotated, Any, Literal
 import pydantic
 import shapely
 
-from services.gateway.cap import FEED, PUSH, Alert, Finding, Known, Limits, Reading, Reference, geometry, meaning, read
+from services.gateway.cap import (
+    FEED,
+    PUSH,
+    Alert,
+    Finding,
+    KnownMessage,
+    Reading,
+    ReadingLimits,
+    Reference,
+    geometry,
+    meaning,
+    read,
+)
 from services.gateway.cap.colour import colour_of
 from services.gateway.cap.geometry import circle_ring
 from services.gateway.cap.meaning import LIFE_CUT, LONGEST_LIFE
@@ -123,7 +135,7 @@ def from_cap(data: bytes, *, strict: bool, via: str = "cap") -> Incoming:
 
 def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str = "cap") -> Incoming:
     """One alert of a reading; Refused where its own findings, not its neighbours', are grave."""
-    limits: Limits = PUSH if strict else FEED
+    limits: ReadingLimits = PUSH if strict else FEED
     shape = geometry(replace(alert, infos=told(alert)), strict=strict, limits=limits)
     findings = tuple(dict.fromkeys((*reading.findings_of(alert), *shape.findings)))  # the reading has checked shapes
     if verdict_of(findings) in GRAVE:
@@ -140,7 +152,7 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
     if sense.expires_reason.endswith(LIFE_CUT):
         notes.append(f"its end: {sense.expires_reason}; send an update before it is over if it still holds then")
     notes += [note.en for note in notes_on(alert)]
-    known = Known.of(alert, sense.expires)
+    known = KnownMessage.of(alert, sense.expires)
     hold = [f"its scope is {alert.scope}: releasing it makes it public, and a person must want that"]
     hold = [] if alert.scope == "Public" else hold
     if (why := apart(alert)) is not None:

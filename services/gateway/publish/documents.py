@@ -172,7 +172,7 @@ def _parameters(row: Any, tier: Tier) -> tuple[tuple[str, str], ...]:
 
 
 def _made(row: Any, tier: Tier, parts: dict[str, Any], name: Name, msg_type: str) -> Alert:
-    """One block a language, of the parts every road's form is made of."""
+    """One block a language, of the parts every channel's form is made of."""
     urgency, severity = _LEVELS[tier]
     impact = row.sense.get("impact")
     onset = datetime.fromtimestamp(impact, UTC) if impact else None

@@ -27,7 +27,7 @@ from services.gateway.intake.trust import Pins, judge
 from services.gateway.warnings.releases import Releases
 from services.gateway.warnings.short_numbers import free_number
 from services.shared.audit import trail
-from services.shared.bus.outbox import id_of, new_id, say
+from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.clock import iso, wall
 from services.shared.database.engine import Connection, hold
 from services.shared.errors import Conflict, NotFound, Refused
@@ -213,7 +213,7 @@ class Warnings:
             .values(replaces=[*by.replaces, *older])
         )
         again = self._releases.issued(by, Tier(by.state_tier), "live", older)
-        await say(tx, [msgspec.structs.replace(again, msg_id=new_id())])
+        await publish(tx, [msgspec.structs.replace(again, msg_id=new_id())])
         return [f"{by.identifier} takes the place of what it followed as well"]
 
     @staticmethod

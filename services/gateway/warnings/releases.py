@@ -15,7 +15,7 @@ from services.gateway.intake.chains import standing_of_row
 from services.gateway.publish.parts import parts_of
 from services.gateway.publish.publishing import Publisher
 from services.shared.audit import trail
-from services.shared.bus.outbox import id_of, new_id, say
+from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection, hold
 from services.shared.ledger.ledger import intents_of, warning_state, warning_text
@@ -38,7 +38,7 @@ class Releases:
         self._publisher = Publisher(platform.settings, platform.public_url)
 
     async def release(self, tx: Connection, who: Who, warning_id: str, tier: Tier) -> str:
-        """State active, texts for the roads, our own document, what it replaces stopped, WarningIssued.
+        """State active, texts for the channels, our own document, what it replaces stopped, WarningIssued.
 
         An ending of what never went out tells nobody: the drafts are withdrawn and it is stored. Returns the state.
         """
@@ -67,7 +67,7 @@ class Releases:
         replaced = list(row.replaces)
         if replaced and ends:
             await self.supersede(tx, replaced, row.state_kind)
-        await say(tx, [self.issued(row, tier, "live", replaced)])
+        await publish(tx, [self.issued(row, tier, "live", replaced)])
         await trail.record(tx, who.label, "release", warning_id, row.sense["tier_reason"][:400], {"tier": tier.word})
         return "active"
 
@@ -116,7 +116,7 @@ class Releases:
         """Asks whom a draft or held warning would reach; of any other message nothing."""
         if row.state_state in ("draft", "held"):
             tier = Tier(row.state_tier) if row.state_tier else None
-            await say(tx, [self.issued(row, tier, "preview", ())])
+            await publish(tx, [self.issued(row, tier, "preview", ())])
 
     def issued(self, row: Any, tier: Tier | None, purpose: str, replaces: Sequence[str]) -> WarningIssued:
         """The message about a stored row; `purpose` is live or preview, `replaces` are warning ids it speaks about."""

@@ -46,7 +46,7 @@ class CancelIn(pydantic.BaseModel):
     reason: str = pydantic.Field(min_length=2, max_length=400)
 
 
-class Api:
+class WarningsApi:
     """The handlers of /api/v1/warnings."""
 
     def __init__(self, platform: Platform, warnings: Warnings) -> None:

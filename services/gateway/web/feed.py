@@ -13,7 +13,7 @@ from aiohttp import web
 from lxml import etree
 
 from services.gateway.cap.text import clean
-from services.gateway.public_cache import Kept, Made, first_after
+from services.gateway.public_cache import Made, PublicCache, first_after
 from services.gateway.store import message, names_out
 from services.shared.clock import iso
 from services.shared.database.engine import Connection
@@ -32,7 +32,7 @@ FEED_AGE_S, DOCUMENT_AGE_S = 10, 60
 class CapFeed:
     """The handlers of /cap. A draft, a held warning and one that never went out are not there for anybody."""
 
-    def __init__(self, platform: Platform, kept: Kept) -> None:
+    def __init__(self, platform: Platform, kept: PublicCache) -> None:
         self._platform = platform
         self._kept = kept
 

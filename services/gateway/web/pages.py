@@ -11,7 +11,7 @@ from aiohttp import web
 
 from services.gateway import store
 from services.gateway.intake.incoming import from_cap
-from services.gateway.public_cache import Kept, Made, first_after
+from services.gateway.public_cache import Made, PublicCache, first_after
 from services.gateway.warnings import shelves
 from services.gateway.warnings.acts import ENDING_KINDS, Warnings
 from services.gateway.warnings.ageing import given_up_of
@@ -28,10 +28,10 @@ _FILLED_IN = "\ue000number\ue000"  # signs nobody types, where a page that was m
 UNSENT = ("draft", "held")
 
 
-class Pages:
+class ConsolePages:
     """The handlers of /console and /public."""
 
-    def __init__(self, platform: Platform, warnings: Warnings, kept: Kept) -> None:
+    def __init__(self, platform: Platform, warnings: Warnings, kept: PublicCache) -> None:
         self._platform = platform
         self._kept = kept
         self._warnings = warnings

@@ -104,8 +104,8 @@ def upgrade() -> None:
         ),
         sa.Column("addressee_kind", sa.String(length=10), nullable=False),
         sa.Column("step", sa.String(length=24), nullable=False),
-        sa.Column("road", sa.String(length=24), nullable=False),
         sa.Column("channel", sa.String(length=24), nullable=False),
+        sa.Column("driver", sa.String(length=24), nullable=False),
         sa.Column("form", sa.String(length=96), nullable=False),
         sa.Column("language", sa.String(length=20), nullable=False),
         sa.Column("try_no", sa.SmallInteger(), server_default="1", nullable=False),
@@ -147,7 +147,7 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.Float(), nullable=True, comment="warning time the provider accepted it"),
         sa.Column("state_at", sa.Float(), nullable=False, comment="warning time of the last change of send_state"),
         sa.Column(
-            "tallied", sa.SmallInteger(), server_default="0", nullable=False, comment="router: rungs counted, as bits"
+            "tallied", sa.SmallInteger(), server_default="0", nullable=False, comment="router: steps counted, as bits"
         ),
         sa.CheckConstraint("purpose IN ('warning','ending','notice')", name=op.f("ck_delivery_purpose")),
         sa.CheckConstraint(
@@ -157,7 +157,7 @@ def upgrade() -> None:
         sa.CheckConstraint("evidence BETWEEN 0 AND 7", name=op.f("ck_delivery_evidence")),
         sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_delivery")),
         sa.UniqueConstraint(
-            "warning_id", "channel", "address_key", "form", "language", "try_no", name="uq_delivery_once"
+            "warning_id", "driver", "address_key", "form", "language", "try_no", name="uq_delivery_once"
         ),
         postgresql_with={"fillfactor": 70},
     )
@@ -165,7 +165,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_delivery_address", ["address_key"], unique=False)
         batch_op.create_index(
             "ix_delivery_due",
-            ["channel", "tier", "due_at", "delivery_id"],
+            ["driver", "tier", "due_at", "delivery_id"],
             unique=False,
             sqlite_where=sa.text("send_state IN ('pending', 'retry')"),
             postgresql_where=sa.text("send_state IN ('pending', 'retry')"),
@@ -599,7 +599,7 @@ def upgrade() -> None:
         sa.Column("contact_id", sa.String(length=32), nullable=False),
         sa.Column("asked_at", sa.Double(), nullable=False, comment="wall"),
         sa.PrimaryKeyConstraint("notice_id", name=op.f("pk_registry_notice")),
-        comment="tests of a road and invitations a person asked for",
+        comment="tests of a channel and invitations a person asked for",
     )
     with op.batch_alter_table("registry_notice", schema=None) as batch_op:
         batch_op.create_index(
@@ -790,9 +790,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_registry_worker")),
     )
     op.create_table(
-        "road",
-        sa.Column("road", sa.String(length=24), nullable=False),
+        "channel",
         sa.Column("channel", sa.String(length=24), nullable=False),
+        sa.Column("driver", sa.String(length=24), nullable=False),
         sa.Column("contact_kinds", sa.JSON(), nullable=False),
         sa.Column("two_way", sa.Boolean(), nullable=False),
         sa.Column("links", sa.Boolean(), nullable=False),
@@ -801,8 +801,8 @@ def upgrade() -> None:
         sa.Column("templates_only", sa.Boolean(), nullable=False),
         sa.Column("working", sa.Boolean(), nullable=False),
         sa.Column("why", sa.String(length=80), server_default="", nullable=False),
-        sa.PrimaryKeyConstraint("road", name=op.f("pk_road")),
-        comment="written by channels at start: which roads have a driver that is configured, and what each lacks",
+        sa.PrimaryKeyConstraint("channel", name=op.f("pk_channel")),
+        comment="written by channels at start: which channels have a driver that is configured, and what each lacks",
     )
     op.create_table(
         "router_case",
@@ -837,13 +837,13 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.Float(), nullable=True),
         sa.Column("end_reason", sa.String(length=60), server_default="", nullable=False),
         sa.Column("next_step", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.Column("next_at", sa.Float(), nullable=True, comment="warning time of the next rung"),
+        sa.Column("next_at", sa.Float(), nullable=True, comment="warning time of the next step"),
         sa.Column("react_at", sa.Float(), nullable=True, comment="warning time to look at answers and unknown sends"),
         sa.Column("evidence", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("answer", sa.String(length=12), server_default="", nullable=False),
         sa.Column("answer_by", sa.String(length=24), server_default="", nullable=False),
         sa.Column(
-            "rungs", sa.SmallInteger(), server_default="0", nullable=False, comment="bits: delivered, reached, closed"
+            "steps", sa.SmallInteger(), server_default="0", nullable=False, comment="bits: delivered, reached, closed"
         ),
         sa.Column("help_at", sa.Float(), nullable=True),
         sa.CheckConstraint("(state = 'open') = (ending = '')", name=op.f("ck_router_path_one_ending")),
@@ -889,11 +889,11 @@ def upgrade() -> None:
         "router_tally",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("profile_key", sa.String(length=32), nullable=False),
-        sa.Column("road", sa.String(length=24), nullable=False, comment="empty for people"),
-        sa.Column("rung", sa.String(length=24), nullable=False),
+        sa.Column("channel", sa.String(length=24), nullable=False, comment="empty for people"),
+        sa.Column("step", sa.String(length=24), nullable=False),
         sa.Column("slot", sa.String(length=32), server_default="", nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("warning_id", "profile_key", "road", "rung", "slot", name=op.f("pk_router_tally")),
+        sa.PrimaryKeyConstraint("warning_id", "profile_key", "channel", "step", "slot", name=op.f("pk_router_tally")),
     )
     op.create_table(
         "router_warning",
@@ -906,7 +906,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=32), server_default="", nullable=False),
         sa.Column("digest_seen", sa.String(length=32), server_default="0", nullable=False),
         sa.Column("complete", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.Column("area_left_out", sa.JSON(), nullable=False, comment="area-wide road > why it was not used"),
+        sa.Column("area_left_out", sa.JSON(), nullable=False, comment="area-wide channel > why it was not used"),
         sa.Column("unresolved", sa.JSON(), nullable=False, comment="geocodes no table knows"),
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_router_warning")),
     )
@@ -1042,7 +1042,7 @@ def downgrade() -> None:
     op.drop_table("router_path")
     op.drop_table("router_job")
     op.drop_table("router_case")
-    op.drop_table("road")
+    op.drop_table("channel")
     op.drop_table("registry_worker")
     op.drop_table("registry_unlock")
     with op.batch_alter_table("registry_supporter", schema=None) as batch_op:

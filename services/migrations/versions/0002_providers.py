@@ -51,7 +51,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "channels_link_test",
-        sa.Column("road", sa.String(length=24), nullable=False),
+        sa.Column("channel", sa.String(length=24), nullable=False),
         sa.Column("provider", sa.String(length=24), nullable=False),
         sa.Column("due_at", sa.Float(), nullable=False, comment="warning time of the next one"),
         sa.Column(
@@ -61,9 +61,9 @@ def upgrade() -> None:
         sa.Column("ok_at", sa.Float(), nullable=True, comment="warning time of the last that passed"),
         sa.Column("failures", sa.SmallInteger(), server_default="0", nullable=False, comment="running"),
         sa.Column("said", sa.String(length=80), server_default="", nullable=False),
-        sa.PrimaryKeyConstraint("road", "provider", name=op.f("pk_channels_link_test")),
+        sa.PrimaryKeyConstraint("channel", "provider", name=op.f("pk_channels_link_test")),
     )
-    with op.batch_alter_table("road") as batch_op:
+    with op.batch_alter_table("channel") as batch_op:
         batch_op.add_column(
             sa.Column("tested_at", sa.Float(), nullable=True, comment="warning time of the last link test")
         )
@@ -74,7 +74,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_delivery_accepted", "delivery")
-    with op.batch_alter_table("road") as batch_op:
+    with op.batch_alter_table("channel") as batch_op:
         batch_op.drop_column("test_said")
         batch_op.drop_column("tested_at")
     op.drop_table("channels_link_test")

@@ -24,7 +24,7 @@ def upgrade() -> None:
         )  # fmt: skip
         batch_op.create_check_constraint("asks", "asks IN ('','question','urgent')")
     op.create_table(
-        "channels_stopped",
+        "channels_opted_out",
         sa.Column("address_key", sa.String(length=64), nullable=False),
         sa.Column("at", sa.Float(), nullable=False, comment="warning time"),
         sa.Column(
@@ -33,8 +33,8 @@ def upgrade() -> None:
             nullable=False,
             comment="phone: it said so; provider: it was refused for that",
         ),
-        sa.CheckConstraint("said_by IN ('phone','provider')", name=op.f("ck_channels_stopped_said_by")),
-        sa.PrimaryKeyConstraint("address_key", name=op.f("pk_channels_stopped")),
+        sa.CheckConstraint("said_by IN ('phone','provider')", name=op.f("ck_channels_opted_out_said_by")),
+        sa.PrimaryKeyConstraint("address_key", name=op.f("pk_channels_opted_out")),
         comment="numbers that said STOP; no text goes there",
     )
     old = sa.table("router_case", *(sa.column(name) for name in _OLD))
@@ -145,7 +145,7 @@ def downgrade() -> None:
     )
     if kept:
         op.bulk_insert(made, list(kept.values()))
-    op.drop_table("channels_stopped")
+    op.drop_table("channels_opted_out")
     with op.batch_alter_table("answer_log", schema=None) as batch_op:
         batch_op.drop_constraint("asks", type_="check")
         batch_op.drop_column("asks")

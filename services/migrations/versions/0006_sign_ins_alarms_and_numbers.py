@@ -33,13 +33,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_alarm")),
     )
     op.add_column(
-        "channels_stopped",
+        "channels_opted_out",
         sa.Column(
             "known", sa.Boolean(), server_default=sa.true(), nullable=False, comment="it had been written to by then"
         ),
     )
-    op.create_index("ix_channels_stopped_at", "channels_stopped", ["at"])
-    op.create_index("ix_channels_stopped_known", "channels_stopped", ["known", "at"])
+    op.create_index("ix_channels_opted_out_at", "channels_opted_out", ["at"])
+    op.create_index("ix_channels_opted_out_known", "channels_opted_out", ["known", "at"])
     op.create_index("ix_warning_state_number", "warning_state", ["number"])
     op.create_index("ix_warning_state_state", "warning_state", ["state", "expires_at"])
     op.create_index("ix_warning_state_chain", "warning_state", ["chain_id"])
@@ -56,8 +56,8 @@ def downgrade() -> None:
     op.drop_index("ix_warning_state_chain", "warning_state")
     op.drop_index("ix_warning_state_state", "warning_state")
     op.drop_index("ix_warning_state_number", "warning_state")
-    op.drop_index("ix_channels_stopped_known", "channels_stopped")
-    op.drop_index("ix_channels_stopped_at", "channels_stopped")
-    op.drop_column("channels_stopped", "known")
+    op.drop_index("ix_channels_opted_out_known", "channels_opted_out")
+    op.drop_index("ix_channels_opted_out_at", "channels_opted_out")
+    op.drop_column("channels_opted_out", "known")
     op.drop_table("alarm")
     op.drop_table("sign_in")

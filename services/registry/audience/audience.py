@@ -18,12 +18,19 @@ import structlog
 from services.registry.audience import whereabouts
 from services.registry.audience.drills import agreed
 from services.registry.audience.whereabouts import Moment, Visitor
-from services.registry.geo.areas import BOUNDARY, COLUMNS, INSIDE, OUTSIDE, ROWS, Area
+from services.registry.geo.areas import (
+    BOUNDARY,
+    COLUMNS,
+    INSIDE,
+    OUTSIDE,
+    ROWS,
+    Shape,
+)
 from services.registry.model.facilities import on_shift
 from services.registry.model.needs import keyed
 from services.registry.store import register
 from services.registry.store.register import Cursor, Row
-from services.shared.bus.outbox import digest_of, id_of, say
+from services.shared.bus.outbox import digest_of, id_of, publish
 from services.shared.database.engine import Connection, Database
 from services.shared.fault_points import fault_at
 from services.shared.messages import (
@@ -60,7 +67,7 @@ class _Page:
         return cursor
 
 
-async def next_page(db: Connection, area: Area | None, after: Cursor, moment: Moment) -> _Page:
+async def next_page(db: Connection, area: Shape | None, after: Cursor, moment: Moment) -> _Page:
     """The next page: of those who live inside first, then of those who may be inside by a stay."""
     page = _Page(last=True) if after[0] >= BEYOND else await find_page(db, area, after)
     if not page.last or area is None:
@@ -77,7 +84,7 @@ async def next_page(db: Connection, area: Area | None, after: Cursor, moment: Mo
     return _Page(visitors=guests[:cut], last=cut == len(guests))
 
 
-async def find_page(db: Connection, area: Area | None, after: Cursor) -> _Page:
+async def find_page(db: Connection, area: Shape | None, after: Cursor) -> _Page:
     """The next people in the area after the cursor: at most PAGE_PEOPLE, whole households, in order.
 
     Only a "household" that is larger than a page is divided.
@@ -107,7 +114,7 @@ async def find_page(db: Connection, area: Area | None, after: Cursor) -> _Page:
 
 async def _take(
     db: Connection,
-    area: Area,
+    area: Shape,
     cells: Sequence[tuple[int, int]],
     kinds: np.ndarray[tuple[int, ...], np.dtype[np.int8]],
     found: list[Row],
@@ -136,14 +143,14 @@ async def _take(
     return None
 
 
-def _inside(area: Area, rows: Sequence[Row], kinds: dict[int, int]) -> list[Row]:
+def _inside(area: Shape, rows: Sequence[Row], kinds: dict[int, int]) -> list[Row]:
     edge = [row for row in rows if kinds[row.cell] == BOUNDARY]
     held = area.holds([row.lon for row in edge], [row.lat for row in edge])
     out = {row.person_id for row, inside in zip(edge, held, strict=True) if not inside}
     return [row for row in rows if row.person_id not in out]
 
 
-async def make_page(database: Database, row: Row, area: Area | None, now: float) -> bool:
+async def make_page(database: Database, row: Row, area: Shape | None, now: float) -> bool:
     """Makes the next page of a job and says it; False where another process made that page meanwhile.
 
     `row` is the job, `now` warning time, for the shifts. What is slow is read before the write transaction.
@@ -179,7 +186,7 @@ async def make_page(database: Database, row: Row, area: Area | None, now: float)
     async with database.write() as tx:
         if not await register.advance(tx, row.warning_id, row.page, cursor, total, digest, page.last):
             return False
-        await say(tx, [message])
+        await publish(tx, [message])
         fault_at("before_page_commit")
     fault_at("after_page_commit")
     return True
@@ -206,7 +213,7 @@ def _joined(digest: str, more: str) -> str:
 
 
 async def _entries(
-    db: Connection, page: _Page, area: Area | None, moment: Moment
+    db: Connection, page: _Page, area: Shape | None, moment: Moment
 ) -> tuple[tuple[Profile, ...], tuple[PersonEntry, ...]]:
     """The page's profiles and its people, who name theirs by index."""
     guests = {v.row.person_id: v for v in page.visitors}
@@ -253,7 +260,7 @@ def _for_this_area(facts: Profile, helpers: Sequence[SupporterEntry]) -> Profile
     return facts if now == facts.supporters else keyed(msgspec.structs.replace(facts, supporters=now))
 
 
-def _supporter(row: Row, contacts: dict[str, list[Row]], area: Area | None, moment: Moment) -> SupporterEntry:
+def _supporter(row: Row, contacts: dict[str, list[Row]], area: Shape | None, moment: Moment) -> SupporterEntry:
     outside = row.outside_zone
     if area is not None and row.lat is not None and row.lon is not None:
         outside = not area.holds([row.lon], [row.lat])[0]
@@ -301,7 +308,7 @@ class Counts:
     estimated: int
 
 
-async def count(db: Connection, area: Area | None, moment: Moment) -> Counts:
+async def count(db: Connection, area: Shape | None, moment: Moment) -> Counts:
     """How many people of each profile the area holds: from counts inside, one by one or estimated at the edge."""
     if area is None:
         return Counts({}, 0)
@@ -310,7 +317,7 @@ async def count(db: Connection, area: Area | None, moment: Moment) -> Counts:
     return Counts(dict(guests + Counter(counts.by_profile)), counts.estimated)
 
 
-async def _at_home(db: Connection, area: Area) -> Counts:
+async def _at_home(db: Connection, area: Shape) -> Counts:
     cells = await register.occupied(db, *area.cell_range(), columns=area.columns())
     kinds = area.classify(c for c, _ in cells)
     inside = [c for (c, _), kind in zip(cells, kinds, strict=True) if kind == INSIDE]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import Field
 
-from services.registry.geo.areas import Area
+from services.registry.geo.areas import Shape
 from services.registry.model.given import Given, Lat, Lon
 from services.registry.store import register
 from services.shared.database.engine import Connection
@@ -41,9 +41,9 @@ class Selection(Given):
     circles: tuple[Circle, ...] = Field((), max_length=1000)
 
 
-async def area_of(db: Connection, wanted: Selection) -> Area:
+async def area_of(db: Connection, wanted: Selection) -> Shape:
     """The union; NotFound where an area or zone is not known, Refused where nothing is selected."""
-    parts: list[Area] = []
+    parts: list[Shape] = []
     if wanted.areas:
         area, unknown = await register.area_of(db, "", wanted.areas)
         if unknown:
@@ -56,10 +56,10 @@ async def area_of(db: Connection, wanted: Selection) -> Area:
             )
         parts += [area] if area else []
     for zones in wanted.zones:
-        parts.append(Area.from_geojson(*await _zones(db, zones)))
+        parts.append(Shape.from_geojson(*await _zones(db, zones)))
     if wanted.polygons:  # never on the loop that sends
-        parts += await asyncio.to_thread(lambda: [Area.judged(register.as_text(one)) for one in wanted.polygons])
-    parts += [Area.circle(one.lat, one.lon, one.km) for one in wanted.circles]
+        parts += await asyncio.to_thread(lambda: [Shape.judged(register.as_text(one)) for one in wanted.polygons])
+    parts += [Shape.circle(one.lat, one.lon, one.km) for one in wanted.circles]
     if not parts:
         raise Refused(
             "nothing is selected",
@@ -67,7 +67,7 @@ async def area_of(db: Connection, wanted: Selection) -> Area:
             rule="required",
             remedy="name an area, a risk zone, a polygon or a circle",
         )
-    return Area.union(parts)
+    return Shape.union(parts)
 
 
 async def _zones(db: Connection, wanted: Zones) -> Sequence[str]:
@@ -101,5 +101,5 @@ async def hazards_at(db: Connection, lat: float, lon: float) -> list[dict[str, A
     return [
         {"hazard": row.hazard, "class": row._mapping["class"], "zone_id": row.zone_id}
         for row in rows
-        if Area.from_geojson(row.geojson).holds([lon], [lat])[0]
+        if Shape.from_geojson(row.geojson).holds([lon], [lat])[0]
     ]

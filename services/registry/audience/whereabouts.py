@@ -13,12 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.registry.geo.areas import BOUNDARY, INSIDE, Area
+from services.registry.geo.areas import BOUNDARY, INSIDE, Shape
 from services.registry.model.facilities import on_shift
 from services.registry.store import register
 from services.registry.store.register import Row
 from services.shared.bus.outbox import id_of
-from services.shared.crypto.dossier import Part, pack, unpack
+from services.shared.crypto.dossier import DossierPart, pack, unpack
 from services.shared.database.batches import chunks, one_of
 from services.shared.database.engine import Connection
 
@@ -65,7 +65,7 @@ class Visitor:
         return id_of("stay", self.row.household_id, self.stay.lat, self.stay.lon)
 
 
-async def visitors(db: Connection, area: Area, moment: Moment) -> list[Visitor]:
+async def visitors(db: Connection, area: Shape, moment: Moment) -> list[Visitor]:
     """All who are inside only by a stay, ordered by household there and person."""
     first, last = area.cell_range()
     cells = list(
@@ -112,7 +112,7 @@ async def elsewhere(db: Connection, people: Sequence[str], moment: Moment) -> di
 
 def with_stays(dossier: bytes, stays: Iterable[Row], *, at_home: bool) -> bytes:
     """The dossier with the sealed addresses of stays; of a visitor without her home's, if the stay has one."""
-    more = [Part("stay", bytes.fromhex(s.key_id), s.sealed) for s in stays if s.sealed]
+    more = [DossierPart("stay", bytes.fromhex(s.key_id), s.sealed) for s in stays if s.sealed]
     if not more:
         return dossier
     parts = [p for p in unpack(dossier) if at_home or p.name != "address"]

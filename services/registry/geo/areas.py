@@ -49,7 +49,7 @@ class _Part:
     bounds: tuple[float, float, float, float]
 
 
-class Area:
+class Shape:
     """Polygons whose union is meant; never united, since a union moves corners."""
 
     def __init__(self, polygons: Sequence[shapely.Polygon]) -> None:
@@ -59,7 +59,7 @@ class Area:
         self._known: dict[int, int] = {}  # cell > kind: pages of one area look at the same cells again
 
     @classmethod
-    def from_geojson(cls, *texts: str) -> Area:
+    def from_geojson(cls, *texts: str) -> Shape:
         """The union of GeoJSON texts (geometry, Feature or FeatureCollection); Refused where one has no surface."""
         polygons: list[shapely.Polygon] = []
         for text in texts:
@@ -83,7 +83,7 @@ class Area:
         return cls(polygons)
 
     @classmethod
-    def judged(cls, text: str) -> Area:
+    def judged(cls, text: str) -> Shape:
         """The same of one that nobody has looked at yet: also Refused where its lines cross too often to compute with."""
         if text.count("[") <= 2 * MAX_CORNERS and tangled_shape(_geometry(text)):
             raise Refused(
@@ -96,7 +96,7 @@ class Area:
         return cls.from_geojson(text)
 
     @classmethod
-    def circle(cls, lat: float, lon: float, km: float) -> Area:
+    def circle(cls, lat: float, lon: float, km: float) -> Shape:
         """A circle on the earth, as the polygon of CORNERS corners around it: it holds the circle and 0.01 % more."""
         angle = np.linspace(0.0, 2.0 * np.pi, CORNERS + 1)[:-1]
         reach = min(km / EARTH_KM / np.cos(np.pi / CORNERS), np.pi)
@@ -110,12 +110,12 @@ class Area:
         return cls(_on_the_map(shapely.Polygon(np.column_stack((lon + np.degrees(east), y)))))
 
     @classmethod
-    def union(cls, areas: Iterable[Area]) -> Area:
+    def union(cls, areas: Iterable[Shape]) -> Shape:
         """All of them as one."""
         return cls([part.shape for area in areas for part in area._parts])
 
     @classmethod
-    def from_wkb(cls, body: bytes) -> Area:
+    def from_wkb(cls, body: bytes) -> Shape:
         """What `wkb` made."""
         return cls(_polygons(shapely.from_wkb(body)))
 

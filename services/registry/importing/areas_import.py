@@ -14,10 +14,10 @@ import numpy as np
 import orjson
 import shapely
 
-from services.registry.geo.areas import Area
+from services.registry.geo.areas import Shape
 from services.registry.geo.datum import Datum, from_gcj02
 from services.registry.importing.encodings import text_of
-from services.registry.importing.report import Issue, Report
+from services.registry.importing.report import ImportReport, Issue
 from services.registry.store import register
 from services.shared.audit import trail
 from services.shared.database.batches import insert_new
@@ -29,7 +29,7 @@ WHAT = ("areas", "zones", "geocodes")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class AreaImportOptions:
     """How to read it. `code`, `parent`, `name` are the features' properties; `value_name` names the code list."""
 
     what: str = "areas"
@@ -40,7 +40,7 @@ class Wanted:
     datum: Datum = "wgs84"
 
 
-async def import_body(database: Database, body: bytes, wanted: Wanted, *, actor: str) -> Report:
+async def import_body(database: Database, body: bytes, wanted: AreaImportOptions, *, actor: str) -> ImportReport:
     """Imports a GeoJSON of areas or zones, or a CSV of geocodes (valueName, value, area).
 
     A feature that is wrong is told by its number (from 1) and stops no other; a body that is none is Refused whole.
@@ -49,7 +49,7 @@ async def import_body(database: Database, body: bytes, wanted: Wanted, *, actor:
         raise _wrong("as", wanted.what, f"write one of {', '.join(WHAT)}")
     if wanted.what in ("areas", "geocodes") and not wanted.value_name:
         raise _wrong("value_name", "", "name the code list of the areas, as alerts name it, like GB2260")
-    report = Report()
+    report = ImportReport()
     read = {
         "areas": lambda: (register.area, list(_areas(body, wanted, report))),
         "zones": lambda: (register.risk_zone, list(_zones(body, wanted, report))),
@@ -80,7 +80,9 @@ def _features(body: bytes) -> list[Any]:
     return features
 
 
-def _each(body: bytes, wanted: Wanted, report: Report) -> Iterator[tuple[int, dict[str, Any], str, Area]]:
+def _each(
+    body: bytes, wanted: AreaImportOptions, report: ImportReport
+) -> Iterator[tuple[int, dict[str, Any], str, Shape]]:
     """(number, properties, GeoJSON in WGS 84, area) of each feature with a surface."""
     for number, feature in enumerate(_features(body), 1):
         properties = feature.get("properties") if isinstance(feature, dict) else None
@@ -88,7 +90,7 @@ def _each(body: bytes, wanted: Wanted, report: Report) -> Iterator[tuple[int, di
             if not isinstance(properties, dict):
                 raise _wrong("properties", "", "give each feature properties with its code and name")
             text = in_wgs84(_as_text(feature.get("geometry")), wanted.datum)
-            area = Area.judged(text)
+            area = Shape.judged(text)
         except Refused as fault:
             issue = Issue(
                 number, "refused", fault.field, fault.rule, str(fault.given)[:80], fault.remedy or fault.message
@@ -105,7 +107,7 @@ def _as_text(geometry: Any) -> str:
         raise _wrong("geometry", str(problem)[:80], "give a GeoJSON Polygon or MultiPolygon") from problem
 
 
-def _areas(body: bytes, wanted: Wanted, report: Report) -> Iterator[dict[str, Any]]:
+def _areas(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, Any]]:
     seen: dict[str, int] = {}
     for number, properties, text, _ in _each(body, wanted, report):
         code = _text(properties.get(wanted.code))
@@ -123,7 +125,7 @@ def _areas(body: bytes, wanted: Wanted, report: Report) -> Iterator[dict[str, An
         }
 
 
-def _zones(body: bytes, wanted: Wanted, report: Report) -> Iterator[dict[str, Any]]:
+def _zones(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, Any]]:
     for number, properties, text, area in _each(body, wanted, report):
         code, hazard = _text(properties.get(wanted.code)), _text(properties.get("hazard"), 40)
         level = _text(properties.get("class"))
@@ -148,7 +150,7 @@ def _zones(body: bytes, wanted: Wanted, report: Report) -> Iterator[dict[str, An
         }
 
 
-def _geocodes(body: bytes, wanted: Wanted, report: Report) -> Iterator[dict[str, Any]]:
+def _geocodes(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, Any]]:
     text = text_of(body).removeprefix("\ufeff")
     rows = csv.DictReader(io.StringIO(text, newline=""))
     names = {(name or "").strip().lower().replace("_", ""): name for name in rows.fieldnames or ()}

@@ -40,7 +40,7 @@ class Entered(Given):
 
 
 async def enter(platform: Platform, entered: Entered, *, worker: str) -> dict[str, Any]:
-    """Puts her into the register; answers person_id, groups, flags and roads. Refused without her own yes."""
+    """Puts her into the register; answers person_id, groups, flags and channels. Refused without her own yes."""
     person_id = new_id()
     try:
         given = PersonIn.model_validate({**entered.person, "person_id": person_id})
@@ -49,14 +49,14 @@ async def enter(platform: Platform, entered: Entered, *, worker: str) -> dict[st
     now = datetime.fromtimestamp(platform.clock.now(), UTC)
     consents = _consents(entered.yes, given, now.year, worker)
     given = given.model_copy(update={"consents": (*given.consents, *consents)})
-    hand = hand_of(platform.keys, year=now.year)
+    write_context = hand_of(platform.keys, year=now.year)
     who = Provenance(entered.told_by, today(), worker)
     async with platform.database.write() as tx:
         await repository.alone(tx)
-        record = taken(None, Statement(given, who), hand)
+        record = taken(None, Statement(given, who), write_context)
         rows = [record.rows()]
         await repository.whole_households(tx, rows)
-        await repository.keep(tx, rows, [hand.key_row] if hand.key_row else [])
+        await repository.keep(tx, rows, [write_context.key_row] if write_context.key_row else [])
         await trail.record(tx, worker, "person.enter", person_id, entered.told_by, {"consents": len(consents)})
     facts = record.profile
     return {
@@ -64,7 +64,7 @@ async def enter(platform: Platform, entered: Entered, *, worker: str) -> dict[st
         "kind": facts.kind,
         "groups": list(facts.groups),
         "flags": list(facts.flags),
-        "roads": list(facts.roads),
+        "channels": list(facts.channels),
     }
 
 

@@ -1,4 +1,4 @@
-"""What lists write for our words: ticks, deaths, roads, grades; read the same in every list, and nothing else guessed."""
+"""What lists write for our words: ticks, deaths, channels, grades; read the same in every list, and nothing else guessed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STATUS = {
     "正常": "active", "在册": "active", "健在": "active", "在世": "active", "在家": "active", "alive": "active",
     "退出": "withdrawn", "已退出": "withdrawn", "暂停": "suspended",
 }  # fmt: skip
-ROADS = {
+CHANNELS = {
     "短信": "sms", "简讯": "sms", "信息": "sms", "text": "sms", "texts": "sms", "sms_messages": "sms",
     "电话": "voice", "来电": "voice", "打电话": "voice", "语音": "voice", "call": "voice", "calls": "voice",
     "phone": "voice",

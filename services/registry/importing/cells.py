@@ -15,7 +15,7 @@ from services.registry.importing.open_list import NOT_CALCULATED
 from services.registry.importing.phone_cells import LANDLINE as LANDLINE
 from services.registry.importing.phone_cells import MOBILE as MOBILE
 from services.registry.importing.phone_cells import Unread, read_cell
-from services.registry.importing.report import Issue, Report
+from services.registry.importing.report import ImportReport, Issue
 from services.registry.model.given import HOURS
 from services.shared.people import phone_numbers
 
@@ -56,7 +56,7 @@ class Cells:
         self,
         line: int,
         cells: Mapping[str, str],
-        report: Report,
+        report: ImportReport,
         region: str | None,
         *,
         today: str = "",

@@ -14,8 +14,8 @@ from services.registry.geo.datum import Datum
 from services.registry.importing.bounds import Bounds
 from services.registry.importing.cells import Cells, RowRefused
 from services.registry.importing.columns import ColumnMap
-from services.registry.importing.open_list import NUL, Record
-from services.registry.importing.report import Issue, Report
+from services.registry.importing.open_list import NUL, ListRow
+from services.registry.importing.report import ImportReport, Issue
 from services.registry.importing.rows import RowReader
 from services.registry.model.facilities import AreaIn, FacilityIn, PlaceIn, WorkerIn
 from services.registry.people.sources import SourceList, Statement
@@ -58,9 +58,9 @@ COLUMNS = {
     "given_by": "self, proxy, officer or record; empty: as the source is; what is not her own is used once verified",
     "recorded_on, valid_until": "when it was said, and the day after which it no longer holds",
     "phone_answered_by": "self (if empty) or household: a member who hears well answers",
-    "said_no": "roads she does not want: sms; voice; voice_mobile; voice_landline; email; push; im; bed_shaker",
-    "own_roads": "her own order of roads: the same words",
-    "asked_for": "policy roads she wants although they are called unfit for her, like voice_robot",
+    "said_no": "channels she does not want: sms; voice; voice_mobile; voice_landline; email; push; im; bed_shaker",
+    "own_channels": "her own order of channels: the same words",
+    "asked_for": "policy channels she wants although they are called unfit for her, like voice_robot",
     "opt_in": "blue; yellow",
     "supporter_name, supporter_mobile, supporter_email, supporter_language": "somebody who helps her",
     "supporter_relation": "family, neighbour, paid_carer, guardian, assigned_volunteer, peer",
@@ -98,7 +98,7 @@ KNOWN = frozenset(name.strip() for names in COLUMNS for name in names.split(",")
 Found = Statement | WorkerIn | PlaceIn | AreaIn
 
 
-def header_of(cells: Sequence[str], words: ColumnMap, report: Report) -> list[str]:
+def header_of(cells: Sequence[str], words: ColumnMap, report: ImportReport) -> list[str]:
     """Our names of the columns; Refused where the list has no usable header."""
     names = words.names(cells)
     if "id" not in names:
@@ -151,7 +151,7 @@ class Reader:
             "area": self.rows.area,
         }
 
-    def read(self, record: Record, report: Report) -> Found | None:
+    def read(self, record: ListRow, report: ImportReport) -> Found | None:
         """What the row stands for; None where it is empty or refused, which the report says."""
         if record.problem:
             what = "take it out" if record.problem == NUL else "correct the quotes of this row"
@@ -170,7 +170,7 @@ class Reader:
             report.tell(Issue(record.line, "refused", field, first["type"], given, first["msg"]))
         return None
 
-    def _found(self, record: Record, report: Report) -> Found:
+    def _found(self, record: ListRow, report: ImportReport) -> Found:
         header, values = self.header, record.cells
         # one cell too many, and be it empty: a delimiter inside a value has moved all behind it by a column
         if len(values) > self._width or any(value.strip() for value in values[len(header) :]):

@@ -28,11 +28,11 @@ from services.registry.importing.bounds import Bounds, learn, read_bounds
 from services.registry.importing.cells import one_id
 from services.registry.importing.columns import ColumnMap
 from services.registry.importing.list_columns import Reader, header_of, key_of
-from services.registry.importing.open_list import Record, open_list
-from services.registry.importing.report import Issue, Report
+from services.registry.importing.open_list import ListRow, open_list
+from services.registry.importing.report import ImportReport, Issue
 from services.registry.importing.write import (
-    Context,
     Import,
+    ImportContext,
     Page,
     SealingKeys,
     import_areas,
@@ -53,11 +53,11 @@ from services.shared.database.engine import Database
 from services.shared.errors import Refused
 
 LONG = 4 * 1024 * 1024  # bytes from which a list is read in processes of its own
-Progress = Callable[[float, Report], None]
+Progress = Callable[[float, ImportReport], None]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ListImportOptions:
     """How a list is to be read: `region` (ISO 3166) is where numbers without + belong."""
 
     source: str
@@ -73,7 +73,7 @@ class Wanted:
     encoding: str = ""  # what a CSV is said to be written in
 
 
-async def import_bytes(database: Database, keys: SealingKeys, body: bytes, wanted: Wanted) -> Report:
+async def import_bytes(database: Database, keys: SealingKeys, body: bytes, wanted: ListImportOptions) -> ImportReport:
     """`import_file` of a body in memory."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "list"
@@ -85,13 +85,13 @@ async def import_file(
     database: Database,
     keys: SealingKeys,
     path: Path,
-    wanted: Wanted,
+    wanted: ListImportOptions,
     *,
     progress: Progress | None = None,
     sink: Callable[[Issue], None] | None = None,
     processes: int | None = None,
     gently: GivingWay | None = None,
-) -> Report:
+) -> ImportReport:
     """Imports all rows of a CSV or XLSX file.
 
     `progress` gets the share of the file that is in, and the report so far; `sink` every issue. Refused where the file
@@ -106,7 +106,7 @@ async def import_file(
             given=wanted.region,
             remedy="give the country's two letters, like CN, or leave region out and write numbers with +",
         )
-    report = Report(dry_run=wanted.dry_run, sink=sink)
+    report = ImportReport(dry_run=wanted.dry_run, sink=sink)
     async with database.read() as db:
         listed = await sources.begin(db, wanted.source, wanted.kind, today())
     opened = await asyncio.to_thread(open_list, path, wanted.region, wanted.encoding)
@@ -129,9 +129,9 @@ async def import_file(
         report.notes.append(f"positions are held to {bounds}")
     if progress is not None:
         progress(0.0, report)  # how it is read is told before anything is written
-    context = Context(keys.public, keys.index, wanted.year, wanted.local, listed)
+    context = ImportContext(keys.public, keys.index, wanted.year, wanted.local, listed)
     work = Import(database, context, wanted.actor, report)
-    taking = _Taking(work, reader, report)
+    taking = _Intake(work, reader, report)
     cores = os.cpu_count() or 1
     size = await asyncio.to_thread(os.path.getsize, path)
     many = processes if processes is not None else cores if size >= LONG else 0
@@ -151,7 +151,9 @@ async def import_file(
     return report
 
 
-async def _bounds(database: Database, head: Sequence[Record], header: list[str], wanted: Wanted) -> Bounds | None:
+async def _bounds(
+    database: Database, head: Sequence[ListRow], header: list[str], wanted: ListImportOptions
+) -> Bounds | None:
     if wanted.bounds:
         return read_bounds(wanted.bounds)
     columns = [header.index(name) if name in header else -1 for name in ("lat", "lon")]
@@ -166,7 +168,7 @@ async def _bounds(database: Database, head: Sequence[Record], header: list[str],
         return await learn(db, places)
 
 
-def _width(head: Sequence[Record], header: list[str]) -> int:
+def _width(head: Sequence[ListRow], header: list[str]) -> int:
     """How many cells a row has where nearly all have the same number of empty ones more than the header; else 0."""
     widths = Counter(len(record.cells) for record in head if record.cells)
     usual, rows = widths.most_common(1)[0] if widths else (0, 0)
@@ -179,19 +181,19 @@ class Parsed:
 
     page: Page
     issues: list[Issue]
-    forms: Report  # what was only written in another form, counted
+    forms: ImportReport  # what was only written in another form, counted
     keys: list[tuple[int, str]]  # (line, key) of every row that was read
     others: list[tuple[int, WorkerIn | PlaceIn | AreaIn]]
     in_facility: dict[int, str]
 
 
-def _parse(reader: Reader, context: Context, some: list[Record], houses: dict[str, FacilityIn]) -> Parsed:
+def _parse(reader: Reader, context: ImportContext, some: list[ListRow], houses: dict[str, FacilityIn]) -> Parsed:
     reader.rows.facilities.update(houses)
-    report = Report()
+    report = ImportReport()
     issues: list[Issue] = []
     report.sink = issues.append
     people: list[tuple[int, Statement]] = []
-    parsed = Parsed(Page(), issues, Report(counts=report.counts, examples=report.examples), [], [], {})
+    parsed = Parsed(Page(), issues, ImportReport(counts=report.counts, examples=report.examples), [], [], {})
     for record in some:
         found = reader.read(record, report)
         if found is None:
@@ -207,10 +209,10 @@ def _parse(reader: Reader, context: Context, some: list[Record], houses: dict[st
     return parsed
 
 
-_worker: tuple[Reader, Context] | None = None  # of this process, where it is one that only reads
+_worker: tuple[Reader, ImportContext] | None = None  # of this process, where it is one that only reads
 
 
-def _begin(reader: Reader, context: Context, last: bool) -> None:
+def _begin(reader: Reader, context: ImportContext, last: bool) -> None:
     global _worker
     _worker = (reader, context)
     if last:
@@ -218,17 +220,17 @@ def _begin(reader: Reader, context: Context, last: bool) -> None:
     gc.set_threshold(100_000, 20, 100)  # rows make no circles
 
 
-def _parse_here(some: list[Record], houses: dict[str, FacilityIn]) -> Parsed:
+def _parse_here(some: list[ListRow], houses: dict[str, FacilityIn]) -> Parsed:
     if _worker is None:
         raise LookupError("this process was not told what to read")
     return _parse(*_worker, some, houses)
 
 
-Parse = Callable[[list[Record], dict[str, FacilityIn]], "asyncio.Future[Parsed]"]
+Parse = Callable[[list[ListRow], dict[str, FacilityIn]], "asyncio.Future[Parsed]"]
 
 
 @asynccontextmanager
-async def _parsers(reader: Reader, context: Context, many: int, *, last: bool) -> AsyncIterator[Parse]:
+async def _parsers(reader: Reader, context: ImportContext, many: int, *, last: bool) -> AsyncIterator[Parse]:
     """What reads chunks: processes of their own, or a thread. The index key goes to them in memory, like all else."""
     loop = asyncio.get_running_loop()
     if not many:
@@ -237,7 +239,7 @@ async def _parsers(reader: Reader, context: Context, many: int, *, last: bool) -
     pool = ProcessPoolExecutor(many, multiprocessing.get_context("spawn"), _begin, (reader, context, last))
     try:
 
-        def submit(some: list[Record], houses: dict[str, FacilityIn]) -> asyncio.Future[Parsed]:
+        def submit(some: list[ListRow], houses: dict[str, FacilityIn]) -> asyncio.Future[Parsed]:
             waiting: Future[Parsed] = pool.submit(_parse_here, some, houses)
             return asyncio.wrap_future(waiting)
 
@@ -246,14 +248,14 @@ async def _parsers(reader: Reader, context: Context, many: int, *, last: bool) -
         await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
 
-def _chunks(records: Iterator[Record], header: list[str], most: int = PAGE_SIZE) -> Iterator[list[Record]]:
+def _chunks(records: Iterator[ListRow], header: list[str], most: int = PAGE_SIZE) -> Iterator[list[ListRow]]:
     """Runs of at most a page, cut where the household changes if it does."""
     at = header.index("household") if "household" in header else -1
 
-    def home(record: Record) -> str:
+    def home(record: ListRow) -> str:
         return record.cells[at] if 0 <= at < len(record.cells) else ""
 
-    some: list[Record] = []
+    some: list[ListRow] = []
     for record in records:
         some.append(record)
         if len(some) == most:
@@ -267,11 +269,11 @@ def _chunks(records: Iterator[Record], header: list[str], most: int = PAGE_SIZE)
 
 
 async def _in_order(
-    chunks_: Iterator[list[Record]], taking: _Taking, parse: Parse, ahead: int
-) -> AsyncIterator[tuple[list[Record], Parsed]]:
+    chunks_: Iterator[list[ListRow]], taking: _Intake, parse: Parse, ahead: int
+) -> AsyncIterator[tuple[list[ListRow], Parsed]]:
     """Chunks with what they hold, in the file's order, a few being read ahead."""
-    under_way: deque[tuple[list[Record], asyncio.Future[Parsed]]] = deque()
-    some: list[Record]
+    under_way: deque[tuple[list[ListRow], asyncio.Future[Parsed]]] = deque()
+    some: list[ListRow]
     try:
         while some := await asyncio.to_thread(next, chunks_, []):
             under_way.append((some, parse(some, taking.houses_for(some))))
@@ -286,10 +288,10 @@ async def _in_order(
             waiting.cancel()
 
 
-class _Taking:
+class _Intake:
     """What of a file was taken so far: ids once, facilities for their residents, officers and areas for the end."""
 
-    def __init__(self, work: Import, reader: Reader, report: Report) -> None:
+    def __init__(self, work: Import, reader: Reader, report: ImportReport) -> None:
         self._work = work
         self._reader = reader
         self._report = report
@@ -298,7 +300,7 @@ class _Taking:
         self._others: list[tuple[int, WorkerIn | PlaceIn | AreaIn]] = []
         self._in_facility: dict[int, str] = {}
 
-    def houses_for(self, some: list[Record]) -> dict[str, FacilityIn]:
+    def houses_for(self, some: list[ListRow]) -> dict[str, FacilityIn]:
         """Facilities further up in the file that these rows name; those among the rows are read here and now."""
         kind, facility = (self._header.index(n) if n in self._header else -1 for n in ("kind", "facility"))
         if facility < 0:
@@ -307,13 +309,13 @@ class _Taking:
         for record in some:
             cells = record.cells
             if 0 <= kind < len(cells) and cells[kind].strip().lower() == "facility":
-                self._reader.read(record, Report())
+                self._reader.read(record, ImportReport())
             if facility < len(cells) and (name := one_id(cells[facility].strip())):
                 wanted.add(name)
         known = self._reader.rows.facilities
         return {name: known[name] for name in wanted if name in known}
 
-    async def take(self, some: list[Record], parsed: Parsed) -> None:
+    async def take(self, some: list[ListRow], parsed: Parsed) -> None:
         """Writes a chunk."""
         twice = self._once(parsed)
         self._report.add_forms(parsed.forms)
@@ -331,7 +333,7 @@ class _Taking:
 
         def said(person_id: str) -> Statement:
             line = page.lines[person_id]
-            found = self._reader.read(by_line[line], Report())
+            found = self._reader.read(by_line[line], ImportReport())
             match found:
                 case Statement():
                     return found
@@ -375,7 +377,7 @@ class _Taking:
         await self._look_for_facilities(database)
 
     async def _look_for_facilities(self, database: Database) -> None:
-        """Says which people are in a facility nobody entered: its duty line would be their road."""
+        """Says which people are in a facility nobody entered: its duty line would be their channel."""
         known: set[str] = set()
         known.update(house.facility_id for house in self._reader.rows.facilities.values())
         wanted = sorted(set(self._in_facility.values()) - known)

@@ -37,7 +37,7 @@ csv.field_size_limit(20_000_000)  # a county's polygon is longer than the module
 
 
 @dataclass(frozen=True)
-class Record:
+class ListRow:
     """Cells of one row; `problem` where the row cannot be read. `share` is how much of the file is behind it, 0 to 1."""
 
     line: int
@@ -52,7 +52,7 @@ class ListFile(Protocol):
     @property
     def notes(self) -> list[str]: ...
 
-    def records(self) -> Iterator[Record]: ...
+    def records(self) -> Iterator[ListRow]: ...
 
 
 def open_list(path: Path, region: str | None = None, encoding: str = "") -> ListFile:
@@ -94,7 +94,7 @@ class Csv:
                 )
         self._delimiter = max(",;\t", key=first.count)
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[ListRow]:
         """All rows. After a broken one it goes on with the next line.
 
         Else a quote that was opened and never closed would swallow everybody below it.
@@ -106,10 +106,10 @@ class Csv:
                 try:
                     for cells in reader:
                         nul = any("\0" in cell for cell in cells)
-                        yield Record(lines.first, cells, NUL if nul else "", raw.tell() / self._size)
+                        yield ListRow(lines.first, cells, NUL if nul else "", raw.tell() / self._size)
                         lines.taken()
                 except (csv.Error, _EndlessError) as problem:
-                    yield Record(lines.first, [], str(problem), raw.tell() / self._size)
+                    yield ListRow(lines.first, [], str(problem), raw.tell() / self._size)
                     lines.back_to_second()
 
 
@@ -171,7 +171,7 @@ class Sheet:
     def __post_init__(self) -> None:
         _look_into(self.path)
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[ListRow]:
         """All rows as text: dates ISO, whole numbers without a point; a formula never calculated is an error of the sheet."""
         import openpyxl  # 180 modules, for what few processes ever read
         from openpyxl.utils.exceptions import InvalidFileException
@@ -203,7 +203,7 @@ class Sheet:
                 for line, row in enumerate(rows, 1):
                     if line > MAX_ROWS:
                         raise _too_large(f"more than {MAX_ROWS} rows")
-                    yield Record(
+                    yield ListRow(
                         line, [_text(value) for value in row[:MAX_COLUMNS]], share=min(1.0, line * 120 / total)
                     )
             except (

@@ -35,7 +35,7 @@ class Issue:
 
 
 @dataclass
-class Report:
+class ImportReport:
     """`read` rows went in new or changed, `unchanged` were there already, `missing` stood in an older list only."""
 
     read: int = 0
@@ -73,7 +73,7 @@ class Report:
         """The fault that ends an import, with what stands in spite of it."""
         return full(f"{self.read + self.unchanged} rows are in: the same list again doubles nothing")
 
-    def add_forms(self, more: Report) -> None:
+    def add_forms(self, more: ImportReport) -> None:
         """Adds what another process only wrote in another form; it tells its issues one by one."""
         for key, n in more.counts.items():
             if key[0] == FORM:
@@ -86,7 +86,7 @@ class Report:
         for issue in issues:
             self.tell(issue)
 
-    def add(self, more: Report) -> None:
+    def add(self, more: ImportReport) -> None:
         """Adds what came of another part of the same file; its issues were told here already."""
         self.read += more.read
         self.unchanged += more.unchanged

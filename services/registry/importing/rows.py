@@ -126,7 +126,7 @@ class RowReader:
         return Statement(given, self.source.provenance(KIND_OF.get(said, ""), on, until))
 
     def _contacts(self, cells: Cells) -> tuple[ContactIn, ...]:
-        no = set(cells.words("said_no", WISHES, cell_words.ROADS, protects=True))
+        no = set(cells.words("said_no", WISHES, cell_words.CHANNELS, protects=True))
         no |= set(VOICE_KINDS) if "voice" in no else set()
         given_by = cells.one_of("given_by", _GIVERS, GIVEN_BY.get(self.source.kind, "record"))
         household = cells.one_of("phone_answered_by", ("self", "household"), "self") == "household"
@@ -323,7 +323,7 @@ class RowReader:
             "supporters": self._supporters(cells),
             "stays": self._stays(cells),
             "consents": self._consents(cells),
-            "own_roads": cells.words("own_roads", WISHES),
+            "own_channels": cells.words("own_channels", WISHES),
             "asked_for": cells.words("asked_for"),
             "opt_in": cells.words("opt_in", ("blue", "yellow")),
             "wake_note": cells.text("wake_note"),

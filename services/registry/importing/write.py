@@ -14,19 +14,19 @@ from itertools import islice
 import sqlalchemy as sa
 import structlog
 
-from services.registry.geo.areas import Area
+from services.registry.geo.areas import Shape
+from services.registry.importing.report import ImportReport as Report
 from services.registry.importing.report import Issue as Issue
-from services.registry.importing.report import Report as Report
 from services.registry.importing.rows import person_id_of as person_id_of
 from services.registry.model.facilities import AreaIn, FacilityIn, WorkerIn
 from services.registry.model.given import LOCAL_LANGUAGES, ContactIn, PersonIn
 from services.registry.people import repository, sources
 from services.registry.people.officer_teams import given_digest, worker_contacts, worker_row
-from services.registry.people.records import Record, Rows
+from services.registry.people.records import PersonRecord, Rows
 from services.registry.people.sources import SourceList, Statement
 from services.registry.people.update import SealingKeys as SealingKeys
 from services.registry.people.update import today
-from services.registry.people.write_context import Columns, Hand
+from services.registry.people.write_context import Columns, WriteContext
 from services.registry.store import register
 from services.shared.audit import trail
 from services.shared.crypto.sealing import PAGE_SIZE, page_key
@@ -52,7 +52,7 @@ def home_of(one: PersonIn | FacilityIn) -> str:
 
 
 @dataclass(frozen=True)
-class Context:
+class ImportContext:
     """What makes a page besides its rows; may be sent to another process. `index` is the key that names addresses."""
 
     public: bytes
@@ -61,9 +61,9 @@ class Context:
     local: tuple[str, ...]
     source: SourceList
 
-    def hand(self) -> Hand:
+    def write_context(self) -> WriteContext:
         """A hand for one page."""
-        return Hand(self.public, self.index, self.source.on, self.year, self.local)
+        return WriteContext(self.public, self.index, self.source.on, self.year, self.local)
 
 
 @dataclass
@@ -83,9 +83,9 @@ class Page:
         return self.statement(person_id)
 
 
-def make_page(statements: Iterable[tuple[int, Statement]], context: Context) -> Page:
+def make_page(statements: Iterable[tuple[int, Statement]], context: ImportContext) -> Page:
     """Everything about a page that needs no database: digests, and records sealed under one key."""
-    page, hand = Page(), context.hand()
+    page, write_context = Page(), context.write_context()
     profiles: dict[str, Profile] = {}  # one object each: so it crosses once from another process
     for line, one in statements:
         given = one.given
@@ -96,21 +96,21 @@ def make_page(statements: Iterable[tuple[int, Statement]], context: Context) -> 
             continue
         page.digests[person_id] = sources.digest(context.index, given, one.who, str(context.year))
         page.lines[person_id] = line
-        rows = taken(None, one, hand).rows()
+        rows = taken(None, one, write_context).rows()
         rows.profile = profiles.setdefault(rows.profile.key, rows.profile)
         page.made[person_id] = rows
-    page.key_row = hand.key_row
+    page.key_row = write_context.key_row
     return page
 
 
-def taken(record: Record | None, one: Statement, hand: Hand) -> Record:
+def taken(record: PersonRecord | None, one: Statement, write_context: WriteContext) -> PersonRecord:
     """The record with a statement in it, a new one if there was none."""
     given = one.given
     if not isinstance(given, (PersonIn, FacilityIn)):
         raise TypeError(f"{type(given).__name__} is no person and no facility")
-    record = record or Record(addressee_id(given), house=isinstance(given, FacilityIn))
-    record.take(given, one.who, hand)
-    record.derive(hand)
+    record = record or PersonRecord(addressee_id(given), house=isinstance(given, FacilityIn))
+    record.take(given, one.who, write_context)
+    record.derive(write_context)
     return record
 
 
@@ -119,7 +119,7 @@ class Import:
     """One list on its way in, a page a transaction."""
 
     database: Database
-    context: Context
+    context: ImportContext
     actor: str
     report: Report
 
@@ -153,15 +153,15 @@ class Import:
         records: list[Rows] = []
         alone: list[Rows] = []
         if dry:
-            records = self._records(page, changed, there, self.context.hand())
+            records = self._records(page, changed, there, self.context.write_context())
         elif changed or same:
-            hand = self.context.hand()
+            write_context = self.context.write_context()
             async with self.database.write() as tx:
                 await repository.alone(tx)
-                records = self._records(page, changed, await repository.load(tx, changed), hand)
+                records = self._records(page, changed, await repository.load(tx, changed), write_context)
                 alone = await repository.whole_households(tx, records)
                 fresh = any(r.before is None for r in records)
-                keys = [row for row in (page.key_row if fresh else None, hand.key_row) if row is not None]
+                keys = [row for row in (page.key_row if fresh else None, write_context.key_row) if row is not None]
                 await repository.keep(tx, records, keys)
                 await sources.see(tx, source, {p: page.digests[p] for p in changed}, same)
                 if changed:
@@ -172,9 +172,11 @@ class Import:
         self.report.conflicts += sum(len(r.conflicts) for r in records)
         self.report.tell_all(_own_household(one, page.lines.get(one.person_id, 0)) for one in alone)
 
-    def _records(self, page: Page, changed: Sequence[str], there: dict[str, Record], hand: Hand) -> list[Rows]:
+    def _records(
+        self, page: Page, changed: Sequence[str], there: dict[str, PersonRecord], write_context: WriteContext
+    ) -> list[Rows]:
         """Made ones where nobody was there; statements into those that are."""
-        return [taken(there[p], page.said(p), hand).rows() if p in there else page.made[p] for p in changed]
+        return [taken(there[p], page.said(p), write_context).rows() if p in there else page.made[p] for p in changed]
 
     async def finish(self) -> None:
         """The list is whole: it is its source's newest, and whoever it no longer names is counted."""
@@ -217,7 +219,7 @@ async def import_people(
     if source is None:
         async with database.read() as db:
             source = await sources.begin(db, "register", "self", today())
-    context = Context(keys.public, keys.index, year, local_languages, source)
+    context = ImportContext(keys.public, keys.index, year, local_languages, source)
     work = Import(database, context, actor, report)
     pages = _pages(people, source)
     some: dict[str, Statement]
@@ -288,19 +290,21 @@ async def import_workers(
             else:
                 allowed.append(one)
         day = today()
-        hand = Hand(keys.public, keys.index, day, int(day[:4]), LOCAL_LANGUAGES)
+        write_context = WriteContext(keys.public, keys.index, day, int(day[:4]), LOCAL_LANGUAGES)
         who = SourceList(actor, "other", day).provenance()
         async with database.write() as tx:
             known = await register.known_workers(tx, [w.worker_id for w in allowed])
             new = [w for w in allowed if known.get(w.worker_id) != given_digest(keys.index, w)]
             if new:
-                rows = [worker_row(hand, w) for w in new]
-                contacts = [c for w in new for c in worker_contacts(hand, w, who)]
-                await tx.execute(sa.insert(page_key).values(**hand.sealer.row()))
-                await register.forget_roads(tx, [w.worker_id for w in new])
+                rows = [worker_row(write_context, w) for w in new]
+                contacts = [c for w in new for c in worker_contacts(write_context, w, who)]
+                await tx.execute(sa.insert(page_key).values(**write_context.sealer.row()))
+                await register.forget_channels(tx, [w.worker_id for w in new])
                 await register.put(tx, register.worker, rows)
                 await register.put(tx, register.contact, contacts)
-                await trail.record(tx, actor, "workers.import", hand.sealer.key_id, "register", {"workers": len(rows)})
+                await trail.record(
+                    tx, actor, "workers.import", write_context.sealer.key_id, "register", {"workers": len(rows)}
+                )
         report.read += len(new)
         report.unchanged += len(allowed) - len(new)
     return report
@@ -312,7 +316,7 @@ async def import_areas(database: Database, areas: Iterable[AreaIn], *, actor: st
     for one in areas:
         try:
             if one.geojson:
-                Area.from_geojson(one.geojson)
+                Shape.from_geojson(one.geojson)
         except Refused as fault:
             subject = f"{one.value_name} {one.code}"
             report.tell(Issue(0, "refused", "geojson", fault.rule, one.geojson[:80], fault.remedy, subject))

@@ -54,7 +54,7 @@ async def red_in_hand(db: Connection, now: float) -> bool:
         warning_state.c.state == "active", warning_state.c.tier == red, warning_state.c.released_at > now - FRESH_S
     )
     spread = sa.exists().where(job.c.state == "open", job.c.tier == red)
-    due = sa.exists().where(IS_DUE, delivery.c.tier == red, delivery.c.due_at <= now, delivery.c.channel != "door")
+    due = sa.exists().where(IS_DUE, delivery.c.tier == red, delivery.c.due_at <= now, delivery.c.driver != "door")
     in_hand = (SendState.LEASED.value, SendState.SENDING.value)
     open_ = sa.exists().where(IS_OPEN, delivery.c.tier == red, delivery.c.send_state.in_(in_hand))
     return bool(await db.scalar(sa.select(sa.or_(fresh, spread, due, open_))))

@@ -14,11 +14,11 @@ from aiohttp import web
 
 from services.registry.lookup import unlock
 from services.registry.lookup.decoys import plant
-from services.registry.lookup.search import BY, Asked, Looking, Shown
+from services.registry.lookup.search import BY, Asked, Search, Shown
 from services.registry.model.answer_words import SOURCES, name_of, pick, value_of
 from services.registry.model.facts import PLACE, SEALED
 from services.registry.people import repository
-from services.registry.people.records import Record, by_position
+from services.registry.people.records import PersonRecord, by_position
 from services.shared.crypto.dossier import owner_of
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
@@ -37,13 +37,13 @@ class DecoysIn(pydantic.BaseModel):
     count: int
 
 
-class LookPages:
+class LookupPages:
     """The handlers of /people that a person opens."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         settings = platform.settings
-        self._looking = Looking(platform.database, platform.keys.index, settings.country, settings.look_quota)
+        self._search = Search(platform.database, platform.keys.index, settings.country, settings.look_quota)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """/people, /people/search, /people/<id>, /people/unlock, POST /people/decoys."""
@@ -67,7 +67,7 @@ class LookPages:
         form = await request.post()
         asked = Asked(*(str(form.get(name, ""))[:400] for name in ("by", "value", "reason", "after")))
         try:
-            shown = await self._looking.search(who, asked, self._platform.clock.now())
+            shown = await self._search.search(who, asked, self._platform.clock.now())
         except Refused as fault:
             return await self._search_page(who, asked, None, fault)
         return await self._search_page(who, asked, shown)
@@ -99,12 +99,12 @@ class LookPages:
                     plane=self._platform.settings.plane)  # fmt: skip
 
     async def person(self, request: web.Request) -> web.Response:
-        """One person, masked: answers with their source and age, roads, helpers, and the order to open the rest."""
+        """One person, masked: answers with their source and age, channels, helpers, and the order to open the rest."""
         who = await caller(request, "look")
         person_id = request.match_info["person_id"]
         reason = str((await request.post()).get("reason", ""))
         try:
-            allowed = await self._looking.open(who, person_id, reason, self._platform.clock.now())
+            allowed = await self._search.open(who, person_id, reason, self._platform.clock.now())
         except Refused as fault:
             return self._ask(who, person_id, fault, reason)
         if not allowed:
@@ -161,7 +161,7 @@ class LookPages:
         return json_response({"decoys": made}, 201)
 
 
-def answers_of(record: Record, language: str, *, own: bool = False) -> list[dict[str, Any]]:
+def answers_of(record: PersonRecord, language: str, *, own: bool = False) -> list[dict[str, Any]]:
     """Every answer in words, with who said it and when; sealed texts by name alone.
 
     `own` for the page of the person herself: to others the point on the map is a sealed address's double.
@@ -188,7 +188,7 @@ async def _masks(db: Connection, people: list[str]) -> dict[str, str]:
     return {person_id: record.facts.marks.get("call_name", ("", "…"))[1] for person_id, record in records.items()}
 
 
-def _sealed_of(record: Record, hidden: bool) -> tuple[Sealed, ...]:
+def _sealed_of(record: PersonRecord, hidden: bool) -> tuple[Sealed, ...]:
     """Name, address and numbers as they are sealed; of a protected person the name and safe numbers alone."""
     found = [
         Sealed(LABELS[part.name], owner_of(record.person_id, part.name), part.key_id.hex(), part.sealed)

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.registry.geo.areas import Area
+from services.registry.geo.areas import Shape
 from services.registry.lookup.decoys import alarm
 from services.registry.lookup.unlock import checked_reason, open_ones
 from services.registry.store import register
@@ -61,7 +61,7 @@ def number_of(text: str, region: str) -> str:
     return found
 
 
-class Looking:
+class Search:
     """Every search and every look goes through here."""
 
     def __init__(self, database: Database, index: bytes, region: str, quota: int) -> None:
@@ -136,7 +136,7 @@ class Looking:
         The register's own office sees whom it keeps; others see who agreed to it, and in an emergency the zone.
         """
         if who.area and rows:
-            held = Area.from_geojson(who.area).holds([r.lon for r in rows], [r.lat for r in rows])
+            held = Shape.from_geojson(who.area).holds([r.lon for r in rows], [r.lat for r in rows])
             rows = [row for row, inside in zip(rows, held, strict=True) if inside]
         if "register" in who.actions:
             return {row.person_id: "" for row in rows}

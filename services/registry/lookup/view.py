@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from services.registry.audience.selection import hazards_at
 from services.registry.model.facts import SEALED, old_since, review_due, valid_until
 from services.registry.people import repository
-from services.registry.people.records import Record, by_position
+from services.registry.people.records import PersonRecord, by_position
 from services.registry.people.update import today
 from services.registry.people.write_context import Columns
 from services.registry.store import register
@@ -27,7 +27,7 @@ async def person_view(db: Connection, person_id: str) -> dict[str, Any]:
 
     `facts`: name, value, source, by, on, review_due, old, valid_until; `texts`: name and mask; `contacts`, `supporters` (with
     theirs), `stays`, `consents` (newest first), `conflicts`,
-    `lists` (which lists name her), `hazards` (of the zones her home lies in), `groups`, `flags`, `roads`.
+    `lists` (which lists name her), `hazards` (of the zones her home lies in), `groups`, `flags`, `channels`.
     """
     record = await repository.load_one(db, person_id)
     profiles = await register.profiles_of(db, [record.before[1]] if record.before else [])
@@ -58,7 +58,7 @@ async def person_view(db: Connection, person_id: str) -> dict[str, Any]:
         "hazards": await hazards_at(db, *record.place),
         "groups": list(found.groups),
         "flags": list(found.flags),
-        "roads": list(found.roads),
+        "channels": list(found.channels),
         "facts": [_fact(record, name) for name in sorted(facts.answers)],
         "texts": [
             {
@@ -86,7 +86,7 @@ async def person_view(db: Connection, person_id: str) -> dict[str, Any]:
     }
 
 
-def _fact(record: Record, name: str) -> Columns:
+def _fact(record: PersonRecord, name: str) -> Columns:
     who = record.facts.source(name)
     due = review_due(record.facts, name)
     return {

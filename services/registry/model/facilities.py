@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from services.registry.model.given import HOURS, ContactIn, Day, Given, Hours, Id32, Language, Lat, Lon, Status, Text
-from services.registry.model.needs import keyed, roads_of
+from services.registry.model.needs import channels_of, keyed
 from services.shared.messages import Profile
 from services.shared.people import languages
 
@@ -115,7 +115,7 @@ class AreaIn(Given):
 def facility_profile(facility: FacilityIn, local: tuple[str, ...]) -> Profile:
     """A facility is always high support and cannot leave by itself."""
     order = {"duty_phone_1": 0, "duty_phone_2": 1, "sms": 2}
-    roads, left_out = roads_of(sorted(facility.contacts, key=lambda c: (order.get(c.kind, 9), c.order)))
+    channels, left_out = channels_of(sorted(facility.contacts, key=lambda c: (order.get(c.kind, 9), c.order)))
     return keyed(
         Profile(
             key="",
@@ -123,7 +123,7 @@ def facility_profile(facility: FacilityIn, local: tuple[str, ...]) -> Profile:
             groups=("facility",),
             flags=("cannot_leave", "high_support"),
             language=languages.together(facility.languages) or local[0],
-            roads=roads,
+            channels=channels,
             left_out=left_out,
         )
     )

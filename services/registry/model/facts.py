@@ -19,7 +19,7 @@ from services.registry.model.given import WARNED, WG, PersonIn
 ANSWERS = (
     *WG, "birth_year", "psychosocial", "languages", "sign_lang", "modes", "power_device", "backup_min", "lives_alone",
     "only_older_at_home", "cannot_open_door", "night_alert", "moves", "own_transport", "carriers_needed", "assist_min",
-    "floor", "lift", "basement", "pregnancy_or_newborn", "people_at_home", "own_roads", "asked_for", "opt_in",
+    "floor", "lift", "basement", "pregnancy_or_newborn", "people_at_home", "own_channels", "asked_for", "opt_in",
     "protected_address", "no_test",
 )  # fmt: skip
 HOME = frozenset(("floor", "lift", "basement", "people_at_home"))  # true of everybody in one household
@@ -88,7 +88,7 @@ class Facts(msgspec.Struct, array_like=True):
 
 
 @dataclass(frozen=True)
-class Conflict:
+class FactConflict:
     """Two sources differ: `kept` counts, `other` is what `source` said; settled where nobody needs to look."""
 
     field: str
@@ -104,7 +104,7 @@ class Merged:
 
     changed: set[str] = field(default_factory=set)
     agreed: set[str] = field(default_factory=set)
-    conflicts: list[Conflict] = field(default_factory=list)
+    conflicts: list[FactConflict] = field(default_factory=list)
 
 
 def same_voice(a: Provenance, b: Provenance) -> bool:
@@ -137,13 +137,13 @@ def merge(facts: Facts, said: Mapping[str, Any], who: Provenance) -> Merged:
     return done
 
 
-def weigh(name: str, kept: Any, value: Any, old: Provenance, who: Provenance) -> tuple[bool, Conflict | None]:
+def weigh(name: str, kept: Any, value: Any, old: Provenance, who: Provenance) -> tuple[bool, FactConflict | None]:
     """Whether a statement that differs counts from now on, and the conflict to show where two sources differ."""
     if same_voice(old, who):
         return who.on >= old.on, None
     if _wins(name, value, kept, who, old):
-        return True, Conflict(name, value, kept, old, who.by if who.rank > old.rank and who.rank == 3 else "")
-    return False, Conflict(name, kept, value, who)
+        return True, FactConflict(name, value, kept, old, who.by if who.rank > old.rank and who.rank == 3 else "")
+    return False, FactConflict(name, kept, value, who)
 
 
 def _wins(name: str, value: Any, kept: Any, who: Provenance, old: Provenance) -> bool:

@@ -1,4 +1,4 @@
-"""A person as given: needs, roads, helpers, where she may be, what she agreed to. No diagnosis, no national id.
+"""A person as given: needs, channels, helpers, where she may be, what she agreed to. No diagnosis, no national id.
 
 The six domains are the Washington Group Short Set: 1 no difficulty, 2 some, 3 a lot, 4 cannot do at all, 9 not known.
 """
@@ -153,7 +153,7 @@ class SupporterIn(Given):
     distance_min: int | None = Field(None, ge=0, le=1440, description="minutes to her door")
 
     @property
-    def roads(self) -> tuple[ContactIn, ...]:
+    def channels(self) -> tuple[ContactIn, ...]:
         """Contacts that may be used, in order: whoever accepted did so on them."""
         usable = [c for c in self.contacts if not c.why_not or (self.accepted and not c.said_no)]
         return tuple(sorted(usable, key=lambda c: c.order))
@@ -234,8 +234,8 @@ class PersonIn(Given):
     people_at_home: int = Field(1, ge=1, le=500)
     contacts: tuple[ContactIn, ...] = Field((), max_length=20)
     supporters: tuple[SupporterIn, ...] = Field((), max_length=10)
-    own_roads: tuple[ContactKind | Literal["voice"], ...] = Field((), description="her own order of roads")
-    asked_for: tuple[str, ...] = Field((), description="policy roads she wants although they are called unfit")
+    own_channels: tuple[ContactKind | Literal["voice"], ...] = Field((), description="her own order of channels")
+    asked_for: tuple[str, ...] = Field((), description="policy channels she wants although they are called unfit")
     opt_in: tuple[Literal["blue", "yellow"], ...] = ()
     protected_address: bool = Field(False, description="no page shows where she lives; only safe contacts are used")
     no_test: bool = Field(False, description="no test message: it would betray a hidden phone")

@@ -51,14 +51,14 @@ BACKUP_STEPS = (
     720,
     1440,
 )  # minutes that a battery lasts, as the policy hears
-OWN_PHONE_FROM = 14  # below, the guardian's line is the road
+OWN_PHONE_FROM = 14  # below, the guardian's line is the channel
 
 
 def groups(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES) -> tuple[str, ...]:
     """Need groups in the policy file's order; `general` only where there is no other."""
     wg, age = person.wg, person.age(year)
     hard_to_hear, hard_to_see = wg.hear in (3, 4), wg.see in (3, 4)
-    both = hard_to_hear and hard_to_see  # neither sense stands in for the other, so neither sense's roads do
+    both = hard_to_hear and hard_to_see  # neither sense stands in for the other, so neither sense's channels do
     signs = bool(person.sign_lang) or "sign" in person.modes
     reads = wg.hear == 4 or ("plain_text" in person.modes and "spoken" not in person.modes)
     old = age is not None and age >= OLDER
@@ -134,8 +134,8 @@ def _at_least(minutes: int) -> int:
 
 
 def in_order(person: PersonIn) -> tuple[ContactIn, ...]:
-    """Her contacts in the order of use: her own order of roads first, then as numbered."""
-    wanted = [kind for word in person.own_roads for kind in (VOICE_KINDS if word == "voice" else (word,))]
+    """Her contacts in the order of use: her own order of channels first, then as numbered."""
+    wanted = [kind for word in person.own_channels for kind in (VOICE_KINDS if word == "voice" else (word,))]
     rank = {kind: n for n, kind in reversed(list(enumerate(wanted)))}
     return tuple(sorted(person.contacts, key=lambda c: (rank.get(c.kind, len(wanted)), c.order)))
 
@@ -148,22 +148,22 @@ def allowed(person: PersonIn, contacts: Iterable[ContactIn]) -> tuple[ContactIn,
     return tuple(c if c.safe else c.model_copy(update={"said_no": True}) for c in contacts)
 
 
-def roads_of(contacts: Iterable[ContactIn]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+def channels_of(contacts: Iterable[ContactIn]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     """Usable kinds without repeats, and kinds of which no contact may be used, with the reason."""
     contacts = tuple(contacts)
-    roads = tuple(dict.fromkeys(c.kind for c in contacts if not c.why_not))
+    channels = tuple(dict.fromkeys(c.kind for c in contacts if not c.why_not))
     left_out: dict[str, str] = {}
     for contact in contacts:
-        if contact.kind not in roads:
+        if contact.kind not in channels:
             left_out.setdefault(contact.kind, contact.why_not)
-    return roads, tuple(sorted(left_out.items()))
+    return channels, tuple(sorted(left_out.items()))
 
 
 def profile(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES) -> Profile:
     """The facts the policy may know of her: no name, no address, no place."""
     found = groups(person, year, local)
     contacts = allowed(person, in_order(person))
-    roads, left_out = roads_of(contacts)
+    channels, left_out = channels_of(contacts)
     asked = set(person.asked_for) - {"voice", "voice_robot"}
     if asked != set(person.asked_for):
         asked.update(VOICE_KINDS)
@@ -176,17 +176,19 @@ def profile(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGE
             groups=found,
             flags=flags(person, year, found),
             language=languages.together(person.languages) or local[0],
-            roads=roads,
+            channels=channels,
             left_out=left_out,
-            own_order=bool(person.own_roads),
-            asked_for=tuple(sorted(asked & set(roads) | asked - set(VOICE_KINDS))),
-            supporters=tuple((s.roads[0].kind, s.outside_zone) for s in person.supporters if s.accepted and s.roads),
+            own_order=bool(person.own_channels),
+            asked_for=tuple(sorted(asked & set(channels) | asked - set(VOICE_KINDS))),
+            supporters=tuple(
+                (s.channels[0].kind, s.outside_zone) for s in person.supporters if s.accepted and s.channels
+            ),
         )
     )
 
 
 def _named(contact: ContactIn, person: PersonIn) -> bool:
-    return "voice" in person.own_roads or contact.kind in person.own_roads
+    return "voice" in person.own_channels or contact.kind in person.own_channels
 
 
 def keyed(facts: Profile) -> Profile:

@@ -8,7 +8,7 @@ from typing import Any
 from services.registry.model.facts import Provenance
 from services.registry.model.given import ContactIn
 from services.registry.people.from_storage import unchecked
-from services.registry.people.write_context import Columns, Hand
+from services.registry.people.write_context import Columns, WriteContext
 from services.shared.bus.outbox import id_of
 from services.shared.crypto.sealing import address_key
 
@@ -40,28 +40,28 @@ def why_not(row: Columns) -> str:
 
 
 def take_contacts(
-    rows: dict[str, Columns], owner_id: str, given: Sequence[ContactIn], who: Provenance, hand: Hand
+    rows: dict[str, Columns], owner_id: str, given: Sequence[ContactIn], who: Provenance, write_context: WriteContext
 ) -> set[str]:
     """Adds or changes rows by what one source gives; returns the ids it named."""
     found = set()
     own = who.rank == 3
     behind = 0 if own else max((row["position"] for row in rows.values()), default=-1) + 1
     for contact in sorted(given, key=lambda c: c.order):
-        key = address_key(hand.index, contact.kind, contact.address)
+        key = address_key(write_context.index, contact.kind, contact.address)
         contact_id = id_of("contact", owner_id, contact.kind, key)
         if contact_id in found:
             continue
         found.add(contact_id)
         old = rows.get(contact_id)
-        verified = contact.verified_on or (hand.today if contact.verified else "")
+        verified = contact.verified_on or (write_context.today if contact.verified else "")
         if old is None:
             rows[contact_id] = {
                 "contact_id": contact_id,
                 "owner_id": owner_id,
                 "position": behind + len(found) - 1,
                 "kind": contact.kind,
-                "sealed": hand.sealer.seal(contact.address.encode(), contact_id),
-                "key_id": hand.sealer.key_id,
+                "sealed": write_context.sealer.seal(contact.address.encode(), contact_id),
+                "key_id": write_context.sealer.key_id,
                 "mask": "…" if contact.kind == "push" else "…" + contact.address[-3:],
                 "address_key": key,
                 "why_not": contact.why_not,

@@ -1,4 +1,4 @@
-"""A pair of officers as rows of the register: sealed under one page key, in the open what plans doors."""
+"""A team of officers as rows of the register: sealed under one page key, in the open what plans doors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.registry.model.facilities import WorkerIn
 from services.registry.model.facts import Provenance
 from services.registry.model.given import Given
 from services.registry.people.contacts import take_contacts
-from services.registry.people.write_context import Hand
+from services.registry.people.write_context import WriteContext
 
 
 def given_digest(index: bytes, one: Given) -> str:
@@ -18,8 +18,8 @@ def given_digest(index: bytes, one: Given) -> str:
     return hmac.new(index, one.model_dump_json().encode(), hashlib.sha256).hexdigest()
 
 
-def worker_row(hand: Hand, one: WorkerIn) -> dict[str, Any]:
-    """The row of a pair of officers."""
+def worker_row(write_context: WriteContext, one: WorkerIn) -> dict[str, Any]:
+    """The row of a team of officers."""
     return {
         "worker_id": one.worker_id,
         "status": one.status,
@@ -31,14 +31,14 @@ def worker_row(hand: Hand, one: WorkerIn) -> dict[str, Any]:
         "shift": one.shift,
         "backup_id": one.backup_id,
         "vetted_on": one.vetted_on,
-        "name": hand.sealer.seal(one.name.encode(), one.worker_id),
-        "key_id": hand.sealer.key_id,
-        "digest": given_digest(hand.index, one),
+        "name": write_context.sealer.seal(one.name.encode(), one.worker_id),
+        "key_id": write_context.sealer.key_id,
+        "digest": given_digest(write_context.index, one),
     }
 
 
-def worker_contacts(hand: Hand, one: WorkerIn, who: Provenance) -> list[dict[str, Any]]:
+def worker_contacts(write_context: WriteContext, one: WorkerIn, who: Provenance) -> list[dict[str, Any]]:
     """Rows in the order of use."""
     rows: dict[str, dict[str, Any]] = {}
-    take_contacts(rows, one.worker_id, one.contacts, who, hand)
+    take_contacts(rows, one.worker_id, one.contacts, who, write_context)
     return list(rows.values())

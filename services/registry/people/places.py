@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.registry.geo.areas import Area, cell_of
+from services.registry.geo.areas import Shape, cell_of
 from services.registry.model.facilities import PlaceIn
 from services.registry.store import register
 from services.shared.audit import trail
@@ -130,7 +130,7 @@ async def every_place(db: Connection) -> list[dict[str, Any]]:
 
 
 async def open_places(
-    db: Connection, danger: Area | None, *, step_free: bool = False, power: bool = False, animals: bool = False
+    db: Connection, danger: Shape | None, *, step_free: bool = False, power: bool = False, animals: bool = False
 ) -> list[dict[str, Any]]:
     """Places confirmed open, outside the danger, not full, that offer what is asked for."""
     found = []

@@ -20,7 +20,7 @@ from services.registry.model.facts import (
     PLACE,
     SEALED,
     STATUS,
-    Conflict,
+    FactConflict,
     Facts,
     Merged,
     Provenance,
@@ -33,10 +33,10 @@ from services.registry.model.given import KEPT, WARNED, WG, ConsentIn, ContactIn
 from services.registry.model.needs import in_order, profile
 from services.registry.people.contacts import as_given, take_contacts, why_not
 from services.registry.people.from_storage import unchecked
-from services.registry.people.write_context import Columns, Hand, mask_of
+from services.registry.people.write_context import Columns, WriteContext, mask_of
 from services.shared.bus.outbox import id_of
 from services.shared.clock import wall
-from services.shared.crypto.dossier import Card, Part, pack
+from services.shared.crypto.dossier import Card, DossierPart, pack
 from services.shared.crypto.sealing import address_key
 from services.shared.messages import Profile
 
@@ -51,11 +51,11 @@ _house: Any = unchecked(FacilityIn)
 _supporter: Any = unchecked(SupporterIn)
 _wg: Any = unchecked(Wg)
 _OCCUPIED = ("occupied_on", "occupied", "occupied_non_walking")
-NOBODY = Profile(key="", kind="", groups=(), flags=(), language="", roads=())
+NOBODY = Profile(key="", kind="", groups=(), flags=(), language="", channels=())
 
 
 @dataclass
-class Record:
+class PersonRecord:
     """A person or facility with everything that hangs on it; rows are as the tables have them."""
 
     person_id: str
@@ -66,7 +66,7 @@ class Record:
     zone_id: str = ""
     grid_id: str = ""
     walk_seq: int = 0
-    parts: dict[str, Part] = field(default_factory=dict)
+    parts: dict[str, DossierPart] = field(default_factory=dict)
     contacts: dict[str, Columns] = field(default_factory=dict)
     supporters: dict[str, Columns] = field(default_factory=dict)
     helper_contacts: dict[str, dict[str, Columns]] = field(default_factory=dict)
@@ -128,24 +128,24 @@ class Record:
 
     # what sources say
 
-    def take(self, given: PersonIn | FacilityIn, who: Provenance, hand: Hand) -> None:
+    def take(self, given: PersonIn | FacilityIn, who: Provenance, write_context: WriteContext) -> None:
         """One source's whole statement; a field that was not filled in says nothing."""
         said = said_by(given) if isinstance(given, PersonIn) else _said_of_house(given)
         merged = self.answers(
-            said | {STATUS: given.status, PLACE: [given.lat, given.lon]}, who, hand, implied=_implied(given)
+            said | {STATUS: given.status, PLACE: [given.lat, given.lon]}, who, write_context, implied=_implied(given)
         )
         self._put_in_place(given, merged, who)
         if self.status not in KEPT:
             return
         texts = TEXTS if isinstance(given, PersonIn) else HOUSE_TEXTS
-        self.texts({name: text for name, f in texts.items() if (text := getattr(given, f))}, who, hand)
+        self.texts({name: text for name, f in texts.items() if (text := getattr(given, f))}, who, write_context)
         if given.contacts:
-            self.take_roads(given.contacts, who, hand)
+            self.take_channels(given.contacts, who, write_context)
         if isinstance(given, PersonIn):
             if given.supporters:
-                self.take_supporters(given.supporters, who, hand)
-            self.take_stays(given.stays, hand)
-            self.take_consents(given.consents, hand)
+                self.take_supporters(given.supporters, who, write_context)
+            self.take_stays(given.stays, write_context)
+            self.take_consents(given.consents, write_context)
 
     def _put_in_place(self, given: PersonIn | FacilityIn, merged: Merged, who: Provenance) -> None:
         """Household, zone, grid and walk follow whoever says where she lives."""
@@ -164,7 +164,7 @@ class Record:
         self.walk_seq = given.walk_seq or self.walk_seq
 
     def answers(
-        self, said: dict[str, Any], who: Provenance, hand: Hand, implied: frozenset[str] = frozenset()
+        self, said: dict[str, Any], who: Provenance, write_context: WriteContext, implied: frozenset[str] = frozenset()
     ) -> Merged:
         """Single answers, also `status` and `place`; `implied` ones fill a gap and contradict nobody."""
         said = {k: v for k, v in said.items() if k not in implied or k not in self.facts.answers}
@@ -176,11 +176,11 @@ class Record:
     def _conflict_id(self, name: str, who: Provenance) -> str:
         return id_of("conflict", self.person_id, name, who.source_id or who.by)
 
-    def texts(self, said: dict[str, str], who: Provenance, hand: Hand) -> set[str]:
+    def texts(self, said: dict[str, str], who: Provenance, write_context: WriteContext) -> set[str]:
         """Texts that are sealed; returns those that are new."""
         changed = set()
         for name, text in said.items():
-            mark, field_ = hand.mark(self.person_id, text), SEALED + name
+            mark, field_ = write_context.mark(self.person_id, text), SEALED + name
             old = self.facts.marks.get(name)
             if old is not None:
                 if old[0] == mark:
@@ -192,11 +192,11 @@ class Record:
                     continue
             self.facts.marks[name] = (mark, mask_of(text))
             self.facts.credit(field_, who)
-            self.parts[name] = hand.part(self.person_id, name, text.encode())
+            self.parts[name] = write_context.part(self.person_id, name, text.encode())
             changed.add(name)
         return changed
 
-    def _differ(self, conflicts: Iterable[Conflict]) -> None:
+    def _differ(self, conflicts: Iterable[FactConflict]) -> None:
         for c in conflicts:
             conflict_id = self._conflict_id(c.field, c.source)
             old = self.differing.get(conflict_id)
@@ -217,28 +217,28 @@ class Record:
             }
             self.agreed.discard(conflict_id)
 
-    def take_roads(self, given: Sequence[ContactIn], who: Provenance, hand: Hand) -> None:
+    def take_channels(self, given: Sequence[ContactIn], who: Provenance, write_context: WriteContext) -> None:
         """Numbers and addresses of one source; what the same list gave before for the same use goes."""
-        found = take_contacts(self.contacts, self.person_id, given, who, hand)
+        found = take_contacts(self.contacts, self.person_id, given, who, write_context)
         if who.source_id:
             kinds = {c.kind for c in given}
             for contact_id, row in list(self.contacts.items()):
                 if contact_id not in found and row["source_id"] == who.source_id and row["kind"] in kinds:
                     del self.contacts[contact_id]
 
-    def take_supporters(self, given: Sequence[SupporterIn], who: Provenance, hand: Hand) -> list[str]:
+    def take_supporters(self, given: Sequence[SupporterIn], who: Provenance, write_context: WriteContext) -> list[str]:
         """Helpers of one source; those whom the same list no longer names go. Returns their ids."""
         found = []
         for one in given:
             first = one.contacts[0].address if one.contacts else one.name
-            supporter_id = id_of("supporter", self.person_id, address_key(hand.index, "email", first))
+            supporter_id = id_of("supporter", self.person_id, address_key(write_context.index, "email", first))
             found.append(supporter_id)
             old = self.supporters.get(supporter_id, {})
-            accepted = one.accepted_on or (hand.today if one.accepted else "")
+            accepted = one.accepted_on or (write_context.today if one.accepted else "")
             sealed = {"name": old.get("name"), "key_id": old.get("key_id"), "mask": old.get("mask")}
             if not old or sealed["mask"] != mask_of(one.name):
-                name = hand.sealer.seal(one.name.encode(), supporter_id)
-                sealed = {"name": name, "key_id": hand.sealer.key_id, "mask": mask_of(one.name)}
+                name = write_context.sealer.seal(one.name.encode(), supporter_id)
+                sealed = {"name": name, "key_id": write_context.sealer.key_id, "mask": mask_of(one.name)}
             self.supporters[supporter_id] = {
                 "supporter_id": supporter_id,
                 "person_id": self.person_id,
@@ -255,7 +255,7 @@ class Record:
                 "source_id": who.source_id,
             }
             theirs = self.helper_contacts.setdefault(supporter_id, {})
-            kept = take_contacts(theirs, supporter_id, sorted(one.contacts, key=lambda c: c.order), who, hand)
+            kept = take_contacts(theirs, supporter_id, sorted(one.contacts, key=lambda c: c.order), who, write_context)
             self.helper_contacts[supporter_id] = {k: v for k, v in theirs.items() if k in kept}
         if who.source_id:
             for supporter_id, row in list(self.supporters.items()):
@@ -268,13 +268,13 @@ class Record:
         self.supporters.pop(supporter_id, None)
         self.helper_contacts.pop(supporter_id, None)
 
-    def take_stays(self, given: Sequence[StayIn], hand: Hand) -> None:
+    def take_stays(self, given: Sequence[StayIn], write_context: WriteContext) -> None:
         """Where else she may be; stays of the kinds that are given replace those there were."""
         kinds = {one.kind for one in given}
         self.stays = {k: row for k, row in self.stays.items() if row["kind"] not in kinds}
         for one in given:
             stay_id = id_of("stay", self.person_id, one.kind, one.since, one.hours, one.lat, one.lon)
-            part = hand.part(self.person_id, "stay", one.address.encode()) if one.address else None
+            part = write_context.part(self.person_id, "stay", one.address.encode()) if one.address else None
             self.stays[stay_id] = {
                 "stay_id": stay_id,
                 "person_id": self.person_id,
@@ -291,10 +291,10 @@ class Record:
                 "key_id": part.key_id.hex() if part else "",
             }
 
-    def take_consents(self, given: Sequence[ConsentIn], hand: Hand) -> None:
+    def take_consents(self, given: Sequence[ConsentIn], write_context: WriteContext) -> None:
         """Decisions, kept beside those there were: the newest of a purpose counts."""
         for one in given:
-            on = one.on or hand.today
+            on = one.on or write_context.today
             self.consents.append(
                 {
                     "consent_id": id_of("consent", self.person_id, *one.model_dump().values(), on),
@@ -312,30 +312,30 @@ class Record:
 
     # what follows
 
-    def derive(self, hand: Hand) -> None:
+    def derive(self, write_context: WriteContext) -> None:
         """Groups, flags and profile, the order of use, and the card; of somebody who left nothing else is kept."""
         if self.status not in KEPT:
             self._forget()
         if self.house:
             house = self.facility()
-            self.profile, card = facility_profile(house, hand.local), card_of_house(house)
+            self.profile, card = facility_profile(house, write_context.local), card_of_house(house)
         else:
             self._usable()
             person = self.person()
-            self.profile, card = profile(person, hand.year, hand.local), card_of(person)
+            self.profile, card = profile(person, write_context.year, write_context.local), card_of(person)
             self._in_her_order(person)
         for row in self.supporters.values():
             row["language"] = row["language"] or self.profile.language
         if self.status in KEPT:
-            self._seal_card(card, hand)
+            self._seal_card(card, write_context)
         self.facts.tidy()
 
-    def _seal_card(self, card: Card, hand: Hand) -> None:
+    def _seal_card(self, card: Card, write_context: WriteContext) -> None:
         body = msgspec.msgpack.encode(card)
-        mark = hand.mark(self.person_id, body.hex())
+        mark = write_context.mark(self.person_id, body.hex())
         if self.facts.marks.get("card", ("", ""))[0] != mark:
             self.facts.marks["card"] = (mark, "")
-            self.parts["card"] = hand.part(self.person_id, "card", body)
+            self.parts["card"] = write_context.part(self.person_id, "card", body)
 
     def _forget(self) -> None:
         self.contacts, self.supporters, self.helper_contacts, self.stays, self.parts = {}, {}, {}, {}, {}

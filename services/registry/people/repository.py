@@ -1,4 +1,4 @@
-"""Reads records out of the register and writes them back whole: people, facts, roads, helpers, counts, conflicts.
+"""Reads records out of the register and writes them back whole: people, facts, channels, helpers, counts, conflicts.
 
 Every writer holds REGISTER, so that what was read within the transaction is still so when it is written, and counts
 by cell are added by one at a time.
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from services.registry.model.facts import Facts
 from services.registry.model.given import WARNED
-from services.registry.people.records import Record, Rows
+from services.registry.people.records import PersonRecord, Rows
 from services.registry.people.write_context import Columns
 from services.registry.store import register
 from services.registry.store.register import Row
@@ -34,9 +34,9 @@ async def alone(tx: Connection) -> None:
     await hold(tx, REGISTER)
 
 
-async def load(db: Connection, ids: Sequence[str]) -> dict[str, Record]:
+async def load(db: Connection, ids: Sequence[str]) -> dict[str, PersonRecord]:
     """person_id > record of those in the register."""
-    found: dict[str, Record] = {}
+    found: dict[str, PersonRecord] = {}
     for some in chunks(sorted(set(ids)), 1000):
         for row in await db.execute(
             sa.select(register.person, register.facts.c.body)
@@ -47,7 +47,7 @@ async def load(db: Connection, ids: Sequence[str]) -> dict[str, Record]:
     mine = list(found)
     for owner, contacts in (await register.contacts_of(db, mine)).items():
         found[owner].contacts = {c.contact_id: _columns(c) for c in contacts}
-    helpers: dict[str, Record] = {}
+    helpers: dict[str, PersonRecord] = {}
     for row in await _of(db, register.supporter, mine):
         record = found[row.person_id]
         record.supporters[row.supporter_id] = _columns(row)
@@ -62,7 +62,7 @@ async def load(db: Connection, ids: Sequence[str]) -> dict[str, Record]:
     return found
 
 
-async def load_one(db: Connection, person_id: str) -> Record:
+async def load_one(db: Connection, person_id: str) -> PersonRecord:
     """One record; NotFound where there is none."""
     found = (await load(db, [person_id])).get(person_id)
     if found is None:
@@ -83,8 +83,8 @@ def _columns(row: Row) -> Columns:
     return dict(row._mapping)
 
 
-def _record(row: Row) -> Record:
-    return Record(
+def _record(row: Row) -> PersonRecord:
+    return PersonRecord(
         person_id=row.person_id,
         house=row.kind == "facility",
         facts=_facts.decode(row.body),

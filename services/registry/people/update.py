@@ -1,4 +1,4 @@
-"""Changes single things of one person: an answer, a road, a helper, where she is, what she agrees to.
+"""Changes single things of one person: an answer, a channel, a helper, where she is, what she agrees to.
 
 Everything that follows is derived again in the same transaction: groups, flags, profile, counts by cell, the card at the
 door. Only what changed is sealed again, contact ids stay, and the act is in the audit log by field names.
@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from services.registry.model.facts import ANSWERS, FACILITY, HOME, PLACE, STATUS, Provenance
 from services.registry.model.given import LOCAL_LANGUAGES, WG, ConsentIn, ContactIn, PersonIn, StayIn, SupporterIn
 from services.registry.people import repository
-from services.registry.people.records import HOUSE_TEXTS, TEXTS, Record
-from services.registry.people.write_context import Hand
+from services.registry.people.records import HOUSE_TEXTS, TEXTS, PersonRecord
+from services.registry.people.write_context import WriteContext
 from services.registry.store import register
 from services.shared.audit import trail
 from services.shared.clock import wall
@@ -41,7 +41,7 @@ class Changes:
     """What to change; what is left out stays.
 
     `answers` by name (ANSWERS, or `status`); `texts` call_name, address, wake, talk, moves, note (sealed at once);
-    `place` (lat, lon) with `zone_id`, `grid_id`, `walk_seq`. `road` changes single contacts by id: said_no, not_hers,
+    `place` (lat, lon) with `zone_id`, `grid_id`, `walk_seq`. `channel` changes single contacts by id: said_no, not_hers,
     order, hours, household, safe, verified_on. `helper` changes single supporters by id: accepted_on, order, can,
     distance_min, outside_zone, relation, language. Stays replace those of their kind; `no_stays` names kinds to end.
     """
@@ -53,7 +53,7 @@ class Changes:
     grid_id: str = ""
     walk_seq: int = 0
     contacts: Sequence[ContactIn] = ()
-    road: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    channel: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     drop_contacts: Sequence[str] = ()
     supporters: Sequence[SupporterIn] = ()
     helper: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -82,10 +82,10 @@ def today() -> str:
     return datetime.fromtimestamp(wall(), UTC).date().isoformat()
 
 
-def hand_of(keys: SealingKeys, *, year: int = 0, local: tuple[str, ...] = LOCAL_LANGUAGES) -> Hand:
+def hand_of(keys: SealingKeys, *, year: int = 0, local: tuple[str, ...] = LOCAL_LANGUAGES) -> WriteContext:
     """A hand for one transaction."""
     day = today()
-    return Hand(keys.public, keys.index, day, year or int(day[:4]), local)
+    return WriteContext(keys.public, keys.index, day, year or int(day[:4]), local)
 
 
 async def revise(
@@ -105,43 +105,47 @@ async def revise(
     nobody has that id; Refused where an answer, contact or supporter is none, naming it.
     """
     await repository.alone(tx)
-    hand = hand_of(keys, year=year, local=local)
+    write_context = hand_of(keys, year=year, local=local)
     record = await repository.load_one(tx, person_id)
     answers = _checked(record, changes)
-    merged = record.answers(answers, by, hand)
+    merged = record.answers(answers, by, write_context)
     changed = set(merged.changed)
     texts = HOUSE_TEXTS if record.house else TEXTS
     if unknown := sorted(set(changes.texts) - set(texts)):
         raise _no_such("texts", unknown[0], texts)
-    changed |= record.texts(dict(changes.texts), by, hand)
+    changed |= record.texts(dict(changes.texts), by, write_context)
     moved = PLACE in merged.changed
     if moved:
         record.household_id = person_id
     record.zone_id = changes.zone_id or record.zone_id
     record.grid_id = changes.grid_id or record.grid_id
     record.walk_seq = changes.walk_seq or record.walk_seq
-    changed |= _roads(record, changes, by, hand)
-    supporter_ids = record.take_supporters(changes.supporters, by, hand) if changes.supporters else []
+    changed |= _channels(record, changes, by, write_context)
+    supporter_ids = record.take_supporters(changes.supporters, by, write_context) if changes.supporters else []
     changed |= _helpers(record, changes) | ({"supporters"} if supporter_ids else set())
     if changes.no_stays or changes.stays:
         record.stays = {k: row for k, row in record.stays.items() if row["kind"] not in changes.no_stays}
-        record.take_stays(changes.stays, hand)
+        record.take_stays(changes.stays, write_context)
         changed.add("stays")
-    record.take_consents(changes.consents, hand)
+    record.take_consents(changes.consents, write_context)
     changed |= {f"consent.{c.purpose}" for c in changes.consents}
-    record.derive(hand)
-    family = await _family(tx, record, {k: v for k, v in answers.items() if k in HOME & merged.changed}, by, hand)
+    record.derive(write_context)
+    family = await _family(
+        tx, record, {k: v for k, v in answers.items() if k in HOME & merged.changed}, by, write_context
+    )
     everyone = [one.rows() for one in (record, *family)]
     if moved:
         await repository.whole_households(tx, everyone[:1])
-    await repository.keep(tx, everyone, [hand.key_row] if hand.key_row else [])
+    await repository.keep(tx, everyone, [write_context.key_row] if write_context.key_row else [])
     lost = sorted({c["field"] for c in record.conflicts.values() if c["state"] == "open"} - merged.changed)
     detail = {"changed": sorted(changed), "lost": lost, "household": len(family)}
     await trail.record(tx, by.by, "person.revise", person_id, reason or by.source, detail)
     return Revision(tuple(sorted(changed)), tuple(lost), tuple(supporter_ids))
 
 
-async def _family(tx: Connection, record: Record, home: dict[str, Any], by: Provenance, hand: Hand) -> list[Record]:
+async def _family(
+    tx: Connection, record: PersonRecord, home: dict[str, Any], by: Provenance, write_context: WriteContext
+) -> list[PersonRecord]:
     """The others at home, with the same answers about it."""
     if not home or record.house or record.facility_id:
         return []
@@ -152,12 +156,12 @@ async def _family(tx: Connection, record: Record, home: dict[str, Any], by: Prov
     )
     found = list((await repository.load(tx, list(ids))).values())
     for one in found:
-        one.answers(home, by, hand)
-        one.derive(hand)
+        one.answers(home, by, write_context)
+        one.derive(write_context)
     return found
 
 
-def _checked(record: Record, changes: Changes) -> dict[str, Any]:
+def _checked(record: PersonRecord, changes: Changes) -> dict[str, Any]:
     """The answers as they are stored; Refused names the first that is none."""
     allowed = (*(FACILITY if record.house else ANSWERS), STATUS)
     if unknown := sorted(set(changes.answers) - set(allowed)):
@@ -196,19 +200,25 @@ def _no_such(what: str, name: str, known: Any) -> Refused:
     )
 
 
-_ROAD = {"order": "position", "hours": "hours", "household": "household", "safe": "safe", "verified_on": "verified_on"}
+_CHANNEL = {
+    "order": "position",
+    "hours": "hours",
+    "household": "household",
+    "safe": "safe",
+    "verified_on": "verified_on",
+}
 _HELPER = {
     "accepted_on": "accepted_on", "order": "position", "can": "can", "distance_min": "distance_min",
     "outside_zone": "outside_zone", "relation": "relation", "language": "language",
 }  # fmt: skip
 
 
-def _roads(record: Record, changes: Changes, by: Provenance, hand: Hand) -> set[str]:
+def _channels(record: PersonRecord, changes: Changes, by: Provenance, write_context: WriteContext) -> set[str]:
     changed = set()
     if changes.contacts:
-        record.take_roads(changes.contacts, by, hand)
+        record.take_channels(changes.contacts, by, write_context)
         changed.add("contacts")
-    for contact_id, how in changes.road.items():
+    for contact_id, how in changes.channel.items():
         row = record.contacts.get(contact_id)
         if row is None:
             raise _not_there("contact", contact_id)
@@ -216,10 +226,10 @@ def _roads(record: Record, changes: Changes, by: Provenance, hand: Hand) -> set[
             if name in ("said_no", "not_hers"):
                 row["why_not"] = name if value else ""
                 row["source_id"] = ""  # hers now: no list takes it back
-            elif name in _ROAD:
-                row[_ROAD[name]] = value
+            elif name in _CHANNEL:
+                row[_CHANNEL[name]] = value
             else:
-                raise _no_such("road", name, (*_ROAD, "said_no", "not_hers"))
+                raise _no_such("channel", name, (*_CHANNEL, "said_no", "not_hers"))
             changed.add(f"contact.{name}")
     for contact_id in changes.drop_contacts:
         if record.contacts.pop(contact_id, None) is None:
@@ -228,7 +238,7 @@ def _roads(record: Record, changes: Changes, by: Provenance, hand: Hand) -> set[
     return changed
 
 
-def _helpers(record: Record, changes: Changes) -> set[str]:
+def _helpers(record: PersonRecord, changes: Changes) -> set[str]:
     changed = set()
     for supporter_id, how in changes.helper.items():
         row = record.supporters.get(supporter_id)

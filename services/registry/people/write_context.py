@@ -6,13 +6,13 @@ import hashlib
 import hmac
 from typing import Any
 
-from services.shared.crypto.dossier import Part, owner_of
+from services.shared.crypto.dossier import DossierPart, owner_of
 from services.shared.crypto.sealing import Sealer
 
 Columns = dict[str, Any]
 
 
-class Hand:
+class WriteContext:
     """What writes: seals under one page key, made when it is first needed; names addresses; knows the day."""
 
     def __init__(self, public: bytes, index: bytes, today: str, year: int, local: tuple[str, ...]) -> None:
@@ -35,10 +35,10 @@ class Hand:
         """The `page_key` row, if anything was sealed."""
         return None if self._sealer is None else dict(self._sealer.row())
 
-    def part(self, owner: str, name: str, value: bytes) -> Part:
+    def part(self, owner: str, name: str, value: bytes) -> DossierPart:
         """One part of a dossier."""
         sealer = self.sealer
-        return Part(name, bytes.fromhex(sealer.key_id), sealer.seal(value, owner_of(owner, name)))
+        return DossierPart(name, bytes.fromhex(sealer.key_id), sealer.seal(value, owner_of(owner, name)))
 
     def mark(self, owner: str, text: str) -> str:
         """Keyed, and bound to its owner: two people of one name have different marks."""

@@ -19,12 +19,12 @@ from aiohttp import web
 
 from services.registry.lookup.search import number_of
 from services.registry.people import repository
-from services.registry.people.records import Record
+from services.registry.people.records import PersonRecord
 from services.registry.people.update import Changes, revise, said, today
 from services.registry.resident.code_budget import OWN_S, PER_NUMBER, may_get
 from services.registry.store import register
 from services.registry.store.resident_tables import challenge
-from services.shared.bus.outbox import id_of, new_id, say
+from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.client_address import origin_of
 from services.shared.clock import wall
 from services.shared.crypto.one_time_codes import one_time_code
@@ -44,7 +44,7 @@ PER_ORIGIN = 30
 KEPT_S = 86_400.0
 GUESSES = 3
 GUARDIAN_UNTIL = 14  # below it the guardian decides
-ROADS = {"self": {"sms": "sms", "voice_mobile": "voice_mobile", "voice_landline": "voice_landline"},
+CHANNELS = {"self": {"sms": "sms", "voice_mobile": "voice_mobile", "voice_landline": "voice_landline"},
          "other": {"sms": "supporter_sms", "voice_mobile": "supporter_voice", "voice_landline": "supporter_voice"}}  # fmt: skip
 
 
@@ -193,9 +193,11 @@ class Access:
             for row in (await tx.execute(some)).all():
                 sent = 0
                 if row.asked_at > wall() - CODE_S and await may_get(tx, row, self._platform.settings.codes_per_hour):
-                    entry = await self._road(tx, await self._registered(tx, row))
+                    entry = await self._channel(tx, await self._registered(tx, row))
                     if entry is not None:
-                        await say(tx, [self.notice(row.challenge_id, "one_time_code", *entry, row.language, CODE_S)])
+                        await publish(
+                            tx, [self.notice(row.challenge_id, "one_time_code", *entry, row.language, CODE_S)]
+                        )
                         sent = 1
                 mine = challenge.c.challenge_id == row.challenge_id
                 await tx.execute(sa.update(challenge).where(mine).values(state="handled", sent=sent))
@@ -204,8 +206,8 @@ class Access:
         self._platform.bus.wake()
         return True
 
-    async def _road(self, tx: Connection, key: str) -> tuple[str, ContactEntry, str] | None:
-        """(owner, sealed contact, road) a code may go to: never a phone that a message would betray."""
+    async def _channel(self, tx: Connection, key: str) -> tuple[str, ContactEntry, str] | None:
+        """(owner, sealed contact, channel) a code may go to: never a phone that a message would betray."""
         rows = (await tx.execute(sa.select(register.contact).where(register.contact.c.address_key == key))).all()
         people = await repository.load(tx, [row.owner_id for row in rows])
         helpers = set(
@@ -215,15 +217,15 @@ class Access:
                 )
             )
         )
-        for kind in ROADS["self"]:  # a text before a call
+        for kind in CHANNELS["self"]:  # a text before a call
             for row in rows:
                 if row.kind != kind or row.why_not == "not_hers":
                     continue
                 if (owner := people.get(row.owner_id)) is not None:
                     if not owner.house and not betrays(owner, row.safe):
-                        return row.owner_id, entry_of(row), ROADS["self"][kind]
+                        return row.owner_id, entry_of(row), CHANNELS["self"][kind]
                 elif row.owner_id in helpers:
-                    return row.owner_id, entry_of(row), ROADS["other"][kind]
+                    return row.owner_id, entry_of(row), CHANNELS["other"][kind]
         return None
 
     def notice(
@@ -232,7 +234,7 @@ class Access:
         kind: str,
         addressee_id: str,
         contact: ContactEntry,
-        road: str,
+        channel: str,
         language: str,
         lasts: float,
     ) -> NoticeRequested:
@@ -240,7 +242,7 @@ class Access:
         return NoticeRequested(
             msg_id=id_of("notice", notice_id), plane=self._platform.settings.plane, warning_id="", tier=int(Tier.BLUE),
             notice_id=notice_id, kind=kind, addressee_id=addressee_id, contact=contact, language=language,
-            expires=self._platform.clock.now() + lasts, params={"road": road},
+            expires=self._platform.clock.now() + lasts, params={"channel": channel},
         )  # fmt: skip
 
     # sessions
@@ -299,11 +301,11 @@ class Access:
 
     async def prove(self, tx: Connection, seat: Seat) -> None:
         """She had the code and knew what a stranger with her old number would not: the phone is verified."""
-        changes = Changes(road={seat.contact_id: {"verified_on": today()}})
+        changes = Changes(channel={seat.contact_id: {"verified_on": today()}})
         await revise(tx, self._platform.keys, seat.person_id, changes, said("self", "self"), reason="code by phone")
 
 
-def betrays(record: Record, safe: bool) -> bool:
+def betrays(record: PersonRecord, safe: bool) -> bool:
     """Whether a message she did not wait for could be seen by somebody she hides from."""
     said_so = record.facts.answers
     return not safe and bool(said_so.get("no_test") or said_so.get("protected_address"))
@@ -314,7 +316,7 @@ def entry_of(row: Any) -> ContactEntry:
     return ContactEntry(row.contact_id, row.kind, row.address_key, row.sealed, row.key_id)
 
 
-def is_child(record: Record, year: int) -> bool:
+def is_child(record: PersonRecord, year: int) -> bool:
     """Whether her guardian decides for her; of an unknown age she decides herself."""
     born = record.facts.answers.get("birth_year")
     return isinstance(born, int) and year - born < GUARDIAN_UNTIL

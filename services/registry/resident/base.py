@@ -11,7 +11,7 @@ from aiohttp import web
 
 from services.registry.model.facts import Provenance
 from services.registry.people import repository
-from services.registry.people.records import Record
+from services.registry.people.records import PersonRecord
 from services.registry.people.update import Changes, Revision, revise, said
 from services.registry.resident.access import Access, Seat, Session, is_child
 from services.registry.resident.words import LANGUAGES, words
@@ -40,7 +40,7 @@ class Seated(NamedTuple):
 
     session: Session
     seat: Seat
-    record: Record
+    record: PersonRecord
 
 
 class MeBase:
@@ -140,7 +140,7 @@ class MeBase:
             raise NotAllowed(self.w(request, "she_said"), field=fact, rule="supported decision")
 
     @staticmethod
-    def said_herself(record: Record, fact: str) -> bool:
+    def said_herself(record: PersonRecord, fact: str) -> bool:
         """Whether this answer is her own word."""
         known = fact in record.facts.answers or fact.partition(":")[2] in record.facts.marks
         return known and record.facts.source(fact).source == "self"
@@ -155,6 +155,6 @@ class MeBase:
             return await revise(tx, self._platform.keys, who.record.person_id, changes, self.by(who), reason=reason)
 
 
-def mask(record: Record) -> str:
+def mask(record: PersonRecord) -> str:
     """The first letter of her name."""
     return record.facts.marks.get("call_name", ("", ""))[1] or "…"

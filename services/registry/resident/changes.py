@@ -1,4 +1,4 @@
-"""/me: what a resident changes: answers, roads and their order, tests, being away, purposes, withdrawing."""
+"""/me: what a resident changes: answers, channels and their order, tests, being away, purposes, withdrawing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from services.registry.model.given import CONTACT_KINDS, ConsentIn, StayIn
 from services.registry.people.records import TEXTS, by_position
 from services.registry.people.update import Changes, revise, said
 from services.registry.resident import view
-from services.registry.resident.access import ROADS, betrays, entry_of
+from services.registry.resident.access import CHANNELS, betrays, entry_of
 from services.registry.resident.base import Ask, MeBase, Seated
 from services.registry.store import register
 from services.registry.store.resident_tables import notice
-from services.shared.bus.outbox import new_id, say
+from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
 from services.shared.errors import NotFound, Refused
 
@@ -26,7 +26,7 @@ NOTICE_VERSION = "1"
 TESTS_A_DAY = 5
 TEST_S = 1800.0
 LONGEST_AWAY = 366
-TESTED = {**ROADS["self"], "email": "email", "push": "push", "im": "chat"}  # kind of contact > road of its test
+TESTED = {**CHANNELS["self"], "email": "email", "push": "push", "im": "chat"}  # kind of contact > channel of its test
 FIXED = frozenset(("protected_address", "no_test"))  # about safety: the person decides, nobody for an adult
 
 
@@ -34,14 +34,14 @@ class MeChange(MeBase):
     """The handlers that change."""
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """/me/answer, /me/text, /me/roads, /me/away, /me/not-mine, /me/purposes, /me/withdraw."""
+        """/me/answer, /me/text, /me/channels, /me/away, /me/not-mine, /me/purposes, /me/withdraw."""
         return (
             web.get("/me/answer/{name}", self.answer),
             web.post("/me/answer/{name}", self.answered),
             web.get("/me/text/{part}", self.text),
             web.post("/me/text/{part}", self.texted),
-            web.get("/me/roads", self.roads),
-            web.post("/me/roads/{contact_id}", self.road),
+            web.get("/me/channels", self.channels),
+            web.post("/me/channels/{contact_id}", self.channel),
             web.get("/me/away", self.away),
             web.post("/me/away", self.gone),
             web.get("/me/not-mine", self.not_mine),
@@ -135,10 +135,10 @@ class MeChange(MeBase):
         await self.change(who, Changes(texts={part: value}), "own page")
         raise web.HTTPSeeOther("/me/stored?saved=1")
 
-    # roads
+    # channels
 
-    async def roads(self, request: web.Request) -> web.Response:
-        """Her roads in order, each with what may be done, and what came of its last test."""
+    async def channels(self, request: web.Request) -> web.Response:
+        """Her channels in order, each with what may be done, and what came of its last test."""
         who = await self.seated(request)
         async with self._platform.database.read() as db:
             tests = await view.last_tests(db, who.record.person_id)
@@ -147,40 +147,42 @@ class MeChange(MeBase):
         offset = self._platform.settings.offset_at
         told = request.query.get("said", "")
         return self.show(
-            request, "me_roads.html", contacts=contacts, tests=tests, testable=testable, offset=offset,
+            request, "me_channels.html", contacts=contacts, tests=tests, testable=testable, offset=offset,
             said=told if told in ("test_sent", "test_budget", "no_test") else "",
         )  # fmt: skip
 
-    async def road(self, request: web.Request) -> web.Response:
+    async def channel(self, request: web.Request) -> web.Response:
         """no, yes, up or test for one of them."""
         who, contact_id = await self.seated(request), request.match_info["contact_id"]
         row = who.record.contacts.get(contact_id)
         do = str((await request.post()).get("do", ""))
         if row is None or do not in ("no", "yes", "up", "test"):
-            raise NotFound("there is no such road: open the page again", field="contact_id", given=contact_id[:32])
+            raise NotFound("there is no such channel: open the page again", field="contact_id", given=contact_id[:32])
         if do == "test":
-            raise web.HTTPSeeOther(f"/me/roads?said={await self._test(who, row, self.language(request))}")
+            raise web.HTTPSeeOther(f"/me/channels?said={await self._test(who, row, self.language(request))}")
         self.decides(request, who)
         if do == "up":
-            await self.change(who, Changes({"own_roads": _earlier(who, row["kind"])}), "own order")
+            await self.change(who, Changes({"own_channels": _earlier(who, row["kind"])}), "own order")
         else:
-            await self.change(who, Changes(road={contact_id: {"said_no": do == "no"}}), "own choice")
-        raise web.HTTPSeeOther("/me/roads?saved=1")
+            await self.change(who, Changes(channel={contact_id: {"said_no": do == "no"}}), "own choice")
+        raise web.HTTPSeeOther("/me/channels?saved=1")
 
     async def _test(self, who: Seated, row: dict[str, Any], language: str) -> str:
-        """Asks channels for a test of this road, unless it could betray her or was asked too often; what to say."""
-        road = TESTED.get(row["kind"], "")
-        if not road or betrays(who.record, row["safe"]) or row["why_not"] in ("not_hers", "not_safe"):
+        """Asks channels for a test of this channel, unless it could betray her or was asked too often; what to say."""
+        channel = TESTED.get(row["kind"], "")
+        if not channel or betrays(who.record, row["safe"]) or row["why_not"] in ("not_hers", "not_safe"):
             return "no_test"
         person_id, notice_id = who.record.person_id, new_id()
         async with self._platform.database.write() as tx:
-            if await asked_today(tx, person_id, "road_test") >= TESTS_A_DAY:
+            if await asked_today(tx, person_id, "channel_test") >= TESTS_A_DAY:
                 return "test_budget"
             stored = sa.select(register.contact).where(register.contact.c.contact_id == row["contact_id"])
             contact = (await tx.execute(stored)).one()
-            await keep_notice(tx, notice_id, person_id, "road_test", contact.contact_id)
-            message = self._access.notice(notice_id, "road_test", person_id, entry_of(contact), road, language, TEST_S)
-            await say(tx, [message])
+            await keep_notice(tx, notice_id, person_id, "channel_test", contact.contact_id)
+            message = self._access.notice(
+                notice_id, "channel_test", person_id, entry_of(contact), channel, language, TEST_S
+            )
+            await publish(tx, [message])
         self._platform.bus.wake()
         return "test_sent"
 
@@ -247,7 +249,7 @@ class MeChange(MeBase):
 
     async def _take_off(self, person_id: str, contact_ids: list[str]) -> None:
         async with self._platform.database.write() as tx:
-            changes = Changes(road={one: {"not_hers": True} for one in contact_ids})
+            changes = Changes(channel={one: {"not_hers": True} for one in contact_ids})
             await revise(
                 tx, self._platform.keys, person_id, changes, said("proxy", "phone's owner"), reason="not my number"
             )
@@ -318,7 +320,7 @@ class MeChange(MeBase):
 
 
 def _earlier(who: Seated, kind: str) -> list[str]:
-    """Her order with this kind of road one place earlier."""
+    """Her order with this kind of channel one place earlier."""
     kinds = list(dict.fromkeys(row["kind"] for row in by_position(who.record.contacts)))
     at = kinds.index(kind)
     if at:

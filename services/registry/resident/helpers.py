@@ -21,7 +21,7 @@ from services.registry.resident.base import Ask, MeBase, Seated, mask
 from services.registry.resident.changes import asked_today, keep_notice
 from services.registry.store import register
 from services.registry.store.resident_tables import notice
-from services.shared.bus.outbox import new_id, say
+from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
 from services.shared.errors import NotFound, Refused
 from services.shared.people import phone_numbers
@@ -30,7 +30,7 @@ RELATIONS = ("family", "neighbour", "peer", "paid_carer", "guardian")
 STEPS = ("name", "number", "relation", "place")
 INVITES_A_DAY = 5
 INVITE_S = 7 * 86_400.0
-DEAR = (
+EXPENSIVE = (
     phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST,
     phonenumbers.PhoneNumberType.PERSONAL_NUMBER, phonenumbers.PhoneNumberType.PAGER,
     phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.UAN,
@@ -130,7 +130,7 @@ class MeHelpers(MeBase):
             return ""
         if country and phonenumbers.region_code_for_number(number) != country:
             return ""
-        if not phonenumbers.is_valid_number(number) or phonenumbers.number_type(number) in DEAR:
+        if not phonenumbers.is_valid_number(number) or phonenumbers.number_type(number) in EXPENSIVE:
             return ""
         return e164
 
@@ -160,7 +160,7 @@ class MeHelpers(MeBase):
                 message = self._access.notice(
                     notice_id, "supporter_invitation", supporter_id, entry, "supporter_sms", language, INVITE_S
                 )
-                await say(tx, [message])
+                await publish(tx, [message])
         self._platform.bus.wake()
         return "invited"
 

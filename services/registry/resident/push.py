@@ -25,7 +25,7 @@ from services.shared.bus.outbox import id_of
 from services.shared.clock import wall
 from services.shared.crypto.sealing import address_key
 from services.shared.errors import NotFound, Refused, TooMany
-from services.shared.ledger.ledger import road
+from services.shared.ledger.ledger import channel
 from services.shared.people import push_subscription
 from services.shared.service import Platform
 from services.shared.web.edge import SCRIPTED
@@ -72,7 +72,7 @@ class MePush(MeBase):
     async def _device(self, request: web.Request, who: Seated, problem: str = "") -> web.Response:
         self.decides(request, who)
         async with self._platform.database.read() as db:
-            works = bool(await db.scalar(sa.select(road.c.working).where(road.c.road == "push")))
+            works = bool(await db.scalar(sa.select(channel.c.working).where(channel.c.channel == "push")))
         chosen = any(row["kind"] == "push" for row in who.record.contacts.values())
         response = self.show(
             request, "me_device.html", status=422 if problem else 200, works=works, chosen=chosen, problem=problem
@@ -146,7 +146,7 @@ class MePush(MeBase):
             how: dict[str, object] = {"order": old["position"]}
             if old["why_not"] in ("said_no", "not_hers"):
                 how[old["why_not"]] = True
-            changes = Changes(contacts=[new], road={made: how}, drop_contacts=[old["contact_id"]])
+            changes = Changes(contacts=[new], channel={made: how}, drop_contacts=[old["contact_id"]])
             await revise(
                 tx, self._platform.keys, person_id, changes, said("self", "device"), reason="her device renewed it"
             )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from services.registry.lookup.pages import answers_of as all_answers
 from services.registry.model.answer_words import KINDS, OTHERS, QUESTIONS, name_of, pick
 from services.registry.model.facts import SEALED
-from services.registry.people.records import TEXTS, Record, by_position
+from services.registry.people.records import TEXTS, PersonRecord, by_position
 from services.registry.store import register
 from services.registry.store.resident_tables import notice
 from services.shared.audit.trail import audit_log
@@ -37,7 +37,7 @@ async def looks_at(db: Connection, person_id: str) -> list[dict[str, Any]]:
     """Every look at her, the newest first: at, role, what, reason; also at lists of doors that hers was on."""
     log = audit_log.c
     lists = sa.select(delivery.c.warning_id, delivery.c.slot).where(
-        delivery.c.person_id == person_id, delivery.c.channel == "door", delivery.c.slot != ""
+        delivery.c.person_id == person_id, delivery.c.driver == "door", delivery.c.slot != ""
     )
     on_lists = [
         sa.and_(log.act == "open_list", log.subject == row.warning_id, log.actor == f"officer:{row.slot}")
@@ -77,13 +77,13 @@ async def consents_of(db: Connection, person_id: str) -> dict[str, str]:
     return {purpose: said.get(purpose, "not_asked") for purpose in PURPOSES}
 
 
-def contacts_of(record: Record, language: str = "en") -> list[dict[str, Any]]:
+def contacts_of(record: PersonRecord, language: str = "en") -> list[dict[str, Any]]:
     """In the order of use; by their end."""
     why = {
-        "said_no": "road_never",
-        "not_hers": "road_never",
-        "not_verified": "road_unverified",
-        "not_safe": "road_unsafe",
+        "said_no": "channel_never",
+        "not_hers": "channel_never",
+        "not_verified": "channel_unverified",
+        "not_safe": "channel_unsafe",
     }
     return [
         {
@@ -95,7 +95,7 @@ def contacts_of(record: Record, language: str = "en") -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def helpers_of(record: Record) -> list[dict[str, Any]]:
+def helpers_of(record: PersonRecord) -> list[dict[str, Any]]:
     """In their order, by the first letter."""
     rows = sorted(record.supporters.values(), key=lambda row: row["position"])
     return [
@@ -107,7 +107,7 @@ def helpers_of(record: Record) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def answers_of(record: Record, language: str) -> list[dict[str, Any]]:
+def answers_of(record: PersonRecord, language: str) -> list[dict[str, Any]]:
     """All of them, each with the page that changes it."""
     found = all_answers(record, language, own=True)
     for one in found:
@@ -116,7 +116,7 @@ def answers_of(record: Record, language: str) -> list[dict[str, Any]]:
     return found
 
 
-def missing(record: Record, language: str) -> list[tuple[str, str]]:
+def missing(record: PersonRecord, language: str) -> list[tuple[str, str]]:
     """(fact, words) of what nobody has said yet."""
     marks = record.facts.marks
     texts = [
@@ -128,7 +128,7 @@ def missing(record: Record, language: str) -> list[tuple[str, str]]:
     ]
 
 
-def bring(record: Record, language: str) -> list[dict[str, Any]]:
+def bring(record: PersonRecord, language: str) -> list[dict[str, Any]]:
     """Of her answers those that say what somebody must bring or know."""
     plain = {"none", "walks", "", 0, None}
     names = {
@@ -139,7 +139,7 @@ def bring(record: Record, language: str) -> list[dict[str, Any]]:
     return [one for one in all_answers(record, language) if one["name"] in names]
 
 
-async def place_for(db: Connection, record: Record) -> Any:
+async def place_for(db: Connection, record: PersonRecord) -> Any:
     """The nearest place that is not closed and that she can use: step-free, with power; None where there is none."""
     said, (lat, lon) = record.facts.answers, record.place
     where = [register.place.c.state != "closed"]
@@ -153,12 +153,12 @@ async def place_for(db: Connection, record: Record) -> Any:
 
 
 async def last_tests(db: Connection, person_id: str) -> dict[str, tuple[float, str]]:
-    """contact_id > (wall time, what came of it) of the newest test of each road."""
+    """contact_id > (wall time, what came of it) of the newest test of each channel."""
     rows: Sequence[Any] = (
         await db.execute(
             sa.select(notice.c.contact_id, notice.c.asked_at, delivery.c.send_state)
             .outerjoin(delivery, delivery.c.delivery_id == notice.c.notice_id)
-            .where(notice.c.person_id == person_id, notice.c.kind == "road_test")
+            .where(notice.c.person_id == person_id, notice.c.kind == "channel_test")
             .order_by(notice.c.asked_at)
         )
     ).all()

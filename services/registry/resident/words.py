@@ -61,7 +61,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "home_for": ("You act as guardian of {mask}.", "您是{mask}的监护人。"),
     "stored": ("See all that is stored about me", "看登记了我的什么"),
     "looks": ("See who looked", "看谁查过我"),
-    "roads": ("Choose how I am warned, and test it", "选择怎样通知我,并测试"),
+    "channels": ("Choose how I am warned, and test it", "选择怎样通知我,并测试"),
     "away": ("Say that I am away", "我不在家"),
     "plan": ("My plan: who comes, what they bring, where I go", "我的计划:谁来、带什么、去哪里"),
     "helpers": ("My helpers", "我的帮助人"),
@@ -98,7 +98,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "role_supporter": ("A helper", "帮助人"),
     "role_list": ("The register's office, from a list", "登记处(名单)"),
     "why": ("Reason: {reason}", "原因:{reason}"),
-    "roads_hint": (
+    "channels_hint": (
         "They are tried in this order. Say no to one, and it is never used. With none left, somebody comes to your door.",
         "按这个顺序试。您说不要的,就不会用。一个也没有时,会有人上门。",
     ),
@@ -106,24 +106,27 @@ WORDS: dict[str, tuple[str, str]] = {
     "device_hint": (
         (
             "A warning appears on this device's screen, also when it is locked: whoever holds it can read it. Messages go to "
-            "one device, the last one chosen. It needs internet and may come late: keep your other roads."
+            "one device, the last one chosen. It needs internet and may come late: keep your other channels."
         ),
         "预警会显示在这台设备的屏幕上,锁屏时也会:拿着它的人都能看到。消息只发到一台设备,就是最后选的那台。它要上网,可能会迟到,所以别的方式也请保留。",
     ),
     "device_yes": ("Send messages to this device", "发到这台设备"),
     "device_busy": ("Your browser may ask you: allow messages.", "浏览器可能会问您,请允许通知。"),
     "device_is": (
-        "A device of yours gets messages. Test it on the page of your roads.",
+        "A device of yours gets messages. Test it on the page of your channels.",
         "您有一台设备会收到消息,可以在通知方式的页面上测试。",
     ),
     "device_stop": ("No more messages on a device", "不再发到设备"),
-    "device_off": ("This is not offered here. Your other roads stay as they are.", "这里没有这项服务。其他方式不变。"),
+    "device_off": (
+        "This is not offered here. Your other channels stay as they are.",
+        "这里没有这项服务。其他方式不变。",
+    ),
     "device_no_script": (
-        "Your browser runs no script here, and this works only with one. Your other roads stay as they are.",
+        "Your browser runs no script here, and this works only with one. Your other channels stay as they are.",
         "您的浏览器不运行脚本,而这项服务需要脚本。其他方式不变。",
     ),
     "device_unable": (
-        "This browser cannot get messages. Your other roads stay as they are.",
+        "This browser cannot get messages. Your other channels stay as they are.",
         "这个浏览器收不了消息。其他方式不变。",
     ),
     "device_denied": (
@@ -131,17 +134,17 @@ WORDS: dict[str, tuple[str, str]] = {
         "浏览器设成了不允许本站通知。请在设置里允许,再打开本页。",
     ),
     "device_failed": (
-        "It did not work just now. Try again later. Your other roads stay as they are.",
+        "It did not work just now. Try again later. Your other channels stay as they are.",
         "刚才没有成功,请稍后再试。其他方式不变。",
     ),
     "device_wrong": ("This device could not be added.", "没能加上这台设备。"),
-    "road_no": ("Do not use it", "不要用"),
-    "road_yes": ("Use it", "要用"),
-    "road_up": ("Try it earlier", "往前排"),
-    "road_test": ("Test it now", "现在测试"),
-    "road_never": ("not used: you said no", "不用:您说不要"),
-    "road_unverified": ("not used yet: it was never verified", "还不用:没有核实"),
-    "road_unsafe": ("not used: only safe numbers are", "不用:只用安全的号码"),
+    "channel_no": ("Do not use it", "不要用"),
+    "channel_yes": ("Use it", "要用"),
+    "channel_up": ("Try it earlier", "往前排"),
+    "channel_test": ("Test it now", "现在测试"),
+    "channel_never": ("not used: you said no", "不用:您说不要"),
+    "channel_unverified": ("not used yet: it was never verified", "还不用:没有核实"),
+    "channel_unsafe": ("not used: only safe numbers are", "不用:只用安全的号码"),
     "test_sent": (
         "The test is on its way. Look at your phone, then open this page again.",
         "测试已发出。请看手机,再打开本页。",

@@ -1,4 +1,4 @@
-"""What is given of one fictional person: roads, supporters, and the facts behind a need; all chance from one seed."""
+"""What is given of one fictional person: channels, supporters, and the facts behind a need; all chance from one seed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from services.registry.geo.areas import Area
+from services.registry.geo.areas import Shape
 from services.registry.model.given import ContactIn, SupporterIn, Wg, mobile
 
 NAMES = (
@@ -38,7 +38,7 @@ class Home:
 class Traits:
     """Draws what is given of a person; no number and no address twice."""
 
-    def __init__(self, rng: random.Random, area: Area, year: int) -> None:
+    def __init__(self, rng: random.Random, area: Shape, year: int) -> None:
         self._rng = rng
         self._area = area
         self._year = year
@@ -190,7 +190,7 @@ class Traits:
         elif chance() < supporter:
             facts["supporters"] = tuple(self._supporter(home) for _ in range(1 if chance() < 0.8 else 2))
         if chance() < 0.05 and facts["contacts"]:
-            facts["own_roads"] = ("voice", "sms") if need not in ("deaf_text", "deaf_signing") else ("sms",)
+            facts["own_channels"] = ("voice", "sms") if need not in ("deaf_text", "deaf_signing") else ("sms",)
         facts["wg"] = Wg.model_validate(wg)
         return facts
 

@@ -1,7 +1,7 @@
 """A fictional community inside a given area, for rehearsals and simulations: the same bytes from the same seed.
 
 Nobody in it exists: numbers begin with +999, a country code that was never given out, e-mail ends at example.org.
-The shares are rough: about 28 % residents with needs, the rest subscribers; 1 to 4 facilities; a pair of officers for
+The shares are rough: about 28 % residents with needs, the rest subscribers; 1 to 4 facilities; a team of officers for
 about 35 residents.
 """
 
@@ -11,8 +11,9 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from services.registry.geo.areas import Area
-from services.registry.importing.write import Report, SealingKeys, import_areas, import_people, import_workers
+from services.registry.geo.areas import Shape
+from services.registry.importing.report import ImportReport
+from services.registry.importing.write import SealingKeys, import_areas, import_people, import_workers
 from services.registry.model.facilities import AreaIn, FacilityIn, FacilityKind, WorkerIn
 from services.registry.model.given import ConsentIn, ContactIn, PersonIn, Wg, mobile
 from services.registry.sample.people import NAMES, SECOND, Facts, Home, Traits
@@ -23,7 +24,7 @@ from services.shared.errors import Refused
 ORIGIN = (30.0, 103.0)  # south-west corner (lat, lon) of the first square minted for a geocode
 SQUARE = 0.02  # degrees, about 2 km
 RESIDENTS = 0.28
-RESIDENTS_PER_PAIR = 35
+RESIDENTS_PER_TEAM = 35
 HOMES_PER_GRID = 40
 GRIDS_PER_ZONE = 4
 STREETS = ("River Lane", "Mill Road", "School Street", "Temple Steps", "Orchard Row", "Upper Terrace")
@@ -77,13 +78,13 @@ def mint(
             "there is no area to put people in", field="area", rule="required", remedy="give an area or a geocode"
         )
     texts = [area_geojson] if area_geojson else [one.geojson for one in areas]
-    return _Mint(Area.from_geojson(*texts), seed, year).community(people, areas)
+    return _Mint(Shape.from_geojson(*texts), seed, year).community(people, areas)
 
 
 async def import_community(
     database: Database, keys: SealingKeys, community: Community, *, year: int = 2026, actor: str = "sample"
-) -> Report:
-    """Imports facilities, people, officers and areas; the only road on which made-up numbers are let in."""
+) -> ImportReport:
+    """Imports facilities, people, officers and areas; the only channel on which made-up numbers are let in."""
     people = [one.model_copy(update={"consents": (*one.consents, AGREED)}) for one in community.people]
     everyone: list[PersonIn | FacilityIn] = [*community.facilities, *people]
     report = await import_people(database, keys, everyone, year=year, actor=actor, fictional=True)
@@ -108,7 +109,7 @@ def _areas(area_geojson: str, geocodes: Sequence[tuple[str, str]]) -> list[AreaI
 class _Mint:
     """One chance for everything, drawn in one order."""
 
-    def __init__(self, area: Area, seed: int, year: int) -> None:
+    def __init__(self, area: Shape, seed: int, year: int) -> None:
         self._area = area
         self._rng = random.Random(seed)  # noqa: S311  seeded chance, not a secret
         self._seed = seed
@@ -302,15 +303,15 @@ class _Mint:
         self._add(home, max(house.headcount_night, 1), facts)
 
     def _officers(self, residents: int) -> None:
-        """A pair for about 35 residents, at least three; every grid has one."""
+        """A team for about 35 residents, at least three; every grid has one."""
         grids = sorted({p.grid_id for p in self.made.people} | {f.grid_id for f in self.made.facilities})
-        pairs = max(3, -(-residents // RESIDENTS_PER_PAIR))
-        for n in range(pairs):
-            mine = [grid for g, grid in enumerate(grids) if g % pairs == n] or [grids[n % len(grids)]] if grids else []
+        teams = max(3, -(-residents // RESIDENTS_PER_TEAM))
+        for n in range(teams):
+            mine = [grid for g, grid in enumerate(grids) if g % teams == n] or [grids[n % len(grids)]] if grids else []
             self.made.workers.append(
                 WorkerIn(
                     worker_id=self._id("worker", n),
-                    name=f"Pair {n + 1}",
+                    name=f"Team {n + 1}",
                     grids=tuple(mine),
                     skills=SKILLS[n % len(SKILLS)],
                     doors_per_hour=10,

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import sqlalchemy as sa
 
-from services.registry.geo.areas import COLUMNS, Area
+from services.registry.geo.areas import COLUMNS, Shape
 from services.registry.model.given import WARNED
 from services.registry.store.tables import (
     area,
@@ -96,7 +96,7 @@ async def household_cells(db: Connection, households: Sequence[str], but: Collec
     return {row.household_id: row.cell for row in found if row.person_id not in but}
 
 
-async def forget_roads(tx: Connection, owners: Sequence[str]) -> None:
+async def forget_channels(tx: Connection, owners: Sequence[str]) -> None:
     """Deletes the contacts of workers."""
     await tx.execute(sa.delete(contact).where(one_of(contact.c.owner_id, owners)))
 
@@ -228,7 +228,7 @@ async def every_worker(db: Connection) -> list[Row]:
 
 async def area_of(
     db: Connection, geojson: str, geocodes: Iterable[tuple[str, str]]
-) -> tuple[Area | None, tuple[tuple[str, str], ...]]:
+) -> tuple[Shape | None, tuple[tuple[str, str], ...]]:
     """The polygon and all known geocodes as one area (None: nowhere), and the geocodes nobody knows.
 
     A geocode is an area of that code list, or what an imported table says it stands for.
@@ -246,7 +246,7 @@ async def area_of(
         texts += found
         if not found:
             unresolved.append((value_name, code))
-    return (Area.from_geojson(*dict.fromkeys(texts)) if texts else None), tuple(unresolved)
+    return (Shape.from_geojson(*dict.fromkeys(texts)) if texts else None), tuple(unresolved)
 
 
 async def _texts_of(db: Connection, value_name: str, code: str) -> list[str]:

@@ -33,5 +33,5 @@ notice = sa.Table(
     sa.Column("contact_id", Id, nullable=False),
     sa.Column("asked_at", sa.Double, nullable=False, comment="wall"),
     sa.Index(None, "person_id", "kind", "asked_at"),
-    comment="tests of a road and invitations a person asked for",
+    comment="tests of a channel and invitations a person asked for",
 )

@@ -2,7 +2,7 @@
 
 A few at a time by text, after a minute of silence by call; the first to answer 1 or YES has it and the others are told.
 Who has it and gives no sign is let go, and the next are asked. No door waits for any of them: after the policy's ten
-minutes at most nobody is asked any more, and the pair takes the written card.
+minutes at most nobody is asked any more, and the team takes the written card.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import sqlalchemy as sa
 
 from services.router.cases import cases
 from services.router.planning.notices import notice
-from services.router.planning.plan import TAKEN_BACK, Context
-from services.router.planning.rows import OFFICER_ROADS
+from services.router.planning.plan import TAKEN_BACK, WarningContext
+from services.router.planning.rows import OFFICER_CHANNELS
 from services.router.store import tables
 from services.router.store.callouts import OPEN, callout
 from services.router.store.tally import Deltas
-from services.shared.bus.outbox import id_of, new_id, say
+from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import NO_VOLUNTEER, Answer, SendState, delivery, move
@@ -28,7 +28,7 @@ from services.shared.people import languages
 
 FORM = "callout"
 WATCH = f"{FORM}:"  # and its id: one look is one call-out's
-CALLED = {  # team > skill that is called out where the pair has not got it
+CALLED = {  # team > skill that is called out where the team has not got it
     "officer+sign_volunteer": "sign_volunteer",
     "officer+tactile_interpreter": "tactile_interpreter",
     "officer+phrase_card": "translator",
@@ -42,13 +42,13 @@ Row = dict[str, Any]
 
 
 async def begin(
-    tx: Connection, ctx: Context, visits: Sequence[Any], pair_of: Mapping[str, WorkerEntry], now: float
+    tx: Connection, ctx: WarningContext, visits: Sequence[Any], team_of: Mapping[str, WorkerEntry], now: float
 ) -> None:
-    """For visits given to pairs (by delivery id) that have not got the skill their team names."""
+    """For visits given to teams (by delivery id) that have not got the skill their team names."""
     new = []
     for visit in visits:
-        skill, pair = CALLED.get(str((visit.params or {}).get("team", ""))), pair_of[visit.delivery_id]
-        if skill is None or _has(pair, skill, visit.language):
+        skill, team = CALLED.get(str((visit.params or {}).get("team", ""))), team_of[visit.delivery_id]
+        if skill is None or _has(team, skill, visit.language):
             continue
         new.append(
             {
@@ -68,7 +68,7 @@ async def begin(
 
 async def heard(tx: Connection, warning_id: str, rows: Sequence[Any], now: float) -> None:
     """A volunteer has answered, or a video call waits for one: looked at at once."""
-    videos = [r for r in rows if r.road == VIDEO and r.send_state == SendState.ACCEPTED and not r.answer]
+    videos = [r for r in rows if r.channel == VIDEO and r.send_state == SendState.ACCEPTED and not r.answer]
     new = [
         {
             "callout_id": id_of(r.delivery_id, SIGN), "warning_id": warning_id, "person_id": r.person_id,
@@ -83,7 +83,7 @@ async def heard(tx: Connection, warning_id: str, rows: Sequence[Any], now: float
         await cases.set_clock(tx, warning_id, now, f"{WATCH}{callout_id}")
 
 
-async def look(tx: Connection, ctx: Context, callout_id: str, now: float, plane: str) -> None:
+async def look(tx: Connection, ctx: WarningContext, callout_id: str, now: float, plane: str) -> None:
     """One look at one that is open; when the next is due. Nobody holds two at once."""
     mine = (callout.c.warning_id == ctx.issued.warning_id, OPEN)
     one = (await tx.execute(sa.select(callout).where(*mine, callout.c.callout_id == callout_id))).first()
@@ -105,7 +105,7 @@ def _has(worker: WorkerEntry, skill: str, language: str) -> bool:
 class Turn:
     """One look at one call-out."""
 
-    def __init__(self, tx: Connection, ctx: Context, row: Any, now: float, plane: str, busy: set[str]) -> None:
+    def __init__(self, tx: Connection, ctx: WarningContext, row: Any, now: float, plane: str, busy: set[str]) -> None:
         self._tx = tx
         self._ctx = ctx
         self._row = row
@@ -123,7 +123,7 @@ class Turn:
             await self._tx.execute(sa.select(delivery).where(delivery.c.delivery_id == self._row.about_id))
         ).first()
         await self._read()
-        self._video = visit is not None and visit.road == VIDEO
+        self._video = visit is not None and visit.channel == VIDEO
         if visit is None or visit.answer or visit.send_state in TAKEN_BACK:
             await self._end("done", "callout_over")
             return None
@@ -163,7 +163,7 @@ class Turn:
         last = max(float(self._row.held_at), float(said.at) if said is not None else 0.0)
         gave_up = said is not None and said.answer in (Answer.NOT_THERE, Answer.CANNOT_REACH)
         if said is not None and said.answer == Answer.SPOKE:
-            return self._now + SILENT_S  # she is there: what the pair finds ends it
+            return self._now + SILENT_S  # she is there: what the team finds ends it
         if not gave_up and self._now < last + SILENT_S:
             return last + SILENT_S
         self._let_go[holder] = self._now
@@ -195,14 +195,14 @@ class Turn:
             await move(
                 self._tx, about, SendState.FAILED, at=self._now, only=(SendState.ACCEPTED,), state_reason=NO_VOLUNTEER
             )
-            hint = EvidenceRecorded(
+            event = EvidenceRecorded(
                 msg_id=new_id(),
                 plane=self._plane,
                 warning_id=self._row.warning_id,
                 tier=self._ctx.issued.tier,
                 ids=about,
             )
-            await say(self._tx, [hint])
+            await publish(self._tx, [event])
         await self._card(visit, "none")
         await self._end("none", "callout_over")
 
@@ -216,7 +216,7 @@ class Turn:
             if not self._waits(worker) or worker not in workers:
                 continue
             voice = self._way(workers[worker], voice=True)
-            called = any(a.road == "officer_voice" for a in asked)
+            called = any(a.channel == "officer_voice" for a in asked)
             if voice is not None and not called:
                 at = float(asked[0].due_at) + THEN_CALLED_S
                 if at <= self._now:
@@ -253,18 +253,20 @@ class Turn:
             (
                 (c, wanted)
                 for c in worker.contacts
-                if c.usable and OFFICER_ROADS.get(c.kind) == wanted and not self._ctx.roads.get(wanted, "no_driver")
+                if c.usable
+                and OFFICER_CHANNELS.get(c.kind) == wanted
+                and not self._ctx.channels.get(wanted, "no_driver")
             ),
             None,
         )
 
     def _one(self, worker: WorkerEntry, way: tuple[ContactEntry, str], reason: str) -> Row:
-        contact, road = way
+        contact, channel = way
         issued = self._ctx.issued
         return {
-            "delivery_id": id_of(self._row.callout_id, worker.worker_id, road), "warning_id": issued.warning_id,
+            "delivery_id": id_of(self._row.callout_id, worker.worker_id, channel), "warning_id": issued.warning_id,
             "purpose": "warning", "tier": issued.tier, "person_id": "", "addressee_id": worker.worker_id,
-            "addressee_kind": "worker", "step": FORM, "road": road, "channel": self._ctx.channels[road],
+            "addressee_kind": "worker", "step": FORM, "channel": channel, "driver": self._ctx.drivers[channel],
             "form": f"{FORM}:{self._row.callout_id}", "language": worker.language, "contact_id": contact.contact_id,
             "address_key": contact.address_key, "sealed": contact.sealed, "key_id": contact.key_id,
             "params": self._params(), "covers": 0, "reason": reason[:80],
@@ -282,13 +284,13 @@ class Turn:
         await insert_new(self._tx, delivery, rows)
         deltas = Deltas(self._row.warning_id)
         for row in rows:
-            deltas.road("", row["road"], "planned")
+            deltas.channel("", row["channel"], "planned")
         await deltas.add(self._tx)
         ids = tuple(str(r["delivery_id"]) for r in rows)
         due = DeliveryDue(
             msg_id=new_id(), plane=self._plane, warning_id=self._row.warning_id, tier=self._ctx.issued.tier, ids=ids
         )
-        await say(self._tx, [due])
+        await publish(self._tx, [due])
 
     async def _set(self, **values: Any) -> None:
         mine = callout.c.callout_id == self._row.callout_id
@@ -301,7 +303,7 @@ class Turn:
         await self._tx.execute(sa.update(delivery).where(one_of(delivery.c.delivery_id, ids)).values(params=params))
 
     async def _card(self, visit: Any, skill: str) -> None:
-        """What the pair's list says of the skill: coming, or none (the written card)."""
+        """What the team's list says of the skill: coming, or none (the written card)."""
         if self._video:
             return
         params = {**(visit.params or {}), "skill": skill}
@@ -320,7 +322,7 @@ class Turn:
         entries = {w.worker_id: w for w in self._ctx.workers}
         made = [notice(self._ctx, entries[w], kind, self._plane, about) for w in sorted(workers) if w in entries]
         told: list[NoticeRequested] = [one for one in made if one is not None]
-        await say(self._tx, told)
+        await publish(self._tx, told)
 
 
 async def words(db: Connection, warning_id: str, person_id: str) -> list[Any]:

@@ -2,10 +2,10 @@
 
 Help has to be somebody's within two minutes, a question within ten: the duty officer is told, then whoever stands above
 too, by call as well, again and again; each telling is written in the case. The fire service's list is no owner: a name
-on it is nobody's word. A pair is, once the door is on its list and until it is taken off again.
+on it is nobody's word. A team is, once the door is on its list and until it is taken off again.
 
 One order of locks, so that nobody waits in a circle: `doors:` (held alone by the clock and by whoever shares out doors,
-shared by evidence and rungs), then `ending:` and `plan:`, paths, deliveries, `cases:` with its rows, router_watch, figures.
+shared by evidence and steps), then `ending:` and `plan:`, paths, deliveries, `cases:` with its rows, router_watch, figures.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import structlog
 from msgspec.structs import replace
 
 from services.router.planning.notices import duty_officers, notice
-from services.router.planning.plan import TAKEN_BACK, Context
+from services.router.planning.plan import TAKEN_BACK, WarningContext
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.router.store.cases import HELP, OPEN, case, event
 from services.shared import alarms
-from services.shared.bus.outbox import id_of, say
+from services.shared.bus.outbox import id_of, publish
 from services.shared.database.batches import Each, insert_new, one_of
 from services.shared.database.engine import Connection, Id, hold
 from services.shared.ledger.ledger import answer_log, delivery, warning_state
@@ -66,7 +66,7 @@ async def call_for_help(
             return
         help_at = newest
     said = sorted((d for d in deliveries if d["answer"] == "help"), key=lambda d: d["answer_at"] or 0.0)
-    with_phone = [d for d in said if d["address_key"] and d["channel"] != "door"] or said
+    with_phone = [d for d in said if d["address_key"] and d["driver"] != "door"] or said
     if owner not in ("", FIRE_SERVICE) and not any(_goes(d, owner, help_at) for d in deliveries):
         owner = ""
     due = None if owner not in ("", FIRE_SERVICE) else help_at + HELP_S
@@ -90,9 +90,9 @@ async def _last_call(tx: Connection, person_id: str, deliveries: Sequence[Mappin
     return max(hers, default=0.0)
 
 
-def _goes(visit: Mapping[str, Any], pair: str, help_at: float) -> bool:
-    """Whether that pair has this visit before it, or made it after the call."""
-    if visit["road"] != "door" or visit["slot"] != pair:
+def _goes(visit: Mapping[str, Any], team: str, help_at: float) -> bool:
+    """Whether that team has this visit before it, or made it after the call."""
+    if visit["channel"] != "door" or visit["slot"] != team:
         return False
     if visit["answer"]:
         return visit["answer_at"] is None or float(visit["answer_at"]) >= help_at
@@ -176,7 +176,7 @@ async def set_clock(tx: Connection, warning_id: str, due: float, what: str = WAT
 
 
 async def give(tx: Connection, warning_id: str, given: Mapping[str, str], now: float) -> None:
-    """A call for help is owned by the pair that has its door, whoever had it before: person > pair."""
+    """A call for help is owned by the team that has its door, whoever had it before: person > team."""
     await hold(tx, f"cases:{warning_id}")
     about = (case.c.warning_id == warning_id, one_of(case.c.person_id, sorted(given)), HELP, OPEN)
     standing = (await tx.execute(sa.select(case).where(*about).order_by(case.c.case_id))).all()
@@ -189,7 +189,7 @@ async def give(tx: Connection, warning_id: str, given: Mapping[str, str], now: f
 async def taken_back(
     tx: Connection, warning_id: str, people: Sequence[str], now: float, reason: str, owner: str = ""
 ) -> None:
-    """The pair goes to these doors no more: a call for help that no person took is nobody's again, and its clock runs.
+    """The team goes to these doors no more: a call for help that no person took is nobody's again, and its clock runs.
 
     `owner` is the fire service's list where it has the names instead.
     """
@@ -198,14 +198,14 @@ async def taken_back(
     await hold(tx, f"cases:{warning_id}")
     mine = (case.c.warning_id == warning_id, one_of(case.c.person_id, people), HELP, OPEN, case.c.taken_by == "")
     standing = (await tx.execute(sa.select(case).where(*mine).order_by(case.c.case_id))).all()
-    pairs = [c for c in standing if c.owner not in ("", FIRE_SERVICE)]
+    teams = [c for c in standing if c.owner not in ("", FIRE_SERVICE)]
     if owner:
         ids = [c.case_id for c in standing]
         await tx.execute(sa.update(case).where(one_of(case.c.case_id, ids)).values(owner=owner))
-    if pairs:
+    if teams:
         values = {"owner": owner, "due_at": now + HELP_S}
-        await tx.execute(sa.update(case).where(one_of(case.c.case_id, [c.case_id for c in pairs])).values(**values))
-        for c in pairs:
+        await tx.execute(sa.update(case).where(one_of(case.c.case_id, [c.case_id for c in teams])).values(**values))
+        for c in teams:
             await write(tx, c.case_id, "given", now, note=reason)
         await set_clock(tx, warning_id, now + HELP_S)
 
@@ -224,7 +224,7 @@ async def met(tx: Connection, warning_id: str, people: Sequence[str], now: float
             await write(tx, case_id, "closed", now, note=why)
 
 
-async def look(tx: Connection, ctx: Context, now: float, plane: str, *, active: bool) -> None:
+async def look(tx: Connection, ctx: WarningContext, now: float, plane: str, *, active: bool) -> None:
     """Tells those that are nobody's and whose time is over; when the next is due. Questions end with their warning."""
     warning_id = ctx.issued.warning_id
     await hold(tx, f"cases:{warning_id}")
@@ -251,7 +251,7 @@ def _wait(c: Any) -> float:
     return float(min(first * 2**c.told, max(LONGEST_S, first)))
 
 
-async def _tell(tx: Connection, ctx: Context, kind: str, late: Sequence[Any], now: float, plane: str) -> None:
+async def _tell(tx: Connection, ctx: WarningContext, kind: str, late: Sequence[Any], now: float, plane: str) -> None:
     """The duty officer first; from the second time on whoever stands above too, and by call as well."""
     workers = duty_officers(ctx.workers)
     again = max(c.told for c in late) > 0
@@ -266,7 +266,7 @@ async def _tell(tx: Connection, ctx: Context, kind: str, late: Sequence[Any], no
                 # of no warning: it must be told also when the warning is over
                 made.append(replace(found, warning_id="", expires=now + 3600.0))
     made = [replace(m, params={**m.params, "about": ctx.issued.warning_id}) for m in made]
-    await say(tx, made)
+    await publish(tx, made)
     told = sorted({m.addressee_id for m in made})
     if not told:  # nobody is on shift, or none has a number: whoever looks must see it
         mine = warning_state.c.warning_id == ctx.issued.warning_id

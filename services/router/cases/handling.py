@@ -14,7 +14,7 @@ from services.router.cases import cases
 from services.router.cases.view import phone_of
 from services.router.store.cases import case
 from services.shared.audit import trail
-from services.shared.bus.outbox import id_of, new_id, say
+from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database.engine import Connection, hold
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.messages import ContactEntry, NoticeRequested
@@ -92,7 +92,7 @@ async def _owned(tx: Connection, row: Any, by: str, now: float) -> None:
 
 
 async def _answer(tx: Connection, platform: Platform, row: Any, who: Who, given: CaseIn, now: float) -> None:
-    """A message to the phone it came from, by a road of hers that carries words; whoever answers has the case if nobody had."""
+    """Sends a message to the phone it came from, by a channel that carries words; whoever answers owns a case without owner."""
     if not given.sentence:
         raise Refused("sentence: use seen, where or own", field="sentence", rule="closed_list", given=given.sentence)
     if given.sentence == "own" and not given.text:
@@ -109,10 +109,10 @@ async def _answer(tx: Connection, platform: Platform, row: Any, who: Who, given:
     message = NoticeRequested(
         msg_id=id_of("notice", notice_id), plane=platform.settings.plane, warning_id="", tier=to.tier,
         notice_id=notice_id, kind=ANSWERS[given.sentence], addressee_id=to.addressee_id,
-        contact=ContactEntry(owner, to.road, to.address_key, to.sealed, to.key_id), language=to.language,
-        expires=now + 3600.0, params={"road": to.road, **words},
+        contact=ContactEntry(owner, to.channel, to.address_key, to.sealed, to.key_id), language=to.language,
+        expires=now + 3600.0, params={"channel": to.channel, **words},
     )  # fmt: skip
-    await say(tx, [message])
+    await publish(tx, [message])
     if not row.taken_by:
         await _owned(tx, row, who.label, now)
     note = given.text if given.sentence == "own" else given.sentence

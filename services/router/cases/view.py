@@ -17,7 +17,7 @@ from services.shared.ledger.ledger import STOPPED, answer_log, delivery, warning
 
 CLOSED_SHOWN = 50
 SHOWN = 200
-ORDER = {"opened": 0, "text": 1}  # of what happened at one instant; a door taken from one pair, then given to another
+ORDER = {"opened": 0, "text": 1}  # of what happened at one instant; a door taken from one team, then given to another
 NOT_SENT = ("failed", "suppressed", "expired", "cancelled")
 
 
@@ -26,7 +26,7 @@ async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, A
     last closed ones.
 
     Of the open ones the first SHOWN; `totals` counts all.
-    `owner` is who said "I have it", `pair` whose list the door is on; `left` the seconds until it is told again.
+    `owner` is who said "I have it", `team` whose list the door is on; `left` the seconds until it is told again.
     """
     mine = sa.select(case).where(case.c.warning_id.in_(await _chain(db, warning_id)))
     standing = (await db.execute(mine.where(OPEN))).all()
@@ -95,7 +95,7 @@ async def _events(db: Connection, ids: Sequence[str]) -> dict[str, list[Any]]:
 async def _phones(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
     """The message each case answered, with the words last said with a call for help."""
     rows = await db.execute(
-        sa.select(delivery.c.delivery_id, delivery.c.road, delivery.c.addressee_kind)
+        sa.select(delivery.c.delivery_id, delivery.c.channel, delivery.c.addressee_kind)
         .where(one_of(delivery.c.delivery_id, sorted({i for i in ids if i})))
     )  # fmt: skip
     found = {row.delivery_id: {**row._mapping, "words": []} for row in rows}
@@ -107,7 +107,7 @@ async def _phones(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
 
 
 async def phones_of(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
-    """Case's delivery > the one an answer goes by: itself if its road carries words, else what the same addressee had
+    """Case's delivery > the one an answer goes by: itself if its channel carries words, else what the same addressee had
     about the same person by one that does; nothing for a door or an area."""
     theirs = delivery.alias("theirs")
     rows = await db.execute(
@@ -123,7 +123,7 @@ async def phones_of(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
             one_of(theirs.c.delivery_id, sorted({i for i in ids if i})),
             delivery.c.addressee_kind.not_in(("door", "area")),
             delivery.c.sealed.is_not(None),
-            delivery.c.road.in_(WORDS_GO),
+            delivery.c.channel.in_(WORDS_GO),
         )
         .order_by(
             delivery.c.delivery_id != theirs.c.delivery_id, delivery.c.attempts == 0, delivery.c.due_at,
@@ -167,12 +167,12 @@ def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float) ->
     return {
         "case_id": row.case_id, "warning_id": row.warning_id, "person_id": row.person_id, "kind": row.kind,
         "state": state_of(row), "opened_at": row.opened_at, "owner": row.taken_by, "taken_at": row.taken_at,
-        "pair": row.owner if row.owner != FIRE_SERVICE else "", "rescue": row.owner == FIRE_SERVICE,
+        "team": row.owner if row.owner != FIRE_SERVICE else "", "rescue": row.owner == FIRE_SERVICE,
         "left": None if row.due_at is None else round(row.due_at - now), "told": row.told,
         "late": row.due_at is not None and (row.told > 0 or row.due_at <= now),
         "waiting_s": round(now - row.opened_at), "closed_at": row.closed_at, "closed_by": row.closed_by,
         "close_reason": row.close_reason, "zone_id": zone, "needs": list(groups),
-        "road": phone["road"] if phone is not None else "", "from": phone["addressee_kind"] if phone is not None else "",
+        "channel": phone["channel"] if phone is not None else "", "from": phone["addressee_kind"] if phone is not None else "",
         "history": sorted(history, key=lambda h: (h["at"], ORDER.get(h["what"], 2), h["by"] != "")),
     }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Sends word of an alarm to the duty officers, by text and by call, once.
 
-The road that is in trouble may be the one they are told on, and the STOP that was forged may be of their own number: so it
+The channel that is in trouble may be the one they are told on, and the STOP that was forged may be of their own number: so it
 is both. Who is on duty is known from a warning's list of officers; where there was none within a day the alarm waits on
 the pages, in /readyz and in the figures, and is told with the next warning if it still stands.
 """
@@ -17,10 +17,10 @@ from services.router.cases import cases, help_alarm
 from services.router.planning import reaches_nobody
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import duty_officers, notice
-from services.router.planning.plan import Context
+from services.router.planning.plan import WarningContext
 from services.router.store import tables
 from services.shared import alarms
-from services.shared.bus.outbox import say
+from services.shared.bus.outbox import publish
 from services.shared.clock import wall
 from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import warning_state
@@ -69,7 +69,7 @@ class AlarmWord:
                 await reaches_nobody.settle(tx, self._platform.clock.now())
                 await help_alarm.settle(tx, waiting)
 
-    async def _on_duty(self, db: Connection) -> Context | None:
+    async def _on_duty(self, db: Connection) -> WarningContext | None:
         """The warning whose officers are told: the most urgent in force, orange or red, else the newest of the last day."""
         state, now = warning_state.c, self._platform.clock.now()
         urgent = sa.and_(state.state == "active", state.expires_at > now, state.tier >= Tier.ORANGE)
@@ -87,7 +87,7 @@ class AlarmWord:
                 return ctx
         return None
 
-    async def _tell(self, ctx: Context, one: Any) -> None:
+    async def _tell(self, ctx: WarningContext, one: Any) -> None:
         kind = alarms.kind_of(one.name)
         word = f"alarm_{kind}" if kind in OWN_WORDS else "alarm"
         about, plane = f"{one.name}@{one.since:.3f}", self._platform.settings.plane
@@ -99,5 +99,5 @@ class AlarmWord:
         async with self._platform.database.write() as tx:
             if not await alarms.told(tx, one.name):
                 return
-            await say(tx, wanted)
+            await publish(tx, wanted)
         log.warning("duty_officers_told", alarm=one.name, told=len({request.addressee_id for request in wanted}))

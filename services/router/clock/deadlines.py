@@ -1,4 +1,4 @@
-"""Walks paths whose time has come: reactions first, then the next rungs, then the end; sorted, a batch a transaction."""
+"""Walks paths whose time has come: reactions first, then the next steps, then the end; sorted, a batch a transaction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.router.clock.reactions import final, react
 from services.router.planning.contexts import Contexts
 from services.router.planning.fatigue import overtaken
 from services.router.planning.paths import end, put, step_time
-from services.router.planning.plan import EMERGENCY_S, Context, Person
+from services.router.planning.plan import EMERGENCY_S, Person, WarningContext
 from services.router.planning.rows import door
 from services.router.planning.walk import done, walk
 from services.router.policy.rules import PathPlan
@@ -30,8 +30,10 @@ from services.shared.tiers import Tier
 
 log = structlog.get_logger("router")
 BATCH = 500
-GRACE_S = {Tier.BLUE: 0.0, Tier.YELLOW: 0.0, Tier.ORANGE: 600.0, Tier.RED: 600.0}  # after the last rung, for answers
-HAND_OVER_S = 3600.0  # a ladder that ends `closed` leaves the fire service so long before a name on its list is an end
+GRACE_S = {Tier.BLUE: 0.0, Tier.YELLOW: 0.0, Tier.ORANGE: 600.0, Tier.RED: 600.0}  # after the last step, for answers
+HAND_OVER_S = (
+    3600.0  # an escalation that ends `closed` leaves the fire service so long before a name on its list is an end
+)
 LOOK_AGAIN_S = 900.0  # at a path that waits for the wave to be over
 
 
@@ -135,7 +137,7 @@ class Deadlines:
     async def _one(
         self,
         tx: Connection,
-        ctx: Context,
+        ctx: WarningContext,
         path: Any,
         who: Person,
         deltas: Deltas,
@@ -160,7 +162,7 @@ class Deadlines:
             react_at = found.again_at
         index, next_at = path.next_step, path.next_at
         while next_at is not None and next_at <= now:
-            steps = ctx.ladder(who.profile, plan)
+            steps = ctx.escalation(who.profile, plan)
             if index >= len(steps):
                 ending = final(ctx, who, plan)
                 if ending is not None:
@@ -171,7 +173,7 @@ class Deadlines:
                     next_at = await self._after_the_wave(tx, ctx, path, who, plan, deltas, now)
                 break
             step = steps[index]
-            walk(ctx, who, ctx.plan(who.profile, next_at), step, now)  # day or night by the rung's own time
+            walk(ctx, who, ctx.plan(who.profile, next_at), step, now)  # day or night by the step's own time
             if step.every and not done(step, who):
                 next_at = next_at + step.every if next_at + step.every < ctx.too_late else None
                 break
@@ -186,7 +188,7 @@ class Deadlines:
 
     @staticmethod
     async def _after_the_wave(
-        tx: Connection, ctx: Context, path: Any, who: Person, plan: PathPlan, deltas: Deltas, now: float
+        tx: Connection, ctx: WarningContext, path: Any, who: Person, plan: PathPlan, deltas: Deltas, now: float
     ) -> float | None:
         """Doors that were forbidden are checked once the impact is over and the commander has said so; else handed over."""
         if ctx.door_where(plan) == "door":
@@ -201,7 +203,7 @@ class Deadlines:
         return None
 
     async def next_at(self, db: Connection) -> float | None:
-        """The earliest rung or reaction of any open path."""
+        """The earliest step or reaction of any open path."""
         is_open = tables.IS_OPEN
         row = (
             await db.execute(
@@ -215,13 +217,13 @@ class Deadlines:
         return min(times) if times else None
 
 
-def _grace(ctx: Context, who: Person, plan: PathPlan) -> float:
+def _grace(ctx: WarningContext, who: Person, plan: PathPlan) -> float:
     patient = ctx.policy.tiers[plan.tier].end == "closed" and who.on_fire_list() and not who.standing_visits()
     return HAND_OVER_S if patient else GRACE_S[plan.tier]
 
 
 def _owner(who: Person) -> str:
-    """Who has a call for help: the pair whose list the door is on, else the fire service if the name is there."""
+    """Who has a call for help: the team whose list the door is on, else the fire service if the name is there."""
     slots = [str(d["slot"]) for d in who.standing_visits() if d.get("slot")]
     if slots:
         return slots[-1]

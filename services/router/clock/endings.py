@@ -1,7 +1,7 @@
-"""Endings and updates: everybody who may have got the old warning is told, on the road it came by, and nobody else.
+"""Endings and updates: everybody who may have got the old warning is told, on the channel it came by, and nobody else.
 
 May have got it: handed over, unknown, delivered, or met at a door. A delivery that is still being sent is waited for,
-so that nobody gets the ending before the warning. Who was only met at a door is told on a road of her own if there is
+so that nobody gets the ending before the warning. Who was only met at a door is told on a channel of her own if there is
 one, else at the door by day; no officer knocks at night for an all-clear.
 """
 
@@ -14,16 +14,16 @@ import sqlalchemy as sa
 
 from services.router.clock import officials
 from services.router.planning.contexts import Contexts
-from services.router.planning.plan import Context, Person
+from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import personal
 from services.router.policy.vocabulary import OFFICER, SHAKER, SUPPORTER
 from services.router.store import tables
 from services.router.store.tally import Deltas
-from services.shared.bus.outbox import id_of, new_id, say
+from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, hold
 from services.shared.ledger.ledger import Evidence, SendState, delivery
-from services.shared.messages import HINT_IDS, DeliveryDue
+from services.shared.messages import EVENT_IDS, DeliveryDue
 from services.shared.service import Platform
 
 BATCH = 500
@@ -31,7 +31,7 @@ _WHO = {"supporters": "supporter", "shelters": "facility", "officers_out": "work
 IN_HAND = (SendState.LEASED, SendState.SENDING)
 
 
-def _told(ctx: Context) -> list[str]:
+def _told(ctx: WarningContext) -> list[str]:
     """Addressee kinds that hear of an end: who was attempted always, the others as the policy's `ending.to` says."""
     return ["person", "door", *(kind for word, kind in _WHO.items() if word in ctx.policy.ending_to)]
 
@@ -92,12 +92,12 @@ class Endings:
         return True
 
     @staticmethod
-    def _receivers(job: Any, ctx: Context, concerned: Sequence[str]) -> sa.Select[Any]:
+    def _receivers(job: Any, ctx: WarningContext, concerned: Sequence[str]) -> sa.Select[Any]:
         """Deliveries of the old warning that may have been received and were not answered by an ending yet.
 
         `concerned`: who is on duty where an update is in force.
         """
-        door = delivery.c.channel == "door"
+        door = delivery.c.driver == "door"
         got = sa.or_(
             sa.and_(
                 sa.not_(door),
@@ -133,14 +133,14 @@ class Endings:
             inside = sa.exists().where(
                 tables.path.c.warning_id == job.warning_id,
                 tables.path.c.person_id == delivery.c.person_id,
-                tables.path.c.next_step != tables.OUTSIDE,  # somebody outside who was told on one road already
+                tables.path.c.next_step != tables.OUTSIDE,  # somebody outside who was told on one channel already
             )
             # a call to an official is about nobody who has a path: the update is hers where she is on duty for it
             on_duty = sa.and_(delivery.c.person_id == "", delivery.c.addressee_id.in_(concerned))
             query = query.where(sa.not_(inside), sa.not_(on_duty))
         return query.order_by(delivery.c.delivery_id).limit(BATCH)
 
-    async def _tell(self, tx: Connection, ctx: Context, job: Any, rows: Sequence[Any], now: float) -> None:
+    async def _tell(self, tx: Connection, ctx: WarningContext, job: Any, rows: Sequence[Any], now: float) -> None:
         """One ending a received delivery; `contact_id` holds the old delivery, so that each is answered once."""
         people = sorted({r.person_id for r in rows})
         paths = {
@@ -186,21 +186,21 @@ class Endings:
             )
         profile_of = {p: paths[p].profile_key for p in paths}
         for one in new:
-            deltas.road(profile_of.get(str(one["person_id"]), ""), str(one["road"]), "planned")
+            deltas.channel(profile_of.get(str(one["person_id"]), ""), str(one["channel"]), "planned")
         due = [str(r["delivery_id"]) for r in new]
-        await say(
+        await publish(
             tx,
             [
                 DeliveryDue(
                     msg_id=new_id(), plane=self._platform.settings.plane, warning_id=job.warning_id,
-                    tier=ctx.issued.tier, ids=tuple(due[i : i + HINT_IDS]),
+                    tier=ctx.issued.tier, ids=tuple(due[i : i + EVENT_IDS]),
                 )
-                for i in range(0, len(due), HINT_IDS)
+                for i in range(0, len(due), EVENT_IDS)
             ],
         )  # fmt: skip
         await deltas.add(tx)
 
-    async def _row(self, tx: Connection, ctx: Context, old: Any, path: Any, now: float) -> dict[str, Any]:
+    async def _row(self, tx: Connection, ctx: WarningContext, old: Any, path: Any, now: float) -> dict[str, Any]:
         row = {
             "delivery_id": id_of(ctx.issued.warning_id, "ending", old.delivery_id),
             "warning_id": ctx.issued.warning_id,
@@ -210,8 +210,8 @@ class Endings:
             "addressee_id": old.addressee_id,
             "addressee_kind": old.addressee_kind,
             "step": "ending",
-            "road": old.road,
             "channel": old.channel,
+            "driver": old.driver,
             "form": f"e:{old.delivery_id}",
             "language": old.language,
             "try_no": 1,
@@ -224,21 +224,21 @@ class Endings:
             "params": {"ending_of": old.warning_id, "owner": old.contact_id},
             "covers": old.covers,
             "slot": "",
-            "reason": f"may have got the warning by {old.road}",
+            "reason": f"may have got the warning by {old.channel}",
             "send_state": SendState.PENDING.value,
             "due_at": now,
             "expires_at": max(ctx.issued.expires, now + 86400),
             "state_at": now,
         }
-        if old.channel != "door":
+        if old.driver != "door":
             return row
-        other = await self._own_road(tx, ctx, path, now) if path is not None else None
+        other = await self._own_channel(tx, ctx, path, now) if path is not None else None
         if other is not None:
             return row | {
-                "road": other["road"], "channel": other["channel"], "addressee_kind": other["addressee_kind"],
+                "channel": other["channel"], "driver": other["driver"], "addressee_kind": other["addressee_kind"],
                 "address_key": other["address_key"], "sealed": other["sealed"], "key_id": other["key_id"],
                 "params": {"ending_of": old.warning_id, "owner": other["contact_id"]},
-                "reason": "met at the door; told on her own road",
+                "reason": "met at the door; told on her own channel",
             }  # fmt: skip
         night = ctx.is_night(now)
         morning = ctx.morning(now)
@@ -249,12 +249,12 @@ class Endings:
             "reason": "met at the door; told there by day" if night else "met at the door; told there",
         }
 
-    async def _own_road(self, tx: Connection, ctx: Context, path: Any, now: float) -> dict[str, Any] | None:
-        """Her first usable road, for the ending alone."""
+    async def _own_channel(self, tx: Connection, ctx: WarningContext, path: Any, now: float) -> dict[str, Any] | None:
+        """Her first usable channel, for the ending alone."""
         profiles = await tables.profiles_of(tx, {path.profile_key})
         who = Person(tables.decode_person(path.entry), profiles[path.profile_key], [])
         plan = ctx.plan(who.profile, now)
-        for use in (u for u in plan.roads if u.kind not in (SUPPORTER, OFFICER, SHAKER)):
+        for use in (u for u in plan.channels if u.kind not in (SUPPORTER, OFFICER, SHAKER)):
             rows = personal(ctx, who, plan, use, "ending", "ending", now)
             if rows:
                 return rows[0]

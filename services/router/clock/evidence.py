@@ -1,7 +1,7 @@
 """EvidenceRecorded: what became of deliveries moves the paths of everybody they concern, and closes those that may close.
 
 Nothing is planned here. A path that needs a reaction (a call for help, a silent door, an unknown send) is marked with
-`react_at`; the rungs and reactions are walked in one place, in one order, by `deadlines`.
+`react_at`; the steps and reactions are walked in one place, in one order, by `deadlines`.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _MOVE = Each(
         .where(tables.path.c.warning_id == v("w"), tables.path.c.person_id == v("p"))
         .values(
             evidence=v("evidence_"),
-            rungs=v("rungs_"),
+            milestones=v("steps_"),
             help_at=v("help_"),
             answer=v("answer_"),
             answer_by=v("by_"),
             react_at=v("react_"),
         )
     ),
-    w=Id, p=Id, evidence_=sa.SmallInteger, rungs_=sa.SmallInteger, help_=sa.Float, answer_=sa.String, by_=sa.String,
+    w=Id, p=Id, evidence_=sa.SmallInteger, milestones_=sa.SmallInteger, help_=sa.Float, answer_=sa.String, by_=sa.String,
     react_=sa.Float,
 )  # fmt: skip
 
@@ -70,11 +70,11 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     about = sa.select(delivery).where(one_of(delivery.c.delivery_id, ids))
     rows = (await tx.execute(about.order_by(delivery.c.delivery_id).with_for_update())).all()  # as desks lock them
     deltas = tally.Deltas(warning_id)
-    await tally.roads(tx, deltas, list(rows), {p: paths[p].profile_key for p in paths})
+    await tally.channels(tx, deltas, list(rows), {p: paths[p].profile_key for p in paths})
     profiles = await tables.profiles_of(tx, {p.profile_key for p in paths.values()})
     deliveries = await tables.deliveries_of(tx, warning_id, sorted(paths))
     answers = await tables.answers_of(tx, sorted({d.delivery_id for found in deliveries.values() for d in found}))
-    visits = {row.delivery_id: row.person_id for row in rows if row.channel == "door"}
+    visits = {row.delivery_id: row.person_id for row in rows if row.driver == "door"}
     undone = await tables.undone_of(tx, sorted(visits)) if visits else {}
     corrected = {visits[one]: words for one, words in undone.items()}
     closed: list[str] = []
@@ -118,7 +118,7 @@ async def _one(
             for a in answers.get(d.delivery_id, ())
             if d.person_id == path.person_id or a.covers >= d.covers
         ),
-        key=lambda pair: (pair[0].at, pair[0].event_key),
+        key=lambda team: (team[0].at, team[0].event_key),
     )
     evidence = perceived(deliveries)
     if any(d.person_id != path.person_id for d in deliveries):
@@ -135,28 +135,28 @@ async def _one(
         or (shown is not None and shown[0] in policy.reached_answers)
     ) or (policy.reached_by_supporter and any(a.answer == Answer.SPOKE for a, _ in said))
 
-    rungs = path.rungs
+    milestones = path.milestones
     if evidence >= Evidence.DELIVERED or reached:
-        rungs |= tables.DELIVERED
+        milestones |= tables.DELIVERED
     if reached:
-        rungs |= tables.REACHED
+        milestones |= tables.REACHED
     if closing is not None:
-        rungs |= tables.CLOSED | tables.REACHED | tables.DELIVERED
-    for bit, rung in ((tables.DELIVERED, "delivered"), (tables.REACHED, "reached"), (tables.CLOSED, "closed")):
-        if rungs & ~path.rungs & bit:
-            deltas.person(path.profile_key, rung)
+        milestones |= tables.CLOSED | tables.REACHED | tables.DELIVERED
+    for bit, milestone in ((tables.DELIVERED, "delivered"), (tables.REACHED, "reached"), (tables.CLOSED, "closed")):
+        if milestones & ~path.milestones & bit:
+            deltas.person(path.profile_key, milestone)
 
     unsaid = bool(taken_back) and closing is None and path.state == "ended" and path.ending == "closed"
     reopening = unsaid or (help_at is not None and path.state == "ended" and path.ending in MAY_REOPEN)
     if reopening:
-        rungs &= ~tables.CLOSED
+        milestones &= ~tables.CLOSED
     react = reopening or (path.state == "open" and closing is None and _wants_reaction(deliveries, said))
     moved.append(
         {
             "w": path.warning_id,
             "p": path.person_id,
             "evidence_": max(path.evidence, evidence),
-            "rungs_": rungs,
+            "steps_": milestones,
             "help_": help_at,
             "answer_": shown[0] if shown else "" if taken_back else path.answer,
             "by_": shown[1] if shown else "" if taken_back else path.answer_by,

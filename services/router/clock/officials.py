@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from services.router.cases import cases
 from services.router.planning.notices import notice
 from services.router.planning.paths import put as put_rows
-from services.router.planning.plan import Context, Person
-from services.router.planning.rows import OFFICER_ROADS, door
+from services.router.planning.plan import Person, WarningContext
+from services.router.planning.rows import OFFICER_CHANNELS, door
 from services.router.store import tables
 from services.router.store.tally import Deltas
-from services.shared.bus.outbox import id_of, new_id, say
+from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database.batches import insert_new, upsert
 from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import Evidence, SendState, delivery, move
@@ -26,11 +26,11 @@ from services.shared.tiers import Tier
 
 FORM, ABOVE = "official", "official_above"
 SILENT = "unspoken:"
-Looks = dict[str, float | None]
+OfficialsCheck = dict[str, float | None]
 
 
-async def begin(tx: Connection, ctx: Context, now: float) -> None:
-    """The officers of the area's grids are called from now on; the pairs on shift are known when all pages are in."""
+async def begin(tx: Connection, ctx: WarningContext, now: float) -> None:
+    """The officers of the area's grids are called from now on; the teams on shift are known when all pages are in."""
     if ctx.tier < Tier.ORANGE or ctx.issued.kind == "ending":
         return
     warning_id = ctx.issued.warning_id
@@ -49,7 +49,7 @@ async def concerned(db: Connection, warning_id: str) -> list[WorkerEntry]:
     return [w for w in workers if grids & set(w.grids)] or workers
 
 
-async def look(tx: Connection, ctx: Context, rest: str, now: float, plane: str) -> Looks:
+async def look(tx: Connection, ctx: WarningContext, rest: str, now: float, plane: str) -> OfficialsCheck:
     """One look at one official: spoken with, called again, the superior called, or the grid given to others."""
     worker_id, _, stage = rest.partition(":")
     rule = ctx.policy.officials
@@ -82,7 +82,7 @@ async def unspoken(db: Connection, warning_id: str) -> list[str]:
     return [what.removeprefix(SILENT) for what in rows]
 
 
-def _above(ctx: Context, called: WorkerEntry) -> WorkerEntry | None:
+def _above(ctx: WarningContext, called: WorkerEntry) -> WorkerEntry | None:
     """A superior on shift; else another officer of the same grids, else any other."""
     others = [w for w in sorted(ctx.workers, key=lambda w: w.worker_id) if w.worker_id != called.worker_id]
     for fits in (
@@ -95,7 +95,7 @@ def _above(ctx: Context, called: WorkerEntry) -> WorkerEntry | None:
     return None
 
 
-async def _spoken(tx: Connection, ctx: Context, worker_id: str) -> bool:
+async def _spoken(tx: Connection, ctx: WarningContext, worker_id: str) -> bool:
     """Whether the officer, or whoever was called for her, has been spoken with; also by a list that is being worked."""
     mine = delivery.c.warning_id == ctx.issued.warning_id
     official = sa.and_(mine, delivery.c.form.in_((f"{FORM}:{worker_id}", f"{ABOVE}:{worker_id}")))
@@ -105,11 +105,11 @@ async def _spoken(tx: Connection, ctx: Context, worker_id: str) -> bool:
     return bool(await tx.scalar(found))
 
 
-def _way(ctx: Context, worker: WorkerEntry, *, voice: bool) -> tuple[ContactEntry, str] | None:
+def _way(ctx: WarningContext, worker: WorkerEntry, *, voice: bool) -> tuple[ContactEntry, str] | None:
     ways = [
-        (c, OFFICER_ROADS[c.kind])
+        (c, OFFICER_CHANNELS[c.kind])
         for c in worker.contacts
-        if c.usable and c.kind in OFFICER_ROADS and not ctx.roads.get(OFFICER_ROADS[c.kind], "no_driver")
+        if c.usable and c.kind in OFFICER_CHANNELS and not ctx.channels.get(OFFICER_CHANNELS[c.kind], "no_driver")
     ]
     spoken = [w for w in ways if w[1] == "officer_voice"]
     written = [w for w in ways if w[1] == "officer_sms"]
@@ -117,7 +117,7 @@ def _way(ctx: Context, worker: WorkerEntry, *, voice: bool) -> tuple[ContactEntr
 
 
 async def _call(
-    tx: Connection, ctx: Context, worker: WorkerEntry, about: str, n: int, reason: str, now: float, plane: str
+    tx: Connection, ctx: WarningContext, worker: WorkerEntry, about: str, n: int, reason: str, now: float, plane: str
 ) -> None:
     """The first time by text and call, so that it can be read again; then by call, or by text where no call can be made."""
     ways = [_way(ctx, worker, voice=True)] + ([_way(ctx, worker, voice=False)] if n == 1 else [])
@@ -126,11 +126,11 @@ async def _call(
     await insert_new(tx, delivery, new)
     deltas = Deltas(ctx.issued.warning_id)
     for row in new:
-        deltas.road("", str(row["road"]), "planned")
+        deltas.channel("", str(row["channel"]), "planned")
     await deltas.add(tx)
     ids = tuple(str(r["delivery_id"]) for r in new)
     if ids:
-        await say(
+        await publish(
             tx,
             [
                 DeliveryDue(
@@ -141,10 +141,17 @@ async def _call(
 
 
 def _row(
-    ctx: Context, worker: WorkerEntry, about: str, contact: ContactEntry, road: str, n: int, reason: str, now: float
+    ctx: WarningContext,
+    worker: WorkerEntry,
+    about: str,
+    contact: ContactEntry,
+    channel: str,
+    n: int,
+    reason: str,
+    now: float,
 ) -> dict[str, Any]:
     return {
-        "delivery_id": id_of(ctx.issued.warning_id, FORM, worker.worker_id, about, road, n),
+        "delivery_id": id_of(ctx.issued.warning_id, FORM, worker.worker_id, about, channel, n),
         "warning_id": ctx.issued.warning_id,
         "purpose": "warning",
         "tier": ctx.issued.tier,
@@ -152,8 +159,8 @@ def _row(
         "addressee_id": worker.worker_id,
         "addressee_kind": "worker",
         "step": "official",
-        "road": road,
-        "channel": ctx.channels[road],
+        "channel": channel,
+        "driver": ctx.drivers[channel],
         "form": f"{FORM if about == worker.worker_id else ABOVE}:{about}",
         "language": worker.language,
         "try_no": n,
@@ -170,24 +177,24 @@ def _row(
     }
 
 
-async def _grid_to_others(tx: Connection, ctx: Context, silent: WorkerEntry, now: float, plane: str) -> None:
-    """No more doors to an officer nobody has spoken with; those on her list, not begun, go to other pairs."""
+async def _grid_to_others(tx: Connection, ctx: WarningContext, silent: WorkerEntry, now: float, plane: str) -> None:
+    """No more doors to an officer nobody has spoken with; those on her list, not begun, go to other teams."""
     warning_id = ctx.issued.warning_id
     others = [w for w in sorted(ctx.workers, key=lambda w: w.worker_id) if w.worker_id != silent.worker_id]
     if not others:
-        return  # a pair that may yet look at its list is better than none
+        return  # a team that may yet look at its list is better than none
     mine = (tables.worker.c.warning_id == warning_id, tables.worker.c.worker_id == silent.worker_id)
     await tx.execute(sa.update(tables.worker).where(*mine).values(capacity=0))
     rows = (
         await tx.execute(
             sa.select(delivery.c.delivery_id, delivery.c.person_id).where(
-                delivery.c.warning_id == warning_id, delivery.c.slot == silent.worker_id, delivery.c.channel == "door",
+                delivery.c.warning_id == warning_id, delivery.c.slot == silent.worker_id, delivery.c.driver == "door",
                 delivery.c.answer == "", delivery.c.send_state.in_(("pending", "retry", "accepted")),
             )
         )
     ).all()  # fmt: skip
     ids = sorted(r.delivery_id for r in rows)
-    reason = "officer silent: given to another pair"
+    reason = "officer silent: given to another team"
     await move(tx, ids, SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY), state_reason=reason)
     await move(tx, ids, SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=reason)
     people = sorted({r.person_id for r in rows})
@@ -205,4 +212,4 @@ async def _grid_to_others(tx: Connection, ctx: Context, silent: WorkerEntry, now
     await deltas.add(tx)
     near = [w for w in others if set(w.grids) & set(silent.grids)] or others
     told = [notice(ctx, w, "go_to_grid", plane, silent.worker_id) for w in near[:1]]
-    await say(tx, [one for one in told if one is not None])
+    await publish(tx, [one for one in told if one is not None])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.router.planning.plan import Context, Person
+from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import another, door, fire_list, knock_again, officer
 from services.router.policy.rules import PathPlan
 from services.router.policy.vocabulary import OFFICER, SUPPORTER
@@ -36,7 +36,7 @@ class Reaction:
         self.again_at = when if self.again_at is None else min(self.again_at, when)
 
 
-def react(ctx: Context, person: Person, plan: PathPlan, now: float) -> Reaction:
+def react(ctx: WarningContext, person: Person, plan: PathPlan, now: float) -> Reaction:
     """Works out from the ledger alone what is to be done now; asked twice, it adds nothing."""
     found = Reaction()
     _unknown(ctx, person, plan, now, found)
@@ -49,8 +49,8 @@ def react(ctx: Context, person: Person, plan: PathPlan, now: float) -> Reaction:
     return found
 
 
-def _unknown(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
-    """Red: silence for a minute goes out on another road; with none left, the same once more: a double beats silence."""
+def _unknown(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """Red: silence for a minute goes out on another channel; with none left, the same once more: a double beats silence."""
     wait = ctx.policy.tiers[plan.tier].unknown_after_s
     for d in person.deliveries:
         if d["send_state"] != SendState.UNKNOWN or d["person_id"] != person.entry.person_id:
@@ -64,9 +64,9 @@ def _unknown(ctx: Context, person: Person, plan: PathPlan, now: float, found: Re
         elif since < wait:
             found.later(d["state_at"] + wait)
         elif d["addressee_kind"] in ("person", "facility") and any(
-            u.road not in person.tried() and u.kind not in (SUPPORTER, OFFICER) for u in plan.roads
+            u.channel not in person.tried() and u.kind not in (SUPPORTER, OFFICER) for u in plan.channels
         ):
-            found.rows += another(ctx, person, plan, "unknown", f"{d['road']} unknown for {wait:.0f} s", now)
+            found.rows += another(ctx, person, plan, "unknown", f"{d['channel']} unknown for {wait:.0f} s", now)
             found.give_up.append(d["delivery_id"])
         elif d["ambiguous"] < 2:
             found.retry.append(d["delivery_id"])
@@ -75,26 +75,26 @@ def _unknown(ctx: Context, person: Person, plan: PathPlan, now: float, found: Re
 
 
 def fell_out(d: Mapping[str, Any]) -> bool:
-    """Whether a road of hers is none after all: STOP, nobody who signs could call, or her device has left."""
+    """Whether a channel of hers is none after all: STOP, nobody who signs could call, or her device has left."""
     return d["send_state"] in (SendState.SUPPRESSED, SendState.FAILED) and d.get("state_reason") in FELL_OUT
 
 
-def _fell_out(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
-    """STOP ends the texts and not the path: the next road at once, and somebody goes where fewer than two are left."""
+def _fell_out(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """STOP ends the texts and not the path: the next channel at once, and somebody goes where fewer than two are left."""
     own = [d for d in person.deliveries if d["addressee_kind"] in ("person", "facility")]
     out = [d for d in own if fell_out(d)]
     if not out:
         return
-    shut, why = {d["road"] for d in out}, FELL_OUT[str(out[-1]["state_reason"])]
-    left = [u for u in plan.roads if u.kind not in (SUPPORTER, OFFICER) and u.road not in shut]
-    instead = sum(d["step"] == "stopped" and d["road"] != "door" for d in own)
-    if any(u.road not in person.tried() for u in left) and instead < len(shut):
+    shut, why = {d["channel"] for d in out}, FELL_OUT[str(out[-1]["state_reason"])]
+    left = [u for u in plan.channels if u.kind not in (SUPPORTER, OFFICER) and u.channel not in shut]
+    instead = sum(d["step"] == "stopped" and d["channel"] != "door" for d in own)
+    if any(u.channel not in person.tried() for u in left) and instead < len(shut):
         found.rows += another(ctx, person, plan, "stopped", why, now)
     if plan.tier >= Tier.ORANGE and len(left) + plan.supporter_counts < 2:
-        found.rows += door(ctx, person, plan, f"{why}; fewer than two roads left", now, "stopped")
+        found.rows += door(ctx, person, plan, f"{why}; fewer than two channels left", now, "stopped")
 
 
-def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+def _help(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
     """Help opens a case and the door, for everybody: whoever asks is a resident in need from that moment."""
     if person.help_at is None:
         return
@@ -103,23 +103,23 @@ def _help(ctx: Context, person: Person, plan: PathPlan, now: float, found: React
         found.rows += door(ctx, person, plan, "asked for help", now, "help", urgent=True, since=person.help_at)
     else:  # we know no address of hers: the fire service has ways to find a phone
         found.rows += fire_list(ctx, person, replace(plan, door_applies=True), "asked for help", now, "help")
-    if not person.standing_visits() and not any(row["road"] == "door" for row in found.rows):
+    if not person.standing_visits() and not any(row["channel"] == "door" for row in found.rows):
         if now >= person.help_at + HELP_AT_DOOR_S:
             found.ending = ("handed_to_rescue", "asked for help; name on the fire service's list")
         else:
             found.later(person.help_at + HELP_AT_DOOR_S)
 
 
-def _helper_cannot_reach(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
-    """A supporter who cannot reach her is news: an officer is asked at once, not at the next rung."""
+def _helper_cannot_reach(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+    """A supporter who cannot reach her is news: an officer is asked at once, not at the next step."""
     if plan.tier >= Tier.ORANGE and any(d["answer"] == Answer.CANNOT_REACH for d in person.helpers_told()):
         found.rows += officer(ctx, person, plan, "helper", "supporter cannot reach", now)
 
 
-def _door(ctx: Context, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
+def _door(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
     visits = person.standing_visits()
     if not visits or any(
-        row["road"] == "door" for row in found.rows
+        row["channel"] == "door" for row in found.rows
     ):  # what was found there before, help has overtaken
         return
     last = visits[-1]
@@ -146,8 +146,8 @@ def _door(ctx: Context, person: Person, plan: PathPlan, now: float, found: React
         found.ending = ("handed_to_rescue", "officer: unsafe to go there")
 
 
-def final(ctx: Context, person: Person, plan: PathPlan) -> tuple[str, str] | None:
-    """The ending when the last rung has been walked and nothing closed the path; None where it stays open.
+def final(ctx: WarningContext, person: Person, plan: PathPlan) -> tuple[str, str] | None:
+    """The ending when the last step has been walked and nothing closed the path; None where it stays open.
 
     A resident in orange and red stays open while a door is; there is no ending by the clock.
     """
@@ -159,7 +159,7 @@ def final(ctx: Context, person: Person, plan: PathPlan) -> tuple[str, str] | Non
     if rule.end == "officer_contact":
         asked = any(d["addressee_kind"] == "worker" for d in person.deliveries)
         return (
-            ("officer_contact", "officer asked to contact") if asked else ("sent", f"{plan.tier.word}: no further rung")
+            ("officer_contact", "officer asked to contact") if asked else ("sent", f"{plan.tier.word}: no further step")
         )
     if waiting_for_door(person):
         return None

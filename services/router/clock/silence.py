@@ -1,4 +1,4 @@
-"""Roads down: a zone from which nothing comes back is not waited for. Doors now, loudspeakers, officers on their own.
+"""Channels down: a zone from which nothing comes back is not waited for. Doors now, loudspeakers, officers on their own.
 
 A zone is silent where messages have been due for the policy's minutes and nothing of what was due since anybody was
 last heard has come back: no receipt, no key, no answer, from at least five people who are a fifth of the zone's.
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from services.router.planning import area
 from services.router.planning.paths import put as put_rows
-from services.router.planning.plan import TAKEN_BACK, Context, Person
+from services.router.planning.plan import TAKEN_BACK, Person, WarningContext
 from services.router.planning.rows import door
 from services.router.store import tables
 from services.router.store.tally import Deltas
@@ -42,9 +42,9 @@ LOOKS_MIN = (
 DOWN = "down:"
 
 
-async def look(tx: Connection, ctx: Context, now: float, plane: str) -> dict[str, float | None]:
+async def look(tx: Connection, ctx: WarningContext, now: float, plane: str) -> dict[str, float | None]:
     """Does what the policy says for each newly silent zone; the looks to write down: facts, officers alone, the next."""
-    rule, warning_id = ctx.policy.roads_down, ctx.issued.warning_id
+    rule, warning_id = ctx.policy.channels_down, ctx.issued.warning_id
     looks: dict[str, float | None] = {}
     known = await down(tx, warning_id)
     silent = [z for z in await _silent(tx, ctx, now) if z not in known]
@@ -55,7 +55,7 @@ async def look(tx: Connection, ctx: Context, now: float, plane: str) -> dict[str
         if "doors_now" in rule.do:
             await _doors_now(tx, ctx, zone, now, deltas, plane)
     if silent and "area_sound" in rule.do:
-        await area.again(tx, ctx, deltas, "area_sound", "roads_down", f"silent: {', '.join(silent)}", now)
+        await area.again(tx, ctx, deltas, "area_sound", "channels_down", f"silent: {', '.join(silent)}", now)
     await deltas.add(tx)
     following = [ctx.issued.released + 60.0 * m for m in LOOKS_MIN]
     after = next((at for at in following if at > now), None)
@@ -73,8 +73,8 @@ async def down(db: Connection, warning_id: str) -> list[str]:
     return [what.removeprefix(DOWN) for what in rows]
 
 
-async def _silent(tx: Connection, ctx: Context, now: float) -> list[str]:
-    warning_id, wait = ctx.issued.warning_id, ctx.policy.roads_down.silent_s
+async def _silent(tx: Connection, ctx: WarningContext, now: float) -> list[str]:
+    warning_id, wait = ctx.issued.warning_id, ctx.policy.channels_down.silent_s
     theirs = sa.and_(tables.path.c.warning_id == delivery.c.warning_id, tables.path.c.person_id == delivery.c.person_id)
     personal = (delivery.c.warning_id == warning_id, delivery.c.addressee_kind.in_(("person", "facility")))
     heard = sa.case((delivery.c.evidence >= Evidence.DELIVERED, delivery.c.evidence_at))
@@ -101,7 +101,7 @@ async def _silent(tx: Connection, ctx: Context, now: float) -> list[str]:
     return found
 
 
-async def _doors_now(tx: Connection, ctx: Context, zone: str, now: float, deltas: Deltas, plane: str) -> None:
+async def _doors_now(tx: Connection, ctx: WarningContext, zone: str, now: float, deltas: Deltas, plane: str) -> None:
     about = (
         tables.path.c.warning_id == ctx.issued.warning_id,
         tables.path.c.zone_id == zone,
@@ -121,12 +121,12 @@ async def _doors_now(tx: Connection, ctx: Context, zone: str, now: float, deltas
                 tables.decode_person(path.entry), profile, deliveries, path.evidence, path.answer, path.help_at
             )
             rows += door(
-                ctx, who, ctx.plan(profile, now), "roads down: no phone of the zone answers", now, "roads_down"
+                ctx, who, ctx.plan(profile, now), "channels down: no phone of the zone answers", now, "channels_down"
             )
         await put_rows(tx, ctx, rows, deltas, {p.person_id: p.profile_key for p in part}, plane)
 
 
-async def officers_of(db: Connection, ctx: Context, zone: str) -> Sequence[WorkerEntry]:
+async def officers_of(db: Connection, ctx: WarningContext, zone: str) -> Sequence[WorkerEntry]:
     """The officers of a zone's grids; where none is, all on shift."""
     grids = set(
         (

@@ -17,9 +17,9 @@ from services.router.cases import cases
 from services.router.clock import officials, silence
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import duty_officers, notice
-from services.router.planning.plan import Context
+from services.router.planning.plan import WarningContext
 from services.router.store import tables
-from services.shared.bus.outbox import say
+from services.shared.bus.outbox import publish
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection, hold
 from services.shared.ledger.ledger import warning_state
@@ -31,7 +31,7 @@ log = structlog.get_logger("router")
 BATCH = 50
 
 
-async def begin(tx: Connection, ctx: Context) -> None:
+async def begin(tx: Connection, ctx: WarningContext) -> None:
     """The looks at an orange or red warning that are known from its start."""
     if ctx.tier < Tier.ORANGE:
         return
@@ -39,7 +39,7 @@ async def begin(tx: Connection, ctx: Context) -> None:
     looks = {f"expiry:{ask / 60:.0f}": issued.expires - ask for ask in policy.expiry_ask_s}
     looks = {what: when for what, when in looks.items() if when > issued.released} | {"expired": issued.expires}
     looks["update:1"] = issued.released + policy.update_s[ctx.tier]
-    looks["silence"] = issued.released + policy.roads_down.silent_s
+    looks["silence"] = issued.released + policy.channels_down.silent_s
     await put(tx, issued.warning_id, looks)
 
 
@@ -125,7 +125,7 @@ class Watch:
                 case "official":
                     await put(tx, row.warning_id, await officials.look(tx, ctx, rest, now, plane))
 
-    async def _ask(self, tx: Connection, ctx: Context, kind: str, rest: str, due: float) -> None:
+    async def _ask(self, tx: Connection, ctx: WarningContext, kind: str, rest: str, due: float) -> None:
         """The duty officer is asked to extend or end, or to send the next update; the warning does neither by itself."""
         log.warning("duty_officer_asked", warning_id=ctx.issued.warning_id, about=kind, at=rest)
         await self._tell(tx, ctx, duty_officers(ctx.workers), {"update": "update_due"}.get(kind, kind), rest)
@@ -133,6 +133,8 @@ class Watch:
         if kind == "update" and following < ctx.issued.expires:
             await put(tx, ctx.issued.warning_id, {f"update:{int(rest) + 1}": following})
 
-    async def _tell(self, tx: Connection, ctx: Context, workers: Sequence[WorkerEntry], kind: str, about: str) -> None:
+    async def _tell(
+        self, tx: Connection, ctx: WarningContext, workers: Sequence[WorkerEntry], kind: str, about: str
+    ) -> None:
         made: Iterable[Any] = (notice(ctx, w, kind, self._platform.settings.plane, about) for w in workers)
-        await say(tx, [one for one in made if one is not None])
+        await publish(tx, [one for one in made if one is not None])

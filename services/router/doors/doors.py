@@ -1,7 +1,7 @@
-"""Doors against pairs: who goes to which door, what is left over by name, and what the commander's word changes.
+"""Doors against teams: who goes to which door, what is left over by name, and what the commander's word changes.
 
-Assignment waits for the whole audience (the pairs on shift come with its last page) and for the word that people may
-be sent; then the most urgent doors come first, each to a pair (`pairs`). What is more than the pairs can do ends
+Assignment waits for the whole audience (the teams on shift come with its last page) and for the word that people may
+be sent; then the most urgent doors come first, each to a team (`teams`). What is more than the teams can do ends
 `no_capacity` at once, least urgent first: their helpers are told, loudspeakers sound, the fire service has the names.
 """
 
@@ -15,22 +15,22 @@ import structlog
 
 from services.router.callouts import callouts
 from services.router.cases import cases
-from services.router.doors.teams import choose, nearest, pairs_of, room_of
+from services.router.doors.teams import choose, nearest, room_of, teams_of
 from services.router.planning import area
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice
 from services.router.planning.paths import end, put, reopen
-from services.router.planning.plan import Context, Person
+from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import fire_list, knock_again, supporters
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.router.store.tally import Deltas
-from services.shared.bus.outbox import new_id, say
+from services.shared.bus.outbox import new_id, publish
 from services.shared.database.batches import Each
 from services.shared.database.engine import Connection, Id, hold
 from services.shared.errors import Fault
 from services.shared.ledger.ledger import IS_DUE, IS_VISIT, SendState, delivery, move, warning_state
-from services.shared.messages import HINT_IDS, DeliveryDue, WorkerEntry
+from services.shared.messages import EVENT_IDS, DeliveryDue, WorkerEntry
 from services.shared.service import Platform
 
 log = structlog.get_logger("router")
@@ -103,7 +103,7 @@ class Doors:
             return False
 
     async def _left_out(self) -> list[str]:
-        """Warnings where somebody's path ended for want of a pair, doors are allowed, and nothing waits for one."""
+        """Warnings where somebody's path ended for want of a team, doors are allowed, and nothing waits for one."""
         async with self._platform.database.read() as db:
             waiting = sa.exists().where(delivery.c.warning_id == tables.path.c.warning_id, self._unassigned())
             found = await db.execute(
@@ -122,7 +122,7 @@ class Doors:
         return sorted(free)
 
     async def _offer_again(self, warning_id: str) -> bool:
-        """A pair has room again, since doors closed by other roads: the most urgent of those left over are knocked at."""
+        """A team has room again, since doors closed by other channels: the most urgent of those left over are knocked at."""
         now = self._platform.clock.now()
         async with self._platform.database.write() as tx:
             await self._alone(tx, warning_id)
@@ -136,7 +136,7 @@ class Doors:
                 return False
             ledger = await tables.deliveries_of(tx, warning_id, [p.person_id for p in paths])
             ranks = {
-                person_id: min((int((d.params or {}).get("rank", 99)) for d in rows if d.road == "door"), default=99)
+                person_id: min((int((d.params or {}).get("rank", 99)) for d in rows if d.channel == "door"), default=99)
                 for person_id, rows in ledger.items()
             }
             chosen = sorted(paths, key=lambda p: (ranks[p.person_id], p.person_id))[: min(room, BATCH)]
@@ -148,7 +148,7 @@ class Doors:
                     tables.decode_person(path.entry), profiles[path.profile_key],
                     [dict(d._mapping) for d in ledger[path.person_id]],
                 )  # fmt: skip
-                new += knock_again(ctx, who, ctx.plan(who.profile, now), "a pair has room again", now)
+                new += knock_again(ctx, who, ctx.plan(who.profile, now), "a team has room again", now)
                 await reopen(tx, deltas, path, now)
             keys = {p.person_id: p.profile_key for p in chosen}
             await put(tx, ctx, new, deltas, keys, self._platform.settings.plane)
@@ -158,20 +158,20 @@ class Doors:
     @staticmethod
     def _unassigned() -> sa.ColumnElement[bool]:
         return sa.and_(
-            IS_DUE, delivery.c.channel == "door", delivery.c.road == "door", delivery.c.slot == "",
+            IS_DUE, delivery.c.driver == "door", delivery.c.channel == "door", delivery.c.slot == "",
             delivery.c.send_state == SendState.PENDING,
         )  # fmt: skip
 
     @staticmethod
     def _begun() -> sa.ColumnElement[bool]:
         return sa.and_(
-            delivery.c.channel == "door", delivery.c.road == "door", IS_VISIT, delivery.c.answer == "",
+            delivery.c.driver == "door", delivery.c.channel == "door", IS_VISIT, delivery.c.answer == "",
             delivery.c.send_state.in_((SendState.PENDING, SendState.RETRY, SendState.ACCEPTED)),
         )  # fmt: skip
 
     @staticmethod
     async def _alone(tx: Connection, warning_id: str) -> None:
-        """One router at a time shares out a warning's pairs, and none while the warning is being stopped."""
+        """One router at a time shares out a warning's teams, and none while the warning is being stopped."""
         await hold(tx, f"doors:{warning_id}")
         await hold(tx, f"plan:{warning_id}", shared=True)
 
@@ -187,32 +187,32 @@ class Doors:
                 return False
             rows = sorted(rows, key=lambda r: ((r.params or {}).get("rank", 99), r.due_at, r.person_id))
             entries = {w.worker_id: w for w in ctx.workers}
-            pairs = await pairs_of(tx, warning_id, entries)
+            teams = await teams_of(tx, warning_id, entries)
             places = await self._places(tx, warning_id, [r.person_id for r in rows])
             given: list[dict[str, Any]] = []
             previous = await self._previous(tx, warning_id, [r.person_id for r in rows if r.try_no > 1])
-            calls = [r for r in rows if (r.params or {}).get("rank") == 0] if pairs else []
+            calls = [r for r in rows if (r.params or {}).get("rank") == 0] if teams else []
             others = rows[len(calls) :]
-            room = max(0, sum(max(0, p.room) for p in pairs.values()) - len(calls))
+            room = max(0, sum(max(0, p.room) for p in teams.values()) - len(calls))
             left_over = others[room : room + BATCH]  # the least urgent: named at once, not when it is too late
             for row in [*calls, *others[:room]][:BATCH]:
                 grid, walk = places[row.person_id]
                 params = row.params or {}
-                known = pairs.get(previous.get(row.person_id, ""))
-                if known is not None and (known.room <= 0 or known.open >= ctx.policy.per_pair_max):
+                known = teams.get(previous.get(row.person_id, ""))
+                if known is not None and (known.room <= 0 or known.open >= ctx.policy.per_team_max):
                     known = None
-                pair = known or choose(ctx.policy, pairs.values(), grid, str(params.get("team", "")))
-                if pair is None and params.get("rank") == 0:
-                    pair = nearest(pairs.values(), grid)  # help never waits for a list to become shorter
-                if pair is None:
+                team = known or choose(ctx.policy, teams.values(), grid, str(params.get("team", "")))
+                if team is None and params.get("rank") == 0:
+                    team = nearest(teams.values(), grid)  # help never waits for a list to become shorter
+                if team is None:
                     continue  # every list that has room in its time is long enough for now
-                order = pair.place(ctx.policy, params, walk)
-                pair.give()
-                given.append({"d": row.delivery_id, "s": pair.worker_id, "params_": {**params, "order": order}})
+                order = team.place(ctx.policy, params, walk)
+                team.give()
+                given.append({"d": row.delivery_id, "s": team.worker_id, "params_": {**params, "order": order}})
             if not given and not left_over:
                 return False
             await _GIVE.run(tx, given)
-            changed = [(pair.worker_id, pair.given) for _, pair in sorted(pairs.items()) if pair.given]
+            changed = [(team.worker_id, team.given) for _, team in sorted(teams.items()) if team.given]
             for worker_id, n in changed:
                 await tx.execute(
                     sa.update(tables.worker)
@@ -220,8 +220,8 @@ class Doors:
                     .values(assigned=tables.worker.c.assigned + n)
                 )
             await self._own_cases(tx, warning_id, given, {r.delivery_id: r.person_id for r in rows}, now)
-            pair_of = {str(g["d"]): entries[str(g["s"])] for g in given}
-            await callouts.begin(tx, ctx, [r for r in rows if r.delivery_id in pair_of], pair_of, now)
+            team_of = {str(g["d"]): entries[str(g["s"])] for g in given}
+            await callouts.begin(tx, ctx, [r for r in rows if r.delivery_id in team_of], team_of, now)
             await self._left_over(tx, ctx, left_over, now)
             await self._announce(tx, ctx, [str(g["d"]) for g in given], [entries[w] for w, _ in changed])
         self._platform.bus.wake()
@@ -239,10 +239,10 @@ class Doors:
 
     @staticmethod
     async def _previous(tx: Connection, warning_id: str, people: Sequence[str]) -> dict[str, str]:
-        """A second visit goes to the pair that made the first: they know the door."""
+        """A second visit goes to the team that made the first: they know the door."""
         rows = await tx.execute(
             sa.select(delivery.c.person_id, delivery.c.slot).where(
-                delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)), delivery.c.road == "door",
+                delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)), delivery.c.channel == "door",
                 IS_VISIT, delivery.c.answer != "",
             ).order_by(delivery.c.try_no)
         )  # fmt: skip
@@ -252,14 +252,14 @@ class Doors:
     async def _own_cases(
         tx: Connection, warning_id: str, given: Sequence[dict[str, Any]], person_of: dict[str, str], now: float
     ) -> None:
-        """A call for help is owned by the pair that has its door."""
+        """A call for help is owned by the team that has its door."""
         await cases.give(tx, warning_id, {person_of[one["d"]]: str(one["s"]) for one in given}, now)
 
-    async def _left_over(self, tx: Connection, ctx: Context, rows: Sequence[Any], now: float) -> None:
+    async def _left_over(self, tx: Connection, ctx: WarningContext, rows: Sequence[Any], now: float) -> None:
         """Nobody is free for these doors: helpers, loudspeakers and the fire service, and the paths say so."""
         if not rows:
             return
-        reason = "more doors than pairs can do"
+        reason = "more doors than teams can do"
         if "loudhailer" in ctx.policy.shortage_then and not await area.sounded(tx, ctx.issued.warning_id, "shortage"):
             deltas = Deltas(ctx.issued.warning_id)
             await area.again(tx, ctx, deltas, "area_sound", "shortage", reason, now)
@@ -283,7 +283,7 @@ class Doors:
         return True
 
     async def _to_fire_service(
-        self, tx: Connection, ctx: Context, rows: Sequence[Any], ending: str, reason: str, now: float
+        self, tx: Connection, ctx: WarningContext, rows: Sequence[Any], ending: str, reason: str, now: float
     ) -> None:
         if not rows:
             return
@@ -293,7 +293,7 @@ class Doors:
         theirs = sa.select(tables.path).where(
             tables.path.c.warning_id == warning_id, tables.path.c.person_id.in_(people)
         )
-        # paths before deliveries, as evidence and rungs lock them
+        # paths before deliveries, as evidence and steps lock them
         paths = (await tx.execute(theirs.order_by(tables.path.c.person_id).with_for_update())).all()
         await move(
             tx, ids, SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY), state_reason=reason
@@ -318,18 +318,20 @@ class Doors:
         await cases.taken_back(tx, warning_id, people, now, reason, FIRE_SERVICE)
         await deltas.add(tx)
 
-    async def _announce(self, tx: Connection, ctx: Context, ids: Sequence[str], pairs: Sequence[WorkerEntry]) -> None:
-        """Hints for the visits; each pair gets the link to its list once."""
-        hints = [
+    async def _announce(
+        self, tx: Connection, ctx: WarningContext, ids: Sequence[str], teams: Sequence[WorkerEntry]
+    ) -> None:
+        """Hints for the visits; each team gets the link to its list once."""
+        events = [
             DeliveryDue(
                 msg_id=new_id(), plane=self._platform.settings.plane, warning_id=ctx.issued.warning_id,
-                tier=ctx.issued.tier, ids=tuple(ids[i : i + HINT_IDS]),
+                tier=ctx.issued.tier, ids=tuple(ids[i : i + EVENT_IDS]),
             )
-            for i in range(0, len(ids), HINT_IDS)
+            for i in range(0, len(ids), EVENT_IDS)
         ]  # fmt: skip
-        await say(tx, hints)
-        await self._notices(tx, ctx, pairs, "officer_link")
+        await publish(tx, events)
+        await self._notices(tx, ctx, teams, "officer_link")
 
-    async def _notices(self, tx: Connection, ctx: Context, pairs: Sequence[WorkerEntry], kind: str) -> None:
-        made = [notice(ctx, w, kind, self._platform.settings.plane) for w in pairs]
-        await say(tx, [one for one in made if one is not None])
+    async def _notices(self, tx: Connection, ctx: WarningContext, teams: Sequence[WorkerEntry], kind: str) -> None:
+        made = [notice(ctx, w, kind, self._platform.settings.plane) for w in teams]
+        await publish(tx, [one for one in made if one is not None])

@@ -21,8 +21,8 @@ _AT_WORK = ("pending", "retry", "leased", "sending", "accepted")
 
 
 @dataclass
-class Pair:
-    """One pair under one warning. `room` doors fit into its time, `open` stand on its list unvisited, `made` are visited.
+class Team:
+    """One team under one warning. `room` doors fit into its time, `open` stand on its list unvisited, `made` are visited.
 
     `had` counts every door ever given: places on a list only grow, also where doors were taken off it.
     """
@@ -54,7 +54,7 @@ class Pair:
     def place(self, policy: Policy, params: Mapping[str, Any], walk: int) -> int:
         """Where a door stands on the list, smaller first: by the policy's order, and behind what was begun.
 
-        A call for help comes before everything: the pair is told of it, and the list goes on as it was.
+        A call for help comes before everything: the team is told of it, and the list goes on as it was.
         """
         values = {
             "facility": 0 if params.get("house") else 1,
@@ -70,8 +70,8 @@ class Pair:
 
 
 async def _counts(db: Connection, warning_id: str) -> dict[str, tuple[int, int]]:
-    """Pair > (doors on its list unvisited, doors visited)."""
-    mine = sa.and_(delivery.c.warning_id == warning_id, delivery.c.channel == "door", IS_VISIT)
+    """Team > (doors on its list unvisited, doors visited)."""
+    mine = sa.and_(delivery.c.warning_id == warning_id, delivery.c.driver == "door", IS_VISIT)
     waiting = sa.and_(delivery.c.answer == "", delivery.c.send_state.in_(_AT_WORK))
     rows = await db.execute(
         sa.select(
@@ -86,32 +86,32 @@ async def _counts(db: Connection, warning_id: str) -> dict[str, tuple[int, int]]
 
 
 async def room_of(db: Connection, warning_id: str, policy: Policy) -> tuple[int, bool]:
-    """How many doors fit into all pairs' time, and whether any pair may be given one now: looked at before any work."""
+    """How many doors fit into all teams' time, and whether any team may be given one now: looked at before any work."""
     counts = await _counts(db, warning_id)
     workers = await tables.workers_of(db, warning_id)
     left = {w.worker_id: w.capacity - sum(counts.get(w.worker_id, (0, 0))) for w in workers}
-    free = any(n > 0 and counts.get(w, (0, 0))[0] < policy.per_pair_max for w, n in left.items())
+    free = any(n > 0 and counts.get(w, (0, 0))[0] < policy.per_team_max for w, n in left.items())
     return sum(max(0, n) for n in left.values()), free
 
 
-async def pairs_of(tx: Connection, warning_id: str, entries: Mapping[str, WorkerEntry]) -> dict[str, Pair]:
-    """The pairs on shift for a warning, by id."""
+async def teams_of(tx: Connection, warning_id: str, entries: Mapping[str, WorkerEntry]) -> dict[str, Team]:
+    """The teams on shift for a warning, by id."""
     counts = await _counts(tx, warning_id)
     found = {}
     for row in await tables.workers_of(tx, warning_id):
         unvisited, made = counts.get(row.worker_id, (0, 0))
-        found[row.worker_id] = Pair(
+        found[row.worker_id] = Team(
             row.worker_id, entries[row.worker_id], row.capacity - unvisited - made, row.assigned, unvisited, made
         )
     return found
 
 
-def choose(policy: Policy, pairs: Iterable[Pair], grid: str, team: str) -> Pair | None:
-    """The pair of the grid with the fewest doors, else any; one with the skill where it is not much later.
+def choose(policy: Policy, teams: Iterable[Team], grid: str, team: str) -> Team | None:
+    """The team of the grid with the fewest doors, else any; one with the skill where it is not much later.
 
     None where nobody has room: in their time, or on a list that is as long as the policy lets one be.
     """
-    free = [p for p in pairs if p.room > 0 and p.open < policy.per_pair_max]
+    free = [p for p in teams if p.room > 0 and p.open < policy.per_team_max]
     if not free:
         return None
     plain = _fewest([p for p in free if grid in p.entry.grids] or free)
@@ -125,13 +125,13 @@ def choose(policy: Policy, pairs: Iterable[Pair], grid: str, team: str) -> Pair 
     return best if best.wait_s - plain.wait_s <= policy.skill_wait_s else plain
 
 
-def nearest(pairs: Iterable[Pair], grid: str) -> Pair | None:
+def nearest(teams: Iterable[Team], grid: str) -> Team | None:
     """Who is soonest at a door that cannot wait: of the grid if there is any; whether they have room is no question."""
-    found = list(pairs)
+    found = list(teams)
     return min(
         [p for p in found if grid in p.entry.grids] or found, key=lambda p: (p.wait_s, p.worker_id), default=None
     )
 
 
-def _fewest(pairs: list[Pair]) -> Pair:
-    return min(pairs, key=lambda p: (p.open + p.made, p.worker_id))
+def _fewest(teams: list[Team]) -> Team:
+    return min(teams, key=lambda p: (p.open + p.made, p.worker_id))

@@ -1,4 +1,4 @@
-"""What goes to the whole area: one delivery a road, or a word why it did not."""
+"""What goes to the whole area: one delivery a channel, or a word why it did not."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router.planning.plan import Context
-from services.router.policy.vocabulary import AREA_ROADS
+from services.router.planning.plan import WarningContext
+from services.router.policy.vocabulary import AREA_CHANNELS
 from services.router.store import tables
 from services.router.store.tally import Deltas
 from services.shared.bus.outbox import id_of
@@ -19,11 +19,11 @@ from services.shared.ledger.ledger import SendState, delivery
 TOLD_OF_ENDINGS = ("broadcast", "cell_broadcast", "area_sound", "organisations")
 
 
-def area_row(ctx: Context, road: str, step: str, reason: str, at: float, try_no: int = 1) -> dict[str, Any]:
+def area_row(ctx: WarningContext, channel: str, step: str, reason: str, at: float, try_no: int = 1) -> dict[str, Any]:
     """One delivery to the area of a warning."""
     again = () if try_no == 1 else (try_no,)
     return {
-        "delivery_id": id_of(ctx.issued.warning_id, "area", road, *again),
+        "delivery_id": id_of(ctx.issued.warning_id, "area", channel, *again),
         "warning_id": ctx.issued.warning_id,
         "purpose": "ending" if ctx.issued.kind == "ending" else "warning",
         "tier": ctx.issued.tier,
@@ -31,12 +31,12 @@ def area_row(ctx: Context, road: str, step: str, reason: str, at: float, try_no:
         "addressee_id": id_of("area", ctx.issued.warning_id),
         "addressee_kind": "area",
         "step": step,
-        "road": road,
-        "channel": ctx.channels[road],
-        "form": "crawl" if road == "broadcast" else "plain",
+        "channel": channel,
+        "driver": ctx.drivers[channel],
+        "form": "crawl" if channel == "broadcast" else "plain",
         "language": "",
         "try_no": try_no,
-        "address_key": f"area:{road}",
+        "address_key": f"area:{channel}",
         "reason": reason[:80],
         "send_state": SendState.PENDING.value,
         "due_at": at,
@@ -46,45 +46,49 @@ def area_row(ctx: Context, road: str, step: str, reason: str, at: float, try_no:
     }
 
 
-async def begin(tx: Connection, ctx: Context, deltas: Deltas) -> None:
-    """The tier's area-wide words when a warning is issued; a road without a driver is left out and said so."""
+async def begin(tx: Connection, ctx: WarningContext, deltas: Deltas) -> None:
+    """The tier's area-wide words when a warning is issued; a channel without a driver is left out and said so."""
     rows, left_out = [], {}
     ending = ctx.issued.kind == "ending"
     night = ctx.is_night(ctx.issued.released)
     for step, word, forbidden in ctx.policy.area_steps(ctx.tier, ctx.issued.hazard, night):
-        road = AREA_ROADS[word]
-        why = forbidden or ctx.roads.get(road, "no_driver")
+        channel = AREA_CHANNELS[word]
+        why = forbidden or ctx.channels.get(channel, "no_driver")
         if why or (ending and word not in TOLD_OF_ENDINGS):
             left_out[word] = why or "not for endings"
             continue
         at = step.when(ctx.issued.released, ctx.issued.impact)
-        rows.append(area_row(ctx, road, step.name, f"{step.name}: {word}", at))
+        rows.append(area_row(ctx, channel, step.name, f"{step.name}: {word}", at))
     await insert_new(tx, delivery, rows)
     for row in rows:
-        deltas.road("", str(row["road"]), "planned")
+        deltas.channel("", str(row["channel"]), "planned")
     about = tables.warning.c.warning_id == ctx.issued.warning_id
     await tx.execute(sa.update(tables.warning).where(about).values(area_left_out=left_out))
 
 
-async def again(tx: Connection, ctx: Context, deltas: Deltas, word: str, step: str, reason: str, now: float) -> None:
-    """An area-wide road once more, for a reason that came up; said to be left out where it cannot be."""
-    road = AREA_ROADS[word]
+async def again(
+    tx: Connection, ctx: WarningContext, deltas: Deltas, word: str, step: str, reason: str, now: float
+) -> None:
+    """An area-wide channel once more, for a reason that came up; said to be left out where it cannot be."""
+    channel = AREA_CHANNELS[word]
     if word == "street_sweep" and not ctx.policy.hazard(ctx.issued.hazard).sweep:
         return
-    if ctx.roads.get(road, "no_driver"):
+    if ctx.channels.get(channel, "no_driver"):
         about = tables.warning.c.warning_id == ctx.issued.warning_id
         known = await tx.scalar(sa.select(tables.warning.c.area_left_out).where(about))
-        left_out = {**(known or {}), word: ctx.roads.get(road, "no_driver")}
+        left_out = {**(known or {}), word: ctx.channels.get(channel, "no_driver")}
         await tx.execute(sa.update(tables.warning).where(about).values(area_left_out=left_out))
         return
     tries = await tx.scalar(
         sa.select(sa.func.max(delivery.c.try_no)).where(
-            delivery.c.warning_id == ctx.issued.warning_id, delivery.c.addressee_kind == "area", delivery.c.road == road
+            delivery.c.warning_id == ctx.issued.warning_id,
+            delivery.c.addressee_kind == "area",
+            delivery.c.channel == channel,
         )
     )
-    row = area_row(ctx, road, step, f"{step}: {reason}", now, int(tries or 0) + 1)
+    row = area_row(ctx, channel, step, f"{step}: {reason}", now, int(tries or 0) + 1)
     if await insert_new(tx, delivery, [row]):
-        deltas.road("", road, "planned")
+        deltas.channel("", channel, "planned")
 
 
 async def sounded(tx: Connection, warning_id: str, step: str) -> bool:

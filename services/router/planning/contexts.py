@@ -1,4 +1,4 @@
-"""Loads what one running warning needs to walk its people: message, policy of its start, roads, pairs on shift."""
+"""Loads what one running warning needs to walk its people: message, policy of its start, channels, teams on shift."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from services.router.planning.plan import Context
+from services.router.planning.plan import WarningContext
 from services.router.policy.engine import Policy
 from services.router.policy.file import read
 from services.router.store import tables
 from services.shared.database.batches import chunks, insert_new
 from services.shared.database.engine import Connection
 from services.shared.errors import Broken, Busy
-from services.shared.ledger.ledger import road, warning_state
+from services.shared.ledger.ledger import channel, warning_state
 from services.shared.messages import WarningIssued, decode
 
 SHIPPED = Path(__file__).parents[1] / "policy" / "policy.yaml"
 
 
 @dataclass(frozen=True)
-class Known:
+class EarlierWarning:
     """What is remembered of a warning for the next one: hazard, tier, when it was released."""
 
     warning_id: str
@@ -32,13 +32,13 @@ class Known:
 
 
 class Contexts:
-    """Policies by their hash; everything else is read afresh, since roads and the commander's word change."""
+    """Policies by their hash; everything else is read afresh, since channels and the commander's word change."""
 
     def __init__(self, policy_path: Path | None) -> None:
         self.current = read((policy_path or SHIPPED).read_text(encoding="utf-8"))
         self.current_key = hashlib.sha256(self.current.text.encode()).hexdigest()
         self._policies: dict[str, Policy] = {self.current_key: self.current}
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, EarlierWarning] = {}
 
     async def keep_policy(self, tx: Connection) -> str:
         """Stores the current policy's text, so that a warning keeps it over restarts; returns its key."""
@@ -53,7 +53,7 @@ class Contexts:
             self._policies[key] = read(text)
         return self._policies[key]
 
-    async def known(self, db: Connection, since: float) -> list[Known]:
+    async def known(self, db: Connection, since: float) -> list[EarlierWarning]:
         """Alerts and updates released since then, oldest first. A warning's message never changes: it is read once."""
         lately = (
             sa.select(tables.warning.c.warning_id)
@@ -67,18 +67,18 @@ class Contexts:
                 issued = decode(row.issued)
                 if isinstance(issued, WarningIssued):
                     tier = issued.tier if issued.kind != "ending" else 0
-                    self._known[row.warning_id] = Known(row.warning_id, issued.hazard, tier, issued.released)
+                    self._known[row.warning_id] = EarlierWarning(row.warning_id, issued.hazard, tier, issued.released)
         found = [w for w in self._known.values() if w.warning_id in ids and w.tier and w.released >= since]
         return sorted(found, key=lambda w: (w.released, w.warning_id))
 
-    async def roads(self, db: Connection) -> tuple[dict[str, str], dict[str, str]]:
-        """road > channel, and road > why it cannot be used (empty where it works)."""
-        rows = (await db.execute(sa.select(road))).all()
+    async def channels(self, db: Connection) -> tuple[dict[str, str], dict[str, str]]:
+        """channel > driver, and channel > why it cannot be used (empty where it works)."""
+        rows = (await db.execute(sa.select(channel))).all()
         if not rows:  # nobody must be taken for unreachable because a process starts late
-            raise Busy("no channels process has said yet which roads there are: start one")
-        return {r.road: r.channel for r in rows}, {r.road: "" if r.working else r.why for r in rows}
+            raise Busy("no channels process has said yet which channels there are: start one")
+        return {r.channel: r.driver for r in rows}, {r.channel: "" if r.working else r.why for r in rows}
 
-    async def of(self, db: Connection, warning_id: str, *, workers: bool = False) -> Context | None:
+    async def of(self, db: Connection, warning_id: str, *, workers: bool = False) -> WarningContext | None:
         """The context of a warning, or None where the router has not heard of it."""
         row = (
             await db.execute(
@@ -92,6 +92,6 @@ class Contexts:
         issued = decode(row.issued)
         if not isinstance(issued, WarningIssued):
             raise Broken(f"the router's row of warning {warning_id} holds another message")
-        channels, roads = await self.roads(db)
-        pairs = [tables.decode_worker(w.entry) for w in await tables.workers_of(db, warning_id)] if workers else []
-        return Context(issued, await self.policy(db, row.policy), channels, roads, row.doors, pairs)
+        drivers, channels = await self.channels(db)
+        teams = [tables.decode_worker(w.entry) for w in await tables.workers_of(db, warning_id)] if workers else []
+        return WarningContext(issued, await self.policy(db, row.policy), drivers, channels, row.doors, teams)

@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router.planning.contexts import Contexts, Known
-from services.router.planning.plan import Context
+from services.router.planning.contexts import Contexts, EarlierWarning
+from services.router.planning.plan import WarningContext
 from services.router.store import tables
 from services.shared.database.batches import chunks
 from services.shared.database.engine import Connection
@@ -23,7 +23,7 @@ WEEK_S = 7 * 86400.0
 NOT_TOLD = ("not_asked", "cancelled", "superseded")  # paths that ended before anything was sent
 
 
-async def tired(tx: Connection, contexts: Contexts, ctx: Context, message: AudienceFound) -> dict[str, str]:
+async def tired(tx: Connection, contexts: Contexts, ctx: WarningContext, message: AudienceFound) -> dict[str, str]:
     """person id > why this message is not sent to her personally; broadcast reaches her all the same."""
     limit = ctx.policy.personal_per_week.get(ctx.tier)
     if ctx.tier >= Tier.ORANGE or ctx.issued.kind != "alert" or (limit is None and not ctx.policy.merge_same_hazard_s):
@@ -49,7 +49,7 @@ async def tired(tx: Connection, contexts: Contexts, ctx: Context, message: Audie
     return found
 
 
-def _may_tire(ctx: Context, profile: Profile) -> bool:
+def _may_tire(ctx: WarningContext, profile: Profile) -> bool:
     if profile.kind == "facility":
         return False
     plan = ctx.plan(profile, ctx.start(profile))
@@ -57,7 +57,7 @@ def _may_tire(ctx: Context, profile: Profile) -> bool:
 
 
 async def overtaken(
-    tx: Connection, contexts: Contexts, ctx: Context, paths: Sequence[Any], profiles: Mapping[str, Profile]
+    tx: Connection, contexts: Contexts, ctx: WarningContext, paths: Sequence[Any], profiles: Mapping[str, Profile]
 ) -> dict[str, str]:
     """Held at night and looked at again before release: who was told more, or the same anew, meanwhile."""
     held = [p.person_id for p in paths if ctx.held(profiles[p.profile_key])]
@@ -72,10 +72,12 @@ async def overtaken(
     return {p: f"held at night; told at tier {Tier(w[-1].tier).word} meanwhile" for p, w in told.items()}
 
 
-async def _told(tx: Connection, warnings: Sequence[Known], people: Sequence[str]) -> dict[str, list[Known]]:
+async def _told(
+    tx: Connection, warnings: Sequence[EarlierWarning], people: Sequence[str]
+) -> dict[str, list[EarlierWarning]]:
     """Of these warnings those each person had a path of her own under, oldest first."""
     by_id = {w.warning_id: w for w in warnings}
-    found: dict[str, list[Known]] = defaultdict(list)
+    found: dict[str, list[EarlierWarning]] = defaultdict(list)
     if not by_id:
         return found
     for part in chunks(list(people), 500):

@@ -1,10 +1,10 @@
-"""One message about work to one officer, by the road officers are told on; and who is asked what only a person decides."""
+"""One message about work to one officer, by the channel officers are told on; and who is asked what only a person decides."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.router.planning.plan import Context
+from services.router.planning.plan import WarningContext
 from services.shared.bus.outbox import id_of
 from services.shared.messages import NoticeRequested, WorkerEntry
 
@@ -14,23 +14,23 @@ VOICES = ("voice_mobile", "voice_landline")
 
 
 def notice(
-    ctx: Context, worker: WorkerEntry, kind: str, plane: str, about: str = "", *, voice: bool = False
+    ctx: WarningContext, worker: WorkerEntry, kind: str, plane: str, about: str = "", *, voice: bool = False
 ) -> NoticeRequested | None:
-    """The request, once for each worker, kind, `about` and road; None where the officer has no number we may use.
+    """The request, once for each worker, kind, `about` and channel; None where the officer has no number we may use.
 
     `voice`: as a call instead of a text.
     """
-    kinds, road = (VOICES, "officer_voice") if voice else (("sms",), "officer_sms")
+    kinds, channel = (VOICES, "officer_voice") if voice else (("sms",), "officer_sms")
     contact = next((c for c in worker.contacts if c.kind in kinds and c.usable), None)
-    if contact is None or ctx.roads.get(road, "no_driver"):
+    if contact is None or ctx.channels.get(channel, "no_driver"):
         return None
-    parts = ((about,) if about else ()) + ((road,) if voice else ())
+    parts = ((about,) if about else ()) + ((channel,) if voice else ())
     notice_id = id_of(ctx.issued.warning_id, worker.worker_id, kind, *parts)
     return NoticeRequested(
         msg_id=id_of("notice", notice_id), plane=plane, warning_id=ctx.issued.warning_id, tier=ctx.issued.tier,
         notice_id=notice_id, kind=kind, addressee_id=worker.worker_id, contact=contact, language=worker.language,
         expires=max(ctx.issued.expires, ctx.issued.released) + (3600.0 if kind == "expired" else 0.0),
-        params={"road": road} if voice else {},
+        params={"channel": channel} if voice else {},
     )  # fmt: skip
 
 

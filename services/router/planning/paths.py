@@ -1,4 +1,4 @@
-"""The life of paths in the ledger: opened by a page, moved by rungs and answers, ended once with a reason."""
+"""The life of paths in the ledger: opened by a page, moved by steps and answers, ended once with a reason."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router.planning.plan import Context, Person
+from services.router.planning.plan import Person, WarningContext
 from services.router.store import tables
 from services.router.store.tally import Deltas
-from services.shared.bus.outbox import new_id, say
+from services.shared.bus.outbox import new_id, publish
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import Evidence, SendState, delivery, delivery_cover, move_all
-from services.shared.messages import HINT_IDS, DeliveryDue
+from services.shared.messages import EVENT_IDS, DeliveryDue
 
-UNIQUE = ("warning_id", "channel", "address_key", "form", "language", "try_no")
+UNIQUE = ("warning_id", "driver", "address_key", "form", "language", "try_no")
 
 
 async def put(
     tx: Connection,
-    ctx: Context,
+    ctx: WarningContext,
     rows: Sequence[dict[str, Any]],
     deltas: Deltas,
     profile_of: Mapping[str, str],
@@ -58,7 +58,7 @@ async def put(
                 covers.append({"delivery_id": delivery_id, "person_id": row["person_id"]})
         new = [row for row in new if row["delivery_id"] in won]
     for row in new:
-        deltas.road(profile_of.get(row["person_id"], ""), row["road"], "planned")
+        deltas.channel(profile_of.get(row["person_id"], ""), row["channel"], "planned")
     if covers:
         covers.sort(key=lambda c: (str(c["delivery_id"]), str(c["person_id"])))
         await insert_new(tx, delivery_cover, covers)
@@ -67,15 +67,15 @@ async def put(
             sa.select(sa.func.count()).where(delivery_cover.c.delivery_id == delivery.c.delivery_id).scalar_subquery()
         )
         await tx.execute(sa.update(delivery).where(one_of(delivery.c.delivery_id, ids)).values(covers=1 + counted))
-    due = [str(r["delivery_id"]) for r in new if r["channel"] != "door" or r["slot"]]
-    await say(
+    due = [str(r["delivery_id"]) for r in new if r["driver"] != "door" or r["slot"]]
+    await publish(
         tx,
         [
             DeliveryDue(
                 msg_id=new_id(), plane=plane, warning_id=ctx.issued.warning_id, tier=ctx.issued.tier,
-                ids=tuple(due[i : i + HINT_IDS]),
+                ids=tuple(due[i : i + EVENT_IDS]),
             )
-            for i in range(0, len(due), HINT_IDS)
+            for i in range(0, len(due), EVENT_IDS)
         ],
     )  # fmt: skip
 
@@ -91,10 +91,10 @@ async def _shared(tx: Connection, rows: Sequence[dict[str, Any]]) -> dict[tuple[
     return {tuple(getattr(row, c) for c in UNIQUE): (row.delivery_id, row.person_id) for row in found}
 
 
-def step_time(ctx: Context, person: Person, index: int) -> float | None:
-    """When the rung `index` of a person's ladder falls due; None past the last."""
+def step_time(ctx: WarningContext, person: Person, index: int) -> float | None:
+    """When the step `index` of a person's escalation falls due; None past the last."""
     start = ctx.start(person.profile)
-    steps = ctx.ladder(person.profile, ctx.plan(person.profile, start))
+    steps = ctx.escalation(person.profile, ctx.plan(person.profile, start))
     if index >= len(steps):
         return None
     return steps[index].when(start, ctx.issued.impact)
@@ -121,7 +121,7 @@ async def end(
 async def reopen(tx: Connection, deltas: Deltas, path: Any, at: float, *, walks: bool = False) -> None:
     """A call for help after the end: the path is open again, and what counted as closed is counted back.
 
-    `walks`: what had closed it was taken back, so that its rungs go on.
+    `walks`: what had closed it was taken back, so that its steps go on.
     """
     result = await tx.execute(
         sa.update(tables.path)
@@ -137,7 +137,7 @@ async def reopen(tx: Connection, deltas: Deltas, path: Any, at: float, *, walks:
     )
     if result.rowcount and path.next_step != tables.OUTSIDE:
         deltas.person(path.profile_key, f"ended:{path.ending}", -1)
-        if path.rungs & tables.CLOSED:
+        if path.milestones & tables.CLOSED:
             deltas.person(path.profile_key, "closed", -1)
 
 
@@ -156,7 +156,7 @@ async def drop_unsent(tx: Connection, warning_id: str, person_ids: Sequence[str]
     )  # fmt: skip
     await move_all(
         tx, SendState.SUPERSEDED, at=at, state_reason=reason,
-        where=(*about, delivery.c.channel == "door", delivery.c.send_state == "accepted", delivery.c.answer == ""),
+        where=(*about, delivery.c.driver == "door", delivery.c.send_state == "accepted", delivery.c.answer == ""),
     )  # fmt: skip
 
 

@@ -18,13 +18,13 @@ EMERGENCY_S = 6 * 3600.0
 
 
 @dataclass
-class Context:
-    """One running warning: its message, its policy, the roads that work, the pairs on shift."""
+class WarningContext:
+    """One running warning: its message, its policy, the channels that work, the teams on shift."""
 
     issued: WarningIssued
     policy: Policy
-    channels: Mapping[str, str]  # road > channel
-    roads: Mapping[str, str]  # road > why it cannot be used, empty where it works
+    drivers: Mapping[str, str]  # channel > driver
+    channels: Mapping[str, str]  # channel > why it cannot be used, empty where it works
     doors: str = "ask"  # of warning_state
     workers: Sequence[WorkerEntry] = ()
     _plans: dict[tuple[str, bool], PathPlan] = field(default_factory=dict)
@@ -53,11 +53,11 @@ class Context:
         night = self.is_night(when)
         key = (profile.key, night)
         if key not in self._plans:
-            self._plans[key] = self.policy.plan(profile, self.tier, self.issued.hazard, night, self.roads)
+            self._plans[key] = self.policy.plan(profile, self.tier, self.issued.hazard, night, self.channels)
         return self._plans[key]
 
     def start(self, profile: Profile) -> float:
-        """Minute 0 of a person's ladder: release, or the morning where her tier is held at night."""
+        """Minute 0 of a person's escalation: release, or the morning where her tier is held at night."""
         released, policy = self.issued.released, self.policy
         night = self.is_night(released)
         if self.tier not in policy.hold_tiers or not night:
@@ -70,12 +70,12 @@ class Context:
         early = self.issued.impact is not None and self.issued.impact < morning
         return released if early and "onset_before_morning" in policy.hold_unless else morning
 
-    def ladder(self, profile: Profile, plan: PathPlan) -> tuple[Step, ...]:
+    def escalation(self, profile: Profile, plan: PathPlan) -> tuple[Step, ...]:
         """Her steps in the order of their times; the same for the whole of a warning."""
-        return self.policy.ladder(plan, self.start(profile), self.issued.impact)
+        return self.policy.escalation(plan, self.start(profile), self.issued.impact)
 
     def held(self, profile: Profile) -> bool:
-        """Whether her ladder begins later than the release."""
+        """Whether her escalation begins later than the release."""
         return self.start(profile) > self.issued.released
 
     @property
@@ -111,18 +111,18 @@ class Person:
     evidence: int = 0
     answer: str = ""
     help_at: float | None = None
-    started: float | None = None  # minute 0 of her ladder, where it is known
+    started: float | None = None  # minute 0 of her escalation, where it is known
 
     def tried(self) -> set[str]:
-        """Own roads that stand in the ledger already."""
-        return {d["road"] for d in self.deliveries if d["addressee_kind"] in ("person", "facility")}
+        """Own channels that stand in the ledger already."""
+        return {d["channel"] for d in self.deliveries if d["addressee_kind"] in ("person", "facility")}
 
     def helpers_told(self) -> list[Mapping[str, Any]]:
         """Deliveries to her supporters."""
         return [d for d in self.deliveries if d["addressee_kind"] == "supporter"]
 
     def helpers_silent(self, now: float, wait: float) -> bool:
-        """Whether nobody who helps her has been heard of for `wait` seconds; with no helper, since her ladder began."""
+        """Whether nobody who helps her has been heard of for `wait` seconds; with no helper, since her escalation began."""
         told = self.helpers_told()
         if any(d["answer"] in ("spoke", "moving", "safe", "leaving", "not_there") for d in told):
             return False
@@ -133,7 +133,7 @@ class Person:
 
     def visits(self) -> list[Mapping[str, Any]]:
         """Visits by officers, oldest first."""
-        found = [d for d in self.deliveries if d["road"] == "door"]
+        found = [d for d in self.deliveries if d["channel"] == "door"]
         return sorted(found, key=lambda d: d["try_no"])
 
     def standing_visits(self) -> list[Mapping[str, Any]]:
@@ -141,4 +141,4 @@ class Person:
         return [d for d in self.visits() if d["answer"] or d["send_state"] not in TAKEN_BACK]
 
     def on_fire_list(self) -> bool:
-        return any(d["road"] == "fire_service_list" for d in self.deliveries)
+        return any(d["channel"] == "fire_service_list" for d in self.deliveries)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.router.planning.contexts import Contexts
-from services.router.planning.plan import Context
+from services.router.planning.plan import WarningContext
 from services.router.policy.vocabulary import OFFICER, SUPPORTER
 from services.router.store import tables
 from services.shared.database.batches import upsert
@@ -32,7 +32,7 @@ async def ask(tx: Connection, asked: WarningIssued) -> None:
 
 
 async def answer(tx: Connection, contexts: Contexts, message: AudienceFound) -> None:
-    """Works out, for each tier a person may decide, whom the warning would reach by which road."""
+    """Works out, for each tier a person may decide, whom the warning would reach by which channel."""
     asked = message.asked
     if asked is None:
         raise Broken(f"counts for a preview of {message.warning_id} came without their question")
@@ -40,27 +40,28 @@ async def answer(tx: Connection, contexts: Contexts, message: AudienceFound) -> 
     before = await kept(tx, message.warning_id)
     if before is not None and before.asked.released > asked.released:
         return  # asked anew since; that answer comes too
-    channels, roads = await contexts.roads(tx)
+    drivers, channels = await contexts.channels(tx)
     tiers = [Tier(asked.tier)] if asked.tier else list(Tier)
     result = {
         "people": sum(message.counts),
         "estimated": message.estimated,
         "unresolved": [list(u) for u in message.unresolved],
         "tiers": {
-            tier.word: _tier(Context(_at(asked, tier), contexts.current, channels, roads), message) for tier in tiers
+            tier.word: _tier(WarningContext(_at(asked, tier), contexts.current, drivers, channels), message)
+            for tier in tiers
         },
     }
     await _keep(tx, asked, result)
 
 
-class Kept(NamedTuple):
+class NewestPreview(NamedTuple):
     """The newest question about a warning, and its result where it was answered."""
 
     asked: WarningIssued
     result: dict[str, Any] | None
 
 
-async def kept(db: Connection, warning_id: str) -> Kept | None:
+async def kept(db: Connection, warning_id: str) -> NewestPreview | None:
     """None where nobody asked; Broken where the row cannot be read."""
     row = (await db.execute(sa.select(tables.preview).where(tables.preview.c.warning_id == warning_id))).first()
     if row is None:
@@ -68,7 +69,7 @@ async def kept(db: Connection, warning_id: str) -> Kept | None:
     asked = decode(row.issued)
     if not isinstance(asked, WarningIssued):
         raise Broken(f"the preview row of {warning_id} holds another message")
-    return Kept(asked, row.result)
+    return NewestPreview(asked, row.result)
 
 
 async def _keep(tx: Connection, asked: WarningIssued, result: dict[str, Any] | None) -> None:
@@ -80,11 +81,11 @@ def _at(issued: WarningIssued, tier: Tier) -> WarningIssued:
     return replace(issued, tier=int(tier))
 
 
-def _tier(ctx: Context, message: AudienceFound) -> dict[str, Any]:
+def _tier(ctx: WarningContext, message: AudienceFound) -> dict[str, Any]:
     groups: Counter[str] = Counter()
     no_path: Counter[str] = Counter()
     few: Counter[str] = Counter()
-    roads: Counter[str] = Counter()
+    channels: Counter[str] = Counter()
     doors = not_asked = none = 0
     for profile, count in zip(message.profiles, message.counts, strict=True):
         plan = ctx.plan(profile, ctx.start(profile))
@@ -98,18 +99,20 @@ def _tier(ctx: Context, message: AudienceFound) -> dict[str, Any]:
             not_asked += count
             continue
         none += count if plan.usable == 0 else 0
-        for use in plan.roads:
+        for use in plan.channels:
             if use.kind not in (SUPPORTER, OFFICER):
-                roads[use.road] += count
+                channels[use.channel] += count
         if plan.supporter:
-            roads["supporter"] += count
+            channels["supporter"] += count
         if plan.door_at_0:
             doors += count
-            roads[f"{plan.door_where} at 0"] += count
+            channels[f"{plan.door_where} at 0"] += count
     return {
-        "by_group": {g: {"people": n, "one_road": few[g], "no_road": no_path[g]} for g, n in sorted(groups.items())},
-        "by_road": dict(sorted(roads.items())),
+        "by_group": {
+            g: {"people": n, "one_channel": few[g], "no_channel": no_path[g]} for g, n in sorted(groups.items())
+        },
+        "by_channel": dict(sorted(channels.items())),
         "doors_at_0": doors,
         "not_asked": not_asked,
-        "no_road": none,
+        "no_channel": none,
     }

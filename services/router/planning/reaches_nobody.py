@@ -1,6 +1,6 @@
 """A warning that reaches nobody is never quiet: an alarm with its reason, by whichever way the warning came.
 
-Codes that no table knows, an area where nobody is registered, people of whom none has a road: each ends in a page that
+Codes that no table knows, an area where nobody is registered, people of whom none has a channel: each ends in a page that
 says "nobody is missing", which is the most dangerous sentence there is.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from services.router.planning.plan import Context
+from services.router.planning.plan import WarningContext
 from services.shared import alarms
 from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import delivery, warning_state
@@ -19,8 +19,8 @@ KIND = "nobody"
 NAMED = 5  # codes that are named in the alarm
 
 
-async def look(tx: Connection, ctx: Context, total: int, unresolved: Sequence[Sequence[str]]) -> None:
-    """Once its people are counted: sounds the alarm where there are none, where none has a road, or codes are unknown."""
+async def look(tx: Connection, ctx: WarningContext, total: int, unresolved: Sequence[Sequence[str]]) -> None:
+    """Once its people are counted: sounds the alarm where there are none, where none has a channel, or codes are unknown."""
     if ctx.issued.kind == "ending":
         return
     number = await tx.scalar(
@@ -31,7 +31,7 @@ async def look(tx: Connection, ctx: Context, total: int, unresolved: Sequence[Se
         await alarms.sound(tx, f"{KIND}:{ctx.issued.warning_id}", said)
 
 
-async def _why(tx: Connection, ctx: Context, total: int, unresolved: Sequence[Sequence[str]]) -> str:
+async def _why(tx: Connection, ctx: WarningContext, total: int, unresolved: Sequence[Sequence[str]]) -> str:
     more = f" and {len(unresolved) - NAMED} more" if len(unresolved) > NAMED else ""
     codes = ", ".join(f"{name} {value}" for name, value in unresolved[:NAMED]) + more
     unknown = f"o table here knows the area {codes}: load it with tocsin registry areas import, or send the area drawn"
@@ -40,7 +40,7 @@ async def _why(tx: Connection, ctx: Context, total: int, unresolved: Sequence[Se
     if total == 0:
         return "NOBODY is warned by name. Nobody is registered in its area: is the area right?"
     if not await _anybody_written_to(tx, ctx.issued.warning_id):
-        return f"{total} people are concerned and NOBODY has a road that works: see /roads"
+        return f"{total} people are concerned and NOBODY has a channel that works: see /channels"
     return f"people are missed: n{unknown}" if unresolved else ""
 
 

@@ -1,31 +1,31 @@
-"""Makes ledger rows of a plan: who is written to, on which road, why, and when. Pure; every row carries its reason."""
+"""Makes ledger rows of a plan: who is written to, on which channel, why, and when. Pure; every row carries its reason."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from services.router.planning.plan import Context, Person
+from services.router.planning.plan import Person, WarningContext
 from services.router.policy.engine import Policy
-from services.router.policy.rules import PathPlan, RoadUse
+from services.router.policy.rules import ChannelUse, PathPlan
 from services.router.policy.vocabulary import ASSIST_MIN, FIRE_SERVICE, OFFICER, SUPPORTER, TRAVEL_MIN, VISIT_MIN
 from services.shared.bus.outbox import id_of
 from services.shared.ledger.ledger import SendState
 from services.shared.messages import ContactEntry, SupporterEntry, WorkerEntry
 from services.shared.tiers import Tier
 
-HELPER_ROADS = {"sms": "supporter_sms", "voice_mobile": "supporter_voice", "voice_landline": "supporter_voice"}
-OFFICER_ROADS = {"sms": "officer_sms", "voice_mobile": "officer_voice", "voice_landline": "officer_voice"}
+HELPER_CHANNELS = {"sms": "supporter_sms", "voice_mobile": "supporter_voice", "voice_landline": "supporter_voice"}
+OFFICER_CHANNELS = {"sms": "officer_sms", "voice_mobile": "officer_voice", "voice_landline": "officer_voice"}
 EARLIER_S = 0.001  # what a policy calls first is claimed first among what is due at the same instant
-DEFAULT_RING_S, DEFAULT_LISTEN_S = 60, 20  # what the voice road does unasked
+DEFAULT_RING_S, DEFAULT_LISTEN_S = 60, 20  # what the voice channel does unasked
 Row = dict[str, Any]
 
 
 def personal(
-    ctx: Context,
+    ctx: WarningContext,
     person: Person,
     plan: PathPlan,
-    use: RoadUse,
+    use: ChannelUse,
     step: str,
     reason: str,
     now: float,
@@ -33,9 +33,9 @@ def personal(
     again: bool = False,
     form: str = "",
 ) -> list[Row]:
-    """One road of hers; a call to somebody who must answer is tried three times in five minutes.
+    """One channel of hers; a call to somebody who must answer is tried three times in five minutes.
 
-    A road that is a supporter or an officer goes to them, about her.
+    A channel that is a supporter or an officer goes to them, about her.
     """
     if use.kind == SUPPORTER:
         return supporters(ctx, person, plan, step, reason, now)
@@ -44,11 +44,13 @@ def personal(
     contact = next((c for c in person.entry.contacts if c.kind == use.kind and c.usable), None)
     if contact is None:
         return []
-    before = [d["try_no"] for d in person.deliveries if d["road"] == use.road and d["contact_id"] == contact.contact_id]
+    before = [
+        d["try_no"] for d in person.deliveries if d["channel"] == use.channel and d["contact_id"] == contact.contact_id
+    ]
     if before and not again:
         return []
     first = max(before, default=0) + 1
-    voice = use.road.startswith("voice")
+    voice = use.channel.startswith("voice")
     facility = person.profile.kind == "facility"
     must_answer = facility or (ctx.tier == Tier.RED and person.profile.kind == "resident" and plan.ack)
     tries = ctx.policy.voice_tries if voice and must_answer and not again else 1
@@ -61,7 +63,7 @@ def personal(
                 ctx,
                 person,
                 step=step,
-                road=use.road,
+                channel=use.channel,
                 reason=why,
                 due_at=now + n * gap - (EARLIER_S if plan.first else 0.0),
                 try_no=first + n,
@@ -77,35 +79,35 @@ def personal(
 
 
 def _call(policy: Policy) -> dict[str, str] | None:
-    """How long a call rings and must be listened to, where the policy says other than the voice road does unasked."""
+    """How long a call rings and must be listened to, where the policy says other than the voice channel does unasked."""
     if (policy.voice_ring_s, policy.voice_listen_s) == (DEFAULT_RING_S, DEFAULT_LISTEN_S):
         return None
     return {"ring_s": str(policy.voice_ring_s), "listen_s": str(policy.voice_listen_s)}
 
 
-def another(ctx: Context, person: Person, plan: PathPlan, step: str, reason: str, now: float) -> list[Row]:
-    """The next road she has not been tried on; where none is left, her first road once more."""
+def another(ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float) -> list[Row]:
+    """The next channel she has not been tried on; where none is left, her first channel once more."""
     tried = person.tried()
-    own = [use for use in plan.roads if use.kind not in (SUPPORTER, OFFICER)]
-    left = [use for use in own if use.road not in tried]
+    own = [use for use in plan.channels if use.kind not in (SUPPORTER, OFFICER)]
+    left = [use for use in own if use.channel not in tried]
     if left:
-        return personal(ctx, person, plan, left[0], step, f"{reason}; other road", now)
+        return personal(ctx, person, plan, left[0], step, f"{reason}; other channel", now)
     if own:
-        return personal(ctx, person, plan, own[0], step, f"{reason}; no other road left, again", now, again=True)
+        return personal(ctx, person, plan, own[0], step, f"{reason}; no other channel left, again", now, again=True)
     return []
 
 
 def supporters(
-    ctx: Context, person: Person, plan: PathPlan, step: str, reason: str, now: float, *, by_phone: bool = False
+    ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float, *, by_phone: bool = False
 ) -> list[Row]:
-    """Each supporter by one road of hers, with a text of her own; inside the zone she is told, not sent.
+    """Each supporter by one channel of hers, with a text of her own; inside the zone she is told, not sent.
 
     `by_phone`: called also where she has had a text.
     """
     told = person.helpers_told()
     if not plan.supporter or (told and not by_phone):
         return []
-    called = {d["addressee_id"] for d in told if d["road"] == "supporter_voice"}
+    called = {d["addressee_id"] for d in told if d["channel"] == "supporter_voice"}
     rows = []
     for helper in person.entry.supporters:
         if helper.supporter_id in called:
@@ -113,14 +115,14 @@ def supporters(
         way = _helper_way(ctx, helper, by_phone)
         if way is None or (told and way[1] != "supporter_voice"):
             continue
-        contact, road = way
+        contact, channel = way
         where = "supporter outside the zone" if helper.outside_zone else "supporter inside the zone, not sent"
         rows.append(
             _row(
                 ctx,
                 person,
                 step=step,
-                road=road,
+                channel=channel,
                 reason=f"{reason}; {where}",
                 due_at=now,
                 contact=contact,
@@ -134,27 +136,27 @@ def supporters(
     return rows
 
 
-def _helper_way(ctx: Context, helper: SupporterEntry, by_phone: bool) -> tuple[ContactEntry, str] | None:
+def _helper_way(ctx: WarningContext, helper: SupporterEntry, by_phone: bool) -> tuple[ContactEntry, str] | None:
     usable = [
-        (contact, HELPER_ROADS[contact.kind])
+        (contact, HELPER_CHANNELS[contact.kind])
         for contact in helper.contacts
         if contact.usable
-        and contact.kind in HELPER_ROADS
-        and ctx.roads.get(HELPER_ROADS[contact.kind], "no_driver") == ""
+        and contact.kind in HELPER_CHANNELS
+        and ctx.channels.get(HELPER_CHANNELS[contact.kind], "no_driver") == ""
     ]
     spoken = [one for one in usable if one[1] == "supporter_voice"]
     return next(iter((spoken or usable) if by_phone else usable), None)
 
 
 def officer(
-    ctx: Context, person: Person, plan: PathPlan, step: str, reason: str, now: float, *, further: bool = False
+    ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float, *, further: bool = False
 ) -> list[Row]:
     """The officer of the person's grid is asked to call, text or visit, whichever the person can use.
 
     `further`: the next officer, where the first was asked already (the superior of a silent duty phone).
     """
     asked = [d for d in person.deliveries if d["addressee_kind"] == "worker"]
-    if not plan.door_applies or (asked and not further) or ctx.roads.get("officer_sms", "no_driver"):
+    if not plan.door_applies or (asked and not further) or ctx.channels.get("officer_sms", "no_driver"):
         return []
     done = {d["addressee_id"] for d in asked}
     for one in near(ctx, person):
@@ -165,7 +167,7 @@ def officer(
                     ctx,
                     person,
                     step=step,
-                    road="officer_sms",
+                    channel="officer_sms",
                     reason=reason,
                     due_at=now,
                     contact=contact,
@@ -179,23 +181,23 @@ def officer(
     return []
 
 
-def near(ctx: Context, person: Person) -> list[WorkerEntry]:
+def near(ctx: WarningContext, person: Person) -> list[WorkerEntry]:
     """Officers on shift, those of her grid first."""
     mine = [w for w in ctx.workers if person.entry.grid_id in w.grids]
     return mine + [w for w in ctx.workers if w not in mine]
 
 
-def superior(ctx: Context, person: Person, plan: PathPlan, step: str, reason: str, now: float) -> list[Row]:
+def superior(ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float) -> list[Row]:
     """Whoever stands above a silent duty phone: an officer with that skill, else one who was not asked yet."""
     above = [w for w in ctx.workers if "superior" in w.skills]
     if above:
-        narrowed = Context(ctx.issued, ctx.policy, ctx.channels, ctx.roads, ctx.doors, above)
+        narrowed = WarningContext(ctx.issued, ctx.policy, ctx.drivers, ctx.channels, ctx.doors, above)
         return officer(narrowed, person, plan, step, reason, now, further=True)
     return officer(ctx, person, plan, step, reason, now, further=True)
 
 
 def door(
-    ctx: Context,
+    ctx: WarningContext,
     person: Person,
     plan: PathPlan,
     reason: str,
@@ -226,13 +228,13 @@ def door(
     return [_visit(ctx, person, plan, reason, now, step, max(tries, default=0) + 1, urgent)]
 
 
-def _instead(ctx: Context, person: Person, plan: PathPlan, reason: str, now: float, step: str) -> list[Row]:
-    """The roads that stand in for a forbidden door; the list of the fire service is always among them."""
+def _instead(ctx: WarningContext, person: Person, plan: PathPlan, reason: str, now: float, step: str) -> list[Row]:
+    """The channels that stand in for a forbidden door; the list of the fire service is always among them."""
     rows: list[Row] = []
     tried = person.tried()
     for word in ctx.policy.hazard(ctx.issued.hazard).instead:
         kinds = {"voice": ("voice_mobile", "voice_landline"), "sms": ("sms",)}.get(word, ())
-        use = next((u for u in plan.roads if u.kind in kinds and u.road not in tried), None)
+        use = next((u for u in plan.channels if u.kind in kinds and u.channel not in tried), None)
         if use is not None:
             rows += personal(ctx, person, plan, use, step, reason, now)
         elif word == "supporter_by_phone":
@@ -240,27 +242,27 @@ def _instead(ctx: Context, person: Person, plan: PathPlan, reason: str, now: flo
     return rows + fire_list(ctx, person, plan, reason, now, step)
 
 
-def knock_again(ctx: Context, person: Person, plan: PathPlan, reason: str, at: float) -> list[Row]:
+def knock_again(ctx: WarningContext, person: Person, plan: PathPlan, reason: str, at: float) -> list[Row]:
     """The next visit to the same door."""
     tries = [int(d["try_no"]) for d in person.visits()]
     return [_visit(ctx, person, plan, reason, at, "door.again", max(tries, default=0) + 1, False)]
 
 
-def fire_list(ctx: Context, person: Person, plan: PathPlan, reason: str, now: float, step: str) -> list[Row]:
+def fire_list(ctx: WarningContext, person: Person, plan: PathPlan, reason: str, now: float, step: str) -> list[Row]:
     """The person's name, place and needs for moving, on the fire service's list."""
     if person.on_fire_list():
         return []
     row = _visit(ctx, person, plan, reason, now, step, 1, True)
-    row |= {"road": "fire_service_list", "slot": FIRE_SERVICE, "address_key": f"fire:{person.entry.person_id}"}
+    row |= {"channel": "fire_service_list", "slot": FIRE_SERVICE, "address_key": f"fire:{person.entry.person_id}"}
     row["delivery_id"] = id_of(ctx.issued.warning_id, person.entry.person_id, "fire_service_list")
     return [row]
 
 
 def _visit(
-    ctx: Context, person: Person, plan: PathPlan, reason: str, at: float, step: str, try_no: int, urgent: bool
+    ctx: WarningContext, person: Person, plan: PathPlan, reason: str, at: float, step: str, try_no: int, urgent: bool
 ) -> Row:
     row = _row(
-        ctx, person, step=step, road="door", reason=reason, due_at=at, try_no=try_no, contact=None,
+        ctx, person, step=step, channel="door", reason=reason, due_at=at, try_no=try_no, contact=None,
         addressee_id=person.entry.person_id, addressee_kind="door", language=person.profile.language, form="visit",
         dossier=True,
     )  # fmt: skip
@@ -279,7 +281,7 @@ def _visit(
 
 
 def rank(policy: Policy, plan: PathPlan, groups: tuple[str, ...], *, urgent: bool) -> int:
-    """Who gets a pair when there are too few, smaller first: a call for help, what the policy calls first, its rank."""
+    """Who gets a team when there are too few, smaller first: a call for help, what the policy calls first, its rank."""
     if urgent:
         return 0
     if plan.first:
@@ -288,7 +290,7 @@ def rank(policy: Policy, plan: PathPlan, groups: tuple[str, ...], *, urgent: boo
     return next((n for n, word in enumerate(policy.rank, 2) if word in true), len(policy.rank) + 2)
 
 
-def slack_bucket(ctx: Context, plan: PathPlan) -> int:
+def slack_bucket(ctx: WarningContext, plan: PathPlan) -> int:
     """Quarters of an hour between release and the last moment to set out for this door; 0 is the most urgent."""
     if ctx.issued.impact is None:
         slack = ctx.policy.unknown_slack_min
@@ -299,11 +301,11 @@ def slack_bucket(ctx: Context, plan: PathPlan) -> int:
 
 
 def _row(
-    ctx: Context,
+    ctx: WarningContext,
     person: Person,
     *,
     step: str,
-    road: str,
+    channel: str,
     reason: str,
     due_at: float,
     contact: ContactEntry | None,
@@ -316,10 +318,10 @@ def _row(
     params: Mapping[str, str] | None = None,
 ) -> Row:
     entry = person.entry
-    contact_id = contact.contact_id if contact else road
-    # the rung is no part of the id: the same road tried from another rung is the same delivery
+    contact_id = contact.contact_id if contact else channel
+    # the step is no part of the id: the same channel tried from another step is the same delivery
     return {
-        "delivery_id": id_of(ctx.issued.warning_id, addressee_id, entry.person_id, road, contact_id, try_no),
+        "delivery_id": id_of(ctx.issued.warning_id, addressee_id, entry.person_id, channel, contact_id, try_no),
         "warning_id": ctx.issued.warning_id,
         "purpose": "warning",
         "tier": int(ctx.tier),
@@ -327,8 +329,8 @@ def _row(
         "addressee_id": addressee_id,
         "addressee_kind": addressee_kind,
         "step": step,
-        "road": road,
-        "channel": ctx.channels[road],
+        "channel": channel,
+        "driver": ctx.drivers[channel],
         "form": form,
         "language": language,
         "try_no": try_no,

@@ -1,16 +1,16 @@
-"""Walks one rung of a path: what is true of the person at that time, and the rows the rung brings. Pure."""
+"""Walks one step of a path: what is true of the person at that time, and the rows the step brings. Pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from services.router.planning.plan import Context, Person
+from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import another, door, officer, personal, superior, supporters
 from services.router.policy.rules import PathPlan, Step
 from services.shared.ledger.ledger import Evidence
 
 
-def facts(ctx: Context, person: Person, plan: PathPlan, now: float) -> frozenset[str]:
+def facts(ctx: WarningContext, person: Person, plan: PathPlan, now: float) -> frozenset[str]:
     """What is true of this person now, in the policy's words; an open path is asked."""
     true = set(plan.facts) | {"open"}
     if person.evidence < Evidence.DELIVERED:
@@ -25,8 +25,8 @@ def facts(ctx: Context, person: Person, plan: PathPlan, now: float) -> frozenset
     return frozenset(true)
 
 
-def walk(ctx: Context, person: Person, plan: PathPlan, step: Step, now: float) -> list[dict[str, Any]]:
-    """The rows of one rung, none twice; an empty list where the condition does not hold or nothing is left to do."""
+def walk(ctx: WarningContext, person: Person, plan: PathPlan, step: Step, now: float) -> list[dict[str, Any]]:
+    """The rows of one step, none twice; an empty list where the condition does not hold or nothing is left to do."""
     true = facts(ctx, person, plan, now)
     before = len(person.deliveries)
     if step.condition.holds(true):
@@ -42,22 +42,22 @@ def walk(ctx: Context, person: Person, plan: PathPlan, step: Step, now: float) -
 
 
 def done(step: Step, person: Person) -> bool:
-    """Whether a rung that comes again has what it asks for."""
+    """Whether a step that comes again has what it asks for."""
     return step.until == "all_safe" and person.answer == "safe"
 
 
 def _do(
-    ctx: Context, person: Person, plan: PathPlan, word: str, step: Step, reason: str, now: float
+    ctx: WarningContext, person: Person, plan: PathPlan, word: str, step: Step, reason: str, now: float
 ) -> list[dict[str, Any]]:
     if word.startswith("personal."):
         which = word.removeprefix("personal.")
-        uses = list(plan.roads) if which == "all" else list(plan.roads[int(which) - 1 : int(which)])
+        uses = list(plan.channels) if which == "all" else list(plan.channels[int(which) - 1 : int(which)])
         rows: list[dict[str, Any]] = []
         for use in uses:
             rows += personal(ctx, person, plan, use, step.name, reason, now)
         return rows
     match word:
-        case "retry_other_road":
+        case "retry_other_channel":
             return another(ctx, person, plan, step.name, reason, now)
         case "supporter":
             return supporters(ctx, person, plan, step.name, reason, now)
@@ -68,15 +68,17 @@ def _do(
         case "door" | "nearest_unit_goes" | "transport_team":
             return door(ctx, person, plan, reason, now, step.name)
         case "duty_phone_1" | "duty_phone_2" | "sms":
-            uses = [use for use in plan.roads if use.word == word or use.kind == word]
+            uses = [use for use in plan.channels if use.word == word or use.kind == word]
             return [row for use in uses for row in personal(ctx, person, plan, use, step.name, reason, now)]
     return []  # area-wide words are one delivery to the area, made when the warning is issued
 
 
-def _ask(ctx: Context, person: Person, plan: PathPlan, step: Step, reason: str, now: float) -> list[dict[str, Any]]:
+def _ask(
+    ctx: WarningContext, person: Person, plan: PathPlan, step: Step, reason: str, now: float
+) -> list[dict[str, Any]]:
     """The question goes to the first line that is there, in the form that asks it."""
     form = "+".join([plan.form, *step.ask])
-    for use in plan.roads:
+    for use in plan.channels:
         rows = personal(ctx, person, plan, use, step.name, f"{reason}: ask", now, again=True, form=form)
         if rows:
             return rows

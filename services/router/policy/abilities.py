@@ -1,7 +1,7 @@
-"""What each road lacks, held against what the policy's steps need of it: a step that needs more is refused at check.
+"""What each channel lacks, held against what the policy's steps need of it: a step that needs more is refused at check.
 
-A road declares `two_way, links, repeats_per_day, templates_only, voice`. A road that is not there at all is no fault
-(it is left out with its reason); a road that is there and cannot do what a step counts on would fail in silence.
+A channel declares `two_way, links, repeats_per_day, templates_only, voice`. A channel that is not there at all is no fault
+(it is left out with its reason); a channel that is there and cannot do what a step counts on would fail in silence.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import yaml
 
 from services.router.policy.engine import Policy
 from services.router.policy.rules import Group
-from services.router.policy.source import Source
+from services.router.policy.source import PolicySource
 from services.router.policy.vocabulary import OFFICER_WORDS, WORDS
 from services.shared.errors import Refused
 from services.shared.tiers import Tier
@@ -24,7 +24,7 @@ KEYS = ("two_way", "links", "voice", "repeats_per_day", "templates_only")
 
 @dataclass(frozen=True)
 class Abilities:
-    """What a road can do; `repeats_per_day` is how often the same words may come, 0 for no limit."""
+    """What a channel can do; `repeats_per_day` is how often the same words may come, 0 for no limit."""
 
     two_way: bool = True
     links: bool = True
@@ -33,14 +33,14 @@ class Abilities:
     templates_only: bool = False
 
 
-def read_roads(text: str) -> dict[str, Abilities]:
-    """Roads declared in a file: road: {two_way: ..., links: ..., voice: ..., repeats_per_day: ..., templates_only: ...}."""
-    f = Source(text)
+def read_channels(text: str) -> dict[str, Abilities]:
+    """Channels declared in a file: channel: {two_way: ..., links: ..., voice: ..., repeats_per_day: ..., templates_only: ...}."""
+    f = PolicySource(text)
     found = {}
-    for road in f.data:
-        path = [str(road)]
+    for channel in f.data:
+        path = [str(channel)]
         f.keys(path, KEYS)
-        found[str(road)] = Abilities(
+        found[str(channel)] = Abilities(
             two_way=f.flag([*path, "two_way"], True),
             links=f.flag([*path, "links"], True),
             voice=f.flag([*path, "voice"], False),
@@ -50,87 +50,87 @@ def read_roads(text: str) -> dict[str, Abilities]:
     return found
 
 
-def check_roads(policy: Policy, roads: Mapping[str, Abilities]) -> None:
-    """Refused with line, rule and remedy at the first step that needs what its road lacks."""
-    for fault in faults(policy, roads):
+def check_channels(policy: Policy, channels: Mapping[str, Abilities]) -> None:
+    """Refused with line, rule and remedy at the first step that needs what its channel lacks."""
+    for fault in faults(policy, channels):
         raise fault
 
 
-def faults(policy: Policy, roads: Mapping[str, Abilities]) -> Iterator[Refused]:
-    """Every step that needs what its road lacks."""
+def faults(policy: Policy, channels: Mapping[str, Abilities]) -> Iterator[Refused]:
+    """Every step that needs what its channel lacks."""
     lines = _Lines(policy.text)
     waits = [t.word for t in Tier if policy.tiers[t].ack != "none"]
     for name, group in policy.groups.items():
-        mine = [(word, road) for word in (*group.personal, *group.night_adds) for _, road in WORDS.get(word, ())]
-        there = [(word, road) for word, road in mine if road in roads]
-        for word, road in there:
-            yield from _one(policy, lines, name, group, word, road, roads[road])
-        answers = [road for _, road in there if roads[road].two_way and road in roads]
+        mine = [(word, channel) for word in (*group.personal, *group.night_adds) for _, channel in WORDS.get(word, ())]
+        there = [(word, channel) for word, channel in mine if channel in channels]
+        for word, channel in there:
+            yield from _one(policy, lines, name, group, word, channel, channels[channel])
+        answers = [channel for _, channel in there if channels[channel].two_way and channel in channels]
         others = [w for w in group.personal if w not in WORDS and w not in OFFICER_WORDS]
         if waits and there and not answers and not others:
             yield lines.fault(
                 ["groups", name, "personal"], "two_way",
                 f"{', '.join(waits)} wait for an answer (ack), and {' and '.join(sorted({r for _, r in there}))} "
-                "cannot take one; add a two-way road, or officers will be sent to everybody",
+                "cannot take one; add a two-way channel, or officers will be sent to everybody",
             )  # fmt: skip
     for step in policy.facility:
-        if step.ask and "voice_duty" in roads and not roads["voice_duty"].two_way:
+        if step.ask and "voice_duty" in channels and not channels["voice_duty"].two_way:
             yield lines.fault(
-                ["facility_ladder"], "two_way", "ask needs an answer, and voice_duty cannot take one; leave ask out"
+                ["facility_escalation"], "two_way", "ask needs an answer, and voice_duty cannot take one; leave ask out"
             )
-        if step.every and "voice_duty" in roads and 0 < roads["voice_duty"].repeats_per_day < 86400 / step.every:
-            limit = roads["voice_duty"].repeats_per_day
+        if step.every and "voice_duty" in channels and 0 < channels["voice_duty"].repeats_per_day < 86400 / step.every:
+            limit = channels["voice_duty"].repeats_per_day
             yield lines.fault(
-                ["facility_ladder"], "repeats_per_day",
+                ["facility_escalation"], "repeats_per_day",
                 f"every {step.every / 60:.0f} min is more than the {limit} times a day voice_duty may be used; ask less often",
             )  # fmt: skip
-    for road in ("supporter_sms", "officer_sms"):
-        if road in roads and not roads[road].two_way:
+    for channel in ("supporter_sms", "officer_sms"):
+        if channel in channels and not channels[channel].two_way:
             place, words = (
                 (["tiers", "red", "steps"], "supporter")
-                if road == "supporter_sms"
-                else (["official_ladder"], "an officer")
+                if channel == "supporter_sms"
+                else (["official_escalation"], "an officer")
             )
             yield lines.fault(
-                place, "two_way", f"{words} is asked to answer 4, 2 or 5, and {road} cannot take an answer; "
-                "use a two-way road",
+                place, "two_way", f"{words} is asked to answer 4, 2 or 5, and {channel} cannot take an answer; "
+                "use a two-way channel",
             )  # fmt: skip
 
 
 def _one(
-    policy: Policy, lines: _Lines, name: str, group: Group, word: str, road: str, can: Abilities
+    policy: Policy, lines: _Lines, name: str, group: Group, word: str, channel: str, can: Abilities
 ) -> Iterator[Refused]:
     where: list[str | int] = ["groups", name, "personal" if word in group.personal else "night_adds"]
     if word.startswith("voice") and not can.voice:
-        yield lines.fault(where, "voice", f"{word} needs a voice, and {road} has none; take {word} out")
+        yield lines.fault(where, "voice", f"{word} needs a voice, and {channel} has none; take {word} out")
     if word.startswith("duty_phone") and not can.voice:
-        yield lines.fault(where, "voice", f"{word} needs a voice, and {road} has none; use sms for this facility")
+        yield lines.fault(where, "voice", f"{word} needs a voice, and {channel} has none; use sms for this facility")
     if word == "voice_keys_only" and not can.two_way:
-        yield lines.fault(where, "two_way", f"{word} needs keys, and {road} takes none; take {word} out")
+        yield lines.fault(where, "two_way", f"{word} needs keys, and {channel} takes none; take {word} out")
     if "sign_video" in group.extras and word == "sms" and not can.links:
         yield lines.fault(
             ["groups", name, "form"], "links",
-            f"sign_video needs a link, and {road} blocks links; take +sign_video out and give a card number instead",
+            f"sign_video needs a link, and {channel} blocks links; take +sign_video out and give a card number instead",
         )  # fmt: skip
     if can.voice and 0 < can.repeats_per_day < policy.voice_tries:
         yield lines.fault(
             ["voice_call", "tries"], "repeats_per_day",
-            f"{policy.voice_tries} calls with the same words are more than the {can.repeats_per_day} a day {road} lets "
-            "through; lower tries or use another road",
+            f"{policy.voice_tries} calls with the same words are more than the {can.repeats_per_day} a day {channel} lets "
+            "through; lower tries or use another channel",
         )  # fmt: skip
     if (
         not can.voice
         and can.repeats_per_day == 1
-        and any("retry_other_road" in s.do for s in policy.tiers[Tier.ORANGE].steps)
+        and any("retry_other_channel" in s.do for s in policy.tiers[Tier.ORANGE].steps)
     ):
         yield lines.fault(
             ["tiers", "orange", "steps"], "repeats_per_day",
-            f"retry_other_road may send the same words twice, and {road} lets them through once a day; take it out",
+            f"retry_other_channel may send the same words twice, and {channel} lets them through once a day; take it out",
         )  # fmt: skip
     if can.templates_only and (group.form in FREE_FORMS or group.extras):
         yield lines.fault(
             ["groups", name, "form"], "templates_only",
-            f"{road} sends approved templates only, and the form {group.form} is written for each warning; use form: "
+            f"{channel} sends approved templates only, and the form {group.form} is written for each warning; use form: "
             "plain or short_plain without additions",
         )  # fmt: skip
 
@@ -139,7 +139,7 @@ class _Lines:
     """Where a fault stands; a policy made without a text has no lines."""
 
     def __init__(self, text: str) -> None:
-        self._source = Source(text) if text else None
+        self._source = PolicySource(text) if text else None
 
     def fault(self, path: list[str] | list[str | int], rule: str, message: str) -> Refused:
         where = ".".join(str(p) for p in path)
@@ -148,12 +148,14 @@ class _Lines:
 
 
 def installed(specs: Mapping[str, object]) -> dict[str, Abilities]:
-    """The abilities of drivers' roads: driver name > anything with `roads`. Of two that share a road, what both can."""
+    """The abilities of drivers' channels: driver name > anything with `channels`. Of two that share a channel, what both can."""
     found: dict[str, Abilities] = {}
     for made in specs.values():
-        for road in getattr(made, "roads", ()):
-            can = Abilities(road.two_way, road.links, road.voice, road.repeats_per_day, road.templates_only)
-            found[road.name] = can if road.name not in found else _both(found[road.name], can)
+        for channel in getattr(made, "channels", ()):
+            can = Abilities(
+                channel.two_way, channel.links, channel.voice, channel.repeats_per_day, channel.templates_only
+            )
+            found[channel.name] = can if channel.name not in found else _both(found[channel.name], can)
     return found
 
 
@@ -167,8 +169,8 @@ def _both(a: Abilities, b: Abilities) -> Abilities:
     )
 
 
-def as_yaml(roads: Mapping[str, Abilities]) -> str:
-    """Roads in the form `read_roads` takes."""
+def as_yaml(channels: Mapping[str, Abilities]) -> str:
+    """Channels in the form `read_channels` takes."""
     return yaml.safe_dump(
-        {name: {key: getattr(can, key) for key in KEYS} for name, can in sorted(roads.items())}, sort_keys=False
+        {name: {key: getattr(can, key) for key in KEYS} for name, can in sorted(channels.items())}, sort_keys=False
     )

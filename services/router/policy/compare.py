@@ -1,4 +1,4 @@
-"""Two policies over the same people: whose path changes, who loses a road, doors by hour and the pairs they need. Pure."""
+"""Two policies over the same people: whose path changes, who loses a channel, doors by hour and the teams they need. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.shared.messages import Profile
 from services.shared.tiers import Tier
 
 HOURS = {"day": 12 * 60, "night": 2 * 60}
-DOORS_PER_HOUR = 10  # of a pair
+DOORS_PER_HOUR = 10  # of a team
 
 
 @dataclass
@@ -24,10 +24,10 @@ class Case:
     hazard: str
     half: str
     changed: Counter[str] = field(default_factory=Counter)  # profile key > people
-    lost: dict[str, tuple[str, ...]] = field(default_factory=dict)  # profile key > roads no more used
+    lost: dict[str, tuple[str, ...]] = field(default_factory=dict)  # profile key > channels no more used
     doors: tuple[Counter[int], Counter[int]] = field(default_factory=lambda: (Counter(), Counter()))
 
-    def pairs(self, which: int, per_hour: int = DOORS_PER_HOUR) -> int:
+    def teams(self, which: int, per_hour: int = DOORS_PER_HOUR) -> int:
         """Pairs that the fullest hour needs."""
         return ceil(max(self.doors[which].values(), default=0) / per_hour)
 
@@ -36,7 +36,7 @@ def compare(
     a: Policy,
     b: Policy,
     people: Iterable[tuple[Profile, int]],
-    roads: Mapping[str, str],
+    channels: Mapping[str, str],
     *,
     tiers: Sequence[Tier] = tuple(Tier),
     hazards: Sequence[str] = (),
@@ -56,7 +56,7 @@ def compare(
                 case = Case(tier, hazard, half)
                 for key in sorted(counted):
                     before, after = (
-                        foresee(p, known[key], tier, hazard, minute, roads, impact_min=impact_min) for p in (a, b)
+                        foresee(p, known[key], tier, hazard, minute, channels, impact_min=impact_min) for p in (a, b)
                     )
                     _add(case, key, counted[key], before, after, (a, b))
                 if case.changed or case.doors[0] != case.doors[1]:
@@ -67,11 +67,11 @@ def compare(
 def _add(case: Case, key: str, n: int, before: Foreseen, after: Foreseen, both: tuple[Policy, Policy]) -> None:
     for which, seen in enumerate((before, after)):
         minute = seen.door_minute()
-        if minute is not None and "door" in seen.roads():
+        if minute is not None and "door" in seen.channels():
             case.doors[which][int(minute // 60)] += n
     if promise(before, both[0]) != promise(after, both[1]):
         case.changed[key] += n
-        gone = tuple(sorted(before.roads() - after.roads()))
+        gone = tuple(sorted(before.channels() - after.channels()))
         if gone:
             case.lost[key] = gone
 
@@ -80,7 +80,7 @@ def promise(seen: Foreseen, policy: Policy) -> tuple[object, ...]:
     """What a person would notice of her path."""
     plan = seen.plan
     closing = policy.closings[plan.closing]
-    acts = tuple((a.minute, a.road) for a in seen.acts)
+    acts = tuple((a.minute, a.channel) for a in seen.acts)
     return acts, plan.asked, plan.team, plan.form, plan.ack, closing, seen.held_min
 
 
@@ -93,7 +93,7 @@ def in_words(
     lost = {key for case in cases for key in case.lost}
     others, losers = sum(of[k] for k in changed), sum(of[k] for k in lost)
     found = [
-        f"{others} of {everybody} people have another path in at least one case; {losers} lose a road in at least one"
+        f"{others} of {everybody} people have another path in at least one case; {losers} lose a channel in at least one"
     ]
     for case in cases:
         a, b = case.doors
@@ -101,12 +101,12 @@ def in_words(
         demand = ", ".join(f"hour {h + 1}: {a[h]} > {b[h]}" for h in hours if a[h] != b[h])
         line = f"{case.tier.word}, {case.hazard}, {case.half}: {sum(case.changed.values())} changed"
         if case.lost:
-            roads = Counter(road for key, gone in case.lost.items() for road in gone for _ in range(of[key]))
-            line += "; lose " + ", ".join(f"{road} ({n})" for road, n in sorted(roads.items()))
+            channels = Counter(channel for key, gone in case.lost.items() for channel in gone for _ in range(of[key]))
+            line += "; lose " + ", ".join(f"{channel} ({n})" for channel, n in sorted(channels.items()))
         if demand:
-            line += f"; doors {demand}; pairs needed {case.pairs(0, per_hour)} > {case.pairs(1, per_hour)}"
+            line += f"; doors {demand}; teams needed {case.teams(0, per_hour)} > {case.teams(1, per_hour)}"
         found.append(line)
-    for title, keys in (("lose a road", lost), ("have another path", changed - lost)):
+    for title, keys in (("lose a channel", lost), ("have another path", changed - lost)):
         named = sorted(one for key in keys for one in ids.get(key, ()))
         if named:
             more = f" and {len(named) - shown} more" if len(named) > shown else ""

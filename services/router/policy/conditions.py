@@ -15,7 +15,7 @@ PREDICATES = (
     "door_first",
     "cannot_leave",
     "cannot_judge",
-    "no_usable_road",
+    "no_usable_channel",
     "night",
     "deaf",
     "no_bed_shaker",

@@ -1,7 +1,7 @@
 """The policy: gives a profile its path. Pure: no clock, no database. `policy_file.read` makes one from a file.
 
-`Policy.plan(profile, tier, hazard, night, roads)` says which roads a person has, which are left out and why, and where
-a door stands; `Policy.steps(plan)` gives the ladder. A plan depends on nothing but its arguments, so one plan serves
+`Policy.plan(profile, tier, hazard, night, channels)` says which channels a person has, which are left out and why, and where
+a door stands; `Policy.steps(plan)` gives the escalation. A plan depends on nothing but its arguments, so one plan serves
 everybody with that profile for that half of the day.
 """
 
@@ -14,14 +14,14 @@ from functools import lru_cache
 
 from services.router.policy.conditions import parse_condition
 from services.router.policy.rules import (
+    ChannelsDown,
+    ChannelUse,
     Closing,
     Goals,
     Group,
     Hazard,
-    OfficialLadder,
+    OfficialEscalation,
     PathPlan,
-    RoadsDown,
-    RoadUse,
     Step,
     TierRule,
 )
@@ -29,7 +29,7 @@ from services.router.policy.vocabulary import (
     AREA_WORDS,
     FORMS,
     HELPER_WORDS,
-    KIND_ROAD,
+    KIND_CHANNEL,
     KIND_WORD,
     MOVING_WORDS,
     OFFICER,
@@ -70,24 +70,24 @@ class Policy:
     hazards: Mapping[str, Hazard]
     groups: Mapping[str, Group]
     own_order_first: bool
-    few_roads_tiers: frozenset[Tier]
+    few_channels_tiers: frozenset[Tier]
     skill_wait_s: float
     head_start_tiers: int
     head_start_text: str
     head_start_door_at_red: bool
     tiers: Mapping[Tier, TierRule]
     facility: tuple[Step, ...]
-    officials: OfficialLadder
+    officials: OfficialEscalation
     rank: tuple[str, ...]
     shortage_then: tuple[str, ...]
-    roads_down: RoadsDown
+    channels_down: ChannelsDown
     ending_to: frozenset[str]
     expiry_ask_s: tuple[float, ...]
     doors_outlast_expiry: bool
     personal_per_week: Mapping[Tier, int]
     merge_same_hazard_s: float
     door_order: tuple[str, ...]
-    per_pair_max: int
+    per_team_max: int
     print_turn_back: bool
     never_reorder: bool
     second_knock_s: float
@@ -153,69 +153,69 @@ class Policy:
         return tuple(found)
 
     def steps(self, plan: PathPlan) -> tuple[Step, ...]:
-        """The ladder a plan walks, in the order of its minutes."""
-        if plan.ladder == "facility":
+        """The escalation a plan walks, in the order of its minutes."""
+        if plan.escalation == "facility":
             return self.facility if plan.tier >= Tier.ORANGE else _calm(self.facility)
         steps = self.tiers[plan.tier].steps
         return steps if plan.deadline is None else _with_deadline(steps, plan.deadline)
 
-    def ladder(self, plan: PathPlan, start: float, impact: float | None) -> tuple[Step, ...]:
+    def escalation(self, plan: PathPlan, start: float, impact: float | None) -> tuple[Step, ...]:
         """The steps in the order of their times for this start and impact: one that hangs on the impact may come first."""
         steps = self.steps(plan)
         if impact is None or all(step.before_impact is None for step in steps):
             return steps
         return tuple(sorted(steps, key=lambda step: (step.every is not None, step.when(start, impact))))
 
-    def plan(self, profile: Profile, tier: Tier, hazard: str, night: bool, roads: Mapping[str, str]) -> PathPlan:
-        """The path of a profile. `roads`: road > why it cannot be used, empty where it works; absent = no driver."""
+    def plan(self, profile: Profile, tier: Tier, hazard: str, night: bool, channels: Mapping[str, str]) -> PathPlan:
+        """The path of a profile. `channels`: channel > why it cannot be used, empty where it works; absent = no driver."""
         groups = [name for name in self.groups if name in profile.groups] or ["general"]
         rules = [self.groups[name] for name in groups]
         flags = frozenset(profile.flags)
         facility = profile.kind == "facility"
         head_start = any(rule.head_start for rule in rules) and not facility
-        ladder_tier = Tier(min(tier + self.head_start_tiers, Tier.RED)) if head_start else tier
+        escalation_tier = Tier(min(tier + self.head_start_tiers, Tier.RED)) if head_start else tier
         danger = self.hazard(hazard)
 
-        uses, left_out = self._roads(profile, rules, flags, night, roads)
+        uses, left_out = self._channels(profile, rules, flags, night, channels)
         helper = any(use.kind == SUPPORTER for use in uses)
         outside = helper and any(out for _, out in profile.supporters)
         usable = sum(use.kind not in (SUPPORTER, OFFICER, SHAKER) for use in uses) + (1 if outside else 0)
         high = self._high_support(rules, flags, night)
         facts = (set(flags) - {"high_support"}) | ({"high_support"} if high else set())
         if usable == 0:
-            facts.add("no_usable_road")
+            facts.add("no_usable_channel")
         if any(rule.door_first for rule in rules):
             facts.add("door_first")
-        # a shaker of her own that no warning reaches wakes nobody: it must hang on a road that works
-        if SHAKER not in flags or SHAKER not in profile.roads or roads.get(SHAKER, "no_driver"):
+        # a shaker of her own that no warning reaches wakes nobody: it must hang on a channel that works
+        if SHAKER not in flags or SHAKER not in profile.channels or channels.get(SHAKER, "no_driver"):
             facts.add("no_bed_shaker")
         if night:
             facts.add("night")
         door_applies = profile.kind != "subscriber"
-        rule = self.tiers[ladder_tier]
+        rule = self.tiers[escalation_tier]
         form = min((r.form for r in rules), key=FORMS.index)
         extras = list(dict.fromkeys(extra for r in rules for extra in r.extras))
-        early = head_start and tier < Tier.RED and ladder_tier >= Tier.ORANGE  # nobody leaves at "be aware"
+        early = head_start and tier < Tier.RED and escalation_tier >= Tier.ORANGE  # nobody leaves at "be aware"
         if early and self.head_start_text and danger.respond == "evacuate":
             extras.append(self.head_start_text)
         silent = [r.alone_after_s for r in rules if r.alone_after_s is not None]
         return PathPlan(
-            tier=ladder_tier,
-            ladder="facility" if facility else ladder_tier.word,
+            tier=escalation_tier,
+            escalation="facility" if facility else escalation_tier.word,
             asked=rule.personal == "all"
             or facility
             or f"opt_in_{tier.word}" in flags
             or (rule.personal == "high_support_or_opt_in" and high),
             ack=facility or rule.ack == "all_registered" or (rule.ack == "high_support" and high),
-            roads=tuple(uses),
+            channels=tuple(uses),
             left_out=tuple(left_out),
             usable=usable,
             supporter=helper,
             supporter_counts=outside,
             door_applies=door_applies,
             door_where="fire_service_list" if danger.door == "forbidden" else "door",
-            door_at_0=self._door_at_0(tier, ladder_tier, usable, head_start) if door_applies else "",
-            deadline=self._deadline(danger, groups, flags, ladder_tier) if door_applies else None,
+            door_at_0=self._door_at_0(tier, escalation_tier, usable, head_start) if door_applies else "",
+            deadline=self._deadline(danger, groups, flags, escalation_tier) if door_applies else None,
             team=max((r.door for r in rules), key=TEAMS.index),
             form="+".join([form, *extras]),
             closing="cannot_judge"
@@ -230,17 +230,17 @@ class Policy:
             facts=frozenset(facts),
         )
 
-    def _door_at_0(self, tier: Tier, ladder: Tier, usable: int, head_start: bool) -> str:
-        if ladder in self.few_roads_tiers and usable < 2:
-            return "fewer_than_two_usable_roads"
+    def _door_at_0(self, tier: Tier, escalation: Tier, usable: int, head_start: bool) -> str:
+        if escalation in self.few_channels_tiers and usable < 2:
+            return "fewer_than_two_usable_channels"
         if tier == Tier.RED and head_start and self.head_start_door_at_red:
             return "head_start"
         return ""
 
     @staticmethod
-    def _deadline(danger: Hazard, groups: Sequence[str], flags: frozenset[str], ladder: Tier) -> float | None:
+    def _deadline(danger: Hazard, groups: Sequence[str], flags: frozenset[str], escalation: Tier) -> float | None:
         """When somebody must be there: what her battery lasts (flag backup_MINUTES) less the way; unknown is now."""
-        if not danger.backup_deadline or danger.first not in groups or ladder < Tier.ORANGE:
+        if not danger.backup_deadline or danger.first not in groups or escalation < Tier.ORANGE:
             return None
         known = [int(f.removeprefix("backup_")) for f in flags if f.removeprefix("backup_").isdigit()]
         return 60.0 * max(0, min(known) - TRAVEL_MIN) if known else 0.0
@@ -255,11 +255,11 @@ class Policy:
             or ("when_alone" in when and "alone" in flags)
         )
 
-    def _roads(
-        self, profile: Profile, rules: Sequence[Group], flags: frozenset[str], night: bool, roads: Mapping[str, str]
-    ) -> tuple[list[RoadUse], list[tuple[str, str]]]:
+    def _channels(
+        self, profile: Profile, rules: Sequence[Group], flags: frozenset[str], night: bool, channels: Mapping[str, str]
+    ) -> tuple[list[ChannelUse], list[tuple[str, str]]]:
         """Her own order first, else the groups' lists interleaved; then every other usable contact, to reach more."""
-        own = [(KIND_WORD[kind], ((kind, KIND_ROAD[kind]),)) for kind in profile.roads if kind in KIND_ROAD]
+        own = [(KIND_WORD[kind], ((kind, KIND_CHANNEL[kind]),)) for kind in profile.channels if kind in KIND_CHANNEL]
         words: list[str] = []
         for rank in range(max(len(rule.personal) for rule in rules)):
             words += [rule.personal[rank] for rule in rules if rank < len(rule.personal)]
@@ -276,9 +276,9 @@ class Policy:
         }
         asked = set(profile.asked_for) | {kind for kind, _ in WORDS["voice"] if "voice" in profile.asked_for}
         said = dict(profile.left_out)
-        helper_way = self._helper_way(profile, roads)
+        helper_way = self._helper_way(profile, channels)
 
-        uses: list[RoadUse] = []
+        uses: list[ChannelUse] = []
         left_out: dict[str, str] = {}
         mine = own if profile.own_order and self.own_order_first else []
         for word, kinds in [*mine, *listed, *own]:
@@ -286,49 +286,49 @@ class Policy:
                 if helper_way:
                     left_out.setdefault(word, helper_way)
                 elif not any(use.kind == SUPPORTER for use in uses):
-                    uses.append(RoadUse(word, SUPPORTER, SUPPORTER))
+                    uses.append(ChannelUse(word, SUPPORTER, SUPPORTER))
                 continue
             if word in OFFICER_WORDS:
-                if roads.get("officer_sms", "no_driver") or profile.kind == "subscriber":
-                    left_out.setdefault(word, roads.get("officer_sms", "no_driver") or "not_for_subscribers")
+                if channels.get("officer_sms", "no_driver") or profile.kind == "subscriber":
+                    left_out.setdefault(word, channels.get("officer_sms", "no_driver") or "not_for_subscribers")
                 elif not any(use.kind == OFFICER for use in uses):
-                    uses.append(RoadUse(word, "officer_sms", OFFICER))
+                    uses.append(ChannelUse(word, "officer_sms", OFFICER))
                 continue
             if word == "sms_if_own_phone" and "minor_own_phone" not in flags:
                 left_out.setdefault(word, "no_own_phone")  # a number on her record is the family's: used after these
                 continue
-            if all(road not in roads for _, road in kinds) and not any(kind in said for kind, _ in kinds):
+            if all(channel not in channels for _, channel in kinds) and not any(kind in said for kind, _ in kinds):
                 left_out.setdefault(kinds[0][1], "no_driver")
                 continue
-            for kind, road in kinds:
+            for kind, channel in kinds:
                 if any(use.kind == kind for use in uses):
                     continue
                 if kind in said:
-                    left_out.setdefault(road, said[kind])
-                elif kind not in profile.roads:
-                    if kind == kinds[0][0] and not any(k in profile.roads or k in said for k, _ in kinds):
-                        left_out.setdefault(road, "no_contact")
+                    left_out.setdefault(channel, said[kind])
+                elif kind not in profile.channels:
+                    if kind == kinds[0][0] and not any(k in profile.channels or k in said for k, _ in kinds):
+                        left_out.setdefault(channel, "no_contact")
                 elif kind in unfit and kind not in asked:
-                    left_out.setdefault(road, "unfit")
-                elif road not in roads:
-                    left_out.setdefault(road, "no_driver")
-                elif roads[road]:
-                    left_out.setdefault(road, roads[road])
+                    left_out.setdefault(channel, "unfit")
+                elif channel not in channels:
+                    left_out.setdefault(channel, "no_driver")
+                elif channels[channel]:
+                    left_out.setdefault(channel, channels[channel])
                 else:
-                    uses.append(RoadUse(word, road, kind))
+                    uses.append(ChannelUse(word, channel, kind))
         if not helper_way and not any(use.kind == SUPPORTER for use in uses):
             # who has a supporter is never without her, whatever the groups' lists say
-            uses.append(RoadUse(SUPPORTER, SUPPORTER, SUPPORTER))
-        used = {use.road for use in uses}
-        return uses, [(road, why) for road, why in left_out.items() if road not in used]
+            uses.append(ChannelUse(SUPPORTER, SUPPORTER, SUPPORTER))
+        used = {use.channel for use in uses}
+        return uses, [(channel, why) for channel, why in left_out.items() if channel not in used]
 
     @staticmethod
-    def _helper_way(profile: Profile, roads: Mapping[str, str]) -> str:
+    def _helper_way(profile: Profile, channels: Mapping[str, str]) -> str:
         """Why nobody can be asked to help, or empty."""
         if not profile.supporters:
             return "no_supporter"
         ways = ("supporter_sms", "supporter_voice")
-        return "" if any(roads.get(r, "no_driver") == "" for r in ways) else "no_driver"
+        return "" if any(channels.get(r, "no_driver") == "" for r in ways) else "no_driver"
 
     def closes(self, closing: str, answer: str, by: str) -> bool:
         """Whether an answer ends a path of that closing class."""
@@ -338,7 +338,7 @@ class Policy:
 
 @lru_cache(maxsize=64)
 def _calm(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """A house's ladder in blue and yellow: its duty lines are spoken with, nobody is moved and nobody is sent."""
+    """A house's escalation in blue and yellow: its duty lines are spoken with, nobody is moved and nobody is sent."""
     kept = ((step, tuple(word for word in step.do if word not in MOVING_WORDS)) for step in steps if not step.every)
     return tuple(replace(step, do=do) for step, do in kept if do)
 

@@ -18,7 +18,7 @@ KINDS = (
     "sms", "voice_mobile", "voice_landline", "email", "push", "im", "duty_phone_1", "duty_phone_2", "supporter",
     "supporter_inside",
 )  # fmt: skip
-ROADS = (
+CHANNELS = (
     "sms", "voice_mobile", "voice_landline", "voice_duty", "email", "push", "chat",
     "supporter_sms", "supporter_voice", "officer_sms", "door",
     "fire_service_list", "broadcast", "area_sound",
@@ -33,7 +33,7 @@ FACTS = {  # as the register derives them of a typical person
     "deaf_signing": ("deaf",),
     "deaf_text": ("deaf",),
 }
-WORKING = dict.fromkeys(ROADS, "")
+WORKING = dict.fromkeys(CHANNELS, "")
 
 
 def made_up(needs: Sequence[str], kinds: Sequence[str]) -> Profile:
@@ -43,7 +43,7 @@ def made_up(needs: Sequence[str], kinds: Sequence[str]) -> Profile:
     return Profile(
         key="explained", kind="facility" if "facility" in needs else "resident" if needs else "subscriber",
         groups=tuple(needs) or ("general",), flags=tuple(facts), language="en",
-        roads=tuple(k for k in kinds if not k.startswith("supporter")), supporters=helpers,
+        channels=tuple(k for k in kinds if not k.startswith("supporter")), supporters=helpers,
     )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def explain(
         raise Refused(f"--at {at}: give a time like 02:30", field="--at", given=at)
     for given, known, option in (
         (needs, policy.groups, "--needs"),
-        (kinds, KINDS, "--roads"),
+        (kinds, KINDS, "--channels"),
         ([hazard], policy.hazards, "--hazard"),
     ):
         unknown = [word for word in given if word not in known]
@@ -88,20 +88,20 @@ def _lines(
     start = f"{minute // 60:02d}:{minute % 60:02d}"
     danger, kind = (say(pw.HAZARDS, hazard, lang), "") if zh else (hazard, f"{profile.kind}: ")
     found = [f"{say(pw.TIERS, tier.word, lang)}, {danger}, {start} ({half}), {kind}{groups}"]
-    ladder = say(pw.TIERS, plan.ladder, lang) if zh else plan.ladder
-    early = plan.head_start and plan.ladder != tier.word
+    escalation = say(pw.TIERS, plan.escalation, lang) if zh else plan.escalation
+    early = plan.head_start and plan.escalation != tier.word
     found.append(
-        f"走{ladder}阶梯" + ("(行动慢的提前一级)" if early else "") if zh
-        else f"walks the {ladder} ladder" + (" (slow ones start one tier earlier)" if early else "")
+        f"走{escalation}阶梯" + ("(行动慢的提前一级)" if early else "") if zh
+        else f"walks the {escalation} escalation" + (" (slow ones start one tier earlier)" if early else "")
     )  # fmt: skip
-    uses = [say(pw.ROADS, use.road, lang) for use in plan.roads if use.kind not in ("supporter", "officer")]
+    uses = [say(pw.CHANNELS, use.channel, lang) for use in plan.channels if use.kind not in ("supporter", "officer")]
     helper = (";帮助人在危险区外" if zh else "; a supporter outside the zone") if plan.supporter_counts else ""
     inside = plan.supporter and not plan.supporter_counts
     helper += (
         (";帮助人也在危险区(通知,不派)" if zh else "; a supporter inside the zone (told, not sent)") if inside else ""
     )
     found.append(
-        (f"可用渠道:{'、'.join(uses) or '没有'}" if zh else f"usable roads: {', '.join(uses) or 'none'}") + helper
+        (f"可用渠道:{'、'.join(uses) or '没有'}" if zh else f"usable channels: {', '.join(uses) or 'none'}") + helper
     )
     if not plan.asked:
         found.append(
@@ -122,8 +122,8 @@ def _lines(
         f"{'、'.join(who)}说{'、'.join(answers)}才算落实;要帮助从不算落实" if zh
         else f"closes when {' or '.join(answers)} is said by {' or '.join(who)}; help never closes"
     )  # fmt: skip
-    for road, why in plan.left_out:
-        name, reason = say(pw.ROADS, road, lang), say(pw.LEFT_OUT, why, lang)
+    for channel, why in plan.left_out:
+        name, reason = say(pw.CHANNELS, channel, lang), say(pw.LEFT_OUT, why, lang)
         found.append(f"{name}:没有用,{reason}" if zh else f"{name}: not used, {reason}")
     return found
 
@@ -131,7 +131,7 @@ def _lines(
 def _acts(policy: Policy, seen: Foreseen, hazard: str, start: int, lang: str) -> list[str]:
     """One line a minute, in words, with the reason and the hour on the clock."""
     zh, plan, found = lang == "zh", seen.plan, []
-    facility = plan.ladder == "facility"
+    facility = plan.escalation == "facility"
     reasons = sorted({(a.minute, a.why) for a in seen.acts})
     for minute, why in reasons:
         acts = [a for a in seen.acts if (a.minute, a.why) == (minute, why)]
@@ -139,9 +139,9 @@ def _acts(policy: Policy, seen: Foreseen, hazard: str, start: int, lang: str) ->
         for act in acts:
             if act.word in AREA_WORDS and facility:
                 continue
-            road = act.road.partition(":")[0]
-            name = say(pw.ROADS, road, lang)
-            if road == "door":
+            channel = act.channel.partition(":")[0]
+            name = say(pw.CHANNELS, channel, lang)
+            if channel == "door":
                 name += f"({pw.team(plan.team, lang)})" if zh else f" ({pw.team(plan.team, lang)})"
             names.append(name)
         if not names:
@@ -159,7 +159,7 @@ def _acts(policy: Policy, seen: Foreseen, hazard: str, start: int, lang: str) ->
                 + (f" (while {' and '.join(because)})" if because else "")
             )
     rule = policy.hazard(hazard)
-    if "door" in seen.roads() and rule.door in ("if_commander_says_safe", "ask_commander"):
+    if "door" in seen.channels() and rule.door in ("if_commander_says_safe", "ask_commander"):
         found.append(
             "上门要等指挥员说安全;他说不安全时名字给消防" if zh
             else "doors wait for the commander's word; where he says unsafe, the name goes to the fire service"

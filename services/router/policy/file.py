@@ -14,8 +14,8 @@ from typing import Any
 from services.router.policy import vocabulary as w
 from services.router.policy.conditions import ALWAYS, Condition, parse_condition
 from services.router.policy.engine import Policy
-from services.router.policy.rules import Closing, Goals, Group, Hazard, OfficialLadder, RoadsDown, Step, TierRule
-from services.router.policy.source import Path, Source
+from services.router.policy.rules import ChannelsDown, Closing, Goals, Group, Hazard, OfficialEscalation, Step, TierRule
+from services.router.policy.source import Path, PolicySource
 from services.shared.errors import Refused
 from services.shared.tiers import TIER_WORDS, Tier
 
@@ -27,7 +27,7 @@ _ALONE = re.compile(r"guardian_silent_(\d+)_min")
 
 def read(text: str) -> Policy:
     """The checked policy."""
-    f = Source(text)
+    f = PolicySource(text)
     for name in f.data:
         if name not in w.SECTIONS:
             raise f.refuse([str(name)], f"there is no section {name!r}; use {', '.join(w.SECTIONS)}", "section", name)
@@ -41,22 +41,24 @@ def read(text: str) -> Policy:
     f.keys(["voice_call"], ("listen_s", "tries", "within_min", "ring_s"))
     f.keys(["impact_time"], ("use", "unknown_means_slack_min"))
     f.word(["impact_time", "use"], ("earliest",))
-    f.keys(["evidence"], ("ladder",))
-    if f.words(["evidence", "ladder"], w.LADDER) != w.LADDER:
+    f.keys(["evidence"], ("escalation",))
+    if f.words(["evidence", "escalation"], w.EVIDENCE_ORDER) != w.EVIDENCE_ORDER:
         raise f.refuse(
-            ["evidence", "ladder"], f"write the ledger's rungs, weakest first: {', '.join(w.LADDER)}", "ladder"
+            ["evidence", "escalation"],
+            f"write the ledger's steps, weakest first: {', '.join(w.EVIDENCE_ORDER)}",
+            "escalation",
         )
     f.keys(["reached"], ("evidence_at_least", "or_answer", "or"))
     f.keys(
-        ["combine"], ("order", "bans", "door", "fewer_than_two_usable_roads", "wait_for_skill_min"),
-        ("order", "bans", "door", "fewer_than_two_usable_roads", "wait_for_skill_min"),
+        ["combine"], ("order", "bans", "door", "fewer_than_two_usable_channels", "wait_for_skill_min"),
+        ("order", "bans", "door", "fewer_than_two_usable_channels", "wait_for_skill_min"),
     )  # fmt: skip
     order = f.words(["combine", "order"], ("own_order", "groups_interleaved"))
     if "groups_interleaved" not in order or order[-1] == "own_order":
         raise f.refuse(["combine", "order"], "end with groups_interleaved: not everybody gave an order", "order", order)
     f.word(["combine", "bans"], ("only_what_the_person_said",))
     f.word(["combine", "door"], ("heaviest_team",))
-    few: Path = ["combine", "fewer_than_two_usable_roads"]
+    few: Path = ["combine", "fewer_than_two_usable_channels"]
     f.keys(few, ("tiers", "do"))
     f.word([*few, "do"], ("door_at_0_or_fire_service_list",))
     f.keys(["head_start"], ("tiers_up", "text", "at_red"))
@@ -80,7 +82,7 @@ def read(text: str) -> Policy:
         voice_within_s=60 * f.number(["voice_call", "within_min"], 0, 60),
         voice_ring_s=f.whole(["voice_call", "ring_s"], 5, 600),
         unknown_slack_min=f.number(["impact_time", "unknown_means_slack_min"], 0, 1440),
-        reached_evidence=f.word(["reached", "evidence_at_least"], w.LADDER),
+        reached_evidence=f.word(["reached", "evidence_at_least"], w.EVIDENCE_ORDER),
         reached_answers=frozenset(f.words(["reached", "or_answer"], (*w.ANSWERS, "help"))),
         reached_by_supporter=f.word(["reached", "or"], ("", "supporter_spoke"), "") != "",
         closings={name: _closing(f, name) for name in ("default", "cannot_judge", "cannot_leave")},
@@ -88,24 +90,24 @@ def read(text: str) -> Policy:
         hazards=_hazards(f),
         groups={str(name): _group(f, str(name)) for name in groups},
         own_order_first=order[0] == "own_order",
-        few_roads_tiers=f.tiers([*few, "tiers"]),
+        few_channels_tiers=f.tiers([*few, "tiers"]),
         skill_wait_s=60 * f.number(["combine", "wait_for_skill_min"], 0, 10),
         head_start_tiers=f.whole(["head_start", "tiers_up"], 0, 3),
         head_start_text=f.word(["head_start", "text"], ("", "leave_early"), ""),
         head_start_door_at_red=f.word(["head_start", "at_red"], ("", "door_at_0"), "") == "door_at_0",
         tiers={Tier.of(word): _tier(f, word) for word in TIER_WORDS},
-        facility=_steps(f, ["facility_ladder"], w.FACILITY_WORDS),
+        facility=_steps(f, ["facility_escalation"], w.FACILITY_WORDS),
         officials=_officials(f),
         rank=f.words(["shortage", "rank"], w.SHORTAGE_FACTS),
         shortage_then=_shortage(f),
-        roads_down=_roads_down(f),
+        channels_down=_channels_down(f),
         ending_to=_ending(f),
         expiry_ask_s=_expiry(f),
         doors_outlast_expiry=f.word(["expiry", "doors_under_way"], ("go_on",)) == "go_on",
         personal_per_week=_fatigue(f),
         merge_same_hazard_s=3600 * f.number(["fatigue", "merge_same_hazard_h"], 0, 168),
         door_order=_door_list(f),
-        per_pair_max=f.whole(["door_list", "per_pair_max"], 1, 200),
+        per_team_max=f.whole(["door_list", "per_team_max"], 1, 200),
         print_turn_back=f.flag(["door_list", "print_turn_back_time"]),
         never_reorder=f.flag(["door_list", "never_reorder_begun"]),
         second_knock_s=60 * f.number(["door_list", "second_knock_min"], 1, 240, default=40),
@@ -115,7 +117,7 @@ def read(text: str) -> Policy:
     )
 
 
-def _reviewed(f: Source) -> str:
+def _reviewed(f: PolicySource) -> str:
     given = str(f.at(["policy", "reviewed"]))
     try:
         return date.fromisoformat(given).isoformat()
@@ -123,7 +125,7 @@ def _reviewed(f: Source) -> str:
         raise f.refuse(["policy", "reviewed"], f"give a day like 2026-11-22, not {given!r}", "date", given) from wrong
 
 
-def _night(f: Source) -> tuple[int, int]:
+def _night(f: PolicySource) -> tuple[int, int]:
     given = f.at(["clock", "night"])
     match = _SPAN.fullmatch(str(given))
     if match is None:
@@ -134,14 +136,14 @@ def _night(f: Source) -> tuple[int, int]:
     return a * 60 + b, c * 60 + d
 
 
-def _held(f: Source) -> frozenset[Tier]:
+def _held(f: PolicySource) -> frozenset[Tier]:
     tiers = f.tiers(["hold", "tiers"])
     if tiers & {Tier.ORANGE, Tier.RED}:
         raise f.refuse(["hold", "tiers"], "orange and red are never held; hold blue and yellow at most", "hold")
     return tiers
 
 
-def _closing(f: Source, name: str) -> Closing:
+def _closing(f: PolicySource, name: str) -> Closing:
     path: Path = ["closed_if", name]
     f.keys(path, ("answers", "by"))
     return Closing(frozenset(f.words([*path, "answers"], w.ANSWERS)), frozenset(f.words([*path, "by"], w.ANSWERERS)))
@@ -152,7 +154,7 @@ _HAZARD_KEYS = (
 )  # fmt: skip
 
 
-def _hazards(f: Source) -> dict[str, Hazard]:
+def _hazards(f: PolicySource) -> dict[str, Hazard]:
     hazards = f.at(["hazards"])
     if not isinstance(hazards, dict) or "unknown" not in hazards:
         raise f.refuse(["hazards"], "add the hazard 'unknown': a warning may not say what it is", "required")
@@ -193,11 +195,11 @@ def _hazards(f: Source) -> dict[str, Hazard]:
 
 _GROUP_KEYS = (
     "personal", "form", "night_adds", "unfit", "household_voice", "door", "door_first", "head_start", "high_support_at",
-    "slack_bucket", "alone_if", "first", "ladder",
+    "slack_bucket", "alone_if", "first", "escalation",
 )  # fmt: skip
 
 
-def _group(f: Source, name: str) -> Group:
+def _group(f: PolicySource, name: str) -> Group:
     path: Path = ["groups", name]
     given = f.keys(path, _GROUP_KEYS)
     if not given.get("personal"):
@@ -215,10 +217,10 @@ def _group(f: Source, name: str) -> Group:
             [*path, "alone_if"], "say when somebody counts as alone: alone_if: guardian_silent_5_min", "required"
         )
     return Group(
-        personal=f.words([*path, "personal"], w.ROAD_WORDS_ALL),
+        personal=f.words([*path, "personal"], w.CHANNEL_WORDS_ALL),
         form=form,
         extras=tuple(extras),
-        night_adds=f.words([*path, "night_adds"], w.ROAD_WORDS_ALL, ()),
+        night_adds=f.words([*path, "night_adds"], w.CHANNEL_WORDS_ALL, ()),
         unfit=f.words([*path, "unfit"], tuple(w.UNFIT_WORDS), ()),
         household_voice=f.word([*path, "household_voice"], ("", "allowed"), "") != "",
         door=f.word([*path, "door"], w.TEAMS, "officer"),
@@ -228,11 +230,11 @@ def _group(f: Source, name: str) -> Group:
         slack_bucket=int(f.number([*path, "slack_bucket"], -8, 8, default=0)),
         alone_after_s=60.0 * int(match[1]) if match else None,
         first=f.flag([*path, "first"], False),
-        ladder=f.word([*path, "ladder"], ("", "facility"), ""),
+        escalation=f.word([*path, "escalation"], ("", "facility"), ""),
     )
 
 
-def _tier(f: Source, word: str) -> TierRule:
+def _tier(f: PolicySource, word: str) -> TierRule:
     path: Path = ["tiers", word]
     given = f.keys(path, ("personal", "ack", "steps", "end", "unknown_after_s"), ("steps", "end"))
     rule = TierRule(
@@ -248,7 +250,7 @@ def _tier(f: Source, word: str) -> TierRule:
                 [*path, "end"], "orange and red end closed: sending or asking is no end there", "end", rule.end
             )
         if not any("door" in step.do for step in rule.steps):
-            raise f.refuse([*path, "steps"], "add a step with do: [door]: the last road is a person", "door")
+            raise f.refuse([*path, "steps"], "add a step with do: [door]: the last channel is a person", "door")
         if rule.ack != "all_registered":
             raise f.refuse([*path, "ack"], "orange and red wait for everybody's answer: ack: all_registered", "ack")
     return rule
@@ -257,7 +259,7 @@ def _tier(f: Source, word: str) -> TierRule:
 _STEP_KEYS = ("at", "every", "if", "do", "mode", "ask", "until")
 
 
-def _steps(f: Source, path: Path, allowed: Sequence[str]) -> tuple[Step, ...]:
+def _steps(f: PolicySource, path: Path, allowed: Sequence[str]) -> tuple[Step, ...]:
     values = f.at(path)
     if not isinstance(values, list) or not values:
         raise f.refuse(path, f"give a list of steps, not {values!r}", "list", values)
@@ -269,7 +271,7 @@ def _steps(f: Source, path: Path, allowed: Sequence[str]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _step(f: Source, here: Path, index: int, allowed: Sequence[str]) -> Step:
+def _step(f: PolicySource, here: Path, index: int, allowed: Sequence[str]) -> Step:
     given = f.keys(here, _STEP_KEYS)
     f.word([*here, "mode"], ("parallel",), "parallel")
     asks = f.words([*here, "ask"], w.ASKS, ())
@@ -297,7 +299,7 @@ def _step(f: Source, here: Path, index: int, allowed: Sequence[str]) -> Step:
     return Step(name, 60 * minutes, do, _condition(f, [*here, "if"], given), before, every, asks, until)
 
 
-def _condition(f: Source, path: Path, given: Any) -> Condition:
+def _condition(f: PolicySource, path: Path, given: Any) -> Condition:
     if "if" not in given:
         return ALWAYS
     try:
@@ -306,10 +308,10 @@ def _condition(f: Source, path: Path, given: Any) -> Condition:
         raise f.refuse(path, wrong.message, wrong.rule, wrong.given) from wrong
 
 
-def _officials(f: Source) -> OfficialLadder:
-    path = "official_ladder"
+def _officials(f: PolicySource) -> OfficialEscalation:
+    path = "official_escalation"
     f.keys([path], ("tries", "within_min", "then", "then_door"))
-    return OfficialLadder(
+    return OfficialEscalation(
         tries=f.whole([path, "tries"], 1, 10),
         within_s=60 * f.number([path, "within_min"], 1, 60),
         superior=f.word([path, "then"], ("", "superior"), "") != "",
@@ -317,7 +319,7 @@ def _officials(f: Source) -> OfficialLadder:
     )
 
 
-def _shortage(f: Source) -> tuple[str, ...]:
+def _shortage(f: PolicySource) -> tuple[str, ...]:
     f.keys(["shortage"], ("if", "rank", "then", "show"))
     f.word(["shortage", "if"], ("doors_needed > doors_possible",))
     f.word(["shortage", "show"], ("names_left_over",))
@@ -327,8 +329,8 @@ def _shortage(f: Source) -> tuple[str, ...]:
     return then
 
 
-def _roads_down(f: Source) -> RoadsDown:
-    path = "roads_down"
+def _channels_down(f: PolicySource) -> ChannelsDown:
+    path = "channels_down"
     f.keys([path], ("if", "do", "officers_alone_after_min"))
     given = str(f.at([path, "if"]))
     match = _SILENT.fullmatch(given)
@@ -337,10 +339,10 @@ def _roads_down(f: Source) -> RoadsDown:
     alone = f.number([path, "officers_alone_after_min"], 1, 240)
     if alone < int(match[1]):
         raise f.refuse([path, "officers_alone_after_min"], "give at least the minutes of the silence", "number", alone)
-    return RoadsDown(60.0 * int(match[1]), f.words([path, "do"], w.DOWN_DO), 60 * alone)
+    return ChannelsDown(60.0 * int(match[1]), f.words([path, "do"], w.DOWN_DO), 60 * alone)
 
 
-def _ending(f: Source) -> frozenset[str]:
+def _ending(f: PolicySource) -> frozenset[str]:
     f.keys(["ending"], ("kinds", "to", "door_at_night"))
     kinds = f.words(["ending", "kinds"], w.ENDING_KINDS)
     if missing := [k for k in w.ENDING_KINDS if k not in kinds]:
@@ -352,7 +354,7 @@ def _ending(f: Source) -> frozenset[str]:
     return frozenset(to)
 
 
-def _expiry(f: Source) -> tuple[float, ...]:
+def _expiry(f: PolicySource) -> tuple[float, ...]:
     f.keys(["expiry"], ("orange_and_red", "ask_before_min", "doors_under_way"))
     f.word(["expiry", "orange_and_red"], ("ask_duty_officer",))
     path: Path = ["expiry", "ask_before_min"]
@@ -362,24 +364,24 @@ def _expiry(f: Source) -> tuple[float, ...]:
     return tuple(60 * f.number([*path, n], 1, 1440) for n in range(len(values)))
 
 
-def _fatigue(f: Source) -> dict[Tier, int]:
+def _fatigue(f: PolicySource) -> dict[Tier, int]:
     f.keys(["fatigue"], ("personal_per_week", "merge_same_hazard_h"))
     given = f.keys(["fatigue", "personal_per_week"], ("blue", "yellow"))
     return {Tier.of(word): f.whole(["fatigue", "personal_per_week", word], 1, 100) for word in given}
 
 
-def _door_list(f: Source) -> tuple[str, ...]:
+def _door_list(f: PolicySource) -> tuple[str, ...]:
     path = "door_list"
     f.keys(
         [path],
-        ("order", "per_pair_max", "pair", "print_turn_back_time", "never_reorder_begun", "second_knock_min"),
+        ("order", "per_team_max", "team", "print_turn_back_time", "never_reorder_begun", "second_knock_min"),
     )
-    if f.whole([path, "pair"], 1, 4) < 2:
-        raise f.refuse([path, "pair"], "nobody goes to a door alone: 2 or more", "pair", 1)
+    if f.whole([path, "team"], 1, 4) < 2:
+        raise f.refuse([path, "team"], "nobody goes to a door alone: 2 or more", "team", 1)
     return f.words([path, "order"], w.DOOR_ORDER)
 
 
-def _updates(f: Source) -> dict[Tier, float]:
+def _updates(f: PolicySource) -> dict[Tier, float]:
     f.keys(["updates"], ("red_min", "orange_min"), ("red_min", "orange_min"))
     return {
         Tier.RED: 60 * f.number(["updates", "red_min"], 1, 1440),
@@ -387,7 +389,7 @@ def _updates(f: Source) -> dict[Tier, float]:
     }
 
 
-def _goals(f: Source) -> Goals:
+def _goals(f: PolicySource) -> Goals:
     f.keys(["goals"], ("before_impact", "worst_group_t90_over_general"))
     before: Path = ["goals", "before_impact"]
     f.keys(before, ("facilities_spoken_10_min", "cannot_leave_moving_15_min_before"))

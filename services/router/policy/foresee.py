@@ -1,6 +1,6 @@
 """What a policy will do to a profile if nobody answers: a pure function, the hook of explain, table, compare, simulation.
 
-`foresee` walks a ladder without a person: only the profile, the hour, the roads that work. Nobody is written to and
+`foresee` walks an escalation without a person: only the profile, the hour, the channels that work. Nobody is written to and
 nothing is stored. `over_people` does it for counts of people, each profile once: a million people are a few hundred
 profiles.
 """
@@ -23,11 +23,11 @@ DAY_MIN = 1440
 
 @dataclass(frozen=True)
 class Act:
-    """At a minute from the start of her ladder: what is done, on which road (the word where it is no road), and why."""
+    """At a minute from the start of her escalation: what is done, on which channel (the word where it is no channel), and why."""
 
     minute: float
     word: str
-    road: str
+    channel: str
     why: str
     night: bool
 
@@ -43,12 +43,12 @@ class Foreseen:
 
     def door_minute(self) -> float | None:
         """When somebody stands at her door, or her name on the fire service's list; None for never."""
-        found = [a.minute for a in self.acts if a.road in ("door", "fire_service_list")]
+        found = [a.minute for a in self.acts if a.channel in ("door", "fire_service_list")]
         return min(found) if found else None
 
-    def roads(self) -> frozenset[str]:
-        """Every road she is tried on."""
-        return frozenset(a.road for a in self.acts)
+    def channels(self) -> frozenset[str]:
+        """Every channel she is tried on."""
+        return frozenset(a.channel for a in self.acts)
 
 
 def foresee(
@@ -57,7 +57,7 @@ def foresee(
     tier: Tier,
     hazard: str,
     minute_of_day: int,
-    roads: Mapping[str, str],
+    channels: Mapping[str, str],
     *,
     impact_min: float | None = None,
     doors: str = "",
@@ -72,7 +72,7 @@ def foresee(
     def plan_at(minute: float) -> PathPlan:
         night = policy.is_night(((minute_of_day + minute) % DAY_MIN) * 60.0, 0)
         if night not in plans:
-            plans[night] = policy.plan(profile, tier, hazard, night, roads)
+            plans[night] = policy.plan(profile, tier, hazard, night, channels)
         return plans[night]
 
     held = _held(policy, profile, tier, minute_of_day, impact_min, expires_min)
@@ -81,7 +81,7 @@ def foresee(
         return Foreseen(first, held, (), plans)
     walker = _Walker(policy, hazard, doors)
     impact_s = None if impact_min is None else (impact_min - held) * 60
-    for step in policy.ladder(first, 0.0, impact_s):
+    for step in policy.escalation(first, 0.0, impact_s):
         at = step.when(0.0, impact_s) / 60
         if at > HORIZON_MIN:
             break
@@ -104,7 +104,7 @@ def _held(
 
 
 class _Walker:
-    """Collects acts, none twice: a road is tried once, a door stood at once."""
+    """Collects acts, none twice: a channel is tried once, a door stood at once."""
 
     def __init__(self, policy: Policy, hazard: str, doors: str) -> None:
         self._policy = policy
@@ -114,7 +114,7 @@ class _Walker:
         self.acts: list[Act] = []
 
     def step(self, step: Step, plan: PathPlan, minute: float, since_start: float) -> None:
-        """One rung, with the facts of its own time."""
+        """One step, with the facts of its own time."""
         true = set(plan.facts) | {"open", "not_delivered_or_unknown", "no_person_spoke", "not_moving"}
         if plan.alone_after is not None and since_start * 60 >= plan.alone_after:
             true |= {"alone", "cannot_judge", "high_support"}
@@ -129,15 +129,15 @@ class _Walker:
     def _word(self, word: str, plan: PathPlan, minute: float, why: str, night: bool) -> None:
         if word.startswith("personal."):
             which = word.removeprefix("personal.")
-            for use in plan.roads if which == "all" else plan.roads[int(which) - 1 : int(which)]:
-                self._add(minute, use.word, use.road, why, night)
-        elif word == "retry_other_road":
-            own = [u for u in plan.roads if u.kind not in (SUPPORTER, OFFICER)]
-            left = [u for u in own if u.road not in self._done]
+            for use in plan.channels if which == "all" else plan.channels[int(which) - 1 : int(which)]:
+                self._add(minute, use.word, use.channel, why, night)
+        elif word == "retry_other_channel":
+            own = [u for u in plan.channels if u.kind not in (SUPPORTER, OFFICER)]
+            left = [u for u in own if u.channel not in self._done]
             if left:
-                self._add(minute, left[0].word, left[0].road, why, night)
+                self._add(minute, left[0].word, left[0].channel, why, night)
             elif own:
-                self.acts.append(Act(minute, "again", own[0].road, why, night))
+                self.acts.append(Act(minute, "again", own[0].channel, why, night))
         elif word == "supporter":
             if plan.supporter:
                 self._add(minute, word, SUPPORTER, why, night)
@@ -147,10 +147,14 @@ class _Walker:
         elif word in ("door", "nearest_unit_goes", "transport_team"):
             self._door(plan, minute, why, night)
         elif word in ("duty_phone_1", "duty_phone_2", "sms"):
-            for use in plan.roads:
+            for use in plan.channels:
                 if word in (use.word, use.kind):
                     self._add(
-                        minute, use.word, f"{use.road}:{use.kind}" if use.road == "voice_duty" else use.road, why, night
+                        minute,
+                        use.word,
+                        f"{use.channel}:{use.kind}" if use.channel == "voice_duty" else use.channel,
+                        why,
+                        night,
                     )
         elif word in AREA_WORDS:
             forbidden = word == "street_sweep" and not self._rule.sweep
@@ -168,29 +172,29 @@ class _Walker:
             return
         for word in self._rule.instead:
             kinds = {"voice": ("voice_mobile", "voice_landline"), "sms": ("sms",)}.get(word, ())
-            use = next((u for u in plan.roads if u.kind in kinds and u.road not in self._done), None)
+            use = next((u for u in plan.channels if u.kind in kinds and u.channel not in self._done), None)
             if use is not None:
-                self._add(minute, use.word, use.road, why, night)
+                self._add(minute, use.word, use.channel, why, night)
             elif word == "supporter_by_phone" and plan.supporter:
                 self._add(minute, word, "supporter_voice", why, night)
         self._add(minute, "door", "fire_service_list", why, night)
 
-    def _add(self, minute: float, word: str, road: str, why: str, night: bool) -> None:
-        if road not in self._done:
-            self._done.add(road)
-            self.acts.append(Act(minute, word, road, why, night))
+    def _add(self, minute: float, word: str, channel: str, why: str, night: bool) -> None:
+        if channel not in self._done:
+            self._done.add(channel)
+            self.acts.append(Act(minute, word, channel, why, night))
 
 
 @dataclass
 class Demand:
-    """Sums over people: by road, doors by hour from release, who has no path."""
+    """Sums over people: by channel, doors by hour from release, who has no path."""
 
     people: int = 0
     not_asked: int = 0
-    by_road: Counter[str] = field(default_factory=Counter)
+    by_channel: Counter[str] = field(default_factory=Counter)
     doors_by_hour: Counter[int] = field(default_factory=Counter)
     fire_list: int = 0
-    no_road: int = 0
+    no_channel: int = 0
 
 
 def over_people(
@@ -199,7 +203,7 @@ def over_people(
     tier: Tier,
     hazard: str,
     minute_of_day: int,
-    roads: Mapping[str, str],
+    channels: Mapping[str, str],
     *,
     impact_min: float | None = None,
 ) -> Demand:
@@ -212,17 +216,17 @@ def over_people(
     found = Demand()
     for key in sorted(counts):
         n = counts[key]
-        seen = foresee(policy, known[key], tier, hazard, minute_of_day, roads, impact_min=impact_min)
+        seen = foresee(policy, known[key], tier, hazard, minute_of_day, channels, impact_min=impact_min)
         found.people += n
         if not seen.plan.asked:
             found.not_asked += n
             continue
-        found.no_road += n if seen.plan.usable == 0 else 0
-        for road in seen.roads():
-            found.by_road[road] += n
+        found.no_channel += n if seen.plan.usable == 0 else 0
+        for channel in seen.channels():
+            found.by_channel[channel] += n
         minute = seen.door_minute()
         if minute is not None:
-            if "door" in seen.roads():
+            if "door" in seen.channels():
                 found.doors_by_hour[int(minute // 60)] += n
             else:
                 found.fire_list += n

@@ -1,4 +1,4 @@
-"""The words paths and policies are told in: roads, answers, endings, reasons and groups, in English and Chinese."""
+"""The words paths and policies are told in: channels, answers, endings, reasons and groups, in English and Chinese."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 Words = Mapping[str, tuple[str, str]]  # key > (English, Chinese)
 
-ROADS: Words = {
+CHANNELS: Words = {
     "sms": ("SMS", "短信"),
     "voice_mobile": ("call to the mobile", "打手机"),
     "voice_landline": ("call to the landline", "打座机"),
@@ -38,7 +38,7 @@ ROADS: Words = {
     "moved_of_headcount": ("asked how many are out", "询问已转移人数"),
 }
 LEFT_OUT: Words = {
-    "no_driver": ("this installation has no such road", "本系统没有这条渠道"),
+    "no_driver": ("this installation has no such channel", "本系统没有这条渠道"),
     "no_contact": ("no such contact is known", "没有登记这种联系方式"),
     "said_no": ("the person said no to it", "本人不同意使用"),
     "not_verified": ("the contact was never verified", "联系方式未核实"),
@@ -47,8 +47,8 @@ LEFT_OUT: Words = {
         "该人群无法接收,本人也没有要求",
     ),
     "no_supporter": ("nobody has agreed to help", "还没有人答应做帮助人"),
-    "not_configured": ("the road is not configured", "渠道未配置"),
-    "link_test": ("the road fails its test", "渠道测试没有通过"),
+    "not_configured": ("the channel is not configured", "渠道未配置"),
+    "link_test": ("the channel fails its test", "渠道测试没有通过"),
     "no_own_phone": ("the number on her record is the family's", "登记的是家里的号码"),
     "not_for_subscribers": ("officers go to registered residents", "网格员只联系登记的居民"),
     "hazard_forbids": ("the hazard forbids sending people", "这种灾害不许派人"),
@@ -72,7 +72,7 @@ ENDINGS: Words = {
     "sent": ("ended: sent", "结束:已发送"),
     "officer_contact": ("ended: an officer was asked to contact", "结束:已请网格员联系"),
     "unconfirmed": ("ended: unconfirmed", "结束:没有回音"),
-    "no_capacity": ("ended: no pair of officers was free; named to the fire service", "结束:人手不够,名字已交消防"),
+    "no_capacity": ("ended: no team of officers was free; named to the fire service", "结束:人手不够,名字已交消防"),
     "handed_to_rescue": ("ended: handed to rescue by name", "结束:名字已交救援"),
     "unsafe_by_commander": (
         "ended: the commander said nobody may be sent; name with the fire service", "结束:指挥员说不能派人,名字已交消防",
@@ -124,7 +124,7 @@ CONDITIONS: Words = {
     "door_first": ("a door comes first", "先上门"),
     "cannot_leave": ("cannot leave alone", "自己走不了"),
     "cannot_judge": ("cannot judge alone", "自己判断不了"),
-    "no_usable_road": ("no usable road", "没有可用渠道"),
+    "no_usable_channel": ("no usable channel", "没有可用渠道"),
     "night": ("night", "夜间"),
     "deaf": ("deaf", "听不见"),
     "no_bed_shaker": ("no bed shaker", "没有床头震动器"),
@@ -137,7 +137,7 @@ CONDITIONS: Words = {
     "household_voice": ("somebody at home hears", "家里有人听得见"),
     "opt_in_blue": ("asked for blue", "要收蓝色"),
     "opt_in_yellow": ("asked for yellow", "要收黄色"),
-    "fewer_than_two_usable_roads": ("fewer than two usable roads", "可用渠道不足两条"),
+    "fewer_than_two_usable_channels": ("fewer than two usable channels", "可用渠道不足两条"),
     "head_start": ("needs more time", "需要提前走"),
 }
 GROUPS: Words = {

@@ -1,4 +1,4 @@
-"""What a policy is made of, and what it makes: the rules of groups, tiers and hazards, a rung, one profile's plan."""
+"""What a policy is made of, and what it makes: the rules of groups, tiers and hazards, a step, one profile's plan."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Group:
     slack_bucket: int = 0
     alone_after_s: float | None = None
     first: bool = False
-    ladder: str = ""
+    escalation: str = ""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One rung: `at` in seconds from release, or from impact where `before_impact` is set; whichever is earlier."""
+    """One step: `at` in seconds from release, or from impact where `before_impact` is set; whichever is earlier."""
 
     name: str
     at: float
@@ -51,7 +51,7 @@ class Step:
 
 @dataclass(frozen=True)
 class TierRule:
-    """A tier's ladder; `ack` says of whom an answer is waited for."""
+    """A tier's escalation; `ack` says of whom an answer is waited for."""
 
     personal: str
     ack: str
@@ -84,7 +84,7 @@ class Hazard:
 
 
 @dataclass(frozen=True)
-class OfficialLadder:
+class OfficialEscalation:
     """How whoever is responsible for a grid is called until one has spoken."""
 
     tries: int
@@ -94,7 +94,7 @@ class OfficialLadder:
 
 
 @dataclass(frozen=True)
-class RoadsDown:
+class ChannelsDown:
     """What is done where nothing was heard from a zone's phones."""
 
     silent_s: float
@@ -112,14 +112,14 @@ class Goals:
 
 
 @dataclass(frozen=True)
-class RoadUse:
-    """One usable road of a person: the policy's word, the road, the contact kind it goes to.
+class ChannelUse:
+    """One usable channel of a person: the policy's word, the channel, the contact kind it goes to.
 
     Of kind supporter or officer it goes to somebody else, about her.
     """
 
     word: str
-    road: str
+    channel: str
     kind: str
 
 
@@ -127,13 +127,13 @@ class RoadUse:
 class PathPlan:
     """What one profile gets under one tier, hazard and half of the day."""
 
-    tier: Tier  # of the ladder walked, after a head start
-    ladder: str  # a tier's word, or facility
+    tier: Tier  # of the escalation walked, after a head start
+    escalation: str  # a tier's word, or facility
     asked: bool  # False: this tier asks for opt-in or high support, and she has neither
     ack: bool  # an answer is waited for
-    roads: tuple[RoadUse, ...]
+    channels: tuple[ChannelUse, ...]
     left_out: tuple[tuple[str, str], ...]
-    usable: int  # roads of her own that tell her something, and one more for a supporter outside the zone
+    usable: int  # channels of her own that tell her something, and one more for a supporter outside the zone
     supporter: bool
     supporter_counts: bool
     door_applies: bool

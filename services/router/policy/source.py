@@ -16,7 +16,7 @@ _MISSING = object()
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # safe both; the first is ten times as fast
 
 
-class Source:
+class PolicySource:
     """The parsed data together with the line each entry stands on."""
 
     def __init__(self, text: str) -> None:

@@ -1,7 +1,7 @@
 """The policy as a page a council can read and sign: tier x group x day and night, one hazard at a time. Pure.
 
 Each cell is what `foresee` says of a typical person of the group: with a mobile, and a helper where the group's first
-road is one. The page stands alone (no script, no link, no picture), prints on A4 across, and names its policy.
+channel is one. The page stands alone (no script, no link, no picture), prints on A4 across, and names its policy.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def typical(policy: Policy, group: str, tier: Tier, hazard: str, minute: int) ->
 
 
 def cell(seen: Foreseen, lang: str = "en") -> str:
-    """Minutes and what is done then: "0 SMS, call; 10 supporter; 60 door"; a house's and a person's own roads alone."""
+    """Minutes and what is done then: "0 SMS, call; 10 supporter; 60 door"; a house's and a person's own channels alone."""
     zh = lang == "zh"
     if not seen.plan.asked:
         return "只有广播" if zh else "broadcast alone"
@@ -46,10 +46,10 @@ def cell(seen: Foreseen, lang: str = "en") -> str:
     for act in seen.acts:
         if act.word in AREA_WORDS:
             continue
-        name = say(pw.ROADS, act.road.partition(":")[0], lang)
+        name = say(pw.CHANNELS, act.channel.partition(":")[0], lang)
         if act.word == "again":
             name += "(再一次)" if zh else " again"
-        if act.road == "door":
+        if act.channel == "door":
             name += f"({pw.team(seen.plan.team, lang)})" if zh else f" ({pw.team(seen.plan.team, lang)})"
         minutes.setdefault(act.minute, []).append(name)
     gap = "、" if zh else ", "
@@ -78,7 +78,7 @@ def _described(seen: Foreseen) -> str:
     plan = seen.plan
     if not plan.asked:
         return cell(seen)
-    return f"{cell(seen)} | {plan.ladder}, {plan.form}, closes {plan.closing}"
+    return f"{cell(seen)} | {plan.escalation}, {plan.form}, closes {plan.closing}"
 
 
 _STYLE = """

@@ -1,8 +1,8 @@
-"""The closed lists of the policy file: every word a council may write, and what a road must be able to do for it."""
+"""The closed lists of the policy file: every word a council may write, and what a channel must be able to do for it."""
 
 from __future__ import annotations
 
-# policy road word > (contact kind, road) in the order tried; an empty tuple is a road that has no driver yet
+# policy channel word > (contact kind, channel) in the order tried; an empty tuple is a channel that has no driver yet
 WORDS: dict[str, tuple[tuple[str, str], ...]] = {
     "sms": (("sms", "sms"),),
     "sms_if_own_phone": (("sms", "sms"),),
@@ -20,27 +20,35 @@ WORDS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 HELPER_WORDS = ("supporter", "guardian")  # to somebody else, about the person
 OFFICER_WORDS = ("known_officer",)
-ROAD_WORDS_ALL = (*WORDS, *HELPER_WORDS, *OFFICER_WORDS)
+CHANNEL_WORDS_ALL = (*WORDS, *HELPER_WORDS, *OFFICER_WORDS)
 UNFIT_WORDS = {"voice_robot": ("voice_mobile", "voice_landline")}
 OWN_KINDS = ("sms", "voice_mobile", "voice_landline", "email", "push", "im", "video_relay", "bed_shaker")
 KIND_WORD = {kind: {"voice_mobile": "voice", "im": "chat"}.get(kind, kind) for kind in OWN_KINDS}
-KIND_ROAD = {kind: "chat" if kind == "im" else kind for kind in OWN_KINDS}
-SUPPORTER, OFFICER = "supporter", "officer"  # kinds of a road use that goes to somebody else
-SHAKER = "bed_shaker"  # wakes and says nothing: no road that a person is told by
+KIND_CHANNEL = {kind: "chat" if kind == "im" else kind for kind in OWN_KINDS}
+SUPPORTER, OFFICER = "supporter", "officer"  # kinds of a channel use that goes to somebody else
+SHAKER = "bed_shaker"  # wakes and says nothing: no channel that a person is told by
 
 AREA_WORDS = ("broadcast", "cell_broadcast", "area_sound", "street_sweep", "organisations")
-AREA_ROADS = {
+AREA_CHANNELS = {
     "broadcast": "broadcast",
     "area_sound": "area_sound",
     "cell_broadcast": "cell_broadcast",
     "street_sweep": "sweep",
     "organisations": "organisations",
 }
-PERSON_WORDS = ("personal.1", "personal.2", "personal.all", "retry_other_road", "supporter", "officer_contact", "door")
+PERSON_WORDS = (
+    "personal.1",
+    "personal.2",
+    "personal.all",
+    "retry_other_channel",
+    "supporter",
+    "officer_contact",
+    "door",
+)
 FACILITY_WORDS = (
     "duty_phone_1", "duty_phone_2", "sms", "superior", "nearest_unit_goes", "transport_team", "officer_contact", "door",
 )  # fmt: skip
-MOVING_WORDS = ("nearest_unit_goes", "transport_team", "door")  # of a house's ladder: in orange and red alone
+MOVING_WORDS = ("nearest_unit_goes", "transport_team", "door")  # of a house's escalation: in orange and red alone
 INSTEAD_WORDS = ("voice", "sms", "supporter_by_phone", "fire_service_list")
 FORMS = (  # the first that any of a person's groups asks for
     "easy_read",
@@ -69,7 +77,7 @@ TEAMS = (  # heaviest last
     "officer+nurse_or_lift",
     "liaison_team",
 )
-SKILLS: dict[str, tuple[str, ...]] = {  # team > skills of which the pair should have one
+SKILLS: dict[str, tuple[str, ...]] = {  # team > skills of which the team should have one
     "officer+phrase_card": ("phrase_card",),
     "officer+guide": ("guide",),
     "officer+sign_volunteer": ("sign_volunteer",),
@@ -86,7 +94,15 @@ DOOR_RULES = ("allowed", "if_commander_says_safe", "ask_commander", "forbidden")
 ANSWERS = ("leaving", "not_there", "moving", "safe")
 ANSWERERS = ("person", "supporter", "supporter_with_person", "officer")
 PERSONAL = ("opt_in", "high_support_or_opt_in", "all")
-LADDER = ("accepted", "delivered", "opened", "answered", "heard", "acknowledged", "human_contact")  # the ledger's
+EVIDENCE_ORDER = (
+    "accepted",
+    "delivered",
+    "opened",
+    "answered",
+    "heard",
+    "acknowledged",
+    "human_contact",
+)  # the ledger's
 ACKS = ("none", "high_support", "all_registered")
 TIER_ENDS = ("sent", "officer_contact", "closed", "closed_or_handed_to_rescue")
 HIGH_SUPPORT = ("", "always", "night", "when_alone")
@@ -102,7 +118,8 @@ DOOR_ORDER = ("facility", "slack_bucket_15min", "walk_route")
 COMMANDER_ENDINGS = ("unsafe_by_commander", "handed_to_rescue")
 SECTIONS = (
     "policy", "clock", "hold", "voice_call", "impact_time", "evidence", "reached", "closed_if", "hazards", "groups",
-    "combine", "head_start", "tiers", "facility_ladder", "official_ladder", "shortage", "roads_down", "ending", "expiry",
+    "combine", "head_start", "tiers", "facility_escalation", "official_escalation", "shortage", "channels_down", "ending",
+    "expiry",
     "fatigue", "door_list", "updates", "goals",
 )  # fmt: skip
 

@@ -31,7 +31,7 @@ class DoorsIn(pydantic.BaseModel):
     commander: str = pydantic.Field(min_length=2, max_length=80, description="who says so, by name and office")
 
 
-class Api:
+class CoverageApi:
     """The handlers of /report."""
 
     def __init__(self, platform: Platform, contexts: Contexts) -> None:

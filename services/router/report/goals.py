@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.router.planning.plan import Context
+from services.router.planning.plan import WarningContext
 from services.router.store import tables
 from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import Evidence, delivery
@@ -17,7 +17,7 @@ SMALL = 30  # a group of fewer is named, not measured in percent
 MOVING = ("moving", "safe", "not_there")
 
 
-async def goals(db: Connection, ctx: Context, now: float) -> dict[str, Any]:
+async def goals(db: Connection, ctx: WarningContext, now: float) -> dict[str, Any]:
     """Each goal with what was reached, whether it is met, and the people it is still about by id; None: not yet to say."""
     rows = await _people(db, ctx.issued.warning_id)
     profiles = await tables.profiles_of(db, {r.profile_key for r in rows})

@@ -27,33 +27,33 @@ from services.shared.web.edge import caller, page
 
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
 
-ROAD_WORDS = {
+CHANNEL_WORDS = {
     "sms": "SMS", "sms_short": "SMS, short (deaf readers)", "sms_easy": "SMS, easy read", "call": "Call",
     "mail_subject": "E-mail subject", "mail": "E-mail", "loudspeaker": "Loudspeaker", "cell_broadcast": "Cell broadcast",
 }  # fmt: skip
 
 
 class Spoken(Protocol):
-    """One text on one road, as a preview shows it."""
+    """One text on one channel, as a preview shows it."""
 
     @property
     def language(self) -> str: ...
     @property
-    def road(self) -> str: ...
+    def channel(self) -> str: ...
 
 
-class Say(Protocol):
-    """Makes every road's text of a warning's parts."""
+class PreviewTexts(Protocol):
+    """Makes every channel's text of a warning's parts."""
 
     def __call__(
         self, parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool
     ) -> Sequence[Spoken]: ...
 
 
-class Pages:
+class LivePages:
     """The handlers of /live."""
 
-    def __init__(self, platform: Platform, contexts: Contexts, say: Say | None = None) -> None:
+    def __init__(self, platform: Platform, contexts: Contexts, say: PreviewTexts | None = None) -> None:
         self._platform = platform
         self._contexts = contexts
         self._say = say
@@ -82,7 +82,7 @@ class Pages:
             ctx = await self._contexts.of(db, warning_id)
             down = await silence.down(db, warning_id)
             unspoken = await officials.unspoken(db, warning_id)
-            failing = await report.failing_roads(db)
+            failing = await report.failing_channels(db)
             standing = await alarms.standing(db)
         parts = text.parts
         every = ctx.policy.update_s.get(ctx.tier) if ctx is not None and state.state == "active" else None
@@ -111,7 +111,7 @@ class Pages:
         )
 
     async def preview(self, request: web.Request) -> web.Response:
-        """Whom it reaches, by group and road, and who has no road; the deciding buttons post to the console."""
+        """Whom it reaches, by group and channel, and who has no channel; the deciding buttons post to the console."""
         who = await caller(request, "draft")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
@@ -144,17 +144,17 @@ class Pages:
             tier_reason=parts.get("tier_reason", ""),
             notes=parts.get("notes", []),
             said=self._said(parts, Tier(state.tier) if state.tier else None, state.number),
-            road_words=ROAD_WORDS,
+            channel_words=CHANNEL_WORDS,
         )
 
     def _said(self, parts: dict[str, Any], tier: Tier | None, number: str) -> dict[str, dict[str, Any]]:
-        """Language > road > the text; empty where this process was given nothing that makes them."""
+        """Language > channel > the text; empty where this process was given nothing that makes them."""
         if self._say is None:
             return {}
         settings = self._platform.settings
         found: dict[str, dict[str, Any]] = {}
         for one in self._say(parts, tier, number, settings.hotline, drill=settings.plane == "drill"):
-            found.setdefault(one.language, {})[one.road] = one
+            found.setdefault(one.language, {})[one.channel] = one
         return found
 
     async def path(self, request: web.Request) -> web.Response:

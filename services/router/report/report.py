@@ -13,13 +13,13 @@ from services.router.report.words import callout_lines, lines, plain, plan_group
 from services.router.store import tables, tally
 from services.shared.database.engine import Connection
 from services.shared.errors import NotFound
-from services.shared.ledger.ledger import delivery, road, state_at, warning_state
+from services.shared.ledger.ledger import channel, delivery, state_at, warning_state
 
 MISSING_SHOWN = 200
 
 
 async def coverage(db: Connection, warning_id: str, now: float) -> dict[str, Any]:
-    """Its state at `now` (warning time); totals, by group and by road.
+    """Its state at `now` (warning time); totals, by group and by channel.
 
     `explained_not_closed` stands beside closed, `unexplained` beside both.
     """
@@ -49,7 +49,7 @@ async def coverage(db: Connection, warning_id: str, now: float) -> dict[str, Any
         "open": targeted - closed - sum(explained.values()),
         "unexplained": await unexplained(db, warning_id, announced),
         "by_group": counted["by_group"],
-        "by_road": counted["by_road"],
+        "by_channel": counted["by_channel"],
         "area_left_out": dict(row.area_left_out) if row is not None else {},
         "unresolved": list(row.unresolved) if row is not None else [],
     }
@@ -90,7 +90,9 @@ async def missing(db: Connection, warning_id: str) -> Sequence[Any]:
                 tables.path.c.ending.in_(("no_capacity", "handed_to_rescue", "unsafe_by_commander", "refused")),
             ),
         )
-        .order_by(tables.path.c.help_at.is_(None), tables.path.c.rungs, tables.path.c.state, tables.path.c.person_id)
+        .order_by(
+            tables.path.c.help_at.is_(None), tables.path.c.milestones, tables.path.c.state, tables.path.c.person_id
+        )
         .limit(MISSING_SHOWN)
     )
     return rows.all()
@@ -135,16 +137,16 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
         "plain": plain(row, plan, deliveries, answers, ctx.issued.offset_at, lang),
         "deliveries": [
             {
-                "road": d.road, "step": d.step, "why": d.reason, "state": d.send_state, "try": d.try_no,
+                "channel": d.channel, "step": d.step, "why": d.reason, "state": d.send_state, "try": d.try_no,
                 "evidence": int(d.evidence), "answer": d.answer, "due_at": d.due_at, "attempts": d.attempts,
             }
             for d in deliveries
         ],
-        "left_out": [{"road": road, "why": why} for road, why in plan.left_out],
+        "left_out": [{"channel": channel, "why": why} for channel, why in plan.left_out],
     }  # fmt: skip
 
 
-async def failing_roads(db: Connection) -> Sequence[Any]:
-    """Roads whose link test failed twice, with what was said of it; one that is not `working` is left out of paths."""
-    out = sa.select(road).where(road.c.why.startswith("link test"))
-    return (await db.execute(out.order_by(road.c.road))).all()
+async def failing_channels(db: Connection) -> Sequence[Any]:
+    """Channels whose link test failed twice, with what was said of it; one that is not `working` is left out of paths."""
+    out = sa.select(channel).where(channel.c.why.startswith("link test"))
+    return (await db.execute(out.order_by(channel.c.channel))).all()

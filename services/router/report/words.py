@@ -1,6 +1,6 @@
 """A path in words: for a duty officer each delivery with what became of it and why, for the person in plain sentences.
 
-Nothing in either names the person. Each road left out is said with its reason, and the ending with who may be asked.
+Nothing in either names the person. Each channel left out is said with its reason, and the ending with who may be asked.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from services.router.policy.rules import PathPlan
 from services.shared.ledger.ledger import STOPPED, Evidence
 
 Offset = int | Callable[[float], int]  # minutes east of UTC, or what gives them for a time
-_STEP = re.compile(r"(blue|yellow|orange|red|facility)\.(\d+)(?:[:;] ?(.*))?", re.DOTALL)  # rung, then what made it so
-TESTED = "link test: "  # what channels writes before the reason of a road that is down
-_REASONS_ZH = {  # what rungs and reactions write as their reason
-    "other road": "换一条渠道",
-    "no other road left, again": "没有别的渠道,再试一次",
+_STEP = re.compile(r"(blue|yellow|orange|red|facility)\.(\d+)(?:[:;] ?(.*))?", re.DOTALL)  # step, then what made it so
+TESTED = "link test: "  # what channels writes before the reason of a channel that is down
+_REASONS_ZH = {  # what steps and reactions write as their reason
+    "other channel": "换一条渠道",
+    "no other channel left, again": "没有别的渠道,再试一次",
     "supporter outside the zone": "帮助人在危险区外",
     "supporter inside the zone, not sent": "帮助人也在危险区:已告知,不派她去",
     "doors forbidden by hazard": "这种灾害不许上门",
@@ -30,15 +30,15 @@ _REASONS_ZH = {  # what rungs and reactions write as their reason
     "no answer at the first visit": "第一次上门无人应答",
     "no answer at two visits": "两次上门无人应答",
     "refused once: told of the danger again": "第一次不愿走,再劝一次",
-    "more doors than pairs can do": "人手不够",
+    "more doors than teams can do": "人手不够",
     "neighbour call": "请邻居帮忙",
-    "roads down: no phone of the zone answers": "这一片电话都不通",
-    "officer silent: given to another pair": "原网格员联系不上,换人",
+    "channels down: no phone of the zone answers": "这一片电话都不通",
+    "officer silent: given to another team": "原网格员联系不上,换人",
     "door check after the impact": "灾害过后上门查看",
     "ask": "询问",
     "the number said STOP": "这个号码回了STOP",
     "no sign volunteer could call": "没有手语志愿者能视频",
-    "fewer than two roads left": "可用渠道不足两条",
+    "fewer than two channels left": "可用渠道不足两条",
     "help needed at the door": "上门时要求帮助",
     "unsafe to go to the door": "前往不安全",
     "deadline": "电池用完之前",
@@ -94,21 +94,21 @@ def lines(
     """For a duty officer, one sentence a line, in the order things happened."""
     zh = lang == "zh"
     facts = plan_groups(plan, lang)
-    ladder = say(pw.TIERS, plan.ladder, lang)
+    escalation = say(pw.TIERS, plan.escalation, lang)
     if zh:
         found = [
-            f"情况:{'、'.join(facts) or '没有影响路径的情况'};走{ladder}阶梯;可用渠道{plan.usable}条;方案{policy}。"
+            f"情况:{'、'.join(facts) or '没有影响路径的情况'};走{escalation}阶梯;可用渠道{plan.usable}条;方案{policy}。"
         ]
     else:
         known = ", ".join(facts) or "none that changes the path"
         by = f"; policy {policy}" if policy else ""
-        found = [f"Facts: {known}; ladder {ladder}; usable roads: {plan.usable}{by}."]
+        found = [f"Facts: {known}; escalation {escalation}; usable channels: {plan.usable}{by}."]
     found += [_delivery(row, answers.get(row.delivery_id, ()), offset, lang) for row in deliveries]
-    for road, why in plan.left_out:
-        found.append(_left_out(road, why, lang))
-    for road, why in sorted(area.items()):
+    for channel, why in plan.left_out:
+        found.append(_left_out(channel, why, lang))
+    for channel, why in sorted(area.items()):
         whole = "(全区)" if zh else " for the area"
-        found.append(_left_out(road, why, lang, whole))
+        found.append(_left_out(channel, why, lang, whole))
     found.append(_state(path, deliveries, offset, lang))
     return found
 
@@ -135,8 +135,8 @@ def callout_lines(callouts: Sequence[Any], offset: Offset, lang: str = "en") -> 
     return found
 
 
-def _left_out(road: str, why: str, lang: str, whole: str = "") -> str:
-    name, reason = say(pw.ROADS, road, lang), say(pw.LEFT_OUT, why, lang)
+def _left_out(channel: str, why: str, lang: str, whole: str = "") -> str:
+    name, reason = say(pw.CHANNELS, channel, lang), say(pw.LEFT_OUT, why, lang)
     if why.startswith(TESTED):
         reason = f"{say(pw.LEFT_OUT, 'link_test', lang)} ({why.removeprefix(TESTED)})"
     return f"{name}{whole}:没有用,{reason}。" if lang == "zh" else f"{name}{whole}: not used, {reason}."
@@ -150,12 +150,12 @@ def _state(path: Any, deliveries: Sequence[Any], offset: Offset, lang: str) -> s
         if zh:
             return f"{when} {said}" + (f"({why})。" if why else "。")
         return f"{when} {said}" + (f" ({why})." if why else ".")
-    if any(d.road == "door" and d.send_state == "pending" and not d.slot for d in deliveries):
+    if any(d.channel == "door" and d.send_state == "pending" and not d.slot for d in deliveries):
         return (
             "未结束:上门要等指挥员同意或有空的网格员。" if zh
-            else "Open: a door waits for the commander's word or for a pair of officers."
+            else "Open: a door waits for the commander's word or for a team of officers."
         )  # fmt: skip
-    if any(d.road == "door" and d.send_state == "accepted" and not d.answer for d in deliveries):
+    if any(d.channel == "door" and d.send_state == "accepted" and not d.answer for d in deliveries):
         return (
             "未结束:已在网格员名单上,还没有上门。" if zh
             else "Open: the door is on an officer's list and was not visited yet."
@@ -164,12 +164,12 @@ def _state(path: Any, deliveries: Sequence[Any], offset: Offset, lang: str) -> s
         return f"未结束,必须有人查看:{path.end_reason}。" if zh else f"Open, A PERSON MUST LOOK: {path.end_reason}."
     if path.next_at is not None:
         at = clock_words(path.next_at, offset)
-        return f"未结束:下一步在{at}。" if zh else f"Open: the next rung is at {at}."
+        return f"未结束:下一步在{at}。" if zh else f"Open: the next step is at {at}."
     return "未结束:等上门结果。" if zh else "Open: waiting for what the officer finds."
 
 
 def plan_groups(plan: PathPlan, lang: str = "en") -> list[str]:
-    """The facts the ladder is judged by, readable."""
+    """The facts the escalation is judged by, readable."""
     if lang == "zh":
         return sorted(say(pw.CONDITIONS, fact, lang) for fact in plan.facts)
     return sorted(fact.replace("_", " ") for fact in plan.facts)
@@ -177,13 +177,13 @@ def plan_groups(plan: PathPlan, lang: str = "en") -> list[str]:
 
 def _delivery(row: Any, answers: Sequence[Any], offset: Offset, lang: str) -> str:
     zh = lang == "zh"
-    name = say(pw.ROADS, row.road, lang)
+    name = say(pw.CHANNELS, row.channel, lang)
     again = (f",第{row.try_no}次" if zh else f", try {row.try_no}") if row.try_no > 1 else ""
     when = clock_words(row.sent_at or row.due_at, offset)
     parts = [_became(row, lang)]
     if row.evidence > Evidence.ACCEPTED and row.evidence_at is not None and not answers:
-        rung = say(pw.EVIDENCE, Evidence(row.evidence).name.lower(), lang)
-        parts.append(f"{rung} {clock_words(row.evidence_at, offset)}")
+        step = say(pw.EVIDENCE, Evidence(row.evidence).name.lower(), lang)
+        parts.append(f"{step} {clock_words(row.evidence_at, offset)}")
     for one in answers:
         who = "" if one.by in ("person", "") else f" ({say(pw.BY, one.by, lang)})"
         parts.append(f"{clock_words(one.at, offset)}{who}: {say(pw.ANSWERS, one.answer, lang)}")
@@ -197,15 +197,15 @@ def _delivery(row: Any, answers: Sequence[Any], offset: Offset, lang: str) -> st
 
 def _became(row: Any, lang: str) -> str:
     said = say(pw.STATES, row.send_state, lang)
-    if row.channel == "door" and row.send_state in pw.VISITS:
+    if row.driver == "door" and row.send_state in pw.VISITS:
         return say(pw.VISITS, row.send_state, lang)
     if row.state_reason == STOPPED:
         return "没有发,这个号码回了STOP" if lang == "zh" else "not sent, this number said STOP"
-    shown = row.channel == "door" or row.send_state in ("failed", "suppressed", "superseded", "unconfirmed")
+    shown = row.driver == "door" or row.send_state in ("failed", "suppressed", "superseded", "unconfirmed")
     return said + (f" ({row.state_reason})" if shown and row.state_reason else "")
 
 
-# for the person herself: no rungs, no states, only what was done, and what she can do
+# for the person herself: no steps, no states, only what was done, and what she can do
 
 _TRIED: pw.Words = {
     "sms": ("At {at} we sent you a text.", "{at} 我们给您发了短信。"),
@@ -235,16 +235,18 @@ _ANSWERED: pw.Words = {
     "cannot_reach": ("Your helper or officer could not reach you.", "您的帮助人或网格员联系不上您。"),
 }
 _WHY_NOT: pw.Words = {
-    "no_driver": ("We cannot use {road} here.", "我们这里不能用{road}。"),
-    "link_test": ("{road} was out of order. We used other ways.", "{road}当时不通,我们用了别的办法。"),
-    "no_contact": ("We did not use {road}: you have not given us one. You can add it.", "没有用{road}:您没有登记,可以补上。"),
-    "said_no": ("We did not use {road}: you told us not to. You can change that.", "没有用{road}:您不同意,可以改。"),
-    "not_verified": (
-        "We did not use {road}: the number was never checked. Ask us for a test message.",
-        "没有用{road}:号码没有核实,请找我们试发一次。",
+    "no_driver": ("We cannot use {channel} here.", "我们这里不能用{channel}。"),
+    "link_test": ("{channel} was out of order. We used other ways.", "{channel}当时不通,我们用了别的办法。"),
+    "no_contact": (
+        "We did not use {channel}: you have not given us one. You can add it.", "没有用{channel}:您没有登记,可以补上。",
     ),
-    "unfit": ("We did not use {road}: we think it does not suit you. Tell us if it does.",
-              "没有用{road}:我们认为不适合您。如果适合,请告诉我们。"),
+    "said_no": ("We did not use {channel}: you told us not to. You can change that.", "没有用{channel}:您不同意,可以改。"),
+    "not_verified": (
+        "We did not use {channel}: the number was never checked. Ask us for a test message.",
+        "没有用{channel}:号码没有核实,请找我们试发一次。",
+    ),
+    "unfit": ("We did not use {channel}: we think it does not suit you. Tell us if it does.",
+              "没有用{channel}:我们认为不适合您。如果适合,请告诉我们。"),
     "no_supporter": ("Nobody is named as your helper. You can name one.", "您还没有帮助人,可以请一位。"),
     "no_own_phone": ("We wrote to your family's phone.", "我们发到了您家里的手机。"),
 }  # fmt: skip
@@ -275,7 +277,7 @@ def _happened(row: Any) -> float | None:
 
     A door is asked of officers once it is on a list, not before.
     """
-    if row.channel == "door":
+    if row.driver == "door":
         return float(row.state_at) if row.slot and row.send_state in HANDED_OVER else None
     if row.sent_at is not None:
         return float(row.sent_at)
@@ -290,7 +292,7 @@ def plain(
     offset: Offset,
     lang: str,
 ) -> list[str]:
-    """For the person herself: short sentences, one thing each; what was done, what she said, why a road was not used."""
+    """For the person herself: short sentences, one thing each; what was done, what she said, why a channel was not used."""
     found: list[str] = []
     zh = lang == "zh"
     for row in deliveries:
@@ -302,14 +304,14 @@ def plain(
             continue
         if row.send_state in ("suppressed", "cancelled", "expired", "superseded") and not row.answer:
             continue
-        if row.road in _TRIED and (at := _happened(row)) is not None:
-            found.append(say(_TRIED, row.road, lang).format(at=clock_words(at, offset)))
+        if row.channel in _TRIED and (at := _happened(row)) is not None:
+            found.append(say(_TRIED, row.channel, lang).format(at=clock_words(at, offset)))
         said = (one for one in answers.get(row.delivery_id, ()) if one.answer in _ANSWERED)
         found += [f"{say(_ANSWERED, one.answer, lang)} ({clock_words(one.at, offset)})" for one in said]
-    for road, why in plan.left_out:
+    for channel, why in plan.left_out:
         why = "link_test" if why.startswith(TESTED) else why
         if why in _WHY_NOT:
-            found.append(say(_WHY_NOT, why, lang).format(road=say(pw.ROADS, road, lang)))
+            found.append(say(_WHY_NOT, why, lang).format(channel=say(pw.CHANNELS, channel, lang)))
     if path.ending:
         found.append(say(_END, path.ending, lang))
     else:

@@ -17,7 +17,7 @@ case = sa.Table(
     sa.Column("kind", sa.String(8), nullable=False),
     sa.Column("delivery_id", Id, nullable=False, server_default="", comment="the message that was answered"),
     sa.Column("opened_at", sa.Float, nullable=False),
-    sa.Column("owner", Id, nullable=False, server_default="", comment="the pair whose list has the door"),
+    sa.Column("owner", Id, nullable=False, server_default="", comment="the team whose list has the door"),
     sa.Column("taken_by", sa.String(80), nullable=False, server_default="", comment="who said: I have it"),
     sa.Column("taken_at", sa.Float),
     sa.Column("due_at", sa.Float, comment="warning time at which it is told again; null: somebody has it, or closed"),
@@ -45,11 +45,11 @@ event = sa.Table(
     sa.CheckConstraint("what IN ('opened','text','taken','handed','given','answered','told','closed')", name="what"),
     comment="what became of a case, oldest first",
 )
-WORDS_GO = (  # roads that carry written or spoken words to a phone or screen: a bed shaker and a video call carry none
+WORDS_GO = (  # channels that carry written or spoken words to a phone or screen: a bed shaker and a video call carry none
     "sms", "supporter_sms", "officer_sms", "email", "push", "chat", "voice_mobile", "voice_landline", "voice_duty",
     "supporter_voice", "officer_voice",
 )  # fmt: skip
 HELP = among(case.c.kind, "help")
 OPEN = case.c.closed_at.is_(None)
-NO_PAIR = among(case.c.owner, "", FIRE_SERVICE)  # on no pair's list
-NOBODYS = sa.and_(case.c.taken_by == "", NO_PAIR)
+NO_TEAM = among(case.c.owner, "", FIRE_SERVICE)  # on no team's list
+NOBODYS = sa.and_(case.c.taken_by == "", NO_TEAM)

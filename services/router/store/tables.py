@@ -25,7 +25,7 @@ warning = sa.Table(
     sa.Column("digest", sa.String(32), nullable=False, server_default=""),
     sa.Column("digest_seen", sa.String(32), nullable=False, server_default="0"),
     sa.Column("complete", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("area_left_out", sa.JSON, nullable=False, comment="area-wide road > why it was not used"),
+    sa.Column("area_left_out", sa.JSON, nullable=False, comment="area-wide channel > why it was not used"),
     sa.Column("unresolved", sa.JSON, nullable=False, comment="geocodes no table knows"),
 )
 policy_text = sa.Table(
@@ -56,12 +56,12 @@ path = sa.Table(
     sa.Column("ended_at", sa.Float),
     sa.Column("end_reason", sa.String(60), nullable=False, server_default=""),
     sa.Column("next_step", sa.SmallInteger, nullable=False, server_default="0"),
-    sa.Column("next_at", sa.Float, comment="warning time of the next rung"),
+    sa.Column("next_at", sa.Float, comment="warning time of the next step"),
     sa.Column("react_at", sa.Float, comment="warning time to look at answers and unknown sends"),
     sa.Column("evidence", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("answer", sa.String(12), nullable=False, server_default=""),
     sa.Column("answer_by", sa.String(24), nullable=False, server_default=""),
-    sa.Column("rungs", sa.SmallInteger, nullable=False, server_default="0", comment="bits: delivered, reached, closed"),
+    sa.Column("steps", sa.SmallInteger, nullable=False, server_default="0", comment="bits: delivered, reached, closed"),
     sa.Column("help_at", sa.Float),
     sa.CheckConstraint("state IN ('open','ended')", name="state"),
     sa.CheckConstraint("(state = 'open') = (ending = '')", name="one_ending"),
@@ -77,7 +77,7 @@ worker = sa.Table(
     sa.Column("warning_id", Id, primary_key=True),
     sa.Column("worker_id", Id, primary_key=True),
     sa.Column("entry", sa.LargeBinary, nullable=False),
-    sa.Column("capacity", sa.Integer, nullable=False, comment="doors this pair can do until it is too late"),
+    sa.Column("capacity", sa.Integer, nullable=False, comment="doors this team can do until it is too late"),
     sa.Column("assigned", sa.Integer, nullable=False, server_default="0", comment="doors ever given, for their places"),
 )
 tally = sa.Table(
@@ -85,8 +85,8 @@ tally = sa.Table(
     metadata,
     sa.Column("warning_id", Id, primary_key=True),
     sa.Column("profile_key", sa.String(32), primary_key=True),
-    sa.Column("road", sa.String(24), primary_key=True, comment="empty for people"),
-    sa.Column("rung", sa.String(24), primary_key=True),
+    sa.Column("channel", sa.String(24), primary_key=True, comment="empty for people"),
+    sa.Column("step", sa.String(24), primary_key=True),
     sa.Column("slot", Id, primary_key=True, server_default=""),
     sa.Column("n", sa.Integer, nullable=False),
 )
@@ -114,7 +114,7 @@ watch = sa.Table(
     sa.Column("due_at", sa.Float, index=True, comment="warning time; null: it came true and is kept"),
 )
 
-DELIVERED, REACHED, CLOSED = 1, 2, 4  # bits of path.rungs
+DELIVERED, REACHED, CLOSED = 1, 2, 4  # bits of path.steps
 OUTSIDE = -1  # next_step of somebody an update no longer concerns: told so, never walked, in no figure of it
 
 
@@ -143,8 +143,8 @@ async def _shared_with(db: Connection, warning_id: str, people: Sequence[str]) -
     for part in chunks(sorted({c.delivery_id for c in covers}), 500):
         theirs = sa.select(delivery).where(one_of(delivery.c.delivery_id, part), delivery.c.warning_id == warning_id)
         rows |= {row.delivery_id: row for row in await db.execute(theirs)}
-    pairs = [(c.person_id, rows[c.delivery_id]) for c in covers if c.delivery_id in rows]
-    return sorted(pairs, key=lambda pair: (pair[1].due_at, pair[1].delivery_id, pair[0]))
+    teams = [(c.person_id, rows[c.delivery_id]) for c in covers if c.delivery_id in rows]
+    return sorted(teams, key=lambda team: (team[1].due_at, team[1].delivery_id, team[0]))
 
 
 async def answers_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, list[Any]]:
@@ -192,7 +192,7 @@ async def profiles_of(db: Connection, keys: Iterable[str]) -> dict[str, Profile]
 
 
 async def workers_of(db: Connection, warning_id: str) -> list[Any]:
-    """The pairs on shift for a warning, by id."""
+    """The teams on shift for a warning, by id."""
     rows = await db.execute(sa.select(worker).where(worker.c.warning_id == warning_id).order_by(worker.c.worker_id))
     return list(rows.all())
 

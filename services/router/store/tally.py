@@ -15,7 +15,7 @@ from services.shared.ledger.ledger import Evidence, SendState, delivery
 
 PEOPLE = ("targeted", "delivered", "reached", "closed")
 ACCEPTED_BIT, DELIVERED_BIT, HEARD_BIT, ANSWERED_BIT, FAILED_BIT, UNKNOWN_BIT = 1, 2, 4, 8, 16, 32
-ROADS = {
+CHANNELS = {
     ACCEPTED_BIT: "accepted",
     DELIVERED_BIT: "delivered",
     HEARD_BIT: "heard",
@@ -32,24 +32,24 @@ class Deltas:
         self._warning_id = warning_id
         self._counts: Counter[tuple[str, str, str]] = Counter()
 
-    def person(self, profile_key: str, rung: str, n: int = 1) -> None:
-        self._counts[profile_key, "", rung] += n
+    def person(self, profile_key: str, milestone: str, n: int = 1) -> None:
+        self._counts[profile_key, "", milestone] += n
 
-    def road(self, profile_key: str, road: str, rung: str, n: int = 1) -> None:
-        self._counts[profile_key, road, rung] += n
+    def channel(self, profile_key: str, channel: str, milestone: str, n: int = 1) -> None:
+        self._counts[profile_key, channel, milestone] += n
 
     async def add(self, tx: Connection) -> None:
         """Writes them, in key order so that two writers never wait in a circle."""
         rows = [
-            {"warning_id": self._warning_id, "profile_key": p, "road": r, "rung": g, "slot": "", "n": n}
+            {"warning_id": self._warning_id, "profile_key": p, "channel": r, "step": g, "slot": "", "n": n}
             for (p, r, g), n in sorted(self._counts.items())
             if n
         ]
-        await upsert(tx, tables.tally, rows, ["warning_id", "profile_key", "road", "rung", "slot"], add=["n"])
+        await upsert(tx, tables.tally, rows, ["warning_id", "profile_key", "channel", "step", "slot"], add=["n"])
 
 
 def bits_of(row: Any) -> int:
-    """Which rungs of its road a delivery has reached."""
+    """Which steps of its channel a delivery has reached."""
     bits = 0
     if row.evidence >= Evidence.ACCEPTED or row.send_state in (SendState.ACCEPTED, SendState.DELIVERED):
         bits |= ACCEPTED_BIT
@@ -72,40 +72,40 @@ _TALLIED = Each(
 )  # fmt: skip
 
 
-async def roads(tx: Connection, deltas: Deltas, rows: list[Any], profile_of: Mapping[str, str]) -> None:
+async def channels(tx: Connection, deltas: Deltas, rows: list[Any], profile_of: Mapping[str, str]) -> None:
     """Adds what these deliveries reached since they were last counted."""
     changed = []
     for row in rows:
         new = bits_of(row) & ~row.tallied
         if new:
             changed.append({"d": row.delivery_id, "t": row.tallied | new})
-            for bit, rung in ROADS.items():
+            for bit, milestone in CHANNELS.items():
                 if new & bit:
-                    deltas.road(profile_of.get(row.person_id, ""), row.road, rung)
+                    deltas.channel(profile_of.get(row.person_id, ""), row.channel, milestone)
     await _TALLIED.run(tx, changed)
 
 
 async def coverage(db: Connection, warning_id: str) -> dict[str, Any]:
-    """by_group, by_road and the people's totals, from the tallies."""
+    """by_group, by_channel and the people's totals, from the tallies."""
     rows = (await db.execute(sa.select(tables.tally).where(tables.tally.c.warning_id == warning_id))).all()
     profiles = await tables.profiles_of(db, {r.profile_key for r in rows if r.profile_key})
     people: Counter[str] = Counter()
     endings: Counter[str] = Counter()
     groups: dict[str, Counter[str]] = {}
-    by_road: dict[str, Counter[str]] = {}
+    by_channel: dict[str, Counter[str]] = {}
     for row in rows:
-        if row.road:
-            by_road.setdefault(row.road, Counter())[row.rung] += row.n
+        if row.channel:
+            by_channel.setdefault(row.channel, Counter())[row.milestone] += row.n
             continue
-        if row.rung.startswith("ended:"):
-            endings[row.rung.removeprefix("ended:")] += row.n
+        if row.milestone.startswith("ended:"):
+            endings[row.milestone.removeprefix("ended:")] += row.n
             continue
-        people[row.rung] += row.n
+        people[row.milestone] += row.n
         found = profiles.get(row.profile_key)
         for group in found.groups if found else ("general",):
-            groups.setdefault(group, Counter())[row.rung] += row.n
+            groups.setdefault(group, Counter())[row.milestone] += row.n
     return {
-        "people": {rung: people[rung] for rung in PEOPLE},
+        "people": {milestone: people[milestone] for milestone in PEOPLE},
         "endings": {name: n for name, n in sorted(endings.items()) if n},
         "by_group": {
             name: {
@@ -117,7 +117,8 @@ async def coverage(db: Connection, warning_id: str) -> dict[str, Any]:
             }
             for name, c in sorted(groups.items())
         },
-        "by_road": {
-            name: {rung: c[rung] for rung in ("planned", *ROADS.values())} for name, c in sorted(by_road.items())
+        "by_channel": {
+            name: {milestone: c[milestone] for milestone in ("planned", *CHANNELS.values())}
+            for name, c in sorted(by_channel.items())
         },
     }

@@ -16,7 +16,14 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.shared.bus.outbox import Receipt, Tried, dead_letter, inbox, note_try, tried
+from services.shared.bus.outbox import (
+    Attempts,
+    Receipt,
+    dead_letter,
+    inbox,
+    note_try,
+    tried,
+)
 from services.shared.bus.port import Handler, check_subscriber
 from services.shared.clock import wall
 from services.shared.database.batches import insert_new
@@ -33,7 +40,7 @@ BACKOFF_S = (0.2, 1.0, 5.0, 15.0)
 SLOW_S = 1.0
 
 
-class Outcome(Enum):
+class Handling(Enum):
     """What became of showing a message."""
 
     HANDLED = "handled"
@@ -46,10 +53,10 @@ class Outcome(Enum):
     @property
     def finished(self) -> bool:
         """Whether the consumer needs it no more."""
-        return self in (Outcome.HANDLED, Outcome.ALREADY, Outcome.ASIDE)
+        return self in (Handling.HANDLED, Handling.ALREADY, Handling.ASIDE)
 
 
-class Shower:
+class Dispatcher:
     """The handlers of this process, and what they have in hand."""
 
     def __init__(self, database: Database) -> None:
@@ -70,11 +77,11 @@ class Shower:
                 found.setdefault(consumer, []).append(topic)
         return found
 
-    async def show(self, consumer: str, row: Any) -> Outcome:
+    async def show(self, consumer: str, row: Any) -> Handling:
         """Shows an outbox row (msg_id, topic, tier, body) to one of its consumers; says so in one line."""
         key = (consumer, row.msg_id)
         if key in self.in_hand:
-            return Outcome.IN_HAND
+            return Handling.IN_HAND
         self.in_hand.add(key)
         begun, fields = time.monotonic(), {"consumer": consumer, "topic": row.topic, "msg_id": row.msg_id}
         try:
@@ -85,27 +92,27 @@ class Shower:
         fields |= {"tier": row.tier, "seconds": seconds, "outcome": outcome.value}
         if reason:
             fields["reason"] = reason
-            say = log.critical if outcome is Outcome.ASIDE and row.tier >= Tier.RED else log.error
+            say = log.critical if outcome is Handling.ASIDE and row.tier >= Tier.RED else log.error
         else:
             say = log.info if seconds > SLOW_S else log.debug
         say("message", **fields)
         return outcome
 
-    async def _show(self, consumer: str, row: Any) -> tuple[Outcome, str]:
+    async def _show(self, consumer: str, row: Any) -> tuple[Handling, str]:
         try:
             message = decode(row.body)
             await self.handlers[row.topic][consumer](message, Receipt(self.database, consumer, row.msg_id))
         except AlreadyHandled:
-            return Outcome.ALREADY, ""
+            return Handling.ALREADY, ""
         except asyncio.CancelledError as stray:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
             return await self._failed(consumer, row, stray)
         except Exception as problem:  # noqa: BLE001  whatever a handler raises sets one message back and stops no other
             return await self._failed(consumer, row, problem)
-        return Outcome.HANDLED, ""
+        return Handling.HANDLED, ""
 
-    async def _failed(self, consumer: str, row: Any, problem: BaseException) -> tuple[Outcome, str]:
+    async def _failed(self, consumer: str, row: Any, problem: BaseException) -> tuple[Handling, str]:
         reason = in_words(problem)
         try:
             async with self.database.write() as tx:
@@ -115,9 +122,9 @@ class Shower:
                 aside = await set_back(tx, consumer, row, reason, limit, soon)
         except Exception as trouble:
             if may_be_tried_again(trouble):
-                return Outcome.AWAY, in_words(trouble)
+                return Handling.AWAY, in_words(trouble)
             raise
-        return (Outcome.ASIDE if aside else Outcome.SET_BACK), reason
+        return (Handling.ASIDE if aside else Handling.SET_BACK), reason
 
 
 async def set_back(
@@ -130,7 +137,7 @@ async def set_back(
     tries = known.tries + 1
     if tries < limit:
         again = wall() + min(at_most, BACKOFF_S[min(tries, len(BACKOFF_S)) - 1])
-        await note_try(tx, row.msg_id, consumer, Tried(tries, again, known.chances), hint=True)
+        await note_try(tx, row.msg_id, consumer, Attempts(tries, again, known.chances), event=True)
         return False
     await put_aside(tx, consumer, row, reason)
     await insert_new(tx, inbox, [{"consumer": consumer, "msg_id": row.msg_id}])

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from services.shared.bus.dispatch import MAX_TRIES, Outcome, Shower, in_words
+from services.shared.bus.dispatch import MAX_TRIES, Dispatcher, Handling, in_words
 from services.shared.bus.outbox import SUBSCRIBERS, forget, inbox, outbox
 from services.shared.bus.port import Handler
 from services.shared.clock import Waker, wall
@@ -29,11 +29,11 @@ class EmbeddedBus:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._shower = Shower(database)
+        self._dispatcher = Dispatcher(database)
         self.waker = Waker()
 
     def subscribe(self, consumer: str, topic: str, handler: Handler) -> None:
-        self._shower.subscribe(consumer, topic, handler)
+        self._dispatcher.subscribe(consumer, topic, handler)
 
     async def start(self) -> None:
         """Nothing to connect to."""
@@ -42,7 +42,7 @@ class EmbeddedBus:
         self.waker.set()
 
     async def work(self) -> bool:
-        mine = [topic for topic, handlers in self._shower.handlers.items() if handlers]
+        mine = [topic for topic, handlers in self._dispatcher.handlers.items() if handlers]
         async with self._database.read() as db:
             rows = (
                 await db.execute(
@@ -61,11 +61,11 @@ class EmbeddedBus:
         shown, finished = 0, []
         for row in rows:
             done = {consumer for consumer, msg_id in heard if msg_id == row.msg_id}
-            for consumer in self._shower.handlers[row.topic]:
+            for consumer in self._dispatcher.handlers[row.topic]:
                 if consumer in done:
                     continue
-                outcome = await self._shower.show(consumer, row)
-                if outcome is Outcome.AWAY:
+                outcome = await self._dispatcher.show(consumer, row)
+                if outcome is Handling.AWAY:
                     return False
                 shown += 1
                 if outcome.finished:
@@ -97,5 +97,5 @@ class EmbeddedBus:
             "connected": True,
             "blocked": False,
             "last_confirm_age_s": None,
-            "in_hand": len(self._shower.in_hand),
+            "in_hand": len(self._dispatcher.in_hand),
         }

@@ -83,7 +83,7 @@ SUBSCRIBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
-async def say(tx: Connection, messages: Iterable[Message]) -> None:
+async def publish(tx: Connection, messages: Iterable[Message]) -> None:
     """Puts messages into the outbox in the caller's transaction; a message id said before is said once.
 
     Refused where nobody hears the topic: the row would lie there for ever.
@@ -190,13 +190,13 @@ async def replay(database: Database, msg_id: str, consumer: str, *, actor: str, 
             others = [c for c in SUBSCRIBERS[dead.topic] if c != consumer]
             await insert_new(tx, inbox, [{"consumer": c, "msg_id": msg_id} for c in others])
         else:
-            await note_try(tx, msg_id, consumer, Tried(), hint=True)
+            await note_try(tx, msg_id, consumer, Attempts(), event=True)
         await tx.execute(sa.delete(inbox).where(inbox.c.consumer == consumer, inbox.c.msg_id == msg_id))
         await tx.execute(sa.delete(dead_letter).where(mine))
         await trail.record(tx, actor, "bus.replay", msg_id, reason, {"consumer": consumer, "topic": dead.topic})
 
 
-class Tried(NamedTuple):
+class Attempts(NamedTuple):
     """How a consumer fared with one message so far."""
 
     tries: int = 0  # that failed
@@ -204,20 +204,20 @@ class Tried(NamedTuple):
     chances: int = -1  # after the broker gave up on it: how many of its last ones were used; -1 where it did not
 
 
-async def tried(tx: Connection, msg_id: str, consumer: str) -> Tried | None:
+async def tried(tx: Connection, msg_id: str, consumer: str) -> Attempts | None:
     """None where the message is gone. The row is held until the end of `tx`."""
     held = sa.select(outbox.c.tries).where(outbox.c.msg_id == msg_id).with_for_update(key_share=True)
     known = await tx.scalar(held)
-    return None if known is None else Tried(*known.get(consumer, ()))
+    return None if known is None else Attempts(*known.get(consumer, ()))
 
 
-async def note_try(tx: Connection, msg_id: str, consumer: str, note: Tried, *, hint: bool) -> None:
+async def note_try(tx: Connection, msg_id: str, consumer: str, note: Attempts, *, event: bool) -> None:
     """Writes it down; where `hint`, the relay hints the message again from `note.again` on."""
     held = sa.select(outbox.c.tries).where(outbox.c.msg_id == msg_id).with_for_update(key_share=True)
     known = await tx.scalar(held)
     if known is not None:
         values: dict[str, Any] = {"tries": known | {consumer: list(note)}}
-        values |= {"not_before": note.again, "published_at": None} if hint else {"published_at": wall()}
+        values |= {"not_before": note.again, "published_at": None} if event else {"published_at": wall()}
         await tx.execute(sa.update(outbox).where(outbox.c.msg_id == msg_id).values(values))
 
 

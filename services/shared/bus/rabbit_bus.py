@@ -23,7 +23,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, 
 from aio_pika.exceptions import DeliveryError, PublishError
 
 from services.shared.bus import rabbit_turns
-from services.shared.bus.dispatch import Outcome, Shower, in_words
+from services.shared.bus.dispatch import Dispatcher, Handling, in_words
 from services.shared.bus.outbox import forget_handled
 from services.shared.bus.port import Handler
 from services.shared.bus.rabbit_link import (
@@ -34,10 +34,10 @@ from services.shared.bus.rabbit_link import (
     LOST,
     RECONNECT_S,
     VERSION,
+    BrokerLink,
     BrokerLost,
-    Hint,
-    Link,
-    read_hint,
+    Event,
+    read_event,
     tier_word,
 )
 from services.shared.clock import Waker, wall
@@ -56,7 +56,7 @@ FALLBACK_BATCH, FALLBACK_AT_ONCE = 20, 4
 JANITOR_S = 1.0
 AWAY_S = 0.5
 END_TRIES = 8  # a second each; closing a connection to a silent broker takes five
-HINT_EXPIRES_S = 6 * 3600  # a safety: by then the fallback has had it many times over
+EVENT_EXPIRES_S = 6 * 3600  # a safety: by then the fallback has had it many times over
 PREFETCH = {Tier.RED: 4}
 PREFETCH_REST = 2
 
@@ -69,10 +69,10 @@ class RabbitBus:
     def __init__(self, database: Database, amqp_url: str, plane: str) -> None:
         self._database = database
         self._plane = plane
-        self._shower = Shower(database)
+        self._dispatcher = Dispatcher(database)
         self.waker = Waker()
-        self._publisher = Link(amqp_url, plane, "publish", self._publishing, self._at_once)
-        self._consumer = Link(amqp_url, plane, "consume", self._consuming, self._database_answers)
+        self._publisher = BrokerLink(amqp_url, plane, "publish", self._publishing, self._at_once)
+        self._consumer = BrokerLink(amqp_url, plane, "consume", self._consuming, self._database_answers)
         self._exchange: AbstractExchange | None = None
         self._consuming_on: list[tuple[AbstractChannel, Any, str]] = []  # channel, queue, consumer tag: held strongly
         self._links: list[asyncio.Task[None]] = []
@@ -87,7 +87,7 @@ class RabbitBus:
     # ---- its life
 
     def subscribe(self, consumer: str, topic: str, handler: Handler) -> None:
-        self._shower.subscribe(consumer, topic, handler)
+        self._dispatcher.subscribe(consumer, topic, handler)
 
     def wake(self) -> None:
         self.waker.set()
@@ -167,7 +167,7 @@ class RabbitBus:
         did = await self._janitor() or did
         if did:
             return True
-        if not self._handling and not await rabbit_turns.waits(self._database, self._shower.topics_of()):
+        if not self._handling and not await rabbit_turns.waits(self._database, self._dispatcher.topics_of()):
             return False
         self._moved.clear()
         with suppress(TimeoutError):
@@ -200,7 +200,7 @@ class RabbitBus:
             "connected": self._publisher.up.is_set() and self._consumer.up.is_set(),
             "blocked": self._doubtful > 0,
             "last_confirm_age_s": age,
-            "in_hand": len(self._shower.in_hand),
+            "in_hand": len(self._dispatcher.in_hand),
         }
 
     # ---- saying
@@ -244,9 +244,9 @@ class RabbitBus:
 
     async def _publish(self, exchange: AbstractExchange, row: Any) -> bool:
         """Whether the broker has it for sure."""
-        hint = Hint(VERSION, self._plane, row.topic, row.msg_id)
+        event = Event(VERSION, self._plane, row.topic, row.msg_id)
         try:
-            await _tell(exchange, msgspec.json.encode(hint), f"{row.topic}.{tier_word(row.tier)}")
+            await _tell(exchange, msgspec.json.encode(event), f"{row.topic}.{tier_word(row.tier)}")
         except PublishError:  # nobody is bound to it: the queues are gone
             log.warning("hint_came_back", topic=row.topic, msg_id=row.msg_id)
             self._publisher.renew()
@@ -278,17 +278,17 @@ class RabbitBus:
 
     async def _consuming(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
         self._consuming_on.clear()
-        for consumer in self._shower.topics_of():
+        for consumer in self._dispatcher.topics_of():
             for word in TIER_WORDS:
                 prefetch = PREFETCH.get(Tier.of(word), PREFETCH_REST)
-                await self._hear(connection, lost, f"{consumer}.{word}", prefetch, self._hinted(consumer))
+                await self._hear(connection, lost, f"{consumer}.{word}", prefetch, self._announced(consumer))
         await self._hear(connection, lost, DEAD, 1, self._died)
 
-    def _hinted(self, consumer: str) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
-        async def hinted(message: AbstractIncomingMessage) -> None:
-            await self._on_hint(consumer, message)
+    def _announced(self, consumer: str) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
+        async def announced(message: AbstractIncomingMessage) -> None:
+            await self._on_event(consumer, message)
 
-        return hinted
+        return announced
 
     async def _hear(
         self,
@@ -333,24 +333,24 @@ class RabbitBus:
             return
         lost.set()
 
-    async def _on_hint(self, consumer: str, message: AbstractIncomingMessage) -> None:
+    async def _on_event(self, consumer: str, message: AbstractIncomingMessage) -> None:
         try:
-            hint = read_hint(message.body, self._plane)
+            event = read_event(message.body, self._plane)
         except ValueError as problem:
             refused = str(problem)[:200]
         else:
-            await self._show_hinted(consumer, hint.msg_id, message)
+            await self._show_announced(consumer, event.msg_id, message)
             return
         log.error("hint_refused", consumer=consumer, bytes=len(message.body), reason=refused)
         await message.reject(requeue=False)
 
-    async def _show_hinted(self, consumer: str, msg_id: str, message: AbstractIncomingMessage) -> None:
+    async def _show_announced(self, consumer: str, msg_id: str, message: AbstractIncomingMessage) -> None:
         row = await rabbit_turns.look_up(self._database, consumer, msg_id)
-        if row is not None and consumer not in self._shower.handlers[row.topic]:
+        if row is not None and consumer not in self._dispatcher.handlers[row.topic]:
             log.error("hint_refused", consumer=consumer, msg_id=msg_id, reason=f"does not hear {row.topic}")
             await message.reject(requeue=False)
             return
-        if row is not None and await self._shower.show(consumer, row) is Outcome.AWAY:
+        if row is not None and await self._dispatcher.show(consumer, row) is Handling.AWAY:
             self._consumer.renew()  # not acknowledged: it comes again when the database answers
             return
         fault_at("before_ack")
@@ -367,12 +367,12 @@ class RabbitBus:
         fields = {"consumer": consumer[:20], "msg_id": hashlib.sha256(message.body).hexdigest()[:32], "tier": tier}
         kept = False
         try:
-            hint = read_hint(message.body, self._plane)
+            event = read_event(message.body, self._plane)
             if reason == "delivery_limit":
-                fields["msg_id"] = hint.msg_id
-                kept = await rabbit_turns.gave_up(self._database, consumer, hint.msg_id) is not None
+                fields["msg_id"] = event.msg_id
+                kept = await rabbit_turns.gave_up(self._database, consumer, event.msg_id) is not None
             elif reason != "expired":
-                kept = await self._keep(message, fields, hint.topic, f"{reason}: a hint nobody here may hear")
+                kept = await self._keep(message, fields, event.topic, f"{reason}: a hint nobody here may hear")
         except ValueError as problem:
             topic = (message.routing_key or "").partition(".")[0]
             kept = await self._keep(message, fields, topic, f"{reason}: {problem}")
@@ -400,27 +400,27 @@ class RabbitBus:
         well = self._publisher.up.is_set() and self._consumer.up.is_set() and not self._doubtful
         since = wall() - (URGENT_S if urgent or not well else ORDINARY_S)
         moved = False
-        for consumer, topics in self._shower.topics_of().items():
+        for consumer, topics in self._dispatcher.topics_of().items():
             rows = await rabbit_turns.overdue(
                 self._database, consumer, topics, urgent=urgent, since=since, limit=FALLBACK_BATCH
             )
             for some in chunks(rows, FALLBACK_AT_ONCE):
                 outcomes = await asyncio.gather(*(self._show_overdue(consumer, row) for row in some))
-                if Outcome.AWAY in outcomes:
+                if Handling.AWAY in outcomes:
                     return False
                 moved = moved or any(outcome.finished for outcome in outcomes)
         return moved
 
-    async def _show_overdue(self, consumer: str, row: Any) -> Outcome:
-        if (consumer, row.msg_id) in self._shower.in_hand:
-            return Outcome.IN_HAND
+    async def _show_overdue(self, consumer: str, row: Any) -> Handling:
+        if (consumer, row.msg_id) in self._dispatcher.in_hand:
+            return Handling.IN_HAND
         if await rabbit_turns.look_up(self._database, consumer, row.msg_id) is None:
-            return Outcome.ALREADY  # by another process, since we looked
+            return Handling.ALREADY  # by another process, since we looked
         if not await rabbit_turns.last_chance(self._database, consumer, row):
             log.critical("message_put_aside", consumer=consumer, topic=row.topic, msg_id=row.msg_id, tier=row.tier)
-            return Outcome.ASIDE
-        outcome = await self._shower.show(consumer, row)
-        if outcome is Outcome.HANDLED and rabbit_turns.given_up(row, consumer):
+            return Handling.ASIDE
+        outcome = await self._dispatcher.show(consumer, row)
+        if outcome is Handling.HANDLED and rabbit_turns.given_up(row, consumer):
             await rabbit_turns.revived(self._database, consumer, row.msg_id)
         return outcome
 
@@ -434,7 +434,7 @@ async def _tell(exchange: AbstractExchange, body: bytes, key: str) -> None:
         body,
         content_type="application/json",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        expiration=HINT_EXPIRES_S,
+        expiration=EVENT_EXPIRES_S,
     )
     try:
         await exchange.publish(message, key, mandatory=True, timeout=PUBLISH_S)

@@ -30,14 +30,14 @@ CONNECT_S, CLOSE_S = 5.0, 2.0
 HANG_UP_S = 5.0  # aiormq waits two of them for the broker's good-bye
 RECONNECT_S = 1.0
 HEARTBEAT_S = 10  # a connection counts as stuck after three of them and a bit
-HINT_BYTES = 1000
+EVENT_BYTES = 1000
 
 
 class BrokerLost(Fault):
     """The connection went while something was being published: nobody knows whether it arrived."""
 
 
-class Hint(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True):
     """What lies on the broker: which message of which topic waits in the outbox of which plane."""
 
     v: int
@@ -51,22 +51,22 @@ def tier_word(tier: int) -> str:
     return TIER_WORDS[min(max(tier, Tier.BLUE), Tier.RED) - 1]
 
 
-def read_hint(body: bytes, plane: str) -> Hint:
+def read_event(body: bytes, plane: str) -> Event:
     """The hint, or ValueError that says why it is none of ours."""
-    if len(body) > HINT_BYTES:
+    if len(body) > EVENT_BYTES:
         raise ValueError(f"{len(body)} bytes are no hint")
-    hint = msgspec.json.decode(body, type=Hint)  # its errors are ValueErrors
-    if hint.v != VERSION:
-        raise ValueError(f"version {hint.v} is not known here")
-    if hint.plane != plane:
+    event = msgspec.json.decode(body, type=Event)  # its errors are ValueErrors
+    if event.v != VERSION:
+        raise ValueError(f"version {event.v} is not known here")
+    if event.plane != plane:
         raise ValueError("of another plane")
-    return hint
+    return event
 
 
 Session = Callable[[AbstractConnection, asyncio.Event], Awaitable[None]]
 
 
-class Link:
+class BrokerLink:
     """One connection to the broker, made again for ever; `session` prepares it each time and gets the event that ends it."""
 
     def __init__(self, url: str, plane: str, name: str, session: Session, ready: Callable[[], Awaitable[None]]) -> None:

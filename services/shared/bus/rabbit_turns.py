@@ -13,7 +13,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.shared.bus.dispatch import MAX_TRIES, put_aside
-from services.shared.bus.outbox import SUBSCRIBERS, Tried, dead_letter, inbox, note_try, outbox, tried
+from services.shared.bus.outbox import (
+    SUBSCRIBERS,
+    Attempts,
+    dead_letter,
+    inbox,
+    note_try,
+    outbox,
+    tried,
+)
 from services.shared.clock import wall
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Database
@@ -86,7 +94,7 @@ async def overdue(
     async with database.read() as db:
         found = (await db.execute(rows)).all()
     now = wall()
-    return [row for row in found if Tried(*row.tries.get(consumer, ())).again <= now]
+    return [row for row in found if Attempts(*row.tries.get(consumer, ())).again <= now]
 
 
 async def look_up(database: Database, consumer: str, msg_id: str) -> Any | None:
@@ -98,7 +106,7 @@ async def look_up(database: Database, consumer: str, msg_id: str) -> Any | None:
 
 def given_up(row: Any, consumer: str) -> bool:
     """Whether the broker gave up delivering its hint to the consumer."""
-    return Tried(*row.tries.get(consumer, ())).chances >= 0
+    return Attempts(*row.tries.get(consumer, ())).chances >= 0
 
 
 async def last_chance(database: Database, consumer: str, row: Any) -> bool:
@@ -113,7 +121,7 @@ async def last_chance(database: Database, consumer: str, row: Any) -> bool:
         if known is None:
             return False
         if known.chances == 0:
-            await note_try(tx, row.msg_id, consumer, known._replace(chances=1), hint=False)
+            await note_try(tx, row.msg_id, consumer, known._replace(chances=1), event=False)
             return True
         await put_aside(tx, consumer, row, f"{LIMIT_REASON}: processes ended while they had it in hand")
         await insert_new(tx, inbox, [{"consumer": consumer, "msg_id": row.msg_id}])
@@ -130,8 +138,8 @@ async def gave_up(database: Database, consumer: str, msg_id: str) -> Any | None:
         if known is None:
             return None
         if known.chances < 0:
-            note = Tried(max(known.tries, MAX_TRIES - 1), 0.0, 0)
-            await note_try(tx, msg_id, consumer, note, hint=False)
+            note = Attempts(max(known.tries, MAX_TRIES - 1), 0.0, 0)
+            await note_try(tx, msg_id, consumer, note, event=False)
             await put_aside(tx, consumer, row, f"{LIMIT_REASON}: the broker delivered it too often; tried once more")
     return row
 

@@ -15,7 +15,7 @@ from services.shared.crypto.sealing import Dossier
 GIVEN = ("call_name", "address", "wake", "talk", "moves", "note")
 
 
-class Part(msgspec.Struct, array_like=True, frozen=True):
+class DossierPart(msgspec.Struct, array_like=True, frozen=True):
     """One sealed part; `key_id` is 16 bytes."""
 
     name: str
@@ -34,7 +34,7 @@ class Card(msgspec.Struct, array_like=True, frozen=True):
     floor: int = 0
 
 
-_parts: msgspec.msgpack.Decoder[tuple[Part, ...]] = msgspec.msgpack.Decoder(tuple[Part, ...])
+_parts: msgspec.msgpack.Decoder[tuple[DossierPart, ...]] = msgspec.msgpack.Decoder(tuple[DossierPart, ...])
 _card: msgspec.msgpack.Decoder[Card] = msgspec.msgpack.Decoder(Card)
 
 
@@ -43,13 +43,13 @@ def owner_of(owner: str, part: str) -> str:
     return f"{owner}:{part}"
 
 
-def pack(parts: Iterable[Part]) -> bytes:
+def pack(parts: Iterable[DossierPart]) -> bytes:
     """The parts as one value; empty where there is none."""
     some = tuple(parts)
     return msgspec.msgpack.encode(some) if some else b""
 
 
-def unpack(body: bytes) -> tuple[Part, ...]:
+def unpack(body: bytes) -> tuple[DossierPart, ...]:
     """What `pack` made."""
     return _parts.decode(body) if body else ()
 

@@ -54,7 +54,7 @@ TRANSITIONS: frozenset[tuple[SendState, SendState]] = frozenset(
         (S.UNKNOWN, S.ACCEPTED),
         (S.UNKNOWN, S.DELIVERED),
         (S.UNKNOWN, S.FAILED),
-        (S.UNKNOWN, S.RETRY),  # policy: red, no other road, once
+        (S.UNKNOWN, S.RETRY),  # policy: red, no other channel, once
         (S.UNKNOWN, S.UNCONFIRMED),
         (S.ACCEPTED, S.DELIVERED),
         (S.ACCEPTED, S.FAILED),
@@ -107,7 +107,7 @@ class Answer(StrEnum):
 
 
 SERIOUSNESS = {answer: rank for rank, answer in enumerate(Answer)}
-DIGITS = {  # one table on every road; 9 says it again and is no evidence
+DIGITS = {  # one table on every channel; 9 says it again and is no evidence
     "1": Answer.LEAVING,
     "2": Answer.HELP,
     "3": Answer.NOT_THERE,
@@ -196,8 +196,8 @@ delivery = sa.Table(
     sa.Column("addressee_id", Id, nullable=False, comment="who gets it: the person, a supporter, a worker, an area"),
     sa.Column("addressee_kind", sa.String(10), nullable=False),
     sa.Column("step", sa.String(24), nullable=False),
-    sa.Column("road", sa.String(24), nullable=False),
     sa.Column("channel", sa.String(24), nullable=False),
+    sa.Column("driver", sa.String(24), nullable=False),
     sa.Column("form", sa.String(96), nullable=False),
     sa.Column("language", sa.String(20), nullable=False),
     sa.Column("try_no", sa.SmallInteger, nullable=False, server_default="1"),
@@ -230,11 +230,11 @@ delivery = sa.Table(
     sa.Column("answer_covers", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("sent_at", sa.Float, comment="warning time the provider accepted it"),
     sa.Column("state_at", sa.Float, nullable=False, comment="warning time of the last change of send_state"),
-    sa.Column("tallied", sa.SmallInteger, nullable=False, server_default="0", comment="router: rungs counted, as bits"),
+    sa.Column("tallied", sa.SmallInteger, nullable=False, server_default="0", comment="router: steps counted, as bits"),
     sa.CheckConstraint("send_state IN ({})".format(",".join(f"'{s}'" for s in SendState)), name="send_state"),
     sa.CheckConstraint("purpose IN ('warning','ending','notice')", name="purpose"),
     sa.CheckConstraint("evidence BETWEEN 0 AND 7", name="evidence"),
-    sa.UniqueConstraint("warning_id", "channel", "address_key", "form", "language", "try_no", name="uq_delivery_once"),
+    sa.UniqueConstraint("warning_id", "driver", "address_key", "form", "language", "try_no", name="uq_delivery_once"),
     postgresql_with={"fillfactor": 70},  # each row is written four times soon after it came: room beside it
 )
 sa.Index("ix_delivery_person", delivery.c.warning_id, delivery.c.person_id)
@@ -254,7 +254,7 @@ IS_ACCEPTED = among(delivery.c.send_state, "accepted")  # the provider has it; a
 sa.Index("ix_delivery_accepted", delivery.c.sent_at, sqlite_where=IS_ACCEPTED, postgresql_where=IS_ACCEPTED)
 sa.Index(
     "ix_delivery_due",
-    delivery.c.channel,
+    delivery.c.driver,
     delivery.c.tier,
     delivery.c.due_at,
     delivery.c.delivery_id,
@@ -303,11 +303,11 @@ answer_log = sa.Table(
     sa.CheckConstraint("asks IN ('','question','urgent')", name="asks"),
 )
 
-road = sa.Table(
-    "road",
+channel = sa.Table(
+    "channel",
     metadata,
-    sa.Column("road", sa.String(24), primary_key=True),
-    sa.Column("channel", sa.String(24), nullable=False),
+    sa.Column("channel", sa.String(24), primary_key=True),
+    sa.Column("driver", sa.String(24), nullable=False),
     sa.Column("contact_kinds", sa.JSON, nullable=False),
     sa.Column("two_way", sa.Boolean, nullable=False),
     sa.Column("links", sa.Boolean, nullable=False),
@@ -318,7 +318,7 @@ road = sa.Table(
     sa.Column("why", sa.String(80), nullable=False, server_default=""),
     sa.Column("tested_at", sa.Float, comment="warning time of the last link test"),
     sa.Column("test_said", sa.String(160), nullable=False, server_default=""),
-    comment="written by channels at start: which roads have a driver that is configured, and what each lacks",
+    comment="written by channels at start: which channels have a driver that is configured, and what each lacks",
 )
 
 
@@ -395,11 +395,11 @@ def may_be_sent(now: float | sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     A visit is not stopped by the clock (officers under way go on), but it waits for the word that people may be sent.
     A notice that speaks of a warning (an officer's list) ends with it.
     """
-    door = delivery.c.channel == "door"
+    door = delivery.c.driver == "door"
     live = sa.exists().where(
         warning_state.c.warning_id == delivery.c.warning_id,
         warning_state.c.state == "active",
-        sa.or_(sa.not_(door), delivery.c.road == "fire_service_list", warning_state.c.doors == "allowed"),
+        sa.or_(sa.not_(door), delivery.c.channel == "fire_service_list", warning_state.c.doors == "allowed"),
     )
     live = live.correlate(delivery)
     notice = sa.and_(delivery.c.purpose == "notice", delivery.c.warning_id == "")

@@ -71,7 +71,7 @@ def routes(
     `revisions` are the schema revisions this program knows, newest first: an older database is not ready, a newer one
     is (while a new release is rolled out, the old one goes on). `bus` is the bus's own health, shown as figures.
     """
-    look = Look(database, clock, plane, revisions, figures)
+    look = Probe(database, clock, plane, revisions, figures)
     readiness = Once(look.readiness, READY_KEEP_S, source)
     values = Once(look.values, FIGURES_KEEP_S, source)
 
@@ -131,7 +131,7 @@ class Once(Generic[T]):
             self._done_at = self._source()
 
 
-class Look:
+class Probe:
     """The queries behind /readyz and /metrics; whatever a database does, they end in words."""
 
     def __init__(

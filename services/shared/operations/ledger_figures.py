@@ -8,7 +8,7 @@ from services.shared.bus.outbox import dead_letter, outbox
 from services.shared.clock import wall
 from services.shared.database.engine import Connection
 from services.shared.figures import CAP, Figure, Values, by_tier
-from services.shared.ledger.ledger import SendState, among, delivery, may_be_sent, road
+from services.shared.ledger.ledger import SendState, among, channel, delivery, may_be_sent
 from services.shared.tiers import Tier
 
 
@@ -19,14 +19,14 @@ def _in_state(*states: SendState) -> sa.ColumnElement[bool]:
 
 async def due(db: Connection, now: float) -> Values:
     """Deliveries that could be sent now and are in nobody's hand; a visit also needs an officer and the word to go."""
-    channels = (await db.scalars(sa.select(road.c.channel).distinct())).all()
+    channels = (await db.scalars(sa.select(channel.c.driver).distinct())).all()
     ready = [_in_state(SendState.PENDING, SendState.RETRY), delivery.c.due_at <= now]
     visit = [delivery.c.slot != "", may_be_sent(now)]
     found: dict[int, float] = dict.fromkeys(Tier, 0)
-    for channel in channels:  # along ix_delivery_due, which begins with the channel
+    for driver in channels:  # along ix_delivery_due, which begins with the driver
         for tier in Tier:
-            mine = [delivery.c.channel == channel, delivery.c.tier == tier, *ready]
-            mine += visit if channel == "door" else []
+            mine = [delivery.c.driver == driver, delivery.c.tier == tier, *ready]
+            mine += visit if driver == "door" else []
             some = sa.select(sa.literal(1)).select_from(delivery).where(*mine).limit(CAP).subquery()
             found[tier] += float(await db.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
     return by_tier(found)
@@ -52,21 +52,21 @@ async def dead_letters(db: Connection, now: float) -> Values:
     return by_tier({row.tier: row[1] for row in rows})
 
 
-async def roads(db: Connection, now: float) -> Values:
-    """1 where the road's driver is configured, else 0."""
-    rows = await db.execute(sa.select(road.c.road, road.c.working))
+async def channels(db: Connection, now: float) -> Values:
+    """1 where the channel's driver is configured, else 0."""
+    rows = await db.execute(sa.select(channel.c.channel, channel.c.working))
     return {(name,): float(working) for name, working in rows.all()}
 
 
 LEDGER = (
     Figure(
         "tocsin_due",
-        f"Deliveries that could go now and are in nobody's hand, counted to {CAP} a channel",
+        f"Deliveries that could go now and are in nobody's hand, counted to {CAP} a driver",
         ("tier",),
         due,
     ),
     Figure("tocsin_unknown", f"Deliveries whose outcome is not known, counted to {CAP}", ("tier",), unknown),
     Figure("tocsin_oldest_outbox_seconds", "Age of the oldest message not yet handled", ("tier",), oldest_outbox),
     Figure("tocsin_dead_letters", "Messages put aside for a person to look at", ("tier",), dead_letters),
-    Figure("tocsin_road_working", "1 where the road has a driver that is configured", ("road",), roads),
+    Figure("tocsin_channel_working", "1 where the channel has a driver that is configured", ("channel",), channels),
 )

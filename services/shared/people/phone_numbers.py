@@ -18,7 +18,10 @@ GLOBAL = {  # country codes that are no country: libphonenumber's 001
     883: "an international network", 888: "an international network", 979: "an international premium-rate number",
     800: "an international service number", 808: "an international service number",
 }  # fmt: skip
-_DEAR = (("premium_rate", "a premium-rate number"), ("personal_number", "a number that redirects at the caller's cost"))
+_EXPENSIVE = (
+    ("premium_rate", "a premium-rate number"),
+    ("personal_number", "a number that redirects at the caller's cost"),
+)
 _KEEPS_ZERO = frozenset((39, 225, 241, 242))  # a zero after the country code is a digit of the number
 _SERVICE = {
     PhoneNumberType.SHARED_COST: "a shared-cost number", PhoneNumberType.TOLL_FREE: "a freephone number",
@@ -122,7 +125,7 @@ def never(e164: str) -> str:
             national = e164[size + 1 :]
             if len(national) <= SHORT and _is_short(code, national):
                 return "a short or emergency number"
-            return next((why for pattern, why in _dear(code) if pattern.fullmatch(national)), "")
+            return next((why for pattern, why in _expensive(code) if pattern.fullmatch(national)), "")
     return ""
 
 
@@ -154,12 +157,12 @@ def is_short(text: str, region: str) -> bool:
 
 
 @cache
-def _dear(code: int) -> tuple[tuple[re.Pattern[str], str], ...]:
+def _expensive(code: int) -> tuple[tuple[re.Pattern[str], str], ...]:
     """Patterns of a country code's numbers that cost whoever calls them."""
     found: dict[str, str] = {}
     for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]:
         plan = PhoneMetadata.metadata_for_region(region, None)
-        for name, why in _DEAR:
+        for name, why in _EXPENSIVE:
             pattern = getattr(getattr(plan, name), "national_number_pattern", None)
             if pattern:
                 found.setdefault(pattern, why)

@@ -41,7 +41,7 @@ PREFIXES: tuple[tuple[str, str], ...] = (  # path prefix > service; the embedded
     ("/l", "channels"),
     ("/a", "channels"),
     ("/open", "channels"),
-    ("/roads", "channels"),
+    ("/channels", "channels"),
     ("/callbacks", "channels"),
 )
 COOKIE = "tocsin"

@@ -28,11 +28,19 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.drivers.cell_broadcast.operators import PREFIX, Operator, read_operators
-from services.channels.messages.cap_document import Document, Info, read_document
+from services.channels.messages.cap_document import Document, DocumentInfo, read_document
 from services.channels.messages.cell_broadcast_identifiers import Profile, identifier, is_of_a_drill, serial_number
 from services.channels.messages.cell_broadcast_pages import code
 from services.channels.messages.cell_broadcast_text import as_one, words_of
-from services.channels.model.driver import Outcome, Result, Road, Spec, Station, Tools, Tried
+from services.channels.model.driver import (
+    AreaTest,
+    Channel,
+    Outcome,
+    Result,
+    Spec,
+    Station,
+    Tools,
+)
 from services.channels.model.final_check import Overtaken
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
@@ -59,7 +67,7 @@ _NO_TAG = re.compile(r"[^A-Za-z0-9-]")  # a foreign alert may write anything
 
 
 class CellBroadcastSettings(Environment):
-    """TOCSIN_CELL_BROADCAST_...; without operators the road says `not_configured`."""
+    """TOCSIN_CELL_BROADCAST_...; without operators the channel says `not_configured`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX)
 
@@ -73,10 +81,10 @@ class CellBroadcastSettings(Environment):
 
 
 class CellBroadcast:
-    """One road for the whole area."""
+    """One channel for the whole area."""
 
     name = "cell_broadcast"
-    roads = (Road("cell_broadcast", links=False),)
+    channels = (Channel("cell_broadcast", links=False),)
     concurrency = 4
 
     def __init__(self, tools: Tools) -> None:
@@ -125,7 +133,7 @@ class CellBroadcast:
         """The operators."""
         return tuple(one.name for one in self._operators)
 
-    async def try_area(self, stations: Sequence[str], within: float) -> Tried:
+    async def try_area(self, stations: Sequence[str], within: float) -> AreaTest:
         """A document without words or identifier, to their primary and secondary routes: both must hold on the day."""
         document = link_document(self._tools.public_url)
         routes = [
@@ -159,9 +167,9 @@ class CellBroadcast:
             )
         return found
 
-    def _blocks(self, document: Document) -> Sequence[Info]:
+    def _blocks(self, document: Document) -> Sequence[DocumentInfo]:
         """One a language, by the strongest identifier of several; the most read language first."""
-        groups: dict[str, list[Info]] = {}
+        groups: dict[str, list[DocumentInfo]] = {}
         for info in document.infos:
             groups.setdefault(info.language, []).append(info)
         best = {
@@ -172,7 +180,7 @@ class CellBroadcast:
         order = sorted(best, key=lambda tag: not (wanted and tag.lower().split("-")[0] == wanted.split("-")[0]))
         return [best[tag] for tag in order][:LANGUAGES]
 
-    def _rank(self, document: Document, info: Info) -> int:
+    def _rank(self, document: Document, info: DocumentInfo) -> int:
         return identifier(self._settings.profile, document, info, first=True)
 
     # ---- handing over

@@ -1,9 +1,9 @@
 """Chat services and webhooks through Apprise: to a resident by the operator's template, to organisations' own groups.
 
 What can be known: Apprise says for each target yes or no. A yes is `accepted` and nothing more: nobody tells whether it was
-delivered, so the road takes no receipts. A no has no cause (a wrong name, a refused token, too many, a lost connection after
-the message was written look alike), so it is `ambiguous`: the message is not sent again on this road, and the person's
-other roads go on. Apprise works in threads of its own, at most `concurrency` at once, with our time-outs on each.
+delivered, so the channel takes no receipts. A no has no cause (a wrong name, a refused token, too many, a lost connection after
+the message was written look alike), so it is `ambiguous`: the message is not sent again on this channel, and the person's
+other channels go on. Apprise works in threads of its own, at most `concurrency` at once, with our time-outs on each.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.drivers.chat.groups_file import ChatFile, read_chat_file
-from services.channels.model.driver import Outcome, Result, Road, Spec, Station, Tools
+from services.channels.model.driver import Channel, Outcome, Result, Spec, Station, Tools
 from services.channels.model.final_check import Overtaken, last_look
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
 from services.shared.errors import Refused
 from services.shared.settings import Environment
 
-if TYPE_CHECKING:  # it brings two hundred modules: loaded where the road is configured, and nowhere else
+if TYPE_CHECKING:  # it brings two hundred modules: loaded where the channel is configured, and nowhere else
     from apprise import NotifyBase
 
 CONNECT_S, READ_S, WHOLE_S = 3.0, 5.0, 9.0
 GROUPS_S = 9.5  # for all groups together: below what the sender waits for a call
 log = structlog.get_logger("chat")
-PERSON = Road("chat", ("im",), two_way=True, links=True)
-GROUPS = Road("organisations", links=True)
+PERSON = Channel("chat", ("im",), two_way=True, links=True)
+GROUPS = Channel("organisations", links=True)
 
 
 class ChatSettings(Environment):
-    """TOCSIN_CHAT_...; without a file the roads say `not_configured`."""
+    """TOCSIN_CHAT_...; without a file the channels say `not_configured`."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_CHAT_")
 
@@ -48,10 +48,10 @@ class ChatSettings(Environment):
 
 
 class Chat:
-    """Two roads: to a resident, and to the organisations of the whole area."""
+    """Two channels: to a resident, and to the organisations of the whole area."""
 
     name = "chat"
-    roads: tuple[Road, ...] = (PERSON, GROUPS)
+    channels: tuple[Channel, ...] = (PERSON, GROUPS)
 
     def __init__(self, tools: Tools) -> None:
         settings = ChatSettings()
@@ -60,7 +60,7 @@ class Chat:
         wanted = ((PERSON, self._file.people), (GROUPS, self._file.organisations))
         self._works = settings.file is not None
         if self._works:
-            self.roads = tuple(road for road, there in wanted if there)
+            self.channels = tuple(channel for channel, there in wanted if there)
             self._make = _maker()
             self._calls = asyncio.Semaphore(self.concurrency)
             for name, url in self._file.organisations.items():
@@ -71,12 +71,12 @@ class Chat:
                     )  # fmt: skip
 
     def why_not(self) -> str:
-        return "" if self._works and self.roads else "not_configured"
+        return "" if self._works and self.channels else "not_configured"
 
     async def send(self, message: Outbound) -> Result:
         if not self._works:
             return Result(Outcome.NOT_SENT, code="not_configured")
-        if message.road == GROUPS.name:
+        if message.channel == GROUPS.name:
             return await self._all(message)
         try:
             target = self._make(self._file.url_for(message.to))

@@ -3,7 +3,7 @@
 A refusal of her address is hers (5xx: for good; 4xx, greylisting among them: again after a while). One of our name, password,
 sender or encryption is our fault and fails nobody. What happens before the text is handed over was surely not sent; a lost
 connection or silence after it may have been. A bounce that comes back later as a message is not read: who does not answer is
-looked for on other roads anyway.
+looked for on other channels anyway.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.drivers.email.message import address_of, compose, needs_utf8
-from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
 from services.channels.model.final_check import last_look
 from services.channels.model.outbound import Outbound
 from services.shared.clock import wall
@@ -36,7 +36,7 @@ _WAIT = re.compile(r"(\d{1,4})\s*(s|sec|m|min)", re.IGNORECASE)
 
 
 class EmailSettings(Environment):
-    """TOCSIN_SMTP_...; without a host the road says `not_configured`."""
+    """TOCSIN_SMTP_...; without a host the channel says `not_configured`."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_SMTP_")
 
@@ -73,10 +73,10 @@ class _Line:
 
 
 class Email:
-    """One road: a resident's mailbox."""
+    """One channel: a resident's mailbox."""
 
     name = "email"
-    roads = (Road("email", ("email",), two_way=True, links=True),)
+    channels = (Channel("email", ("email",), two_way=True, links=True),)
 
     def __init__(self, tools: Tools) -> None:
         self._settings = EmailSettings()

@@ -20,7 +20,7 @@ import structlog
 
 from services.channels.drivers.mqtt import device_store as store
 from services.channels.drivers.mqtt.link import ID_RULE, DeviceLink, DeviceSettings, NotConnected
-from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
 from services.channels.model.outbound import Outbound
 from services.channels.model.report import Report
 from services.channels.replies.matching import answer_of
@@ -44,10 +44,10 @@ WORDS = {
 
 
 class BedShakerMqtt:
-    """Road: to a resident's own device."""
+    """Channel: to a resident's own device."""
 
     name = "bed_shaker_mqtt"
-    roads = (Road("bed_shaker", ("bed_shaker",), two_way=True, links=False, proof="delivered"),)
+    channels = (Channel("bed_shaker", ("bed_shaker",), two_way=True, links=False, proof="delivered"),)
     concurrency = 64
 
     def __init__(self, tools: Tools) -> None:
@@ -97,7 +97,7 @@ class BedShakerMqtt:
         return Result(Outcome.ACCEPTED, ref=message.delivery_id)
 
     async def heard(self, device: str, report: dict[str, Any]) -> None:
-        """A report, told to the desk under the delivery its token names; the device is noted as there, by a code of its id."""
+        """Records a report under the delivery its token names; notes the device as there, by a code of its id."""
         code = self._tools.signer.code("shaker there", device)
         async with self._tools.database.write() as tx:
             await store.heard(tx, KIND, code, store.Health.of(report))

@@ -9,7 +9,7 @@ from typing import Any
 import aiomqtt
 
 from services.channels.drivers.mqtt.link import DeviceLink, NotConnected
-from services.channels.model.driver import Tried
+from services.channels.model.driver import AreaTest
 from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
 from services.shared.web.auth import Signer
@@ -33,10 +33,10 @@ class Checks:
         self._silent.get(check_id, set()).discard(device)
         self._answered.set()
 
-    async def ask(self, devices: Sequence[str], within: float) -> Tried:
+    async def ask(self, devices: Sequence[str], within: float) -> AreaTest:
         """Passed where one of them answered: then broker and network hold, and who was silent is named."""
         if fault := self._link.fault:
-            return Tried(False, fault)
+            return AreaTest(False, fault)
         check_id = new_id()
         silent = self._silent[check_id] = set(devices)
         try:
@@ -46,14 +46,14 @@ class Checks:
                     self._answered.clear()
                     await self._answered.wait()
         except NotConnected:
-            return Tried(False, "the broker was lost")
+            return AreaTest(False, "the broker was lost")
         except TimeoutError:
             pass  # who is silent is told below
         finally:
             del self._silent[check_id]
         heard, named = len(devices) - len(silent), ", ".join(sorted(silent)[:NAMED])
         more = f"; silent: {named}{' ...' if len(silent) > NAMED else ''}" if silent else ""
-        return Tried(heard > 0, f"{heard} of {len(devices)} answered{more}")
+        return AreaTest(heard > 0, f"{heard} of {len(devices)} answered{more}")
 
     async def _command(self, check_id: str, devices: Sequence[str], seconds: int) -> None:
         places = asyncio.Semaphore(AT_ONCE)

@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import pydantic
 import yaml
 
-from services.channels.messages.cap_document import Area
+from services.channels.messages.cap_document import DocumentArea
 from services.shared.errors import Broken
 from services.shared.input.untrusted import check_yaml
 
@@ -60,7 +60,7 @@ class Speaker(pydantic.BaseModel):
         return self.kind != "siren"
 
 
-def inside(speakers: Sequence[Speaker], area: Area) -> tuple[Speaker, ...]:
+def inside(speakers: Sequence[Speaker], area: DocumentArea) -> tuple[Speaker, ...]:
     """Those that somebody in the area may hear; where that cannot be told they are used: it reaches more.
 
     With a polygon or circle: by place and by zone. With codes alone: by zone, and all if no speaker's zone is among them.

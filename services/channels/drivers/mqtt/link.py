@@ -57,7 +57,7 @@ class NotConnected(Exception):
 
 
 class DeviceSettings(Environment):
-    """TOCSIN_DEVICES_...: without a broker both roads say `not_configured`."""
+    """TOCSIN_DEVICES_...: without a broker both channels say `not_configured`."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_DEVICES_")
 

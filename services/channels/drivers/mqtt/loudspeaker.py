@@ -40,7 +40,14 @@ from services.channels.drivers.mqtt.check import Checks
 from services.channels.drivers.mqtt.devices_file import Speaker, inside, read_speakers
 from services.channels.drivers.mqtt.link import DeviceLink, DeviceSettings, NotConnected
 from services.channels.messages.cap_document import read_document
-from services.channels.model.driver import Outcome, Result, Road, Spec, Tools, Tried
+from services.channels.model.driver import (
+    AreaTest,
+    Channel,
+    Outcome,
+    Result,
+    Spec,
+    Tools,
+)
 from services.channels.model.final_check import last_look
 from services.channels.model.outbound import Outbound
 from services.shared.clock import wall
@@ -77,10 +84,10 @@ TEST = Pattern(1, 0, 1)
 
 
 class LoudspeakerMqtt:
-    """One road for the whole area."""
+    """One channel for the whole area."""
 
     name = "loudspeaker_mqtt"
-    roads = (Road("area_sound", voice=True, links=False),)
+    channels = (Channel("area_sound", voice=True, links=False),)
     concurrency = 4
 
     def __init__(self, tools: Tools) -> None:
@@ -334,7 +341,7 @@ class LoudspeakerMqtt:
         """The speakers."""
         return tuple(one.id for one in self._speakers)
 
-    async def try_area(self, stations: Sequence[str], within: float) -> Tried:
+    async def try_area(self, stations: Sequence[str], within: float) -> AreaTest:
         return await self._checks.ask(stations, within)
 
     def _named(self, device: str, token: str) -> tuple[str, str]:

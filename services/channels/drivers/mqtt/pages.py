@@ -27,7 +27,7 @@ class DevicePages:
 
     def __init__(self, platform: Platform, drivers: Mapping[str, Driver]) -> None:
         self._platform = platform
-        self._road = next((d for d in drivers.values() if isinstance(d, Listed)), None)
+        self._channel = next((d for d in drivers.values() if isinstance(d, Listed)), None)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """GET /open/devices; POST /open/devices/test (device)."""
@@ -39,15 +39,17 @@ class DevicePages:
         async with self._platform.database.read() as db:
             seen, shakers = await store.devices(db, "speaker"), await store.devices(db, "shaker")
             last = await store.last_commands(db)
-        road, now = self._road, wall()
-        silent_s = road.silent_s if road is not None else 0
-        rows = [_row(one, seen.get(one.id), last, now, silent_s) for one in (road.listed if road is not None else ())]
+        channel, now = self._channel, wall()
+        silent_s = channel.silent_s if channel is not None else 0
+        rows = [
+            _row(one, seen.get(one.id), last, now, silent_s) for one in (channel.listed if channel is not None else ())
+        ]
         rows.sort(key=lambda row: (not row["silent"], row["id"]))
         found = {
-            "broker": (road.fault or "connected") if road is not None and road.listed else "not configured",
+            "broker": (channel.fault or "connected") if channel is not None and channel.listed else "not configured",
             "silent": sum(row["silent"] for row in rows),
             "speakers": rows,
-            "left_out": list(road.left_out) if road is not None else [],
+            "left_out": list(channel.left_out) if channel is not None else [],
             "shakers": {
                 "heard": len(shakers),
                 "silent": sum(now - row.seen_at > silent_s for row in shakers.values()),
@@ -63,12 +65,12 @@ class DevicePages:
         """A tone of a second, written down before it sounds; the speaker's own report says whether it was played."""
         who = await caller(request, "command")
         device = str((await request.post()).get("device", ""))[:40]
-        if self._road is None:
+        if self._channel is None:
             raise NotFound("there are no speakers here", field="device")
         async with self._platform.database.write() as tx:
             await trail.record(tx, who.label, "device.test", device, "a short tone from one speaker", {})
         try:
-            await self._road.test(device, new_id())
+            await self._channel.test(device, new_id())
         except (NotConnected, aiomqtt.MqttError) as problem:
             raise Busy("the devices' broker does not answer just now: try again in a few seconds") from problem
         if wants_page(request):

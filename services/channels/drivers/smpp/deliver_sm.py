@@ -41,7 +41,7 @@ _RECEIPT = re.compile(r"\s*id\s*:\s*\S+.*\b(?:sub|dlvrd|(?:submit|done)\s*date|e
 
 
 @dataclass(frozen=True)
-class Receipt:
+class DeliveryReceipt:
     """What became of one part: its name as it is given, `delivered`, `failed` or nothing yet, and the operator's code."""
 
     ref: str
@@ -101,7 +101,7 @@ def _body(event: Any) -> bytes:
     return octets[octets[0] + 1 :] if event.esm_class & UDHI and octets else octets
 
 
-def receipt_of(event: Any) -> Receipt | None:
+def receipt_of(event: Any) -> DeliveryReceipt | None:
     """The receipt a message is, also where its esm_class does not say so; None where a person wrote it."""
     tlvs = {tlv.tag: tlv for tlv in event.tlvs}
     named = tlvs.get(RECEIPTED_MESSAGE_ID)
@@ -110,14 +110,14 @@ def receipt_of(event: Any) -> Receipt | None:
     if kind not in (RECEIPT, NOTIFICATION) and named is None and not (_RECEIPT.match(text) and _STAT.search(text)):
         return None
     if kind == NOTIFICATION:
-        return Receipt("", "", "")  # on its way: it may yet become anything
+        return DeliveryReceipt("", "", "")  # on its way: it may yet become anything
     found = _ID.search(text)
     ref = (named.as_string() or "").rstrip("\0").strip() if named is not None else ""
     number = tlvs[MESSAGE_STATE].as_int() if MESSAGE_STATE in tlvs else None
     stat = _STAT.search(text)
     state = STATES.get(number, "") if number is not None else STATS.get(stat[1].upper()[:5], "") if stat else ""
     err = _ERR.search(text)
-    return Receipt(ref or (found[1] if found else ""), state, err[1] if err and state == "failed" else "")
+    return DeliveryReceipt(ref or (found[1] if found else ""), state, err[1] if err and state == "failed" else "")
 
 
 def names(ref: str) -> tuple[str, ...]:

@@ -13,10 +13,10 @@ import smpp34
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from services.channels.drivers.smpp.deliver_sm import Joiner, Receipt, names, receipt_of
-from services.channels.drivers.smpp.session import Link
-from services.channels.messages.sms_encoding import Part, split
-from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.drivers.smpp.deliver_sm import DeliveryReceipt, Joiner, names, receipt_of
+from services.channels.drivers.smpp.session import Session
+from services.channels.messages.sms_encoding import SmsPart, split
+from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
 from services.channels.model.final_check import last_look
 from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
@@ -45,7 +45,7 @@ THROTTLED = (0x14, 0x58)  # ESME_RMSGQFUL, ESME_RTHROTTLED
 
 
 class SmppSettings(Environment):
-    """TOCSIN_SMPP_...; without a host the road says `not_configured`."""
+    """TOCSIN_SMPP_...; without a host the channel says `not_configured`."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_SMPP_")
 
@@ -67,13 +67,13 @@ class SmppSettings(Environment):
 
 
 class SmsSmpp:
-    """Roads: to a resident, to her supporter, to an officer."""
+    """Channels: to a resident, to her supporter, to an officer."""
 
     name = "sms_smpp"
-    roads = (
-        Road("sms", ("sms",), two_way=True, proof="delivered"),
-        Road("supporter_sms", two_way=True, proof="delivered"),
-        Road("officer_sms", two_way=True, proof="delivered"),
+    channels = (
+        Channel("sms", ("sms",), two_way=True, proof="delivered"),
+        Channel("supporter_sms", two_way=True, proof="delivered"),
+        Channel("officer_sms", two_way=True, proof="delivered"),
     )
 
     def __init__(self, tools: Tools) -> None:
@@ -84,7 +84,7 @@ class SmsSmpp:
         self.per_second = s.per_second
         self._window = asyncio.Semaphore(s.concurrency)
         self._joiner = Joiner()
-        self._link = Link(self._client, self._heard)
+        self._link = Session(self._client, self._heard)
 
     def why_not(self) -> str:
         return "" if self._settings.host and self._settings.system_id else "not_configured"
@@ -134,7 +134,7 @@ class SmsSmpp:
             names.append(result.ref)
         return Result(Outcome.ACCEPTED, ref=names[0], parts=tuple(names))
 
-    async def _submit(self, to: str, part: Part, seconds_left: int) -> Result:
+    async def _submit(self, to: str, part: SmsPart, seconds_left: int) -> Result:
         session = self._link.session
         if session is None:
             return Result(Outcome.NOT_SENT, code="not_bound")
@@ -175,7 +175,7 @@ class SmsSmpp:
         elif receipt.ref and receipt.state:
             await self._receipt(event, receipt)
 
-    async def _receipt(self, event: Any, receipt: Receipt) -> None:
+    async def _receipt(self, event: Any, receipt: DeliveryReceipt) -> None:
         """A receipt is from the phone to us; some SMSCs turn that round, and some name no phone."""
         ref, *others = names(receipt.ref)
         kept = tuple(others) if self._settings.receipt_ids == "any" else ()

@@ -21,7 +21,7 @@ from pydantic_settings import SettingsConfigDict
 from twilio.request_validator import RequestValidator
 from yarl import URL
 
-from services.channels.model.driver import Outcome, Question, Result
+from services.channels.model.driver import Outcome, Result, StatusQuestion
 from services.shared import telemetry
 from services.shared.errors import NotAllowed
 from services.shared.input.untrusted import json_of
@@ -49,7 +49,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 
 
 class TwilioSettings(Environment):
-    """TOCSIN_TWILIO_...; without account and token the roads say `not_configured`."""
+    """TOCSIN_TWILIO_...; without account and token the channels say `not_configured`."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_TWILIO_")
 
@@ -112,7 +112,7 @@ class TwilioAccount:
             return None
         return found if isinstance(found, dict) else None
 
-    async def record(self, resource: str, question: Question, **like: str) -> dict[str, Any] | None:
+    async def record(self, resource: str, question: StatusQuestion, **like: str) -> dict[str, Any] | None:
         """The record a question is about: by its SID, else the one to that number with these fields since that time.
 
         None where several fit: they cannot be told apart; and where it is of another number, sender or account than the

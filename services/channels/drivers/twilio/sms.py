@@ -8,7 +8,14 @@ from html import escape
 from aiohttp import web
 
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings, reason
-from services.channels.model.driver import Question, Result, Road, Spec, Told, Tools
+from services.channels.model.driver import (
+    Channel,
+    Result,
+    Spec,
+    StatusAnswer,
+    StatusQuestion,
+    Tools,
+)
 from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
 from services.channels.model.report import Report
@@ -30,13 +37,13 @@ STATUSES: dict[str, tuple[SendState, Evidence]] = {
 
 
 class SmsTwilio:
-    """Roads: to a resident, to her supporter, to an officer."""
+    """Channels: to a resident, to her supporter, to an officer."""
 
     name = "sms_twilio"
-    roads = (
-        Road("sms", ("sms",), two_way=True, proof="delivered"),
-        Road("supporter_sms", two_way=True, proof="delivered"),
-        Road("officer_sms", two_way=True, proof="delivered"),
+    channels = (
+        Channel("sms", ("sms",), two_way=True, proof="delivered"),
+        Channel("supporter_sms", two_way=True, proof="delivered"),
+        Channel("officer_sms", two_way=True, proof="delivered"),
     )
 
     def __init__(self, tools: Tools) -> None:
@@ -63,14 +70,14 @@ class SmsTwilio:
             form["From"] = self._settings.from_number
         return await self._account.post("Messages", form)
 
-    async def ask(self, question: Question) -> Told | None:
+    async def ask(self, question: StatusQuestion) -> StatusAnswer | None:
         """What the provider's record of a message says; one whose text we know is found among those to that number."""
         record = await self._account.record("Messages", question, body=question.text)
         status = str((record or {}).get("status", ""))
         if record is None or status not in STATUSES:
             return None
         state, evidence = STATUSES[status]
-        return Told(str(record["sid"]), status, state, evidence, str(record.get("error_code") or ""))
+        return StatusAnswer(str(record["sid"]), status, state, evidence, str(record.get("error_code") or ""))
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (

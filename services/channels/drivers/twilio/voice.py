@@ -1,6 +1,6 @@
 """Voice over Twilio: a call that says the warning twice and takes one key; an answering machine is nobody.
 
-heard = 20 seconds with a person, or a key. Digits as on every road: 1 going, 2 help, 3 not there, 4 spoken with,
+heard = 20 seconds with a person, or a key. Digits as on every channel: 1 going, 2 help, 3 not there, 4 spoken with,
 5 cannot reach, 9 say it again (no evidence).
 """
 
@@ -15,7 +15,15 @@ from aiohttp import web
 
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
 from services.channels.messages.frames import frame_for, language_of_lines
-from services.channels.model.driver import Outcome, Question, Result, Road, Spec, Told, Tools
+from services.channels.model.driver import (
+    Channel,
+    Outcome,
+    Result,
+    Spec,
+    StatusAnswer,
+    StatusQuestion,
+    Tools,
+)
 from services.channels.model.outbound import Outbound
 from services.channels.model.report import Report
 from services.channels.outcomes.fold import fits, not_ours
@@ -62,20 +70,20 @@ def _listen(params: Mapping[str, str]) -> str:
     return f"?listen={params['listen_s']}" if "listen_s" in params else ""
 
 
-def _road(name: str, *kinds: str) -> Road:
-    return Road(name, kinds, two_way=True, links=False, voice=True, speaks=tuple(VOICES), proof="answered")
+def _channel(name: str, *kinds: str) -> Channel:
+    return Channel(name, kinds, two_way=True, links=False, voice=True, speaks=tuple(VOICES), proof="answered")
 
 
 class VoiceTwilio:
-    """Roads: mobile and landline of a resident, a facility's duty phones, a supporter, an officer."""
+    """Channels: mobile and landline of a resident, a facility's duty phones, a supporter, an officer."""
 
     name = "voice_twilio"
-    roads = (
-        _road("voice_mobile", "voice_mobile"),
-        _road("voice_landline", "voice_landline"),
-        _road("voice_duty", "duty_phone_1", "duty_phone_2"),
-        _road("supporter_voice"),
-        _road("officer_voice"),
+    channels = (
+        _channel("voice_mobile", "voice_mobile"),
+        _channel("voice_landline", "voice_landline"),
+        _channel("voice_duty", "duty_phone_1", "duty_phone_2"),
+        _channel("supporter_voice"),
+        _channel("officer_voice"),
     )
 
     def __init__(self, tools: Tools) -> None:
@@ -104,7 +112,7 @@ class VoiceTwilio:
                     message.spoken,
                     message.language,
                     message.delivery_id,
-                    message.road if message.warning_id else NO_KEYS,
+                    message.channel if message.warning_id else NO_KEYS,
                 ),
                 "StatusCallback": self._url("status", message.delivery_id) + _listen(message.params),
                 "StatusCallbackEvent": ["initiated", "answered", "completed"],
@@ -113,20 +121,20 @@ class VoiceTwilio:
             },
         )
 
-    async def ask(self, question: Question) -> Told | None:
+    async def ask(self, question: StatusQuestion) -> StatusAnswer | None:
         """What the provider's record of a call says: that it was answered, never that somebody listened."""
         record = await self._account.record("Calls", question)
         status = str((record or {}).get("status", ""))
         if record is None or status not in STATUSES:
             return None
         state, evidence = STATUSES[status]
-        return Told(str(record["sid"]), status, state, evidence)
+        return StatusAnswer(str(record["sid"]), status, state, evidence)
 
-    def twiml(self, spoken: str, language: str, delivery_id: str, road: str) -> str:
+    def twiml(self, spoken: str, language: str, delivery_id: str, channel: str) -> str:
         """Said twice inside one Gather: a key ends it at any time. Longer than Twilio takes, it is said once, and without
         its last sentences."""
         voice = _voice(language)
-        keys = "" if road in NO_KEYS_SAID else f'<Say language="{voice}">{escape(frame_for(language).keys)}</Say>'
+        keys = "" if channel in NO_KEYS_SAID else f'<Say language="{voice}">{escape(frame_for(language).keys)}</Say>'
         action = escape(self._url("key", delivery_id), {'"': "&quot;"})
 
         def made(said: str, times: int) -> str:

@@ -17,7 +17,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.drivers.web_push.encryption import MOST_BYTES, Vapid, encrypt
-from services.channels.model.driver import Outcome, Result, Road, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
 from services.channels.model.final_check import traced
 from services.channels.model.outbound import Outbound
 from services.shared.clock import wall
@@ -33,7 +33,7 @@ _CODES = {404: GONE, 410: GONE, 413: "413 too large"}
 
 
 class PushSettings(PushReach):
-    """TOCSIN_PUSH_...; without a key the road says `not_configured`."""
+    """TOCSIN_PUSH_...; without a key the channel says `not_configured`."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_PUSH_")
 
@@ -43,10 +43,10 @@ class PushSettings(PushReach):
 
 
 class WebPush:
-    """One road: a resident's device."""
+    """One channel: a resident's device."""
 
     name = "web_push"
-    roads = (Road("push", ("push",), two_way=True, links=True),)
+    channels = (Channel("push", ("push",), two_way=True, links=True),)
 
     def __init__(self, tools: Tools) -> None:
         self._settings = PushSettings()

@@ -1,4 +1,4 @@
-"""A driver's lane: calls under way, and a few intended beyond them; one for red and one for the rest."""
+"""A driver's call window: calls under way, and a few intended beyond them; one for red and one for the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from services.channels.model.driver import Driver, LaneName, Road
+from services.channels.model.driver import Channel, Driver, QueueName
 from services.channels.providers.breaker import PROBES, Breaker
 from services.shared.clock import wall
 
@@ -16,8 +16,8 @@ UNWRITTEN = 1000  # outcomes that wait for the database: beyond them nothing new
 
 
 @dataclass
-class Lane:
-    """A driver's road for red, or for the rest: calls under way, and a few that wait for one of them to end.
+class CallWindow:
+    """A driver's channel for red, or for the rest: calls under way, and a few that wait for one of them to end.
 
     An answered call frees its place at once; its outcome is written with others', for which no call waits.
     """
@@ -25,8 +25,8 @@ class Lane:
     driver: Driver
     red: bool
     most_ahead: int = AHEAD
-    roads: tuple[Road, ...] = ()  # as they are in this country
-    breaker: Breaker = field(default_factory=Breaker)  # one a provider: its two lanes share it
+    channels: tuple[Channel, ...] = ()  # as they are in this country
+    breaker: Breaker = field(default_factory=Breaker)  # one a provider: its two call windows share it
     in_flight: set[asyncio.Task[None]] = field(default_factory=set)
     begun: int = 0  # intended and not answered
     call_s: float = 0.0  # how long a call takes, lately
@@ -39,11 +39,11 @@ class Lane:
 
     @property
     def works(self) -> bool:
-        """It can send, and some road of it is open here."""
-        return bool(self.roads) and not self.driver.why_not()
+        """It can send, and some channel of it is open here."""
+        return bool(self.channels) and not self.driver.why_not()
 
     @property
-    def name(self) -> LaneName:
+    def name(self) -> QueueName:
         return self.driver.name, self.red
 
     @property
@@ -55,7 +55,7 @@ class Lane:
         return self.driver.concurrency + min(int(self.ahead), soon)
 
     def roomy(self) -> bool:
-        """Whether a claim is worth its transaction: for red always, else when half of the lane is free."""
+        """Whether a claim is worth its transaction: for red always, else when half of the call window is free."""
         now = wall()
         if self.breaker.is_open(now) or now < self.paced_until:
             return False
