@@ -180,7 +180,7 @@ class _Run:
         shown = 0.0
         self._embedded.bus.wake()
         for service in self._embedded.services:
-            self._embedded.platform.waker(service.name).set()
+            self._embedded.platform.wake.of(service.name).set()
         while True:
             await self.settle()
             if not self._asked:
@@ -211,20 +211,21 @@ class _Run:
         while True:
             did = await self._world.agenda.run_due()
             if e.bus.waker.take():
-                while await e.bus.work():
+                while await e.bus.run_due():
                     did = True
-            if e.platform.waker("channels").take():
-                did = await e.channels.work() or did
+            if e.platform.wake.channels.take():
+                did = await e.channels.run_due() or did
             if self._world.busy or e.channels.busy:
                 await asyncio.sleep(0)
-                e.platform.wake("channels")  # room in a lane may have come free
+                e.platform.wake.channels.set()  # room in a lane may have come free
                 continue
             if did or e.bus.waker.is_set:
-                e.platform.wake("channels")
+                e.platform.wake.channels.set()
                 continue
             for service in (e.registry, e.router):
-                if e.platform.waker(service.name).take() and await service.work():
-                    e.platform.wake(service.name)
+                waker = e.platform.wake.of(service.name)
+                if waker.take() and await service.run_due():
+                    waker.set()
                     did = True
             if not did:
                 return
@@ -240,7 +241,7 @@ class _Run:
         first = min(times)
         for name, when in due.items():
             if when <= first:
-                e.platform.wake(name)
+                e.platform.wake.of(name).set()
         return first
 
     async def _open(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +17,7 @@ from services.shared.database.engine import FileLock, may_be_tried_again
 from services.shared.operations import health
 from services.shared.operations.clock_watch import ClockWatch
 from services.shared.operations.soundness_watch import SoundnessWatch
-from services.shared.service import Platform, Service
+from services.shared.service import Loop, Platform, Service
 
 if TYPE_CHECKING:  # a process loads the services it plays, at `run._service`: half of a start is loading
     from services.channels.service import ChannelsService
@@ -26,10 +26,8 @@ if TYPE_CHECKING:  # a process loads the services it plays, at `run._service`: h
     from services.router.service import RouterService
 
 log = structlog.get_logger("run")
-TICK_S = 0.25
 DRAIN_S = 15.0  # how long a loop's turn may still take when asked to stop
 PATIENCE_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # between two tries while the database is away
-Turn = Callable[[], Awaitable[bool]]
 
 
 @dataclass
@@ -45,6 +43,7 @@ class Node:
     watch: ClockWatch | None = None  # none where time is moved by hand
     soundness: SoundnessWatch | None = None  # none on PostgreSQL
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _wakers: list[Waker] = field(default_factory=list)
     _ending: bool = False
 
     def _role(self, name: str) -> Service:
@@ -75,9 +74,9 @@ class Node:
 
     async def step(self) -> bool:
         """Everything that is due by now, once; True if anything was done or is under way."""
-        did = await self.bus.work()
+        did = await self.bus.run_due()
         for service in self.services:
-            did = await service.work() or did
+            did = await service.run_due() or did
         return did or self.channels.busy
 
     async def next_at(self) -> float | None:
@@ -91,57 +90,37 @@ class Node:
             self.pulses.expect(name)
         self._tasks = [asyncio.create_task(self.bus.run(lambda: self._ending, self.pulses.beat), name="bus")]
         if self.watch is not None:
-            self._loop("clock", self.watch.turn, self.platform.waker("clock"), idle=1.0)
+            self._begin(Loop("clock", self.watch.turn, Waker(), idle_s=1.0))
         if self.soundness is not None:
-            self._loop("soundness", self.soundness.turn, self.platform.waker("soundness"), idle=5.0)
+            self._begin(Loop("soundness", self.soundness.turn, Waker(), idle_s=5.0))
         for service in self.services:
-            if service.name == "channels":
-                for red in (True, False):  # red has a loop of its own: nothing ordinary stands in its way
-                    self._sending(self.channels, red)
-                self._loop("housekeeping", self.channels.tidy, self.platform.waker("housekeeping"), idle=1.0)
-            elif service.name == "gateway":
-                self._loop("checkpoints", self.gateway.checkpoint, self.platform.waker("checkpoints"), idle=2.0)
-                self._loop("ageing", self.gateway.work, self.platform.waker("ageing"), idle=2.0)
-                if self.gateway.feeds.entries:
-                    feeds = self.gateway.feeds.run(lambda: self._ending)
-                    self._tasks.append(asyncio.create_task(feeds, name="feeds"))
-            else:
-                self._loop(service.name, service.work, self.platform.waker(service.name))
+            for loop in service.loops():
+                self._begin(loop)
 
-    def _sending(self, channels: ChannelsService, red: bool) -> None:
-        sender = channels.sender
-
-        async def turn() -> bool:
-            return sum([await sender.turn(queue) for queue in await sender.due_queues(red)]) > 0
-
-        waker = self.platform.waker(f"channels:{red}")
-        for window in sender.windows:
-            if window.red is red:
-                window.on_room = waker.set
-        self._loop(f"send:{'red' if red else 'rest'}", turn, waker)
-
-    def _loop(self, name: str, turn: Turn, waker: Waker, idle: float = TICK_S) -> None:
+    def _begin(self, loop: Loop) -> None:
         """Turns as long as there is something to do, else sleeps on its waker; waits while the database is away."""
+        waker = loop.waker.sleeper()
 
         async def run() -> None:
             failed = 0
             while not self._ending:
-                self.pulses.beat(name)
+                self.pulses.beat(loop.name)
                 try:
-                    did = await turn()
+                    did = await loop.turn()
                 except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
                     if not may_be_tried_again(problem):
                         raise
-                    log.warning("database_away", loop=name, reason=type(problem).__name__, tries=failed + 1)
+                    log.warning("database_away", loop=loop.name, reason=type(problem).__name__, tries=failed + 1)
                     await asyncio.sleep(PATIENCE_S[min(failed, len(PATIENCE_S) - 1)])
                     failed += 1
                     continue
                 failed = 0
                 if not did:
-                    await waker.wait(idle)
+                    await waker.wait(loop.idle_s)
 
-        self.pulses.expect(name)
-        self._tasks.append(asyncio.create_task(run(), name=name))
+        self.pulses.expect(loop.name, loop.within_s)
+        self._wakers.append(waker)
+        self._tasks.append(asyncio.create_task(run(), name=loop.name))
 
     def wrong(self) -> Mapping[str, str | None]:
         """What speaks against sending requests here, by check."""
@@ -168,7 +147,7 @@ class Node:
         """
         self._ending = True
         self.bus.wake()
-        for waker in self.platform.wakers.values():
+        for waker in self._wakers:
             waker.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DRAIN_S)

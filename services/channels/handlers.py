@@ -24,7 +24,7 @@ class ChannelsHandlers:
         """A hint: the ledger says what is due; losing it costs one tick."""
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
-        self._platform.wake("channels")
+        self._platform.wake.channels.set()
 
     async def notice_requested(self, message: NoticeRequested, receipt: Receipt) -> None:
         now = self._platform.clock.now()
@@ -61,7 +61,7 @@ class ChannelsHandlers:
             if message.warning_id and not await _goes_on(tx, message.warning_id):
                 mine, why = [message.notice_id], "warning stopped before"
                 await move(tx, mine, SendState.CANCELLED, at=now, only=(SendState.PENDING,), state_reason=why)
-        self._platform.wake("channels")
+        self._platform.wake.channels.set()
 
 
 async def _goes_on(tx: Connection, warning_id: str) -> bool:

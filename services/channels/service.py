@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import aiohttp
 import sqlalchemy as sa
@@ -31,11 +32,12 @@ from services.channels.replies.inbox import ReplyInbox
 from services.channels.sending.reconcile import Reconciler, forget_asked
 from services.channels.sending.sender import Sender
 from services.channels.sending.unknown_outcomes import settle_unknown
+from services.shared.clock import Waker
 from services.shared.crypto.sealing import Opener
 from services.shared.database.batches import upsert
 from services.shared.database.engine import hold
 from services.shared.ledger.ledger import channel
-from services.shared.service import Platform
+from services.shared.service import Loop, Platform
 
 EXPIRY_EVERY_S = 30.0  # warning time
 
@@ -164,7 +166,19 @@ class ChannelsService:
                 await driver.stop()
         await self.session.close()
 
-    async def work(self) -> bool:
+    def loops(self) -> Iterable[Loop]:
+        """Red has a sending loop of its own: nothing ordinary stands in its way."""
+        for red, name in ((True, "send:red"), (False, "send:rest")):
+            waker = self._platform.wake.channels.sleeper()
+            self.sender.on_room(red, waker.set)
+            yield Loop(name, partial(self._send, red), waker)
+        yield Loop("housekeeping", self.tidy, Waker(), idle_s=1.0)
+
+    async def _send(self, red: bool) -> bool:
+        """One turn of every queue of one kind that has something due; does not wait for the calls it starts."""
+        return sum([await self.sender.turn(queue) for queue in await self.sender.due_queues(red)]) > 0
+
+    async def run_due(self) -> bool:
         """One turn of every call window that has something due; does not wait for the calls it started."""
         did = 0
         for queue in await self.sender.due_queues():
@@ -174,18 +188,18 @@ class ChannelsService:
     async def tidy(self) -> bool:
         """Leases that ran out, unknown sends nobody watches, messages whose warning has expired; the channels key."""
         if await self.sender.leases.recover():
-            self._platform.wake("channels")
+            self._platform.wake.channels.set()
         reaped = await self.sender.leases.reap()
         settled = await settle_unknown(self._platform.database, self._platform.clock)
         if settled:
-            self._platform.wake("channels")
+            self._platform.wake.channels.set()
         rewrapped = await self.rotation.step()
         await opted_out.settle(self._platform.database)
         await self.sender.provider_weights.review()
         await self.sender.acceptance.step()
         learnt = await self._reconciler.step()
         if await self.link_tests.step():
-            self._platform.wake("channels")
+            self._platform.wake.channels.set()
         now, expired = self._platform.clock.now(), 0
         if now >= self._next_expiry:  # nothing expired is claimed meanwhile: this only says so in the ledger
             expired = await self.sender.leases.expire() + await self.sender.leases.end()

@@ -15,7 +15,8 @@ from services.gateway.web.feed import CapFeed
 from services.gateway.web.pages import ConsolePages
 from services.shared.audit.audit_head import HeadFile, Keeper
 from services.shared.audit.checkpoints import Signing
-from services.shared.service import Platform
+from services.shared.clock import Waker
+from services.shared.service import Loop, Platform
 
 
 class GatewayService:
@@ -49,8 +50,13 @@ class GatewayService:
     async def stop(self) -> None:
         """Nothing is held in memory."""
 
-    async def work(self) -> bool:
-        """What is due by now: drafts that nobody decided on."""
+    def loops(self) -> Iterable[Loop]:
+        yield Loop("checkpoints", self.checkpoint, Waker(), idle_s=2.0)
+        yield Loop("ageing", self.age, Waker(), idle_s=2.0)
+        yield from self.feeds.loops()
+
+    async def run_due(self) -> bool:
+        """Gives up drafts that nobody decided on."""
         return await self.age()
 
     async def checkpoint(self) -> bool:

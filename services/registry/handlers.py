@@ -51,4 +51,4 @@ class RegistryHandlers:
                     "unresolved": [list(code) for code in unresolved],
                 },
             )
-        self._platform.waker("registry").set()
+        self._platform.wake.registry.set()

@@ -20,7 +20,7 @@ from services.registry.resident.push import MePush
 from services.registry.store import register
 from services.shared.clock import wall
 from services.shared.crypto import channels_keys
-from services.shared.service import Platform
+from services.shared.service import Loop, Platform
 
 LOOK_EVERY_S = 1.0
 
@@ -54,14 +54,17 @@ class RegistryService:
 
     async def start(self) -> None:
         """Jobs that a stop or crash left open go on from their cursor."""
-        self._platform.waker(self.name).set()
+        self._platform.wake.registry.set()
         await channels_keys.learn(self._platform.database, self._platform.keys)
 
     async def stop(self) -> None:
         """No new page; the one under way commits."""
         self._stopping = True
 
-    async def work(self) -> bool:
+    def loops(self) -> Iterable[Loop]:
+        yield Loop("registry", self.run_due, self._platform.wake.registry)
+
+    async def run_due(self) -> bool:
         """Makes one page of the open job of the highest tier; True if there was one."""
         if self._stopping:
             return False

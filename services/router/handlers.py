@@ -284,5 +284,5 @@ class RouterHandlers:
         self._wake()
 
     def _wake(self) -> None:
-        self._platform.wake("router")
-        self._platform.wake("channels")
+        self._platform.wake.router.set()
+        self._platform.wake.channels.set()

@@ -16,7 +16,7 @@ from services.router.handlers import RouterHandlers
 from services.router.planning.contexts import Contexts
 from services.router.report.api import CoverageApi
 from services.router.report.pages import LivePages, PreviewTexts
-from services.shared.service import Platform
+from services.shared.service import Loop, Platform
 
 
 class RouterService:
@@ -55,13 +55,16 @@ class RouterService:
     async def stop(self) -> None:
         """Nothing is held in memory."""
 
-    async def work(self) -> bool:
+    def loops(self) -> Iterable[Loop]:
+        yield Loop("router", self.run_due, self._platform.wake.router)
+
+    async def run_due(self) -> bool:
         """Due steps and reactions, then looks by the clock and at alarms, then doors, then endings."""
-        walked = await self._deadlines.work()
-        looked = await self._watch.work()
-        warned = await self._alarms.work()
-        assigned = await self._doors.work()
-        told = await self._endings.work()
+        walked = await self._deadlines.run_due()
+        looked = await self._watch.run_due()
+        warned = await self._alarms.run_due()
+        assigned = await self._doors.run_due()
+        told = await self._endings.run_due()
         return walked or looked or warned or assigned or told
 
     async def next_at(self) -> float | None:

@@ -77,13 +77,23 @@ class StepClock:
 
 
 class Waker:
-    """An event a loop sleeps on between two looks at the database; setting it shortens the sleep, losing it costs a tick."""
+    """An event loops sleep on between two queries; setting it ends the sleep, losing it costs a tick."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._sleepers: list[Waker] = []
+
+    def sleeper(self) -> Waker:
+        """A waker of one loop alone, set whenever this one is set: each loop forgets its own setting."""
+        one = Waker()
+        self._sleepers.append(one)
+        return one
 
     def set(self) -> None:
+        """Ends the sleep of every loop that sleeps on it."""
         self._event.set()
+        for one in self._sleepers:
+            one.set()
 
     @property
     def is_set(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,35 @@ from services.shared.crypto.sealing import Keys
 from services.shared.database.engine import Database
 from services.shared.settings import Settings
 from services.shared.web.auth import Signer
+
+TICK_S = 0.25  # a loop that nobody wakes looks again after so long
+
+
+@dataclass(frozen=True)
+class Wakers:
+    """What the loops of each service sleep on; waking a service that is not in this process does nothing."""
+
+    gateway: Waker = field(default_factory=Waker)
+    registry: Waker = field(default_factory=Waker)
+    router: Waker = field(default_factory=Waker)
+    channels: Waker = field(default_factory=Waker)
+
+    def of(self, service: str) -> Waker:
+        """The waker of a service by its name. LookupError where there is no such service."""
+        found = {"gateway": self.gateway, "registry": self.registry, "router": self.router, "channels": self.channels}
+        return found[service]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop a service needs: `turn` does what is due and returns whether it did anything; after a turn without work the
+    loop sleeps on `waker`, at most `idle_s` wall seconds. A turn of more than `within_s` wall seconds counts as hung."""
+
+    name: str
+    turn: Callable[[], Awaitable[bool]]
+    waker: Waker
+    idle_s: float = TICK_S
+    within_s: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -27,22 +56,12 @@ class Platform:
     keys: Keys
     signer: Signer
     public_url: str
-    wakers: dict[str, Waker] = field(default_factory=dict)
+    wake: Wakers = field(default_factory=lambda: Wakers())
 
     @property
     def https(self) -> bool:
         """Whether people reach us by https."""
         return self.public_url.startswith("https://")
-
-    def waker(self, name: str) -> Waker:
-        """The event a loop sleeps on."""
-        return self.wakers.setdefault(name, Waker())
-
-    def wake(self, name: str) -> None:
-        """Wakes every loop of a service; losing it costs a tick."""
-        for known, waker in self.wakers.items():
-            if known.partition(":")[0] == name:
-                waker.set()
 
 
 class Service(Protocol):
@@ -66,8 +85,12 @@ class Service(Protocol):
         """Takes nothing new, finishes what is under way."""
         ...
 
-    async def work(self) -> bool:
-        """Does what is due by now; True if it did anything."""
+    def loops(self) -> Iterable[Loop]:
+        """The loops it needs in a process that lets it run."""
+        ...
+
+    async def run_due(self) -> bool:
+        """Does what is due by now, once; True if it did anything. For whoever moves time by hand."""
         ...
 
     async def next_at(self) -> float | None:

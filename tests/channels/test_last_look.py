@@ -124,7 +124,7 @@ async def test_a_notice_that_comes_after_the_end_of_its_warning_waits_for_nobody
             async with platform.database.write() as tx:
                 await publish(tx, [notice])
             async with asyncio.timeout(10):
-                while await desk.embedded.bus.work():
+                while await desk.embedded.bus.run_due():
                     pass
             async with platform.database.read() as db:
                 mine = delivery.c.delivery_id == id_of("notice", name)

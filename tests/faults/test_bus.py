@@ -651,7 +651,7 @@ async def test_closing_waits_for_what_is_in_hand_and_takes_nothing_new(bed: Test
 
 
 async def test_stepping_over_a_broker_comes_to_rest(bed: Testbed, vhost: str) -> None:
-    """`while await bus.work()` ends when all is handled, not before: a simulation may run over it."""
+    """`while await bus.run_due()` ends when all is handled, not before: a simulation may run over it."""
     doer = Doer(bed.database)
     bus = RabbitBus(bed.database, vhost, "drill")
     bus.subscribe("channels", "DeliveryDue", doer.handle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -335,18 +334,25 @@ def test_a_wrong_feed_file_is_said_at_start(tmp_path: Path, text: str, words: st
     assert words in wrong.value.message
 
 
-async def test_the_loop_reads_by_itself_and_ends_when_asked(tmp_path: Path, publisher: Publisher):
-    """Supervised with the other loops; a closing office does not wait for the next reading."""
+async def test_a_loop_of_its_own_reads_a_feed_when_its_time_has_come(
+    tmp_path: Path, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+):
+    """Supervised with the other loops: no turn waits for the next reading."""
     publisher.atom("a")
     publisher.alert("a", cap("A"))
     async with reading(tmp_path, publisher) as desk:
-        feeds, over = desk.embedded.gateway.feeds, asyncio.Event()
-        await feeds.poll(feeds.entries[0])
-        task = asyncio.create_task(feeds.run(over.is_set))
-        await asyncio.sleep(0)
-        over.set()
-        desk.embedded.platform.wake("gateway")
-        await asyncio.wait_for(task, 2)
+        now = 1000.0
+        monkeypatch.setattr("services.gateway.feeds.poller.monotonic", lambda: now)
+        [loop] = desk.embedded.gateway.feeds.loops()
+        publisher.asked.clear()
+        assert not await loop.turn()
+        assert [] == publisher.asked
+        now += 60 * 60
+        assert not await loop.turn()
+        asked = len(publisher.asked)
+        assert asked > 0
+        assert not await loop.turn()
+        assert asked == len(publisher.asked)
 
 
 async def test_without_a_key_nothing_is_fetched(tmp_path: Path, publisher: Publisher):

@@ -39,7 +39,7 @@ async def test_lists_sign_ins_and_alarms(tmp_path: Path, postgres: Postgres) -> 
         assert page.index(held["warning_id"]) < page.index("Draft")
         desk.clock.advance_to(SENT + 3600 + 86400)
         assert "expired" == await desk.state(red["warning_id"])
-        while await desk.embedded.gateway.work():
+        while await desk.embedded.gateway.run_due():
             pass
         async with browser.get(f"{desk.url}/console") as answer:
             page = await answer.text()

@@ -148,11 +148,11 @@ async def test_drafts_nobody_decides_on_are_given_up_and_their_author_is_told(de
     _, sent = await desk.post(cap("SENT", expires=60))
     _, long = await desk.post(cap("LONG", expires=20 * 1440), release="false")
     desk.clock.advance_to(SENT + 3600 + DAY - 1)
-    await desk.embedded.gateway.work()
+    await desk.embedded.gateway.run_due()
     assert ["draft", "held", "draft"] == [await desk.state(w["warning_id"]) for w in (draft, held, long)]
     assert "given up" not in await look(desk, "/console")
     desk.clock.advance_to(SENT + 3600 + DAY + BETWEEN)
-    assert await desk.embedded.gateway.work()
+    assert await desk.embedded.gateway.run_due()
     assert ["withdrawn", "withdrawn", "draft"] == [await desk.state(w["warning_id"]) for w in (draft, held, long)]
     assert "expired" == await desk.state(sent["warning_id"])
     _, found = await desk.call("GET", f"/api/v1/warnings/{draft['warning_id']}")
@@ -164,7 +164,7 @@ async def test_drafts_nobody_decides_on_are_given_up_and_their_author_is_told(de
     _, record = await desk.call("GET", "/api/v1/warnings")
     assert 1 == sum(w["state"] == "draft" for w in record)
     desk.clock.advance_to(SENT + LONGEST + BETWEEN)
-    assert await desk.embedded.gateway.work()
+    assert await desk.embedded.gateway.run_due()
     assert "withdrawn" == await desk.state(long["warning_id"])
     _, found = await desk.call("GET", f"/api/v1/warnings/{long['warning_id']}")
     assert "nobody decided on it within 14 days" in str(found["notes"])
@@ -174,7 +174,7 @@ async def test_many_old_drafts_are_given_up_some_at_a_time(desk: Office) -> None
     """No transaction is longer for there being more of them."""
     await drafts(desk, 3 * PAGE - 10)
     desk.clock.advance_to(SENT + 3600 + DAY)
-    done = [await desk.embedded.gateway.work() for _ in range(4)]
+    done = [await desk.embedded.gateway.run_due() for _ in range(4)]
     assert [True, True, True, False] == done
     async with desk.embedded.platform.database.read() as db:
         states = (await db.scalars(sa.select(warning_state.c.state))).all()

@@ -79,7 +79,7 @@ class Registry:
     async def work_all(self) -> int:
         """Works until nothing is due; how many times it did something."""
         times = 0
-        while await self.service.work():
+        while await self.service.run_due():
             times += 1
         return times
 

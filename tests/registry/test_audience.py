@@ -153,7 +153,7 @@ async def test_higher_tier_goes_first(registry):
     """Red, opened later, overtakes a blue job that is under way."""
     await import_community(registry.database, registry.keys, mint(SQUARE, people=1200, seed=1))
     await registry.hear(warning("blue", tier=1))
-    await registry.service.work()
+    await registry.service.run_due()
     registry.platform.clock.advance_to(NOON + 60)
     await registry.hear(warning("red", tier=4))
     await registry.work_all()
@@ -327,7 +327,7 @@ async def main():
     keys = Keys(settings.keys_dir)
     platform = Platform(settings, database, EmbeddedBus(database), StepClock(0.0), keys, Signer(keys.mac), "")
     service = RegistryService(platform)
-    while await service.work():
+    while await service.run_due():
         pass
 
 asyncio.run(main())

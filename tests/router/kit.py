@@ -132,14 +132,14 @@ class Town:
         """The clock is moved, stopping wherever the router has something to do."""
         end = since + 60 * minute
         while True:
-            while await self.router.work():
+            while await self.router.run_due():
                 pass
             following = await self.router.next_at()
             if following is None or following > end:
                 break
             self.clock.advance_to(max(following, self.clock.now()))
         self.clock.advance_to(max(end, self.clock.now()))
-        while await self.router.work():
+        while await self.router.run_due():
             pass
 
     async def word(self, warning_id: str, doors: str) -> None:

@@ -65,7 +65,7 @@ async def answers(there: Town, name: str, answer: Answer, by: str = "officer_sms
         msg_id=there._id(), plane="live", warning_id=row.warning_id, tier=1, ids=(row.delivery_id,)
     )
     await there._handle(message, there.handlers.evidence_recorded)
-    while await there.router.work():
+    while await there.router.run_due():
         pass
 
 
@@ -160,7 +160,7 @@ async def test_on_postgresql_the_clock_and_an_answer_never_wait_in_a_circle(
             message = EvidenceRecorded(msg_id=there._id(), plane="live", warning_id=w, tier=1, ids=(row.delivery_id,))
             await there._handle(message, there.handlers.evidence_recorded)
 
-        await asyncio.gather(there.router.work(), answered())
+        await asyncio.gather(there.router.run_due(), answered())
         assert hint.is_set()
         assert "none" == (await standing(there))[0].state
 

@@ -59,7 +59,7 @@ async def said(
 async def heard(there: Town, warning_id: str, delivery_id: str) -> None:
     message = EvidenceRecorded(msg_id=there._id(), plane="live", warning_id=warning_id, tier=1, ids=(delivery_id,))
     await there._handle(message, there.handlers.evidence_recorded)
-    while await there.router.work():
+    while await there.router.run_due():
         pass
 
 
@@ -470,7 +470,7 @@ async def stop(there: Town, person: int) -> None:
     """Her number said STOP: what channels write, and the hint."""
     where = [delivery.c.person_id == ident(person), delivery.c.channel == "sms"]
     await there.said(where, send_state=SendState.SUPPRESSED, state_reason="stopped")
-    while await there.router.work():
+    while await there.router.run_due():
         pass
 
 

@@ -14,7 +14,7 @@ async def gone(there: Town, person: int, channel: str = "push", reason: str = GO
     for _ in range(2):
         where = [delivery.c.person_id == ident(person), delivery.c.channel == channel]
         await there.said(where, send_state=SendState.FAILED, state_reason=reason)
-        while await there.router.work():
+        while await there.router.run_due():
             pass
 
 

@@ -101,7 +101,7 @@ async def work_off(database: Database, bus: Bus, rounds: int = 1) -> None:
         if turn:
             await move_time(database)
         deadline = time.monotonic() + 20.0
-        while await bus.work():
+        while await bus.run_due():
             assert time.monotonic() < deadline, "the bus does not come to rest"
 
 

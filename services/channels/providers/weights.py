@@ -1,4 +1,4 @@
-"""Two providers of one channel: each gets its share, and a share moves away from the one that fails or stays silent.
+"""Two providers of one channel: each gets its weight, and a weight moves away from the one that fails or stays silent.
 
 Every ten seconds of warning time the last minutes are looked at. A provider is in trouble when three in ten of its calls
 went wrong, or when less than half of what the best one delivers is told delivered. Twenty points move from
@@ -26,7 +26,7 @@ from services.shared.clock import Clock, wall
 from services.shared.database.engine import Connection, Database, hold
 from services.shared.settings import Environment
 
-log = structlog.get_logger("shares")
+log = structlog.get_logger("weights")
 REVIEW_S = 10.0
 CALLS_S, FEW_CALLS, BAD = 60.0, 10, 0.3
 HEARD_FROM_S, HEARD_TO_S, FEW_ACCEPTED, SILENT = 300.0, 60.0, 20, 0.5
@@ -35,13 +35,13 @@ READ_EVERY_S = 1.0  # wall
 
 
 class WeightSettings(Environment):
-    """TOCSIN_WEIGHTS: resting shares such as sms_smpp=70,sms_twilio=30; what is not named has 50, and 0 stands by."""
+    """TOCSIN_WEIGHTS: resting weights such as sms_smpp=70,sms_twilio=30; what is not named has 50, and 0 stands by."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_")
 
     weights: str = Field("", description="driver=points, joined by commas")
 
-    @field_validator("shares")
+    @field_validator("weights")
     @classmethod
     def _readable(cls, value: str) -> str:
         _read(value)
@@ -164,7 +164,7 @@ class ProviderWeights:
         self._reviewed_at = 0.0
 
     async def begin(self, tx: Connection) -> None:
-        """Each provider has a row; shares of a provider that stands alone now are as they rest."""
+        """Each provider has a row; weights of a provider that stands alone now are as they rest."""
         await known(tx, self.resting)
         alone = [name for name in self.resting if name not in self.scored]
         for name in alone:
@@ -191,14 +191,14 @@ class ProviderWeights:
             await tx.execute(sa.update(provider).where(later).values(open_until=until))
 
     async def review(self) -> bool:
-        """Moves the shares once in ten seconds; whether any moved."""
+        """Moves the weights once in ten seconds; whether any moved."""
         now = self._clock.now()
         if not self.groups or now - self._reviewed_at < REVIEW_S:
             return False
         self._reviewed_at = now
         moved = False
         async with self._database.write() as tx:
-            await hold(tx, "shares")
+            await hold(tx, "weights")
             rows = {r.provider: r for r in await all_rows(tx)}
             calls = await lately(tx, now - CALLS_S, now + SLOT_S)
             receipts = await lately(tx, now - HEARD_FROM_S, now - HEARD_TO_S)
@@ -215,7 +215,7 @@ class ProviderWeights:
                     self.weights[name] = after[name]
                 if after != before:
                     moved = True
-                    log.warning("shares_moved", weights=after, trouble=trouble)
+                    log.warning("weights_moved", weights=after, trouble=trouble)
         return moved
 
 
@@ -242,7 +242,7 @@ def in_trouble(
 
 
 def move(before: Mapping[str, float], resting: Mapping[str, float], trouble: Mapping[str, str]) -> dict[str, float]:
-    """The shares after one review: points go from who is in trouble to who is not, or everybody drifts home."""
+    """The weights after one review: points go from who is in trouble to who is not, or everybody drifts home."""
     after = dict(before)
     if not trouble:
         for name, weight in before.items():
@@ -280,7 +280,7 @@ def held_back(
 
 
 def in_words(rows: Sequence[Any], groups: Sequence[Sequence[str]], now: float) -> dict[str, str]:
-    """How each provider stands, for people: its share beside its others, and whether it is passed over."""
+    """How each provider stands, for people: its weight beside its others, and whether it is passed over."""
     weights = {r.provider: r.weight for r in rows}
     weight: Counter[str] = Counter()
     for group in groups:

@@ -8,7 +8,7 @@ leaves UNKNOWN only what was under way or about to be. Red has lanes of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -83,6 +83,12 @@ class Sender:
     @property
     def busy(self) -> bool:
         return any(window.in_flight for window in self.windows)
+
+    def on_room(self, red: bool, wake: Callable[[], None]) -> None:
+        """Calls `wake` whenever a call of red, or of the rest, has ended and there is room for another."""
+        for window in self.windows:
+            if window.red is red:
+                window.on_room = wake
 
     async def drain(self) -> None:
         """Waits for every call under way and its record."""

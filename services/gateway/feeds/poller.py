@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -30,7 +31,7 @@ from services.shared.audit import trail
 from services.shared.clock import iso, wall
 from services.shared.database.engine import Connection, Database
 from services.shared.errors import Refused
-from services.shared.service import Platform
+from services.shared.service import Loop, Platform
 from services.shared.web.auth import Who, who_has
 
 log = structlog.get_logger("feeds")
@@ -40,6 +41,7 @@ BACKLOG_S = 2.0  # between two readings while more wait than one takes
 LONGEST_S = 3600.0
 GONE = "withdrawn, unconfirmed: the feed {} does not list it any more; it goes on until a person ends it"
 BACK = "the feed {} lists it again"
+READ_S = 900.0  # a reading fetches a list and many documents, each with a limit of its own
 
 
 @dataclass(frozen=True)
@@ -59,33 +61,32 @@ class Feeds:
         self._platform = platform
         self._warnings = warnings
         self.entries = read_feeds(platform.settings.cap_feeds)
+        self._next: dict[str, float] = {}  # monotonic seconds of the next reading
         self._certs = {e.name: certificates(e.certs) for e in self.entries if e.certs is not None}
 
-    async def run(self, ending: Callable[[], bool]) -> None:
-        """Reads every feed, each at its own pace, until `ending`; the gateway's waker shortens the wait for that."""
-        await asyncio.gather(*(self._follow(entry, ending) for entry in self.entries))
+    def loops(self) -> Iterable[Loop]:
+        """A loop for each feed, which reads it at its own pace; a setting of the gateway's waker does not hurry it."""
+        for entry in self.entries:
+            self._next[entry.name] = monotonic() + _jitter(min(5.0, entry.interval))
+            yield Loop(f"feed:{entry.name}", partial(self._follow, entry), self._platform.wake.gateway, within_s=READ_S)
 
-    async def _follow(self, entry: FeedEntry, ending: Callable[[], bool]) -> None:
-        await self._pause(entry, ending, _jitter(min(5.0, entry.interval)))
-        while not ending():
+    async def _follow(self, entry: FeedEntry) -> bool:
+        """Reads one feed where its time has come; False, as the next reading is due later."""
+        if monotonic() < self._next[entry.name]:
+            return False
+        try:
+            async with self._platform.database.alone(f"feed:{entry.name}") as mine:
+                # one gateway reads a feed, the others wait for their turn of it
+                done = await self.poll(entry) if mine else Read(_jitter(entry.interval))
+        except Exception as problem:  # one feed's trouble, whatever it is, must not stop the warnings of all others
+            log.exception("feed_failed", feed=entry.name)
             try:
-                async with self._platform.database.alone(f"feed:{entry.name}") as mine:
-                    # one gateway reads a feed, the others wait for their turn of it
-                    done = await self.poll(entry) if mine else Read(_jitter(entry.interval))
-            except Exception as problem:  # one feed's trouble, whatever it is, must not stop the warnings of all others
-                log.exception("feed_failed", feed=entry.name)
-                try:
-                    done = await self._failed(entry, f"{type(problem).__name__}: {problem}")
-                except (sa.exc.SQLAlchemyError, OSError) as away:  # nor that it cannot be written down just now
-                    log.warning("feed_state_not_written", feed=entry.name, reason=type(away).__name__)
-                    done = Read(_jitter(entry.interval), problem=str(problem))
-            await self._pause(entry, ending, done.wait_s)
-
-    async def _pause(self, entry: FeedEntry, ending: Callable[[], bool], seconds: float) -> None:
-        waker = self._platform.waker(f"gateway:{entry.name}")
-        until = time.monotonic() + seconds
-        while not ending() and (left := until - time.monotonic()) > 0:
-            await waker.wait(left)
+                done = await self._failed(entry, f"{type(problem).__name__}: {problem}")
+            except (sa.exc.SQLAlchemyError, OSError) as away:  # nor that it cannot be written down just now
+                log.warning("feed_state_not_written", feed=entry.name, reason=type(away).__name__)
+                done = Read(_jitter(entry.interval), problem=str(problem))
+        self._next[entry.name] = monotonic() + done.wait_s
+        return False
 
     async def poll(self, entry: FeedEntry) -> Read:
         """One reading: the list, what vanished from it, what is new in it."""

@@ -340,5 +340,5 @@ class Warnings:
     def _wake(self) -> None:
         self._changed()
         self._platform.bus.wake()
-        for name in ("registry", "router", "channels"):
-            self._platform.wake(name)
+        for waker in (self._platform.wake.registry, self._platform.wake.router, self._platform.wake.channels):
+            waker.set()

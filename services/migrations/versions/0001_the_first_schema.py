@@ -843,7 +843,11 @@ def upgrade() -> None:
         sa.Column("answer", sa.String(length=12), server_default="", nullable=False),
         sa.Column("answer_by", sa.String(length=24), server_default="", nullable=False),
         sa.Column(
-            "steps", sa.SmallInteger(), server_default="0", nullable=False, comment="bits: delivered, reached, closed"
+            "milestones",
+            sa.SmallInteger(),
+            server_default="0",
+            nullable=False,
+            comment="bits: delivered, reached, closed",
         ),
         sa.Column("help_at", sa.Float(), nullable=True),
         sa.CheckConstraint("(state = 'open') = (ending = '')", name=op.f("ck_router_path_one_ending")),
@@ -890,10 +894,12 @@ def upgrade() -> None:
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("profile_key", sa.String(length=32), nullable=False),
         sa.Column("channel", sa.String(length=24), nullable=False, comment="empty for people"),
-        sa.Column("step", sa.String(length=24), nullable=False),
+        sa.Column("milestone", sa.String(length=24), nullable=False),
         sa.Column("slot", sa.String(length=32), server_default="", nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("warning_id", "profile_key", "channel", "step", "slot", name=op.f("pk_router_tally")),
+        sa.PrimaryKeyConstraint(
+            "warning_id", "profile_key", "channel", "milestone", "slot", name=op.f("pk_router_tally")
+        ),
     )
     op.create_table(
         "router_warning",

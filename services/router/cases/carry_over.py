@@ -32,7 +32,7 @@ async def onward(tx: Connection, warning_id: str, person_id: str, help_at: float
             deltas = Deltas(newer)
             await reopen(tx, deltas, path, now)
             await deltas.add(tx)
-        values = {"help_at": help_at, "react_at": now, "steps": path.milestones & ~tables.CLOSED}
+        values = {"help_at": help_at, "react_at": now, "milestones": path.milestones & ~tables.CLOSED}
         await tx.execute(sa.update(tables.path).where(*mine).values(**values))
 
 

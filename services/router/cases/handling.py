@@ -62,7 +62,7 @@ async def act(platform: Platform, who: Who, warning_id: str, case_id: str, given
             case _:
                 await _close(tx, row, who, given.reason, now)
     platform.bus.wake()
-    platform.wake("router")
+    platform.wake.router.set()
     return case_id
 
 

@@ -42,7 +42,7 @@ class AlarmWord:
         self._contexts = contexts
         self._next_look = 0.0  # wall
 
-    async def work(self) -> bool:
+    async def run_due(self) -> bool:
         """Whether word was sent."""
         if wall() < self._next_look:
             return False
@@ -56,7 +56,7 @@ class AlarmWord:
         for one in untold:
             await self._tell(ctx, one)
         self._platform.bus.wake()
-        self._platform.wake("channels")
+        self._platform.wake.channels.set()
         return True
 
     async def _settle(self) -> None:

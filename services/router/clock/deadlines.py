@@ -44,7 +44,7 @@ class Deadlines:
         self._platform = platform
         self._contexts = contexts
 
-    async def work(self) -> bool:
+    async def run_due(self) -> bool:
         """One batch of due paths of one or more warnings; True if there was any."""
         now = self._platform.clock.now()
         due = sa.and_(tables.IS_OPEN, sa.or_(tables.path.c.next_at <= now, tables.path.c.react_at <= now))
@@ -77,7 +77,7 @@ class Deadlines:
             fault_at("before_deadline_commit")
         fault_at("after_deadline_commit")
         self._platform.bus.wake()
-        self._platform.wake("channels")
+        self._platform.wake.channels.set()
         return True
 
     async def _walk(self, tx: Connection, warning_id: str, paths: Sequence[Any], now: float) -> None:

@@ -43,7 +43,7 @@ class Endings:
         self._platform = platform
         self._contexts = contexts
 
-    async def work(self) -> bool:
+    async def run_due(self) -> bool:
         """One batch of one job; True if anybody was told or a job ended."""
         async with self._platform.database.read() as db:
             jobs = (
@@ -58,7 +58,7 @@ class Endings:
             # an update speaks first to its own audience: who is outside is known when that is complete
             if (job.kind == "ending" or job.complete) and await self._batch(job):
                 self._platform.bus.wake()
-                self._platform.wake("channels")
+                self._platform.wake.channels.set()
                 return True
         return False
 

@@ -37,7 +37,7 @@ _MOVE = Each(
         .where(tables.path.c.warning_id == v("w"), tables.path.c.person_id == v("p"))
         .values(
             evidence=v("evidence_"),
-            milestones=v("steps_"),
+            milestones=v("milestones_"),
             help_at=v("help_"),
             answer=v("answer_"),
             answer_by=v("by_"),
@@ -156,7 +156,7 @@ async def _one(
             "w": path.warning_id,
             "p": path.person_id,
             "evidence_": max(path.evidence, evidence),
-            "steps_": milestones,
+            "milestones_": milestones,
             "help_": help_at,
             "answer_": shown[0] if shown else "" if taken_back else path.answer,
             "by_": shown[1] if shown else "" if taken_back else path.answer_by,

@@ -72,7 +72,7 @@ class Watch:
         found = await db.scalar(sa.select(sa.func.min(tables.watch.c.due_at)))
         return None if found is None else float(found)
 
-    async def work(self) -> bool:
+    async def run_due(self) -> bool:
         """Takes the looks that are due; True if there was any."""
         now = self._platform.clock.now()
         async with self._platform.database.read() as db:
@@ -87,8 +87,8 @@ class Watch:
             await self._look(row, now)
         if rows:
             self._platform.bus.wake()
-            self._platform.wake("channels")
-            self._platform.wake("router")
+            self._platform.wake.channels.set()
+            self._platform.wake.router.set()
         return bool(rows)
 
     async def _look(self, row: Any, now: float) -> None:

@@ -54,7 +54,7 @@ class Doors:
         self._contexts = contexts
         self._again: dict[str, float] = {}  # warning set aside > warning time of the next try
 
-    async def work(self) -> bool:
+    async def run_due(self) -> bool:
         """Assigns what waits, or takes back what may not be done; True if there was any."""
         async with self._platform.database.read() as db:
             waiting = (
@@ -225,7 +225,7 @@ class Doors:
             await self._left_over(tx, ctx, left_over, now)
             await self._announce(tx, ctx, [str(g["d"]) for g in given], [entries[w] for w, _ in changed])
         self._platform.bus.wake()
-        self._platform.wake("channels")
+        self._platform.wake.channels.set()
         return True
 
     @staticmethod

@@ -128,6 +128,6 @@ async def say_doors(
             .values(doors=doors, doors_by=commander)
         )
         await trail.record(tx, who.label, "doors", warning_id, f"{commander}: {word}")
-    platform.wake("router")
-    platform.wake("channels")
+    platform.wake.router.set()
+    platform.wake.channels.set()
     return doors

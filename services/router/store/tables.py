@@ -61,7 +61,9 @@ path = sa.Table(
     sa.Column("evidence", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("answer", sa.String(12), nullable=False, server_default=""),
     sa.Column("answer_by", sa.String(24), nullable=False, server_default=""),
-    sa.Column("steps", sa.SmallInteger, nullable=False, server_default="0", comment="bits: delivered, reached, closed"),
+    sa.Column(
+        "milestones", sa.SmallInteger, nullable=False, server_default="0", comment="bits: delivered, reached, closed"
+    ),
     sa.Column("help_at", sa.Float),
     sa.CheckConstraint("state IN ('open','ended')", name="state"),
     sa.CheckConstraint("(state = 'open') = (ending = '')", name="one_ending"),
@@ -86,7 +88,7 @@ tally = sa.Table(
     sa.Column("warning_id", Id, primary_key=True),
     sa.Column("profile_key", sa.String(32), primary_key=True),
     sa.Column("channel", sa.String(24), primary_key=True, comment="empty for people"),
-    sa.Column("step", sa.String(24), primary_key=True),
+    sa.Column("milestone", sa.String(24), primary_key=True),
     sa.Column("slot", Id, primary_key=True, server_default=""),
     sa.Column("n", sa.Integer, nullable=False),
 )

@@ -41,7 +41,7 @@ class EmbeddedBus:
     def wake(self) -> None:
         self.waker.set()
 
-    async def work(self) -> bool:
+    async def run_due(self) -> bool:
         mine = [topic for topic, handlers in self._dispatcher.handlers.items() if handlers]
         async with self._database.read() as db:
             rows = (
@@ -81,7 +81,7 @@ class EmbeddedBus:
         while not ending():
             beat("bus")
             try:
-                if not await self.work():
+                if not await self.run_due():
                     await self.waker.wait(TICK_S)
             except Exception as problem:
                 if not may_be_tried_again(problem):

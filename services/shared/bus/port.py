@@ -30,7 +30,7 @@ class Bus(Protocol):
         """After all have subscribed. Broken where a broker belongs to the other plane; a broker away is no error."""
         ...
 
-    async def work(self) -> bool:
+    async def run_due(self) -> bool:
         """Shows what is due, one turn; True while anything was handled, is in hand, or waits for its own consumers."""
         ...
 

@@ -160,7 +160,7 @@ class RabbitBus:
                 log.warning("database_away", reason=in_words(problem))
                 await asyncio.sleep(AWAY_S)
 
-    async def work(self) -> bool:
+    async def run_due(self) -> bool:
         did = await self._relay()
         did = await self._fallback(urgent=True) or did
         did = await self._fallback(urgent=False) or did
