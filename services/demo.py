@@ -210,10 +210,10 @@ class _Run:
         e = self._embedded
         while True:
             did = await self._world.agenda.run_due()
-            if e.bus.waker.take():
+            if e.bus.waker.consume():
                 while await e.bus.run_due():
                     did = True
-            if e.platform.wake.channels.take():
+            if e.platform.wake.channels.consume():
                 did = await e.channels.run_due() or did
             if self._world.busy or e.channels.busy:
                 await asyncio.sleep(0)
@@ -224,7 +224,7 @@ class _Run:
                 continue
             for service in (e.registry, e.router):
                 waker = e.platform.wake.of(service.name)
-                if waker.take() and await service.run_due():
+                if waker.consume() and await service.run_due():
                     waker.set()
                     did = True
             if not did:

@@ -131,7 +131,7 @@ async def _build(
     lock = None
     if url.startswith("sqlite"):
         lock = FileLock(settings.data_dir)
-        lock.take()
+        lock.acquire()
         undo.callback(lock.release)
     file = file_of(url)
     if file is not None:

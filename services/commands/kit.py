@@ -118,7 +118,7 @@ def held(chosen: Settings) -> Iterator[None]:
         yield
         return
     lock = FileLock(chosen.data_dir)
-    lock.take()
+    lock.acquire()
     try:
         yield
     finally:

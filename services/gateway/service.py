@@ -8,7 +8,8 @@ from aiohttp import web
 
 from services.gateway.feeds.poller import Feeds
 from services.gateway.public_cache import PublicCache
-from services.gateway.warnings.acts import Warnings
+from services.gateway.warnings.acts import Acts
+from services.gateway.warnings.admit import Admission
 from services.gateway.warnings.ageing import AT_ONCE, EVERY_S, give_up_old
 from services.gateway.web.api import WarningsApi
 from services.gateway.web.feed import CapFeed
@@ -30,11 +31,12 @@ class GatewayService:
         signing = Signing(platform.keys.audit)
         self._keeper = Keeper(platform.database, signing, HeadFile(platform.settings.audit_head, signing))
         self.kept = PublicCache(platform.clock.now)
-        self.warnings = Warnings(platform, changed=self.kept.forget)
-        self._api = WarningsApi(platform, self.warnings)
-        self._pages = ConsolePages(platform, self.warnings, self.kept)
+        self.acts = Acts(platform, changed=self.kept.forget)
+        self.admission = Admission(platform, self.acts)
+        self._api = WarningsApi(platform, self.admission, self.acts)
+        self._pages = ConsolePages(platform, self.admission, self.acts, self.kept)
         self._cap_feed = CapFeed(platform, self.kept)
-        self.feeds = Feeds(platform, self.warnings)
+        self.feeds = Feeds(platform, self.admission)
 
     def subscribe(self) -> None:
         """It hears nothing."""
@@ -62,7 +64,7 @@ class GatewayService:
     async def checkpoint(self) -> bool:
         """Looks whether the audit log goes on as it was, and signs it where it is time to; one gateway of several signs."""
         async with self._platform.database.alone("audit checkpoint") as mine:
-            return await self._keeper.look(sign=mine)
+            return await self._keeper.inspect(sign=mine)
 
     async def age(self) -> bool:
         """Gives up drafts nobody decides on, a minute of warning time after it last looked; whether there were any."""

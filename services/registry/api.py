@@ -32,7 +32,7 @@ from services.registry.importing.yield_to_warnings import GivingWay
 from services.registry.model.given import Given, SourceKind
 from services.registry.model.needs import GROUPS
 from services.registry.people import places
-from services.registry.people.update import Changes, revise, said
+from services.registry.people.update import Changes, said, update_person
 from services.registry.store import register
 from services.shared.database import disk
 from services.shared.database.engine import Database
@@ -80,7 +80,7 @@ class RegistryApi:
         """All of them under /people."""
         return [
             web.post("/people", self.enter),
-            web.post(LIST_PATH, self.take),
+            web.post(LIST_PATH, self.post_list),
             web.post("/people/areas", self.areas),
             web.get("/people/summary", self.summary),
             web.get("/people/findings", self.findings),
@@ -102,7 +102,7 @@ class RegistryApi:
         entered = await json_body(request, Entered)
         return json_response(await enter(self._platform, entered, worker=who.label), status=201)
 
-    async def take(self, request: web.Request) -> web.StreamResponse:
+    async def post_list(self, request: web.Request) -> web.StreamResponse:
         """Imports a CSV or XLSX body (query: source, kind, region, datum, dry_run, bounds, encoding, columns as
         YAML).
 
@@ -252,7 +252,7 @@ class RegistryApi:
         heads = await json_body(request, Occupied)
         changes = Changes(answers={"occupancy": [heads.day, heads.people, heads.non_walking]})
         async with self._database.write() as tx:
-            done = await revise(
+            done = await update_person(
                 tx, self._platform.keys, request.match_info["facility_id"], changes, said("self", who.label)
             )
         return json_response({"changed": done.changed})

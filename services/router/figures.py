@@ -16,18 +16,18 @@ async def _people(db: Connection) -> dict[int, dict[str, float]]:
     live = (warning_state.c.state == "active", warning_state.c.kind != "ending")
     found: dict[int, dict[str, float]] = {}
     counted = await db.execute(
-        sa.select(warning_state.c.warning_id, warning_state.c.tier, tables.tally.c.step, sa.func.sum(tables.tally.c.n))
+        sa.select(warning_state.c.warning_id, warning_state.c.tier, tables.tally.c.milestone, sa.func.sum(tables.tally.c.n))
         .join(tables.tally, tables.tally.c.warning_id == warning_state.c.warning_id)
         .where(*live, tables.tally.c.channel == "")
-        .group_by(warning_state.c.warning_id, warning_state.c.tier, tables.tally.c.step)
+        .group_by(warning_state.c.warning_id, warning_state.c.tier, tables.tally.c.milestone)
     )
     targeted: dict[str, float] = {}
-    for warning_id, tier, step, n in counted.all():
+    for warning_id, tier, milestone, n in counted.all():
         sums = found.setdefault(tier, {"targeted": 0.0, "ended": 0.0, "no_path": 0.0})
-        if step == "targeted":
+        if milestone == "targeted":
             sums["targeted"] += n
             targeted[warning_id] = n
-        elif step.startswith("ended:"):
+        elif milestone.startswith("ended:"):
             sums["ended"] += n
     announced = await db.execute(
         sa.select(warning_state.c.warning_id, warning_state.c.tier, tables.warning.c.total)

@@ -266,7 +266,7 @@ class RouterHandlers:
             sa.update(tables.warning).where(tables.warning.c.warning_id == message.warning_id).values(**values)
         )
         if values["complete"]:
-            await reaches_nobody.look(tx, ctx, total, values.get("unresolved", row.unresolved))
+            await reaches_nobody.check_reach(tx, ctx, total, values.get("unresolved", row.unresolved))
             await officials.begin(tx, ctx, self._platform.clock.now())
 
     async def evidence_recorded(self, message: EvidenceRecorded, receipt: Receipt) -> None:

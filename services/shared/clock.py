@@ -99,7 +99,7 @@ class Waker:
     def is_set(self) -> bool:
         return self._event.is_set()
 
-    def take(self) -> bool:
+    def consume(self) -> bool:
         """Whether it was set, forgetting it: for who moves time by hand."""
         was = self._event.is_set()
         self._event.clear()

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
-from services.channels.model.final_check import Overtaken, looking, traced
+from services.channels.model.final_check import Overtaken, checking, traced
 from services.channels.sending import sender
 from services.shared.bus.outbox import id_of, publish
 from services.shared.ledger.ledger import attempt, delivery
@@ -99,7 +99,7 @@ async def test_where_nobody_can_say_it_is_not_sent(monkeypatch: pytest.MonkeyPat
         raise Overtaken
 
     async with gateway() as radio, aiohttp.ClientSession(trace_configs=[traced()]) as session:
-        with looking(nobody), pytest.raises(Overtaken):
+        with checking(nobody), pytest.raises(Overtaken):
             await session.post(radio.url, data=b"x")
         assert [] == radio.came
         async with session.post(radio.url, data=cap()) as response:

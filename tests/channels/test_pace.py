@@ -37,7 +37,7 @@ async def over(one: Pace, clock: list[float], seconds: float, *, red: bool, want
     """How many leave when somebody asks every 50 ms."""
     count = 0
     for _ in range(round(seconds / 0.05)):
-        count += (await one.take(want, red)).count
+        count += (await one.grant(want, red)).count
         clock[0] += 0.05
     return count
 
@@ -53,8 +53,8 @@ async def test_two_processes_share_one_rate_and_the_last_fifth_is_reds(database:
     a, b = Pace(database, "sms", 100.0), Pace(database, "sms", 100.0)
     usual = urgent = 0
     for _ in range(200):
-        usual += (await a.take(1000, False)).count + (await b.take(1000, False)).count
-        urgent += (await b.take(1000, True)).count
+        usual += (await a.grant(1000, False)).count + (await b.grant(1000, False)).count
+        urgent += (await b.grant(1000, True)).count
         clock[0] += 0.05
     assert 1000 <= usual + urgent <= 1025
     assert urgent >= 195  # a fifth, though the others asked first each time
@@ -62,20 +62,20 @@ async def test_two_processes_share_one_rate_and_the_last_fifth_is_reds(database:
 
 async def test_who_must_wait_is_told_how_long_and_then_one_may_leave(database: Database, clock: list[float]) -> None:
     one = Pace(database, "sms", 2.0)
-    assert rate_limit.Grant(1) == await one.take(5, True)
-    grant = await one.take(5, True)
+    assert rate_limit.Grant(1) == await one.grant(5, True)
+    grant = await one.grant(5, True)
     assert 0 == grant.count
     clock[0] += grant.wait - 0.01
-    assert 0 == (await one.take(5, True)).count
+    assert 0 == (await one.grant(5, True)).count
     clock[0] += 0.02
-    assert 1 == (await one.take(5, True)).count
+    assert 1 == (await one.grant(5, True)).count
 
 
 async def test_what_was_not_needed_is_given_back(database: Database, clock: list[float]) -> None:
     one = Pace(database, "sms", 100.0)
-    taken = (await one.take(20, False)).count
+    taken = (await one.grant(20, False)).count
     await one.give_back(taken, False)
-    assert taken == (await one.take(20, False)).count
+    assert taken == (await one.grant(20, False)).count
 
 
 async def test_too_fast_halves_the_rate_for_ten_seconds_and_it_comes_back_by_tenths(
@@ -93,7 +93,7 @@ async def test_too_fast_halves_the_rate_for_ten_seconds_and_it_comes_back_by_ten
 async def test_without_a_contracted_rate_nothing_is_asked_of_the_database() -> None:
     broken: Any = None
     one = Pace(broken, "sms", 0.0)
-    assert 77 == (await one.take(77, False)).count
+    assert 77 == (await one.grant(77, False)).count
     await one.give_back(5, True)
     await one.too_fast()
 
@@ -104,7 +104,7 @@ async def test_workers_at_once_never_take_more_than_there_is(database: Database)
     async with database.write() as tx:
         begun = await rate_limit._now(tx)
     ones = [Pace(database, "sms", rate) for _ in range(8)]
-    grants = await asyncio.gather(*(one.take(1000, True) for one in ones for _ in range(3)))
+    grants = await asyncio.gather(*(one.grant(1000, True) for one in ones for _ in range(3)))
     async with database.write() as tx:
         ended = await rate_limit._now(tx)
         row = (await tx.execute(sa.select(provider))).one()

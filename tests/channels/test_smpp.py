@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from services.channels.drivers.smpp import session, sms
 from services.channels.drivers.smpp.sms import SmsSmpp
 from services.channels.model.driver import Outcome, Result, Tools
-from services.channels.model.final_check import Overtaken, looking
+from services.channels.model.final_check import Overtaken, checking
 from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
@@ -286,7 +286,7 @@ async def test_what_waits_for_the_window_is_looked_at_once_more_and_was_not_sent
     result = await driver.send(message("Leave now."))
     assert (Outcome.NOT_SENT, LATE, []) == (result.outcome, result.code, submitted)
     driver._window.release()
-    with looking(cancelled), pytest.raises(Overtaken):
+    with checking(cancelled), pytest.raises(Overtaken):
         await driver.send(message("Leave now."))
     assert [] == submitted
     assert Outcome.ACCEPTED is (await driver.send(message("Leave now."))).outcome
@@ -340,5 +340,5 @@ async def test_what_cannot_be_taken_is_given_up_at_once_or_after_a_while(monkeyp
             heard.append(came)
             raise problem
 
-        await session.Session(lambda: None, hear)._hand_on(object())
+        await session.SmppSession(lambda: None, hear)._hand_on(object())
         assert (tries, 1) == (len(heard), len(set(heard)))

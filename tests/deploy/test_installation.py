@@ -123,7 +123,7 @@ def test_a_data_directory_that_cannot_be_used_is_one_sentence(tmp_path: Path) ->
     """A file where the folder should be."""
     (tmp_path / "file").write_text("")
     with pytest.raises(Broken, match=r"file cannot be used \(.*\): give a TOCSIN_DATA_DIR that Tocsin may write to"):
-        FileLock(tmp_path / "file").take()
+        FileLock(tmp_path / "file").acquire()
 
 
 def command(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

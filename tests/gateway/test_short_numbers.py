@@ -47,7 +47,7 @@ async def test_with_every_four_digits_taken_the_next_warning_goes_out_at_once(de
 async def test_twenty_thousand_messages_one_after_the_other(tmp_path: Path) -> None:
     """Each by the acts of the gateway; a thousand takes no longer for there being more (four times: others work beside)."""
     async with office(tmp_path / "data") as desk:
-        database, warnings = desk.embedded.platform.database, desk.embedded.gateway.warnings
+        database, admission = desk.embedded.platform.database, desk.embedded.gateway.admission
         async with database.read() as db:
             who = await who_is(db, desk.key)
         assert who is not None
@@ -56,7 +56,7 @@ async def test_twenty_thousand_messages_one_after_the_other(tmp_path: Path) -> N
             began = time.monotonic()
             for n in range(1000):
                 incoming = from_cap(cap(f"M-{thousand}-{n}"), strict=True)
-                taken = await warnings.take(who, incoming, release=False)
+                taken = await admission.admit(who, incoming, release=False)
                 assert "draft" == taken.state
             took.append(time.monotonic() - began)
             print(f"thousand {thousand + 1}: {took[-1]:.1f} s")  # noqa: T201  shown where it fails

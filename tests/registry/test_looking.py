@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from services.gateway.intake.incoming import from_cap
 from services.registry.lookup import unlock
 from services.registry.model.given import ConsentIn
-from services.registry.people.update import Changes, revise, said
+from services.registry.people.update import Changes, said, update_person
 from services.registry.sample.sample import mint
 from services.registry.store import register
 from services.registry.store.lookup_tables import look
@@ -62,7 +62,7 @@ class OutcomeRecorder:
         platform = self.tocsin.embedded.platform
         one = ConsentIn(purpose="share_officer_peacetime", decision=decision, notice_version="1", method="online")
         async with platform.database.write() as tx:
-            await revise(tx, platform.keys, person_id, Changes(consents=[one]), said("self", "self"))
+            await update_person(tx, platform.keys, person_id, Changes(consents=[one]), said("self", "self"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -157,7 +157,9 @@ async def test_a_protected_address_is_opened_for_nobody(desk: OutcomeRecorder) -
     one, key = person_of(desk, 1), await desk.key("look", "register", "command")
     platform = desk.tocsin.embedded.platform
     async with platform.database.write() as tx:
-        await revise(tx, platform.keys, one.person_id, Changes({"protected_address": True}), said("self", "self"))
+        await update_person(
+            tx, platform.keys, one.person_id, Changes({"protected_address": True}), said("self", "self")
+        )
     _, text = await desk.ask("POST", f"/people/{one.person_id}", key, reason=WHY)
     found = re.search(r'name="order" value="([^"]+)"', text)
     assert found is not None
@@ -196,7 +198,7 @@ async def test_who_did_not_agree_is_seen_in_an_emergency_only(desk: OutcomeRecor
     outside, platform = person_of(desk), desk.tocsin.embedded.platform
     async with platform.database.write() as tx:
         elsewhere = Changes(grid_id="G-elsewhere", zone_id="Z-elsewhere")
-        await revise(tx, platform.keys, outside.person_id, elsewhere, said("officer_visit", "officer"))
+        await update_person(tx, platform.keys, outside.person_id, elsewhere, said("officer_visit", "officer"))
     assert 404 == (await desk.ask("POST", f"/people/{outside.person_id}", key, reason=WHY))[0]
     assert ("unlock.open", given["reason"], one.grid_id) in await desk.acts(one.grid_id)
 

@@ -22,7 +22,7 @@ from services.registry.model.needs import groups
 from services.registry.people import repository
 from services.registry.people.records import PersonRecord
 from services.registry.people.sources import SourceList
-from services.registry.people.update import Changes, revise, said
+from services.registry.people.update import Changes, said, update_person
 from services.registry.resident import access, code_budget
 from services.registry.resident.helpers import INVITE_S
 from services.registry.sample.sample import mint
@@ -515,7 +515,7 @@ async def test_she_reads_who_looked_and_her_plan(tocsin: Station) -> None:
     async with platform.database.write() as tx:
         contact = ContactIn(kind="sms", address=number)
         consent = ConsentIn(purpose="share_officer_peacetime", decision="given", notice_version="1")
-        await revise(
+        await update_person(
             tx, platform.keys, one.person_id, Changes(contacts=[contact], consents=[consent]), said("self", "self")
         )
         rows = [

@@ -12,7 +12,7 @@ from services.registry.lookup.view import person_view
 from services.registry.model.facilities import FacilityIn, PlaceIn, WorkerIn
 from services.registry.model.given import ContactIn, PersonIn, StayIn, mobile
 from services.registry.people import places
-from services.registry.people.update import Changes, revise, said
+from services.registry.people.update import Changes, said, update_person
 from services.shared.bus.outbox import id_of
 from services.shared.errors import Conflict, NotFound
 
@@ -179,7 +179,7 @@ async def test_a_hotel_reports_who_is_in_it_tonight(registry):
     await put(registry, hotel)
     async with registry.database.write() as tx:
         tonight = Changes(answers={"occupancy": ["2026-11-22", 45, 3]})
-        await revise(tx, registry.keys, hotel.facility_id, tonight, said("self", "desk"), year=YEAR)
+        await update_person(tx, registry.keys, hotel.facility_id, tonight, said("self", "desk"), year=YEAR)
     async with registry.database.read() as db:
         view = await person_view(db, hotel.facility_id)
     assert ["2026-11-22", 45, 3] == next(f["value"] for f in view["facts"] if f["name"] == "occupancy")

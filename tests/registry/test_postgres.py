@@ -15,7 +15,7 @@ from services.registry.lookup.view import person_view
 from services.registry.model.facilities import PlaceIn
 from services.registry.model.given import ConsentIn, StayIn, SupporterIn, mobile
 from services.registry.people import places
-from services.registry.people.update import Changes, revise, said
+from services.registry.people.update import Changes, said, update_person
 from services.registry.store import register
 from services.shared.bus.outbox import id_of
 from services.shared.crypto.sealing import Keys
@@ -41,13 +41,13 @@ async def told(database: Database, keys: Keys) -> list[Any]:
         consents=(ConsentIn(purpose="drill", decision="refused"),),
     )
     async with database.write() as tx:
-        done = await revise(tx, keys, ANNA, changes, said("self", "self"), year=YEAR)
+        done = await update_person(tx, keys, ANNA, changes, said("self", "self"), year=YEAR)
     hall = PlaceIn(place_id=id_of("hall"), name="Hall", lat=30.3, lon=103.3, interpreter=("csl",))
     await places.import_places(database, [hall], actor="clerk")
     async with database.write() as tx:
         await places.confirm(tx, hall.place_id, "open", by="Li")
         await places.arrive(tx, hall.place_id, by="Li", person_id=ANNA)
-        await revise(
+        await update_person(
             tx, keys, person_id_of("town", "g1"), Changes(answers={"birth_year": 2090}), said("self", "x"), year=YEAR
         )
     async with database.read() as db:

@@ -16,7 +16,7 @@ from services.registry.model.given import ConsentIn, ContactIn, PersonIn, Suppor
 from services.registry.model.needs import profile
 from services.registry.people import repository
 from services.registry.people.sources import SourceList
-from services.registry.people.update import Changes, Revision, revise, said
+from services.registry.people.update import Changes, Revision, said, update_person
 from services.registry.store import register
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
@@ -49,7 +49,7 @@ async def put(registry, *people: PersonIn, name: str = "town", kind: Any = "civi
 async def change(registry, person_id: str = ANNA, by: Provenance = SELF, **changes: Any) -> Revision:
     """Revises somebody in a transaction of its own."""
     async with registry.database.write() as tx:
-        return await revise(tx, registry.keys, person_id, Changes(**changes), by, year=YEAR)
+        return await update_person(tx, registry.keys, person_id, Changes(**changes), by, year=YEAR)
 
 
 async def row_of(registry, person_id: str = ANNA):

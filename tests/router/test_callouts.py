@@ -107,13 +107,13 @@ async def test_many_are_looked_at_one_by_one_the_longest_due_first(
 ) -> None:
     """One look is one call-out's and a transaction of its own; each has its own time."""
     looked: list[tuple[str, int]] = []
-    real = callouts.look
+    real = callouts.review
 
     async def look(tx: Any, ctx: Any, callout_id: str, now: float, plane: str) -> None:
         await real(tx, ctx, callout_id, now, plane)
         looked.append((callout_id, id(tx)))
 
-    monkeypatch.setattr(callouts, "look", look)
+    monkeypatch.setattr(callouts, "review", look)
     async with town(tmp_path) as there:
         await begun(there, *(signer(n) for n in "abc"), people=6)
         wanted = {c.callout_id for c in await standing(there)}
@@ -137,7 +137,7 @@ async def test_on_postgresql_the_clock_and_an_answer_never_wait_in_a_circle(
         (row,) = await there.rows(step="callout")
         there.clock.advance_to(NOON + 6 * 60)  # silent since: the clock lets her go, and marks her delivery
         looking, hint = asyncio.Event(), asyncio.Event()
-        look, heard = callouts.look, callouts.heard
+        look, heard = callouts.review, callouts.heard
 
         async def waits_for_the_answer(*given: Any) -> None:
             looking.set()
@@ -152,7 +152,7 @@ async def test_on_postgresql_the_clock_and_an_answer_never_wait_in_a_circle(
             hint.set()
             await heard(*given)
 
-        monkeypatch.setattr(callouts, "look", waits_for_the_answer)
+        monkeypatch.setattr(callouts, "review", waits_for_the_answer)
         monkeypatch.setattr(callouts, "heard", heard_now)
 
         async def answered() -> None:

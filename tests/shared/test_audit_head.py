@@ -63,19 +63,19 @@ async def alarms(database: Database) -> list[str]:
 async def test_what_extends_the_head_is_signed_and_kept(database: Database, heads: HeadFile) -> None:
     """0600, whole, signed; it follows every entry, also those that need no checkpoint yet."""
     keeper = Keeper(database, KEY, heads)
-    assert not await keeper.look(sign=True)
+    assert not await keeper.inspect(sign=True)
     await acts(database, 3)
-    assert await keeper.look(sign=True)
+    assert await keeper.inspect(sign=True)
     assert 0o600 == heads.path.stat().st_mode & 0o777
     assert 3 == read_head(heads.path.read_bytes(), KEY.public, "head").n
     await acts(database, 2)
-    assert not await keeper.look(sign=True)  # none is due, and the head is kept all the same
+    assert not await keeper.inspect(sign=True)  # none is due, and the head is kept all the same
     found = HeadFile(heads.path, KEY).read()
     assert found is not None
     async with database.read() as db:
         assert (found.n, found.hash) == await last_entry(db)
     await later(database)
-    assert await keeper.look(sign=True)
+    assert await keeper.inspect(sign=True)
     assert 2 == await checkpoints(database)
     assert [] == await alarms(database)
     assert {".lock", "head.json"} == {found.name for found in heads.path.parent.iterdir()}
@@ -95,7 +95,7 @@ def test_no_rewritten_history_is_signed(without: int, more: int, cut: bool) -> N
         heads = HeadFile(folder / "audit" / "head.json", KEY)
         try:
             await acts(database, 12)
-            assert await Keeper(database, KEY, heads).look(sign=True)
+            assert await Keeper(database, KEY, heads).inspect(sign=True)
             if cut:
                 async with database.write() as tx:
                     await tx.execute(sa.delete(audit_log).where(audit_log.c.n >= without))
@@ -103,7 +103,7 @@ def test_no_rewritten_history_is_signed(without: int, more: int, cut: bool) -> N
             else:
                 await rewrite(database, without)
             await acts(database, more, "harmless")
-            assert not await Keeper(database, KEY, HeadFile(heads.path, KEY)).look(sign=True)
+            assert not await Keeper(database, KEY, HeadFile(heads.path, KEY)).inspect(sign=True)
             assert 0 == await checkpoints(database)
             assert ["audit_rewritten"] == await alarms(database)
             made = await export(database, KEY, folder / "log.jsonl", "live", "tests", heads)
@@ -121,22 +121,22 @@ async def test_the_file_cannot_be_forged_or_taken_away_unseen(database: Database
     """Altered, another installation's, cut: an alarm. Taken away while a gateway runs: it remembers, and puts it back."""
     keeper = Keeper(database, KEY, heads)
     await acts(database, 5)
-    await keeper.look(sign=True)
+    await keeper.inspect(sign=True)
     whole = heads.path.read_bytes()
     said = json.loads(whole)
     for wrong in (b"", b"{}", whole[:-9], json.dumps(said | {"n": 4}).encode(), json.dumps(said | {"n": "x"}).encode()):
         heads.path.write_bytes(wrong)
-        assert not await Keeper(database, KEY, heads).look(sign=True)
+        assert not await Keeper(database, KEY, heads).inspect(sign=True)
         assert ["audit_rewritten"] == await alarms(database)
     heads.path.write_bytes(whole)
     heads.path.unlink()
     await acts(database, 1)
-    await keeper.look(sign=True)
+    await keeper.inspect(sign=True)
     assert 6 == read_head(heads.path.read_bytes(), KEY.public, "head").n
     heads.path.unlink()
     await rewrite(database, 2)
     again = Keeper(database, KEY, heads)
-    assert not await again.look(sign=True)
+    assert not await again.inspect(sign=True)
     assert ["audit_rewritten"] == await alarms(database)
 
 
@@ -146,15 +146,15 @@ async def test_several_gateways_share_or_have_their_own(database: Database, head
     here = [Keeper(database, KEY, HeadFile(heads.path, KEY)) for _ in range(3)]
     away = Keeper(database, KEY, there)
     await acts(database, 3)
-    await away.look(sign=True)
+    await away.inspect(sign=True)
     for n in range(6):
         await acts(database, 2)
         await later(database)
-        await asyncio.gather(*(keeper.look(sign=m == n % 3) for m, keeper in enumerate(here)))
+        await asyncio.gather(*(keeper.inspect(sign=m == n % 3) for m, keeper in enumerate(here)))
     assert 3 == (there.read() or pytest.fail("kept")).n
     assert 15 == (heads.read() or pytest.fail("kept")).n
     await acts(database, 1)
-    assert not await away.look(sign=False)
+    assert not await away.inspect(sign=False)
     assert 16 == (there.read() or pytest.fail("kept")).n
     assert [] == await alarms(database)
     older = heads.read()
@@ -170,12 +170,12 @@ async def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_signed(
     (tmp_path / "audit").write_text("a file where a folder should be")
     keeper = Keeper(database, KEY, HeadFile(tmp_path / "audit" / "head.json", KEY))
     await acts(database, 1)
-    assert not await keeper.look(sign=True)
+    assert not await keeper.inspect(sign=True)
     kinds = await alarms(database)
     assert 1 == len(kinds)
     assert 0 == await checkpoints(database)
     (tmp_path / "audit").unlink()
-    assert await keeper.look(sign=True)
+    assert await keeper.inspect(sign=True)
     assert [] == await alarms(database)
 
 
@@ -189,7 +189,7 @@ async def test_a_long_stop_is_caught_up_with_in_pieces(
     keeper = Keeper(database, KEY, heads)
     seen = []
     for _ in range(3):
-        await keeper.look(sign=True)
+        await keeper.inspect(sign=True)
         await later(database)
         seen.append((heads.read() or pytest.fail("kept")).n)
     assert [10, 20, 23] == seen
@@ -206,23 +206,23 @@ async def test_an_old_entry_is_looked_at_again_within_the_hour(
     await acts(database, 23)
     keeper = Keeper(database, KEY, heads)
     for _ in range(8):
-        await keeper.look(sign=True)
+        await keeper.inspect(sign=True)
     async with database.write() as tx:
         row = (await tx.execute(sa.select(audit_log).where(audit_log.c.n == 13))).one()
         await tx.execute(sa.delete(audit_log).where(audit_log.c.n == 13))
-    await keeper.look(sign=True)
+    await keeper.inspect(sign=True)
     assert [] == await alarms(database)
     keeper._walk_again = 0.0
     for one in (keeper, Keeper(database, KEY, heads)):
         for _ in range(4):
-            await one.look(sign=True)
+            await one.inspect(sign=True)
         assert ["audit_rewritten"] == await alarms(database)
         await later(database)
-        assert not await one.look(sign=True)
+        assert not await one.inspect(sign=True)
     async with database.write() as tx:
         await tx.execute(sa.insert(audit_log).values(**row._mapping))
     for _ in range(8):
-        await keeper.look(sign=True)
+        await keeper.inspect(sign=True)
     assert [] == await alarms(database)
 
 
@@ -230,11 +230,11 @@ async def test_a_backup_that_was_put_back_is_accepted_by_a_person(database: Data
     """By an entry that says what was seen before; from there it goes on. A log that does not hold is not accepted."""
     keeper = Keeper(database, KEY, heads)
     await acts(database, 9)
-    await keeper.look(sign=True)
+    await keeper.inspect(sign=True)
     async with database.write() as tx:
         await tx.execute(sa.delete(audit_log).where(audit_log.c.n > 6))
         await tx.execute(sa.delete(audit_checkpoint))
-    assert not await keeper.look(sign=True)
+    assert not await keeper.inspect(sign=True)
     head = await accept(database, KEY, HeadFile(heads.path, KEY), "tests", "the backup of Monday")
     assert 7 == head.n
     async with database.read() as db:
@@ -242,7 +242,7 @@ async def test_a_backup_that_was_put_back_is_accepted_by_a_person(database: Data
         assert await advance(db, head)
     assert ("audit.accept", "the backup of Monday") == (entry.act, entry.reason)
     assert (9, 6) == (entry.detail["seen"], entry.detail["stood"])
-    assert await keeper.look(sign=True)
+    assert await keeper.inspect(sign=True)
     assert [] == await alarms(database)
     async with database.write() as tx:
         await tx.execute(sa.update(audit_log).where(audit_log.c.n == 3).values(reason="another"))

@@ -232,4 +232,4 @@ def test_nobody_but_channels_names_what_opens() -> None:
                 {"private"} if service in ("gateway", "registry") or path.name == "web_push.py" else set()
             ):  # a feed in a private network
                 found.setdefault(service, set()).add(path.name)
-    assert {"channels": {"service.py", "opening.py", "rotation.py"}} == found
+    assert {"channels": {"service.py", "prepare.py", "key_rotation.py"}} == found

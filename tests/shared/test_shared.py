@@ -153,11 +153,11 @@ async def test_a_database_belongs_to_one_plane(tmp_path: Path) -> None:
 def test_one_process_holds_a_directory(tmp_path: Path) -> None:
     """The second is told who does."""
     first, second = FileLock(tmp_path), FileLock(tmp_path)
-    first.take()
+    first.acquire()
     with pytest.raises(Conflict, match="in use by process"):
-        second.take()
+        second.acquire()
     first.release()
-    second.take()
+    second.acquire()
     second.release()
 
 

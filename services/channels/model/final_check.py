@@ -22,7 +22,7 @@ class Overtaken(Exception):
 
 
 @contextmanager
-def looking(look: FinalCheck) -> Iterator[None]:
+def checking(look: FinalCheck) -> Iterator[None]:
     """What `last_look` asks within; it raises Overtaken."""
     before = _look.set(look)
     try:

@@ -11,7 +11,7 @@ from services.shared.audit import trail
 from services.shared.errors import Refused
 from services.shared.service import Platform
 from services.shared.web.edge import caller, page
-from services.shared.web.opening_order import take
+from services.shared.web.opening_order import read_order
 
 MIN_REASON = 8
 
@@ -31,7 +31,7 @@ class FullValues:
         """Writes it down, then opens; what cannot be written down is not opened."""
         who = await caller(request, "look")
         form = await request.post()
-        order = take(self._platform.signer, str(form.get("order", "")), who.key_id)
+        order = read_order(self._platform.signer, str(form.get("order", "")), who.key_id)
         reason = " ".join(str(form.get("reason", "")).split())[:400]
         if len(reason) < MIN_REASON:
             raise Refused(

@@ -44,7 +44,7 @@ class Pace:
     def unlimited(self) -> bool:
         return self._per_second <= 0
 
-    async def take(self, want: int, red: bool) -> Grant:
+    async def grant(self, want: int, red: bool) -> Grant:
         """Up to `want` that may leave now, taken from the rate of everybody."""
         if self.unlimited or want <= 0:
             return Grant(max(0, want))

@@ -17,7 +17,7 @@ import structlog
 
 from services.channels.messages.prepare import Preparer
 from services.channels.model.driver import Driver, Outcome, Result
-from services.channels.model.final_check import Overtaken, looking
+from services.channels.model.final_check import Overtaken, checking
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
 from services.channels.outcomes.opted_out import leave_out
@@ -147,7 +147,7 @@ class Sender:
             alive = {window.driver.name for window in queue.windows if not window.breaker.is_open(wall())}
             wanted = held_back(wanted, alive, self.provider_weights.weights, self.provider_weights.resting)
         for name, window in windows.items():
-            grant = await self._pace[name].take(wanted[name], window.red)
+            grant = await self._pace[name].grant(wanted[name], window.red)
             rooms[name] = grant.count
             if grant.wait:
                 window.paced_until = wall() + grant.wait
@@ -225,7 +225,7 @@ class Sender:
         try:
             with telemetry.span("send", delivery_id=row.delivery_id, driver=window.driver.name, tier=row.tier):
                 async with asyncio.timeout(CALL_LIMIT_S + 2):
-                    with looking(partial(self._still_wanted, row, intended)):
+                    with checking(partial(self._still_wanted, row, intended)):
                         return await window.driver.send(message)
         except Overtaken:
             return Result(Outcome.NOT_SENT, code=LATE)

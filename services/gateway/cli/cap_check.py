@@ -9,7 +9,7 @@ from services.gateway.cap.model import verdict_of
 from services.gateway.intake.blocks import apart, notes_on
 
 
-def look(data: bytes) -> tuple[Reading, tuple[Finding, ...], tuple[Meaning, ...]]:
+def judge_file(data: bytes) -> tuple[Reading, tuple[Finding, ...], tuple[Meaning, ...]]:
     """The tolerant reading of a file, every finding once (those of joining its shapes too), each alert's meaning."""
     reading = read(data)
     findings = dict.fromkeys(reading.findings)
@@ -23,7 +23,7 @@ def check(name: str, data: bytes, *, lang: str = "en") -> dict[str, Any]:
 
     `tier` is the highest of the file's alerts; null where one of them is held for a person, or where there is none.
     """
-    reading, findings, senses = look(data)
+    reading, findings, senses = judge_file(data)
     chosen = 1 if lang == "zh" else 0
     holds = [note[chosen] for alert in reading.alerts if (note := apart(alert)) is not None]
     notes = [note[chosen] for alert in reading.alerts for note in notes_on(alert)]

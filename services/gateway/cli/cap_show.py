@@ -16,7 +16,7 @@ from rich.text import Text
 
 from services.gateway.cap import Alert, Area, Finding, Info, Meaning, Reading, verify
 from services.gateway.cap.model import verdict_of
-from services.gateway.cli.cap_check import look
+from services.gateway.cli.cap_check import judge_file
 from services.gateway.cli.cap_words import LABELS, VALUES, day, english, in_chinese
 from services.gateway.intake.blocks import apart, notes_on
 from services.gateway.intake.incoming import from_alert
@@ -56,7 +56,7 @@ def show(
     name: str, data: bytes, pins: Pins, *, lang: str, settings: Settings | None = None, say: MakeTexts | None = None
 ) -> Iterator[RenderableType]:
     """One panel an alert, with what `say` makes people read of it; then the findings; where there is no alert, only these."""
-    reading, findings, senses = look(data)
+    reading, findings, senses = judge_file(data)
     words = _Words(lang)
     for alert, sense in zip(reading.alerts, senses, strict=True):
         trust = verify(alert.raw, pins.of(alert.sender), at=alert.sent)

@@ -26,7 +26,7 @@ from services.gateway.feeds.listing import LISTING, Listing, key_of, listing, sa
 from services.gateway.intake import quarantine
 from services.gateway.intake.incoming import from_alert
 from services.gateway.intake.trust import certificates
-from services.gateway.warnings.acts import Warnings
+from services.gateway.warnings.admit import Admission
 from services.shared.audit import trail
 from services.shared.clock import iso, wall
 from services.shared.database.engine import Connection, Database
@@ -57,9 +57,9 @@ class Read:
 class Feeds:
     """The feeds of TOCSIN_CAP_FEEDS; none is a fine number."""
 
-    def __init__(self, platform: Platform, warnings: Warnings) -> None:
+    def __init__(self, platform: Platform, admission: Admission) -> None:
         self._platform = platform
-        self._warnings = warnings
+        self._admission = admission
         self.entries = read_feeds(platform.settings.cap_feeds)
         self._next: dict[str, float] = {}  # monotonic seconds of the next reading
         self._certs = {e.name: certificates(e.certs) for e in self.entries if e.certs is not None}
@@ -189,7 +189,7 @@ class Feeds:
                     why = f"it came by the feed {entry.name}, and a person lets it out"
                     incoming = replace(incoming, hold=(*incoming.hold, why))
                 pins = self._certs.get(entry.name, ())
-                taken = await self._warnings.take(who, incoming, release=release, pins=pins)
+                taken = await self._admission.admit(who, incoming, release=release, pins=pins)
                 warning_id = warning_id or taken.warning_id
             except Refused as fault:
                 whys.append(f"{alert.identifier}: {fault.message}")

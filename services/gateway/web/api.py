@@ -14,7 +14,8 @@ from services.gateway import store
 from services.gateway.cap import Reference
 from services.gateway.intake.incoming import Incoming, WarningIn, from_cap, from_json
 from services.gateway.warnings import shelves
-from services.gateway.warnings.acts import Taken, Warnings
+from services.gateway.warnings.acts import Acts, Taken
+from services.gateway.warnings.admit import Admission
 from services.shared.clock import iso
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger.ledger import state_at
@@ -49,20 +50,21 @@ class CancelIn(pydantic.BaseModel):
 class WarningsApi:
     """The handlers of /api/v1/warnings."""
 
-    def __init__(self, platform: Platform, warnings: Warnings) -> None:
+    def __init__(self, platform: Platform, admission: Admission, acts: Acts) -> None:
         self._platform = platform
-        self._warnings = warnings
+        self._admission = admission
+        self._acts = acts
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (
-            web.post("/api/v1/warnings", self.take),
+            web.post("/api/v1/warnings", self.post_warning),
             web.get("/api/v1/warnings", self.index),
-            web.get("/api/v1/warnings/{warning_id}", self.one),
+            web.get("/api/v1/warnings/{warning_id}", self.get_warning),
             web.post("/api/v1/warnings/{warning_id}/release", self.release),
             web.post("/api/v1/warnings/{warning_id}/cancel", self.cancel),
         )
 
-    async def take(self, request: web.Request) -> web.Response:
+    async def post_warning(self, request: web.Request) -> web.Response:
         """CAP or JSON in; `?release=false` keeps it as a draft to look at; `?doors=safe|unsafe` is the commander's word."""
         who = await caller(request, "draft")
         release = _flag(request, "release", default=True)
@@ -75,7 +77,7 @@ class WarningsApi:
                 "Idempotency-Key: at most 200 characters", field="Idempotency-Key", rule="length", given=key[:40]
             )
         incoming = await self._read(request)
-        taken = await self._warnings.take(who, incoming, release=release, idempotency_key=key, doors=doors)
+        taken = await self._admission.admit(who, incoming, release=release, idempotency_key=key, doors=doors)
         return answer(taken, 202)
 
     async def _read(self, request: web.Request) -> Incoming:
@@ -123,7 +125,7 @@ class WarningsApi:
             headers=headers,
         )  # fmt: skip
 
-    async def one(self, request: web.Request) -> web.Response:
+    async def get_warning(self, request: web.Request) -> web.Response:
         await caller(request, "read")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
@@ -156,7 +158,7 @@ class WarningsApi:
     async def release(self, request: web.Request) -> web.Response:
         who = await caller(request, "send")
         given = await json_body(request, DecideIn)
-        taken = await self._warnings.release(
+        taken = await self._acts.release(
             who,
             request.match_info["warning_id"],
             Tier.of(given.tier) if given.tier else None,
@@ -168,9 +170,7 @@ class WarningsApi:
     async def cancel(self, request: web.Request) -> web.Response:
         who = await caller(request, "cancel")
         given = await json_body(request, CancelIn)
-        return answer(
-            await self._warnings.cancel(who, request.match_info["warning_id"], given.ending, given.reason), 202
-        )
+        return answer(await self._acts.cancel(who, request.match_info["warning_id"], given.ending, given.reason), 202)
 
 
 def answer(taken: Taken, status: int) -> web.Response:

@@ -13,7 +13,8 @@ from services.gateway import store
 from services.gateway.intake.incoming import from_cap
 from services.gateway.public_cache import Made, PublicCache, first_after
 from services.gateway.warnings import shelves
-from services.gateway.warnings.acts import ENDING_KINDS, Warnings
+from services.gateway.warnings.acts import ENDING_KINDS, Acts
+from services.gateway.warnings.admit import Admission
 from services.gateway.warnings.ageing import given_up_of
 from services.shared.alarms import standing
 from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
@@ -31,10 +32,11 @@ UNSENT = ("draft", "held")
 class ConsolePages:
     """The handlers of /console and /public."""
 
-    def __init__(self, platform: Platform, warnings: Warnings, kept: PublicCache) -> None:
+    def __init__(self, platform: Platform, admission: Admission, acts: Acts, kept: PublicCache) -> None:
         self._platform = platform
         self._kept = kept
-        self._warnings = warnings
+        self._admission = admission
+        self._acts = acts
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """The addresses a browser opens."""
@@ -140,13 +142,13 @@ class ConsolePages:
         if not data.strip():
             return await self._console(request, who, "Paste a CAP alert or choose a file.", text, 422)
         try:
-            taken = await self._warnings.take(who, from_cap(data, strict=False, via="console"), release=False)
+            taken = await self._admission.admit(who, from_cap(data, strict=False, via="console"), release=False)
         except Refused as fault:
             return await self._console(request, who, fault.message, text, fault.status)
         if taken.state in ("active", EXPIRED):
             raise web.HTTPSeeOther(f"/live/{taken.warning_id}")
         if taken.again:  # the register may have changed since it was first asked
-            await self._warnings.preview(taken.warning_id)
+            await self._acts.preview(taken.warning_id)
         raise web.HTTPSeeOther(f"/live/{taken.warning_id}/preview")
 
     async def send(self, request: web.Request) -> web.StreamResponse:
@@ -168,7 +170,7 @@ class ConsolePages:
                 rule="required",
             )
         warning_id = request.match_info["warning_id"]
-        await self._warnings.release(who, warning_id, tier, doors, reason[:400])
+        await self._acts.release(who, warning_id, tier, doors, reason[:400])
         raise web.HTTPSeeOther(f"/live/{warning_id}")
 
     async def end_form(self, request: web.Request) -> web.Response:
@@ -235,7 +237,7 @@ class ConsolePages:
         if len(reason) < 2:
             wrong = "Say in a few words why it ends: it is kept in the log."
             return await self._end_form(request, who, wrong, "reason", kind, reason)
-        taken = await self._warnings.cancel(who, row.warning_id, kind, reason[:400])
+        taken = await self._acts.cancel(who, row.warning_id, kind, reason[:400])
         raise web.HTTPSeeOther("/console" if taken.state == "withdrawn" else f"/live/{taken.warning_id}")
 
     async def check(self, request: web.Request) -> web.Response:

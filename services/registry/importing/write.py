@@ -109,7 +109,7 @@ def taken(record: PersonRecord | None, one: Statement, write_context: WriteConte
     if not isinstance(given, (PersonIn, FacilityIn)):
         raise TypeError(f"{type(given).__name__} is no person and no facility")
     record = record or PersonRecord(addressee_id(given), house=isinstance(given, FacilityIn))
-    record.take(given, one.who, write_context)
+    record.learn(given, one.who, write_context)
     record.derive(write_context)
     return record
 

@@ -128,7 +128,7 @@ class PersonRecord:
 
     # what sources say
 
-    def take(self, given: PersonIn | FacilityIn, who: Provenance, write_context: WriteContext) -> None:
+    def learn(self, given: PersonIn | FacilityIn, who: Provenance, write_context: WriteContext) -> None:
         """One source's whole statement; a field that was not filled in says nothing."""
         said = said_by(given) if isinstance(given, PersonIn) else _said_of_house(given)
         merged = self.answers(

@@ -88,7 +88,7 @@ def hand_of(keys: SealingKeys, *, year: int = 0, local: tuple[str, ...] = LOCAL_
     return WriteContext(keys.public, keys.index, day, year or int(day[:4]), local)
 
 
-async def revise(
+async def update_person(
     tx: Connection,
     keys: SealingKeys,
     person_id: str,

@@ -20,7 +20,7 @@ from aiohttp import web
 from services.registry.lookup.search import number_of
 from services.registry.people import repository
 from services.registry.people.records import PersonRecord
-from services.registry.people.update import Changes, revise, said, today
+from services.registry.people.update import Changes, said, today, update_person
 from services.registry.resident.code_budget import OWN_S, PER_NUMBER, may_get
 from services.registry.store import register
 from services.registry.store.resident_tables import challenge
@@ -302,7 +302,9 @@ class Access:
     async def prove(self, tx: Connection, seat: Seat) -> None:
         """She had the code and knew what a stranger with her old number would not: the phone is verified."""
         changes = Changes(channel={seat.contact_id: {"verified_on": today()}})
-        await revise(tx, self._platform.keys, seat.person_id, changes, said("self", "self"), reason="code by phone")
+        await update_person(
+            tx, self._platform.keys, seat.person_id, changes, said("self", "self"), reason="code by phone"
+        )
 
 
 def betrays(record: PersonRecord, safe: bool) -> bool:

@@ -12,7 +12,7 @@ from aiohttp import web
 from services.registry.model.facts import Provenance
 from services.registry.people import repository
 from services.registry.people.records import PersonRecord
-from services.registry.people.update import Changes, Revision, revise, said
+from services.registry.people.update import Changes, Revision, said, update_person
 from services.registry.resident.access import Access, Seat, Session, is_child
 from services.registry.resident.words import LANGUAGES, words
 from services.shared.errors import NotAllowed
@@ -152,7 +152,9 @@ class MeBase:
     async def change(self, who: Seated, changes: Changes, reason: str) -> Revision:
         """Into the register, audited."""
         async with self._platform.database.write() as tx:
-            return await revise(tx, self._platform.keys, who.record.person_id, changes, self.by(who), reason=reason)
+            return await update_person(
+                tx, self._platform.keys, who.record.person_id, changes, self.by(who), reason=reason
+            )
 
 
 def mask(record: PersonRecord) -> str:

@@ -12,7 +12,7 @@ from aiohttp import web
 from services.registry.model.answer_words import LEVELS, QUESTIONS, VALUES, YES, pick
 from services.registry.model.given import CONTACT_KINDS, ConsentIn, StayIn
 from services.registry.people.records import TEXTS, by_position
-from services.registry.people.update import Changes, revise, said
+from services.registry.people.update import Changes, said, update_person
 from services.registry.resident import view
 from services.registry.resident.access import CHANNELS, betrays, entry_of
 from services.registry.resident.base import Ask, MeBase, Seated
@@ -250,7 +250,7 @@ class MeChange(MeBase):
     async def _take_off(self, person_id: str, contact_ids: list[str]) -> None:
         async with self._platform.database.write() as tx:
             changes = Changes(channel={one: {"not_hers": True} for one in contact_ids})
-            await revise(
+            await update_person(
                 tx, self._platform.keys, person_id, changes, said("proxy", "phone's owner"), reason="not my number"
             )
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from services.registry.lookup.search import number_of
 from services.registry.model.given import SupporterIn, mobile
 from services.registry.people import repository
-from services.registry.people.update import Changes, revise, said, today
+from services.registry.people.update import Changes, said, today, update_person
 from services.registry.resident import view
 from services.registry.resident.access import entry_of
 from services.registry.resident.base import Ask, MeBase, Seated, mask
@@ -148,7 +148,9 @@ class MeHelpers(MeBase):
             if await asked_today(tx, person_id, "supporter_invitation") >= INVITES_A_DAY:
                 return "invite_budget"
             changes = Changes(supporters=[one])
-            done = await revise(tx, self._platform.keys, person_id, changes, self.by(who), reason="names a helper")
+            done = await update_person(
+                tx, self._platform.keys, person_id, changes, self.by(who), reason="names a helper"
+            )
             supporter_id = done.supporter_ids[0]
             theirs = sa.select(register.contact).where(
                 register.contact.c.owner_id == supporter_id, register.contact.c.kind == "sms"
@@ -207,7 +209,7 @@ class MeHelpers(MeBase):
         )
         reason = "a helper agreed" if yes else "a helper said no"
         async with self._platform.database.write() as tx:
-            await revise(tx, self._platform.keys, person_id, changes, said("proxy", "supporter"), reason=reason)
+            await update_person(tx, self._platform.keys, person_id, changes, said("proxy", "supporter"), reason=reason)
 
     async def helping(self, request: web.Request) -> web.Response:
         """After the code: whom this phone helps, and how to stop."""

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from services.registry.model.given import ContactIn
 from services.registry.people import repository
-from services.registry.people.update import Changes, revise, said
+from services.registry.people.update import Changes, said, update_person
 from services.registry.resident.access import Access
 from services.registry.resident.base import MeBase, Seated
 from services.registry.store import register
@@ -147,7 +147,7 @@ class MePush(MeBase):
             if old["why_not"] in ("said_no", "not_hers"):
                 how[old["why_not"]] = True
             changes = Changes(contacts=[new], channel={made: how}, drop_contacts=[old["contact_id"]])
-            await revise(
+            await update_person(
                 tx, self._platform.keys, person_id, changes, said("self", "device"), reason="her device renewed it"
             )
         self._renewed[person_id] = [*day, wall()]

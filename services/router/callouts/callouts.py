@@ -83,14 +83,14 @@ async def heard(tx: Connection, warning_id: str, rows: Sequence[Any], now: float
         await cases.set_clock(tx, warning_id, now, f"{WATCH}{callout_id}")
 
 
-async def look(tx: Connection, ctx: WarningContext, callout_id: str, now: float, plane: str) -> None:
+async def review(tx: Connection, ctx: WarningContext, callout_id: str, now: float, plane: str) -> None:
     """One look at one that is open; when the next is due. Nobody holds two at once."""
     mine = (callout.c.warning_id == ctx.issued.warning_id, OPEN)
     one = (await tx.execute(sa.select(callout).where(*mine, callout.c.callout_id == callout_id))).first()
     if one is None:
         return
     busy = set((await tx.scalars(sa.select(callout.c.holder).where(*mine, callout.c.state == "taken"))).all())
-    following = await Turn(tx, ctx, one, now, plane, busy).take()
+    following = await Turn(tx, ctx, one, now, plane, busy).advance()
     if following is not None:
         await cases.set_clock(tx, ctx.issued.warning_id, max(now + 1.0, following), f"{WATCH}{callout_id}")
 
@@ -117,7 +117,7 @@ class Turn:
         self._video = False
         self._said: dict[str, Any] = {}  # volunteer > the last thing she said since she was let go
 
-    async def take(self) -> float | None:
+    async def advance(self) -> float | None:
         """Moves it on; the warning time of the next look, or None where it is over."""
         visit = (
             await self._tx.execute(sa.select(delivery).where(delivery.c.delivery_id == self._row.about_id))

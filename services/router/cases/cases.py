@@ -224,7 +224,7 @@ async def met(tx: Connection, warning_id: str, people: Sequence[str], now: float
             await write(tx, case_id, "closed", now, note=why)
 
 
-async def look(tx: Connection, ctx: WarningContext, now: float, plane: str, *, active: bool) -> None:
+async def review(tx: Connection, ctx: WarningContext, now: float, plane: str, *, active: bool) -> None:
     """Tells those that are nobody's and whose time is over; when the next is due. Questions end with their warning."""
     warning_id = ctx.issued.warning_id
     await hold(tx, f"cases:{warning_id}")

@@ -49,7 +49,7 @@ async def concerned(db: Connection, warning_id: str) -> list[WorkerEntry]:
     return [w for w in workers if grids & set(w.grids)] or workers
 
 
-async def look(tx: Connection, ctx: WarningContext, rest: str, now: float, plane: str) -> OfficialsCheck:
+async def check_officials(tx: Connection, ctx: WarningContext, rest: str, now: float, plane: str) -> OfficialsCheck:
     """One look at one official: spoken with, called again, the superior called, or the grid given to others."""
     worker_id, _, stage = rest.partition(":")
     rule = ctx.policy.officials

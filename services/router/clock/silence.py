@@ -42,7 +42,7 @@ LOOKS_MIN = (
 DOWN = "down:"
 
 
-async def look(tx: Connection, ctx: WarningContext, now: float, plane: str) -> dict[str, float | None]:
+async def check_silence(tx: Connection, ctx: WarningContext, now: float, plane: str) -> dict[str, float | None]:
     """Does what the policy says for each newly silent zone; the looks to write down: facts, officers alone, the next."""
     rule, warning_id = ctx.policy.channels_down, ctx.issued.warning_id
     looks: dict[str, float | None] = {}

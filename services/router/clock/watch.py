@@ -108,7 +108,7 @@ class Watch:
                 if not ctx.workers:
                     theirs = await tables.workers_of_chain(tx, row.warning_id)
                     ctx.workers = [tables.decode_worker(w.entry) for w in theirs]
-                await cases.look(tx, ctx, now, plane, active=state == "active")
+                await cases.review(tx, ctx, now, plane, active=state == "active")
             if ctx is None or state != "active":
                 return
             kind, _, rest = row.what.partition(":")
@@ -116,14 +116,14 @@ class Watch:
                 case "expiry" | "expired" | "update":
                     await self._ask(tx, ctx, kind, rest, float(row.due_at))
                 case "silence":
-                    await put(tx, row.warning_id, await silence.look(tx, ctx, now, plane))
+                    await put(tx, row.warning_id, await silence.check_silence(tx, ctx, now, plane))
                 case "alone":
                     workers = await silence.officers_of(tx, ctx, rest)
                     await self._tell(tx, ctx, workers, "officers_alone", rest)
                 case callouts.FORM:
-                    await callouts.look(tx, ctx, rest, now, plane)
+                    await callouts.review(tx, ctx, rest, now, plane)
                 case "official":
-                    await put(tx, row.warning_id, await officials.look(tx, ctx, rest, now, plane))
+                    await put(tx, row.warning_id, await officials.check_officials(tx, ctx, rest, now, plane))
 
     async def _ask(self, tx: Connection, ctx: WarningContext, kind: str, rest: str, due: float) -> None:
         """The duty officer is asked to extend or end, or to send the next update; the warning does neither by itself."""

@@ -19,7 +19,7 @@ KIND = "nobody"
 NAMED = 5  # codes that are named in the alarm
 
 
-async def look(tx: Connection, ctx: WarningContext, total: int, unresolved: Sequence[Sequence[str]]) -> None:
+async def check_reach(tx: Connection, ctx: WarningContext, total: int, unresolved: Sequence[Sequence[str]]) -> None:
     """Once its people are counted: sounds the alarm where there are none, where none has a channel, or codes are unknown."""
     if ctx.issued.kind == "ending":
         return

@@ -164,7 +164,7 @@ class Keeper:
         self._said_at = -SAY_AGAIN_S
         self._walked, self._walk_again, self._old_fault = Head(), 0.0, ""
 
-    async def look(self, *, sign: bool) -> bool:
+    async def inspect(self, *, sign: bool) -> bool:
         """Whether it signed one. `sign`: this gateway is the one that does; the others look all the same."""
         try:
             kept = await asyncio.to_thread(self._heads.read)

@@ -242,7 +242,7 @@ class FileLock:
         self._path = data_dir / "lock"
         self._file: int | None = None
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Conflict where another process holds it, Broken where the directory cannot be used."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def give(signer: Signer, person_id: str, caller_id: str, values: tuple[Sealed, .
     return f"{base64.urlsafe_b64encode(body).decode()}.{_code(signer, body)}"
 
 
-def take(signer: Signer, text: str, caller_id: str) -> Order:
+def read_order(signer: Signer, text: str, caller_id: str) -> Order:
     """What is to be opened; NotAllowed where it was altered, is another's or too old."""
     head, _, code = text.partition(".")
     try:

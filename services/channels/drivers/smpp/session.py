@@ -24,7 +24,7 @@ CLOSE_S = 3.0
 Heard = Callable[[Any, float], Awaitable[None]]  # what came in, and when in wall time: the same however often tried
 
 
-class Session:
+class SmppSession:
     """`session` is the bound one, or None while there is none."""
 
     def __init__(self, make: Callable[[], Any], heard: Heard, *, waits: tuple[float, ...] = WAITS_S) -> None:

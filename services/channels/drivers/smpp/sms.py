@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.drivers.smpp.deliver_sm import DeliveryReceipt, Joiner, names, receipt_of
-from services.channels.drivers.smpp.session import Session
+from services.channels.drivers.smpp.session import SmppSession
 from services.channels.messages.sms_encoding import SmsPart, split
 from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
 from services.channels.model.final_check import last_look
@@ -84,7 +84,7 @@ class SmsSmpp:
         self.per_second = s.per_second
         self._window = asyncio.Semaphore(s.concurrency)
         self._joiner = Joiner()
-        self._link = Session(self._client, self._heard)
+        self._link = SmppSession(self._client, self._heard)
 
     def why_not(self) -> str:
         return "" if self._settings.host and self._settings.system_id else "not_configured"

@@ -1,0 +1,198 @@
+"""Admits a warning: judge it, place it in its chain, store it, and release it or ask whom it would reach.
+
+Its states are those of `acts`. Everything about one message is one transaction; it is on disk when `admit` returns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from services.gateway import store
+from services.gateway.intake import quarantine
+from services.gateway.intake.arrival import check_grant, check_plane, first_state, hold_stale
+from services.gateway.intake.chains import Standing, known_of, remember_references, standing
+from services.gateway.intake.incoming import Incoming
+from services.gateway.intake.trust import Pins, judge
+from services.gateway.warnings.acts import Acts, Taken, as_it_is
+from services.gateway.warnings.short_numbers import free_number
+from services.shared.audit import trail
+from services.shared.bus.outbox import new_id, publish
+from services.shared.clock import iso, wall
+from services.shared.database.engine import Connection, hold
+from services.shared.errors import Conflict
+from services.shared.fault_points import fault_at
+from services.shared.ledger.ledger import ONE_ACT, warning_state
+from services.shared.service import Platform
+from services.shared.tiers import Tier
+from services.shared.web.auth import Who
+
+
+class Admission:
+    """Takes messages in, for whoever sends them: API, console, feeds."""
+
+    def __init__(self, platform: Platform, acts: Acts) -> None:
+        self._platform = platform
+        self._acts = acts
+        self._pins = Pins(platform.settings.cap_keys)
+
+    async def admit(
+        self,
+        who: Who,
+        incoming: Incoming,
+        *,
+        release: bool,
+        idempotency_key: str = "",
+        doors: str = "",
+        pins: tuple[bytes, ...] = (),
+    ) -> Taken:
+        """Stores a message and, where `release`, the tier is known and nothing speaks against it, sends it.
+
+        On disk when this returns. `pins`: certificates its source is pinned to, besides its sender's own.
+        """
+        check_plane(incoming, self._platform.settings.plane)
+        who.must("send" if release else "draft", incoming.tier)
+        check_grant(who, incoming)
+        incoming = judge(incoming, (*self._pins.of(incoming.sender), *pins))
+        if release:
+            incoming = hold_stale(incoming, self._platform.clock.now())
+        try:
+            taken = await self._place(who, incoming, release=release, idempotency_key=idempotency_key, doors=doors)
+        except Conflict as conflict:
+            if conflict.rule == "cap.5":
+                async with self._platform.database.write() as tx:
+                    await quarantine.keep(tx, incoming.raw, conflict.message, who.label, wall())
+                    await trail.record(tx, who.label, "quarantine", incoming.warning_id, conflict.message[:400])
+            raise
+        fault_at("after_ingest_commit")
+        self._acts.done()
+        return taken
+
+    async def _place(self, who: Who, incoming: Incoming, *, release: bool, idempotency_key: str, doors: str) -> Taken:
+        async with self._platform.database.write() as tx:
+            await hold(tx, ONE_ACT)
+            again = await self._answered(tx, who, incoming, idempotency_key)
+            if again is not None:
+                return again
+            where = await standing(tx, known_of(incoming), who.authority, ends=incoming.ending)
+            if where.placement.kind == "duplicate":
+                row = await store.row_of(tx, where.same)
+                if release and not incoming.hold and row.state_state == "draft":
+                    return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
+                return await as_it_is(tx, where.same, self._platform.clock.now())
+            if where.placement.kind == "reused":
+                raise Conflict(
+                    f"{incoming.identifier} of {incoming.sender} sent {iso(incoming.sent)} is here with other content: "
+                    "an update needs its own identifier or sent; this one is kept for a person to look at",
+                    field="identifier", rule="cap.5", given=incoming.identifier,
+                )  # fmt: skip
+            taken = await self._store(tx, who, incoming, where, release=release, doors=doors)
+            if idempotency_key:
+                await tx.execute(
+                    sa.insert(store.idempotency).values(
+                        key_id=who.key_id, idempotency_key=idempotency_key, sha256=incoming.sha256,
+                        warning_id=taken.warning_id, status=202, at=self._platform.clock.now(),
+                    )
+                )  # fmt: skip
+        return taken
+
+    async def _answered(self, tx: Connection, who: Who, incoming: Incoming, key: str) -> Taken | None:
+        """The earlier answer to the same Idempotency-Key; Conflict where that came with another body."""
+        if not key:
+            return None
+        row = (
+            await tx.execute(
+                sa.select(store.idempotency).where(
+                    store.idempotency.c.key_id == who.key_id, store.idempotency.c.idempotency_key == key
+                )
+            )
+        ).first()
+        if row is None:
+            return None
+        if row.sha256 != incoming.sha256:
+            raise Conflict(
+                "this Idempotency-Key was used for another warning: take a new one",
+                field="Idempotency-Key", rule="same key, same body", given=key,
+            )  # fmt: skip
+        return await as_it_is(tx, row.warning_id, self._platform.clock.now())
+
+    async def _store(
+        self, tx: Connection, who: Who, incoming: Incoming, where: Standing, *, release: bool, doors: str
+    ) -> Taken:
+        now = self._platform.clock.now()
+        first = first_state(incoming, where, now, release=release)
+        notes, state, ending, tier = [*incoming.notes, *first.notes], first.state, first.ending, incoming.tier
+        replaces = list(where.alive)
+        kind = "ending" if ending else "update" if replaces else "alert"
+        if ending and replaces:
+            tier = await _tier_of(tx, replaces)
+            who.must("cancel" if release else "draft", tier)
+        chain_id = where.chain_id or incoming.warning_id
+        if where.apart:
+            joined = warning_state.c.warning_id.in_(where.apart)
+            await tx.execute(sa.update(warning_state).where(joined).values(chain_id=chain_id))
+        await tx.execute(
+            sa.insert(store.message).values(
+                warning_id=incoming.warning_id, identifier=incoming.identifier, sender=incoming.sender,
+                sent=incoming.sent, msg_type=incoming.msg_type, status=incoming.status, sha256=incoming.sha256,
+                fingerprint=incoming.fingerprint, incident=incoming.incident[:400], raw=incoming.raw,
+                via=incoming.via, by=who.label, received_at=now, texts=incoming.texts,
+                area=incoming.area, geocodes=[list(g) for g in incoming.geocodes], replaces=replaces,
+                sense=incoming.sense | {"notes": notes},
+            )
+        )  # fmt: skip
+        await tx.execute(
+            sa.insert(warning_state).values(
+                warning_id=incoming.warning_id, chain_id=chain_id, tier=int(tier or 0), state="held" if state == "active"
+                else state, kind=kind, purpose="live", ending=ending, sent=incoming.sent, expires_at=incoming.expires,
+                authority=who.authority, number=await free_number(tx, incoming.warning_id, now),
+                doors={"safe": "allowed", "unsafe": "unsafe"}.get(doors, "ask"),
+            )
+        )  # fmt: skip
+        await remember_references(tx, incoming.warning_id, incoming.references)
+        await trail.record(tx, who.label, "take", incoming.warning_id, incoming.tier_reason[:400], {"state": state})
+        row = await self._acts.releases.describe(tx, incoming.warning_id)
+        if state == "active":
+            if tier is None:
+                raise Conflict("the tier is not decided yet", field="tier")
+            state = await self._acts.releases.release(tx, who, incoming.warning_id, tier)
+        else:
+            await self._acts.releases.ask(tx, row)
+        if where.settled_by and where.alive and not where.foreign:
+            notes += await self._learned(tx, who, where)
+        return Taken(incoming.warning_id, state, tier, tuple(notes))
+
+    async def _learned(self, tx: Connection, who: Who, where: Standing) -> list[str]:
+        """A late message has shown that what settled it settles older ones too, which were still going on."""
+        by = await store.row_of(tx, where.settled_by)
+        older = list(where.alive)
+        if by.state_state == "parked" and "cancel" in who.actions:
+            await tx.execute(
+                sa.update(warning_state).where(warning_state.c.warning_id == by.warning_id).values(state="held")
+            )
+            await self._acts.releases.release(tx, who, by.warning_id, await _tier_of(tx, older))
+            return [f"the cancel {by.identifier} ends what it followed as well"]
+        if by.state_state != "active":
+            return [
+                f"{by.identifier} had settled what it followed as well, which goes on here: look and end it by hand"
+            ]
+        await self._acts.releases.supersede(tx, older, "update")
+        await tx.execute(
+            sa.update(store.message)
+            .where(store.message.c.warning_id == by.warning_id)
+            .values(replaces=[*by.replaces, *older])
+        )
+        again = self._acts.releases.issued(by, Tier(by.state_tier), "live", older)
+        await publish(tx, [msgspec.structs.replace(again, msg_id=new_id())])
+        return [f"{by.identifier} takes the place of what it followed as well"]
+
+
+async def _tier_of(tx: Connection, warning_ids: Sequence[str]) -> Tier:
+    """An ending goes out at the tier of what it ends."""
+    found = await tx.scalar(
+        sa.select(sa.func.max(warning_state.c.tier)).where(warning_state.c.warning_id.in_(warning_ids))
+    )
+    return Tier(found or Tier.BLUE)
