@@ -16,7 +16,9 @@ async def _people(db: Connection) -> dict[int, dict[str, float]]:
     live = (warning_state.c.state == "active", warning_state.c.kind != "ending")
     found: dict[int, dict[str, float]] = {}
     counted = await db.execute(
-        sa.select(warning_state.c.warning_id, warning_state.c.tier, tables.tally.c.milestone, sa.func.sum(tables.tally.c.n))
+        sa.select(
+            warning_state.c.warning_id, warning_state.c.tier, tables.tally.c.milestone, sa.func.sum(tables.tally.c.n)
+        )
         .join(tables.tally, tables.tally.c.warning_id == warning_state.c.warning_id)
         .where(*live, tables.tally.c.channel == "")
         .group_by(warning_state.c.warning_id, warning_state.c.tier, tables.tally.c.milestone)

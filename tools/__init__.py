@@ -1,0 +1,1 @@
+"""Commands a developer runs: set-up, checks, locks, and the documents made from code."""

@@ -1,0 +1,262 @@
+"""Writes the reference part of the documents from the code: settings, commands, HTTP routes, and OpenAPI 3.1.
+
+`python -m tools.reference` writes docs/reference; a test fails where what is written differs from the code.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from services import __version__
+from services.channels.providers.loading import find
+from services.shared.settings import Environment
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "reference"
+MADE = "<!-- Made by `python -m tools.reference` from the code: do not edit. -->\n\n"
+MACHINES = ("/api/", "/report/", "/people", "/cap/", "/channels/state")  # paths that speak JSON or XML to programs
+HTTP_INTRO = """# HTTP
+
+Routes for programs stand, with their bodies, in [openapi.json](openapi.json). Every refusal is a problem document
+(RFC 9457): `title`, `status`, `detail`, `field`, `rule`, `given`, `remedy`.
+"""
+PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457: which field, which rule, what was given, what to do",
+    "required": ["title", "status", "detail"],
+    "properties": {
+        "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"},
+        "field": {"type": "string"}, "rule": {"type": "string"}, "given": {}, "remedy": {"type": "string"},
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route of a service, read from the table its `routes` returns."""
+
+    method: str
+    path: str
+    service: str
+    says: str
+    body: type[BaseModel] | None = None
+
+
+# ---- settings
+
+
+def _kinds(kind: type[Environment]) -> Iterator[type[Environment]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _kinds(one)
+
+
+def settings_page() -> str:
+    """Every TOCSIN_ variable: its default and what it means, by the part that reads it."""
+    find()  # drivers have settings of their own
+    parts = [
+        MADE,
+        "# Settings\n\nEvery setting is a variable of the environment, or a file of its name in `TOCSIN_SECRETS_DIR`.\n",
+    ]
+    own = (k for k in _kinds(Environment) if k.__module__.startswith("services."))
+    for kind in sorted(own, key=lambda k: (k.__module__ != "services.shared.settings", k.__module__, k.__name__)):
+        prefix = str(kind.model_config.get("env_prefix", ""))
+        rows = []
+        for name, field in kind.model_fields.items():
+            default = field.get_default(call_default_factory=True, validated_data={})
+            shown = "" if default in ("", None, PydanticUndefined) or "ecret" in repr(default) else f"`{default}`"
+            rows.append(f"| `{(prefix + name).upper()}` | {shown} | {(field.description or '').replace('|', '/')} |")
+        if rows:
+            title = (kind.__doc__ or kind.__name__).strip().splitlines()[0]
+            parts.append(
+                f"\n## {title}\n\nRead by `{kind.__module__}`.\n\n| variable | default | meaning |\n|---|---|---|\n"
+            )
+            parts.append("\n".join(rows) + "\n")
+    return "".join(parts)
+
+
+# ---- commands
+
+
+def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Name and command of each; Typer brings a click of its own, so kinds are told by what they can do."""
+    if not hasattr(command, "list_commands"):
+        yield name, command
+        return
+    here = command.make_context(name.rpartition(" ")[2], [], resilient_parsing=True)
+    for sub in command.list_commands(here):
+        found = command.get_command(here, sub)
+        if found is not None and not found.hidden:
+            yield from _commands(found, f"{name} {sub}")
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options."""
+    from services.__main__ import app
+
+    parts = [MADE, "# Commands\n\nExit codes: 0 done, 1 refused, 2 usage, 3 the server or the database is away.\n"]
+    for name, command in _commands(typer.main.get_command(app), "tocsin"):
+        parts.append(f"\n## {name}\n\n{(command.help or '').strip()}\n")
+        rows = []
+        for one in command.params:
+            option = one.param_type_name == "option"
+            if option and (one.hidden or "--help" in one.opts):
+                continue
+            said = (getattr(one, "help", "") or "").replace("|", "/").replace("\n", " ")
+            label = " ".join(one.opts) if option else str(one.name).upper()
+            rows.append(f"| `{label}` | {said} |")
+        if rows:
+            parts.append("\n| argument or option | meaning |\n|---|---|\n" + "\n".join(rows) + "\n")
+    return "".join(parts)
+
+
+# ---- HTTP
+
+
+def routes() -> list[Route]:
+    """Every route of the services, from the tables in their code, by path."""
+    found: list[Route] = []
+    for file in sorted((ROOT / "services").rglob("*.py")):
+        if "sim" in file.parts or "web.AbstractRouteDef" not in (source := file.read_text("utf-8")):
+            continue
+        module = importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+        for kind in (n for n in ast.parse(source).body if isinstance(n, ast.ClassDef)):
+            found += _routes_of(kind, module)
+    return sorted(found, key=lambda r: (r.path, r.method))
+
+
+def _routes_of(kind: ast.ClassDef, module: Any) -> Iterator[Route]:
+    methods = {n.name: n for n in kind.body if isinstance(n, ast.AsyncFunctionDef)}
+    for call in (n for n in ast.walk(kind) if isinstance(n, ast.Call)):
+        if not (isinstance(call.func, ast.Attribute) and call.func.attr in ("get", "post") and len(call.args) == 2):
+            continue
+        where, handler = call.args
+        if not (
+            isinstance(call.func.value, ast.Name) and call.func.value.id == "web" and isinstance(handler, ast.Attribute)
+        ):
+            continue
+        path = _path(where, getattr(module, kind.name), module)
+        method = methods.get(handler.attr)
+        if path is not None and method is not None:
+            said = (ast.get_docstring(method) or "").strip().split("\n\n")[0].replace("\n", " ")
+            service = module.__name__.split(".")[1]
+            yield Route(call.func.attr.upper(), path, service, said, _body(method, module))
+
+
+def _path(where: ast.expr, kind: type, module: Any) -> str | None:
+    """The path a table names: a literal, a constant of the module, or a literal with the driver's name in it."""
+    if isinstance(where, ast.Name):
+        where_value: Any = getattr(module, where.id)
+    elif isinstance(where, ast.Constant):
+        where_value = where.value
+    elif isinstance(where, ast.JoinedStr):
+        parts = [p.value if isinstance(p, ast.Constant) else getattr(kind, "name", None) for p in where.values]
+        if None in parts:
+            return None
+        where_value = "".join(str(p) for p in parts)
+    else:
+        return None
+    return re.sub(r"\{(\w+):[^/]*?\}(?=/|\.|$)", r"{\1}", str(where_value)).replace("[0-9a-f]{32}}", "}")
+
+
+def _body(method: ast.AsyncFunctionDef, module: Any) -> type[BaseModel] | None:
+    """The model a handler reads its body with: `json_body(request, Model)`."""
+    for call in (n for n in ast.walk(method) if isinstance(n, ast.Call)):
+        if isinstance(call.func, ast.Name) and call.func.id == "json_body" and isinstance(call.args[1], ast.Name):
+            model = getattr(module, call.args[1].id, None)
+            return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+    return None
+
+
+def http_page() -> str:
+    """Every route, by service."""
+    parts = [MADE, HTTP_INTRO]
+    found = routes()
+    for service in ("gateway", "registry", "router", "channels", "shared"):
+        mine = [r for r in found if r.service == service]
+        if mine:
+            parts.append(f"\n## {service}\n\n| method | path | what it does |\n|---|---|---|\n")
+            parts += [f"| {r.method} | `{r.path}` | {r.says.replace('|', '/')} |\n" for r in mine]
+    return "".join(parts)
+
+
+def openapi() -> dict[str, Any]:
+    """The routes for programs as OpenAPI 3.1."""
+    paths: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, Any] = {"Problem": PROBLEM}
+    for route in routes():
+        if not route.path.startswith(MACHINES) or _is_page(route):
+            continue
+        operation: dict[str, Any] = {
+            "operationId": f"{route.method.lower()}{re.sub('[^A-Za-z0-9]+', '_', route.path).rstrip('_')}",
+            "tags": [route.service],
+            "summary": route.says or route.path,
+            "responses": {"default": {"$ref": "#/components/responses/Problem"}},
+        }
+        made = "202" if route.path.startswith("/api/v1/warnings") and route.method == "POST" else "200"
+        kind = "application/cap+xml" if route.path.endswith(".xml") and "atom" not in route.path else "application/json"
+        kind = "application/atom+xml" if "atom" in route.path else kind
+        operation["responses"][made] = {"description": "done", "content": {kind: {}}}
+        if names := re.findall(r"\{(\w+)\}", route.path):
+            operation["parameters"] = [
+                {"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names
+            ]
+        if route.body is not None:
+            whole = route.body.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= whole.pop("$defs", {})
+            schemas[route.body.__name__] = whole
+            content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{route.body.__name__}"}}}
+            operation["requestBody"] = {"required": True, "content": content}
+        if not route.path.startswith("/cap/"):
+            operation["security"] = [{"key": []}]
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    problem = {
+        "description": "refused",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tocsin",
+            "version": __version__,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "tocsin key create"}},
+            "responses": {"Problem": problem},
+            "schemas": schemas,
+        },
+    }
+
+
+def _is_page(route: Route) -> bool:
+    """Whether people look at it: forms and pages, which share a prefix with routes for programs."""
+    pages = ("/people/search", "/people/unlock", "/people/{person_id}")
+    return route.path in pages or (route.path == "/people" and route.method == "GET")
+
+
+def made() -> dict[str, str]:
+    """Every file of the reference that is made from code, by its name."""
+    return {
+        "settings.md": settings_page(),
+        "commands.md": commands_page(),
+        "http.md": http_page(),
+        "openapi.json": json.dumps(openapi(), indent=1, ensure_ascii=False) + "\n",
+    }
+
+
+if __name__ == "__main__":
+    for name, text in made().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
