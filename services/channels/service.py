@@ -90,17 +90,28 @@ class ChannelsService:
             ),
         )
         replies = ReplyInbox(p, self.recorder, preparer)
-        tools = Tools(session, self.recorder, replies, p.database, p.signer, p.clock, p.public_url, p.settings.plane)
+        tools = Tools(
+            session, self.recorder, replies, p.database, p.signer, p.clock, p.public_url, p.settings.plane, p.settings
+        )
         loaded = load(tools)
         self.drivers, self.left_out = loaded.drivers, loaded.broken
-        self.limits = load_limits(self.drivers)
+        self.limits = load_limits(self.drivers, p.settings)
         preparer.limits = self.limits
         preparer.channels = channels_in_use(self.drivers.values(), self.limits)
         preparer.channels_of = channels_of(self.drivers.values(), self.limits)
         self.sender = Sender(
-            p.database, p.clock, self.recorder, preparer, list(self.drivers.values()), p.settings.plane, self.limits
+            p.database,
+            p.clock,
+            self.recorder,
+            preparer,
+            list(self.drivers.values()),
+            p.settings.plane,
+            self.limits,
+            p.settings.resting_weights,
         )
-        self.link_tests = LinkTests(p.database, p.clock, list(self.drivers.values()), self.limits, p.keys.index)
+        self.link_tests = LinkTests(
+            p.database, p.clock, list(self.drivers.values()), self.limits, p.keys.index, p.settings.link_tests
+        )
         preparer.test_addresses = self.link_tests.addresses
         self._channel_pages = ChannelPages(p, self.drivers, self.limits, self.sender.provider_weights)
         self.recorder.scored = self.sender.provider_weights.scored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import subprocess
 import tempfile
@@ -16,15 +17,17 @@ import typer
 
 from services.channels.model.channel import Carried
 from services.channels.providers.country_limits import load_limits
+from services.commands.kit import settings
+from services.router.explaining import compare as comparing
+from services.router.explaining import explain as explaining
+from services.router.explaining import table as tables
 from services.router.planning.contexts import SHIPPED
-from services.router.policy import compare as comparing
-from services.router.policy import explain as explaining
-from services.router.policy import table as tables
 from services.router.policy.abilities import Abilities, as_yaml, check_channels, installed, read_channels
-from services.router.policy.engine import Policy
-from services.router.policy.file import read
+from services.router.policy.engine import Policy, load
 from services.shared.database.engine import Database
 from services.shared.errors import Refused
+from services.shared.hazards import Hazard
+from services.shared.input.fields import json_schema
 from services.shared.messages import Profile
 from services.shared.settings import Settings
 from services.shared.tiers import TIER_WORDS, Tier
@@ -43,14 +46,23 @@ def policy_check(
 ) -> None:
     """Is this policy file whole, and can the channels do what it asks? Names the first fault with line, rule and remedy."""
     policy = _policy(file)
-    check_channels(policy, read_channels(_text(channels)) if channels else installed_channels())
-    typer.echo(f"{policy.name}: {len(policy.groups)} groups, {len(policy.tiers)} tiers, no fault")
+    check_channels(policy, read_channels(channels) if channels else installed_channels(settings()))
+    typer.echo(f"{policy.name}: {len(policy.groups)} groups, {len(Tier)} tiers, no fault")
+
+
+@app.command("schema")
+def policy_schema(
+    hazard: Annotated[bool, typer.Option("--hazard", help="Of a hazard's file instead.")] = False,
+) -> None:
+    """The JSON Schema of a policy file: with it beside the file, an editor completes and checks what is written."""
+    made = json_schema(Hazard, "Hazard of Tocsin") if hazard else json_schema(Policy, "Policy of Tocsin")
+    typer.echo(json.dumps(made, indent=1, ensure_ascii=False))
 
 
 @app.command("channels")
 def policy_channels() -> None:
     """What the channels installed here can do, in the form that `policy check --channels` takes."""
-    typer.echo(as_yaml(installed_channels()), nl=False)
+    typer.echo(as_yaml(installed_channels(settings())), nl=False)
 
 
 @app.command("explain")
@@ -118,7 +130,7 @@ def policy_compare(
     before, after = _policy(a), _policy(b)
     ids: dict[str, list[str]] = {}
     if registry:
-        profiles, ids = asyncio.run(of_register(Settings()))
+        profiles, ids = asyncio.run(of_register(settings()))
         people = [(p, len(ids[p.key])) for p in profiles]
     else:
         people = [(p, 1) for p in made_up_people(before)]
@@ -130,12 +142,12 @@ def policy_compare(
         typer.echo(line)
 
 
-def installed_channels() -> dict[str, Abilities]:
+def installed_channels(settings: Settings) -> dict[str, Abilities]:
     """What the drivers of this installation declare."""
     from services.channels.providers import loading  # dear, and needed by few of these commands
 
     specs = loading.find().specs
-    limits = load_limits(specs)
+    limits = load_limits(specs, settings)
     channels = {name: getattr(spec.make, "channels", ()) for name, spec in specs.items()}
     return installed({name: Carried(limits.narrowed(name, mine)) for name, mine in channels.items()})
 
@@ -145,9 +157,7 @@ def made_up_people(policy: Policy) -> list[Profile]:
     found = []
     for group in policy.groups:
         needs = () if group == "general" else (group,)
-        for kinds in (tables.kinds_of(policy, group), ("sms",)):
-            made = explaining.made_up(needs, kinds)
-            found.append(msgspec.structs.replace(made, key=f"{group}:{','.join(kinds)}"))
+        found += [explaining.made_up(needs, kinds) for kinds in (tables.kinds_of(policy, group), ("sms",))]
     return found
 
 
@@ -199,16 +209,7 @@ def print_pdf(page: str, to: Path) -> None:
 
 
 def _policy(file: Path | None) -> Policy:
-    return read(_text(file or SHIPPED))
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as problem:
-        raise Refused(f"{file}: {problem.strerror}; give a file that can be read", field="FILE") from problem
-    except UnicodeDecodeError as wrong:
-        raise Refused(f"{file}: not UTF-8 text: save it as UTF-8", field="FILE") from wrong
+    return load(file or SHIPPED)
 
 
 def _tier(word: str) -> Tier:

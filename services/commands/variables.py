@@ -16,7 +16,6 @@ TESTS = frozenset({"TOCSIN_CAP_CORPUS", "TOCSIN_TWILIO_SPEC"})
 
 def known_variables() -> frozenset[str]:
     """Every variable some settings class of ours reads, of the channels that are loaded too."""
-    from services.channels import service as _  # noqa: F401  with the settings of its own
     from services.channels.providers.loading import find
 
     find()

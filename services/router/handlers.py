@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from services.router.cases import carry_over, cases
 from services.router.clock import evidence, officials, watch
-from services.router.planning import area, previews, reaches_nobody
+from services.router.explaining import previews
+from services.router.planning import area, reaches_nobody
 from services.router.planning.contexts import Contexts
 from services.router.planning.fatigue import tired
 from services.router.planning.notices import notice
 from services.router.planning.paths import put, step_time
 from services.router.planning.plan import Person, WarningContext
-from services.router.planning.walk import walk
+from services.router.planning.walk import climb
 from services.router.store import tables
 from services.router.store.callouts import callout
 from services.router.store.cases import HELP, OPEN, case
@@ -124,7 +125,7 @@ class RouterHandlers:
     async def _call_back(self, tx: Connection, about: str, by: WarningIssued) -> None:
         """Officers who are out hear of the end where they are, before they knock at the next door."""
         ctx = await self._contexts.of(tx, about, workers=True)
-        if ctx is None or by.kind != "ending" or "officers_out" not in ctx.policy.ending_to:
+        if ctx is None or by.kind != "ending" or "officers_out" not in ctx.policy.ending.to:
             return
         out = set((await tx.scalars(sa.select(delivery.c.slot).where(delivery.c.warning_id == about).distinct())).all())
         holders = sa.select(callout.c.holder).where(callout.c.warning_id == about, callout.c.state == "taken")
@@ -194,8 +195,7 @@ class RouterHandlers:
 
     def _first(self, ctx: WarningContext, who: Person, now: float, stopped: bool, enough: str) -> dict[str, Any]:
         """The path row of one person, its steps up to now walked."""
-        start = who.started = ctx.start(who.profile)
-        plan = ctx.plan(who.profile, start)
+        plan = ctx.plan(who.profile, ctx.start(who.profile))
         row: dict[str, Any] = {
             "warning_id": ctx.issued.warning_id,
             "person_id": who.entry.person_id,
@@ -220,13 +220,7 @@ class RouterHandlers:
             return row | {"ending": "not_asked", "end_reason": f"{plan.tier.word}: no opt-in, no high support"}
         if enough:
             return row | {"ending": "not_asked", "end_reason": enough}
-        index = 0
-        steps = ctx.escalation(who.profile, plan)
-        while index < len(steps) and (at := steps[index].when(start, ctx.issued.impact)) <= now:
-            walk(ctx, who, ctx.plan(who.profile, at), steps[index], at)  # day or night by the step's own time
-            if steps[index].every:
-                break
-            index += 1
+        index = sum(not step.every for step, _, _ in climb(ctx, who, now))
         following = step_time(ctx, who, index)
         # past the last step a short while remains for answers, then the path ends or waits for its door
         return row | {

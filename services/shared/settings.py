@@ -6,10 +6,10 @@ import os
 import warnings
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -73,8 +73,23 @@ class Environment(BaseSettings):
         return init_settings, env_settings, files
 
 
+Part = TypeVar("Part", bound=Environment)
+
+
+def _points(text: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part in (p.strip() for p in text.split(",")):
+        if not part:
+            continue
+        name, _, points = part.partition("=")
+        if not points.strip().isdigit() or int(points) > 1000:
+            raise ValueError(f"{part!r} is no share: write driver=points, like sms_smpp=70")
+        found[name.strip()] = float(points)
+    return found
+
+
 class Settings(Environment):
-    """One process's settings. Providers' own settings live in their driver's file."""
+    """The root of one process's settings: read by the command, handed down. A driver's own are a part of the tree."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_")
 
@@ -110,6 +125,11 @@ class Settings(Environment):
         "127.0.0.0/8,::1", description="addresses or networks of our own proxies, whose X-Forwarded-For is believed"
     )
     log_level: str = Field("INFO")
+    channel_limits: Path | None = Field(None, description="YAML file that stands in the place of limits.yaml")
+    weights: str = Field("", description="resting shares like sms_smpp=70,sms_twilio=30; unnamed has 50, 0 stands by")
+    link_tests: Path | None = Field(None, description="YAML list of link tests; empty tries nothing")
+    push_private: bool = Field(False, description="push services at private addresses and over plain http are allowed")
+    _parts: dict[type[Environment], Environment] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **given: Any) -> None:
         if "plane" not in given and os.environ.get("TOCSIN_PLANE") == "":  # a rehearsal must not go out by a slip
@@ -145,6 +165,12 @@ class Settings(Environment):
             raise ValueError("all addresses there are would be believed: name those of your own proxies")
         return value
 
+    @field_validator("weights")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        _points(value)
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _known_driver(cls, value: str) -> str:
@@ -158,6 +184,19 @@ class Settings(Environment):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("give the whole address, with https:// in front")
         return value.rstrip("/")
+
+    def part(self, kind: type[Part]) -> Part:
+        """A branch of the tree, a driver's own settings: read once, when the driver is made."""
+        if kind not in self._parts:
+            self._parts[kind] = kind()
+        found = self._parts[kind]
+        assert isinstance(found, kind)  # noqa: S101  as it was put there
+        return found
+
+    @property
+    def resting_weights(self) -> dict[str, float]:
+        """Driver > points."""
+        return _points(self.weights)
 
     def offset_at(self, when: float) -> int:
         """Minutes east of UTC in the jurisdiction at a time."""

@@ -10,11 +10,10 @@ import sys
 import time
 from collections.abc import Iterator
 
+from services.router.explaining.explain import FACTS, WORKING
+from services.router.explaining.foresee import Demand, made_up_warning, over_people
 from services.router.planning.contexts import SHIPPED
-from services.router.policy.engine import Policy
-from services.router.policy.explain import FACTS, WORKING
-from services.router.policy.file import read
-from services.router.policy.foresee import Demand, over_people
+from services.router.policy.engine import Policy, read
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 
@@ -46,7 +45,7 @@ def plan(policy: Policy, people: int, different: int = 600, seed: int = 1) -> tu
             yield profile, 1
 
     begun = time.process_time()
-    demand = over_people(policy, one_by_one(), Tier.RED, "flash_flood", 120, WORKING)
+    demand = over_people(made_up_warning(policy, Tier.RED, "flash_flood", 120, WORKING), one_by_one())
     return demand, time.process_time() - begun
 
 

@@ -175,23 +175,23 @@ async def test_no_person_and_no_secret_in_any_log(
 
 
 BAD: list[tuple[Any, str]] = [
-    ("people: [", "the file no YAML"),
-    ("", "the file holds something else"),
-    ({"persons": {}}, "the file holds something else"),
+    ("people: [", "line 2: no YAML"),
+    ("", "line 1: give entries"),
+    ({"persons": {}}, "persons: 'persons' is not known here; use organisations, people"),
     ({"people": []}, ""),
-    ({"people": {"Tele gram": "tgram://t/{address}"}}, "people.Tele gram is no name of a service"),
-    ({"people": {"telegram": "tgram://t/"}}, "people.telegram is no address with one {address}"),
-    ({"people": {"telegram": "{address}"}}, "people.telegram is no address with one {address}"),
-    ({"people": {"any": "{address}://x/"}}, "people.any is no address with one {address}"),
-    ({"people": {"hook": "json://{address}/x"}}, "people.hook lets a resident choose the host"),
-    ({"people": {"hook": "json://{address}"}}, "people.hook lets a resident choose the host"),
-    ({"organisations": {"a": "b"}}, "organisations is no list"),
-    ({"organisations": [{"name": "a"}]}, "number 1 has not just a name and a url"),
-    ({"organisations": [{"name": "a", "url": "b"}]}, "number 1 is no address of a group"),
-    ({"organisations": [{"name": "a", "url": "json://h/{address}"}]}, "number 1 is no address of a group"),
+    ({"people": {"Tele gram": "tgram://t/{address}"}}, "people.Tele gram: no name of a service"),
+    ({"people": {"telegram": "tgram://t/"}}, "people.telegram: no address with one {address}"),
+    ({"people": {"telegram": "{address}"}}, "people.telegram: no address with one {address}"),
+    ({"people": {"any": "{address}://x/"}}, "people.any: no address with one {address}"),
+    ({"people": {"hook": "json://{address}/x"}}, "people.hook: it lets a resident choose the host"),
+    ({"people": {"hook": "json://{address}"}}, "people.hook: it lets a resident choose the host"),
+    ({"organisations": {"a": "b"}}, "organisations: give a list"),
+    ({"organisations": [{"name": "a"}]}, "organisations.1.url: the entry 'url' is missing"),
+    ({"organisations": [{"name": "a", "url": "b"}]}, "organisations.1.url: no address of a group"),
+    ({"organisations": [{"name": "a", "url": "json://h/{address}"}]}, "organisations.1.url: no address of a group"),
     (
         {"organisations": [{"name": "a", "url": "json://h/1"}, {"name": "a", "url": "json://h/2"}]},
-        "number 2 has the name",
+        "organisations.2.name: it has the name",
     ),
     ({"organisations": [{"name": "a", "url": "nosuch://h/sEcReT"}]}, "a: Apprise does not know such an address"),
 ]
@@ -215,7 +215,7 @@ async def test_a_wrong_file_is_told_by_entry_and_without_its_secrets(
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="not readable"):
+    with pytest.raises(Refused, match="give a file that can be read"):
         read_chat_file(tmp_path / "none.yaml")
 
 

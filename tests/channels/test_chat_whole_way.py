@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.registry.model.given import ContactIn, mobile
-from services.router.policy import file
+from services.router.planning.contexts import SHIPPED
 from services.shared.ledger.ledger import delivery
 from tests.channels.test_chat import chat_file, receiver
 from tests.registry.test_me import somebody
@@ -18,7 +18,7 @@ from tests.web.station import station
 
 async def test_a_warning_by_chat_and_to_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hers links to her answer and names nobody else; the groups read every language and hear the ending too."""
-    shipped = Path(file.__file__).with_name("policy.yaml").read_text("utf-8")
+    shipped = SHIPPED.read_text("utf-8")
     changed = shipped.replace(
         "do: [broadcast, cell_broadcast, area_sound, personal", "do: [broadcast, organisations, personal"
     )

@@ -13,6 +13,8 @@ from services.channels.providers.catalogue import channel_rows, channels_in_use
 from services.channels.providers.country_limits import CountryLimits, country_of, load_limits, read_limits
 from services.commands.policy import installed_channels
 from services.shared.errors import Refused
+from services.shared.input.files import Document
+from services.shared.settings import Settings
 
 CHANNELS = ("sms_smpp", "sms_twilio", "voice_twilio")
 SMS = Channel("sms", ("sms",), two_way=True)
@@ -25,7 +27,7 @@ def driver(name: str, *channels: Channel, why: str = "") -> Driver:
 @pytest.fixture
 def in_china(monkeypatch: pytest.MonkeyPatch) -> CountryLimits:
     monkeypatch.setenv("TOCSIN_COUNTRY", "CN")
-    return load_limits(CHANNELS)
+    return load_limits(CHANNELS, Settings())
 
 
 def test_in_mainland_china_twilio_calls_nobody_and_its_texts_take_no_reply_and_no_link(in_china: CountryLimits) -> None:
@@ -48,11 +50,11 @@ def test_an_operators_own_gateway_is_what_it_says_and_goes_before_a_closed_one(i
 
 def test_elsewhere_nothing_is_narrower(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOCSIN_COUNTRY", "KE")
-    assert (SMS,) == load_limits(CHANNELS).channels(driver("sms_twilio", SMS))
+    assert (SMS,) == load_limits(CHANNELS, Settings()).channels(driver("sms_twilio", SMS))
 
 
 def test_a_number_of_another_country_gets_what_its_own_lets_through() -> None:
-    limits = load_limits(CHANNELS)
+    limits = load_limits(CHANNELS, Settings())
     channel = limits.for_number("sms_twilio", SMS, "+8613800138000")
     assert (False, False) == (channel.two_way, channel.links)
     assert SMS == limits.for_number("sms_twilio", SMS, "+254712123456")
@@ -71,9 +73,9 @@ def test_the_country_of_what_is_no_number_is_none(number: str, country: str) -> 
 
 
 def test_the_policys_check_sees_the_narrower_channels(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert installed_channels()["sms"].two_way
+    assert installed_channels(Settings())["sms"].two_way
     monkeypatch.setenv("TOCSIN_COUNTRY", "CN")
-    here = installed_channels()
+    here = installed_channels(Settings())
     assert not here["sms"].two_way
     assert "voice_mobile" not in here
 
@@ -94,26 +96,26 @@ def test_the_policys_check_sees_the_narrower_channels(monkeypatch: pytest.Monkey
 )
 def test_a_file_with_a_slip_is_refused_by_place(text: str, said: str) -> None:
     with pytest.raises(Refused) as refused:
-        read_limits(text, "", CHANNELS, "limits.yaml")
+        read_limits(Document(text, name="limits.yaml"), "", CHANNELS)
     assert said in refused.value.message
     assert "limits.yaml" in refused.value.message
 
 
 def test_a_file_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TOCSIN_CHANNEL_LIMITS", str(tmp_path / "none.yaml"))
-    with pytest.raises(Refused, match="cannot be read"):
-        load_limits(CHANNELS)
+    with pytest.raises(Refused, match="give a file that can be read"):
+        load_limits(CHANNELS, Settings())
 
 
 def test_a_home_that_is_no_country_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its limits would be nobody's, and channels would be taken for wider than they are."""
     monkeypatch.setenv("TOCSIN_COUNTRY", "XX")
     with pytest.raises(Refused, match="TOCSIN_COUNTRY=XX"):
-        load_limits(CHANNELS)
+        load_limits(CHANNELS, Settings())
 
 
 def test_what_ships_speaks_of_installed_channels_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation without one of them starts all the same; a file of its own must be right."""
-    assert {} == load_limits(["door"]).by_driver
-    some: Any = load_limits(["sms_twilio"]).by_driver
+    assert {} == load_limits(["door"], Settings()).by_driver
+    some: Any = load_limits(["sms_twilio"], Settings()).by_driver
     assert {"sms_twilio"} == set(some)

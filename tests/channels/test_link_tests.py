@@ -61,16 +61,22 @@ def test_one_personal_channel_is_always_left(failures: dict[str, dict[str, int]]
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("- {channel: fax, to: '+99970001111'}", "entry 1: channel 'fax' cannot be tried: use sms, voice_mobile"),
-        ("- {channel: sms, to: '+99970001111'}\n- {channel: sms, to: '+1'}", "entry 2.to"),
-        ("- {channel: sms, to: '+99970001111'}\n- {channel: sms, to: '+999700'}", "entry 2: sms has a test already"),
-        ("- {channel: sms}", "entry 1.to"),
-        ("- {channel: sms, to: '+99970001111', every: 5}", "entry 1.every"),
-        ("- {channel: sms, to: '+99970001111', proof: read}", "entry 1.proof"),
+        (
+            "- {channel: fax, to: '+99970001111'}",
+            "line 1, 1.channel: channel 'fax' cannot be tried: use sms, voice_mobile",
+        ),
+        ("- {channel: sms, to: '+99970001111'}\n- {channel: sms, to: '+1'}", "line 2, 2.to"),
+        (
+            "- {channel: sms, to: '+99970001111'}\n- {channel: sms, to: '+999700'}",
+            "line 2, 2.channel: sms has a test already",
+        ),
+        ("- {channel: sms}", "line 1, 1.to"),
+        ("- {channel: sms, to: '+99970001111', every: 5}", "1.every"),
+        ("- {channel: sms, to: '+99970001111', proof: read}", "1.proof"),
         ("- {channel: sms, to: '+99970001111', proof: answered}", "sms never says answered: use delivered"),
-        ("- {channel: sms, too: x}", "entry 1"),
-        ("channel: sms", "the file"),
-        ("- [", "while parsing"),
+        ("- {channel: sms, too: x}", "1.too: 'too' is not known here; use every, proof"),
+        ("channel: sms", "give a list"),
+        ("- [", "correct the YAML"),
     ],
     ids=[
         "channel",
@@ -85,32 +91,25 @@ def test_one_personal_channel_is_always_left(failures: dict[str, dict[str, int]]
         "yaml",
     ],
 )
-def test_a_slip_in_the_file_is_told_by_entry_and_field(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, said: str
-) -> None:
+def test_a_slip_in_the_file_is_told_by_entry_and_field(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "tests.yaml").write_text(text)
-    monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "tests.yaml"))
     with pytest.raises(Refused) as refused:
-        load_link_tests(CHANNELS)
+        load_link_tests(tmp_path / "tests.yaml", CHANNELS)
     assert said in refused.value.message
 
 
-def test_a_file_that_is_not_there_is_told_and_none_is_no_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert [] == load_link_tests(CHANNELS)
+def test_a_file_that_is_not_there_is_told_and_none_is_no_test(tmp_path: Path) -> None:
+    assert [] == load_link_tests(None, CHANNELS)
     (tmp_path / "tests.yaml").write_text("- {channel: voice_mobile, to: '+99970001111'}")
-    monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "tests.yaml"))
-    assert ["answered"] == [one.proof for one in load_link_tests(CHANNELS)]  # the most a call can prove
-    monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "none.yaml"))
-    with pytest.raises(Refused, match="cannot be read"):
-        load_link_tests(CHANNELS)
+    tests = load_link_tests(tmp_path / "tests.yaml", CHANNELS)
+    assert ["answered"] == [one.proof for one in tests]  # the most a call can prove
+    with pytest.raises(Refused, match="give a file that can be read"):
+        load_link_tests(tmp_path / "none.yaml", CHANNELS)
 
 
 @pytest.mark.parametrize("channel", ["door", "broadcast", "area_sound", "fire_service_list"])
-def test_what_would_sound_the_siren_or_send_somebody_cannot_be_tried(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, channel: str
-) -> None:
+def test_what_would_sound_the_siren_or_send_somebody_cannot_be_tried(tmp_path: Path, channel: str) -> None:
     (tmp_path / "tests.yaml").write_text(f"- {{channel: {channel}, to: '+99970001111'}}")
-    monkeypatch.setenv("TOCSIN_LINK_TESTS", str(tmp_path / "tests.yaml"))
     found = SimpleNamespace(
         name="d",
         concurrency=1,
@@ -118,4 +117,11 @@ def test_what_would_sound_the_siren_or_send_somebody_cannot_be_tried(
         why_not=lambda: "",
     )
     with pytest.raises(Refused, match="officer_sms, sms"):
-        LinkTests(cast(Database, None), StepClock(0.0), [cast(Driver, found)], CountryLimits({}), b"k")
+        LinkTests(
+            cast(Database, None),
+            StepClock(0.0),
+            [cast(Driver, found)],
+            CountryLimits({}),
+            b"k",
+            tmp_path / "tests.yaml",
+        )

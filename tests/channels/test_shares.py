@@ -293,12 +293,12 @@ async def test_slots_are_summed_whole_and_old_ones_dropped(empty: Database) -> N
 def test_a_share_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("TOCSIN_WEIGHTS", text)
     with pytest.raises(Refused, match="TOCSIN_WEIGHTS"):
-        ProviderWeights(cast(Database, None), StepClock(NOW), windows(A, B))
+        Settings()
 
 
 def test_given_shares_are_taken_and_a_name_nobody_has_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOCSIN_WEIGHTS", "a=80, b = 20,nobody=3")
-    made = ProviderWeights(cast(Database, None), StepClock(NOW), windows(A, B))
+    made = ProviderWeights(cast(Database, None), StepClock(NOW), windows(A, B), Settings().resting_weights)
     assert {"a": 80.0, "b": 20.0} == made.weights
     assert ["nobody"] == made.unknown
 

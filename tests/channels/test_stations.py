@@ -10,7 +10,7 @@ import pytest
 
 from services.channels.model.outcome import Outcome, Station
 from services.channels.providers.stations import note, settled
-from services.router.policy import file
+from services.router.planning.contexts import SHIPPED
 from services.shared.bus.outbox import id_of
 from services.shared.database.engine import Database
 from tests.channels.gateway import gateway
@@ -23,7 +23,7 @@ RED = "<parameter><valueName>awareness_level</valueName><value>4; red; Extreme</
 
 def with_groups(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shipped policy with the word `organisations` beside each broadcast."""
-    shipped = Path(file.__file__).with_name("policy.yaml").read_text("utf-8")
+    shipped = SHIPPED.read_text("utf-8")
     (folder / "policy.yaml").write_text(shipped.replace("do: [broadcast,", "do: [organisations, broadcast,"), "utf-8")
     monkeypatch.setenv("TOCSIN_POLICY", str(folder / "policy.yaml"))
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.channels.messages import hazard_texts
 from services.channels.messages.hazard_texts import (
     FORMS,
     MODEL,
@@ -25,6 +24,7 @@ from services.channels.messages.phrases import LINES
 from services.channels.messages.phrases import findings as line_findings
 from services.channels.messages.render import MessageFacts, render, segments
 from services.commands import texts as texts_cli
+from services.shared import hazards
 from services.shared.errors import Refused
 from services.shared.tiers import Tier
 from tests.channels.test_render import PARTS, facts
@@ -103,7 +103,7 @@ def test_nobody_is_sent_to_a_place_that_is_not_open(name: str, language: str) ->
     with pytest.raises(Refused, match="not confirmed open"):
         destination(words, language, parts, must=True)
     opened = dataclasses.replace(parts, place_open=True)
-    if words.languages[language]["to"]:
+    if words.languages[language].to:
         assert "Hill 66" in destination(words, language, opened, must=True)
 
 
@@ -132,7 +132,7 @@ def test_what_the_linter_finds(text: str, key: str, language: str, said: str) ->
 
 def test_a_text_that_is_too_long_is_found(tmp_path: Path) -> None:
     """Counted at the model's values, with the text in the finding."""
-    source = (hazard_texts.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
+    source = (hazards.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
     file = tmp_path / "flash_flood.yaml"
     file.write_text(
         source.replace("Do not cross water.", "Do not cross the cold water. Do not stay in cars."), encoding="utf-8"
@@ -143,19 +143,21 @@ def test_a_text_that_is_too_long_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("hazard: flash_flood", "name: x", "begin with hazard"),
+        ("names: {en: flash flood, zh: 山洪}", "name: x", "line 2, name: 'name' is not known here; use alerts"),
+        ("names: {en: flash flood, zh: 山洪}", "names: {zh: 山洪}", "add en"),
         ("respond: evacuate", "respond: run", "evacuate"),
         ("only_if: [flood, 洪]", "only_if: []", "only_if"),
         ("  state: draft", "  state: perfect", "translated"),
         ("  state: draft", "  state: checked", "checked_by"),
         ("easy_name: Danger. Flood", "easy: Danger. Flood", "'easy' is not known"),
-        ("headline: flash flood likely, ", "", "headline is missing"),
-        ("hazard: flash_flood", "hazard: [", "YAML"),
+        ("headline: flash flood likely, ", "", "texts.en.yellow.headline: the entry 'headline' is missing"),
+        ("  en:\n", "  xx:\n", "forms.yaml does not say"),
+        ("names: {en", "names: [{en", "YAML"),
     ],
 )
 def test_a_set_with_a_fault_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
     """With the file, the place and what to do."""
-    source = (hazard_texts.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
+    source = (hazards.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
     assert old in source
     file = tmp_path / "w.yaml"
     file.write_text(source.replace(old, new, 1), encoding="utf-8")
@@ -256,7 +258,7 @@ def test_the_commands(tmp_path: Path) -> None:
     assert (0, "7 sets, 0 faults; en draft, zh translated\n") == (
         (good := run(texts_cli.app, ["check"])).exit_code, good.output,
     )  # fmt: skip
-    source = (hazard_texts.FOLDER / "storm.yaml").read_text(encoding="utf-8")
+    source = (hazards.FOLDER / "storm.yaml").read_text(encoding="utf-8")
     bad = tmp_path / "storm.yaml"
     bad.write_text(source.replace("Go home now.", "Go home now and do not stay out."), encoding="utf-8")
     found = run(texts_cli.app, ["check", str(bad)])

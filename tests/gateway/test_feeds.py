@@ -16,7 +16,7 @@ from services.gateway.feeds.file import read_feeds
 from services.gateway.feeds.listing import listing
 from services.gateway.feeds.poller import backoff
 from services.gateway.intake import quarantine
-from services.shared.errors import Broken, Refused
+from services.shared.errors import Refused
 from services.shared.tiers import Tier
 from services.shared.web.outgoing_addresses import may_reach
 from tests.gateway.office import Office, cap, office
@@ -322,14 +322,14 @@ def test_lists_of_other_kinds():
         ("feeds: [{name: a, url: 'https://u:p@x.example', key: k}]", "without a user name"),
         ("feeds: [{name: a, url: 'https://x.example', key: k, intervall: 3}]", "intervall"),
         ("feeds: [{name: a, url: 'https://x.example', key: k}, {name: a, url: 'https://y.example', key: k}]", "two feeds"),
-        ("feeds: {", "no YAML"),
-        ("[]", "the file"),
+        ("feeds: {", "correct the YAML"),
+        ("[]", "give entries"),
     ],
 )  # fmt: skip
 def test_a_wrong_feed_file_is_said_at_start(tmp_path: Path, text: str, words: str):
     """Which entry, which field."""
     (tmp_path / "feeds.yaml").write_text(text)
-    with pytest.raises(Broken, match="TOCSIN_CAP_FEEDS") as wrong:
+    with pytest.raises(Refused, match=r"TOCSIN_CAP_FEEDS=.*feeds\.yaml: line ") as wrong:
         read_feeds(tmp_path / "feeds.yaml")
     assert words in wrong.value.message
 

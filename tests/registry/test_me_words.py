@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from services.registry.model import answer_words
-from services.registry.model.facts import ANSWERS
+from services.registry.model.given import ANSWERS, QUESTIONS
 from services.registry.resident import words
 
 
@@ -21,7 +21,7 @@ def test_every_sentence_is_there_in_both_languages() -> None:
 def test_every_answer_can_be_named_and_asked() -> None:
     """What is stored of a person has words; what she may change has a question."""
     not_asked = {"own_channels", "asked_for"}  # chosen on the page of channels
-    assert set(ANSWERS) == set(answer_words.QUESTIONS) | not_asked
-    for name, question in answer_words.QUESTIONS.items():
+    assert set(ANSWERS) == set(QUESTIONS) | not_asked
+    for name, question in QUESTIONS.items():
         assert set(question.values) <= answer_words.VALUES.keys(), name
     assert ("A lot of difficulty", "很困难") == tuple(answer_words.value_of("see", 3, lang) for lang in ("en", "zh"))

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from services.router.explaining.table import as_text
 from services.router.planning.contexts import SHIPPED
-from services.router.policy.file import read
-from services.router.policy.table import as_text
+from services.router.policy.engine import read
 
 FOLDER = Path(__file__).with_name("golden")
 

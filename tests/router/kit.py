@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services import migrations
-from services.router.policy.explain import CHANNELS
+from services.router.explaining.explain import CHANNELS
 from services.router.service import RouterService
 from services.router.store import tables
 from services.shared.bus.embedded import EmbeddedBus

@@ -81,7 +81,7 @@ MUTANTS = (
         "outside = helper and any(not out for",
         "a supporter inside counts",
     ),
-    Mutant("policy.py", "Tier(min(tier + self.head_start_tiers", "Tier(min(tier + 0", "no head start"),
+    Mutant("policy.py", "Tier(min(tier + self.head_start.tiers_up", "Tier(min(tier + 0", "no head start"),
     Mutant(
         "policy.py",
         'if danger.door == "forbidden" else',
@@ -124,7 +124,9 @@ MUTANTS = (
     ),
     Mutant("walk.py", 'person.answer == "safe"', 'person.answer == ""', "a house is not asked again"),
     Mutant("rows.py", "if before and not again:", "if before and again:", "a channel is tried twice"),
-    Mutant("rows.py", "policy.voice_tries if voice", "policy.voice_tries - 1 if voice", "two calls, not three"),
+    Mutant(
+        "rows.py", "policy.voice_call.tries if voice", "policy.voice_call.tries - 1 if voice", "two calls, not three"
+    ),
     Mutant("rows.py", "plan, left[0], step", "plan, left[-1], step", "the last channel before the next"),
     Mutant("rows.py", "if urgent:\n        return 0", "if urgent:\n        return 9", "a call for help waits its turn"),
     Mutant("rows.py", "int(slack // 15) + plan.bucket", "int(slack // 15) - plan.bucket", "basements go last"),
@@ -174,14 +176,22 @@ MUTANTS = (
     Mutant(
         "react.py", 'd["answer"] == Answer.CANNOT_REACH', 'd["answer"] == Answer.SPOKE', "a helper's failure is no news"
     ),
-    Mutant("teams.py", "p.open < policy.per_team_max", "p.open <= policy.per_team_max", "a list of one too many"),
     Mutant(
-        "teams.py", "<= policy.skill_wait_s else", "> policy.skill_wait_s else", "the skill is waited for, or never"
+        "teams.py",
+        "p.open < policy.door_list.per_team_max",
+        "p.open <= policy.door_list.per_team_max",
+        "a list of one too many",
     ),
     Mutant(
         "teams.py",
-        "if self.begun and policy.never_reorder",
-        "if not self.begun and policy.never_reorder",
+        "<= policy.combine.skill_wait_s else",
+        "> policy.combine.skill_wait_s else",
+        "the skill is waited for, or never",
+    ),
+    Mutant(
+        "teams.py",
+        "if self.begun and policy.door_list.never_reorder_begun",
+        "if not self.begun and policy.door_list.never_reorder_begun",
         "a begun list is reordered",
     ),
     Mutant("doors.py", "others[room : room + BATCH]", "others[room + 1 : room + BATCH]", "one left over is not named"),
@@ -203,8 +213,8 @@ MUTANTS = (
     Mutant("fatigue.py", "len(often) >= limit", "len(often) > limit", "one blue more a week"),
     Mutant(
         "fatigue.py",
-        "now - w.released < ctx.policy.merge",
-        "now - w.released > ctx.policy.merge",
+        "now - w.released < ctx.policy.fatigue.merge",
+        "now - w.released > ctx.policy.fatigue.merge",
         "the same again is told again",
     ),
     Mutant(
@@ -239,7 +249,12 @@ MUTANTS = (
     Mutant("callouts.py", "FEW = 3 ", "FEW = 30 ", "all are asked at once"),
     Mutant("callouts.py", "SILENT_S = 300.0", "SILENT_S = 3000.0", "who is silent keeps it"),
     Mutant("callouts.py", "and self._of(a) not in self._busy", "", "somebody holds two"),
-    Mutant("callouts.py", "opened_at + self._ctx.policy.skill_wait_s:", "opened_at + 3600:", "a skill is waited for"),
+    Mutant(
+        "callouts.py",
+        "opened_at + self._ctx.policy.combine.skill_wait_s:",
+        "opened_at + 3600:",
+        "a skill is waited for",
+    ),
     Mutant("callouts.py", 'skill != "translator" or', "True or", "a translator of any language"),
     Mutant("callouts.py", "if a.at > self._let_go", "if a.at >= 0 * self._let_go", "an old yes counts again"),
     Mutant("react.py", "+ plan.supporter_counts < 2", "+ plan.supporter_counts < 1", "one channel left is enough"),

@@ -238,7 +238,7 @@ async def test_a_running_warning_keeps_its_policy(tmp_path: Path) -> None:
         assert 1 == len(await there.rows(warning_id=new, channel="door"))
         async with there.platform.database.read() as db:
             versions = [
-                (await there.router.contexts.policy(db, row.policy)).version
+                (await there.router.contexts.policy(db, row.policy)).policy.version
                 for row in (await db.execute(router_warning.select().order_by(router_warning.c.warning_id))).all()
             ]
         assert [2, 1] == versions

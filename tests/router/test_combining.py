@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.router.policy.explain import CHANNELS
+from services.router.explaining.explain import CHANNELS
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 from tests.router.test_rungs import POLICY, climb, context, person

@@ -12,22 +12,24 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from services.commands.policy import app, of_register, print_pdf
+from services.router.explaining.compare import compare, in_words
+from services.router.explaining.explain import FACTS, WORKING, explain, made_up
+from services.router.explaining.foresee import foresee, made_up_warning
+from services.router.explaining.table import as_page
 from services.router.planning.contexts import SHIPPED
 from services.router.policy import path_words as pw
-from services.router.policy.compare import compare, in_words
-from services.router.policy.explain import WORKING, explain, made_up
-from services.router.policy.file import read
-from services.router.policy.foresee import foresee
-from services.router.policy.table import as_page
+from services.router.policy.engine import read
 from services.router.policy.vocabulary import EVIDENCE_ORDER, TEAMS
 from services.router.report.words import lines, plain, reason_words
 from services.router.store.tables import encode
 from services.shared.errors import Refused
+from services.shared.hazards import known
 from services.shared.ledger.ledger import ENDINGS, Answer, Evidence, SendState
 from services.shared.settings import Settings
-from services.shared.tiers import Tier
+from services.shared.tiers import TIER_WORDS, Tier
 from tests.bench.policy import plan as plan_people
 from tests.router.golden_table import FOLDER, made
+from tests.router.kit import MIDNIGHT, NOON, contact, one, town, worker
 
 TEXT = SHIPPED.read_text(encoding="utf-8")
 POLICY = read(TEXT)
@@ -55,7 +57,7 @@ def test_every_word_a_path_may_need_is_there_in_two_languages() -> None:
     assert {str(a) for a in Answer} == set(pw.ANSWERS)
     assert {str(s) for s in SendState} == set(pw.STATES)
     assert set(POLICY.groups) == set(pw.GROUPS)
-    assert set(POLICY.hazards) == set(pw.HAZARDS)
+    assert set(POLICY.hazards) == set(known())
     assert {part for team in TEAMS for part in team.split("+")} == set(pw.TEAMS)
     for words in (
         pw.CHANNELS,
@@ -66,7 +68,7 @@ def test_every_word_a_path_may_need_is_there_in_two_languages() -> None:
         pw.CONDITIONS,
         pw.GROUPS,
         pw.TEAMS,
-        pw.HAZARDS,
+        {name: (hazard.name("en"), hazard.name("zh")) for name, hazard in known().items()},
         pw.CALLED,
     ):
         for key, (english, chinese) in words.items():
@@ -116,7 +118,7 @@ def row(**values: object) -> SimpleNamespace:
 
 def test_a_path_in_words_for_an_officer_and_for_the_person() -> None:
     """The same facts twice, in two languages; the person hears of no step, no state and no code."""
-    plan = foresee(POLICY, made_up(["blind"], ["sms"]), Tier.RED, "storm", 720, WORKING).plan
+    plan = foresee(made_up_warning(POLICY, Tier.RED, "storm", 720, WORKING), made_up(["blind"], ["sms"])).plan
     rows = [
         row(),
         row(
@@ -258,3 +260,56 @@ def test_the_commands(tmp_path: Path) -> None:
     assert same.output.startswith("0 of 42 people have another path")
     explained = run(app, ["explain", "--tier", "red", "--needs", "blind", "--at", "02:00", "--lang", "zh"])
     assert "全盲" in explained.output
+
+
+@pytest.mark.parametrize(
+    ("tier", "hazard", "start", "kinds", "groups", "flags", "helper"),
+    [
+        (Tier.RED, "flash_flood", NOON, ("sms", "voice_mobile", "email"), ("blind",), (), ""),
+        (Tier.RED, "toxic_release", NOON, ("sms",), ("deafblind",), FACTS["deafblind"], "outside"),
+        (Tier.RED, "storm", MIDNIGHT, ("sms",), ("minor",), (), "outside"),
+        (Tier.ORANGE, "flash_flood", MIDNIGHT, ("voice_landline", "sms"), ("older_alone",), (), "inside"),
+        (Tier.ORANGE, "power_cut", NOON, ("sms", "voice_mobile"), ("power_medical",), ("backup_240",), ""),
+        (Tier.YELLOW, "landslide", MIDNIGHT, ("sms",), ("cognitive",), FACTS["cognitive"], "outside"),
+        (Tier.RED, "storm", NOON, ("duty_phone_1", "duty_phone_2", "sms"), ("facility",), FACTS["facility"], ""),
+    ],
+)
+async def test_what_is_foreseen_is_what_is_sent(
+    tmp_path: Path,
+    tier: Tier,
+    hazard: str,
+    start: float,
+    kinds: tuple[str, ...],
+    groups: tuple[str, ...],
+    flags: tuple[str, ...],
+    helper: str,
+) -> None:
+    """A real person's ledger, nobody answering, holds at each minute what the tables and explanations say of the profile."""
+    kind = "facility" if "facility" in groups else "resident"
+    async with town(tmp_path, start) as there:
+        who, profile = one(1, *kinds, groups=groups, flags=flags, kind=kind, helper=helper)
+        lines_of = ("sms", "voice_mobile")  # as the register takes down a helper's mobile
+        called = [replace(h, contacts=tuple(contact(k, "h") for k in lines_of)) for h in who.supporters]
+        who = replace(who, supporters=tuple(called))
+        warning = await there.issue(tier=tier, hazard=hazard, hours=24, doors="allowed")
+        await there.page(warning, [(who, profile)], [worker("a", "g"), worker("b", "h", skills=["superior"])])
+        await there.at(600, start)
+        rows = [
+            ((float(r.due_at) - start) / 60, r.channel)
+            for r in await there.rows()
+            if r.step.partition(".")[0] in ("facility", "deadline", *TIER_WORDS) and r.addressee_kind != "area"
+        ]
+    ctx = made_up_warning(POLICY, tier, hazard, int(start % 86400 / 60), WORKING, doors="allowed")
+    names = {"supporter": "supporter_sms", "superior": "officer_sms", "moved_of_headcount": "voice_duty"}
+    acts = [
+        (a.minute, names.get(a.channel, a.channel.partition(":")[0]))
+        for a in foresee(ctx, profile).acts
+        if a.to != "area"
+    ]
+    assert len(rows) >= 3
+    assert _first(rows) == _first(acts)
+
+
+def _first(done: list[tuple[float, str]]) -> dict[str, float]:
+    """Channel > the minute it is used first."""
+    return {channel: round(minute, 2) for minute, channel in sorted(done, reverse=True)}

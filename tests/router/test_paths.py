@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from services.router.doors.teams import Team, choose
 from services.router.planning.contexts import SHIPPED
-from services.router.policy.file import read
+from services.router.policy.engine import read
 from services.router.store.tables import warning as router_warning
 from services.shared.ledger.ledger import Evidence, delivery
 from services.shared.messages import SupporterEntry

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router.planning import previews
+from services.router.explaining import previews
 from services.shared.bus.outbox import Receipt, outbox, publish
 from services.shared.messages import AudienceFound, Message, Profile, WarningIssued, decode, encode
 from services.shared.tiers import Tier
@@ -78,6 +78,24 @@ async def test_asked_anew_nothing_old_is_shown(tmp_path: Path) -> None:
         assert kept.result is not None
         assert {"red"} == kept.result["tiers"].keys()
         assert 20 == kept.result["tiers"]["red"]["by_group"]["deaf_signing"]["people"]
+
+
+async def test_a_preview_counts_what_the_walk_does(tmp_path: Path) -> None:
+    """Channels used while nobody answers, not those that could be; every door that a step brings at once."""
+    lifted = Profile("l", "resident", ("mobility",), ("cannot_leave",), "en", ("sms", "voice_mobile"))
+    many = Profile("m", "resident", ("basement",), ("opt_in_blue",), "en", ("sms", "voice_mobile", "email"))
+    async with town(tmp_path) as here:
+        asked = question(1, NOON)
+        await come(here, asked)
+        await come(here, replace(answer(asked, 30), profiles=(lifted, many), counts=(10, 20), total=30))
+        kept = await shown(here)
+        assert kept is not None
+        assert kept.result is not None
+        red, orange, blue = (kept.result["tiers"][tier] for tier in ("red", "orange", "blue"))
+    assert {"sms": 30, "voice_mobile": 30, "email": 20, "door at 0": 10} == red["by_channel"]
+    assert 10 == red["doors_at_0"]
+    assert {"sms": 30, "voice_mobile": 30, "email": 20, "door at 0": 10} == orange["by_channel"]  # one tier early
+    assert ({"sms": 20}, 10, 0) == (blue["by_channel"], blue["not_asked"], blue["doors_at_0"])
 
 
 async def test_counts_wait_behind_no_crowd(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.router.clock.reactions import final, react
+from services.router.explaining.explain import CHANNELS
 from services.router.planning.contexts import SHIPPED
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.walk import walk
-from services.router.policy.explain import CHANNELS
-from services.router.policy.file import read
+from services.router.policy.engine import read
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.shared.ledger.ledger import SendState
 from services.shared.messages import ContactEntry, PersonEntry, Profile, SupporterEntry, WarningIssued, WorkerEntry
@@ -125,7 +125,7 @@ def test_a_silent_door_is_knocked_twice_then_handed_over_by_name() -> None:
     plan = ctx.plan(who.profile, T0)
     visited(who, "no_answer", T0 + 1800)
     first = react(ctx, who, plan, T0 + 1800)
-    assert [("door", 2, T0 + 1800 + POLICY.second_knock_s)] == [
+    assert [("door", 2, T0 + 1800 + POLICY.door_list.second_knock_s)] == [
         (r["channel"], r["try_no"], r["due_at"]) for r in first.rows
     ]
     assert [] == react(ctx, who, plan, T0 + 1801).rows, "asked twice it adds nothing"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pydantic_settings import BaseSettings
 
+import services
 from services.channels.drivers.broadcast import BroadcastSettings
 from services.channels.drivers.email.email import EmailSettings
 from services.channels.drivers.twilio.http import TwilioSettings
@@ -129,3 +131,23 @@ def test_an_empty_variable_is_as_none_save_for_the_plane(monkeypatch: pytest.Mon
     with pytest.raises(Refused, match="TOCSIN_PLANE is set and empty: give live or drill"):
         Settings()
     assert "drill" == Settings(plane="drill").plane
+
+
+def test_settings_are_read_by_commands_and_handed_down() -> None:
+    """No module of the depths reads the environment: a driver's settings are a part of the tree it is given."""
+    reads = []
+    for file in Path(services.__file__).parent.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+        reads += [f"{file.stem}: {call.func.id}" for call in calls if call.func.id.endswith("Settings")]  # type: ignore[attr-defined]
+    assert ["demo: Settings", "kit: Settings", "trial: Settings"] == sorted(set(reads))
+
+
+def test_a_part_of_the_tree_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changes in the environment later changes nothing of a process that runs."""
+    monkeypatch.setenv("TOCSIN_TWILIO_ACCOUNT_SID", "AC1")
+    tree = Settings()
+    assert "AC1" == tree.part(TwilioSettings).account_sid
+    monkeypatch.setenv("TOCSIN_TWILIO_ACCOUNT_SID", "AC2")
+    assert "AC1" == tree.part(TwilioSettings).account_sid
+    assert "AC2" == Settings().part(TwilioSettings).account_sid

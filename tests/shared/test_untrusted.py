@@ -35,8 +35,9 @@ from services.registry.importing.columns import read_map
 from services.registry.importing.list_columns import KNOWN
 from services.registry.importing.open_list import open_list
 from services.registry.importing.report import ImportReport
-from services.router.policy.source import PolicySource
-from services.shared.errors import Broken, Fault, Refused
+from services.router.policy.engine import load
+from services.shared.errors import Fault, Refused
+from services.shared.input.files import Document
 
 AT_ONCE_S = 1.5  # a loaded machine's
 ALIASES = "a: &a [x, x, x]\nb: &b [*a, *a, *a]\ncolumns: {q: *b}\n"
@@ -44,10 +45,10 @@ DEEP = "columns: " + "[" * 200 + "]" * 200
 READERS: dict[str, Callable[[Path, str], Any]] = {
     "columns": lambda path, text: read_map(text, KNOWN),
     "feeds": lambda path, text: read_feeds(path),
-    "limits": lambda path, text: read_limits(text, "", ["sms_twilio"], "limits"),
+    "limits": lambda path, text: read_limits(Document(text), "", ["sms_twilio"]),
     "speakers": lambda path, text: read_speakers(path),
     "chat": lambda path, text: read_chat_file(path),
-    "policy": lambda path, text: PolicySource(text),
+    "policy": lambda path, text: load(path),
 }
 
 
@@ -64,7 +65,7 @@ def test_yaml_that_is_more_than_it_says_is_refused_in_words(reader: str, kind: s
     """An alias, a depth, a length: each reader says so, by its own fault."""
     text = {"aliases": ALIASES, "deep": DEEP, "long": "# " + "x" * 9_000_000 + "\nspeakers: []\n"}[kind]
     (tmp_path / "file.yaml").write_text(text)
-    with pytest.raises((Refused, Broken)) as told:
+    with pytest.raises(Refused) as told:
         READERS[reader](tmp_path / "file.yaml", text)
     if reader != "chat":  # says no word of what may be a secret
         said = {"aliases": "refers to another by *", "deep": "deeper than 32", "long": "longer than"}[kind]

@@ -233,7 +233,7 @@ async def test_what_is_no_subscription_changes_nothing(town: Town, given: str, t
 
 
 async def test_a_private_address_is_refused_on_the_page(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOCSIN_PUSH_PRIVATE", "false")
+    monkeypatch.setattr(town.tocsin.embedded.platform.settings, "push_private", False)
     one = await somebody(town.tocsin)
     async with phone_of(town.tocsin, one.contacts[0].address) as phone:
         await phone.sign_in()

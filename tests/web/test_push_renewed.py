@@ -119,7 +119,7 @@ async def test_only_who_has_the_whole_old_one_may(town: Town) -> None:
 async def test_a_push_service_must_be_one(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device cannot point us at the inside of our own network."""
     one, old = await with_device(town)
-    monkeypatch.setenv("TOCSIN_PUSH_PRIVATE", "false")
+    monkeypatch.setattr(town.tocsin.embedded.platform.settings, "push_private", False)
     assert 422 == await renew(town, old, Device("https://192.168.0.1/s/1"))
     assert 1 == len(await devices(town, one.person_id))
 

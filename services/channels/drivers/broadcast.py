@@ -55,7 +55,7 @@ class CapBroadcast:
     concurrency = 4
 
     def __init__(self, tools: Tools) -> None:
-        self._urls = read_urls(BroadcastSettings().urls)
+        self._urls = read_urls(tools.settings.part(BroadcastSettings).urls)
         self._session = tools.session
         self._public_url = tools.public_url
 

@@ -28,7 +28,7 @@ class VideoRelay:
     concurrency = 50
 
     def __init__(self, tools: Tools) -> None:
-        self._settings = VideoRelaySettings()
+        self._settings = tools.settings.part(VideoRelaySettings)
 
     def why_not(self) -> str:
         return "" if self._settings.video_relay else "not_configured"

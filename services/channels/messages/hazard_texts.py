@@ -1,7 +1,7 @@
 """Message parts as data: what we say of each hazard at each tier, in each form and language, and the rules it is held to.
 
-A set is a file in `words/`: hazard > language > tier > headline, plain, short, easy; `forms.yaml` says how the parts
-stand in a form. Every language has a state: draft, translated, checked (by readers it is for). Nobody is ever told to
+A set is the texts of a hazard's file: language > tier > headline, plain, short, easy; `words/forms.yaml` says how the
+parts stand in a form. Every language has a state: draft, translated, checked (by readers it is for). Nobody is ever told to
 go to a place that was not confirmed open: {to} is that place, or "to high ground", "away from the slope".
 """
 
@@ -17,17 +17,14 @@ from typing import Any
 import yaml
 
 from services.channels.messages.segments import segments
+from services.shared import hazards
 from services.shared.errors import Refused
-from services.shared.input.untrusted import yaml_of
+from services.shared.hazards import Hazard, Texts
 from services.shared.text.sentences import sentences
-from services.shared.tiers import TIER_WORDS, Tier
+from services.shared.tiers import Tier
 
 FOLDER = Path(__file__).with_name("words")
-NO_SETS = ("forms.yaml", "frames.yaml", "lines.yaml", "phones.yaml", "replies.yaml")
 FORMS = ("plain", "short", "easy", "spoken", "card", "crawl")
-STATES = ("draft", "translated", "checked")
-RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
-LANGUAGE_KEYS = {"state", "name", "easy_name", "to", "away", "due", "checked_by", "checked_on", *TIER_WORDS}
 TIER_KEYS = ("headline", "plain", "short", "easy")
 _NOT_A_DRILL = re.compile(r"not a drill|no drill|不是演[练习]|非演[练习]", re.IGNORECASE)
 _LINK = re.compile(r"https?:|www\.|\b[a-z0-9-]+\.(com|org|net|cn|gov|int)\b", re.IGNORECASE)
@@ -63,7 +60,7 @@ class WordSet:
     hazard: str
     respond: str
     only_if: tuple[str, ...]
-    languages: Mapping[str, Mapping[str, Any]]
+    languages: Mapping[str, Texts]
 
     def fits(self, hazard: str, asked: str, tier: Tier) -> bool:
         """Whether these texts are about that and say what the alert itself asks: a cold wave is not told in the words of heat,
@@ -74,56 +71,40 @@ class WordSet:
         return any(word in hazard.lower() for word in self.only_if)
 
     def state(self, language: str) -> str:
-        return str(self.languages[language]["state"])
+        return self.languages[language].state
 
 
 @cache
 def forms() -> Mapping[str, Any]:
     """How the parts stand in each form, by language."""
-    found: Mapping[str, Any] = _yaml(FOLDER / "forms.yaml")
+    found: Mapping[str, Any] = yaml.safe_load((FOLDER / "forms.yaml").read_text(encoding="utf-8"))
     return found
 
 
-@cache
 def shipped() -> dict[str, WordSet]:
-    """The sets that ship, by hazard."""
-    return {w.hazard: w for w in (load(f) for f in sorted(FOLDER.glob("*.yaml")) if f.name not in NO_SETS)}
+    """The sets there are, by hazard."""
+    return _sets(hazards.FOLDER)
+
+
+@cache
+def _sets(folder: Path) -> dict[str, WordSet]:
+    found = {name: _set_of(name, hazard) for name, hazard in hazards.known().items() if hazard.texts}
+    return dict(sorted(found.items()))
 
 
 def load(file: Path) -> WordSet:
-    """A set out of its file; Refused where a part is missing or not known."""
-    data = _yaml(file)
-    if not isinstance(data, dict) or not isinstance(data.get("hazard"), str):
-        raise Refused(f"{file.name}: begin with hazard: and respond:, as the sets that ship do", rule="words")
-    if data.get("respond") not in RESPONSES:
-        raise Refused(f"{file.name}: respond: use {', '.join(RESPONSES)}", rule="words", given=data.get("respond"))
-    only_if = data.get("only_if")
-    if not isinstance(only_if, list) or not only_if:
-        raise Refused(f"{file.name}: only_if: name the hazard's own words, like [flood]", rule="words")
-    languages = {k: v for k, v in data.items() if k not in ("hazard", "respond", "only_if")}
-    for language, parts in languages.items():
-        where = f"{file.name}, {language}"
+    """A set out of a hazard's file; Refused where a part is missing or not known."""
+    return _set_of(file.stem, hazards.load(file))
+
+
+def _set_of(name: str, hazard: Hazard) -> WordSet:
+    for language in hazard.texts:
         if language not in forms():
-            raise Refused(f"{where}: forms.yaml does not say how its parts stand; add the language there", rule="words")
-        if not isinstance(parts, dict):
-            raise Refused(f"{where}: give its parts, as the sets that ship do", rule="words")
-        for key in parts:
-            if key not in LANGUAGE_KEYS:
-                raise Refused(
-                    f"{where}: {key!r} is not known; use {', '.join(sorted(LANGUAGE_KEYS))}", rule="words", given=key
-                )
-        for key in ("state", "name", "easy_name", "to", "away", "due", *TIER_WORDS):
-            if key not in parts:
-                raise Refused(f"{where}: {key} is missing; add it", rule="words", given=key)
-        for tier in TIER_WORDS:
-            missing = [key for key in TIER_KEYS if not isinstance(parts[tier].get(key), str)]
-            if missing:
-                raise Refused(f"{where}, {tier}: {missing[0]} is missing; add it", rule="words", given=missing[0])
-        if parts["state"] not in STATES:
-            raise Refused(f"{where}: state: use {', '.join(STATES)}", rule="words", given=parts["state"])
-        if parts["state"] == "checked" and not (parts.get("checked_by") and parts.get("checked_on")):
-            raise Refused(f"{where}: who has checked it, and when? add checked_by and checked_on", rule="words")
-    return WordSet(data["hazard"], data["respond"], tuple(str(word).lower() for word in only_if), languages)
+            raise Refused(
+                f"{name}.yaml, texts.{language}: forms.yaml does not say how its parts stand; add the language there",
+                rule="words", given=language,
+            )  # fmt: skip
+    return WordSet(name, hazard.rule.respond, tuple(word.lower() for word in hazard.only_if), hazard.texts)
 
 
 def destination(words: WordSet, language: str, parts: Parts, *, must: bool = False) -> str:
@@ -132,34 +113,35 @@ def destination(words: WordSet, language: str, parts: Parts, *, must: bool = Fal
     `must`: Refused where the place was not confirmed, for whoever writes a text by hand and names it.
     """
     lang = words.languages[language]
-    if parts.place_to and parts.place_open and lang["to"]:
-        return str(lang["to"]).format(name=parts.place_to)
+    if parts.place_to and parts.place_open and lang.to:
+        return lang.to.format(name=parts.place_to)
     if must and parts.place_to:
         raise Refused(
             f"{parts.place_to} is not confirmed open: have somebody confirm it, or leave it out", field="place_to",
             rule="go to a place only if it is open", given=parts.place_to,
         )  # fmt: skip
-    return str(lang["away"])
+    return lang.away
 
 
 def compose(words: WordSet, language: str, tier: Tier, form: str, parts: Parts) -> str:
     """One message of a set, whole; as long as it is."""
     lang, rules = words.languages[language], forms()[language]
-    said = lang[tier.word]
-    key = {"short": "short", "easy": "easy"}.get(form, "plain")
-    action = said[key].format(to=destination(words, language, parts))
+    said = lang[tier]
+    action = {"short": said.short, "easy": said.easy}.get(form, said.plain).format(
+        to=destination(words, language, parts)
+    )
     due = ""
     if parts.impact and tier > Tier.BLUE:
-        due = str(lang["due"]["by" if tier == Tier.RED else "from"]).format(impact=parts.impact)
+        due = (lang.due.by if tier == Tier.RED else lang.due.start).format(impact=parts.impact)
     text = str(rules[form]["text"]).format(
         source=parts.source,
         short_source=parts.short_source or parts.source,
         colour=rules["colours"][tier.word],
         title=_title(rules, words.respond, tier),
-        headline=said["headline"],
-        Headline=said["headline"][:1].upper() + said["headline"][1:],
-        name=lang["name"],
-        easy_name=lang["easy_name"],
+        headline=said.headline,
+        Headline=said.headline[:1].upper() + said.headline[1:],
+        name=lang.name,
+        easy_name=lang.easy_name,
         place=parts.place,
         short_place=parts.short_place or parts.place,
         easy_place=parts.easy_place or parts.short_place or parts.place,
@@ -227,7 +209,7 @@ def findings(words: WordSet) -> Iterator[str]:
         for tier in Tier:
             where = f"{words.hazard}, {language}, {tier.word}"
             for key in TIER_KEYS:
-                for fault in faults_of(str(lang[tier.word][key]), key, language):
+                for fault in faults_of(getattr(lang[tier], key), key, language):
                     yield f"{where}, {key}: {fault}"
             for form in FORMS:
                 yield from (f"{where}, {form}: {fault}" for fault in _too_long(words, language, tier, form))
@@ -272,12 +254,3 @@ def _too_long(words: WordSet, language: str, tier: Tier, form: str) -> Iterator[
         counted = segments(text)
         if counted.count > most:
             yield f"{counted.count} segments ({counted.units} {counted.encoding} units), at most {most}: {text}"
-
-
-def _yaml(file: Path) -> Any:
-    try:
-        return yaml_of(file.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise Refused(f"{file}: {problem.strerror}; give a file that can be read", field="FILE") from problem
-    except (yaml.YAMLError, UnicodeDecodeError) as wrong:
-        raise Refused(f"{file.name}: {str(wrong).splitlines()[0]}; correct the YAML there", rule="yaml") from wrong

@@ -8,7 +8,7 @@ An ability beyond sending is a small protocol of its own (`Reports`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import aiohttp
@@ -21,6 +21,7 @@ from services.channels.model.ports import Recorder, Replies
 from services.shared.clock import Clock
 from services.shared.database.engine import Database
 from services.shared.ledger.ledger import Evidence, SendState
+from services.shared.settings import Settings
 from services.shared.web.auth import Signer
 
 __all__ = [
@@ -69,6 +70,7 @@ class Tools:
     clock: Clock
     public_url: str
     plane: str = "live"
+    settings: Settings = field(default_factory=Settings)
 
 
 class Driver(Protocol):

@@ -12,23 +12,19 @@ from functools import cache
 from pathlib import Path
 
 import phonenumbers
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field
 
 from services.channels.model.channel import Channel
 from services.channels.model.driver import Driver
 from services.shared.errors import Refused
-from services.shared.input.untrusted import yaml_of
-from services.shared.settings import Environment
+from services.shared.input.files import Document, Entry, open_file
+from services.shared.settings import Settings
 
 SHIPPED = Path(__file__).with_name("country_limits.yaml")
 
 
-class Limit(BaseModel):
+class Limit(Entry):
     """What is narrower than the channel itself says."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     two_way: bool = True
     links: bool = True
@@ -45,17 +41,7 @@ class Limit(BaseModel):
         )  # fmt: skip
 
 
-class LimitSettings(Environment):
-    """TOCSIN_CHANNEL_LIMITS: a file like limits.yaml that stands in its place; TOCSIN_COUNTRY: home."""
-
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_")
-
-    channel_limits: Path | None = None
-    country: str = ""
-
-
 Country = Mapping[str, Limit]
-_FILE = TypeAdapter(dict[str, dict[str, Limit]])
 
 
 @dataclass(frozen=True)
@@ -111,51 +97,29 @@ def country_of(number: str) -> str:
         return ""
 
 
-def read_limits(text: str, home: str, channels: Iterable[str], source: str) -> CountryLimits:
-    """Refused where a word, a driver or a country is not known; `channels` are those installed."""
-    try:
-        found = _FILE.validate_python(yaml_of(text) or {})
-    except yaml.YAMLError as wrong:
-        raise Refused(f"{source}: {wrong}", field="TOCSIN_CHANNEL_LIMITS", rule="yaml") from wrong
-    except ValidationError as wrong:
-        first = wrong.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Refused(
-            f"{source}: {where}: {first['msg']}", field="TOCSIN_CHANNEL_LIMITS", rule=first["type"],
-            given=str(first.get("input"))[:80], remedy=f"use {', '.join(Limit.model_fields)}",
-        ) from wrong  # fmt: skip
+def read_limits(document: Document, home: str, channels: Iterable[str], *, shipped: bool = False) -> CountryLimits:
+    """Refused where a word, a driver or a country is not known; `channels` are those installed.
+
+    The file that ships speaks of channels that may not be installed: those are passed over.
+    """
+    names = set(channels)
+    found = document.read(dict[str, dict[str, Limit]])
     for name, countries in found.items():
-        if name not in channels:
-            known = ", ".join(sorted(channels))
-            raise Refused(
-                f"{source}: there is no driver {name!r}: use {known}", field="TOCSIN_CHANNEL_LIMITS", given=name
-            )
+        if name not in names and not shipped:
+            raise document.fault((name,), "known", f"there is no driver {name!r}: use {', '.join(sorted(names))}", name)
         for country in countries:
             if country not in phonenumbers.SUPPORTED_REGIONS:
-                raise Refused(
-                    f"{source}: {name}: {country!r} are no two letters of a country (in YAML, NO needs quotes)",
-                    field="TOCSIN_CHANNEL_LIMITS", given=country,
-                )  # fmt: skip
-    return CountryLimits(found, home)
+                said = f"{country!r} are no two letters of a country (in YAML, NO needs quotes)"
+                raise document.fault((name, country), "country", said, country)
+    return CountryLimits({name: countries for name, countries in found.items() if name in names}, home)
 
 
-def load_limits(channels: Iterable[str]) -> CountryLimits:
+def load_limits(channels: Iterable[str], settings: Settings) -> CountryLimits:
     """The file in use, for these channels."""
-    settings = LimitSettings()
     if settings.country and settings.country not in phonenumbers.SUPPORTED_REGIONS:
         raise Refused(
             f"TOCSIN_COUNTRY={settings.country} is no country we know: give its two letters, like KE", given=settings.country,
             field="TOCSIN_COUNTRY",
         )  # fmt: skip
-    path = settings.channel_limits or SHIPPED
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise Refused(
-            f"TOCSIN_CHANNEL_LIMITS={path} cannot be read ({problem})", field="TOCSIN_CHANNEL_LIMITS", given=str(path)
-        ) from problem
-    names = list(channels)
-    if settings.channel_limits is None:  # ours speaks of channels that may not be installed
-        shipped = yaml.safe_load(text)
-        text = yaml.safe_dump({name: shipped[name] for name in shipped if name in names})
-    return read_limits(text, settings.country, names, str(path))
+    document = open_file("TOCSIN_CHANNEL_LIMITS", settings.channel_limits or SHIPPED)
+    return read_limits(document, settings.country, channels, shipped=settings.channel_limits is None)

@@ -10,22 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field
 
-from services.shared.errors import Refused
-from services.shared.input.untrusted import yaml_of
+from services.shared.input.files import Entry, open_file
 from services.shared.ledger.ledger import Evidence
-from services.shared.settings import Environment
 
 PROOFS = {"accepted": Evidence.ACCEPTED, "delivered": Evidence.DELIVERED, "answered": Evidence.ANSWERED}
 
 
-class LinkTest(BaseModel):
+class LinkTest(Entry):
     """One channel's test. Seconds are of warning time."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channel: str
     to: str = Field(
@@ -41,52 +35,25 @@ class LinkTest(BaseModel):
     )
 
 
-class LinkTestSettings(Environment):
-    """TOCSIN_LINK_TESTS: a YAML file, a list of tests; empty tries nothing."""
-
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_")
-
-    link_tests: Path | None = None
-
-
-_FILE = TypeAdapter(list[LinkTest])
 NAME = "TOCSIN_LINK_TESTS"
 
 
-def load_link_tests(channels: Mapping[str, str]) -> list[LinkTest]:
+def load_link_tests(path: Path | None, channels: Mapping[str, str]) -> list[LinkTest]:
     """The tests asked for; Refused by entry and field. `channels`: those that lead to somebody > the most each can prove."""
-    path = LinkTestSettings().link_tests
     if path is None:
         return []
-    try:
-        found = _FILE.validate_python(yaml_of(path.read_text(encoding="utf-8")) or [])
-    except (OSError, UnicodeDecodeError) as problem:
-        raise Refused(f"{NAME}={path} cannot be read ({problem})", field=NAME, given=str(path)) from problem
-    except yaml.YAMLError as wrong:
-        raise Refused(f"{path}: {wrong}", field=NAME, rule="yaml") from wrong
-    except ValidationError as wrong:
-        first = wrong.errors(include_url=False)[0]
-        where = ".".join(str(int(p) + 1) if isinstance(p, int) else str(p) for p in first["loc"]) or "the file"
-        raise Refused(
-            f"{path}: entry {where}: {first['msg']}", field=NAME, rule=first["type"],
-            remedy=f"a list of tests with {', '.join(LinkTest.model_fields)}",
-        ) from wrong  # fmt: skip
-    seen: set[str] = set()
-    for n, one in enumerate(found, 1):
+    document = open_file(NAME, path)
+    found = document.read(list[LinkTest]) if document.data is not None else []
+    for n, one in enumerate(found):
         if one.channel not in channels:
             known = ", ".join(sorted(channels))
-            raise Refused(
-                f"{path}: entry {n}: channel {one.channel!r} cannot be tried: use {known}",
-                field=NAME,
-                given=one.channel,
+            raise document.fault(
+                (n, "channel"), "known", f"channel {one.channel!r} cannot be tried: use {known}", one.channel
             )
-        if one.channel in seen:
-            raise Refused(f"{path}: entry {n}: {one.channel} has a test already", field=NAME, given=one.channel)
+        if one.channel in (before.channel for before in found[:n]):
+            raise document.fault((n, "channel"), "unique", f"{one.channel} has a test already", one.channel)
         most = channels[one.channel]
         if one.proof and PROOFS[one.proof] > PROOFS[most]:
-            raise Refused(
-                f"{path}: entry {n}: {one.channel} never says {one.proof}: use {most} or leave proof out", field=NAME,
-                rule="proof", given=one.proof,
-            )  # fmt: skip
-        seen.add(one.channel)
+            said = f"{one.channel} never says {one.proof}: use {most} or leave proof out"
+            raise document.fault((n, "proof"), "proof", said, one.proof)
     return [one.model_copy(update={"proof": one.proof or channels[one.channel]}) for one in found]

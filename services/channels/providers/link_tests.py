@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,7 +44,13 @@ class LinkTests:
     """All tests of an installation; whichever process comes first sends and judges them."""
 
     def __init__(
-        self, database: Database, clock: Clock, drivers: Sequence[Driver], limits: CountryLimits, index_key: bytes
+        self,
+        database: Database,
+        clock: Clock,
+        drivers: Sequence[Driver],
+        limits: CountryLimits,
+        index_key: bytes,
+        file: Path | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -63,7 +70,7 @@ class LinkTests:
         ]
         weakest = sorted(able, key=lambda r: PROOFS[r.proof], reverse=True)  # of two that carry it
         area = dict.fromkeys(self._area, "accepted")
-        self.tests = {one.channel: one for one in load_link_tests({r.name: r.proof for r in weakest} | area)}
+        self.tests = {one.channel: one for one in load_link_tests(file, {r.name: r.proof for r in weakest} | area)}
         self._stations = {name: self._named(name, one.to) for name, one in self.tests.items() if name in self._area}
 
     @property

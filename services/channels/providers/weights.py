@@ -16,15 +16,12 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from pydantic import Field, field_validator
-from pydantic_settings import SettingsConfigDict
 
 from services.channels.model.channel import STANDS_IN
 from services.channels.providers.call_window import CallWindow
 from services.channels.providers.provider_store import SLOT_S, all_rows, down, forget_old, known, lately, provider
 from services.shared.clock import Clock, wall
 from services.shared.database.engine import Connection, Database, hold
-from services.shared.settings import Environment
 
 log = structlog.get_logger("weights")
 REVIEW_S = 10.0
@@ -32,36 +29,6 @@ CALLS_S, FEW_CALLS, BAD = 60.0, 10, 0.3
 HEARD_FROM_S, HEARD_TO_S, FEW_ACCEPTED, SILENT = 300.0, 60.0, 20, 0.5
 STEP, DRIFT, FLOOR = 20.0, 5.0, 5.0  # points; the floor keeps a trickle, by which we learn that it is well again
 READ_EVERY_S = 1.0  # wall
-
-
-class WeightSettings(Environment):
-    """TOCSIN_WEIGHTS: resting weights such as sms_smpp=70,sms_twilio=30; what is not named has 50, and 0 stands by."""
-
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_")
-
-    weights: str = Field("", description="driver=points, joined by commas")
-
-    @field_validator("weights")
-    @classmethod
-    def _readable(cls, value: str) -> str:
-        _read(value)
-        return value
-
-    @property
-    def resting(self) -> dict[str, float]:
-        return _read(self.weights)
-
-
-def _read(text: str) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for part in (p.strip() for p in text.split(",")):
-        if not part:
-            continue
-        name, _, points = part.partition("=")
-        if not points.strip().isdigit() or int(points) > 1000:
-            raise ValueError(f"{part!r} is no weight: write driver=points, like sms_smpp=70")
-        found[name.strip()] = float(points)
-    return found
 
 
 @dataclass
@@ -150,10 +117,13 @@ def beside_each_other(windows: Iterable[CallWindow]) -> list[tuple[str, ...]]:
 class ProviderWeights:
     """The weights in force, in one process; the review is made by whoever comes first."""
 
-    def __init__(self, database: Database, clock: Clock, windows: Sequence[CallWindow]) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, windows: Sequence[CallWindow], given: Mapping[str, float] | None = None
+    ) -> None:
+        """`given`: resting shares by provider; one that is not named has 50."""
         self._database = database
         self._clock = clock
-        given = WeightSettings().resting
+        given = given or {}
         self.groups = beside_each_other(windows)
         self.scored = frozenset(name for group in self.groups for name in group)
         self.resting = {window.driver.name: given.get(window.driver.name, 50.0) for window in windows}

@@ -60,6 +60,7 @@ class Sender:
         drivers: Sequence[Driver],
         plane: str,
         limits: CountryLimits | None = None,
+        provider_weights: Mapping[str, float] | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -76,7 +77,7 @@ class Sender:
             for red in (True, False)
         ]
         self.queues = queues(self.windows)
-        self.provider_weights = ProviderWeights(database, clock, self.windows)
+        self.provider_weights = ProviderWeights(database, clock, self.windows, provider_weights)
         self.acceptance = Acceptance(database, [d.name for d in drivers], self.provider_weights.groups)
         self._pace = {d.name: Pace(database, d.name, getattr(d, "per_second", 0.0)) for d in drivers}
 

@@ -23,6 +23,7 @@ from services.gateway.intake.incoming import from_alert
 from services.gateway.intake.trust import Pins
 from services.gateway.publish.parts import parts_of
 from services.shared.errors import Refused
+from services.shared.hazards import name_of
 from services.shared.settings import Settings
 from services.shared.tiers import TITLES, Tier
 
@@ -81,6 +82,9 @@ class _Words:
     def value(self, word: str) -> str:
         return VALUES.get(word, word) if self.chinese else word
 
+    def hazard(self, name: str) -> str:
+        return name_of(name, "zh") if self.chinese else name
+
     def reason(self, text: str) -> str:
         return in_chinese(text) if self.chinese else text
 
@@ -100,7 +104,7 @@ def _head(alert: Alert, sense: Meaning, signature: str, say: _Words) -> Table:
         ("Kind", ", ".join(map(say.value, (alert.status, alert.msg_type, alert.scope)))),
         ("Refers to", "; ".join(f"{r.sender} {r.identifier}" for r in alert.references)),
         ("Tier", f"{tier}: {say.reason(sense.tier_reason)}"),
-        ("Hazard", f"{say.value(sense.hazard)} ({say('reckoned with')}: {say.value(sense.respond)})"),
+        ("Hazard", f"{say.hazard(sense.hazard)} ({say('reckoned with')}: {say.value(sense.respond)})"),
         ("Asks", say.value(sense.asked) if sense.asked else "" if sense.ending else say("nothing is named")),
         ("Begins", _time(sense.impact, say) if sense.impact else ""),
         ("Until", f"{_time(sense.expires, say)} ({say.reason(sense.expires_reason)})"),

@@ -28,8 +28,6 @@ VALUES = {
     "Expected": "即将", "Future": "将来", "Past": "已过", "Observed": "已发生", "Likely": "很可能", "Possible": "可能",
     "Unlikely": "不太可能", "Evacuate": "撤离", "Shelter": "就地躲避", "Prepare": "准备", "Execute": "执行预案",
     "Avoid": "避开", "Monitor": "留意", "Assess": "评估", "AllClear": "解除", "None": "无需行动",
-    "toxic_release": "有毒物泄漏", "local_tsunami": "近海海啸", "flash_flood": "山洪", "landslide": "滑坡泥石流",
-    "aftershock": "地震余震", "power_cut": "停电", "heat_or_cold": "高温或寒冷", "storm": "风暴", "unknown": "未知",
     "evacuate": "撤离", "shelter_in": "就地躲避", "check_on": "照看他人", "as_told": "按通知做", "red": "红色",
     "orange": "橙色", "yellow": "黄色", "blue": "蓝色",
 }  # fmt: skip

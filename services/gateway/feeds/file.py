@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 import pydantic
-import yaml
 
-from services.shared.errors import Broken
-from services.shared.input.untrusted import yaml_of
+from services.shared.input.files import Entry, read_file, wrong
 
 
-class FeedEntry(pydantic.BaseModel):
+class FeedEntry(Entry):
     """One feed, and how far its word goes here."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
     name: str = pydantic.Field(pattern=r"^[a-z0-9][a-z0-9-]{0,38}$")
     url: str
@@ -38,30 +34,24 @@ class FeedEntry(pydantic.BaseModel):
         return value
 
 
-class _File(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid")
+class Feeds(Entry):
+    """The file."""
 
-    feeds: list[FeedEntry]
+    feeds: tuple[FeedEntry, ...]
+
+    @pydantic.model_validator(mode="after")
+    def _own_names(self) -> Self:
+        names = [feed.name for feed in self.feeds]
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                wrong(f"two feeds are called {name}: each needs its own name", "unique", name, at=("feeds", n, "name"))
+        return self
 
 
 def read_feeds(path: Path | None) -> tuple[FeedEntry, ...]:
-    """The feeds of the file; none without one. Broken names the entry and the field that is wrong."""
+    """The feeds of the file; none without one."""
     if path is None:
         return ()
-    try:
-        given = yaml_of(path.read_text("utf-8"))
-        found = _File.model_validate(given).feeds
-    except (OSError, UnicodeDecodeError) as problem:
-        raise Broken(f"TOCSIN_CAP_FEEDS: {path.name} cannot be read: {problem}") from problem
-    except yaml.YAMLError as problem:
-        raise Broken(f"TOCSIN_CAP_FEEDS: {path.name} is no YAML: {' '.join(str(problem).split())}") from problem
-    except pydantic.ValidationError as wrong:
-        first = wrong.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise Broken(f"TOCSIN_CAP_FEEDS: {path.name}: {where}: {first['msg']}") from wrong
-    names = [feed.name for feed in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise Broken(f"TOCSIN_CAP_FEEDS: {path.name}: two feeds are called {name}: each needs its own name")
+    found = read_file("TOCSIN_CAP_FEEDS", path, Feeds).feeds
     base = path.parent
     return tuple(f.model_copy(update={"certs": base / f.certs}) if f.certs is not None else f for f in found)

@@ -33,20 +33,16 @@ from services.gateway.cap.model import verdict_of
 from services.gateway.intake.blocks import apart, notes_on, texts_of, told
 from services.shared.bus.outbox import id_of
 from services.shared.errors import Refused
+from services.shared.hazards import RESPONSES, known
 from services.shared.input.polygon_limits import tangled_shape
 from services.shared.text.invisible_signs import plain_signs
 from services.shared.tiers import Tier
 
 PLANES = {"Actual": "live", "Exercise": "drill", "Test": "drill"}
-HAZARDS = (
-    "flash_flood", "landslide", "toxic_release", "local_tsunami", "heat_or_cold", "power_cut", "storm", "aftershock",
-    "unknown",
-)  # fmt: skip
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
 GRAVE = ("reject", "quarantine")
 OLDEST, NEWEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # beyond it is a typing error
 MOST_CORNERS = 10_000  # of an area given as JSON
-RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
 
 
 @dataclass(frozen=True)
@@ -299,8 +295,8 @@ class WarningIn(pydantic.BaseModel):
             raise ValueError("expires lies before sent: a warning that is over cannot be sent")
         if self.area is None and self.circle is None and not self.geocodes:
             raise ValueError("say where: give area, circle or geocodes")
-        if self.hazard not in HAZARDS:
-            raise ValueError(f"hazard: use one of {', '.join(HAZARDS)}")
+        if self.hazard not in known():
+            raise ValueError(f"hazard: use one of {', '.join(known())}")
         for tag in self.texts:
             if not _LANGUAGE.fullmatch(tag):
                 raise ValueError(f"texts: {tag[:40]!r} is no language tag: use one like zh-CN")

@@ -14,8 +14,8 @@ import shapely
 
 from services.gateway.cap import Alert, Area, Info, Reference, read, write, write_time
 from services.gateway.cap.meaning import living
-from services.gateway.intake.incoming import HAZARDS
 from services.shared.errors import Refused
+from services.shared.hazards import UNKNOWN, known
 from services.shared.tiers import Tier
 
 _LEVELS = {  # our tier in CAP's words, for a warning that did not come as CAP
@@ -25,16 +25,6 @@ _LEVELS = {  # our tier in CAP's words, for a warning that did not come as CAP
     Tier.RED: ("Immediate", "Extreme"),
 }
 _RESPONSES = {"evacuate": ("Evacuate",), "shelter_in": ("Shelter",)}  # CAP has no word for the others
-_CATEGORIES = dict.fromkeys(HAZARDS, "Other") | {
-    "flash_flood": "Met",
-    "landslide": "Geo",
-    "toxic_release": "CBRNE",
-    "local_tsunami": "Geo",
-    "heat_or_cold": "Met",
-    "power_cut": "Infra",
-    "storm": "Met",
-    "aftershock": "Geo",
-}
 
 
 @dataclass(frozen=True)
@@ -171,6 +161,10 @@ def _parameters(row: Any, tier: Tier) -> tuple[tuple[str, str], ...]:
     return (*found, ("tocsin:hazard_colour", colour)) if colour else found
 
 
+def _category(hazard: str) -> str:
+    return known()[hazard if hazard in known() else UNKNOWN].category
+
+
 def _made(row: Any, tier: Tier, parts: dict[str, Any], name: Name, msg_type: str) -> Alert:
     """One block a language, of the parts every channel's form is made of."""
     urgency, severity = _LEVELS[tier]
@@ -182,7 +176,7 @@ def _made(row: Any, tier: Tier, parts: dict[str, Any], name: Name, msg_type: str
         infos.append(
             Info(
                 language=language,
-                category=(_CATEGORIES.get(row.sense["hazard"], "Other"),),
+                category=(_category(row.sense["hazard"]),),
                 event=part.get("event") or part["hazard"] or "Warning",
                 response_type=_RESPONSES.get(row.sense.get("asked", ""), ()),
                 urgency=urgency,

@@ -6,23 +6,32 @@ A YAML file with `columns` (their name: ours), `values` (ours: {their value: our
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-import pydantic
-import yaml
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from services.registry.model.given import Given
 from services.shared.errors import Refused
-from services.shared.input.untrusted import COLUMN_MAP_BYTES, yaml_of
+from services.shared.input.files import Document, Entry
+from services.shared.input.untrusted import COLUMN_MAP_BYTES
+
+REMEDY = "it holds columns, values and every_row: write columns: with one line for each, like  手机: mobile"
 
 
-class ColumnMap(Given):
+def _string(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+Word = Annotated[str, BeforeValidator(_string)]  # YAML's own yes, no and numbers, as they were written in a list
+
+
+class ColumnMap(Entry):
     """Read from the file; empty where there is none."""
 
-    columns: dict[str, str] = Field(default_factory=dict)
-    values: dict[str, dict[str, str]] = Field(default_factory=dict)
-    every_row: dict[str, str] = Field(default_factory=dict)
+    columns: dict[Word, Word] = Field(default_factory=dict)
+    values: dict[Word, dict[Word, Word]] = Field(default_factory=dict)
+    every_row: dict[Word, Word] = Field(default_factory=dict)
 
     def names(self, header: Sequence[str]) -> list[str]:
         """Our names for the header's cells; a name that is not in the map is taken as written."""
@@ -42,26 +51,8 @@ def plain(name: str) -> str:
 
 def read_map(text: str, known: frozenset[str]) -> ColumnMap:
     """The map; Refused names what in it is none of our columns."""
-    try:
-        found: Any = yaml_of(text, COLUMN_MAP_BYTES)
-    except yaml.YAMLError as wrong:
-        raise Refused(
-            f"the column map is no YAML: {str(wrong).splitlines()[0]}",
-            field="columns",
-            rule="yaml",
-            remedy="write columns: with one line for each, like  手机: mobile",
-        ) from wrong
-    try:
-        chosen = ColumnMap.model_validate(_strings(found or {}))
-    except pydantic.ValidationError as wrong:
-        first = wrong.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Refused(
-            f"the column map is wrong at {where}: {first['msg']}",
-            field="columns",
-            rule=first["type"],
-            remedy="it holds columns, values and every_row, each a list of names with a colon",
-        ) from wrong
+    document = Document(text, setting="columns", most=COLUMN_MAP_BYTES, remedy=REMEDY)
+    chosen = document.read(ColumnMap) if document.data is not None else ColumnMap()
     for ours in (*chosen.columns.values(), *chosen.values, *chosen.every_row):
         if ours and ours not in known:
             raise Refused(
@@ -72,16 +63,3 @@ def read_map(text: str, known: frozenset[str]) -> ColumnMap:
                 remedy="write one of the columns that README lists",
             )
     return chosen
-
-
-def _strings(found: Any) -> Any:
-    """YAML's own yes, no and numbers as they were written in a list."""
-    if isinstance(found, dict):
-        return {_string(k): _strings(v) for k, v in found.items()}
-    return _string(found)
-
-
-def _string(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)

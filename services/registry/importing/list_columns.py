@@ -18,6 +18,7 @@ from services.registry.importing.open_list import NUL, ListRow
 from services.registry.importing.report import ImportReport, Issue
 from services.registry.importing.rows import RowReader
 from services.registry.model.facilities import AreaIn, FacilityIn, PlaceIn, WorkerIn
+from services.registry.model.given import ANSWERS
 from services.registry.people.sources import SourceList, Statement
 from services.shared.errors import Refused
 
@@ -29,23 +30,7 @@ COLUMNS = {
     "facility": "id of the facility row, further up in the same file, that this person lives in",
     "status": "active, away, suspended, moved, deceased, withdrawn",
     "name": "what to call her at the door; the facility's, pair's, place's or area's name",
-    "birth_year": "four digits",
-    "see, hear, walk, cognition, selfcare, communicate": "1 no difficulty, 2 some, 3 a lot, 4 cannot, 9 unknown",
-    "psychosocial": "yes: alarms or strangers are hard for her",
-    "languages": "BCP 47, best first, with ; between",
-    "sign_lang": "csl, ase, bfi ...",
-    "modes": "plain_text; spoken; sign; easy_read; large_print; braille; tactile; pictures",
-    "power_device": "none, oxygen, ventilator, dialysis, other",
-    "backup_min": "minutes the device runs without mains",
-    "lives_alone, only_older_at_home, cannot_open_door, pregnancy_or_newborn, own_transport": "yes or no",
-    "night_alert": "none, bed_shaker, low_freq_520hz, flash, indoor_radio",
-    "moves": "walks, walks_with_aid, wheelchair, stretcher",
-    "carriers_needed": "0, 1, 2 or 4",
-    "assist_min": "minutes of help to get her out",
-    "floor": "0 is the ground floor, below it negative",
-    "lift, basement": "yes or no",
-    "people_at_home": "how many live there",
-    "protected_address, no_test": "yes: no page shows where she lives; no test message reaches her",
+    **{name: row.help for name, row in ANSWERS.items()},
     "mobile, landline, email": "one or several with ; between; a mobile is used for SMS and for calls",
     "im": "chat names, one or several with ; between: the operator's word for the service, a colon, the name there, "
     "like telegram:12345678",
@@ -59,9 +44,6 @@ COLUMNS = {
     "recorded_on, valid_until": "when it was said, and the day after which it no longer holds",
     "phone_answered_by": "self (if empty) or household: a member who hears well answers",
     "said_no": "channels she does not want: sms; voice; voice_mobile; voice_landline; email; push; im; bed_shaker",
-    "own_channels": "her own order of channels: the same words",
-    "asked_for": "policy channels she wants although they are called unfit for her, like voice_robot",
-    "opt_in": "blue; yellow",
     "supporter_name, supporter_mobile, supporter_email, supporter_language": "somebody who helps her",
     "supporter_relation": "family, neighbour, paid_carer, guardian, assigned_volunteer, peer",
     "supporter_outside, supporter_accepted": "yes or no: lives outside the hazard zone; said yes when asked",

@@ -11,8 +11,10 @@ from services.registry.geo.datum import Datum, point_to_wgs84
 from services.registry.importing import cell_words
 from services.registry.importing.bounds import Bounds, wrong
 from services.registry.importing.cells import LANDLINE, MOBILE, Cells
+from services.registry.model.answers import Row
 from services.registry.model.facilities import AreaIn, FacilityIn, FacilityKind, PlaceIn, Role, WorkerIn
 from services.registry.model.given import (
+    ANSWERS,
     CONTACT_KINDS,
     DEVICE,
     PHONE_KINDS,
@@ -49,8 +51,6 @@ def _choices(model: type[pydantic.BaseModel], field: str) -> tuple[Any, ...]:
     return get_args(model.model_fields[field].annotation)
 
 
-_MODES = get_args(_choices(PersonIn, "modes")[0])
-_POWER, _MOVES, _NIGHT = (_choices(PersonIn, name) for name in ("power_device", "moves", "night_alert"))
 _RELATIONS, _GIVERS = _choices(SupporterIn, "relation"), _choices(ContactIn, "given_by")
 _STATUS, _KINDS, _ROLES, _CAN = get_args(Status), get_args(FacilityKind), get_args(Role), get_args(Ability)
 _SUPPORTER = frozenset(("supporter_name", "supporter_mobile", "supporter_email"))
@@ -286,46 +286,46 @@ class RowReader:
             cells.leave_out("same_as", "list:id", "write the other list's name, a colon and its id of this person")
         return person_id_of(self.name, external)
 
+    def _answer(self, cells: Cells, row: Row) -> Any:
+        """One answer's cell, read by its kind or by the reader its row names."""
+        name = row.field
+        match row.answer.reads or row.kind:
+            case "year":
+                return cells.year(name)
+            case "languages":
+                return cells.languages(name)
+            case "signs":
+                return self._signs(cells)
+            case "carriers":
+                carriers = cells.number(name, 0, 4)
+                return 4 if carriers == 3 else carriers  # nobody is carried by three
+            case "channels":
+                return cells.words(name, WISHES)
+            case "yes":
+                return cells.yes(name, protects=row.answer.protects)
+            case "one":
+                return cells.one_of(name, row.values, row.default)
+            case "number":
+                if row.default is None and not cells.text(name):
+                    return None
+                return cells.number(name, row.least, row.most, default=row.default or 0)
+        return cells.words(name, row.values)
+
     def person(self, cells: Cells) -> Statement:
         """A person."""
         household, facility = cells.id("household"), cells.id("facility")
-        carriers = cells.number("carriers_needed", 0, 4)
         values = {
             "person_id": self.person_id(cells),
             "household_id": id_of("household", self.name, household) if household else "",
             "facility_id": id_of("facility", self.name, facility) if facility else "",
             "status": cells.one_of("status", _STATUS, "active", cell_words.STATUS, protects=True),
             "call_name": cells.text("name"),
-            "birth_year": cells.year("birth_year"),
             "wg": Wg.model_validate({domain: cells.level(domain) for domain in WG}),
-            "psychosocial": cells.yes("psychosocial"),
-            "languages": cells.languages("languages"),
-            "sign_lang": self._signs(cells),
-            "modes": cells.words("modes", _MODES),
-            "power_device": cells.one_of("power_device", _POWER, "none"),
-            "backup_min": cells.number("backup_min", 0, 100_000) if cells.text("backup_min") else None,
-            "lives_alone": cells.yes("lives_alone"),
-            "only_older_at_home": cells.yes("only_older_at_home"),
-            "cannot_open_door": cells.yes("cannot_open_door"),
-            "night_alert": cells.one_of("night_alert", _NIGHT, "none"),
-            "moves": cells.one_of("moves", _MOVES, "walks"),
-            "own_transport": cells.yes("own_transport"),
-            "carriers_needed": 4 if carriers == 3 else carriers,
-            "assist_min": cells.number("assist_min", 0, 600),
-            "floor": cells.number("floor", -9, 200),
-            "lift": cells.yes("lift"),
-            "basement": cells.yes("basement"),
-            "pregnancy_or_newborn": cells.yes("pregnancy_or_newborn"),
-            "people_at_home": cells.number("people_at_home", 1, 500, default=1),
-            "protected_address": cells.yes("protected_address", protects=True),
-            "no_test": cells.yes("no_test", protects=True),
+            **{name: self._answer(cells, row) for name, row in ANSWERS.items() if name not in WG},
             "contacts": self._contacts(cells),
             "supporters": self._supporters(cells),
             "stays": self._stays(cells),
             "consents": self._consents(cells),
-            "own_channels": cells.words("own_channels", WISHES),
-            "asked_for": cells.words("asked_for"),
-            "opt_in": cells.words("opt_in", ("blue", "yellow")),
             "wake_note": cells.text("wake_note"),
             "talk_note": cells.text("talk_note"),
             "moves_note": cells.text("moves_note"),

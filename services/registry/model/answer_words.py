@@ -1,26 +1,10 @@
-"""What an answer is called and how it is asked and said, in each language; the same words wherever a fact is shown."""
+"""How an answer is said in each language; the same words wherever a fact is shown. What is asked stands in `given`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from services.registry.model.given import WG
-
-Kind = Literal["level", "yes", "number", "one", "several"]
-
-
-@dataclass(frozen=True)
-class FieldQuestion:
-    """One answer: how it is given, and in each language its name and its question. `values` are its choices."""
-
-    kind: Kind
-    name: tuple[str, str]
-    ask: tuple[str, str]
-    values: tuple[str, ...] = ()
-    least: int = 0
-    most: int = 0
-
+from services.registry.model.given import ANSWERS, WG
 
 LEVELS: dict[int, tuple[str, str]] = {
     1: ("No difficulty", "没有困难"),
@@ -30,156 +14,6 @@ LEVELS: dict[int, tuple[str, str]] = {
     9: ("Not known", "不知道"),
 }
 YES = {True: ("Yes", "是"), False: ("No", "否")}
-# The six questions are the Washington Group Short Set's; the others ask only what a path, a door or a form reads.
-QUESTIONS: dict[str, FieldQuestion] = {
-    "see": FieldQuestion(
-        "level", ("Seeing", "看"), ("Do you have difficulty seeing, even with glasses?", "戴着眼镜时,您看东西有困难吗?")
-    ),
-    "hear": FieldQuestion(
-        "level",
-        ("Hearing", "听"),
-        ("Do you have difficulty hearing, even with a hearing aid?", "戴着助听器时,您听声音有困难吗?"),
-    ),
-    "walk": FieldQuestion(
-        "level", ("Walking", "走"), ("Do you have difficulty walking or climbing steps?", "您走路或上台阶有困难吗?")
-    ),
-    "cognition": FieldQuestion(
-        "level",
-        ("Remembering", "记忆"),
-        ("Do you have difficulty remembering or concentrating?", "您记事或集中注意力有困难吗?"),
-    ),
-    "selfcare": FieldQuestion(
-        "level",
-        ("Washing and dressing", "自理"),
-        ("Do you have difficulty washing or dressing?", "您自己洗澡、穿衣有困难吗?"),
-    ),
-    "communicate": FieldQuestion(
-        "level",
-        ("Being understood", "沟通"),
-        (
-            "In your usual language, do you have difficulty understanding or being understood?",
-            "用您平时的语言,您听懂别人或让别人听懂有困难吗?",
-        ),
-    ),
-    "birth_year": FieldQuestion(
-        "number",
-        ("Year of birth", "出生年份"),
-        ("In which year were you born?", "您是哪一年出生的?"),
-        least=1900,
-        most=2100,
-    ),
-    "psychosocial": FieldQuestion(
-        "yes",
-        ("Alarms or strangers are hard", "害怕警报或生人"),
-        ("Are alarms or strangers at the door very hard for you?", "警报声或生人上门会让您很难受吗?"),
-    ),
-    "languages": FieldQuestion(
-        "several",
-        ("Languages", "语言"),
-        ("Which languages do you read and understand best?", "您最能看懂、听懂哪些语言?"),
-        ("zh", "en", "ug", "bo", "mn", "za", "ii", "ko"),
-    ),
-    "sign_lang": FieldQuestion(
-        "one", ("Sign language", "手语"), ("Do you use a sign language?", "您用手语吗?"), ("", "csl", "ase", "bfi")
-    ),
-    "modes": FieldQuestion(
-        "several",
-        ("How to tell you things", "怎样告诉您"),
-        ("How should we tell you things?", "怎样告诉您最好?"),
-        ("plain_text", "spoken", "sign", "easy_read", "large_print", "braille", "tactile", "pictures"),
-    ),
-    "power_device": FieldQuestion(
-        "one",
-        ("A device that needs power", "要用电的器械"),
-        ("Do you need a device that runs on electricity to live?", "您要靠用电的器械生活吗?"),
-        ("none", "oxygen", "ventilator", "dialysis", "other"),
-    ),
-    "backup_min": FieldQuestion(
-        "number",
-        ("Minutes its battery lasts", "电池能用几分钟"),
-        ("How many minutes does its battery last?", "它的电池能用几分钟?"),
-        most=100_000,
-    ),
-    "lives_alone": FieldQuestion("yes", ("Lives alone", "独居"), ("Do you live alone?", "您一个人住吗?")),
-    "only_older_at_home": FieldQuestion(
-        "yes",
-        ("Only people over 75 at home", "家里都超过75岁"),
-        ("Is everybody in your home over 75?", "您家里人都超过75岁吗?"),
-    ),
-    "cannot_open_door": FieldQuestion(
-        "yes",
-        ("Cannot open the door", "不能自己开门"),
-        ("Is it impossible for you to open the door yourself?", "您不能自己开门吗?"),
-    ),
-    "night_alert": FieldQuestion(
-        "one",
-        ("What wakes you at night", "夜里怎么叫醒您"),
-        ("Do you have something that wakes you at night?", "夜里有什么能叫醒您?"),
-        ("none", "bed_shaker", "low_freq_520hz", "flash", "indoor_radio"),
-    ),
-    "moves": FieldQuestion(
-        "one",
-        ("How you move", "怎样行动"),
-        ("How do you move about?", "您怎样行动?"),
-        ("walks", "walks_with_aid", "wheelchair", "stretcher"),
-    ),
-    "own_transport": FieldQuestion(
-        "yes",
-        ("Can leave by own transport", "有自己的车"),
-        ("Can you leave with transport of your own?", "您能用自己的车离开吗?"),
-    ),
-    "carriers_needed": FieldQuestion(
-        "one",
-        ("People needed to carry you", "要几个人抬"),
-        ("How many people would have to carry you?", "要几个人抬您?"),
-        ("0", "1", "2", "4"),
-    ),
-    "assist_min": FieldQuestion(
-        "number",
-        ("Minutes to get ready", "准备要几分钟"),
-        ("How many minutes do you need to get out, with help?", "有人帮忙,您出门要几分钟?"),
-        most=600,
-    ),
-    "floor": FieldQuestion(
-        "number",
-        ("Floor", "楼层"),
-        ("On which floor do you live? 0 is the ground floor.", "您住几楼?0是底层。"),
-        least=-9,
-        most=200,
-    ),
-    "lift": FieldQuestion(
-        "yes", ("Needs the lift", "要乘电梯"), ("Is there a lift, and do you need it?", "有电梯,您要靠它吗?")
-    ),
-    "basement": FieldQuestion(
-        "yes", ("Lives below ground", "住地下室"), ("Do you live below ground?", "您住地下室吗?")
-    ),
-    "pregnancy_or_newborn": FieldQuestion(
-        "yes",
-        ("Late pregnancy or a newborn", "怀孕晚期或有新生儿"),
-        ("Is somebody in late pregnancy or newborn at home?", "家里有人怀孕晚期或有新生儿吗?"),
-    ),
-    "people_at_home": FieldQuestion(
-        "number",
-        ("People at home", "家里人数"),
-        ("How many people live in your home?", "您家里住几个人?"),
-        least=1,
-        most=500,
-    ),
-    "opt_in": FieldQuestion(
-        "several",
-        ("Also the milder warnings", "也要较轻的预警"),
-        ("Which milder warnings do you want too?", "较轻的预警您也要吗?"),
-        ("blue", "yellow"),
-    ),
-    "protected_address": FieldQuestion(
-        "yes", ("Address is protected", "住址保密"), ("Must nobody learn where you live?", "您的住址要对所有人保密吗?")
-    ),
-    "no_test": FieldQuestion(
-        "yes",
-        ("No test messages", "不要测试信息"),
-        ("Should we never send you a test message?", "我们不要给您发测试信息吗?"),
-    ),
-}
 VALUES: dict[str, tuple[str, str]] = {
     "": ("None", "不用"), "none": ("None", "没有"), "csl": ("Chinese sign language", "中国手语"),
     "ase": ("American sign language", "美国手语"), "bfi": ("British sign language", "英国手语"),
@@ -199,8 +33,7 @@ VALUES: dict[str, tuple[str, str]] = {
     "moved": ("Moved", "已搬走"), "deceased": ("Deceased", "已去世"), "withdrawn": ("Withdrawn", "已退出"),
 }  # fmt: skip
 OTHERS: dict[str, tuple[str, str]] = {
-    "status": ("State", "状态"), "place": ("Place on the map", "地图位置"), "own_channels": ("Your own order", "您定的顺序"),
-    "asked_for": ("Asked for", "您要的方式"), "name": ("Name", "名称"), "kind": ("Kind", "种类"),
+    "status": ("State", "状态"), "place": ("Place on the map", "地图位置"), "name": ("Name", "名称"), "kind": ("Kind", "种类"),
     "headcount_day": ("People by day", "白天人数"), "headcount_night": ("People at night", "夜里人数"),
     "non_walking": ("Who cannot walk", "不能走的"), "evac_min_day": ("Minutes out by day", "白天撤离分钟"),
     "evac_min_night": ("Minutes out at night", "夜里撤离分钟"), "plan_on": ("Date of its plan", "预案日期"),
@@ -239,8 +72,8 @@ def pick(words: tuple[str, str], language: str) -> str:
 
 def name_of(answer: str, language: str) -> str:
     """What an answer is called."""
-    if answer in QUESTIONS:
-        return pick(QUESTIONS[answer].name, language)
+    if answer in ANSWERS:
+        return pick(ANSWERS[answer].answer.name, language)
     return pick(OTHERS[answer], language) if answer in OTHERS else answer
 
 
@@ -255,7 +88,7 @@ def value_of(answer: str, value: Any, language: str) -> str:
     if isinstance(value, list | tuple):
         parts = [f"{one:.4f}" if isinstance(one, float) else value_of("", one, language) for one in value]
         return ", ".join(parts)
-    if answer in QUESTIONS and QUESTIONS[answer].kind == "number":
+    if answer in ANSWERS and ANSWERS[answer].kind == "number":
         return str(value)
     known = VALUES.get(str(value)) or KINDS.get(str(value))
     return pick(known, language) if known else str(value)

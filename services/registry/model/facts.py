@@ -14,21 +14,15 @@ from typing import Any
 
 import msgspec
 
-from services.registry.model.given import WARNED, WG, PersonIn
+from services.registry.model.answers import those
+from services.registry.model.given import ANSWERS, WARNED, WG, PersonIn
 
-ANSWERS = (
-    *WG, "birth_year", "psychosocial", "languages", "sign_lang", "modes", "power_device", "backup_min", "lives_alone",
-    "only_older_at_home", "cannot_open_door", "night_alert", "moves", "own_transport", "carriers_needed", "assist_min",
-    "floor", "lift", "basement", "pregnancy_or_newborn", "people_at_home", "own_channels", "asked_for", "opt_in",
-    "protected_address", "no_test",
-)  # fmt: skip
-HOME = frozenset(("floor", "lift", "basement", "people_at_home"))  # true of everybody in one household
+HOME = those(ANSWERS, "home")  # true of everybody in one household
 FACILITY = (
     "kind", "name", "headcount_day", "headcount_night", "non_walking", "evac_min_day", "evac_min_night", "plan_on",
     "languages", "occupancy",
 )  # fmt: skip
-MEDICAL = frozenset(("power_device", "backup_min"))
-TEMPORARY = frozenset(("pregnancy_or_newborn",))
+MEDICAL, TEMPORARY = those(ANSWERS, "medical"), those(ANSWERS, "temporary")
 OLD = 80
 MONTHS, MONTHS_SHORT = 12, 6
 RANK = {"self": 3, "proxy": 3, "officer_visit": 2, "disability_card": 0}  # every other list: 1

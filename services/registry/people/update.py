@@ -14,8 +14,17 @@ from typing import Any, Protocol
 import pydantic
 import sqlalchemy as sa
 
-from services.registry.model.facts import ANSWERS, FACILITY, HOME, PLACE, STATUS, Provenance
-from services.registry.model.given import LOCAL_LANGUAGES, WG, ConsentIn, ContactIn, PersonIn, StayIn, SupporterIn
+from services.registry.model.facts import FACILITY, HOME, PLACE, STATUS, Provenance
+from services.registry.model.given import (
+    ANSWERS,
+    LOCAL_LANGUAGES,
+    WG,
+    ConsentIn,
+    ContactIn,
+    PersonIn,
+    StayIn,
+    SupporterIn,
+)
 from services.registry.people import repository
 from services.registry.people.records import HOUSE_TEXTS, TEXTS, PersonRecord
 from services.registry.people.write_context import WriteContext

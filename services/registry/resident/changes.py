@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.registry.model.answer_words import LEVELS, QUESTIONS, VALUES, YES, pick
-from services.registry.model.given import CONTACT_KINDS, ConsentIn, StayIn
+from services.registry.model.answer_words import LEVELS, VALUES, YES, pick
+from services.registry.model.answers import those
+from services.registry.model.given import ANSWERS, CONTACT_KINDS, QUESTIONS, ConsentIn, StayIn
 from services.registry.people.records import TEXTS, by_position
 from services.registry.people.update import Changes, said, update_person
 from services.registry.resident import view
@@ -27,7 +28,7 @@ TESTS_A_DAY = 5
 TEST_S = 1800.0
 LONGEST_AWAY = 366
 TESTED = {**CHANNELS["self"], "email": "email", "push": "push", "im": "chat"}  # kind of contact > channel of its test
-FIXED = frozenset(("protected_address", "no_test"))  # about safety: the person decides, nobody for an adult
+FIXED = those(ANSWERS, "fixed")  # about safety: the person decides, nobody for an adult
 
 
 class MeChange(MeBase):
@@ -70,7 +71,7 @@ class MeChange(MeBase):
 
     def _answer(self, request: web.Request, who: Seated, name: str, problem: str = "") -> web.Response:
         q, language = QUESTIONS[name], self.language(request)
-        title, now = pick(q.ask, language), who.record.facts.answers.get(name)
+        title, now = pick(q.answer.ask, language), who.record.facts.answers.get(name)
         if q.kind == "number":
             limits = {"min": str(q.least), "max": str(q.most)}
             asks = [Ask("number", "value", title, "" if now is None else now, attributes=limits)]
@@ -108,7 +109,7 @@ class MeChange(MeBase):
             if len(given) != 1 or given[0] not in allowed:
                 return self._answer(request, who, name, self.w(request, "choose_one"))
             value = given[0] == "yes" if q.kind == "yes" else given[0]
-            if q.kind == "level" or name == "carriers_needed":
+            if q.kind == "level" or q.whole:
                 value = int(value)
         revision = await self.change(who, Changes({name: value}), "own page")
         raise web.HTTPSeeOther(f"/me/stored?saved={2 if name in revision.lost else 1}")

@@ -29,7 +29,7 @@ from services.shared.ledger.ledger import channel
 from services.shared.people import push_subscription
 from services.shared.service import Platform
 from services.shared.web.edge import SCRIPTED
-from services.shared.web.outgoing_addresses import PushReach, check_push_service
+from services.shared.web.outgoing_addresses import check_push_service
 
 FOLDER = Path(__file__).parent / "static"
 SCRIPTS = ("device.js", "device-worker.js")
@@ -93,7 +93,7 @@ class MePush(MeBase):
             raise web.HTTPSeeOther("/me/device?saved=1")
         try:
             device = push_subscription.read(str(form.get("subscription", ""))[:3000])
-            check_push_service(device.endpoint, private=PushReach().private)
+            check_push_service(device.endpoint, private=self._platform.settings.push_private)
         except Refused as wrong:
             return await self._device(request, who, f"{self.w(request, 'device_wrong')} ({wrong.message})")
         own = ContactIn(kind="push", address=device.as_text(), given_by="self", verified=True)
@@ -112,7 +112,7 @@ class MePush(MeBase):
         except msgspec.MsgspecError as wrong:
             raise push_subscription.wrong_part("before, now", "json", "two push subscriptions are wanted") from wrong
         before, now = push_subscription.read(said_now.before.as_text()), push_subscription.read(said_now.now.as_text())
-        check_push_service(now.endpoint, private=PushReach().private)
+        check_push_service(now.endpoint, private=self._platform.settings.push_private)
         key = address_key(self._platform.keys.index, "push", before.as_text())
         mine = sa.select(register.contact.c.owner_id).where(
             register.contact.c.address_key == key, register.contact.c.kind == "push"

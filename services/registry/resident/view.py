@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.registry.lookup.pages import answers_of as all_answers
-from services.registry.model.answer_words import KINDS, OTHERS, QUESTIONS, name_of, pick
+from services.registry.model.answer_words import KINDS, OTHERS, name_of, pick
 from services.registry.model.facts import SEALED
+from services.registry.model.given import QUESTIONS
 from services.registry.people.records import TEXTS, PersonRecord, by_position
 from services.registry.store import register
 from services.registry.store.resident_tables import notice

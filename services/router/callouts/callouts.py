@@ -137,7 +137,7 @@ class Turn:
         )  # fmt: skip
         if first is not None:
             return await self._taken(visit, self._of(first), float(first.at))
-        if self._now >= self._row.opened_at + self._ctx.policy.skill_wait_s:
+        if self._now >= self._row.opened_at + self._ctx.policy.combine.skill_wait_s:
             await self._nobody(visit)
             return None
         return await self._ask(visit)
@@ -208,7 +208,7 @@ class Turn:
 
     async def _ask(self, visit: Any) -> float:
         """The silent are called; where all ways of asking have been silent, the next few are written to."""
-        give_up = float(self._row.opened_at + self._ctx.policy.skill_wait_s)
+        give_up = float(self._row.opened_at + self._ctx.policy.combine.skill_wait_s)
         workers = {w.worker_id: w for w in self._ctx.workers}
         looks = [give_up]
         rows: list[Row] = []

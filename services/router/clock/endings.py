@@ -33,7 +33,7 @@ IN_HAND = (SendState.LEASED, SendState.SENDING)
 
 def _told(ctx: WarningContext) -> list[str]:
     """Addressee kinds that hear of an end: who was attempted always, the others as the policy's `ending.to` says."""
-    return ["person", "door", *(kind for word, kind in _WHO.items() if word in ctx.policy.ending_to)]
+    return ["person", "door", *(kind for word, kind in _WHO.items() if word in ctx.policy.ending.to)]
 
 
 class Endings:

@@ -131,9 +131,9 @@ async def _one(
     carried_at = None if Answer.HELP in taken_back else path.help_at
     closing, shown, help_at = _judge(policy, profile, said, carried_at)
     reached = (
-        evidence >= Evidence[policy.reached_evidence.upper()]
-        or (shown is not None and shown[0] in policy.reached_answers)
-    ) or (policy.reached_by_supporter and any(a.answer == Answer.SPOKE for a, _ in said))
+        evidence >= Evidence[policy.reached.evidence_at_least.upper()]
+        or (shown is not None and shown[0] in policy.reached.answers)
+    ) or (policy.reached.supporter_spoke and any(a.answer == Answer.SPOKE for a, _ in said))
 
     milestones = path.milestones
     if evidence >= Evidence.DELIVERED or reached:

@@ -52,7 +52,7 @@ async def concerned(db: Connection, warning_id: str) -> list[WorkerEntry]:
 async def check_officials(tx: Connection, ctx: WarningContext, rest: str, now: float, plane: str) -> OfficialsCheck:
     """One look at one official: spoken with, called again, the superior called, or the grid given to others."""
     worker_id, _, stage = rest.partition(":")
-    rule = ctx.policy.officials
+    rule = ctx.policy.official_escalation
     called = next((w for w in ctx.workers if w.worker_id == worker_id), None)
     if called is None or await _spoken(tx, ctx, worker_id):
         return {}

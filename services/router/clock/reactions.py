@@ -124,7 +124,7 @@ def _door(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found
         return
     last = visits[-1]
     answer, at = last["answer"], last["answer_at"] or now
-    again = at + ctx.policy.second_knock_s
+    again = at + ctx.policy.door_list.second_knock_s
     first = sum(1 for d in visits if d["answer"] == answer) == 1  # an empty house, then a refusal, is one refusal
     if answer == Answer.HELP:
         found.rows += fire_list(ctx, person, plan, "help needed at the door", now, "door.help")
@@ -170,7 +170,7 @@ def final(ctx: WarningContext, person: Person, plan: PathPlan) -> tuple[str, str
             ("unsafe_by_commander", ctx.doors == "unsafe", "commander: nobody may be sent; name with the fire service"),
             ("handed_to_rescue", True, "name on the fire service's list"),
         ):
-            if holds and ending in ctx.policy.commander_endings:
+            if holds and ending in ctx.policy.closed_if.commander.ending:
                 return ending, reason
     return None
 

@@ -36,9 +36,9 @@ async def begin(tx: Connection, ctx: WarningContext) -> None:
     if ctx.tier < Tier.ORANGE:
         return
     issued, policy = ctx.issued, ctx.policy
-    looks = {f"expiry:{ask / 60:.0f}": issued.expires - ask for ask in policy.expiry_ask_s}
+    looks = {f"expiry:{ask / 60:.0f}": issued.expires - ask for ask in policy.expiry.ask_s}
     looks = {what: when for what, when in looks.items() if when > issued.released} | {"expired": issued.expires}
-    looks["update:1"] = issued.released + policy.update_s[ctx.tier]
+    looks["update:1"] = issued.released + policy.updates[ctx.tier]
     looks["silence"] = issued.released + policy.channels_down.silent_s
     await put(tx, issued.warning_id, looks)
 
@@ -129,7 +129,7 @@ class Watch:
         """The duty officer is asked to extend or end, or to send the next update; the warning does neither by itself."""
         log.warning("duty_officer_asked", warning_id=ctx.issued.warning_id, about=kind, at=rest)
         await self._tell(tx, ctx, duty_officers(ctx.workers), {"update": "update_due"}.get(kind, kind), rest)
-        following = due + ctx.policy.update_s[ctx.tier]
+        following = due + ctx.policy.updates[ctx.tier]
         if kind == "update" and following < ctx.issued.expires:
             await put(tx, ctx.issued.warning_id, {f"update:{int(rest) + 1}": following})
 

@@ -199,7 +199,7 @@ class Doors:
                 grid, walk = places[row.person_id]
                 params = row.params or {}
                 known = teams.get(previous.get(row.person_id, ""))
-                if known is not None and (known.room <= 0 or known.open >= ctx.policy.per_team_max):
+                if known is not None and (known.room <= 0 or known.open >= ctx.policy.door_list.per_team_max):
                     known = None
                 team = known or choose(ctx.policy, teams.values(), grid, str(params.get("team", "")))
                 if team is None and params.get("rank") == 0:
@@ -260,7 +260,7 @@ class Doors:
         if not rows:
             return
         reason = "more doors than teams can do"
-        if "loudhailer" in ctx.policy.shortage_then and not await area.sounded(tx, ctx.issued.warning_id, "shortage"):
+        if "loudhailer" in ctx.policy.shortage.then and not await area.sounded(tx, ctx.issued.warning_id, "shortage"):
             deltas = Deltas(ctx.issued.warning_id)
             await area.again(tx, ctx, deltas, "area_sound", "shortage", reason, now)
             await deltas.add(tx)
@@ -309,7 +309,7 @@ class Doors:
                 [dict(d._mapping) for d in ledger[path.person_id]],
             )  # fmt: skip
             plan = ctx.plan(who.profile, now)
-            if ending == "no_capacity" and "neighbour_call" in ctx.policy.shortage_then:
+            if ending == "no_capacity" and "neighbour_call" in ctx.policy.shortage.then:
                 new += supporters(ctx, who, plan, "shortage", f"{reason}; neighbour call", now, by_phone=True)
             new += fire_list(ctx, who, plan, reason, now, "door.rescue")
             if ending and path.state == "open":

@@ -62,11 +62,11 @@ class Team:
             "walk_route": min(walk, 3_999_999_999),
         }
         key = 0
-        for word in policy.door_order:
+        for word in policy.door_list.order:
             key = key * _SIZES[word] + values[word]
         if params.get("rank") == 0:
             return key - _LIST
-        return key + (self.had + self.given + 1) * _LIST if self.begun and policy.never_reorder else key
+        return key + (self.had + self.given + 1) * _LIST if self.begun and policy.door_list.never_reorder_begun else key
 
 
 async def _counts(db: Connection, warning_id: str) -> dict[str, tuple[int, int]]:
@@ -90,7 +90,7 @@ async def room_of(db: Connection, warning_id: str, policy: Policy) -> tuple[int,
     counts = await _counts(db, warning_id)
     workers = await tables.workers_of(db, warning_id)
     left = {w.worker_id: w.capacity - sum(counts.get(w.worker_id, (0, 0))) for w in workers}
-    free = any(n > 0 and counts.get(w, (0, 0))[0] < policy.per_team_max for w, n in left.items())
+    free = any(n > 0 and counts.get(w, (0, 0))[0] < policy.door_list.per_team_max for w, n in left.items())
     return sum(max(0, n) for n in left.values()), free
 
 
@@ -111,7 +111,7 @@ def choose(policy: Policy, teams: Iterable[Team], grid: str, team: str) -> Team 
 
     None where nobody has room: in their time, or on a list that is as long as the policy lets one be.
     """
-    free = [p for p in teams if p.room > 0 and p.open < policy.per_team_max]
+    free = [p for p in teams if p.room > 0 and p.open < policy.door_list.per_team_max]
     if not free:
         return None
     plain = _fewest([p for p in free if grid in p.entry.grids] or free)
@@ -122,7 +122,7 @@ def choose(policy: Policy, teams: Iterable[Team], grid: str, team: str) -> Team 
     if not skilled:
         return plain
     best = _fewest([p for p in skilled if grid in p.entry.grids] or skilled)
-    return best if best.wait_s - plain.wait_s <= policy.skill_wait_s else plain
+    return best if best.wait_s - plain.wait_s <= policy.combine.skill_wait_s else plain
 
 
 def nearest(teams: Iterable[Team], grid: str) -> Team | None:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.router.planning.plan import WarningContext
+from services.router.planning.walk import area_acts
 from services.router.policy.vocabulary import AREA_CHANNELS
 from services.router.store import tables
 from services.router.store.tally import Deltas
@@ -50,15 +51,12 @@ async def begin(tx: Connection, ctx: WarningContext, deltas: Deltas) -> None:
     """The tier's area-wide words when a warning is issued; a channel without a driver is left out and said so."""
     rows, left_out = [], {}
     ending = ctx.issued.kind == "ending"
-    night = ctx.is_night(ctx.issued.released)
-    for step, word, forbidden in ctx.policy.area_steps(ctx.tier, ctx.issued.hazard, night):
-        channel = AREA_CHANNELS[word]
-        why = forbidden or ctx.channels.get(channel, "no_driver")
-        if why or (ending and word not in TOLD_OF_ENDINGS):
-            left_out[word] = why or "not for endings"
+    for act in area_acts(ctx):
+        if act.left_out or (ending and act.word not in TOLD_OF_ENDINGS):
+            left_out[act.word] = act.left_out or "not for endings"
             continue
-        at = step.when(ctx.issued.released, ctx.issued.impact)
-        rows.append(area_row(ctx, channel, step.name, f"{step.name}: {word}", at))
+        step = act.step.name
+        rows.append(area_row(ctx, AREA_CHANNELS[act.word], step, f"{step}: {act.word}", act.at))
     await insert_new(tx, delivery, rows)
     for row in rows:
         deltas.channel("", str(row["channel"]), "planned")
@@ -71,7 +69,7 @@ async def again(
 ) -> None:
     """An area-wide channel once more, for a reason that came up; said to be left out where it cannot be."""
     channel = AREA_CHANNELS[word]
-    if word == "street_sweep" and not ctx.policy.hazard(ctx.issued.hazard).sweep:
+    if word == "street_sweep" and ctx.policy.hazard(ctx.issued.hazard).sweep_forbidden:
         return
     if ctx.channels.get(channel, "no_driver"):
         about = tables.warning.c.warning_id == ctx.issued.warning_id

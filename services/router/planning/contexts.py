@@ -9,8 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from services.router.planning.plan import WarningContext
-from services.router.policy.engine import Policy
-from services.router.policy.file import read
+from services.router.policy.engine import Policy, load, restored
 from services.router.store import tables
 from services.shared.database.batches import chunks, insert_new
 from services.shared.database.engine import Connection
@@ -35,14 +34,14 @@ class Contexts:
     """Policies by their hash; everything else is read afresh, since channels and the commander's word change."""
 
     def __init__(self, policy_path: Path | None) -> None:
-        self.current = read((policy_path or SHIPPED).read_text(encoding="utf-8"))
-        self.current_key = hashlib.sha256(self.current.text.encode()).hexdigest()
+        self.current = load(policy_path or SHIPPED, "TOCSIN_POLICY" if policy_path else "")
+        self.current_key = hashlib.sha256(self.current.kept.encode()).hexdigest()
         self._policies: dict[str, Policy] = {self.current_key: self.current}
         self._known: dict[str, EarlierWarning] = {}
 
     async def keep_policy(self, tx: Connection) -> str:
         """Stores the current policy's text, so that a warning keeps it over restarts; returns its key."""
-        await insert_new(tx, tables.policy_text, [{"policy": self.current_key, "text": self.current.text}])
+        await insert_new(tx, tables.policy_text, [{"policy": self.current_key, "text": self.current.kept}])
         return self.current_key
 
     async def policy(self, db: Connection, key: str) -> Policy:
@@ -50,7 +49,7 @@ class Contexts:
             text = await db.scalar(sa.select(tables.policy_text.c.text).where(tables.policy_text.c.policy == key))
             if text is None:
                 raise Broken(f"policy {key[:12]} of a running warning is not in the database")
-            self._policies[key] = read(text)
+            self._policies[key] = restored(text)
         return self._policies[key]
 
     async def known(self, db: Connection, since: float) -> list[EarlierWarning]:

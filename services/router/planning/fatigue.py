@@ -25,8 +25,12 @@ NOT_TOLD = ("not_asked", "cancelled", "superseded")  # paths that ended before a
 
 async def tired(tx: Connection, contexts: Contexts, ctx: WarningContext, message: AudienceFound) -> dict[str, str]:
     """person id > why this message is not sent to her personally; broadcast reaches her all the same."""
-    limit = ctx.policy.personal_per_week.get(ctx.tier)
-    if ctx.tier >= Tier.ORANGE or ctx.issued.kind != "alert" or (limit is None and not ctx.policy.merge_same_hazard_s):
+    limit = ctx.policy.fatigue.personal_per_week.get(ctx.tier)
+    if (
+        ctx.tier >= Tier.ORANGE
+        or ctx.issued.kind != "alert"
+        or (limit is None and not ctx.policy.fatigue.merge_same_hazard_s)
+    ):
         return {}
     now = ctx.issued.released
     before = [w for w in await contexts.known(tx, now - WEEK_S) if w.warning_id != ctx.issued.warning_id]
@@ -39,7 +43,7 @@ async def tired(tx: Connection, contexts: Contexts, ctx: WarningContext, message
     for person_id, warnings in sorted(told.items()):
         same = [
             w for w in warnings
-            if w.hazard == ctx.issued.hazard and w.tier >= ctx.tier and now - w.released < ctx.policy.merge_same_hazard_s
+            if w.hazard == ctx.issued.hazard and w.tier >= ctx.tier and now - w.released < ctx.policy.fatigue.merge_same_hazard_s
         ]  # fmt: skip
         often = [w for w in warnings if w.tier == ctx.tier]
         if same:
@@ -61,7 +65,7 @@ async def overtaken(
 ) -> dict[str, str]:
     """Held at night and looked at again before release: who was told more, or the same anew, meanwhile."""
     held = [p.person_id for p in paths if ctx.held(profiles[p.profile_key])]
-    if not held or not ctx.policy.hold_recheck:
+    if not held or not ctx.policy.hold.recheck_before_release:
         return {}
     since = [
         w for w in await contexts.known(tx, ctx.issued.released)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.router.policy.engine import Policy
-from services.router.policy.rules import PathPlan, Step
+from services.router.policy.rules import PathPlan
+from services.router.policy.steps import Step
 from services.shared.ledger.ledger import Evidence
 from services.shared.messages import PersonEntry, Profile, WarningIssued, WorkerEntry
 from services.shared.tiers import Tier
@@ -60,15 +61,15 @@ class WarningContext:
         """Minute 0 of a person's escalation: release, or the morning where her tier is held at night."""
         released, policy = self.issued.released, self.policy
         night = self.is_night(released)
-        if self.tier not in policy.hold_tiers or not night:
+        if self.tier not in policy.hold.tiers or not night:
             return released
-        if profile.kind == "facility" and "facility" in policy.hold_unless:
+        if profile.kind == "facility" and "facility" in policy.hold.unless:
             return released
         morning = self.morning(released)
         if self.issued.expires <= morning:
             return released  # held until it is over it would never be heard
         early = self.issued.impact is not None and self.issued.impact < morning
-        return released if early and "onset_before_morning" in policy.hold_unless else morning
+        return released if early and "onset_before_morning" in policy.hold.unless else morning
 
     def escalation(self, profile: Profile, plan: PathPlan) -> tuple[Step, ...]:
         """Her steps in the order of their times; the same for the whole of a warning."""
@@ -90,7 +91,7 @@ class WarningContext:
     def waits_for_door_check(self) -> bool:
         """Whether doors that are forbidden now may be visited after the impact (a wave that has passed)."""
         rule = self.policy.hazard(self.issued.hazard)
-        return rule.door == "forbidden" and rule.door_check_after_impact
+        return rule.door == "forbidden" and rule.door_check
 
     def door_where(self, plan: PathPlan) -> str:
         """door, or fire_service_list: by the hazard, the commander's word, and whether the impact is over."""

@@ -53,8 +53,8 @@ def personal(
     voice = use.channel.startswith("voice")
     facility = person.profile.kind == "facility"
     must_answer = facility or (ctx.tier == Tier.RED and person.profile.kind == "resident" and plan.ack)
-    tries = ctx.policy.voice_tries if voice and must_answer and not again else 1
-    gap = ctx.policy.voice_within_s / max(1, tries - 1)
+    tries = ctx.policy.voice_call.tries if voice and must_answer and not again else 1
+    gap = ctx.policy.voice_call.within_s / max(1, tries - 1)
     rows = []
     for n in range(tries):
         why = reason if n == 0 else f"{reason}; call {n + 1} of {tries}"
@@ -80,9 +80,9 @@ def personal(
 
 def _call(policy: Policy) -> dict[str, str] | None:
     """How long a call rings and must be listened to, where the policy says other than the voice channel does unasked."""
-    if (policy.voice_ring_s, policy.voice_listen_s) == (DEFAULT_RING_S, DEFAULT_LISTEN_S):
+    if (policy.voice_call.ring_s, policy.voice_call.listen_s) == (DEFAULT_RING_S, DEFAULT_LISTEN_S):
         return None
-    return {"ring_s": str(policy.voice_ring_s), "listen_s": str(policy.voice_listen_s)}
+    return {"ring_s": str(policy.voice_call.ring_s), "listen_s": str(policy.voice_call.listen_s)}
 
 
 def another(ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float) -> list[Row]:
@@ -275,7 +275,7 @@ def _visit(
         "slot15": 0 if urgent else slack_bucket(ctx, plan),
         "house": int("facility" in person.profile.groups or person.profile.kind == "facility"),
     }
-    if ctx.policy.print_turn_back:
+    if ctx.policy.door_list.print_turn_back_time:
         row["params"]["turn_back"] = ctx.too_late
     return row
 
@@ -287,13 +287,13 @@ def rank(policy: Policy, plan: PathPlan, groups: tuple[str, ...], *, urgent: boo
     if plan.first:
         return 1
     true = set(plan.facts) | set(groups) | ({"deaf_asleep"} if {"deaf", "night"} <= plan.facts else set())
-    return next((n for n, word in enumerate(policy.rank, 2) if word in true), len(policy.rank) + 2)
+    return next((n for n, word in enumerate(policy.shortage.rank, 2) if word in true), len(policy.shortage.rank) + 2)
 
 
 def slack_bucket(ctx: WarningContext, plan: PathPlan) -> int:
     """Quarters of an hour between release and the last moment to set out for this door; 0 is the most urgent."""
     if ctx.issued.impact is None:
-        slack = ctx.policy.unknown_slack_min
+        slack = ctx.policy.impact_time.unknown_means_slack_min
     else:
         needs = TRAVEL_MIN + ASSIST_MIN.get(plan.team, VISIT_MIN)
         slack = (ctx.issued.impact - ctx.issued.released) / 60 - needs

@@ -1,12 +1,19 @@
-"""Walks one step of a path: what is true of the person at that time, and the rows the step brings. Pure."""
+"""The policy engine: walks a person's steps, each at its own time, and makes the ledger rows they bring. Pure.
+
+Sending walks people of the ledger; explaining, tables, comparing and previews walk a person in memory (`foresee`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import another, door, officer, personal, superior, supporters
-from services.router.policy.rules import PathPlan, Step
+from services.router.policy.rules import PathPlan
+from services.router.policy.steps import Step
+from services.router.policy.vocabulary import AREA_CHANNELS
 from services.shared.ledger.ledger import Evidence
 
 
@@ -25,20 +32,83 @@ def facts(ctx: WarningContext, person: Person, plan: PathPlan, now: float) -> fr
     return frozenset(true)
 
 
-def walk(ctx: WarningContext, person: Person, plan: PathPlan, step: Step, now: float) -> list[dict[str, Any]]:
-    """The rows of one step, none twice; an empty list where the condition does not hold or nothing is left to do."""
+@dataclass(frozen=True)
+class Act:
+    """What one word of a step brought: the facts that are its reason, and its rows, none where nothing is left to do."""
+
+    word: str
+    why: str
+    rows: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class AreaAct:
+    """One word for the whole area: its step, when, its reason, and why it is left out (empty where it is done)."""
+
+    word: str
+    step: Step
+    at: float
+    why: str
+    left_out: str
+
+
+def climb(ctx: WarningContext, person: Person, until: float) -> Iterator[tuple[Step, float, list[Act]]]:
+    """Walks a new path's steps that fall due until then, each at its own time: by day or by night as it is then.
+
+    A step that comes again is walked once and is the last.
+    """
+    start = person.started = ctx.start(person.profile)
+    for step in ctx.escalation(person.profile, ctx.plan(person.profile, start)):
+        at = step.when(start, ctx.issued.impact)
+        if at > until:
+            return
+        yield step, at, walk(ctx, person, ctx.plan(person.profile, at), step, at)
+        if step.every:
+            return
+
+
+def walk(ctx: WarningContext, person: Person, plan: PathPlan, step: Step, now: float) -> list[Act]:
+    """One step: its rows are added to the person's deliveries, none twice; no act where its condition does not hold."""
     true = facts(ctx, person, plan, now)
-    before = len(person.deliveries)
+    acts: list[Act] = []
+
+    def add(word: str, why: str, rows: list[dict[str, Any]]) -> None:
+        person.deliveries += rows
+        acts.append(Act(word, why, tuple(rows)))
+
     if step.condition.holds(true):
         because = step.condition.because(true)
         reason = f"{step.name}: {because}" if because else step.name
         for word in step.do:
-            person.deliveries += _do(ctx, person, plan, word, step, reason, now)
+            add(word, because, _do(ctx, person, plan, word, step, reason, now))
         if step.ask and not done(step, person):
-            person.deliveries += _ask(ctx, person, plan, step, reason, now)
+            add("+".join(step.ask), because, _ask(ctx, person, plan, step, reason, now))
     if step.at == 0 and plan.door_at_0 and not step.every:
-        person.deliveries += door(ctx, person, plan, f"{step.name}: {plan.door_at_0}", now, step.name)
-    return person.deliveries[before:]
+        reason = f"{step.name}: {plan.door_at_0}"
+        add("door", plan.door_at_0, door(ctx, person, plan, reason, now, step.name))
+    return acts
+
+
+def area_acts(ctx: WarningContext) -> list[AreaAct]:
+    """What the tier's steps bring to the whole area from the release on, whoever lives there.
+
+    How many live there unregistered is not known to a policy, so a zone counts as having some.
+    """
+    rule = ctx.policy.hazard(ctx.issued.hazard)
+    true = {"open", "zone_has_unregistered"} | ({"night"} if ctx.is_night(ctx.issued.released) else set())
+    found = []
+    for step in ctx.policy.steps_of(ctx.tier):
+        for word in (w for w in step.do if w in AREA_CHANNELS):
+            left_out = "" if step.condition.holds(true) else "condition"
+            if word == "street_sweep" and rule.sweep_forbidden:
+                left_out = "hazard_forbids"
+            moved = step
+            if word == "area_sound" and rule.area_sound_s is not None:
+                moved = replace(step, at=rule.area_sound_s)
+            at = moved.when(ctx.issued.released, ctx.issued.impact)
+            left_out = left_out or ctx.channels.get(AREA_CHANNELS[word], "no_driver")
+            found.append(AreaAct(word, moved, at, step.condition.because(true), left_out))
+    return found
 
 
 def done(step: Step, person: Person) -> bool:

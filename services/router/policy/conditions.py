@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.shared.errors import Refused
 
@@ -31,7 +31,7 @@ class Condition:
     """Holds or not, given the facts that are true; `words` is as written in the file."""
 
     words: str
-    _test: Callable[[Set[str]], bool]
+    _test: Callable[[Set[str]], bool] = field(compare=False, repr=False)
 
     def holds(self, facts: Set[str]) -> bool:
         return self._test(facts)

@@ -1,4 +1,4 @@
-"""The policy: gives a profile its path. Pure: no clock, no database. `policy_file.read` makes one from a file.
+"""The policy: gives a profile its path. Pure: no clock, no database. `read` makes one of a file's text.
 
 `Policy.plan(profile, tier, hazard, night, channels)` says which channels a person has, which are left out and why, and where
 a door stands; `Policy.steps(plan)` gives the escalation. A plan depends on nothing but its arguments, so one plan serves
@@ -7,26 +7,43 @@ everybody with that profile for that half of the day.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, PrivateAttr, model_validator
 
 from services.router.policy.conditions import parse_condition
 from services.router.policy.rules import (
     ChannelsDown,
     ChannelUse,
-    Closing,
+    Clock,
+    ClosedIf,
+    Combine,
+    DoorList,
+    Ending,
+    EvidenceOrder,
+    Expiry,
+    Fatigue,
     Goals,
     Group,
-    Hazard,
-    OfficialEscalation,
+    Head,
+    HeadStart,
+    Hold,
+    ImpactTime,
+    Officials,
     PathPlan,
-    Step,
-    TierRule,
+    Reached,
+    Shortage,
+    Updates,
+    VoiceCall,
 )
+from services.router.policy.steps import HouseSteps, Step, TierRules
 from services.router.policy.vocabulary import (
-    AREA_WORDS,
     FORMS,
     HELPER_WORDS,
     KIND_CHANNEL,
@@ -41,86 +58,105 @@ from services.router.policy.vocabulary import (
     UNFIT_WORDS,
     WORDS,
 )
+from services.shared.hazards import UNKNOWN, Rule, known
+from services.shared.input.files import Document, Entry, open_file, wrong
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 
 
-@dataclass(frozen=True)
-class Policy:
-    """A checked policy file. Times are seconds, shares 0..1."""
+class Policy(Entry):
+    """A policy file, checked: one field a section. `read` makes one of a text."""
 
-    id: str
-    version: int
-    reviewed: str
-    review_every_months: int
-    night: tuple[int, int]  # minutes of the day: from, until
-    hold_tiers: frozenset[Tier]
-    hold_unless: frozenset[str]
-    hold_recheck: bool
-    voice_listen_s: int
-    voice_tries: int
-    voice_within_s: float
-    voice_ring_s: int
-    unknown_slack_min: float
-    reached_evidence: str
-    reached_answers: frozenset[str]
-    reached_by_supporter: bool
-    closings: Mapping[str, Closing]
-    commander_endings: frozenset[str]
-    hazards: Mapping[str, Hazard]
-    groups: Mapping[str, Group]
-    own_order_first: bool
-    few_channels_tiers: frozenset[Tier]
-    skill_wait_s: float
-    head_start_tiers: int
-    head_start_text: str
-    head_start_door_at_red: bool
-    tiers: Mapping[Tier, TierRule]
-    facility: tuple[Step, ...]
-    officials: OfficialEscalation
-    rank: tuple[str, ...]
-    shortage_then: tuple[str, ...]
+    policy: Head
+    clock: Clock
+    hold: Hold
+    voice_call: VoiceCall
+    impact_time: ImpactTime
+    evidence: EvidenceOrder
+    reached: Reached
+    closed_if: ClosedIf
+    hazards: dict[str, Rule] = Field(
+        default_factory=dict,
+        description="Rules that stand in place of those in the hazards' own files: what people do, and doors.",
+    )
+    groups: dict[str, Group] = Field(description="Need groups, in the order in which their channels are interleaved.")
+    combine: Combine
+    head_start: HeadStart
+    tiers: TierRules
+    facility_escalation: HouseSteps
+    official_escalation: Officials
+    shortage: Shortage
     channels_down: ChannelsDown
-    ending_to: frozenset[str]
-    expiry_ask_s: tuple[float, ...]
-    doors_outlast_expiry: bool
-    personal_per_week: Mapping[Tier, int]
-    merge_same_hazard_s: float
-    door_order: tuple[str, ...]
-    per_team_max: int
-    print_turn_back: bool
-    never_reorder: bool
-    second_knock_s: float
-    update_s: Mapping[Tier, float]
+    ending: Ending
+    expiry: Expiry
+    fatigue: Fatigue
+    door_list: DoorList
+    updates: Updates
     goals: Goals
-    text: str = field(repr=False, default="", compare=False)
+    _text: str = PrivateAttr("")
+    _kept: str = PrivateAttr("")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if "general" not in self.groups:
+            wrong("add the group 'general': most people are in no other", "required", at=("groups",))
+        for name, hazard in self.hazards.items():
+            if hazard.first and hazard.first not in self.groups:
+                said = f"{hazard.first!r} is not on the list; use {', '.join(self.groups)}"
+                wrong(said, "closed_list", hazard.first, at=("hazards", name, "first"))
+        return self
+
+    @property
+    def text(self) -> str:
+        """The file as it was written."""
+        return self._text
+
+    @property
+    def kept(self) -> str:
+        """All of it, the hazards' rules too: what a running warning keeps, whatever becomes of the files."""
+        return self._kept
 
     @property
     def name(self) -> str:
         """As people name it."""
-        return f"{self.id} version {self.version}"
+        return f"{self.policy.id} version {self.policy.version}"
 
     def review_due(self) -> date:
         """The day by which whoever answers for it must have looked at it again."""
-        last = date.fromisoformat(self.reviewed)
-        months = last.month - 1 + self.review_every_months
+        last = self.policy.reviewed
+        months = last.month - 1 + self.policy.review_every_months
         return date(last.year + months // 12, months % 12 + 1, min(last.day, 28))
+
+    @cached_property
+    def facility(self) -> tuple[Step, ...]:
+        """A facility's plan."""
+        return tuple(step.step(f"facility.{n}") for n, step in enumerate(self.facility_escalation))
+
+    @cached_property
+    def _steps(self) -> dict[Tier, tuple[Step, ...]]:
+        return {
+            tier: tuple(step.step(f"{tier.word}.{n}") for n, step in enumerate(self.tiers[tier].steps)) for tier in Tier
+        }
+
+    def steps_of(self, tier: Tier) -> tuple[Step, ...]:
+        """A tier's escalation plan."""
+        return self._steps[tier]
 
     def is_night(self, when: float, utc_offset_min: int) -> bool:
         """Whether local time at `when` (seconds since 1970 UTC) lies in the night."""
         minute = int(when // 60 + utc_offset_min) % 1440
-        start, end = self.night
+        start, end = self.clock.night
         return start <= minute or minute < end if start > end else start <= minute < end
 
     def morning(self, when: float, utc_offset_min: int) -> float:
         """The next end of night, as warning time."""
         minute = when / 60 + utc_offset_min
-        ahead = (self.night[1] - minute) % 1440
+        ahead = (self.clock.night[1] - minute) % 1440
         return when + ahead * 60
 
-    def hazard(self, name: str) -> Hazard:
+    def hazard(self, name: str) -> Rule:
         """The rule of a hazard; one that nobody named is `unknown`."""
-        return self.hazards[name if name in self.hazards else "unknown"]
+        return self.hazards[name if name in self.hazards else UNKNOWN]
 
     def door_rule(self, hazard: str) -> str:
         """allowed, forbidden or ask: whether people may be sent, before the commander has spoken."""
@@ -133,30 +169,11 @@ class Policy:
             return rule.respond
         return said
 
-    def area_steps(self, tier: Tier, hazard: str, night: bool) -> tuple[tuple[Step, str, str], ...]:
-        """(step, word, why it is left out or empty): what goes to the whole area, not to a person.
-
-        How many live there unregistered is not known to a policy, so a zone counts as having some.
-        """
-        rule = self.hazard(hazard)
-        true = {"open", "zone_has_unregistered"} | ({"night"} if night else set())
-        found = []
-        for step in self.tiers[tier].steps:
-            for word in (w for w in step.do if w in AREA_WORDS):
-                why = "" if step.condition.holds(true) else "condition"
-                if word == "street_sweep" and not rule.sweep:
-                    why = "hazard_forbids"
-                moved = step
-                if word == "area_sound" and rule.area_sound_s is not None:
-                    moved = replace(step, at=rule.area_sound_s)
-                found.append((moved, word, why))
-        return tuple(found)
-
     def steps(self, plan: PathPlan) -> tuple[Step, ...]:
         """The escalation a plan walks, in the order of its minutes."""
         if plan.escalation == "facility":
             return self.facility if plan.tier >= Tier.ORANGE else _calm(self.facility)
-        steps = self.tiers[plan.tier].steps
+        steps = self.steps_of(plan.tier)
         return steps if plan.deadline is None else _with_deadline(steps, plan.deadline)
 
     def escalation(self, plan: PathPlan, start: float, impact: float | None) -> tuple[Step, ...]:
@@ -173,7 +190,7 @@ class Policy:
         flags = frozenset(profile.flags)
         facility = profile.kind == "facility"
         head_start = any(rule.head_start for rule in rules) and not facility
-        escalation_tier = Tier(min(tier + self.head_start_tiers, Tier.RED)) if head_start else tier
+        escalation_tier = Tier(min(tier + self.head_start.tiers_up, Tier.RED)) if head_start else tier
         danger = self.hazard(hazard)
 
         uses, left_out = self._channels(profile, rules, flags, night, channels)
@@ -196,8 +213,8 @@ class Policy:
         form = min((r.form for r in rules), key=FORMS.index)
         extras = list(dict.fromkeys(extra for r in rules for extra in r.extras))
         early = head_start and tier < Tier.RED and escalation_tier >= Tier.ORANGE  # nobody leaves at "be aware"
-        if early and self.head_start_text and danger.respond == "evacuate":
-            extras.append(self.head_start_text)
+        if early and self.head_start.text and danger.respond == "evacuate":
+            extras.append(self.head_start.text)
         silent = [r.alone_after_s for r in rules if r.alone_after_s is not None]
         return PathPlan(
             tier=escalation_tier,
@@ -231,14 +248,14 @@ class Policy:
         )
 
     def _door_at_0(self, tier: Tier, escalation: Tier, usable: int, head_start: bool) -> str:
-        if escalation in self.few_channels_tiers and usable < 2:
+        if escalation in self.combine.few_channels.tiers and usable < 2:
             return "fewer_than_two_usable_channels"
-        if tier == Tier.RED and head_start and self.head_start_door_at_red:
+        if tier == Tier.RED and head_start and self.head_start.door_at_red:
             return "head_start"
         return ""
 
     @staticmethod
-    def _deadline(danger: Hazard, groups: Sequence[str], flags: frozenset[str], escalation: Tier) -> float | None:
+    def _deadline(danger: Rule, groups: Sequence[str], flags: frozenset[str], escalation: Tier) -> float | None:
         """When somebody must be there: what her battery lasts (flag backup_MINUTES) less the way; unknown is now."""
         if not danger.backup_deadline or danger.first not in groups or escalation < Tier.ORANGE:
             return None
@@ -280,7 +297,7 @@ class Policy:
 
         uses: list[ChannelUse] = []
         left_out: dict[str, str] = {}
-        mine = own if profile.own_order and self.own_order_first else []
+        mine = own if profile.own_order and self.combine.order[0] == "own_order" else []
         for word, kinds in [*mine, *listed, *own]:
             if word in HELPER_WORDS:
                 if helper_way:
@@ -332,7 +349,7 @@ class Policy:
 
     def closes(self, closing: str, answer: str, by: str) -> bool:
         """Whether an answer ends a path of that closing class."""
-        rule = self.closings[closing]
+        rule = self.closed_if.classes[closing]
         return answer in rule.answers and by in rule.by
 
 
@@ -348,3 +365,37 @@ def _with_deadline(steps: tuple[Step, ...], deadline: float) -> tuple[Step, ...]
     extra = Step("deadline", deadline, ("door",), parse_condition("open"))
     before = [s for s in steps if s.at <= deadline]
     return (*before, extra, *steps[len(before) :])
+
+
+def read(text: str) -> Policy:
+    """The checked policy of a file's text; Refused at its first fault, with line, field, rule and what to do."""
+    return _of(Document(text))
+
+
+def restored(kept: str) -> Policy:
+    """The policy a warning runs by, as `Policy.kept` wrote it down: a hazard that has gone since keeps its rule."""
+    document = Document(kept)
+    policy = document.read(Policy)
+    policy._text, policy._kept = kept, kept
+    return policy
+
+
+def load(path: Path, setting: str = "") -> Policy:
+    """The checked policy of a file, named in each fault with the setting it came by."""
+    return _of(open_file(setting, path))
+
+
+def _of(document: Document) -> Policy:
+    if not isinstance(document.data, dict):
+        raise document.fault((), "yaml", "the policy file is empty; start from the one that ships")
+    given = document.read(Policy)
+    for name in given.hazards:
+        if name not in known():
+            said = f"{name!r} is not on the list; use {', '.join(known())}"
+            raise document.fault(("hazards", name), "closed_list", said, name)
+    policy = given.model_copy(
+        update={"hazards": {name: hazard.rule for name, hazard in known().items()} | given.hazards}
+    )
+    rules = {name: hazard.written for name, hazard in known().items()} | document.data.get("hazards", {})
+    policy._text, policy._kept = document.text, json.dumps(document.data | {"hazards": rules}, ensure_ascii=False)
+    return policy

@@ -187,17 +187,6 @@ CALLED: Words = {  # who is called out to go along, or to call by video
     "tactile_interpreter": ("tactile interpreter", "触手语翻译"),
     "translator": ("translator", "翻译"),
 }
-HAZARDS: Words = {
-    "flash_flood": ("flash flood", "山洪"),
-    "landslide": ("landslide", "滑坡"),
-    "toxic_release": ("toxic release", "毒气泄漏"),
-    "local_tsunami": ("local tsunami", "近海海啸"),
-    "heat_or_cold": ("heat or cold", "高温或寒潮"),
-    "power_cut": ("power cut", "停电"),
-    "storm": ("storm", "大风"),
-    "aftershock": ("aftershock", "余震"),
-    "unknown": ("unknown hazard", "未说明的灾害"),
-}
 
 
 def say(words: Words, key: str, lang: str) -> str:

@@ -1,114 +1,369 @@
-"""What a policy is made of, and what it makes: the rules of groups, tiers and hazards, a step, one profile's plan."""
+"""The sections of a policy file as models: what a council may write, in which words, and what it means to the engine.
+
+Times are written in minutes and kept in seconds; a name that differs from the file's has the file's as its alias. The
+JSON Schema of the file (`tocsin policy schema`) is made of these. A plan is what a policy makes of one profile.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from typing import Annotated, Literal, Self
 
-from services.router.policy.conditions import Condition
-from services.shared.tiers import Tier
+from pydantic import (
+    AfterValidator,
+    Field,
+    StrictBool,
+    field_validator,
+    model_validator,
+)
 
+from services.router.policy import vocabulary as w
+from services.shared.input.fields import Between, ListOf, OneOf, Says, Written
+from services.shared.input.files import Entry, wrong
+from services.shared.tiers import TIER_WORDS, Tier
 
-@dataclass(frozen=True)
-class Group:
-    """A need group's rule; `extras` are what its form adds, `alone_after_s` when a silent guardian counts as none."""
-
-    personal: tuple[str, ...]
-    form: str = "plain"
-    extras: tuple[str, ...] = ()
-    night_adds: tuple[str, ...] = ()
-    unfit: tuple[str, ...] = ()
-    household_voice: bool = False
-    door: str = "officer"
-    door_first: bool = False
-    head_start: bool = False
-    high_support_at: str = ""  # always, night, when_alone
-    slack_bucket: int = 0
-    alone_after_s: float | None = None
-    first: bool = False
-    escalation: str = ""
+Words = tuple[str, ...]
+Tiers = Annotated[frozenset[Tier], ListOf(TIER_WORDS, frozenset, Tier.of)]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step: `at` in seconds from release, or from impact where `before_impact` is set; whichever is earlier."""
-
-    name: str
-    at: float
-    do: tuple[str, ...]
-    condition: Condition
-    before_impact: float | None = None
-    every: float | None = None
-    ask: tuple[str, ...] = ()
-    until: str = ""
-
-    def when(self, released: float, impact: float | None) -> float:
-        """Warning time of the step; never before release."""
-        at = released + self.at
-        if self.before_impact is not None and impact is not None:
-            at = min(at, impact - self.before_impact)
-        return max(at, released)
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as problem:
+        raise ValueError(f"give a day like 2026-11-22, not {text!r}") from problem
 
 
-@dataclass(frozen=True)
-class TierRule:
-    """A tier's escalation; `ack` says of whom an answer is waited for."""
+def _span(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", text)
+    if match is None:
+        raise ValueError(f"give a span like 21:00-07:00, not {text!r}")
+    a, b, c, d = (int(part) for part in match.groups())
+    if (a, b) == (c, d):
+        raise ValueError("the night must begin and end at different times")
+    return a * 60 + b, c * 60 + d
 
-    personal: str
-    ack: str
-    steps: tuple[Step, ...]
-    end: str
-    unknown_after_s: float | None = None
+
+def _minutes_in(pattern: str, like: str) -> Written:
+    """A fixed phrase with the council's own minutes in it, kept as seconds."""
+
+    def read(text: str) -> float:
+        match = re.fullmatch(pattern, text)
+        if match is None or int(match[1]) < 1:
+            raise ValueError(f"write {like}, with your minutes")
+        return 60.0 * int(match[1])
+
+    return Written(f"^{pattern}$", read, "condition")
 
 
-@dataclass(frozen=True)
-class Closing:
+class Head(Entry):
+    """Which policy this is, and who has looked at it when."""
+
+    id: str
+    version: Annotated[int, Between(1, 1_000_000, whole=True)]
+    reviewed: Annotated[date, Written(r"^\d{4}-\d{2}-\d{2}$", _day, "date")]
+    review_every_months: Annotated[int, Between(1, 60, whole=True)]
+
+
+class Clock(Entry):
+    """When conditions are judged, and which part of the day is night; the rest is day."""
+
+    evaluate_at: Literal["step_time"]
+    night: Annotated[tuple[int, int], Written(r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", _span, "span")] = (
+        Field(description="Minutes of the day, from and until, written like 21:00-07:00.")
+    )
+
+
+class Hold(Entry):
+    """Which tiers wait for the morning."""
+
+    tiers: Tiers
+    when: Literal["night"]
+    unless: Annotated[frozenset[str], ListOf(w.HOLD_UNLESS, frozenset)]
+    recheck_before_release: StrictBool
+
+    @field_validator("tiers")
+    @classmethod
+    def _calm(cls, tiers: frozenset[Tier]) -> frozenset[Tier]:
+        if tiers & {Tier.ORANGE, Tier.RED}:
+            wrong("orange and red are never held; hold blue and yellow at most", "hold")
+        return tiers
+
+
+class VoiceCall(Entry):
+    """How a call to somebody who must answer is made."""
+
+    listen_s: Annotated[int, Between(1, 300, whole=True)]
+    tries: Annotated[int, Between(1, 10, whole=True)]
+    within_s: Annotated[float, Between(0, 60, unit=60)] = Field(alias="within_min")
+    ring_s: Annotated[int, Between(5, 600, whole=True)]
+
+
+class ImpactTime(Entry):
+    """When the danger is there."""
+
+    use: Literal["earliest"]
+    unknown_means_slack_min: Annotated[float, Between(0, 1440)]
+
+
+class EvidenceOrder(Entry):
+    """The ledger's evidence, weakest first: written out for whoever reads the file."""
+
+    escalation: Annotated[Words, ListOf(w.EVIDENCE_ORDER)]
+
+    @field_validator("escalation")
+    @classmethod
+    def _whole(cls, given: Words) -> Words:
+        if given != w.EVIDENCE_ORDER:
+            wrong(f"write the ledger's evidence, weakest first: {', '.join(w.EVIDENCE_ORDER)}", "escalation", given)
+        return given
+
+
+class Reached(Entry):
+    """What makes a person count as reached; a figure, and no end of a path."""
+
+    evidence_at_least: Annotated[str, OneOf(w.EVIDENCE_ORDER)]
+    answers: Annotated[frozenset[str], ListOf((*w.ANSWERS, "help"), frozenset)] = Field(alias="or_answer")
+    supporter_spoke: Annotated[bool, Says("supporter_spoke")] = Field(False, alias="or")
+
+
+class Closing(Entry):
     """Which answers close a path, and whose."""
 
-    answers: frozenset[str]
-    by: frozenset[str]
+    answers: Annotated[frozenset[str], ListOf(w.ANSWERS, frozenset)]
+    by: Annotated[frozenset[str], ListOf(w.ANSWERERS, frozenset)]
 
 
-@dataclass(frozen=True)
-class Hazard:
-    """What people do, whether people may be sent to them, and what stands in for a door that is forbidden."""
+class Commander(Entry):
+    """Endings that the commander's word may bring."""
 
-    respond: str
-    door: str
-    area_sound_s: float | None = None
-    sweep: bool = True
-    instead: tuple[str, ...] = ("fire_service_list",)
-    door_check_after_impact: bool = False
-    never_evacuate: bool = False
-    first: str = ""
-    backup_deadline: bool = False
+    ending: Annotated[frozenset[str], ListOf(w.COMMANDER_ENDINGS, frozenset)]
 
 
-@dataclass(frozen=True)
-class OfficialEscalation:
+class ClosedIf(Entry):
+    """What closes a path; help never does."""
+
+    default: Closing
+    cannot_judge: Closing
+    cannot_leave: Closing
+    commander: Commander
+
+    @property
+    def classes(self) -> Mapping[str, Closing]:
+        """The closing classes of people, by name."""
+        return {"default": self.default, "cannot_judge": self.cannot_judge, "cannot_leave": self.cannot_leave}
+
+
+def _form(text: str) -> str:
+    form, *extras = text.split("+")
+    for given, known in ((form, w.FORMS), *((extra, w.FORM_EXTRAS) for extra in extras)):
+        if given not in known:
+            raise ValueError(f"{given!r} is not on the list; use {', '.join(known)}")
+    return text
+
+
+_FORM = rf"^({'|'.join(w.FORMS)})(\+({'|'.join(w.FORM_EXTRAS)}))*$"
+
+
+class Group(Entry):
+    """A need group: its channels in the order they are used, its form, who goes to the door."""
+
+    personal: Annotated[Words, ListOf(w.CHANNEL_WORDS_ALL, least=1)] = Field(
+        description="In which order this group is reached; a driver stands here once."
+    )
+    written: Annotated[str, Written(_FORM, _form, "closed_list")] = Field("plain", alias="form")
+    night_adds: Annotated[Words, ListOf(w.CHANNEL_WORDS_ALL)] = ()
+    unfit: Annotated[Words, ListOf(tuple(w.UNFIT_WORDS))] = Field(
+        (), description="Left out, unless the person asked for it."
+    )
+    household_voice: Annotated[bool, Says("allowed")] = False
+    door: Annotated[str, OneOf(w.TEAMS)] = "officer"
+    door_first: StrictBool = False
+    head_start: StrictBool = False
+    high_support_at: Annotated[str, OneOf(w.HIGH_SUPPORT)] = ""
+    slack_bucket: Annotated[int, Between(-8, 8, whole=True)] = 0
+    alone_after_s: Annotated[float | None, _minutes_in(r"guardian_silent_(\d+)_min", "guardian_silent_5_min")] = Field(
+        None, alias="alone_if"
+    )
+    first: StrictBool = False
+    escalation: Annotated[str, OneOf(("facility",))] = ""
+
+    @property
+    def form(self) -> str:
+        """The form itself."""
+        return self.written.partition("+")[0]
+
+    @property
+    def extras(self) -> Words:
+        """What is added to the form."""
+        return tuple(self.written.split("+")[1:])
+
+    @model_validator(mode="after")
+    def _alone(self) -> Self:
+        if self.high_support_at == "when_alone" and self.alone_after_s is None:
+            wrong("say when somebody counts as alone: alone_if: guardian_silent_5_min", "required", at=("alone_if",))
+        return self
+
+
+class FewChannels(Entry):
+    """Where a person with fewer than two usable channels has a door at once."""
+
+    tiers: Tiers
+    do: Literal["door_at_0_or_fire_service_list"]
+
+
+class Combine(Entry):
+    """How the rules of several groups make one path."""
+
+    order: Annotated[Words, ListOf(("own_order", "groups_interleaved"))]
+    bans: Literal["only_what_the_person_said"]
+    door: Literal["heaviest_team"]
+    few_channels: FewChannels = Field(alias="fewer_than_two_usable_channels")
+    skill_wait_s: Annotated[float, Between(0, 10, unit=60)] = Field(alias="wait_for_skill_min")
+
+    @field_validator("order")
+    @classmethod
+    def _ends(cls, given: Words) -> Words:
+        if given[-1:] != ("groups_interleaved",):
+            wrong("end with groups_interleaved: not everybody gave an order", "order", given)
+        return given
+
+
+class HeadStart(Entry):
+    """What those who need more time get before the others."""
+
+    tiers_up: Annotated[int, Between(0, 3, whole=True)]
+    text: Annotated[str, OneOf(("leave_early",))] = ""
+    door_at_red: Annotated[bool, Says("door_at_0")] = Field(False, alias="at_red")
+
+
+class Officials(Entry):
     """How whoever is responsible for a grid is called until one has spoken."""
 
-    tries: int
-    within_s: float
-    superior: bool
-    then_door: bool
+    tries: Annotated[int, Between(1, 10, whole=True)]
+    within_s: Annotated[float, Between(1, 60, unit=60)] = Field(alias="within_min")
+    superior: Annotated[bool, Says("superior")] = Field(False, alias="then")
+    then_door: StrictBool = False
 
 
-@dataclass(frozen=True)
-class ChannelsDown:
+class Shortage(Entry):
+    """Who gets a team where there are too few, and what becomes of the others."""
+
+    when: Literal["doors_needed > doors_possible"] = Field(alias="if")
+    rank: Annotated[Words, ListOf(w.SHORTAGE_FACTS)]
+    then: Annotated[
+        Words, ListOf(w.SHORTAGE_THEN, must=("fire_service",), why="who is left over must stand on somebody's list")
+    ]
+    show: Literal["names_left_over"]
+
+
+class ChannelsDown(Entry):
     """What is done where nothing was heard from a zone's phones."""
 
-    silent_s: float
-    do: tuple[str, ...]
-    alone_s: float
+    silent_s: Annotated[float, _minutes_in(r"area_silent_min\s*>=\s*(\d+)", "area_silent_min >= 5")] = Field(alias="if")
+    do: Annotated[Words, ListOf(w.DOWN_DO)]
+    alone_s: Annotated[float, Between(1, 240, unit=60)] = Field(alias="officers_alone_after_min")
+
+    @model_validator(mode="after")
+    def _after(self) -> Self:
+        if self.alone_s < self.silent_s:
+            given = self.alone_s / 60
+            wrong("give at least the minutes of the silence", "number", given, at=("officers_alone_after_min",))
+        return self
 
 
-@dataclass(frozen=True)
-class Goals:
+class Ending(Entry):
+    """Who hears that a warning is over."""
+
+    kinds: Annotated[Words, ListOf(w.ENDING_KINDS, must=w.ENDING_KINDS, why="a warning may have to end so")]
+    to: Annotated[
+        frozenset[str],
+        ListOf(w.ENDING_TO, frozenset, must=("all_attempted",), why="who got the warning must hear its end"),
+    ]
+    door_at_night: Literal["never"]
+
+
+def _some(given: tuple[float, ...]) -> tuple[float, ...]:
+    if not given:
+        wrong("give minutes in [ ], like [30, 10]", "list", given)
+    return given
+
+
+class Expiry(Entry):
+    """What happens before a warning runs out."""
+
+    orange_and_red: Literal["ask_duty_officer"]
+    ask_s: Annotated[tuple[Annotated[float, Between(1, 1440, unit=60)], ...], AfterValidator(_some)] = Field(
+        alias="ask_before_min"
+    )
+    doors_under_way: Literal["go_on"]
+
+
+class PerWeek(Entry):
+    """How many messages of a tier a person gets in a week."""
+
+    blue: Annotated[int | None, Between(1, 100, whole=True)] = None
+    yellow: Annotated[int | None, Between(1, 100, whole=True)] = None
+
+    def get(self, tier: Tier) -> int | None:
+        """The limit of a tier; None for none."""
+        return {Tier.BLUE: self.blue, Tier.YELLOW: self.yellow}.get(tier)
+
+
+class Fatigue(Entry):
+    """When somebody has been told enough in blue and yellow."""
+
+    personal_per_week: PerWeek
+    merge_same_hazard_s: Annotated[float, Between(0, 168, unit=3600)] = Field(alias="merge_same_hazard_h")
+
+
+class DoorList(Entry):
+    """How the list of a team is made."""
+
+    order: Annotated[Words, ListOf(w.DOOR_ORDER)]
+    per_team_max: Annotated[int, Between(1, 200, whole=True)]
+    team: Annotated[int, Between(1, 4, whole=True)]
+    print_turn_back_time: StrictBool
+    never_reorder_begun: StrictBool
+    second_knock_s: Annotated[float, Between(1, 240, unit=60)] = Field(2400.0, alias="second_knock_min")
+
+    @field_validator("team")
+    @classmethod
+    def _two(cls, team: int) -> int:
+        if team != 2:
+            wrong("nobody goes to a door alone, and lists are made for two: write 2", "team", team)
+        return team
+
+
+class Updates(Entry):
+    """How often a warning must be looked at and said again."""
+
+    red_s: Annotated[float, Between(1, 1440, unit=60)] = Field(alias="red_min")
+    orange_s: Annotated[float, Between(1, 1440, unit=60)] = Field(alias="orange_min")
+
+    def __getitem__(self, tier: Tier) -> float:
+        """Seconds between two updates of an urgent tier."""
+        return {Tier.RED: self.red_s, Tier.ORANGE: self.orange_s}[tier]
+
+    def get(self, tier: Tier) -> float | None:
+        """The same; None where none is due."""
+        return self[tier] if tier >= Tier.ORANGE else None
+
+
+class BeforeImpact(Entry):
+    """Goals by the time of the impact, as shares."""
+
+    facilities_spoken_10_min: Annotated[float, Between(0, 1)]
+    cannot_leave_moving_15_min_before: Annotated[float, Between(0, 1)]
+
+
+class Goals(Entry):
     """What a warning should reach; figures of the report."""
 
-    facilities_spoken_10_min: float
-    cannot_leave_moving_15_min_before: float
-    worst_group_t90_over_general: float
+    before_impact: BeforeImpact
+    worst_group_t90_over_general: Annotated[float, Between(1, 10)]
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,6 @@ FACILITY_WORDS = (
     "duty_phone_1", "duty_phone_2", "sms", "superior", "nearest_unit_goes", "transport_team", "officer_contact", "door",
 )  # fmt: skip
 MOVING_WORDS = ("nearest_unit_goes", "transport_team", "door")  # of a house's escalation: in orange and red alone
-INSTEAD_WORDS = ("voice", "sms", "supporter_by_phone", "fire_service_list")
 FORMS = (  # the first that any of a person's groups asks for
     "easy_read",
     "short_plain",
@@ -89,8 +88,6 @@ SKILLS: dict[str, tuple[str, ...]] = {  # team > skills of which the team should
 ASSIST_MIN = {"lift_team": 30, "officer+nurse_or_lift": 30, "liaison_team": 30}  # at the door; 7 for every other team
 VISIT_MIN, TRAVEL_MIN = 7, 5
 
-RESPONSES = ("evacuate", "shelter_in", "check_on", "as_told")
-DOOR_RULES = ("allowed", "if_commander_says_safe", "ask_commander", "forbidden")
 ANSWERS = ("leaving", "not_there", "moving", "safe")
 ANSWERERS = ("person", "supporter", "supporter_with_person", "officer")
 PERSONAL = ("opt_in", "high_support_or_opt_in", "all")
@@ -116,11 +113,5 @@ ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "chec
 ENDING_TO = ("all_attempted", "supporters", "shelters", "officers_out")
 DOOR_ORDER = ("facility", "slack_bucket_15min", "walk_route")
 COMMANDER_ENDINGS = ("unsafe_by_commander", "handed_to_rescue")
-SECTIONS = (
-    "policy", "clock", "hold", "voice_call", "impact_time", "evidence", "reached", "closed_if", "hazards", "groups",
-    "combine", "head_start", "tiers", "facility_escalation", "official_escalation", "shortage", "channels_down", "ending",
-    "expiry",
-    "fatigue", "door_list", "updates", "goals",
-)  # fmt: skip
 
 FIRE_SERVICE = "fireservice"  # stands where a team would: the visit is on the fire service's list

@@ -28,9 +28,11 @@ async def goals(db: Connection, ctx: WarningContext, now: float) -> dict[str, An
     by = None if ctx.issued.impact is None else ctx.issued.impact - 900
     moving = [r for r in stay if r.answer in MOVING and (by is None or r.said is None or r.said <= by)]
     return {
-        "facilities_spoken_10_min": _share(houses, spoken, want.facilities_spoken_10_min, over=now - start >= 600),
+        "facilities_spoken_10_min": _share(
+            houses, spoken, want.before_impact.facilities_spoken_10_min, over=now - start >= 600
+        ),
         "cannot_leave_moving_15_min_before": _share(
-            stay, moving, want.cannot_leave_moving_15_min_before, over=by is not None and now >= by
+            stay, moving, want.before_impact.cannot_leave_moving_15_min_before, over=by is not None and now >= by
         ),
         "worst_group_t90_over_general": _worst(
             rows, {k: p.groups or ("general",) for k, p in profiles.items()}, start, want.worst_group_t90_over_general

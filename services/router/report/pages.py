@@ -10,7 +10,7 @@ from aiohttp import web
 
 from services.router.cases import view
 from services.router.clock import officials, silence
-from services.router.planning import previews
+from services.router.explaining import previews
 from services.router.planning.contexts import Contexts
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.report import report
@@ -85,7 +85,7 @@ class LivePages:
             failing = await report.failing_channels(db)
             standing = await alarms.standing(db)
         parts = text.parts
-        every = ctx.policy.update_s.get(ctx.tier) if ctx is not None and state.state == "active" else None
+        every = ctx.policy.updates.get(ctx.tier) if ctx is not None and state.state == "active" else None
         return page(
             "live.html",
             who=who,

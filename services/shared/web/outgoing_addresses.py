@@ -11,12 +11,9 @@ from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from services.shared.errors import Fault
 from services.shared.people.push_subscription import wrong_part
-from services.shared.settings import Environment
 
 
 class OutOfReach(Fault):
@@ -46,14 +43,6 @@ def literal(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-class PushReach(Environment):
-    """Where push services may lie: TOCSIN_PUSH_PRIVATE, for tests and networks of one's own."""
-
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_PUSH_")
-
-    private: bool = Field(False, description="push services at private addresses and over plain http are allowed")
 
 
 def check_push_service(endpoint: str, *, private: bool) -> None:

@@ -89,7 +89,7 @@ class CellBroadcast:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._settings = s = CellBroadcastSettings()
+        self._settings = s = tools.settings.part(CellBroadcastSettings)
         self._operators = read_operators(s.operators, s.tokens.get_secret_value())
         self._tls = _tls(s)
 

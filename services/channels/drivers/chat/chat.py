@@ -54,16 +54,16 @@ class Chat:
     channels: tuple[Channel, ...] = (PERSON, GROUPS)
 
     def __init__(self, tools: Tools) -> None:
-        settings = ChatSettings()
+        settings = tools.settings.part(ChatSettings)
         self.concurrency = settings.concurrency
         self._file = read_chat_file(settings.file) if settings.file is not None else ChatFile()
-        wanted = ((PERSON, self._file.people), (GROUPS, self._file.organisations))
+        wanted = ((PERSON, self._file.people), (GROUPS, self._file.groups))
         self._works = settings.file is not None
         if self._works:
             self.channels = tuple(channel for channel, there in wanted if there)
             self._make = _maker()
             self._calls = asyncio.Semaphore(self.concurrency)
-            for name, url in self._file.organisations.items():
+            for name, url in self._file.groups.items():
                 if self._make(url) is None:
                     raise Refused(
                         f"TOCSIN_CHAT_FILE={settings.file}: {name}: Apprise does not know such an address; look it up there",
@@ -93,7 +93,7 @@ class Chat:
         Who took it does not get it again because another did not: a group would hear the same alarm twice. What came of
         each is told beside: a target, a receipt.
         """
-        waiting = {name: url for name, url in self._file.organisations.items() if name not in message.settled}
+        waiting = {name: url for name, url in self._file.groups.items() if name not in message.settled}
         found = {name: self._make(url) for name, url in waiting.items()}
         calls = {
             asyncio.create_task(self._call(target, message)): name

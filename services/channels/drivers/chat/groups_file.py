@@ -12,16 +12,14 @@ The addresses are Apprise's. They hold secrets: the file belongs to the user Toc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Self
 from urllib.parse import quote
 
-import yaml
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from services.shared.errors import Refused
-from services.shared.input.untrusted import yaml_of
+from services.shared.input.files import Entry, read_file, wrong
 
 HERS = "{address}"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
@@ -29,15 +27,56 @@ _ADDRESS = re.compile(r"[A-Za-z0-9@+._-]{1,80}")  # nothing that means something
 _URL = re.compile(r"[a-z][a-z0-9]{1,20}://\S+")
 
 
-@dataclass(frozen=True)
-class ChatFile:
-    """`people`: service > address with {address} in it; `organisations`: name > address."""
+class Organisation(Entry):
+    """A group or webhook, told with the word `organisations`."""
 
-    people: Mapping[str, str] = field(default_factory=dict)
-    organisations: Mapping[str, str] = field(default_factory=dict)
+    name: str = Field(min_length=1, max_length=80)
+    url: str
+
+    @field_validator("url")
+    @classmethod
+    def _webhook(cls, url: str) -> str:
+        if not _URL.fullmatch(url) or HERS in url:
+            wrong("no address of a group or webhook: write it as Apprise does, like slack://A/B/C/#alerts", "address")
+        return url
+
+
+class ChatFile(Entry):
+    """`people`: service > address with {address} in it; `organisations`: groups and webhooks."""
+
+    people: Annotated[dict[str, str], BeforeValidator(lambda given: given or {})] = Field(default_factory=dict)
+    organisations: Annotated[tuple[Organisation, ...], BeforeValidator(lambda given: given or ())] = ()
+
+    @field_validator("people")
+    @classmethod
+    def _services(cls, people: dict[str, str]) -> dict[str, str]:
+        for name, url in people.items():
+            if not _NAME.fullmatch(name):
+                wrong("no name of a service: use up to 20 of a-z, 0-9, _ and -", "name", at=(name,))
+            if not _URL.fullmatch(url) or url.count(HERS) != 1:
+                said = f"no address with one {HERS} in it: write it like tgram://TOKEN/{HERS}"
+                wrong(said, "address", at=(name,))
+            if HERS in url.partition("://")[2].partition("/")[0]:
+                said = f"it lets a resident choose the host: {HERS} stands before the first /; name the host yourself"
+                wrong(said, "host", at=(name,))
+        return people
+
+    @model_validator(mode="after")
+    def _own_names(self) -> Self:
+        names = [one.name for one in self.organisations]
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                said = "it has the name of another: give each a name of its own"
+                wrong(said, "unique", at=("organisations", n, "name"))
+        return self
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Name > address of organisations."""
+        return {one.name: one.url for one in self.organisations}
 
     def url_for(self, to: str) -> str:
-        """Where a resident's message goes; Refused where her address names no service here, or is no name there."""
+        """Where a resident's message goes; Refused where the address names no service here, or is no name there."""
         service, _, name = to.partition(":")
         pattern = self.people.get(service)
         if pattern is None:
@@ -49,67 +88,4 @@ class ChatFile:
 
 def read_chat_file(file: Path) -> ChatFile:
     """The file; Refused names the entry that is wrong and never its secrets."""
-    try:
-        data = yaml_of(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as wrong:
-        kind = "no YAML" if isinstance(wrong, yaml.YAMLError) else "not readable"
-        raise _wrong(file, "the file", kind, "write people: and organisations: as README shows") from wrong
-    if not isinstance(data, dict) or not data or set(data) - {"people", "organisations"}:
-        raise _wrong(
-            file, "the file", "holds something else", "it has people, organisations, or both, and nothing more"
-        )
-    return ChatFile(_people(file, data.get("people") or {}), _organisations(file, data.get("organisations") or []))
-
-
-def _people(file: Path, given: Any) -> dict[str, str]:
-    if not isinstance(given, dict):
-        raise _wrong(
-            file, "people", "is no list of services", "write a line for each, like telegram: tgram://TOKEN/{address}"
-        )
-    for name, url in given.items():
-        where = f"people.{name}"[:60]
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise _wrong(file, where, "is no name of a service", "use up to 20 of a-z, 0-9, _ and -")
-        if not isinstance(url, str) or not _URL.fullmatch(url) or url.count(HERS) != 1:
-            raise _wrong(file, where, f"is no address with one {HERS} in it", "write it like tgram://TOKEN/{address}")
-        if HERS in url.partition("://")[2].partition("/")[0]:
-            raise _wrong(
-                file,
-                where,
-                f"lets a resident choose the host: {HERS} stands before the first /",
-                "name the host yourself",
-            )
-    return dict(given)
-
-
-def _organisations(file: Path, given: Any) -> dict[str, str]:
-    if not isinstance(given, list):
-        raise _wrong(file, "organisations", "is no list", "write - name: and url: for each")
-    found: dict[str, str] = {}
-    for n, one in enumerate(given, 1):
-        where = f"organisations, number {n}"
-        if (
-            not isinstance(one, dict)
-            or set(one) != {"name", "url"}
-            or not all(isinstance(v, str) for v in one.values())
-        ):
-            raise _wrong(file, where, "has not just a name and a url", "write both, and nothing more")
-        if one["name"] in found or not one["name"].strip():
-            raise _wrong(file, where, "has the name of another, or none", "give each a name of its own")
-        if len(one["name"]) > 80:
-            raise _wrong(file, where, "has a name of more than 80 letters", "write a shorter one")
-        if not _URL.fullmatch(one["url"]) or HERS in one["url"]:
-            raise _wrong(
-                file,
-                where,
-                "is no address of a group or webhook",
-                "write it as Apprise does, like slack://A/B/C/#alerts",
-            )
-        found[one["name"]] = one["url"]
-    return found
-
-
-def _wrong(file: Path, where: str, what: str, remedy: str) -> Refused:
-    return Refused(
-        f"TOCSIN_CHAT_FILE={file}: {where} {what}: {remedy}", field="TOCSIN_CHAT_FILE", rule=where, remedy=remedy
-    )
+    return read_file("TOCSIN_CHAT_FILE", file, ChatFile, secret=True)

@@ -79,7 +79,7 @@ class Email:
     channels = (Channel("email", ("email",), two_way=True, links=True),)
 
     def __init__(self, tools: Tools) -> None:
-        self._settings = EmailSettings()
+        self._settings = tools.settings.part(EmailSettings)
         self.concurrency = self._settings.concurrency
         self._host = urlsplit(tools.public_url).hostname or "localhost"
         self._idle: list[_Line] = []

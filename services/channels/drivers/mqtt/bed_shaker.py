@@ -52,7 +52,7 @@ class BedShakerMqtt:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._settings = DeviceSettings()
+        self._settings = tools.settings.part(DeviceSettings)
         self.link = DeviceLink(self._settings, tools.plane, KIND, self.heard)
 
     def why_not(self) -> str:

@@ -20,21 +20,18 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import pydantic
-import yaml
 
 from services.channels.messages.cap_document import DocumentArea
-from services.shared.errors import Broken
-from services.shared.input.untrusted import check_yaml
+from services.shared.errors import Refused
+from services.shared.input.files import Entry, open_file
 
 Kind = Literal["siren", "voice", "both"]
 ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 MOST = 20_000
 
 
-class Speaker(pydantic.BaseModel):
+class Speaker(Entry):
     """One loudspeaker or siren."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
     id: str = pydantic.Field(pattern=ID)
     name: str = pydantic.Field("", max_length=80)
@@ -60,6 +57,12 @@ class Speaker(pydantic.BaseModel):
         return self.kind != "siren"
 
 
+class List(Entry):
+    """The file: its entries are judged one by one."""
+
+    speakers: list[Any] = pydantic.Field(max_length=MOST)
+
+
 def inside(speakers: Sequence[Speaker], area: DocumentArea) -> tuple[Speaker, ...]:
     """Those that somebody in the area may hear; where that cannot be told they are used: it reaches more.
 
@@ -80,50 +83,25 @@ def inside(speakers: Sequence[Speaker], area: DocumentArea) -> tuple[Speaker, ..
 
 
 def read_speakers(path: Path | None) -> tuple[tuple[Speaker, ...], tuple[str, ...]]:
-    """The speakers, and a sentence for each entry that was left out. Broken where the file itself cannot be read."""
+    """The speakers, and a sentence for each entry that was left out. Refused where the file itself cannot be read."""
     if path is None:
         return (), ()
-    try:
-        text = path.read_text("utf-8")
-        check_yaml(text)
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise Broken(f"TOCSIN_DEVICES_LIST: {path.name} cannot be read: {problem}") from problem
-    except yaml.YAMLError as problem:
-        raise Broken(f"TOCSIN_DEVICES_LIST: {path.name} is no YAML: {' '.join(str(problem).split())}") from problem
-    entries = _entries(root)
-    if entries is None:
-        raise Broken(
-            f"TOCSIN_DEVICES_LIST: {path.name}: write  speakers:  and below it one entry for each, with  - id:"
-        )
-    if len(entries) > MOST:
-        raise Broken(f"TOCSIN_DEVICES_LIST: {path.name}: {len(entries)} speakers, and {MOST} is the most")
+    document = open_file("TOCSIN_DEVICES_LIST", path)
+    entries = document.read(List).speakers
     found: dict[str, Speaker] = {}
     faults: list[str] = []
-    for node in entries:
-        where = f"{path.name}, line {node.start_mark.line + 1}"
+    for n in range(len(entries)):
         try:
-            one = Speaker.model_validate(loader.construct_object(node, deep=True))
-        except pydantic.ValidationError as wrong:
-            first = wrong.errors(include_url=False)[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the entry"
-            faults.append(f"{where}: {field}: {first['msg']} ({first['type']}); given {str(first['input'])[:60]!r}")
-        except (yaml.YAMLError, ValueError) as problem:
-            faults.append(f"{where}: {' '.join(str(problem).split())}")
+            one = document.read(Speaker, ("speakers", n))
+        except Refused as fault:
+            faults.append(fault.message)
         else:
             if one.id in found:
-                faults.append(f"{where}: id: {one.id} stands further up too (unique); give each its own")
+                said = f"{one.id} stands further up too; give each its own"
+                faults.append(document.fault(("speakers", n, "id"), "unique", said).message)
             else:
                 found[one.id] = one
     return tuple(found.values()), tuple(faults)
-
-
-def _entries(root: Any) -> list[Any] | None:
-    if not isinstance(root, yaml.MappingNode) or len(root.value) != 1:
-        return None
-    key, value = root.value[0]
-    return list(value.value) if key.value == "speakers" and isinstance(value, yaml.SequenceNode) else None
 
 
 @runtime_checkable

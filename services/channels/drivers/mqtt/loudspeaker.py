@@ -92,7 +92,7 @@ class LoudspeakerMqtt:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._settings = s = DeviceSettings()
+        self._settings = s = tools.settings.part(DeviceSettings)
         self._speakers, self._faults = read_speakers(s.list)
         self._recordings = read_recordings(s.recordings)
         self._drill = tools.plane == "drill"

@@ -77,7 +77,7 @@ class SmsSmpp:
     )
 
     def __init__(self, tools: Tools) -> None:
-        self._settings = s = SmppSettings()
+        self._settings = s = tools.settings.part(SmppSettings)
         self._tools = tools
         self._from = _source(s.source)
         self.concurrency = s.concurrency

@@ -47,7 +47,7 @@ class SmsTwilio:
     )
 
     def __init__(self, tools: Tools) -> None:
-        self._settings = TwilioSettings()
+        self._settings = tools.settings.part(TwilioSettings)
         self._tools = tools
         self._account = TwilioAccount(self._settings, tools.session, tools.public_url)
         self.concurrency = self._settings.concurrency

@@ -24,15 +24,16 @@ from services.shared.clock import wall
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger.ledger import GONE
 from services.shared.people.push_subscription import read
+from services.shared.settings import Environment
 from services.shared.text.sentences import first, prefixes
 from services.shared.tiers import Tier
-from services.shared.web.outgoing_addresses import CheckedResolver, OutOfReach, PushReach, check_push_service
+from services.shared.web.outgoing_addresses import CheckedResolver, OutOfReach, check_push_service
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 _CODES = {404: GONE, 410: GONE, 413: "413 too large"}
 
 
-class PushSettings(PushReach):
+class PushSettings(Environment):
     """TOCSIN_PUSH_...; without a key the channel says `not_configured`."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_PUSH_")
@@ -49,7 +50,8 @@ class WebPush:
     channels = (Channel("push", ("push",), two_way=True, links=True),)
 
     def __init__(self, tools: Tools) -> None:
-        self._settings = PushSettings()
+        self._settings = tools.settings.part(PushSettings)
+        self._private = tools.settings.push_private
         self._vapid: Vapid | None = None
         if self._settings.key is not None:
             contact = self._settings.contact or (tools.public_url if tools.public_url.startswith("https://") else "")
@@ -67,7 +69,7 @@ class WebPush:
 
     async def start(self) -> None:
         """Connections of its own: a resident's device names the host, so each one's address is looked at."""
-        resolver = CheckedResolver(private=self._settings.private, remedy="set TOCSIN_PUSH_PRIVATE where that is meant")
+        resolver = CheckedResolver(private=self._private, remedy="set TOCSIN_PUSH_PRIVATE where that is meant")
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, resolver=resolver),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -83,7 +85,7 @@ class WebPush:
             return Result(Outcome.NOT_SENT, code="not_configured")
         try:
             device = read(message.to)
-            check_push_service(device.endpoint, private=self._settings.private)
+            check_push_service(device.endpoint, private=self._private)
             body = encrypt(payload(message), device)
         except (Refused, ValueError) as wrong:
             return Result(Outcome.PERMANENT, code=getattr(wrong, "field", "") or "no key")

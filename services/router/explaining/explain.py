@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from services.router.explaining.foresee import Foreseen, foresee, made_up_warning
 from services.router.policy import path_words as pw
 from services.router.policy.engine import Policy
-from services.router.policy.foresee import Foreseen, foresee
 from services.router.policy.path_words import say
-from services.router.policy.vocabulary import AREA_WORDS
+from services.router.policy.vocabulary import AREA_CHANNELS
 from services.shared.errors import Refused
+from services.shared.hazards import name_of
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 
@@ -33,7 +34,7 @@ FACTS = {  # as the register derives them of a typical person
     "deaf_signing": ("deaf",),
     "deaf_text": ("deaf",),
 }
-WORKING = dict.fromkeys(CHANNELS, "")
+WORKING = dict.fromkeys((*CHANNELS, *AREA_CHANNELS.values()), "")
 
 
 def made_up(needs: Sequence[str], kinds: Sequence[str]) -> Profile:
@@ -41,7 +42,7 @@ def made_up(needs: Sequence[str], kinds: Sequence[str]) -> Profile:
     facts = sorted({fact for need in needs for fact in FACTS.get(need, ())})
     helpers = tuple(("sms", k == "supporter") for k in kinds if k.startswith("supporter"))
     return Profile(
-        key="explained", kind="facility" if "facility" in needs else "resident" if needs else "subscriber",
+        key="+".join((*needs, *kinds)), kind="facility" if "facility" in needs else "resident" if needs else "subscriber",
         groups=tuple(needs) or ("general",), flags=tuple(facts), language="en",
         channels=tuple(k for k in kinds if not k.startswith("supporter")), supporters=helpers,
     )  # fmt: skip
@@ -74,7 +75,7 @@ def explain(
             )
     minute = int(match[1]) * 60 + int(match[2])
     profile = made_up(needs, kinds)
-    seen = foresee(policy, profile, tier, hazard, minute, WORKING, impact_min=impact_min)
+    seen = foresee(made_up_warning(policy, tier, hazard, minute, WORKING, impact_min=impact_min), profile)
     return _lines(policy, profile, seen, tier, hazard, minute, lang)
 
 
@@ -86,7 +87,7 @@ def _lines(
     half = ("夜间" if night else "白天") if zh else ("night" if night else "day")
     groups = ("、" if zh else ", ").join(say(pw.GROUPS, g, lang) if zh else g for g in profile.groups)
     start = f"{minute // 60:02d}:{minute % 60:02d}"
-    danger, kind = (say(pw.HAZARDS, hazard, lang), "") if zh else (hazard, f"{profile.kind}: ")
+    danger, kind = (name_of(hazard, lang), "") if zh else (hazard, f"{profile.kind}: ")
     found = [f"{say(pw.TIERS, tier.word, lang)}, {danger}, {start} ({half}), {kind}{groups}"]
     escalation = say(pw.TIERS, plan.escalation, lang) if zh else plan.escalation
     early = plan.head_start and plan.escalation != tier.word
@@ -115,7 +116,7 @@ def _lines(
             else f"held at night for {seen.held_min:.0f} min, then looked at again and sent"
         )  # fmt: skip
     found += _acts(policy, seen, hazard, minute, lang)
-    closing = policy.closings[plan.closing]
+    closing = policy.closed_if.classes[plan.closing]
     answers = [say(pw.ANSWERS, a, lang) for a in sorted(closing.answers)]
     who = [say(pw.BY, b, lang) if b != "person" else ("本人" if zh else "person") for b in sorted(closing.by)]
     found.append(
@@ -137,7 +138,7 @@ def _acts(policy: Policy, seen: Foreseen, hazard: str, start: int, lang: str) ->
         acts = [a for a in seen.acts if (a.minute, a.why) == (minute, why)]
         names = []
         for act in acts:
-            if act.word in AREA_WORDS and facility:
+            if act.to == "area" and facility:
                 continue
             channel = act.channel.partition(":")[0]
             name = say(pw.CHANNELS, channel, lang)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from html import escape
 
+from services.router.explaining.explain import WORKING, made_up
+from services.router.explaining.foresee import Foreseen, foresee, made_up_warning
 from services.router.policy import path_words as pw
 from services.router.policy.engine import Policy
-from services.router.policy.explain import WORKING, made_up
-from services.router.policy.foresee import Foreseen, foresee
 from services.router.policy.path_words import say
-from services.router.policy.vocabulary import AREA_WORDS
+from services.shared.hazards import name_of
 from services.shared.tiers import Tier
 
 NOON, NIGHT = 12 * 60, 2 * 60
@@ -34,7 +34,7 @@ def typical(policy: Policy, group: str, tier: Tier, hazard: str, minute: int) ->
     """The path of a typical person; in blue and yellow of one who asked to be told."""
     needs = () if group == "general" else (group,)
     profile = made_up(needs, kinds_of(policy, group))
-    return foresee(policy, profile, tier, hazard, minute, WORKING)
+    return foresee(made_up_warning(policy, tier, hazard, minute, WORKING), profile)
 
 
 def cell(seen: Foreseen, lang: str = "en") -> str:
@@ -44,10 +44,10 @@ def cell(seen: Foreseen, lang: str = "en") -> str:
         return "只有广播" if zh else "broadcast alone"
     minutes: dict[float, list[str]] = {}
     for act in seen.acts:
-        if act.word in AREA_WORDS:
+        if act.to == "area":
             continue
         name = say(pw.CHANNELS, act.channel.partition(":")[0], lang)
-        if act.word == "again":
+        if act.again:
             name += "(再一次)" if zh else " again"
         if act.channel == "door":
             name += f"({pw.team(seen.plan.team, lang)})" if zh else f" ({pw.team(seen.plan.team, lang)})"
@@ -97,11 +97,11 @@ section:first-of-type { break-before: auto }
 def as_page(policy: Policy, hazard: str, lang: str = "en") -> str:
     """One HTML page."""
     zh = lang == "zh"
-    name = say(pw.HAZARDS, hazard, lang)
+    name = name_of(hazard, lang)
     title = f"预警方案:{name}" if zh else f"Warning policy: {name}"
     head = (
-        f"方案 {escape(policy.name)},{policy.reviewed} 审阅,{policy.review_due()} 前再审阅。" if zh
-        else f"Policy {escape(policy.name)}, reviewed {policy.reviewed}, to be read again by {policy.review_due()}."
+        f"方案 {escape(policy.name)},{policy.policy.reviewed} 审阅,{policy.review_due()} 前再审阅。" if zh
+        else f"Policy {escape(policy.name)}, reviewed {policy.policy.reviewed}, to be read again by {policy.review_due()}."
     )  # fmt: skip
     body = [f"<h1>{title}</h1>", f"<p>{head} {escape(_hazard_words(policy, hazard, lang))}</p>"]
     body.append(f"<p>{escape(_reading(policy, lang))}</p>")
@@ -133,7 +133,7 @@ def _hazard_words(policy: Policy, hazard: str, lang: str) -> str:
 
 
 def _reading(policy: Policy, lang: str) -> str:
-    a, b = (f"{m // 60:02d}:{m % 60:02d}" for m in policy.night)
+    a, b = (f"{m // 60:02d}:{m % 60:02d}" for m in policy.clock.night)
     if lang == "zh":
         return (
             f"数字是发布后的分钟数,没有人应答时才走到下一步。夜间是{a}到{b},每一步按当时判断。"
@@ -173,7 +173,7 @@ def _closing_table(policy: Policy, lang: str) -> str:
     }
     rows = []
     gap = "、" if zh else ", "
-    for name, rule in policy.closings.items():
+    for name, rule in policy.closed_if.classes.items():
         answers = gap.join(say(pw.ANSWERS, a, lang) for a in sorted(rule.answers))
         by = gap.join(
             ("本人" if zh else "the person") if b == "person" else say(pw.BY, b, lang) for b in sorted(rule.by)

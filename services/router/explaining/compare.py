@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
+from services.router.explaining.foresee import Foreseen, foresee, made_up_warning
 from services.router.policy.engine import Policy
-from services.router.policy.foresee import Foreseen, foresee
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 
@@ -54,10 +54,9 @@ def compare(
         for hazard in names:
             for half, minute in HOURS.items():
                 case = Case(tier, hazard, half)
+                of_a, of_b = (made_up_warning(p, tier, hazard, minute, channels, impact_min=impact_min) for p in (a, b))
                 for key in sorted(counted):
-                    before, after = (
-                        foresee(p, known[key], tier, hazard, minute, channels, impact_min=impact_min) for p in (a, b)
-                    )
+                    before, after = foresee(of_a, known[key]), foresee(of_b, known[key])
                     _add(case, key, counted[key], before, after, (a, b))
                 if case.changed or case.doors[0] != case.doors[1]:
                     found.append(case)
@@ -79,7 +78,7 @@ def _add(case: Case, key: str, n: int, before: Foreseen, after: Foreseen, both: 
 def promise(seen: Foreseen, policy: Policy) -> tuple[object, ...]:
     """What a person would notice of her path."""
     plan = seen.plan
-    closing = policy.closings[plan.closing]
+    closing = policy.closed_if.classes[plan.closing]
     acts = tuple((a.minute, a.channel) for a in seen.acts)
     return acts, plan.asked, plan.team, plan.form, plan.ack, closing, seen.held_min
 

@@ -1,4 +1,4 @@
-"""A preview: the registry's counts per profile, planned per profile; nobody is named and nothing is sent.
+"""A preview: the registry's counts per profile, each profile walked in memory; nobody is named and nothing is sent.
 
 Over a broker a question and its answer take different ways to different processes, and a draft may be asked about twice
 at once: whatever comes first, the newest question's answer is what stays.
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import replace
 
+from services.router.explaining.foresee import foresee
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
-from services.router.policy.vocabulary import OFFICER, SUPPORTER
 from services.router.store import tables
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection, hold
@@ -88,7 +88,8 @@ def _tier(ctx: WarningContext, message: AudienceFound) -> dict[str, Any]:
     channels: Counter[str] = Counter()
     doors = not_asked = none = 0
     for profile, count in zip(message.profiles, message.counts, strict=True):
-        plan = ctx.plan(profile, ctx.start(profile))
+        seen = foresee(ctx, profile)
+        plan = seen.plan
         for group in profile.groups or ("general",):
             groups[group] += count
             if plan.usable == 0:
@@ -99,14 +100,12 @@ def _tier(ctx: WarningContext, message: AudienceFound) -> dict[str, Any]:
             not_asked += count
             continue
         none += count if plan.usable == 0 else 0
-        for use in plan.channels:
-            if use.kind not in (SUPPORTER, OFFICER):
-                channels[use.channel] += count
-        if plan.supporter:
-            channels["supporter"] += count
-        if plan.door_at_0:
+        told = ("person", "facility", "supporter")
+        for channel in {act.channel.partition(":")[0] for act in seen.acts if act.to in told}:
+            channels[channel] += count
+        if seen.door_minute() == seen.held_min:
             doors += count
-            channels[f"{plan.door_where} at 0"] += count
+            channels["door at 0" if "door" in seen.channels() else "fire_service_list at 0"] += count
     return {
         "by_group": {
             g: {"people": n, "one_channel": few[g], "no_channel": no_path[g]} for g, n in sorted(groups.items())

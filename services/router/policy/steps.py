@@ -1,0 +1,186 @@
+"""A policy's steps: what is done at which minute and on which condition, of a tier and of a facility.
+
+The models of the file are a union by what a step has: `at`, or `every` for one that comes again. `Step` is what the
+engine walks.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
+
+from services.router.policy import vocabulary as w
+from services.router.policy.conditions import ALWAYS, PREDICATES, Condition, parse_condition
+from services.shared.input.fields import Between, ListOf, OneOf, Written
+from services.shared.input.files import Entry, wrong
+from services.shared.tiers import Tier
+
+Words = tuple[str, ...]
+_CONDITION = rf"^([&|()\s]|\b({'|'.join(PREDICATES)})\b)*$"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: `at` in seconds from release, or from impact where `before_impact` is set; whichever is earlier."""
+
+    name: str
+    at: float
+    do: Words
+    condition: Condition
+    before_impact: float | None = None
+    every: float | None = None
+    ask: Words = ()
+    until: str = ""
+
+    def when(self, released: float, impact: float | None) -> float:
+        """Warning time of the step; never before release."""
+        at = released + self.at
+        if self.before_impact is not None and impact is not None:
+            at = min(at, impact - self.before_impact)
+        return max(at, released)
+
+
+def _at(given: Any) -> tuple[float, float | None]:
+    """Seconds from release, and before the impact."""
+    match = re.fullmatch(r"earlier of (\d+) and impact-(\d+)", given) if isinstance(given, str) else None
+    if match is not None:
+        return 60.0 * int(match[1]), 60.0 * int(match[2])
+    if isinstance(given, str):
+        wrong(f"give minutes, or 'earlier of 60 and impact-90', not {given!r}", "number", given)
+    return Between(0, 1440, unit=60).check(given), None
+
+
+_AT_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 1440},
+        {"type": "string", "pattern": r"^earlier of \d+ and impact-\d+$"},
+    ]
+}
+_If = Annotated[Condition, Written(_CONDITION, parse_condition, "condition")]
+
+
+class StepAt(Entry):
+    """A step at a minute from the release, or so long before the impact if that is earlier."""
+
+    at: Annotated[tuple[float, float | None], PlainValidator(_at), WithJsonSchema(_AT_SCHEMA)]
+    condition: _If = Field(default_factory=lambda: ALWAYS, alias="if")
+    do: Annotated[Words, ListOf((*w.AREA_WORDS, *w.PERSON_WORDS), least=1)]
+    mode: Literal["parallel"] = "parallel"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _once(cls, given: Any) -> Any:
+        if isinstance(given, dict) and not {"ask", "until"}.isdisjoint(given):
+            wrong("ask and until go with every:", "required")
+        return given
+
+    def step(self, name: str) -> Step:
+        """As the engine walks it."""
+        return Step(name, self.at[0], self.do, self.condition, self.at[1])
+
+
+class StepEvery(Entry):
+    """A step that comes again until it has what it asks for."""
+
+    every: Annotated[float, Between(1, 1440, unit=60)]
+    condition: _If = Field(default_factory=lambda: ALWAYS, alias="if")
+    do: Annotated[Words, ListOf((*w.AREA_WORDS, *w.PERSON_WORDS))] = ()
+    mode: Literal["parallel"] = "parallel"
+    ask: Annotated[Words, ListOf(w.ASKS)] = ()
+    until: Annotated[str, OneOf(w.UNTILS)] = ""
+
+    @model_validator(mode="after")
+    def _does(self) -> Self:
+        if not self.do and not self.ask:
+            wrong("say what is done: do: [...]", "required", at=("do",))
+        return self
+
+    def step(self, name: str) -> Step:
+        """As the engine walks it."""
+        return Step(name, self.every, self.do, self.condition, None, self.every, self.ask, self.until)
+
+
+class HouseStepAt(StepAt):
+    """A step of a facility's plan."""
+
+    do: Annotated[Words, ListOf(w.FACILITY_WORDS, least=1)]
+
+
+class HouseStepEvery(StepEvery):
+    """A step of a facility's plan that comes again."""
+
+    do: Annotated[Words, ListOf(w.FACILITY_WORDS)] = ()
+
+
+def _kind_of_step(given: Any) -> str | None:
+    if not isinstance(given, dict):
+        return "<at>"
+    return {(True, False): "<at>", (False, True): "<every>"}.get(("at" in given, "every" in given))
+
+
+_BY_TIME = Discriminator(
+    _kind_of_step, custom_error_type="required", custom_error_message="give at: or every:, one of them"
+)
+
+
+def _in_order(steps: tuple[StepAt | StepEvery, ...]) -> tuple[StepAt | StepEvery, ...]:
+    if not steps:
+        wrong("give a list of steps, not []", "list", [])
+    times = [step.at[0] for step in steps if isinstance(step, StepAt)]
+    if times != sorted(times):
+        wrong("the steps must stand in the order of their minutes", "order")
+    if any(isinstance(step, StepEvery) for step in steps[:-1]):
+        wrong("a step that comes again (every:) stands last", "order")
+    return steps
+
+
+Steps = Annotated[
+    tuple[Annotated[Annotated[StepAt, Tag("<at>")] | Annotated[StepEvery, Tag("<every>")], _BY_TIME], ...],
+    AfterValidator(_in_order),
+]
+HouseSteps = Annotated[
+    tuple[Annotated[Annotated[HouseStepAt, Tag("<at>")] | Annotated[HouseStepEvery, Tag("<every>")], _BY_TIME], ...],
+    AfterValidator(_in_order),
+]
+
+
+class TierRule(Entry):
+    """A tier's escalation plan, who is told personally, and of whom an answer is waited for."""
+
+    personal: Annotated[str, OneOf(w.PERSONAL)] = "all"
+    ack: Annotated[str, OneOf(w.ACKS)] = "none"
+    steps: Steps
+    end: Annotated[str, OneOf(w.TIER_ENDS)]
+    unknown_after_s: Annotated[float | None, Between(10, 3600)] = Field(
+        None, description="An uncertain send goes out on another driver after so many seconds."
+    )
+
+
+class UrgentRule(TierRule):
+    """Orange and red: everybody's answer is waited for, and the last driver is a person."""
+
+    @model_validator(mode="after")
+    def _last(self) -> Self:
+        if self.end in ("sent", "officer_contact"):
+            wrong("orange and red end closed: sending or asking is no end there", "end", self.end, at=("end",))
+        if not any("door" in step.do for step in self.steps):
+            wrong("add a step with do: [door]: the last channel is a person", "door", at=("steps",))
+        if self.ack != "all_registered":
+            wrong("orange and red wait for everybody's answer: ack: all_registered", "ack", self.ack, at=("ack",))
+        return self
+
+
+class TierRules(Entry):
+    """The four tiers."""
+
+    blue: TierRule
+    yellow: TierRule
+    orange: UrgentRule
+    red: UrgentRule
+
+    def __getitem__(self, tier: Tier) -> TierRule:
+        rule: TierRule = getattr(self, tier.word)
+        return rule
