@@ -1,5 +1,5 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
-.PHONY: help setup try demo demo-distributed run test test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-cap bench-registry lint lock
+.PHONY: help setup try demo demo-distributed run test test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-cap bench-registry lint words lock
 
 help:
 	@echo 'make try     a console with fictional people, phones to look at and an alert of today (ARGS=... goes to `tocsin try`)'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench-registry  a million people imported, found and counted, beside PostGIS (ARGS="--people N" for fewer; installs'
 	@echo '                 Debian'"'"'s PostgreSQL and PostGIS if they are missing, which needs root once)'
 	@echo 'make lint    the checks without the tests'
+	@echo 'make words   every catalogue of words brought up to date with the sources; says what lacks a translation (ARGS=--check)'
 	@echo 'make setup   only make .venv ready'
 	@echo 'make lock    make the lock files again from pyproject.toml (ARGS=--upgrade for newer versions)'
 
@@ -76,6 +77,9 @@ bench-registry:
 	@bash tools/setup.sh test
 	@bash tools/postgis.sh
 	@.venv/bin/python -m tests.bench.registry $(ARGS)
+
+words: setup
+	@.venv/bin/python tools/catalogue.py $(ARGS)
 
 lint:
 	@bash tools/setup.sh test

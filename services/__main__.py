@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from services.commands import warnings
 from services.commands.kit import (
     DEFAULT_URL,
     USAGE,
     checked,
+    echo,
     fail,
     held,
     on_sqlite,
@@ -26,11 +28,13 @@ from services.commands.kit import (
     tier_of,
     words_of,
 )
-from services.commands.lazy_group import lazy_group
+from services.commands.lazy_group import in_own_words, lazy_group
 from services.commands.variables import unknown_variables
+from services.shared import i18n
 from services.shared.crypto.private_files import write_privately
 from services.shared.crypto.sealing import Keys
 from services.shared.errors import Fault
+from services.shared.i18n import mark, t
 from services.shared.telemetry import configure
 
 app = typer.Typer(
@@ -43,15 +47,15 @@ app = typer.Typer(
     "answers (server or database).",
 )
 GROUPS = {
-    "cap": ("cap:app", "Read CAP alerts."),
-    "registry": ("registry:app", "The register of people."),
-    "policy": ("policy:app", "The rules that give each person a path."),
-    "texts": ("texts:app", "The sentences messages are made of."),
-    "key": ("keys:key_app", "API keys and what they may do."),
-    "keys": ("keys:keys_app", "The key that opens sealed addresses."),
-    "audit": ("audit:app", "Who did what, and proof that it stands as it was written."),
-    "clock": ("clock:app", "The time Tocsin goes by, where a machine's clock was set."),
-    "dead": ("dead:app", "Messages no service could handle."),
+    "cap": ("cap:app", mark("Read CAP alerts.")),
+    "registry": ("registry:app", mark("The register of people.")),
+    "policy": ("policy:app", mark("The rules that give each person a path.")),
+    "texts": ("texts:app", mark("The sentences messages are made of.")),
+    "key": ("keys:key_app", mark("API keys and what they may do.")),
+    "keys": ("keys:keys_app", mark("The key that opens sealed addresses.")),
+    "audit": ("audit:app", mark("Who did what, and proof that it stands as it was written.")),
+    "clock": ("clock:app", mark("The time Tocsin goes by, where a machine's clock was set.")),
+    "dead": ("dead:app", mark("Messages no service could handle.")),
 }
 app.add_typer(warnings.app)
 for name, (place, words) in GROUPS.items():
@@ -93,8 +97,8 @@ def serve(
     chosen = settings()
     roles = checked(lambda: check_roles(service or (), chosen))
     configure(chosen.log_level)
-    for told in unknown_variables().values():
-        typer.echo(f"tocsin: {told}", err=True)
+    for sentence in unknown_variables().values():
+        echo(f"tocsin: {sentence}", err=True)
     run(run_server(chosen, roles))
 
 
@@ -139,7 +143,7 @@ def try_it(
     from services.trial import Trial, run_trial
 
     def ready(here: Trial) -> None:
-        typer.echo(
+        echo(
             f"""Tocsin is running, with a fictional county of {here.people} people. It is a drill: nothing leaves this machine.
 
   console   {here.console}
@@ -201,7 +205,7 @@ def migrate() -> None:
             migrations.upgrade(chosen.resolved_database_url)
 
     checked(work)
-    typer.echo("the schema is the newest")
+    echo("the schema is the newest")
 
 
 @app.command()
@@ -219,7 +223,7 @@ def check() -> None:
         sound = sound and not misspelt
         lines.append(f"{'NOT SOUND: ' if misspelt else ''}{told}")
     for line in lines:
-        typer.echo(line)
+        echo(line)
     raise typer.Exit(0 if sound else 1)
 
 
@@ -231,7 +235,7 @@ def ready(url: Annotated[str, typer.Option(help="The process; the one of these s
     chosen = settings()
     wrong = run(ask(url or f"http://{reachable(chosen.host)}:{chosen.port}"))
     for line in wrong:
-        typer.echo(line, err=True)
+        echo(line, err=True)
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -253,9 +257,9 @@ def proxy(
 
 def _in_words(wrong: Any) -> str:
     """What is wrong with the words of a call, what a missing option takes, and whose help to read."""
-    takes = getattr(getattr(wrong, "param", None), "help", None)
+    takes = i18n.told(getattr(getattr(wrong, "param", None), "help", None) or "")
     path = wrong.ctx.command_path if wrong.ctx is not None else "tocsin"
-    return f"{wrong.format_message()}{f' {takes}' if takes else ''} (see: {path} --help)"
+    return t("{what} (see: {command} --help)", what=f"{wrong.format_message()} {takes}".strip(), command=path)
 
 
 def main() -> None:
@@ -264,17 +268,20 @@ def main() -> None:
         import uvloop
 
         uvloop.install()
+    i18n.speak(i18n.of_process(os.environ.items()))
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     try:
-        code = app(standalone_mode=False, prog_name="tocsin")
+        command = get_command(app)
+        in_own_words(command)
+        code = command(standalone_mode=False, prog_name="tocsin")
     except USAGE_ERROR as wrong:  # an option or argument that is not known or missing: one sentence, like every fault
         typer.echo(f"tocsin: {_in_words(wrong)}", err=True)
         sys.exit(USAGE)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except Fault as fault:
-        typer.echo(f"tocsin: {fault.message}", err=True)
+        typer.echo(f"tocsin: {i18n.told(fault.message)}", err=True)
         sys.exit(USAGE)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -138,7 +138,7 @@ async def _send(embedded: Node, key: str, alert: bytes, tier: Tier | None) -> st
         async with session.post(url, data=alert, headers={"Content-Type": "application/cap+xml"}) as response:
             taken = await response.json(content_type=None)
             if response.status != 202:
-                raise Refused(taken.get("title", "refused"), field="alert")
+                raise Refused(taken.get("title", ""), field="alert")
         if taken["state"] not in ("draft", "held"):
             raise Refused(f"the alert is {taken['state']}, not sent: {'; '.join(taken['notes'])}", field="alert")
         decided = tier.word if tier else None if taken["tier"] else Tier.YELLOW.word
@@ -146,7 +146,7 @@ async def _send(embedded: Node, key: str, alert: bytes, tier: Tier | None) -> st
         async with session.post(f"{base}/api/v1/warnings/{taken['warning_id']}/release", json=body) as response:
             released = await response.json(content_type=None)
             if response.status != 202:
-                raise Refused(released.get("title", "refused"), field="tier")
+                raise Refused(released.get("title", ""), field="tier")
     return str(taken["warning_id"])
 
 

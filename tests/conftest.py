@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from services import migrations
 from services.run import leave_the_loaded_alone
+from services.shared import i18n
 from tests.peers import table
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.postgres import Postgres
@@ -52,6 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.peer)
     places = {name: n for n, name in enumerate(LONG_FIRST)}
     items.sort(key=lambda item: places.get(f"{item.path.parent.name}/{item.path.name}", len(places)))
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> None:
+    """A command that was asked in another language speaks it to the end of its process, which here is every test's."""
+    i18n.speak(i18n.SOURCE)
 
 
 def pytest_collection_finish() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.commands.kit import checked, database_of, fail, on_sqlite, read_file, run, settings
+from services.commands.kit import checked, database_of, echo, fail, on_sqlite, read_file, run, settings
 from services.shared.audit.audit_export import Verified, export, verify_export
 from services.shared.audit.audit_head import Head, HeadFile, accept, read_head
 from services.shared.audit.checkpoints import Signing
@@ -38,9 +38,9 @@ def audit_export(file: Annotated[Path, typer.Argument(help="A new file.")]) -> N
 
     made = run(work(settings()))
     if made.broken:
-        typer.echo(f"{file} DOES NOT HOLD: {made.broken}", err=True)
+        echo(f"{file} DOES NOT HOLD: {made.broken}", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{file}: entries 1 to {made.n}, {made.checkpoints} checkpoints, signed {iso(made.at)}")
+    echo(f"{file}: entries 1 to {made.n}, {made.checkpoints} checkpoints, signed {iso(made.at)}")
 
 
 @app.command("accept")
@@ -57,7 +57,7 @@ def audit_accept(
     if len(reason.strip()) < 2:
         raise fail("--reason: say in a few words why; it is kept in the log")
     head = run(work(settings()))
-    typer.echo(f"the audit log goes on from entry {head.n}, which says that you accepted it")
+    echo(f"the audit log goes on from entry {head.n}, which says that you accepted it")
 
 
 @app.command("verify")
@@ -82,7 +82,7 @@ def audit_verify(
         except OSError as problem:
             raise Refused(f"{one}: {problem.strerror}; give a file that can be read", field="FILE") from problem
         except Broken as fault:
-            typer.echo(f"{one} DOES NOT HOLD: {fault.message}", err=True)
+            echo(f"{one} DOES NOT HOLD: {fault.message}", err=True)
             raise typer.Exit(1) from fault
 
     def seen(one: Path) -> Verified:
@@ -94,7 +94,5 @@ def audit_verify(
         return walk(file, seen(head)) if head else found
 
     found = checked(whole)
-    typer.echo(f"{file} holds: entries 1 to {found.n} stood so on {iso(found.at)}, {found.checkpoints} checkpoints")
-    typer.echo(
-        "what was recorded after that no export can show: ask for a new one, and keep this one to compare it with"
-    )
+    echo(f"{file} holds: entries 1 to {found.n} stood so on {iso(found.at)}, {found.checkpoints} checkpoints")
+    echo("what was recorded after that no export can show: ask for a new one, and keep this one to compare it with")

@@ -10,7 +10,7 @@ import rich.console
 import typer
 
 from services.channels.messages.forms import every_channel
-from services.commands.kit import Language, checked, language_of, read_file, run, settings
+from services.commands.kit import Language, checked, read_file, run, settings
 from services.gateway.cli.cap_check import check, in_words
 from services.gateway.cli.cap_show import show
 from services.gateway.cli.feed_query import look_at
@@ -23,28 +23,24 @@ app = typer.Typer(no_args_is_help=True)
 def cap_check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line a file.")] = False,
-    lang: Language = "en",
+    lang: Language = "",
 ) -> None:
     """A verdict on each file: accept, repair, quarantine or reject, with every finding; exit 1 if any is refused."""
     refused = False
     for file in files:
-        found = check(str(file), read_file(file), lang=language_of(lang))
+        found = check(str(file), read_file(file))
         refused = refused or found["verdict"] in ("quarantine", "reject")
         typer.echo(json.dumps(found, ensure_ascii=False) if as_json else in_words(found))
     raise typer.Exit(1 if refused else 0)
 
 
 @app.command("show")
-def cap_show(file: Path, lang: Language = "en") -> None:
+def cap_show(file: Path, lang: Language = "") -> None:
     """An alert as a person reads it: what it means here, every block, what each channel will say, and what is wrong with it."""
     console = rich.console.Console()
     own = settings()
     for part in checked(
-        lambda: list(
-            show(
-                str(file), read_file(file), Pins(own.cap_keys), lang=language_of(lang), settings=own, say=every_channel
-            )
-        )
+        lambda: list(show(str(file), read_file(file), Pins(own.cap_keys), settings=own, say=every_channel))
     ):
         console.print(part)
 
@@ -54,12 +50,12 @@ def cap_feed(
     source: Annotated[str, typer.Argument(metavar="URL-or-FILE")],
     private: Annotated[bool, typer.Option("--private", help="The host may lie in a private network.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line an alert.")] = False,
-    lang: Language = "en",
+    lang: Language = "",
 ) -> None:
     """Read a feed once, as it would be polled, and say a verdict on each alert; takes nothing in."""
     data = None if source.startswith(("http://", "https://")) else read_file(Path(source))
     refused = False
-    for found in run(look_at(source, data, private=private, lang=language_of(lang))):
+    for found in run(look_at(source, data, private=private)):
         refused = refused or found["verdict"] in ("quarantine", "reject")
         typer.echo(json.dumps(found, ensure_ascii=False) if as_json else in_words(found))
     raise typer.Exit(1 if refused else 0)

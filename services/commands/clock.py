@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.commands.kit import database_of, run, settings
+from services.commands.kit import database_of, echo, run, settings
 from services.shared import alarms
 from services.shared.operations.clock_watch import accept
 
@@ -23,9 +23,9 @@ def show() -> None:
 
     found = run(work())
     for row in found:
-        typer.echo(row.said)
+        echo(row.said)
     if not found:
-        typer.echo("no clock is off by more than five seconds, as far as running processes have said")
+        echo("no clock is off by more than five seconds, as far as running processes have said")
 
 
 @app.command("accept")
@@ -40,4 +40,4 @@ def accepted(reason: Annotated[str, typer.Option(help="Kept in the audit log.")]
             await accept(database, "command line", reason)
 
     run(work())
-    typer.echo("taken: every running process goes by its clock from now on")
+    echo("taken: every running process goes by its clock from now on")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import typer
 
-from services.commands.kit import database_of, run, settings
+from services.commands.kit import database_of, echo, run, settings
 from services.shared.bus.outbox import dead_letter
 from services.shared.bus.outbox import replay as show_again
 from services.shared.clock import iso
@@ -26,9 +26,9 @@ def dead_list() -> None:
 
     found = run(work())
     if not found:
-        typer.echo("no message was put aside", err=True)
+        echo("no message was put aside", err=True)
     for row in found:
-        typer.echo(f"{iso(row.at)}  tier {row.tier}  {row.topic} for {row.consumer}  {row.msg_id}  {row.reason}")
+        echo(f"{iso(row.at)}  tier {row.tier}  {row.topic} for {row.consumer}  {row.msg_id}  {row.reason}")
 
 
 @app.command("replay")
@@ -44,4 +44,4 @@ def dead_replay(
             await show_again(database, message, consumer, actor="command line", reason=reason)
 
     run(work())
-    typer.echo(f"{consumer} is shown {message} again")
+    echo(f"{consumer} is shown {message} again")

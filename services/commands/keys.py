@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.commands.kit import database_of, fail, read_file, run, settings, tier_of, words_of
+from services.commands.kit import database_of, echo, fail, read_file, run, settings, tier_of, words_of
 from services.shared.clock import iso
 from services.shared.crypto.channels_keys import list_keys, rotate
 from services.shared.crypto.sealing import Keys
@@ -64,7 +64,7 @@ def key_list() -> None:
         bounds += [f"events {', '.join(row.events)}"] if row.events else []
         bounds += ["an area"] if row.area else []
         state = f"REVOKED {iso(row.revoked_at)}" if row.revoked_at else f"since {iso(row.created_at)}"
-        typer.echo(
+        echo(
             f"{row.key_id}  {row.name}, {row.label}  {state}  {', '.join(row.actions)} up to {Tier(row.max_tier).word}"
             + (f"; bound to {'; '.join(bounds)}" if bounds else "")
         )
@@ -81,7 +81,7 @@ def key_revoke(
         async with database_of(settings()) as database:
             return await revoke_key(database, key_id, actor="command line", reason=reason)
 
-    typer.echo(f"the key {run(work())!r} opens nothing any more")
+    echo(f"the key {run(work())!r} opens nothing any more")
 
 
 @keys_app.command("rotate")
@@ -95,7 +95,7 @@ def keys_rotate(
             return await rotate(database, Keys(chosen.keys_dir, make=False), actor="command line", reason=reason)
 
     old, new = run(work(settings()))
-    typer.echo(f"channels key {old} is being replaced by {new}; see how far it is with: tocsin keys list")
+    echo(f"channels key {old} is being replaced by {new}; see how far it is with: tocsin keys list")
 
 
 @keys_app.command("list")
@@ -107,4 +107,4 @@ def keys_list() -> None:
             return await list_keys(database, Keys(chosen.keys_dir, make=False))
 
     for key_id, state, since, pages in run(work(settings())):
-        typer.echo(f"{key_id}  {state:<8} {'since ' + iso(since) if since else 'from the start'}  {pages} page keys")
+        echo(f"{key_id}  {state:<8} {'since ' + iso(since) if since else 'from the start'}  {pages} page keys")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import sqlalchemy as sa
 import typer
 
+from services.shared import i18n
 from services.shared.database.engine import Database, FileLock
 from services.shared.database.instance import check_plane
 from services.shared.database.soundness import REMEDY
@@ -25,7 +26,6 @@ if TYPE_CHECKING:  # half of a start would be loading it
 
 Url = Annotated[str, typer.Option(envvar="TOCSIN_URL", help="The running server.")]
 Key = Annotated[str, typer.Option(envvar="TOCSIN_KEY", help="An API key, from: tocsin key create.")]
-Language = Annotated[str, typer.Option(envvar="TOCSIN_LANG", help="The language of findings: en or zh.")]
 REFUSED, USAGE, AWAY = 1, 2, 3  # exit codes: the answer was no; the words or settings are wrong; nobody answers
 
 
@@ -69,7 +69,8 @@ async def call(
     if not key:
         raise Refused("give an API key: --key or TOCSIN_KEY; make one with: tocsin key create", field="--key")
     sent: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
-    all_headers = {"Authorization": f"Bearer {key}", "Accept": "application/json", **(headers or {})}
+    all_headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
+    all_headers |= {"Accept-Language": i18n.language(), **(headers or {})}
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600, connect=5)) as session,
@@ -145,9 +146,14 @@ def checked(work: Callable[[], Any]) -> Any:
         raise typer.Exit(130) from None
 
 
+def echo(sentence: str, *, err: bool = False) -> None:
+    """A sentence for whoever sits at the terminal, in their language."""
+    typer.echo(i18n.told(sentence), err=err)
+
+
 def fail(sentence: str, code: int = USAGE) -> typer.Exit:
     """Says the sentence on stderr; raise what it gives, to end with that code."""
-    typer.echo(f"tocsin: {sentence}", err=True)
+    typer.echo(f"tocsin: {i18n.told(sentence)}", err=True)
     return typer.Exit(code)
 
 
@@ -174,10 +180,21 @@ def tier_of(word: str) -> Tier | None:
 
 
 def language_of(word: str) -> str:
-    """The word again; exit 2 where we have no findings in that language."""
-    if word not in ("en", "zh"):
-        raise fail(f"--lang {word}: use en or zh")
-    return word
+    """Speaks the language of that name from here on, if one is given; exit 2 where it is none of ours."""
+    if word:
+        tag = i18n.best(word)
+        if not tag:
+            raise fail(f"--lang {word}: use {', '.join(i18n.offered())}")
+        i18n.speak(tag)
+    return i18n.language()
+
+
+Language = Annotated[
+    str,
+    typer.Option(
+        "--lang", callback=language_of, envvar="TOCSIN_LANG", help="The language of the answer; as the terminal's."
+    ),
+]
 
 
 def words_of(text: str) -> list[str]:

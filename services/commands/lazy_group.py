@@ -9,6 +9,18 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
+from services.shared.i18n import told
+
+
+def in_own_words(command: Any) -> None:
+    """The help of a command, its options and its own commands, in the language that is spoken."""
+    for one in (command, *getattr(command, "params", ())):
+        for name in ("help", "short_help", "epilog"):
+            if text := getattr(one, name, None):
+                setattr(one, name, told(text))
+    for inner in getattr(command, "commands", {}).values():
+        in_own_words(inner)
+
 
 def lazy_group(place: str, words: str) -> typer.Typer:
     """Stands for the Typer at `place` (module:name); `words` is its help."""
@@ -20,6 +32,7 @@ def lazy_group(place: str, words: str) -> typer.Typer:
                 loaded: typer.Typer = getattr(import_module(module), name)
                 loaded.rich_markup_mode = None  # as the command above it
                 self.commands.update(get_group(loaded).commands)
+                in_own_words(self)
 
         def list_commands(self, ctx: Any) -> list[str]:
             self._loaded()

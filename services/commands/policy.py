@@ -17,7 +17,7 @@ import typer
 
 from services.channels.model.channel import Carried
 from services.channels.providers.country_limits import load_limits
-from services.commands.kit import settings
+from services.commands.kit import Language, echo, settings
 from services.router.explaining import compare as comparing
 from services.router.explaining import explain as explaining
 from services.router.explaining import table as tables
@@ -33,7 +33,6 @@ from services.shared.settings import Settings
 from services.shared.tiers import TIER_WORDS, Tier
 
 app = typer.Typer(no_args_is_help=True)
-Lang = Annotated[str, typer.Option(envvar="TOCSIN_LANG", help="en or zh.")]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -47,7 +46,7 @@ def policy_check(
     """Is this policy file whole, and can the channels do what it asks? Names the first fault with line, rule and remedy."""
     policy = _policy(file)
     check_channels(policy, read_channels(channels) if channels else installed_channels(settings()))
-    typer.echo(f"{policy.name}: {len(policy.groups)} groups, {len(Tier)} tiers, no fault")
+    echo(f"{policy.name}: {len(policy.groups)} groups, {len(Tier)} tiers, no fault")
 
 
 @app.command("schema")
@@ -74,7 +73,7 @@ def policy_explain(
     channels: Annotated[str, typer.Option(help="Contact kinds the person has.")] = "sms,voice_mobile",
     impact: Annotated[float, typer.Option(min=0, help="Minutes from release to impact; 0 for unknown.")] = 0.0,
     file: Annotated[Path | None, typer.Option(help="Another policy file.")] = None,
-    lang: Lang = "en",
+    lang: Language = "",
 ) -> None:
     """The path of a made-up person, minute by minute, with each channel left out and why."""
     given = explaining.explain(
@@ -84,7 +83,6 @@ def policy_explain(
         _words(needs),
         _words(channels),
         at,
-        lang=_lang(lang),
         impact_min=impact or None,
     )
     for line in given:
@@ -97,21 +95,21 @@ def policy_table(
     out: Annotated[Path | None, typer.Option(help="Where the HTML page goes; printed if left out.")] = None,
     pdf: Annotated[Path | None, typer.Option(help="A PDF as well, where a Chromium is installed.")] = None,
     file: Annotated[Path | None, typer.Option(help="Another policy file.")] = None,
-    lang: Lang = "en",
+    lang: Language = "",
 ) -> None:
     """Tier x group x day and night as a page a council can sign."""
     policy = _policy(file)
     if hazard not in policy.hazards:
         raise Refused(f"--hazard {hazard}: use {', '.join(policy.hazards)}", field="--hazard", given=hazard)
-    page = tables.as_page(policy, hazard, _lang(lang))
+    page = tables.as_page(policy, hazard)
     if out is not None:
         out.write_text(page, encoding="utf-8")
-        typer.echo(f"written: {out}")
+        echo(f"written: {out}")
     elif pdf is None:
         typer.echo(page, nl=False)
     if pdf is not None:
         print_pdf(page, pdf)
-        typer.echo(f"written: {pdf}")
+        echo(f"written: {pdf}")
 
 
 @app.command("compare")
@@ -216,12 +214,6 @@ def _tier(word: str) -> Tier:
     if word not in TIER_WORDS:
         raise Refused(f"there is no tier {word!r}: use {', '.join(TIER_WORDS)}", field="--tier", given=word)
     return Tier.of(word)
-
-
-def _lang(word: str) -> str:
-    if word not in ("en", "zh"):
-        raise Refused(f"--lang {word}: use en or zh", field="--lang", given=word)
-    return word
 
 
 def _words(text: str) -> list[str]:

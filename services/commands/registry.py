@@ -28,6 +28,7 @@ from services.commands.kit import (
     Url,
     call,
     database_of,
+    echo,
     held,
     on_sqlite,
     read_file,
@@ -38,6 +39,7 @@ from services.commands.kit import (
 from services.shared.clock import wall
 from services.shared.crypto.sealing import Keys
 from services.shared.errors import Refused
+from services.shared.i18n import t
 
 Say = Callable[[dict[str, Any]], None]
 app = typer.Typer(no_args_is_help=True)
@@ -91,7 +93,7 @@ def import_(
             if "issue" in line and keep is not None:
                 keep.write(json.dumps(line["issue"], ensure_ascii=False) + "\n")
             if "note" in line:
-                typer.echo(line["note"], err=True)  # before anything is written: there is time to stop it
+                echo(line["note"], err=True)  # before anything is written: there is time to stop it
             say(line)
 
         if offline:
@@ -136,7 +138,7 @@ def findings(
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
-    table = rich.table.Table("how many", "what", "what to do")
+    table = rich.table.Table(t("How many"), t("What"), t("What to do"))
     for one in found["findings"]:
         if one["count"] or kind:
             table.add_row(str(one["count"]), f"{one['what']} [dim]({one['kind']})[/]", one["do"])
@@ -166,7 +168,7 @@ def registry_sample(
                 await import_community(database, Keys(chosen.keys_dir, make=on_sqlite(chosen)), community)
         return len(community.people)
 
-    typer.echo(f"{run(work())} fictional people live around {around.name} now")
+    echo(f"{run(work())} fictional people live around {around.name} now")
 
 
 async def _offline(file: Path, asked: dict[str, str], hear: Say) -> dict[str, Any]:
@@ -278,21 +280,19 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     head = "dry run, nothing written: " if found["dry_run"] else ""
-    typer.echo(
+    echo(
         f"{head}{found['read']} read, {found['unchanged']} unchanged, {found['refused']} refused, "
         f"{found.get('left_out', 0)} values left out, {found.get('guessed', 0)} guessed, "
         f"{found.get('doubtful', 0)} doubtful, {found['conflicts']} conflicts, {found['missing']} no longer in this list"
     )
     for note in found["notes"]:
-        typer.echo(f"  {note}")
+        echo(f"  {note}")
     for issue in found["issues"]:
         given = f" {issue['given']!r}" if issue["given"] else ""
-        typer.echo(
-            f"  line {issue['line']}: {issue['outcome']} {issue['field']}{given} ({issue['rule']}): {issue['remedy']}"
-        )
+        echo(f"  line {issue['line']}: {issue['outcome']} {issue['field']}{given} ({issue['rule']}): {issue['remedy']}")
     if found["issues_not_shown"]:
-        typer.echo(f"  and {found['issues_not_shown']} more: give --report FILE for all of them")
+        echo(f"  and {found['issues_not_shown']} more: give --report FILE for all of them")
     for rule in found.get("rules", ()):
         if "example" in rule:  # only written in another form: nothing to look at
             one = rule["example"]
-            typer.echo(f"  {rule['rows']} times {rule['field']}: {rule['rule']}, like {one['given']!r} {one['became']}")
+            echo(f"  {rule['rows']} times {rule['field']}: {rule['rule']}, like {one['given']!r} {one['became']}")

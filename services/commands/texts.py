@@ -13,6 +13,7 @@ from services.channels.messages.phrases import findings as line_findings
 from services.channels.messages.segments import segments
 from services.channels.replies.meaning import findings as reply_findings
 from services.channels.replies.quoted_text import findings as phone_findings
+from services.commands.kit import echo
 from services.shared.errors import Refused
 from services.shared.tiers import TIER_WORDS, Tier
 
@@ -30,9 +31,9 @@ def texts_check(
     faults = [fault for one in sets for fault in hazard_texts.findings(one)]
     faults += [] if files else [*line_findings(), *frames.findings(), *reply_findings(), *phone_findings()]
     for fault in faults:
-        typer.echo(fault)
+        echo(fault)
     states = sorted({f"{language} {one.state(language)}" for one in sets for language in one.languages})
-    typer.echo(f"{len(sets)} sets, {len(faults)} faults; {', '.join(states)}")
+    echo(f"{len(sets)} sets, {len(faults)} faults; {', '.join(states)}")
     raise typer.Exit(1 if faults else 0)
 
 
@@ -41,8 +42,8 @@ def texts_list() -> None:
     """Which sets there are, in which languages, and how far each was checked."""
     for one in hazard_texts.shipped().values():
         states = ", ".join(f"{language} {one.state(language)}" for language in one.languages)
-        typer.echo(f"{one.hazard} ({one.respond}): {states}")
-    typer.echo("endings, helpers, officers: " + ", ".join(f"{name} {lines.state}" for name, lines in LINES.items()))
+        echo(f"{one.hazard} ({one.respond}): {states}")
+    echo("endings, helpers, officers: " + ", ".join(f"{name} {lines.state}" for name, lines in LINES.items()))
 
 
 @app.command("show")
@@ -72,5 +73,5 @@ def texts_show(
         for name in [form] if form else hazard_texts.FORMS:
             text = hazard_texts.compose(words, lang, one, name, parts)
             counted = segments(text)
-            typer.echo(f"[{one.word} {name}: {counted.count} x {counted.encoding}, {counted.units} units]")
+            echo(f"[{one.word} {name}: {counted.count} x {counted.encoding}, {counted.units} units]")
             typer.echo(text)

@@ -14,8 +14,8 @@ from services.commands.kit import (
     Language,
     Url,
     call,
+    echo,
     fail,
-    language_of,
     read_file,
     run,
     show,
@@ -47,20 +47,20 @@ def warn(
     if chosen and not draft and taken["state"] in ("draft", "held"):
         decision = {"tier": chosen.word, "doors": doors or None, "reason": "decided on the command line"}
         taken |= run(call("POST", url, key, f"/api/v1/warnings/{taken['warning_id']}/release", decision))
-    typer.echo(f"{taken['warning_id']} is {taken['state']}" + (f", {taken['tier']}" if taken["tier"] else ""))
+    echo(f"{taken['warning_id']} is {taken['state']}" + (f", {taken['tier']}" if taken["tier"] else ""))
     for note in taken["notes"]:
-        typer.echo(f"  note: {note}")
+        echo(f"  note: {note}")
     if taken["state"] == "held":
-        typer.echo(
+        echo(
             f"  held: decide its tier with  tocsin warn {file} --tier orange  or at {url}/live/{taken['warning_id']}/preview"
         )
     elif taken["state"] == "draft":
-        typer.echo(
+        echo(
             f"  nothing is sent: look whom it reaches at {url}/live/{taken['warning_id']}/preview, send it there or with  "
             f"tocsin warn {file}"
         )
     else:
-        typer.echo(f"  watch it: {url}/live/{taken['warning_id']}")
+        echo(f"  watch it: {url}/live/{taken['warning_id']}")
 
 
 @app.command()
@@ -76,7 +76,7 @@ def cancel(
     """Stop what has not gone out and tell everybody who may have got it."""
     body = {"ending": ending, "reason": reason}
     taken = run(call("POST", url, key, f"/api/v1/warnings/{warning_id}/cancel", body))
-    typer.echo(f"stopped; the ending is {taken['warning_id']} ({taken['state']})")
+    echo(f"stopped; the ending is {taken['warning_id']} ({taken['state']})")
 
 
 @app.command()
@@ -105,17 +105,17 @@ def status(
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     _alarms(url, key)
-    typer.echo(f"{found['state']}, doors {found['doors']}: {found['open']} open of {found['targeted']} targeted")
+    echo(f"{found['state']}, doors {found['doors']}: {found['open']} open of {found['targeted']} targeted")
     if found["unresolved"]:
         codes = ", ".join(f"{name} {value}" for name, value in found["unresolved"])
-        typer.echo(f"areas no table here knows, where nobody is warned by name: {codes}")
+        echo(f"areas no table here knows, where nobody is warned by name: {codes}")
     show(*coverage_tables(found))
 
 
 def _alarms(url: str, key: str) -> None:
     """What must be told first."""
     for one in run(call("GET", url, key, "/report/alarms")):
-        typer.echo(f"ALARM: {one['said']}")
+        echo(f"ALARM: {one['said']}")
 
 
 @app.command()
@@ -123,12 +123,12 @@ def path(
     warning_id: str,
     person_id: str,
     plain: Annotated[bool, typer.Option("--plain", help="As the person is told it.")] = False,
-    lang: Language = "en",
+    lang: Language = "",
     url: Url = DEFAULT_URL,
     key: Key = "",
 ) -> None:
     """One person's path in words: each try with what became of it and why, each channel left out with its reason."""
-    found = run(call("GET", url, key, f"/report/{warning_id}/path/{person_id}?lang={language_of(lang)}"))
+    found = run(call("GET", url, key, f"/report/{warning_id}/path/{person_id}"))
     for line in found["plain" if plain else "lines"]:
         typer.echo(line)
 
@@ -150,7 +150,7 @@ def cases(
         whose = c["owner"] or (f"pair {c['pair'][:8]}" if c["pair"] else "NO OWNER")
         left = "" if c["left"] is None else f", {c['left']} s left" if not c["late"] else f", told {c['told']} times"
         about = c["person_id"][:8] or "an officer"
-        typer.echo(f"{c['kind']} {about}, {c['waiting_s'] // 60} min: {whose}{left}")
+        echo(f"{c['kind']} {about}, {c['waiting_s'] // 60} min: {whose}{left}")
         for said in (h["words"] for h in c["history"] if h["what"] == "text" and h["words"]):
             typer.echo(f"  {said!r}")
-    typer.echo(f"{found['totals']['open']} open; take, answer or close them at {url}/live/{warning_id}/cases")
+    echo(f"{found['totals']['open']} open; take, answer or close them at {url}/live/{warning_id}/cases")

@@ -20,7 +20,7 @@ from aiohttp import web
 from services.registry.audience import audience
 from services.registry.audience.selection import Selection, area_of
 from services.registry.audience.whereabouts import Moment
-from services.registry.findings import PAGE_WORDS, find
+from services.registry.findings import find
 from services.registry.geo.datum import DATUMS, Datum
 from services.registry.importing import areas_import
 from services.registry.importing.assisted_entry import Entered, enter
@@ -37,6 +37,7 @@ from services.registry.store import register
 from services.shared.database import disk
 from services.shared.database.engine import Database
 from services.shared.errors import Busy, Fault, Refused
+from services.shared.i18n import mark
 from services.shared.service import Platform
 from services.shared.web.edge import LIST_PATH, MAX_LIST, caller, json_body, json_response, page, wants_page
 
@@ -45,7 +46,7 @@ KINDS: tuple[SourceKind, ...] = (
 )  # fmt: skip
 
 
-BROKE_OFF = "the import broke off, see the server's log: send the same list again, nothing is doubled"
+BROKE_OFF = mark("the import broke off, see the server's log: send the same list again, nothing is doubled")
 log = structlog.get_logger("registry")
 
 
@@ -188,13 +189,13 @@ class RegistryApi:
         a browser."""
         who = await caller(request, "register")
         asked = request.query
-        kind, lang = asked.get("kind", ""), "zh" if asked.get("lang") == "zh" else "en"
+        kind = asked.get("kind", "")
         async with self._database.read() as db:
-            found = await find(db, kind=kind, after=asked.get("after", ""), limit=asked.get("limit", ""), lang=lang)
+            found = await find(db, kind=kind, after=asked.get("after", ""), limit=asked.get("limit", ""))
         if not wants_page(request):
             return json_response(found)
         shown = [one for one in found["findings"] if one["count"]]
-        return page("findings.html", who=who, found=found, shown=shown, kind=kind, lang=lang, words=PAGE_WORDS[lang])
+        return page("findings.html", who=who, found=found, shown=shown, kind=kind)
 
     async def selection(self, request: web.Request) -> web.Response:
         """How many people of each group a union of areas, zones, polygons and circles holds; nobody by id."""

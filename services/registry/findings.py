@@ -16,6 +16,7 @@ from services.registry.people.update import today
 from services.registry.store import register
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
+from services.shared.i18n import mark, t
 
 SHOWN, MOST = 100, 1000
 Query = sa.Select[tuple[str, Any]]
@@ -23,12 +24,11 @@ Query = sa.Select[tuple[str, Any]]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of finding: what it is and what to do in English and Chinese, and who it concerns."""
+    """One kind of finding: what it is and what to do, and who it concerns."""
 
     name: str
     of: str  # person, facility, worker, supporter, list
-    en: tuple[str, str]
-    zh: tuple[str, str]
+    words: tuple[str, str]
     query: Callable[[str, tuple[Any, ...]], Query]
 
 
@@ -139,145 +139,96 @@ def _before(day: str, months: int) -> str:
 KINDS = (
     Kind(
         "no_channel", "person",
-        ("Nobody can be called or written to", "Visit: ask for a number, a supporter, or what would wake them"),
-        ("没有任何可用的联系方式", "上门：问电话、帮手，或者怎样叫醒"),
+        (mark("Nobody can be called or written to"), mark("Visit: ask for a number, a supporter, or what would wake them")),
         lambda _, keys: _people(register.person.c.profile_key.in_(keys), register.person.c.facility_id.is_(None)),
     ),
     Kind(
         "one_channel", "person",
-        ("Only one usable channel", "Ask for a second one: another number, an e-mail address, or a supporter"),
-        ("只有一种可用的联系方式", "请再要一种：另一个电话、邮箱或一位帮手"),
+        (mark("Only one usable channel"), mark("Ask for a second one: another number, an e-mail address, or a supporter")),
         lambda _, keys: _people(register.person.c.profile_key.in_(keys), register.person.c.kind != "facility"),
     ),
     Kind(
         "stale_contact", "person",
-        ("No contact was tried or given within a year", "Send a test, or ask whether the number is still right"),
-        ("一年内没有核对过联系方式", "发一次测试，或问号码是否还对"), _stale,
+        (mark("No contact was tried or given within a year"), mark("Send a test, or ask whether the number is still right")), _stale,
     ),
     Kind(
         "review_overdue", "person",
-        ("A review is overdue", "Ask the answers again; they are used until then"),
-        ("到了复核时间", "请重新询问；在此之前仍按原答案使用"),
+        (mark("A review is overdue"), mark("Ask the answers again; they are used until then")),
         lambda today_, _: _facts(register.facts.c.review_due < today_, detail=register.facts.c.review_due),
     ),
     Kind(
         "old", "person",
-        ("A review is overdue by half a year", "Ask first of all: what officers read of them is marked old"),
-        ("复核已逾期半年", "优先询问：工作人员看到的内容已标为旧"),
+        (mark("A review is overdue by half a year"), mark("Ask first of all: what officers read of them is marked old")),
         lambda today_, _: _facts(
             register.facts.c.review_due < _before(today_, MONTHS_SHORT), detail=register.facts.c.review_due
         ),
     ),
     Kind(
         "expired", "person",
-        ("Something no longer holds by its own date", "Ask whether it is still so; it is used until then"),
-        ("有一项已过有效期", "请问是否仍然如此；在此之前仍然使用"),
+        (mark("Something no longer holds by its own date"), mark("Ask whether it is still so; it is used until then")),
         lambda today_, _: _facts(
             register.facts.c.valid_until != "", register.facts.c.valid_until < today_, detail=register.facts.c.valid_until
         ),
     ),
     Kind(
         "outside", "person",
-        ("Lives outside the areas of this register, or at no exact place", "Look the place up: nobody there is warned"),
-        ("住址在本名册各区域之外，或位置不准确", "请核对位置：那里的人收不到预警"), _outside,
+        (mark("Lives outside the areas of this register, or at no exact place"), mark("Look the place up: nobody there is warned")), _outside,
     ),
     Kind(
         "born_ahead", "person",
-        ("The year of birth is still to come", "Ask for it: she is taken for a child"),
-        ("出生年份在将来", "请核对：现在被当作儿童"), _born_ahead,
+        (mark("The year of birth is still to come"), mark("Ask for it: they are taken for a child")), _born_ahead,
     ),
     Kind(
         "no_language", "person",
-        ("A language is no tag, so that texts come in English", "Write it as a tag, like zh, ug or en"),
-        ("语言写法不能识别，收到的是英文", "请写成代码，如 zh、ug、en"),
+        (mark("A language is no tag, so that texts come in English"), mark("Write it as a tag, like zh, ug or en")),
         lambda _, keys: _people(register.person.c.profile_key.in_(keys)),
     ),
     Kind(
         "facility_plan", "facility",
-        ("No evacuation plan of the last year with minutes by day and night", "Ask the house for its plan"),
-        ("没有一年内的撤离预案（含白天和夜间用时）", "请该机构提供预案"), _no_plan,
+        (mark("No evacuation plan of the last year with minutes by day and night"), mark("Ask the house for its plan")), _no_plan,
     ),
     Kind(
         "facility_duty_phone", "facility",
-        ("Fewer than two duty phones", "Ask the house for two numbers that are answered day and night"),
-        ("值班电话少于两个", "请该机构提供两个昼夜有人接的电话"), _no_duty_phone,
+        (mark("Fewer than two duty phones"), mark("Ask the house for two numbers that are answered day and night")), _no_duty_phone,
     ),
     Kind(
         "conflict", "person",
-        ("Two sources differ", "Ask the person which is right, and settle it"),
-        ("两个来源说法不同", "问本人哪个对，并处理"),
+        (mark("Two sources differ"), mark("Ask the person which is right, and settle it")),
         lambda _, __: sa.select(
             register.conflict.c.person_id.label("id"), register.conflict.c.field.label("detail")
         ).where(register.conflict.c.state == "open"),
     ),
     Kind(
         "missing", "person",
-        ("No longer in a list that once named them", "Ask that office whether they moved or died; nobody is deleted"),
-        ("不在该名单的最新一版中", "问该单位是否迁走或去世；不会自动删除"), _missing,
+        (mark("No longer in a list that once named them"), mark("Ask that office whether they moved or died; nobody is deleted")), _missing,
     ),
     Kind(
         "old_list", "list",
-        ("A list is older than a year", "Ask its holder for a new one"),
-        ("名单已超过一年", "请名单单位提供新的"),
+        (mark("A list is older than a year"), mark("Ask its holder for a new one")),
         lambda today_, _: sa.select(register.source.c.name.label("id"), register.source.c.last_import.label("detail")).where(
             register.source.c.expires_on < today_
         ),
     ),
     Kind(
         "worker_backup", "worker",
-        ("A pair has no backup", "Name who takes over their grids"),
-        ("没有后备人员（B角）", "请指定由谁接替"), lambda _, __: _workers(register.worker.c.backup_id == ""),
+        (mark("A pair has no backup"), mark("Name who takes over their grids")), lambda _, __: _workers(register.worker.c.backup_id == ""),
     ),
     Kind(
         "worker_vetting", "worker",
-        ("Nobody noted when this pair was vetted", "Vet them, and enter the day"),
-        ("没有审查日期", "请审查并登记日期"), lambda _, __: _workers(register.worker.c.vetted_on == ""),
+        (mark("Nobody noted when this pair was vetted"), mark("Vet them, and enter the day")), lambda _, __: _workers(register.worker.c.vetted_on == ""),
     ),
     Kind(
         "supporter_not_accepted", "supporter",
-        ("A supporter has not said yes", "Ask them, or find another"),
-        ("帮手还没有答应", "请询问，或另找一位"),
+        (mark("A supporter has not said yes"), mark("Ask them, or find another")),
         lambda _, __: sa.select(
             register.supporter.c.supporter_id.label("id"), register.supporter.c.person_id.label("detail")
         ).where(register.supporter.c.accepted_on == ""),
     ),
 )  # fmt: skip
-PAGE_WORDS = {
-    "en": {
-        "title": "What to put right in the register",
-        "lead": "On {day}. No names here: open a person by her id, and say why.",
-        "caption": "By kind, the most urgent first",
-        "caption_ids": "Whom it concerns",
-        "count": "How many",
-        "what": "What",
-        "do": "What to do",
-        "nothing": "Nothing is to be put right today.",
-        "id": "Id",
-        "detail": "About",
-        "more": "Show more",
-        "back": "All kinds",
-    },
-    "zh": {
-        "title": "登记册中需要处理的事项",
-        "lead": "{day}。这里没有姓名：请按编号打开，并说明理由。",
-        "caption": "按类别，急的在前",
-        "caption_ids": "涉及谁",
-        "count": "数量",
-        "what": "问题",
-        "do": "怎么办",
-        "nothing": "今天没有需要处理的事项。",
-        "id": "编号",
-        "detail": "关于",
-        "more": "显示更多",
-        "back": "所有类别",
-    },
-}
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-async def find(
-    db: Connection, *, kind: str = "", after: str = "", limit: str = "", day: str = "", lang: str = "en"
-) -> dict[str, Any]:
+async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = "", day: str = "") -> dict[str, Any]:
     """All kinds with counts, and of each the first ids; of one `kind` up to `limit` ids after the id `after`.
 
     A finding is {id, detail}: the date, list, field or person it is about. Refused where the kind is none.
@@ -305,8 +256,8 @@ async def find(
                 "kind": one.name,
                 "of": one.of,
                 "count": count,
-                "what": (one.zh if lang == "zh" else one.en)[0],
-                "do": (one.zh if lang == "zh" else one.en)[1],
+                "what": t(one.words[0]),
+                "do": t(one.words[1]),
                 "found": [{"id": row.id, "detail": row.detail} for row in rows],
             }
         )

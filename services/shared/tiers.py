@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from services.shared.i18n import mark
+
 
 class Tier(IntEnum):
     """Larger is more urgent. 一般, 关注, 预警, 紧急 in the source texts' four grades."""
@@ -26,20 +28,21 @@ class Tier(IntEnum):
 
 TIER_WORDS = tuple(t.word for t in Tier)
 TITLES = {
-    Tier.BLUE: ("Be aware", "留意"),
-    Tier.YELLOW: ("Get ready", "做准备"),
-    Tier.ORANGE: ("Slow ones go now", "慢的先走"),
-    Tier.RED: ("Go now", "马上走"),
+    Tier.BLUE: mark("Be aware"),
+    Tier.YELLOW: mark("Get ready"),
+    Tier.ORANGE: mark("Slow ones go now"),
+    Tier.RED: mark("Go now"),
 }
-SHELTER = ("Stay in now", "马上关门窗")
+NAMES = {Tier.BLUE: mark("BLUE"), Tier.YELLOW: mark("YELLOW"), Tier.ORANGE: mark("ORANGE"), Tier.RED: mark("RED")}
+SHELTER = mark("Stay in now")
 
 
 QUIET = ("monitor", "assess", "all_clear", "none")
 """What an alert may ask that is nothing to be ready for."""
 
 
-def title(tier: Tier, respond: str) -> tuple[str, str]:
-    """What the tier tells people to do, in English and Chinese; it says "go" or "stay in" only where an alert asks it.
+def title(tier: Tier, respond: str) -> str:
+    """What the tier tells people to do, empty for nothing; it says "go" or "stay in" only where an alert asks it.
 
     `respond` is what the alert itself asks, empty where it says nothing: of a danger's kind alone no order follows.
     """
@@ -47,4 +50,4 @@ def title(tier: Tier, respond: str) -> tuple[str, str]:
         return SHELTER
     if respond == "evacuate" or tier == Tier.BLUE or (tier == Tier.YELLOW and respond not in QUIET):
         return TITLES[tier]
-    return ("", "")
+    return ""

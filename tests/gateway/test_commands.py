@@ -66,7 +66,7 @@ async def test_show_is_readable_in_both_languages(tmp_path: Path):
         for word in (words, "Leave now.", "[bold]12345", {"en": "orange", "zh": "橙色"}[lang], "Hedong"):
             assert word in out, word
     code, _, err = await tocsin("cap", "show", "a.xml", "--lang", "fr", cwd=tmp_path)
-    assert (2, True) == (code, "use en or zh" in err)
+    assert (2, True) == (code, "use en, zh-Hans" in err)
 
 
 async def test_show_says_all_and_what_each_channel_will_say(tmp_path: Path):
@@ -87,8 +87,8 @@ async def test_show_says_all_and_what_each_channel_will_say(tmp_path: Path):
     _, out, _ = await tocsin("cap", "show", "a.xml", "--lang", "zh", cwd=tmp_path, COLUMNS="100")
     flat = " ".join(out.replace("│", " ").split())
     for word in (
-        "类别 实际, 预警, 公开", "灾种 山洪 (按此准备: 撤离)", "要求 撤离", "2026年7月9日 周四 18:00",
-        "等级 严重, 立即", "短信(易读)",
+        "类别 实际、预警、公开", "灾种 山洪 (按此准备: 撤离)", "要求 撤离", "2026年7月9日 周四 18:00",
+        "等级 严重、立即", "短信(易读)",
     ):  # fmt: skip
         assert word in flat, word
     ours = out.split("居民会看到的")[0].replace(headline, "")
@@ -165,7 +165,7 @@ async def test_no_file_makes_anybody_fetch_anything(desk: Office, tmp_path: Path
                 status, _ = await desk.post(data, strict=strict)
                 assert status in (202, 409, 422)
         for name, data in files.items():
-            assert list(show(name, data, Pins(None), lang="en"))
+            assert list(show(name, data, Pins(None)))
         try:
             came = trap.accept()
         except BlockingIOError:

@@ -214,7 +214,7 @@ async def test_the_command_line(registry, client, tmp_path, monkeypatch, capsys)
     with pytest.raises(Refused, match="can be read"):
         await run("import", str(tmp_path / "none.csv"))
     out, _ = await run("findings")
-    assert "what to do" in out
+    assert "What to do" in out
     monkeypatch.setenv("TOCSIN_DATA_DIR", str(tmp_path / "other"))
     out, _ = await run("import", str(people), "--offline", "--dry-run")
     assert out.startswith("dry run, nothing written: 1 read")

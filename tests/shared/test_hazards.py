@@ -18,6 +18,7 @@ from services.router.planning.contexts import SHIPPED
 from services.router.policy.engine import read, restored
 from services.shared import hazards
 from services.shared.errors import Refused
+from services.shared.i18n import speaking
 from services.shared.tiers import Tier
 
 TEXT = SHIPPED.read_text(encoding="utf-8")
@@ -77,8 +78,9 @@ def test_a_new_hazard_is_one_new_file(use: Use) -> None:
     assert "toxic_release" == about(event="Fire with toxic smoke"), "the smaller order goes before"
     policy = read(TEXT)
     assert "forbidden" == policy.door_rule("bush_fire")
-    said = explain(policy, Tier.RED, "bush_fire", ["blind"], ["sms", "voice_mobile"], "12:00", lang="zh")
-    assert "红色, 山火, 12:00" in said[0]
+    with speaking("zh-Hans"):
+        said = explain(policy, Tier.RED, "bush_fire", ["blind"], ["sms", "voice_mobile"], "12:00")
+    assert "红色,山火,12:00" in said[0]
     assert any("消防名单" in line for line in said)
     assert "bush fire" in as_page(policy, "bush_fire")
     words = hazard_texts.shipped()["bush_fire"]

@@ -125,6 +125,6 @@ async def test_the_drill_says_so_on_every_page(browser: Browser) -> None:
             drill.answer_link(await drill.delivery_of(sent, "person")),
         ):
             await page.goto(url)
-            assert (await page.title()).startswith("[DRILL] "), url
-            assert "DRILL 演练" == await page.inner_text(".drill"), url
+            assert (await page.title()).startswith(("[DRILL] ", "[演练] ")), url
+            assert await page.inner_text(".drill") in ("DRILL", "演练"), url
         await context.close()

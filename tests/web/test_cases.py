@@ -281,7 +281,7 @@ async def test_on_a_video_call_the_persons_own_answer_is_passed_on(
     await page.goto(url)
     assert number in await page.inner_text("main")
     assert [] == await page.evaluate(LOOK)
-    await page.get_by_role("button", name="SHE NEEDS HELP").click()
+    await page.get_by_role("button", name="THEY NEED HELP").click()
     await tocsin.settle()
     assert [("help", "person")] == await passed_on()
     await looked.close()

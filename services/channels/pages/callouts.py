@@ -19,23 +19,24 @@ from services.channels.replies.relay import relayed
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.errors import Conflict, NotFound, Refused
+from services.shared.i18n import language, mark, t
 from services.shared.ledger.ledger import Answer, Evidence
 from services.shared.service import Platform
 from services.shared.web.edge import page
 
 # tapped > (answer, words); the digits of a reply mean the same: 1, 3, 4, 5
 CHOICES: dict[str, tuple[Answer, str]] = {
-    "take": (Answer.LEAVING, "I take it"),
-    "cannot": (Answer.NOT_THERE, "I can't"),
-    "there": (Answer.SPOKE, "I am there"),
-    "not_reached": (Answer.CANNOT_REACH, "I cannot get there"),
+    "take": (Answer.LEAVING, mark("I take it")),
+    "cannot": (Answer.NOT_THERE, mark("I can't")),
+    "there": (Answer.SPOKE, mark("I am there")),
+    "not_reached": (Answer.CANNOT_REACH, mark("I cannot get there")),
 }
 VIDEO: dict[str, tuple[Answer, str]] = {  # on a video call: what the person says herself, passed on
-    "going": (Answer.LEAVING, "Spoken with her: she goes, or does as told"),
-    "moving": (Answer.MOVING, "Spoken with her: she is on the way"),
-    "safe": (Answer.SAFE, "Spoken with her: she is safe"),
-    "help": (Answer.HELP, "Spoken with her: SHE NEEDS HELP"),
-    "not_reached": (Answer.CANNOT_REACH, "I cannot reach her"),
+    "going": (Answer.LEAVING, mark("Spoken with them: they go, or do as told")),
+    "moving": (Answer.MOVING, mark("Spoken with them: they are on the way")),
+    "safe": (Answer.SAFE, mark("Spoken with them: they are safe")),
+    "help": (Answer.HELP, mark("Spoken with them: THEY NEED HELP")),
+    "not_reached": (Answer.CANNOT_REACH, mark("I cannot reach them")),
 }
 OVER = ("leaving", "moving", "safe", "not_there", "refused", "help", "no_answer", "unsafe")
 
@@ -77,7 +78,7 @@ class CalloutPages:
             elif visit.dossier is not None:
                 dossier = await self._preparer.dossier(visit.dossier, visit.person_id)
         text = await self._preparer.warning(row.warning_id)
-        language = choose_language(row.language, list(text.parts["languages"]))
+        said_in = choose_language(f"{language()};{row.language}", list(text.parts["languages"]))
         names = ["take", "cannot"]
         if params.get("holds"):
             names = [*VIDEO, "cannot"] if video else ["there", "not_reached", "cannot"]
@@ -85,14 +86,14 @@ class CalloutPages:
         return page(
             "callout.html",
             row=row,
-            part=text.parts[language],
-            skill=lines_for("en").skills.get(str(params.get("skill", "")), "A volunteer"),
+            part=text.parts[said_in],
+            skill=lines_for(language()).skills.get(str(params.get("skill", ""))) or t("A volunteer"),
             dossier=dossier,
             number=number,
             video=video,
             over=over,
             taken=row.answer == Answer.LEAVING and not params.get("holds"),
-            buttons=[(name, known[name][1]) for name in names],
+            buttons=[(name, t(known[name][1])) for name in names],
             said="said" in request.query,
             token=request.match_info["token"],
             event=new_id(),

@@ -23,15 +23,17 @@ from services.shared import alarms
 from services.shared.clock import wall
 from services.shared.database.engine import Connection
 from services.shared.errors import NotFound
+from services.shared.i18n import mark, t
 from services.shared.ledger.ledger import channel, warning_state
 from services.shared.service import Platform
 from services.shared.web.edge import caller, json_response, page, wants_page
 
 # what a person is told of each outcome
 WORDS = {
-    Outcome.ACCEPTED: "took it", Outcome.NOT_SENT: "not there: is tried again", Outcome.PERMANENT: "refused it for good",
-    Outcome.PROVIDER_FAULT: "refuses us: look at its token, certificate or address",
-    Outcome.AMBIGUOUS: "may have it: no clear answer",
+    Outcome.ACCEPTED: mark("took it"), Outcome.NOT_SENT: mark("not there: is tried again"),
+    Outcome.PERMANENT: mark("refused it for good"),
+    Outcome.PROVIDER_FAULT: mark("refuses us: look at its token, certificate or address"),
+    Outcome.AMBIGUOUS: mark("may have it: no clear answer"),
 }  # fmt: skip
 
 
@@ -144,11 +146,11 @@ class ChannelPages:
 def _lacks(one: Mapping[str, Any]) -> list[str]:
     """What a channel cannot do, in words."""
     words = [
-        ("no replies", not one["two_way"]),
-        ("no links", not one["links"]),
-        ("templates only", one["templates_only"]),
+        (t("no replies"), not one["two_way"]),
+        (t("no links"), not one["links"]),
+        (t("templates only"), one["templates_only"]),
     ]
     found = [word for word, holds in words if holds]
     if one["repeats_per_day"]:
-        found.append(f"the same words at most {one['repeats_per_day']} times a day")
+        found.append(t("the same words at most {n} times a day", n=one["repeats_per_day"]))
     return found

@@ -18,49 +18,51 @@ from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.visit_undo import take_back
 from services.channels.pages import store
-from services.channels.pages.words import PAGE_WORDS, PageWords, words_for
 from services.channels.replies.matching import by_of
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.crypto.sealing import Dossier
 from services.shared.errors import NotFound, Refused
+from services.shared.i18n import best, language, mark, speak, t
+from services.shared.labels import ANSWERS as ANSWER_WORDS
+from services.shared.labels import say
 from services.shared.ledger.ledger import Answer, Evidence, SendState
 from services.shared.service import Platform
-from services.shared.web.edge import page
+from services.shared.web.edge import chosen_language, page
 
 # outcome tapped > (answer, words on the button); what "seen" means depends on what people are asked to do
 OUTCOMES: dict[str, tuple[Answer, str]] = {
-    "can_go": (Answer.LEAVING, "Seen, can go"),
-    "moving": (Answer.MOVING, "Seen, moving with help"),
-    "safe_here": (Answer.SAFE, "Seen, safe here"),
-    "gone": (Answer.NOT_THERE, "Gone or elsewhere"),
-    "help": (Answer.HELP, "NEEDS HELP"),
-    "no_answer": (Answer.NO_ANSWER, "No answer"),
-    "refused": (Answer.REFUSED, "Won't go"),
-    "unsafe": (Answer.UNSAFE, "Unsafe to go there"),
+    "can_go": (Answer.LEAVING, mark("Seen, can go")),
+    "moving": (Answer.MOVING, mark("Seen, moving with help")),
+    "safe_here": (Answer.SAFE, mark("Seen, safe here")),
+    "gone": (Answer.NOT_THERE, mark("Gone or elsewhere")),
+    "help": (Answer.HELP, mark("NEEDS HELP")),
+    "no_answer": (Answer.NO_ANSWER, mark("No answer")),
+    "refused": (Answer.REFUSED, mark("Won't go")),
+    "unsafe": (Answer.UNSAFE, mark("Unsafe to go there")),
 }
 OUTCOME_OF = {answer.value: words for answer, words in OUTCOMES.values()}  # what was tapped is what is read back
 UNDO = "undo"
-# choice > answer; the words on the buttons are in page_words
-ANSWERS: dict[str, dict[str, Answer]] = {
+# who answers > choice > (answer, words on the button)
+ANSWERS: dict[str, dict[str, tuple[Answer, str]]] = {
     "person": {
-        "leaving": Answer.LEAVING,
-        "help": Answer.HELP,
-        "not_there": Answer.NOT_THERE,
-        "moving": Answer.MOVING,
-        "safe": Answer.SAFE,
+        "leaving": (Answer.LEAVING, mark("I am leaving / I can do it")),
+        "help": (Answer.HELP, mark("I need help")),
+        "not_there": (Answer.NOT_THERE, mark("I am not there")),
+        "moving": (Answer.MOVING, mark("I am on the way")),
+        "safe": (Answer.SAFE, mark("I am safe")),
     },
     "supporter": {
-        "spoke": Answer.SPOKE,
-        "help": Answer.HELP,
-        "cannot_reach": Answer.CANNOT_REACH,
-        "moving_with": Answer.MOVING,
-        "safe_with": Answer.SAFE,
+        "spoke": (Answer.SPOKE, mark("I have spoken with the person")),
+        "help": (Answer.HELP, mark("The person needs help")),
+        "cannot_reach": (Answer.CANNOT_REACH, mark("I cannot reach the person")),
+        "moving_with": (Answer.MOVING, mark("I am with the person and we are going")),
+        "safe_with": (Answer.SAFE, mark("I am with the person and we are safe")),
     },
 }
 SKILLS = {  # what became of calling a volunteer out
-    "coming": "A volunteer with the skill comes to this door. Do not wait for her.",
-    "none": "No volunteer was found: take the written card.",
+    "coming": mark("A volunteer with the skill comes to this door. Do not wait for them."),
+    "none": mark("No volunteer was found: take the written card."),
 }
 AFTERWARDS = ("moving", "safe")  # asked only of who has answered: "I am safe" is no answer to "go"
 RESCUE = "fireservice"  # the slot of the fire service's list
@@ -101,14 +103,16 @@ class ListAndAnswerPages:
         following = next((v for v in to_do if not v["answer"]), to_do[0] if to_do else None)
         rescue = worker_id == RESCUE
         text = await self._preparer.warning(warning_id)
-        language = choose_language("en", list(text.parts["languages"]))
+        words_of = choose_language(language(), list(text.parts["languages"]))
         return page(
             "list.html",
             warning=warning,
-            part=text.parts[language],
+            part=text.parts[words_of],
             visits=seen,
             next_id=following["id"] if following else "",
-            next_place=following["dossier"].address or following["dossier"].call_name if following else "",
+            next_place=(following["dossier"].address or following["dossier"].call_name or t("(area)"))
+            if following
+            else "",
             rescue=rescue,
             plane=self._platform.settings.plane,
             to_do=len(to_do),
@@ -131,9 +135,7 @@ class ListAndAnswerPages:
     async def _visit(self, row: Any) -> dict[str, Any]:
         params = row.params or {}
         dossier = (
-            await self._preparer.dossier(row.dossier, row.person_id)
-            if row.dossier is not None
-            else Dossier("(area)", "")
+            await self._preparer.dossier(row.dossier, row.person_id) if row.dossier is not None else Dossier("", "")
         )
         seen_as = {"evacuate": "can_go"}.get(params.get("respond", ""), "safe_here")
         if params.get("closing", "default") != "default" and seen_as == "can_go":
@@ -143,11 +145,15 @@ class ListAndAnswerPages:
             "id": row.delivery_id,
             "dossier": dossier,
             "team": params.get("team", "officer"),
-            "skill": SKILLS.get(params.get("skill", ""), ""),
-            "buttons": [(name, OUTCOMES[name][1]) for name in buttons],
+            "skill": t(SKILLS[params["skill"]]) if params.get("skill") in SKILLS else "",
+            "buttons": [(name, t(OUTCOMES[name][1])) for name in buttons],
             "answer": row.answer,
             "answer_at": row.answer_at,
-            "shown": OUTCOME_OF.get(row.answer, row.answer.replace("_", " ")) if row.answer else "",
+            "shown": t(OUTCOME_OF[row.answer])
+            if row.answer in OUTCOME_OF
+            else say(ANSWER_WORDS, row.answer)
+            if row.answer
+            else "",
             "done": row.answer in ("leaving", "moving", "safe", "not_there"),
             "second_knock": row.try_no > 1,
             "turn_back": params.get("turn_back"),
@@ -209,33 +215,33 @@ class ListAndAnswerPages:
         """What to do first, then the buttons; a warning that has ended says that first and no longer says go."""
         row = await self._delivery_of(request)
         text = await self._preparer.warning(row.warning_id)
-        wanted = request.query.get("lang", "") or row.language
-        language = choose_language(wanted, list(text.parts["languages"]))
-        part, words = text.parts[language], words_for(wanted)
+        chosen = chosen_language(request)
+        wanted = f"{chosen};{row.language}" if chosen else row.language
+        if spoken := best(wanted):
+            speak(spoken)
+        said_in = choose_language(wanted, list(text.parts["languages"]))
+        part = text.parts[said_in]
         kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
         about = ""
         if kind == "supporter" and row.dossier is not None:
             about = (await self._preparer.dossier(row.dossier, row.person_id)).call_name
         async with self._platform.database.read() as db:
             later = await store.later_in_chain(db, row.chain_id)
-        headline, ending = self._over(row, words, later)
+        headline, ending = self._over(row, later)
         said = request.query.get("said", "")
         hotline = self._platform.settings.hotline
-        choices = words.buttons[kind]
+        choices = {name: t(words) for name, (_, words) in ANSWERS[kind].items()}
         if kind == "person" and headline:
             choices = {name: choices[name] for name in ("help", "safe")}
         elif kind == "person" and not row.answer:
-            choices = {name: words_ for name, words_ in choices.items() if name not in AFTERWARDS}
+            choices = {name: words for name, words in choices.items() if name not in AFTERWARDS}
         return page(
             "answer.html",
             row=row,
             part=part,
             asked=text.parts.get("asked", ""),
-            language=language,
-            words=words,
-            words_language=next(code for code, one in PAGE_WORDS.items() if one is words),
-            asked_language=wanted,
-            languages=[(code, one.name) for code, one in PAGE_WORDS.items()],
+            said_in=said_in,
+            chosen=chosen,
             headline=headline,
             ending_text=self._ending_words(ending, part, wanted, row.number) if headline else "",
             checking_text=self._ending_words(ending, part, wanted, row.number) if not headline else "",
@@ -250,15 +256,15 @@ class ListAndAnswerPages:
             plane=self._platform.settings.plane,
         )
 
-    def _over(self, row: Any, words: PageWords, later: Sequence[Any]) -> tuple[str, str]:
+    def _over(self, row: Any, later: Sequence[Any]) -> tuple[str, str]:
         """(headline where the old text no longer holds, kind of ending said about it)."""
         said = row.ending or next((one.ending for one in later if one.kind == "ending"), "")
         if row.state == "superseded":
-            return words.replaced, ""
+            return t("A newer message has replaced this one"), ""
         if row.state == "cancelled" or (row.ending and row.ending != "checking"):
-            return words.ended, said
+            return t("This warning has ended"), said
         if row.expires_at_warning < self._platform.clock.now():
-            return words.over, ""
+            return t("The time of this warning is over"), ""
         return "", said if said == "checking" else ""
 
     def _ending_words(self, ending: str, part: Mapping[str, str], language: str, number: str) -> str:
@@ -278,7 +284,7 @@ class ListAndAnswerPages:
             raise Refused(
                 f"answer: choose one of {', '.join(ANSWERS[kind])}", field="answer", rule="closed_list", given=choice
             )
-        given = ANSWERS[kind][choice]
+        given = ANSWERS[kind][choice][0]
         by = "supporter_with_person" if choice.endswith("_with") else by_of(row.addressee_kind)
         event = str(form.get("event", ""))[:32] or new_id()
         await self._recorder.report(
@@ -291,5 +297,6 @@ class ListAndAnswerPages:
                 by=by,
             )
         )
-        query = urlencode({"said": given, "lang": str(form.get("lang", ""))[:16]})
+        lang = best(str(form.get("lang", ""))[:35])
+        query = urlencode({"said": given, **({"lang": lang} if lang else {})})
         raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?{query}")

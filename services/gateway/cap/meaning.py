@@ -16,6 +16,7 @@ from services.gateway.cap.model import Alert, Info
 from services.gateway.cap.rules import Notes
 from services.gateway.cap.sources import AlertSource, Level, source_of
 from services.gateway.cap.text import read_time
+from services.shared.i18n import english, mark
 from services.shared.tiers import Tier
 
 DEFAULT_LIFE = timedelta(hours=24)
@@ -64,7 +65,7 @@ def meaning(alert: Alert) -> Meaning:
     """What the alert means: all its info blocks together, but for those that end something beside others that go on."""
     source = source_of(alert)
     ending = _is_ending(alert, source)
-    tier, reason = (Tier.BLUE, "an ending: it goes out at the tier of what it ends") if ending else (None, "")
+    tier, reason = (Tier.BLUE, mark("an ending: it goes out at the tier of what it ends")) if ending else (None, "")
     nothing = False
     if not ending:
         tier, reason, nothing = _tier(alert, source)
@@ -115,14 +116,14 @@ def _tier(alert: Alert, source: AlertSource) -> tuple[Tier | None, str, bool]:
     """
     live = [info for info in alert.infos if not _ends(info, source)]
     if not live:
-        return None, "no info block says how grave it is", False
+        return None, mark("no info block says how grave it is"), False
     levels = [level_of(info, source) for info in live]
     tiers = [(level, why) for level, why in levels if isinstance(level, Tier)]
     held = [why for level, why in levels if level is None]
     if tiers:
         tier, why = max(tiers, key=lambda pair: pair[0])
         if held and tier < Tier.ORANGE:
-            return None, f"{held[0]}; another block gives {tier.word}", False
+            return None, english("{held}; another block gives {tier}", held=held[0], tier=tier.word), False
         return tier, why, False
     if held:
         return None, held[0], False
@@ -137,7 +138,10 @@ def level_of(info: Info, source: AlertSource) -> tuple[Level | None, str]:
     for pair in (*info.event_code, *info.parameter):
         most = min(source.notices.get(pair[1], Tier.RED), source.caps.get(pair, Tier.RED))
         if level > most:
-            level, why = most, f"{why}; {pair[0]} {pair[1]} goes no higher than {most.word}"
+            level, why = (
+                most,
+                english("{why}; {code} goes no higher than {tier}", why=why, code=" ".join(pair), tier=most.word),
+            )
     return level, why
 
 
@@ -152,23 +156,27 @@ def _said_level(info: Info, source: AlertSource) -> tuple[Level | None, str]:
     text = f"{info.headline}\n{info.event}"
     for pattern, level in source.headline:
         if match := re.search(pattern, text, re.IGNORECASE):
-            return level, f"{match.group()} in headline or event"
+            return level, english("{word} in headline or event", word=match.group())
     return _by_codes(info, source)
 
 
 def _by_codes(info: Info, source: AlertSource) -> tuple[Tier | None, str]:
     if info.severity == "Unknown":
-        return None, "severity Unknown: a person decides"
-    for name, value in (("urgency", info.urgency), ("certainty", info.certainty)):
+        return None, mark("severity Unknown: a person decides")
+    for name, value, why in (
+        ("urgency", info.urgency, mark("urgency Unknown: a person decides")),
+        ("certainty", info.certainty, mark("certainty Unknown: a person decides")),
+    ):
         if value == "Unknown" and name not in source.unreliable and not source.severity_alone:
-            return None, f"{name} Unknown: a person decides"
+            return None, why
     if info.certainty == "Unlikely" and "certainty" not in source.unreliable:
         if info.severity in ("Extreme", "Severe"):
-            return None, f"severity {info.severity} but certainty Unlikely: a person decides"
-        return Tier.BLUE, "certainty Unlikely"
+            return None, english("severity {severity} but certainty Unlikely: a person decides", severity=info.severity)
+        return Tier.BLUE, mark("certainty Unlikely")
     if source.severity_alone or info.urgency == "Unknown":
-        return BY_SEVERITY[info.severity], f"severity {info.severity}"
-    return TABLE[info.severity][info.urgency], f"severity {info.severity}, urgency {info.urgency}"
+        return BY_SEVERITY[info.severity], english("severity {severity}", severity=info.severity)
+    why = english("severity {severity}, urgency {urgency}", severity=info.severity, urgency=info.urgency)
+    return TABLE[info.severity][info.urgency], why
 
 
 def _expires(alert: Alert, infos: Sequence[Info], source: AlertSource) -> tuple[datetime, str]:
@@ -178,7 +186,7 @@ def _expires(alert: Alert, infos: Sequence[Info], source: AlertSource) -> tuple[
     """
     end, why = _given_end(alert, infos, source)
     if end - alert.sent > LONGEST_LIFE:
-        return alert.sent + LONGEST_LIFE, f"{why} {LIFE_CUT}"
+        return alert.sent + LONGEST_LIFE, english("{why} is more than 31 days after sending: 31 days", why=why)
     return end, why
 
 
@@ -191,13 +199,13 @@ def _given_end(alert: Alert, infos: Sequence[Info], source: AlertSource) -> tupl
                 if name == source.life and (end := read_time(value, "", Notes(strict=False))) is not None:
                     given.append((end, name))
     if not given:
-        return default, "no expires: 24 hours from sending"
+        return default, mark("no expires: 24 hours from sending")
     if alert.msg_type != "Cancel" and all(end == alert.sent for end, _ in given):
-        return default, "expires is the time of sending: 24 hours from it"
+        return default, mark("expires is the time of sending: 24 hours from it")
     missing = any(info.expires is None for info in infos)
     end, why = max(given, key=lambda pair: pair[0])
     if missing and default > end:
-        return default, "one block without expires: 24 hours from sending"
+        return default, mark("one block without expires: 24 hours from sending")
     return end, why
 
 

@@ -138,7 +138,6 @@ class Finding:
     where: str
     value: str
     message: str
-    message_zh: str
     code: str = ""
     position: int | None = None
 

@@ -95,7 +95,6 @@ class Notes:
                 where=where,
                 value=printable(value),
                 message=defect.message,
-                message_zh=defect.message_zh,
                 code=code,
                 position=self.position,
             )

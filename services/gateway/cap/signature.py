@@ -29,6 +29,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from services.gateway.cap.envelope import DSIG, local
 from services.shared.errors import Refused
+from services.shared.i18n import english, mark
 
 State = Literal["verified", "unverifiable", "wrong", "unsigned"]
 
@@ -66,7 +67,6 @@ class Trust:
     state: State
     by: str
     message: str
-    message_zh: str
 
 
 def sign(xml: bytes, key_pem: bytes, cert_pem: bytes) -> bytes:
@@ -118,10 +118,10 @@ def verify(raw: bytes, pinned_certs: Iterable[bytes], *, at: datetime | None = N
     root = _parse(raw)
     signatures = [] if root is None else root.findall(f".//{{{DSIG}}}Signature")
     if root is None or not signatures:
-        return Trust("unsigned", "", "It carries no signature.", "没有签名。")
+        return Trust("unsigned", "", mark("It carries no signature."))
     odd = _oddity(root, signatures)
     if odd:
-        return _unverifiable(_claimed(root), *odd)
+        return _unverifiable(_claimed(root), odd)
     moment = at or datetime.now(UTC)
     pinned = [x509.load_pem_x509_certificate(pem) for pem in pinned_certs]
     for cert in pinned:
@@ -131,13 +131,12 @@ def verify(raw: bytes, pinned_certs: Iterable[bytes], *, at: datetime | None = N
             return Trust(
                 "verified",
                 _name(cert),
-                "Signed by a key we know" + (", after white space its publisher added was taken out." if note else "."),
-                "由我们认可的密钥签名" + (";已去掉发布者另加的空白。" if note else "。"),
+                mark("Signed by a key we know, after white space its publisher added was taken out.")
+                if note
+                else mark("Signed by a key we know."),
             )
         if outcome == "expired":
-            return _unverifiable(
-                _name(cert), "the certificate was not valid when it was sent", "发送时证书不在有效期内"
-            )
+            return _unverifiable(_name(cert), mark("the certificate was not valid when it was sent"))
         if outcome == "altered":
             return _wrong(_name(cert))
     return _judge_stranger(raw, root, pinned, moment)
@@ -147,24 +146,23 @@ def _judge_stranger(raw: bytes, root: etree._Element, pinned: list[x509.Certific
     """No pinned key fits: by the certificate it brought, tell a changed message from one by a key we do not know."""
     own = _own_certificate(root)
     if own is None:
-        return _unverifiable("", "no key we know fits, and it brings no certificate", "没有合适的已知密钥,也未附证书")
+        return _unverifiable("", mark("no key we know fits, and it brings no certificate"))
     if any(cert.fingerprint(hashes.SHA256()) == own.fingerprint(hashes.SHA256()) for cert in pinned):
         return _wrong(_name(own))
     if _try(raw, own, own.not_valid_before_utc + timedelta(seconds=1)) in ("altered", "other_key"):
         return _wrong(_name(own))
-    return _unverifiable(_name(own), "it was signed by a key we do not know", "签名所用密钥不在我们认可之列")
+    return _unverifiable(_name(own), mark("it was signed by a key we do not know"))
 
 
-def _unverifiable(by: str, why: str, why_zh: str) -> Trust:
-    return Trust("unverifiable", by, f"The signature cannot be verified: {why}.", f"签名无法验证:{why_zh}。")
+def _unverifiable(by: str, why: str) -> Trust:
+    return Trust("unverifiable", by, english("The signature cannot be verified: {why}.", why=why))
 
 
 def _wrong(by: str) -> Trust:
     return Trust(
         "wrong",
         by,
-        "The signature is wrong: the content is not what was signed.",
-        "签名不符:内容与签名时不一致。",
+        mark("The signature is wrong: the content is not what was signed."),
     )
 
 
@@ -180,23 +178,23 @@ def _parse(raw: bytes, *, unspaced: bool = False) -> etree._Element | None:
     return root if root.getroottree().docinfo.internalDTD is None else None
 
 
-def _oddity(root: etree._Element, signatures: list[etree._Element]) -> tuple[str, str] | None:
+def _oddity(root: etree._Element, signatures: list[etree._Element]) -> str | None:
     """What makes a signature one that proves nothing about this alert, whoever made it."""
     if len(signatures) > 1:
-        return "there are several signatures", "有多个签名"
+        return mark("there are several signatures")
     signature = signatures[0]
     if signature.getparent() is not root or local(root) != "alert" or len(root.findall(".//{*}alert")):
-        return "the signature is not the alert's own", "签名不属于该预警"
+        return mark("the signature is not the alert's own")
     references = signature.findall("./ds:SignedInfo/ds:Reference", _NS)
     if len(references) != 1 or references[0].get("URI") != "":
-        return "it does not cover the whole alert", "签名未覆盖整条预警"
+        return mark("it does not cover the whole alert")
     algorithms = {
         element.get("Algorithm", "")
         for path in ("ds:Reference/ds:Transforms/ds:Transform", "ds:CanonicalizationMethod")
         for element in signature.findall(f"./ds:SignedInfo/{path}", _NS)
     }
     if not algorithms <= _TRANSFORMS or SignatureConstructionMethod.enveloped.value not in algorithms:
-        return "it transforms the alert in a way we do not accept", "签名所用变换不被接受"
+        return mark("it transforms the alert in a way we do not accept")
     method = signature.find("./ds:SignedInfo/ds:SignatureMethod", _NS)
     digest = references[0].find("ds:DigestMethod", _NS)
     if (
@@ -205,7 +203,7 @@ def _oddity(root: etree._Element, signatures: list[etree._Element]) -> tuple[str
         or method.get("Algorithm") not in {m.value for m in _METHODS}
         or digest.get("Algorithm") not in {d.value for d in _DIGESTS}
     ):
-        return "its algorithms are outdated or unknown", "签名算法过时或未知"
+        return mark("its algorithms are outdated or unknown")
     return None
 
 

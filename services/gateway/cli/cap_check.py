@@ -7,6 +7,12 @@ from typing import Any
 from services.gateway.cap import Finding, Meaning, Reading, geometry, meaning, read
 from services.gateway.cap.model import verdict_of
 from services.gateway.intake.blocks import apart, notes_on
+from services.shared.i18n import mark, t, told
+
+GRADES = {
+    "accept": mark("accept"), "repair": mark("repair"), "quarantine": mark("quarantine"), "reject": mark("reject"),
+    "info": mark("info"),
+}  # fmt: skip
 
 
 def judge_file(data: bytes) -> tuple[Reading, tuple[Finding, ...], tuple[Meaning, ...]]:
@@ -18,15 +24,14 @@ def judge_file(data: bytes) -> tuple[Reading, tuple[Finding, ...], tuple[Meaning
     return reading, tuple(findings), tuple(meaning(alert) for alert in reading.alerts)
 
 
-def check(name: str, data: bytes, *, lang: str = "en") -> dict[str, Any]:
+def check(name: str, data: bytes) -> dict[str, Any]:
     """`file, verdict, tier, hazard, held [why], notes, findings [{rule, grade, where, message}]`.
 
     `tier` is the highest of the file's alerts; null where one of them is held for a person, or where there is none.
     """
     reading, findings, senses = judge_file(data)
-    chosen = 1 if lang == "zh" else 0
-    holds = [note[chosen] for alert in reading.alerts if (note := apart(alert)) is not None]
-    notes = [note[chosen] for alert in reading.alerts for note in notes_on(alert)]
+    holds = [told(note) for alert in reading.alerts if (note := apart(alert)) is not None]
+    notes = [told(note) for alert in reading.alerts for note in notes_on(alert)]
     tiers = [s.tier for s in senses if s.tier is not None]
     held = any(s.tier is None and not s.nothing_to_warn for s in senses)
     return {
@@ -37,19 +42,31 @@ def check(name: str, data: bytes, *, lang: str = "en") -> dict[str, Any]:
         "held": holds,
         "notes": notes,
         "findings": [
-            {"rule": f.rule, "grade": f.grade, "where": f.where, "message": f.message_zh if lang == "zh" else f.message}
-            for f in findings
+            {"rule": f.rule, "grade": f.grade, "where": f.where, "message": told(f.message)} for f in findings
         ],
     }
 
 
 def in_words(found: dict[str, Any]) -> str:
     """The same for a person: the verdict first, then one line a finding."""
-    tier = found["tier"] or ("none given: a person decides" if found["hazard"] else "none")
-    lines = [f"{found['file']}: {found['verdict'].upper()}, tier {tier}, hazard {found['hazard'] or 'none'}"]
-    lines += [f"  held for a person: {why}" for why in found.get("held", ())]
-    lines += [f"  note: {note}" for note in found.get("notes", ())]
-    lines += [
-        f"  {f['grade']} (rule {f['rule']}) at {f['where'] or 'the file'}: {f['message']}" for f in found["findings"]
+    tier = found["tier"] or (t("none given: a person decides") if found["hazard"] else t("none"))
+    verdict, hazard = t(GRADES[found["verdict"]]).upper(), found["hazard"] or t("none")
+    lines = [
+        t(
+            "{file}: {verdict}, tier {tier}, hazard {hazard}",
+            file=found["file"],
+            verdict=verdict,
+            tier=tier,
+            hazard=hazard,
+        )
     ]
+    lines += [t("  held for a person: {why}", why=why) for why in found.get("held", ())]
+    lines += [t("  note: {note}", note=note) for note in found.get("notes", ())]
+    lines += [
+        t(
+            "  {grade} (rule {n}) at {where}: {message}", grade=t(GRADES[f["grade"]]), n=f["rule"],
+            where=f["where"] or t("the file"), message=f["message"],
+        )
+        for f in found["findings"]
+    ]  # fmt: skip
     return "\n".join(lines)

@@ -5,7 +5,7 @@ Nothing is cut: whatever can be long is folded text, never a panel's title.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -16,14 +16,15 @@ from rich.text import Text
 
 from services.gateway.cap import Alert, Area, Finding, Info, Meaning, Reading, verify
 from services.gateway.cap.model import verdict_of
-from services.gateway.cli.cap_check import judge_file
-from services.gateway.cli.cap_words import LABELS, VALUES, day, english, in_chinese
+from services.gateway.cli.cap_check import GRADES, judge_file
+from services.gateway.cli.cap_words import reason, value
 from services.gateway.intake.blocks import apart, notes_on
 from services.gateway.intake.incoming import from_alert
 from services.gateway.intake.trust import Pins
 from services.gateway.publish.parts import parts_of
+from services.shared import labels
 from services.shared.errors import Refused
-from services.shared.hazards import name_of
+from services.shared.i18n import listed, t, tc, tn, told, written
 from services.shared.settings import Settings
 from services.shared.tiers import TITLES, Tier
 
@@ -54,90 +55,71 @@ class MakeTexts(Protocol):
 
 
 def show(
-    name: str, data: bytes, pins: Pins, *, lang: str, settings: Settings | None = None, say: MakeTexts | None = None
+    name: str, data: bytes, pins: Pins, *, settings: Settings | None = None, say: MakeTexts | None = None
 ) -> Iterator[RenderableType]:
     """One panel an alert, with what `say` makes people read of it; then the findings; where there is no alert, only these."""
     reading, findings, senses = judge_file(data)
-    words = _Words(lang)
     for alert, sense in zip(reading.alerts, senses, strict=True):
         trust = verify(alert.raw, pins.of(alert.sender), at=alert.sent)
-        said = f"{trust.message_zh if words.chinese else trust.message} {trust.by}".strip()
-        parts: list[RenderableType] = [_head(alert, sense, said, words)]
-        parts += [_block(info, words) for info in alert.infos]
+        parts: list[RenderableType] = [_head(alert, sense, f"{told(trust.message)} {trust.by}".strip())]
+        parts += [_block(info) for info in alert.infos]
         if say is not None and settings is not None and not sense.ending:
-            parts += _read(reading, alert, sense, settings, say, words)
+            parts += _read(reading, alert, sense, settings, say)
         yield Panel(Group(*parts))
-    yield _findings(name, findings, words)
+    yield _findings(name, findings)
 
 
-class _Words:
-    """Labels and CAP's own words in the reader's language."""
-
-    def __init__(self, lang: str) -> None:
-        self.chinese = lang == "zh"
-
-    def __call__(self, word: str) -> str:
-        return LABELS.get(word, word) if self.chinese else english(word)
-
-    def value(self, word: str) -> str:
-        return VALUES.get(word, word) if self.chinese else word
-
-    def hazard(self, name: str) -> str:
-        return name_of(name, "zh") if self.chinese else name
-
-    def reason(self, text: str) -> str:
-        return in_chinese(text) if self.chinese else text
-
-
-def _head(alert: Alert, sense: Meaning, signature: str, say: _Words) -> Table:
+def _head(alert: Alert, sense: Meaning, signature: str) -> Table:
     if sense.tier is None:
-        tier = say("nothing to warn of" if sense.nothing_to_warn else "held: a person decides")
+        tier = t("nothing to warn of") if sense.nothing_to_warn else t("held: a person decides")
     else:
-        tier = f"{say.value(sense.tier.word)} ({TITLES[sense.tier][1 if say.chinese else 0]})"
-    hints = (("an ending", sense.ending), ("speaks of a drill or test", sense.drill_hint))
-    held = apart(alert)
-    chosen = 1 if say.chinese else 0
+        tier = f"{value(sense.tier.word)} ({t(TITLES[sense.tier])})"
+    hints = ((t("an ending"), sense.ending), (t("speaks of a drill or test"), sense.drill_hint))
+    nothing = "" if sense.ending else t("nothing is named")
     rows = [
-        ("Identifier", alert.identifier),
-        ("From", alert.sender),
-        ("Sent", _time(alert.sent, say)),
-        ("Kind", ", ".join(map(say.value, (alert.status, alert.msg_type, alert.scope)))),
-        ("Refers to", "; ".join(f"{r.sender} {r.identifier}" for r in alert.references)),
-        ("Tier", f"{tier}: {say.reason(sense.tier_reason)}"),
-        ("Hazard", f"{say.hazard(sense.hazard)} ({say('reckoned with')}: {say.value(sense.respond)})"),
-        ("Asks", say.value(sense.asked) if sense.asked else "" if sense.ending else say("nothing is named")),
-        ("Begins", _time(sense.impact, say) if sense.impact else ""),
-        ("Until", f"{_time(sense.expires, say)} ({say.reason(sense.expires_reason)})"),
-        ("Here", "; ".join(say(word) for word, holds in hints if holds)),
-        ("Held", held[chosen] if held is not None else ""),
-        ("Note", "\n".join(note[chosen] for note in notes_on(alert))),
-        ("Signature", signature),
+        (t("Identifier"), alert.identifier),
+        (t("From"), alert.sender),
+        (t("Sent"), _time(alert.sent)),
+        (tc("of an alert", "Kind"), listed(map(value, (alert.status, alert.msg_type, alert.scope)))),
+        (t("Refers to"), "; ".join(f"{r.sender} {r.identifier}" for r in alert.references)),
+        (tc("of an alert", "Tier"), f"{tier}: {reason(sense.tier_reason)}"),
+        (
+            t("Hazard"),
+            t("{hazard} (reckoned with: {respond})", hazard=labels.hazard(sense.hazard), respond=value(sense.respond)),
+        ),
+        (t("Asks"), value(sense.asked) if sense.asked else nothing),
+        (t("Begins"), _time(sense.impact) if sense.impact else ""),
+        (t("Until"), f"{_time(sense.expires)} ({reason(sense.expires_reason)})"),
+        (t("Here"), "; ".join(words for words, holds in hints if holds)),
+        (t("Held"), told(apart(alert) or "")),
+        (t("Note"), "\n".join(map(told, notes_on(alert)))),
+        (t("Signature"), signature),
     ]
-    return _table(rows, say)
+    return _table(rows)
 
 
-def _block(info: Info, say: _Words) -> Panel:
+def _block(info: Info) -> Panel:
     begins = info.onset or info.effective
-    onset = "" if info.onset else f" ({say('effective')})"
+    onset = "" if info.onset else f" ({t('effective')})"
     rows = [
-        ("Headline", info.headline),
-        ("Event", info.event),
-        ("Level", ", ".join(map(say.value, (info.severity, info.urgency, info.certainty)))),
-        ("Asks", ", ".join(map(say.value, info.response_type)) or say("none is named")),
-        ("Begins", f"{_time(begins, say)}{onset}" if begins else ""),
-        ("Until", _time(info.expires, say) if info.expires else ""),
-        ("Says", info.description),
-        ("Do", info.instruction),
-        ("Area", "\n".join(_area(area, say) for area in info.areas)),
-        ("Codes", ", ".join(f"{a}={b}" for a, b in (*info.event_code, *info.parameter))),
-        ("Files", ", ".join(f"{r.desc} ({r.mime_type})" for r in info.resources)),
-        ("Contact", " ".join((info.contact, info.web)).strip()),
+        (t("Headline"), info.headline),
+        (t("Event"), info.event),
+        (t("Level"), listed(map(value, (info.severity, info.urgency, info.certainty)))),
+        (t("Asks"), listed(map(value, info.response_type)) or t("none is named")),
+        (t("Begins"), f"{_time(begins)}{onset}" if begins else ""),
+        (t("Until"), _time(info.expires) if info.expires else ""),
+        (t("Says"), info.description),
+        (tc("what people are to do", "Do"), info.instruction),
+        (t("Area"), "\n".join(map(_area, info.areas))),
+        (t("Codes"), ", ".join(f"{a}={b}" for a, b in (*info.event_code, *info.parameter))),
+        (t("Files"), ", ".join(f"{r.desc} ({r.mime_type})" for r in info.resources)),
+        (t("Contact"), " ".join((info.contact, info.web)).strip()),
     ]
-    return Panel(_table(rows, say), title=Text(f"[{info.language}]"), title_align="left")
+    return Panel(_table(rows), title=Text(f"[{info.language}]"), title_align="left")
 
 
 def _read(
-    reading: Reading, alert: Alert, sense: Meaning, settings: Settings, say: MakeTexts, words: _Words
+    reading: Reading, alert: Alert, sense: Meaning, settings: Settings, say: MakeTexts
 ) -> Iterator[RenderableType]:
     """What people will read and hear, a panel a language; nothing of an alert that would be refused."""
     try:
@@ -148,53 +130,53 @@ def _read(
     rows: dict[str, list[tuple[str, str]]] = {}
     for one in say(parts, sense.tier, "0000", settings.hotline, drill=settings.plane == "drill"):
         counted = f" ({one.segments} x {one.encoding})" if one.segments else ""
-        rows.setdefault(one.language, []).append((f"{words(one.channel)}{counted}", one.text))
-    undecided = f", {words('as for red')}" if sense.tier is None else ""
+        rows.setdefault(one.language, []).append((f"{labels.say(labels.TEXTS, one.channel)}{counted}", one.text))
     for language, texts in rows.items():
-        title = Text(f"{words('What people will read')} [{language}]{undecided}")
-        yield Panel(_table(texts, words), title=title, title_align="left")
+        if sense.tier is None:
+            title = t("What people will read [{language}], as for red", language=language)
+        else:
+            title = t("What people will read [{language}]", language=language)
+        yield Panel(_table(texts), title=Text(title), title_align="left")
 
 
-def _area(area: Area, say: _Words) -> str:
+def _area(area: Area) -> str:
     shapes = [
-        f"{len(area.polygons)} {say('polygons')}" if area.polygons else "",
-        f"{len(area.circles)} {say('circles')}" if area.circles else "",
+        tn("{n} polygon", "{n} polygons", len(area.polygons)) if area.polygons else "",
+        tn("{n} circle", "{n} circles", len(area.circles)) if area.circles else "",
     ]
     codes = [f"{a}={b}" for a, b in area.geocodes[:6]]
-    codes += [f"+ {len(area.geocodes) - 6} {say('more')}"] if len(area.geocodes) > 6 else []
-    more = ", ".join([*(s for s in shapes if s), *codes])
+    codes += [t("+ {n} more", n=len(area.geocodes) - 6)] if len(area.geocodes) > 6 else []
+    more = listed([*(s for s in shapes if s), *codes])
     return f"{area.desc} ({more})" if more else area.desc
 
 
-def _table(rows: list[tuple[str, str]], say: Callable[[str], str]) -> Table:
+def _table(rows: list[tuple[str, str]]) -> Table:
     """Label and text; empty ones are left out. The text is an alert's own: never read as markup."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", max_width=24, overflow="fold")
     table.add_column(overflow="fold")
     for label, text in rows:
         if text:
-            table.add_row(say(label), Text(text))
+            table.add_row(label, Text(text))
     return table
 
 
-def _findings(name: str, findings: tuple[Finding, ...], say: _Words) -> RenderableType:
-    verdict = verdict_of(findings)
-    title = Text(f"{name}: {say(verdict)}")
+def _findings(name: str, findings: tuple[Finding, ...]) -> RenderableType:
+    title = Text(f"{name}: {t(GRADES[verdict_of(findings)])}")
     if not findings:
-        return Panel(say("no fault found"), title=title, title_align="left")
+        return Panel(t("no fault found"), title=title, title_align="left")
     table = Table.grid(padding=(0, 2))
     for _ in range(3):
         table.add_column(overflow="fold")
     for finding in findings:
         table.add_row(
-            Text(say(finding.grade), style=_STYLES[finding.grade]),
-            Text(f"{say('rule')} {finding.rule}"),
-            Text(f"{finding.message_zh if say.chinese else finding.message} {finding.where}"),
+            Text(t(GRADES[finding.grade]), style=_STYLES[finding.grade]),
+            Text(t("rule {n}", n=finding.rule)),
+            Text(f"{told(finding.message)} {finding.where}"),
         )
     return Panel(table, title=title, title_align="left")
 
 
-def _time(when: datetime, say: _Words) -> str:
-    if say.chinese:
-        return f"{when.year}年{when.month}月{when.day}日 {day(when.weekday())} {when:%H:%M %z}"
-    return when.strftime("%a %d %b %Y %H:%M %z")
+def _time(when: datetime) -> str:
+    pattern = tc("a moment of an alert", "EEE dd MMM y HH:mm")
+    return f"{written(when, pattern)} {when:%z}"

@@ -11,30 +11,31 @@ from services.gateway.cli.cap_check import check
 from services.gateway.feeds.fetch import Unfetched, fetch, session
 from services.gateway.feeds.listing import LISTING, Listing, listing, same_host
 from services.shared.errors import Refused
+from services.shared.i18n import t, told
 
 MOST = 50
 
 
-async def look_at(source: str, data: bytes | None, *, private: bool, lang: str) -> list[dict[str, Any]]:
+async def look_at(source: str, data: bytes | None, *, private: bool) -> list[dict[str, Any]]:
     """`cap check`'s verdicts, one an alert; of a file (`data`) only what lies in it is read, its links are named.
 
     Refused where it is no feed, or does not come.
     """
     if data is not None:
         found = listing(data, source)
-        return [*_inside(found, lang), *(_unread(e.link, "a link, not followed from a file") for e in _links(found))]
+        return [*_inside(found), *(_unread(e.link, t("a link, not followed from a file")) for e in _links(found))]
     try:
         async with session(private=private) as client:
             got = await fetch(client, source, private=private, most=LISTING.bytes)
             found = await asyncio.to_thread(listing, got.body or b"", source)
-            out = _inside(found, lang)
+            out = _inside(found)
             for entry in _links(found)[:MOST]:
                 if not entry.link:
-                    out.append(_unread(source, "an entry without a link to a CAP file"))
+                    out.append(_unread(source, t("an entry without a link to a CAP file")))
                 elif not same_host(entry.link, source):
-                    out.append(_unread(entry.link, "on another host: never followed"))
+                    out.append(_unread(entry.link, t("on another host: never followed")))
                 else:
-                    out.append(await _one(client, entry.link, private=private, lang=lang))
+                    out.append(await _one(client, entry.link, private=private))
     except Unfetched as problem:
         raise Refused(f"{source}: {problem.message}", field="URL") from problem
     return out
@@ -44,15 +45,15 @@ def _links(found: Listing) -> list[Any]:
     return [] if found.reading is not None else list(found.entries)
 
 
-async def _one(client: Any, link: str, *, private: bool, lang: str) -> dict[str, Any]:
+async def _one(client: Any, link: str, *, private: bool) -> dict[str, Any]:
     try:
         got = await fetch(client, link, private=private, most=FEED.bytes)
     except Unfetched as problem:
-        return _unread(link, problem.message)
-    return await asyncio.to_thread(check, link, got.body or b"", lang=lang)
+        return _unread(link, told(problem.message))
+    return await asyncio.to_thread(check, link, got.body or b"")
 
 
-def _inside(found: Listing, lang: str) -> list[dict[str, Any]]:
+def _inside(found: Listing) -> list[dict[str, Any]]:
     """A verdict on each alert that lies in the feed itself: a bad neighbour changes nothing."""
     out = []
     for alert in found.reading.alerts if found.reading is not None else ():
@@ -68,7 +69,7 @@ def _inside(found: Listing, lang: str) -> list[dict[str, Any]]:
                 "hazard": sense.hazard,
                 "findings": [
                     {"rule": f.rule, "grade": f.grade, "where": f.where,
-                     "message": f.message_zh if lang == "zh" else f.message}
+                     "message": told(f.message)}
                     for f in findings
                 ],
             }
@@ -79,5 +80,5 @@ def _inside(found: Listing, lang: str) -> list[dict[str, Any]]:
 def _unread(name: str, why: str) -> dict[str, Any]:
     return {
         "file": name, "verdict": "reject", "tier": None, "hazard": None,
-        "findings": [{"rule": 0, "grade": "reject", "where": "", "message": f"not read: {why}"}],
+        "findings": [{"rule": 0, "grade": "reject", "where": "", "message": t("not read: {why}", why=why)}],
     }  # fmt: skip

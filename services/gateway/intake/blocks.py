@@ -7,20 +7,13 @@ alert is held, and what a person then sends names each place with its own words.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from services.gateway.cap import Alert, Info
 from services.gateway.cap.hazards import asked_of
 from services.gateway.cap.meaning import level_of, living
 from services.gateway.cap.sources import source_of
+from services.shared.i18n import english, mark
 from services.shared.tiers import Tier
-
-
-class Note(NamedTuple):
-    """One sentence for whoever sends it."""
-
-    en: str
-    zh: str
 
 
 def told(alert: Alert) -> tuple[Info, ...]:
@@ -28,46 +21,46 @@ def told(alert: Alert) -> tuple[Info, ...]:
     return living(alert) or alert.infos
 
 
-def apart(alert: Alert) -> Note | None:
+def apart(alert: Alert) -> str | None:
     """Why blocks of one language cannot be one message; None where they can, and of an ending."""
     if not living(alert):
         return None
     for group in _by_language(told(alert)).values():
         if len({_saying(info) for info in group}) > 1:
             names = [f"{_places([info]) or '?'}: {info.event}" for info in group]
-            return Note(
-                f"its blocks say different things to different places ({_some(names)}), and one message to all would give "
-                "one place another's words: send each block as an alert of its own, or let this one out and every place is "
-                "named with its own words",
-                f"各段对不同地方说的不一样({_some(names)}),合成一条会把一处的话说给另一处:请每段单独发一条,或放行本条,"
-                "各处都写明自己的话",
+            return english(
+                "its blocks say different things to different places ({places}), and one message to all would give one place "
+                "another's words: send each block as an alert of its own, or let this one out and every place is named with "
+                "its own words",
+                places=_some(names),
             )
     return None
 
 
-def notes_on(alert: Alert) -> Iterator[Note]:
+def notes_on(alert: Alert) -> Iterator[str]:
     """What whoever sends it should know of its words."""
     infos, going_on = told(alert), living(alert)
     if not going_on:
         return
     if silent := [lang for lang, group in _by_language(infos).items() if not any(i.instruction for i in group)]:
-        yield Note(
-            f"no action is named ({', '.join(silent)}): headline and description go out as they are; "
-            "say in <instruction> what people are to do",
-            f"没有写明怎么做({', '.join(silent)}):标题和描述原样发出;请在 <instruction> 里写明要做什么",
+        yield english(
+            "no action is named ({languages}): headline and description go out as they are; say in <instruction> what people "
+            "are to do",
+            languages=", ".join(silent),
         )
     if over := [info for info in alert.infos if info not in going_on]:
         where = _some(_descs(over))
-        yield Note(
-            f"it ends for {where or 'a part'} and goes on elsewhere: only where it goes on is anybody warned",
-            f"在{where or '一部分地方'}解除,在其他地方继续:只向继续的地方预警",
-        )
+        if where:
+            yield english(
+                "it ends for {places} and goes on elsewhere: only where it goes on is anybody warned", places=where
+            )
+        else:
+            yield mark("it ends for a part and goes on elsewhere: only where it goes on is anybody warned")
     levels = {level for info in going_on if isinstance(level := level_of(info, source_of(alert))[0], Tier)}
     if len(levels) > 1 and not apart(alert):
         words = ", ".join(tier.word for tier in sorted(levels, reverse=True))
-        yield Note(
-            f"its blocks are of different levels ({words}) and say the same: all are told at the highest",
-            f"各段等级不同({words}),内容相同:都按最高的发",
+        yield english(
+            "its blocks are of different levels ({levels}) and say the same: all are told at the highest", levels=words
         )
 
 

@@ -147,12 +147,12 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
         notes.append("the text speaks of a drill or test, but the status is Actual: look twice")
     if sense.expires_reason.endswith(LIFE_CUT):
         notes.append(f"its end: {sense.expires_reason}; send an update before it is over if it still holds then")
-    notes += [note.en for note in notes_on(alert)]
+    notes += notes_on(alert)
     known = KnownMessage.of(alert, sense.expires)
     hold = [f"its scope is {alert.scope}: releasing it makes it public, and a person must want that"]
     hold = [] if alert.scope == "Public" else hold
     if (why := apart(alert)) is not None:
-        hold.append(why.en)
+        hold.append(why)
     return Incoming(
         identifier=alert.identifier,
         sender=alert.sender,

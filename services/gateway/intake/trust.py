@@ -18,6 +18,7 @@ from cryptography import x509
 from services.gateway.cap import Trust, verify
 from services.gateway.intake.incoming import Incoming
 from services.shared.errors import Broken
+from services.shared.i18n import english, mark
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -55,17 +56,19 @@ def certificates(path: Path) -> tuple[bytes, ...]:
 
 def judge(incoming: Incoming, pinned: tuple[bytes, ...]) -> Incoming:
     """The message with what its signature is worth among its notes; held where a pinned sender's did not verify."""
-    trust = Trust("unsigned", "", "It carries no signature.", "没有签名。")
+    trust = Trust("unsigned", "", mark("It carries no signature."))
     if incoming.via != "json":
         trust = verify(incoming.raw, pinned, at=datetime.fromtimestamp(incoming.sent, UTC))
     by = f" ({trust.by})" if trust.by else ""
     if trust.state == "verified":
-        return replace(incoming, notes=(*incoming.notes, f"signature: {trust.message}{by}"))
+        return replace(incoming, notes=(*incoming.notes, english("signature: {what}", what=trust.message + by)))
     if pinned:
-        why = (
-            f"{incoming.sender} signs its alerts with a key we know, and this one is not so signed: {trust.message}{by}"
+        why = english(
+            "{sender} signs its alerts with a key we know, and this one is not so signed: {why}",
+            sender=incoming.sender,
+            why=trust.message + by,
         )
         return replace(incoming, hold=(*incoming.hold, why))
     if trust.state == "unsigned":
         return incoming
-    return replace(incoming, notes=(*incoming.notes, f"signature: {trust.message}{by}"))
+    return replace(incoming, notes=(*incoming.notes, english("signature: {what}", what=trust.message + by)))

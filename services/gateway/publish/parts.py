@@ -13,10 +13,12 @@ from typing import Any
 
 from services.gateway.cap.rules import Notes
 from services.gateway.cap.text import one_line, plain
+from services.shared import i18n
+from services.shared.i18n import mark, t, tc
+from services.shared.people.languages import base_of
 from services.shared.text.chinese import is_traditional, traditional
-from services.shared.tiers import Tier, title
+from services.shared.tiers import SHELTER, TITLES, Tier, title
 
-_DAYS_ZH = "一二三四五六日"
 _NEAR = timedelta(days=6)  # within it a weekday names one day
 
 
@@ -54,37 +56,32 @@ def parts_of(row: Any, tier: Tier | None, offset_at: Callable[[float], int], aut
     return found
 
 
+# how urgent, and what people are asked; words of ours alone, in the languages we have
+_TIER_WORDS = {
+    (Tier.BLUE, ""): mark("Blue"), (Tier.YELLOW, ""): mark("Yellow"), (Tier.ORANGE, ""): mark("Orange"),
+    (Tier.RED, ""): mark("Red"), (Tier.BLUE, TITLES[Tier.BLUE]): mark("Blue: be aware"),
+    (Tier.YELLOW, TITLES[Tier.YELLOW]): mark("Yellow: get ready"),
+    (Tier.ORANGE, TITLES[Tier.ORANGE]): mark("Orange: slow ones go now"),
+    (Tier.RED, TITLES[Tier.RED]): mark("Red: go now"), (Tier.RED, SHELTER): mark("Red: stay in now"),
+}  # fmt: skip
+
+
 def tier_words(tier: Tier, respond: str, language: str) -> str:
     """'Red: go now', '红色(马上走)', '紅色(馬上走)'; empty in a language we have no words in: the authority's own stand alone."""
-    colours = {Tier.BLUE: "蓝色", Tier.YELLOW: "黄色", Tier.ORANGE: "橙色", Tier.RED: "红色"}
-    english, mandarin = title(tier, respond)
-    match base_of(language):
-        case "zh":
-            words = f"{colours[tier]}({mandarin})" if mandarin else colours[tier]
-            return traditional(words) if is_traditional(language) else words
-        case "en":
-            return f"{tier.word.capitalize()}: {english.lower()}" if english else tier.word.capitalize()
-    return ""
-
-
-def base_of(language: str) -> str:
-    """The tag's first part."""
-    return language.lower().replace("_", "-").split("-")[0]
+    return _said(language, lambda: t(_TIER_WORDS[tier, title(tier, respond)]))
 
 
 def times(sent: float, expires: float, offset_at: Callable[[float], int], language: str) -> str:
     """When it was sent and until when it holds, each in the local time of its own day; far ones with their date."""
     a, b = _local(sent, offset_at), _local(expires, offset_at)
-    far = abs(b.date() - a.date()) > _NEAR
-    match base_of(language):
-        case "zh":
-            until = f"{b.month}月{b.day}日" if far or b.month != a.month else f"{b.day}日"
-            until = f"{b.year}年{until}" if far and b.year != a.year else until
-            words = f"{a.month}月{a.day}日周{_DAYS_ZH[a.weekday()]}{a:%H:%M}发,到{until}{b:%H:%M}。"
-            return traditional(words) if is_traditional(language) else words
-        case "en":
-            return f"Sent {a:%a %H:%M}, until {_day(b, a)} {b:%H:%M}."
-    return f"{a.day}.{a.month}. {a:%H:%M} - {b.day}.{b.month}.{b.year if b.year != a.year else ''} {b:%H:%M}."
+    words = _said(
+        language,
+        lambda: t(
+            "Sent {sent}, until {until}.", sent=i18n.written(a, tc("when a message was sent", "EEE HH:mm")),
+            until=i18n.written(b, _pattern(b, a)),
+        ),
+    )  # fmt: skip
+    return words or f"{a.day}.{a.month}. {a:%H:%M} - {b.day}.{b.month}.{b.year if b.year != a.year else ''} {b:%H:%M}."
 
 
 def clock_time(at: float, sent: float, offset_at: Callable[[float], int], language: str) -> str:
@@ -92,24 +89,31 @@ def clock_time(at: float, sent: float, offset_at: Callable[[float], int], langua
     a, b = _local(at, offset_at), _local(sent, offset_at)
     if a.date() == b.date():
         return f"{a:%H:%M}"
-    match base_of(language):
-        case "zh":
-            month = f"{a.month}月" if a.month != b.month or abs(a.date() - b.date()) > _NEAR else ""
-            return f"{month}{a.day}日{a:%H:%M}"
-        case "en":
-            return f"{_day(a, b)} {a:%H:%M}"
-    return f"{a.day}.{a.month}. {a:%H:%M}"
+    return _said(language, lambda: i18n.written(a, _pattern(a, b))) or f"{a.day}.{a.month}. {a:%H:%M}"
+
+
+def _said(language: str, words: Callable[[], str]) -> str:
+    """What `words` says in that language, in its script; empty where we have no words in it."""
+    tag = i18n.best(language)
+    if base_of(tag) != base_of(language):
+        return ""
+    with i18n.speaking(tag):
+        return traditional(words()) if is_traditional(language) else words()
+
+
+def _pattern(day: datetime, beside: datetime) -> str:
+    """How a moment is written beside another: 'Wed 03:00'; with its date, or year, where the weekday could be another."""
+    if abs(day.date() - beside.date()) <= _NEAR:
+        if day.month == beside.month:
+            return tc("a moment within six days", "EEE HH:mm")
+        return tc("a moment within six days, of another month", "EEE HH:mm")
+    if day.year == beside.year:
+        return tc("a far moment", "EEE d MMM HH:mm")
+    return tc("a far moment of another year", "EEE d MMM y HH:mm")
 
 
 def _local(when: float, offset_at: Callable[[float], int]) -> datetime:
     return datetime.fromtimestamp(when, timezone(timedelta(minutes=offset_at(when))))
-
-
-def _day(day: datetime, beside: datetime) -> str:
-    """'Wed'; 'Mon 7 Dec' where the weekday alone could be another; with the year where that is another too."""
-    if abs(day.date() - beside.date()) <= _NEAR:
-        return f"{day:%a}"
-    return f"{day:%a} {day.day} {day:%b}" + (f" {day.year}" if day.year != beside.year else "")
 
 
 def clean(text: str) -> str:

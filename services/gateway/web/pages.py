@@ -18,11 +18,23 @@ from services.gateway.warnings.admit import Admission
 from services.gateway.warnings.ageing import given_up_of
 from services.shared.alarms import standing
 from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
+from services.shared.i18n import language, t, told
+from services.shared.labels import ENDED
 from services.shared.ledger.ledger import EXPIRED, state_at
 from services.shared.service import Platform
 from services.shared.tiers import TIER_WORDS, Tier
 from services.shared.web.auth import Who, sign_in_with, sign_out, who_is
-from services.shared.web.edge import COOKIE, Written, caller, cookie_of, lay_cookie, page, rendered, take_cookie
+from services.shared.web.edge import (
+    COOKIE,
+    Written,
+    caller,
+    cookie_of,
+    lay_cookie,
+    link_by,
+    page,
+    rendered,
+    take_cookie,
+)
 from services.shared.web.sessions import LONGEST_S
 
 _FILLED_IN = "\ue000number\ue000"  # signs nobody types, where a page that was made before gets the number asked for
@@ -140,11 +152,11 @@ class ConsolePages:
         data = await _pasted(request)
         text = data.decode(errors="replace")
         if not data.strip():
-            return await self._console(request, who, "Paste a CAP alert or choose a file.", text, 422)
+            return await self._console(request, who, t("Paste a CAP alert or choose a file."), text, 422)
         try:
             taken = await self._admission.admit(who, from_cap(data, strict=False, via="console"), release=False)
         except Refused as fault:
-            return await self._console(request, who, fault.message, text, fault.status)
+            return await self._console(request, who, told(fault.message), text, fault.status)
         if taken.state in ("active", EXPIRED):
             raise web.HTTPSeeOther(f"/live/{taken.warning_id}")
         if taken.again:  # the register may have changed since it was first asked
@@ -179,7 +191,7 @@ class ConsolePages:
             request.query.get("ending", ""),
             request.query.get("reason", "")[:400],
         )  # Enter ends nothing: shown again
-        said = "Enter ends nothing: press the button." if any(pressed) else ""
+        said = t("Enter ends nothing: press the button.") if any(pressed) else ""
         return await self._end_form(request, who, kind=pressed[0], reason=pressed[1], said=said)
 
     async def _end_form(
@@ -233,9 +245,9 @@ class ConsolePages:
                 )  # fmt: skip
             kind = "checking"  # were it sent this very moment, this is the ending that stops and withdraws nothing
         elif kind not in ENDING_KINDS:
-            return await self._end_form(request, who, "Choose how the warning ends.", "ending", "", reason)
+            return await self._end_form(request, who, t("Choose how the warning ends."), "ending", "", reason)
         if len(reason) < 2:
-            wrong = "Say in a few words why it ends: it is kept in the log."
+            wrong = t("Say in a few words why it ends: it is kept in the log.")
             return await self._end_form(request, who, wrong, "reason", kind, reason)
         taken = await self._acts.cancel(who, row.warning_id, kind, reason[:400])
         raise web.HTTPSeeOther("/console" if taken.state == "withdrawn" else f"/live/{taken.warning_id}")
@@ -245,10 +257,11 @@ class ConsolePages:
         # a Chinese keyboard types full-width digits, an Arabic one its own
         number = "".join(str(unicodedata.decimal(c)) for c in request.query.get("number", "")[:40] if c.isdecimal())[:8]
         if number in (await store.names_out(self._platform, self._kept)).numbers:
-            return (await self._kept.of(("check", number), lambda: self._checked(number))).answer(request)
+            made = await self._kept.of(("check", number, language()), lambda: self._checked(number))
+            return made.answer(request)
         # of all numbers that are not ours there is one page, with the number filled in
         asked = "number" in request.query
-        made = await self._kept.of(("check", asked), lambda: self._checked(_FILLED_IN, asked=asked))
+        made = await self._kept.of(("check", asked, language()), lambda: self._checked(_FILLED_IN, asked=asked))
         return replace(made, body=made.body.replace(_FILLED_IN.encode(), number.encode())).answer(request)
 
     async def _checked(self, number: str, *, asked: bool = True) -> Made:
@@ -262,8 +275,11 @@ class ConsolePages:
                 if found is not None and found.ending == "checking":
                     checking, warned = found, await store.newest_of(db, found.chain_id)
                     found = warned if warned is not None and warned.state == "active" else found
+        # made once for whoever asks: the links to its other languages name the number and nothing else of a request
+        link_by(lambda tag: f"?number={number}&lang={tag}" if asked else f"?lang={tag}")
         text = rendered(
             "check.html",
+            endings=ENDED,
             number=number,
             asked=asked,
             found=found,

@@ -15,19 +15,20 @@ from aiohttp import web
 from services.registry.lookup import unlock
 from services.registry.lookup.decoys import plant
 from services.registry.lookup.search import BY, Asked, Search, Shown
-from services.registry.model.answer_words import SOURCES, name_of, pick, value_of
+from services.registry.model.answer_words import SOURCES, name_of, value_of
 from services.registry.model.facts import PLACE, SEALED
 from services.registry.people import repository
 from services.registry.people.records import PersonRecord, by_position
 from services.shared.crypto.dossier import owner_of
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
+from services.shared.i18n import mark, t
 from services.shared.service import Platform
 from services.shared.web.auth import Who
 from services.shared.web.edge import caller, json_body, json_response, page
 from services.shared.web.opening_order import Sealed, give
 
-LABELS = {"call_name": "Name", "address": "Address"}
+LABELS = {"call_name": mark("Name"), "address": mark("Address")}
 
 
 class DecoysIn(pydantic.BaseModel):
@@ -116,7 +117,7 @@ class LookupPages:
         return page(
             "look_person.html", who=who, record=record, reason=reason, order=order, hidden=hidden,
             mask=record.facts.marks.get("call_name", ("", "…"))[1],
-            answers=answers_of(record, "en"), contacts=by_position(record.contacts),
+            answers=answers_of(record), contacts=by_position(record.contacts),
             supporters=sorted(record.supporters.values(), key=lambda row: row["position"]),
             helper_contacts={k: by_position(v) for k, v in record.helper_contacts.items()},
             plane=self._platform.settings.plane,
@@ -161,7 +162,7 @@ class LookupPages:
         return json_response({"decoys": made}, 201)
 
 
-def answers_of(record: PersonRecord, language: str, *, own: bool = False) -> list[dict[str, Any]]:
+def answers_of(record: PersonRecord, *, own: bool = False) -> list[dict[str, Any]]:
     """Every answer in words, with who said it and when; sealed texts by name alone.
 
     `own` for the page of the person herself: to others the point on the map is a sealed address's double.
@@ -173,12 +174,11 @@ def answers_of(record: PersonRecord, language: str, *, own: bool = False) -> lis
         if name == PLACE and not own:
             continue
         if name in record.facts.answers:
-            said = value_of(name, record.facts.answers[name], language)
+            said = value_of(name, record.facts.answers[name])
         else:
             said = record.facts.marks["call_name"][1] if name == f"{SEALED}call_name" else "…"
-        words = SOURCES.get(who.source, (who.source, who.source))
-        source = pick(words if own or who.source != "self" else ("the person", "本人"), language)
-        found.append({"name": name, "words": name_of(name, language), "said": said, "source": source, "on": who.on})
+        source = t(SOURCES.get(who.source, who.source)) if own or who.source != "self" else t("the person")
+        found.append({"name": name, "words": name_of(name), "said": said, "source": source, "on": who.on})
     return found
 
 

@@ -1,7 +1,7 @@
 """What the register asks of a person: one row an answer, written beside its type in the model.
 
 The type, its bounds and its default say what may be answered. `Answer` says the rest: what it is called and how it is
-asked in each language, how its column is read, what is true of everybody at home, and how soon it is asked again. The
+asked, how its column is read, what is true of everybody at home, and how soon it is asked again. The
 list of answers, the import, the columns' help and the pages are made of these rows.
 """
 
@@ -21,10 +21,10 @@ Kind = Literal["level", "yes", "number", "one", "several"]
 
 @dataclass(frozen=True)
 class Answer:
-    """Beside a field's type; `name` and `ask` in English and Chinese, without `ask` no page asks it."""
+    """Beside a field's type; `name` and `ask` are messages of the catalogue, without `ask` no page asks it."""
 
-    name: tuple[str, str]
-    ask: tuple[str, str] = ("", "")
+    name: str
+    ask: str = ""
     offered: tuple[str, ...] = ()  # on the page, where the type takes any word
     help: str = ""  # of its column, where neither type nor description says it
     reads: str = ""  # another reader of its column than that of its kind
@@ -52,7 +52,7 @@ class Row:
     @property
     def asked(self) -> bool:
         """Whether a page asks it."""
-        return bool(self.answer.ask[0])
+        return bool(self.answer.ask)
 
 
 def rows_of(model: type[BaseModel]) -> dict[str, Row]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from services.registry.model.answers import Answer, rows_of
 from services.shared.errors import Refused
+from services.shared.i18n import mark
 from services.shared.people import phone_numbers, push_subscription
 
 Level = Literal[1, 2, 3, 4, 9]
@@ -80,41 +81,38 @@ class Wg(Given):
 
     see: Annotated[
         Level,
-        Answer(("Seeing", "看"), ("Do you have difficulty seeing, even with glasses?", "戴着眼镜时,您看东西有困难吗?")),
+        Answer(mark("Seeing"), mark("Do you have difficulty seeing, even with glasses?")),
     ] = 9
     hear: Annotated[
         Level,
         Answer(
-            ("Hearing", "听"),
-            ("Do you have difficulty hearing, even with a hearing aid?", "戴着助听器时,您听声音有困难吗?"),
+            mark("Hearing"),
+            mark("Do you have difficulty hearing, even with a hearing aid?"),
         ),
     ] = 9
     walk: Annotated[
         Level,
-        Answer(("Walking", "走"), ("Do you have difficulty walking or climbing steps?", "您走路或上台阶有困难吗?")),
+        Answer(mark("Walking"), mark("Do you have difficulty walking or climbing steps?")),
     ] = 9
     cognition: Annotated[
         Level,
         Answer(
-            ("Remembering", "记忆"),
-            ("Do you have difficulty remembering or concentrating?", "您记事或集中注意力有困难吗?"),
+            mark("Remembering"),
+            mark("Do you have difficulty remembering or concentrating?"),
         ),
     ] = 9
     selfcare: Annotated[
         Level,
         Answer(
-            ("Washing and dressing", "自理"),
-            ("Do you have difficulty washing or dressing?", "您自己洗澡、穿衣有困难吗?"),
+            mark("Washing and dressing"),
+            mark("Do you have difficulty washing or dressing?"),
         ),
     ] = 9
     communicate: Annotated[
         Level,
         Answer(
-            ("Being understood", "沟通"),
-            (
-                "In your usual language, do you have difficulty understanding or being understood?",
-                "用您平时的语言,您听懂别人或让别人听懂有困难吗?",
-            ),
+            mark("Being understood"),
+            mark("In your usual language, do you have difficulty understanding or being understood?"),
         ),
     ] = 9
 
@@ -246,8 +244,8 @@ class PersonIn(Given):
     birth_year: Annotated[
         int | None,
         Answer(
-            ("Year of birth", "出生年份"),
-            ("In which year were you born?", "您是哪一年出生的?"),
+            mark("Year of birth"),
+            mark("In which year were you born?"),
             help="four digits",
             reads="year",
         ),
@@ -256,15 +254,15 @@ class PersonIn(Given):
     psychosocial: Annotated[
         bool,
         Answer(
-            ("Alarms or strangers are hard", "害怕警报或生人"),
-            ("Are alarms or strangers at the door very hard for you?", "警报声或生人上门会让您很难受吗?"),
+            mark("Alarms or strangers are hard"),
+            mark("Are alarms or strangers at the door very hard for you?"),
         ),
     ] = Field(False, description="alarms or strangers at the door are hard for her")
     languages: Annotated[
         tuple[Language, ...],
         Answer(
-            ("Languages", "语言"),
-            ("Which languages do you read and understand best?", "您最能看懂、听懂哪些语言?"),
+            mark("Languages"),
+            mark("Which languages do you read and understand best?"),
             offered=("zh", "en", "ug", "bo", "mn", "za", "ii", "ko"),
             help="BCP 47, best first, with ; between",
             reads="languages",
@@ -273,8 +271,8 @@ class PersonIn(Given):
     sign_lang: Annotated[
         str,
         Answer(
-            ("Sign language", "手语"),
-            ("Do you use a sign language?", "您用手语吗?"),
+            mark("Sign language"),
+            mark("Do you use a sign language?"),
             offered=("", "csl", "ase", "bfi"),
             reads="signs",
         ),
@@ -283,102 +281,96 @@ class PersonIn(Given):
         tuple[
             Literal["plain_text", "spoken", "sign", "easy_read", "large_print", "braille", "tactile", "pictures"], ...
         ],
-        Answer(("How to tell you things", "怎样告诉您"), ("How should we tell you things?", "怎样告诉您最好?")),
+        Answer(mark("How to tell you things"), mark("How should we tell you things?")),
     ] = ()
     power_device: Annotated[
         Literal["none", "oxygen", "ventilator", "dialysis", "other"],
         Answer(
-            ("A device that needs power", "要用电的器械"),
-            ("Do you need a device that runs on electricity to live?", "您要靠用电的器械生活吗?"),
+            mark("A device that needs power"),
+            mark("Do you need a device that runs on electricity to live?"),
             medical=True,
         ),
     ] = "none"
     backup_min: Annotated[
         int | None,
         Answer(
-            ("Minutes its battery lasts", "电池能用几分钟"),
-            ("How many minutes does its battery last?", "它的电池能用几分钟?"),
+            mark("Minutes its battery lasts"),
+            mark("How many minutes does its battery last?"),
             help="minutes the device runs without mains",
             medical=True,
         ),
     ] = Field(None, ge=0, le=100_000)
-    lives_alone: Annotated[bool, Answer(("Lives alone", "独居"), ("Do you live alone?", "您一个人住吗?"))] = False
+    lives_alone: Annotated[bool, Answer(mark("Lives alone"), mark("Do you live alone?"))] = False
     only_older_at_home: Annotated[
         bool,
         Answer(
-            ("Only people over 75 at home", "家里都超过75岁"),
-            ("Is everybody in your home over 75?", "您家里人都超过75岁吗?"),
+            mark("Only people over 75 at home"),
+            mark("Is everybody in your home over 75?"),
         ),
     ] = Field(False, description="nobody under 75 at home, and more than one")
     cannot_open_door: Annotated[
         bool,
         Answer(
-            ("Cannot open the door", "不能自己开门"),
-            ("Is it impossible for you to open the door yourself?", "您不能自己开门吗?"),
+            mark("Cannot open the door"),
+            mark("Is it impossible for you to open the door yourself?"),
         ),
     ] = False
     night_alert: Annotated[
         Literal["none", "bed_shaker", "low_freq_520hz", "flash", "indoor_radio"],
         Answer(
-            ("What wakes you at night", "夜里怎么叫醒您"),
-            ("Do you have something that wakes you at night?", "夜里有什么能叫醒您?"),
+            mark("What wakes you at night"),
+            mark("Do you have something that wakes you at night?"),
         ),
     ] = "none"
     moves: Annotated[
         Literal["walks", "walks_with_aid", "wheelchair", "stretcher"],
-        Answer(("How you move", "怎样行动"), ("How do you move about?", "您怎样行动?")),
+        Answer(mark("How you move"), mark("How do you move about?")),
     ] = "walks"
     own_transport: Annotated[
         bool,
         Answer(
-            ("Can leave by own transport", "有自己的车"),
-            ("Can you leave with transport of your own?", "您能用自己的车离开吗?"),
+            mark("Can leave by own transport"),
+            mark("Can you leave with transport of your own?"),
         ),
     ] = False
     carriers_needed: Annotated[
         Literal[0, 1, 2, 4],
         Answer(
-            ("People needed to carry you", "要几个人抬"),
-            ("How many people would have to carry you?", "要几个人抬您?"),
+            mark("People needed to carry you"),
+            mark("How many people would have to carry you?"),
             reads="carriers",
         ),
     ] = 0
     assist_min: Annotated[
         int,
         Answer(
-            ("Minutes to get ready", "准备要几分钟"),
-            ("How many minutes do you need to get out, with help?", "有人帮忙,您出门要几分钟?"),
+            mark("Minutes to get ready"),
+            mark("How many minutes do you need to get out, with help?"),
             help="minutes of help to get her out",
         ),
     ] = Field(0, ge=0, le=600)
     floor: Annotated[
         int,
-        Answer(
-            ("Floor", "楼层"), ("On which floor do you live? 0 is the ground floor.", "您住几楼?0是底层。"), home=True
-        ),
+        Answer(mark("Floor"), mark("On which floor do you live? 0 is the ground floor."), home=True),
     ] = Field(0, ge=-9, le=200, description="0 is the ground floor")
     lift: Annotated[
         bool,
-        Answer(
-            ("Needs the lift", "要乘电梯"), ("Is there a lift, and do you need it?", "有电梯,您要靠它吗?"), home=True
-        ),
+        Answer(mark("Needs the lift"), mark("Is there a lift, and do you need it?"), home=True),
     ] = False
-    basement: Annotated[
-        bool, Answer(("Lives below ground", "住地下室"), ("Do you live below ground?", "您住地下室吗?"), home=True)
-    ] = False
+    basement: Annotated[bool, Answer(mark("Lives below ground"), mark("Do you live below ground?"), home=True)] = False
     pregnancy_or_newborn: Annotated[
         bool,
         Answer(
-            ("Late pregnancy or a newborn", "怀孕晚期或有新生儿"),
-            ("Is somebody in late pregnancy or newborn at home?", "家里有人怀孕晚期或有新生儿吗?"),
+            mark("Late pregnancy or a newborn"),
+            mark("Is somebody in late pregnancy or newborn at home?"),
             temporary=True,
         ),
     ] = False
     people_at_home: Annotated[
         int,
         Answer(
-            ("People at home", "家里人数"),
-            ("How many people live in your home?", "您家里住几个人?"),
+            mark("People at home"),
+            mark("How many people live in your home?"),
             help="how many live there",
             home=True,
         ),
@@ -387,14 +379,12 @@ class PersonIn(Given):
     supporters: tuple[SupporterIn, ...] = Field((), max_length=10)
     own_channels: Annotated[
         tuple[ContactKind | Literal["voice"], ...],
-        Answer(
-            ("Your own order", "您定的顺序"), help="her own order of channels: the words of said_no", reads="channels"
-        ),
+        Answer(mark("Your own order"), help="her own order of channels: the words of said_no", reads="channels"),
     ] = Field((), description="her own order of channels")
     asked_for: Annotated[
         tuple[str, ...],
         Answer(
-            ("Asked for", "您要的方式"),
+            mark("Asked for"),
             help="policy channels she wants although they are called unfit for her, like voice_robot",
             reads="words",
         ),
@@ -402,15 +392,15 @@ class PersonIn(Given):
     opt_in: Annotated[
         tuple[Literal["blue", "yellow"], ...],
         Answer(
-            ("Also the milder warnings", "也要较轻的预警"),
-            ("Which milder warnings do you want too?", "较轻的预警您也要吗?"),
+            mark("Also the milder warnings"),
+            mark("Which milder warnings do you want too?"),
         ),
     ] = ()
     protected_address: Annotated[
         bool,
         Answer(
-            ("Address is protected", "住址保密"),
-            ("Must nobody learn where you live?", "您的住址要对所有人保密吗?"),
+            mark("Address is protected"),
+            mark("Must nobody learn where you live?"),
             fixed=True,
             protects=True,
         ),
@@ -418,8 +408,8 @@ class PersonIn(Given):
     no_test: Annotated[
         bool,
         Answer(
-            ("No test messages", "不要测试信息"),
-            ("Should we never send you a test message?", "我们不要给您发测试信息吗?"),
+            mark("No test messages"),
+            mark("Should we never send you a test message?"),
             fixed=True,
             protects=True,
         ),

@@ -14,12 +14,11 @@ from services.registry.people import repository
 from services.registry.people.records import PersonRecord
 from services.registry.people.update import Changes, Revision, said, update_person
 from services.registry.resident.access import Access, Seat, Session, is_child
-from services.registry.resident.words import LANGUAGES, words
+from services.registry.resident.words import words
 from services.shared.errors import NotAllowed
 from services.shared.service import Platform
 from services.shared.web.edge import page
 
-LANGUAGE_COOKIE = "tocsin_lang"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -50,32 +49,12 @@ class MeBase:
         self._platform = platform
         self._access = access
 
-    # language
-
-    def language(self, request: web.Request) -> str:
-        """As chosen, else as the browser asks."""
-        for wanted in (request.query.get("lang", ""), request.cookies.get(LANGUAGE_COOKIE, "")):
-            if wanted in LANGUAGES:
-                return wanted
-        return "zh" if request.headers.get("Accept-Language", "").lower().startswith("zh") else "en"
-
     def show(self, request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
-        """A page in her language; a choice of language is kept."""
-        language = self.language(request)
-        hotline = self._platform.settings.hotline
-
-        def t(key: str, **more: object) -> str:
-            return words(language, key, hotline=hotline, **more)
-
-        response = page(
-            template, status=status, t=t, language=language, languages=LANGUAGES, path=request.path,
-            query={k: v for k, v in request.query.items() if k == "c"}, plane=self._platform.settings.plane,
+        """A page in the language that was chosen."""
+        return page(
+            template, status=status, w=self.w, path=request.path, plane=self._platform.settings.plane,
             saved=request.query.get("saved", "") in ("1", "2") and request.query["saved"], **values,
         )  # fmt: skip
-        if request.query.get("lang") in LANGUAGES:
-            secure = self._platform.public_url.startswith("https://")
-            response.set_cookie(LANGUAGE_COOKIE, language, path="/me", samesite="Lax", httponly=True, secure=secure)
-        return response
 
     def question(
         self,
@@ -91,15 +70,15 @@ class MeBase:
         danger: bool = False,
     ) -> web.Response:
         """One question, or a few inputs that are one; `problem` says what to do about what was given."""
-        button = button or words(self.language(request), "save")
+        button = button or self.w("save")
         return self.show(
             request, "me_question.html", status=422 if problem else 200, title=title, asks=asks, hint=hint,
             problem=problem, button=button, back=back, hidden=hidden, danger=danger,
         )  # fmt: skip
 
-    def w(self, request: web.Request, key: str, **values: object) -> str:
-        """One sentence in her language."""
-        return words(self.language(request), key, hotline=self._platform.settings.hotline, **values)
+    def w(self, key: str, **values: object) -> str:
+        """One sentence of the resident's pages."""
+        return words(key, hotline=self._platform.settings.hotline, **values)
 
     # who
 
@@ -128,16 +107,16 @@ class MeBase:
         """Whether this is for whoever came to decide: a child's guardian, or the person herself. NotAllowed says who."""
         child = is_child(who.record, self.year)
         if who.seat.role == "guardian" and not child:
-            raise NotAllowed(self.w(request, "she_decides"), field="role", rule="supported decision")
+            raise NotAllowed(self.w("she_decides"), field="role", rule="supported decision")
         if who.seat.role == "self" and child:
-            raise NotAllowed(self.w(request, "guardian_only"), field="role", rule="guardian")
+            raise NotAllowed(self.w("guardian_only"), field="role", rule="guardian")
 
     def may_answer(self, request: web.Request, who: Seated, fact: str) -> None:
         """A child's guardian answers all; an adult's only what the adult has not said herself."""
         if is_child(who.record, self.year):
             self.decides(request, who)
         elif who.seat.role == "guardian" and self.said_herself(who.record, fact):
-            raise NotAllowed(self.w(request, "she_said"), field=fact, rule="supported decision")
+            raise NotAllowed(self.w("she_said"), field=fact, rule="supported decision")
 
     @staticmethod
     def said_herself(record: PersonRecord, fact: str) -> bool:

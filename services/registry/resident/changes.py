@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.registry.model.answer_words import LEVELS, VALUES, YES, pick
+from services.registry.model.answer_words import LEVELS, VALUES, YES
 from services.registry.model.answers import those
 from services.registry.model.given import ANSWERS, CONTACT_KINDS, QUESTIONS, ConsentIn, StayIn
 from services.registry.people.records import TEXTS, by_position
@@ -22,6 +22,7 @@ from services.registry.store.resident_tables import notice
 from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
 from services.shared.errors import NotFound, Refused
+from services.shared.i18n import language, t
 
 NOTICE_VERSION = "1"
 TESTS_A_DAY = 5
@@ -70,17 +71,17 @@ class MeChange(MeBase):
         return self._answer(request, who, name)
 
     def _answer(self, request: web.Request, who: Seated, name: str, problem: str = "") -> web.Response:
-        q, language = QUESTIONS[name], self.language(request)
-        title, now = pick(q.answer.ask, language), who.record.facts.answers.get(name)
+        q = QUESTIONS[name]
+        title, now = t(q.answer.ask), who.record.facts.answers.get(name)
         if q.kind == "number":
             limits = {"min": str(q.least), "max": str(q.most)}
             asks = [Ask("number", "value", title, "" if now is None else now, attributes=limits)]
         else:
-            choices = [(str(v), pick(VALUES[v], language)) for v in q.values]
+            choices = [(str(v), t(VALUES[v])) for v in q.values]
             if q.kind == "level":
-                choices = [(str(n), pick(word, language)) for n, word in LEVELS.items() if n != 9]
+                choices = [(str(n), t(word)) for n, word in LEVELS.items() if n != 9]
             elif q.kind == "yes":
-                choices = [(word, pick(YES[word == "yes"], language)) for word in ("yes", "no")]
+                choices = [(word, t(YES[word == "yes"])) for word in ("yes", "no")]
             kind = "check" if q.kind == "several" else "radio"
             stored: Any = {True: "yes", False: "no"}.get(now, now) if isinstance(now, bool) else now
             value = (
@@ -99,7 +100,7 @@ class MeChange(MeBase):
         if q.kind == "number":
             text = given[0].strip() if given else ""
             if not text.lstrip("-").isdecimal() or not q.least <= int(text) <= q.most:
-                problem = self.w(request, "number_between", least=q.least, most=q.most)
+                problem = self.w("number_between", least=q.least, most=q.most)
                 return self._answer(request, who, name, problem)
             value = int(text)
         elif q.kind == "several":
@@ -107,7 +108,7 @@ class MeChange(MeBase):
         else:
             allowed = {"level": ("1", "2", "3", "4"), "yes": ("yes", "no")}.get(q.kind, q.values)
             if len(given) != 1 or given[0] not in allowed:
-                return self._answer(request, who, name, self.w(request, "choose_one"))
+                return self._answer(request, who, name, self.w("choose_one"))
             value = given[0] == "yes" if q.kind == "yes" else given[0]
             if q.kind == "level" or q.whole:
                 value = int(value)
@@ -122,9 +123,9 @@ class MeChange(MeBase):
         if part not in TEXTS:
             raise NotFound("there is no such text", field="part", given=part[:40])
         self.may_answer(request, who, f"sealed:{part}")
-        title = self.w(request, f"text_{part}")
+        title = self.w(f"text_{part}")
         asks = [Ask("text", "value", title, attributes={"maxlength": "300", "autocomplete": "off"})]
-        return self.question(request, title, asks, hint=self.w(request, "text_hint"), back="/me/stored")
+        return self.question(request, title, asks, hint=self.w("text_hint"), back="/me/stored")
 
     async def texted(self, request: web.Request) -> web.Response:
         """Sealed at once."""
@@ -143,7 +144,7 @@ class MeChange(MeBase):
         who = await self.seated(request)
         async with self._platform.database.read() as db:
             tests = await view.last_tests(db, who.record.person_id)
-        contacts = view.contacts_of(who.record, self.language(request))
+        contacts = view.contacts_of(who.record)
         testable = {c["id"]: not betrays(who.record, c["safe"]) and c["kind"] in TESTED for c in contacts}
         offset = self._platform.settings.offset_at
         told = request.query.get("said", "")
@@ -160,7 +161,7 @@ class MeChange(MeBase):
         if row is None or do not in ("no", "yes", "up", "test"):
             raise NotFound("there is no such channel: open the page again", field="contact_id", given=contact_id[:32])
         if do == "test":
-            raise web.HTTPSeeOther(f"/me/channels?said={await self._test(who, row, self.language(request))}")
+            raise web.HTTPSeeOther(f"/me/channels?said={await self._test(who, row)}")
         self.decides(request, who)
         if do == "up":
             await self.change(who, Changes({"own_channels": _earlier(who, row["kind"])}), "own order")
@@ -168,7 +169,7 @@ class MeChange(MeBase):
             await self.change(who, Changes(channel={contact_id: {"said_no": do == "no"}}), "own choice")
         raise web.HTTPSeeOther("/me/channels?saved=1")
 
-    async def _test(self, who: Seated, row: dict[str, Any], language: str) -> str:
+    async def _test(self, who: Seated, row: dict[str, Any]) -> str:
         """Asks channels for a test of this channel, unless it could betray her or was asked too often; what to say."""
         channel = TESTED.get(row["kind"], "")
         if not channel or betrays(who.record, row["safe"]) or row["why_not"] in ("not_hers", "not_safe"):
@@ -181,7 +182,7 @@ class MeChange(MeBase):
             contact = (await tx.execute(stored)).one()
             await keep_notice(tx, notice_id, person_id, "channel_test", contact.contact_id)
             message = self._access.notice(
-                notice_id, "channel_test", person_id, entry_of(contact), channel, language, TEST_S
+                notice_id, "channel_test", person_id, entry_of(contact), channel, language(), TEST_S
             )
             await publish(tx, [message])
         self._platform.bus.wake()
@@ -194,10 +195,10 @@ class MeChange(MeBase):
 
     def _away(self, request: web.Request, who: Seated, problem: str = "") -> web.Response:
         until = next((row["until"] for row in who.record.stays.values() if row["kind"] == "away"), "")
-        hint = self.w(request, "away_hint")
+        hint = self.w("away_hint")
         if until:
-            hint = f"{self.w(request, 'away_now', until=until)} {hint}"
-        title = self.w(request, "away_ask")
+            hint = f"{self.w('away_now', until=until)} {hint}"
+        title = self.w("away_ask")
         return self.question(request, title, [Ask("date", "until", title, until)], hint=hint, problem=problem)
 
     async def gone(self, request: web.Request) -> web.Response:
@@ -212,9 +213,9 @@ class MeChange(MeBase):
         try:
             last = datetime.strptime(until, "%Y-%m-%d").replace(tzinfo=UTC).date()
         except ValueError:
-            return self._away(request, who, self.w(request, "away_wrong"))
+            return self._away(request, who, self.w("away_wrong"))
         if not here.date() <= last <= here.date() + timedelta(days=LONGEST_AWAY):
-            return self._away(request, who, self.w(request, "away_wrong"))
+            return self._away(request, who, self.w("away_wrong"))
         stay = StayIn(kind="away", since=here.date().isoformat(), until=last.isoformat())
         await self.change(who, Changes(stays=[stay]), "away")
         raise web.HTTPSeeOther("/me/home?saved=1")
@@ -226,8 +227,8 @@ class MeChange(MeBase):
         if await self._access.session(request) is None:
             raise web.HTTPSeeOther("/me")
         return self.question(
-            request, self.w(request, "not_mine_ask"), [], hint=self.w(request, "not_mine_text"), danger=True,
-            button=self.w(request, "not_mine_yes"), back="/me",
+            request, self.w("not_mine_ask"), [], hint=self.w("not_mine_text"), danger=True,
+            button=self.w("not_mine_yes"), back="/me",
         )  # fmt: skip
 
     async def is_not_mine(self, request: web.Request) -> web.Response:
@@ -244,7 +245,7 @@ class MeChange(MeBase):
         for person_id in sorted(people & ({session.person_id} if session.person_id else people)):
             ids = [row.contact_id for row in rows if row.owner_id == person_id]
             await self._take_off(person_id, ids)
-        response = self.show(request, "me_done.html", text=self.w(request, "not_mine_done"))
+        response = self.show(request, "me_done.html", text=self.w("not_mine_done"))
         await self._access.leave(request, response)
         return response
 
@@ -273,12 +274,10 @@ class MeChange(MeBase):
         self.decides(request, who)
         async with self._platform.database.read() as db:
             now = (await view.consents_of(db, who.record.person_id))[purpose]
-        title = self.w(request, f"p_{purpose}")
-        choices = [(word, self.w(request, word)) for word in ("given", "refused")]
+        title = self.w(f"p_{purpose}")
+        choices = [(word, self.w(word)) for word in ("given", "refused")]
         asks = [Ask("radio", "decision", title, "refused" if now == "withdrawn" else now, choices)]
-        return self.question(
-            request, title, asks, hint=self.w(request, "purposes_hint"), problem=problem, back="/me/purposes"
-        )
+        return self.question(request, title, asks, hint=self.w("purposes_hint"), problem=problem, back="/me/purposes")
 
     async def decided(self, request: web.Request) -> web.Response:
         """Her yes or no; a no after a yes is a withdrawal. Nothing is taken for a yes."""
@@ -286,7 +285,7 @@ class MeChange(MeBase):
         self.decides(request, who)
         purpose, decision = request.match_info["purpose"], str((await request.post()).get("decision", ""))
         if purpose not in view.PURPOSES or decision not in ("given", "refused"):
-            return await self._purpose(request, who, self.w(request, "choose_one"))
+            return await self._purpose(request, who, self.w("choose_one"))
         async with self._platform.database.read() as db:
             before = (await view.consents_of(db, who.record.person_id))[purpose]
         guardian = who.seat.role == "guardian"
@@ -304,8 +303,8 @@ class MeChange(MeBase):
         who = await self.seated(request)
         self.decides(request, who)
         return self.question(
-            request, self.w(request, "withdraw_ask"), [], hint=self.w(request, "withdraw_text"), danger=True,
-            button=self.w(request, "withdraw_yes"), hidden=[("sure", "yes")],
+            request, self.w("withdraw_ask"), [], hint=self.w("withdraw_text"), danger=True,
+            button=self.w("withdraw_yes"), hidden=[("sure", "yes")],
         )  # fmt: skip
 
     async def withdrawn(self, request: web.Request) -> web.Response:
@@ -315,7 +314,7 @@ class MeChange(MeBase):
         if str((await request.post()).get("sure", "")) != "yes":
             raise Refused("open the page and say it there", field="sure", rule="required")
         await self.change(who, Changes({"status": "withdrawn"}), "withdrew on the own page")
-        response = self.show(request, "me_done.html", text=self.w(request, "withdraw_done"))
+        response = self.show(request, "me_done.html", text=self.w("withdraw_done"))
         await self._access.leave(request, response)
         return response
 

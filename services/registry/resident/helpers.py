@@ -24,6 +24,7 @@ from services.registry.store.resident_tables import notice
 from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
 from services.shared.errors import NotFound, Refused
+from services.shared.i18n import language
 from services.shared.people import phone_numbers
 
 RELATIONS = ("family", "neighbour", "peer", "paid_carer", "guardian")
@@ -68,24 +69,24 @@ class MeHelpers(MeBase):
 
     def _step(self, request: web.Request, step: str, given: dict[str, str], problem: str = "") -> web.Response:
         """One question; what was answered before travels along."""
-        title = self.w(request, f"ask_helper_{step}")
+        title = self.w(f"ask_helper_{step}")
         if step == "relation":
-            choices = [(word, self.w(request, f"rel_{word}")) for word in RELATIONS]
+            choices = [(word, self.w(f"rel_{word}")) for word in RELATIONS]
             ask = Ask("radio", step, title, given.get(step, ""), choices)
         elif step == "place":
-            choices = [(word, self.w(request, f"helper_{word}")) for word in ("near", "far")]
+            choices = [(word, self.w(f"helper_{word}")) for word in ("near", "far")]
             ask = Ask("radio", step, title, given.get(step, ""), choices)
         elif step == "number":
             ask = Ask("tel", step, title, given.get(step, ""), attributes={"autocomplete": "off"})
         else:
             ask = Ask("text", step, title, given.get(step, ""), attributes={"maxlength": "80", "autocomplete": "off"})
         before = [(name, given[name]) for name in STEPS if name in given and name != step]
-        hint = self.w(request, "helpers_hint") if step == "name" else ""
+        hint = self.w("helpers_hint") if step == "name" else ""
         if step == "number":
-            hint = self.w(request, "number_hint")
+            hint = self.w("number_hint")
         return self.question(
             request, title, [ask], hint=hint, problem=problem, back="/me/helpers", hidden=[*before, ("step", step)],
-            button=self.w(request, "go_on"),
+            button=self.w("go_on"),
         )  # fmt: skip
 
     async def step(self, request: web.Request) -> web.Response:
@@ -109,10 +110,10 @@ class MeHelpers(MeBase):
 
     def _wrong(self, request: web.Request, step: str, value: str) -> str:
         if step == "number":
-            return "" if self._mobile(value) else self.w(request, "invite_wrong")
+            return "" if self._mobile(value) else self.w("invite_wrong")
         allowed = {"relation": RELATIONS, "place": ("near", "far")}.get(step)
         if not value or (allowed is not None and value not in allowed):
-            return self.w(request, "choose_one" if allowed else "ask_helper_name")
+            return self.w("choose_one" if allowed else "ask_helper_name")
         return ""
 
     def _mobile(self, value: str) -> str:
@@ -137,11 +138,10 @@ class MeHelpers(MeBase):
     async def _invite(self, request: web.Request, who: Seated, given: dict[str, str]) -> str:
         """Stores the helper as not accepted and asks channels for the invitation; what to say."""
         number, person_id, notice_id = self._mobile(given["number"]), who.record.person_id, new_id()
-        language = self.language(request)
         one = SupporterIn.model_validate(
             {
                 "name": given["name"], "relation": given["relation"], "outside_zone": given["place"] == "far",
-                "contacts": [c.model_dump() for c in mobile(number, given_by="proxy")], "language": language,
+                "contacts": [c.model_dump() for c in mobile(number, given_by="proxy")], "language": language(),
             }
         )  # fmt: skip
         async with self._platform.database.write() as tx:
@@ -160,7 +160,7 @@ class MeHelpers(MeBase):
             if contact.why_not != "not_hers":
                 entry = entry_of(contact)
                 message = self._access.notice(
-                    notice_id, "supporter_invitation", supporter_id, entry, "supporter_sms", language, INVITE_S
+                    notice_id, "supporter_invitation", supporter_id, entry, "supporter_sms", language(), INVITE_S
                 )
                 await publish(tx, [message])
         self._platform.bus.wake()
@@ -188,7 +188,7 @@ class MeHelpers(MeBase):
                 notice.c.asked_at > wall() - INVITE_S,
             )  # fmt: skip
             if person_id is None or await db.scalar(invited.limit(1)) is None:
-                raise NotFound(self.w(request, "help_gone"), field="link")
+                raise NotFound(self.w("help_gone"), field="link")
             return supporter_id, person_id, mask(await repository.load_one(db, person_id))
 
     async def invited(self, request: web.Request) -> web.Response:
@@ -201,7 +201,7 @@ class MeHelpers(MeBase):
         supporter_id, person_id, _ = await self._asked(request)
         yes = str((await request.post()).get("answer", "")) == "yes"
         await self._settle(person_id, supporter_id, yes)
-        return self.show(request, "me_done.html", text=self.w(request, "help_done_yes" if yes else "help_done_no"))
+        return self.show(request, "me_done.html", text=self.w("help_done_yes" if yes else "help_done_no"))
 
     async def _settle(self, person_id: str, supporter_id: str, yes: bool) -> None:
         changes = (
@@ -226,4 +226,4 @@ class MeHelpers(MeBase):
             raise web.HTTPSeeOther("/me/home")
         yes = str((await request.post()).get("answer", "")) == "yes"
         await self._settle(who.record.person_id, who.seat.supporter_id, yes)
-        return self.show(request, "me_done.html", text=self.w(request, "help_done_yes" if yes else "help_done_no"))
+        return self.show(request, "me_done.html", text=self.w("help_done_yes" if yes else "help_done_no"))

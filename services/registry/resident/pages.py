@@ -11,6 +11,7 @@ from services.registry.resident import view
 from services.registry.resident.access import Session
 from services.registry.resident.base import Ask, MeBase, mask
 from services.shared.errors import Refused, TooMany
+from services.shared.i18n import language
 
 
 class MePages(MeBase):
@@ -42,21 +43,21 @@ class MePages(MeBase):
         return self._number(request)
 
     def _number(self, request: web.Request, problem: str = "") -> web.Response:
-        asks = [Ask("tel", "number", self.w(request, "ask_number"), attributes={"autocomplete": "tel"})]
+        asks = [Ask("tel", "number", self.w("ask_number"), attributes={"autocomplete": "tel"})]
         return self.question(
-            request, self.w(request, "ask_number"), asks, hint=self.w(request, "number_hint"), problem=problem,
-            button=self.w(request, "send_code"), back="/me",
+            request, self.w("ask_number"), asks, hint=self.w("number_hint"), problem=problem,
+            button=self.w("send_code"), back="/me",
         )  # fmt: skip
 
     async def started(self, request: web.Request) -> web.Response:
         """The same for every number: a challenge is written, the next page says that a code comes if it is known."""
         number = str((await request.post()).get("number", ""))[:40]
         try:
-            challenge_id = await self._access.ask(number, request, self.language(request))
+            challenge_id = await self._access.ask(number, request, language())
         except TooMany:
             raise
         except Refused:
-            return self._number(request, self.w(request, "number_wrong"))
+            return self._number(request, self.w("number_wrong"))
         raise web.HTTPSeeOther(f"/me/code?c={challenge_id}")
 
     async def code(self, request: web.Request) -> web.Response:
@@ -64,10 +65,10 @@ class MePages(MeBase):
 
     def _code(self, request: web.Request, challenge_id: str, problem: str = "") -> web.Response:
         attributes = {"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength": "6"}
-        asks = [Ask("text", "code", self.w(request, "ask_code"), attributes=attributes)]
+        asks = [Ask("text", "code", self.w("ask_code"), attributes=attributes)]
         return self.question(
-            request, self.w(request, "ask_code"), asks, hint=self.w(request, "code_hint"), problem=problem,
-            button=self.w(request, "go_on"), back="/me/start", hidden=[("c", challenge_id[:32])],
+            request, self.w("ask_code"), asks, hint=self.w("code_hint"), problem=problem,
+            button=self.w("go_on"), back="/me/start", hidden=[("c", challenge_id[:32])],
         )  # fmt: skip
 
     async def coded(self, request: web.Request) -> web.Response:
@@ -76,7 +77,7 @@ class MePages(MeBase):
         challenge_id, code = str(form.get("c", ""))[:32], str(form.get("code", ""))[:12]
         seats = await self._access.answer(challenge_id, code)
         if not seats:
-            return self._code(request, challenge_id, self.w(request, "code_wrong"))
+            return self._code(request, challenge_id, self.w("code_wrong"))
         response = web.HTTPSeeOther("/me/who")
         await self._access.give(request, response, Session(await self._access.key_of(challenge_id)))
         raise response
@@ -99,20 +100,20 @@ class MePages(MeBase):
             if people[session.person_id].facts.answers.get("birth_year") is None:
                 return self.show(request, "me_not_proven.html")
             attributes = {"min": "1900", "max": "2100"}
-            asks = [Ask("number", "birth", self.w(request, "birth"), attributes=attributes)]
+            asks = [Ask("number", "birth", self.w("birth"), attributes=attributes)]
             return self.question(
-                request, self.w(request, "birth"), asks, hint=self.w(request, "birth_hint"), problem=problem,
-                button=self.w(request, "go_on"), back="/me",
+                request, self.w("birth"), asks, hint=self.w("birth_hint"), problem=problem,
+                button=self.w("go_on"), back="/me",
             )  # fmt: skip
         if len(seats) == 1:
             return await self._sit(request, session, seats[0].person_id, seats[0].role, seats[0].proven)
         choices = [
-            (f"{seat.role}-{seat.person_id}", self.w(request, f"who_{seat.role}", mask=mask(people[seat.person_id])))
+            (f"{seat.role}-{seat.person_id}", self.w(f"who_{seat.role}", mask=mask(people[seat.person_id])))
             for seat in seats
         ]
-        asks = [Ask("radio", "who", self.w(request, "who"), choices=choices)]
+        asks = [Ask("radio", "who", self.w("who"), choices=choices)]
         return self.question(
-            request, self.w(request, "who"), asks, hint=self.w(request, "who_hint"), button=self.w(request, "go_on"),
+            request, self.w("who"), asks, hint=self.w("who_hint"), button=self.w("go_on"),
             back="/me", problem=problem,
         )  # fmt: skip
 
@@ -128,7 +129,7 @@ class MePages(MeBase):
             for seat in await self._access.seats(db, session.address_key):
                 if (seat.role, seat.person_id) == (role, person_id):
                     return await self._sit(request, session, person_id, role, seat.proven)
-        return await self._who(request, self.w(request, "choose_one"))
+        return await self._who(request, self.w("choose_one"))
 
     async def _sit(
         self, request: web.Request, session: Session, person_id: str, role: str, proven: bool
@@ -151,7 +152,7 @@ class MePages(MeBase):
                 await self._access.guessed(tx, session)
         if right:
             raise web.HTTPSeeOther("/me/home")
-        return await self._who(request, self.w(request, "birth_wrong"))
+        return await self._who(request, self.w("birth_wrong"))
 
     async def home(self, request: web.Request) -> web.Response:
         who = await self.seated(request)
@@ -167,11 +168,10 @@ class MePages(MeBase):
         who = await self.seated(request)
         async with self._platform.database.read() as db:
             consents = await view.consents_of(db, who.record.person_id)
-        language = self.language(request)
         return self.show(
-            request, "me_stored.html", answers=view.answers_of(who.record, language), consents=consents,
-            contacts=view.contacts_of(who.record, language), helpers=view.helpers_of(who.record),
-            missing=view.missing(who.record, language),
+            request, "me_stored.html", answers=view.answers_of(who.record), consents=consents,
+            contacts=view.contacts_of(who.record), helpers=view.helpers_of(who.record),
+            missing=view.missing(who.record),
         )  # fmt: skip
 
     async def looks(self, request: web.Request) -> web.Response:
@@ -187,8 +187,7 @@ class MePages(MeBase):
         who = await self.seated(request)
         async with self._platform.database.read() as db:
             place = await view.place_for(db, who.record)
-        language = self.language(request)
         return self.show(
             request, "me_plan.html", helpers=view.helpers_of(who.record), place=place,
-            bring=view.bring(who.record, language),
+            bring=view.bring(who.record),
         )  # fmt: skip

@@ -25,6 +25,7 @@ from services.shared.bus.outbox import id_of
 from services.shared.clock import wall
 from services.shared.crypto.sealing import address_key
 from services.shared.errors import NotFound, Refused, TooMany
+from services.shared.i18n import told
 from services.shared.ledger.ledger import channel
 from services.shared.people import push_subscription
 from services.shared.service import Platform
@@ -95,7 +96,7 @@ class MePush(MeBase):
             device = push_subscription.read(str(form.get("subscription", ""))[:3000])
             check_push_service(device.endpoint, private=self._platform.settings.push_private)
         except Refused as wrong:
-            return await self._device(request, who, f"{self.w(request, 'device_wrong')} ({wrong.message})")
+            return await self._device(request, who, f"{self.w('device_wrong')} ({told(wrong.message)})")
         own = ContactIn(kind="push", address=device.as_text(), given_by="self", verified=True)
         await self.change(who, Changes(contacts=[own], drop_contacts=before), "messages on this device")
         raise web.HTTPSeeOther("/me/device?saved=1")

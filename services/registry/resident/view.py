@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.registry.lookup.pages import answers_of as all_answers
-from services.registry.model.answer_words import KINDS, OTHERS, name_of, pick
+from services.registry.model.answer_words import KINDS, OTHERS, name_of
 from services.registry.model.facts import SEALED
 from services.registry.model.given import QUESTIONS
 from services.registry.people.records import TEXTS, PersonRecord, by_position
@@ -17,6 +17,7 @@ from services.registry.store import register
 from services.registry.store.resident_tables import notice
 from services.shared.audit.trail import audit_log
 from services.shared.database.engine import Connection
+from services.shared.i18n import t
 from services.shared.ledger.ledger import delivery
 
 LOOKS = {  # act in the audit log > what it is called
@@ -78,7 +79,7 @@ async def consents_of(db: Connection, person_id: str) -> dict[str, str]:
     return {purpose: said.get(purpose, "not_asked") for purpose in PURPOSES}
 
 
-def contacts_of(record: PersonRecord, language: str = "en") -> list[dict[str, Any]]:
+def contacts_of(record: PersonRecord) -> list[dict[str, Any]]:
     """In the order of use; by their end."""
     why = {
         "said_no": "channel_never",
@@ -88,7 +89,7 @@ def contacts_of(record: PersonRecord, language: str = "en") -> list[dict[str, An
     }
     return [
         {
-            "id": row["contact_id"], "kind": row["kind"], "words": pick(KINDS[row["kind"]], language),
+            "id": row["contact_id"], "kind": row["kind"], "words": t(KINDS[row["kind"]]),
             "mask": row["mask"], "why_not": why.get(row["why_not"], ""),
             "no": row["why_not"] in ("said_no", "not_hers"), "verified_on": row["verified_on"], "safe": row["safe"],
         }
@@ -108,28 +109,26 @@ def helpers_of(record: PersonRecord) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def answers_of(record: PersonRecord, language: str) -> list[dict[str, Any]]:
+def answers_of(record: PersonRecord) -> list[dict[str, Any]]:
     """All of them, each with the page that changes it."""
-    found = all_answers(record, language, own=True)
+    found = all_answers(record, own=True)
     for one in found:
         name, part = one["name"], one["name"].removeprefix(SEALED)
         one["path"] = f"/me/answer/{name}" if name in QUESTIONS else f"/me/text/{part}" if part in TEXTS else ""
     return found
 
 
-def missing(record: PersonRecord, language: str) -> list[tuple[str, str]]:
+def missing(record: PersonRecord) -> list[tuple[str, str]]:
     """(fact, words) of what nobody has said yet."""
     marks = record.facts.marks
     texts = [
         (f"/me/text/{part}", f"sealed:{part}") for part in ("call_name", "address", "wake", "talk", "moves", "note")
     ]
-    found = [(path, name_of(name, language)) for path, name in texts if name[7:] not in marks and name in OTHERS]
-    return found + [
-        (f"/me/answer/{name}", name_of(name, language)) for name in QUESTIONS if name not in record.facts.answers
-    ]
+    found = [(path, name_of(name)) for path, name in texts if name[7:] not in marks and name in OTHERS]
+    return found + [(f"/me/answer/{name}", name_of(name)) for name in QUESTIONS if name not in record.facts.answers]
 
 
-def bring(record: PersonRecord, language: str) -> list[dict[str, Any]]:
+def bring(record: PersonRecord) -> list[dict[str, Any]]:
     """Of her answers those that say what somebody must bring or know."""
     plain = {"none", "walks", "", 0, None}
     names = {
@@ -137,7 +136,7 @@ def bring(record: PersonRecord, language: str) -> list[dict[str, Any]]:
         for n in TO_BRING
         if (v := record.facts.answers.get(n)) not in ([], ()) and (isinstance(v, list) or v not in plain)
     }
-    return [one for one in all_answers(record, language) if one["name"] in names]
+    return [one for one in all_answers(record) if one["name"] in names]
 
 
 async def place_for(db: Connection, record: PersonRecord) -> Any:

@@ -12,6 +12,7 @@ from services.router.cases import view
 from services.router.cases.handling import CaseIn, act
 from services.shared.bus.outbox import new_id
 from services.shared.errors import Conflict, Refused
+from services.shared.i18n import told
 from services.shared.ledger.ledger import warning_state
 from services.shared.service import Platform
 from services.shared.web.auth import Who
@@ -84,11 +85,11 @@ class CasePages:
         try:
             given = CaseIn.model_validate({name: str(form[name]) for name in FIELDS if name in form})
         except pydantic.ValidationError as wrong:
-            return await self._list(request, who, refused_by(wrong).message, case_id)
+            return await self._list(request, who, told(refused_by(wrong).message), case_id)
         try:
             await act(self._platform, who, warning_id, case_id, given)
         except (Conflict, Refused) as wrong:
             if wrong.status == 404:
                 raise
-            return await self._list(request, who, wrong.message, case_id)
+            return await self._list(request, who, told(wrong.message), case_id)
         raise web.HTTPSeeOther(f"/live/{warning_id}/cases#case-{case_id[:8]}")

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 
 from services.router.explaining.foresee import Foreseen, foresee, made_up_warning
-from services.router.policy import path_words as pw
 from services.router.policy.engine import Policy
-from services.router.policy.path_words import say
 from services.router.policy.vocabulary import AREA_CHANNELS
+from services.shared import labels
 from services.shared.errors import Refused
-from services.shared.hazards import name_of
+from services.shared.i18n import listed, t, tc
+from services.shared.labels import say
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 
@@ -56,7 +56,6 @@ def explain(
     kinds: Sequence[str],
     at: str,
     *,
-    lang: str = "en",
     impact_min: float | None = None,
 ) -> list[str]:
     """One sentence a line; Refused where a word is not known."""
@@ -76,93 +75,72 @@ def explain(
     minute = int(match[1]) * 60 + int(match[2])
     profile = made_up(needs, kinds)
     seen = foresee(made_up_warning(policy, tier, hazard, minute, WORKING, impact_min=impact_min), profile)
-    return _lines(policy, profile, seen, tier, hazard, minute, lang)
+    return _lines(policy, profile, seen, tier, hazard, minute)
 
 
-def _lines(
-    policy: Policy, profile: Profile, seen: Foreseen, tier: Tier, hazard: str, minute: int, lang: str
-) -> list[str]:
-    zh, plan = lang == "zh", seen.plan
-    night = policy.is_night(minute * 60.0, 0)
-    half = ("夜间" if night else "白天") if zh else ("night" if night else "day")
-    groups = ("、" if zh else ", ").join(say(pw.GROUPS, g, lang) if zh else g for g in profile.groups)
-    start = f"{minute // 60:02d}:{minute % 60:02d}"
-    danger, kind = (name_of(hazard, lang), "") if zh else (hazard, f"{profile.kind}: ")
-    found = [f"{say(pw.TIERS, tier.word, lang)}, {danger}, {start} ({half}), {kind}{groups}"]
-    escalation = say(pw.TIERS, plan.escalation, lang) if zh else plan.escalation
-    early = plan.head_start and plan.escalation != tier.word
-    found.append(
-        f"走{escalation}阶梯" + ("(行动慢的提前一级)" if early else "") if zh
-        else f"walks the {escalation} escalation" + (" (slow ones start one tier earlier)" if early else "")
-    )  # fmt: skip
-    uses = [say(pw.CHANNELS, use.channel, lang) for use in plan.channels if use.kind not in ("supporter", "officer")]
-    helper = (";帮助人在危险区外" if zh else "; a supporter outside the zone") if plan.supporter_counts else ""
-    inside = plan.supporter and not plan.supporter_counts
-    helper += (
-        (";帮助人也在危险区(通知,不派)" if zh else "; a supporter inside the zone (told, not sent)") if inside else ""
-    )
-    found.append(
-        (f"可用渠道:{'、'.join(uses) or '没有'}" if zh else f"usable channels: {', '.join(uses) or 'none'}") + helper
-    )
+def _lines(policy: Policy, profile: Profile, seen: Foreseen, tier: Tier, hazard: str, minute: int) -> list[str]:
+    plan, clock = seen.plan, f"{minute // 60:02d}:{minute % 60:02d}"
+    found = [
+        t(
+            "{tier}, {hazard}, {time} ({half}), {kind}: {groups}", tier=say(labels.TIERS, tier.word),
+            hazard=labels.hazard(hazard), time=clock,
+            half=t("night") if policy.is_night(minute * 60.0, 0) else t("day"), kind=say(labels.KINDS, profile.kind),
+            groups=labels.all_of(labels.GROUPS, profile.groups),
+        )
+    ]  # fmt: skip
+    escalation = say(labels.TIERS, plan.escalation)
+    if plan.head_start and plan.escalation != tier.word:
+        found.append(t("walks the {escalation} escalation (slow ones start one tier earlier)", escalation=escalation))
+    else:
+        found.append(t("walks the {escalation} escalation", escalation=escalation))
+    uses = [use.channel for use in plan.channels if use.kind not in ("supporter", "officer")]
+    usable = [t("usable channels: {channels}", channels=labels.all_of(labels.CHANNELS, uses) or t("none"))]
+    if plan.supporter_counts:
+        usable.append(t("a supporter outside the zone"))
+    elif plan.supporter:
+        usable.append(t("a supporter inside the zone (told, not sent)"))
+    found.append(tc("between reasons", "; ").join(usable))
     if not plan.asked:
-        found.append(
-            "这一级不单独通知:没有要求,也不需要重点帮助;广播照常" if zh
-            else "is not asked at this tier: no opt-in, no high support; broadcast still reaches"
-        )  # fmt: skip
+        found.append(t("is not asked at this tier: no opt-in, no high support; broadcast still reaches"))
         return found
     if seen.held_min:
-        found.append(
-            f"夜间不发,{seen.held_min:.0f}分钟后天亮再看一次再发" if zh
-            else f"held at night for {seen.held_min:.0f} min, then looked at again and sent"
-        )  # fmt: skip
-    found += _acts(policy, seen, hazard, minute, lang)
+        found.append(t("held at night for {n:.0f} min, then looked at again and sent", n=seen.held_min))
+    found += _acts(policy, seen, hazard, minute)
     closing = policy.closed_if.classes[plan.closing]
-    answers = [say(pw.ANSWERS, a, lang) for a in sorted(closing.answers)]
-    who = [say(pw.BY, b, lang) if b != "person" else ("本人" if zh else "person") for b in sorted(closing.by)]
+    either = tc("between alternatives", " or ")
     found.append(
-        f"{'、'.join(who)}说{'、'.join(answers)}才算落实;要帮助从不算落实" if zh
-        else f"closes when {' or '.join(answers)} is said by {' or '.join(who)}; help never closes"
-    )  # fmt: skip
+        t(
+            "closes when {answers} is said by {who}; help never closes",
+            answers=either.join(say(labels.ANSWERS, answer) for answer in sorted(closing.answers)),
+            who=either.join(say(labels.BY, by) for by in sorted(closing.by)),
+        )
+    )
     for channel, why in plan.left_out:
-        name, reason = say(pw.CHANNELS, channel, lang), say(pw.LEFT_OUT, why, lang)
-        found.append(f"{name}:没有用,{reason}" if zh else f"{name}: not used, {reason}")
+        found.append(
+            t("{channel}: not used, {reason}", channel=say(labels.CHANNELS, channel), reason=say(labels.LEFT_OUT, why))
+        )
     return found
 
 
-def _acts(policy: Policy, seen: Foreseen, hazard: str, start: int, lang: str) -> list[str]:
+def _acts(policy: Policy, seen: Foreseen, hazard: str, start: int) -> list[str]:
     """One line a minute, in words, with the reason and the hour on the clock."""
-    zh, plan, found = lang == "zh", seen.plan, []
+    plan, found = seen.plan, []
     facility = plan.escalation == "facility"
-    reasons = sorted({(a.minute, a.why) for a in seen.acts})
-    for minute, why in reasons:
+    for minute, why in sorted({(a.minute, a.why) for a in seen.acts}):
         acts = [a for a in seen.acts if (a.minute, a.why) == (minute, why)]
-        names = []
-        for act in acts:
-            if act.to == "area" and facility:
-                continue
-            channel = act.channel.partition(":")[0]
-            name = say(pw.CHANNELS, channel, lang)
-            if channel == "door":
-                name += f"({pw.team(plan.team, lang)})" if zh else f" ({pw.team(plan.team, lang)})"
-            names.append(name)
+        names = [
+            labels.visit(a.channel.partition(":")[0], plan.team) for a in acts if not (a.to == "area" and facility)
+        ]
         if not names:
             continue
         clock = (start + int(minute)) % 1440
-        at = f"{clock // 60:02d}:{clock % 60:02d}"
-        because = [say(pw.CONDITIONS, w, lang) for w in why.split(" & ") if w]
-        if zh:
-            found.append(
-                f"第{minute:.0f}分钟({at}):{'、'.join(names)}" + (f"(因为{'、'.join(because)})" if because else "")
-            )
+        said = {"n": minute, "time": f"{clock // 60:02d}:{clock % 60:02d}", "channels": listed(names)}
+        if because := [say(labels.CONDITIONS, w) for w in why.split(" & ") if w]:
+            while_ = tc("between conditions that hold at once", " and ").join(because)
+            found.append(t("at {n:.0f} min ({time}): {channels} (while {conditions})", **said, conditions=while_))
         else:
-            found.append(
-                f"at {minute:.0f} min ({at}): {', '.join(names)}"
-                + (f" (while {' and '.join(because)})" if because else "")
-            )
+            found.append(t("at {n:.0f} min ({time}): {channels}", **said))
     rule = policy.hazard(hazard)
     if "door" in seen.channels() and rule.door in ("if_commander_says_safe", "ask_commander"):
-        found.append(
-            "上门要等指挥员说安全;他说不安全时名字给消防" if zh
-            else "doors wait for the commander's word; where he says unsafe, the name goes to the fire service"
-        )  # fmt: skip
+        found.append(t("doors wait for the commander's word; where they say unsafe, the name goes to the fire service"))
     return found

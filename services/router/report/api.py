@@ -75,8 +75,7 @@ class CoverageApi:
         who = await caller(request, "read")
         warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
         async with self._platform.database.read() as db:
-            lang = "zh" if request.query.get("lang", "").startswith("zh") else "en"
-            found = await report.path(db, self._contexts, warning_id, person_id, lang)
+            found = await report.path(db, self._contexts, warning_id, person_id)
         async with self._platform.database.write() as tx:
             await trail.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
         return json_response(found)

@@ -19,18 +19,14 @@ from services.router.store import tables
 from services.shared import alarms
 from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
+from services.shared.i18n import t
 from services.shared.ledger.ledger import warning_state, warning_text
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.auth import Who
-from services.shared.web.edge import caller, page
+from services.shared.web.edge import caller, for_reader, page
 
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
-
-CHANNEL_WORDS = {
-    "sms": "SMS", "sms_short": "SMS, short (deaf readers)", "sms_easy": "SMS, easy read", "call": "Call",
-    "mail_subject": "E-mail subject", "mail": "E-mail", "loudspeaker": "Loudspeaker", "cell_broadcast": "Cell broadcast",
-}  # fmt: skip
 
 
 class Spoken(Protocol):
@@ -95,7 +91,7 @@ class LivePages:
             totals=totals,
             state=state,
             tier=Tier(state.tier) if state.tier else None,
-            part=parts[parts["languages"][0]],
+            part=for_reader({language: parts[language] for language in parts["languages"]}),
             offset=self._platform.settings.offset_at,
             notes=parts.get("notes", []),
             now=self._platform.clock.now(),
@@ -104,7 +100,7 @@ class LivePages:
             down=down,
             failing=failing,
             alarms=standing,
-            unspoken=unspoken,
+            unspoken=[worker_id[:8] for worker_id in unspoken],
             next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
             plane=self._platform.settings.plane,
             fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
@@ -139,12 +135,11 @@ class LivePages:
             respond=parts.get("asked", ""),
             plane=self._platform.settings.plane,
             door_rule=self._contexts.current.door_rule(hazard),
-            part=parts[parts["languages"][0]],
+            part=for_reader({language: parts[language] for language in parts["languages"]}),
             offset=self._platform.settings.offset_at,
             tier_reason=parts.get("tier_reason", ""),
             notes=parts.get("notes", []),
             said=self._said(parts, Tier(state.tier) if state.tier else None, state.number),
-            channel_words=CHANNEL_WORDS,
         )
 
     def _said(self, parts: dict[str, Any], tier: Tier | None, number: str) -> dict[str, dict[str, Any]]:
@@ -161,11 +156,10 @@ class LivePages:
         who = await caller(request, "read")
         warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
         async with self._platform.database.read() as db:
-            lang = "zh" if request.query.get("lang", "").startswith("zh") else "en"
-            found = await report.path(db, self._contexts, warning_id, person_id, lang)
+            found = await report.path(db, self._contexts, warning_id, person_id)
         async with self._platform.database.write() as tx:
             await trail.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
-        return page("path.html", who=who, path=found, words_lang=lang, plane=self._platform.settings.plane)
+        return page("path.html", who=who, path=found, plane=self._platform.settings.plane)
 
     async def doors_form(self, request: web.Request) -> web.Response:
         """Asks for the commander's word, on a page that does not renew itself while somebody types."""
@@ -195,7 +189,7 @@ class LivePages:
         if word not in ("safe", "unsafe"):
             raise Refused("word: choose safe or unsafe", field="word", rule="closed_list", given=word)
         if len(commander) < 2:
-            return await self._doors_form(request, who, "Enter who says so, by name and office.", commander)
+            return await self._doors_form(request, who, t("Enter who says so, by name and office."), commander)
         warning_id = request.match_info["warning_id"]
         await say_doors(self._platform, self._contexts, who, warning_id, word, commander[:80])
         raise web.HTTPSeeOther(f"/live/{warning_id}")

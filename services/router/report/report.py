@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from services.router.callouts import callouts
 from services.router.planning.contexts import Contexts
-from services.router.report.words import callout_lines, lines, plain, plan_groups
+from services.router.report.words import callout_lines, lines, plain
 from services.router.store import tables, tally
 from services.shared.database.engine import Connection
 from services.shared.errors import NotFound
@@ -98,7 +98,7 @@ async def missing(db: Connection, warning_id: str) -> Sequence[Any]:
     return rows.all()
 
 
-async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str, lang: str = "en") -> dict[str, Any]:
+async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str) -> dict[str, Any]:
     """One person's path in words, for an officer (`lines`) and for herself (`plain`); she appears by id only."""
     row = (
         await db.execute(
@@ -124,17 +124,16 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
         "warning_id": warning_id,
         "groups": list(profile.groups),
         "kind": profile.kind,
-        "facts": plan_groups(plan),
+        "facts": sorted(fact.replace("_", " ") for fact in plan.facts),
         "state": row.state,
         "ending": row.ending,
         "zone_id": row.zone_id,
         "policy": ctx.policy.name,
         "lines": lines(
-            row, plan, deliveries, head.area_left_out, answers, ctx.issued.offset_at, lang=lang,
-            policy=ctx.policy.name,
+            row, plan, deliveries, head.area_left_out, answers, ctx.issued.offset_at, policy=ctx.policy.name
         )
-        + callout_lines(await callouts.words(db, warning_id, person_id), ctx.issued.offset_at, lang),
-        "plain": plain(row, plan, deliveries, answers, ctx.issued.offset_at, lang),
+        + callout_lines(await callouts.words(db, warning_id, person_id), ctx.issued.offset_at),
+        "plain": plain(row, plan, deliveries, answers, ctx.issued.offset_at),
         "deliveries": [
             {
                 "channel": d.channel, "step": d.step, "why": d.reason, "state": d.send_state, "try": d.try_no,

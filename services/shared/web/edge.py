@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import jinja2
@@ -14,13 +15,17 @@ import pydantic
 import sqlalchemy as sa
 import structlog
 from aiohttp import web
+from markupsafe import Markup, escape
 
+from services.shared import i18n, labels
 from services.shared.client_address import Network
 from services.shared.database import disk
 from services.shared.database.engine import Database, may_be_tried_again
 from services.shared.errors import Busy, Fault, NotAllowed, NotFound, Refused
+from services.shared.i18n import t, told
+from services.shared.people.languages import choose
 from services.shared.text.invisible_signs import plain_signs
-from services.shared.tiers import Tier, title
+from services.shared.tiers import NAMES, Tier, title
 from services.shared.web.auth import Action, Signer, Who, signed_in, who_is
 from services.shared.web.cached_bytes import static
 from services.shared.web.fair_turns import ALONE, BESIDE_SENDING, PROXIES, TURNS, Turns, from_beside, in_turn
@@ -46,6 +51,8 @@ PREFIXES: tuple[tuple[str, str], ...] = (  # path prefix > service; the embedded
 )
 COOKIE = "tocsin"
 ME_COOKIE = "tocsin_me"  # a resident's
+LANGUAGE_COOKIE = "tocsin_lang"
+KEPT_LANGUAGE_S = 365 * 86400.0
 CSP = (
     "default-src 'self'; script-src 'none'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
     "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
@@ -77,10 +84,15 @@ def problem_of(fault: Fault) -> web.Response:
     if isinstance(fault, Refused):
         given = str(fault.given)[:200] if fault.given is not None else None
         response = problem(
-            fault.status, fault.message, field=fault.field, rule=fault.rule, given=given, remedy=fault.remedy
+            fault.status,
+            told(fault.message),
+            field=fault.field,
+            rule=fault.rule,
+            given=given,
+            remedy=told(fault.remedy),
         )
     else:
-        response = problem(fault.status, fault.message)
+        response = problem(fault.status, told(fault.message))
     if isinstance(fault, Busy):
         response.headers["Retry-After"] = str(fault.retry_after)
     if fault.status == 401:
@@ -91,6 +103,49 @@ def problem_of(fault: Fault) -> web.Response:
 def wants_page(request: web.Request) -> bool:
     """A browser asks for HTML; programs and providers do not."""
     return "text/html" in request.headers.get("Accept", "")
+
+
+_link: ContextVar[Callable[[str], str] | None] = ContextVar(
+    "link", default=None
+)  # language > this page's address in it
+
+
+def link_by(link: Callable[[str], str]) -> None:
+    """From here on, in this task, a page's links to its other languages are made so."""
+    _link.set(link)
+
+
+def chosen_language(request: web.Request) -> str:
+    """The language that was chosen on a page of ours, now or before; empty where none was."""
+    return i18n.best(request.query.get("lang", "")[:35]) or i18n.best(cookie_of(request, LANGUAGE_COOKIE)[:35])
+
+
+@web.middleware
+async def in_language(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every answer is in the language that was chosen, else in the first the caller accepts that we have, else English."""
+    accepted = i18n.accepted(request.headers.get("Accept-Language", "")[:400])
+    i18n.speak(chosen_language(request) or i18n.best(accepted) or i18n.SOURCE)
+    # a path of its own and no host: `//elsewhere` would be one
+    _link.set(
+        (lambda tag: f"?{request.rel_url.update_query(lang=tag).query_string}") if request.method == "GET" else None
+    )
+    chosen = i18n.best(request.query.get("lang", "")[:35])
+    try:
+        response = await handler(request)
+    except web.HTTPException as answer:
+        if chosen:
+            _keep_language(request, answer, chosen)
+        raise
+    if not response.prepared:
+        if response.content_type in ("text/html", "application/problem+json"):
+            response.headers.setdefault("Vary", "Accept-Language, Cookie")
+        if chosen and response.content_type == "text/html":
+            _keep_language(request, response, chosen)
+    return response
+
+
+def _keep_language(request: web.Request, response: web.StreamResponse, chosen: str) -> None:
+    lay_cookie(response, LANGUAGE_COOKIE, chosen, seconds=KEPT_LANGUAGE_S, https=request.app[PLATFORM_HTTPS])
 
 
 @web.middleware
@@ -105,7 +160,12 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
         if wants_page(request):
             if isinstance(fault, NotAllowed) and fault.status == 401:
                 raise web.HTTPSeeOther("/console/sign-in") from fault
-            return page("fault.html", status=fault.status, message=fault.message, remedy=getattr(fault, "remedy", ""))
+            return page(
+                "fault.html",
+                status=fault.status,
+                message=told(fault.message),
+                remedy=told(getattr(fault, "remedy", "")),
+            )
         return problem_of(fault)
     except (sa.exc.SQLAlchemyError, OSError) as trouble:
         if disk.is_full(trouble):
@@ -119,9 +179,9 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
         if answer.status < 400:
             raise
         said = {
-            404: "there is nothing at this address",
-            405: "this address does not take that method",
-            413: f"the body is larger than {MAX_BODY} bytes",
+            404: t("there is nothing at this address"),
+            405: t("this address does not take that method"),
+            413: t("the body is larger than {n} bytes", n=MAX_BODY),
         }.get(answer.status, answer.reason)
         if wants_page(request):
             return page("fault.html", status=answer.status, message=str(said).capitalize() + ".", remedy="")
@@ -135,7 +195,7 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
 async def headers_on_all(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Security headers, and no form post from another site."""
     if request.method == "POST" and _by_browser(request) and not _same_origin(request):
-        foreign = "This form was sent from another site: open the page here and send it again."
+        foreign = t("This form was sent from another site: open the page here and send it again.")
         response: web.StreamResponse = (
             page("fault.html", status=403, message=foreign, remedy="")
             if wants_page(request)
@@ -308,13 +368,65 @@ def local_time(when: float, offset: int | Callable[[float], int]) -> str:
     `offset` are minutes east of UTC, or what gives them for a time: two times may lie on two sides of a clock change.
     """
     minutes = offset if isinstance(offset, int) else offset(when)
-    local = datetime.fromtimestamp(when, timezone(timedelta(minutes=minutes)))
-    return local.strftime("%a %d %b %H:%M") + f" ({local.tzname()})"
+    return i18n.moment(datetime.fromtimestamp(when, timezone(timedelta(minutes=minutes))))
+
+
+class Offer(NamedTuple):
+    """A language a page can be read in, and the link that chooses it."""
+
+    tag: str
+    name: str
+    link: str
+    chosen: bool
+
+
+def _offers() -> Sequence[Offer]:
+    """The languages this page can be read in; none on the answer to a form, whose address may open nothing."""
+    if (link := _link.get()) is None:
+        return ()
+    return [Offer(tag, name, link(tag), tag == i18n.language()) for tag, name in i18n.offered().items()]
+
+
+def _escaped(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if isinstance(value, int | float) else escape(value) for name, value in values.items()}
+
+
+def _t(message: str, /, **values: Any) -> Markup:
+    """`i18n.t` for a template: the catalogue's sentence may hold markup, what is filled in never does."""
+    return Markup(t(message, **_escaped(values)))  # noqa: S704  ours; its values are escaped
+
+
+def _tn(one: str, many: str, n: int, /, **values: Any) -> Markup:
+    return Markup(i18n.tn(one, many, n, **_escaped(values)))  # noqa: S704
+
+
+def _tc(context: str, message: str, /, **values: Any) -> Markup:
+    return Markup(i18n.tc(context, message, **_escaped(values)))  # noqa: S704
+
+
+def for_reader(texts: Mapping[str, Any]) -> Any:
+    """Of what is there by language, that of the page's language, else the first."""
+    return texts[choose(i18n.language(), list(texts)) or next(iter(texts))]
+
+
+def _label(table: str, key: str) -> str:
+    """What a key is called, by the table of `labels` it stands in."""
+    return labels.say(getattr(labels, table), key)
+
+
+def _labels_of(table: str, keys: Sequence[str]) -> str:
+    return labels.all_of(getattr(labels, table), keys)
 
 
 _templates.filters["local_time"] = local_time
-_templates.globals["Tier"] = Tier
-_templates.globals["title"] = title
+_templates.filters["listed"] = i18n.listed
+_templates.filters["told"] = i18n.told
+_templates.filters["for_reader"] = for_reader
+_templates.globals |= {
+    "Tier": Tier, "tier_names": NAMES, "title": title, "t": _t, "tn": _tn, "tc": _tc, "label": _label,
+    "labels_of": _labels_of, "team": labels.team, "hazard_name": labels.hazard,
+    "language": i18n.language, "direction": i18n.direction, "offers": _offers,
+}  # fmt: skip
 
 
 def make_app(
@@ -324,7 +436,9 @@ def make_app(
 
     `sends`: messages go out on the same loop, which strangers may use a tenth of.
     """
-    app = web.Application(middlewares=[headers_on_all, faults_as_answers, strangers_in_turn], client_max_size=MAX_BODY)
+    app = web.Application(
+        middlewares=[in_language, headers_on_all, faults_as_answers, strangers_in_turn], client_max_size=MAX_BODY
+    )
     app[TURNS] = Turns(BESIDE_SENDING if sends else ALONE)
     app[PROXIES] = proxies
     app[PLATFORM_DATABASE] = database

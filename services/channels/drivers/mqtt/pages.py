@@ -16,6 +16,7 @@ from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
 from services.shared.errors import Busy, NotFound
+from services.shared.i18n import mark
 from services.shared.service import Platform
 from services.shared.web.edge import caller, json_response, page, wants_page
 
@@ -46,7 +47,9 @@ class DevicePages:
         ]
         rows.sort(key=lambda row: (not row["silent"], row["id"]))
         found = {
-            "broker": (channel.fault or "connected") if channel is not None and channel.listed else "not configured",
+            "broker": (channel.fault or mark("connected"))
+            if channel is not None and channel.listed
+            else mark("not configured"),
             "silent": sum(row["silent"] for row in rows),
             "speakers": rows,
             "left_out": list(channel.left_out) if channel is not None else [],

@@ -1,0 +1,271 @@
+"""The words people read, in their language: one gettext catalogue a language, `t()`, and who is being spoken to.
+
+The English sentence in the code is the message's name. A folder `locale/<tag>/` with a file `tocsin.po` is a language: it is
+read as it stands, so nothing is compiled and nothing can be stale. What a catalogue lacks is said in English.
+"""
+
+from __future__ import annotations
+
+import gettext
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from string import Formatter
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_datetime
+from babel.messages.catalog import Catalog, Message
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from services.shared.people.languages import choose
+
+FOLDER = Path(__file__).with_name("locale")
+FILE = "tocsin.po"
+SOURCE = "en"
+CAP_PLACES = frozenset(("severity", "urgency", "certainty", "tier"))
+LEAST_OWN = 6  # letters of a message itself: with fewer a sentence could be anybody's
+_RIGHT_TO_LEFT = frozenset(("ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"))
+_language: ContextVar[str] = ContextVar("language", default=SOURCE)
+
+
+class _InContext(str):
+    context: str
+
+    def __new__(cls, message: str, context: str) -> _InContext:
+        made = super().__new__(cls, message)
+        made.context = context
+        return made
+
+
+def t(message: str, /, **values: object) -> str:
+    """The message in the language that is spoken here, its named places filled."""
+    context = message.context if isinstance(message, _InContext) else None
+    said = _catalogue().pgettext(context, message) if context else _catalogue().gettext(message)
+    return said.format(**values)
+
+
+def tn(one: str, many: str, n: int, /, **values: object) -> str:
+    """The message for a number of things; `{n}` is the number."""
+    return _catalogue().ngettext(one, many, n).format(n=n, **values)
+
+
+def tc(context: str, message: str, /, **values: object) -> str:
+    """A word that means one thing here and another elsewhere: `context` says which."""
+    return _catalogue().pgettext(context, message).format(**values)
+
+
+def english(message: str, /, **values: object) -> str:
+    """The message in English, to be kept or sent on; `told` says it in the language of whoever reads it."""
+    return message.format(**values)
+
+
+def told(text: str) -> str:
+    """An English sentence of ours, in the language that is spoken here; anything else as it is.
+
+    A fault, a note or an alarm is written in English where it arises, is logged and stored so, and read elsewhere and later.
+    The message it was made from is found again by its words, and what was filled in goes into the translation.
+    """
+    return text if language() == SOURCE or not text else _told(FOLDER, language(), text)
+
+
+def mark(message: str) -> str:
+    """The message as it is, noted for translators; `t` says it later, in the language of whoever reads it."""
+    return message
+
+
+def mark_in(context: str, message: str) -> str:
+    """As `mark`, of a word that means one thing here and another elsewhere."""
+    return _InContext(message, context)
+
+
+def language() -> str:
+    """The tag of the language that is spoken here."""
+    return _language.get()
+
+
+def speak(tag: str) -> None:
+    """From here on, in this task or process, this language is spoken."""
+    _language.set(tag)
+
+
+@contextmanager
+def speaking(tag: str) -> Iterator[None]:
+    """Within, this language is spoken."""
+    before = _language.set(tag)
+    try:
+        yield
+    finally:
+        _language.reset(before)
+
+
+def offered() -> dict[str, str]:
+    """Tag > its own name, of every language there is a catalogue of; English first."""
+    return dict(_offered(FOLDER))
+
+
+def best(wanted: str) -> str:
+    """The first of these languages (best first, ; between) that is offered, or one of the same base; empty where none is."""
+    return choose(wanted, list(offered()))
+
+
+def accepted(header: str) -> str:
+    """An Accept-Language header's languages, best first, ; between (RFC 9110, 12.5.4)."""
+    found = []
+    for part in header.split(","):
+        tag, _, weight = part.partition(";")
+        quality = weight.strip().removeprefix("q=") or "1"
+        try:
+            found.append((-float(quality), tag.strip()))
+        except ValueError:
+            continue
+    return ";".join(tag for quality, tag in sorted(found, key=lambda one: one[0]) if tag not in ("", "*") and quality)
+
+
+def of_process(environment: Iterable[tuple[str, str]]) -> str:
+    """The language of a command line: TOCSIN_LANG, else what the terminal's locale says (LC_ALL, LC_MESSAGES, LANG)."""
+    known = dict(environment)
+    for name in ("TOCSIN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if said := known.get(name, "").split(".")[0].split("@")[0]:
+            return best(said) or SOURCE
+    return SOURCE
+
+
+def direction(tag: str = "") -> str:
+    """`rtl` where the language is written from right to left."""
+    return "rtl" if (tag or language()).split("-")[0].lower() in _RIGHT_TO_LEFT else "ltr"
+
+
+def moment(when: datetime) -> str:
+    """'Sun 22 Nov 09:40 (UTC+08:00)', never a time without its zone; in the order the language has."""
+    pattern = tc("a moment, as CLDR writes date patterns", "EEE dd MMM HH:mm")
+    return f"{written(when, pattern)} ({when.tzname()})"
+
+
+def written(when: datetime, pattern: str) -> str:
+    """The moment by a date pattern of CLDR, with the language's own names of days and months."""
+    return format_datetime(when, pattern, locale=_locale(language()))
+
+
+def listed(words: Iterable[str]) -> str:
+    """The words one after the other, as the language puts them in a row."""
+    return tc("between the words of a list", ", ").join(words)
+
+
+@lru_cache
+def _locale(tag: str) -> Locale:
+    try:
+        return Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return Locale.parse(SOURCE)
+
+
+def _catalogue() -> gettext.NullTranslations:
+    return _read(FOLDER, _language.get())
+
+
+@lru_cache
+def _messages(folder: Path, tag: str) -> Catalog:
+    file = folder / tag / FILE
+    if tag == SOURCE or not file.is_file():
+        return Catalog()
+    with file.open("rb") as source:
+        catalogue = read_po(source, locale=_locale(tag), abort_invalid=True)
+    for message in list(catalogue):  # one that would break a page is said in English instead
+        if message.id and not sound(message):
+            catalogue.delete(message.id, message.context)
+    return catalogue
+
+
+@lru_cache
+def _read(folder: Path, tag: str) -> gettext.NullTranslations:
+    if tag == SOURCE:
+        return gettext.NullTranslations()
+    made = io.BytesIO()
+    write_mo(made, _messages(folder, tag))
+    made.seek(0)
+    return gettext.GNUTranslations(made)
+
+
+@lru_cache(maxsize=4096)
+def _told(folder: Path, tag: str, text: str) -> str:
+    if (said := _read(folder, tag).gettext(text)) != text:
+        return said.format() if "{" not in text else text
+    for pattern, translation in _patterns(folder, tag):
+        if match := pattern.fullmatch(text):
+            values = {name: _told_place(folder, tag, name, value) for name, value in match.groupdict().items()}
+            return translation.format(**values)
+    for between in (": ", "; "):  # "file: what is wrong with it", one reason after another
+        head, found, rest = text.partition(between)
+        if found and (said := _told(folder, tag, rest)) != rest:
+            return f"{_told(folder, tag, head)}{between}{said}"
+    return text
+
+
+def _told_place(folder: Path, tag: str, name: str, value: str) -> str:
+    """What stands in a place: a word of CAP's in a place for one, a sentence of ours, or somebody's own words."""
+    if name in CAP_PLACES:
+        return _read(folder, tag).pgettext("CAP", value)
+    return _told(folder, tag, value) if value.count(" ") > 1 else value
+
+
+@lru_cache
+def _patterns(folder: Path, tag: str) -> Sequence[tuple[re.Pattern[str], str]]:
+    """What a filled-in message looks like, those with most words of their own first."""
+    found = []
+    for message in _messages(folder, tag):
+        if isinstance(message.id, str) and isinstance(message.string, str) and message.string and not message.context:
+            parts = list(Formatter().parse(message.id))
+            own = sum(len(literal) for literal, *_ in parts)
+            if own >= LEAST_OWN and any(name is not None for _, name, *_ in parts):
+                said = "".join(
+                    literal.replace("{", "{{").replace("}", "}}") + (f"{{{name}}}" if name is not None else "")
+                    for literal, name, *_ in Formatter().parse(message.string)
+                )
+                found.append((own, _pattern(parts), said))
+    return [(pattern, said) for _, pattern, said in sorted(found, key=lambda one: -one[0])]
+
+
+def _pattern(parts: Sequence[tuple[str, str | None, str | None, str | None]]) -> re.Pattern[str]:
+    seen: set[str] = set()
+    made = ""
+    for literal, name, *_ in parts:
+        made += re.escape(literal)
+        if name is not None:
+            made += f"(?P={name})" if name in seen else f"(?P<{name}>.*?)"
+            seen.add(name)
+    return re.compile(made, re.DOTALL)
+
+
+def sound(message: Message) -> bool:
+    """Whether every sentence of a translation has the named places of the message, and no other."""
+    given = [message.id] if isinstance(message.id, str) else message.id
+    said = [message.string] if isinstance(message.string, str) else message.string
+    wanted = {name for one in given for name in places(one)}
+    return all(
+        not one or (set(places(one)) <= wanted and (len(given) > 1 or set(places(one)) == wanted)) for one in said or ()
+    )
+
+
+def places(text: str) -> list[str]:
+    """The names of a sentence's places, as `{name}` has them."""
+    try:
+        return sorted({name for _, name, _, _ in Formatter().parse(text) if name is not None})
+    except ValueError as wrong:
+        return [str(wrong)]
+
+
+@lru_cache
+def _offered(folder: Path) -> tuple[tuple[str, str], ...]:
+    tags = sorted(file.parent.name for file in folder.glob(f"*/{FILE}"))
+    return ((SOURCE, "English"), *((tag, _own_name(tag)) for tag in tags if tag != SOURCE))
+
+
+def _own_name(tag: str) -> str:
+    with speaking(tag):
+        return tc("this language's own name", "English")
