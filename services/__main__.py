@@ -126,7 +126,7 @@ def demo(
         result = run(run_demo(data, people=people, seed=seed, tier=chosen))
         sys.stdout.write(json.dumps(result.figures, ensure_ascii=False) + "\n")
         return
-    with View(str(alert or "a flash flood in the fictional county of Qingshui"), people) as view:
+    with View(str(alert or t("a flash flood in the fictional county of Qingshui")), people) as view:
         result = run(run_demo(data, people=people, seed=seed, tier=chosen, rate=rate, watch=view.show))
     view.summary(result)
 

@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from services.shared import labels
+from services.shared.i18n import listed, t, tc, told
+
 if TYPE_CHECKING:
     from services.demo import DemoResult
 
@@ -24,18 +27,20 @@ class View:
 
     def __init__(self, title: str, people: int) -> None:
         self._console = Console()
-        self._console.print(f"[bold]Tocsin demo[/bold]: {title}; {people:,} fictional people.")
         self._console.print(
-            "Simulated phones and officers act on the real services; one process, one SQLite file, no network."
+            t("[bold]Tocsin demo[/bold]: {title}; {people:,} fictional people.", title=title, people=people)
+        )
+        self._console.print(
+            t("Simulated phones and officers act on the real services; one process, one SQLite file, no network.")
         )
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} / {task.total:,.0f}"),
             console=self._console,
         )  # fmt: skip
-        self._targeted = self._progress.add_task("targeted ", total=people)
-        self._delivered = self._progress.add_task("delivered", total=people)
-        self._reached = self._progress.add_task("reached  ", total=people)
-        self._done = self._progress.add_task("explained", total=people)
+        self._targeted = self._progress.add_task(t("targeted"), total=people)
+        self._delivered = self._progress.add_task(t("delivered"), total=people)
+        self._reached = self._progress.add_task(t("reached"), total=people)
+        self._done = self._progress.add_task(t("explained"), total=people)
 
     def __enter__(self) -> View:
         self._progress.start()
@@ -55,64 +60,97 @@ class View:
         ):  # fmt: skip
             self._progress.update(task, completed=n, total=total)
         hours, minutes = divmod(int(elapsed // 60), 60)
-        self._progress.update(self._done, description=f"ended, {hours}:{minutes:02d} after sending")
+        self._progress.update(
+            self._done, description=t("ended, {hours}:{minutes:02d} after sending", hours=hours, minutes=minutes)
+        )
 
     def summary(self, result: DemoResult) -> None:
         """Tables and paths at the end."""
         f, d = result.figures, result.details
         self._console.print(
-            f"\nTier [bold]{d['tier']}[/bold], hazard {d['hazard'].replace('_', ' ')}, doors {d['doors']}."
+            t(
+                "\nTier [bold]{tier}[/bold], hazard {hazard}, doors {doors}.",
+                tier=labels.say(labels.TIERS, d["tier"]),
+                hazard=labels.say(labels.HAZARDS, d["hazard"]),
+                doors=d["doors"],
+            )
         )
         for table in coverage_tables(f):
             self._console.print(table)
-        ends = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in f["explained_not_closed"].items())
+        ends = listed(f"{labels.say(labels.ENDED_AS, name)} {n}" for name, n in f["explained_not_closed"].items())
         self._console.print(
-            f"targeted {f['targeted']} = closed {f['closed']} + explained, not closed {sum(f['explained_not_closed'].values())}"
-            f" ({ends or 'none'}) + open {f['open']}; unexplained [bold]{f['unexplained']}[/bold]"
-        )
+            t(
+                "targeted {targeted} = closed {closed} + explained, not closed {explained} ({ends}) + open {open}; unexplained "
+                "[bold]{unexplained}[/bold]",
+                targeted=f["targeted"], closed=f["closed"], explained=sum(f["explained_not_closed"].values()),
+                ends=ends or t("none"), open=f["open"], unexplained=f["unexplained"],
+            )
+        )  # fmt: skip
         self._console.print(
-            f"provider accepted {f['provider_accepts']} messages and calls, ambiguous {f['ambiguous']}, doubled {f['doubled']}"
-        )
+            t(
+                "provider accepted {accepted} messages and calls, ambiguous {ambiguous}, doubled {doubled}",
+                accepted=f["provider_accepts"], ambiguous=f["ambiguous"], doubled=f["doubled"],
+            )
+        )  # fmt: skip
         for path in result.paths:
             self._console.print(
-                f"\n[bold]{', '.join(path['groups']).replace('_', ' ')}[/bold] ({path['person_id'][:8]})"
+                f"\n[bold]{labels.all_of(labels.GROUPS, path['groups'])}[/bold] ({path['person_id'][:8]})"
             )
             for line in path["lines"]:
                 self._console.print(f"  {line}", highlight=False)
-        self._console.print("\nA model of people, not a forecast. Send a real warning: see README, `make run`.")
+        self._console.print(t("\nA model of people, not a forecast. Send a real warning: see README, `make run`."))
 
 
 def coverage_tables(figures: dict[str, Any]) -> list[Table]:
     """By group and by channel, as tables for a terminal."""
-    groups = Table("group", title="Coverage by group (groups overlap)", title_justify="left")
-    for name in ("people", "delivered", "reached", "closed", "coverage"):
+    groups = Table(t("group"), title=t("Coverage by group (groups overlap)"), title_justify="left")
+    for name in (t("people"), t("delivered"), t("reached"), tc("of people", "closed"), t("coverage")):
         groups.add_column(name, justify="right")
     for name, g in sorted(figures["by_group"].items(), key=lambda item: item[1]["coverage"]):
-        share = f"{100 * g['coverage']:.0f} %" if g["people"] >= 30 else f"{g['reached']} of {g['people']}"
-        groups.add_row(
-            name.replace("_", " "), str(g["people"]), str(g["delivered"]), str(g["reached"]), str(g["closed"]), share
+        share = (
+            f"{100 * g['coverage']:.0f} %" if g["people"] >= 30 else t("{n} of {all}", n=g["reached"], all=g["people"])
         )
-    channels = Table("channel", title="By channel (messages, calls, visits)", title_justify="left")
-    columns = ("planned", "accepted", "delivered", "heard", "answered", "failed")
-    for name in columns:
-        channels.add_column(name, justify="right")
+        groups.add_row(
+            labels.say(labels.GROUPS, name),
+            str(g["people"]),
+            str(g["delivered"]),
+            str(g["reached"]),
+            str(g["closed"]),
+            share,
+        )
+    channels = Table(t("channel"), title=t("By channel (messages, calls, visits)"), title_justify="left")
+    columns = {
+        "planned": t("planned"), "accepted": t("handed over"), "delivered": t("delivered"), "heard": t("heard"),
+        "answered": t("answered"), "failed": t("failed"),
+    }  # fmt: skip
+    for words in columns.values():
+        channels.add_column(words, justify="right")
     for name, r in sorted(figures["by_channel"].items()):
-        channels.add_row(name.replace("_", " "), *(str(r[c]) for c in columns))
+        channels.add_row(labels.say(labels.CHANNELS, name), *(str(r[c]) for c in columns))
     return [groups, channels]
 
 
 def channel_table(stand: list[dict[str, Any]]) -> Table:
     """What /channels/state says, a line a channel and provider."""
-    table = Table("channel", "in use", "carried by", "stands", "last test", title="Channels", title_justify="left")
+    table = Table(
+        t("channel"),
+        t("in use"),
+        t("carried by"),
+        t("stands"),
+        t("last test"),
+        title=t("Channels"),
+        title_justify="left",
+    )
     for one in stand:
-        used = "yes" if one["working"] else f"NO: {one['why'].replace('_', ' ')}"
+        used = t("yes") if one["working"] else t("NO: {reason}", reason=labels.say(labels.LEFT_OUT, one["why"]))
         for n, p in enumerate(
             one["providers"] or [{"provider": "", "why": "", "stands": "", "test": "", "test_failures": 0}]
         ):
-            why = p["why"].replace("_", " ")
-            failed = f", {p['test_failures']} failed running" if p["test_failures"] else ""
+            why = labels.say(labels.LEFT_OUT, p["why"]) if p["why"] else ""
+            failed = t(", {n} failed running", n=p["test_failures"]) if p["test_failures"] else ""
             table.add_row(
                 one["channel"] if n == 0 else "", used if n == 0 else "", p["provider"],
-                "TAKES NOTHING" if p.get("alarm") else f"not used: {why}" if why else p["stands"], p["test"] + failed,
+                t("TAKES NOTHING") if p.get("alarm") else t("not used: {reason}", reason=why) if why else told(p["stands"]),
+                told(p["test"]) + failed,
             )  # fmt: skip
     return table

@@ -39,9 +39,19 @@ FAULTS = frozenset(
         "fail",
     )
 )
+ROW_SAID = {
+    "leave_out": 2,
+    "hold": 2,
+    "doubt": 2,
+    "guess": 2,
+    "repair": 2,
+    "Issue": 5,
+    "Unread": 2,
+}  # what to do about a row
 PRINTED = frozenset(("echo",))
+FINDERS = frozenset(("findings", "faults_of", "_too_long", "_more_than_one_idea"))
 KEPT = frozenset(
-    ("notes", "hold", "note", "said", "why", "lines", "little", "wrong", "kept", "late", "ready", "sentence")
+    ("notes", "hold", "note", "said", "why", "lines", "little", "wrong", "kept", "late", "ready", "sentence", "remedy")
 )  # names of what is written in English and told later
 WIDTH = 110
 Found = tuple[int, str | tuple[str, str], str | None]
@@ -104,6 +114,8 @@ def _of_call(call: ast.Call) -> Iterator[Found]:
         yield from _sentences(call, [*given[:1], *(keywords[key] for key in ("remedy",) if key in keywords)])
     elif name in PRINTED:
         yield from _sentences(call, given[:1])
+    elif name in ROW_SAID and not (name == "hold" and isinstance(call.func, ast.Name)):  # a lock
+        yield from _sentences(call, given[ROW_SAID[name] : ROW_SAID[name] + 1])
     elif name == "append" and isinstance(call.func, ast.Attribute) and _target(call.func.value) in KEPT:
         yield from _sentences(call, given)
     elif name in ("_stored", "_unread") and len(given) > 1:
@@ -121,7 +133,11 @@ def _target(node: ast.expr) -> str:
 
 
 def _of_command(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Found]:
-    """The docstring of a command is its help."""
+    """The docstring of a command is its help; what a function of findings yields is what it found."""
+    if function.name in FINDERS:
+        for node in ast.walk(function):
+            if isinstance(node, ast.Yield) and node.value is not None:
+                yield from _sentences(node, [node.value])
     for one in function.decorator_list:
         called = one.func if isinstance(one, ast.Call) else one
         if (
@@ -142,7 +158,7 @@ def _text(node: ast.expr) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def _sentences(at: ast.Call | ast.Assign | ast.AugAssign, nodes: list[ast.expr]) -> Iterator[Found]:
+def _sentences(at: ast.Call | ast.Assign | ast.AugAssign | ast.Yield, nodes: list[ast.expr]) -> Iterator[Found]:
     for node in nodes:
         for template in templates(node):
             own = re.sub(r"\{[^}]*\}", "", template).strip()

@@ -1,7 +1,10 @@
 """The words people read, in their language: one gettext catalogue a language, `t()`, and who is being spoken to.
 
-The English sentence in the code is the message's name. A folder `locale/<tag>/` with a file `tocsin.po` is a language: it is
-read as it stands, so nothing is compiled and nothing can be stale. What a catalogue lacks is said in English.
+A language is a folder `locale/<tag>/`. Its `tocsin.po` is what pages, commands and faults say: the English sentence in the code
+is the message's name, what a catalogue lacks is said in English, and the file is read as it stands: nothing can be stale.
+Beside it lies what is sent to phones and read from them: `lines.yaml` (our own sentences) or `frame.yaml` (the few that stand
+around an authority's), `replies.yaml` and `phones.yaml` (words people answer with, and what phones write by themselves). These
+are whole or not there: no sentence of another language is ever put into a message.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
+from typing import Any
 
+import yaml
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime
 from babel.messages.catalog import Catalog, Message
@@ -107,6 +112,12 @@ def speaking(tag: str) -> Iterator[None]:
 def offered() -> dict[str, str]:
     """Tag > its own name, of every language there is a catalogue of; English first."""
     return dict(_offered(FOLDER))
+
+
+def in_each_language(name: str) -> dict[str, Any]:
+    """What a file of this name says, by tag; of every language that has one."""
+    files = sorted(FOLDER.glob(f"*/{name}"))
+    return {file.parent.name: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
 
 
 def best(wanted: str) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import pytest
 
 from services.channels.messages import frames
 from services.channels.messages.render import says_what_is_asked, segments
+from services.shared import i18n
 from services.shared.text import chinese
 
 
@@ -35,3 +39,20 @@ def test_a_recording_is_played_only_for_what_the_alert_asks() -> None:
     for asked, played in (("evacuate", True), ("monitor", False), ("", False), ("shelter_in", False)):
         assert played is says_what_is_asked({"set": "flash_flood", "asked": asked})
     assert says_what_is_asked({"set": "local_tsunami", "asked": "evacuate"})
+
+
+def test_a_language_gets_its_frame_by_a_file_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else is written anywhere; without it nothing of ours stands around the authority's words."""
+    assert "" == frames.frame_for("nb").number
+    (tmp_path / "nb").mkdir()
+    german = (i18n.FOLDER / "de" / frames.FILE).read_text(encoding="utf-8")
+    (tmp_path / "nb" / frames.FILE).write_text(german.replace("number: Nr.", "number: Nr"), encoding="utf-8")
+    monkeypatch.setattr(i18n, "FOLDER", tmp_path)
+    for kept in (frames._own, frames.frame_for):
+        kept.cache_clear()
+    try:
+        assert "Nr" == frames.frame_for("nb-NO").number
+        assert [] == frames.findings()
+    finally:
+        for kept in (frames._own, frames.frame_for):
+            kept.cache_clear()

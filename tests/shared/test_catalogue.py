@@ -222,11 +222,13 @@ class _Marked(_Shown):
 
 # Modules that read Chinese, or write it for a machine, a rehearsal or a test of the language; no page has it from there.
 READ_CHINESE = (
-    "channels/messages/fitting.py", "channels/messages/frames.py", "channels/replies/quoted_text.py", "channels/messages/render.py", "channels/replies/meaning.py",
-    "channels/messages/phrases.py", "channels/messages/hazard_texts.py", "channels/messages/cell_broadcast_text.py", "gateway/intake/blocks.py", "gateway/cap/",
-    "gateway/publish/documents.py", "gateway/publish/parts.py", "registry/importing/cell_words.py", "registry/importing/cells.py", "registry/importing/columns.py",
-    "registry/importing/language_names.py", "registry/importing/phone_cells.py", "registry/sample/people.py", "registry/model/answer_words.py", "shared/hazards/",
-    "shared/text/chinese.py", "shared/text/sentences.py", "shared/tiers.py", "sim/", "trial.py",
+    "channels/messages/fitting.py", "channels/messages/frames.py", "channels/replies/quoted_text.py",
+    "channels/messages/render.py", "channels/replies/meaning.py", "channels/messages/phrases.py",
+    "channels/messages/hazard_texts.py", "channels/messages/cell_broadcast_text.py", "gateway/intake/blocks.py",
+    "gateway/cap/", "gateway/publish/documents.py", "gateway/publish/parts.py", "registry/importing/cell_words.py",
+    "registry/importing/cells.py", "registry/importing/columns.py", "registry/importing/language_names.py",
+    "registry/importing/phone_cells.py", "registry/sample/people.py", "registry/model/answer_words.py",
+    "shared/hazards/", "shared/text/chinese.py", "shared/text/sentences.py", "shared/tiers.py", "sim/", "trial.py",
 )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """What stands around an authority's words: so a message is in one language from its first sign to its last. Pure.
 
-English and Chinese (in either script) have sentences of our own for everything. Some languages have a frame (in
-`words/frames.yaml`): how to answer, whom to call. Every other language has none, and then nothing but the authority's words,
-figures and the number to call goes out: an English menu under a text in Thai is read by nobody who needs it.
+English and Chinese (in either script) have sentences of our own for everything. Some languages have a frame
+(`frame.yaml` of their folder): how to answer, whom to call. Every other language has none, and then nothing but the
+authority's words, figures and the number to call goes out: an English menu under a text in Thai is read by nobody who needs it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
-import yaml
-
-from services.channels.messages.phrases import FILE, LANGUAGES, LINES, STATES, Lines
+from services.channels.messages.phrases import LANGUAGES, LINES, STATES, Lines
+from services.shared.i18n import in_each_language
 from services.shared.people import languages
 from services.shared.people.languages import base_of
 from services.shared.text.chinese import is_traditional, traditional
 from services.shared.tiers import Tier
 
-FRAMES_FILE = FILE.with_name("frames.yaml")
+FILE = "frame.yaml"
 _WHOLE = "{source}: {hazard}. {place}. {action} {time} {number}. {menu}"
 
 
@@ -82,16 +81,15 @@ def findings() -> list[str]:
     wanted = {"state", "drill", "this_is", "number", "help", "answers", "keys", "call", "check", "longer"}
     found = []
     for language, own in _own().items():
-        found += [f"frames.yaml, {language}: {key} is missing or not known" for key in sorted(wanted ^ own.keys())]
+        found += [f"{language}/{FILE}: {key} is missing or not known" for key in sorted(wanted ^ own.keys())]
         if own.get("state") not in STATES:
-            found.append(f"frames.yaml, {language}: state: use {', '.join(STATES)}")
+            found.append(f"{language}/{FILE}: state: use {', '.join(STATES)}")
     return found
 
 
 @cache
 def _own() -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = yaml.safe_load(FRAMES_FILE.read_text(encoding="utf-8"))
-    return found
+    return {base_of(tag): own for tag, own in in_each_language(FILE).items()}
 
 
 def _of_lines(lines: Lines) -> Frame:

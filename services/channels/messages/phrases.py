@@ -1,15 +1,14 @@
-"""Our own sentences in each language (`words/lines.yaml`): menus, endings, texts to helpers and officers, with their state."""
+"""Our own sentences in each language (`lines.yaml` of its folder): menus, endings, texts to helpers and officers, with their state."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from services.shared.i18n import in_each_language
+from services.shared.people.languages import base_of
 from services.shared.tiers import Tier
 
 
@@ -55,7 +54,7 @@ class Lines:
 
 STATES = ("draft", "translated", "checked")
 _NOT_A_DRILL = re.compile(r"not a drill|不是演[练习]", re.IGNORECASE)
-FILE = Path(__file__).with_name("words") / "lines.yaml"
+FILE = "lines.yaml"
 
 
 def _lines(data: dict[str, Any]) -> Lines:
@@ -65,7 +64,7 @@ def _lines(data: dict[str, Any]) -> Lines:
     return Lines(**found)
 
 
-LINES = {language: _lines(data) for language, data in yaml.safe_load(FILE.read_text(encoding="utf-8")).items()}
+LINES = {base_of(tag): _lines(data) for tag, data in in_each_language(FILE).items()}
 LANGUAGES = tuple(LINES)
 
 

@@ -1,6 +1,6 @@
 """What a text from a phone means: a digit, a word, a count of people, STOP, or a question for a person. Pure.
 
-The words stand in `words/replies.yaml`, by language; every text is held against all of them, since who answers may
+The words stand in `replies.yaml` of each language; every text is held against all of them, since who answers may
 write another language than the one she is written to in. A word of help anywhere is help; whatever closes a path has
 to be the whole text. So no text with a word of help in it is ever taken for an answer that closes.
 """
@@ -13,14 +13,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from services.shared.i18n import in_each_language
 from services.shared.ledger.ledger import DIGITS, Answer
 
-FILE = Path(__file__).parents[1] / "messages" / "words" / "replies.yaml"
+FILE = "replies.yaml"
 STATES = ("draft", "translated", "checked")
 WHOLE = {  # list of the file > answer; the whole text has to be one of its words
     "leaving": Answer.LEAVING,
@@ -121,7 +119,7 @@ def _squeezed(text: str) -> str:
 @cache
 def words() -> Words:
     """Read once."""
-    data: Mapping[str, Mapping[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    data: Mapping[str, Mapping[str, Any]] = in_each_language(FILE)
     lists = {name: frozenset(plain(w) for lang in data.values() for w in lang.get(name, ())) for name in LISTS}
     numbers = {plain(w): n for lang in data.values() for w, n in lang.get("numbers", {}).items()}
     said = "|".join(("[0-9]{1,3}", *sorted(map(re.escape, numbers), key=len, reverse=True)))
@@ -182,7 +180,7 @@ def _digit(tokens: Sequence[str], ref: str) -> str:
 
 def findings() -> Iterator[str]:
     """What is wrong with the file; nothing where it may be used."""
-    data = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    data = in_each_language(FILE)
     known = words()
     for language, lists in data.items():
         if lists.get("state") not in STATES:

@@ -13,17 +13,19 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from services.channels.replies.meaning import FILE, STATES, Reply, Sense, calls_for_help, plain, read_reply, words
+from services.channels.messages import hazard_texts
+from services.channels.replies.meaning import STATES, Reply, Sense, calls_for_help, plain, read_reply, words
+from services.shared.i18n import in_each_language
 from services.shared.ledger.ledger import Answer
 from services.shared.text.chinese import traditional
 from services.shared.text.sentences import sentences
 
-PHONES = FILE.with_name("phones.yaml")
+PHONES = "phones.yaml"
+OURS = ("lines.yaml", "frame.yaml")
 LISTS = ("reactions", "machine", "busy", "offers")
 _OWN_WORDS = 4.0  # so many words of a sentence of ours in a row are no chance; a character of Chinese is half a word
 _FIGURES = ("{ref}", "{number}", "{hotline}", "{n}")
@@ -219,10 +221,10 @@ def _made(sent: tuple[tuple[str, ...], ...]) -> _Index:
 def _ours() -> tuple[tuple[str, ...], ...]:
     """Every sentence of our own, in every language and both scripts, cut where something is filled in."""
     found = set()
-    for file in sorted(FILE.parent.glob("*.yaml")):
-        if file in (FILE, PHONES):
-            continue
-        for text in strings(yaml.safe_load(file.read_text(encoding="utf-8"))):
+    kept = [in_each_language(name) for name in OURS]
+    kept += [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(hazard_texts.FOLDER.glob("*.yaml"))]
+    for data in kept:
+        for text in strings(data):
             for figure in _FIGURES:
                 text = text.replace(figure, "000")
             for part in re.split(r"\{[^}]*\}", text):
@@ -254,13 +256,13 @@ def _among(name: str, said: str) -> bool:
 
 @cache
 def _lists() -> dict[str, frozenset[str]]:
-    data: dict[str, dict[str, Any]] = yaml.safe_load(PHONES.read_text(encoding="utf-8"))
+    data: dict[str, dict[str, Any]] = in_each_language(PHONES)
     return {name: frozenset(plain(w) for own in data.values() for w in own.get(name, ())) for name in LISTS}
 
 
-def findings(file: Path = PHONES) -> Iterator[str]:
-    """What is wrong with the file; nothing where it may be used."""
-    for language, own in yaml.safe_load(file.read_text(encoding="utf-8")).items():
+def findings() -> Iterator[str]:
+    """What is wrong with these files; nothing where they may be used."""
+    for language, own in in_each_language(PHONES).items():
         if own.get("state") not in STATES:
             yield f"phones.yaml, {language}: state: use {', '.join(STATES)}"
         for name in sorted(set(own) - {*LISTS, "state"}):
