@@ -71,7 +71,7 @@ class View:
             t(
                 "\nTier [bold]{tier}[/bold], hazard {hazard}, doors {doors}.",
                 tier=labels.say(labels.TIERS, d["tier"]),
-                hazard=labels.say(labels.HAZARDS, d["hazard"]),
+                hazard=labels.hazard(d["hazard"]),
                 doors=d["doors"],
             )
         )
