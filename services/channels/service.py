@@ -91,7 +91,15 @@ class ChannelsService:
         )
         replies = ReplyInbox(p, self.recorder, preparer)
         tools = Tools(
-            session, self.recorder, replies, p.database, p.signer, p.clock, p.public_url, p.settings.plane, p.settings
+            session,
+            self.recorder,
+            replies,
+            p.database,
+            p.signer,
+            p.clock,
+            p.public_url,
+            p.settings.plane,
+            settings=p.settings,
         )
         loaded = load(tools)
         self.drivers, self.left_out = loaded.drivers, loaded.broken

@@ -136,10 +136,14 @@ class RouterHandlers:
 
     async def audience_found(self, message: AudienceFound, receipt: Receipt) -> None:
         """Opens a path for each person of the page and walks its first steps, in one transaction."""
+        counted: dict[str, Any] | None = None
+        if message.purpose == "preview":
+            async with self._platform.database.read() as db:
+                counted = await previews.counted(db, self._contexts, message)
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
-            if message.purpose == "preview":
-                await previews.answer(tx, self._contexts, message)
+            if counted is not None:
+                await previews.answer(tx, message, counted)
             else:
                 await self._page(tx, message)
                 fault_at("before_plan_commit")

@@ -12,6 +12,7 @@ import aiohttp
 from services.channels.model.driver import Connected, Driver, Tools
 from services.channels.model.outbound import Outbound
 from services.shared.clock import StepClock
+from services.shared.settings import Settings
 from services.shared.tiers import Tier
 from services.shared.web.auth import Signer
 
@@ -32,7 +33,14 @@ async def driving(kind: Any, public_url: str = "https://warn.example.org", **mor
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         given = {"recorder": None, "replies": None, "database": None} | more
         made: Driver = kind(
-            Tools(session, signer=Signer(b"k" * 32), clock=StepClock(0.0), public_url=public_url, **given)
+            Tools(
+                session,
+                signer=Signer(b"k" * 32),
+                clock=StepClock(0.0),
+                public_url=public_url,
+                settings=Settings(),
+                **given,
+            )
         )
         if isinstance(made, Connected):
             await made.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from services.shared.clock import LinearClock
 from services.shared.crypto.sealing import address_key
 from services.shared.database.engine import Database
 from services.shared.ledger.ledger import Answer, Evidence, SendState, delivery
+from services.shared.settings import Settings
 from services.shared.web.auth import Signer
 from tests.channels.device import Device, device
 from tests.gateway.office import cap, office
@@ -67,7 +68,9 @@ async def channel(
 ) -> AsyncIterator[BedShakerMqtt]:
     """Connected."""
     settings(monkeypatch, mosquitto, tmp_path.name)
-    tools: Any = Tools(None, ears, ears, ears.database, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
+    tools: Any = cast(Any, Tools)(
+        None, ears, ears, ears.database, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
+    )
     one = BedShakerMqtt(tools)
     await one.start()
     assert await one.link.wait_connected(15)

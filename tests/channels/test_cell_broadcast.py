@@ -24,12 +24,15 @@ from services.channels.model.outbound import Outbound
 from services.shared.clock import LinearClock
 from services.shared.errors import Broken, Refused
 from services.shared.ledger.ledger import delivery
+from services.shared.settings import Settings
 from services.shared.web.auth import Signer
 from tests.cap.keys import pair
 from tests.channels.gateway import gateway, name
 from tests.channels.test_loudspeaker import steps
 from tests.gateway.office import SENT, cap, office
 from tests.servers.proxy import Proxy
+
+NONE: Any = None  # no desk: nothing is reported
 
 RED = "<parameter><valueName>awareness_level</valueName><value>4; red; Extreme</value></parameter>"
 LINE = re.compile(
@@ -65,7 +68,10 @@ def driver(
 ) -> CellBroadcast:
     for key, value in settings.items():
         monkeypatch.setenv(f"TOCSIN_CELL_BROADCAST_{key.upper()}", value)
-    tools: Any = Tools(session, None, None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", plane)  # type: ignore[arg-type]
+    given: Any = session
+    tools: Any = Tools(
+        given, NONE, NONE, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", plane, settings=Settings()
+    )
     return CellBroadcast(tools)
 
 

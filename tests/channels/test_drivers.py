@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -18,6 +18,7 @@ from services.channels.model.outbound import Outbound
 from services.channels.providers.catalogue import channel_rows
 from services.channels.providers.country_limits import CountryLimits
 from services.shared.clock import StepClock
+from services.shared.settings import Settings
 from services.shared.web.auth import Signer
 
 POINTS = sorted(entry_points(group="tocsin.drivers"), key=lambda p: p.name)
@@ -31,7 +32,9 @@ async def test_a_driver_is_one_file_and_one_line(point: Any) -> None:
     assert point.name == spec.name
     assert point.value.startswith("services.channels.drivers.")
     async with aiohttp.ClientSession() as session:
-        tools = Tools(session, None, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
+        tools = cast(Any, Tools)(
+            session, None, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1", settings=Settings()
+        )
         driver = spec.make(tools)
         assert spec.name == driver.name
         assert driver.channels
@@ -113,7 +116,9 @@ async def test_mail_nobody_takes_is_not_sent(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("TOCSIN_SMTP_HOST", "127.0.0.1")
     monkeypatch.setenv("TOCSIN_SMTP_PORT", "9")
     async with aiohttp.ClientSession() as session:
-        tools = Tools(session, None, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
+        tools = cast(Any, Tools)(
+            session, None, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1", settings=Settings()
+        )
         driver = Email(tools)
         assert "" == driver.why_not()
         message = Outbound("d", "w", "email", "a@example.org", "text", "", "subject", "en", "http://x", 60)

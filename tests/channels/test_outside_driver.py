@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -31,6 +31,7 @@ from services.shared.bus.outbox import id_of
 from services.shared.clock import StepClock
 from services.shared.crypto.sealing import Keys
 from services.shared.database.engine import Database
+from services.shared.settings import Settings
 from services.shared.tiers import Tier
 from services.shared.web.auth import ACTIONS, Signer, create_key
 from tests.web import fixtures
@@ -272,7 +273,9 @@ async def test_each_way_to_be_broken_has_its_words(
     monkeypatch.syspath_prepend(beside(tmp_path / "site", "lame", "lame = lame_pigeon:DRIVER", content))
     monkeypatch.delitem(sys.modules, "lame_pigeon", raising=False)
     async with aiohttp.ClientSession() as session:
-        tools = Tools(session, None, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1")  # type: ignore[arg-type]
+        tools = cast(Any, Tools)(
+            session, None, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1", settings=Settings()
+        )
         loaded = loading.load(tools)
     assert ["lame"] == list(loaded.broken)
     assert loaded.broken["lame"].startswith(f"lame_pigeon:DRIVER of lame {why}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
 from services.channels.model.report import PartReceipt, Report
 from services.shared.clock import LinearClock
+from services.shared.settings import Settings
 from services.shared.web.auth import Signer
 from tests.channels.smsc import Smsc, smsc
 from tests.peers.table import Told
@@ -96,7 +97,9 @@ def made(server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch, **more: str)
     }
     for name, value in (given | more).items():
         monkeypatch.setenv(f"TOCSIN_SMPP_{name.upper()}", value)
-    tools: Any = Tools(None, ears, ears, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1")  # type: ignore[arg-type]
+    tools: Any = cast(Any, Tools)(
+        None, ears, ears, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
+    )
     return SmsSmpp(tools)
 
 

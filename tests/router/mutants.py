@@ -122,6 +122,16 @@ MUTANTS = (
         'true |= {"alone"}',
         "a child alone is not helped sooner",
     ),
+    Mutant("walk.py", "if at > until:", "if at >= until:", "a step that is due now waits"),
+    Mutant(
+        "walk.py", "and rule.sweep_forbidden", "and not rule.sweep_forbidden", "streets are swept where nobody may go"
+    ),
+    Mutant(
+        "walk.py",
+        "ctx.channels.get(AREA_CHANNELS[word]",
+        "ctx.channels.get(word",
+        "an area's channel is looked for by its word",
+    ),
     Mutant("walk.py", 'person.answer == "safe"', 'person.answer == ""', "a house is not asked again"),
     Mutant("rows.py", "if before and not again:", "if before and again:", "a channel is tried twice"),
     Mutant(

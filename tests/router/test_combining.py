@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from services.router.explaining.explain import CHANNELS
+from services.router.explaining.explain import WORKING as ALL
+from services.router.explaining.foresee import made_up_warning
+from services.router.planning.walk import area_acts
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 from tests.router.test_rungs import POLICY, climb, context, person
@@ -91,3 +94,20 @@ def test_the_next_channel_is_the_next_in_her_order() -> None:
         context(Tier.ORANGE), person("sms", "voice_mobile", "voice_landline", "email", groups=("general",)), 10
     )
     assert [(0.0, "sms"), (0.0, "voice_mobile"), (10.0, "voice_landline")] == [(at, channel) for at, channel, _ in four]
+
+
+@pytest.mark.parametrize(
+    ("hazard", "sweep", "channels"),
+    [
+        ("storm", "", ALL),
+        ("toxic_release", "hazard_forbids", ALL),
+        ("storm", "no_driver", {channel: why for channel, why in ALL.items() if channel != "sweep"}),
+        ("storm", "link_test", ALL | {"sweep": "link_test"}),
+    ],
+)
+def test_what_goes_to_the_whole_area(hazard: str, sweep: str, channels: dict[str, str]) -> None:
+    """The tier's words, whoever lives there; a street is swept after half an hour, where people may be sent and it can be."""
+    done = area_acts(made_up_warning(POLICY, Tier.RED, hazard, 720, channels))
+    assert ["broadcast", "cell_broadcast", "area_sound", "street_sweep"] == [act.word for act in done]
+    assert [0, 0, 0, 30] == [(act.at - 720 * 60) / 60 for act in done]
+    assert ["", "", "", sweep] == [act.left_out for act in done]

@@ -70,7 +70,7 @@ class Tools:
     clock: Clock
     public_url: str
     plane: str = "live"
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = field(kw_only=True)
 
 
 class Driver(Protocol):

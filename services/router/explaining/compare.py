@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from services.router.explaining.foresee import Foreseen, foresee, made_up_warning
+from services.router.planning.walk import area_acts
 from services.router.policy.engine import Policy
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
@@ -55,8 +56,9 @@ def compare(
             for half, minute in HOURS.items():
                 case = Case(tier, hazard, half)
                 of_a, of_b = (made_up_warning(p, tier, hazard, minute, channels, impact_min=impact_min) for p in (a, b))
+                area_a, area_b = area_acts(of_a), area_acts(of_b)
                 for key in sorted(counted):
-                    before, after = foresee(of_a, known[key]), foresee(of_b, known[key])
+                    before, after = foresee(of_a, known[key], area_a), foresee(of_b, known[key], area_b)
                     _add(case, key, counted[key], before, after, (a, b))
                 if case.changed or case.doors[0] != case.doors[1]:
                     found.append(case)

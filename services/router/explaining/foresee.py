@@ -8,11 +8,11 @@ once: a million people are a few hundred profiles.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from services.router.planning.plan import Person, WarningContext
-from services.router.planning.walk import Act, area_acts, climb
+from services.router.planning.walk import Act, AreaAct, area_acts, climb
 from services.router.policy.engine import Policy
 from services.router.policy.rules import PathPlan
 from services.router.policy.steps import Step
@@ -88,8 +88,11 @@ def made_up_warning(
     return WarningContext(issued, policy, {channel: channel for channel in channels}, channels, word)
 
 
-def foresee(ctx: WarningContext, profile: Profile) -> Foreseen:
-    """The path of a person of this profile under this warning, with an officer on shift and another above them."""
+def foresee(ctx: WarningContext, profile: Profile, area: Sequence[AreaAct] | None = None) -> Foreseen:
+    """The path of a person of this profile under this warning, with an officer on shift and another above them.
+
+    `area`: what goes to everybody there, where it was worked out for others already.
+    """
     issued = ctx.issued
     start = ctx.start(profile)
     plan = ctx.plan(profile, start)
@@ -99,7 +102,7 @@ def foresee(ctx: WarningContext, profile: Profile) -> Foreseen:
     ctx = replace(ctx, workers=ON_SHIFT)
     acts = [
         ForeseenAct((act.at - issued.released) / 60, act.word, act.why, "area")
-        for act in area_acts(ctx)
+        for act in (area_acts(ctx) if area is None else area)
         if not act.left_out
     ]
     walked = [
@@ -162,10 +165,10 @@ def over_people(ctx: WarningContext, people: Iterable[tuple[Profile, int]]) -> D
     for profile, n in people:
         counts[profile.key] += n
         known[profile.key] = profile
-    found = Demand()
+    found, area = Demand(), area_acts(ctx)
     for key in sorted(counts):
         n = counts[key]
-        seen = foresee(ctx, known[key])
+        seen = foresee(ctx, known[key], area)
         found.people += n
         if not seen.plan.asked:
             found.not_asked += n

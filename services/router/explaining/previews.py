@@ -6,6 +6,7 @@ at once: whatever comes first, the newest question's answer is what stays.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ from services.shared.errors import Broken
 from services.shared.messages import AudienceFound, WarningIssued, decode, encode
 from services.shared.tiers import Tier
 
+AT_ONCE = 25  # profiles walked before the loop goes round: some 10 ms
+
 
 async def ask(tx: Connection, asked: WarningIssued) -> None:
     """Somebody waits for it: nothing is shown until the answer comes, which may have come already."""
@@ -31,27 +34,31 @@ async def ask(tx: Connection, asked: WarningIssued) -> None:
         await _keep(tx, asked, None)
 
 
-async def answer(tx: Connection, contexts: Contexts, message: AudienceFound) -> None:
-    """Works out, for each tier a person may decide, whom the warning would reach by which channel."""
+async def counted(db: Connection, contexts: Contexts, message: AudienceFound) -> dict[str, Any]:
+    """For each tier a person may decide, whom the warning would reach by which channel; others have their turn meanwhile."""
     asked = message.asked
     if asked is None:
         raise Broken(f"counts for a preview of {message.warning_id} came without their question")
-    await hold(tx, f"preview:{message.warning_id}")
-    before = await kept(tx, message.warning_id)
-    if before is not None and before.asked.released > asked.released:
-        return  # asked anew since; that answer comes too
-    drivers, channels = await contexts.channels(tx)
+    drivers, channels = await contexts.channels(db)
     tiers = [Tier(asked.tier)] if asked.tier else list(Tier)
-    result = {
+    found = {}
+    for tier in tiers:
+        ctx = WarningContext(_at(asked, tier), contexts.current, drivers, channels)
+        found[tier.word] = await _tier(ctx, message)
+    return {
         "people": sum(message.counts),
         "estimated": message.estimated,
         "unresolved": [list(u) for u in message.unresolved],
-        "tiers": {
-            tier.word: _tier(WarningContext(_at(asked, tier), contexts.current, drivers, channels), message)
-            for tier in tiers
-        },
+        "tiers": found,
     }
-    await _keep(tx, asked, result)
+
+
+async def answer(tx: Connection, message: AudienceFound, result: dict[str, Any]) -> None:
+    """Keeps what was counted, unless somebody has asked anew since; that answer comes too."""
+    await hold(tx, f"preview:{message.warning_id}")
+    before = await kept(tx, message.warning_id)
+    if message.asked is not None and (before is None or before.asked.released <= message.asked.released):
+        await _keep(tx, message.asked, result)
 
 
 class NewestPreview(NamedTuple):
@@ -81,14 +88,16 @@ def _at(issued: WarningIssued, tier: Tier) -> WarningIssued:
     return replace(issued, tier=int(tier))
 
 
-def _tier(ctx: WarningContext, message: AudienceFound) -> dict[str, Any]:
+async def _tier(ctx: WarningContext, message: AudienceFound) -> dict[str, Any]:
     groups: Counter[str] = Counter()
     no_path: Counter[str] = Counter()
     few: Counter[str] = Counter()
     channels: Counter[str] = Counter()
     doors = not_asked = none = 0
-    for profile, count in zip(message.profiles, message.counts, strict=True):
-        seen = foresee(ctx, profile)
+    for n, (profile, count) in enumerate(zip(message.profiles, message.counts, strict=True)):
+        if n % AT_ONCE == 0:
+            await asyncio.sleep(0)
+        seen = foresee(ctx, profile, ())
         plan = seen.plan
         for group in profile.groups or ("general",):
             groups[group] += count

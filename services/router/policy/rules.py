@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -190,12 +191,12 @@ class Group(Entry):
     first: StrictBool = False
     escalation: Annotated[str, OneOf(("facility",))] = ""
 
-    @property
+    @cached_property
     def form(self) -> str:
         """The form itself."""
         return self.written.partition("+")[0]
 
-    @property
+    @cached_property
     def extras(self) -> Words:
         """What is added to the form."""
         return tuple(self.written.split("+")[1:])

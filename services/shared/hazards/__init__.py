@@ -37,7 +37,6 @@ CATEGORIES = (
     "CBRNE",
     "Other",
 )
-STATES = ("draft", "translated", "checked")
 
 
 class _Rule(Entry):

@@ -50,15 +50,6 @@ def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark is not None else 0
 
 
-def yaml_of(text: str, most: int = FILE_BYTES) -> Any:
-    """What the YAML says, plain values only. Raises yaml.YAMLError, for a date or number that is none too."""
-    check_yaml(text, most)
-    try:
-        return yaml.load(text, Loader=_LOADER)  # noqa: S506  CSafeLoader or SafeLoader
-    except (ValueError, OverflowError) as wrong:  # 2026-13-45, a number of 5,000 digits
-        raise yaml.YAMLError(str(wrong)) from wrong
-
-
 def json_of(data: bytes | str, most: int = FILE_BYTES) -> Any:
     """What the JSON says. Raises ValueError where it is none, longer than `most` bytes, or deeper than 1,024."""
     if len(data) > most:
