@@ -34,9 +34,15 @@ FOLDER = Path(__file__).with_name("locale")
 FILE = "tocsin.po"
 SOURCE = "en"
 CAP_PLACES = frozenset(("severity", "urgency", "certainty", "tier"))
-LEAST_OWN = 6  # letters of a message itself: with fewer a sentence could be anybody's
+LONGEST, DEEP = 2_000, 3  # of a text that is told, and of sentences in one another: what is filled in may be anybody's
+FEW, MOST_IN_A_ROW = 10, 8
+_SEVERAL = re.compile("[,;:] ")  # in a place of a message of few letters it is another sentence
+LEAST_OWN = {True: 4, False: FEW}  # letters of a message that begins with words, with a place: fewer could be anybody's
 _RIGHT_TO_LEFT = frozenset(("ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"))
 _language: ContextVar[str] = ContextVar("language", default=SOURCE)
+
+
+_Filled = tuple[Sequence[tuple[str, str | None]], str]  # (words, place behind them) one after the other; translation
 
 
 class _InContext(str):
@@ -76,7 +82,7 @@ def told(text: str) -> str:
     A fault, a note or an alarm is written in English where it arises, is logged and stored so, and read elsewhere and later.
     The message it was made from is found again by its words, and what was filled in goes into the translation.
     """
-    return text if language() == SOURCE or not text else _told(FOLDER, language(), text)
+    return text if language() == SOURCE or not 0 < len(text) <= LONGEST else _told(FOLDER, language(), text, DEEP)
 
 
 def mark(message: str) -> str:
@@ -204,53 +210,92 @@ def _read(folder: Path, tag: str) -> gettext.NullTranslations:
 
 
 @lru_cache(maxsize=4096)
-def _told(folder: Path, tag: str, text: str) -> str:
+def _told(folder: Path, tag: str, text: str, deep: int) -> str:
     if (said := _read(folder, tag).gettext(text)) != text:
         return said.format() if "{" not in text else text
-    for pattern, translation in _patterns(folder, tag):
-        if match := pattern.fullmatch(text):
-            values = {name: _told_place(folder, tag, name, value) for name, value in match.groupdict().items()}
-            return translation.format(**values)
-    for between in (": ", "; "):  # "file: what is wrong with it", one reason after another
+    several = text.split("; ")
+    if deep and 1 < len(several) <= MOST_IN_A_ROW:  # sentences in a row, each of ours
+        each = [_told(folder, tag, one, deep - 1) for one in several]
+        if all(one != before for one, before in zip(each, several, strict=True)):
+            return tc("between reasons", "; ").join(each)
+    begun, open_ = _filled_in(folder, tag)
+    if filled := _filled(folder, tag, begun, text, deep):
+        return filled
+    head, found, rest = text.partition(": ")
+    if found and deep and " " not in head and (said := _told(folder, tag, rest, deep - 1)) != rest:
+        return f"{head}: {said}"  # "file: what is wrong with it"
+    if filled := _filled(folder, tag, open_, text, deep):
+        return filled
+    for between in (": ", "; "):  # one reason after another
         head, found, rest = text.partition(between)
-        if found and (said := _told(folder, tag, rest)) != rest:
-            return f"{_told(folder, tag, head)}{between}{said}"
+        if found and deep and (said := _told(folder, tag, rest, deep - 1)) != rest:
+            return f"{_told(folder, tag, head, deep - 1)}{between}{said}"
+    several = text.split(", ")
+    if deep and 1 < len(several) <= MOST_IN_A_ROW:
+        return ", ".join(_told(folder, tag, one, deep - 1) for one in several)
     return text
 
 
-def _told_place(folder: Path, tag: str, name: str, value: str) -> str:
+def _filled(folder: Path, tag: str, messages: Sequence[_Filled], text: str, deep: int) -> str:
+    """The text by the first of the messages it is of; empty where it is of none."""
+    for parts, translation in messages:
+        values = _places_in(parts, text)
+        if values is not None and not (_own(parts) < FEW and _SEVERAL.search("".join(values.values()))):
+            return translation.format(
+                **{name: _told_place(folder, tag, name, value, deep) for name, value in values.items()}
+            )
+    return ""
+
+
+def _own(parts: Sequence[tuple[str, str | None]]) -> int:
+    return sum(len(literal) for literal, _ in parts)
+
+
+def _told_place(folder: Path, tag: str, name: str, value: str, deep: int) -> str:
     """What stands in a place: a word of CAP's in a place for one, a sentence of ours, or somebody's own words."""
     if name in CAP_PLACES:
         return _read(folder, tag).pgettext("CAP", value)
-    return _told(folder, tag, value) if value.count(" ") > 1 else value
+    return _told(folder, tag, value, deep - 1) if deep and " " in value else value
 
 
 @lru_cache
-def _patterns(folder: Path, tag: str) -> Sequence[tuple[re.Pattern[str], str]]:
-    """What a filled-in message looks like, those with most words of their own first."""
+def _filled_in(folder: Path, tag: str) -> tuple[Sequence[_Filled], Sequence[_Filled]]:
+    """Messages with places, with their translation, those with most words first: who begin with words, who with a place."""
     found = []
     for message in _messages(folder, tag):
-        if isinstance(message.id, str) and isinstance(message.string, str) and message.string and not message.context:
-            parts = list(Formatter().parse(message.id))
-            own = sum(len(literal) for literal, *_ in parts)
-            if own >= LEAST_OWN and any(name is not None for _, name, *_ in parts):
+        if message.id and isinstance(message.id, str) and isinstance(message.string, str) and not message.context:
+            parts = [(literal, name) for literal, name, *_ in Formatter().parse(message.id)]
+            own = _own(parts)
+            if (
+                own >= LEAST_OWN[bool(parts[0][0])]
+                and re.search("[A-Za-z]{2}", message.id)
+                and any(name is not None for _, name in parts)
+            ):
                 said = "".join(
                     literal.replace("{", "{{").replace("}", "}}") + (f"{{{name}}}" if name is not None else "")
                     for literal, name, *_ in Formatter().parse(message.string)
                 )
-                found.append((own, _pattern(parts), said))
-    return [(pattern, said) for _, pattern, said in sorted(found, key=lambda one: -one[0])]
+                found.append((own, parts, said))
+    ordered = [(parts, said) for _, parts, said in sorted(found, key=lambda one: -one[0])]
+    return [one for one in ordered if one[0][0][0]], [one for one in ordered if not one[0][0][0]]
 
 
-def _pattern(parts: Sequence[tuple[str, str | None, str | None, str | None]]) -> re.Pattern[str]:
-    seen: set[str] = set()
-    made = ""
-    for literal, name, *_ in parts:
-        made += re.escape(literal)
-        if name is not None:
-            made += f"(?P={name})" if name in seen else f"(?P<{name}>.*?)"
-            seen.add(name)
-    return re.compile(made, re.DOTALL)
+def _places_in(parts: Sequence[tuple[str, str | None]], text: str) -> dict[str, str] | None:
+    """What stands in the places of a message that was filled in so; None where the text is not of it. In linear time."""
+    if not text.startswith(parts[0][0]):
+        return None
+    at = len(parts[0][0])
+    found: dict[str, str] = {}
+    for n, (_, name) in enumerate(parts):
+        if name is None:
+            return found if at == len(text) else None
+        following = parts[n + 1][0] if n + 1 < len(parts) else ""
+        last = n + 1 == len(parts) or (n + 2 == len(parts) and parts[n + 1][1] is None)
+        end = len(text) - len(following) if last else text.find(following, at)
+        if end < at or not text.startswith(following, end) or found.setdefault(name, text[at:end]) != text[at:end]:
+            return None
+        at = end + len(following)
+    return found if at == len(text) else None
 
 
 def sound(message: Message) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -105,8 +106,26 @@ def test_a_sentence_written_in_english_is_told_in_the_readers_language() -> None
         assert "没有预警abc" == told("there is no warning abc")
         assert "policy.yaml: 没有预警abc" == told("policy.yaml: there is no warning abc")
         assert "磁盘满了" == told("the disk is full")
+        assert "disk: /x下只剩12 MB(共40 GB):请腾出空间" == told("disk: 12 MB of 40 GB are free under /x: make room")
         assert "王 said nothing of ours" == told("王 said nothing of ours")
+        assert "编号4721:3件求助和1件提问未办结,其中无人接办2件。" == told(
+            "No. 4721: 3 calls for help, and also 1 question are open, 2 of them nobody's."
+        )
+        assert "手语csl, 文字" == told("sign csl, plain text")
+        assert "坐轮椅, 要2人抬" == told("wheelchair, carry 2")
+        assert "用电器械:电池90分钟;或在Lane 4" == told("power: 90 min of battery; or at Lane 4")
     assert "there is no warning abc" == told("there is no warning abc")
+
+
+def test_telling_takes_no_longer_the_longer_a_strangers_words_are() -> None:
+    """What was filled in may be anybody's: no text makes the search for its message slow."""
+    with speaking("zh-Hans"):
+        told("warm up")
+        begun = time.perf_counter()
+        for unit in ("a: b; (c)", "No. 1", "there is no warning x: "):
+            for many in (5_000, 1_900 // len(unit)):
+                told(f"there is no warning {', '.join([unit] * many)}"[:100_000])
+        assert time.perf_counter() - begun < 2
 
 
 def test_adding_a_language_is_adding_a_folder(backwards: str) -> None:

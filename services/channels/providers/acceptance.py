@@ -19,6 +19,7 @@ from services.channels.providers.provider_store import provider
 from services.shared import alarms
 from services.shared.clock import wall
 from services.shared.database.engine import Database
+from services.shared.i18n import english, mark
 
 KIND = "provider"
 SILENT_S, FEW = 15.0, 3
@@ -102,14 +103,21 @@ class Acceptance:
 
 def said(name: str, code: str, others: Sequence[str]) -> str:
     """The alarm in words, with what goes on instead."""
-    instead = (
-        f"{' and '.join(others)} {'have' if len(others) > 1 else 'has'} its messages meanwhile"
-        if others
-        else "its messages wait and are tried again every minute at most"
-    )
-    return (
-        f"{name} takes nothing{f' ({code})' if code else ''}: {instead}; each person's other channels, officers and doors go "
-        "on. Look at its key, funds and address, and call the provider."
+    if code:
+        provider = english("{provider} takes nothing ({code})", provider=name, code=code)
+    else:
+        provider = english("{provider} takes nothing", provider=name)
+    if len(others) > 1:
+        instead = english("{others} have its messages meanwhile", others=" and ".join(others))
+    elif others:
+        instead = english("{other} has its messages meanwhile", other=others[0])
+    else:
+        instead = mark("its messages wait and are tried again every minute at most")
+    return english(
+        "{provider}: {instead}; each person's other channels, officers and doors go on. Look at its key, funds and address, and "
+        "call the provider.",
+        provider=provider,
+        instead=instead,
     )
 
 

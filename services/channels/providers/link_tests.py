@@ -29,6 +29,7 @@ from services.shared.crypto.sealing import address_key
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Connection, Database, hold
 from services.shared.errors import Refused
+from services.shared.i18n import english, mark
 from services.shared.ledger.ledger import Evidence, SendState, channel, delivery
 from services.shared.tiers import Tier
 
@@ -197,7 +198,9 @@ class LinkTests:
         found = (await tx.execute(which)).first()
         if found is not None and found.evidence >= PROOFS[test.proof]:
             took = (found.evidence_at or now) - row.sent_at
-            await self._passed(tx, test, row, AreaTest(True, f"{test.proof} after {took:.0f} s"), now)
+            await self._passed(
+                tx, test, row, AreaTest(True, english("{proof} after {n:.0f} s", proof=test.proof, n=took)), now
+            )
         elif found is None or found.send_state in OVER or now >= row.sent_at + test.within:
             await self._passed(tx, test, row, AreaTest(False, _why(found, test)), now)
         else:
@@ -266,12 +269,14 @@ def left_out(bad: set[str], personal: set[str], supporters: set[str]) -> set[str
 
 def _why(found: Any, test: LinkTest) -> str:
     if found is None:
-        return "the test was lost"
+        return mark("the test was lost")
     if found.send_state == SendState.FAILED:
-        return f"refused ({found.state_reason or 'no reason given'})"
+        return english("refused ({reason})", reason=found.state_reason or "no reason given")
     if found.evidence < Evidence.ACCEPTED:
-        return f"not taken within {test.within:.0f} s ({found.state_reason or found.send_state})"
-    return f"taken, not {test.proof} within {test.within:.0f} s"
+        return english(
+            "not taken within {n:.0f} s ({reason})", n=test.within, reason=found.state_reason or found.send_state
+        )
+    return english("taken, not {proof} within {n:.0f} s", proof=test.proof, n=test.within)
 
 
 def _is(name: str, provider: str) -> sa.ColumnElement[bool]:

@@ -22,6 +22,7 @@ from services.channels.providers.call_window import CallWindow
 from services.channels.providers.provider_store import SLOT_S, all_rows, down, forget_old, known, lately, provider
 from services.shared.clock import Clock, wall
 from services.shared.database.engine import Connection, Database, hold
+from services.shared.i18n import english
 
 log = structlog.get_logger("weights")
 REVIEW_S = 10.0
@@ -259,8 +260,8 @@ def in_words(rows: Sequence[Any], groups: Sequence[Sequence[str]], now: float) -
             weight[name] = max(weight[name], round(100 * weights.get(name, 0.0) / total))
     found = {}
     for r in rows:
-        words = [f"share {weight[r.provider]} %"] if r.provider in weight else []
+        words = [english("share {n} %", n=weight[r.provider])] if r.provider in weight else []
         if r.open_until > now:
-            words.append(f"left alone for {r.open_until - now:.0f} s")
+            words.append(english("left alone for {n:.0f} s", n=r.open_until - now))
         found[r.provider] = ", ".join([*words, r.trouble] if r.trouble else words)
     return found

@@ -14,6 +14,7 @@ from services.router.cases import cases
 from services.router.store.cases import NOBODYS, OPEN, case
 from services.shared import alarms
 from services.shared.database.engine import Connection
+from services.shared.i18n import english, mark
 from services.shared.ledger.ledger import warning_state
 
 KIND = "help"
@@ -31,11 +32,24 @@ class Waiting:
 
     @property
     def words(self) -> str:
-        what = [f"{n} {one if n == 1 else many}" for n, one, many in (
-            (self.help, "call for help", "calls for help"), (self.question, "question", "questions"),
-        ) if n]  # fmt: skip
-        are = "is" if self.help + self.question == 1 else "are"
-        return f"No. {self.number}: {' and '.join(what)} {are} open, {self.nobodys or 'none'} of them nobody's."
+        open_now = []
+        if self.help:
+            open_now.append(mark("1 call for help") if self.help == 1 else english("{n} calls for help", n=self.help))
+        if self.question:
+            open_now.append(mark("1 question") if self.question == 1 else english("{n} questions", n=self.question))
+        what = (
+            english("{calls}, and also {questions}", calls=open_now[0], questions=open_now[1])
+            if open_now[1:]
+            else open_now[0]
+        )
+        values = {"number": self.number, "what": what, "free": self.nobodys}
+        if self.help + self.question == 1:
+            if not self.nobodys:
+                return english("No. {number}: {what} is open, none of them nobody's.", **values)
+            return english("No. {number}: {what} is open, {free} of them nobody's.", **values)
+        if not self.nobodys:
+            return english("No. {number}: {what} are open, none of them nobody's.", **values)
+        return english("No. {number}: {what} are open, {free} of them nobody's.", **values)
 
 
 async def waiting(db: Connection) -> Mapping[str, Waiting]:

@@ -13,6 +13,7 @@ from services.router.store.cases import NOBODYS, OPEN, WORDS_GO, case, event
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.errors import NotFound
+from services.shared.i18n import english, mark
 from services.shared.ledger.ledger import STOPPED, answer_log, delivery, warning_state
 
 CLOSED_SHOWN = 50
@@ -180,7 +181,9 @@ def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float) ->
 def _sent(row: Any) -> str:
     """What became of an answer: on its way, out, or why not."""
     if row.send_state is None:
-        return "on its way"
+        return mark("on its way")
     if row.send_state == "suppressed" and row.state_reason == STOPPED:
-        return "not sent: this phone said STOP; call, or send somebody"
-    return f"not sent: {row.state_reason or row.send_state}" if row.send_state in NOT_SENT else row.send_state
+        return mark("not sent: this phone said STOP; call, or send somebody")
+    if row.send_state in NOT_SENT:
+        return english("not sent: {reason}", reason=row.state_reason or row.send_state)
+    return str(row.send_state)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from services.router.planning.plan import WarningContext
 from services.shared import alarms
 from services.shared.database.engine import Connection
+from services.shared.i18n import english, mark
 from services.shared.ledger.ledger import delivery, warning_state
 
 KIND = "nobody"
@@ -26,22 +27,31 @@ async def check_reach(tx: Connection, ctx: WarningContext, total: int, unresolve
     number = await tx.scalar(
         sa.select(warning_state.c.number).where(warning_state.c.warning_id == ctx.issued.warning_id)
     )
-    said = f"No. {number}: " + await _why(tx, ctx, total, unresolved)
-    if not said.endswith(": "):
-        await alarms.sound(tx, f"{KIND}:{ctx.issued.warning_id}", said)
+    if why := await _why(tx, ctx, total, unresolved):
+        await alarms.sound(tx, f"{KIND}:{ctx.issued.warning_id}", f"No. {number}: {why}")
 
 
 async def _why(tx: Connection, ctx: WarningContext, total: int, unresolved: Sequence[Sequence[str]]) -> str:
-    more = f" and {len(unresolved) - NAMED} more" if len(unresolved) > NAMED else ""
-    codes = ", ".join(f"{name} {value}" for name, value in unresolved[:NAMED]) + more
-    unknown = f"o table here knows the area {codes}: load it with tocsin registry areas import, or send the area drawn"
+    codes = ", ".join(f"{name} {value}" for name, value in unresolved[:NAMED])
+    if len(unresolved) > NAMED:
+        codes = english("{codes} and {n} more", codes=codes, n=len(unresolved) - NAMED)
     if total == 0 and unresolved:
-        return f"NOBODY is warned by name. N{unknown}"
+        return english(
+            "NOBODY is warned by name. No table here knows the area {codes}: load it with tocsin registry areas import, or send "
+            "the area drawn",
+            codes=codes,
+        )
     if total == 0:
-        return "NOBODY is warned by name. Nobody is registered in its area: is the area right?"
+        return mark("NOBODY is warned by name. Nobody is registered in its area: is the area right?")
     if not await _anybody_written_to(tx, ctx.issued.warning_id):
-        return f"{total} people are concerned and NOBODY has a channel that works: see /channels"
-    return f"people are missed: n{unknown}" if unresolved else ""
+        return english("{n} people are concerned and NOBODY has a channel that works: see /channels", n=total)
+    if unresolved:
+        return english(
+            "people are missed: no table here knows the area {codes}: load it with tocsin registry areas import, or send the "
+            "area drawn",
+            codes=codes,
+        )
+    return ""
 
 
 async def _anybody_written_to(tx: Connection, warning_id: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from services.shared.crypto.sealing import Dossier
+from services.shared.i18n import english
 
 GIVEN = ("call_name", "address", "wake", "talk", "moves", "note")
 
@@ -69,6 +70,7 @@ def assemble(opened: Iterable[tuple[str, bytes]]) -> Dossier:
     address = given.get("address", "")
     if not address and stays:
         address, stays = stays[0], stays[1:]
+    elsewhere = (english("or at {place}", place=stay) for stay in stays)
     return Dossier(
         call_name=given.get("call_name", ""),
         address=address,
@@ -76,7 +78,7 @@ def assemble(opened: Iterable[tuple[str, bytes]]) -> Dossier:
         wake=_both(given, "wake", card.wake),
         talk=_both(given, "talk", card.talk),
         moves=_both(given, "moves", card.moves),
-        note="; ".join(text for text in (card.note, given.get("note", ""), *(f"or at {s}" for s in stays)) if text),
+        note="; ".join(text for text in (card.note, given.get("note", ""), *elsewhere) if text),
         floor=card.floor,
     )
 

@@ -10,10 +10,14 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from services.shared.errors import Busy
+from services.shared.i18n import english, mark
 
 LOW_BYTES, LOW_SHARE = 2 * 1024**3, 0.05  # below both there is little: a county's warning writes some hundred MB
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _DISK_FULL = "53100"  # PostgreSQL's disk_full
+
+
+FULL = mark("the disk is full: make room on it, then send it again")
 
 
 class DiskFull(Busy):
@@ -33,9 +37,7 @@ def is_full(problem: BaseException) -> bool:
 
 def full(done: str = "") -> DiskFull:
     """The fault to raise; `done` says what stands."""
-    return DiskFull(
-        f"the disk is full: make room on it, then send it again{'; ' + done if done else ''}", retry_after=60
-    )
+    return DiskFull(f"{FULL}; {done}" if done else FULL, retry_after=60)
 
 
 def low(folder: Path) -> str:
@@ -47,4 +49,7 @@ def low(folder: Path) -> str:
         return ""
     if usage.free >= LOW_BYTES or usage.free >= LOW_SHARE * usage.total:
         return ""
-    return f"{usage.free / 1024**2:.0f} MB of {usage.total / 1024**3:.0f} GB are free under {there}: make room"
+    free, size = usage.free / 1024**2, usage.total / 1024**3
+    return english(
+        "{free:.0f} MB of {size:.0f} GB are free under {folder}: make room", free=free, size=size, folder=there
+    )
