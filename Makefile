@@ -1,5 +1,5 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
-.PHONY: help setup try demo demo-distributed run test test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-cap bench-registry lint words lock
+.PHONY: help setup try demo demo-distributed run test test-unit test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-cap bench-registry lint words lock
 
 help:
 	@echo 'make try     a console with fictional people, phones to look at and an alert of today (ARGS=... goes to `tocsin try`)'
@@ -7,6 +7,7 @@ help:
 	@echo 'make demo-distributed  the same over a PostgreSQL and a RabbitMQ of its own, which it starts and ends'
 	@echo 'make run     the server, all four services in one process (ARGS=... goes to `tocsin serve`)'
 	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
+	@echo 'make test-unit  what needs no server, no database and no process, in seconds, with few examples of each property'
 	@echo 'make test-faults  every named point, broker, database and wire failing, a misbehaving provider; ends with a table'
 	@echo 'make test-mutants  the policy engine with one rule wrong at a time: the tests must notice (20 min; ARGS="3 17")'
 	@echo 'make test-peers   our channels against programs of others; ends with a table: driver, peer, what it decoded (fetches prism,'
@@ -35,7 +36,7 @@ demo: setup
 
 demo-distributed:
 	@bash tools/setup.sh test
-	@.venv/bin/python -m tests.servers.demo $(ARGS)
+	@.venv/bin/python -m tools.servers.demo $(ARGS)
 
 run: setup
 	@.venv/bin/tocsin serve $(ARGS)
@@ -44,13 +45,17 @@ test:
 	@bash tools/setup.sh test
 	@bash tools/check.sh test $(ARGS)
 
+test-unit:
+	@bash tools/setup.sh test
+	@HYPOTHESIS_PROFILE=quick .venv/bin/python -m pytest -q -n auto --maxprocesses 4 tests/unit $(ARGS)
+
 test-faults:
 	@bash tools/setup.sh test
 	@.venv/bin/python -m pytest -q tests/faults -m 'slow or not slow' $(ARGS)
 
 test-mutants:
 	@bash tools/setup.sh test
-	@.venv/bin/python -m tests.router.mutants $(ARGS)
+	@.venv/bin/python -m tools.mutants $(ARGS)
 
 test-peers:
 	@bash tools/setup.sh peers
@@ -58,25 +63,25 @@ test-peers:
 
 fuzz-cap:
 	@bash tools/setup.sh test
-	@.venv/bin/python -m tests.cap.fuzz $(ARGS)
+	@.venv/bin/python -m tools.fuzz_cap $(ARGS)
 
 bench bench-quick:
 	@bash tools/setup.sh test
 	@bash tools/setup.sh bench
-	@.venv/bin/python -m tests.bench $(if $(filter bench-quick,$@),--quick) $(ARGS)
+	@.venv/bin/python -m bench $(if $(filter bench-quick,$@),--quick) $(ARGS)
 
 bench-fifty:
 	@bash tools/setup.sh test
-	@.venv/bin/python -m tests.bench fifty $(ARGS)
+	@.venv/bin/python -m bench fifty $(ARGS)
 
 bench-cap:
 	@bash tools/setup.sh test
-	@.venv/bin/python -m tests.cap.bench $(ARGS)
+	@.venv/bin/python -m bench.cap $(ARGS)
 
 bench-registry:
 	@bash tools/setup.sh test
 	@bash tools/postgis.sh
-	@.venv/bin/python -m tests.bench.registry $(ARGS)
+	@.venv/bin/python -m bench.registry $(ARGS)
 
 words: setup
 	@.venv/bin/python tools/catalogue.py $(ARGS)

@@ -11,11 +11,11 @@ from hypothesis import settings
 from services import migrations
 from services.run import leave_the_loaded_alone
 from services.shared import i18n
-from tests.peers import table
-from tests.servers.mosquitto import Mosquitto
-from tests.servers.postgres import Postgres
-from tests.servers.rabbit import Rabbit
-from tests.servers.sqlite import copying
+from tools.peers import table
+from tools.servers.mosquitto import Mosquitto
+from tools.servers.postgres import Postgres
+from tools.servers.rabbit import Rabbit
+from tools.servers.sqlite import copying
 
 # A test file of this name reads, from the place the variable gives, what we may not ship.
 NEEDS = {
@@ -29,8 +29,10 @@ LONG_FIRST = (
     "demo/test_over_servers.py", "web/test_whole_way.py", "faults/test_two_providers.py", "faults/test_wire.py",
 )  # fmt: skip
 
-# The same examples in every run, so that a red run can be had again; HYPOTHESIS_PROFILE=explore looks for new ones.
+# The same examples in every run, so that a red run can be had again; HYPOTHESIS_PROFILE=explore looks for new ones, and
+# quick for a few of the same.
 settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("quick", derandomize=True, deadline=None, max_examples=10)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 

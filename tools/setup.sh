@@ -179,6 +179,6 @@ fetch_peers() {
   fi
   echo "$want" >"$venv/.stamp-$name"
 }
-if [ "$tested" ]; then fetch_peers tests/peers peers; fi
-if [ "$purpose" = peers ]; then fetch_peers tests/peers/heavy heavy-peers; fi
+if [ "$tested" ]; then fetch_peers tools/peers peers; fi
+if [ "$purpose" = peers ]; then fetch_peers tools/peers/heavy heavy-peers; fi
 say "ready in $venv after $SECONDS s"

@@ -125,7 +125,7 @@ class Sandbox:
                 return refusal(20003)
             fields = parse_qs(await request.text(), keep_blank_values=True)
             form = {name: values[0] for name, values in fields.items()}
-            delivery = _delivery_of(form)
+            delivery = delivery_of(form)
             words = _words_of(request.path, form)
             self._asked[words] += 1
             mode = self.behaviour.mode(words, self._asked[words])
@@ -323,7 +323,7 @@ def _words_of(path: str, form: Mapping[str, str]) -> str:
     )
 
 
-def _delivery_of(form: Mapping[str, str]) -> str:
+def delivery_of(form: Mapping[str, str]) -> str:
     """The delivery a request is for: the id before the MAC in its callback URL, else a hash of number and text."""
     path = urlsplit(urldefrag(form.get("StatusCallback", "")).url).path
     token = path.rsplit("/", 1)[-1].partition(".")[0]

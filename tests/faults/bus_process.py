@@ -7,7 +7,7 @@ import sys
 
 from services.shared.bus.rabbit_bus import RabbitBus
 from services.shared.database.engine import Database
-from tests.shared.buskit import Doer, empty, until
+from tests.kit.bus import Doer, empty, until
 
 
 async def main(database_url: str, amqp_url: str) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.checker import Verdict
-from tests.faults.harness import Town, build_town
+from tests.faults.harness import Prepared, build_town
 from tests.faults.table import Beside, Line, beside_in_words, in_words
-from tests.servers.postgres import Postgres
+from tools.servers.postgres import Postgres
 
 LOADS = "loads_table"
 LINES = "faults_table"  # the name under which lines travel with a test's report, also from a worker process
@@ -58,17 +58,17 @@ def ratios(
 
 
 @pytest.fixture(scope="session")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+def town(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return asyncio.run(build_town(tmp_path_factory.mktemp("town") / "data"))
 
 
 @pytest.fixture(scope="session")
-def county(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Town:
+def county(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Prepared:
     """The same people on PostgreSQL."""
     return asyncio.run(build_town(tmp_path_factory.mktemp("county") / "data", server=postgres))
 
 
 @pytest.fixture(scope="session")
-def hamlet(tmp_path_factory: pytest.TempPathFactory) -> Town:
+def hamlet(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """A dozen people, for what is tried in this process."""
     return asyncio.run(build_town(tmp_path_factory.mktemp("hamlet") / "data", people=12))

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from tests.servers.postgres import Postgres
+from tools.servers.postgres import Postgres
 
 SQLITE_JUDGE = """
 CREATE TABLE judge_move (n INTEGER PRIMARY KEY, delivery_id TEXT, before TEXT, after TEXT, token_before INT, token INT);

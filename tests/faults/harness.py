@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -41,8 +40,9 @@ from services.sim.behaviour import Behaviour
 from services.sim.habits import Habits
 from services.sim.world import World
 from tests.faults.ground import Ground, PostgresGround, SqliteGround
-from tests.servers.ports import free_port
-from tests.servers.postgres import Postgres
+from tools.servers import commands
+from tools.servers.ports import free_port
+from tools.servers.postgres import Postgres
 
 RATE = 900.0
 LIMIT_PER_SECOND = 50.0
@@ -81,7 +81,7 @@ APART = (
 
 
 @dataclass(frozen=True)
-class Town:
+class Prepared:
     """A data directory with a community in it, to be copied; the ledger notes every move in a table of the judge's.
 
     Where `server` is given the community lies in its database `template`, and the directory holds the keys alone.
@@ -116,7 +116,7 @@ class Town:
 async def build_town(
     folder: Path, people: int = PEOPLE, seed: int = 3, server: Postgres | None = None, judged: bool = True,
     change: Callable[[Community], None] = lambda community: None,
-) -> Town:  # fmt: skip
+) -> Prepared:  # fmt: skip
     """Makes the data directory, and the database: schema, plane, key, community as `change` leaves it."""
     await asyncio.to_thread(folder.mkdir, parents=True)
     incoming = from_cap(ALERT, strict=False)
@@ -134,7 +134,7 @@ async def build_town(
         ground: Ground = PostgresGround(server, url) if server else SqliteGround(folder / "tocsin.db")
         ground.judge()
         ground.close()
-    return Town(folder, community, key, server, template)
+    return Prepared(folder, community, key, server, template)
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Process:
         self.fault = fault
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: commands.Started | None = None
         self.task = asyncio.create_task(self._supervise(), name=member.name)
         self.stopping = False
         self._back: asyncio.Task[None] | None = None
@@ -173,10 +173,9 @@ class Process:
         fault = self.fault
         while not self.stopping:
             with (self.run.folder / f"{self.member.name}.log").open("ab") as log:
-                self.process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "services", "serve", *self.member.roles,
-                    env=self.run.environment_of(self, fault), stdout=log, stderr=log,
-                )  # fmt: skip
+                self.process = await commands.start(
+                    "serve", *self.member.roles, env=self.run.environment_of(self, fault), out=log
+                )
             code = await self.process.wait()
             if self._asked_to_stop():
                 return
@@ -234,7 +233,7 @@ class Rehearsal:
     `fault` strikes the processes named in `where`. Apart, `amqp_url` is a fresh vhost of a broker.
     """
 
-    town: Town
+    town: Prepared
     folder: Path
     fault: str = ""
     where: str = "all"
@@ -326,19 +325,19 @@ class Rehearsal:
         return next((c for c in codes if c != 0), 0)
 
     @property
-    def process(self) -> asyncio.subprocess.Process | None:
+    def process(self) -> commands.Started | None:
         """The one process of a town."""
         return self.processes["all"].process
 
     def _note_arrival(self) -> Any:
-        from services.sim.sandbox import _delivery_of
+        from services.sim.sandbox import delivery_of
 
         @web.middleware
         async def note(request: web.Request, handler: Any) -> web.StreamResponse:
             at = wall()
             if request.method == "POST" and request.path.endswith(("Messages.json", "Calls.json")):
                 form = {k: str(v) for k, v in (await request.post()).items()}
-                self.arrivals.append(Arrival(_delivery_of(form), at))
+                self.arrivals.append(Arrival(delivery_of(form), at))
             answered: web.StreamResponse = await handler(request)
             return answered
 
@@ -519,7 +518,7 @@ class Rehearsal:
 
 
 @asynccontextmanager
-async def rehearsal(town: Town, folder: Path, **more: Any) -> AsyncIterator[Rehearsal]:
+async def rehearsal(town: Prepared, folder: Path, **more: Any) -> AsyncIterator[Rehearsal]:
     """A running rehearsal."""
     async with Rehearsal(town, folder, **more) as run:
         yield run

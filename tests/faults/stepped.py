@@ -20,7 +20,7 @@ from services.shared.settings import Settings
 from services.shared.web.auth import Who
 from services.sim.world import World
 from tests.faults.ground import Ground
-from tests.faults.harness import ALERT, SENT, Town
+from tests.faults.harness import ALERT, SENT, Prepared
 
 HORIZON_S = 6 * 3600.0
 OFFICER = Who("desk", "duty desk", "tests", ("read", "command"), 4)
@@ -30,7 +30,7 @@ OFFICER = Who("desk", "duty desk", "tests", ("read", "command"), 4)
 class Stepped:
     """One warning under way; `until` moves time on."""
 
-    embedded: Node
+    node: Node
     world: World
     clock: StepClock
     ground: Ground
@@ -47,19 +47,25 @@ class Stepped:
         return bool(complete) and not busy[0][0] and not self.rows("SELECT 1 FROM router_path WHERE state = 'open'")
 
     async def settle(self) -> None:
-        """Everything of this instant, and what follows from it."""
+        """Everything of this instant, and what follows from it: until a round that begins quiet does nothing."""
         while True:
+            quiet = not self.busy
             did = await self.world.agenda.run_due()
-            did = await self.embedded.step() or did
-            if self.world.busy or self.embedded.channels.busy:
+            did = await self.node.step() or did
+            if self.busy:
                 await asyncio.sleep(0.001)
-            elif not did and not await self.embedded.channels.tidy():
+            elif quiet and not did and not await self.node.channels.tidy():
                 return
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is under way, inside or outside."""
+        return self.world.busy or self.node.channels.busy
 
     async def duty_desk(self) -> None:
         """An officer says "I have it" of every call for help that is nobody's; else it is told again for ever."""
         for row in self.rows("SELECT warning_id, case_id FROM router_case WHERE closed_at IS NULL AND taken_by = ''"):
-            await act(self.embedded.platform, OFFICER, row[0], row[1], CaseIn(act="take"))
+            await act(self.node.platform, OFFICER, row[0], row[1], CaseIn(act="take"))
 
     async def until(
         self, over: Callable[[], bool] | None = None, seconds: float = HORIZON_S, stride: float = 0.001
@@ -71,7 +77,7 @@ class Stepped:
             await self.duty_desk()
             if over is not None and over():
                 return
-            times = [await self.embedded.next_at(), self.world.agenda.next_at()]
+            times = [await self.node.next_at(), self.world.agenda.next_at()]
             unknown = self.rows("SELECT min(state_at) FROM delivery WHERE send_state = 'unknown'")[0][0]
             times += [
                 unknown + 60.0 * k for k in (1, 15) if unknown is not None and unknown + 60.0 * k > self.clock.now()
@@ -85,7 +91,7 @@ class Stepped:
 
 
 @asynccontextmanager
-async def stepped(town: Town, folder: Path, **behaviour: Any) -> AsyncIterator[Stepped]:
+async def stepped(town: Prepared, folder: Path, **behaviour: Any) -> AsyncIterator[Stepped]:
     """The example alert, just sent; `behaviour` are settings of the stand-in."""
     data = folder / "data"
     ground = town.copy(data)
@@ -98,12 +104,12 @@ async def stepped(town: Town, folder: Path, **behaviour: Any) -> AsyncIterator[S
     os.environ.update(world.environment)
     try:
         settings = Settings(data_dir=data, port=0, plane="drill", utc_offset_min=480)
-        embedded = await build(settings, clock=clock, synchronous="OFF")
-        world.set_target(embedded.platform.public_url)
-        run = Stepped(embedded, world, clock, ground)
+        node = await build(settings, clock=clock, synchronous="OFF")
+        world.set_target(node.platform.public_url)
+        run = Stepped(node, world, clock, ground)
         try:
             headers = {"Authorization": f"Bearer {town.key}", "Content-Type": "application/cap+xml"}
-            url = f"{embedded.platform.public_url}/api/v1/warnings?strict=false&doors=safe"
+            url = f"{node.platform.public_url}/api/v1/warnings?strict=false&doors=safe"
             async with aiohttp.ClientSession(headers=headers) as session, session.post(url, data=ALERT) as response:
                 taken = await response.json()
                 assert response.status == 202, taken
@@ -111,7 +117,7 @@ async def stepped(town: Town, folder: Path, **behaviour: Any) -> AsyncIterator[S
             yield run
         finally:
             world.sandbox.release()
-            await embedded.close()
+            await node.close()
     finally:
         await world.stop()
         os.environ.clear()

@@ -9,7 +9,7 @@ import pytest
 
 from services.channels.model.report import Report
 from services.shared.ledger.ledger import Answer, Evidence, SendState
-from tests.faults.harness import Town
+from tests.faults.harness import Prepared
 from tests.faults.stepped import Stepped, stepped
 
 
@@ -22,7 +22,7 @@ def make_unknown(run: Stepped, where: str) -> str:
 
 
 @pytest.mark.parametrize("where", ["driver = 'cap_broadcast'", "purpose = 'notice' AND send_state = 'delivered'"])
-async def test_an_unknown_send_that_is_nobodys_goes_out_once_more(hamlet: Town, tmp_path: Path, where: str) -> None:
+async def test_an_unknown_send_that_is_nobodys_goes_out_once_more(hamlet: Prepared, tmp_path: Path, where: str) -> None:
     """A broadcast and an officer's link of which the provider knows nothing: after a minute again, then the ledger knows."""
     async with stepped(hamlet, tmp_path) as run:
         await run.until(lambda: bool(run.rows(f"SELECT 1 FROM delivery WHERE {where}")), seconds=3600.0)  # noqa: S608
@@ -35,7 +35,9 @@ async def test_an_unknown_send_that_is_nobodys_goes_out_once_more(hamlet: Town, 
         assert 2 == row["attempts"]
 
 
-async def test_who_is_met_at_the_door_after_the_ending_went_round_is_told_of_it(hamlet: Town, tmp_path: Path) -> None:
+async def test_who_is_met_at_the_door_after_the_ending_went_round_is_told_of_it(
+    hamlet: Prepared, tmp_path: Path
+) -> None:
     """The officer was under way when it was cancelled: one ending for that door, though the others had theirs before."""
     async with stepped(hamlet, tmp_path) as run:
         listed = (
@@ -44,7 +46,7 @@ async def test_who_is_met_at_the_door_after_the_ending_went_round_is_told_of_it(
         await run.until(lambda: bool(run.rows(listed)), seconds=3600.0)
         visit = run.rows(listed)[0]
         key = {"Authorization": f"Bearer {hamlet.key}"}
-        url = f"{run.embedded.platform.public_url}/api/v1/warnings/{run.warning_id}/cancel"
+        url = f"{run.node.platform.public_url}/api/v1/warnings/{run.warning_id}/cancel"
         async with (
             aiohttp.ClientSession(headers=key) as session,
             session.post(url, json={"ending": "sent_by_mistake", "reason": "test"}) as response,
@@ -59,12 +61,14 @@ async def test_who_is_met_at_the_door_after_the_ending_went_round_is_told_of_it(
             visit["delivery_id"], "visit:1", "page", state=SendState.DELIVERED, evidence=Evidence.HUMAN_CONTACT,
             answer=Answer.LEAVING, by="officer",
         )  # fmt: skip
-        await run.embedded.channels.recorder.report(met)
+        await run.node.channels.recorder.report(met)
         await run.settle()
         assert 1 == run.rows(ending, ending_id, visit["delivery_id"])[0][0]
 
 
-async def test_who_asks_for_help_after_she_said_she_was_leaving_has_a_door_again(hamlet: Town, tmp_path: Path) -> None:
+async def test_who_asks_for_help_after_she_said_she_was_leaving_has_a_door_again(
+    hamlet: Prepared, tmp_path: Path
+) -> None:
     """Her first answer took the visit off the list; the call for help puts another on it, and the path is open."""
     async with stepped(hamlet, tmp_path) as run:
         both = (
@@ -75,7 +79,7 @@ async def test_who_asks_for_help_after_she_said_she_was_leaving_has_a_door_again
         await run.until(lambda: bool(run.rows(both)), seconds=3600.0)
         one = run.rows(both)[0]
         for n, answer in enumerate((Answer.SAFE, Answer.HELP)):
-            await run.embedded.channels.recorder.report(
+            await run.node.channels.recorder.report(
                 Report(one["delivery_id"], f"key:{n}", evidence=Evidence.ACKNOWLEDGED, answer=answer, by="person")
             )
             await run.settle()

@@ -18,10 +18,10 @@ import pytest
 from services.shared.clock import wall
 from services.shared.fault_points import BROKER_POINTS, POINTS
 from tests.faults.checker import Case, Verdict, judge
-from tests.faults.harness import APART, Rehearsal, Town, rehearsal
+from tests.faults.harness import APART, Prepared, Rehearsal, rehearsal
 from tests.faults.test_cancel import SLOW_CLOCK, exactly_those_are_told, late, until_sending
-from tests.servers.postgres import Postgres
-from tests.servers.rabbit import Rabbit
+from tools.servers.postgres import Postgres
+from tools.servers.rabbit import Rabbit
 
 SETTLES_S = 110.0
 # who passes a point, and which time he dies at it
@@ -41,13 +41,13 @@ QUICK = ("after_provider_accept",)
 
 
 @asynccontextmanager
-async def apart(county: Town, folder: Path, vhost: str, **more: Any) -> Any:
+async def apart(county: Prepared, folder: Path, vhost: str, **more: Any) -> Any:
     """All six processes on fresh ground."""
     async with rehearsal(county, folder, members=APART, amqp_url=vhost, **more) as run:
         yield run
 
 
-async def over(run: Rehearsal, county: Town, warning_id: str, *, ambiguous: bool = True) -> Verdict:
+async def over(run: Rehearsal, county: Prepared, warning_id: str, *, ambiguous: bool = True) -> Verdict:
     """Everything ended and quiet, the processes stopped in order, the judge content."""
     found = await run.until_over(warning_id, SETTLES_S)
     await run.settled(SETTLES_S)
@@ -73,7 +73,7 @@ def test_every_point_has_somebody_who_passes_it() -> None:
     "point", [pytest.param(p, marks=() if p in QUICK else (pytest.mark.slow,)) for p in PASSES]
 )  # fmt: skip
 async def test_any_process_may_be_killed_at_any_point(
-    point: str, county: Town, tmp_path: Path, vhost: str, table: Callable[[str, Verdict, float], None]
+    point: str, county: Prepared, tmp_path: Path, vhost: str, table: Callable[[str, Verdict, float], None]
 ) -> None:
     """The others go on, the dead one comes back, and what it had in hand is not waited for."""
     whom, times = PASSES[point]
@@ -176,7 +176,7 @@ def own(rabbit: Rabbit) -> Iterator[Rabbit]:
 async def test_broker_and_database_may_fail_while_people_are_warned(
     name: str,
     fault: Callable[[Rehearsal, Rabbit, Postgres], Awaitable[None]],
-    county: Town,
+    county: Prepared,
     tmp_path: Path,
     vhost: str,
     own: Rabbit,
@@ -200,7 +200,9 @@ async def test_broker_and_database_may_fail_while_people_are_warned(
 
 @pytest.mark.slow  # to the second: six processes, two servers and another worker on two cores leave it no second
 @pytest.mark.timeout(240)
-async def test_a_cancel_holds_with_the_broker_stopped(county: Town, tmp_path: Path, vhost: str, own: Rabbit) -> None:
+async def test_a_cancel_holds_with_the_broker_stopped(
+    county: Prepared, tmp_path: Path, vhost: str, own: Rabbit
+) -> None:
     """No request starts a second after the 2xx; the ending reaches exactly those who may have got the warning."""
     async with apart(county, tmp_path, vhost, rate=SLOW_CLOCK) as run:
         warning_id = await run.warn()

@@ -11,13 +11,13 @@ import pytest
 from services.channels.drivers.twilio import http
 from services.channels.sending import reconcile
 from services.sim.world import World
-from tests.faults.harness import SENT, Town
+from tests.faults.harness import SENT, Prepared
 from tests.faults.stepped import stepped
 
 
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
+    monkeypatch.setattr(http, "TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
 
 
 def silence(world: World) -> None:
@@ -30,7 +30,7 @@ async def _nothing(*args: object, **more: object) -> None:
 
 
 @pytest.mark.parametrize("mode", ["accept_then_reset", pytest.param("malformed", marks=pytest.mark.slow)])
-async def test_an_answer_that_was_lost_is_found_by_number_and_text(hamlet: Town, tmp_path: Path, mode: str) -> None:
+async def test_an_answer_that_was_lost_is_found_by_number_and_text(hamlet: Prepared, tmp_path: Path, mode: str) -> None:
     """Six texts were taken and we do not know it: asked after 15 s, they are the provider's, and are not sent again."""
     async with stepped(hamlet, tmp_path, queue=deque([mode] * 6)) as run:
         silence(run.world)
@@ -50,7 +50,7 @@ async def test_an_answer_that_was_lost_is_found_by_number_and_text(hamlet: Town,
 
 
 async def test_a_message_nobody_speaks_of_any_more_is_asked_about_ever_more_rarely(
-    hamlet: Town, tmp_path: Path
+    hamlet: Prepared, tmp_path: Path
 ) -> None:
     """No callback comes at all: after five minutes the ledger knows of each text what the provider knows."""
     async with stepped(hamlet, tmp_path) as run:
@@ -72,7 +72,7 @@ async def test_a_message_nobody_speaks_of_any_more_is_asked_about_ever_more_rare
             assert expected[status] == row["send_state"], dict(row)
 
 
-async def test_who_knows_nothing_new_is_not_asked_at_every_turn(hamlet: Town, tmp_path: Path) -> None:
+async def test_who_knows_nothing_new_is_not_asked_at_every_turn(hamlet: Prepared, tmp_path: Path) -> None:
     """A provider that says 'sent' for hours is asked after 5, 10, 25 and 85 minutes: four times in an hour and a half."""
     async with stepped(hamlet, tmp_path) as run:
         silence(run.world)
@@ -85,8 +85,8 @@ async def test_who_knows_nothing_new_is_not_asked_at_every_turn(hamlet: Town, tm
         for minute in range(5, 95, 5):
             run.clock.advance_to(SENT + 60.0 * minute + 1)
             for _ in range(12):  # more a turn than one look asks about
-                run.embedded.channels._reconciler._next = 0.0
-                await run.embedded.channels.tidy()
+                run.node.channels._reconciler._next = 0.0
+                await run.node.channels.tidy()
         asked = [r["times"] for r in run.rows("SELECT times FROM channels_asked")]
         assert asked
         assert {4} >= set(asked), asked

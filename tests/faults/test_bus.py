@@ -26,10 +26,10 @@ from services.shared.database.engine import Database
 from services.shared.errors import Broken
 from services.shared.fault_points import BROKER_POINTS
 from services.shared.messages import Message
-from tests.servers.postgres import Postgres
-from tests.servers.proxy import Proxy
-from tests.servers.rabbit import Rabbit
-from tests.shared.buskit import Doer, due, effects, empty, issued, move_time, put, rows, until, work_off
+from tests.kit.bus import Doer, due, effects, empty, issued, move_time, put, rows, until, work_off
+from tools.servers.postgres import Postgres
+from tools.servers.proxy import Proxy
+from tools.servers.rabbit import Rabbit
 
 
 class Testbed:

@@ -21,13 +21,13 @@ from services.registry.model.given import PersonIn, mobile
 from services.registry.sample.sample import Community, mint
 from services.shared import telemetry
 from services.shared.ledger.ledger import delivery
-from tests.deploy.test_installation import NEEDS
-from tests.faults.harness import APART, Rehearsal, Town, build_town, rehearsal
+from tests.faults.harness import APART, Prepared, Rehearsal, build_town, rehearsal
 from tests.faults.needles import files, forms, found_in, memory
-from tests.servers.postgres import Postgres
-from tests.servers.rabbit import Rabbit
-from tests.web import fixtures
-from tests.web.station import SEED, station
+from tests.integration.deploy.test_installation import NEEDS
+from tests.kit import alerts
+from tests.kit.town import SEED, open_town
+from tools.servers.postgres import Postgres
+from tools.servers.rabbit import Rabbit
 
 NAME, ADDRESS = "Zephyrine Quillfeather 羽毛笔", "77 Marmalade Lane, third yellow gate"
 SECRETS = ("Quillfeather", "羽毛笔", "Marmalade Lane")
@@ -52,18 +52,18 @@ async def test_a_canary_in_one_process_stands_nowhere(capfd: pytest.CaptureFixtu
     provider.add_span_processor(SimpleSpanProcessor(spans))
     telemetry.trace_to(provider)
     try:
-        async with station(people=25) as tocsin:
-            community = mint(from_cap(fixtures.flood().encode(), strict=False).area, (), people=25, seed=SEED)
+        async with open_town(people=25) as tocsin:
+            community = mint(from_cap(alerts.flood().encode(), strict=False).area, (), people=25, seed=SEED)
             neighbour = next(p for p in community.people if p.contacts)
             number = neighbour.contacts[0].address
             canary = PersonIn(
                 person_id="00c0ffee" * 4, call_name=NAME, address=ADDRESS, lat=neighbour.lat, lon=neighbour.lon,
                 contacts=mobile(number, verified=True), lives_alone=True,
             )  # fmt: skip
-            platform = tocsin.embedded.platform
+            platform = tocsin.node.platform
             await import_people(platform.database, platform.keys, [canary], year=2026, fictional=True)
-            warning_id = await tocsin.take(fixtures.flood(), doors="safe")
-            await tocsin.later(240)
+            warning_id = await tocsin.warn(alerts.flood(), doors="safe")
+            await tocsin.at("+4 min")
             mine = [r for r in await tocsin.rows(delivery.select()) if r.person_id == canary.person_id]
             assert {"accepted", "delivered"} & {r.send_state for r in mine}, "she was never sent to"
             folder = platform.settings.data_dir
@@ -107,7 +107,7 @@ async def test_a_canary_in_six_processes_stands_nowhere(
 
     Her id stands in the router's memory and in the ledger, the warning's in the logs, the vhost's name in the broker's data.
     """
-    town: Town = await build_town(tmp_path / "town", server=postgres, people=59, change=_plant)
+    town: Prepared = await build_town(tmp_path / "town", server=postgres, people=59, change=_plant)
     canary = next(p for p in town.community.people if p.call_name == NAME)
     number = canary.contacts[0].address
     secrets = [*SECRETS, number]

@@ -15,7 +15,7 @@ import shapely
 from services.shared.clock import wall
 from tests.faults.checker import Case, judge
 from tests.faults.ground import PostgresGround
-from tests.faults.harness import ALERT, Rehearsal, Town, rehearsal
+from tests.faults.harness import ALERT, Prepared, Rehearsal, rehearsal
 
 SLOW_CLOCK = 60.0  # the first step takes two seconds at the stand-in's pace: two minutes of warning time
 MAY_HAVE_GOT_IT = ("sending", "unknown", "accepted", "delivered", "unconfirmed")
@@ -86,7 +86,7 @@ def exactly_those_are_told(run: Rehearsal, warning_id: str, ending_id: str, outs
     assert {1} == set(told.values())
 
 
-async def sound(run: Rehearsal, town: Town, warning_id: str, promised: Sequence[str]) -> None:
+async def sound(run: Rehearsal, town: Prepared, warning_id: str, promised: Sequence[str]) -> None:
     verdict = await judge(
         Case(
             run.ground, run.world.sandbox.accepts_per_delivery(), {warning_id: town.everybody}, promised,
@@ -98,7 +98,7 @@ async def sound(run: Rehearsal, town: Town, warning_id: str, promised: Sequence[
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 async def test_a_cancel_while_sending_stops_within_a_second_and_tells_exactly_those_reached(
-    town: Town, tmp_path: Path, seed: int
+    town: Prepared, tmp_path: Path, seed: int
 ) -> None:
     """At a seeded instant: no request starts a second after the 2xx; endings fit the ledger; all paths end."""
     async with rehearsal(town, tmp_path, rate=SLOW_CLOCK) as run:
@@ -114,7 +114,7 @@ async def test_a_cancel_while_sending_stops_within_a_second_and_tells_exactly_th
     await sound(run, town, warning_id, run.promised)
 
 
-async def test_a_cancel_is_never_refused_because_the_senders_clock_is_fast(town: Town, tmp_path: Path) -> None:
+async def test_a_cancel_is_never_refused_because_the_senders_clock_is_fast(town: Prepared, tmp_path: Path) -> None:
     """The alert says it was sent a while from now; ending it works at once all the same."""
     async with rehearsal(town, tmp_path, rate=1.0, before_sent=True) as run:
         warning_id = await run.warn()
@@ -122,7 +122,7 @@ async def test_a_cancel_is_never_refused_because_the_senders_clock_is_fast(town:
         assert "cancelled" == (await run.coverage(warning_id))["state"]
 
 
-async def test_a_cancel_holds_where_the_server_dies_right_after_its_commit(town: Town, tmp_path: Path) -> None:
+async def test_a_cancel_holds_where_the_server_dies_right_after_its_commit(town: Prepared, tmp_path: Path) -> None:
     """The caller asks again and hears the same ending; the restarted server sends nothing of the old warning."""
     async with rehearsal(town, tmp_path, rate=SLOW_CLOCK, fault="after_cancel_commit:1") as run:
         warning_id = await run.warn()
@@ -138,7 +138,7 @@ async def test_a_cancel_holds_where_the_server_dies_right_after_its_commit(town:
     await sound(run, town, warning_id, run.promised)
 
 
-async def test_checking_tells_and_stops_nothing(town: Town, tmp_path: Path) -> None:
+async def test_checking_tells_and_stops_nothing(town: Prepared, tmp_path: Path) -> None:
     """'We are checking' leaves the warning running: its later steps are walked and its paths stay open."""
     async with rehearsal(town, tmp_path, rate=SLOW_CLOCK) as run:
         warning_id = await run.warn()
@@ -168,7 +168,7 @@ def updated(alert: bytes, identifier: str, polygon: str) -> bytes:
     return text.replace(old, polygon).encode()
 
 
-async def test_an_update_supersedes_what_is_unsent_and_tells_those_outside_once(town: Town, tmp_path: Path) -> None:
+async def test_an_update_supersedes_what_is_unsent_and_tells_those_outside_once(town: Prepared, tmp_path: Path) -> None:
     """The western half stays: who lives east of it and may have got the old warning hears 'no longer for you' once."""
     middle = round(sorted(p.lon for p in town.community.people)[len(town.community.people) // 2], 4) + 0.00005
     west = f"30.00,102.96 30.06,102.96 30.06,{middle} 30.00,{middle} 30.00,102.96"

@@ -10,7 +10,7 @@ import pytest
 
 from services.shared.clock import wall
 from tests.faults.checker import Case, Verdict, judge
-from tests.faults.harness import ALONE, APART, Member, Rehearsal, Town, rehearsal
+from tests.faults.harness import ALONE, APART, Member, Prepared, Rehearsal, rehearsal
 
 RATE = 30.0  # slow enough that the first step is still under way after each step
 FAKETIME = sorted(str(found) for found in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -34,7 +34,7 @@ async def steps(run: Rehearsal, dial: Path) -> None:
 
 @pytest.mark.slow
 async def test_a_step_stops_hurries_and_ends_nothing(
-    town: Town, tmp_path: Path, table: Callable[[str, Verdict, float], None]
+    town: Prepared, tmp_path: Path, table: Callable[[str, Verdict, float], None]
 ) -> None:
     """Two hours back, two and six ahead, and right again, beside a provider that takes a few a second."""
     table("clock set by -2, +2, +6 h", await stepped(town, tmp_path, ALONE), 0.0)
@@ -42,13 +42,13 @@ async def test_a_step_stops_hurries_and_ends_nothing(
 
 @pytest.mark.slow
 async def test_a_step_of_six_processes_is_none_of_the_databases(
-    county: Town, tmp_path: Path, vhost: str, table: Callable[[str, Verdict, float], None]
+    county: Prepared, tmp_path: Path, vhost: str, table: Callable[[str, Verdict, float], None]
 ) -> None:
     """Their machine's clock is set, PostgreSQL's is not: they go on by its time."""
     table("clock set by -2, +2, +6 h, apart", await stepped(county, tmp_path, APART, vhost), 0.0)
 
 
-async def stepped(town: Town, tmp_path: Path, members: tuple[Member, ...], amqp: str = "") -> Verdict:
+async def stepped(town: Prepared, tmp_path: Path, members: tuple[Member, ...], amqp: str = "") -> Verdict:
     """A warning, the steps, its cancel; the judge's verdict, without findings."""
     dial = tmp_path / "clock"
     await asyncio.to_thread(dial.write_text, "+0")

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import APART, Town, rehearsal
+from tests.faults.harness import APART, Prepared, rehearsal
+from tools.servers import commands
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_six_processes_replace_their_key_in_a_warning(county: Town, tmp_path: Path, vhost: str) -> None:
+async def test_six_processes_replace_their_key_in_a_warning(county: Prepared, tmp_path: Path, vhost: str) -> None:
     """On PostgreSQL: the command is given while requests go out; a channels process that starts after it opens all."""
     async with rehearsal(county, tmp_path, members=APART, amqp_url=vhost) as run:
         warning_id = await run.warn()
         await run.until(lambda: len(run.arrivals) >= 5)
-        command = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services", "keys", "rotate", "--reason", "test",
-            env=run.environment_of(run.processes["channels-1"]), stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, _ = await command.communicate()
-        assert 0 == command.returncode, out
-        new = out.decode().split(" by ")[1][:16]
+        environment = run.environment_of(run.processes["channels-1"])
+        command = await commands.run("keys", "rotate", "--reason", "test", env=environment)
+        assert 0 == command.code, command.err
+        new = command.out.split(" by ")[1][:16]
         await run.until(lambda: {r[0] for r in run.rows("SELECT DISTINCT public_id FROM page_key")} == {new})
         process = run.processes["channels-1"].process
         assert process is not None

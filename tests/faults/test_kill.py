@@ -10,7 +10,7 @@ import pytest
 
 from services.shared.fault_points import POINTS
 from tests.faults.checker import Case, Verdict, judge
-from tests.faults.harness import Town, rehearsal
+from tests.faults.harness import Prepared, rehearsal
 
 TELLING = (
     "before_page_commit",
@@ -31,7 +31,7 @@ BEFORE_ANYBODY_IS_SENT_TO = ("after_ingest_commit", "before_page_commit", "after
     "point", [pytest.param(p, marks=() if p in TELLING else (pytest.mark.slow,)) for p in POINTS]
 )  # fmt: skip
 async def test_nobody_is_lost_and_nothing_doubled_where_the_server_is_killed(
-    point: str, town: Town, tmp_path: Path, table: Callable[[str, Verdict, float], None]
+    point: str, town: Prepared, tmp_path: Path, table: Callable[[str, Verdict, float], None]
 ) -> None:
     """Everybody has a path that ended; doubles stay within what was truly in hand; the audit chain holds."""
     async with rehearsal(town, tmp_path, fault=f"{point}:{NTH.get(point, 1)}") as run:

@@ -14,7 +14,7 @@ from services.channels.drivers.twilio import http
 from services.channels.sending import claims, sender
 from services.shared.ledger.ledger import SendState
 from tests.faults.checker import Case, judge
-from tests.faults.harness import SENT, Town
+from tests.faults.harness import SENT, Prepared
 from tests.faults.stepped import Stepped, stepped
 
 MISBEHAVING = 12  # so many requests, then the provider is well again
@@ -28,11 +28,11 @@ def short_patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """A silent provider is waited for three seconds, not ten; a slow machine is not taken for one."""
     parameters = getattr(getattr(request.node, "callspec", None), "params", {})
     if parameters.get("mode") in SILENT:
-        monkeypatch.setattr(http, "_TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
+        monkeypatch.setattr(http, "TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
 
 
-async def sound(run: Stepped, town: Town) -> None:
-    await run.embedded.close()
+async def sound(run: Stepped, town: Prepared) -> None:
+    await run.node.close()
     verdict = await judge(
         Case(run.ground, run.world.sandbox.accepts_per_delivery(), {run.warning_id: town.everybody}, [run.warning_id],
              None, town.numbers)
@@ -53,7 +53,7 @@ async def sound(run: Stepped, town: Town) -> None:
     ],
 )
 async def test_each_fault_has_its_class_and_everybody_is_reached_all_the_same(
-    hamlet: Town, tmp_path: Path, mode: str, outcome: str
+    hamlet: Prepared, tmp_path: Path, mode: str, outcome: str
 ) -> None:
     """The attempts are written down as what they were; afterwards the ledger is sound and all paths have ended."""
     async with stepped(hamlet, tmp_path, queue=deque([mode] * MISBEHAVING), retry_after_s=40) as run:
@@ -76,7 +76,7 @@ async def test_each_fault_has_its_class_and_everybody_is_reached_all_the_same(
         await sound(run, hamlet)
 
 
-async def test_a_refused_key_fails_nobody_however_long_it_lasts(hamlet: Town, tmp_path: Path) -> None:
+async def test_a_refused_key_fails_nobody_however_long_it_lasts(hamlet: Prepared, tmp_path: Path) -> None:
     """Half an hour of 401 leaves no delivery FAILED; with the key mended everything goes out."""
     async with stepped(hamlet, tmp_path, rates={"401": 1.0}) as run:
         await run.until(seconds=480.0, stride=15.0)
@@ -98,7 +98,7 @@ async def test_a_refused_key_fails_nobody_however_long_it_lasts(hamlet: Town, tm
 
 @pytest.mark.parametrize("mode", [pytest.param("5xx", marks=pytest.mark.slow), "hang"])
 async def test_red_silence_of_a_minute_goes_out_on_another_channel_or_once_more(
-    hamlet: Town, tmp_path: Path, mode: str
+    hamlet: Prepared, tmp_path: Path, mode: str
 ) -> None:
     """Each unknown is answered after 60 s by a second try or another channel, and not before."""
     async with stepped(hamlet, tmp_path, queue=deque([mode] * MISBEHAVING)) as run:
@@ -124,7 +124,7 @@ async def test_red_silence_of_a_minute_goes_out_on_another_channel_or_once_more(
         assert any(state[one]["attempts"] == 2 for one in unknown)
 
 
-async def test_callbacks_in_any_order_and_number_end_where_the_provider_does(hamlet: Town, tmp_path: Path) -> None:
+async def test_callbacks_in_any_order_and_number_end_where_the_provider_does(hamlet: Prepared, tmp_path: Path) -> None:
     """Doubled and reversed status callbacks: a text the provider delivered is delivered in the ledger."""
     async with stepped(hamlet, tmp_path, rates={"duplicated": 0.5, "reversed": 0.5}) as run:
         await run.until(run.all_ended, stride=2.0)
@@ -138,7 +138,7 @@ async def test_callbacks_in_any_order_and_number_end_where_the_provider_does(ham
 
 
 async def test_what_was_claimed_when_the_database_went_is_sent_when_it_is_back(
-    hamlet: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hamlet: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for a lease to end, and nothing is ambiguous: no call had been made. Also where the intent stood."""
     written = claims.intend

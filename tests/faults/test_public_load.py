@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import ours
-from tests.bench.ours import Standin, Tocsin, wait_until
-from tests.servers.crowd import Crowd
+from bench import ours
+from bench.ours import Standin, Tocsin, wait_until
+from tools.servers.crowd import Crowd
 
 CONNECTIONS, PEOPLE, TRIES, ROUNDS = 500, 100, 12, 3
 MOST = 1.5

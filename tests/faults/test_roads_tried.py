@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from services.sim.callees import TextFate
-from tests.faults.harness import SENT, Town
+from tests.faults.harness import SENT, Prepared
 from tests.faults.stepped import Stepped, stepped
 
 ADDRESS = "+99970008888"
@@ -48,16 +48,16 @@ async def step(run: Stepped, seconds: float) -> None:
         await run.settle()
 
 
-async def ask(run: Stepped, town: Town, path: str, **headers: str) -> str:
+async def ask(run: Stepped, town: Prepared, path: str, **headers: str) -> str:
     given = {"Authorization": f"Bearer {town.key}", **headers}
-    url = f"{run.embedded.platform.public_url}{path}"
+    url = f"{run.node.platform.public_url}{path}"
     async with aiohttp.ClientSession(headers=given) as session, session.get(url) as response:
         assert response.status == 200, await response.text()
         return await response.text()
 
 
 async def test_a_channel_that_fails_twice_is_left_out_with_its_reason_and_comes_back(
-    hamlet: Town, tmp_path: Path
+    hamlet: Prepared, tmp_path: Path
 ) -> None:
     """Passed at first; then the test text is undelivered twice: paths, the live page and /channels say so; then it passes."""
     switch = {"off": False}
@@ -98,7 +98,7 @@ async def test_a_channel_that_fails_twice_is_left_out_with_its_reason_and_comes_
         assert any("the channel fails its test (sms_twilio: refused" in line for line in words["lines"])
         assert any("was out of order" in line for line in words["plain"])
 
-        await run.embedded.channels.start()  # a process that starts meanwhile does not take it for well
+        await run.node.channels.start()  # a process that starts meanwhile does not take it for well
         assert not channel(run, "sms")["working"]
         switch["off"] = False
         await step(run, 310)
@@ -109,7 +109,7 @@ async def test_a_channel_that_fails_twice_is_left_out_with_its_reason_and_comes_
 
 
 async def test_a_test_names_no_warning_counts_for_nobody_and_goes_to_its_own_address_alone(
-    hamlet: Town, tmp_path: Path
+    hamlet: Prepared, tmp_path: Path
 ) -> None:
     """Its address stands nowhere in the database; what it says is that it is a test."""
     heard: list[Any] = []

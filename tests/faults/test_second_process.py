@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import Town, rehearsal
-from tests.servers.ports import free_port
+from tests.faults.harness import Prepared, rehearsal
+from tools.servers import commands
+from tools.servers.ports import free_port
 
 
-async def test_a_second_server_on_the_same_data_says_who_holds_it_and_goes(town: Town, tmp_path: Path) -> None:
+async def test_a_second_server_on_the_same_data_says_who_holds_it_and_goes(town: Prepared, tmp_path: Path) -> None:
     """It exits with an error and one sentence, and the first goes on."""
     async with rehearsal(town, tmp_path) as run:
         environment = run.environment_of(run.processes["all"]) | {"TOCSIN_PORT": str(free_port())}
-        second = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services", "serve", env=environment,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
         async with asyncio.timeout(30):
-            said, _ = await second.communicate()
-        lines = said.decode().strip().splitlines()
+            second = await commands.run("serve", env=environment)
+        said = second.out + second.err
+        lines = said.strip().splitlines()
         assert run.process is not None
-        assert second.returncode not in (0, None)
-        assert 1 == len(lines), said.decode()
+        assert 0 != second.code
+        assert 1 == len(lines), said
         assert f"in use by process {run.process.pid}" in lines[0]
         assert (await run.call("GET", "/api/v1/warnings")) == []
 
 
 @pytest.mark.parametrize("wait", [0.0, 0.15, 0.4])
-async def test_sigterm_in_the_middle_of_sending_leaves_nothing_in_hand(town: Town, tmp_path: Path, wait: float) -> None:
+async def test_sigterm_in_the_middle_of_sending_leaves_nothing_in_hand(
+    town: Prepared, tmp_path: Path, wait: float
+) -> None:
     """Exit 0, no delivery left SENDING or LEASED, none made ambiguous by stopping."""
     async with rehearsal(town, tmp_path, rate=60.0) as run:
         await run.warn()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.shared.clock import wall
-from tests.faults.harness import Town, rehearsal
+from tests.faults.harness import Prepared, rehearsal
 
 TOLD_WITHIN_S = 30.0
 
@@ -15,7 +15,7 @@ TOLD_WITHIN_S = 30.0
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["401", "hang"])
 async def test_it_is_on_every_page_in_the_figures_and_on_the_duty_officers_phones(
-    mode: str, town: Town, tmp_path: Path
+    mode: str, town: Prepared, tmp_path: Path
 ) -> None:
     """And when it takes messages again, it is over and everybody is sent to."""
     async with rehearsal(town, tmp_path, rate=20.0) as run:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from services.shared.client_address import Network, networks_of
 from services.shared.web.connection_limits import MOST, PROGRESS, Doorkeeper, Site, bound
-from tests.gateway.office import cap
-from tests.servers.serving import served
+from tests.kit.square import cap
+from tools.servers.serving import served
 
 SLOW = 1_400
 FILES = 1_024  # what Debian gives a process

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.channels.smsc import Smsc, smsc
-from tests.faults.harness import Town
+from tests.faults.harness import Prepared
 from tests.faults.stepped import Stepped, stepped
+from tests.kit.smsc import Smsc, smsc
 
 SENT_BY = (
     "SELECT delivery_id, provider, n, outcome FROM attempt WHERE provider IN ('sms_smpp', 'sms_twilio') ORDER BY n"
@@ -29,7 +29,7 @@ def bound_to(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def is_bound(run: Stepped) -> None:
-    link: Any = run.embedded.channels.drivers["sms_smpp"]
+    link: Any = run.node.channels.drivers["sms_smpp"]
     async with asyncio.timeout(20):
         while link._link.session is None:  # noqa: ASYNC110  the library tells nobody
             await asyncio.sleep(0.01)
@@ -42,7 +42,9 @@ def accepted_once(run: Stepped) -> dict[str, str]:
     return {r["delivery_id"]: r["provider"] for r in found}
 
 
-async def test_both_have_their_share_and_nobody_gets_a_thing_twice(hamlet: Town, tmp_path: Path, bound_to: Any) -> None:
+async def test_both_have_their_share_and_nobody_gets_a_thing_twice(
+    hamlet: Prepared, tmp_path: Path, bound_to: Any
+) -> None:
     """Each accepted by one of the two, half and half; receipts of both are written to the same ledger."""
     async with smsc("tocsin", "secret") as server:
         bound_to(server)
@@ -61,7 +63,7 @@ async def test_both_have_their_share_and_nobody_gets_a_thing_twice(hamlet: Town,
 
 
 async def test_where_one_is_gone_all_goes_by_the_other_and_nobody_pays_for_it(
-    hamlet: Town, tmp_path: Path, bound_to: Any
+    hamlet: Prepared, tmp_path: Path, bound_to: Any
 ) -> None:
     """The SMSC never answers a bind: what was dealt to it was surely not sent, and the next try is the other's."""
     async with smsc("tocsin", "another") as server:

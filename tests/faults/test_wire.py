@@ -16,10 +16,10 @@ import pytest
 
 from services.shared.clock import wall
 from tests.faults.checker import Verdict
-from tests.faults.harness import APART, Process, Rehearsal, Town
+from tests.faults.harness import APART, Prepared, Process, Rehearsal
 from tests.faults.test_apart import SETTLES_S, over
 from tests.faults.test_cancel import until_sending
-from tests.servers.proxy import Proxy
+from tools.servers.proxy import Proxy
 
 BLACKHOLE_S = 8.0  # longer than a connection is waited for, shorter than an answer
 RESETS, BETWEEN_S = 6, 0.5
@@ -78,7 +78,7 @@ CASES = [
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(("to", "how"), CASES)
 async def test_a_line_may_fail_while_people_are_warned(
-    to: str, how: str, county: Town, tmp_path: Path, vhost: str, table: Callable[[str, Verdict, float], None]
+    to: str, how: str, county: Prepared, tmp_path: Path, vhost: str, table: Callable[[str, Verdict, float], None]
 ) -> None:
     """It is made again, what was under way is done again or stands as unknown, and the warning goes on to its end."""
     async with (

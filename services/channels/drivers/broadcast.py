@@ -30,7 +30,7 @@ from services.channels.providers.link_document import TYPE, judged, link_documen
 from services.shared.errors import Refused
 from services.shared.settings import Environment
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
+TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 WORST = (
     Outcome.PROVIDER_FAULT,
     Outcome.NOT_SENT,
@@ -92,7 +92,7 @@ class CapBroadcast:
         headers = {"Content-Type": TYPE}
         try:
             async with self._session.post(
-                url, data=document, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+                url, data=document, headers=headers, timeout=TIMEOUT, allow_redirects=False
             ) as response:
                 if response.status < 300:
                     return Result(Outcome.ACCEPTED)

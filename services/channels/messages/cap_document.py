@@ -92,7 +92,7 @@ class DocumentInfo:
 
 
 @dataclass(frozen=True)
-class Document:
+class CapDocument:
     """One alert as it was published."""
 
     identifier: str
@@ -114,14 +114,14 @@ class Document:
         return next((t for info in self.infos if (t := info.parameters.get("tocsin:tier", ""))), "")
 
 
-def read_document(data: bytes) -> Document:
+def read_document(data: bytes) -> CapDocument:
     """Broken where it is no document of ours: whoever has written it is at fault, not the channel."""
     try:
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
         root = etree.fromstring(data, parser)
         if root.tag != f"{_NS}alert":
             raise Broken(f"the area's document is no CAP 1.2 alert but <{root.tag!r}>")
-        return Document(
+        return CapDocument(
             identifier=_text(root, "identifier"),
             sender=_text(root, "sender"),
             sent=datetime.fromisoformat(_text(root, "sent")),

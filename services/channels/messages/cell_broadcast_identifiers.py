@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from services.channels.messages.cap_document import Document, DocumentInfo
+from services.channels.messages.cap_document import CapDocument, DocumentInfo
 
 Profile = Literal["wea", "eu_alert", "uk"]
 PRESIDENTIAL, TEST, EXERCISE, OPERATOR, PUBLIC_SAFETY = 4370, 4380, 4381, 4382, 4396
@@ -47,7 +47,7 @@ _TABLES: dict[Profile, _Table] = {
 }
 
 
-def identifier(profile: Profile, document: Document, info: DocumentInfo, *, first: bool) -> int:
+def identifier(profile: Profile, document: CapDocument, info: DocumentInfo, *, first: bool) -> int:
     """For one block; `first` is the language most people read, all others have identifiers of their own."""
     found = _identifier(_TABLES[profile], document, info)
     if first:
@@ -57,7 +57,7 @@ def identifier(profile: Profile, document: Document, info: DocumentInfo, *, firs
     return found + 1  # 4396 > 4397
 
 
-def _identifier(table: _Table, document: Document, info: DocumentInfo) -> int:
+def _identifier(table: _Table, document: CapDocument, info: DocumentInfo) -> int:
     if document.drill:
         return table.drills[document.status]
     if info.urgency == "Past" or "AllClear" in info.responses or document.msg_type == "Cancel":

@@ -65,7 +65,7 @@ def frame_for(language: str) -> Frame:
     base = base_of(language)
     if base in LANGUAGES:
         return _of_lines(lines_for(language))
-    own = _own().get(base, {})
+    own = own_sentences().get(base, {})
     help_, answers = own.get("help", ""), own.get("answers", "")
     menus = {Tier.BLUE: "", Tier.YELLOW: help_, Tier.ORANGE: answers, Tier.RED: answers}
     return Frame(
@@ -80,7 +80,7 @@ def findings() -> list[str]:
     """What is wrong with the frames; nothing where they may be used."""
     wanted = {"state", "drill", "this_is", "number", "help", "answers", "keys", "call", "check", "longer"}
     found = []
-    for language, own in _own().items():
+    for language, own in own_sentences().items():
         found += [f"{language}/{FILE}: {key} is missing or not known" for key in sorted(wanted ^ own.keys())]
         if own.get("state") not in STATES:
             found.append(f"{language}/{FILE}: state: use {', '.join(STATES)}")
@@ -88,7 +88,7 @@ def findings() -> list[str]:
 
 
 @cache
-def _own() -> dict[str, dict[str, str]]:
+def own_sentences() -> dict[str, dict[str, str]]:
     return {base_of(tag): own for tag, own in in_each_language(FILE).items()}
 
 

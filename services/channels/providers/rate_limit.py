@@ -50,7 +50,7 @@ class Pace:
             return Grant(max(0, want))
         async with self._database.write() as tx:
             row = (await tx.execute(sa.select(provider).where(self._mine).with_for_update())).one()
-            now = await _now(tx)
+            now = await database_now(tx)
             rate = self._per_second * _factor(now - row.slowed_at)
             next_at = _within_reach(row.next_at, now, self._per_second)
             ordinary_at = _within_reach(row.ordinary_at, now, self._per_second)
@@ -81,7 +81,7 @@ class Pace:
         if self.unlimited:
             return
         async with self._database.write() as tx:
-            await tx.execute(sa.update(provider).where(self._mine).values(slowed_at=await _now(tx)))
+            await tx.execute(sa.update(provider).where(self._mine).values(slowed_at=await database_now(tx)))
 
 
 def _factor(since_slowed: float) -> float:
@@ -104,7 +104,7 @@ def _free(next_at: float, now: float, rate: float) -> tuple[int, float]:
     return free, 0.0 if free else (used - burst + 1) / rate
 
 
-async def _now(tx: Connection) -> float:
+async def database_now(tx: Connection) -> float:
     """One clock for all processes: the database's; SQLite has one process."""
     if tx.dialect.name == "sqlite":
         return wall()

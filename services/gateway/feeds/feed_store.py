@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.feeds.listing import Entry
+from services.gateway.feeds.listing import FeedItem
 from services.gateway.store import message
 from services.shared.database.batches import chunks, upsert
 from services.shared.database.engine import Connection, Id, metadata
@@ -58,7 +58,7 @@ async def write_state(
     await upsert(tx, feed, [row], ["name"], replace=told)
 
 
-async def add_new(tx: Connection, name: str, entries: Iterable[Entry]) -> None:
+async def add_new(tx: Connection, name: str, entries: Iterable[FeedItem]) -> None:
     """Entries not seen before, or not in this version, wait to be taken."""
     known = {
         row.entry_id: row.version

@@ -34,7 +34,7 @@ class FeedEntry(Entry):
         return value
 
 
-class Feeds(Entry):
+class FeedsFile(Entry):
     """The file."""
 
     feeds: tuple[FeedEntry, ...]
@@ -52,6 +52,6 @@ def read_feeds(path: Path | None) -> tuple[FeedEntry, ...]:
     """The feeds of the file; none without one."""
     if path is None:
         return ()
-    found = read_file("TOCSIN_CAP_FEEDS", path, Feeds).feeds
+    found = read_file("TOCSIN_CAP_FEEDS", path, FeedsFile).feeds
     base = path.parent
     return tuple(f.model_copy(update={"certs": base / f.certs}) if f.certs is not None else f for f in found)

@@ -25,7 +25,7 @@ _XML_TYPES = ("application/xml", "text/xml", "")
 
 
 @dataclass(frozen=True)
-class Entry:
+class FeedItem:
     """One alert as the feed names it: `key` is SHA-256 of its id, `version` changes when it does, `link` is absolute.
 
     `urgent` is what the feed says of it in CAP's words, larger first; `at` when it was changed (seconds, 0: unknown).
@@ -45,7 +45,7 @@ class Listing:
     `whole`: everything there is stands here, so that what is missing is gone.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[FeedItem, ...]
     reading: Reading | None
     whole: bool
 
@@ -56,7 +56,7 @@ def listing(data: bytes, url: str) -> Listing:
         return _json(data, url)
     reading = read(data, limits=LISTING)
     if reading.alerts:
-        entries = tuple(Entry(key_of(alert), "") for alert in reading.alerts)
+        entries = tuple(FeedItem(key_of(alert), "") for alert in reading.alerts)
         return Listing(entries, reading, reading.verdict != "reject")
     notes = Notes(strict=False)
     root = root_of(data, LISTING, notes)
@@ -82,14 +82,16 @@ def same_host(link: str, url: str) -> bool:
         return False
 
 
-def _entries(items: Iterable[etree._Element], url: str) -> Iterator[Entry]:
+def _entries(items: Iterable[etree._Element], url: str) -> Iterator[FeedItem]:
     for item in items:
         link = _link(item)
         name = _text(item, "id") or _text(item, "guid") or link
         if name:
             version = _text(item, "updated") or _text(item, "pubDate") or _text(item, "date")
             changed = version or _text(item, "published")
-            yield Entry(_hash(name), _hash(version), urljoin(url, link) if link else "", _urgent(item), _when(changed))
+            yield FeedItem(
+                _hash(name), _hash(version), urljoin(url, link) if link else "", _urgent(item), _when(changed)
+            )
 
 
 def _link(item: etree._Element) -> str:
@@ -165,7 +167,7 @@ def _json(data: bytes, url: str) -> Listing:
         if name:
             version = str(one.get("date_modified") or one.get("updated") or "")
             at = _when(version or str(one.get("date_published") or one.get("published") or ""))
-            entries.append(Entry(_hash(name), _hash(version), urljoin(url, link) if link else "", at=at))
+            entries.append(FeedItem(_hash(name), _hash(version), urljoin(url, link) if link else "", at=at))
     return Listing(tuple(entries), None, len(items) <= MOST and not (isinstance(given, dict) and given.get("next_url")))
 
 

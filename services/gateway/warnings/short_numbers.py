@@ -26,7 +26,7 @@ async def free_number(tx: Connection, warning_id: str, now: float) -> str:
     """
     tried = ""
     for length in LENGTHS:
-        places = _places(warning_id, length)
+        places = places_of(warning_id, length)
         taken = set(
             await tx.scalars(
                 sa.select(warning_state.c.number).where(one_of(warning_state.c.number, places), _in_use(now))
@@ -35,7 +35,7 @@ async def free_number(tx: Connection, warning_id: str, now: float) -> str:
         tried = next((place for place in places if place not in taken), "")
         if tried:
             return tried
-    return _places(warning_id, LENGTHS[-1])[0]
+    return places_of(warning_id, LENGTHS[-1])[0]
 
 
 def _in_use(now: float) -> sa.ColumnElement[bool]:
@@ -46,7 +46,7 @@ def _in_use(now: float) -> sa.ColumnElement[bool]:
     return sa.or_(waits, went_out)
 
 
-def _places(warning_id: str, length: int) -> list[str]:
+def places_of(warning_id: str, length: int) -> list[str]:
     """Places of that many digits, none beginning with 0, the first ones where they always were."""
     first = 10 ** (length - 1)
     room = 9 * first

@@ -80,7 +80,7 @@ def _features(body: bytes) -> list[Any]:
     return features
 
 
-def _each(
+def each_feature(
     body: bytes, wanted: AreaImportOptions, report: ImportReport
 ) -> Iterator[tuple[int, dict[str, Any], str, Shape]]:
     """(number, properties, GeoJSON in WGS 84, area) of each feature with a surface."""
@@ -109,7 +109,7 @@ def _as_text(geometry: Any) -> str:
 
 def _areas(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, Any]]:
     seen: dict[str, int] = {}
-    for number, properties, text, _ in _each(body, wanted, report):
+    for number, properties, text, _ in each_feature(body, wanted, report):
         code = _text(properties.get(wanted.code))
         if not code or code in seen:
             rule, remedy = ("once", f"feature {seen[code]} has the same code") if code else ("required", "give a code")
@@ -126,7 +126,7 @@ def _areas(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iter
 
 
 def _zones(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, Any]]:
-    for number, properties, text, area in _each(body, wanted, report):
+    for number, properties, text, area in each_feature(body, wanted, report):
         code, hazard = _text(properties.get(wanted.code)), _text(properties.get("hazard"), 40)
         level = _text(properties.get("class"))
         wrong = [

@@ -20,7 +20,7 @@ Kind = Literal["level", "yes", "number", "one", "several"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class AskedAnswer:
     """Beside a field's type; `name` and `ask` are messages of the catalogue, without `ask` no page asks it."""
 
     name: str
@@ -40,7 +40,7 @@ class Row:
     """One answer with what its type says."""
 
     field: str
-    answer: Answer
+    answer: AskedAnswer
     kind: Kind
     values: tuple[str, ...]  # that a page offers
     whole: bool  # its values are numbers
@@ -59,13 +59,13 @@ def rows_of(model: type[BaseModel]) -> dict[str, Row]:
     """The answers among a model's fields, in their order."""
     found = {}
     for name, info in model.model_fields.items():
-        answer = next((one for one in info.metadata if isinstance(one, Answer)), None)
+        answer = next((one for one in info.metadata if isinstance(one, AskedAnswer)), None)
         if answer is not None:
             found[name] = _row(name, info, answer)
     return found
 
 
-def _row(name: str, info: FieldInfo, answer: Answer) -> Row:
+def _row(name: str, info: FieldInfo, answer: AskedAnswer) -> Row:
     type_ = info.annotation
     if get_origin(type_) in (Union, types.UnionType):
         type_ = next(one for one in get_args(type_) if one is not type(None))

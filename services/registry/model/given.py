@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from services.registry.model.answers import Answer, rows_of
+from services.registry.model.answers import AskedAnswer, rows_of
 from services.shared.errors import Refused
 from services.shared.i18n import mark
 from services.shared.people import phone_numbers, push_subscription
@@ -81,36 +81,36 @@ class Wg(Given):
 
     see: Annotated[
         Level,
-        Answer(mark("Seeing"), mark("Do you have difficulty seeing, even with glasses?")),
+        AskedAnswer(mark("Seeing"), mark("Do you have difficulty seeing, even with glasses?")),
     ] = 9
     hear: Annotated[
         Level,
-        Answer(
+        AskedAnswer(
             mark("Hearing"),
             mark("Do you have difficulty hearing, even with a hearing aid?"),
         ),
     ] = 9
     walk: Annotated[
         Level,
-        Answer(mark("Walking"), mark("Do you have difficulty walking or climbing steps?")),
+        AskedAnswer(mark("Walking"), mark("Do you have difficulty walking or climbing steps?")),
     ] = 9
     cognition: Annotated[
         Level,
-        Answer(
+        AskedAnswer(
             mark("Remembering"),
             mark("Do you have difficulty remembering or concentrating?"),
         ),
     ] = 9
     selfcare: Annotated[
         Level,
-        Answer(
+        AskedAnswer(
             mark("Washing and dressing"),
             mark("Do you have difficulty washing or dressing?"),
         ),
     ] = 9
     communicate: Annotated[
         Level,
-        Answer(
+        AskedAnswer(
             mark("Being understood"),
             mark("In your usual language, do you have difficulty understanding or being understood?"),
         ),
@@ -243,7 +243,7 @@ class PersonIn(Given):
     call_name: Text = ""
     birth_year: Annotated[
         int | None,
-        Answer(
+        AskedAnswer(
             mark("Year of birth"),
             mark("In which year were you born?"),
             help="four digits",
@@ -253,14 +253,14 @@ class PersonIn(Given):
     wg: Wg = Wg()
     psychosocial: Annotated[
         bool,
-        Answer(
+        AskedAnswer(
             mark("Alarms or strangers are hard"),
             mark("Are alarms or strangers at the door very hard for you?"),
         ),
     ] = Field(False, description="alarms or strangers at the door are hard for her")
     languages: Annotated[
         tuple[Language, ...],
-        Answer(
+        AskedAnswer(
             mark("Languages"),
             mark("Which languages do you read and understand best?"),
             offered=("zh", "en", "ug", "bo", "mn", "za", "ii", "ko"),
@@ -270,7 +270,7 @@ class PersonIn(Given):
     ] = Field((), max_length=10, description="BCP 47, best first")
     sign_lang: Annotated[
         str,
-        Answer(
+        AskedAnswer(
             mark("Sign language"),
             mark("Do you use a sign language?"),
             offered=("", "csl", "ase", "bfi"),
@@ -281,11 +281,11 @@ class PersonIn(Given):
         tuple[
             Literal["plain_text", "spoken", "sign", "easy_read", "large_print", "braille", "tactile", "pictures"], ...
         ],
-        Answer(mark("How to tell you things"), mark("How should we tell you things?")),
+        AskedAnswer(mark("How to tell you things"), mark("How should we tell you things?")),
     ] = ()
     power_device: Annotated[
         Literal["none", "oxygen", "ventilator", "dialysis", "other"],
-        Answer(
+        AskedAnswer(
             mark("A device that needs power"),
             mark("Do you need a device that runs on electricity to live?"),
             medical=True,
@@ -293,49 +293,49 @@ class PersonIn(Given):
     ] = "none"
     backup_min: Annotated[
         int | None,
-        Answer(
+        AskedAnswer(
             mark("Minutes its battery lasts"),
             mark("How many minutes does its battery last?"),
             help="minutes the device runs without mains",
             medical=True,
         ),
     ] = Field(None, ge=0, le=100_000)
-    lives_alone: Annotated[bool, Answer(mark("Lives alone"), mark("Do you live alone?"))] = False
+    lives_alone: Annotated[bool, AskedAnswer(mark("Lives alone"), mark("Do you live alone?"))] = False
     only_older_at_home: Annotated[
         bool,
-        Answer(
+        AskedAnswer(
             mark("Only people over 75 at home"),
             mark("Is everybody in your home over 75?"),
         ),
     ] = Field(False, description="nobody under 75 at home, and more than one")
     cannot_open_door: Annotated[
         bool,
-        Answer(
+        AskedAnswer(
             mark("Cannot open the door"),
             mark("Is it impossible for you to open the door yourself?"),
         ),
     ] = False
     night_alert: Annotated[
         Literal["none", "bed_shaker", "low_freq_520hz", "flash", "indoor_radio"],
-        Answer(
+        AskedAnswer(
             mark("What wakes you at night"),
             mark("Do you have something that wakes you at night?"),
         ),
     ] = "none"
     moves: Annotated[
         Literal["walks", "walks_with_aid", "wheelchair", "stretcher"],
-        Answer(mark("How you move"), mark("How do you move about?")),
+        AskedAnswer(mark("How you move"), mark("How do you move about?")),
     ] = "walks"
     own_transport: Annotated[
         bool,
-        Answer(
+        AskedAnswer(
             mark("Can leave by own transport"),
             mark("Can you leave with transport of your own?"),
         ),
     ] = False
     carriers_needed: Annotated[
         Literal[0, 1, 2, 4],
-        Answer(
+        AskedAnswer(
             mark("People needed to carry you"),
             mark("How many people would have to carry you?"),
             reads="carriers",
@@ -343,7 +343,7 @@ class PersonIn(Given):
     ] = 0
     assist_min: Annotated[
         int,
-        Answer(
+        AskedAnswer(
             mark("Minutes to get ready"),
             mark("How many minutes do you need to get out, with help?"),
             help="minutes of help to get her out",
@@ -351,16 +351,18 @@ class PersonIn(Given):
     ] = Field(0, ge=0, le=600)
     floor: Annotated[
         int,
-        Answer(mark("Floor"), mark("On which floor do you live? 0 is the ground floor."), home=True),
+        AskedAnswer(mark("Floor"), mark("On which floor do you live? 0 is the ground floor."), home=True),
     ] = Field(0, ge=-9, le=200, description="0 is the ground floor")
     lift: Annotated[
         bool,
-        Answer(mark("Needs the lift"), mark("Is there a lift, and do you need it?"), home=True),
+        AskedAnswer(mark("Needs the lift"), mark("Is there a lift, and do you need it?"), home=True),
     ] = False
-    basement: Annotated[bool, Answer(mark("Lives below ground"), mark("Do you live below ground?"), home=True)] = False
+    basement: Annotated[bool, AskedAnswer(mark("Lives below ground"), mark("Do you live below ground?"), home=True)] = (
+        False
+    )
     pregnancy_or_newborn: Annotated[
         bool,
-        Answer(
+        AskedAnswer(
             mark("Late pregnancy or a newborn"),
             mark("Is somebody in late pregnancy or newborn at home?"),
             temporary=True,
@@ -368,7 +370,7 @@ class PersonIn(Given):
     ] = False
     people_at_home: Annotated[
         int,
-        Answer(
+        AskedAnswer(
             mark("People at home"),
             mark("How many people live in your home?"),
             help="how many live there",
@@ -379,11 +381,11 @@ class PersonIn(Given):
     supporters: tuple[SupporterIn, ...] = Field((), max_length=10)
     own_channels: Annotated[
         tuple[ContactKind | Literal["voice"], ...],
-        Answer(mark("Your own order"), help="her own order of channels: the words of said_no", reads="channels"),
+        AskedAnswer(mark("Your own order"), help="her own order of channels: the words of said_no", reads="channels"),
     ] = Field((), description="her own order of channels")
     asked_for: Annotated[
         tuple[str, ...],
-        Answer(
+        AskedAnswer(
             mark("Asked for"),
             help="policy channels she wants although they are called unfit for her, like voice_robot",
             reads="words",
@@ -391,14 +393,14 @@ class PersonIn(Given):
     ] = Field((), description="policy channels she wants although they are called unfit")
     opt_in: Annotated[
         tuple[Literal["blue", "yellow"], ...],
-        Answer(
+        AskedAnswer(
             mark("Also the milder warnings"),
             mark("Which milder warnings do you want too?"),
         ),
     ] = ()
     protected_address: Annotated[
         bool,
-        Answer(
+        AskedAnswer(
             mark("Address is protected"),
             mark("Must nobody learn where you live?"),
             fixed=True,
@@ -407,7 +409,7 @@ class PersonIn(Given):
     ] = Field(False, description="no page shows where she lives; only safe contacts are used")
     no_test: Annotated[
         bool,
-        Answer(
+        AskedAnswer(
             mark("No test messages"),
             mark("Should we never send you a test message?"),
             fixed=True,

@@ -39,6 +39,7 @@ from services.shared.web import sessions
 from services.shared.web.edge import ME_COOKIE, cookie_of, lay_cookie, take_cookie
 
 CODE_S = 600.0
+EVERY_S = 1.0  # wall, between two looks for codes that were asked for
 TRIES = 5
 PER_ORIGIN = 30
 KEPT_S = 86_400.0
@@ -176,7 +177,7 @@ class Access:
         """Sends the codes that were asked for to those who are in the register; True if any was asked for."""
         if wall() < self._next_look:
             return False
-        self._next_look = wall() + 1.0
+        self._next_look = wall() + EVERY_S
         async with self._platform.database.read() as db:
             waiting = sa.select(challenge.c.challenge_id).where(challenge.c.state == "asked").limit(1)
             if await db.scalar(waiting) is None:

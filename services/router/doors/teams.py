@@ -69,7 +69,7 @@ class Team:
         return key + (self.had + self.given + 1) * _LIST if self.begun and policy.door_list.never_reorder_begun else key
 
 
-async def _counts(db: Connection, warning_id: str) -> dict[str, tuple[int, int]]:
+async def doors_by_team(db: Connection, warning_id: str) -> dict[str, tuple[int, int]]:
     """Team > (doors on its list unvisited, doors visited)."""
     mine = sa.and_(delivery.c.warning_id == warning_id, delivery.c.driver == "door", IS_VISIT)
     waiting = sa.and_(delivery.c.answer == "", delivery.c.send_state.in_(_AT_WORK))
@@ -87,7 +87,7 @@ async def _counts(db: Connection, warning_id: str) -> dict[str, tuple[int, int]]
 
 async def room_of(db: Connection, warning_id: str, policy: Policy) -> tuple[int, bool]:
     """How many doors fit into all teams' time, and whether any team may be given one now: looked at before any work."""
-    counts = await _counts(db, warning_id)
+    counts = await doors_by_team(db, warning_id)
     workers = await tables.workers_of(db, warning_id)
     left = {w.worker_id: w.capacity - sum(counts.get(w.worker_id, (0, 0))) for w in workers}
     free = any(n > 0 and counts.get(w, (0, 0))[0] < policy.door_list.per_team_max for w, n in left.items())
@@ -96,7 +96,7 @@ async def room_of(db: Connection, warning_id: str, policy: Policy) -> tuple[int,
 
 async def teams_of(tx: Connection, warning_id: str, entries: Mapping[str, WorkerEntry]) -> dict[str, Team]:
     """The teams on shift for a warning, by id."""
-    counts = await _counts(tx, warning_id)
+    counts = await doors_by_team(tx, warning_id)
     found = {}
     for row in await tables.workers_of(tx, warning_id):
         unvisited, made = counts.get(row.worker_id, (0, 0))

@@ -21,7 +21,7 @@ from services.router.policy.conditions import parse_condition
 from services.router.policy.rules import (
     ChannelsDown,
     ChannelUse,
-    Clock,
+    ClockRule,
     ClosedIf,
     Combine,
     DoorList,
@@ -31,12 +31,12 @@ from services.router.policy.rules import (
     Fatigue,
     Goals,
     Group,
-    Head,
     HeadStart,
     Hold,
     ImpactTime,
     Officials,
     PathPlan,
+    PolicyHead,
     Reached,
     Shortage,
     Updates,
@@ -67,8 +67,8 @@ from services.shared.tiers import Tier
 class Policy(Entry):
     """A policy file, checked: one field a section. `read` makes one of a text."""
 
-    policy: Head
-    clock: Clock
+    policy: PolicyHead
+    clock: ClockRule
     hold: Hold
     voice_call: VoiceCall
     impact_time: ImpactTime

@@ -22,7 +22,13 @@ from pydantic import (
 )
 
 from services.router.policy import vocabulary as w
-from services.shared.input.fields import Between, ListOf, OneOf, Says, Written
+from services.shared.input.fields import (
+    Between,
+    ListOf,
+    OneOf,
+    Says,
+    WrittenAs,
+)
 from services.shared.input.files import Entry, wrong
 from services.shared.tiers import TIER_WORDS, Tier
 
@@ -47,7 +53,7 @@ def _span(text: str) -> tuple[int, int]:
     return a * 60 + b, c * 60 + d
 
 
-def _minutes_in(pattern: str, like: str) -> Written:
+def _minutes_in(pattern: str, like: str) -> WrittenAs:
     """A fixed phrase with the council's own minutes in it, kept as seconds."""
 
     def read(text: str) -> float:
@@ -56,25 +62,25 @@ def _minutes_in(pattern: str, like: str) -> Written:
             raise ValueError(f"write {like}, with your minutes")
         return 60.0 * int(match[1])
 
-    return Written(f"^{pattern}$", read, "condition")
+    return WrittenAs(f"^{pattern}$", read, "condition")
 
 
-class Head(Entry):
+class PolicyHead(Entry):
     """Which policy this is, and who has looked at it when."""
 
     id: str
     version: Annotated[int, Between(1, 1_000_000, whole=True)]
-    reviewed: Annotated[date, Written(r"^\d{4}-\d{2}-\d{2}$", _day, "date")]
+    reviewed: Annotated[date, WrittenAs(r"^\d{4}-\d{2}-\d{2}$", _day, "date")]
     review_every_months: Annotated[int, Between(1, 60, whole=True)]
 
 
-class Clock(Entry):
+class ClockRule(Entry):
     """When conditions are judged, and which part of the day is night; the rest is day."""
 
     evaluate_at: Literal["step_time"]
-    night: Annotated[tuple[int, int], Written(r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", _span, "span")] = (
-        Field(description="Minutes of the day, from and until, written like 21:00-07:00.")
-    )
+    night: Annotated[
+        tuple[int, int], WrittenAs(r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", _span, "span")
+    ] = Field(description="Minutes of the day, from and until, written like 21:00-07:00.")
 
 
 class Hold(Entry):
@@ -174,7 +180,7 @@ class Group(Entry):
     personal: Annotated[Words, ListOf(w.CHANNEL_WORDS_ALL, least=1)] = Field(
         description="In which order this group is reached; a driver stands here once."
     )
-    written: Annotated[str, Written(_FORM, _form, "closed_list")] = Field("plain", alias="form")
+    written: Annotated[str, WrittenAs(_FORM, _form, "closed_list")] = Field("plain", alias="form")
     night_adds: Annotated[Words, ListOf(w.CHANNEL_WORDS_ALL)] = ()
     unfit: Annotated[Words, ListOf(tuple(w.UNFIT_WORDS))] = Field(
         (), description="Left out, unless the person asked for it."

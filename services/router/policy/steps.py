@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, 
 
 from services.router.policy import vocabulary as w
 from services.router.policy.conditions import ALWAYS, PREDICATES, Condition, parse_condition
-from services.shared.input.fields import Between, ListOf, OneOf, Written
+from services.shared.input.fields import Between, ListOf, OneOf, WrittenAs
 from services.shared.input.files import Entry, wrong
 from services.shared.tiers import Tier
 
@@ -59,7 +59,7 @@ _AT_SCHEMA = {
         {"type": "string", "pattern": r"^earlier of \d+ and impact-\d+$"},
     ]
 }
-_If = Annotated[Condition, Written(_CONDITION, parse_condition, "condition")]
+_If = Annotated[Condition, WrittenAs(_CONDITION, parse_condition, "condition")]
 
 
 class StepAt(Entry):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from services.shared.errors import Refused
 from services.shared.input.files import wrong
 
 
-class _Kind:
+class _Kind(ABC):
     """A checked value and what the JSON Schema says of it."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -23,11 +24,13 @@ class _Kind:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return self.schema()
 
+    @abstractmethod
     def check(self, given: Any) -> Any:
-        raise NotImplementedError
+        """The value as it is kept; a fault where it is none."""
 
+    @abstractmethod
     def schema(self) -> JsonSchemaValue:
-        raise NotImplementedError
+        """What an editor is told."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class ListOf(_Kind):
 
 
 @dataclass(frozen=True)
-class Written(_Kind):
+class WrittenAs(_Kind):
     """Text that is read by `read`, whose ValueError or Refused says what to write; `pattern` tells an editor."""
 
     pattern: str

@@ -32,7 +32,7 @@ class Turns:
     """
 
     def __init__(self, per_second: float = BESIDE_SENDING, at_once: float = AT_ONCE) -> None:
-        self._per_second = per_second
+        self.per_second = per_second
         self._at_once = at_once
         self._left = at_once
         self._at = 0.0  # of the loop's clock, when `_left` was right
@@ -58,13 +58,13 @@ class Turns:
 
     def _fill(self) -> None:
         now = asyncio.get_running_loop().time()
-        self._left = min(self._at_once, self._left + (now - self._at) * self._per_second)
+        self._left = min(self._at_once, self._left + (now - self._at) * self.per_second)
         self._at = now
 
     def _wait(self, late: float = 0.0) -> None:
         if self._handle is None:
             loop = asyncio.get_running_loop()
-            self._due = loop.time() + 1.0 / self._per_second + late
+            self._due = loop.time() + 1.0 / self.per_second + late
             self._handle = loop.call_at(self._due, self._let_in)
 
     def _let_in(self) -> None:

@@ -28,7 +28,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.drivers.cell_broadcast.operators import PREFIX, Operator, read_operators
-from services.channels.messages.cap_document import Document, DocumentInfo, read_document
+from services.channels.messages.cap_document import CapDocument, DocumentInfo, read_document
 from services.channels.messages.cell_broadcast_identifiers import Profile, identifier, is_of_a_drill, serial_number
 from services.channels.messages.cell_broadcast_pages import code
 from services.channels.messages.cell_broadcast_text import as_one, words_of
@@ -49,7 +49,7 @@ from services.shared.errors import Broken
 from services.shared.settings import Environment
 
 log = structlog.get_logger("cell_broadcast")
-_TIMEOUT = aiohttp.ClientTimeout(total=5, connect=3)  # two routes one after the other, within the call's limit
+TIMEOUT = aiohttp.ClientTimeout(total=5, connect=3)  # two routes one after the other, within the call's limit
 # status > what it means; other 3xx are faults of ours (an address that moved), other 4xx refuse this document for good
 STATUSES: dict[int, Outcome] = {
     **dict.fromkeys((401, 403, 404, 405, 407), Outcome.PROVIDER_FAULT),  # our key, certificate or address
@@ -151,7 +151,7 @@ class CellBroadcast:
 
     # ---- what phones show
 
-    def headers(self, document: Document) -> CIMultiDict[str]:
+    def headers(self, document: CapDocument) -> CIMultiDict[str]:
         """The document's kind, and a line for each language."""
         found: CIMultiDict[str] = CIMultiDict({"Content-Type": TYPE})
         for place, info in enumerate(self._blocks(document)):
@@ -167,7 +167,7 @@ class CellBroadcast:
             )
         return found
 
-    def _blocks(self, document: Document) -> Sequence[DocumentInfo]:
+    def _blocks(self, document: CapDocument) -> Sequence[DocumentInfo]:
         """One a language, by the strongest identifier of several; the most read language first."""
         groups: dict[str, list[DocumentInfo]] = {}
         for info in document.infos:
@@ -180,7 +180,7 @@ class CellBroadcast:
         order = sorted(best, key=lambda tag: not (wanted and tag.lower().split("-")[0] == wanted.split("-")[0]))
         return [best[tag] for tag in order][:LANGUAGES]
 
-    def _rank(self, document: Document, info: DocumentInfo) -> int:
+    def _rank(self, document: CapDocument, info: DocumentInfo) -> int:
         return identifier(self._settings.profile, document, info, first=True)
 
     # ---- handing over
@@ -206,7 +206,7 @@ class CellBroadcast:
     async def _post(self, url: str, document: bytes, headers: CIMultiDict[str]) -> Result:
         try:
             async with self._tools.session.post(
-                url, data=document, headers=headers, timeout=_TIMEOUT, allow_redirects=False, ssl=self._tls or True
+                url, data=document, headers=headers, timeout=TIMEOUT, allow_redirects=False, ssl=self._tls or True
             ) as response:
                 return _outcome(response.status, response.headers.get("Retry-After", ""))
         except Overtaken:

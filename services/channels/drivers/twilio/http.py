@@ -45,7 +45,7 @@ CODES: dict[int, Outcome] = {
     21614: Outcome.PERMANENT,  # not a mobile number
 }
 UNSUBSCRIBED = "21610"
-_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
+TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 
 
 class TwilioSettings(Environment):
@@ -89,7 +89,7 @@ class TwilioAccount:
         body = urlencode(form, doseq=True).encode()
         try:
             async with self._session.post(
-                url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+                url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
             ) as response:
                 return outcome(response.status, await response.read(), response.headers.get("Retry-After"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
@@ -104,7 +104,7 @@ class TwilioAccount:
             url += f"?{urlencode(query)}"
         try:
             async with self._session.get(
-                URL(url, encoded=True), headers={"Authorization": self._auth}, timeout=_TIMEOUT, allow_redirects=False
+                URL(url, encoded=True), headers={"Authorization": self._auth}, timeout=TIMEOUT, allow_redirects=False
             ) as response:
                 found = json_of(await response.read()) if response.status == 200 else None
         except (aiohttp.ClientError, TimeoutError, ValueError) as problem:

@@ -29,7 +29,7 @@ from services.shared.text.sentences import first, prefixes
 from services.shared.tiers import Tier
 from services.shared.web.outgoing_addresses import CheckedResolver, OutOfReach, check_push_service
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
+TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 _CODES = {404: GONE, 410: GONE, 413: "413 too large"}
 
 
@@ -99,7 +99,7 @@ class WebPush:
         }
         try:
             async with self._session.post(
-                device.endpoint, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+                device.endpoint, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
             ) as response:
                 return outcome(response.status, response.headers.get("Retry-After", ""), message.delivery_id)
         except OutOfReach:

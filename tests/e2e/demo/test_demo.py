@@ -1,0 +1,78 @@
+"""The demo's promises: the same seed gives the same bytes, the figures add up, a fault is one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+KEYS = [
+    "targeted", "reached", "closed", "explained_not_closed", "open", "unexplained", "by_group", "by_channel",
+    "provider_accepts", "ambiguous", "doubled",
+]  # fmt: skip
+
+
+async def tocsin(*arguments: str, cwd: Path) -> tuple[int, str, str]:
+    """Runs the command as a user does, by an interpreter of its own: with another seed of its hashes each time."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services", *arguments, cwd=cwd, stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "TOCSIN_DATA_DIR": str(cwd / "data")},
+    )  # fmt: skip
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Two runs side by side print the same line; another seed prints another."""
+    runs = await asyncio.gather(
+        tocsin("demo", "--json", "--people", "30", "--seed", "3", cwd=tmp_path),
+        tocsin("demo", "--json", "--people", "30", "--seed", "3", cwd=tmp_path),
+    )
+    assert (0, "") == (runs[0][0], runs[0][2])
+    assert runs[0] == runs[1]
+    figures = json.loads(runs[0][1])
+    assert list(figures) == KEYS
+    assert 0 == figures["unexplained"] == figures["doubled"]
+    assert figures["targeted"] == figures["closed"] + sum(figures["explained_not_closed"].values()) + figures["open"]
+    _, other, _ = await tocsin("demo", "--json", "--people", "30", "--seed", "4", cwd=tmp_path)
+    assert other != runs[0][1]
+
+
+BAD = [
+    (("demo", "--alert", "missing.xml"), "missing.xml: No such file or directory"),
+    (("demo", "--tier", "purple"), "there is no tier 'purple'"),
+    (("cap", "check", "missing.xml"), "missing.xml: No such file or directory"),
+    (("warn", "missing.xml"), "missing.xml: No such file or directory"),
+    (("status", "abc"), "give an API key"),
+    (("status", "abc", "--key", "k", "--url", "http://127.0.0.1:9"), "no server answers at http://127.0.0.1:9"),
+    (("policy", "check", "bad.yaml"), "line 1"),
+    (("policy", "explain", "--tier", "red", "--needs", "telepathy"), "'telepathy' is not known"),
+    (("policy", "explain", "--tier", "red", "--at", "25:00"), "give a time like 02:30"),
+    (("key", "create", "--authority", "A", "--label", "b", "--actions", "fly"), "there is no action 'fly'"),
+    (("registry", "sample", "--around", "bad.yaml"), "CAP rule"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), BAD, ids=[" ".join(a[:3]) for a, _ in BAD])
+async def test_a_wrong_command_ends_with_one_sentence_and_2(
+    tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    """No traceback, no half-done work: one line on stderr that says what to do, exit 2 (3: nobody answers)."""
+    (tmp_path / "bad.yaml").write_text("policies: {}\n")
+    code, out, err = await tocsin(*arguments, cwd=tmp_path)
+    assert (3 if "no server answers" in sentence else 2, "") == (code, out)
+    assert sentence in err
+    assert 1 == len(err.strip().splitlines())
+
+
+async def test_help_names_every_command(tmp_path: Path) -> None:
+    """`tocsin --help` is the map."""
+    code, out, _ = await tocsin("--help", cwd=tmp_path)
+    assert 0 == code
+    for command in ("serve", "demo", "warn", "cancel", "status", "path", "cap", "registry", "policy", "key", "migrate"):
+        assert f"\n  {command} " in out or f" {command} " in out

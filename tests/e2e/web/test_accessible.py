@@ -1,0 +1,130 @@
+"""Every page, looked at by a program: structure, labels, contrast, size of targets, no sideways scroll on a small phone."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.kit import alerts
+from tests.kit.town import Town, open_town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+PEOPLE = 50
+
+# Runs in the page: what a person who cannot see, cannot aim or has a small phone would meet.
+LOOK = """() => {
+  const found = [], say = (what, e) => found.push(what + ': ' + e.outerHTML.slice(0, 120));
+  const shown = e => e.checkVisibility() && e.getBoundingClientRect().width > 0;
+  if (!document.documentElement.lang) found.push('no language');
+  if (document.querySelectorAll('h1').length !== 1) found.push('not one h1');
+  if (!document.title) found.push('no title');
+  if (document.body.querySelector('a')?.getAttribute('href') !== '#main') found.push('no skip link first');
+  if (document.documentElement.scrollWidth > innerWidth) found.push('scrolls sideways: ' + document.documentElement.scrollWidth);
+  let level = 1;
+  for (const h of document.querySelectorAll('h1,h2,h3,h4')) {
+    const n = +h.tagName[1]; if (n > level + 1) say('heading skips a level', h); level = n;
+  }
+  const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
+  if (new Set(ids).size !== ids.length) found.push('an id twice');
+  for (const e of document.querySelectorAll('[aria-labelledby],[aria-describedby]'))
+    for (const id of (e.getAttribute('aria-labelledby') || e.getAttribute('aria-describedby')).split(' '))
+      if (!document.getElementById(id)) say('refers to nothing', e);
+  for (const e of document.querySelectorAll('input:not([type=hidden]),textarea,select')) if (!e.labels.length) say('no label', e);
+  for (const e of document.querySelectorAll('button,a')) if (!e.textContent.trim()) say('no name', e);
+  const ticks = 'input[type=hidden],input[type=radio],input[type=checkbox]';
+  for (const e of document.querySelectorAll(`button,.button,input:not(${ticks}),textarea,.choice,summary`))
+    if (shown(e) && e.getBoundingClientRect().height < 43.9) say('lower than 44 px', e);
+  for (const e of document.querySelectorAll('.buttons button'))
+    if (shown(e) && e.getBoundingClientRect().height < 55.9) say('lower than 56 px', e);
+  for (const e of document.querySelectorAll('main a')) if (shown(e) && e.getBoundingClientRect().height < 16) say('tiny link', e);
+  const rgb = s => (s.match(/[\\d.]+/g) || []).map(Number);
+  const light = c => {
+    const [r, g, b] = c.map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
+  const behind = e => {
+    for (; e; e = e.parentElement) {
+      const c = rgb(getComputedStyle(e).backgroundColor);
+      if (c.length === 3 || c[3] > 0) return c.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let t; t = walker.nextNode();) {
+    const e = t.parentElement;
+    if (!t.data.trim() || !shown(e)) continue;
+    const a = light(rgb(getComputedStyle(e).color).slice(0, 3)), b = light(behind(e));
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < 4.5) say('contrast ' + ratio.toFixed(2), e);
+  }
+  return [...new Set(found)];
+}"""
+
+
+async def _urls(tocsin: Town) -> list[str]:
+    """One address of every kind of page, in every state that looks different."""
+    flood = await tocsin.warn(alerts.flood("A-FLOOD"))
+    plume = await tocsin.warn(alerts.plume("A-PLUME"))
+    over = await tocsin.warn(alerts.flood("A-OVER"), doors="safe")
+    officer = (await tocsin.officers_of(over))[0]
+    person, helper = await tocsin.delivery_of(over, "person"), await tocsin.delivery_of(flood, "supporter")
+    ending = await tocsin.cancel(over, "sent_by_mistake")
+    heat = await tocsin.warn(alerts.heat("A-HEAT"), doors="safe")
+    at_door = (await tocsin.officers_of(heat))[0]
+    uncounted = f"/live/{await tocsin.draft(alerts.held('A-UNCOUNTED'))}/preview"
+    numbers = [(await tocsin.warning(warning_id)).number for warning_id in (flood, plume, over)]
+    paths = [
+        "/console", "/nothing", f"/live/{flood}?still=1", f"/live/{plume}?still=1", f"/live/{over}", f"/live/{ending}?still=1",
+        f"/live/{flood}/doors", f"/live/{flood}/cases", f"/live/{flood}/preview", f"/console/warnings/{flood}/end",
+        f"{uncounted}?waited=99",
+        f"/console/warnings/{over}/end", "/public/check", "/open/devices", "/channels", "/public/check?number=0001",
+        f"/channels/stations/{over}",
+        *(f"/public/check?number={number}" for number in numbers),
+    ]  # fmt: skip
+    links = [tocsin.list_link(over, officer), tocsin.list_link(heat, at_door), tocsin.list_link(plume, "fireservice")]
+    answers = [f"{tocsin.answer_link(d)}?lang={lang}" for d in (person, helper) for lang in ("en", "zh")]
+    return [*(tocsin.url + path for path in paths), *links, *answers, f"{tocsin.url}/l/altered.link"]
+
+
+async def test_every_page_can_be_used_by_everybody(browser: Browser, tocsin: Town) -> None:
+    """No finding on any page, on a desk's screen and on a phone 320 px wide."""
+    found: dict[str, list[str]] = {}
+    urls = await _urls(tocsin)
+    for width in (1280, 320):
+        context = await browser.new_context(
+            viewport={"width": width, "height": 800}, bypass_csp=True, reduced_motion="reduce"
+        )
+        page = await context.new_page()
+        await page.goto(f"{tocsin.url}/console/sign-in")
+        found[f"{width} sign-in"] = await page.evaluate(LOOK)
+        await page.fill("#key", tocsin.key)
+        await page.click("main button")
+        for url in urls:
+            await page.goto(url)
+            found[f"{width} {url.removeprefix(tocsin.url)}"] = await page.evaluate(LOOK)
+        await context.close()
+    assert {} == {page: what for page, what in found.items() if what}
+
+
+async def test_the_drill_says_so_on_every_page(browser: Browser) -> None:
+    """In the drill plane the word is in each title and above each page, for officers and residents too."""
+    async with open_town(people=30, plane="drill") as drill:
+        sent = await drill.warn(alerts.alert("DRILL-1", status="Exercise"), doors="safe")
+        number = (await drill.warning(sent)).number
+        context = await browser.new_context(
+            java_script_enabled=False, extra_http_headers={"Authorization": f"Bearer {drill.key}"}
+        )
+        page = await context.new_page()
+        for url in (
+            f"{drill.url}/console/sign-in",
+            f"{drill.url}/console",
+            f"{drill.url}/live/{sent}?still=1",
+            f"{drill.url}/console/warnings/{sent}/end",
+            f"{drill.url}/public/check?number={number}",
+            drill.list_link(sent, (await drill.officers_of(sent))[0]),
+            drill.answer_link(await drill.delivery_of(sent, "person")),
+        ):
+            await page.goto(url)
+            assert (await page.title()).startswith(("[DRILL] ", "[演练] ")), url
+            assert await page.inner_text(".drill") in ("DRILL", "演练"), url
+        await context.close()

@@ -1,0 +1,156 @@
+"""What lies in deploy/: alerts name figures there are, settings name settings there are, and each tool reads its file."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from services.channels import service as _  # noqa: F401  with the settings of its own
+from services.shared.crypto.sealing import Keys
+from services.shared.settings import Environment
+from services.shared.web.edge import MAX_BODY
+from tests.kit.deployed import over
+
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "deploy"
+PROMETHEUS_OWN = {"up"}
+NO_METRIC = {
+    "max", "min", "sum", "by", "rate", "absent", "on", "unless", "and", "or", "max_over_time", "min_over_time",
+}  # fmt: skip
+
+
+def metrics_in(expression: str) -> set[str]:
+    """The names of metrics in a PromQL expression."""
+    bare = re.sub(r'\{[^}]*\}|\[[^\]]*\]|"[^"]*"|\bby\s*\([^)]*\)|\bon\s*\([^)]*\)', " ", expression)
+    return set(re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*", bare)) - NO_METRIC - {"e6"}
+
+
+def rules() -> list[dict[str, object]]:
+    found = yaml.safe_load((DEPLOY / "alerts.yml").read_text("utf-8"))
+    return [rule for group in found["groups"] for rule in group["rules"]]
+
+
+async def test_every_alert_names_figures_there_are(tmp_path: Path) -> None:
+    """Each metric of each expression is in /metrics of a real process; one that is not is found."""
+    async with over(f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}") as station:
+        text = await station.text()
+    shown = set(re.findall(r"^# TYPE (\S+) (?:gauge|counter)$", text, re.M)) | PROMETHEUS_OWN
+    summaries = re.findall(r"^# TYPE (\S+) summary$", text, re.M)
+    shown |= {f"{name}_{part}" for name in summaries for part in ("sum", "count")}
+    for rule in rules():
+        named = metrics_in(str(rule["expr"]))
+        assert named, rule["alert"]
+        assert set() == named - shown, rule["alert"]
+    assert {"tocsin_gone"} == metrics_in('max by (tier) (tocsin_gone{tier="red"}) > 0') - shown
+
+
+def test_every_alert_says_whom_it_wakes_and_what_to_do() -> None:
+    """A page or a ticket, what happened, what to do; no name twice."""
+    names = [rule["alert"] for rule in rules()]
+    assert len(set(names)) == len(names) > 15
+    for rule in rules():
+        assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+        assert isinstance(rule["labels"], dict)
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert isinstance(rule["annotations"], dict)
+        assert {"summary", "do"} == set(rule["annotations"])
+
+
+def test_prometheus_asks_every_process_of_the_compose_file() -> None:
+    """A process added to one file is added to the other."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    serving = {f"{name}:8080" for name, s in compose.items() if s.get("command", [""])[0] == "serve"}
+    scraped = yaml.safe_load((DEPLOY / "prometheus.yml").read_text("utf-8"))["scrape_configs"][0]["static_configs"]
+    assert serving == {target for group in scraped for target in group["targets"]}
+    assert {name for g in scraped for name in [g["labels"]["service"]]} == {
+        s["command"][1] for s in compose.values() if s.get("command", [""])[0] == "serve"
+    }
+
+
+def known_variables() -> set[str]:
+    """Every variable a setting is read from."""
+    for point in entry_points(group="tocsin.drivers"):
+        point.load()
+    models, found = [Environment], []
+    while models:
+        models += (kind := models.pop()).__subclasses__()
+        found.append(kind)
+    return {f"{m.model_config.get('env_prefix', '')}{field}".upper() for m in found for field in m.model_fields}
+
+
+@pytest.mark.parametrize("name", ["deploy/env.example", "docker-compose.yml"])
+def test_every_variable_that_is_named_is_one_that_is_read(name: str) -> None:
+    """No setting of ours is misspelt in what people copy."""
+    elsewhere = {"TOCSIN_SITE", "TOCSIN_SECRETS_DIR"}  # read by compose and Caddy; by settings before there is a model
+    named = set(re.findall(r"\bTOCSIN_[A-Z0-9_]+", (ROOT / name).read_text("utf-8")))
+    assert set() == named - known_variables() - elsewhere
+
+
+def test_every_setting_people_are_shown_reaches_a_process_under_compose() -> None:
+    """What stands in env.example or README and is not passed on would be set in vain."""
+    embedded = {"TOCSIN_DATA_DIR", "TOCSIN_HOST", "TOCSIN_PORT"}
+    readme = set(re.findall(r"\bTOCSIN_[A-Z0-9_]+\b", (ROOT / "README.md").read_text("utf-8"))) & known_variables()
+    secret = {f"TOCSIN_{name}" for name in ("DATABASE_URL", "AMQP_URL", "TWILIO_AUTH_TOKEN")}
+    shown = readme - secret | set(
+        re.findall(r"^(?:# )?(TOCSIN_[A-Z0-9_]+)=", (DEPLOY / "env.example").read_text("utf-8"), re.MULTILINE)
+    )
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    passed = {name for service in services.values() for name in service.get("environment", {})}
+    assert set() == shown - passed - embedded
+
+
+def test_systemd_reads_the_unit_and_finds_it_closed(tmp_path: Path) -> None:
+    """systemd's own verifier has nothing to say, and its rating of the exposure is low."""
+    unit = tmp_path / "tocsin.service"
+    text = (DEPLOY / "tocsin.service").read_text("utf-8")
+    unit.write_text(text.replace("/opt/tocsin/.venv/bin/tocsin", "/bin/true"), "utf-8")
+
+    def analyze(*words: str) -> tuple[int, str]:
+        done = subprocess.run(["systemd-analyze", *words, str(unit)], capture_output=True, text=True, timeout=30)
+        return done.returncode, done.stdout + done.stderr
+
+    assert (0, "") == analyze("verify")
+    code, said = analyze("security", "--offline=true", "--threshold=20")
+    assert 0 == code, said
+    unit.write_text(unit.read_text("utf-8").replace("ProtectSystem=strict", "ProtectSystem=very"), "utf-8")
+    assert "very" in analyze("verify")[1]
+
+
+def test_prepare_makes_every_secret_once(tmp_path: Path) -> None:
+    """Keys that fit each other and our own reader, passwords in the addresses; a second run changes nothing."""
+
+    def prepare() -> str:
+        return subprocess.run(
+            ["bash", str(DEPLOY / "prepare.sh"), str(tmp_path)], capture_output=True, text=True, timeout=30, check=True,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TOCSIN_PLANE": "drill"},
+        ).stdout  # fmt: skip
+
+    prepare()
+    secrets = {file.name: file for file in (tmp_path / "secrets").iterdir()}
+    before = {name: file.read_bytes() for name, file in secrets.items()}
+    assert {0o400} == {file.stat().st_mode & 0o777 for file in secrets.values()}
+    keys = Keys(tmp_path / "secrets")
+    public = X25519PrivateKey.from_private_bytes(keys.private).public_key().public_bytes_raw()
+    assert before["channels.pub"] == public == keys.public
+    assert 32 == len(keys.mac) == len(keys.index)
+    password = before["postgres_password"].decode().strip()
+    assert f"postgresql+asyncpg://tocsin:{password}@postgres:5432/tocsin" == before["tocsin_database_url"].decode()
+    broker = dict(line.split(" = ") for line in before["rabbitmq_user.conf"].decode().splitlines())
+    assert "tocsin-drill" == broker["default_vhost"]
+    assert f"amqp://tocsin:{broker['default_pass']}@rabbitmq:5672/tocsin-drill" == before["tocsin_amqp_url"].decode()
+    assert "made" not in prepare()
+    assert before == {name: file.read_bytes() for name, file in secrets.items()}
+
+
+def test_the_broker_takes_what_we_say_and_no_more() -> None:
+    """Its limit of a message lies far above a hint and below a body; every line is one setting."""
+    lines = (DEPLOY / "rabbitmq.conf").read_text("utf-8").splitlines()
+    settings = dict(line.split(" = ") for line in lines if line and not line.startswith("#"))
+    assert 100_000 < int(settings["max_message_size"]) < MAX_BODY
+    assert "pause_minority" == settings["cluster_partition_handling"]

@@ -1,0 +1,58 @@
+"""What stands around an authority's words, in the languages we have some for; and when a recording may be played."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.channels.messages import frames
+from services.channels.messages.render import says_what_is_asked, segments
+from services.shared import i18n
+from services.shared.text import chinese
+
+
+def test_every_frame_is_whole_and_cheap() -> None:
+    """Nothing of ours doubles the segments of a text in GSM-7; every sign of our Chinese has its traditional form."""
+    assert [] == frames.findings()
+    for language in ("en", "de", "es", "fr", "it", "pt"):
+        frame = frames.frame_for(language)
+        for text in (
+            *frame.menus.values(),
+            *frame.menus_to_leave.values(),
+            frame.call,
+            frame.check,
+            frame.longer,
+            frame.number,
+        ):
+            assert "gsm-7" == segments(text).encoding, text
+    known = set(chinese.SIMPLE) | set(chinese.TRADITIONAL)
+    simple = set("们个为东来时说话这还没请从对开关进过边里长见问间门应无书电车马鱼鸟页风飞饭难云") - known
+    for lines in (frames.lines_for("zh"),):
+        for text in json.loads(json.dumps(vars(lines), default=str, ensure_ascii=False)).values():
+            assert not simple & set(str(text)), simple & set(str(text))
+
+
+def test_a_recording_is_played_only_for_what_the_alert_asks() -> None:
+    """An operator's recording of "leave now" is not played where people are to watch the news."""
+    for asked, played in (("evacuate", True), ("monitor", False), ("", False), ("shelter_in", False)):
+        assert played is says_what_is_asked({"set": "flash_flood", "asked": asked})
+    assert says_what_is_asked({"set": "local_tsunami", "asked": "evacuate"})
+
+
+def test_a_language_gets_its_frame_by_a_file_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else is written anywhere; without it nothing of ours stands around the authority's words."""
+    assert "" == frames.frame_for("nb").number
+    (tmp_path / "nb").mkdir()
+    german = (i18n.FOLDER / "de" / frames.FILE).read_text(encoding="utf-8")
+    (tmp_path / "nb" / frames.FILE).write_text(german.replace("number: Nr.", "number: Nr"), encoding="utf-8")
+    monkeypatch.setattr(i18n, "FOLDER", tmp_path)
+    for kept in (frames.own_sentences, frames.frame_for):
+        kept.cache_clear()
+    try:
+        assert "Nr" == frames.frame_for("nb-NO").number
+        assert [] == frames.findings()
+    finally:
+        for kept in (frames.own_sentences, frames.frame_for):
+            kept.cache_clear()

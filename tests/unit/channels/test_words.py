@@ -1,0 +1,280 @@
+"""Texts as data: every set within its segments in every form, never a place that is not open, and what the linter finds."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.channels.messages.hazard_texts import (
+    FORMS,
+    MODEL,
+    Parts,
+    compose,
+    destination,
+    faults_of,
+    findings,
+    limit,
+    load,
+    shipped,
+)
+from services.channels.messages.phrases import LINES
+from services.channels.messages.phrases import findings as line_findings
+from services.channels.messages.render import MessageFacts, render, segments
+from services.commands import texts as texts_cli
+from services.shared import hazards
+from services.shared.errors import Refused
+from services.shared.tiers import Tier
+from tests.unit.channels.test_render import PARTS, facts
+
+NAMES = sorted(shipped())
+LIMITS = {  # words.md: plain 2 segments (blue zh 1), deaf short-plain 1, easy read 1 zh / 2 en
+    ("en", "plain"): 2, ("zh", "plain"): 2, ("en", "short"): 1, ("zh", "short"): 1, ("en", "easy"): 2, ("zh", "easy"): 1,
+}  # fmt: skip
+
+
+def test_the_sets_that_ship() -> None:
+    """Seven hazards in two languages; none is called checked before its readers have read it."""
+    assert [
+        "aftershock", "flash_flood", "heat_or_cold", "landslide", "power_cut", "storm", "toxic_release",
+    ] == NAMES  # fmt: skip
+    for words in shipped().values():
+        assert {"en", "zh"} == set(words.languages)
+        assert {words.state(language) for language in words.languages} <= {"draft", "translated"}
+    assert {"draft", "translated"} == {lines.state for lines in LINES.values()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_form_fits_its_segments(name: str, language: str) -> None:
+    """With the place named and without, at every tier; the source, the place and the number are always in."""
+    words, model = shipped()[name], MODEL[language]
+    for parts in (model, dataclasses.replace(model, place_open=False), dataclasses.replace(model, one_way=True)):
+        for tier in Tier:
+            for form in FORMS:
+                text = compose(words, language, tier, form, parts)
+                most = LIMITS.get((language, form), 0)
+                if (language, form, tier) == ("zh", "plain", Tier.BLUE):
+                    most = 1
+                assert most == limit(language, tier, form)
+                if most:
+                    assert segments(text).count <= most, text
+                if form != "spoken":
+                    assert "4721" in text
+                assert "{" not in text
+                assert (parts.short_source if form in ("short", "easy") and language == "en" else parts.source) in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_linter_passes_what_ships(name: str) -> None:
+    """No fault in any."""
+    assert [] == list(findings(shipped()[name]))
+    assert [] == list(line_findings())
+
+
+def test_the_model_red_flood_text() -> None:
+    """Measured: the red flood in the short form is one segment in both languages."""
+    words = shipped()["flash_flood"]
+    english = compose(words, "en", Tier.RED, "short", MODEL["en"])
+    assert (
+        "Qingshui County: Red flood. Hedong, Xiawan. Leave now. Go to Nanling School. Do not cross water. "
+        "Water may come by 01:00. Reply 1 going, 2 help. No.4721"
+    ) == english
+    assert (1, "gsm-7") == (segments(english).count, segments(english).encoding)
+    chinese = compose(words, "zh", Tier.RED, "short", MODEL["zh"])
+    assert (
+        "【清水县应急局】山洪红色。河东、下湾。现在离开。去南岭学校。不要过水。1时前水到。走了回1,要帮助回2。编号4721"
+        == chinese
+    )
+    assert (1, 58) == (segments(chinese).count, segments(chinese).units)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_nobody_is_sent_to_a_place_that_is_not_open(name: str, language: str) -> None:
+    """Not confirmed, the place is in no form; asked for by hand, it is refused."""
+    words = shipped()[name]
+    parts = dataclasses.replace(MODEL[language], place_to="Hill 66", place_open=False)
+    for tier in Tier:
+        for form in FORMS:
+            assert "Hill 66" not in compose(words, language, tier, form, parts)
+    with pytest.raises(Refused, match="not confirmed open"):
+        destination(words, language, parts, must=True)
+    opened = dataclasses.replace(parts, place_open=True)
+    if words.languages[language].to:
+        assert "Hill 66" in destination(words, language, opened, must=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "language", "said"),
+    [
+        ("Leave now. This is NOT A DRILL.", "plain", "en", "drill"),
+        ("现在离开。这不是演练。", "plain", "zh", "drill"),
+        ("See https://x.example now.", "plain", "en", "link"),
+        ("See flood.gov now.", "plain", "en", "link"),
+        ("Go to Nanling School now.", "plain", "en", "{to}"),
+        ("LEAVE NOW.", "plain", "en", "capitals"),
+        ("Leave now – go.", "plain", "en", "GSM-7"),
+        ("Leave now and take your medicine.", "short", "en", "one idea"),
+        ("Leave now, walk uphill.", "short", "en", "one idea"),
+        ("Leave now; walk uphill.", "easy", "en", "one idea"),
+        ("Leave your house now by the front door and up the long hill channel.", "easy", "en", "10 words"),
+        ("现在离开,往高处走,不要过水。", "short", "zh", "one idea"),
+        ("现在马上离开您的家往村子后面的高处走。", "easy", "zh", "16 characters"),
+    ],
+)
+def test_what_the_linter_finds(text: str, key: str, language: str, said: str) -> None:
+    """Each rule by a text that breaks it."""
+    assert any(said in fault for fault in faults_of(text, key, language)), list(faults_of(text, key, language))
+
+
+def test_a_text_that_is_too_long_is_found(tmp_path: Path) -> None:
+    """Counted at the model's values, with the text in the finding."""
+    source = (hazards.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "flash_flood.yaml"
+    file.write_text(
+        source.replace("Do not cross water.", "Do not cross the cold water. Do not stay in cars."), encoding="utf-8"
+    )
+    assert any("2 segments" in fault and "at most 1" in fault for fault in findings(load(file)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("names: {en: flash flood, zh: 山洪}", "name: x", "line 2, name: 'name' is not known here; use alerts"),
+        ("names: {en: flash flood, zh: 山洪}", "names: {zh: 山洪}", "add en"),
+        ("respond: evacuate", "respond: run", "evacuate"),
+        ("only_if: [flood, 洪]", "only_if: []", "only_if"),
+        ("  state: draft", "  state: perfect", "translated"),
+        ("  state: draft", "  state: checked", "checked_by"),
+        ("easy_name: Danger. Flood", "easy: Danger. Flood", "'easy' is not known"),
+        ("headline: flash flood likely, ", "", "texts.en.yellow.headline: the entry 'headline' is missing"),
+        ("  en:\n", "  xx:\n", "forms.yaml does not say"),
+        ("names: {en", "names: [{en", "YAML"),
+    ],
+)
+def test_a_set_with_a_fault_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """With the file, the place and what to do."""
+    source = (hazards.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
+    assert old in source
+    file = tmp_path / "w.yaml"
+    file.write_text(source.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(Refused, match=r"w\.yaml") as refused:
+        load(file)
+    assert said in refused.value.message
+
+
+def with_set(**more: object) -> MessageFacts:
+    return facts(parts={**PARTS, "set": "flash_flood", "asked": "evacuate", "to": {"name": "Nanling School", "open": True}},
+                 **more)  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_short_and_the_easy_form_are_the_sets_own(language: str) -> None:
+    """The plain form stays the authority's; a form for deaf or slow readers is not a sentence cut off."""
+    short = render(with_set(form="short_plain"), language).text
+    assert 1 == segments(short).count
+    assert {"en": "Leave now. Go to Nanling School.", "zh": "现在离开。去Nanling School。"}[language] in short
+    easy = render(with_set(form="easy_read"), language).text
+    assert {"en": "Danger. Flood.", "zh": "危险,发大水"}[language] in easy
+    assert {"en": "uphill to Nanling School", "zh": "步行往高处到南岭学校"}[language] in render(
+        with_set(), language
+    ).text
+
+
+def test_a_set_that_is_about_something_else_is_not_used() -> None:
+    """Another response, or another word for the hazard: a cold wave is never told in the words of heat."""
+    stay = facts(parts={**PARTS, "set": "flash_flood", "asked": "shelter_in"}, form="short_plain")
+    assert "Walk up" not in render(stay, "en").text
+    cold = {**PARTS["en-US"], "hazard": "Cold wave"}  # type: ignore[dict-item]
+    parts = {**PARTS, "en-US": cold, "set": "heat_or_cold", "asked": "check_on"}
+    assert "hot" not in render(facts(parts=parts, form="easy_read"), "en").text
+    heat = {**parts, "en-US": {**cold, "hazard": "Heat wave"}}
+    assert "hot" in render(facts(parts=heat, form="easy_read"), "en").text
+
+
+def test_a_closed_place_is_never_in_a_message_made_of_a_set() -> None:
+    """Only the word open, and nothing like it, is open."""
+    for word in (False, "yes", 1, None):
+        parts = {**PARTS, "set": "flash_flood", "asked": "evacuate", "to": {"name": "Old School", "open": word}}
+        assert "Old School" not in render(facts(parts=parts, form="short_plain"), "en").text
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ("leave_early", "leave now, before the others"),
+        ("ask_transport", "No transport? Reply 2."),
+        ("backup_hours", "Battery for your machine low?"),
+        ("moved_of_headcount", "How many of your people are out?"),
+    ],
+)
+def test_what_a_form_adds(extra: str, said: str) -> None:
+    """In the SMS, which has a third segment rather than no time or place, and in the call."""
+    done = render(facts(form=f"plain+{extra}"), "en")
+    assert said in done.text
+    assert segments(done.text).count <= 3
+    assert said in done.spoken
+    assert "4721" in done.text
+
+
+def test_a_channel_without_links_or_replies() -> None:
+    """No link goes where links are blocked; where nobody can reply, a number to call stands instead."""
+    link = "https://warn.example/a/x"
+    helper = facts(addressee="supporter", about="Mr W", link=link)
+    assert link in render(helper, "en").text
+    assert "http" not in render(dataclasses.replace(helper, links=False), "en").text
+    one_way = render(facts(two_way=False), "en").text
+    assert "Help: call 12345." in one_way
+    assert "Reply 1" not in one_way
+    assert "Help: call 12345." in render(dataclasses.replace(with_set(form="short_plain"), two_way=False), "en").text
+
+
+def test_a_card_and_a_crawl() -> None:
+    """A line a sentence in large print; one line, without answers and with the number to check, on the screen."""
+    card = render(facts(sms=False, form="large_print_card"), "en").text
+    assert "Do not walk or drive through water." in card.splitlines()
+    crawl = render(facts(sms=False, form="crawl", addressee="area"), "en").text
+    assert "\n" not in crawl
+    assert "12345" in crawl
+    assert "Reply" not in crawl
+
+
+def test_helpers_officials_and_screen_readers() -> None:
+    """Inside the zone a helper is told about herself first; an official is asked for a 4; "No." is read as number."""
+    inside = render(facts(addressee="supporter", form="helper_in", about="Mr W"), "en").text
+    assert "This is about you too" in inside
+    assert "do not go there" in inside
+    assert "Reply 4 1234 when you have read this" in render(facts(addressee="worker", form="official"), "en").text
+    assert "does not answer" in render(facts(addressee="worker", form="official_above"), "en").text
+    assert "Number 4721" in render(facts(form="spoken+screen_reader"), "en").text
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    """check says the faults and 1; show says the segments and refuses a place that is not open; list says the states."""
+    run = CliRunner().invoke
+    assert (0, "7 sets, 0 faults; en draft, zh translated\n") == (
+        (good := run(texts_cli.app, ["check"])).exit_code, good.output,
+    )  # fmt: skip
+    source = (hazards.FOLDER / "storm.yaml").read_text(encoding="utf-8")
+    bad = tmp_path / "storm.yaml"
+    bad.write_text(source.replace("Go home now.", "Go home now and do not stay out."), encoding="utf-8")
+    found = run(texts_cli.app, ["check", str(bad)])
+    assert 1 == found.exit_code
+    assert "one idea a sentence" in found.output
+    shown = run(
+        texts_cli.app, ["show", "flash_flood", "--tier", "red", "--form", "short", "--place", "Hill 66", "--open"]
+    )
+    assert "[red short: 1 x gsm-7" in shown.output
+    assert "Go to Hill 66." in shown.output
+    closed = run(texts_cli.app, ["show", "flash_flood", "--place", "Hill 66"])
+    assert isinstance(closed.exception, Refused)
+    assert "flash_flood (evacuate): en draft, zh translated" in run(texts_cli.app, ["list"]).output
+
+
+def test_parts_are_asked_for() -> None:
+    """What every message needs has no default."""
+    with pytest.raises(TypeError):
+        Parts()  # type: ignore[call-arg]
