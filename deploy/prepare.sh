@@ -44,7 +44,7 @@ make postgres_password 999 password
 make rabbitmq_user.conf 100 broker_user
 make tocsin_database_url 10001 database_url
 make tocsin_amqp_url 10001 amqp_url
-make tocsin_twilio_auth_token 10001 true # empty: fill it in, or leave the road unused
+make tocsin_twilio_auth_token 10001 true # empty: fill it in, or leave the channel unused
 make tocsin_smpp_password 10001 true
 make tocsin_smtp_password 10001 true
 make tocsin_devices_password 10001 true

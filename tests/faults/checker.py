@@ -118,7 +118,7 @@ def _lost(db: Ground, case: Case, verdict: Verdict) -> None:
         if row["digest"] != digest_of(people) or row["total"] != len(people):
             verdict.findings.append(f"{warning_id[:8]}: total or digest are not of the people concerned")
         counted = db.rows(
-            "SELECT coalesce(sum(n), 0) FROM router_tally WHERE warning_id = ? AND channel = '' AND step = 'targeted'",
+            "SELECT coalesce(sum(n), 0) FROM router_tally WHERE warning_id = ? AND channel = '' AND milestone = 'targeted'",
             warning_id,
         )[0][0]
         if counted != len(people):

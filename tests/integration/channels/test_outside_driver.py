@@ -1,4 +1,4 @@
-"""README's three steps, done: a driver in a package of its own, installed beside Tocsin, sends a warning."""
+"""The three steps of the how-to, done: a driver in a package of its own, installed beside Tocsin, sends a warning."""
 
 from __future__ import annotations
 
@@ -42,9 +42,8 @@ PERSON = id_of("pigeon", 1)
 
 
 def steps() -> tuple[str, str, str]:
-    """The driver, the pyproject and the install command, as README has them."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    section = readme.partition("## Add a driver in three steps")[2].partition("\n## ")[0]
+    """The driver, the pyproject and the install command, as the how-to has them."""
+    section = (ROOT / "docs" / "how-to" / "add-a-driver.md").read_text("utf-8")
     blocks = [textwrap.dedent(block) for block in re.findall(r"\n\n((?: {8}.*\n|\n(?= {8}))+)", section)]
     assert 3 == len(blocks), "a driver, a pyproject, two commands"
     driver, project, commands = blocks
@@ -64,7 +63,7 @@ def package(folder: Path, driver: str, project: str) -> Path:
 
 
 def install(source: Path, target: Path) -> None:
-    """README's own command, into a folder of the test's instead of .venv."""
+    """The how-to's own command, into a folder of the test's instead of .venv."""
     command = next(line for line in steps()[2].splitlines() if " install " in line)
     words = command.removeprefix(".venv/bin/pip ").split()
     done = subprocess.run(
@@ -76,7 +75,7 @@ def install(source: Path, target: Path) -> None:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where README's driver is installed."""
+    """Where the how-to's driver is installed."""
     folder = tmp_path_factory.mktemp("pigeon")
     driver, project, _ = steps()
     install(package(folder / "source", driver, project), folder / "site")

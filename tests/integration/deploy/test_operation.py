@@ -93,9 +93,15 @@ def test_every_variable_that_is_named_is_one_that_is_read(name: str) -> None:
 
 
 def test_every_setting_people_are_shown_reaches_a_process_under_compose() -> None:
-    """What stands in env.example or README and is not passed on would be set in vain."""
+    """What stands in env.example or the documents and is not passed on would be set in vain."""
     embedded = {"TOCSIN_DATA_DIR", "TOCSIN_HOST", "TOCSIN_PORT"}
-    readme = set(re.findall(r"\bTOCSIN_[A-Z0-9_]+\b", (ROOT / "README.md").read_text("utf-8"))) & known_variables()
+    pages = [
+        ROOT / "README.md",
+        *(ROOT / "docs" / "how-to").glob("*.md"),
+        *(ROOT / "docs" / "explanation").glob("*.md"),
+    ]
+    told = "\n".join(page.read_text("utf-8") for page in pages)
+    readme = set(re.findall(r"\bTOCSIN_[A-Z0-9_]+\b", told)) & known_variables()
     secret = {f"TOCSIN_{name}" for name in ("DATABASE_URL", "AMQP_URL", "TWILIO_AUTH_TOKEN")}
     shown = readme - secret | set(
         re.findall(r"^(?:# )?(TOCSIN_[A-Z0-9_]+)=", (DEPLOY / "env.example").read_text("utf-8"), re.MULTILINE)

@@ -1,0 +1,49 @@
+"""What a driver in a package of its own imports from Tocsin: this module and nothing else."""
+
+from __future__ import annotations
+
+from services.channels.model.channel import Channel
+from services.channels.model.driver import (
+    AreaTest,
+    Asks,
+    Connected,
+    Driver,
+    Reports,
+    Result,
+    Spec,
+    StatusAnswer,
+    StatusQuestion,
+    Tools,
+    TriesArea,
+)
+from services.channels.model.inbound import Inbound
+from services.channels.model.outbound import Outbound
+from services.channels.model.outcome import Outcome, Station
+from services.channels.model.report import PartReceipt, Report
+from services.shared.ledger.ledger import Answer, Evidence, SendState
+from services.shared.settings import Environment
+
+__all__ = [
+    "Answer",
+    "AreaTest",
+    "Asks",
+    "Channel",
+    "Connected",
+    "Driver",
+    "Environment",
+    "Evidence",
+    "Inbound",
+    "Outbound",
+    "Outcome",
+    "PartReceipt",
+    "Report",
+    "Reports",
+    "Result",
+    "SendState",
+    "Spec",
+    "Station",
+    "StatusAnswer",
+    "StatusQuestion",
+    "Tools",
+    "TriesArea",
+]
