@@ -71,7 +71,11 @@ LEDGER_DEFECTS: Sequence[tuple[str, Plant, str]] = (
     ("an unexplained path", run(f"UPDATE router_path SET {STUCK} WHERE {NO_DOOR}"), "unexplained"),  # noqa: S608
     ("an ending without a reason", run("UPDATE router_path SET end_reason = ''"), "without saying how"),
     ("a page that was not counted", run("UPDATE router_warning SET complete = 0"), "not complete"),
-    ("a figure that is off", run("UPDATE router_tally SET n = n + 1 WHERE milestone = 'targeted'"), "counted as targeted"),
+    (
+        "a figure that is off",
+        run("UPDATE router_tally SET n = n + 1 WHERE milestone = 'targeted'"),
+        "counted as targeted",
+    ),
     ("a state that cannot be", one("send_state = 'accepted', attempts = 0", "channel = 'door'"), "illegal state"),
     (
         "a move off the table",
