@@ -20,6 +20,7 @@ from pydantic_core import PydanticUndefined
 
 from services import __version__
 from services.channels.providers.loading import find
+from services.gateway.intake.incoming import WarningIn
 from services.shared.settings import Environment
 
 ROOT = Path(__file__).parents[1]
@@ -29,14 +30,14 @@ MACHINES = ("/api/", "/report/", "/people", "/cap/", "/channels/state")  # paths
 HTTP_INTRO = """# HTTP
 
 Routes for programs stand, with their bodies, in [openapi.json](openapi.json). Every refusal is a problem document
-(RFC 9457): `title`, `status`, `detail`, `field`, `rule`, `given`, `remedy`.
+(RFC 9457): `title`, `status`, `field`, `rule`, `given`, `remedy`.
 """
 PROBLEM = {
     "type": "object",
     "description": "RFC 9457: which field, which rule, what was given, what to do",
-    "required": ["title", "status", "detail"],
+    "required": ["type", "title", "status"],
     "properties": {
-        "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"},
+        "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
         "field": {"type": "string"}, "rule": {"type": "string"}, "given": {}, "remedy": {"type": "string"},
     },
 }  # fmt: skip
@@ -212,7 +213,9 @@ def openapi() -> dict[str, Any]:
             operation["parameters"] = [
                 {"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names
             ]
-        if route.body is not None:
+        if route.path == "/api/v1/warnings" and route.method == "POST":
+            _of_a_warning(operation, schemas)
+        elif route.body is not None:
             whole = route.body.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= whole.pop("$defs", {})
             schemas[route.body.__name__] = whole
@@ -239,6 +242,28 @@ def openapi() -> dict[str, Any]:
             "schemas": schemas,
         },
     }
+
+
+def _of_a_warning(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """The one route that reads its body by content type: CAP as it is, or JSON."""
+    whole = WarningIn.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= whole.pop("$defs", {})
+    schemas["WarningIn"] = whole
+    reference = {"$ref": "#/components/schemas/WarningIn"}
+    content = {"application/cap+xml": {"schema": {"type": "string"}}, "application/json": {"schema": reference}}
+    operation["requestBody"] = {"required": True, "content": content}
+    yes_no = {"type": "string", "enum": ["true", "false"]}
+    operation["parameters"] = [
+        {"name": "release", "in": "query", "schema": yes_no, "description": "false keeps it as a draft"},
+        {
+            "name": "strict",
+            "in": "query",
+            "schema": yes_no,
+            "description": "false repairs what can be understood in CAP",
+        },
+        {"name": "doors", "in": "query", "schema": {"type": "string", "enum": ["safe", "unsafe"]}},
+        {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}},
+    ]
 
 
 def _is_page(route: Route) -> bool:

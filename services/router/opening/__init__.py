@@ -1,0 +1,1 @@
+"""A warning begins in the router, and a page of people opens paths."""

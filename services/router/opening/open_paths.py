@@ -1,0 +1,152 @@
+"""Opens paths: context, plan and deliveries of each person of a page, its first steps walked, and the page counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.router.cases import carry_over
+from services.router.clock import officials
+from services.router.planning import reaches_nobody
+from services.router.planning.contexts import Contexts
+from services.router.planning.fatigue import tired
+from services.router.planning.paths import put, step_time
+from services.router.planning.plan import Person, WarningContext
+from services.router.planning.walk import climb
+from services.router.store import tables
+from services.router.store.tally import Deltas
+from services.shared.bus.outbox import digest_of
+from services.shared.database.batches import insert_all, insert_new
+from services.shared.database.engine import Connection, hold
+from services.shared.errors import Busy
+from services.shared.ledger.ledger import warning_state
+from services.shared.messages import AudienceFound, PersonEntry, Profile
+from services.shared.service import Platform
+
+
+class OpenPaths:
+    """`open_page` in the transaction of the message."""
+
+    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+        self._platform = platform
+        self._contexts = contexts
+
+    async def open_page(self, tx: Connection, message: AudienceFound) -> None:
+        """Busy where the page came before its warning."""
+        await hold(tx, f"plan:{message.warning_id}", shared=True)
+        ctx = await self._contexts.of(tx, message.warning_id)
+        if ctx is None:
+            raise Busy(f"page {message.page} came before its warning {message.warning_id}")
+        state = await tx.scalar(
+            sa.select(warning_state.c.state).where(warning_state.c.warning_id == message.warning_id)
+        )
+        await insert_new(
+            tx, tables.profile, [{"profile_key": p.key, "body": tables.encode(p)} for p in message.profiles]
+        )
+        deltas = Deltas(message.warning_id)
+        enough = await tired(tx, self._contexts, ctx, message) if state == "active" else {}
+        await self._open(tx, ctx, message.people, message.profiles, deltas, enough, stopped=state != "active")
+        await self._count(tx, ctx, message)
+        await deltas.add(tx)
+
+    async def _open(
+        self,
+        tx: Connection,
+        ctx: WarningContext,
+        people: Sequence[PersonEntry],
+        profiles: Sequence[Profile],
+        deltas: Deltas,
+        enough: Mapping[str, str],
+        *,
+        stopped: bool,
+    ) -> None:
+        now = self._platform.clock.now()
+        rows: list[dict[str, Any]] = []
+        paths: list[dict[str, Any]] = []
+        profile_of = {entry.person_id: profiles[entry.profile].key for entry in people}
+        replaced = ctx.issued.replaces if ctx.issued.kind == "update" else ()
+        called = await carry_over.still_open(tx, ctx.issued.warning_id, replaced, sorted(profile_of))
+        for entry in sorted(people, key=lambda e: e.person_id):
+            who = Person(entry, profiles[entry.profile], [])
+            deltas.person(who.profile.key, "targeted")
+            opened = self._first(ctx, who, now, stopped, enough.get(entry.person_id, ""))
+            rows += who.deliveries
+            if opened["state"] == "open" and entry.person_id in called:
+                opened |= {"help_at": called[entry.person_id], "react_at": now}
+            if opened["ending"]:
+                deltas.person(who.profile.key, f"ended:{opened['ending']}")
+            paths.append(opened)
+        await insert_all(tx, tables.path, paths)
+        await put(tx, ctx, rows, deltas, profile_of, self._platform.settings.plane)
+
+    def _first(self, ctx: WarningContext, who: Person, now: float, stopped: bool, enough: str) -> dict[str, Any]:
+        """The path row of one person, its steps up to now walked."""
+        plan = ctx.plan(who.profile, ctx.start(who.profile))
+        row: dict[str, Any] = {
+            "warning_id": ctx.issued.warning_id,
+            "person_id": who.entry.person_id,
+            "profile_key": who.profile.key,
+            "household_id": who.entry.household_id,
+            "zone_id": who.entry.zone_id,
+            "grid_id": who.entry.grid_id,
+            "tier": int(ctx.tier),
+            "entry": tables.encode(who.entry),
+            "state": "ended",
+            "ending": "",
+            "ended_at": now,
+            "end_reason": "",
+            "next_step": 0,
+            "next_at": None,
+            "help_at": None,
+            "react_at": None,
+        }
+        if stopped:
+            return row | {"ending": "cancelled", "end_reason": "stopped before the page came"}
+        if not plan.asked:
+            return row | {"ending": "not_asked", "end_reason": f"{plan.tier.word}: no opt-in, no high support"}
+        if enough:
+            return row | {"ending": "not_asked", "end_reason": enough}
+        index = sum(not step.every for step, _, _ in climb(ctx, who, now))
+        following = step_time(ctx, who, index)
+        # past the last step a short while remains for answers, then the path ends or waits for its door
+        return row | {
+            "state": "open",
+            "ended_at": None,
+            "next_step": index,
+            "next_at": now if following is None else max(following, now),
+        }
+
+    async def _count(self, tx: Connection, ctx: WarningContext, message: AudienceFound) -> None:
+        """Pages are numbered: the audience is complete when all are in and their digest is the last page's."""
+        mine = sa.select(tables.warning).where(tables.warning.c.warning_id == message.warning_id).with_for_update()
+        row = (await tx.execute(mine)).one()  # two routers count one after the other
+        seen = int(row.digest_seen, 16) ^ int(digest_of(p.person_id for p in message.people), 16)
+        values: dict[str, Any] = {"pages": row.pages + 1, "digest_seen": f"{seen:032x}"}
+        last, total, digest = row.last_page, row.total, row.digest
+        if message.last:
+            last, total, digest = message.page, message.total, message.digest
+            values |= {"last_page": last, "total": total, "digest": digest,
+                       "unresolved": [list(u) for u in message.unresolved]}  # fmt: skip
+            hours = max(0.0, ctx.too_late - self._platform.clock.now()) / 3600
+            await insert_new(
+                tx,
+                tables.worker,
+                [
+                    {
+                        "warning_id": message.warning_id,
+                        "worker_id": w.worker_id,
+                        "entry": tables.encode(w),
+                        "capacity": int(w.doors_per_hour * hours),
+                    }
+                    for w in message.workers
+                ],
+            )
+        values["complete"] = last >= 0 and row.pages + 1 == last + 1 and f"{seen:032x}" == digest
+        await tx.execute(
+            sa.update(tables.warning).where(tables.warning.c.warning_id == message.warning_id).values(**values)
+        )
+        if values["complete"]:
+            await reaches_nobody.check_reach(tx, ctx, total, values.get("unresolved", row.unresolved))
+            await officials.begin(tx, ctx, self._platform.clock.now())
