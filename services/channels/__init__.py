@@ -1,1 +1,1 @@
-"""Channels: hears DeliveryDue and NoticeRequested, says EvidenceRecorded, serves /l (officers) /a (answers) /callbacks."""
+"""Channels: consumes DeliveryDue and NoticeRequested, publishes EvidenceRecorded, serves /l, /a and /callbacks."""

@@ -1,4 +1,4 @@
-"""What channels hears: DeliveryDue wakes the sender, NoticeRequested becomes a delivery of purpose notice."""
+"""Consumes messages for channels: DeliveryDue wakes the sender, NoticeRequested becomes a delivery."""
 
 from __future__ import annotations
 

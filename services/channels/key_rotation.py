@@ -1,4 +1,4 @@
-"""Replaces the channels key while sends go on: takes the new one up, wraps page keys anew in batches, lets the old go.
+"""Replaces the channels key while sends go on: adopts the new key, rewraps page keys in batches, retires the old key.
 
 What is in flight is not touched: a delivery names its page key, and that stays the same under another wrapping.
 """

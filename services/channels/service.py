@@ -1,4 +1,4 @@
-"""Wires channels: recorder, drivers, sender, pages."""
+"""Wires channels: recorder, drivers, replies, sender, pages."""
 
 from __future__ import annotations
 

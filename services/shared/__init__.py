@@ -1,1 +1,1 @@
-"""What two services or more need: messages, ledger, database, clock, sealing, audit, web. Imports no service."""
+"""Holds what two services or more need: messages, ledger, database, clock, sealing, audit, web. Imports no service."""

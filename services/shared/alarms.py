@@ -1,4 +1,4 @@
-"""What a person on duty must be told now: one row an alarm, as long as it is so, shown wherever somebody looks.
+"""Keeps alarms for whoever is on duty: one row an alarm, as long as it lasts, shown wherever somebody looks.
 
 /readyz names them (and stays 200: a proxy that took every process out would leave nobody able to act), /metrics counts
 them, the console, the live page, /channels and `tocsin status` show them first, and the duty officers are sent word once

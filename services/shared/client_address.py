@@ -1,4 +1,4 @@
-"""Where a request comes from: the last address that no proxy of ours stands at; of IPv6 the /64, which is one household's."""
+"""Finds the address a request comes from: the last that is no proxy of ours; of IPv6 the /64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warning time: one clock for deadlines, expiry and night, shared by all processes and always passed in.
+"""Keeps warning time: one clock for deadlines, expiry and night, shared by all processes and always passed in.
 
 Warning time is seconds since 1970-01-01 UTC, as a float. Live it is wall time. A rehearsal runs it faster
 (`anchor + rate x elapsed`), a simulation steps it from event to event. Leases and provider time-outs never use it:

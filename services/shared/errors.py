@@ -1,4 +1,4 @@
-"""Every fault Tocsin names; the docstring is the message, the answer to "may it be tried again?" is in the type.
+"""Defines every fault: the docstring is the message, the type says whether it may be tried again.
 
 Fault
 ├── Refused        the caller's input is wrong; trying again unchanged is useless        (400/422)

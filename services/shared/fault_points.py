@@ -1,4 +1,4 @@
-"""Named points at which a test may kill the process, to show that what is on disk carries on by itself."""
+"""Names points at which a test may kill the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures an operator watches, read from the tables at scrape: each one cheap query over an index.
+"""Defines a figure an operator watches: read from the tables at scrape, a cheap query over an index.
 
 A count stops at CAP: beyond that it says "at least so many", and looking costs the same however long the queue is.
 """

@@ -1,4 +1,4 @@
-"""The words people read, in their language: one gettext catalogue a language, `t()`, and who is being spoken to.
+"""Says words in the reader's language: one gettext catalogue a language, `t()`, and who is being spoken to.
 
 A language is a folder `locale/<tag>/`. Its `tocsin.po` is what pages, commands and faults say: the English sentence in the code
 is the message's name, what a catalogue lacks is said in English, and the file is read as it stands: nothing can be stale.

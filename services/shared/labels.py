@@ -1,4 +1,4 @@
-"""What is called how on every page and in every answer: channels, answers, endings, reasons, need groups, teams, hazards."""
+"""Names things for pages and answers: channels, answers, endings, reasons, need groups, teams."""
 
 from __future__ import annotations
 

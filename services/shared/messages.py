@@ -1,4 +1,4 @@
-"""The five messages between services, array-shaped: fields are appended, never moved or removed.
+"""Defines the five messages between services, array-shaped: fields are appended, never moved or removed.
 
 WarningIssued    gateway > registry, router    a warning, update or ending was released (or asks for a preview)
 AudienceFound    registry > router             one numbered page of the people concerned, or counts for a preview

@@ -1,4 +1,4 @@
-"""What a service is made of and what it is given; `run` wires, nobody else knows every part."""
+"""Defines a service, what it is given and the loops it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings from the environment (TOCSIN_...); every one has a value that works, so that services start in any order."""
+"""Reads settings from the environment (TOCSIN_...), one tree; every one has a value that works."""
 
 from __future__ import annotations
 

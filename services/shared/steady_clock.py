@@ -1,4 +1,4 @@
-"""Time that goes on at its own pace whatever is done to the machine's clock.
+"""Measures time that goes on at its own pace whatever is done to the machine's clock.
 
 A step of the machine's clock (a wrong NTP server, a hand at the keyboard, a battery that is empty) must stop no message,
 hurry no deadline and expire no warning. Seconds are therefore counted by a clock that nobody can set (CLOCK_BOOTTIME,

@@ -1,4 +1,4 @@
-"""Logs, spans and counts: one line per unit of work, ids only, and a second line of defence against personal data.
+"""Writes logs, spans and counts: one line a unit of work, ids only, personal data masked.
 
 Logs are structlog, JSON where nobody watches. Spans go out only where the extra `otel` is installed and
 OTEL_EXPORTER_OTLP_ENDPOINT is set; they carry ids and names of ours, never an address, a text or an error's words.

@@ -1,4 +1,4 @@
-"""The four tiers of a public warning: what we do, not what the met office's colour says."""
+"""Defines the four tiers of a public warning: what we do, not the colour of a met office."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One file a driver: its settings, its provider's code table, how it sends and how its callbacks read."""
+"""One folder or file a driver: its settings, the provider's codes, how it sends and how its callbacks read."""

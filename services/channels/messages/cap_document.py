@@ -1,4 +1,4 @@
-"""What the area channels need to know of a CAP document we published: codes, texts, area, tier. Pure.
+"""Reads what channels to an area need from a CAP document we published: codes, texts, area, tier. Pure.
 
 The document is our own, strict, by the gateway's writer; anything else is Broken. Coordinates are degrees, lengths metres.
 """

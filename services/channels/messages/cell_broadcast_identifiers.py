@@ -1,4 +1,4 @@
-"""Which message identifier a block of a warning has in cell broadcast, by the table a country has chosen. Pure.
+"""Chooses the message identifier of a cell broadcast by a country's table. Pure.
 
 Source: 3GPP TS 23.041 9.4.1.2.2 (identifiers), 9.4.1.2.1 (serial number); 47 CFR 10.400 (what is an imminent threat);
 ETSI TS 102 900 (EU-Alert levels). An identifier says severity, urgency and certainty at once, so no one of them chooses it.

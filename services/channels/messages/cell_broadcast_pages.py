@@ -1,4 +1,4 @@
-"""A text as the pages of a cell broadcast: GSM-7 packed, 93 characters a page, or UCS-2, 41; at most fifteen. Pure.
+"""Splits a text into cell broadcast pages: 93 characters of GSM-7 or 41 of UCS-2, at most fifteen. Pure.
 
 Source: 3GPP TS 23.041 9.4.2.2.5 (82 octets a page), TS 23.038 5 (coding scheme) and 6.1.2.2 (packing, filled up with CR).
 """

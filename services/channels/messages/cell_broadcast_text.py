@@ -1,4 +1,4 @@
-"""What a cell broadcast says of a CAP document's block: whole sentences, as many as its pages hold. Pure."""
+"""Writes the text of a cell broadcast from a CAP block: whole sentences, as many as its pages hold. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a message is made to fit: whole sentences, long lists of places by their count, plain signs for costly ones. Pure.
+"""Fits a text into a message: whole sentences, long lists of places by count, plain signs for costly ones. Pure.
 
 The room is counted in segments of a short message. Two are what a text may cost as a rule: 306 characters of GSM-7, or 134 of
 UCS-2 where a sign is a word (Chinese, Japanese, Korean); other texts that need UCS-2 have five, which hold as much as two of

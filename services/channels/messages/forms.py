@@ -1,4 +1,4 @@
-"""What a warning will say on each channel, in each of its languages, before anything is sent: for whoever approves it. Pure."""
+"""Renders a warning for every channel and language before it is sent, for whoever approves it. Pure."""
 
 from __future__ import annotations
 

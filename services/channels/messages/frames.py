@@ -1,4 +1,4 @@
-"""What stands around an authority's words: so a message is in one language from its first sign to its last. Pure.
+"""Writes what stands around an authority's words, in one language from the first sign to the last. Pure.
 
 English and Chinese (in either script) have sentences of our own for everything. Some languages have a frame
 (`frame.yaml` of their folder): how to answer, whom to call. Every other language has none, and then nothing but the

@@ -1,4 +1,4 @@
-"""Message parts as data: what we say of each hazard at each tier, in each form and language, and the rules it is held to.
+"""Reads a hazard's texts by tier, form and language, and checks them against the rules for texts.
 
 A set is the texts of a hazard's file: language > tier > headline, plain, short, easy; `words/forms.yaml` says how the
 parts stand in a form. Every language has a state: draft, translated, checked (by readers it is for). Nobody is ever told to

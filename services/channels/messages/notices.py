@@ -1,4 +1,4 @@
-"""Messages that speak of no warning: one-time codes, invitations of helpers, tests of a channel, cases and their answers.
+"""Writes messages that carry no warning: one-time codes, invitations, channel tests, cases and their answers.
 
 They name nobody and no need: whoever holds the phone may be somebody else.
 """

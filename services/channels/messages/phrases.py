@@ -1,4 +1,4 @@
-"""Our own sentences in each language (`lines.yaml` of its folder): menus, endings, texts to helpers and officers, with their state."""
+"""Reads our own sentences from `lines.yaml` of each language: menus, endings, texts to helpers and officers."""
 
 from __future__ import annotations
 

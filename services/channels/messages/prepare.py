@@ -1,4 +1,4 @@
-"""Makes a ledger row into a message: opens its sealed address and renders its text, for the time of one call."""
+"""Prepares a message from a ledger row: opens the sealed address and renders the text, for the time of one call."""
 
 from __future__ import annotations
 

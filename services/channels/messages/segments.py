@@ -1,4 +1,4 @@
-"""How an SMS will be cut, as it is counted before it is sent: see `sms_parts`, which cuts it. Pure."""
+"""Counts the segments of an SMS before it is sent; `sms_encoding` cuts it. Pure."""
 
 from __future__ import annotations
 

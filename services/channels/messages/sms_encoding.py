@@ -1,4 +1,4 @@
-"""Cuts a text into the parts of a short message: GSM-7 or UCS-2, numbered by a header where there are several. Pure.
+"""Cuts a text into the parts of an SMS: GSM-7 or UCS-2, numbered by a header where there are several. Pure.
 
 Source: 3GPP TS 23.038 (alphabet, escape) and 23.040 9.2.3.24.1 (concatenation, 8-bit reference). SMPP carries GSM-7 a
 septet an octet; the SMSC packs. A part never ends within an escape, nor between the halves of a surrogate pair.

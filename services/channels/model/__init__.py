@@ -1,1 +1,1 @@
-"""What a driver, a driver, an outgoing message and an outcome are."""
+"""Defines channel, driver, outgoing and inbound message, report and outcome."""

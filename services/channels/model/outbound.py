@@ -1,4 +1,4 @@
-"""One message on its way out."""
+"""Defines an outgoing message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one question a failed attempt answers: may it be tried again?"""
+"""Defines the outcome of an attempt; each answers whether the message may be tried again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a driver may ask of Tocsin: to record a report, and to take in a reply."""
+"""Defines what a driver may ask of Tocsin: to record a report, and to take in a reply."""
 
 from __future__ import annotations
 

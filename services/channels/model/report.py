@@ -1,4 +1,4 @@
-"""A report: one thing learnt about a delivery, from our own call, a provider's callback, or a page."""
+"""Defines a report: one thing learnt about a delivery, from our own call, a provider's callback, or a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is learnt about deliveries, and how it is written down: reports folded into rows, each row written once.
+"""Folds reports into ledger rows, each row written once, by the table of allowed transitions.
 
 Evidence only climbs, a state moves only along the ledger's table, the same event told twice is one row: so any order
 and any repetition end the same.

@@ -1,4 +1,4 @@
-"""Messages that went out in several parts, each with a name of the provider's: delivered is when every part is.
+"""Tracks the parts of a message by the provider's names; it is delivered when every part is.
 
 A receipt may come before our own outcome is written, to another process, twice, or for a part of a message that was
 sent again: rows are found by the provider's name alone, and judged by all parts of the one sending.

@@ -1,4 +1,4 @@
-"""Phones that said STOP: no more texts to that number, whatever asks for one, until the phone says START.
+"""Keeps phones that said STOP: no text goes to such a number until the phone says START.
 
 The register owns contacts, and channels cannot write there; what stops is the number, so that is what is kept, as the
 HMAC the ledger knows it by. It stops messages and never the path: an unsent delivery ends SUPPRESSED with the reason

@@ -1,4 +1,4 @@
-"""The recorder where everything learnt about a delivery is written down: outcomes of sends, receipts, answers.
+"""Records reports: collects outcomes, receipts and answers for a moment and writes them in one transaction.
 
 Reports are collected for a moment and written in one transaction, with the EvidenceRecorded hint; whoever reported
 hears back after the commit.

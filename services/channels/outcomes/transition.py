@@ -1,4 +1,4 @@
-"""An attempt's result as the recorder writes it down: the state a delivery moves to, and when it is tried again."""
+"""Turns the outcome of an attempt into a report: the next state, and when it is tried again."""
 
 from __future__ import annotations
 

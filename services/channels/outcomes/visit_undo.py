@@ -1,4 +1,4 @@
-"""An officer takes back what was tapped last at a door: the word before it stands again, and the path is judged anew."""
+"""Undoes the last tap of an officer at a door: the answer before it counts again, and the path is judged anew."""
 
 from __future__ import annotations
 

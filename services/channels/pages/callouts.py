@@ -1,4 +1,4 @@
-"""What a called-out volunteer sees: where she is needed, her answers, and, only while she has it, the door and how to talk.
+"""Serves the page of a called-out volunteer: where they are needed, their answers, and the door once it is theirs.
 
 The link is the key; opening the dossier is audited like an officer's list.
 """

@@ -1,4 +1,4 @@
-"""What officers and residents see: /l a list of doors, /a an answer page. Plain forms, no script, no sign-in to read.
+"""Serves /l, an officer's list of doors, and /a, an answer page: plain forms, no script, no sign-in to read.
 
 Opening a list opens sealed dossiers: it is audited each time, with the list as its reason. The link is the key to
 the list; it names one warning and one officer.

@@ -1,4 +1,4 @@
-"""What channels looks up in the ledger for its pages: an officer's list, one delivery with its warning."""
+"""Queries the ledger for pages: an officer's list, one delivery with its warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that opens what is locked: name, address, numbers of one person, by an order of the register and with a reason."""
+"""Serves the page that opens one person's name, address and numbers, by an order of the register and with a reason."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The providers of each driver: which are installed, how fast, how much, whether they work."""
+"""Knows the providers of each channel: which are installed, how fast, how much, whether they work."""

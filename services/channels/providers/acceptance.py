@@ -1,4 +1,4 @@
-"""Whether each provider takes anything: one that takes nothing is an alarm within half a minute.
+"""Raises an alarm within half a minute where a provider takes no messages.
 
 A breaker spares a provider that is not there; nobody sees that. What goes wrong three times, with nothing taken by any
 process for fifteen seconds, is told with what goes on instead, until something is taken again or nothing was tried for

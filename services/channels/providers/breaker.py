@@ -1,4 +1,4 @@
-"""A provider that refuses our key or is not there is left alone for a while, and asked again carefully.
+"""Pauses a provider that refuses our key or is away, and probes it again with care.
 
 Opens after five refusals or failed connects in a row, or when half of at least twenty calls within 30 s went wrong;
 for 10 s, doubling to 60 s. Then three calls at a time until one is accepted.

@@ -1,4 +1,4 @@
-"""The catalogue: which driver carries each channel here, and what the channel can do."""
+"""Catalogues which driver carries each channel here, and what the channel can do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider's channel lacks in a country: said in a file, so that it can be put right without a new program.
+"""Narrows a provider's channels by country, from a file that can be corrected without a new program.
 
 The channel an installation offers is that of its home country (TOCSIN_COUNTRY); a number of another country gets what its
 own lets through, or is refused with the reason.

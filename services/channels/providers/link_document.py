@@ -1,4 +1,4 @@
-"""The CAP document of a link test: for the machines on the way alone.
+"""Writes the CAP document of a link test, for the machines on the way alone.
 
 Its status is System ("for messages that support alert network internal functions", CAP 1.2, 3.2.1), its scope Private, and
 it has no info block: there are no words, no area and no identifier in it that anybody could be shown.

@@ -1,4 +1,4 @@
-"""The link tests an installation asks for: TOCSIN_LINK_TESTS, a YAML list, read and checked by entry and field.
+"""Reads the link tests of TOCSIN_LINK_TESTS, checked by entry and field.
 
 - {channel: sms, to: "+8613800000000", every: 900, within: 120, proof: delivered}
 - {channel: area_sound, to: all}

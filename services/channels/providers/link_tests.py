@@ -1,4 +1,4 @@
-"""Link tests: each channel tried end to end on schedule, against an address that answers for nothing else.
+"""Tests each channel end to end on schedule, against an address that answers for nothing else.
 
 A test is a notice like any other, sent by the provider it tries; it has passed when the proof asked for has come back in
 time. A channel whose providers have all failed twice running is left out of paths, with the reason, until a test passes.

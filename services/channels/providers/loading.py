@@ -1,4 +1,4 @@
-"""Finds the installed channels: every entry point of the group `tocsin.drivers`, ours and others'.
+"""Finds installed drivers: every entry point of the group `tocsin.drivers`, ours and others'.
 
 One that cannot be loaded stops nobody else: it is left out, said in the log, and `tocsin check` calls the installation not
 sound. Two of one name are refused, both by name: nobody could say which of them sends. A setting that is wrong refuses the

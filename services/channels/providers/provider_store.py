@@ -1,4 +1,4 @@
-"""What is remembered of each provider, for all channels processes: its share, its rate, whether it is passed over.
+"""Stores each provider's weight, rate and pauses, for all channels processes.
 
 `channels_provider` is a row a driver; `channels_score` counts its calls and receipts in slots of ten seconds of warning
 time, so that one that is slow or silent is seen whichever process sent.

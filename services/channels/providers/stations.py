@@ -1,4 +1,4 @@
-"""What became of an area's message at each of those it goes to: mobile operators, broadcasters, organisations' groups.
+"""Stores the outcome of an area's message at each operator, broadcaster and group it went to.
 
 An area is one delivery; whether one operator of three took it is told here, and is no person's evidence.
 """

@@ -1,4 +1,4 @@
-"""Two providers of one channel: each gets its weight, and a weight moves away from the one that fails or stays silent.
+"""Weighs two providers of one channel: a weight moves away from one that fails or stays silent.
 
 Every ten seconds of warning time the last minutes are looked at. A provider is in trouble when three in ten of its calls
 went wrong, or when less than half of what the best one delivers is told delivered. Twenty points move from

@@ -1,4 +1,4 @@
-"""The replies: takes replies and keys, finds whose they are, has them written down, and says what to answer.
+"""Takes replies and keys: finds the delivery each belongs to, records the answer, and says what to send back.
 
 STOP is heard before anything else and from any number; all else only from a phone that was written to.
 """

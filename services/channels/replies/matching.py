@@ -1,4 +1,4 @@
-"""Replies: whose one is, for which message when a phone has several, and what YES means there; words are in reply_words."""
+"""Matches a reply to a delivery: whose phone, which message of several, and what YES means there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a text from a phone means: a digit, a word, a count of people, STOP, or a question for a person. Pure.
+"""Reads the meaning of a text: a digit, a word, a count of people, STOP, or a question for a person. Pure.
 
 The words stand in `replies.yaml` of each language; every text is held against all of them, since who answers may
 write another language than the one she is written to in. A word of help anywhere is help; whatever closes a path has

@@ -1,4 +1,4 @@
-"""Which words of a text the person wrote: not those a phone quotes or writes by itself. Pure.
+"""Separates what a person wrote from what a phone quotes or writes by itself. Pure.
 
 A phone that likes a message sends the message's words back, its menu with "need help" among them; a car or a mailbox offers
 help of its own. None of that is a call for help. What is left when our own sentences are taken out is read as ever: help beside a

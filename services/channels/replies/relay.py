@@ -1,4 +1,4 @@
-"""What a called-out volunteer says is heard of whom she was called out for as well, never as more than it is.
+"""Records a called-out volunteer's reply as evidence for the resident, at lower weight.
 
 A volunteer on a video call is no supporter at the person's side: by text or key she can say that she has spoken with her,
 that help is needed, or that she does not reach her. Only on her page she passes on the person's own answer, which

@@ -1,4 +1,4 @@
-"""Claim and intent, the two moves before a call: found by index, guarded by the warning's state, one statement each.
+"""Claims due deliveries and writes intents: found by index, guarded by the warning's state, one statement each.
 
 Statements are built once; lanes, tiers and states are written into them, so that the partial index serves.
 """

@@ -1,4 +1,4 @@
-"""What a process has in hand, and what becomes of it when the process, the database or the time goes.
+"""Keeps the leases of a process, and decides what becomes of them when process, database or time goes.
 
 LEASED was surely not sent and is due again; SENDING may have been and is UNKNOWN. A dead process is known by its lock,
 a hanging one by its leases.

@@ -1,4 +1,4 @@
-"""Who of the channels processes is alive, by a lock that goes with its connection: a dead one's leases are not waited for.
+"""Tells which channels processes are alive, by a lock that goes with their connection.
 
 PostgreSQL only; on SQLite there is one process, and at its start every lease is a dead predecessor's.
 """

@@ -1,4 +1,4 @@
-"""Asks the provider what became of messages nobody has told us more about: taken and then silent, or not known at all.
+"""Asks a provider for the outcome of messages that stayed silent or unknown.
 
 A receipt may be lost on its way to us, and an answer to our call may be. A few at a time, first after minutes, then
 ever less often; what is learnt goes the way of a receipt. Nothing is sent again from here.

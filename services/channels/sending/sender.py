@@ -1,4 +1,4 @@
-"""Claims what is due, writes down the intent, hands it over, reports the outcome: in that order, never another.
+"""Sends: claims what is due, writes the intent, calls the driver, reports the outcome; in that order, never another.
 
 A claim (LEASED) and an intent (SENDING, with an attempt row) both look at `warning_state`; the provider is called
 within half a second of the committed intent or not at all. So a cancel stops sends within a second, and a crash

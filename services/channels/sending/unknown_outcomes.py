@@ -1,4 +1,4 @@
-"""Unknown sends no path decides on: to an area, to an officer, of an ending. Each goes out once more, then is let be.
+"""Settles unknown sends that no path decides on: each goes out once more, then it ends.
 
 A path's own unknown deliveries are the router's affair, as long as the path is open. A broadcast document names
 itself, a link to a list or an ending said twice does no harm: so silence gives way to a double here at every tier.

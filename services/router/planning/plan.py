@@ -1,4 +1,4 @@
-"""One running warning and one person under it, as the router walks them; `rows` makes ledger rows of both."""
+"""Defines a running warning and one person under it, as the router plans them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A warning that reaches nobody is never quiet: an alarm with its reason, by whichever way the warning came.
+"""Raises an alarm with its reason where a warning reaches nobody.
 
 Codes that no table knows, an area where nobody is registered, people of whom none has a channel: each ends in a page that
 says "nobody is missing", which is the most dangerous sentence there is.

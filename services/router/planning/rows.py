@@ -1,4 +1,4 @@
-"""Makes ledger rows of a plan: who is written to, on which channel, why, and when. Pure; every row carries its reason."""
+"""Makes ledger rows of a plan: who, on which channel, why, and when. Pure; every row carries its reason."""
 
 from __future__ import annotations
 

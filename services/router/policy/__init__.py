@@ -1,1 +1,1 @@
-"""The policy: rules, the engine that applies them, and what a council reads of it."""
+"""Holds the rules of a policy and the engine that applies them."""

@@ -1,4 +1,4 @@
-"""What each channel lacks, held against what the policy's steps need of it: a step that needs more is refused at check.
+"""Checks that each channel can do what the policy's steps ask of it.
 
 A channel declares `two_way, links, repeats_per_day, templates_only, voice`. A channel that is not there at all is no fault
 (it is left out with its reason); a channel that is there and cannot do what a step counts on would fail in silence.

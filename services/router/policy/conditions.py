@@ -1,4 +1,4 @@
-"""The words after `if`: a closed list joined by & | and parentheses; parsed, never evaluated as code."""
+"""Parses the conditions after `if`: a closed list joined by & | and parentheses; never evaluated as code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The closed lists of the policy file: every word a council may write, and what a channel must be able to do for it."""
+"""Lists the words of the policy file, and what a channel must be able to do for each."""
 
 from __future__ import annotations
 

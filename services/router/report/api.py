@@ -1,4 +1,4 @@
-"""What machines read of a running warning: /report/{id}/coverage, /path, and the commander's word on doors."""
+"""Serves /report for machines: coverage, paths, goals, and the commander's word on doors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policy's goals against what became of a warning: houses spoken with, who cannot leave moving, the worst group."""
+"""Measures a warning against the policy's goals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The live page: the missing are the headline; a preview before sending; one path in words. Plain, no script."""
+"""Serves the live page, the preview and one path in words: plain forms, no script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be read back: coverage, the missing, one path in words, and whether anybody is unexplained."""
+"""Reports coverage, the missing, one path, and whether anybody is unexplained."""
 
 from __future__ import annotations
 

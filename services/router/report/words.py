@@ -1,4 +1,4 @@
-"""A path in words: for a duty officer each delivery with what became of it and why, for the person in plain sentences.
+"""Tells a path in words: each delivery with its outcome and reason for a duty officer, plain sentences for the person.
 
 Nothing in either names the person. Each channel left out is said with its reason, and the ending with who may be asked.
 """

@@ -1,4 +1,4 @@
-"""Call-outs: a volunteer with a skill is looked for, for one visit. Who was asked and what she said stands in the ledger."""
+"""Stores callouts: a volunteer with a skill is looked for, for one visit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cases: calls for help and questions nobody's rule understands, each with an owner and a clock until somebody has it."""
+"""Stores cases: calls for help and open questions, each with an owner and a clock until it has one."""
 
 from __future__ import annotations
 

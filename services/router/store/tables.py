@@ -1,4 +1,4 @@
-"""What the router remembers: warnings it walks people through, one path a person, officers' room, tallies."""
+"""Stores warnings, one path a person, teams' room, tallies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting without COUNT(*): each batch adds its own deltas in its own transaction; groups are sums over profiles."""
+"""Counts without COUNT(*): each batch adds its own deltas; groups are sums over profiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log as a file that stands for itself: written with its checkpoints, verified with the public key alone.
+"""Exports the audit log as a file that the public key alone verifies.
 
 One JSON line each: the head, entries in order, after an entry its checkpoint, and an end that signs the last entry
 and all bytes before it. What is recorded later no file can show: its end says when it was made.

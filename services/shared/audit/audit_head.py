@@ -1,4 +1,4 @@
-"""The head of the audit log as it was last seen, kept outside the database: what does not extend it is signed by nobody.
+"""Keeps the last head of the audit log outside the database; a log that does not extend it is signed by nobody.
 
 Whoever holds the database alone can write another history into it, but not into this file: it lies in
 `TOCSIN_DATA_DIR/audit/head.json`, 0600, signed with the audit key and put in place whole. Each gateway looks every two

@@ -1,4 +1,4 @@
-"""Signed checkpoints of the audit log: whoever holds the public key sees what was changed, or is missing, before one.
+"""Signs checkpoints of the audit log: the public key shows what was changed or removed before one.
 
 A checkpoint signs (entry number, its hash, time) with the installation's Ed25519 key. The gateway makes one every
 1,000 entries or 60 s and writes it to its log too, where logs are kept; an export makes one at its end.

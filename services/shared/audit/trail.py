@@ -1,4 +1,4 @@
-"""The audit log: every privileged act and every look at a person, each entry bound to the one before it.
+"""Records every privileged act and every look at a person, each entry bound to the one before it.
 
 entry hash = SHA-256(previous hash || canonical JSON of the entry). People appear by id only.
 """

@@ -1,4 +1,4 @@
-"""Showing one message to one consumer, and what becomes of it: both buses do it this way.
+"""Dispatches one message to one consumer and notes what became of it; both buses use it.
 
 Done, or set back to be tried again, or put aside with its reason after five tries; or the database is away, and then
 nothing is known and nothing is counted.

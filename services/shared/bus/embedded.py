@@ -1,4 +1,4 @@
-"""The in-process bus: the outbox poller and an event, nothing else."""
+"""Runs the bus inside the process: the outbox poller and an event, nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outbox and inbox: what a handler says is committed with what it did, and what it heard with its effects.
+"""Keeps outbox and inbox: a message commits with what it tells, and its handling with its effects.
 
 An outbox row goes when every subscriber has its inbox row; until then the bus shows it again. So a message may be
 shown twice and takes effect once, whatever dies in between. What a bus carries beside it is a hint and proves nothing.

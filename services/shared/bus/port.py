@@ -1,4 +1,4 @@
-"""What a bus is: it shows each subscriber every message of its topics until the subscriber's inbox row is there."""
+"""Defines a bus: each subscriber gets every message of its topics until its inbox row is there."""
 
 from __future__ import annotations
 

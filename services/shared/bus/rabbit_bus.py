@@ -1,4 +1,4 @@
-"""The bus over RabbitMQ: the broker carries ids alone, fast; the outbox is the truth, and enough where there is no broker.
+"""Runs the bus over RabbitMQ: the broker carries ids alone; the outbox is the truth, and enough without a broker.
 
 A broker message is a hint {v, plane, topic, msg_id}: its consumer reads the message from the outbox. So a hint that is
 forged, doubled, lost or replayed does nothing, and no person, sealed or not, lies on the broker's disk. Every process

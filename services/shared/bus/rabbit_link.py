@@ -1,4 +1,4 @@
-"""The way to a RabbitMQ: hints and their form, one connection that is made again for ever, the plane's stamp, the queues.
+"""Connects to RabbitMQ: events and their form, a connection that is made again, the plane's stamp, the queues.
 
 Plain connections with a loop of ours around instead of robust ones: what a robust one restores is what it has seen, and
 what is needed after a wiped broker, a deleted queue or a database that was away is everything, in one known order.

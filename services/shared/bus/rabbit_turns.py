@@ -1,4 +1,4 @@
-"""What the bus over a broker does with the database: which hints are to be sent, what has waited too long, what died.
+"""Queries the outbox for the bus over RabbitMQ: which events to send, what has waited too long, what died.
 
 No transaction is open while the broker is waited for. The relay leases its rows (`not_before`) instead of locking them;
 the fallback looks at neither lease nor lock, so a frozen broker never stands between a message and its handler.

@@ -1,4 +1,4 @@
-"""The channels key in its lives: next, current, leaving, gone. One is replaced while everything runs.
+"""Keeps the channels key through its lives: next, current, leaving, gone.
 
 `tocsin keys rotate` lays a new key beside the old one and writes it here as next. When every channels process holds it,
 it is current: sealers wrap for it from then on, channels wrap what there is anew, and when nothing is wrapped for the

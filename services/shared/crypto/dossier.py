@@ -1,4 +1,4 @@
-"""A dossier in parts: the registry seals each by itself, so that one can change without anybody opening the others.
+"""Packs a dossier in parts, each sealed by itself, so that one can change without opening the others.
 
 Parts are `call_name`, `address`, `wake`, `talk`, `moves`, `note` (as they were given), `card` (derived from functional
 answers) and `stay` (where else she may be just now). Channels opens all of them and puts one Dossier together.

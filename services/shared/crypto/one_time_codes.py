@@ -1,4 +1,4 @@
-"""One-time codes: six digits that follow from an id nobody has seen and a key; a code itself is stored nowhere."""
+"""Makes one-time codes: six digits that follow from an id and a key; a code itself is stored nowhere."""
 
 from __future__ import annotations
 

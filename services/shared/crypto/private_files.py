@@ -1,4 +1,4 @@
-"""What is written is ours alone: no file of an installation may be read by another user of the machine."""
+"""Writes files that no other user of the machine can read."""
 
 from __future__ import annotations
 

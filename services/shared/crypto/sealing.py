@@ -1,4 +1,4 @@
-"""Sealed addresses: the registry can seal and not open, channels can open, everybody else holds ciphertext.
+"""Seals addresses: the registry seals and cannot open, channels open, everybody else holds ciphertext.
 
 The registry makes a data key for each import page (at most 1,000 people), seals with AES-256-GCM (the contact's id is
 the associated data), wraps the key for channels' X25519 public key and forgets it. `page_key` holds wrapped keys.

@@ -1,4 +1,4 @@
-"""Many rows in one statement: inserts, upserts, updates and lists of ids, each of one text whatever their number.
+"""Writes and reads many rows in one statement, of one text whatever their number.
 
 PostgreSQL gets a batch as one array a column (`unnest`) or by COPY, SQLite one prepared statement run for each row.
 """

@@ -1,4 +1,4 @@
-"""A full disk: known among a database's faults, said in one sentence, and seen coming."""
+"""Recognises a full disk among a database's faults, and sees it coming."""
 
 from __future__ import annotations
 

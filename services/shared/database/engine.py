@@ -1,4 +1,4 @@
-"""The one database: a write transaction at a time on SQLite, many on PostgreSQL, the same calls on both.
+"""Opens the one database: one writer at a time on SQLite, many on PostgreSQL, the same calls on both.
 
 SQLite: WAL, synchronous=FULL, BEGIN IMMEDIATE, one writer at a time in this process, and a lock file that a second
 serving process meets at start. PostgreSQL: READ COMMITTED; what must not be done by two at once says so by `hold`;

@@ -1,4 +1,4 @@
-"""What this database is: its plane, its clock and its keys, written once and looked at by every process that opens it."""
+"""Stamps a database with its plane, clock and keys, and checks the stamp at each start."""
 
 from __future__ import annotations
 

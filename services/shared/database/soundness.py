@@ -1,4 +1,4 @@
-"""Whether a SQLite file is a sound database of ours, asked before anything is promised on it and once a night.
+"""Checks whether a SQLite file is a sound database of ours.
 
 A damaged file may answer for hours and then lose what was said yes to. PostgreSQL looks after its own files (and
 checksums them), so nothing is asked there.

@@ -1,4 +1,4 @@
-"""SQLite in a thread of its own, crossed once a statement.
+"""Runs SQLite in a thread of its own, crossed once a statement.
 
 aiosqlite crosses to its thread and back for each of cursor, execute, fetchall and close, and SQLAlchemy asks for all
 four, for a BEGIN and for an end: eight crossings to look at one row, nine to change one. Here they are two: a statement is

@@ -1,4 +1,4 @@
-"""The hazards, a file each: names, the codes and words of alerts that mean it, what holds at doors, and its texts.
+"""Reads the hazards, a file each: names, codes and words of alerts, the rule at doors, texts.
 
 Adding a hazard is adding a file to this folder: alerts are read as it, the policy has its rule, pages its name, and
 messages its texts. A policy may give a hazard another rule. Pure.

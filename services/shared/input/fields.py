@@ -1,4 +1,4 @@
-"""Kinds of fields for models of files: each refuses in words what may not stand there, and says it in the JSON Schema."""
+"""Defines kinds of fields for files: each refuses in words, and says what it takes in the JSON Schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML files of an installation, read into pydantic models: a fault says setting, line, field, rule and what to do.
+"""Reads YAML files of an installation into pydantic models: a fault says setting, line, field, rule and remedy.
 
 `read_file` is the one way from a setting's path to a model; `Document` is for a reader that must look at more than one
 model can say. A date stays the text it is, and a number that is none too: the model judges them, with their line.

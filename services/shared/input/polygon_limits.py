@@ -1,4 +1,4 @@
-"""Polygons of somebody else: counted before anything is computed with them, so that none keeps the process busy."""
+"""Counts a stranger's polygons before anything is computed with them."""
 
 from __future__ import annotations
 

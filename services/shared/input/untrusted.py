@@ -1,4 +1,4 @@
-"""YAML and JSON of somebody else: how large, how deep and how much of it is read before anybody judges what it says.
+"""Measures a stranger's YAML and JSON, its size, depth and aliases, before it is read.
 
 The limits stand here alone. A reader that is given more says so at once and does no work for it.
 """

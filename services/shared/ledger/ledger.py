@@ -1,4 +1,4 @@
-"""The one ledger: every delivery, its three facts, and the transitions router and channels may make on it.
+"""Keeps the ledger: every delivery, its three facts, and the transitions allowed.
 
 send_state   where the sending stands; moves only along TRANSITIONS, each move one conditional UPDATE
 evidence     what was learnt of the person's perceiving it; only climbs

@@ -1,4 +1,4 @@
-"""Sees to it that no step of a machine's clock ends, expires, stops or hurries anything by itself.
+"""Watches the machine's clock: no step of it ends, expires, stops or hurries anything by itself.
 
 A process's time of day goes on from what the database knows (`steady`): after a restart on a machine that kept running
 by the seconds that have passed, elsewhere from the database's clock (SQLite: the machine's own), and never from before a

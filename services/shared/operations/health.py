@@ -1,4 +1,4 @@
-"""What a process says of itself on its own port: /livez, /readyz, /metrics; no proxy shows them to the outside.
+"""Serves /livez, /readyz and /metrics on the process's own port; no proxy shows them to the outside.
 
 /livez    200: the event loop turns. Looks at nothing else, so that a dead database restarts no process.
 /readyz   200, or 503 with the reasons: may requests be sent here? JSON, each check "ok" or what is wrong; and what a

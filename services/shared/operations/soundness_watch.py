@@ -1,4 +1,4 @@
-"""Looks through the whole SQLite file soon after the start and once a night; damage is an alarm, told before it is met."""
+"""Checks the whole SQLite file soon after the start and once a night; damage is an alarm."""
 
 from __future__ import annotations
 

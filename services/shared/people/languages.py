@@ -1,4 +1,4 @@
-"""A person's languages as one word that travels with her message: tags (BCP 47), best first, with ; between; pure."""
+"""Carries a person's languages with a message: BCP 47 tags, best first, with ; between. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Phone numbers: the one form each is kept in, the other forms the same line is written in, and those never dialled.
+"""Normalises phone numbers: the form each is kept in, other forms of the same line, and those never dialled.
 
 Lists, people's own pages, searches and replies all come through here, so that a number is the same wherever it came
 from. Sources: ITU-T E.164 and the national plans as libphonenumber has them; Mexico's 1 (dropped in 2019), Argentina's

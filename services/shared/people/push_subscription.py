@@ -1,4 +1,4 @@
-"""A browser's push subscription: what a resident's device gives us to be reached by, kept sealed like any address.
+"""Reads a browser's push subscription, kept sealed like any address.
 
 As text: {"endpoint": "https://...", "p256dh": 65 bytes, "auth": 16 bytes}, both in base64url without padding.
 """

@@ -1,4 +1,4 @@
-"""Our own Chinese sentences in the script their reader reads; an authority's words are never converted.
+"""Converts our own Chinese sentences to the script their reader reads; never an authority's words.
 
 The table holds the characters of our own sentences alone, each with the one form it has in them (made with OpenCC's s2tw,
 checked one by one); a sentence with a new character needs it here, and a test says so.

@@ -1,4 +1,4 @@
-"""Signs that are no letters: those that turn the reading direction, and those nobody sees. No page and no message has them.
+"""Removes signs that turn the reading direction, and signs nobody sees.
 
 The marks LRM and RLM, and the joiners of Persian and Indic scripts, stay: they belong to words.
 """

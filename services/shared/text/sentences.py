@@ -1,4 +1,4 @@
-"""Where a text may be cut: at the end of a sentence and nowhere else. Pure.
+"""Splits a text at the end of sentences and nowhere else. Pure.
 
 A cut inside a number, a link, an abbreviation or a clause makes another order of it ("not deeper than 0."). What may or may not
 be an end is taken for none: two sentences kept together say too much, half a sentence says something else. A line of a list is

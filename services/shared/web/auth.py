@@ -1,4 +1,4 @@
-"""Who may do what: API keys with a grant, cookies that name a key, and MACs on links.
+"""Authorises: API keys with a grant, cookies that name a key, and MACs on links.
 
 A key is 256 random bits, shown once and stored as SHA-256. A cookie names key and sign-in and carries no grant: what it
 may do is read from the database each time. A link's MAC says that we made the link for that id and that use; it opens

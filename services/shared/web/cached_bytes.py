@@ -1,4 +1,4 @@
-"""What is the same for everybody goes out of memory: bytes with a strong ETag, or the word that the caller has them."""
+"""Serves what is the same for everybody from memory, with a strong ETag."""
 
 from __future__ import annotations
 

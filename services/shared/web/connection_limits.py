@@ -1,4 +1,4 @@
-"""Connections have a bound, in all and for each address, and what is begun must be ended: no proxy is needed for that.
+"""Bounds connections in all and for each address; what is begun must be ended.
 
 Where there are too many the one that has kept us waiting longest goes, never one whose request is whole and being
 answered. So whoever opens a thousand and lets them lie closes the door to nobody but themselves.

@@ -1,4 +1,4 @@
-"""The web edge every service shares: problem documents, who is calling, pages, and the table of paths."""
+"""Serves the edge every service shares: problem documents, callers, pages, and the table of paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strangers come in by turns: so many a second in all, one address after the other, and nobody known ever waits for them.
+"""Takes strangers in turns, so many a second, one address after the other; nobody known waits for them.
 
 Whoever has no key, cookie or link of ours is answered at a rate that leaves the loop to those who send and decide. A
 crowd of residents gets the whole of it; one laptop with 500 connections has one turn where each neighbour has one too.

@@ -1,4 +1,4 @@
-"""An order to open sealed values of one person: made by the register, carried by the browser, carried out by channels.
+"""Carries an order to open one person's sealed values from the register through the browser to channels.
 
 The register cannot open, and channels cannot look people up: so what is to be opened travels, sealed, in a form, with a
 MAC that binds it to one caller and 15 minutes.

@@ -1,4 +1,4 @@
-"""Which addresses we connect to where somebody outside named them: public ones, unless a setting says otherwise.
+"""Decides which addresses named by outsiders we connect to: public ones, unless a setting says otherwise.
 
 The address that was checked is the address that is connected to: a name that changes its mind in between changes nothing.
 """

@@ -1,4 +1,4 @@
-"""The proxy's file, made of the one table of paths: Caddy before the four services, nothing else shown to the outside."""
+"""Writes the Caddyfile from the table of paths: a proxy before the four services, nothing else shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sign-ins: a cookie names one, the database says whether it goes on, and what it may do is read there each time.
+"""Keeps sign-ins: a cookie names one, the database says whether it goes on and what it may do.
 
 A sign-in ends by signing out, after 30 minutes without a request, at its longest (12 hours for the console, an hour for
 a resident), and for the console with its key. A page that renews itself counts as use: whoever watches a warning by

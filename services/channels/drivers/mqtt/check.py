@@ -1,4 +1,4 @@
-"""Whether loudspeakers answer a command that makes no sound: the whole way to each and back, for a link test."""
+"""Tests the way to each loudspeaker and back with a command that makes no sound."""
 
 from __future__ import annotations
 

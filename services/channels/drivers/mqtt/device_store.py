@@ -1,4 +1,4 @@
-"""What is remembered of devices: when each was heard, how it is, what became of each command, and the sound of announcements.
+"""Stores devices: when each last reported, its state, the outcome of each command, and recorded announcements.
 
 Each word means only itself: received is not playing, playing is not played, and none of them is a person. All times wall.
 A shaker's id is somebody's address: it stands here as a code that only mac.key can make of it, and no table joins it to a

@@ -1,4 +1,4 @@
-"""The loudspeakers of the place, as a YAML file (TOCSIN_DEVICES_LIST), and which of them stand in a warned area. Pure.
+"""Reads the loudspeakers of TOCSIN_DEVICES_LIST and selects those in a warned area. Pure.
 
     speakers:
       - id: nanling-school        # as in its topic: letters, digits, - and _

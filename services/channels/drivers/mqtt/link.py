@@ -1,4 +1,4 @@
-"""The line to the devices' MQTT broker: commands out at QoS 1, reports in; made again whenever it is lost.
+"""Keeps the connection to the devices' MQTT broker: commands out at QoS 1, reports in; reconnects when it is lost.
 
 Topics, in plane live or drill, for a kind of device (speaker, shaker), below TOCSIN_DEVICES_TOPIC:
 

@@ -1,4 +1,4 @@
-"""What is known of the loudspeakers and shakers: /open/devices, as a page or as JSON; and one short tone from one speaker."""
+"""Serves /open/devices: the state of loudspeakers and shakers, as a page or JSON, and a test tone for one."""
 
 from __future__ import annotations
 

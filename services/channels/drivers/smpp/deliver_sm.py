@@ -1,4 +1,4 @@
-"""What a deliver_sm says: a text in whatever alphabet and parameter it came, a receipt, or one part of a long text.
+"""Reads a deliver_sm: a text in any alphabet, a delivery receipt, or one part of a long text.
 
 Source: SMPP 3.4 issue 1.2: 5.2.12 esm_class, 5.2.19 data_coding, 5.3.2.22-24 sar_*, 5.3.2.32 message_payload, appendix B;
 3GPP TS 23.038 4 (data coding groups), 23.040 9.2.3.24 (user data header).

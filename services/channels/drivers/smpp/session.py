@@ -1,4 +1,4 @@
-"""One bound SMPP 3.4 session: made again whenever it is lost, with everything that comes in handed on.
+"""Keeps one bound SMPP 3.4 session: reconnects when it is lost and hands everything received to its driver.
 
 The library answers what comes in by itself, before we have it on disk: a receipt that is lost with this process leaves
 its delivery ACCEPTED, never DELIVERED. It does not reconnect and gives no reason for a refused bind: both are said here.

@@ -1,4 +1,4 @@
-"""What the Twilio SMS and voice drivers share: settings, the call, its outcome, the check of a callback's signature.
+"""Shares between the Twilio drivers: settings, the call, its outcome, the signature of a callback.
 
 The sends go through our own aiohttp session: pre-encoded forms, our time-outs, no redirects, no retry of a POST.
 A 2xx with a SID is accepted; 429 and refused connections were surely not processed; 401 and 403 are our account's

@@ -1,4 +1,4 @@
-"""What a push service is handed: a payload only the device can read (RFC 8291, aes128gcm) and who sends it (RFC 8292).
+"""Encrypts a push message for one device (RFC 8291, aes128gcm) and signs who sends it (RFC 8292).
 
 Pure but for reading the key file. Our own thirty lines on `cryptography` and PyJWT: the packages that exist need one that
 comes as source alone. Another's library decrypts and verifies it in the tests.
