@@ -1,1 +1,1 @@
-"""Gateway: hears nothing, says WarningIssued, serves /console /public /cap /api/v1/warnings."""
+"""Gateway: consumes nothing, publishes WarningIssued, serves /console, /public, /cap and /api/v1/warnings."""

@@ -1,4 +1,4 @@
-"""What everybody may read, made once and kept: as bytes, for ten seconds, by one builder at a time, forgotten at a change."""
+"""Caches public pages as bytes for ten seconds: one builder at a time, forgotten at a change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway remembers: each message as it came, and answers already given to an Idempotency-Key."""
+"""Stores each message as it came, and answers already given to an Idempotency-Key."""
 
 from __future__ import annotations
 

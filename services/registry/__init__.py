@@ -1,1 +1,1 @@
-"""Registry: hears WarningIssued, says AudienceFound in pages, serves /people; people are read by nobody else."""
+"""Registry: consumes WarningIssued, publishes AudienceFound in pages, serves /people and /me; nobody else reads people."""

@@ -1,4 +1,4 @@
-"""What machines call: importing lists and areas, assisted entry, places and rolls, findings, and how many there are."""
+"""Serves /people for programs: lists and areas, assisted entry, places and rolls, findings, counts."""
 
 from __future__ import annotations
 

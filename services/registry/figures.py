@@ -1,4 +1,4 @@
-"""What an operator watches of the register: whether somebody browses it."""
+"""Counts looks at decoys, for an operator to watch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What in the register is to be put right before the next warning: listed with what to do, by id, without names."""
+"""Lists what in the register to put right before the next warning, by id, without names."""
 
 from __future__ import annotations
 

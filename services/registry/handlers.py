@@ -1,4 +1,4 @@
-"""What the registry hears: a warning opens a job of pages, a preview is answered at once, an ending asks for nobody."""
+"""Consumes WarningIssued: a warning opens a job of pages, a preview is answered at once."""
 
 from __future__ import annotations
 

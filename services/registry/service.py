@@ -1,4 +1,4 @@
-"""The registry wired: what it hears, what it serves, and its loop, which makes a page of the most urgent job."""
+"""Wires the registry: what it consumes, what it serves, and its loop, a page of the most urgent job a turn."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Router: hears WarningIssued, AudienceFound, EvidenceRecorded; says DeliveryDue; serves /live and /report."""
+"""Router: consumes WarningIssued, AudienceFound, EvidenceRecorded; publishes DeliveryDue; serves /live and /report."""

@@ -1,4 +1,4 @@
-"""What an operator watches of the router's tables, from the tallies: people with no path, open paths, calls for help."""
+"""Counts people with no path, open paths and calls for help, for an operator to watch."""
 
 from __future__ import annotations
 

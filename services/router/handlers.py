@@ -1,4 +1,4 @@
-"""What the router hears: a warning begins, a page of people opens paths, evidence moves them."""
+"""Consumes messages for the router: a warning begins, a page of people opens paths, evidence moves them."""
 
 from __future__ import annotations
 

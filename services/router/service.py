@@ -1,4 +1,4 @@
-"""Wires the router: what it hears, its clockwork, its pages."""
+"""Wires the router: what it consumes, its clockwork, its pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of CAP's closed lists and of its meaning here, as `tocsin cap show` says them."""
+"""Says the words of CAP's closed lists in the reader's language, for `tocsin cap show`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway remembers of each feed: where it stands, and every entry with what became of it."""
+"""Stores each feed's position, and every entry with what became of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetches one address, carefully: only to public addresses, never redirected, never more than asked for, never for long."""
+"""Fetches one address with care: public, never redirected, bounded in size and time."""
 
 from __future__ import annotations
 

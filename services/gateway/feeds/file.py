@@ -1,4 +1,4 @@
-"""The feeds we may read, as a YAML file (TOCSIN_CAP_FEEDS): nothing else is ever fetched."""
+"""Reads the feeds of TOCSIN_CAP_FEEDS; nothing else is ever fetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a feed lists: alerts it holds itself, or entries with a link to one. Atom, RSS, EDXL-DE, a list in JSON. Pure."""
+"""Reads what a feed lists, alerts or links to them: Atom, RSS, EDXL-DE, JSON. Pure."""
 
 from __future__ import annotations
 

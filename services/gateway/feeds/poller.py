@@ -1,4 +1,4 @@
-"""Reads the allowed feeds: each new alert becomes a draft or, by grant, a held warning; one that vanishes is noted.
+"""Polls the allowed feeds: a new alert becomes a draft or, by grant, a held warning; one that vanishes is noted.
 
 Nothing a feed says sends anything by itself, and a feed that fails harms no other. Wall time: a feed's server does not
 know that we are playing.

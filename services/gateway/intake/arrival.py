@@ -1,4 +1,4 @@
-"""What becomes of a message as it arrives: may it come in here, must a person look first, in which state it begins.
+"""Decides on arrival whether a message may come in, whether a person must look first, and its first state.
 
 Pure decisions; `warnings` writes them down.
 """

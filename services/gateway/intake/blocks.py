@@ -1,4 +1,4 @@
-"""What an alert's blocks say, one text a language: one block's words where all say the same, never one's for another's place.
+"""Joins an alert's blocks into one text a language; never gives one place the words of another.
 
 Blocks of one language that name another event, response or instruction are about different things in different places: such an
 alert is held, and what a person then sends names each place with its own words. Pure.

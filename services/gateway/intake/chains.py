@@ -1,4 +1,4 @@
-"""Where a message stands among those that came before: the craft of `cap.chains` over what is stored."""
+"""Places a message among those that came before: `cap.chains` over what is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A warning as it comes in, by CAP or JSON, made one thing: identity, texts by language, area, sense, what it refers to."""
+"""Makes one thing of a warning that comes as CAP or JSON: identity, texts, area, meaning, references."""
 
 from __future__ import annotations
 

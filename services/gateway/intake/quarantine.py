@@ -1,4 +1,4 @@
-"""What came in and was not taken, kept with the reason for a person to look at: it never reaches anybody else."""
+"""Keeps what was refused, with the reason, for a person to look at; it reaches nobody else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a signature is worth here: certificates pinned to a sender, as files in TOCSIN_CAP_KEYS.
+"""Judges a signature by certificates pinned to its sender (TOCSIN_CAP_KEYS).
 
 A pin is a promise that the sender always signs. So from a pinned sender only a verified message goes out by itself;
 a wrong, foreign or missing signature holds it for a person. From anybody else a signature is judged and said, nothing

@@ -1,4 +1,4 @@
-"""The CAP 1.2 documents we publish: under our own name, strict by our own writer, with our tier as a parameter.
+"""Builds the CAP 1.2 documents we publish, under our own name and with our tier as a parameter.
 
 Whatever came in, what goes out is a message of ours: passing on a changed copy under its author's name would be another
 content under a known name, which every careful receiver puts aside. The author stands in `source`.

@@ -1,4 +1,4 @@
-"""Message parts of a warning, by language: source, tier, hazard, place, action, time; every channel's form is made of them.
+"""Splits a warning into message parts by language: source, tier, hazard, place, action, time.
 
 `asked` is what the alert itself asks, in the words of `cap.hazards`, and empty where it asks nothing: no text tells people to
 leave or to stay in where nobody said so. `action` is the authority's own and may be empty; what a form then says is its

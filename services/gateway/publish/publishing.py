@@ -1,4 +1,4 @@
-"""Names, writes and signs the CAP we publish: one document a released warning or ending."""
+"""Publishes one signed CAP document for each released warning or ending."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drafts and held messages nobody decides on do not wait for ever: they are given up, and whoever made them is told.
+"""Gives up drafts and held messages nobody decides on, and tells whoever made them.
 
 A day after its own end, or 14 days after it came. It can be sent no more by then or holds an old state of things. The
 word stands on the message's page, in the API, in the audit log, and on the console of whoever has the same key.

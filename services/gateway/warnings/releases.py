@@ -1,4 +1,4 @@
-"""A warning goes out: its state, its texts, our document of it, what it replaces stopped, and everybody told by message.
+"""Releases a warning: its state, texts and CAP document; stops what it replaces; publishes WarningIssued.
 
 All of it is in the caller's transaction, under ONE_ACT.
 """

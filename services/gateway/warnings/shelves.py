@@ -1,4 +1,4 @@
-"""What the console and the API's index list: what is in force always and whole, by tier; all the rest in pages.
+"""Lists warnings: what is in force whole and by tier, all the rest in pages.
 
 However many drafts, feeds and old warnings there are, none of them can push a live one off the first page.
 """

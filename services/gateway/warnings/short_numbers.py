@@ -1,4 +1,4 @@
-"""The short number people read out: four digits while there are enough, then five to eight; it never runs out.
+"""Gives each warning a short number to read out: four digits while there are enough, then up to eight.
 
 A number is taken while its warning may be sent or is in force, and for three days after, so that whoever still has the
 text in hand is told about that one. The search looks at some places of each length and ends.

@@ -1,4 +1,4 @@
-"""/api/v1/warnings: what machines send and ask. 202 only after the commit."""
+"""Serves /api/v1/warnings for programs; 202 only after the commit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/cap: what we published, for everybody: each released warning's CAP 1.2 document, and an Atom and a JSON feed of them."""
+"""Serves /cap for everybody: each released warning's CAP document, an Atom and a JSON feed."""
 
 from __future__ import annotations
 

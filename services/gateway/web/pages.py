@@ -1,4 +1,4 @@
-"""The console (paste or upload, look, decide, send, end) and the public check page. Plain forms, no script."""
+"""Serves the console (paste, look, decide, send, end) and the public check page: plain forms, no script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns an area into an audience: one numbered page of people a transaction, or counts for a preview.
+"""Finds the audience of an area: one numbered page of people a transaction, or counts for a preview.
 
 People go out in the order cell, household, person; the job's cursor is the last one that went out, so a page that was
 not committed is made again, and a page that was is not. After those who live inside come those who live elsewhere and

@@ -1,4 +1,4 @@
-"""Who is rehearsed with: on the drill plane nobody is written to, called or visited who has not agreed to drills.
+"""Leaves out, on the drill plane, whoever has not agreed to drills.
 
 An institution takes part as one: its duty desk is no person, and is told that it is a drill.
 """

@@ -1,4 +1,4 @@
-"""Any union of named areas, risk zones, polygons and circles as one area; and which hazards a place lies in."""
+"""Joins named areas, risk zones, polygons and circles into one area, and names the hazards a place lies in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may be inside an area although she lives elsewhere: away, at a usual place by hour, at a second address.
+"""Finds people who are inside an area although they live elsewhere: away, at a usual place, at a second address.
 
 Any place where she may be at that time counts, from now to LOOK_AHEAD later, and her home always does: a person warned
 at a place she has just left was warned; one who was not cannot be.

@@ -1,4 +1,4 @@
-"""Which people lie in an area, exactly: an integer grid of 0.01 degree finds, shapely decides at the boundary.
+"""Finds the people in an area: an integer grid of 0.01 degree finds, shapely decides at the boundary.
 
 A cell counts as inside or outside only if that holds for the cell widened by a hair, so that no rounding of a
 coordinate to its cell can put a person on the wrong side; everyone else is decided point by point, edge included.

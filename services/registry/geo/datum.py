@@ -1,4 +1,4 @@
-"""GCJ-02, the shifted coordinates of maps made in China, back to WGS 84.
+"""Converts GCJ-02, the shifted coordinates of maps made in China, to WGS 84.
 
 The shift is not published officially; this is the formula that map users derived and that eviltransform (G. Zhu and
 contributors, since 2013) and many others carry: series of sines on the Krasovsky 1940 ellipsoid, nothing outside China.

@@ -1,4 +1,4 @@
-"""Takes areas in: administrative areas and risk zones as GeoJSON in WGS 84 or declared GCJ-02, code lists as CSV."""
+"""Imports areas: administrative areas and risk zones as GeoJSON, code lists as CSV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person entered by a worker who sits beside her: what she said, and her own yes; nobody ticks it for her."""
+"""Enters a person with a worker beside them: what they said, and their own yes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the people of a list can live: learnt from the imported areas, else from those in the register, else from the list.
+"""Bounds where the people of a list can live, from imported areas, the register, or the list itself.
 
 A position outside is no guess for a program: exchanged, of another county, or a slip. Its row is held and told, since a
 person at a wrong place is in no area that is ever warned. `--bounds off` lets a list in that is meant so.

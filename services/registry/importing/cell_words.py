@@ -1,4 +1,4 @@
-"""What lists write for our words: ticks, deaths, channels, grades; read the same in every list, and nothing else guessed."""
+"""Reads the words lists write for ours: ticks, deaths, channels, grades; nothing else is guessed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A list's own words: which of its columns is which of ours, what its values mean, and what is true of every row.
+"""Maps a list's own columns and values to ours, and says what is true of every row.
 
 A YAML file with `columns` (their name: ours), `values` (ours: {their value: ours}) and `every_row` (ours: value).
 """

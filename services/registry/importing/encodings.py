@@ -1,4 +1,4 @@
-"""What a CSV's bytes are written in: judged by charset-normalizer, with the country as a hint; never guessed.
+"""Detects the encoding of a CSV by charset-normalizer, with the country as a hint; never guesses.
 
 Unicode is told by its marks. Of the older ones several may fit: then the country's own is taken, and where that leaves
 a choice the list is refused and the choices are named, since a wrong letter is a wrong name at a door.

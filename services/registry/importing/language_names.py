@@ -1,4 +1,4 @@
-"""Languages as lists name them, read as tags (BCP 47) that choose a person's texts; pure.
+"""Reads languages as lists name them into BCP 47 tags. Pure.
 
 A spoken kind of Chinese is followed by zh: it is written so, and whoever speaks it reads that text.
 """

@@ -1,4 +1,4 @@
-"""The columns a list may have, and its rows as people, facilities, officers, places and areas.
+"""Names every column a list may have, and reads its rows as people, facilities, officers, places, areas.
 
 A header row names the columns of COLUMNS, in any order, or by a column map; `id` must be there and stay the same at
 every import of the same source. Good rows go in and bad ones stop nobody.

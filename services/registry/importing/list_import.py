@@ -1,4 +1,4 @@
-"""Takes a whole list in: opened, read in worker processes where it is long, written page by page, told row by row.
+"""Imports a whole list: read in worker processes where it is long, written page by page, reported row by row.
 
 Memory holds a few pages and eight bytes for each row's id. A dry run reads and compares everything and writes nothing.
 """

@@ -1,4 +1,4 @@
-"""What a phone cell of a list holds: one number, several, or nothing that can be trusted; pure.
+"""Reads a phone cell: one number, several, or nothing that can be trusted. Pure.
 
 A slash, a comma, a blank between digits may stand within a number or between two. It divides only where every part is
 a whole number by itself; else the cell is one number if libphonenumber takes it; else it is nobody's. Nothing is mended

@@ -1,4 +1,4 @@
-"""What came of an import, row by row: read, repaired, left out, refused, and why; counted whole, kept in part.
+"""Reports an import row by row: read, repaired, left out, refused, and why.
 
 A list of a million rows may have a million issues: all are counted by field and rule and handed to `sink` where there
 is one, and the first SHOWN of each outcome stay in memory.

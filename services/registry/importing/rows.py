@@ -1,4 +1,4 @@
-"""One row of a list as the person, facility, officers, place or area it stands for, and how its source knows."""
+"""Reads one row of a list as a person, facility, team, place or area, with how its source knows."""
 
 from __future__ import annotations
 

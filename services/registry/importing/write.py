@@ -1,4 +1,4 @@
-"""Puts people, facilities, workers and areas into the register, page by page: sealed, counted, audited.
+"""Writes people, facilities, workers and areas into the register, page by page: sealed, counted, audited.
 
 A page is at most 1,000 people under one data key, written in one transaction with their counts, profiles and an
 entry in the audit log. What was given before and has not changed is not sealed again.

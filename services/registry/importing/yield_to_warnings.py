@@ -1,4 +1,4 @@
-"""A list on its way in beside the warnings of the same process: short transactions, and none while red has work to do.
+"""Makes an import give way to warnings: short transactions, and none while red has work to do.
 
 On SQLite everything shares one writer and one interpreter. A page of a list is as long as somebody in danger waits at
 most; so pages are small there, rows are read in a process of their own that the system serves last, and no page is begun

@@ -1,4 +1,4 @@
-"""Decoys: people who do not exist, among those who do. Whoever looks at one was browsing, and an alarm says so.
+"""Plants decoys, people who do not exist; a look at one raises an alarm.
 
 A decoy is suspended: nobody warns her, nobody is sent to her door, and no count holds her.
 """

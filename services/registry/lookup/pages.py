@@ -1,4 +1,4 @@
-"""/people for those who may look: search, one person masked, emergency unlock, decoys. Plain forms, no script.
+"""Serves /people for whoever may look: search, one person masked, emergency unlock, decoys. Plain forms, no script.
 
 The reason is given with every search and every look, in a form that is sent (POST): no address that opens data exists.
 """

@@ -1,4 +1,4 @@
-"""Looking at people: found by number, id or grid and by nothing else, with a reason, counted, and audited before shown.
+"""Finds people by number, id or grid and by nothing else, with a reason, counted, audited before shown.
 
 Names and addresses are sealed, so nobody can be searched by them. What is shown is masked; a full value is opened on a
 page of channels, by an order that only the key it was made for can use (services/shared/web/opening_order.py).

@@ -1,4 +1,4 @@
-"""All that the register holds of one person, readable: answers with who said them, masks of what is sealed."""
+"""Shows all the register holds of one person: answers with who said them, masks of what is sealed."""
 
 from __future__ import annotations
 

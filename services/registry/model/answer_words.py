@@ -1,4 +1,4 @@
-"""How an answer is said; the same words wherever a fact is shown. What is asked stands in `given`."""
+"""Says an answer in words, the same wherever a fact is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who else stands in the register as given: facilities with duty lines, community officers, named areas."""
+"""Defines facilities with duty lines, community officers and named areas, as given."""
 
 from __future__ import annotations
 

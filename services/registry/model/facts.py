@@ -1,4 +1,4 @@
-"""What was said of a person: single answers, each with who said it, when, how long it holds; and which of two counts.
+"""Keeps single answers of a person: who said each, when, how long it holds, and which of two counts.
 
 The newest statement of the person or of somebody for her beats a record; an officer's visit, which asked what she can
 do, beats a list; a card grade is the weakest. A list that differs is never overwritten in silence: it is a conflict.

@@ -1,4 +1,4 @@
-"""A person as given: needs, channels, helpers, where she may be, what she agreed to. No diagnosis, no national id.
+"""Defines a person as given: needs, channels, helpers, whereabouts, consents. No diagnosis, no national id.
 
 The six domains are the Washington Group Short Set: 1 no difficulty, 2 some, 3 a lot, 4 cannot do at all, 9 not known.
 """

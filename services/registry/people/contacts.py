@@ -1,4 +1,4 @@
-"""Contact rows: what one source says of them is added, changed or lifted."""
+"""Adds, changes and lifts contact rows, by source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models made of stored values, which were checked when they came."""
+"""Makes models of stored values, which were checked when they came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A team of officers as rows of the register: sealed under one page key, in the open what plans doors."""
+"""Stores a team of officers: sealed under one page key, in the open what plans doors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where to go and who arrived: places that somebody confirmed open, with what they offer, and the roll at each door.
+"""Keeps places confirmed open, what they offer, and the roll at each door.
 
 Nobody is sent to a place that is not confirmed open: `open_places` names no other.
 """

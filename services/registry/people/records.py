@@ -1,4 +1,4 @@
-"""One person or facility of the register in memory: what sources say goes in, what the policy may know comes out.
+"""Keeps one person or facility in memory: what sources say goes in, what the policy may know comes out.
 
 Nothing here can open a sealed value. A text or number that is given again is known by its keyed hash and not sealed
 again, so contacts keep their ids and their ciphertext.

@@ -1,4 +1,4 @@
-"""A list of lists: which sources feed the register, how fresh each is, and who stands in its newest list.
+"""Lists the sources of the register, how fresh each is, and who stands in its newest list.
 
 A source's list is numbered at each import; whoever has an older number is missing from the newest one: shown, never
 deleted.

@@ -1,4 +1,4 @@
-"""Changes single things of one person: an answer, a channel, a helper, where she is, what she agrees to.
+"""Changes single things of one person: an answer, a channel, a helper, whereabouts, consents.
 
 Everything that follows is derived again in the same transaction: groups, flags, profile, counts by cell, the card at the
 door. Only what changed is sealed again, contact ids stay, and the act is in the audit log by field names.

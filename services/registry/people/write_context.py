@@ -1,4 +1,4 @@
-"""What writes into the register: one page key, keyed names of addresses and texts, the day. It can open nothing."""
+"""Carries what a writer of the register needs: one page key, keyed names, the day. It can open nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A resident signs in with a code to her phone; whether a number is in the register nobody can find out by asking.
+"""Signs a resident in with a code to their phone; nobody finds out by asking whether a number is registered.
 
 The request does the same for every number: it writes a challenge. Whether anybody gets a code is decided later, in the
 registry's loop. A code follows from the challenge's id and the index key, so none is stored. What a caller is told of

@@ -1,4 +1,4 @@
-"""What every page of a resident shares: her language, her session, what she may decide, one question a page."""
+"""Shares between a resident's pages: language, session, what they may decide, one question a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/me: what a resident changes: answers, channels and their order, tests, being away, purposes, withdrawing."""
+"""Serves what a resident changes at /me: answers, channels and their order, tests, away, purposes, withdrawing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/me: helpers: a resident names one, the helper is asked and says yes or no, either may end it.
+"""Serves helpers at /me: a resident names one, the helper says yes or no, either may end it.
 
 A helper's page shows the first letter of a name and nothing else: no address, no need. Nobody is told of an end.
 """

@@ -1,4 +1,4 @@
-"""/me: signing in, and what a resident sees: all that is stored, who looked, her plan. Plain forms, no script."""
+"""Serves signing in, and what a resident sees at /me: all that is stored, who looked, their plan."""
 
 from __future__ import annotations
 

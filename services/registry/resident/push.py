@@ -1,4 +1,4 @@
-"""/me/device: messages on this device. The one page with a script, since a browser lets only a script subscribe.
+"""Serves /me/device, messages on this device; the one page with a script, as only a script subscribes a browser.
 
 The script and the worker are two files of our own, served here; on every other page none runs. A browser without push,
 or without scripts, is told so in plain words and loses nothing else.

@@ -1,4 +1,4 @@
-"""What a resident's pages show, read from the register, the ledger and the audit log."""
+"""Reads what a resident's pages show from register, ledger and audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sentences of a resident's own pages, by key. Shipped, to be read by those they address."""
+"""Lists the sentences of a resident's own pages, by key."""
 
 from __future__ import annotations
 

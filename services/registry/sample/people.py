@@ -1,4 +1,4 @@
-"""What is given of one fictional person: channels, supporters, and the facts behind a need; all chance from one seed."""
+"""Invents one fictional person: channels, supporters, and the facts behind a need; all chance from one seed."""
 
 from __future__ import annotations
 

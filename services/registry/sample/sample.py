@@ -1,4 +1,4 @@
-"""A fictional community inside a given area, for rehearsals and simulations: the same bytes from the same seed.
+"""Invents a fictional community inside an area; the same seed gives the same bytes.
 
 Nobody in it exists: numbers begin with +999, a country code that was never given out, e-mail ends at example.org.
 The shares are rough: about 28 % residents with needs, the rest subscribers; 1 to 4 facilities; a team of officers for

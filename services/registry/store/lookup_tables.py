@@ -1,4 +1,4 @@
-"""What is remembered of looks at people: who was shown to which key, emergency unlocks, decoys."""
+"""Stores looks at people: who was shown to which key, emergency unlocks, decoys."""
 
 from __future__ import annotations
 

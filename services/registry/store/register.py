@@ -1,4 +1,4 @@
-"""What the registry remembers: people by grid cell, their sealed contacts, profiles, counts, areas, and open jobs."""
+"""Reads and writes the register: people by grid cell, sealed contacts, profiles, counts, areas, open jobs."""
 
 from __future__ import annotations
 

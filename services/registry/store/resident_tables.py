@@ -1,4 +1,4 @@
-"""What is remembered of residents' signing in and of messages sent for them: no number, no code."""
+"""Stores residents' sign-ins and messages sent for them; no number, no code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry's own tables: people by place, what was said of them and by whom, channels, helpers, places, areas, jobs.
+"""Defines the registry's tables.
 
 In the open stand functional answers, ids, places and masks; names, addresses, numbers and notes are sealed. There is no
 column for a diagnosis or a national id. Dates are ISO (2026-11-22); an empty one means never or not known.

@@ -1,4 +1,4 @@
-"""Volunteers with a skill (sign language, tactile interpreting, a language) are called out to go along with a visit.
+"""Calls volunteers with a skill (signing, tactile interpreting, a language) out to go along with a visit.
 
 A few at a time by text, after a minute of silence by call; the first to answer 1 or YES has it and the others are told.
 Who has it and gives no sign is let go, and the next are asked. No door waits for any of them: after the policy's ten

@@ -1,4 +1,4 @@
-"""A call for help under a warning that an update has replaced goes on under the update: its door is made there.
+"""Carries a call for help over to the update that replaced its warning: the door is made there.
 
 The case stays where the call was made, with its words and its phone.
 """

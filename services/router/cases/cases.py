@@ -1,4 +1,4 @@
-"""Cases are opened by what people say, told again by the clock until somebody has them, and closed by what is met.
+"""Opens cases from what people say, escalates them by the clock until somebody owns them, closes what is met.
 
 Help has to be somebody's within two minutes, a question within ten: the duty officer is told, then whoever stands above
 too, by call as well, again and again; each telling is written in the case. The fire service's list is no owner: a name

@@ -1,4 +1,4 @@
-"""What a person does with a case: takes it by name, hands it over, answers the phone it came from, closes it with a reason.
+"""Lets a person take a case by name, hand it over, answer its phone, and close it with a reason.
 
 Each act is one transaction with its audit entry and its line in the case; who acts is the signed-in person.
 """

@@ -1,4 +1,4 @@
-"""Open calls for help and questions are an alarm until they are closed: they outlive the warning they were made under.
+"""Keeps an alarm while calls for help or questions are open, also after the end of their warning.
 
 Each telling is the cases' own; here they are kept before the eyes of whoever looks, under the newest page of their chain.
 """

@@ -1,4 +1,4 @@
-"""The cases of a warning: /live/{id}/cases for people, /report/{id}/cases for machines. Plain forms, no script."""
+"""Serves cases: /live/{id}/cases for people, /report/{id}/cases for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be read of cases: the open ones worst first, with the seconds left on the clock, and what became of each."""
+"""Reads cases, the worst first, with the seconds left on the clock and what became of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Endings and updates: everybody who may have got the old warning is told, on the channel it came by, and nobody else.
+"""Sends endings and updates to whoever may have got the old warning, on the channel it came by.
 
 May have got it: handed over, unknown, delivered, or met at a door. A delivery that is still being sent is waited for,
 so that nobody gets the ending before the warning. Who was only met at a door is told on a channel of her own if there is

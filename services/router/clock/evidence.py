@@ -1,4 +1,4 @@
-"""EvidenceRecorded: what became of deliveries moves the paths of everybody they concern, and closes those that may close.
+"""Records evidence: loads deliveries, folds what became of them, closes or reacts, counts.
 
 Nothing is planned here. A path that needs a reaction (a call for help, a silent door, an unknown send) is marked with
 `react_at`; the steps and reactions are walked in one place, in one order, by `deadlines`.

@@ -1,4 +1,4 @@
-"""What a path does about answers that do not close it: help, a silent door, a refusal, danger, an unknown send."""
+"""Reacts to answers that close no path: help, a silent door, a refusal, danger, an unknown send."""
 
 from __future__ import annotations
 

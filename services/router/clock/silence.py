@@ -1,4 +1,4 @@
-"""Channels down: a zone from which nothing comes back is not waited for. Doors now, loudspeakers, officers on their own.
+"""Reacts to a silent zone: doors now, loudspeakers, officers on their own.
 
 A zone is silent where messages have been due for the policy's minutes and nothing of what was due since anybody was
 last heard has come back: no receipt, no key, no answer, from at least five people who are a fifth of the zone's.

@@ -1,4 +1,4 @@
-"""What the router looks at by the clock of a warning: silent zones, expiry, updates due, officials who have not spoken.
+"""Watches warnings by their clock: silent zones, expiry, updates due, officials who have not spoken.
 
 A row of `router_watch` is one look; it is taken in one transaction with what it brings. A row without a time is a fact
 that came true and is shown (a zone whose phones are down, an official nobody has spoken with).

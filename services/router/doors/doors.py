@@ -1,4 +1,4 @@
-"""Doors against teams: who goes to which door, what is left over by name, and what the commander's word changes.
+"""Assigns doors to teams: who goes where, who is left over by name, what the commander's word changes.
 
 Assignment waits for the whole audience (the teams on shift come with its last page) and for the word that people may
 be sent; then the most urgent doors come first, each to a team (`teams`). What is more than the teams can do ends

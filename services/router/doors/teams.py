@@ -1,4 +1,4 @@
-"""Pairs of officers: how much each may still take on, who is chosen for a door, and where it stands on their list."""
+"""Chooses a team for a door by room, skill and walk, and its place on their list."""
 
 from __future__ import annotations
 

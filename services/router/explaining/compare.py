@@ -1,4 +1,4 @@
-"""Two policies over the same people: whose path changes, who loses a channel, doors by hour and the teams they need. Pure."""
+"""Compares two policies over the same people: paths, lost channels, doors by hour, teams needed. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A made-up person's path: what the policy would do, minute by minute, for a council that wants to read it."""
+"""Explains a made-up person's path minute by minute, for a council that wants to read it."""
 
 from __future__ import annotations
 

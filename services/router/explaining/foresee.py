@@ -1,4 +1,4 @@
-"""What the policy engine does to a profile if nobody answers: the same walk as sending, over a person in memory.
+"""Foresees what the policy does to a profile if nobody answers: the walk of sending, over a person in memory.
 
 `foresee` makes up a person of a profile and walks every step with them: explain, tables, comparing and previews read
 what came of it. Nobody is written to and nothing is stored. `over_people` does it for counts of people, each profile

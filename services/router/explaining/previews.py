@@ -1,4 +1,4 @@
-"""A preview: the registry's counts per profile, each profile walked in memory; nobody is named and nothing is sent.
+"""Previews a warning: the registry's counts per profile, each profile walked in memory; nothing is sent.
 
 Over a broker a question and its answer take different ways to different processes, and a draft may be asked about twice
 at once: whatever comes first, the newest question's answer is what stays.

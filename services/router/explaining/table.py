@@ -1,4 +1,4 @@
-"""The policy as a page a council can read and sign: tier x group x day and night, one hazard at a time. Pure.
+"""Writes the policy as a page a council can read and sign: tier x group x day and night. Pure.
 
 Each cell is what `foresee` says of a typical person of the group: with a mobile, and a helper where the group's first
 channel is one. The page stands alone (no script, no link, no picture), prints on A4 across, and names its policy.
