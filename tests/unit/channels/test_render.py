@@ -118,6 +118,7 @@ def test_endings_name_the_message_they_end(kind: str, language: str) -> None:
     assert "4721" in text
     if kind == "danger_lower_stay_away":
         assert {"en": "Do not go home yet", "zh": "还不能回家"}[language] in text
+        assert {"en": "houses, roads and power", "zh": "路"}[language] in text, "streets, and no channel of ours"
 
 
 @pytest.mark.parametrize(
