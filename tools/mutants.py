@@ -17,25 +17,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_PURE = ("test_combining.py", "test_policy.py", "test_steps.py", "test_explained.py")
+_PURE = ("test_combining.py", "test_policy.py", "test_rungs.py", "test_explained.py")
 _WALKED = (
     "test_combining.py",
-    "test_steps.py",
+    "test_rungs.py",
     "test_paths.py",
     "test_by_the_clock.py",
     "test_policy.py",
     "test_explained.py",
 )
-_CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_steps.py", "test_policy.py", "test_explained.py")
+_CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_rungs.py", "test_policy.py", "test_explained.py")
 TESTS = {  # the nearest first: most mutants end there
-    "policy.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),
-    "teams.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
-    "doors.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
-    "cases.py": ("test_cases.py",),
-    "callouts.py": ("test_callouts.py",),
-    **dict.fromkeys(("walk.py", "rows.py", "plan.py"), _WALKED),
-    "react.py": (*_WALKED, "test_cases.py"),
-    **dict.fromkeys(("officials.py", "silence.py", "fatigue.py", "deadlines.py", "watch.py"), _CLOCK),
+    "policy/engine.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),
+    "doors/teams.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
+    "doors/doors.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
+    "cases/cases.py": ("test_cases.py",),
+    "callouts/callouts.py": ("test_callouts.py",),
+    **dict.fromkeys(("planning/walk.py", "planning/rows.py", "planning/plan.py"), _WALKED),
+    "clock/reactions.py": (*_WALKED, "test_cases.py"),
+    **dict.fromkeys(
+        ("clock/officials.py", "clock/silence.py", "planning/fatigue.py", "clock/deadlines.py", "clock/watch.py"),
+        _CLOCK,
+    ),
 }
 LIMIT_S = 240
 
@@ -51,223 +54,276 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("policy.py", "usable < 2", "usable < 1", "one usable channel is enough"),
-    Mutant("policy.py", "usable < 2", "usable < 3", "two usable channels are too few"),
+    Mutant("policy/engine.py", "usable < 2", "usable < 1", "one usable channel is enough"),
+    Mutant("policy/engine.py", "usable < 2", "usable < 3", "two usable channels are too few"),
     Mutant(
-        "policy.py",
+        "policy/engine.py",
         "if tier == Tier.RED and head_start",
         "if tier == Tier.ORANGE and head_start",
         "head start's door at another tier",
     ),
     Mutant(
-        "policy.py",
+        "policy/engine.py",
         "start <= minute or minute < end if",
         "start < minute or minute < end if",
         "night begins a minute late",
     ),
-    Mutant("policy.py", "minute < end if start > end", "minute <= end if start > end", "night ends a minute late"),
-    Mutant("policy.py", "team=max(", "team=min(", "the lightest team goes"),
-    Mutant("policy.py", "form = min(", "form = max(", "the last form wins"),
-    Mutant("policy.py", "if kind in said:", "if kind in ():", "what she refused is used"),
     Mutant(
-        "policy.py", "kind in unfit and kind not in asked", "kind in unfit and kind in asked", "unfit channels are used"
+        "policy/engine.py", "minute < end if start > end", "minute <= end if start > end", "night ends a minute late"
+    ),
+    Mutant("policy/engine.py", "team=max(", "team=min(", "the lightest team goes"),
+    Mutant("policy/engine.py", "form = min(", "form = max(", "the last form wins"),
+    Mutant("policy/engine.py", "if kind in said:", "if kind in ():", "what she refused is used"),
+    Mutant(
+        "policy/engine.py",
+        "kind in unfit and kind not in asked",
+        "kind in unfit and kind in asked",
+        "unfit channels are used",
     ),
     Mutant(
-        "policy.py", "mine = own if profile.own_order", "mine = [] if profile.own_order", "her own order is ignored"
+        "policy/engine.py",
+        "mine = own if profile.own_order",
+        "mine = [] if profile.own_order",
+        "her own order is ignored",
     ),
     Mutant(
-        "policy.py",
+        "policy/engine.py",
         "outside = helper and any(out for",
         "outside = helper and any(not out for",
         "a supporter inside counts",
     ),
-    Mutant("policy.py", "Tier(min(tier + self.head_start.tiers_up", "Tier(min(tier + 0", "no head start"),
+    Mutant("policy/engine.py", "Tier(min(tier + self.head_start.tiers_up", "Tier(min(tier + 0", "no head start"),
     Mutant(
-        "policy.py",
+        "policy/engine.py",
         'if danger.door == "forbidden" else',
         'if danger.door != "forbidden" else',
         "doors where they are forbidden",
     ),
     Mutant(
-        "policy.py",
+        "policy/engine.py",
         'closing="cannot_judge"\n            if "cannot_judge" in flags',
         'closing="default"\n            if "cannot_judge" in flags',
         "who cannot judge closes her own path",
     ),
     Mutant(
-        "policy.py", "or escalation < Tier.ORANGE:", "or escalation < Tier.RED:", "a battery's deadline in red alone"
+        "policy/engine.py",
+        "or escalation < Tier.ORANGE:",
+        "or escalation < Tier.RED:",
+        "a battery's deadline in red alone",
     ),
     Mutant(
-        "policy.py",
+        "policy/engine.py",
         "if plan.tier >= Tier.ORANGE else _calm",
         "if plan.tier >= Tier.BLUE else _calm",
         "houses are moved in blue",
     ),
     Mutant(
-        "policy.py", '("night" in when and night)', '("night" in when and not night)', "night's high support by day"
+        "policy/engine.py",
+        '("night" in when and night)',
+        '("night" in when and not night)',
+        "night's high support by day",
     ),
     Mutant(
-        "policy.py",
+        "policy/engine.py",
         "if not helper_way and not any(",
         "if helper_way and not any(",
         "supporters no list names are forgotten",
     ),
-    Mutant("walk.py", "if step.at == 0 and plan.door_at_0", "if step.at == 1 and plan.door_at_0", "no door at 0"),
     Mutant(
-        "walk.py", "if step.condition.holds(true):", "if not step.condition.holds(true):", "conditions turned round"
+        "planning/walk.py", "if step.at == 0 and plan.door_at_0", "if step.at == 1 and plan.door_at_0", "no door at 0"
     ),
     Mutant(
-        "walk.py",
+        "planning/walk.py",
+        "if step.condition.holds(true):",
+        "if not step.condition.holds(true):",
+        "conditions turned round",
+    ),
+    Mutant(
+        "planning/walk.py",
         'true |= {"alone", "cannot_judge", "high_support"}',
         'true |= {"alone"}',
         "a child alone is not helped sooner",
     ),
-    Mutant("walk.py", "if at > until:", "if at >= until:", "a step that is due now waits"),
+    Mutant("planning/walk.py", "if at > until:", "if at >= until:", "a step that is due now waits"),
     Mutant(
-        "walk.py", "and rule.sweep_forbidden", "and not rule.sweep_forbidden", "streets are swept where nobody may go"
+        "planning/walk.py",
+        "and rule.sweep_forbidden",
+        "and not rule.sweep_forbidden",
+        "streets are swept where nobody may go",
     ),
     Mutant(
-        "walk.py",
+        "planning/walk.py",
         "ctx.channels.get(AREA_CHANNELS[word]",
         "ctx.channels.get(word",
         "an area's channel is looked for by its word",
     ),
-    Mutant("walk.py", 'person.answer == "safe"', 'person.answer == ""', "a house is not asked again"),
-    Mutant("rows.py", "if before and not again:", "if before and again:", "a channel is tried twice"),
+    Mutant("planning/walk.py", 'person.answer == "safe"', 'person.answer == ""', "a house is not asked again"),
+    Mutant("planning/rows.py", "if before and not again:", "if before and again:", "a channel is tried twice"),
     Mutant(
-        "rows.py", "policy.voice_call.tries if voice", "policy.voice_call.tries - 1 if voice", "two calls, not three"
+        "planning/rows.py",
+        "policy.voice_call.tries if voice",
+        "policy.voice_call.tries - 1 if voice",
+        "two calls, not three",
     ),
-    Mutant("rows.py", "plan, left[0], step", "plan, left[-1], step", "the last channel before the next"),
-    Mutant("rows.py", "if urgent:\n        return 0", "if urgent:\n        return 9", "a call for help waits its turn"),
-    Mutant("rows.py", "int(slack // 15) + plan.bucket", "int(slack // 15) - plan.bucket", "basements go last"),
+    Mutant("planning/rows.py", "plan, left[0], step", "plan, left[-1], step", "the last channel before the next"),
     Mutant(
-        "rows.py",
+        "planning/rows.py",
+        "if urgent:\n        return 0",
+        "if urgent:\n        return 9",
+        "a call for help waits its turn",
+    ),
+    Mutant("planning/rows.py", "int(slack // 15) + plan.bucket", "int(slack // 15) - plan.bucket", "basements go last"),
+    Mutant(
+        "planning/rows.py",
         "'helper' if helper.outside_zone",
         "'helper' if not helper.outside_zone",
         "helpers sent through the hazard",
     ),
     Mutant(
-        "rows.py",
+        "planning/rows.py",
         "    if standing:\n        return []",
         "    if not standing:\n        return []",
         "no visit, or a second one",
     ),
-    Mutant("rows.py", "return rows + fire_list(", "return rows or fire_list(", "a forbidden door leaves no name"),
     Mutant(
-        "plan.py", "if self.issued.expires <= morning:", "if self.issued.expires >= morning:", "held until it is over"
+        "planning/rows.py", "return rows + fire_list(", "return rows or fire_list(", "a forbidden door leaves no name"
     ),
-    Mutant("plan.py", "now - since >= wait", "now - since > wait", "a guardian's silence is a moment longer"),
-    Mutant("plan.py", 'if self.doors == "unsafe":', 'if self.doors == "":', "the commander's word is not heard"),
-    Mutant("react.py", "elif since < wait:", "elif since > wait:", "red waits on an unknown send"),
     Mutant(
-        "react.py",
+        "planning/plan.py",
+        "if self.issued.expires <= morning:",
+        "if self.issued.expires >= morning:",
+        "held until it is over",
+    ),
+    Mutant("planning/plan.py", "now - since >= wait", "now - since > wait", "a guardian's silence is a moment longer"),
+    Mutant(
+        "planning/plan.py", 'if self.doors == "unsafe":', 'if self.doors == "":', "the commander's word is not heard"
+    ),
+    Mutant("clock/reactions.py", "elif since < wait:", "elif since > wait:", "red waits on an unknown send"),
+    Mutant(
+        "clock/reactions.py",
         "answer == Answer.REFUSED and first",
         "answer == Answer.REFUSED and not first",
         "a refusal ends at once",
     ),
     Mutant(
-        "react.py",
+        "clock/reactions.py",
         "answer == Answer.NO_ANSWER and first",
         "answer == Answer.NO_ANSWER and not first",
         "a silent door is left",
     ),
     Mutant(
-        "react.py",
+        "clock/reactions.py",
         'if not plan.door_applies:\n        return "unconfirmed"',
         'if plan.door_applies:\n        return "unconfirmed"',
         "residents end unconfirmed",
     ),
     Mutant(
-        "react.py",
+        "clock/reactions.py",
         "    if waiting_for_door(person):\n",
         "    if not waiting_for_door(person):\n",
         "an end while a door waits",
     ),
     Mutant(
-        "react.py", 'd["answer"] == Answer.CANNOT_REACH', 'd["answer"] == Answer.SPOKE', "a helper's failure is no news"
+        "clock/reactions.py",
+        'd["answer"] == Answer.CANNOT_REACH',
+        'd["answer"] == Answer.SPOKE',
+        "a helper's failure is no news",
     ),
     Mutant(
-        "teams.py",
+        "doors/teams.py",
         "p.open < policy.door_list.per_team_max",
         "p.open <= policy.door_list.per_team_max",
         "a list of one too many",
     ),
     Mutant(
-        "teams.py",
+        "doors/teams.py",
         "<= policy.combine.skill_wait_s else",
         "> policy.combine.skill_wait_s else",
         "the skill is waited for, or never",
     ),
     Mutant(
-        "teams.py",
+        "doors/teams.py",
         "if self.begun and policy.door_list.never_reorder_begun",
         "if not self.begun and policy.door_list.never_reorder_begun",
         "a begun list is reordered",
     ),
-    Mutant("doors.py", "others[room : room + BATCH]", "others[room + 1 : room + BATCH]", "one left over is not named"),
     Mutant(
-        "doors.py",
+        "doors/doors.py", "others[room : room + BATCH]", "others[room + 1 : room + BATCH]", "one left over is not named"
+    ),
+    Mutant(
+        "doors/doors.py",
         '(r.params or {}).get("rank", 99), r.due_at',
         'r.due_at, (r.params or {}).get("rank", 99)',
         "teams by time, not need",
     ),
-    Mutant("officials.py", "int(stage) <= rule.tries", "int(stage) < rule.tries", "an official is called once less"),
     Mutant(
-        "officials.py",
+        "clock/officials.py", "int(stage) <= rule.tries", "int(stage) < rule.tries", "an official is called once less"
+    ),
+    Mutant(
+        "clock/officials.py",
         "delivery.c.evidence >= Evidence.HEARD",
         "delivery.c.evidence >= Evidence.DELIVERED",
         "a delivered text is speaking",
     ),
-    Mutant("silence.py", ">= max(FEW, SHARE", ">= min(FEW, SHARE", "a few phones off are a silent zone"),
-    Mutant("silence.py", "if now - since < wait:", "if now - since > wait:", "silence is not heard"),
-    Mutant("fatigue.py", "len(often) >= limit", "len(often) > limit", "one blue more a week"),
+    Mutant("clock/silence.py", ">= max(FEW, SHARE", ">= min(FEW, SHARE", "a few phones off are a silent zone"),
+    Mutant("clock/silence.py", "if now - since < wait:", "if now - since > wait:", "silence is not heard"),
+    Mutant("planning/fatigue.py", "len(often) >= limit", "len(often) > limit", "one blue more a week"),
     Mutant(
-        "fatigue.py",
+        "planning/fatigue.py",
         "now - w.released < ctx.policy.fatigue.merge",
         "now - w.released > ctx.policy.fatigue.merge",
         "the same again is told again",
     ),
     Mutant(
-        "fatigue.py",
+        "planning/fatigue.py",
         'ctx.tier == Tier.YELLOW and "high_support"',
         'ctx.tier == Tier.BLUE and "high_support"',
         "who needs help gets tired",
     ),
     Mutant(
-        "deadlines.py",
+        "clock/deadlines.py",
         "ctx.plan(who.profile, next_at), step",
         "ctx.plan(who.profile, ctx.issued.released), step",
         "night judged once",
     ),
-    Mutant("watch.py", "issued.expires - ask for ask", "issued.expires + ask for ask", "asked when it is over"),
-    Mutant("teams.py", "row.capacity - unvisited - made", "row.capacity - row.assigned", "a place never comes back"),
-    Mutant("doors.py", 'team is None and params.get("rank") == 0', "team is None and False", "help waits for room"),
+    Mutant("clock/watch.py", "issued.expires - ask for ask", "issued.expires + ask for ask", "asked when it is over"),
     Mutant(
-        "doors.py",
+        "doors/teams.py", "row.capacity - unvisited - made", "row.capacity - row.assigned", "a place never comes back"
+    ),
+    Mutant(
+        "doors/doors.py", 'team is None and params.get("rank") == 0', "team is None and False", "help waits for room"
+    ),
+    Mutant(
+        "doors/doors.py",
         "(ranks[p.person_id], p.person_id)",
         "(-ranks[p.person_id], p.person_id)",
         "the least urgent is offered",
     ),
-    Mutant("cases.py", "HELP_S, HELP_AGAIN_S = 120.0", "HELP_S, HELP_AGAIN_S = 240.0", "help waits four minutes"),
+    Mutant("cases/cases.py", "HELP_S, HELP_AGAIN_S = 120.0", "HELP_S, HELP_AGAIN_S = 240.0", "help waits four minutes"),
     Mutant(
-        "cases.py", 'if owner not in ("", FIRE_SERVICE) else help', 'if owner != "" else help', "a list is an owner"
+        "cases/cases.py",
+        'if owner not in ("", FIRE_SERVICE) else help',
+        'if owner != "" else help',
+        "a list is an owner",
     ),
-    Mutant("cases.py", 'one.asks == "urgent"', 'one.asks == "question"', "perhaps help waits like a question"),
-    Mutant("cases.py", 'if active or c.kind == "help"', "if active", "help ends with its warning"),
-    Mutant("cases.py", "max(c.told for c in late) > 0", "max(c.told for c in late) > 9", "nobody above is told"),
-    Mutant("cases.py", "if one.event_key in known or", "if", "a text told twice is two"),
-    Mutant("callouts.py", "FEW = 3 ", "FEW = 30 ", "all are asked at once"),
-    Mutant("callouts.py", "SILENT_S = 300.0", "SILENT_S = 3000.0", "who is silent keeps it"),
-    Mutant("callouts.py", "and self._of(a) not in self._busy", "", "somebody holds two"),
+    Mutant("cases/cases.py", 'one.asks == "urgent"', 'one.asks == "question"', "perhaps help waits like a question"),
+    Mutant("cases/cases.py", 'if active or c.kind == "help"', "if active", "help ends with its warning"),
+    Mutant("cases/cases.py", "max(c.told for c in late) > 0", "max(c.told for c in late) > 9", "nobody above is told"),
+    Mutant("cases/cases.py", "if one.event_key in known or", "if", "a text told twice is two"),
+    Mutant("callouts/callouts.py", "FEW = 3 ", "FEW = 30 ", "all are asked at once"),
+    Mutant("callouts/callouts.py", "SILENT_S = 300.0", "SILENT_S = 3000.0", "who is silent keeps it"),
+    Mutant("callouts/callouts.py", "and self._of(a) not in self._busy", "", "somebody holds two"),
     Mutant(
-        "callouts.py",
+        "callouts/callouts.py",
         "opened_at + self._ctx.policy.combine.skill_wait_s:",
         "opened_at + 3600:",
         "a skill is waited for",
     ),
-    Mutant("callouts.py", 'skill != "translator" or', "True or", "a translator of any language"),
-    Mutant("callouts.py", "if a.at > self._let_go", "if a.at >= 0 * self._let_go", "an old yes counts again"),
-    Mutant("react.py", "+ plan.supporter_counts < 2", "+ plan.supporter_counts < 1", "one channel left is enough"),
+    Mutant("callouts/callouts.py", 'skill != "translator" or', "True or", "a translator of any language"),
+    Mutant("callouts/callouts.py", "if a.at > self._let_go", "if a.at >= 0 * self._let_go", "an old yes counts again"),
+    Mutant(
+        "clock/reactions.py", "+ plan.supporter_counts < 2", "+ plan.supporter_counts < 1", "one channel left is enough"
+    ),
 )
 
 

@@ -147,7 +147,7 @@ def cases(
         return
     standing = [c for c in found["cases"] if c["state"] != "closed"]
     for c in standing:
-        whose = c["owner"] or (f"pair {c['pair'][:8]}" if c["pair"] else "NO OWNER")
+        whose = c["owner"] or (f"team {c['team'][:8]}" if c["team"] else "NO OWNER")
         left = "" if c["left"] is None else f", {c['left']} s left" if not c["late"] else f", told {c['told']} times"
         about = c["person_id"][:8] or "an officer"
         echo(f"{c['kind']} {about}, {c['waiting_s'] // 60} min: {whose}{left}")

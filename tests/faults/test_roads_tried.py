@@ -90,7 +90,7 @@ async def test_a_channel_that_fails_twice_is_left_out_with_its_reason_and_comes_
         shown = await ask(run, hamlet, "/channels", Accept="text/html")
         assert "1</span> channel fails its test" in shown
         live = await ask(run, hamlet, f"/live/{run.warning_id}", Accept="text/html")
-        assert "The channel sms fails its test" in live
+        assert "The channel SMS fails its test" in live
         person = run.rows(
             "SELECT person_id FROM delivery WHERE channel = 'sms' AND purpose = 'warning' AND addressee_kind = 'person'"
         )[0][0]

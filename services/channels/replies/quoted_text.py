@@ -19,6 +19,7 @@ import yaml
 
 from services.channels.messages import hazard_texts
 from services.channels.replies.meaning import STATES, Reply, Sense, calls_for_help, plain, read_reply, words
+from services.shared import hazards
 from services.shared.i18n import in_each_language
 from services.shared.ledger.ledger import Answer
 from services.shared.text.chinese import traditional
@@ -222,7 +223,8 @@ def _ours() -> tuple[tuple[str, ...], ...]:
     """Every sentence of our own, in every language and both scripts, cut where something is filled in."""
     found = set()
     kept = [in_each_language(name) for name in OURS]
-    kept += [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(hazard_texts.FOLDER.glob("*.yaml"))]
+    files = (*hazard_texts.FOLDER.glob("*.yaml"), *hazards.FOLDER.glob("*.yaml"))
+    kept += [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(files)]
     for data in kept:
         for text in strings(data):
             for figure in _FIGURES:

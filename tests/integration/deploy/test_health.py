@@ -136,7 +136,7 @@ async def test_the_figures_tell_what_the_tables_hold(either: Station) -> None:
                                                        unresolved=[]))  # fmt: skip
             counted = (("targeted", 10), ("ended:closed", 3), ("ended:refused", 1), ("reached", 5))
             rows = [
-                {"warning_id": name, "profile_key": "p", "channel": "", "step": r, "slot": "", "n": n}
+                {"warning_id": name, "profile_key": "p", "channel": "", "milestone": r, "slot": "", "n": n}
                 for r, n in counted
             ]
             await tx.execute(sa.insert(tally), rows)

@@ -312,11 +312,11 @@ import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from services.registry.service import RegistryService
-from services.shared.auth import Signer
-from services.shared.bus_embedded import EmbeddedBus
+from services.shared.web.auth import Signer
+from services.shared.bus.embedded import EmbeddedBus
 from services.shared.clock import StepClock
-from services.shared.db import Database
-from services.shared.sealing import Keys
+from services.shared.database.engine import Database
+from services.shared.crypto.sealing import Keys
 from services.shared.service import Platform
 from services.shared.settings import Settings
 

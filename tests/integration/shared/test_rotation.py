@@ -25,7 +25,7 @@ from services.shared.settings import Settings
 from tests.kit import alerts
 from tests.kit.town import open_town
 
-SERVICES = Path(sealing.__file__).parents[1]
+SERVICES = Path(sealing.__file__).parents[2]
 
 
 class Host:
