@@ -2,7 +2,7 @@
 
 People go out in the order cell, household, person; the job's cursor is the last one that went out, so a page that was
 not committed is made again, and a page that was is not. After those who live inside come those who live elsewhere and
-may be inside just now (stays.py), at the address where they are.
+may be inside just now (whereabouts.py), at the address where they are.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ class Keys:
     `private` channels alone; `public` (channels.pub, made from channels.key) and `index` registry and channels;
     `audit` the gateway; `mac`, for MACs and cookies, everybody. Where one is missing all that are missing are made
     (0600, random), unless `make` is False: processes beside each other must hold the same ones, and each would make
-    its own. A second channels key, channels-*.key, lies there while it replaces the first (services/shared/sealing_keys).
+    its own. A second channels key, channels-*.key, lies there while it replaces the first (services/shared/crypto/channels_keys).
     """
 
     def __init__(self, directory: Path, *, make: bool = True) -> None:
