@@ -121,10 +121,10 @@ def policy_compare(
     ] = False,
     hazard: Annotated[str, typer.Option(help="One hazard; all if left out.")] = "",
     tier: Annotated[str, typer.Option(help="One tier; all if left out.")] = "",
-    per_hour: Annotated[int, typer.Option(min=1, help="Doors an hour of a pair.")] = comparing.DOORS_PER_HOUR,
+    per_hour: Annotated[int, typer.Option(min=1, help="Doors an hour of a team.")] = comparing.DOORS_PER_HOUR,
     show: Annotated[int, typer.Option(min=0, help="How many ids are named.")] = 50,
 ) -> None:
-    """Whose path changes from A to B, who loses a channel, what that does to doors by hour and to the pairs needed."""
+    """Whose path changes from A to B, who loses a channel, what that does to doors by hour and to the teams needed."""
     before, after = _policy(a), _policy(b)
     ids: dict[str, list[str]] = {}
     if registry:

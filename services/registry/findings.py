@@ -211,11 +211,11 @@ KINDS = (
     ),
     Kind(
         "worker_backup", "worker",
-        (mark("A pair has no backup"), mark("Name who takes over their grids")), lambda _, __: _workers(register.worker.c.backup_id == ""),
+        (mark("A team has no backup"), mark("Name who takes over their grids")), lambda _, __: _workers(register.worker.c.backup_id == ""),
     ),
     Kind(
         "worker_vetting", "worker",
-        (mark("Nobody noted when this pair was vetted"), mark("Vet them, and enter the day")), lambda _, __: _workers(register.worker.c.vetted_on == ""),
+        (mark("Nobody noted when this team was vetted"), mark("Vet them, and enter the day")), lambda _, __: _workers(register.worker.c.vetted_on == ""),
     ),
     Kind(
         "supporter_not_accepted", "supporter",

@@ -121,7 +121,7 @@ class PersonEntry(msgspec.Struct, array_like=True, frozen=True):
 
 
 class WorkerEntry(msgspec.Struct, array_like=True, frozen=True):
-    """A community officer on shift; `doors_per_hour` is a pair's, from the register."""
+    """A community officer on shift; `doors_per_hour` is a team's, from the register."""
 
     worker_id: str
     grids: tuple[str, ...]

@@ -10,7 +10,7 @@ from services.channels.model.outbound import Outbound
 
 
 class DoorDriver:
-    """Two channels: a pair of officers, or the fire service's list."""
+    """Two channels: a team of officers, or the fire service's list."""
 
     name = "door"
     channels = (Channel("door", two_way=True), Channel("fire_service_list", two_way=True))

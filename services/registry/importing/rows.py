@@ -365,7 +365,7 @@ class RowReader:
         return self._statement(found, cells)
 
     def worker(self, cells: Cells) -> WorkerIn:
-        """A pair of officers."""
+        """A team of officers."""
         backup = cells.id("backup")
         return WorkerIn.model_validate(
             {

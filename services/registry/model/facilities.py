@@ -70,7 +70,7 @@ class FacilityIn(Given):
 
 
 class WorkerIn(Given):
-    """A pair of community officers: `doors_per_hour` is what the two of them do."""
+    """A team of community officers: `doors_per_hour` is what the two of them do."""
 
     worker_id: Id32
     name: Text = ""

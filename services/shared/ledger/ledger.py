@@ -246,7 +246,7 @@ def among(column: sa.ColumnElement[str], *values: str) -> sa.ColumnElement[bool]
     return column.in_([sa.literal_column(f"'{value}'") for value in values])
 
 
-IS_VISIT = delivery.c.slot != sa.literal_column("''")  # on the list of a pair
+IS_VISIT = delivery.c.slot != sa.literal_column("''")  # on the list of a team
 IS_DUE = among(delivery.c.send_state, "pending", "retry")  # due when its time has come
 sa.Index("ix_delivery_slot", delivery.c.slot, sqlite_where=IS_VISIT, postgresql_where=IS_VISIT)
 IS_OPEN = among(delivery.c.send_state, "leased", "sending", "unknown")  # in somebody's hand, or nobody knows

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from services.shared import labels
+
 ROOT = Path(__file__).parents[3]
 GLOSSARY = ROOT / "docs" / "reference" / "glossary.md"
 SAYS_NOTHING = {"take", "work", "one", "do", "get_it"}
@@ -98,3 +100,15 @@ def test_no_folder_holds_more_than_25_modules() -> None:
         if not file.endswith("__init__.py"):
             count[str(Path(file).parent)] += 1
     assert {} == {folder: n for folder, n in count.items() if n > 25}
+
+
+def test_each_reason_a_label_names_is_written_by_somebody() -> None:
+    """A label is found by the very text a router writes: one whose text was renamed on one side alone is said in English."""
+    written = {
+        node.value
+        for file, tree in trees().items()
+        if file != "services/shared/labels.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert [] == [reason for reason in labels.REASONS if not any(reason in text for text in written)]
