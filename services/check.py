@@ -31,6 +31,7 @@ from services.shared.database.engine import Database
 from services.shared.database.instance import check_plane
 from services.shared.database.soundness import file_of, must_be_sound
 from services.shared.errors import Fault
+from services.shared.i18n import english
 from services.shared.service import Platform
 from services.shared.settings import Settings
 from services.shared.web.auth import Signer
@@ -47,7 +48,7 @@ async def check_installation(settings: Settings) -> tuple[list[str], bool]:
     except (sa.exc.SQLAlchemyError, OSError) as problem:
         if not disk.is_full(problem):
             raise
-        lines, sound = [f"NOT SOUND: {disk.full().message}"], False
+        lines, sound = [english("NOT SOUND: {message}", message=disk.full().message)], False
     return [*little, *lines], sound and not little
 
 
@@ -92,7 +93,7 @@ async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str]
                 f"audit log: {entries} entries, the chain holds, as do its {signed} signed checkpoints; {kept}"
             )
     except Fault as fault:
-        return [*lines, f"NOT SOUND: {fault.message}"], False
+        return [*lines, english("NOT SOUND: {message}", message=fault.message)], False
     return [*lines, *left_out], not left_out
 
 

@@ -37,6 +37,7 @@ FAULTS = frozenset(
         "Declined",
         "Unfetched",
         "fail",
+        "wrong",
     )
 )
 ROW_SAID = {

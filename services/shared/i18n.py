@@ -12,7 +12,7 @@ from __future__ import annotations
 import gettext
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -37,11 +37,14 @@ CAP_PLACES = frozenset(("severity", "urgency", "certainty", "tier"))
 LONGEST, DEEP = 2_000, 3  # of a text that is told, and of sentences in one another: what is filled in may be anybody's
 FEW, MOST_IN_A_ROW = 10, 8
 _SEVERAL = re.compile("[,;:] ")  # in a place of a message of few letters it is another sentence
+_FILE = re.compile(r"[^\s:]*[/=.][^\s:]*")
+SENTENCE = "message"  # the place of a message that is there for another sentence
 LEAST_OWN = {True: 4, False: FEW}  # letters of a message that begins with words, with a place: fewer could be anybody's
 _RIGHT_TO_LEFT = frozenset(("ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"))
 _language: ContextVar[str] = ContextVar("language", default=SOURCE)
 
 
+_Parts = Sequence[tuple[str, str | None]]
 _Filled = tuple[Sequence[tuple[str, str | None]], str]  # (words, place behind them) one after the other; translation
 
 
@@ -213,12 +216,17 @@ def _read(folder: Path, tag: str) -> gettext.NullTranslations:
 def _told(folder: Path, tag: str, text: str, deep: int) -> str:
     if (said := _read(folder, tag).gettext(text)) != text:
         return said.format() if "{" not in text else text
+    begun, open_, whole = _filled_in(folder, tag)
+    if filled := _filled(folder, tag, whole, text, deep, alone=True):
+        return filled
+    head, found, rest = text.partition(": ")
+    if found and _FILE.fullmatch(head) and (said := _told(folder, tag, rest, deep)) != rest:
+        return f"{head}: {said}"  # a file or a setting, then what is wrong in it
     several = text.split("; ")
     if deep and 1 < len(several) <= MOST_IN_A_ROW:  # sentences in a row, each of ours
         each = [_told(folder, tag, one, deep - 1) for one in several]
         if all(one != before for one, before in zip(each, several, strict=True)):
             return tc("between reasons", "; ").join(each)
-    begun, open_ = _filled_in(folder, tag)
     if filled := _filled(folder, tag, begun, text, deep):
         return filled
     head, found, rest = text.partition(": ")
@@ -236,15 +244,39 @@ def _told(folder: Path, tag: str, text: str, deep: int) -> str:
     return text
 
 
-def _filled(folder: Path, tag: str, messages: Sequence[_Filled], text: str, deep: int) -> str:
-    """The text by the first of the messages it is of; empty where it is of none."""
+def _filled(folder: Path, tag: str, messages: Sequence[_Filled], text: str, deep: int, *, alone: bool = False) -> str:
+    """The text by the first of the messages it is of; empty where it is of none.
+
+    One in which a place before the last swallows a colon comes after all others: "line {n} is not {said}" is no better for
+    "line 3, tiers.red: 'x' is not on the list" than "line {n}, {where}: {message}". `alone`: such a one is none.
+    """
+    doubtful: tuple[_Parts, str, dict[str, str]] | None = None
     for parts, translation in messages:
         values = _places_in(parts, text)
-        if values is not None and not (_own(parts) < FEW and _SEVERAL.search("".join(values.values()))):
-            return translation.format(
-                **{name: _told_place(folder, tag, name, value, deep) for name, value in values.items()}
-            )
-    return ""
+        if values is None:
+            continue
+        free = _typed(parts) | {SENTENCE}
+        if _own(parts) < FEW and _SEVERAL.search("".join(v for name, v in values.items() if name not in free)):
+            continue
+        others = [value for name, value in values.items() if name not in free] if alone else list(values.values())[:-1]
+        if not any(": " in value for value in others):
+            return _said(folder, tag, parts, translation, values, deep)
+        doubtful = doubtful or (None if alone else (parts, translation, values))
+    return _said(folder, tag, *doubtful, deep) if doubtful else ""
+
+
+def _said(folder: Path, tag: str, parts: _Parts, translation: str, values: Mapping[str, str], deep: int) -> str:
+    typed = {
+        name for literal, name in parts if literal.endswith("use ")
+    }  # words of a file or a command, as they are typed
+    return translation.format(**{
+        name: value if name in typed else _told_place(folder, tag, name, value, deep) for name, value in values.items()
+    })  # fmt: skip
+
+
+def _typed(parts: _Parts) -> set[str | None]:
+    """Places for words of a file or a command, which are typed as they are: what stands behind `use`."""
+    return {name for literal, name in parts if literal.endswith("use ")}
 
 
 def _own(parts: Sequence[tuple[str, str | None]]) -> int:
@@ -259,8 +291,9 @@ def _told_place(folder: Path, tag: str, name: str, value: str, deep: int) -> str
 
 
 @lru_cache
-def _filled_in(folder: Path, tag: str) -> tuple[Sequence[_Filled], Sequence[_Filled]]:
-    """Messages with places, with their translation, those with most words first: who begin with words, who with a place."""
+def _filled_in(folder: Path, tag: str) -> tuple[Sequence[_Filled], Sequence[_Filled], Sequence[_Filled]]:
+    """Messages with places, with their translation, those with most words first: who begin with words, who with a place, and
+    of both those that hold a semicolon of their own or end in another sentence."""
     found = []
     for message in _messages(folder, tag):
         if message.id and isinstance(message.id, str) and isinstance(message.string, str) and not message.context:
@@ -277,7 +310,10 @@ def _filled_in(folder: Path, tag: str) -> tuple[Sequence[_Filled], Sequence[_Fil
                 )
                 found.append((own, parts, said))
     ordered = [(parts, said) for _, parts, said in sorted(found, key=lambda one: -one[0])]
-    return [one for one in ordered if one[0][0][0]], [one for one in ordered if not one[0][0][0]]
+    whole = [
+        one for one in ordered if one[0][-1][1] == SENTENCE or any(";" in literal for literal, _ in one[0])
+    ]  # fmt: skip
+    return [one for one in ordered if one[0][0][0]], [one for one in ordered if not one[0][0][0]], whole
 
 
 def _places_in(parts: Sequence[tuple[str, str | None]], text: str) -> dict[str, str] | None:

@@ -83,7 +83,7 @@ def _points(text: str) -> dict[str, float]:
             continue
         name, _, points = part.partition("=")
         if not points.strip().isdigit() or int(points) > 1000:
-            raise ValueError(f"{part!r} is no share: write driver=points, like sms_smpp=70")
+            raise ValueError(f"{part!r} is no weight: write driver=points, like sms_smpp=70")
         found[name.strip()] = float(points)
     return found
 
@@ -126,7 +126,7 @@ class Settings(Environment):
     )
     log_level: str = Field("INFO")
     channel_limits: Path | None = Field(None, description="YAML file that stands in the place of limits.yaml")
-    weights: str = Field("", description="resting shares like sms_smpp=70,sms_twilio=30; unnamed has 50, 0 stands by")
+    weights: str = Field("", description="resting weights like sms_smpp=70,sms_twilio=30; unnamed has 50, 0 stands by")
     link_tests: Path | None = Field(None, description="YAML list of link tests; empty tries nothing")
     push_private: bool = Field(False, description="push services at private addresses and over plain http are allowed")
     _parts: dict[type[Environment], Environment] = PrivateAttr(default_factory=dict)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from services.shared.errors import Refused
+from services.shared.i18n import english, mark
 from services.shared.input.untrusted import FILE_BYTES, TooMuch, check_yaml
 
 Place = tuple[str | int, ...]
@@ -116,10 +117,17 @@ class Document:
             case "told":
                 return (*place, *more["at"]), more["message"], more["rule"], more["given"]
             case "missing":
-                what = "section" if len(place) == 1 else "entry"
-                return place, f"the {what} {place[-1]!r} is missing; add it", "required", None
+                missing = mark("the entry {name} is missing; add it")
+                if len(place) == 1:
+                    missing = mark("the section {name} is missing; add it")
+                return place, english(missing, name=repr(place[-1])), "required", None
             case "extra_forbidden":
-                return place, f"{place[-1]!r} is not known here; take it out", "closed_list", place[-1]
+                return (
+                    place,
+                    english("{key} is not known here; take it out", key=repr(place[-1])),
+                    "closed_list",
+                    place[-1],
+                )
             case "literal_error":
                 words = ", ".join(part.strip("'") for part in str(more["expected"]).replace(" or ", ", ").split(", "))
                 return (
@@ -132,7 +140,7 @@ class Document:
                 return place, str(more["error"]), "value", given
         if kind in _KINDS:
             message, rule = _KINDS[kind]
-            return place, f"{message}{shown}", rule, given
+            return place, english(message, given="this" if self._secret else _short(given)), rule, given
         return place, f"{error['msg'][:1].lower()}{error['msg'][1:]}{shown}", kind, given
 
     def _parsed(self, text: str, most: int) -> Any:
@@ -178,18 +186,18 @@ class Document:
 
 
 _KINDS = {
-    "bool_type": ("give true or false", "flag"),
-    "bool_parsing": ("give true or false", "flag"),
-    "list_type": ("give a list in [ ]", "list"),
-    "tuple_type": ("give a list in [ ]", "list"),
-    "dict_type": ("give entries in { }", "mapping"),
-    "model_type": ("give entries in { }", "mapping"),
-    "string_type": ("give a word", "word"),
-    "int_type": ("give a whole number", "number"),
-    "int_parsing": ("give a whole number", "number"),
-    "int_from_float": ("give a whole number", "number"),
-    "float_type": ("give a number", "number"),
-    "float_parsing": ("give a number", "number"),
+    "bool_type": (mark("give true or false, not {given}"), "flag"),
+    "bool_parsing": (mark("give true or false, not {given}"), "flag"),
+    "list_type": (mark("give a list in [ ], not {given}"), "list"),
+    "tuple_type": (mark("give a list in [ ], not {given}"), "list"),
+    "dict_type": (mark("give entries in {{ }}, not {given}"), "mapping"),
+    "model_type": (mark("give entries in {{ }}, not {given}"), "mapping"),
+    "string_type": (mark("give a word, not {given}"), "word"),
+    "int_type": (mark("give a whole number, not {given}"), "number"),
+    "int_parsing": (mark("give a whole number, not {given}"), "number"),
+    "int_from_float": (mark("give a whole number, not {given}"), "number"),
+    "float_type": (mark("give a number, not {given}"), "number"),
+    "float_parsing": (mark("give a number, not {given}"), "number"),
 }
 
 
