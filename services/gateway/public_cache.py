@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from aiohttp import web
 
@@ -42,7 +42,9 @@ class PublicCache:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._kept: dict[Hashable, tuple[Any, int, float, float]] = {}  # value, bytes, until: monotonic, warning time
+        self._kept: dict[
+            Hashable, tuple[object, int, float, float]
+        ] = {}  # value, bytes, until: monotonic, warning time
         self._bytes = 0
         self._changes = 0
         self._one = asyncio.Lock()
@@ -56,10 +58,10 @@ class PublicCache:
     async def of(self, name: Hashable, make: Callable[[], Awaitable[T]], lasts_s: float = LASTS_S) -> T:
         """What `make` gave at most `lasts_s` ago. One thing is made at a time: whoever wants the same waits for it."""
         if (found := self._fresh(name)) is not None:
-            return found  # type: ignore[no-any-return]
+            return cast(T, found)  # of one name there is one kind
         async with self._one:
             if (found := self._fresh(name)) is not None:
-                return found  # type: ignore[no-any-return]
+                return cast(T, found)  # of one name there is one kind
             before, begun = self._changes, time.monotonic()
             made = await make()
             if before == self._changes:
@@ -67,13 +69,13 @@ class PublicCache:
                 self._keep(name, made, begun + lasts_s, min(over, self._now() + lasts_s))
             return made
 
-    def _fresh(self, name: Hashable) -> Any:
+    def _fresh(self, name: Hashable) -> object:
         found = self._kept.get(name)
         if found is None or time.monotonic() >= found[2] or self._now() >= found[3]:
             return None
         return found[0]
 
-    def _keep(self, name: Hashable, made: Any, until: float, until_warning: float) -> None:
+    def _keep(self, name: Hashable, made: object, until: float, until_warning: float) -> None:
         self._drop(name)
         size = len(made.body) if isinstance(made, Made) else 0
         while self._kept and (len(self._kept) >= MOST or self._bytes + size > MOST_BYTES):

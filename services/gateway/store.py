@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 import sqlalchemy as sa
 
 from services.gateway.public_cache import PublicCache
+from services.shared.database import rows
 from services.shared.database.engine import Connection, Id, metadata
+from services.shared.errors import NotFound
 from services.shared.ledger.ledger import warning_state
 from services.shared.service import Platform
 
@@ -52,68 +54,136 @@ idempotency = sa.Table(
 )
 
 
-async def row_of(db: Connection, warning_id: str) -> Any:
-    """Message and state together, or None."""
-    return (
-        await db.execute(
-            sa.select(message, *(c.label(f"state_{c.name}") for c in warning_state.c))
-            .join(warning_state, warning_state.c.warning_id == message.c.warning_id)
-            .where(message.c.warning_id == warning_id)
-        )
-    ).first()
+class StoredSense(TypedDict):
+    """What a message means, as it is stored; `impact` in seconds since 1970 UTC, `go_to` language > place."""
+
+    hazard: str
+    respond: str
+    asked: str
+    apart: bool
+    tier_reason: str
+    colour: str
+    impact: float | None
+    notes: list[str]
+    findings: list[dict[str, str]]
+    go_to: dict[str, str]
+    references: list[tuple[str, str, float | None]]
 
 
-async def published(db: Connection, warning_ids: Sequence[str]) -> Sequence[Any]:
-    """Those of the warnings that went out, oldest first: warning_id and released_at."""
-    rows = await db.execute(
+Texts = dict[str, dict[str, str]]  # language > source, hazard, place, action
+Parts = dict[str, Any]  # settings of the whole warning beside one entry a language, in one JSON object
+
+
+class StoredWarning(NamedTuple):
+    """A message and its state."""
+
+    warning_id: str
+    identifier: str
+    sender: str
+    sent: float
+    msg_type: str
+    status: str
+    sha256: str
+    fingerprint: str
+    incident: str
+    raw: bytes
+    via: str
+    sense: StoredSense
+    texts: Texts
+    area: str
+    geocodes: list[list[str]]
+    replaces: list[str]
+    state_chain_id: str
+    state_tier: int
+    state_state: str
+    state_kind: str
+    state_ending: str
+    state_expires_at: float
+    state_authority: str
+    state_number: str
+    state_doors: str
+
+
+class ListedWarning(NamedTuple):
+    """A warning's state with its texts and meaning: what lists and public pages show."""
+
+    warning_id: str
+    chain_id: str
+    tier: int
+    state: str
+    kind: str
+    ending: str
+    sent: float
+    expires_at: float
+    number: str
+    doors: str
+    released_at: float | None
+    texts: Texts
+    sense: StoredSense
+    received_at: float
+
+
+_STATE = {f"state_{column.name}": column for column in warning_state.c}
+_STORED = sa.select(
+    *(message.c[name] if name in message.c else _STATE[name].label(name) for name in StoredWarning._fields)
+)
+LISTED: sa.Select[*tuple[object, ...]] = sa.select(*rows.columns(ListedWarning, warning_state, message)).join(
+    message, message.c.warning_id == warning_state.c.warning_id
+)
+
+
+async def find_stored(db: Connection, warning_id: str) -> StoredWarning | None:
+    """The message and its state; None where there is none."""
+    joined = _STORED.join(warning_state, warning_state.c.warning_id == message.c.warning_id)
+    return await rows.row_of(db, StoredWarning, joined.where(message.c.warning_id == warning_id))
+
+
+async def stored(db: Connection, warning_id: str) -> StoredWarning:
+    """The message and its state; NotFound where there is none."""
+    row = await find_stored(db, warning_id)
+    if row is None:
+        raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+    return row
+
+
+class Published(NamedTuple):
+    """A warning that went out, and when."""
+
+    warning_id: str
+    released_at: float
+
+
+async def published(db: Connection, warning_ids: Sequence[str]) -> list[Published]:
+    """Those of the warnings that went out, oldest first."""
+    return await rows.rows_of(
+        db,
+        Published,
         sa.select(warning_state.c.warning_id, warning_state.c.released_at)
         .where(warning_state.c.warning_id.in_(warning_ids), warning_state.c.released_at.is_not(None))
-        .order_by(warning_state.c.released_at, warning_state.c.warning_id)
+        .order_by(warning_state.c.released_at, warning_state.c.warning_id),
     )
-    return rows.all()
 
 
-async def newest_of(db: Connection, chain_id: str) -> Any:
-    """The newest released alert or update of a chain (not its endings), or None."""
-    return (
-        await db.execute(
-            sa.select(warning_state, message.c.texts, message.c.sense)
-            .join(message, message.c.warning_id == warning_state.c.warning_id)
-            .where(
-                warning_state.c.chain_id == chain_id,
-                warning_state.c.kind != "ending",
-                warning_state.c.released_at.is_not(None),
-            )
-            .order_by(warning_state.c.released_at.desc())
-            .limit(1)
-        )
-    ).first()
+async def newest_of(db: Connection, chain_id: str) -> ListedWarning | None:
+    """The newest released alert or update of a chain, its endings left out; None where there is none."""
+    found = _released(warning_state.c.chain_id == chain_id, warning_state.c.kind != "ending")
+    return await rows.row_of(db, ListedWarning, found.order_by(warning_state.c.released_at.desc()))
 
 
-async def last_word(db: Connection, chain_id: str) -> Any:
-    """The newest of a chain that was released, endings too, with its texts: what is said now; None where nothing was."""
-    return (
-        await db.execute(
-            sa.select(warning_state, message.c.texts, message.c.sense)
-            .join(message, message.c.warning_id == warning_state.c.warning_id)
-            .where(warning_state.c.chain_id == chain_id, warning_state.c.released_at.is_not(None))
-            .order_by(warning_state.c.released_at.desc(), warning_state.c.sent.desc(), warning_state.c.warning_id)
-            .limit(1)
-        )
-    ).first()
+async def last_word(db: Connection, chain_id: str) -> ListedWarning | None:
+    """The newest of a chain that was released, endings too: what is said now; None where nothing was."""
+    newest = (warning_state.c.released_at.desc(), warning_state.c.sent.desc(), warning_state.c.warning_id)
+    return await rows.row_of(db, ListedWarning, _released(warning_state.c.chain_id == chain_id).order_by(*newest))
 
 
-async def by_number(db: Connection, number: str) -> Any:
-    """The newest released warning with that short number, or None."""
-    return (
-        await db.execute(
-            sa.select(warning_state, message.c.texts, message.c.sense)
-            .join(message, message.c.warning_id == warning_state.c.warning_id)
-            .where(warning_state.c.number == number, warning_state.c.released_at.is_not(None))
-            .order_by(warning_state.c.released_at.desc(), warning_state.c.sent.desc())
-            .limit(1)
-        )
-    ).first()
+async def by_number(db: Connection, number: str) -> ListedWarning | None:
+    """The newest released warning with that short number; None where there is none."""
+    newest = (warning_state.c.released_at.desc(), warning_state.c.sent.desc())
+    return await rows.row_of(db, ListedWarning, _released(warning_state.c.number == number).order_by(*newest))
+
+
+def _released(*where: sa.ColumnElement[bool]) -> sa.Select[*tuple[object, ...]]:
+    return LISTED.where(*where, warning_state.c.released_at.is_not(None)).limit(1)
 
 
 @dataclass(frozen=True)
@@ -130,7 +200,7 @@ async def names_out(platform: Platform, kept: PublicCache) -> Names:
     async def make() -> Names:
         async with platform.database.read() as db:
             out = sa.select(warning_state.c.number, warning_state.c.warning_id)
-            rows = (await db.execute(out.where(warning_state.c.released_at.is_not(None)))).all()
-        return Names(frozenset(row.number for row in rows if row.number), frozenset(row.warning_id for row in rows))
+            found = (await db.execute(out.where(warning_state.c.released_at.is_not(None)))).all()
+        return Names(frozenset(number for number, _ in found if number), frozenset(id for _, id in found))
 
     return await kept.of("names", make, NAMES_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from services.gateway.cap import Finding, Meaning, Reading, geometry, meaning, read
 from services.gateway.cap.model import verdict_of
@@ -15,6 +15,27 @@ GRADES = {
 }  # fmt: skip
 
 
+class FindingSaid(TypedDict):
+    """One fault of a file, in the reader's language."""
+
+    rule: int
+    grade: str
+    where: str
+    message: str
+
+
+class FileVerdict(TypedDict):
+    """What is to be thought of a file or alert; `hazard` is None where there is no alert."""
+
+    file: str
+    verdict: str
+    tier: str | None
+    hazard: str | None
+    held: NotRequired[list[str]]
+    notes: NotRequired[list[str]]
+    findings: list[FindingSaid]
+
+
 def judge_file(data: bytes) -> tuple[Reading, tuple[Finding, ...], tuple[Meaning, ...]]:
     """The tolerant reading of a file, every finding once (those of joining its shapes too), each alert's meaning."""
     reading = read(data)
@@ -24,7 +45,7 @@ def judge_file(data: bytes) -> tuple[Reading, tuple[Finding, ...], tuple[Meaning
     return reading, tuple(findings), tuple(meaning(alert) for alert in reading.alerts)
 
 
-def check(name: str, data: bytes) -> dict[str, Any]:
+def check(name: str, data: bytes) -> FileVerdict:
     """`file, verdict, tier, hazard, held [why], notes, findings [{rule, grade, where, message}]`.
 
     `tier` is the highest of the file's alerts; null where one of them is held for a person, or where there is none.
@@ -47,7 +68,7 @@ def check(name: str, data: bytes) -> dict[str, Any]:
     }
 
 
-def in_words(found: dict[str, Any]) -> str:
+def in_words(found: FileVerdict) -> str:
     """The same for a person: the verdict first, then one line a finding."""
     tier = found["tier"] or (t("none given: a person decides") if found["hazard"] else t("none"))
     verdict, hazard = t(GRADES[found["verdict"]]).upper(), found["hazard"] or t("none")

@@ -5,9 +5,9 @@ Nothing is cut: whatever can be long is folded text, never a panel's title.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -22,6 +22,7 @@ from services.gateway.intake.blocks import apart, notes_on
 from services.gateway.intake.incoming import from_alert
 from services.gateway.intake.trust import Pins
 from services.gateway.publish.parts import parts_of
+from services.gateway.store import Parts
 from services.shared import labels
 from services.shared.errors import Refused
 from services.shared.i18n import listed, t, tc, tn, told, written
@@ -50,7 +51,7 @@ class MakeTexts(Protocol):
     """Makes every channel's text of a warning's parts."""
 
     def __call__(
-        self, parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool
+        self, parts: Parts, tier: Tier | None, number: str, hotline: str, *, drill: bool
     ) -> Sequence[TextShown]: ...
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+
+import aiohttp
 
 from services.gateway.cap import FEED, geometry, meaning
 from services.gateway.cap.model import verdict_of
-from services.gateway.cli.cap_check import check
+from services.gateway.cli.cap_check import FileVerdict, check
 from services.gateway.feeds.fetch import Unfetched, fetch, session
-from services.gateway.feeds.listing import LISTING, Listing, listing, same_host
+from services.gateway.feeds.listing import LISTING, FeedItem, Listing, listing, same_host
 from services.shared.errors import Refused
 from services.shared.i18n import t, told
 
 MOST = 50
 
 
-async def look_at(source: str, data: bytes | None, *, private: bool) -> list[dict[str, Any]]:
+async def look_at(source: str, data: bytes | None, *, private: bool) -> list[FileVerdict]:
     """`cap check`'s verdicts, one an alert; of a file (`data`) only what lies in it is read, its links are named.
 
     Refused where it is no feed, or does not come.
@@ -41,11 +42,11 @@ async def look_at(source: str, data: bytes | None, *, private: bool) -> list[dic
     return out
 
 
-def _links(found: Listing) -> list[Any]:
+def _links(found: Listing) -> list[FeedItem]:
     return [] if found.reading is not None else list(found.entries)
 
 
-async def _one(client: Any, link: str, *, private: bool) -> dict[str, Any]:
+async def _one(client: aiohttp.ClientSession, link: str, *, private: bool) -> FileVerdict:
     try:
         got = await fetch(client, link, private=private, most=FEED.bytes)
     except Unfetched as problem:
@@ -53,9 +54,9 @@ async def _one(client: Any, link: str, *, private: bool) -> dict[str, Any]:
     return await asyncio.to_thread(check, link, got.body or b"")
 
 
-def _inside(found: Listing) -> list[dict[str, Any]]:
+def _inside(found: Listing) -> list[FileVerdict]:
     """A verdict on each alert that lies in the feed itself: a bad neighbour changes nothing."""
-    out = []
+    out: list[FileVerdict] = []
     for alert in found.reading.alerts if found.reading is not None else ():
         findings = list(
             dict.fromkeys((*(found.reading.findings_of(alert) if found.reading else ()), *geometry(alert).findings))
@@ -77,7 +78,7 @@ def _inside(found: Listing) -> list[dict[str, Any]]:
     return out
 
 
-def _unread(name: str, why: str) -> dict[str, Any]:
+def _unread(name: str, why: str) -> FileVerdict:
     return {
         "file": name, "verdict": "reject", "tier": None, "hazard": None,
         "findings": [{"rule": 0, "grade": "reject", "where": "", "message": t("not read: {why}", why=why)}],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -11,6 +11,7 @@ from services.gateway.feeds.listing import FeedItem
 from services.gateway.store import message
 from services.shared.database.batches import chunks, upsert
 from services.shared.database.engine import Connection, Id, metadata
+from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.ledger.ledger import warning_state
 
 feed = sa.Table(
@@ -41,9 +42,33 @@ entry = sa.Table(
 )
 
 
-async def state_of(db: Connection, name: str) -> Any:
+class FeedState(NamedTuple):
+    """How a feed was read the last time."""
+
+    name: str
+    etag: str
+    modified: str
+    read_at: float | None
+    failures: int
+    problem: str
+
+
+class StoredEntry(NamedTuple):
+    """An entry of a feed."""
+
+    entry_id: str
+    link: str
+    warning_id: str
+    tries: int
+    missed: int
+
+
+_FEEDS, _ENTRIES = sa.select(*columns(FeedState, feed)), sa.select(*columns(StoredEntry, entry))
+
+
+async def state_of(db: Connection, name: str) -> FeedState | None:
     """The feed's row, or None where it was never read."""
-    return (await db.execute(sa.select(feed).where(feed.c.name == name))).first()
+    return await row_of(db, FeedState, _FEEDS.where(feed.c.name == name))
 
 
 async def write_state(
@@ -75,15 +100,15 @@ async def add_new(tx: Connection, name: str, entries: Iterable[FeedItem]) -> Non
         )
 
 
-async def pending(db: Connection, name: str, limit: int) -> Sequence[Any]:
+async def pending(db: Connection, name: str, limit: int) -> list[StoredEntry]:
     """Entries still to be fetched: those tried least, of these the most urgent, of these the newest first."""
-    rows = await db.execute(
-        sa.select(entry)
-        .where(entry.c.feed == name, entry.c.state == "pending")
+    return await rows_of(
+        db,
+        StoredEntry,
+        _ENTRIES.where(entry.c.feed == name, entry.c.state == "pending")
         .order_by(entry.c.tries, entry.c.urgent.desc(), entry.c.at.desc(), entry.c.entry_id)
-        .limit(limit)
+        .limit(limit),
     )
-    return rows.all()
 
 
 async def settle(
@@ -98,9 +123,11 @@ async def settle(
     )
 
 
-async def seen_and_missed(tx: Connection, name: str, keys: Sequence[str]) -> tuple[Sequence[Any], Sequence[Any]]:
+async def seen_and_missed(
+    tx: Connection, name: str, keys: Sequence[str]
+) -> tuple[list[StoredEntry], list[StoredEntry]]:
     """After a whole listing: (taken entries just missed for the second time, those that came back)."""
-    everything = (await tx.execute(sa.select(entry).where(entry.c.feed == name, entry.c.state == "taken"))).all()
+    everything = await rows_of(tx, StoredEntry, _ENTRIES.where(entry.c.feed == name, entry.c.state == "taken"))
     there = set(keys)
     back = [row for row in everything if row.entry_id in there and row.missed]
     gone = [row for row in everything if row.entry_id not in there and row.missed < 2]
@@ -128,6 +155,6 @@ async def add_note(tx: Connection, warning_id: str, note: str) -> bool:
     return True
 
 
-async def listed(db: Connection) -> Sequence[Any]:
+async def listed(db: Connection) -> list[FeedState]:
     """Every feed's row, by name."""
-    return (await db.execute(sa.select(feed).order_by(feed.c.name))).all()
+    return await rows_of(db, FeedState, _FEEDS.order_by(feed.c.name))

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
@@ -150,7 +149,7 @@ def _json(data: bytes, url: str) -> Listing:
     if len(data) > LISTING.bytes:
         raise Refused("the index is larger than 8 MiB", field="url", rule="feed", given=url)
     try:
-        given: Any = json_of(data.decode("utf-8-sig"))
+        given = json_of(data.decode("utf-8-sig"))
     except ValueError as wrong:
         raise Refused(f"this is no index of alerts: {wrong}", field="url", rule="feed", given=url) from wrong
     items = given.get("items", given.get("alerts")) if isinstance(given, dict) else given
@@ -171,7 +170,7 @@ def _json(data: bytes, url: str) -> Listing:
     return Listing(tuple(entries), None, len(items) <= MOST and not (isinstance(given, dict) and given.get("next_url")))
 
 
-def _json_link(item: dict[str, Any]) -> str:
+def _json_link(item: dict[str, object]) -> str:
     attachments = item.get("attachments")
     for one in attachments if isinstance(attachments, list) else []:
         if isinstance(one, dict) and one.get("mime_type") in _CAP_TYPES and isinstance(one.get("url"), str):

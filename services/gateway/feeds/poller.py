@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
-from typing import Any
 
 import aiohttp
 import sqlalchemy as sa
@@ -103,7 +102,9 @@ class Feeds:
         except Refused as problem:
             return await self._failed(entry, problem.message)
 
-    async def _poll(self, client: aiohttp.ClientSession, entry: FeedEntry, who: Who, state: Any) -> Read:
+    async def _poll(
+        self, client: aiohttp.ClientSession, entry: FeedEntry, who: Who, state: feed_store.FeedState | None
+    ) -> Read:
         etag, modified = (state.etag, state.modified) if state is not None else ("", "")
         got = await fetch(client, entry.url, private=entry.private, most=LISTING.bytes, etag=etag, modified=modified)
         found = None
@@ -148,13 +149,15 @@ class Feeds:
             await self._tell(tx, entry, back, BACK)
 
     @staticmethod
-    async def _tell(tx: Connection, entry: FeedEntry, rows: Sequence[Any], sentence: str) -> None:
+    async def _tell(tx: Connection, entry: FeedEntry, rows: Sequence[feed_store.StoredEntry], sentence: str) -> None:
         for row in rows:
             note = sentence.format(entry.name)
             if await feed_store.add_note(tx, row.warning_id, note):
                 await trail.record(tx, f"feed {entry.name}", "note", row.warning_id, note)
 
-    async def _fetch_one(self, client: aiohttp.ClientSession, entry: FeedEntry, who: Who, row: Any) -> bool | None:
+    async def _fetch_one(
+        self, client: aiohttp.ClientSession, entry: FeedEntry, who: Who, row: feed_store.StoredEntry
+    ) -> bool | None:
         """Fetches the alert an entry links to; None where it is to be tried again."""
         if not row.link:
             return await self._settled(entry, row.entry_id, "refused", "the entry links to no CAP file")

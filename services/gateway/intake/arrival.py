@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import shapely
 
 from services.gateway.cap import freshness
-from services.gateway.intake.chains import Standing
+from services.gateway.intake.chains import ChainRow, Standing
 from services.gateway.intake.incoming import PLANES, Incoming
 from services.shared.errors import NotAllowed, Refused
 from services.shared.web.auth import Who
@@ -135,7 +134,7 @@ def _ending(incoming: Incoming, where: Standing, hold: list[str], notes: list[st
     return First("stored", kind, (*notes, "an all-clear for nothing we know: stored, not sent"))
 
 
-def _tells_more(incoming: Incoming, told: list[Any]) -> str:
+def _tells_more(incoming: Incoming, told: list[ChainRow]) -> str:
     """What a minor change changes for people after all, or nothing: tier, end, or place beyond what was told."""
     active = [row for row in told if row.state == "active"]
     if not active:

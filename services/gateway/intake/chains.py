@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 
@@ -17,9 +17,10 @@ from services.gateway.cap import (
     place,
 )
 from services.gateway.intake.incoming import Incoming
-from services.gateway.store import message
+from services.gateway.store import StoredWarning, message
 from services.shared.database.batches import chunks, insert_new
 from services.shared.database.engine import Connection, Id, metadata
+from services.shared.database.rows import rows_of
 from services.shared.ledger.ledger import warning_state
 
 reference = sa.Table(
@@ -36,6 +37,46 @@ UNHEARD = ("held", "draft", "withdrawn")
 MOST = 1000
 
 
+class ChainRow(NamedTuple):
+    """A stored message as its chain needs it."""
+
+    warning_id: str
+    identifier: str
+    sender: str
+    sent: float
+    msg_type: str
+    fingerprint: str
+    incident: str
+    area: str
+    geocodes: list[list[str]]
+    chain_id: str
+    state: str
+    tier: int
+    state_expires_at: float
+    authority: str
+    ending: str
+    kind: str
+
+
+class _Named(Protocol):
+    """What places a stored message among others."""
+
+    @property
+    def sender(self) -> str: ...
+    @property
+    def identifier(self) -> str: ...
+    @property
+    def sent(self) -> float: ...
+    @property
+    def msg_type(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def incident(self) -> str: ...
+    @property
+    def state_expires_at(self) -> float: ...
+
+
 @dataclass(frozen=True)
 class Standing:
     """`placement` as the craft gives it; `rows` are the stored messages of its chain, by warning id.
@@ -47,7 +88,7 @@ class Standing:
     """
 
     placement: Placement
-    rows: dict[str, Any]
+    rows: dict[str, ChainRow]
     alive: tuple[str, ...]
     settled_by: str
     foreign: tuple[str, ...]
@@ -102,7 +143,7 @@ async def standing(
     )
 
 
-_Stored = dict[tuple[str, str, datetime], tuple[KnownMessage, Any]]
+_Stored = dict[tuple[str, str, datetime], tuple[KnownMessage, ChainRow]]
 
 
 def _settled(mine: KnownMessage, by_key: _Stored, authority: str) -> tuple[str, tuple[str, ...]]:
@@ -118,7 +159,7 @@ def _settled(mine: KnownMessage, by_key: _Stored, authority: str) -> tuple[str, 
     return heard[own.key][1].warning_id if own is not None else "", (row.authority,)
 
 
-async def standing_of_row(tx: Connection, row: Any) -> Standing:
+async def standing_of_row(tx: Connection, row: StoredWarning) -> Standing:
     """Where a stored message stands by now: others may have come since."""
     mine = _known(row, (await _references(tx, [row.warning_id])).get(row.warning_id, ()), row.state_ending)
     return await standing(tx, mine, row.state_authority, ends=bool(row.state_ending), here=True)
@@ -153,7 +194,7 @@ def known_of(incoming: Incoming) -> KnownMessage:
     )
 
 
-def _known(row: Any, references: tuple[Reference, ...], ending: str) -> KnownMessage:
+def _known(row: _Named, references: tuple[Reference, ...], ending: str) -> KnownMessage:
     # That we are checking settles nothing: the warning goes on, and so does what its author says of it.
     kind = "Ack" if ending == "checking" else row.msg_type
     expires = _instant(row.state_expires_at)
@@ -166,7 +207,7 @@ def _instant(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-async def _chain_rows(tx: Connection, incoming: KnownMessage) -> Sequence[Any]:
+async def _chain_rows(tx: Connection, incoming: KnownMessage) -> list[ChainRow]:
     """Every stored message of the chains this one may belong to: named by it, naming it, or bearing its name."""
     names = list({incoming.identifier, *(r.identifier for r in incoming.references)})
     touched: set[str] = set()
@@ -182,9 +223,11 @@ async def _chain_rows(tx: Connection, incoming: KnownMessage) -> Sequence[Any]:
         .where(reference.c.identifier == incoming.identifier)
     )
     touched.update((await tx.scalars(naming)).all())
-    rows: list[Any] = []
+    rows: list[ChainRow] = []
     for some in chunks(sorted(touched), 500):
-        found = await tx.execute(
+        rows += await rows_of(
+            tx,
+            ChainRow,
             sa.select(
                 message.c.warning_id, message.c.identifier, message.c.sender, message.c.sent, message.c.msg_type,
                 message.c.fingerprint, message.c.incident, message.c.area, message.c.geocodes, warning_state.c.chain_id,
@@ -194,9 +237,8 @@ async def _chain_rows(tx: Connection, incoming: KnownMessage) -> Sequence[Any]:
             .join(warning_state, warning_state.c.warning_id == message.c.warning_id)
             .where(warning_state.c.chain_id.in_(some))
             .order_by(message.c.sent.desc(), message.c.warning_id)
-            .limit(MOST)
+            .limit(MOST),
         )  # fmt: skip
-        rows += found.all()
     return rows
 
 

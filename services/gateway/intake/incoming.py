@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pydantic
 import shapely
@@ -31,6 +31,7 @@ from services.gateway.cap.geometry import circle_ring
 from services.gateway.cap.meaning import LIFE_CUT, LONGEST_LIFE
 from services.gateway.cap.model import verdict_of
 from services.gateway.intake.blocks import apart, notes_on, texts_of, told
+from services.gateway.store import StoredSense
 from services.shared.bus.outbox import id_of
 from services.shared.errors import Refused
 from services.shared.hazards import RESPONSES, known
@@ -88,13 +89,13 @@ class Incoming:
     apart: bool = False
 
     @property
-    def sense(self) -> dict[str, Any]:
+    def sense(self) -> StoredSense:
         """What is kept of its meaning, as JSON."""
         return {
             "hazard": self.hazard, "respond": self.respond, "asked": self.asked, "apart": self.apart,
             "tier_reason": self.tier_reason, "colour": self.colour, "impact": self.impact, "notes": list(self.notes),
             "findings": list(self.findings), "go_to": dict(self.go_to),
-            "references": [[r.sender, r.identifier, r.sent.timestamp() if r.sent else None] for r in self.references],
+            "references": [(r.sender, r.identifier, r.sent.timestamp() if r.sent else None) for r in self.references],
         }  # fmt: skip
 
     @property
@@ -209,7 +210,7 @@ def _refused(findings: Sequence[Finding]) -> Refused:
     )
 
 
-def _plain_signs(value: Any) -> Any:
+def _plain_signs(value: object) -> object:
     return plain_signs(value) if isinstance(value, str) else value
 
 
@@ -275,7 +276,7 @@ class WarningIn(pydantic.BaseModel):
     hazard: str = "unknown"
     respond: str = "as_told"
     texts: dict[str, TextIn] = pydantic.Field(min_length=1, description="BCP 47 language > parts")
-    area: dict[str, Any] | None = pydantic.Field(None, description="GeoJSON Polygon or MultiPolygon, lon/lat")
+    area: dict[str, object] | None = pydantic.Field(None, description="GeoJSON Polygon or MultiPolygon, lon/lat")
     circle: CircleIn | None = None
     geocodes: list[tuple[str, str]] = pydantic.Field(default_factory=list, max_length=500)
     go_to: GoToIn | None = None
@@ -345,7 +346,7 @@ def from_json(given: WarningIn, raw: bytes, references: tuple[Reference, ...] = 
     )
 
 
-def _polygon(area: dict[str, Any]) -> Any:
+def _polygon(area: dict[str, object]) -> shapely.Geometry:
     """A valid polygon; Refused says what is wrong with it."""
     if area.get("type") not in ("Polygon", "MultiPolygon"):
         raise Refused("area: give a GeoJSON Polygon or MultiPolygon", field="area.type", given=area.get("type"))

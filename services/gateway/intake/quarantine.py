@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, metadata
+from services.shared.database.rows import columns, rows_of
 
 MOST = 1000
 
@@ -33,9 +33,16 @@ async def keep(tx: Connection, raw: bytes, why: str, origin: str, at: float) -> 
     await tx.execute(sa.delete(kept).where(kept.c.sha256.in_(old.limit(100))))
 
 
-async def listed(db: Connection, limit: int = 50) -> Sequence[Any]:
-    """Newest first: sha256, why, origin, at."""
-    rows = await db.execute(
-        sa.select(kept.c.sha256, kept.c.why, kept.c.origin, kept.c.at).order_by(kept.c.at.desc()).limit(limit)
-    )
-    return rows.all()
+class Quarantined(NamedTuple):
+    """What was refused: by its hash, why, who brought it (key or feed), and when."""
+
+    sha256: str
+    why: str
+    origin: str
+    at: float
+
+
+async def listed(db: Connection, limit: int = 50) -> list[Quarantined]:
+    """What was refused, newest first."""
+    query = sa.select(*columns(Quarantined, kept)).order_by(kept.c.at.desc()).limit(limit)
+    return await rows_of(db, Quarantined, query)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import shapely
 
 from services.gateway.cap import Alert, Area, Info, Reference, read, write, write_time
 from services.gateway.cap.meaning import living
+from services.gateway.store import Parts, StoredWarning
 from services.shared.errors import Refused
 from services.shared.hazards import UNKNOWN, known
 from services.shared.tiers import Tier
@@ -80,7 +80,7 @@ class Name:
     contact: str
 
 
-def cap_document(row: Any, tier: Tier, parts: dict[str, Any], name: Name) -> bytes:
+def cap_document(row: StoredWarning, tier: Tier, parts: Parts, name: Name) -> bytes:
     """A released warning: the blocks that came, written strictly; or ours, one a language, where none came as CAP."""
     if row.via != "json":
         try:
@@ -90,7 +90,7 @@ def cap_document(row: Any, tier: Tier, parts: dict[str, Any], name: Name) -> byt
     return write(_made(row, tier, parts, name, "Update" if name.references else "Alert"))
 
 
-def ending_document(row: Any, tier: Tier, parts: dict[str, Any], name: Name) -> bytes:
+def ending_document(row: StoredWarning, tier: Tier, parts: Parts, name: Name) -> bytes:
     """An ending: a Cancel of what it ends, or an Update that says AllClear; while we check, an Update that goes on."""
     how = _ENDINGS[row.state_ending]
     alert = _made(row, tier, parts, name, how.msg_type)
@@ -118,7 +118,7 @@ def _ended(info: Info, how: _Ending, *, going_on: bool) -> Info:
     )
 
 
-def _reissued(row: Any, tier: Tier, name: Name) -> Alert:
+def _reissued(row: StoredWarning, tier: Tier, name: Name) -> Alert:
     """The alert as it came, blocks, resources and areas alike, under our name; a block's end lies after our sending.
 
     Blocks that end it somewhere beside others that go on are left out: whoever had the earlier one is told by that.
@@ -150,11 +150,11 @@ def _reissued(row: Any, tier: Tier, name: Name) -> Alert:
     )
 
 
-def _source(row: Any) -> str:
+def _source(row: StoredWarning) -> str:
     return f"{row.sender},{row.identifier},{write_time(datetime.fromtimestamp(row.sent, UTC))}"
 
 
-def _parameters(row: Any, tier: Tier) -> tuple[tuple[str, str], ...]:
+def _parameters(row: StoredWarning, tier: Tier) -> tuple[tuple[str, str], ...]:
     """Our tier, the number people read out, and, where the source gave one, its colour: three scales kept apart."""
     colour = row.sense.get("colour", "")
     found = (("tocsin:tier", tier.word), ("tocsin:number", row.state_number))
@@ -165,7 +165,7 @@ def _category(hazard: str) -> str:
     return known()[hazard if hazard in known() else UNKNOWN].category
 
 
-def _made(row: Any, tier: Tier, parts: dict[str, Any], name: Name, msg_type: str) -> Alert:
+def _made(row: StoredWarning, tier: Tier, parts: Parts, name: Name, msg_type: str) -> Alert:
     """One block a language, of the parts every channel's form is made of."""
     urgency, severity = _LEVELS[tier]
     impact = row.sense.get("impact")
@@ -207,7 +207,7 @@ def _made(row: Any, tier: Tier, parts: dict[str, Any], name: Name, msg_type: str
     )
 
 
-def _area(row: Any, place: str) -> Area:
+def _area(row: StoredWarning, place: str) -> Area:
     """Polygons as (lat, lon) rings; holes are filled, since CAP has none: whoever lies in one is warned too."""
     polygons: tuple[tuple[tuple[float, float], ...], ...] = ()
     if row.area:

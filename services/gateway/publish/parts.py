@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Protocol
 
 from services.gateway.cap.rules import Notes
 from services.gateway.cap.text import one_line, plain
+from services.gateway.store import Parts, StoredSense, Texts
 from services.shared import i18n
 from services.shared.i18n import mark, t, tc
 from services.shared.people.languages import base_of
@@ -22,14 +23,27 @@ from services.shared.tiers import SHELTER, TITLES, Tier, title
 _NEAR = timedelta(days=6)  # within it a weekday names one day
 
 
-def parts_of(row: Any, tier: Tier | None, offset_at: Callable[[float], int], authority: str) -> dict[str, Any]:
+class Described(Protocol):
+    """A message that has come in, stored or not: its meaning, texts and times."""
+
+    @property
+    def sense(self) -> StoredSense: ...
+    @property
+    def texts(self) -> Texts: ...
+    @property
+    def sent(self) -> float: ...
+    @property
+    def state_expires_at(self) -> float: ...
+
+
+def parts_of(row: Described, tier: Tier | None, offset_at: Callable[[float], int], authority: str) -> Parts:
     """`languages` in the warning's order, then one entry a language.
 
     `offset_at` gives the minutes east of UTC at a time: sent, begin and end may lie on two sides of a clock change.
     `utc_offset_min` is that of the sending.
     """
     respond = row.sense.get("asked", "")
-    found: dict[str, Any] = {
+    found: Parts = {
         "languages": list(row.texts),
         "utc_offset_min": offset_at(row.sent),
         "tier_reason": row.sense["tier_reason"],

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from services.gateway.cap import Alert, Info, Reference, sign, write
 from services.gateway.publish.documents import Name, cap_document, ending_document
+from services.gateway.store import Parts, Published, StoredWarning
 from services.shared.errors import Broken, Refused
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
@@ -23,7 +23,9 @@ class Publisher:
         self._hotline = settings.hotline
         self._pair = _pair(settings)
 
-    def document(self, row: Any, tier: Tier, parts: dict[str, Any], replaced: Sequence[Any], now: float) -> bytes:
+    def document(
+        self, row: StoredWarning, tier: Tier, parts: Parts, replaced: Sequence[Published], now: float
+    ) -> bytes:
         """The document of a row that is released now; `replaced` are the released rows it follows, which it names."""
         name = Name(
             sender=self._sender,

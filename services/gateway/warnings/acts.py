@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,7 +21,7 @@ from services.gateway.warnings.releases import Releases
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
 from services.shared.database.engine import Connection, hold
-from services.shared.errors import Conflict, NotFound, Refused
+from services.shared.errors import Conflict, Refused
 from services.shared.fault_points import fault_at
 from services.shared.ledger.ledger import ONE_ACT, state_at, warning_state
 from services.shared.service import Platform
@@ -63,16 +62,14 @@ class Acts:
         """Asks the registry whom a draft would reach, afresh; nothing of a warning that is no draft any more."""
         async with self._platform.database.write() as tx:
             await hold(tx, ONE_ACT)
-            await self.releases.ask(tx, await store.row_of(tx, warning_id))
+            await self.releases.ask(tx, await store.stored(tx, warning_id))
         self.done()
 
     async def release(self, who: Who, warning_id: str, tier: Tier | None, doors: str = "", reason: str = "") -> Taken:
         """Sends a draft or a held warning at a decided tier."""
         async with self._platform.database.write() as tx:
             await hold(tx, ONE_ACT)
-            row = await store.row_of(tx, warning_id)
-            if row is None:
-                raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+            row = await store.stored(tx, warning_id)
             if row.state_state == "active":
                 return await as_it_is(tx, warning_id, self._platform.clock.now())
             if row.state_state not in ("draft", "held"):
@@ -85,7 +82,9 @@ class Acts:
         self.done()
         return taken
 
-    async def send(self, tx: Connection, who: Who, row: Any, tier: Tier | None, doors: str, reason: str = "") -> Taken:
+    async def send(
+        self, tx: Connection, who: Who, row: store.StoredWarning, tier: Tier | None, doors: str, reason: str = ""
+    ) -> Taken:
         """A draft or held warning goes out at the tier it has or `tier`."""
         warning_id = row.warning_id
         decided = tier or (Tier(row.state_tier) if row.state_tier else None)
@@ -117,9 +116,7 @@ class Acts:
             )
         async with self._platform.database.write() as tx:
             await hold(tx, ONE_ACT)
-            row = await store.row_of(tx, warning_id)
-            if row is None:
-                raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+            row = await store.stored(tx, warning_id)
             tier = Tier(row.state_tier) if row.state_tier else Tier.BLUE
             who.must("cancel", tier if row.state_tier else None)
             ending_id = id_of("ending", warning_id, kind)
@@ -131,7 +128,7 @@ class Acts:
                 )
                 await trail.record(tx, who.label, "withdraw", warning_id, reason)
                 return Taken(warning_id, "withdrawn", None)
-            there = await store.row_of(tx, ending_id)
+            there = await store.find_stored(tx, ending_id)
             if there is not None:
                 return await as_it_is(tx, ending_id, self._platform.clock.now())
             if row.state_state != "active" or row.state_kind == "ending":
@@ -146,7 +143,7 @@ class Acts:
         return Taken(ending_id, "active", tier)
 
     async def _store_ending(
-        self, tx: Connection, who: Who, row: Any, ending_id: str, kind: str, tier: Tier, reason: str
+        self, tx: Connection, who: Who, row: store.StoredWarning, ending_id: str, kind: str, tier: Tier, reason: str
     ) -> None:
         now = self._platform.clock.now()
         sent = max(now, row.sent)  # a sender's clock may be fast: an ending is never older than what it ends

@@ -79,7 +79,7 @@ class Admission:
                 return again
             where = await standing(tx, known_of(incoming), who.authority, ends=incoming.ending)
             if where.placement.kind == "duplicate":
-                row = await store.row_of(tx, where.same)
+                row = await store.stored(tx, where.same)
                 if release and not incoming.hold and row.state_state == "draft":
                     return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
                 return await as_it_is(tx, where.same, self._platform.clock.now())
@@ -167,7 +167,7 @@ class Admission:
 
     async def _learned(self, tx: Connection, who: Who, where: Standing) -> list[str]:
         """A late message has shown that what settled it settles older ones too, which were still going on."""
-        by = await store.row_of(tx, where.settled_by)
+        by = await store.stored(tx, where.settled_by)
         older = list(where.alive)
         if by.state_state == "parked" and "cancel" in who.actions:
             await tx.execute(

@@ -6,15 +6,15 @@ word stands on the message's page, in the API, in the audit log, and on the cons
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
 
-from services.gateway.store import message
+from services.gateway.store import Parts, StoredSense, message
 from services.shared.audit import trail
 from services.shared.database.engine import Connection, Database, hold
+from services.shared.database.rows import columns, rows_of
 from services.shared.ledger.ledger import ONE_ACT, warning_state, warning_text
 
 AFTER_END_S = 86400.0
@@ -49,10 +49,22 @@ async def give_up_old(database: Database, now: float) -> int:
     return len(rows)
 
 
-async def _due(db: Connection, now: float) -> Sequence[Any]:
+class _Undecided(NamedTuple):
+    warning_id: str
+    state: str
+    tier: int
+    expires_at: float
+    sense: StoredSense
+    by: str
+    parts: Parts
+
+
+async def _due(db: Connection, now: float) -> list[_Undecided]:
     w = warning_state.c
-    rows = await db.execute(
-        sa.select(w.warning_id, w.state, w.tier, w.expires_at, message.c.sense, message.c.by, warning_text.c.parts)
+    return await rows_of(
+        db,
+        _Undecided,
+        sa.select(*columns(_Undecided, warning_state, message, warning_text))
         .join(message, message.c.warning_id == w.warning_id)
         .join(warning_text, warning_text.c.warning_id == w.warning_id)
         .where(
@@ -60,9 +72,8 @@ async def _due(db: Connection, now: float) -> Sequence[Any]:
             sa.or_(w.expires_at <= now - AFTER_END_S, message.c.received_at <= now - AT_LONGEST_S),
         )
         .order_by(w.expires_at, w.warning_id)
-        .limit(AT_ONCE)
+        .limit(AT_ONCE),
     )
-    return rows.all()
 
 
 async def given_up_of(db: Connection, by: str, now: float) -> int:

@@ -6,7 +6,6 @@ All of it is in the caller's transaction, under ONE_ACT.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,6 +13,7 @@ from services.gateway import store
 from services.gateway.intake.chains import standing_of_row
 from services.gateway.publish.parts import parts_of
 from services.gateway.publish.publishing import Publisher
+from services.gateway.store import StoredWarning
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database.batches import upsert
@@ -43,7 +43,7 @@ class Releases:
         An ending of what never went out tells nobody: the drafts are withdrawn and it is stored. Returns the state.
         """
         now = self._platform.clock.now()
-        row = await store.row_of(tx, warning_id)
+        row = await store.stored(tx, warning_id)
         if row.via != "ending":  # others of its chain may have come since it did
             alive = (await standing_of_row(tx, row)).alive
             row = await self._follow(tx, row, alive)
@@ -72,7 +72,7 @@ class Releases:
         return "active"
 
     @staticmethod
-    async def _follow(tx: Connection, row: Any, alive: Sequence[str]) -> Any:
+    async def _follow(tx: Connection, row: StoredWarning, alive: Sequence[str]) -> StoredWarning:
         """The row with what it replaces as it stands now; an alert that turns out to follow others is an update."""
         if set(alive) <= set(row.replaces):
             return row
@@ -81,7 +81,7 @@ class Releases:
         about = row.warning_id
         await tx.execute(sa.update(store.message).where(store.message.c.warning_id == about).values(replaces=replaces))
         await tx.execute(sa.update(warning_state).where(warning_state.c.warning_id == about).values(kind=kind))
-        return await store.row_of(tx, about)
+        return await store.stored(tx, about)
 
     @staticmethod
     async def _withdraw(tx: Connection, warning_ids: Sequence[str], now: float, state: str = "withdrawn") -> None:
@@ -104,21 +104,21 @@ class Releases:
         )
         await self._withdraw(tx, warning_ids, now)
 
-    async def describe(self, tx: Connection, warning_id: str) -> Any:
+    async def describe(self, tx: Connection, warning_id: str) -> StoredWarning:
         """Writes what the pages say of a message as long as it is not sent; its row."""
-        row = await store.row_of(tx, warning_id)
+        row = await store.stored(tx, warning_id)
         tier = Tier(row.state_tier) if row.state_tier else None
         parts = parts_of(row, tier, self._platform.settings.offset_at, row.state_authority)
         await tx.execute(sa.insert(warning_text).values(warning_id=warning_id, parts=parts, cap_xml=b""))
         return row
 
-    async def ask(self, tx: Connection, row: Any) -> None:
+    async def ask(self, tx: Connection, row: StoredWarning) -> None:
         """Asks whom a draft or held warning would reach; of any other message nothing."""
         if row.state_state in ("draft", "held"):
             tier = Tier(row.state_tier) if row.state_tier else None
             await publish(tx, [self.issued(row, tier, "preview", ())])
 
-    def issued(self, row: Any, tier: Tier | None, purpose: str, replaces: Sequence[str]) -> WarningIssued:
+    def issued(self, row: StoredWarning, tier: Tier | None, purpose: str, replaces: Sequence[str]) -> WarningIssued:
         """The message about a stored row; `purpose` is live or preview, `replaces` are warning ids it speaks about."""
         now = self._platform.clock.now()
         msg_id = new_id() if purpose == "preview" else id_of("issued", row.warning_id)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.store import message
+from services.gateway.store import LISTED, ListedWarning, message
 from services.shared.database.engine import Connection
+from services.shared.database.rows import rows_of
 from services.shared.errors import Refused
 from services.shared.ledger.ledger import in_force, warning_state
 from services.shared.tiers import Tier
@@ -23,9 +23,6 @@ LATE_S = (
     7 * 86400.0
 )  # so long an orange or red one whose time is over, and that nobody has ended, stays among the first
 _W = warning_state.c
-_ROWS = sa.select(warning_state, message.c.texts, message.c.sense, message.c.received_at).join(
-    message, message.c.warning_id == _W.warning_id
-)
 _NEWEST = (message.c.received_at.desc(), _W.warning_id)
 _WAITS = _W.state.in_(("draft", "held"))
 
@@ -34,7 +31,7 @@ _WAITS = _W.state.in_(("draft", "held"))
 class Shelf:
     """One page of rows; whether there are more behind it."""
 
-    rows: Sequence[Any]
+    rows: Sequence[ListedWarning]
     page: int
     more: bool
 
@@ -45,15 +42,16 @@ def _late(now: float) -> sa.ColumnElement[bool]:
     return sa.and_(_W.state == "active", over, _W.kind != "ending", _W.tier >= int(Tier.ORANGE))
 
 
-async def running(db: Connection, now: float) -> Sequence[Any]:
+async def running(db: Connection, now: float) -> Sequence[ListedWarning]:
     """All that is in force, endings too: the highest tier first, then the newest."""
     first = (_W.kind == "ending", _W.tier.desc(), _W.released_at.desc(), _W.warning_id)
-    return (await db.execute(_ROWS.where(in_force(now)).order_by(*first))).all()
+    return await rows_of(db, ListedWarning, LISTED.where(in_force(now)).order_by(*first))
 
 
-async def late(db: Connection, now: float) -> Sequence[Any]:
+async def late(db: Connection, now: float) -> Sequence[ListedWarning]:
     """Orange and red whose time is over and that nobody has ended, within a week: the highest tier first."""
-    return (await db.execute(_ROWS.where(_late(now)).order_by(_W.tier.desc(), _W.expires_at.desc()))).all()
+    order = (_W.tier.desc(), _W.expires_at.desc())
+    return await rows_of(db, ListedWarning, LISTED.where(_late(now)).order_by(*order))
 
 
 async def waiting(db: Connection, page: int) -> tuple[Shelf, int]:
@@ -61,25 +59,25 @@ async def waiting(db: Connection, page: int) -> tuple[Shelf, int]:
     unsure = sa.case((_W.tier == 0, int(Tier.RED) + 1), else_=_W.tier)
     order = ((_W.state == "held").desc(), sa.case((_W.state == "held", unsure), else_=0).desc(), *_NEWEST)
     count = await db.scalar(sa.select(sa.func.count()).select_from(warning_state).where(_WAITS))
-    return await _shelf(db, _ROWS.where(_WAITS).order_by(*order), page), int(count or 0)
+    return await _shelf(db, LISTED.where(_WAITS).order_by(*order), page), int(count or 0)
 
 
 async def earlier(db: Connection, now: float, page: int) -> Shelf:
     """What is over, the newest first."""
-    return await _shelf(db, _ROWS.where(sa.not_(_WAITS), _not_first(now)).order_by(*_NEWEST), page)
+    return await _shelf(db, LISTED.where(sa.not_(_WAITS), _not_first(now)).order_by(*_NEWEST), page)
 
 
 async def rest(db: Connection, now: float, page: int) -> Shelf:
     """All that is neither in force nor late, the newest first."""
-    return await _shelf(db, _ROWS.where(_not_first(now)).order_by(*_NEWEST), page)
+    return await _shelf(db, LISTED.where(_not_first(now)).order_by(*_NEWEST), page)
 
 
 def _not_first(now: float) -> sa.ColumnElement[bool]:
     return sa.not_(sa.or_(in_force(now), _late(now)))
 
 
-async def _shelf(db: Connection, query: sa.Select[Any], page: int) -> Shelf:
-    rows = (await db.execute(query.offset((page - 1) * PAGE).limit(PAGE + 1))).all()
+async def _shelf(db: Connection, query: sa.Select[*tuple[object, ...]], page: int) -> Shelf:
+    rows = await rows_of(db, ListedWarning, query.offset((page - 1) * PAGE).limit(PAGE + 1))
     return Shelf(rows[:PAGE], page, len(rows) > PAGE)
 
 

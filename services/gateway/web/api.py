@@ -103,7 +103,7 @@ class WarningsApi:
         if not updates:
             return ()
         async with self._platform.database.read() as db:
-            row = await store.row_of(db, updates)
+            row = await store.find_stored(db, updates)
         if row is None:
             raise NotFound(f"updates: there is no warning {updates}", field="updates", given=updates)
         return (Reference(row.sender, row.identifier, datetime.fromtimestamp(row.sent, UTC)),)
@@ -129,9 +129,7 @@ class WarningsApi:
         await caller(request, "read")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
-            row = await store.row_of(db, warning_id)
-        if row is None:
-            raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+            row = await store.stored(db, warning_id)
         return json_response(
             {
                 "warning_id": warning_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,9 +14,10 @@ from lxml import etree
 
 from services.gateway.cap.text import clean
 from services.gateway.public_cache import Made, PublicCache, first_after
-from services.gateway.store import message, names_out
+from services.gateway.store import Parts, message, names_out
 from services.shared.clock import iso
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, rows_of
 from services.shared.errors import NotFound
 from services.shared.ledger.ledger import in_force, state_at, warning_state, warning_text
 from services.shared.service import Platform
@@ -27,6 +28,7 @@ CAP_TYPE = "application/cap+xml"
 RECENT_S = 7 * 86400
 MOST = 200
 FEED_AGE_S, DOCUMENT_AGE_S = 10, 60
+Item = dict[str, str]
 
 
 class CapFeed:
@@ -79,7 +81,7 @@ class CapFeed:
     def _links(self) -> tuple[str, str]:
         return self._platform.public_url, self._platform.settings.authority or "Tocsin"
 
-    async def _items(self) -> tuple[list[dict[str, Any]], float]:
+    async def _items(self) -> tuple[list[Item], float]:
         """What the feeds list, and the warning time at which the next of it is over."""
         now = self._platform.clock.now()
         async with self._platform.database.read() as db:
@@ -89,11 +91,27 @@ class CapFeed:
         )
 
 
-async def published(db: Connection, now: float) -> Sequence[Any]:
-    """What is in force, and what went out or ended in the last seven days; newest first."""
+class PublishedEntry(NamedTuple):
+    """A warning as the feeds need it."""
+
+    warning_id: str
+    tier: int
+    state: str
+    ending: str
+    expires_at: float
+    released_at: float
+    ended_at: float | None
+    parts: Parts
+    status: str
+
+
+async def published(db: Connection, now: float) -> list[tuple[PublishedEntry, str]]:
+    """What is in force, and what went out or ended in the last seven days, with its state now; newest first."""
     changed = sa.func.coalesce(warning_state.c.ended_at, warning_state.c.released_at)
-    rows = await db.execute(
-        sa.select(warning_state, warning_text.c.parts, message.c.status, message.c.msg_type)
+    rows = await rows_of(
+        db,
+        PublishedEntry,
+        sa.select(*columns(PublishedEntry, warning_state, warning_text, message))
         .join(warning_text, warning_text.c.warning_id == warning_state.c.warning_id)
         .join(message, message.c.warning_id == warning_state.c.warning_id)
         .where(
@@ -102,12 +120,12 @@ async def published(db: Connection, now: float) -> Sequence[Any]:
             sa.or_(in_force(now), changed > now - RECENT_S),
         )
         .order_by(changed.desc(), warning_state.c.warning_id)
-        .limit(MOST)
+        .limit(MOST),
     )
     return [(row, state_at(row.state, row.expires_at, now)) for row in rows]
 
 
-def _item(found: tuple[Any, str], public_url: str) -> dict[str, Any]:
+def _item(found: tuple[PublishedEntry, str], public_url: str) -> Item:
     row, state = found
     language = next(iter(row.parts["languages"]), "en")
     part = row.parts[language]
@@ -133,7 +151,7 @@ def _item(found: tuple[Any, str], public_url: str) -> dict[str, Any]:
     }
 
 
-def atom_of(items: Sequence[dict[str, Any]], links: tuple[str, str]) -> bytes:
+def atom_of(items: Sequence[Item], links: tuple[str, str]) -> bytes:
     """RFC 4287; each entry links to its CAP document and bears tier, state and expiry as categories and elements."""
     public_url, authority = links
     root = etree.Element(f"{{{ATOM}}}feed", nsmap={None: ATOM})
@@ -155,7 +173,7 @@ def atom_of(items: Sequence[dict[str, Any]], links: tuple[str, str]) -> bytes:
     return data
 
 
-def json_of(items: Sequence[dict[str, Any]], links: tuple[str, str]) -> bytes:
+def json_of(items: Sequence[Item], links: tuple[str, str]) -> bytes:
     """JSON Feed 1.1; what is ours stands in `_tocsin`."""
     public_url, authority = links
     return json.dumps(

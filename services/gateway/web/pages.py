@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from aiohttp import web
 
@@ -222,10 +221,10 @@ class ConsolePages:
             plane=self._plane,
         )
 
-    async def _row(self, request: web.Request) -> Any:
+    async def _row(self, request: web.Request) -> store.StoredWarning:
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
-            row = await store.row_of(db, warning_id)
+            row = await store.find_stored(db, warning_id)
         if row is None:
             raise NotFound(
                 "there is no such warning: open it from the first page", field="warning_id", given=warning_id

@@ -136,6 +136,7 @@ async def test_a_broken_or_partial_list_withdraws_nothing(tmp_path: Path, publis
         assert waits[0] < waits[1] < waits[2]
         async with desk.node.platform.database.read() as db:
             state = await feed_store.state_of(db, "met")
+        assert state is not None
         assert (3, True) == (state.failures, bool(state.problem))
 
 
