@@ -21,10 +21,11 @@ from services.gateway.intake.chains import remember_references
 from services.gateway.warnings.releases import Releases
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
-from services.shared.database.engine import Connection, hold
+from services.shared.database import locks
+from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.fault_points import fault_at
-from services.shared.ledger.ledger import ONE_ACT, state_at, warning_state
+from services.shared.ledger.ledger import state_at, warning_state
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.auth import Who
@@ -62,14 +63,14 @@ class Acts:
     async def preview(self, warning_id: str) -> None:
         """Asks the registry whom a draft would reach, afresh; nothing of a warning that is no draft any more."""
         async with self._platform.database.write() as tx:
-            await hold(tx, ONE_ACT)
+            await locks.acts(tx)
             await self.releases.ask(tx, await store.row_of(tx, warning_id))
         self.done()
 
     async def release(self, who: Who, warning_id: str, tier: Tier | None, doors: str = "", reason: str = "") -> Taken:
         """Sends a draft or a held warning at a decided tier."""
         async with self._platform.database.write() as tx:
-            await hold(tx, ONE_ACT)
+            await locks.acts(tx)
             row = await store.row_of(tx, warning_id)
             if row is None:
                 raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
@@ -116,7 +117,7 @@ class Acts:
                 f"ending: use one of {', '.join(ENDING_KINDS)}", field="ending", rule="closed_list", given=kind
             )
         async with self._platform.database.write() as tx:
-            await hold(tx, ONE_ACT)
+            await locks.acts(tx)
             row = await store.row_of(tx, warning_id)
             if row is None:
                 raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
