@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from services.shared.bus.outbox import Receipt
+from services.shared.database import locks
 from services.shared.database.batches import insert_new
-from services.shared.database.engine import Connection, hold
+from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import SendState, channel, delivery, move, warning_state
 from services.shared.messages import DeliveryDue, NoticeRequested
 from services.shared.service import Platform
@@ -66,6 +67,6 @@ class ChannelsHandlers:
 
 async def _goes_on(tx: Connection, warning_id: str) -> bool:
     """Whether a warning is active. Who stops it waits until this is written and takes it back, or is seen here."""
-    await hold(tx, f"plan:{warning_id}", shared=True)
+    await locks.plan(tx, warning_id, shared=True)
     state = await tx.scalar(sa.select(warning_state.c.state).where(warning_state.c.warning_id == warning_id))
     return state == "active"

@@ -14,10 +14,11 @@ import structlog
 
 from services.shared.audit import trail
 from services.shared.clock import wall
-from services.shared.crypto.channels_keys import LOCK, known, move_key, sealing_key
+from services.shared.crypto.channels_keys import known, move_key, sealing_key
 from services.shared.crypto.sealing import Keys, Opener, page_key
+from services.shared.database import locks
 from services.shared.database.batches import upsert
-from services.shared.database.engine import Connection, Database, hold, metadata
+from services.shared.database.engine import Connection, Database, metadata
 from services.shared.database.instance import instance
 from services.shared.errors import Broken
 
@@ -96,7 +97,7 @@ class Rotation:
                 return False
             await self._tell(now)
         async with self._database.write() as tx:
-            await hold(tx, LOCK)
+            await locks.sealing_keys(tx)
             if (await known(tx, self._keys.mac)).get("next") != new:
                 return True
             lacking = [
@@ -131,7 +132,7 @@ class Rotation:
             left = await tx.scalar(sa.select(sa.func.count()).select_from(page_key).where(theirs))
             if left or now - new.since < GRACE_S:
                 return False
-            await hold(tx, LOCK)
+            await locks.sealing_keys(tx)
             if (await known(tx, self._keys.mac)).get("leaving") != old:
                 return True
             await move_key(tx, self._keys.mac, old, "gone")

@@ -34,8 +34,8 @@ from services.channels.sending.sender import Sender
 from services.channels.sending.unknown_outcomes import settle_unknown
 from services.shared.clock import Waker
 from services.shared.crypto.sealing import Opener
+from services.shared.database import locks
 from services.shared.database.batches import upsert
-from services.shared.database.engine import hold
 from services.shared.ledger.ledger import channel
 from services.shared.service import Loop, Platform
 
@@ -159,7 +159,7 @@ class ChannelsService:
         """Says which channels there are and which work; takes back what a dead predecessor had in hand."""
         rows = channel_rows(self.drivers.values(), self.limits)
         async with self._platform.database.write() as tx:
-            await hold(tx, "channels")
+            await locks.channels(tx)
             await tx.execute(sa.delete(channel).where(channel.c.channel.not_in([r["channel"] for r in rows])))
             await upsert(tx, channel, rows, ["channel"], replace=[c.name for c in channel.c if c.name != "channel"])
             await self.link_tests.say(tx)

@@ -17,6 +17,7 @@ from services.gateway.web.pages import ConsolePages
 from services.shared.audit.audit_head import HeadFile, Keeper
 from services.shared.audit.checkpoints import Signing
 from services.shared.clock import Waker
+from services.shared.database import locks
 from services.shared.service import Loop, Platform
 
 
@@ -63,7 +64,7 @@ class GatewayService:
 
     async def checkpoint(self) -> bool:
         """Looks whether the audit log goes on as it was, and signs it where it is time to; one gateway of several signs."""
-        async with self._platform.database.alone("audit checkpoint") as mine:
+        async with locks.audit_checkpoint(self._platform.database) as mine:
             return await self._keeper.inspect(sign=mine)
 
     async def age(self) -> bool:

@@ -20,6 +20,7 @@ from services.registry.resident.push import MePush
 from services.registry.store import register
 from services.shared.clock import wall
 from services.shared.crypto import channels_keys
+from services.shared.database import locks
 from services.shared.service import Loop, Platform
 
 LOOK_EVERY_S = 1.0
@@ -80,7 +81,7 @@ class RegistryService:
         if self._area[0] != row.warning_id:
             self._area = (row.warning_id, Shape.from_wkb(row.shape) if row.shape else None)
         database = self._platform.database
-        async with database.alone(f"audience:{row.warning_id}") as mine:
+        async with locks.audience(database, row.warning_id) as mine:
             if not mine:
                 return codes
             if await audience.make_page(database, row, self._area[1], self._platform.clock.now()):

@@ -26,8 +26,9 @@ from services.channels.providers.provider_store import TWICE, link_test
 from services.shared.bus.outbox import id_of, new_id
 from services.shared.clock import Clock
 from services.shared.crypto.sealing import address_key
+from services.shared.database import locks
 from services.shared.database.batches import insert_all
-from services.shared.database.engine import Connection, Database, hold
+from services.shared.database.engine import Connection, Database
 from services.shared.errors import Refused
 from services.shared.i18n import english, mark
 from services.shared.ledger.ledger import Evidence, SendState, channel, delivery
@@ -96,7 +97,7 @@ class LinkTests:
             return False
         self._next = now + LOOK_S
         async with self._database.write() as tx:
-            await hold(tx, "link-tests")
+            await locks.link_tests(tx)
             rows = {(r.channel, r.provider): r for r in await tx.execute(sa.select(link_test))}
             wanted = [(name, p) for name in sorted(self.tests) for p in self.providers(name)]
             for gone in sorted(rows.keys() - set(wanted)):
@@ -154,7 +155,7 @@ class LinkTests:
         tried = await driver.try_area(mine, within)
         try:
             async with self._database.write() as tx:
-                await hold(tx, "link-tests")
+                await locks.link_tests(tx)
                 which = sa.select(link_test).where(_is(test.channel, provider), link_test.c.delivery_id == one)
                 row = (await tx.execute(which)).first()
                 if row is not None:

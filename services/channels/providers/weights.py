@@ -21,7 +21,8 @@ from services.channels.model.channel import STANDS_IN
 from services.channels.providers.call_window import CallWindow
 from services.channels.providers.provider_store import SLOT_S, all_rows, down, forget_old, known, lately, provider
 from services.shared.clock import Clock, wall
-from services.shared.database.engine import Connection, Database, hold
+from services.shared.database import locks
+from services.shared.database.engine import Connection, Database
 from services.shared.i18n import english
 
 log = structlog.get_logger("weights")
@@ -169,7 +170,7 @@ class ProviderWeights:
         self._reviewed_at = now
         moved = False
         async with self._database.write() as tx:
-            await hold(tx, "weights")
+            await locks.weights(tx)
             rows = {r.provider: r for r in await all_rows(tx)}
             calls = await lately(tx, now - CALLS_S, now + SLOT_S)
             receipts = await lately(tx, now - HEARD_FROM_S, now - HEARD_TO_S)

@@ -13,15 +13,15 @@ import sqlalchemy as sa
 
 from services.channels.model.driver import QueueName
 from services.shared.clock import wall
+from services.shared.database import locks
 from services.shared.database.batches import insert_all, one_of
-from services.shared.database.engine import Connection, hold
+from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import (
     IS_DUE,
     SendState,
     attempt,
     can_move,
     delivery,
-    intents_of,
     may_be_sent,
     move,
     move_all,
@@ -166,7 +166,7 @@ async def intend(
     What was cancelled or has expired between claim and intent is given back: nothing of it was sent.
     """
     # a cancel waits until this is written, and what comes after the cancel sees it
-    await hold(tx, *intents_of(warnings), shared=True)
+    await locks.intents(tx, warnings, shared=True)
     ids = sorted(tokens)
     values = {"ids": ids, "fences": fences(tokens), "now": now, "until": wall() + LEASE_S}
     rows = (await tx.execute(_INTEND, values)).all()

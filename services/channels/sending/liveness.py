@@ -10,7 +10,8 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 import structlog
 
-from services.shared.database.engine import Connection, Database, hold_while_connected, try_hold
+from services.shared.database import locks
+from services.shared.database.engine import Connection, Database
 
 log = structlog.get_logger("presence")
 
@@ -36,7 +37,7 @@ class Liveness:
                 log.warning("presence_lost", reason=type(problem).__name__)
                 await self.close()
         connection = await self._database.lasting()
-        if await hold_while_connected(connection, _name(self._worker)):
+        if await locks.worker_while_connected(connection, self._worker):
             self._connection = connection
         else:  # the server has not noticed yet that the old connection is gone
             await connection.close()
@@ -48,7 +49,7 @@ class Liveness:
         free: set[str] = set()
         async with self._database.write() as tx:
             for worker in sorted(set(workers) - {self._worker, ""}):
-                if await try_hold(tx, _name(worker)):
+                if await locks.try_worker(tx, worker):
                     free.add(worker)
         twice = sorted(free & self._missed)
         self._missed = free
@@ -60,7 +61,3 @@ class Liveness:
         if connection is not None:
             await connection.invalidate()
             await connection.close()
-
-
-def _name(worker: str) -> str:
-    return f"worker:{worker}"

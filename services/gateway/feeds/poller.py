@@ -28,6 +28,7 @@ from services.gateway.intake.trust import certificates
 from services.gateway.warnings.admit import Admission
 from services.shared.audit import trail
 from services.shared.clock import iso, wall
+from services.shared.database import locks
 from services.shared.database.engine import Connection, Database
 from services.shared.errors import Refused
 from services.shared.service import Loop, Platform
@@ -74,7 +75,7 @@ class Feeds:
         if monotonic() < self._next[entry.name]:
             return False
         try:
-            async with self._platform.database.alone(f"feed:{entry.name}") as mine:
+            async with locks.feed(self._platform.database, entry.name) as mine:
                 # one gateway reads a feed, the others wait for their turn of it
                 done = await self.poll(entry) if mine else Read(_jitter(entry.interval))
         except Exception as problem:  # one feed's trouble, whatever it is, must not stop the warnings of all others

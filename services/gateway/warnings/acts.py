@@ -20,10 +20,11 @@ from services.gateway.intake.chains import remember_references
 from services.gateway.warnings.releases import Releases
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
-from services.shared.database.engine import Connection, hold
+from services.shared.database import locks
+from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, Refused
 from services.shared.fault_points import fault_at
-from services.shared.ledger.ledger import ONE_ACT, state_at, warning_state
+from services.shared.ledger.ledger import state_at, warning_state
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.auth import Who
@@ -61,14 +62,14 @@ class Acts:
     async def preview(self, warning_id: str) -> None:
         """Asks the registry whom a draft would reach, afresh; nothing of a warning that is no draft any more."""
         async with self._platform.database.write() as tx:
-            await hold(tx, ONE_ACT)
+            await locks.acts(tx)
             await self.releases.ask(tx, await store.stored(tx, warning_id))
         self.done()
 
     async def release(self, who: Who, warning_id: str, tier: Tier | None, doors: str = "", reason: str = "") -> Taken:
         """Sends a draft or a held warning at a decided tier."""
         async with self._platform.database.write() as tx:
-            await hold(tx, ONE_ACT)
+            await locks.acts(tx)
             row = await store.stored(tx, warning_id)
             if row.state_state == "active":
                 return await as_it_is(tx, warning_id, self._platform.clock.now())
@@ -115,7 +116,7 @@ class Acts:
                 f"ending: use one of {', '.join(ENDING_KINDS)}", field="ending", rule="closed_list", given=kind
             )
         async with self._platform.database.write() as tx:
-            await hold(tx, ONE_ACT)
+            await locks.acts(tx)
             row = await store.stored(tx, warning_id)
             tier = Tier(row.state_tier) if row.state_tier else Tier.BLUE
             who.must("cancel", tier if row.state_tier else None)

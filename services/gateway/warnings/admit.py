@@ -22,10 +22,11 @@ from services.gateway.warnings.short_numbers import free_number
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import iso, wall
-from services.shared.database.engine import Connection, hold
+from services.shared.database import locks
+from services.shared.database.engine import Connection
 from services.shared.errors import Conflict
 from services.shared.fault_points import fault_at
-from services.shared.ledger.ledger import ONE_ACT, warning_state
+from services.shared.ledger.ledger import warning_state
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.auth import Who
@@ -73,7 +74,7 @@ class Admission:
 
     async def _place(self, who: Who, incoming: Incoming, *, release: bool, idempotency_key: str, doors: str) -> Taken:
         async with self._platform.database.write() as tx:
-            await hold(tx, ONE_ACT)
+            await locks.acts(tx)
             again = await self._answered(tx, who, incoming, idempotency_key)
             if again is not None:
                 return again

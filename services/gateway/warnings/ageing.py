@@ -13,9 +13,10 @@ import structlog
 
 from services.gateway.store import Parts, StoredSense, message
 from services.shared.audit import trail
-from services.shared.database.engine import Connection, Database, hold
+from services.shared.database import locks
+from services.shared.database.engine import Connection, Database
 from services.shared.database.rows import columns, rows_of
-from services.shared.ledger.ledger import ONE_ACT, warning_state, warning_text
+from services.shared.ledger.ledger import warning_state, warning_text
 
 AFTER_END_S = 86400.0
 AT_LONGEST_S = 14 * 86400.0
@@ -33,7 +34,7 @@ async def give_up_old(database: Database, now: float) -> int:
         if not await _due(db, now):
             return 0
     async with database.write() as tx:
-        await hold(tx, ONE_ACT)
+        await locks.acts(tx)
         rows = await _due(tx, now)
         for row in rows:
             why = OVER if row.expires_at <= now - AFTER_END_S else OLD

@@ -1,6 +1,6 @@
 """Releases a warning: its state, texts and CAP document; stops what it replaces; publishes WarningIssued.
 
-All of it is in the caller's transaction, under ONE_ACT.
+All of it is in the caller's transaction, under the lock of acts.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from services.gateway.publish.publishing import Publisher
 from services.gateway.store import StoredWarning
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of, new_id, publish
+from services.shared.database import locks
 from services.shared.database.batches import upsert
-from services.shared.database.engine import Connection, hold
-from services.shared.ledger.ledger import intents_of, warning_state, warning_text
+from services.shared.database.engine import Connection
+from services.shared.ledger.ledger import warning_state, warning_text
 from services.shared.messages import WarningIssued
 from services.shared.service import Platform
 from services.shared.tiers import Tier
@@ -95,7 +96,7 @@ class Releases:
     async def supersede(self, tx: Connection, warning_ids: Sequence[str], kind: str) -> None:
         """Active ones among them end, drafts and held ones are given up."""
         # sends whose intent is being written are waited for; whoever comes later sees that it is over
-        await hold(tx, *intents_of(warning_ids))
+        await locks.intents(tx, warning_ids)
         now = self._platform.clock.now()
         await tx.execute(
             sa.update(warning_state)

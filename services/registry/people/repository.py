@@ -1,7 +1,7 @@
 """Reads records out of the register and writes them back whole: people, facts, channels, helpers, counts, conflicts.
 
-Every writer holds REGISTER, so that what was read within the transaction is still so when it is written, and counts
-by cell are added by one at a time.
+Every writer holds the lock of the register, so that what was read within the transaction is still so when it is written,
+and counts by cell are added by one at a time.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from services.registry.store.register import Row
 from services.shared.bus.outbox import id_of
 from services.shared.crypto.dossier import unpack
 from services.shared.crypto.sealing import page_key
+from services.shared.database import locks
 from services.shared.database.batches import chunks, insert_all, insert_new, one_of
-from services.shared.database.engine import Connection, hold
+from services.shared.database.engine import Connection
 from services.shared.errors import NotFound
 
-REGISTER = "registry.people"
 _facts: msgspec.msgpack.Decoder[Facts] = msgspec.msgpack.Decoder(Facts)
 
 
 async def alone(tx: Connection) -> None:
     """No other writer of people until the end of the transaction."""
-    await hold(tx, REGISTER)
+    await locks.register(tx)
 
 
 async def load(db: Connection, ids: Sequence[str]) -> dict[str, PersonRecord]:

@@ -29,7 +29,8 @@ from services.shared.client_address import origin_of
 from services.shared.clock import wall
 from services.shared.crypto.one_time_codes import one_time_code
 from services.shared.crypto.sealing import address_key
-from services.shared.database.engine import Connection, hold
+from services.shared.database import locks
+from services.shared.database.engine import Connection
 from services.shared.errors import TooMany
 from services.shared.messages import ContactEntry, NoticeRequested
 from services.shared.people import phone_numbers
@@ -183,7 +184,7 @@ class Access:
             if await db.scalar(waiting) is None:
                 return False
         async with self._platform.database.write() as tx:
-            await hold(tx, "sign-in codes")  # what one process sends the next counts
+            await locks.sign_in_codes(tx)
             asked = challenge.c.state == "asked"
             known = sa.exists().where(
                 register.contact.c.address_key.in_((challenge.c.address_key, challenge.c.other_key))

@@ -13,15 +13,16 @@ from services.router.cases import cases
 from services.router.planning.paths import reopen
 from services.router.store import tables
 from services.router.store.tally import Deltas
+from services.shared.database import locks
 from services.shared.database.batches import one_of
-from services.shared.database.engine import Connection, hold
+from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import MAY_REOPEN, warning_state
 
 
 async def onward(tx: Connection, warning_id: str, person_id: str, help_at: float, now: float) -> None:
     """Somebody calls for help under a replaced warning: her path under the update reacts, where she has one there."""
     for newer in await _updates(tx, warning_id):
-        await hold(tx, f"help:{newer}")  # a page under way is waited for, a later one sees the call
+        await locks.help_of(tx, newer)
         mine = (tables.path.c.warning_id == newer, tables.path.c.person_id == person_id)
         path = (await tx.execute(sa.select(tables.path).where(*mine).with_for_update())).first()
         if path is None or path.help_at is not None:
@@ -53,7 +54,7 @@ async def still_open(
     """Person > when she called for help under what this update replaces; her case is opened there if it is not yet."""
     if not replaces:
         return {}
-    await hold(tx, f"help:{warning_id}", shared=True)
+    await locks.help_of(tx, warning_id, shared=True)
     asked = sa.select(tables.path.c.warning_id, tables.path.c.person_id, tables.path.c.help_at).where(
         one_of(tables.path.c.warning_id, sorted(replaces)), one_of(tables.path.c.person_id, sorted(people)),
         tables.path.c.ending == "superseded", tables.path.c.help_at.is_not(None),

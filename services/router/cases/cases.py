@@ -4,8 +4,7 @@ Help has to be somebody's within two minutes, a question within ten: the duty of
 too, by call as well, again and again; each telling is written in the case. The fire service's list is no owner: a name
 on it is nobody's word. A team is, once the door is on its list and until it is taken off again.
 
-One order of locks, so that nobody waits in a circle: `doors:` (held alone by the clock and by whoever shares out doors,
-shared by evidence and steps), then `ending:` and `plan:`, paths, deliveries, `cases:` with its rows, router_watch, figures.
+Locks: its own comes after those of paths and deliveries (`locks.Rank`), before router_watch and the figures.
 """
 
 from __future__ import annotations
@@ -24,8 +23,9 @@ from services.router.store import tables
 from services.router.store.cases import HELP, OPEN, case, event
 from services.shared import alarms
 from services.shared.bus.outbox import id_of, publish
+from services.shared.database import locks
 from services.shared.database.batches import Each, insert_new, one_of
-from services.shared.database.engine import Connection, Id, hold
+from services.shared.database.engine import Connection, Id
 from services.shared.ledger.ledger import answer_log, delivery, warning_state
 from services.shared.messages import NoticeRequested
 
@@ -55,7 +55,7 @@ async def call_for_help(
 
     A path knows the first call that is open (`help_at`); what she said after a person closed her case is a new call.
     """
-    await hold(tx, f"cases:{warning_id}")
+    await locks.cases(tx, warning_id)
     if await _standing(tx, warning_id, person_id, "help") is not None:
         return
     mine = (case.c.warning_id == warning_id, case.c.person_id == person_id, HELP, case.c.closed_by != "")
@@ -110,7 +110,7 @@ async def questions(tx: Connection, warning_id: str, ids: Sequence[str], about: 
     ).all()
     if not asked:
         return
-    await hold(tx, f"cases:{warning_id}")
+    await locks.cases(tx, warning_id)
     known = set(
         await tx.scalars(sa.select(event.c.event_key).where(one_of(event.c.event_key, [a.event_key for a in asked])))
     )
@@ -177,7 +177,7 @@ async def set_clock(tx: Connection, warning_id: str, due: float, what: str = WAT
 
 async def give(tx: Connection, warning_id: str, given: Mapping[str, str], now: float) -> None:
     """A call for help is owned by the team that has its door, whoever had it before: person > team."""
-    await hold(tx, f"cases:{warning_id}")
+    await locks.cases(tx, warning_id)
     about = (case.c.warning_id == warning_id, one_of(case.c.person_id, sorted(given)), HELP, OPEN)
     standing = (await tx.execute(sa.select(case).where(*about).order_by(case.c.case_id))).all()
     standing = [c for c in standing if c.owner != given[c.person_id]]
@@ -195,7 +195,7 @@ async def taken_back(
     """
     if not people:
         return
-    await hold(tx, f"cases:{warning_id}")
+    await locks.cases(tx, warning_id)
     mine = (case.c.warning_id == warning_id, one_of(case.c.person_id, people), HELP, OPEN, case.c.taken_by == "")
     standing = (await tx.execute(sa.select(case).where(*mine).order_by(case.c.case_id))).all()
     teams = [c for c in standing if c.owner not in ("", FIRE_SERVICE)]
@@ -214,7 +214,7 @@ async def met(tx: Connection, warning_id: str, people: Sequence[str], now: float
     """Whose path closed needs no help any more; a question is answered by a person all the same."""
     if not people:
         return
-    await hold(tx, f"cases:{warning_id}")
+    await locks.cases(tx, warning_id)
     mine = (case.c.warning_id == warning_id, one_of(case.c.person_id, people), HELP, OPEN)
     ids = (await tx.scalars(sa.select(case.c.case_id).where(*mine).order_by(case.c.case_id))).all()
     if ids:
@@ -227,7 +227,7 @@ async def met(tx: Connection, warning_id: str, people: Sequence[str], now: float
 async def review(tx: Connection, ctx: WarningContext, now: float, plane: str, *, active: bool) -> None:
     """Tells those that are nobody's and whose time is over; when the next is due. Questions end with their warning."""
     warning_id = ctx.issued.warning_id
-    await hold(tx, f"cases:{warning_id}")
+    await locks.cases(tx, warning_id)
     mine = (case.c.warning_id == warning_id, OPEN, case.c.due_at.is_not(None))
     waiting = (await tx.execute(sa.select(case).where(*mine).order_by(case.c.opened_at, case.c.case_id))).all()
     late = [c for c in waiting if c.due_at <= now]

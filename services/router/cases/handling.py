@@ -15,7 +15,8 @@ from services.router.cases.view import phone_of
 from services.router.store.cases import case
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of, new_id, publish
-from services.shared.database.engine import Connection, hold
+from services.shared.database import locks
+from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.messages import ContactEntry, NoticeRequested
 from services.shared.service import Platform
@@ -42,7 +43,7 @@ async def act(platform: Platform, who: Who, warning_id: str, case_id: str, given
     """Does it and returns the case's id; Refused, Conflict or NotFound change nothing."""
     now = platform.clock.now()
     async with platform.database.write() as tx:
-        await hold(tx, f"cases:{warning_id}")
+        await locks.cases(tx, warning_id)
         mine = (case.c.warning_id == warning_id, case.c.case_id == case_id)
         row = (await tx.execute(sa.select(case).where(*mine))).first()
         if row is None:

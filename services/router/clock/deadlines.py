@@ -21,7 +21,8 @@ from services.router.policy.rules import PathPlan
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.router.store.tally import Deltas
-from services.shared.database.engine import Connection, hold
+from services.shared.database import locks
+from services.shared.database.engine import Connection
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
 from services.shared.ledger.ledger import Answer, SendState, move
@@ -56,8 +57,8 @@ class Deadlines:
             first = (tables.path.c.tier.desc(), tables.path.c.warning_id, tables.path.c.person_id)
             some = sa.select(tables.path.c.warning_id).where(due).order_by(*first).limit(BATCH).subquery()
             warnings = (await tx.scalars(sa.select(some.c.warning_id).distinct())).all()
-            await hold(tx, *(f"doors:{w}" for w in warnings), shared=True)  # first of all, see cases
-            await hold(tx, *(f"plan:{w}" for w in warnings), shared=True)
+            await locks.doors(tx, *warnings, shared=True)
+            await locks.plan(tx, *warnings, shared=True)
             rows = (
                 await tx.execute(
                     sa.select(tables.path)

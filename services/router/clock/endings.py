@@ -20,8 +20,9 @@ from services.router.policy.vocabulary import OFFICER, SHAKER, SUPPORTER
 from services.router.store import tables
 from services.router.store.tally import Deltas
 from services.shared.bus.outbox import id_of, new_id, publish
+from services.shared.database import locks
 from services.shared.database.batches import insert_new
-from services.shared.database.engine import Connection, hold
+from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import Evidence, SendState, delivery
 from services.shared.messages import EVENT_IDS, DeliveryDue
 from services.shared.service import Platform
@@ -66,7 +67,7 @@ class Endings:
         now = self._platform.clock.now()
         async with self._platform.database.write() as tx:
             # one router at a time, and no evidence meanwhile: what comes late opens the job again
-            await hold(tx, f"ending:{job.warning_id}", f"ending:{job.about_id}")
+            await locks.ending(tx, job.warning_id, job.about_id)
             ctx = await self._contexts.of(tx, job.warning_id, workers=True)
             if ctx is None:
                 return False

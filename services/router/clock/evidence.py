@@ -7,7 +7,7 @@ Nothing is planned here. A path that needs a reaction (a call for help, a silent
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,8 +17,9 @@ from services.router.clock.reactions import fell_out
 from services.router.planning.paths import drop_unsent, end, perceived, reopen
 from services.router.policy.engine import Policy
 from services.router.store import tables, tally
+from services.shared.database import locks
 from services.shared.database.batches import Each, one_of
-from services.shared.database.engine import Connection, Id, hold
+from services.shared.database.engine import Connection, Id
 from services.shared.ledger.ledger import (
     MAY_REOPEN,
     MAY_STILL_CLOSE,
@@ -49,17 +50,26 @@ _MOVE = Each(
 )  # fmt: skip
 
 
+class _Later(NamedTuple):
+    """What paths ask for that is done after all of them: its locks come after theirs."""
+
+    carried: list[tuple[str, float]]  # (person, when help was called for), to the updates of this warning
+    unsaid: list[str]  # whose call for help was taken back at the door
+    calls: list[tuple[str, float, Sequence[Mapping[str, Any]], str]]  # arguments of cases.call_for_help
+
+
 async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[str], now: float) -> None:
     """All effects of one hint, in the caller's transaction."""
     people = set((await tx.scalars(sa.select(delivery.c.person_id).where(one_of(delivery.c.delivery_id, ids)))).all())
     people |= set(
         (await tx.scalars(sa.select(delivery_cover.c.person_id).where(one_of(delivery_cover.c.delivery_id, ids)))).all()
     )
-    await hold(tx, f"doors:{warning_id}", shared=True)  # first of all, see cases
+    await locks.doors(tx, warning_id, shared=True)
     # an ending's job that closes meanwhile would miss what came late; an area has no path to be counted under
-    await hold(tx, f"ending:{warning_id}", f"plan:{warning_id}", shared=True)
+    await locks.ending(tx, warning_id, shared=True)
+    await locks.plan(tx, warning_id, shared=True)
     if "" in people:
-        await hold(tx, f"area:{warning_id}")
+        await locks.area(tx, warning_id)
     mine = (
         sa.select(tables.path)
         .where(tables.path.c.warning_id == warning_id, one_of(tables.path.c.person_id, sorted(people)))
@@ -79,15 +89,21 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     corrected = {visits[one]: words for one, words in undone.items()}
     closed: list[str] = []
     moved: list[dict[str, Any]] = []
+    later = _Later([], [], [])
     for person_id in sorted(paths):
         path = paths[person_id]
         found = profiles[path.profile_key]
         counted = tally.Deltas(warning_id) if path.next_step == tables.OUTSIDE else deltas
         taken_back = corrected.get(person_id, set())
-        if await _one(tx, policy, path, found, deliveries[person_id], answers, counted, now, moved, taken_back):
+        if await _one(tx, policy, path, found, deliveries[person_id], answers, counted, now, moved, later, taken_back):
             closed.append(person_id)
     await _MOVE.run(tx, moved)
     await drop_unsent(tx, warning_id, closed, "path closed", now)
+    for person_id, help_at in later.carried:
+        await carry_over.onward(tx, warning_id, person_id, help_at, now)
+    await cases.met(tx, warning_id, later.unsaid, now, "taken back at the door")
+    for call in later.calls:
+        await cases.call_for_help(tx, warning_id, *call)
     await cases.met(tx, warning_id, closed, now)
     await cases.questions(tx, warning_id, ids, {row.delivery_id: row for row in rows})
     await callouts.heard(tx, warning_id, rows, now)
@@ -108,6 +124,7 @@ async def _one(
     deltas: tally.Deltas,
     now: float,
     moved: list[dict[str, Any]],
+    later: _Later,
     taken_back: set[str],
 ) -> bool:
     """Moves one path; True where it closed just now. `taken_back` is what an officer said at the door and unsaid."""
@@ -164,16 +181,16 @@ async def _one(
         }
     )
     if path.help_at is not None and help_at is None and closing is None:
-        await cases.met(tx, path.warning_id, [path.person_id], now, "taken back at the door")
+        later.unsaid.append(path.person_id)
     if reopening:
         await reopen(tx, deltas, path, now, walks=unsaid)
     elif help_at is not None and path.state == "ended":
         # stopped, or with the rescue service already: somebody must own it all the same
         told = [d._mapping for d in deliveries]
         if any(d["answer"] == Answer.HELP for d in told):
-            await cases.call_for_help(tx, path.warning_id, path.person_id, help_at, told, "")
+            later.calls.append((path.person_id, help_at, told, ""))
         if path.ending == "superseded":
-            await carry_over.onward(tx, path.warning_id, path.person_id, help_at, now)
+            later.carried.append((path.person_id, help_at))
     if closing is None or path.ending == "closed":
         return False
     if path.state == "open" or path.ending in MAY_STILL_CLOSE:

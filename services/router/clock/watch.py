@@ -20,8 +20,9 @@ from services.router.planning.notices import duty_officers, notice
 from services.router.planning.plan import WarningContext
 from services.router.store import tables
 from services.shared.bus.outbox import publish
+from services.shared.database import locks
 from services.shared.database.batches import upsert
-from services.shared.database.engine import Connection, hold
+from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import warning_state
 from services.shared.messages import WorkerEntry
 from services.shared.service import Platform
@@ -93,8 +94,8 @@ class Watch:
 
     async def _look(self, row: Any, now: float) -> None:
         async with self._platform.database.write() as tx:
-            await hold(tx, f"watch:{row.warning_id}", f"doors:{row.warning_id}")
-            await hold(tx, f"plan:{row.warning_id}", shared=True)
+            await locks.doors(tx, row.warning_id)
+            await locks.plan(tx, row.warning_id, shared=True)
             mine = (tables.watch.c.warning_id == row.warning_id, tables.watch.c.what == row.what)
             taken = await tx.execute(sa.delete(tables.watch).where(*mine, tables.watch.c.due_at == row.due_at))
             if not taken.rowcount:

@@ -26,8 +26,9 @@ from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.router.store.tally import Deltas
 from services.shared.bus.outbox import new_id, publish
+from services.shared.database import locks
 from services.shared.database.batches import Each
-from services.shared.database.engine import Connection, Id, hold
+from services.shared.database.engine import Connection, Id
 from services.shared.errors import Fault
 from services.shared.ledger.ledger import IS_DUE, IS_VISIT, SendState, delivery, move, warning_state
 from services.shared.messages import EVENT_IDS, DeliveryDue, WorkerEntry
@@ -172,8 +173,8 @@ class Doors:
     @staticmethod
     async def _alone(tx: Connection, warning_id: str) -> None:
         """One router at a time shares out a warning's teams, and none while the warning is being stopped."""
-        await hold(tx, f"doors:{warning_id}")
-        await hold(tx, f"plan:{warning_id}", shared=True)
+        await locks.doors(tx, warning_id)
+        await locks.plan(tx, warning_id, shared=True)
 
     async def _assign(self, warning_id: str) -> bool:
         now = self._platform.clock.now()

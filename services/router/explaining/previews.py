@@ -17,8 +17,9 @@ from services.router.explaining.foresee import foresee
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
 from services.router.store import tables
+from services.shared.database import locks
 from services.shared.database.batches import upsert
-from services.shared.database.engine import Connection, hold
+from services.shared.database.engine import Connection
 from services.shared.errors import Broken
 from services.shared.messages import AudienceFound, WarningIssued, decode, encode
 from services.shared.tiers import Tier
@@ -28,7 +29,7 @@ AT_ONCE = 25  # profiles walked before the loop goes round: some 10 ms
 
 async def ask(tx: Connection, asked: WarningIssued) -> None:
     """Somebody waits for it: nothing is shown until the answer comes, which may have come already."""
-    await hold(tx, f"preview:{asked.warning_id}")
+    await locks.preview(tx, asked.warning_id)
     before = await kept(tx, asked.warning_id)
     if before is None or before.asked.released < asked.released:
         await _keep(tx, asked, None)
@@ -55,7 +56,7 @@ async def counted(db: Connection, contexts: Contexts, message: AudienceFound) ->
 
 async def answer(tx: Connection, message: AudienceFound, result: dict[str, Any]) -> None:
     """Keeps what was counted, unless somebody has asked anew since; that answer comes too."""
-    await hold(tx, f"preview:{message.warning_id}")
+    await locks.preview(tx, message.warning_id)
     before = await kept(tx, message.warning_id)
     if message.asked is not None and (before is None or before.asked.released <= message.asked.released):
         await _keep(tx, message.asked, result)

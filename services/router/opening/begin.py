@@ -18,8 +18,9 @@ from services.router.store.callouts import callout
 from services.router.store.cases import HELP, OPEN, case
 from services.router.store.tally import Deltas
 from services.shared.bus.outbox import publish
+from services.shared.database import locks
 from services.shared.database.batches import insert_new
-from services.shared.database.engine import Connection, hold
+from services.shared.database.engine import Connection
 from services.shared.errors import Busy
 from services.shared.ledger.ledger import IS_VISIT, SendState, delivery, move_all, warning_state
 from services.shared.messages import WarningIssued, encode
@@ -53,10 +54,14 @@ class Beginning:
             await area.begin(tx, ctx, deltas)
             if message.kind != "ending":
                 await watch.begin(tx, ctx)
+        stopped: list[str] = []
         for about in message.replaces:  # said again with more of these, when a late message has shown the chain
             job = {"warning_id": message.warning_id, "about_id": about, "kind": message.kind}
             if await insert_new(tx, tables.job, [job]) and message.ending != "checking":  # that tells and stops nothing
-                await self._stop(tx, about, message)
+                stopped.append(about)
+        await locks.plan(tx, *stopped)
+        for about in stopped:
+            await self._stop(tx, about, message)
         await deltas.add(tx)
 
     @staticmethod
@@ -71,7 +76,6 @@ class Beginning:
 
     async def _stop(self, tx: Connection, about: str, by: WarningIssued) -> None:
         """Nothing of the old warning goes out any more and its open paths end; who may have got it is told by a job."""
-        await hold(tx, f"plan:{about}")  # a page or step under way is waited for, a later one sees the end
         now = self._platform.clock.now()
         ending = "superseded" if by.kind == "update" else "cancelled"
         state = SendState.SUPERSEDED if by.kind == "update" else SendState.CANCELLED

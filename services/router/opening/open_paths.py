@@ -18,8 +18,9 @@ from services.router.planning.walk import climb
 from services.router.store import tables
 from services.router.store.tally import Deltas
 from services.shared.bus.outbox import digest_of
+from services.shared.database import locks
 from services.shared.database.batches import insert_all, insert_new
-from services.shared.database.engine import Connection, hold
+from services.shared.database.engine import Connection
 from services.shared.errors import Busy
 from services.shared.ledger.ledger import warning_state
 from services.shared.messages import AudienceFound, PersonEntry, Profile
@@ -35,7 +36,7 @@ class OpenPaths:
 
     async def open_page(self, tx: Connection, message: AudienceFound) -> None:
         """Busy where the page came before its warning."""
-        await hold(tx, f"plan:{message.warning_id}", shared=True)
+        await locks.plan(tx, message.warning_id, shared=True)
         ctx = await self._contexts.of(tx, message.warning_id)
         if ctx is None:
             raise Busy(f"page {message.page} came before its warning {message.warning_id}")

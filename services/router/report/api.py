@@ -14,9 +14,9 @@ from services.router.report import report
 from services.router.report.goals import goals
 from services.shared import alarms
 from services.shared.audit import trail
-from services.shared.database.engine import hold
+from services.shared.database import locks
 from services.shared.errors import Conflict, NotFound
-from services.shared.ledger.ledger import ONE_ACT, warning_state
+from services.shared.ledger.ledger import warning_state
 from services.shared.service import Platform
 from services.shared.web.auth import Who
 from services.shared.web.edge import caller, json_body, json_response
@@ -107,7 +107,7 @@ async def say_doors(
     """
     doors = "allowed" if word == "safe" else "unsafe"
     async with platform.database.write() as tx:
-        await hold(tx, ONE_ACT)
+        await locks.acts(tx)
         row = (await tx.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
         if row is None:
             raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)

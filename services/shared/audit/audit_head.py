@@ -27,7 +27,8 @@ from services.shared.audit import trail
 from services.shared.audit.checkpoints import Checking, Signing, audit_checkpoint, is_due, last_entry, make_checkpoint
 from services.shared.audit.trail import GENESIS, audit_log, entry_hash
 from services.shared.clock import iso, wall
-from services.shared.database.engine import Connection, Database, hold
+from services.shared.database import locks
+from services.shared.database.engine import Connection, Database
 from services.shared.errors import Broken
 
 PAGE = 1000
@@ -237,7 +238,7 @@ async def accept(database: Database, key: Signing, heads: HeadFile, actor: str, 
         await trail.verify(db)
         walked = Head(*await last_entry(db), wall())
     async with database.write() as tx:
-        await hold(tx, "audit head")
+        await locks.audit_head(tx)
         await advance(tx, walked)
         n, found = await last_entry(tx)
         seen = {"seen": kept.n, "seen_hash": kept.hash} if kept is not None else {}

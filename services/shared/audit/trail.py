@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.shared.clock import wall
+from services.shared.database import locks
 from services.shared.database.engine import Connection, metadata
 from services.shared.errors import Broken
 
@@ -43,8 +44,7 @@ async def record(
     tx: Connection, actor: str, act: str, subject: str, reason: str, detail: dict[str, Any] | None = None
 ) -> None:
     """Appends one entry in the caller's transaction: what is not audited did not happen."""
-    if tx.dialect.name == "postgresql":
-        await tx.execute(sa.text("SELECT pg_advisory_xact_lock(7402)"))
+    await locks.audit_log(tx)
     last = (
         await tx.execute(sa.select(audit_log.c.n, audit_log.c.hash).order_by(audit_log.c.n.desc()).limit(1))
     ).first()

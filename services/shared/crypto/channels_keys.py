@@ -20,7 +20,8 @@ import structlog
 from services.shared.audit import trail
 from services.shared.clock import wall
 from services.shared.crypto.sealing import Keys, load_secret, page_key, public_half, public_id, write_secret
-from services.shared.database.engine import Connection, Database, hold, metadata
+from services.shared.database import locks
+from services.shared.database.engine import Connection, Database, metadata
 from services.shared.errors import Broken, Conflict, Refused
 
 log = structlog.get_logger("keys")
@@ -36,7 +37,6 @@ sealing_key = sa.Table(
     sa.CheckConstraint("state IN ({})".format(",".join(f"'{s}'" for s in STATES)), name="state"),
     comment="empty until a channels key is replaced for the first time",
 )
-LOCK = "sealing keys"
 
 
 def _row(mac: bytes, public: bytes, state: str) -> dict[str, Any]:
@@ -108,7 +108,7 @@ async def rotate(database: Database, keys: Keys, *, actor: str, reason: str) -> 
     private, made = _new_private(keys.directory)
     try:
         async with database.write() as tx:
-            await hold(tx, LOCK)
+            await locks.sealing_keys(tx)
             found = await known(tx, keys.mac)
             if {"next", "leaving"} & found.keys():
                 raise Conflict("a channels key is being replaced already: wait until `tocsin keys list` shows one key")

@@ -1,7 +1,7 @@
 """Opens the one database: one writer at a time on SQLite, many on PostgreSQL, the same calls on both.
 
 SQLite: WAL, synchronous=FULL, BEGIN IMMEDIATE, one writer at a time in this process, and a lock file that a second
-serving process meets at start. PostgreSQL: READ COMMITTED; what must not be done by two at once says so by `hold`;
+serving process meets at start. PostgreSQL: READ COMMITTED; what must not be done by two at once takes one of `locks`;
 a batch is one statement over arrays (`unnest`), rows that are surely new come by COPY.
 A commit is shielded: a cancelled task cannot leave one half known.
 """
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.shared.database import sqlite_thread
@@ -94,19 +93,6 @@ class Database:
         """A transaction that only looks."""
         async with self._reader.connect() as connection:
             yield connection
-
-    @asynccontextmanager
-    async def alone(self, name: str) -> AsyncIterator[bool]:
-        """Whether no other process is at `name` just now; if so none begins it before the block ends.
-
-        Spares work and guards nothing: the lock goes with its connection.
-        """
-        if self.is_sqlite:
-            yield True
-            return
-        async with self._transaction() as connection:
-            await connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-            yield await try_hold(connection, name)
 
     async def lasting(self) -> Connection:
         """A connection of one's own, outside any transaction, to be closed by who took it."""
@@ -202,37 +188,6 @@ def _postgres_engine(url: str, name: str) -> AsyncEngine:
             raise sa.exc.InvalidatePoolError from problem  # the others, as old, are as dead
 
     return engine
-
-
-def _hashed(name: Any) -> sa.ColumnElement[int]:
-    return sa.func.hashtextextended(name, 0)
-
-
-async def hold(tx: Connection, *names: str, shared: bool = False) -> None:
-    """Until the end of the transaction nobody else holds any of `names` (or only others who share them).
-
-    Nothing on SQLite, which has one writer. Names are taken in one order, so that two never wait in a circle.
-    """
-    if tx.dialect.name == "sqlite" or not names:
-        return
-    await tx.execute(_HOLD_SHARED if shared else _HOLD, {"names": sorted(set(names))})
-
-
-async def try_hold(tx: Connection, name: str) -> bool:
-    """Holds `name` to the end of the transaction if nobody does; whether it could. Always on SQLite."""
-    if tx.dialect.name == "sqlite":
-        return True
-    return bool(await tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_hashed(sa.literal(name))))))
-
-
-async def hold_while_connected(connection: Connection, name: str) -> bool:
-    """Holds `name` until this connection ends, however it ends, if nobody does; whether it could. PostgreSQL only."""
-    return bool(await connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_hashed(sa.literal(name))))))
-
-
-_names = sa.func.unnest(sa.bindparam("names", type_=postgresql.ARRAY(sa.Text))).table_valued("name").render_derived()
-_HOLD = sa.select(sa.func.pg_advisory_xact_lock(_hashed(_names.c.name))).select_from(_names)
-_HOLD_SHARED = sa.select(sa.func.pg_advisory_xact_lock_shared(_hashed(_names.c.name))).select_from(_names)
 
 
 class FileLock:

@@ -381,14 +381,6 @@ async def _lock(tx: Connection, *where: sa.ColumnElement[bool]) -> None:
         await tx.execute(sa.select(sa.func.count()).select_from(mine.subquery()))
 
 
-ONE_ACT = "acts"  # held by whoever acts on warnings: they are few, taken one after the other, and chains cannot fork
-
-
-def intents_of(warning_ids: Iterable[str]) -> list[str]:
-    """Names shared by those who write intents to send for these warnings, and held alone by who ends them."""
-    return [f"send:{warning_id}" for warning_id in warning_ids]
-
-
 def may_be_sent(now: float | sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     """The guard every claim and every intent carries: the warning is active, not expired, and doors are allowed.
 

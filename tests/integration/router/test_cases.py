@@ -593,6 +593,7 @@ async def test_the_statements_are_the_same_on_postgresql(postgres: Postgres) -> 
                 await opened.call_for_help(tx, "w", "p", 5.0, [dict(row._mapping)], "")
                 await opened.questions(tx, "w", [ident(1)], {ident(1): row})
             await opened.give(tx, "w", {"p": "team"}, 7.0)
+        async with database.write() as tx:
             await insert_new(tx, tables.job, [{"warning_id": "w", "about_id": "w0", "kind": "update"}])
             await carry_over.onward(tx, "w0", "p", 5.0, 7.0)
             assert {} == await carry_over.still_open(tx, "w", ["w0"], ["p"])

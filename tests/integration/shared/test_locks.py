@@ -1,0 +1,66 @@
+"""Locks are taken in one order: a wrong one fails on both databases, also where nobody else is there to wait for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.shared.database import locks
+from services.shared.database.engine import Database
+from tools.servers.postgres import Postgres
+
+SERVICES = Path(locks.__file__).parents[2]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    if request.param == "sqlite":
+        url = f"sqlite+aiosqlite:///{tmp_path / 'a.db'}"
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.database()
+    made = Database(url, synchronous="OFF")
+    yield made
+    await made.close()
+
+
+async def test_a_lock_of_an_earlier_rank_is_refused_after_a_later_one(database: Database) -> None:
+    async with database.write() as tx:
+        await locks.doors(tx, "w", shared=True)
+        await locks.plan(tx, "w", "v", shared=True)
+        await locks.cases(tx, "w")
+        await locks.cases(tx, "v")
+        with pytest.raises(locks.LockOrder, match="PLAN is taken after CASES"):
+            await locks.plan(tx, "w", shared=True)
+
+
+async def test_the_next_transaction_of_the_same_connection_begins_anew(database: Database) -> None:
+    for _ in range(20):  # more than a pool has
+        async with database.write() as tx:
+            await locks.acts(tx)
+            await locks.cases(tx, "w")
+
+
+async def test_no_warning_is_no_lock(database: Database) -> None:
+    async with database.write() as tx:
+        await locks.cases(tx, "w")
+        await locks.plan(tx)
+
+
+async def test_a_lock_outside_of_a_transaction_is_refused(database: Database) -> None:
+    async with database.read() as db:
+        with pytest.raises(locks.LockOrder, match="outside of a transaction"):
+            await locks.acts(db)
+
+
+def test_every_rank_has_a_number_of_its_own() -> None:
+    assert len(locks.Rank.__members__) == len(set(locks.Rank))
+
+
+def test_nobody_takes_a_lock_by_a_string() -> None:
+    theirs = [p for p in SERVICES.rglob("*.py") if p.name != "locks.py" and "migrations" not in p.parts]
+    assert len(theirs) > 300
+    found = [str(p.relative_to(SERVICES)) for p in theirs if "advisory" in p.read_text() or "locks._" in p.read_text()]
+    assert found == []
