@@ -13,7 +13,7 @@ from services.shared.crypto.channels_keys import list_keys, rotate
 from services.shared.crypto.sealing import Keys
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, USUAL, all_keys, create_key, revoke_key
+from services.shared.web.auth import ACTIONS, USUAL, GrantedKey, all_keys, create_key, revoke_key
 
 key_app = typer.Typer(no_args_is_help=True)
 keys_app = typer.Typer(no_args_is_help=True)
@@ -55,7 +55,7 @@ def key_create(
 def key_list() -> None:
     """Name the API keys: id, authority, label, since when, what it may do and up to which tier, and what binds it."""
 
-    async def work() -> Any:
+    async def work() -> list[GrantedKey]:
         async with database_of(settings()) as database, database.read() as db:
             return await all_keys(db)
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import sqlalchemy as sa
 import typer
@@ -36,6 +36,7 @@ def reachable(host: str) -> str:
 
 
 # the server that the same variables start: whoever moves its port need not say so twice
+T = TypeVar("T")
 DEFAULT_URL = f"http://{reachable(os.environ.get('TOCSIN_HOST', ''))}:{os.environ.get('TOCSIN_PORT') or 8080}"
 
 
@@ -61,9 +62,12 @@ def read_file(path: Path) -> bytes:
 
 
 async def call(
-    method: str, url: str, key: str, resource: str, body: Any = None, headers: dict[str, str] | None = None
-) -> dict[str, Any]:
-    """One request to the running server; Refused carries its problem document's sentence."""
+    method: str, url: str, key: str, resource: str, body: object = None, headers: dict[str, str] | None = None
+) -> Any:
+    """One request to the running server: its answer's JSON, an object or a list, as the route gives it.
+
+    Refused carries the sentence of the server's problem document.
+    """
     import aiohttp
 
     if not key:
@@ -76,7 +80,7 @@ async def call(
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600, connect=5)) as session,
             session.request(method, url.rstrip("/") + resource, headers=all_headers, **sent) as response,
         ):
-            answer: dict[str, Any] = await response.json(content_type=None)
+            answer = await response.json(content_type=None)
             if response.status >= 400:
                 where = f" ({answer['field']})" if answer.get("field") else ""
                 said = f"{answer.get('title', response.reason)}{where}"
@@ -88,7 +92,7 @@ async def call(
         raise Away(f"{url} is no Tocsin server: give --url") from problem
 
 
-def run(work: Coroutine[Any, Any, Any]) -> Any:
+def run(work: Coroutine[object, None, T]) -> T:
     """What `work` gives, in an event loop of its own; a fault becomes one sentence and exit 2."""
     return checked(lambda: asyncio.run(work))
 
@@ -126,7 +130,7 @@ def held(chosen: Settings) -> Iterator[None]:
         lock.release()
 
 
-def checked(work: Callable[[], Any]) -> Any:
+def checked(work: Callable[[], T]) -> T:
     """A fault becomes one sentence and an exit code: REFUSED, USAGE or AWAY."""
     try:
         return work()

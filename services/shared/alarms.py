@@ -7,8 +7,7 @@ them, the console, the live page, /channels and `tocsin status` show them first,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -16,6 +15,7 @@ import structlog
 from services.shared.clock import wall
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, metadata
+from services.shared.database.rows import columns, rows_of
 from services.shared.figures import Figure, Values
 
 log = structlog.get_logger("alarms")
@@ -35,6 +35,19 @@ alarm = sa.Table(
     sa.Column("seen_at", sa.Float, nullable=False, comment="wall; last time it was found so"),
     sa.Column("told_at", sa.Float, comment="wall; when the duty officers were sent word of it"),
 )
+
+
+class Alarm(NamedTuple):
+    """What is wrong, and since when; times are wall times."""
+
+    name: str
+    said: str
+    since: float
+    seen_at: float
+    told_at: float | None
+
+
+_ALARMS = sa.select(*columns(Alarm, alarm))
 
 
 async def sound(tx: Connection, name: str, said: str, *, quiet: bool = False) -> bool:
@@ -58,9 +71,9 @@ async def over(tx: Connection, name: str) -> bool:
     return bool(gone.rowcount)
 
 
-async def standing(db: Connection, *kinds: str) -> Sequence[Any]:
+async def standing(db: Connection, *kinds: str) -> list[Alarm]:
     """Those that stand (of these kinds), the oldest first."""
-    rows = (await db.execute(sa.select(alarm).order_by(alarm.c.since, alarm.c.name))).all()
+    rows = await rows_of(db, Alarm, _ALARMS.order_by(alarm.c.since, alarm.c.name))
     return [row for row in rows if not kinds or kind_of(row.name) in kinds]
 
 
@@ -69,9 +82,9 @@ def kind_of(name: str) -> str:
     return name.partition(":")[0]
 
 
-async def untold(db: Connection) -> Sequence[Any]:
+async def untold(db: Connection) -> list[Alarm]:
     """Those of which no duty officer was sent word yet."""
-    return (await db.execute(sa.select(alarm).where(alarm.c.told_at.is_(None)).order_by(alarm.c.since))).all()
+    return await rows_of(db, Alarm, _ALARMS.where(alarm.c.told_at.is_(None)).order_by(alarm.c.since))
 
 
 async def told(tx: Connection, name: str) -> bool:

@@ -7,7 +7,6 @@ A checkpoint signs (entry number, its hash, time) with the installation's Ed2551
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -33,12 +32,12 @@ audit_checkpoint = sa.Table(
 )
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """JSON in the one form that is hashed and signed."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _signed(what: str, values: tuple[Any, ...]) -> bytes:
+def _signed(what: str, values: tuple[object, ...]) -> bytes:
     return canonical([f"tocsin audit {what} 1", *values]).encode()
 
 
@@ -49,7 +48,7 @@ class Signing:
         self._private = Ed25519PrivateKey.from_private_bytes(private)
         self.public = self._private.public_key().public_bytes_raw().hex()
 
-    def sign(self, what: str, *values: Any) -> str:
+    def sign(self, what: str, *values: object) -> str:
         """The signature of a statement `what` over these values, hex."""
         return self._private.sign(_signed(what, values)).hex()
 
@@ -67,8 +66,10 @@ class Checking:
                 given=public[:80],
             ) from problem
 
-    def holds(self, signature: Any, what: str, *values: Any) -> bool:
+    def holds(self, signature: object, what: str, *values: object) -> bool:
         """Whether this key's owner signed exactly that."""
+        if not isinstance(signature, str):
+            return False
         try:
             self._public.verify(bytes.fromhex(signature), _signed(what, values))
         except (InvalidSignature, ValueError, TypeError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
@@ -32,7 +32,9 @@ sa.Index("ix_audit_log_subject", audit_log.c.subject)
 GENESIS = "0" * 64
 
 
-def entry_hash(previous: str, n: int, at: float, actor: str, act: str, subject: str, reason: str, detail: Any) -> str:
+def entry_hash(
+    previous: str, n: int, at: float, actor: str, act: str, subject: str, reason: str, detail: object
+) -> str:
     """The link of one entry to the one before."""
     body = json.dumps(
         [n, at, actor, act, subject, reason, detail], sort_keys=True, ensure_ascii=False, separators=(",", ":")
@@ -41,7 +43,7 @@ def entry_hash(previous: str, n: int, at: float, actor: str, act: str, subject: 
 
 
 async def record(
-    tx: Connection, actor: str, act: str, subject: str, reason: str, detail: dict[str, Any] | None = None
+    tx: Connection, actor: str, act: str, subject: str, reason: str, detail: Mapping[str, object] | None = None
 ) -> None:
     """Appends one entry in the caller's transaction: what is not audited did not happen."""
     await locks.audit_log(tx)

@@ -11,13 +11,13 @@ import hashlib
 import time
 from collections import defaultdict
 from enum import Enum
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
 
 from services.shared.bus.outbox import (
     Attempts,
+    OutboxRow,
     Receipt,
     dead_letter,
     inbox,
@@ -77,13 +77,14 @@ class Dispatcher:
                 found.setdefault(consumer, []).append(topic)
         return found
 
-    async def show(self, consumer: str, row: Any) -> Handling:
+    async def show(self, consumer: str, row: OutboxRow) -> Handling:
         """Shows an outbox row (msg_id, topic, tier, body) to one of its consumers; says so in one line."""
         key = (consumer, row.msg_id)
         if key in self.in_hand:
             return Handling.IN_HAND
         self.in_hand.add(key)
-        begun, fields = time.monotonic(), {"consumer": consumer, "topic": row.topic, "msg_id": row.msg_id}
+        begun = time.monotonic()
+        fields: dict[str, object] = {"consumer": consumer, "topic": row.topic, "msg_id": row.msg_id}
         try:
             outcome, reason = await self._show(consumer, row)
         finally:
@@ -98,7 +99,7 @@ class Dispatcher:
         say("message", **fields)
         return outcome
 
-    async def _show(self, consumer: str, row: Any) -> tuple[Handling, str]:
+    async def _show(self, consumer: str, row: OutboxRow) -> tuple[Handling, str]:
         try:
             message = decode(row.body)
             await self.handlers[row.topic][consumer](message, Receipt(self.database, consumer, row.msg_id))
@@ -112,7 +113,7 @@ class Dispatcher:
             return await self._failed(consumer, row, problem)
         return Handling.HANDLED, ""
 
-    async def _failed(self, consumer: str, row: Any, problem: BaseException) -> tuple[Handling, str]:
+    async def _failed(self, consumer: str, row: OutboxRow, problem: BaseException) -> tuple[Handling, str]:
         reason = in_words(problem)
         try:
             async with self.database.write() as tx:
@@ -128,7 +129,7 @@ class Dispatcher:
 
 
 async def set_back(
-    tx: Connection, consumer: str, row: Any, reason: str, limit: int = MAX_TRIES, at_most: float = BACKOFF_S[-1]
+    tx: Connection, consumer: str, row: OutboxRow, reason: str, limit: int = MAX_TRIES, at_most: float = BACKOFF_S[-1]
 ) -> bool:
     """Counts a failed try; True where it was the last and the message lies aside now. `at_most` s until the next."""
     known = await tried(tx, row.msg_id, consumer)
@@ -144,7 +145,7 @@ async def set_back(
     return True
 
 
-async def put_aside(tx: Connection, consumer: str, row: Any, reason: str) -> None:
+async def put_aside(tx: Connection, consumer: str, row: OutboxRow, reason: str) -> None:
     """Writes the dead letter, or the newest reason where it is there."""
     body = bytes(row.body)
     letter = {

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 import structlog
 
 from services.shared.bus.dispatch import MAX_TRIES, Dispatcher, Handling, in_words
-from services.shared.bus.outbox import SUBSCRIBERS, forget, inbox, outbox
+from services.shared.bus.outbox import SUBSCRIBERS, OutboxRow, forget, inbox, outbox
 from services.shared.bus.port import Handler
 from services.shared.clock import Waker, wall
 from services.shared.database.engine import Database, may_be_tried_again
+from services.shared.database.rows import columns, rows_of
 
 __all__ = ["MAX_TRIES", "EmbeddedBus"]
 
@@ -44,14 +45,14 @@ class EmbeddedBus:
     async def run_due(self) -> bool:
         mine = [topic for topic, handlers in self._dispatcher.handlers.items() if handlers]
         async with self._database.read() as db:
-            rows = (
-                await db.execute(
-                    sa.select(outbox)
-                    .where(outbox.c.not_before <= wall(), outbox.c.topic.in_(mine))
-                    .order_by(outbox.c.tier.desc(), outbox.c.id)
-                    .limit(BATCH)
-                )
-            ).all()
+            rows = await rows_of(
+                db,
+                OutboxRow,
+                sa.select(*columns(OutboxRow, outbox))
+                .where(outbox.c.not_before <= wall(), outbox.c.topic.in_(mine))
+                .order_by(outbox.c.tier.desc(), outbox.c.id)
+                .limit(BATCH),
+            )
             if not rows:
                 return False
             heard = {

@@ -39,6 +39,19 @@ outbox = sa.Table(
 )
 _unpublished = outbox.c.published_at.is_(None)
 sa.Index("ix_outbox_unpublished", outbox.c.tier, outbox.c.id, sqlite_where=_unpublished, postgresql_where=_unpublished)
+
+
+class OutboxRow(NamedTuple):
+    """A message as its consumers are shown it; `tries` by consumer, each the fields of Attempts."""
+
+    id: int
+    msg_id: str
+    topic: str
+    tier: int
+    body: bytes
+    tries: dict[str, list[float]]
+
+
 inbox = sa.Table(
     "inbox",
     metadata,

@@ -24,7 +24,7 @@ from aio_pika.exceptions import DeliveryError, PublishError
 
 from services.shared.bus import rabbit_turns
 from services.shared.bus.dispatch import Dispatcher, Handling, in_words
-from services.shared.bus.outbox import forget_handled
+from services.shared.bus.outbox import OutboxRow, forget_handled
 from services.shared.bus.port import Handler
 from services.shared.bus.rabbit_link import (
     CLOSE_S,
@@ -242,7 +242,7 @@ class RabbitBus:
             log.warning("hints_not_confirmed", confirmed=len(confirmed), left=len(left))
         return bool(confirmed)
 
-    async def _publish(self, exchange: AbstractExchange, row: Any) -> bool:
+    async def _publish(self, exchange: AbstractExchange, row: rabbit_turns.ClaimedRow) -> bool:
         """Whether the broker has it for sure."""
         event = Event(VERSION, self._plane, row.topic, row.msg_id)
         try:
@@ -411,7 +411,7 @@ class RabbitBus:
                 moved = moved or any(outcome.finished for outcome in outcomes)
         return moved
 
-    async def _show_overdue(self, consumer: str, row: Any) -> Handling:
+    async def _show_overdue(self, consumer: str, row: OutboxRow) -> Handling:
         if (consumer, row.msg_id) in self._dispatcher.in_hand:
             return Handling.IN_HAND
         if await rabbit_turns.look_up(self._database, consumer, row.msg_id) is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -16,6 +16,7 @@ from services.shared.bus.dispatch import MAX_TRIES, put_aside
 from services.shared.bus.outbox import (
     SUBSCRIBERS,
     Attempts,
+    OutboxRow,
     dead_letter,
     inbox,
     note_try,
@@ -25,17 +26,27 @@ from services.shared.bus.outbox import (
 from services.shared.clock import wall
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Database
+from services.shared.database.rows import columns, row_of, rows_of
 
 LEASE_S = 10.0  # longer than a publish may take: after that another process may hint the same message
 RAW_BYTES = 100_000  # what is kept of a broker message that is none of ours
 LIMIT_REASON = "delivery limit"
 
 
+class ClaimedRow(NamedTuple):
+    """A message to be hinted."""
+
+    id: int
+    msg_id: str
+    topic: str
+    tier: int
+
+
 @dataclass(frozen=True)
 class Claim:
-    """Rows (id, msg_id, topic, tier) to be hinted by this process until the lease ends; urgent first."""
+    """Rows to be hinted by this process until the lease ends; urgent first."""
 
-    rows: Sequence[Any]
+    rows: Sequence[ClaimedRow]
     lease: float
 
 
@@ -55,14 +66,8 @@ async def claim(database: Database, limit: int) -> Claim:
         if await db.scalar(sa.select(outbox.c.id).where(*is_due).limit(1)) is None:
             return Claim((), lease)
     async with database.write() as tx:
-        rows = (
-            await tx.execute(
-                sa.update(outbox)
-                .where(outbox.c.id.in_(due))
-                .values(not_before=lease)
-                .returning(outbox.c.id, outbox.c.msg_id, outbox.c.topic, outbox.c.tier)
-            )
-        ).all()
+        leased = sa.update(outbox).where(outbox.c.id.in_(due)).values(not_before=lease)
+        rows = await rows_of(tx, ClaimedRow, leased.returning(*columns(ClaimedRow, outbox)))
     return Claim(sorted(rows, key=lambda r: (-r.tier, r.id)), lease)
 
 
@@ -77,11 +82,11 @@ async def settle(database: Database, lease: float, confirmed: Sequence[int], lef
 
 async def overdue(
     database: Database, consumer: str, topics: Sequence[str], *, urgent: bool, since: float, limit: int
-) -> list[Any]:
+) -> list[OutboxRow]:
     """Outbox rows said before `since` (wall) that the consumer has not handled and is due to be shown; urgent first."""
     unheard = ~sa.exists().where(inbox.c.consumer == consumer, inbox.c.msg_id == outbox.c.msg_id)
     rows = (
-        sa.select(outbox)
+        sa.select(*columns(OutboxRow, outbox))
         .where(
             outbox.c.topic.in_(topics),
             outbox.c.tier >= 3 if urgent else outbox.c.tier < 3,
@@ -92,24 +97,25 @@ async def overdue(
         .limit(limit)
     )
     async with database.read() as db:
-        found = (await db.execute(rows)).all()
+        found = await rows_of(db, OutboxRow, rows)
     now = wall()
     return [row for row in found if Attempts(*row.tries.get(consumer, ())).again <= now]
 
 
-async def look_up(database: Database, consumer: str, msg_id: str) -> Any | None:
+async def look_up(database: Database, consumer: str, msg_id: str) -> OutboxRow | None:
     """The outbox row a hint names, where the consumer has not handled it yet."""
     unheard = ~sa.exists().where(inbox.c.consumer == consumer, inbox.c.msg_id == outbox.c.msg_id)
     async with database.read() as db:
-        return (await db.execute(sa.select(outbox).where(outbox.c.msg_id == msg_id, unheard))).first()
+        named = sa.select(*columns(OutboxRow, outbox)).where(outbox.c.msg_id == msg_id, unheard)
+        return await row_of(db, OutboxRow, named)
 
 
-def given_up(row: Any, consumer: str) -> bool:
+def given_up(row: OutboxRow, consumer: str) -> bool:
     """Whether the broker gave up delivering its hint to the consumer."""
     return Attempts(*row.tries.get(consumer, ())).chances >= 0
 
 
-async def last_chance(database: Database, consumer: str, row: Any) -> bool:
+async def last_chance(database: Database, consumer: str, row: OutboxRow) -> bool:
     """Before the fallback shows a message: False where the broker gave up on it and its last chance was used.
 
     That chance is counted beforehand: showing it may be what ends the process, and then nobody could count.
@@ -128,7 +134,7 @@ async def last_chance(database: Database, consumer: str, row: Any) -> bool:
     return False
 
 
-async def gave_up(database: Database, consumer: str, msg_id: str) -> Any | None:
+async def gave_up(database: Database, consumer: str, msg_id: str) -> OutboxRow | None:
     """The broker delivered a hint too often: a dead letter, and one more chance by the fallback. The row, if pending."""
     row = await look_up(database, consumer, msg_id)
     if row is None or consumer not in SUBSCRIBERS[row.topic]:
@@ -151,7 +157,7 @@ async def revived(database: Database, consumer: str, msg_id: str) -> None:
         await tx.execute(sa.delete(dead_letter).where(mine))
 
 
-async def keep_raw(database: Database, letter: dict[str, Any]) -> bool:
+async def keep_raw(database: Database, letter: dict[str, object]) -> bool:
     """Writes a dead letter for a broker message that is no hint of ours; False where its like lies there already."""
     async with database.write() as tx:
         return bool(await insert_new(tx, dead_letter, [letter]))

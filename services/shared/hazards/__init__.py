@@ -67,7 +67,7 @@ class OpenRule(_Rule):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_stand_in(cls, given: Any) -> Any:
+    def _no_stand_in(cls, given: object) -> object:
         if isinstance(given, dict):
             door = given.get("door", "ask_commander")
             if door not in DOOR_RULES:
@@ -88,7 +88,7 @@ class ForbiddenRule(_Rule):
     door_check: Annotated[bool, Says("door_check")] = Field(False, alias="after_impact")
 
 
-def _door(given: Any) -> str:
+def _door(given: object) -> str:
     return "<forbidden>" if isinstance(given, dict) and given.get("door") == "forbidden" else "<open>"
 
 

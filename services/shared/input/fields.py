@@ -25,7 +25,7 @@ class _Kind(ABC):
         return self.schema()
 
     @abstractmethod
-    def check(self, given: Any) -> Any:
+    def check(self, given: object) -> Any:
         """The value as it is kept; a fault where it is none."""
 
     @abstractmethod
@@ -42,7 +42,7 @@ class Between(_Kind):
     whole: bool = False
     unit: float = 1
 
-    def check(self, given: Any) -> Any:
+    def check(self, given: object) -> Any:
         if isinstance(given, bool) or not isinstance(given, int | float) or not self.low <= given <= self.high:
             wrong(f"give a number of {self.low:g} to {self.high:g}, not {given!r}", "number", given)
         if self.whole and given != int(given):
@@ -59,7 +59,7 @@ class OneOf(_Kind):
 
     words: Sequence[str]
 
-    def check(self, given: Any) -> str:
+    def check(self, given: object) -> str:
         if not isinstance(given, str) or given not in self.words:
             wrong(f"{given!r} is not on the list; use {', '.join(self.words)}", "closed_list", given)
         return given
@@ -74,7 +74,7 @@ class Says(_Kind):
 
     word: str
 
-    def check(self, given: Any) -> bool:
+    def check(self, given: object) -> bool:
         if given != self.word:
             wrong(f"{given!r} is not on the list; use {self.word}, or leave it out", "closed_list", given)
         return True
@@ -94,7 +94,7 @@ class ListOf(_Kind):
     must: Sequence[str] = ()
     why: str = ""
 
-    def check(self, given: Any) -> Any:
+    def check(self, given: object) -> Any:
         if not isinstance(given, list | tuple):
             wrong(f"give a list in [ ], not {given!r}", "list", given)
         for n, word in enumerate(given):
@@ -123,7 +123,7 @@ class WrittenAs(_Kind):
     read: Callable[[str], Any]
     rule: str = "words"
 
-    def check(self, given: Any) -> Any:
+    def check(self, given: object) -> Any:
         try:
             return self.read(str(given))
         except ValueError as problem:

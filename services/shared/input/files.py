@@ -38,7 +38,7 @@ class Entry(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _known(cls, given: Any) -> Any:
+    def _known(cls, given: object) -> Any:
         if isinstance(given, dict):
             names = [field.alias or name for name, field in cls.model_fields.items()]
             for key in given:
@@ -49,7 +49,7 @@ class Entry(BaseModel):
         return given
 
 
-def wrong(message: str, rule: str, given: Any = None, *, at: Place = ()) -> NoReturn:
+def wrong(message: str, rule: str, given: object = None, *, at: Place = ()) -> NoReturn:
     """For a model's own validators: the fault, at an entry below the one that is looked at."""
     raise PydanticCustomError("told", "{message}", {"message": message, "rule": rule, "given": given, "at": at})
 
@@ -80,7 +80,7 @@ class Document:
             at = at[:-1]
         return self._lines.get(at, 1)
 
-    def fault(self, at: Place, rule: str, message: str, given: Any = None) -> Refused:
+    def fault(self, at: Place, rule: str, message: str, given: object = None) -> Refused:
         """The fault of one entry; entries of a list are counted from 1."""
         where = ".".join(str(part + 1) if isinstance(part, int) else part for part in at)
         said = f"line {self.line(at)}, {where}: {message}" if where else f"line {self.line(at)}: {message}"
@@ -201,7 +201,7 @@ _KINDS = {
 }
 
 
-def _short(given: Any) -> str:
+def _short(given: object) -> str:
     said = repr(given)
     return said if len(said) <= 60 else f"{said[:57]}..."
 

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from services.shared.bus.outbox import id_of, new_id
 from services.shared.clock import iso, wall
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, Database, Id, metadata
+from services.shared.database.rows import columns, rows_of
 from services.shared.errors import Broken, Conflict, NotAllowed, NotFound, Refused
 from services.shared.tiers import Tier
 from services.shared.web import sessions
@@ -132,15 +133,31 @@ async def create_key(
     return key
 
 
-async def all_keys(db: Connection) -> Sequence[Any]:
+class GrantedKey(NamedTuple):
+    """A key, its authority (`name`) and what it may do."""
+
+    key_id: str
+    name: str
+    label: str
+    created_at: float
+    revoked_at: float | None
+    actions: list[str]
+    max_tier: int
+    senders: list[str]
+    events: list[str]
+    area: str
+
+
+async def all_keys(db: Connection) -> list[GrantedKey]:
     """Every key with its authority (`name`) and grant, those in force first; of the key itself nothing is stored."""
-    keys = await db.execute(
-        sa.select(api_key, grant, authority.c.name)
+    return await rows_of(
+        db,
+        GrantedKey,
+        sa.select(*columns(GrantedKey, api_key, grant, authority))
         .join(grant, grant.c.grant_id == api_key.c.grant_id)
         .join(authority, authority.c.authority_id == grant.c.authority_id)
-        .order_by(api_key.c.revoked_at.is_not(None), authority.c.name, api_key.c.label, api_key.c.created_at)
+        .order_by(api_key.c.revoked_at.is_not(None), authority.c.name, api_key.c.label, api_key.c.created_at),
     )
-    return keys.all()
 
 
 async def revoke_key(database: Database, key_id: str, *, actor: str, reason: str) -> str:

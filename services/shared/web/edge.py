@@ -71,7 +71,7 @@ MAX_BODY = 2 * 1024 * 1024
 LIST_PATH, MAX_LIST = "/people/import", 1024**3  # a list of people is read from the disk, not from memory: bytes of one
 
 
-def problem(status: int, title: str, **members: Any) -> web.Response:
+def problem(status: int, title: str, **members: object) -> web.Response:
     """An RFC 9457 problem document."""
     body = {"type": "about:blank", "title": title, "status": status, **{k: v for k, v in members.items() if v}}
     return web.Response(
@@ -313,7 +313,7 @@ def refused_by(wrong: pydantic.ValidationError) -> Refused:
     )
 
 
-def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """JSON with non-ASCII left readable."""
     return web.Response(
         status=status,
@@ -352,12 +352,12 @@ _templates = jinja2.Environment(
 )
 
 
-def rendered(template: str, **values: Any) -> str:
+def rendered(template: str, **values: object) -> str:
     """A whole HTML page as text."""
     return _templates.get_template(template).render(**values)
 
 
-def page(template: str, status: int = 200, **values: Any) -> web.Response:
+def page(template: str, status: int = 200, **values: object) -> web.Response:
     """A whole HTML page."""
     return web.Response(status=status, text=rendered(template, **values), content_type="text/html")
 
@@ -391,16 +391,16 @@ def _escaped(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value if isinstance(value, int | float) else escape(value) for name, value in values.items()}
 
 
-def _t(message: str, /, **values: Any) -> Markup:
+def _t(message: str, /, **values: object) -> Markup:
     """`i18n.t` for a template: the catalogue's sentence may hold markup, what is filled in never does."""
     return Markup(t(message, **_escaped(values)))  # noqa: S704  ours; its values are escaped
 
 
-def _tn(one: str, many: str, n: int, /, **values: Any) -> Markup:
+def _tn(one: str, many: str, n: int, /, **values: object) -> Markup:
     return Markup(i18n.tn(one, many, n, **_escaped(values)))  # noqa: S704
 
 
-def _tc(context: str, message: str, /, **values: Any) -> Markup:
+def _tc(context: str, message: str, /, **values: object) -> Markup:
     return Markup(i18n.tc(context, message, **_escaped(values)))  # noqa: S704
 
 
