@@ -1,13 +1,17 @@
-# Tocsin as an image: packages by hash from requirements.lock, run by nobody in particular, on a file system that is only read.
+# Tocsin as an image: packages by hash from a lock file, run by nobody in particular, on a file system that is only read.
 FROM python:3.11.15-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
 WORKDIR /src
+# With chat (TOCSIN_CHAT_FILE): docker build --build-arg LOCK=requirements-extras.lock
+ARG LOCK=requirements.lock
 RUN python -m venv /opt/tocsin
 # Wheels only: a source archive would run a build that no hash covers.
-COPY requirements.lock ./
-RUN /opt/tocsin/bin/pip install --require-hashes --only-binary :all: -r requirements.lock
+COPY requirements.lock requirements-extras.lock ./
+RUN /opt/tocsin/bin/pip install --require-hashes --only-binary :all: -r "$LOCK"
 COPY pyproject.toml README.md LICENSE ./
 COPY services ./services
+# The stand-ins of the outside world are no part of a county's image.
+RUN rm -r services/sim
 # Compiled now, as nothing can be written later; the build backend and pip stay behind.
 RUN /opt/tocsin/bin/pip install --no-deps --no-build-isolation . \
     && /opt/tocsin/bin/python -m pip uninstall --yes setuptools pip \

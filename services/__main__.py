@@ -25,6 +25,7 @@ from services.commands.kit import (
     read_file,
     run,
     settings,
+    stand_ins,
     tier_of,
     words_of,
 )
@@ -116,7 +117,8 @@ def demo(
     ] = 900.0,
 ) -> None:
     """Warn a fictional community around an alert, with simulated phones and officers, and show who was reached."""
-    from services.demo import run_demo
+    with stand_ins():
+        from services.demo import run_demo
     from services.demo_view import View, example_alert
 
     configure("ERROR")
@@ -140,7 +142,8 @@ def try_it(
 
     A drill on this machine alone; Ctrl-C ends it and throws everything away.
     """
-    from services.trial import Trial, run_trial
+    with stand_ins():
+        from services.trial import Trial, run_trial
 
     def ready(here: Trial) -> None:
         echo(
@@ -170,7 +173,8 @@ def sandbox(
     smtp_port: int = 0,
 ) -> None:
     """A stand-in for the SMS and voice provider, with phones that answer; prints the settings Tocsin needs for it."""
-    from services.sim.world import World, serve_sandbox
+    with stand_ins():
+        from services.sim.world import World, serve_sandbox
 
     def ready(world: World) -> None:
         for variable, value in world.environment.items():

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 root=$PWD
 purpose=${1:-run}
 case $purpose in
-  run) lock=requirements.lock ;;
+  run) lock=requirements-extras.lock ;; # `make demo` and `make try` need the stand-ins
   test | peers) lock=requirements-dev.lock ;;
   bench) lock=requirements-bench.lock ;;
   *) echo "setup: '$purpose' is not a purpose: give nothing (to run), 'test', 'peers' or 'bench'" >&2; exit 2 ;;
@@ -152,7 +152,7 @@ if ! stamped "$stamp" "$want"; then
   fi
   echo "$want" >"$venv/.stamp-$stamp"
   # The development lock holds everything the other one does, in the same versions.
-  if [ "$tested" ]; then stamp_of requirements.lock >"$venv/.stamp-run"; fi
+  if [ "$tested" ]; then stamp_of requirements-extras.lock >"$venv/.stamp-run"; fi
   say "packages in place after $((SECONDS - begun)) s"
 fi
 

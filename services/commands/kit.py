@@ -161,6 +161,18 @@ def fail(sentence: str, code: int = USAGE) -> typer.Exit:
     return typer.Exit(code)
 
 
+@contextmanager
+def stand_ins() -> Iterator[None]:
+    """Imports of the stand-ins of the outside world; exit 2 with what to install where they are not there."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        raise fail(
+            f"{missing.name} is not installed: demo, try and sandbox need the stand-ins of the outside world, which a "
+            "county's image leaves out; run make setup in a checkout, or pip install 'tocsin[sim]'"
+        ) from missing
+
+
 def show(*tables: Table) -> None:
     """Tables as wide as the terminal; piped, plain columns in which nothing is cut."""
     from rich.console import Console

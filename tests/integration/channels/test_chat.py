@@ -233,3 +233,20 @@ async def test_where_nothing_is_listed_apprise_is_not_loaded(monkeypatch: pytest
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     assert b"not_configured False" == out.strip()
+
+
+async def test_without_the_extra_only_who_configures_chat_hears_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apprise is an extra: unconfigured the driver runs without it, configured it says what to install."""
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    monkeypatch.delenv("TOCSIN_CHAT_FILE", raising=False)
+    async with driving(Chat) as driver:
+        assert "not_configured" == driver.why_not()
+    file = tmp_path / "chat.yaml"
+    file.write_text(yaml.safe_dump({"people": {"desk": "json://127.0.0.1:9/{address}"}}), "utf-8")
+    file.chmod(0o600)
+    monkeypatch.setenv("TOCSIN_CHAT_FILE", str(file))
+    with pytest.raises(Refused, match=r"package apprise is not installed: pip install 'tocsin\[chat\]'"):
+        async with driving(Chat):
+            pass

@@ -141,7 +141,9 @@ def test_the_image_is_made_by_hash_and_runs_as_nobody_without_tools() -> None:
     _, first, last = text.split("\nFROM ")
     bases = [line.split()[1] for line in text.splitlines() if line.startswith("FROM ")]
     assert 1 == len(set(bases))
-    assert "--require-hashes --only-binary :all: -r requirements.lock" in first
+    assert '--require-hashes --only-binary :all: -r "$LOCK"' in first
+    assert "ARG LOCK=requirements.lock\n" in first
+    assert "RUN rm -r services/sim\n" in first
     assert "pip install" not in last
     assert ["--yes --no-install-recommends espeak-ng \\"] == re.findall(r"apt-get install (.*)", text)
     assert "\nUSER 10001:10001\n" in last

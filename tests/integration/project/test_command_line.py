@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -141,3 +142,17 @@ async def test_a_trial_from_the_command_to_a_call_for_help(tmp_path: Path) -> No
         async with asyncio.timeout(WITHIN_S):
             assert 0 == await process.wait()
     assert [] == await asyncio.to_thread(lambda: list(tmp_path.glob("tocsin-try-*")))
+
+
+def test_without_the_stand_ins_the_rest_runs_and_demo_says_what_to_install() -> None:
+    """A county's image has no services/sim: the four services import without it, and `sandbox` ends with a sentence."""
+    lines = (
+        "import sys; sys.modules['services.sim'] = None; sys.modules['aiosmtpd'] = None; sys.modules['apprise'] = None",
+        "import services.run, services.check, services.channels.providers.loading as loading",
+        "assert not loading.find().broken",
+        "import sys; sys.argv = ['tocsin', 'sandbox']; from services.__main__ import main; main()",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60)
+    assert 2 == done.returncode, done.stderr
+    assert "services.sim" in done.stderr
+    assert "pip install 'tocsin[sim]'" in done.stderr

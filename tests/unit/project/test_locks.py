@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-LOCKS = ["requirements.lock", "requirements-dev.lock"]
+LOCKS = ["requirements.lock", "requirements-extras.lock", "requirements-dev.lock"]
 PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))? \\$")
 
 
@@ -36,9 +36,10 @@ def test_every_pin_has_hashes_and_no_line_names_a_place(lock: str) -> None:
     assert [] == re.findall(r"\w+://\S+", (ROOT / lock).read_text("utf-8"))
 
 
-def test_tests_run_on_the_versions_that_are_shipped() -> None:
-    """The development lock holds everything the other does, in the same versions, on at least as many machines."""
-    shipped, developed = (pins(lock) for lock in LOCKS)
+@pytest.mark.parametrize("smaller", LOCKS[:-1])
+def test_tests_run_on_the_versions_that_are_shipped(smaller: str) -> None:
+    """The development lock holds everything the others do, in the same versions, on at least as many machines."""
+    shipped, developed = pins(smaller), pins(LOCKS[-1])
     tried = {(name, marker): developed.get((name, marker), developed.get((name, ""))) for name, marker in shipped}
     assert {key: version for key, (version, _) in shipped.items()} == {
         key: found[0] if found else None for key, found in tried.items()
@@ -53,8 +54,11 @@ def test_what_the_project_asks_for_is_locked() -> None:
     def names(requirements: list[str]) -> set[str]:
         return {re.split(r"[\[<>=;! ]", requirement)[0].lower() for requirement in requirements}
 
-    run, develop = ({name for name, _ in pins(lock)} for lock in LOCKS)
+    extras = project["project"]["optional-dependencies"]
+    run, extra, develop = ({name for name, _ in pins(lock)} for lock in LOCKS)
     assert set() == names(project["project"]["dependencies"] + groups["build"]) - run
+    assert set() == names(extras["chat"] + extras["sim"]) - extra
+    assert set() == names(extras["chat"] + extras["sim"]) & run, "an extra is asked for, never brought along"
     assert set() == names(groups["dev"]) - develop
 
 

@@ -141,7 +141,14 @@ class Chat:
 
 def _maker() -> Callable[[str], NotifyBase | None]:
     """What makes a target of an address: our time-outs, nothing followed elsewhere, nothing kept on disk, nothing logged."""
-    from apprise import Apprise, AppriseAsset, PersistentStoreMode
+    try:
+        from apprise import Apprise, AppriseAsset, PersistentStoreMode
+    except ModuleNotFoundError as missing:
+        raise Refused(
+            f"TOCSIN_CHAT_FILE is set and the package {missing.name} is not installed: pip install 'tocsin[chat]', "
+            "or build the image with --build-arg LOCK=requirements-extras.lock, or leave TOCSIN_CHAT_FILE out",
+            field="TOCSIN_CHAT_FILE", rule="extra.chat",
+        ) from missing  # fmt: skip
 
     # it names hosts and people, urllib3 whole addresses
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
