@@ -11,6 +11,7 @@ from hypothesis import settings
 from services import migrations
 from services.run import leave_the_loaded_alone
 from services.shared import i18n
+from services.shared.database import locks
 from tools.peers import table
 from tools.servers.mosquitto import Mosquitto
 from tools.servers.postgres import Postgres
@@ -35,6 +36,7 @@ settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("quick", derandomize=True, deadline=None, max_examples=10)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+locks.strict = True
 
 _left_out = {pattern: need for pattern, need in NEEDS.items() if not os.environ.get(need[0])}
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.shared.database import locks
 from services.shared.database.engine import Database
@@ -34,6 +35,19 @@ async def test_a_lock_of_an_earlier_rank_is_refused_after_a_later_one(database: 
         await locks.cases(tx, "v")
         with pytest.raises(locks.LockOrder, match="PLAN is taken after CASES"):
             await locks.plan(tx, "w", shared=True)
+
+
+async def test_in_service_a_wrong_order_is_an_error_in_the_log_and_the_work_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "strict", False)
+    async with database.write() as tx:
+        await locks.cases(tx, "w")
+        with capture_logs() as logged:
+            await locks.plan(tx, "w", shared=True)
+        assert [(line["event"], line["log_level"], line["lock"], line["after"]) for line in logged] == [
+            ("locks.out_of_order", "error", "PLAN", "CASES")
+        ]
 
 
 async def test_the_next_transaction_of_the_same_connection_begins_anew(database: Database) -> None:
