@@ -251,6 +251,14 @@ class _Shortened(HMACAlgorithm):
 _SHORT = _Shortened(hashlib.sha256)
 
 
+def _unsigned(signer: itsdangerous.Signer, value: str) -> str:
+    """What was signed, of the one spelling we gave: base64 has others of the same octets, which the library takes too."""
+    found = signer.unsign(value).decode()
+    if signer.sign(found).decode() != value:
+        raise itsdangerous.BadSignature("another spelling of the signature")
+    return found
+
+
 class Signer:
     """Signs cookies, and links with short codes, by the installation's key. Broken where the key is too short."""
 
@@ -269,7 +277,7 @@ class Signer:
     def opened(self, use: str, value: str) -> str | None:
         """The subject of what `sealed` gave; None where it was altered, made for another use, or is none of ours."""
         try:
-            return self._signer(use).unsign(value).decode() or None
+            return _unsigned(self._signer(use), value) or None
         except itsdangerous.BadSignature:
             return None
 
@@ -284,7 +292,7 @@ class Signer:
     def subject(self, use: str, token: str) -> str:
         """The id a token vouches for; NotAllowed where it was altered or made for another use."""
         try:
-            return self._signer(use, _SHORT).unsign(token).decode()
+            return _unsigned(self._signer(use, _SHORT), token)
         except itsdangerous.BadSignature as problem:
             raise NotAllowed(
                 "this link is not complete or not one of ours: open it again from the message you got",

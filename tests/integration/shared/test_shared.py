@@ -217,3 +217,19 @@ def test_no_number_leaves_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     structlog.reset_defaults()
     assert "7123" not in stream.getvalue()
     assert "0c81448db0785525a2df0574d69dc926" in stream.getvalue()
+
+
+def test_a_link_has_one_spelling_only() -> None:
+    signer = Signer(b"k" * 32)
+    token, cookie = signer.token("answer", "a" * 32), signer.sealed("cookie", "b" * 32)
+    signs = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=."
+    assert [c for c in signs if _taken(signer, token[:-1] + c)] == [token[-1]]
+    assert [c for c in signs if signer.opened("cookie", cookie[:-1] + c)] == [cookie[-1]]
+    assert not _taken(signer, token + "=")
+
+
+def _taken(signer: Signer, token: str) -> bool:
+    try:
+        return bool(signer.subject("answer", token))
+    except NotAllowed:
+        return False
