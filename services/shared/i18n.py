@@ -44,8 +44,8 @@ _RIGHT_TO_LEFT = frozenset(("ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur
 _language: ContextVar[str] = ContextVar("language", default=SOURCE)
 
 
-_Parts = Sequence[tuple[str, str | None]]
-_Filled = tuple[Sequence[tuple[str, str | None]], str]  # (words, place behind them) one after the other; translation
+_Parts = Sequence[tuple[str, str | None]]  # (words, place behind them) one after the other
+_Filled = tuple[_Parts, str]  # a message, its translation
 
 
 class _InContext(str):
@@ -266,9 +266,7 @@ def _filled(folder: Path, tag: str, messages: Sequence[_Filled], text: str, deep
 
 
 def _said(folder: Path, tag: str, parts: _Parts, translation: str, values: Mapping[str, str], deep: int) -> str:
-    typed = {
-        name for literal, name in parts if literal.endswith("use ")
-    }  # words of a file or a command, as they are typed
+    typed = _typed(parts)
     return translation.format(**{
         name: value if name in typed else _told_place(folder, tag, name, value, deep) for name, value in values.items()
     })  # fmt: skip

@@ -7,7 +7,9 @@ nothing else.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -15,7 +17,6 @@ from typing import Literal, NamedTuple
 import itsdangerous
 import msgspec
 import sqlalchemy as sa
-from itsdangerous.signer import HMACAlgorithm
 
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of, new_id
@@ -241,22 +242,18 @@ async def sign_out(database: Database, signer: Signer, cookie: str) -> None:
 SHORTEST_KEY = 32  # bytes
 
 
-class _Shortened(HMACAlgorithm):
-    """The first 80 bits of the MAC: a link has to fit a text message beside the words."""
+class _Sealing(itsdangerous.Signer):
+    """Takes the one spelling it gives: base64 has others of the same octets, which the library alone would take too."""
 
-    def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return super().get_signature(key, value)[:10]
-
-
-_SHORT = _Shortened(hashlib.sha256)
+    def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
+        return hmac.compare_digest(itsdangerous.want_bytes(sig), self.get_signature(value))
 
 
-def _unsigned(signer: itsdangerous.Signer, value: str) -> str:
-    """What was signed, of the one spelling we gave: base64 has others of the same octets, which the library takes too."""
-    found = signer.unsign(value).decode()
-    if signer.sign(found).decode() != value:
-        raise itsdangerous.BadSignature("another spelling of the signature")
-    return found
+class _Linking(_Sealing):
+    """80 bits of the MAC, in small letters and figures: a link stands in a text message, and people type it from one."""
+
+    def get_signature(self, value: str | bytes) -> bytes:
+        return base64.b32encode(itsdangerous.base64_decode(super().get_signature(value))[:10]).lower()
 
 
 class Signer:
@@ -267,32 +264,35 @@ class Signer:
             raise Broken(f"the key that signs links and cookies has {len(key)} bytes: give one of {SHORTEST_KEY}")
         self._key = key
 
-    def _signer(self, use: str, algorithm: HMACAlgorithm | None = None) -> itsdangerous.Signer:
-        return itsdangerous.Signer(self._key, use, ".", "hmac", hashlib.sha256, algorithm)
+    def _sealing(self, use: str) -> _Sealing:
+        return _Sealing(self._key, use, ".", "hmac", hashlib.sha256)
+
+    def _linking(self, use: str) -> _Linking:
+        return _Linking(self._key, use, ".", "hmac", hashlib.sha256)
 
     def sealed(self, use: str, subject: str) -> str:
         """subject.MAC, all 256 bits of it, as cookies carry it."""
-        return self._signer(use).sign(subject).decode()
+        return self._sealing(use).sign(subject).decode()
 
     def opened(self, use: str, value: str) -> str | None:
         """The subject of what `sealed` gave; None where it was altered, made for another use, or is none of ours."""
         try:
-            return _unsigned(self._signer(use), value) or None
+            return self._sealing(use).unsign(value).decode() or None
         except itsdangerous.BadSignature:
             return None
 
     def code(self, use: str, subject: str) -> str:
-        """80 bits that vouch for one use of one id, URL-safe."""
-        return self._signer(use, _SHORT).get_signature(subject).decode()
+        """80 bits that vouch for one use of one id: 16 small letters and figures."""
+        return self._linking(use).get_signature(subject).decode()
 
     def token(self, use: str, subject: str) -> str:
         """subject.code, as links and callback URLs carry it."""
-        return self._signer(use, _SHORT).sign(subject).decode()
+        return self._linking(use).sign(subject).decode()
 
     def subject(self, use: str, token: str) -> str:
         """The id a token vouches for; NotAllowed where it was altered or made for another use."""
         try:
-            return _unsigned(self._signer(use, _SHORT), token)
+            return self._linking(use).unsign(token).decode()
         except itsdangerous.BadSignature as problem:
             raise NotAllowed(
                 "this link is not complete or not one of ours: open it again from the message you got",

@@ -226,6 +226,14 @@ def test_a_link_has_one_spelling_only() -> None:
     assert [c for c in signs if _taken(signer, token[:-1] + c)] == [token[-1]]
     assert [c for c in signs if signer.opened("cookie", cookie[:-1] + c)] == [cookie[-1]]
     assert not _taken(signer, token + "=")
+    assert not _taken(signer, token.upper())
+
+
+def test_a_link_can_be_typed_from_a_text_message() -> None:
+    """Small letters and figures, none of which looks like another of them: no 0, 1, 8, 9, no sign to look for."""
+    codes = "".join(Signer(b"k" * 32).code("answer", str(n)) for n in range(200))
+    assert set("abcdefghijklmnopqrstuvwxyz234567") == set(codes)
+    assert 16 * 200 == len(codes)
 
 
 def _taken(signer: Signer, token: str) -> bool:
