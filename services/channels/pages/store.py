@@ -8,24 +8,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.shared.database.engine import Connection
+from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, deliveries_where
 from services.shared.ledger.ledger import delivery, warning_state
+from services.shared.ledger.params import Visit
 
 LISTED = ("accepted", "delivered", "unconfirmed", "unknown", "failed")  # what the door driver has put on a list
 
 
-async def visits(db: Connection, warning_id: str, worker_id: str) -> Sequence[Any]:
+async def visits(db: Connection, warning_id: str, worker_id: str) -> list[Delivery]:
     """The visits on one list, in the order they were put there; those taken off again are left out."""
-    rows = await db.execute(
-        sa.select(delivery)
-        .where(
-            delivery.c.warning_id == warning_id,
-            delivery.c.slot == worker_id,
-            delivery.c.driver == "door",
-            delivery.c.send_state.in_(LISTED),
-        )
-        .order_by(delivery.c.due_at, delivery.c.delivery_id)
-    )
-    return sorted(rows.all(), key=lambda r: ((r.params or {}).get("order", 0), r.delivery_id))
+    rows = await deliveries_where(
+        db, delivery.c.warning_id == warning_id, delivery.c.slot == worker_id, delivery.c.driver == DOOR_DRIVER,
+        delivery.c.send_state.in_(LISTED),
+    )  # fmt: skip
+    return sorted(rows, key=lambda r: (r.params.order if isinstance(r.params, Visit) else 0, r.delivery_id))
 
 
 async def with_warning(db: Connection, delivery_id: str) -> Any:

@@ -24,6 +24,7 @@ from services.shared.clock import Clock, wall
 from services.shared.database import locks
 from services.shared.database.engine import Connection, Database
 from services.shared.i18n import english
+from services.shared.ledger.params import ProviderTried
 
 log = structlog.get_logger("weights")
 REVIEW_S = 10.0
@@ -63,7 +64,9 @@ class Queue:
         serves = {window.driver.name: {r.name for r in window.channels} for window in self.windows}
         served = set().union(*serves.values())
         for row in rows:
-            only = (row.params or {}).get("provider")  # a test of this very provider
+            only = (
+                row.params.provider if isinstance(row.params, ProviderTried) else None
+            )  # a test of this very provider
             able = [n for n in left if left[n] > 0 and (row.channel in serves[n] or row.channel not in served)]
             able = [n for n in able if only in (None, n)]
             other = [n for n in able if n != before.get(row.delivery_id)]

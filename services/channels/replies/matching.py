@@ -11,6 +11,7 @@ from services.channels.messages.prepare import reference
 from services.channels.replies.meaning import Reply
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
+from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.ledger.ledger import DIGITS, STOPPED, Answer, SendState, delivery, warning_state
 from services.shared.tiers import Tier
 
@@ -37,13 +38,11 @@ def yes_means(row: Any) -> Answer | None:
 
     Yellow asks only for who needs help; an official is only asked whether she has read it, a volunteer whether she goes.
     """
-    if row.purpose != "warning":
-        return None
-    if row.addressee_kind == "worker" and row.form.startswith("official"):
+    if row.kind == DeliveryKind.OFFICIAL:
         return Answer.SPOKE
-    if row.form.startswith("callout:"):
+    if row.kind == DeliveryKind.CALLOUT:
         return Answer.LEAVING
-    if row.tier == Tier.YELLOW and row.addressee_kind in ("person", "facility"):
+    if row.kind == DeliveryKind.WARNING and row.tier == Tier.YELLOW and row.addressee_kind in ("person", "facility"):
         return Answer.HELP
     return None
 
@@ -62,7 +61,7 @@ async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[
         .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
         .where(
             one_of(delivery.c.address_key, address_keys),
-            delivery.c.purpose != "notice",
+            delivery.c.kind.not_in(SAYS_NO_WARNING),
             warning_state.c.state.in_(("active", "superseded")),
             warning_state.c.chain_id.in_(active),
         )

@@ -37,7 +37,9 @@ from services.shared.clock import Clock, wall
 from services.shared.database.engine import Database
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
-from services.shared.ledger.ledger import IS_DUE, SendState, attempt, delivery, may_be_sent, move
+from services.shared.ledger.deliveries import DOOR_DRIVER
+from services.shared.ledger.kinds import SAYS_NO_WARNING
+from services.shared.ledger.ledger import IS_DUE, ON_A_LIST, SendState, attempt, delivery, may_be_sent, move
 from services.shared.messages import EvidenceRecorded
 
 log = structlog.get_logger("sender")
@@ -287,7 +289,7 @@ class Sender:
             await move(
                 tx, [row.delivery_id], S.FAILED, at=now, only=(S.LEASED,), state_reason=f"unsendable: {problem}"[:80]
             )
-            if row.purpose != "notice":
+            if row.kind not in SAYS_NO_WARNING:
                 await publish(
                     tx,
                     [EvidenceRecorded(msg_id=new_id(), plane=self._plane, warning_id=row.warning_id, tier=row.tier,
@@ -296,7 +298,7 @@ class Sender:
 
     async def next_at(self) -> float | None:
         """Warning time at which the next message falls due."""
-        doors = sa.or_(delivery.c.driver != "door", delivery.c.slot != "")
+        doors = sa.or_(delivery.c.driver != DOOR_DRIVER, ON_A_LIST)
         async with self._database.read() as db:
             found: float | None = await db.scalar(
                 sa.select(sa.func.min(delivery.c.due_at)).where(IS_DUE, doors, may_be_sent(self._clock.now()))

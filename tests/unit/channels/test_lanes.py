@@ -101,7 +101,7 @@ async def test_an_outcome_that_waits_for_the_database_holds_no_place(monkeypatch
     )
     mine = sender.windows[1]
     rows = [
-        SimpleNamespace(delivery_id=str(n), token=1, attempts=0, tier=2, warning_id="w", purpose="warning")
+        SimpleNamespace(delivery_id=str(n), token=1, attempts=0, tier=2, warning_id="w", kind="warning")
         for n in range(9)
     ]
 
@@ -140,7 +140,7 @@ async def test_a_call_that_could_not_begin_in_time_is_not_made_and_due_again_at_
     clock = LinearClock()
     database = cast(Database, SimpleNamespace(is_sqlite=True))
     sender = Sender(database, clock, cast(Any, SimpleNamespace(report=report)), cast(Any, None), [slow], "drill")
-    row = SimpleNamespace(delivery_id="1", token=1, attempts=0, tier=2, warning_id="w", purpose="warning")
+    row = SimpleNamespace(delivery_id="1", token=1, attempts=0, tier=2, warning_id="w", kind="warning")
     before = clock.now()
     await sender._send(sender.windows[1], row, cast(Any, None), before - 10)
     assert 0 == slow.calls

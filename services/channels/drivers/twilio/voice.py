@@ -30,6 +30,7 @@ from services.channels.outcomes.fold import fits, not_ours
 from services.channels.replies.matching import answer_of, asks_of, by_of
 from services.channels.replies.relay import passed_on
 from services.shared.ledger.ledger import Evidence, SendState, delivery
+from services.shared.ledger.params import CallTimes
 from services.shared.people import languages
 from services.shared.people.languages import base_of
 from services.shared.text.sentences import first, prefixes
@@ -65,9 +66,9 @@ def _voice(language: str) -> str:
     return VOICES.get(tag) or VOICES.get(base_of(tag)) or VOICES[language_of_lines(tag)]
 
 
-def _listen(params: Mapping[str, str]) -> str:
+def _listen(call: CallTimes | None) -> str:
     """Carried in the signed address that is called back: how long this call must be listened to, where it is not 20 s."""
-    return f"?listen={params['listen_s']}" if "listen_s" in params else ""
+    return f"?listen={call.listen_s}" if call is not None else ""
 
 
 def _channel(name: str, *kinds: str) -> Channel:
@@ -114,10 +115,10 @@ class VoiceTwilio:
                     message.delivery_id,
                     message.channel if message.warning_id else NO_KEYS,
                 ),
-                "StatusCallback": self._url("status", message.delivery_id) + _listen(message.params),
+                "StatusCallback": self._url("status", message.delivery_id) + _listen(message.call),
                 "StatusCallbackEvent": ["initiated", "answered", "completed"],
                 "MachineDetection": "Enable",
-                "Timeout": message.params.get("ring_s", "60"),
+                "Timeout": str(message.call.ring_s) if message.call is not None else "60",
             },
         )
 
