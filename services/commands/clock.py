@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True)
 def show() -> None:
     """What is said of the clocks now."""
 
-    async def work() -> Any:
+    async def work() -> list[alarms.Alarm]:
         async with database_of(settings()) as database, database.read() as db:
             return await alarms.standing(db, "clock")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
 import sqlalchemy as sa
 import typer
@@ -11,18 +11,30 @@ from services.commands.kit import database_of, echo, run, settings
 from services.shared.bus.outbox import dead_letter
 from services.shared.bus.outbox import replay as show_again
 from services.shared.clock import iso
+from services.shared.database.rows import columns, rows_of
 
 app = typer.Typer(no_args_is_help=True)
+
+
+class Letter(NamedTuple):
+    """A message that was put aside."""
+
+    at: float
+    tier: int
+    topic: str
+    consumer: str
+    msg_id: str
+    reason: str
 
 
 @app.command("list")
 def dead_list() -> None:
     """Name the messages that were put aside: when, tier, what, for whom, why. Works beside running servers."""
 
-    async def work() -> list[Any]:
+    async def work() -> list[Letter]:
         async with database_of(settings()) as database, database.read() as db:
-            letters = sa.select(dead_letter).order_by(dead_letter.c.tier.desc(), dead_letter.c.at)
-            return list((await db.execute(letters)).all())
+            letters = sa.select(*columns(Letter, dead_letter)).order_by(dead_letter.c.tier.desc(), dead_letter.c.at)
+            return await rows_of(db, Letter, letters)
 
     found = run(work())
     if not found:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -102,7 +103,7 @@ def keys_rotate(
 def keys_list() -> None:
     """The channels keys there were: id, state, since when, and how many page keys are wrapped for each."""
 
-    async def work(chosen: Settings) -> Any:
+    async def work(chosen: Settings) -> Sequence[tuple[str, str, float, int]]:
         async with database_of(chosen) as database:
             return await list_keys(database, Keys(chosen.keys_dir, make=False))
 

@@ -72,13 +72,15 @@ async def call(
 
     if not key:
         raise Refused("give an API key: --key or TOCSIN_KEY; make one with: tocsin key create", field="--key")
-    sent: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
+    data, as_json = (body, None) if isinstance(body, bytes) else (None, body)
     all_headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
     all_headers |= {"Accept-Language": i18n.language(), **(headers or {})}
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600, connect=5)) as session,
-            session.request(method, url.rstrip("/") + resource, headers=all_headers, **sent) as response,
+            session.request(
+                method, url.rstrip("/") + resource, headers=all_headers, data=data, json=as_json
+            ) as response,
         ):
             answer = await response.json(content_type=None)
             if response.status >= 400:

@@ -12,7 +12,7 @@ from typer.main import get_group
 from services.shared.i18n import told
 
 
-def in_own_words(command: Any) -> None:
+def in_own_words(command: object) -> None:
     """The help of a command, its options and its own commands, in the language that is spoken."""
     for one in (command, *getattr(command, "params", ())):
         for name in ("help", "short_help", "epilog"):
@@ -34,6 +34,7 @@ def lazy_group(place: str, words: str) -> typer.Typer:
                 self.commands.update(get_group(loaded).commands)
                 in_own_words(self)
 
+        # Context and command are of a click that typer keeps to itself.
         def list_commands(self, ctx: Any) -> list[str]:
             self._loaded()
             return super().list_commands(ctx)

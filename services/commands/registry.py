@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO, TypedDict
 from urllib.parse import urlencode
 
 import aiohttp
@@ -41,7 +41,24 @@ from services.shared.crypto.sealing import Keys
 from services.shared.errors import Refused
 from services.shared.i18n import t
 
-Say = Callable[[dict[str, Any]], None]
+if TYPE_CHECKING:
+    from services.registry.importing.report import ReportJson
+
+
+class Line(TypedDict, total=False):
+    """What an import says while it goes on, and with what it ends."""
+
+    note: str
+    share: float
+    read: int
+    issue: dict[str, object]
+    report: ReportJson
+    fault: str
+    field: str
+    remedy: str
+
+
+Say = Callable[[Line], None]
 app = typer.Typer(no_args_is_help=True)
 areas_app = typer.Typer(help="Areas, risk zones and code lists.", no_args_is_help=True)
 app.add_typer(areas_app, name="areas")
@@ -89,7 +106,7 @@ def import_(
         read_file(file)  # says what is wrong with it
     with _issues_to(report) as keep, _bar(progress or sys.stderr.isatty()) as say:
 
-        def hear(line: dict[str, Any]) -> None:
+        def hear(line: Line) -> None:
             if "issue" in line and keep is not None:
                 keep.write(json.dumps(line["issue"], ensure_ascii=False) + "\n")
             if "note" in line:
@@ -171,7 +188,7 @@ def registry_sample(
     echo(f"{run(work())} fictional people live around {around.name} now")
 
 
-async def _offline(file: Path, asked: dict[str, str], hear: Say) -> dict[str, Any]:
+async def _offline(file: Path, asked: dict[str, str], hear: Say) -> ReportJson:
     """The same import in this process."""
     from services.registry.api import wanted_of
     from services.registry.importing.list_import import import_file
@@ -197,7 +214,7 @@ async def _offline(file: Path, asked: dict[str, str], hear: Say) -> dict[str, An
     return report.as_json()
 
 
-async def _upload(url: str, key: str, resource: str, file: Path, hear: Say) -> dict[str, Any]:
+async def _upload(url: str, key: str, resource: str, file: Path, hear: Say) -> ReportJson:
     """Sends the file and hears how it goes; Declined or Away carries the server's sentence."""
     if not key:
         raise Refused("give an API key: --key or TOCSIN_KEY; make one with: tocsin key create", field="--key")
@@ -214,12 +231,11 @@ async def _upload(url: str, key: str, resource: str, file: Path, hear: Say) -> d
                 said = _sentence(answer.get("title", response.reason), answer)
                 raise Away(said) if response.status >= 500 else Declined(said)
             async for raw in response.content:
-                line = json.loads(raw)
+                line: Line = json.loads(raw)
                 if "fault" in line:
                     raise Declined(_sentence(line["fault"], line))
                 if "report" in line:
-                    found: dict[str, Any] = line["report"]
-                    return found
+                    return line["report"]
                 hear(line)
     except (aiohttp.ClientError, TimeoutError) as problem:
         raise Away(f"no server answers at {url}: start it with tocsin serve, or give --url ({problem})") from problem
@@ -238,7 +254,7 @@ def _map_of(path: Path) -> str:
         raise Refused(f"{path} is not UTF-8: save it as UTF-8", field="--columns", rule="encoding") from wrong
 
 
-def _sentence(said: str, answer: dict[str, Any]) -> str:
+def _sentence(said: str, answer: Line) -> str:
     where = f" ({answer['field']})" if answer.get("field") else ""
     return f"{said}{where}" + (f"; {answer['remedy']}" if answer.get("remedy") else "")
 
@@ -268,14 +284,14 @@ def _bar(shown: bool) -> Iterator[Say]:
     with rich.progress.Progress(*columns, console=rich.console.Console(stderr=True)) as bar:
         task = bar.add_task("import", total=1.0, read=0)
 
-        def say(line: dict[str, Any]) -> None:
+        def say(line: Line) -> None:
             if "share" in line:
                 bar.update(task, completed=line["share"], read=line["read"])
 
         yield say
 
 
-def _show(found: dict[str, Any], as_json: bool) -> None:
+def _show(found: ReportJson, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return

@@ -11,7 +11,7 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 import structlog
@@ -124,7 +124,7 @@ class RegistryApi:
     async def _told_as_it_goes(self, request: web.Request, path: Path, wanted: ListImportOptions) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
-        told: list[dict[str, Any]] = []
+        told: list[dict[str, object]] = []
 
         def progress(share: float, report: ImportReport) -> None:
             if not share:
@@ -287,7 +287,7 @@ class RegistryApi:
         return datetime.fromtimestamp(self._platform.clock.now(), UTC).year
 
 
-def _ended_by(fault: Fault) -> dict[str, Any]:
+def _ended_by(fault: Fault) -> dict[str, object]:
     """The last line of an import that does not end with a report."""
     return {"fault": fault.message, "field": getattr(fault, "field", ""), "remedy": getattr(fault, "remedy", "")}
 

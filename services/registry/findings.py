@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
 
@@ -19,7 +19,33 @@ from services.shared.errors import Refused
 from services.shared.i18n import mark, t
 
 SHOWN, MOST = 100, 1000
-Query = sa.Select[tuple[str, Any]]
+Query = sa.Select[tuple[str, str]]
+Detail = sa.ColumnElement[str]
+
+
+class Finding(TypedDict):
+    """One of a kind: `id` of whom or what it is about, `detail` the date, list, field or person."""
+
+    id: str
+    detail: str
+
+
+class FindingsOfKind(TypedDict):
+    """How many of a kind there are, what is wrong and what to do, and the first of them."""
+
+    kind: str
+    of: str
+    count: int
+    what: str
+    do: str
+    found: list[Finding]
+
+
+class Findings(TypedDict):
+    """What is to be put right on a day."""
+
+    day: str
+    findings: list[FindingsOfKind]
 
 
 @dataclass(frozen=True)
@@ -29,10 +55,10 @@ class Kind:
     name: str
     of: str  # person, facility, worker, supporter, list
     words: tuple[str, str]
-    query: Callable[[str, tuple[Any, ...]], Query]
+    query: Callable[[str, Sequence[str]], Query]
 
 
-def _people(*where: sa.ColumnElement[bool], detail: Any = None) -> Query:
+def _people(*where: sa.ColumnElement[bool], detail: Detail | None = None) -> Query:
     """Ids of people who are warned, with a detail to show."""
     shown = sa.literal("") if detail is None else detail
     return sa.select(register.person.c.person_id.label("id"), shown.label("detail")).where(
@@ -40,7 +66,7 @@ def _people(*where: sa.ColumnElement[bool], detail: Any = None) -> Query:
     )
 
 
-def _facts(*where: sa.ColumnElement[bool], detail: Any) -> Query:
+def _facts(*where: sa.ColumnElement[bool], detail: Detail) -> Query:
     joined = sa.join(register.facts, register.person, register.facts.c.person_id == register.person.c.person_id)
     return (
         sa.select(register.facts.c.person_id.label("id"), detail.label("detail"))
@@ -49,7 +75,7 @@ def _facts(*where: sa.ColumnElement[bool], detail: Any) -> Query:
     )
 
 
-def _stale(today_: str, _: tuple[str, ...]) -> Query:
+def _stale(today_: str, _: Sequence[str]) -> Query:
     """People who have contacts, and the newest of them was given or tried more than a year ago."""
     newest = sa.func.max(
         sa.case(
@@ -66,7 +92,7 @@ def _stale(today_: str, _: tuple[str, ...]) -> Query:
     )
 
 
-def _no_duty_phone(_: str, __: tuple[str, ...]) -> Query:
+def _no_duty_phone(_: str, __: Sequence[str]) -> Query:
     """Facilities with fewer than two duty phones."""
     lines = (
         sa.select(sa.func.count())
@@ -76,7 +102,7 @@ def _no_duty_phone(_: str, __: tuple[str, ...]) -> Query:
     return _people(register.person.c.kind == "facility", lines < 2, detail=sa.cast(lines, sa.String))
 
 
-def _no_plan(today_: str, _: tuple[str, ...]) -> Query:
+def _no_plan(today_: str, _: Sequence[str]) -> Query:
     return (
         sa.select(register.facility.c.facility_id.label("id"), register.facility.c.plan_on.label("detail"))
         .join(register.person, register.person.c.person_id == register.facility.c.facility_id)
@@ -91,21 +117,21 @@ def _no_plan(today_: str, _: tuple[str, ...]) -> Query:
     )
 
 
-def _outside(_: str, bounds: tuple[Any, ...]) -> Query:
+def _outside(_: str, bounds: Sequence[str]) -> Query:
     """Positions outside the imported areas, beyond where anybody lives, or no nearer than a whole degree."""
     lat, lon = register.person.c.lat, register.person.c.lon
     wrong = [sa.and_(lat == sa.func.round(lat), lon == sa.func.round(lon)), lat > POLAR, lat < -POLAR]
     if bounds:
-        south, west, north, east = bounds
+        south, west, north, east = map(float, bounds)
         wrong += [~lat.between(south, north), ~lon.between(west, east)]
     return _people(sa.or_(*wrong), detail=sa.cast(lat, sa.String) + ", " + sa.cast(lon, sa.String))
 
 
-def _born_ahead(today_: str, dialect: tuple[Any, ...]) -> Query:
+def _born_ahead(today_: str, dialect: Sequence[str]) -> Query:
     """Years of birth to come: facts are packed (msgpack), where a year is a mark and two bytes behind its name."""
     body, name = register.facts.c.body, b"birth_year"
-    at: Any = (
-        sa.func.position(sa.literal(name).op("IN")(body)) if dialect == ("postgresql",) else sa.func.instr(body, name)
+    at: sa.ColumnElement[int] = (
+        sa.func.position(sa.literal(name).op("IN")(body)) if dialect == ["postgresql"] else sa.func.instr(body, name)
     )
     year = sa.func.substr(body, at + len(name), 3)
     joined = sa.join(register.facts, register.person, register.facts.c.person_id == register.person.c.person_id)
@@ -117,7 +143,7 @@ def _born_ahead(today_: str, dialect: tuple[Any, ...]) -> Query:
     )
 
 
-def _missing(_: str, __: tuple[str, ...]) -> Query:
+def _missing(_: str, __: Sequence[str]) -> Query:
     return (
         sa.select(register.listing.c.person_id.label("id"), register.source.c.name.label("detail"))
         .join(register.source, register.source.c.source_id == register.listing.c.source_id)
@@ -228,7 +254,7 @@ KINDS = (
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = "", day: str = "") -> dict[str, Any]:
+async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = "", day: str = "") -> Findings:
     """All kinds with counts, and of each the first ids; of one `kind` up to `limit` ids after the id `after`.
 
     A finding is {id, detail}: the date, list, field or person it is about. Refused where the kind is none.
@@ -244,9 +270,9 @@ async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = 
     most = min(MOST, int(limit)) if limit.isdigit() and int(limit) else (SHOWN if kind else 10)
     day = day or today()
     asked_by = await _asked_by(db)
-    found = []
+    found: list[FindingsOfKind] = []
     for one in [_BY_NAME[kind]] if kind else KINDS:
-        asked = one.query(day, asked_by.get(one.name, ())).subquery()
+        asked = one.query(day, asked_by.get(one.name, [])).subquery()
         count = int(await db.scalar(sa.select(sa.func.count()).select_from(asked)) or 0)
         rows = await db.execute(
             sa.select(asked).where(asked.c.id > after).order_by(asked.c.id, asked.c.detail).limit(most)
@@ -264,7 +290,7 @@ async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = 
     return {"day": day, "findings": found}
 
 
-async def _asked_by(db: Connection) -> dict[str, tuple[Any, ...]]:
+async def _asked_by(db: Connection) -> dict[str, list[str]]:
     """By kind, what its query asks for: profile keys of those without a usable channel, of those with one (a supporter who
     accepted is a channel), of those whose language is none; and where the register's areas lie."""
     counts = await register.counts_by_profile(db)
@@ -277,11 +303,11 @@ async def _asked_by(db: Connection) -> dict[str, tuple[Any, ...]]:
         if not all(TAG.fullmatch(tag) for tag in facts.language.split(";")):
             unread.append(key)
     bounds = await learn(db, ())
-    within = (bounds.south, bounds.west, bounds.north, bounds.east) if bounds is not None else ()
+    within = [bounds.south, bounds.west, bounds.north, bounds.east] if bounds is not None else []
     return {
-        "no_channel": tuple(sorted(none)),
-        "one_channel": tuple(sorted(one)),
-        "no_language": tuple(sorted(unread)),
-        "outside": within,
-        "born_ahead": (db.dialect.name,),
+        "no_channel": sorted(none),
+        "one_channel": sorted(one),
+        "no_language": sorted(unread),
+        "outside": [str(degrees) for degrees in within],
+        "born_ahead": [db.dialect.name],
     }

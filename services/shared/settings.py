@@ -28,7 +28,7 @@ SECRETS_DIR = "TOCSIN_SECRETS_DIR"
 class _SecretFiles(SecretsSettingsSource):
     """A file a setting; what pydantic passes over with a warning is refused: a password must not be left out unseen."""
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> dict[str, object]:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             try:

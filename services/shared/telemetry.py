@@ -15,12 +15,16 @@ import re
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
+from structlog.typing import EventDict, Processor
+
+if TYPE_CHECKING:  # the extra `otel`
+    from opentelemetry.trace import Span, Tracer, TracerProvider
 
 _PHONE = re.compile(r"(?<![\w.])\+?\d[\d \-]{7,}\d(?![\w.])")
 _ALLOWED_NUMBERS = frozenset({"timestamp", "port", "pid"})
@@ -34,7 +38,7 @@ refused: Counter[tuple[str, str]] = Counter()  # (driver, why) > reports that na
 requests: defaultdict[tuple[str, str, int], list[float]] = defaultdict(lambda: [0, 0.0])  # > number, seconds in all
 
 
-def _mask(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _mask(_logger: object, _name: str, event: EventDict) -> EventDict:
     """No phone number leaves in a log, even where somebody logged one by mistake; ids are hex and stay."""
     for key, value in event.items():
         if isinstance(value, str) and key not in _ALLOWED_NUMBERS:
@@ -45,8 +49,10 @@ def _mask(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableM
 def configure(level: str = "INFO", *, pretty: bool | None = None) -> None:
     """JSON lines on stderr, or readable ones where stderr is a terminal."""
     pretty = sys.stderr.isatty() if pretty is None else pretty
-    renderer: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(ensure_ascii=False)
-    processors: list[Any] = [
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -105,7 +111,7 @@ def sent(driver: str, outcome: str) -> None:
 
 # ---- spans
 
-_tracer: Any = None
+_tracer: Tracer | None = None
 _OFF: AbstractContextManager[None] = nullcontext()
 
 
@@ -130,7 +136,7 @@ def configure_tracing(service: str) -> bool:
     return True
 
 
-def trace_to(provider: Any | None) -> None:
+def trace_to(provider: TracerProvider | None) -> None:
     """Spans go to this OpenTelemetry provider from now on; None ends it."""
     global _tracer
     _tracer = provider.get_tracer("tocsin") if provider is not None else None
@@ -157,12 +163,12 @@ def span(
         "tocsin.warning_id": warning_id, "tocsin.msg_id": msg_id, "tocsin.delivery_id": delivery_id,
         "tocsin.consumer": consumer, "tocsin.topic": topic, "tocsin.driver": driver, "tocsin.tier": tier,
     }  # fmt: skip
-    return _span(name, {key: value for key, value in said.items() if value})
+    return _span(_tracer, name, {key: value for key, value in said.items() if value})
 
 
 @contextmanager
-def _span(name: str, attributes: dict[str, str | int]) -> Iterator[None]:
-    with _recorded(name, attributes):
+def _span(tracer: Tracer, name: str, attributes: dict[str, str | int]) -> Iterator[None]:
+    with _recorded(tracer, name, attributes):
         yield
 
 
@@ -172,7 +178,7 @@ def _request_span(name: str) -> Iterator[Callable[[str, str, int], None]]:
     if _tracer is None:
         yield lambda method, route, status: None
         return
-    with _recorded(name, {}) as current:
+    with _recorded(_tracer, name, {}) as current:
 
         def note(method: str, route: str, status: int) -> None:
             current.set_attribute("http.request.method", method)
@@ -185,9 +191,9 @@ def _request_span(name: str) -> Iterator[Callable[[str, str, int], None]]:
 
 
 @contextmanager
-def _recorded(name: str, attributes: dict[str, str | int]) -> Iterator[Any]:
+def _recorded(tracer: Tracer, name: str, attributes: dict[str, str | int]) -> Iterator[Span]:
     """A span whose error is the exception's name: its words may quote what somebody sent."""
-    with _tracer.start_as_current_span(
+    with tracer.start_as_current_span(
         name, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as current:
         try:
@@ -200,7 +206,7 @@ def _recorded(name: str, attributes: dict[str, str | int]) -> Iterator[Any]:
             raise
 
 
-def _failed(current: Any) -> None:
+def _failed(current: Span) -> None:
     from opentelemetry.trace import Status, StatusCode
 
     current.set_status(Status(StatusCode.ERROR))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 from pydantic import Field
@@ -37,7 +37,7 @@ class Selection(Given):
 
     areas: tuple[tuple[str, str], ...] = Field((), max_length=1000)
     zones: tuple[Zones, ...] = Field((), max_length=100)
-    polygons: tuple[dict[str, Any], ...] = Field((), max_length=1000)
+    polygons: tuple[dict[str, object], ...] = Field((), max_length=1000)
     circles: tuple[Circle, ...] = Field((), max_length=1000)
 
 
@@ -90,7 +90,7 @@ async def _zones(db: Connection, wanted: Zones) -> Sequence[str]:
     return found
 
 
-async def hazards_at(db: Connection, lat: float, lon: float) -> list[dict[str, Any]]:
+async def hazards_at(db: Connection, lat: float, lon: float) -> list[dict[str, object]]:
     """(hazard, class, zone_id) of the risk zones a place lies in, the highest class first."""
     zone = register.risk_zone
     rows = await db.execute(

@@ -8,7 +8,6 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import orjson
@@ -69,7 +68,7 @@ async def import_body(database: Database, body: bytes, wanted: AreaImportOptions
     return report
 
 
-def _features(body: bytes) -> list[Any]:
+def _features(body: bytes) -> list[object]:
     try:
         found = orjson.loads(body.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as problem:
@@ -82,12 +81,12 @@ def _features(body: bytes) -> list[Any]:
 
 def each_feature(
     body: bytes, wanted: AreaImportOptions, report: ImportReport
-) -> Iterator[tuple[int, dict[str, Any], str, Shape]]:
+) -> Iterator[tuple[int, dict[str, object], str, Shape]]:
     """(number, properties, GeoJSON in WGS 84, area) of each feature with a surface."""
     for number, feature in enumerate(_features(body), 1):
         properties = feature.get("properties") if isinstance(feature, dict) else None
         try:
-            if not isinstance(properties, dict):
+            if not isinstance(feature, dict) or not isinstance(properties, dict):
                 raise _wrong("properties", "", "give each feature properties with its code and name")
             text = in_wgs84(_as_text(feature.get("geometry")), wanted.datum)
             area = Shape.judged(text)
@@ -100,14 +99,14 @@ def each_feature(
             yield number, properties, text, area
 
 
-def _as_text(geometry: Any) -> str:
+def _as_text(geometry: object) -> str:
     try:
         return orjson.dumps(geometry).decode()
     except orjson.JSONEncodeError as problem:  # it nests deeper than any geometry
         raise _wrong("geometry", str(problem)[:80], "give a GeoJSON Polygon or MultiPolygon") from problem
 
 
-def _areas(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, Any]]:
+def _areas(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, object]]:
     seen: dict[str, int] = {}
     for number, properties, text, _ in each_feature(body, wanted, report):
         code = _text(properties.get(wanted.code))
@@ -125,7 +124,7 @@ def _areas(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iter
         }
 
 
-def _zones(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, Any]]:
+def _zones(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, object]]:
     for number, properties, text, area in each_feature(body, wanted, report):
         code, hazard = _text(properties.get(wanted.code)), _text(properties.get("hazard"), 40)
         level = _text(properties.get("class"))
@@ -150,7 +149,7 @@ def _zones(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iter
         }
 
 
-def _geocodes(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, Any]]:
+def _geocodes(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, object]]:
     text = text_of(body).removeprefix("\ufeff")
     rows = csv.DictReader(io.StringIO(text, newline=""))
     names = {(name or "").strip().lower().replace("_", ""): name for name in rows.fieldnames or ()}

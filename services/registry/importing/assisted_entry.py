@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pydantic
 from pydantic import Field
@@ -34,12 +33,12 @@ class Yes(Given):
 class Entered(Given):
     """The person's fields as PersonIn has them, without ids; `told_by` is who sat there."""
 
-    person: dict[str, Any]
+    person: dict[str, object]
     yes: Yes | None = None
     told_by: str = Field("self", pattern="^(self|proxy)$")
 
 
-async def enter(platform: Platform, entered: Entered, *, worker: str) -> dict[str, Any]:
+async def enter(platform: Platform, entered: Entered, *, worker: str) -> dict[str, object]:
     """Puts her into the register; answers person_id, groups, flags and channels. Refused without her own yes."""
     person_id = new_id()
     try:

@@ -6,7 +6,7 @@ A YAML file with `columns` (their name: ours), `values` (ours: {their value: our
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
@@ -17,7 +17,7 @@ from services.shared.input.untrusted import COLUMN_MAP_BYTES
 REMEDY = "it holds columns, values and every_row: write columns: with one line for each, like  手机: mobile"
 
 
-def _string(value: Any) -> str:
+def _string(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None else str(value)

@@ -13,15 +13,19 @@ import re
 import warnings
 import zipfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Protocol, TextIO
+from typing import IO, TYPE_CHECKING, Protocol, TextIO
 from xml.parsers import expat
 
 from services.registry.importing.encodings import encoding_of
 from services.shared.errors import Refused
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+    from openpyxl.worksheet.worksheet import Worksheet
 
 NOT_CALCULATED = "#FORMULA!"  # what a cell holds whose formula was saved without a value
 MAX_ROWS = 3_000_000
@@ -179,7 +183,7 @@ class Sheet:
         with warnings.catch_warnings(), ExitStack() as opened:
             warnings.simplefilter("ignore")  # styles, validation and themes it does not know are nothing to us
 
-            def book(values: bool) -> Any:
+            def book(values: bool) -> Workbook:
                 """Opened as a file: by its path openpyxl would judge a name, and an upload has none."""
                 file = opened.enter_context(self.path.open("rb"))
                 found = openpyxl.load_workbook(file, read_only=True, data_only=values, keep_links=False)
@@ -218,7 +222,7 @@ class Sheet:
                 raise _no_sheet(problem) from problem
 
 
-def _calculated(sheet: Any, formulas: Any) -> Iterator[list[Any]]:
+def _calculated(sheet: Worksheet, formulas: Worksheet) -> Iterator[Sequence[object]]:
     """Values, row by row; NOT_CALCULATED where there is a formula without one. An empty text is a value (t="str")."""
     for row, written in zip(sheet.iter_rows(), formulas.iter_rows(values_only=True), strict=False):
         values = [cell.value for cell in row]
@@ -242,7 +246,7 @@ def _has_formulas(path: Path) -> bool:
     return False
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     match value:
         case None:
             return ""
@@ -298,7 +302,7 @@ def _before_root(part: IO[bytes]) -> str:
     """What speaks against an XML part in what stands before its root element, read by the parser that will read it."""
     parser, found = expat.ParserCreate(), []
 
-    def root(*_: Any) -> None:
+    def root(*_: object) -> None:
         raise _RootError
 
     parser.StartDoctypeDeclHandler = lambda *_: found.append("declares a document type")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from services.shared.database.disk import DiskFull, full
 
@@ -32,6 +32,43 @@ class Issue:
     given: str
     remedy: str
     subject: str = ""
+
+
+class Example(TypedDict):
+    """A value that was written in another form, and what it became."""
+
+    line: int
+    given: str
+    became: str
+
+
+class RuleJson(TypedDict):
+    """How many rows a rule of a field concerned."""
+
+    outcome: str
+    field: str
+    rule: str
+    rows: int
+    example: NotRequired[Example]
+
+
+class ReportJson(TypedDict):
+    """The report as it is answered."""
+
+    read: int
+    unchanged: int
+    repaired: int
+    refused: int
+    left_out: int
+    guessed: int
+    doubtful: int
+    conflicts: int
+    missing: int
+    dry_run: bool
+    notes: list[str]
+    issues: list[dict[str, object]]
+    issues_not_shown: int
+    rules: list[RuleJson]
 
 
 @dataclass
@@ -92,14 +129,11 @@ class ImportReport:
         self.unchanged += more.unchanged
         self.conflicts += more.conflicts
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> ReportJson:
         """The report: issues with the dangerous first, how many are not among them, and all of them counted by rule."""
         told = sum(n for (outcome, _, _), n in self.counts.items() if outcome != FORM)
         shown = sorted(self.issues, key=lambda i: (ORDER.index(i.outcome), i.line))[:SHOWN]
-        rules = [
-            {"outcome": outcome, "field": name, "rule": rule, "rows": n, **self._example(outcome, name, rule)}
-            for (outcome, name, rule), n in sorted(self.counts.items())
-        ]
+        rules = [self._rule(*key, n) for key, n in sorted(self.counts.items())]
         counted = {word: sum(n for (outcome, _, _), n in self.counts.items() if outcome == word) for word in ORDER}
         return {
             "read": self.read,
@@ -118,6 +152,8 @@ class ImportReport:
             "rules": rules,
         }
 
-    def _example(self, outcome: str, name: str, rule: str) -> dict[str, Any]:
-        one = self.examples.get((name, rule)) if outcome == FORM else None
-        return {"example": {"line": one.line, "given": one.given, "became": one.remedy}} if one else {}
+    def _rule(self, outcome: str, name: str, rule: str, n: int) -> RuleJson:
+        found: RuleJson = {"outcome": outcome, "field": name, "rule": rule, "rows": n}
+        if outcome == FORM and (one := self.examples.get((name, rule))) is not None:
+            found["example"] = {"line": one.line, "given": one.given, "became": one.remedy}
+        return found

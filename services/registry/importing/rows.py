@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
 import pydantic
 
@@ -47,7 +47,7 @@ Given_ = PersonIn | FacilityIn | WorkerIn | PlaceIn | AreaIn
 G = TypeVar("G", PersonIn, FacilityIn)
 
 
-def _choices(model: type[pydantic.BaseModel], field: str) -> tuple[Any, ...]:
+def _choices(model: type[pydantic.BaseModel], field: str) -> tuple[str, ...]:
     return get_args(model.model_fields[field].annotation)
 
 
@@ -63,7 +63,7 @@ _DECISIONS = ("given", "refused", "withdrawn", "not_asked")
 _METHODS, _PURPOSES = get_args(Method), get_args(Purpose)
 
 
-def _only_said(model: type[G], cells: Cells, values: dict[str, Any]) -> G:
+def _only_said(model: type[G], cells: Cells, values: dict[str, object]) -> G:
     """The model of what was filled in and understood: an empty cell says nothing, and contradicts nobody."""
     said = {
         name: value
@@ -101,7 +101,7 @@ class RowReader:
             raise cells.refuse(f"{prefix}lat", "a place", what)
         return lat, lon
 
-    def _place(self, cells: Cells) -> dict[str, Any]:
+    def _place(self, cells: Cells) -> dict[str, object]:
         house = self.facilities.get(cells.id("facility"))
         if house is not None and not cells.text("lat") and not cells.text("lon"):
             lat, lon = house.lat, house.lon
@@ -131,7 +131,7 @@ class RowReader:
         given_by = cells.one_of("given_by", _GIVERS, GIVEN_BY.get(self.source.kind, "record"))
         household = cells.one_of("phone_answered_by", ("self", "household"), "self") == "household"
         safe = set(cells.words("safe_contact", SAFE, cell_words.SAFE, protects=True))
-        found: list[dict[str, Any]] = []
+        found: list[dict[str, object]] = []
 
         def add(column: str, kind: str, address: str) -> None:
             contact = {"kind": kind, "address": address, "order": min(len(found), 99), "verified": verified}
@@ -202,7 +202,7 @@ class RowReader:
     def _supporters(self, cells: Cells) -> tuple[SupporterIn, ...]:
         if not cells.any_of(_SUPPORTER):
             return ()
-        contacts: list[dict[str, Any]] = []
+        contacts: list[dict[str, object]] = []
         for number, type_ in cells.phones("supporter_mobile"):
             kinds = ("voice_landline",) if type_ == LANDLINE else ("sms", "voice_mobile")
             contacts += [{"kind": k, "address": number, "order": len(contacts) + n} for n, k in enumerate(kinds)]
@@ -254,7 +254,7 @@ class RowReader:
                 cells.leave_out(f"{kind}_to", "in order", wrong.errors(include_url=False)[0]["msg"])
         return tuple(found)
 
-    def _consents(self, cells: Cells) -> list[dict[str, Any]]:
+    def _consents(self, cells: Cells) -> list[dict[str, object]]:
         """Her decisions by purpose; a yes that is not her own, or that names no notice, is left out."""
         if not cells.any_of(_CONSENTS):
             return []
@@ -286,7 +286,7 @@ class RowReader:
             cells.leave_out("same_as", "list:id", "write the other list's name, a colon and its id of this person")
         return person_id_of(self.name, external)
 
-    def _answer(self, cells: Cells, row: Row) -> Any:
+    def _answer(self, cells: Cells, row: Row) -> object:
         """One answer's cell, read by its kind or by the reader its row names."""
         name = row.field
         match row.answer.reads or row.kind:
@@ -304,11 +304,11 @@ class RowReader:
             case "yes":
                 return cells.yes(name, protects=row.answer.protects)
             case "one":
-                return cells.one_of(name, row.values, row.default)
+                return cells.one_of(name, row.values, str(row.default))
             case "number":
                 if row.default is None and not cells.text(name):
                     return None
-                return cells.number(name, row.least, row.most, default=row.default or 0)
+                return cells.number(name, row.least, row.most, default=int(row.default or 0))
         return cells.words(name, row.values)
 
     def person(self, cells: Cells) -> Statement:
@@ -336,7 +336,7 @@ class RowReader:
     def facility(self, cells: Cells) -> Statement:
         """A facility; refused without a line that is answered."""
         external = cells.id("id")
-        contacts: list[dict[str, Any]] = []
+        contacts: list[dict[str, object]] = []
         for kind in ("duty_phone_1", "duty_phone_2"):
             contacts += [{"kind": kind, "address": number, "order": len(contacts)} for number, _ in cells.phones(kind)]
         mobiles = [number for number, type_ in cells.phones("mobile") if type_ != LANDLINE]

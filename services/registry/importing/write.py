@@ -26,7 +26,7 @@ from services.registry.people.records import PersonRecord, Rows
 from services.registry.people.sources import SourceList, Statement
 from services.registry.people.update import SealingKeys as SealingKeys
 from services.registry.people.update import today
-from services.registry.people.write_context import Columns, WriteContext
+from services.registry.people.write_context import WriteContext
 from services.registry.store import register
 from services.shared.audit import trail
 from services.shared.crypto.sealing import PAGE_SIZE, page_key
@@ -73,7 +73,7 @@ class Page:
     digests: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     made: dict[str, Rows] = field(default_factory=dict)
-    key_row: Columns | None = None
+    key_row: dict[str, object] | None = None
     statement: Callable[[str], Statement] | None = None
 
     def said(self, person_id: str) -> Statement:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 import pydantic
 from aiohttp import web
@@ -18,7 +17,8 @@ from services.registry.lookup.search import BY, Asked, Search, Shown
 from services.registry.model.answer_words import SOURCES, name_of, value_of
 from services.registry.model.facts import PLACE, SEALED
 from services.registry.people import repository
-from services.registry.people.records import PersonRecord, by_position
+from services.registry.people.records import PersonRecord
+from services.registry.people.rows import by_position
 from services.shared.crypto.dossier import owner_of
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
@@ -118,7 +118,7 @@ class LookupPages:
             "look_person.html", who=who, record=record, reason=reason, order=order, hidden=hidden,
             mask=record.facts.marks.get("call_name", ("", "…"))[1],
             answers=answers_of(record), contacts=by_position(record.contacts),
-            supporters=sorted(record.supporters.values(), key=lambda row: row["position"]),
+            supporters=by_position(record.supporters),
             helper_contacts={k: by_position(v) for k, v in record.helper_contacts.items()},
             plane=self._platform.settings.plane,
         )  # fmt: skip
@@ -127,7 +127,9 @@ class LookupPages:
         """Which unlocks are open, and the form for another."""
         return await self._unlock_page(await caller(request, "command"))
 
-    async def _unlock_page(self, who: Who, fault: Refused | None = None, given: Any = None) -> web.Response:
+    async def _unlock_page(
+        self, who: Who, fault: Refused | None = None, given: dict[str, str] | None = None
+    ) -> web.Response:
         now = self._platform.clock.now()
         async with self._platform.database.read() as db:
             open_ones = await unlock.open_ones(db, now)
@@ -162,7 +164,7 @@ class LookupPages:
         return json_response({"decoys": made}, 201)
 
 
-def answers_of(record: PersonRecord, *, own: bool = False) -> list[dict[str, Any]]:
+def answers_of(record: PersonRecord, *, own: bool = False) -> list[dict[str, str]]:
     """Every answer in words, with who said it and when; sealed texts by name alone.
 
     `own` for the page of the person herself: to others the point on the map is a sealed address's double.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,6 +22,7 @@ from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
 from services.shared.crypto.sealing import address_key
 from services.shared.database.engine import Connection, Database
+from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import Refused, TooMany
 from services.shared.people import phone_numbers
 from services.shared.web.auth import Who
@@ -41,11 +42,23 @@ class Asked:
     after: str = ""
 
 
+class Found(NamedTuple):
+    """A person or facility as a list shows them."""
+
+    person_id: str
+    kind: str
+    status: str
+    zone_id: str
+    grid_id: str
+    lat: float
+    lon: float
+
+
 @dataclass(frozen=True)
 class Shown:
     """What came of it: rows of registry_person, how many are there and not shown, where the next page begins."""
 
-    people: Sequence[Any] = ()
+    people: Sequence[Found] = ()
     hidden: int = 0
     after: str = ""
     unlocked: frozenset[str] = field(default_factory=frozenset)
@@ -75,8 +88,8 @@ class Search:
         reason = checked_reason(asked.reason)
         where = await self._where(asked)
         async with self._database.write() as tx:
-            found = sa.select(register.person).where(where, register.person.c.person_id > asked.after)
-            rows = (await tx.execute(found.order_by(register.person.c.person_id).limit(PAGE + 1))).all()
+            found = sa.select(*columns(Found, register.person)).where(where, register.person.c.person_id > asked.after)
+            rows = await rows_of(tx, Found, found.order_by(register.person.c.person_id).limit(PAGE + 1))
             more, rows = len(rows) > PAGE, rows[:PAGE]
             allowed = await self._allowed(tx, who, rows, now)
             shown = [row for row in rows if row.person_id in allowed]
@@ -99,7 +112,8 @@ class Search:
         she exists."""
         reason = checked_reason(reason)
         async with self._database.write() as tx:
-            row = (await tx.execute(sa.select(register.person).where(register.person.c.person_id == person_id))).first()
+            one = sa.select(*columns(Found, register.person)).where(register.person.c.person_id == person_id)
+            row = await row_of(tx, Found, one)
             allowed = await self._allowed(tx, who, [row] if row else [], now)
             if person_id not in allowed:
                 await trail.record(tx, who.label, "people.not_shown", person_id[:32] or "-", reason)
@@ -130,7 +144,7 @@ class Search:
             )
         return columns[asked.by] == value
 
-    async def _allowed(self, db: Connection, who: Who, rows: Sequence[Any], now: float) -> dict[str, str]:
+    async def _allowed(self, db: Connection, who: Who, rows: Sequence[Found], now: float) -> dict[str, str]:
         """person_id > the unlock that shows her (empty: none was needed) of those whom this key may see.
 
         The register's own office sees whom it keeps; others see who agreed to it, and in an emergency the zone.

@@ -6,8 +6,7 @@ with its warning, whichever is first; who was seen under it finds that on her ow
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,12 +16,33 @@ from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
 from services.shared.database.engine import Connection, Database
+from services.shared.database.rows import columns, rows_of
 from services.shared.errors import Refused
 from services.shared.ledger.ledger import warning_state
 from services.shared.tiers import Tier
 
 HOURS = (1, 2, 4, 8, 12)
 MIN_REASON = 8
+
+
+class Declared(NamedTuple):
+    """A warning in force that allows an unlock."""
+
+    warning_id: str
+    number: int
+    tier: int
+    authority: str
+    expires_at: float
+
+
+class Unlocked(NamedTuple):
+    """An unlock in force."""
+
+    unlock_id: str
+    zone: str
+    by: str
+    reason: str
+    until: float
 
 
 def checked_reason(text: str) -> str:
@@ -39,7 +59,7 @@ def checked_reason(text: str) -> str:
     return reason
 
 
-async def declared(db: Connection) -> Sequence[Any]:
+async def declared(db: Connection) -> list[Declared]:
     """Warnings in force that allow an unlock: orange and red, newest first."""
     found = (
         warning_state.c.state == "active",
@@ -47,7 +67,9 @@ async def declared(db: Connection) -> Sequence[Any]:
         warning_state.c.kind != "ending",
         warning_state.c.tier >= int(Tier.ORANGE),
     )
-    return (await db.execute(sa.select(warning_state).where(*found).order_by(warning_state.c.sent.desc()))).all()
+    return await rows_of(
+        db, Declared, sa.select(*columns(Declared, warning_state)).where(*found).order_by(warning_state.c.sent.desc())
+    )
 
 
 async def open_unlock(
@@ -86,10 +108,10 @@ async def open_unlock(
     return str(row["unlock_id"])
 
 
-async def open_ones(db: Connection, now: float) -> Sequence[Any]:
+async def open_ones(db: Connection, now: float) -> list[Unlocked]:
     """Those in force: not over, not closed, their warning still active. `now` is warning time."""
-    rows = await db.execute(
-        sa.select(unlock)
+    found = (
+        sa.select(*columns(Unlocked, unlock))
         .join(warning_state, warning_state.c.warning_id == unlock.c.warning_id)
         .where(
             unlock.c.closed_at.is_(None), unlock.c.until > wall(), warning_state.c.state == "active",
@@ -97,7 +119,7 @@ async def open_ones(db: Connection, now: float) -> Sequence[Any]:
         )
         .order_by(unlock.c.until)
     )  # fmt: skip
-    return rows.all()
+    return await rows_of(db, Unlocked, found)
 
 
 async def close_over(database: Database, now: float) -> int:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TypedDict
 
 import sqlalchemy as sa
 
 from services.registry.audience.selection import hazards_at
 from services.registry.model.facts import SEALED, old_since, review_due, valid_until
 from services.registry.people import repository
-from services.registry.people.records import PersonRecord, by_position
+from services.registry.people.records import PersonRecord
+from services.registry.people.rows import ConflictRow, by_position
 from services.registry.people.update import today
-from services.registry.people.write_context import Columns
 from services.registry.store import register
 from services.shared.database.engine import Connection
 
@@ -22,7 +23,44 @@ _SUPPORTER = ("supporter_id", "mask", "relation", "can", "distance_min", "outsid
 _STAY = ("stay_id", "kind", "since", "until", "hours", "lat", "lon")
 
 
-async def person_view(db: Connection, person_id: str) -> dict[str, Any]:
+class FactView(TypedDict):
+    """An answer with who said it, when, and until when it holds."""
+
+    name: str
+    value: object
+    source: str
+    by: str
+    on: str
+    review_due: str
+    old: bool
+    valid_until: str
+
+
+class PersonView(TypedDict):
+    """Everything of one person or facility as JSON."""
+
+    person_id: str
+    kind: str
+    status: str
+    household_id: str
+    facility_id: str
+    zone_id: str
+    grid_id: str
+    hazards: list[dict[str, object]]
+    groups: list[str]
+    flags: list[str]
+    channels: list[str]
+    facts: list[FactView]
+    texts: list[dict[str, str]]
+    contacts: list[dict[str, object]]
+    supporters: list[dict[str, object]]
+    stays: list[dict[str, object]]
+    consents: list[dict[str, object]]
+    conflicts: list[ConflictRow]
+    lists: list[dict[str, object]]
+
+
+async def person_view(db: Connection, person_id: str) -> PersonView:
     """Everything of one person or facility as JSON; NotFound where there is none. Whoever calls it audits the look.
 
     `facts`: name, value, source, by, on, review_due, old, valid_until; `texts`: name and mask; `contacts`, `supporters` (with
@@ -86,7 +124,7 @@ async def person_view(db: Connection, person_id: str) -> dict[str, Any]:
     }
 
 
-def _fact(record: PersonRecord, name: str) -> Columns:
+def _fact(record: PersonRecord, name: str) -> FactView:
     who = record.facts.source(name)
     due = review_due(record.facts, name)
     return {
@@ -101,9 +139,9 @@ def _fact(record: PersonRecord, name: str) -> Columns:
     }
 
 
-def _some(row: Columns, names: tuple[str, ...]) -> Columns:
+def _some(row: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
     return {name: row[name] for name in names}
 
 
-def _plain(row: register.Row) -> Columns:
+def _plain(row: register.Row) -> dict[str, object]:
     return {k: v for k, v in row._mapping.items() if k not in ("consent_id", "person_id")}

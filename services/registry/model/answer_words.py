@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from services.registry.model.given import ANSWERS, WG
 from services.shared.i18n import listed, mark, mark_in, t
 
@@ -74,12 +72,12 @@ def name_of(answer: str) -> str:
     return t(OTHERS[answer]) if answer in OTHERS else answer
 
 
-def value_of(answer: str, value: Any) -> str:
+def value_of(answer: str, value: object) -> str:
     """An answer in words."""
     if value is None or value in ([], ()):
         return t("Not given")
     if answer in WG:
-        return t(LEVELS.get(value, LEVELS[9]))
+        return t(LEVELS.get(value, LEVELS[9]) if isinstance(value, int) else LEVELS[9])
     if isinstance(value, bool):
         return t(YES[value])
     if isinstance(value, list | tuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Literal, Union, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel
@@ -46,7 +46,7 @@ class Row:
     whole: bool  # its values are numbers
     least: int
     most: int
-    default: Any
+    default: str | float | None
     help: str
 
     @property

@@ -10,7 +10,6 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import msgspec
 
@@ -50,7 +49,7 @@ class Facts(msgspec.Struct, array_like=True):
     `marks` are of sealed texts: a keyed hash that tells whether a text is new, and a mask to show.
     """
 
-    answers: dict[str, Any] = {}
+    answers: dict[str, object] = {}
     provenance: list[Provenance] = []
     of: dict[str, int] = {}
     marks: dict[str, tuple[str, str]] = {}
@@ -86,8 +85,8 @@ class FactConflict:
     """Two sources differ: `kept` counts, `other` is what `source` said; settled where nobody needs to look."""
 
     field: str
-    kept: Any
-    other: Any
+    kept: object
+    other: object
     source: Provenance
     settled_by: str = ""
 
@@ -108,7 +107,7 @@ def same_voice(a: Provenance, b: Provenance) -> bool:
     return a.source == b.source and (a.source in ("self", "officer_visit") or a.by == b.by)
 
 
-def merge(facts: Facts, said: Mapping[str, Any], who: Provenance) -> Merged:
+def merge(facts: Facts, said: Mapping[str, object], who: Provenance) -> Merged:
     """Takes answers (also `status`, `place`) into the facts where they win; what loses or is beaten is a conflict."""
     done = Merged()
     for name, value in said.items():
@@ -131,7 +130,7 @@ def merge(facts: Facts, said: Mapping[str, Any], who: Provenance) -> Merged:
     return done
 
 
-def weigh(name: str, kept: Any, value: Any, old: Provenance, who: Provenance) -> tuple[bool, FactConflict | None]:
+def weigh(name: str, kept: object, value: object, old: Provenance, who: Provenance) -> tuple[bool, FactConflict | None]:
     """Whether a statement that differs counts from now on, and the conflict to show where two sources differ."""
     if same_voice(old, who):
         return who.on >= old.on, None
@@ -140,7 +139,7 @@ def weigh(name: str, kept: Any, value: Any, old: Provenance, who: Provenance) ->
     return False, FactConflict(name, kept, value, who)
 
 
-def _wins(name: str, value: Any, kept: Any, who: Provenance, old: Provenance) -> bool:
+def _wins(name: str, value: object, kept: object, who: Provenance, old: Provenance) -> bool:
     """Whether a differing statement of another source counts from now on."""
     if name == STATUS and kept in WARNED and value not in WARNED and who.rank < 3:
         return False  # a list that says "moved" silences nobody whom another list still has
@@ -149,9 +148,9 @@ def _wins(name: str, value: Any, kept: Any, who: Provenance, old: Provenance) ->
     return who.on >= old.on
 
 
-def said_by(person: PersonIn) -> dict[str, Any]:
+def said_by(person: PersonIn) -> dict[str, object]:
     """The answers that were given: what nobody filled in is not among them, and 9 is no answer."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name in ANSWERS:
         if name in WG:
             level = getattr(person.wg, name)

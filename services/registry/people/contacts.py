@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from services.registry.model.facts import Provenance
 from services.registry.model.given import ContactIn
 from services.registry.people.from_storage import unchecked
-from services.registry.people.write_context import Columns, WriteContext
+from services.registry.people.rows import ContactRow, GivenBy
+from services.registry.people.write_context import WriteContext
 from services.shared.bus.outbox import id_of
 from services.shared.crypto.sealing import address_key
 
 REFUSED = ("said_no", "not_hers")
-STRENGTH = {"record": 0, "officer": 1, "proxy": 2, "self": 3}
-_contact: Any = unchecked(ContactIn)
+STRENGTH: dict[GivenBy, int] = {"record": 0, "officer": 1, "proxy": 2, "self": 3}
+_contact = unchecked(ContactIn)
 
 
-def as_given(row: Columns) -> ContactIn:
+def as_given(row: ContactRow) -> ContactIn:
     """A stored row as a source would give it, without its address, which nobody here can open."""
-    made: ContactIn = _contact(
+    return _contact(
         kind=row["kind"],
         address="",
         order=row["position"],
@@ -29,10 +29,9 @@ def as_given(row: Columns) -> ContactIn:
         household=row["household"],
         safe=row["safe"],
     )
-    return made
 
 
-def why_not(row: Columns) -> str:
+def why_not(row: ContactRow) -> str:
     """Why nothing is sent there: said_no, not_hers or not_verified; empty where it may be used."""
     if row["why_not"] in REFUSED:
         return str(row["why_not"])
@@ -40,7 +39,7 @@ def why_not(row: Columns) -> str:
 
 
 def take_contacts(
-    rows: dict[str, Columns], owner_id: str, given: Sequence[ContactIn], who: Provenance, write_context: WriteContext
+    rows: dict[str, ContactRow], owner_id: str, given: Sequence[ContactIn], who: Provenance, write_context: WriteContext
 ) -> set[str]:
     """Adds or changes rows by what one source gives; returns the ids it named."""
     found = set()
@@ -75,7 +74,7 @@ def take_contacts(
             }
             continue
         same = own or old["source_id"] == who.source_id
-        changed = dict(old)
+        changed = old.copy()
         changed["given_on"] = max(old["given_on"], who.on)
         changed["verified_on"] = max(old["verified_on"], verified)
         changed["given_by"] = max(old["given_by"], contact.given_by, key=lambda g: STRENGTH[g])

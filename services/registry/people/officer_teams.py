@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any
 
 from services.registry.model.facilities import WorkerIn
 from services.registry.model.facts import Provenance
 from services.registry.model.given import Given
 from services.registry.people.contacts import take_contacts
+from services.registry.people.rows import ContactRow
 from services.registry.people.write_context import WriteContext
 
 
@@ -18,7 +18,7 @@ def given_digest(index: bytes, one: Given) -> str:
     return hmac.new(index, one.model_dump_json().encode(), hashlib.sha256).hexdigest()
 
 
-def worker_row(write_context: WriteContext, one: WorkerIn) -> dict[str, Any]:
+def worker_row(write_context: WriteContext, one: WorkerIn) -> dict[str, object]:
     """The row of a team of officers."""
     return {
         "worker_id": one.worker_id,
@@ -37,8 +37,8 @@ def worker_row(write_context: WriteContext, one: WorkerIn) -> dict[str, Any]:
     }
 
 
-def worker_contacts(write_context: WriteContext, one: WorkerIn, who: Provenance) -> list[dict[str, Any]]:
+def worker_contacts(write_context: WriteContext, one: WorkerIn, who: Provenance) -> list[ContactRow]:
     """Rows in the order of use."""
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, ContactRow] = {}
     take_contacts(rows, one.worker_id, one.contacts, who, write_context)
     return list(rows.values())

@@ -6,7 +6,7 @@ Nobody is sent to a place that is not confirmed open: `open_places` names no oth
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
 
@@ -17,6 +17,7 @@ from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
 from services.shared.database.engine import Connection, Database
+from services.shared.database.rows import columns, rows_of
 from services.shared.errors import Conflict, NotFound, Refused
 
 STATES = ("open", "closed", "unknown")
@@ -94,7 +95,41 @@ async def arrive(tx: Connection, place_id: str, *, by: str, person_id: str = "",
     return roll_id
 
 
-async def rolls(db: Connection, place_id: str) -> dict[str, Any]:
+class Place(NamedTuple):
+    """A place as the register has it."""
+
+    place_id: str
+    name: str
+    address: str
+    lat: float
+    lon: float
+    state: str
+    confirmed_by: str
+    confirmed_at: float | None
+    step_free: bool
+    power: bool
+    interpreter: list[str]
+    animals: bool
+    capacity: int
+    route: str
+
+
+class Arrival(TypedDict):
+    """A person who came, and the wall time."""
+
+    person_id: str
+    at: float
+
+
+class Roll(TypedDict):
+    """Who came to a place: heads in all, heads without a name, people by id."""
+
+    heads: int
+    unnamed: int
+    people: list[Arrival]
+
+
+async def rolls(db: Connection, place_id: str) -> Roll:
     """`heads` in all, `people` by id with the time they came, `unnamed` heads."""
     rows = list(
         await db.execute(
@@ -119,27 +154,34 @@ async def where_is(db: Connection, person_id: str) -> str | None:
     return found
 
 
-async def every_place(db: Connection) -> list[dict[str, Any]]:
+def _as_json(place: Place, arrived: int) -> dict[str, object]:
+    return {**place._asdict(), "arrived": arrived}
+
+
+async def every_place(db: Connection) -> list[dict[str, object]]:
     """All places as JSON, with how many have arrived."""
+    return [_as_json(*one) for one in await _places(db)]
+
+
+async def _places(db: Connection) -> list[tuple[Place, int]]:
     came = sa.select(register.roll.c.place_id, sa.func.sum(register.roll.c.heads)).group_by(register.roll.c.place_id)
     heads = {place_id: int(n) for place_id, n in await db.execute(came)}
-    rows = await db.execute(sa.select(register.place).order_by(register.place.c.name, register.place.c.place_id))
-    return [
-        {k: v for k, v in row._mapping.items() if k != "cell"} | {"arrived": heads.get(row.place_id, 0)} for row in rows
-    ]
+    named = sa.select(*columns(Place, register.place)).order_by(register.place.c.name, register.place.c.place_id)
+    rows = await rows_of(db, Place, named)
+    return [(row, heads.get(row.place_id, 0)) for row in rows]
 
 
 async def open_places(
     db: Connection, danger: Shape | None, *, step_free: bool = False, power: bool = False, animals: bool = False
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Places confirmed open, outside the danger, not full, that offer what is asked for."""
     found = []
-    for one in await every_place(db):
-        offers = (one["step_free"] or not step_free) and (one["power"] or not power) and (one["animals"] or not animals)
-        room = not one["capacity"] or one["arrived"] < one["capacity"]
-        inside = danger is not None and bool(danger.holds([one["lon"]], [one["lat"]])[0])
-        if one["state"] == "open" and offers and room and not inside:
-            found.append(one)
+    for one, arrived in await _places(db):
+        offers = (one.step_free or not step_free) and (one.power or not power) and (one.animals or not animals)
+        room = not one.capacity or arrived < one.capacity
+        inside = danger is not None and bool(danger.holds([one.lon], [one.lat])[0])
+        if one.state == "open" and offers and room and not inside:
+            found.append(_as_json(one, arrived))
     return found
 
 

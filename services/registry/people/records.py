@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 import msgspec
 
@@ -33,7 +33,16 @@ from services.registry.model.given import KEPT, WARNED, WG, ConsentIn, ContactIn
 from services.registry.model.needs import in_order, profile
 from services.registry.people.contacts import as_given, take_contacts, why_not
 from services.registry.people.from_storage import unchecked
-from services.registry.people.write_context import Columns, WriteContext, mask_of
+from services.registry.people.rows import (
+    ConflictRow,
+    ConsentRow,
+    ContactRow,
+    PersonRow,
+    StayRow,
+    SupporterRow,
+    by_position,
+)
+from services.registry.people.write_context import WriteContext, mask_of
 from services.shared.bus.outbox import id_of
 from services.shared.clock import wall
 from services.shared.crypto.dossier import Card, DossierPart, pack
@@ -46,10 +55,10 @@ TEXTS = {  # sealed part > field of what was given
     "note": "note",
 }  # fmt: skip
 HOUSE_TEXTS = {"call_name": "name", "address": "address", "note": "note"}
-_person: Any = unchecked(PersonIn)
-_house: Any = unchecked(FacilityIn)
-_supporter: Any = unchecked(SupporterIn)
-_wg: Any = unchecked(Wg)
+_person = unchecked(PersonIn)
+_house = unchecked(FacilityIn)
+_supporter = unchecked(SupporterIn)
+_wg = unchecked(Wg)
 _OCCUPIED = ("occupied_on", "occupied", "occupied_non_walking")
 NOBODY = Profile(key="", kind="", groups=(), flags=(), language="", channels=())
 
@@ -67,13 +76,13 @@ class PersonRecord:
     grid_id: str = ""
     walk_seq: int = 0
     parts: dict[str, DossierPart] = field(default_factory=dict)
-    contacts: dict[str, Columns] = field(default_factory=dict)
-    supporters: dict[str, Columns] = field(default_factory=dict)
-    helper_contacts: dict[str, dict[str, Columns]] = field(default_factory=dict)
-    stays: dict[str, Columns] = field(default_factory=dict)
-    consents: list[Columns] = field(default_factory=list)
-    differing: dict[str, Columns] = field(default_factory=dict)  # conflicts as they are stored
-    conflicts: dict[str, Columns] = field(default_factory=dict)  # new or changed ones
+    contacts: dict[str, ContactRow] = field(default_factory=dict)
+    supporters: dict[str, SupporterRow] = field(default_factory=dict)
+    helper_contacts: dict[str, dict[str, ContactRow]] = field(default_factory=dict)
+    stays: dict[str, StayRow] = field(default_factory=dict)
+    consents: list[ConsentRow] = field(default_factory=list)
+    differing: dict[str, ConflictRow] = field(default_factory=dict)  # conflicts as they are stored
+    conflicts: dict[str, ConflictRow] = field(default_factory=dict)  # new or changed ones
     agreed: set[str] = field(default_factory=set)  # conflicts that are none any more
     profile: Profile = NOBODY
     before: tuple[int, str, str] | None = None  # cell, profile key, status as they are stored
@@ -87,16 +96,15 @@ class PersonRecord:
     @property
     def place(self) -> tuple[float, float]:
         """lat, lon."""
-        lat, lon = self.facts.answers[PLACE]
+        lat, lon = cast(list[float], self.facts.answers[PLACE])
         return lat, lon
 
     def person(self) -> PersonIn:
         """As if given today, without names and numbers: what needs, groups and profile are derived from."""
-        made: PersonIn
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in self.facts.answers.items() if k not in WG}
-        lat, lon = values.pop(PLACE)
+        values = self._values(but=(PLACE, *WG))
+        lat, lon = self.place
         values["wg"] = _wg(**{k: self.facts.answers[k] for k in WG if k in self.facts.answers})
-        made = _person(
+        return _person(
             **values,
             person_id=self.person_id,
             household_id=self.household_id,
@@ -106,25 +114,27 @@ class PersonRecord:
             contacts=tuple(as_given(row) for row in by_position(self.contacts)),
             supporters=tuple(self._helper(row) for row in by_position(self.supporters)),
         )
-        return made
 
-    def _helper(self, row: Columns) -> SupporterIn:
+    def _helper(self, row: SupporterRow) -> SupporterIn:
         contacts = by_position(self.helper_contacts.get(row["supporter_id"], {}))
-        made: SupporterIn = _supporter(
+        return _supporter(
             relation=row["relation"],
             contacts=tuple(as_given(c) for c in contacts),
             outside_zone=row["outside_zone"],
             accepted=bool(row["accepted_on"]),
         )
-        return made
 
     def facility(self) -> FacilityIn:
         """The same of a facility."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in self.facts.answers.items()}
-        lat, lon = values.pop(PLACE)
+        lat, lon = self.place
         contacts = tuple(as_given(row) for row in by_position(self.contacts))
-        made: FacilityIn = _house(**values, facility_id=self.person_id, lat=lat, lon=lon, contacts=contacts)
-        return made
+        values = self._values(but=(PLACE,))
+        return _house(**values, facility_id=self.person_id, lat=lat, lon=lon, contacts=contacts)
+
+    def _values(self, but: Sequence[str]) -> dict[str, object]:
+        """The answers as a model keeps them."""
+        answers = self.facts.answers.items()
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in answers if k not in but}
 
     # what sources say
 
@@ -164,7 +174,11 @@ class PersonRecord:
         self.walk_seq = given.walk_seq or self.walk_seq
 
     def answers(
-        self, said: dict[str, Any], who: Provenance, write_context: WriteContext, implied: frozenset[str] = frozenset()
+        self,
+        said: dict[str, object],
+        who: Provenance,
+        write_context: WriteContext,
+        implied: frozenset[str] = frozenset(),
     ) -> Merged:
         """Single answers, also `status` and `place`; `implied` ones fill a gap and contradict nobody."""
         said = {k: v for k, v in said.items() if k not in implied or k not in self.facts.answers}
@@ -233,25 +247,27 @@ class PersonRecord:
             first = one.contacts[0].address if one.contacts else one.name
             supporter_id = id_of("supporter", self.person_id, address_key(write_context.index, "email", first))
             found.append(supporter_id)
-            old = self.supporters.get(supporter_id, {})
+            old = self.supporters.get(supporter_id)
             accepted = one.accepted_on or (write_context.today if one.accepted else "")
-            sealed = {"name": old.get("name"), "key_id": old.get("key_id"), "mask": old.get("mask")}
-            if not old or sealed["mask"] != mask_of(one.name):
-                name = write_context.sealer.seal(one.name.encode(), supporter_id)
-                sealed = {"name": name, "key_id": write_context.sealer.key_id, "mask": mask_of(one.name)}
+            if old is not None and old["mask"] == mask_of(one.name):
+                name, key_id = old["name"], old["key_id"]
+            else:
+                name, key_id = write_context.sealer.seal(one.name.encode(), supporter_id), write_context.sealer.key_id
             self.supporters[supporter_id] = {
                 "supporter_id": supporter_id,
                 "person_id": self.person_id,
-                "position": old.get("position", len(self.supporters)),
+                "position": len(self.supporters) if old is None else old["position"],
                 "relation": one.relation,
                 "can": list(one.can),
                 "distance_min": one.distance_min,
                 "outside_zone": one.outside_zone,
-                "accepted_on": old.get("accepted_on") or accepted,
+                "accepted_on": (old and old["accepted_on"]) or accepted,
                 "language": one.language,
                 "lat": one.lat,
                 "lon": one.lon,
-                **sealed,
+                "name": name,
+                "key_id": key_id,
+                "mask": mask_of(one.name),
                 "source_id": who.source_id,
             }
             theirs = self.helper_contacts.setdefault(supporter_id, {})
@@ -361,7 +377,7 @@ class PersonRecord:
 
     # rows
 
-    def person_row(self) -> Columns:
+    def person_row(self) -> PersonRow:
         """The row of registry_person."""
         lat, lon = self.place
         return {
@@ -382,15 +398,16 @@ class PersonRecord:
             "changed_at": wall(),
         }
 
-    def facts_row(self) -> Columns:
+    def facts_row(self) -> dict[str, object]:
         """The row of registry_facts."""
         due, until = earliest(self.facts)
         body = msgspec.msgpack.encode(self.facts)
         return {"person_id": self.person_id, "body": body, "review_due": due, "valid_until": until}
 
-    def facility_row(self) -> Columns:
+    def facility_row(self) -> dict[str, object]:
         """The row of registry_facility."""
         said = self.facts.answers
+        occupied = cast(Sequence[object], said.get("occupancy") or ("", None, None))
         return {
             "facility_id": self.person_id,
             "kind": said["kind"],
@@ -401,7 +418,7 @@ class PersonRecord:
             "evac_min_day": said.get("evac_min_day"),
             "evac_min_night": said.get("evac_min_night"),
             "plan_on": said.get("plan_on", ""),
-            **dict(zip(_OCCUPIED, said.get("occupancy") or ("", None, None), strict=True)),
+            **dict(zip(_OCCUPIED, occupied, strict=True)),
         }
 
     def rows(self) -> Rows:
@@ -429,40 +446,35 @@ class PersonRecord:
 class Rows:
     """A record ready to be written; small enough to cross from another process."""
 
-    person: Columns
-    facts: Columns
-    facility: Columns | None
-    contacts: list[Columns]
-    supporters: list[Columns]
-    stays: list[Columns]
-    consents: list[Columns]
-    conflicts: list[Columns]
+    person: PersonRow
+    facts: dict[str, object]
+    facility: dict[str, object] | None
+    contacts: list[ContactRow]
+    supporters: list[SupporterRow]
+    stays: list[StayRow]
+    consents: list[ConsentRow]
+    conflicts: list[ConflictRow]
     agreed: list[str]
     profile: Profile
     before: tuple[int, str, str] | None = None
 
     @property
     def person_id(self) -> str:
-        return str(self.person["person_id"])
+        return self.person["person_id"]
 
     @property
     def cell(self) -> int:
-        return int(self.person["cell"])
+        return self.person["cell"]
 
     @property
     def warned(self) -> bool:
         return self.person["status"] in WARNED
 
 
-def by_position(rows: dict[str, Columns]) -> list[Columns]:
-    """In the order of use."""
-    return sorted(rows.values(), key=lambda row: row["position"])
-
-
 def _implied(given: PersonIn | FacilityIn) -> frozenset[str]:
     return frozenset() if "status" in given.model_fields_set else frozenset((STATUS,))
 
 
-def _said_of_house(given: FacilityIn) -> dict[str, Any]:
+def _said_of_house(given: FacilityIn) -> dict[str, object]:
     said = {name: getattr(given, name) for name in FACILITY if name in given.model_fields_set}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}

@@ -7,7 +7,8 @@ and counts by cell are added by one at a time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 import msgspec
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from services.registry.model.facts import Facts
 from services.registry.model.given import WARNED
 from services.registry.people.records import PersonRecord, Rows
-from services.registry.people.write_context import Columns
+from services.registry.people.rows import ConflictRow, ContactRow, StayRow, SupporterRow
 from services.registry.store import register
 from services.registry.store.register import Row
 from services.shared.bus.outbox import id_of
@@ -46,19 +47,19 @@ async def load(db: Connection, ids: Sequence[str]) -> dict[str, PersonRecord]:
             found[row.person_id] = _record(row)
     mine = list(found)
     for owner, contacts in (await register.contacts_of(db, mine)).items():
-        found[owner].contacts = {c.contact_id: _columns(c) for c in contacts}
+        found[owner].contacts = {c.contact_id: cast(ContactRow, dict(c._mapping)) for c in contacts}
     helpers: dict[str, PersonRecord] = {}
     for row in await _of(db, register.supporter, mine):
         record = found[row.person_id]
-        record.supporters[row.supporter_id] = _columns(row)
+        record.supporters[row.supporter_id] = cast(SupporterRow, dict(row._mapping))
         record.helper_contacts[row.supporter_id] = {}
         helpers[row.supporter_id] = record
     for owner, contacts in (await register.contacts_of(db, list(helpers))).items():
-        helpers[owner].helper_contacts[owner] = {c.contact_id: _columns(c) for c in contacts}
+        helpers[owner].helper_contacts[owner] = {c.contact_id: cast(ContactRow, dict(c._mapping)) for c in contacts}
     for row in await _of(db, register.stay, mine):
-        found[row.person_id].stays[row.stay_id] = _columns(row)
+        found[row.person_id].stays[row.stay_id] = cast(StayRow, dict(row._mapping))
     for row in await _of(db, register.conflict, mine):
-        found[row.person_id].differing[row.conflict_id] = _columns(row)
+        found[row.person_id].differing[row.conflict_id] = cast(ConflictRow, dict(row._mapping))
     return found
 
 
@@ -79,10 +80,6 @@ async def _of(db: Connection, table: sa.Table, people: Sequence[str]) -> list[Ro
     return rows
 
 
-def _columns(row: Row) -> Columns:
-    return dict(row._mapping)
-
-
 def _record(row: Row) -> PersonRecord:
     return PersonRecord(
         person_id=row.person_id,
@@ -98,7 +95,7 @@ def _record(row: Row) -> PersonRecord:
     )
 
 
-async def keep(tx: Connection, records: Sequence[Rows], keys: Iterable[Columns]) -> None:
+async def keep(tx: Connection, records: Sequence[Rows], keys: Iterable[dict[str, object]]) -> None:
     """Writes derived records with the page keys they were sealed under; the caller is alone and audits."""
     new = [r for r in records if r.before is None]
     old = [r for r in records if r.before is not None]
@@ -116,7 +113,7 @@ async def keep(tx: Connection, records: Sequence[Rows], keys: Iterable[Columns])
     await register.count_changes(tx, _deltas(records))
 
 
-def _tables(records: Sequence[Rows]) -> dict[sa.Table, list[Columns]]:
+def _tables(records: Sequence[Rows]) -> dict[sa.Table, Sequence[Mapping[str, object]]]:
     return {
         register.person: [r.person for r in records],
         register.facts: [r.facts for r in records],

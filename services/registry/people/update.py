@@ -6,10 +6,10 @@ door. Only what changed is sealed again, contact ids stay, and the act is in the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import pydantic
 import sqlalchemy as sa
@@ -55,17 +55,17 @@ class Changes:
     distance_min, outside_zone, relation, language. Stays replace those of their kind; `no_stays` names kinds to end.
     """
 
-    answers: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, object] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     place: tuple[float, float] | None = None
     zone_id: str = ""
     grid_id: str = ""
     walk_seq: int = 0
     contacts: Sequence[ContactIn] = ()
-    channel: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    channel: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     drop_contacts: Sequence[str] = ()
     supporters: Sequence[SupporterIn] = ()
-    helper: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    helper: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     drop_supporters: Sequence[str] = ()
     stays: Sequence[StayIn] = ()
     no_stays: Sequence[str] = ()
@@ -153,7 +153,7 @@ async def update_person(
 
 
 async def _family(
-    tx: Connection, record: PersonRecord, home: dict[str, Any], by: Provenance, write_context: WriteContext
+    tx: Connection, record: PersonRecord, home: dict[str, object], by: Provenance, write_context: WriteContext
 ) -> list[PersonRecord]:
     """The others at home, with the same answers about it."""
     if not home or record.house or record.facility_id:
@@ -170,7 +170,7 @@ async def _family(
     return found
 
 
-def _checked(record: PersonRecord, changes: Changes) -> dict[str, Any]:
+def _checked(record: PersonRecord, changes: Changes) -> dict[str, object]:
     """The answers as they are stored; Refused names the first that is none."""
     allowed = (*(FACILITY if record.house else ANSWERS), STATUS)
     if unknown := sorted(set(changes.answers) - set(allowed)):
@@ -182,7 +182,7 @@ def _checked(record: PersonRecord, changes: Changes) -> dict[str, Any]:
         if record.house:
             stored = record.facility().model_dump(exclude={"contacts", "languages"})  # what is only kept is not judged
             values = stored | given | {"lat": lat, "lon": lon}
-            checked: dict[str, Any] = type(record.facility()).model_validate(values).model_dump(mode="json")
+            checked: dict[str, object] = type(record.facility()).model_validate(values).model_dump(mode="json")
         else:
             whole = {"person_id": record.person_id, "lat": lat, "lon": lon, "wg": wg, **given}
             one = PersonIn.model_validate(whole)
@@ -199,7 +199,7 @@ def _checked(record: PersonRecord, changes: Changes) -> dict[str, Any]:
     return found
 
 
-def _no_such(what: str, name: str, known: Any) -> Refused:
+def _no_such(what: str, name: str, known: Iterable[str]) -> Refused:
     return Refused(
         f"there is no {name!r} in {what}",
         field=name,
@@ -228,9 +228,9 @@ def _channels(record: PersonRecord, changes: Changes, by: Provenance, write_cont
         record.take_channels(changes.contacts, by, write_context)
         changed.add("contacts")
     for contact_id, how in changes.channel.items():
-        row = record.contacts.get(contact_id)
-        if row is None:
+        if contact_id not in record.contacts:
             raise _not_there("contact", contact_id)
+        row = cast(dict[str, object], record.contacts[contact_id])
         for name, value in how.items():
             if name in ("said_no", "not_hers"):
                 row["why_not"] = name if value else ""
@@ -250,13 +250,13 @@ def _channels(record: PersonRecord, changes: Changes, by: Provenance, write_cont
 def _helpers(record: PersonRecord, changes: Changes) -> set[str]:
     changed = set()
     for supporter_id, how in changes.helper.items():
-        row = record.supporters.get(supporter_id)
-        if row is None:
+        if supporter_id not in record.supporters:
             raise _not_there("supporter", supporter_id)
+        row = cast(dict[str, object], record.supporters[supporter_id])
         for name, value in how.items():
             if name not in _HELPER:
                 raise _no_such("helper", name, _HELPER)
-            row[_HELPER[name]] = list(value) if name == "can" else value
+            row[_HELPER[name]] = list(cast(Sequence[str], value)) if name == "can" else value
             changed.add(f"supporter.{name}")
     for supporter_id in changes.drop_supporters:
         if supporter_id not in record.supporters:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any
 
 from services.shared.crypto.dossier import DossierPart, owner_of
 from services.shared.crypto.sealing import Sealer
-
-Columns = dict[str, Any]
 
 
 class WriteContext:
@@ -31,7 +28,7 @@ class WriteContext:
         return self._sealer
 
     @property
-    def key_row(self) -> Columns | None:
+    def key_row(self) -> dict[str, object] | None:
         """The `page_key` row, if anything was sealed."""
         return None if self._sealer is None else dict(self._sealer.row())
 

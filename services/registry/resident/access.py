@@ -12,7 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -31,6 +31,7 @@ from services.shared.crypto.one_time_codes import one_time_code
 from services.shared.crypto.sealing import address_key
 from services.shared.database import locks
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import TooMany
 from services.shared.messages import ContactEntry, NoticeRequested
 from services.shared.people import phone_numbers
@@ -48,6 +49,37 @@ GUESSES = 3
 GUARDIAN_UNTIL = 14  # below it the guardian decides
 CHANNELS = {"self": {"sms": "sms", "voice_mobile": "voice_mobile", "voice_landline": "voice_landline"},
          "other": {"sms": "supporter_sms", "voice_mobile": "supporter_voice", "voice_landline": "supporter_voice"}}  # fmt: skip
+
+
+class Numbers(NamedTuple):
+    """The two forms of the number a code is asked for, as keys; the second may be empty."""
+
+    address_key: str
+    other_key: str
+
+
+class Challenge(NamedTuple):
+    """A code that was asked for."""
+
+    challenge_id: str
+    address_key: str
+    other_key: str
+    origin: str
+    language: str
+    asked_at: float
+
+
+class SealedContact(NamedTuple):
+    """A contact as a message carries it, whose it is, and whether it may be used."""
+
+    contact_id: str
+    owner_id: str
+    kind: str
+    address_key: str
+    sealed: bytes
+    key_id: str
+    why_not: str
+    safe: bool
 
 
 @dataclass(frozen=True)
@@ -119,11 +151,11 @@ class Access:
                 challenge.c.asked_at > wall() - CODE_S,
             )  # fmt: skip
             counted = sa.update(challenge).where(*open_one).values(tries=challenge.c.tries + 1)
-            asked = (await tx.execute(counted.returning(challenge.c.address_key, challenge.c.other_key))).first()
+            asked = await row_of(tx, Numbers, counted.returning(*columns(Numbers, challenge)))
             right = hmac.compare_digest(one_time_code(self._index, challenge_id).encode(), code.strip().encode())
             if asked is None or not right:
                 return ()
-            seats = await self.seats(tx, await self._registered(tx, asked))
+            seats = await self.seats(tx, await self._registered(tx, asked.address_key, asked.other_key))
             if seats:
                 mine = challenge.c.challenge_id == challenge_id
                 await tx.execute(sa.update(challenge).where(mine).values(state="used"))
@@ -132,18 +164,18 @@ class Access:
     async def key_of(self, challenge_id: str) -> str:
         """The address key a challenge was made for, of the form of the number that is in the register."""
         async with self._platform.database.read() as db:
-            found = sa.select(challenge.c.address_key, challenge.c.other_key)
-            row = (await db.execute(found.where(challenge.c.challenge_id == challenge_id))).first()
-            return await self._registered(db, row) if row is not None else ""
+            found = sa.select(*columns(Numbers, challenge)).where(challenge.c.challenge_id == challenge_id)
+            row = await row_of(db, Numbers, found)
+            return await self._registered(db, row.address_key, row.other_key) if row is not None else ""
 
     @staticmethod
-    async def _registered(db: Connection, asked: Any) -> str:
+    async def _registered(db: Connection, address_key: str, other_key: str) -> str:
         """Of the two forms of a number the one somebody is registered with."""
-        if asked.other_key:
-            mine = sa.select(register.contact.c.address_key).where(register.contact.c.address_key == asked.address_key)
+        if other_key:
+            mine = sa.select(register.contact.c.address_key).where(register.contact.c.address_key == address_key)
             if await db.scalar(mine.limit(1)) is None:
-                return str(asked.other_key)
-        return str(asked.address_key)
+                return other_key
+        return address_key
 
     async def seats(self, db: Connection, key: str) -> Sequence[Seat]:
         """Everybody this phone may speak for: people whose own it is, people whose helper or guardian it belongs to."""
@@ -191,11 +223,12 @@ class Access:
             )
             # numbers of nobody are done with at once, however many: nobody's code waits behind them
             await tx.execute(sa.update(challenge).where(asked, sa.not_(known)).values(state="handled"))
-            some = sa.select(challenge).where(asked).order_by(challenge.c.asked_at).limit(50)
-            for row in (await tx.execute(some)).all():
+            some = sa.select(*columns(Challenge, challenge)).where(asked).order_by(challenge.c.asked_at).limit(50)
+            for row in await rows_of(tx, Challenge, some):
                 sent = 0
-                if row.asked_at > wall() - CODE_S and await may_get(tx, row, self._platform.settings.codes_per_hour):
-                    entry = await self._channel(tx, await self._registered(tx, row))
+                most = self._platform.settings.codes_per_hour
+                if row.asked_at > wall() - CODE_S and await may_get(tx, row.address_key, row.origin, most):
+                    entry = await self._channel(tx, await self._registered(tx, row.address_key, row.other_key))
                     if entry is not None:
                         await publish(
                             tx, [self.notice(row.challenge_id, "one_time_code", *entry, row.language, CODE_S)]
@@ -210,7 +243,8 @@ class Access:
 
     async def _channel(self, tx: Connection, key: str) -> tuple[str, ContactEntry, str] | None:
         """(owner, sealed contact, channel) a code may go to: never a phone that a message would betray."""
-        rows = (await tx.execute(sa.select(register.contact).where(register.contact.c.address_key == key))).all()
+        found = sa.select(*columns(SealedContact, register.contact)).where(register.contact.c.address_key == key)
+        rows = await rows_of(tx, SealedContact, found)
         people = await repository.load(tx, [row.owner_id for row in rows])
         helpers = set(
             await tx.scalars(
@@ -315,7 +349,7 @@ def betrays(record: PersonRecord, safe: bool) -> bool:
     return not safe and bool(said_so.get("no_test") or said_so.get("protected_address"))
 
 
-def entry_of(row: Any) -> ContactEntry:
+def entry_of(row: SealedContact) -> ContactEntry:
     """A sealed contact as a message carries it."""
     return ContactEntry(row.contact_id, row.kind, row.address_key, row.sealed, row.key_id)
 

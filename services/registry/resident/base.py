@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -29,7 +29,7 @@ class Ask:
     kind: str
     name: str
     label: str
-    value: Any = ""
+    value: object = ""
     choices: Sequence[tuple[str, str]] = ()
     attributes: dict[str, str] = field(default_factory=dict)
 
@@ -49,7 +49,7 @@ class MeBase:
         self._platform = platform
         self._access = access
 
-    def show(self, request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
+    def show(self, request: web.Request, template: str, status: int = 200, **values: object) -> web.Response:
         """A page in the language that was chosen."""
         return page(
             template, status=status, w=self.w, path=request.path, plane=self._platform.settings.plane,

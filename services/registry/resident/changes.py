@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -12,15 +11,18 @@ from aiohttp import web
 from services.registry.model.answer_words import LEVELS, VALUES, YES
 from services.registry.model.answers import those
 from services.registry.model.given import ANSWERS, CONTACT_KINDS, QUESTIONS, ConsentIn, StayIn
-from services.registry.people.records import TEXTS, by_position
+from services.registry.people.records import TEXTS
+from services.registry.people.rows import ContactRow, by_position
 from services.registry.people.update import Changes, said, update_person
 from services.registry.resident import view
-from services.registry.resident.access import CHANNELS, betrays, entry_of
+from services.registry.resident.access import CHANNELS, SealedContact, betrays, entry_of
 from services.registry.resident.base import Ask, MeBase, Seated
 from services.registry.store import register
 from services.registry.store.resident_tables import notice
 from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
+from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, rows_of
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import language, t
 
@@ -83,7 +85,7 @@ class MeChange(MeBase):
             elif q.kind == "yes":
                 choices = [(word, t(YES[word == "yes"])) for word in ("yes", "no")]
             kind = "check" if q.kind == "several" else "radio"
-            stored: Any = {True: "yes", False: "no"}.get(now, now) if isinstance(now, bool) else now
+            stored: object = {True: "yes", False: "no"}.get(now, now) if isinstance(now, bool) else now
             value = (
                 [str(v) for v in stored] if isinstance(stored, list | tuple) else "" if stored is None else str(stored)
             )
@@ -96,7 +98,7 @@ class MeChange(MeBase):
         self._checked(request, who, name)
         form = await request.post()
         q, given = QUESTIONS[name], [str(v)[:20] for v in form.getall("value", [])]
-        value: Any = None
+        value: object = None
         if q.kind == "number":
             text = given[0].strip() if given else ""
             if not text.lstrip("-").isdecimal() or not q.least <= int(text) <= q.most:
@@ -169,7 +171,7 @@ class MeChange(MeBase):
             await self.change(who, Changes(channel={contact_id: {"said_no": do == "no"}}), "own choice")
         raise web.HTTPSeeOther("/me/channels?saved=1")
 
-    async def _test(self, who: Seated, row: dict[str, Any]) -> str:
+    async def _test(self, who: Seated, row: ContactRow) -> str:
         """Asks channels for a test of this channel, unless it could betray her or was asked too often; what to say."""
         channel = TESTED.get(row["kind"], "")
         if not channel or betrays(who.record, row["safe"]) or row["why_not"] in ("not_hers", "not_safe"):
@@ -178,8 +180,10 @@ class MeChange(MeBase):
         async with self._platform.database.write() as tx:
             if await asked_today(tx, person_id, "channel_test") >= TESTS_A_DAY:
                 return "test_budget"
-            stored = sa.select(register.contact).where(register.contact.c.contact_id == row["contact_id"])
-            contact = (await tx.execute(stored)).one()
+            stored = sa.select(*columns(SealedContact, register.contact)).where(
+                register.contact.c.contact_id == row["contact_id"]
+            )
+            (contact,) = await rows_of(tx, SealedContact, stored)
             await keep_notice(tx, notice_id, person_id, "channel_test", contact.contact_id)
             message = self._access.notice(
                 notice_id, "channel_test", person_id, entry_of(contact), channel, language(), TEST_S
@@ -328,13 +332,13 @@ def _earlier(who: Seated, kind: str) -> list[str]:
     return [k for k in kinds if k in CONTACT_KINDS]
 
 
-async def asked_today(tx: Any, person_id: str, kind: str) -> int:
+async def asked_today(tx: Connection, person_id: str, kind: str) -> int:
     """How many messages of this kind she asked for within a day."""
     mine = (notice.c.person_id == person_id, notice.c.kind == kind, notice.c.asked_at > wall() - 86_400)
     return int(await tx.scalar(sa.select(sa.func.count()).select_from(notice).where(*mine)) or 0)
 
 
-async def keep_notice(tx: Any, notice_id: str, person_id: str, kind: str, contact_id: str) -> None:
+async def keep_notice(tx: Connection, notice_id: str, person_id: str, kind: str, contact_id: str) -> None:
     """Notes one, for its budget and for what came of it."""
     row = {"notice_id": notice_id, "person_id": person_id, "kind": kind, "contact_id": contact_id, "asked_at": wall()}
     await tx.execute(sa.insert(notice).values(**row))

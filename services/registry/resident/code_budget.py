@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 import structlog
 
@@ -17,7 +15,7 @@ OWN_S = 30 * 86_400.0  # so long an address from which a phone signed in has a s
 log = structlog.get_logger("me")
 
 
-async def may_get(tx: Connection, row: Any, codes_per_hour: int) -> bool:
+async def may_get(tx: Connection, address_key: str, origin: str, codes_per_hour: int) -> bool:
     """Whether one more code may go to this phone for this address, and to anybody at all, within this hour.
 
     Three codes go to an address from which the phone has signed in, whatever others asked for. All others share three;
@@ -29,11 +27,11 @@ async def may_get(tx: Connection, row: Any, codes_per_hour: int) -> bool:
     if int(await tx.scalar(all_sent) or 0) >= codes_per_hour:
         log.warning("codes_used_up", do="more are asked for than TOCSIN_CODES_PER_HOUR: look who asks, or raise it")
         return False
-    phone = challenge.c.address_key == row.address_key
+    phone = challenge.c.address_key == address_key
     used = sa.select(challenge.c.origin).where(phone, challenge.c.state == "used", challenge.c.origin != "")
     own = set(await tx.scalars(used))
     sent = list(await tx.scalars(sa.select(challenge.c.origin).where(phone, since, challenge.c.sent == 1)))
-    if row.origin in own:
-        return sent.count(row.origin) < PER_NUMBER
-    others = [origin for origin in sent if origin not in own]
-    return len(others) < (PER_NUMBER if row.origin in others else STRANGERS)
+    if origin in own:
+        return sent.count(origin) < PER_NUMBER
+    others = [other for other in sent if other not in own]
+    return len(others) < (PER_NUMBER if origin in others else STRANGERS)

@@ -16,13 +16,14 @@ from services.registry.model.given import SupporterIn, mobile
 from services.registry.people import repository
 from services.registry.people.update import Changes, said, today, update_person
 from services.registry.resident import view
-from services.registry.resident.access import entry_of
+from services.registry.resident.access import SealedContact, entry_of
 from services.registry.resident.base import Ask, MeBase, Seated, mask
 from services.registry.resident.changes import asked_today, keep_notice
 from services.registry.store import register
 from services.registry.store.resident_tables import notice
 from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
+from services.shared.database.rows import columns, rows_of
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import language
 from services.shared.people import phone_numbers
@@ -152,10 +153,10 @@ class MeHelpers(MeBase):
                 tx, self._platform.keys, person_id, changes, self.by(who), reason="names a helper"
             )
             supporter_id = done.supporter_ids[0]
-            theirs = sa.select(register.contact).where(
+            theirs = sa.select(*columns(SealedContact, register.contact)).where(
                 register.contact.c.owner_id == supporter_id, register.contact.c.kind == "sms"
             )
-            contact = (await tx.execute(theirs)).one()
+            (contact,) = await rows_of(tx, SealedContact, theirs)
             await keep_notice(tx, notice_id, person_id, "supporter_invitation", contact.contact_id)
             if contact.why_not != "not_hers":
                 entry = entry_of(contact)

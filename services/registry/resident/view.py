@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import cos, hypot, radians
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
 
@@ -12,11 +11,13 @@ from services.registry.lookup.pages import answers_of as all_answers
 from services.registry.model.answer_words import KINDS, OTHERS, name_of
 from services.registry.model.facts import SEALED
 from services.registry.model.given import QUESTIONS
-from services.registry.people.records import TEXTS, PersonRecord, by_position
+from services.registry.people.records import TEXTS, PersonRecord
+from services.registry.people.rows import by_position
 from services.registry.store import register
 from services.registry.store.resident_tables import notice
 from services.shared.audit.trail import audit_log
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, rows_of
 from services.shared.i18n import t
 from services.shared.ledger.ledger import delivery
 
@@ -35,7 +36,38 @@ PURPOSES = (
 )  # fmt: skip
 
 
-async def looks_at(db: Connection, person_id: str) -> list[dict[str, Any]]:
+class NearPlace(NamedTuple):
+    """A place to go to."""
+
+    name: str
+    address: str
+    route: str
+    lat: float
+    lon: float
+
+
+class ChannelTest(NamedTuple):
+    """A test of a channel, and what came of it."""
+
+    contact_id: str
+    asked_at: float
+    send_state: str | None
+
+
+class OwnContact(TypedDict):
+    """A contact on its owner's page."""
+
+    id: str
+    kind: str
+    words: str
+    mask: str
+    why_not: str
+    no: bool
+    verified_on: str
+    safe: bool
+
+
+async def looks_at(db: Connection, person_id: str) -> list[dict[str, object]]:
     """Every look at her, the newest first: at, role, what, reason; also at lists of doors that hers was on."""
     log = audit_log.c
     lists = sa.select(delivery.c.warning_id, delivery.c.slot).where(
@@ -79,7 +111,7 @@ async def consents_of(db: Connection, person_id: str) -> dict[str, str]:
     return {purpose: said.get(purpose, "not_asked") for purpose in PURPOSES}
 
 
-def contacts_of(record: PersonRecord) -> list[dict[str, Any]]:
+def contacts_of(record: PersonRecord) -> list[OwnContact]:
     """In the order of use; by their end."""
     why = {
         "said_no": "channel_never",
@@ -97,9 +129,9 @@ def contacts_of(record: PersonRecord) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def helpers_of(record: PersonRecord) -> list[dict[str, Any]]:
+def helpers_of(record: PersonRecord) -> list[dict[str, object]]:
     """In their order, by the first letter."""
-    rows = sorted(record.supporters.values(), key=lambda row: row["position"])
+    rows = by_position(record.supporters)
     return [
         {
             "id": row["supporter_id"], "mask": row["mask"] or "…", "relation": row["relation"], "can": list(row["can"]),
@@ -109,7 +141,7 @@ def helpers_of(record: PersonRecord) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def answers_of(record: PersonRecord) -> list[dict[str, Any]]:
+def answers_of(record: PersonRecord) -> list[dict[str, str]]:
     """All of them, each with the page that changes it."""
     found = all_answers(record, own=True)
     for one in found:
@@ -128,7 +160,7 @@ def missing(record: PersonRecord) -> list[tuple[str, str]]:
     return found + [(f"/me/answer/{name}", name_of(name)) for name in QUESTIONS if name not in record.facts.answers]
 
 
-def bring(record: PersonRecord) -> list[dict[str, Any]]:
+def bring(record: PersonRecord) -> list[dict[str, str]]:
     """Of her answers those that say what somebody must bring or know."""
     plain = {"none", "walks", "", 0, None}
     names = {
@@ -139,7 +171,7 @@ def bring(record: PersonRecord) -> list[dict[str, Any]]:
     return [one for one in all_answers(record) if one["name"] in names]
 
 
-async def place_for(db: Connection, record: PersonRecord) -> Any:
+async def place_for(db: Connection, record: PersonRecord) -> NearPlace | None:
     """The nearest place that is not closed and that she can use: step-free, with power; None where there is none."""
     said, (lat, lon) = record.facts.answers, record.place
     where = [register.place.c.state != "closed"]
@@ -147,21 +179,21 @@ async def place_for(db: Connection, record: PersonRecord) -> Any:
         where.append(register.place.c.step_free)
     if said.get("power_device", "none") != "none":
         where.append(register.place.c.power)
-    rows = (await db.execute(sa.select(register.place).where(*where).limit(5000))).all()
+    rows = await rows_of(db, NearPlace, sa.select(*columns(NearPlace, register.place)).where(*where).limit(5000))
     wide = cos(radians(lat))
     return min(rows, key=lambda p: hypot(p.lat - lat, (p.lon - lon) * wide), default=None)
 
 
 async def last_tests(db: Connection, person_id: str) -> dict[str, tuple[float, str]]:
     """contact_id > (wall time, what came of it) of the newest test of each channel."""
-    rows: Sequence[Any] = (
-        await db.execute(
-            sa.select(notice.c.contact_id, notice.c.asked_at, delivery.c.send_state)
-            .outerjoin(delivery, delivery.c.delivery_id == notice.c.notice_id)
-            .where(notice.c.person_id == person_id, notice.c.kind == "channel_test")
-            .order_by(notice.c.asked_at)
-        )
-    ).all()
+    rows = await rows_of(
+        db,
+        ChannelTest,
+        sa.select(*columns(ChannelTest, notice, delivery))
+        .outerjoin(delivery, delivery.c.delivery_id == notice.c.notice_id)
+        .where(notice.c.person_id == person_id, notice.c.kind == "channel_test")
+        .order_by(notice.c.asked_at),
+    )
     return {row.contact_id: (row.asked_at, _state(row.send_state)) for row in rows}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from services.registry.geo.areas import Shape
 from services.registry.model.given import ContactIn, SupporterIn, Wg, mobile
@@ -17,7 +17,7 @@ NAMES = (
 SECOND = (
     "hard_of_hearing", "mobility", "low_vision", "cognitive", "basement", "speech", "power_medical", "other_language",
 )  # fmt: skip
-Facts = dict[str, Any]
+Facts = dict[str, object]
 
 
 @dataclass
@@ -204,7 +204,7 @@ class Traits:
 
     def combine(self, facts: Facts, second: str, home: Home) -> None:
         """A second need, as many people have one."""
-        wg: Wg = facts["wg"]
+        wg = cast(Wg, facts["wg"])
         match second:
             case "hard_of_hearing" if wg.hear == 1 and wg.see == 1:
                 facts["wg"] = wg.model_copy(update={"hear": 3})

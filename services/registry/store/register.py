@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 import orjson
@@ -64,7 +63,7 @@ __all__ = [  # the tables are used as store.person and so on
 Cursor = tuple[int, str, str]  # cell, household, person: the last one that went out
 START: Cursor = (-1, "", "")
 IS_WARNED = sa.or_(*(person.c.status == status for status in WARNED))
-Row = sa.Row[tuple[Any, ...]]
+Row = sa.Row[tuple[object, ...]]
 _decoder: msgspec.msgpack.Decoder[Profile] = msgspec.msgpack.Decoder(Profile)
 
 
@@ -101,7 +100,7 @@ async def forget_channels(tx: Connection, owners: Sequence[str]) -> None:
     await tx.execute(sa.delete(contact).where(one_of(contact.c.owner_id, owners)))
 
 
-async def put(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+async def put(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
     """Inserts rows or replaces those with the same primary key."""
     key = [column.name for column in table.primary_key.columns]
     await upsert(tx, table, rows, key, replace=[c.name for c in table.columns if c.name not in key])
@@ -266,7 +265,7 @@ async def _texts_of(db: Connection, value_name: str, code: str) -> list[str]:
     return texts
 
 
-def as_text(geojson: Mapping[str, Any]) -> str:
+def as_text(geojson: Mapping[str, object]) -> str:
     """A GeoJSON object as text."""
     return orjson.dumps(geojson).decode()
 
@@ -274,7 +273,7 @@ def as_text(geojson: Mapping[str, Any]) -> str:
 # jobs: one a warning, one page a transaction
 
 
-async def open_job(tx: Connection, row: Mapping[str, Any]) -> None:
+async def open_job(tx: Connection, row: Mapping[str, object]) -> None:
     """Opens the job of a warning; the same warning again changes nothing."""
     cell, household, one = START
     fresh = {

@@ -11,10 +11,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, cast
 
 import sqlalchemy as sa
 
@@ -112,7 +112,7 @@ class _Draft:
         self._out = os.fdopen(fd, "wb")
         self.digest = hashlib.sha256()
 
-    def put(self, value: dict[str, Any]) -> None:
+    def put(self, value: Mapping[str, object]) -> None:
         line = canonical(value).encode() + b"\n"
         self.digest.update(line)
         self._out.write(line)
@@ -130,7 +130,7 @@ class _Draft:
         self._path.unlink()
 
 
-async def _lines(db: Connection, upto: int) -> AsyncIterator[dict[str, Any]]:
+async def _lines(db: Connection, upto: int) -> AsyncIterator[dict[str, object]]:
     """Entries 1 to `upto`, each followed by its checkpoint if it has one; a page in memory at a time."""
     done = 0
     while done < upto:
@@ -189,7 +189,7 @@ class _Walk:
             )
         return end
 
-    def _read(self, number: int, line: bytes) -> dict[str, Any]:
+    def _read(self, number: int, line: bytes) -> dict[str, object]:
         try:
             value = json.loads(line.decode("utf-8", "strict"), parse_constant=_no_constant)
         except (ValueError, RecursionError) as problem:
@@ -200,37 +200,37 @@ class _Walk:
             same = False
         if not same:
             raise Broken(f"line {number} is not written as we write it: it was altered")
-        found: dict[str, Any] = value
+        found: dict[str, object] = value
         return found
 
-    def _head(self, value: dict[str, Any]) -> None:
+    def _head(self, value: Mapping[str, object]) -> None:
         if value.get("format") != FORMAT:
             raise Broken(f"this is no audit export of a kind known here: its first line does not say {FORMAT!r}")
 
-    def _entry(self, entry: dict[str, Any], number: int) -> None:
-        given = tuple(entry[name] for name in _ENTRY)
-        n, found = given[0], given[-1]
+    def _entry(self, entry: tuple[object, ...], number: int) -> None:
+        n, found = entry[0], entry[-1]
         if type(n) is not int or n != self._n + 1:
             raise Broken(f"line {number}: entry {n} follows entry {self._n}: one is missing, doubled or out of order")
-        if found != entry_hash(self._hash, *given[:-1]):
+        expected = entry_hash(self._hash, *entry[:-1])
+        if found != expected:
             raise Broken(f"line {number}: entry {n} does not follow from the one before: it or that one was altered")
-        self._n, self._hash = n, found
-        if self._earlier is not None and n == self._earlier.n and found != self._earlier.hash:
+        self._n, self._hash = n, expected
+        if self._earlier is not None and n == self._earlier.n and expected != self._earlier.hash:
             raise Broken(f"entry {n} is another one than in the earlier export: the log was written anew")
 
-    def _checkpoint(self, point: dict[str, Any], number: int) -> None:
-        n, found, at, signature = (point[name] for name in _CHECKPOINT)
+    def _checkpoint(self, point: tuple[object, ...], number: int) -> None:
+        n, found, at, signature = point
         if (n, found) != (self._n, self._hash) or n == self._signed_at:
             raise Broken(
                 f"line {number}: the checkpoint is not of the entry it follows: entries are missing or altered"
             )
         if not self._checking.holds(signature, "checkpoint", n, found, at):
             raise Broken(f"line {number}: the checkpoint of entry {n} was not signed by the owner of this public key")
-        self._signed_at = n
+        self._signed_at = self._n
         self._checkpoints += 1
 
-    def _end(self, end: dict[str, Any]) -> Verified:
-        n, found, at, count, sha256, signature = (end[name] for name in _END)
+    def _end(self, end: tuple[object, ...]) -> Verified:
+        n, found, at, count, sha256, signature = end
         if not self._checking.holds(signature, "end", n, found, at, count, sha256):
             raise Broken(
                 "the end was not signed by the owner of this public key: ask again for the key, then for the file"
@@ -239,19 +239,19 @@ class _Walk:
             raise Broken(f"the file ends after entry {self._n}, and {n} were signed for: entries are missing")
         if count != self._checkpoints or sha256 != self._digest.hexdigest():
             raise Broken("the lines are not the ones that were signed for at the end: the file was altered")
-        if n and self._signed_at != n:
-            raise Broken(f"the last checkpoint does not cover the end, entry {n}: ask for a whole export")
-        if self._earlier is not None and n < self._earlier.n:
+        if self._n and self._signed_at != self._n:
+            raise Broken(f"the last checkpoint does not cover the end, entry {self._n}: ask for a whole export")
+        if self._earlier is not None and self._n < self._earlier.n:
             raise Broken(
-                f"it ends at entry {n}, before the earlier export's entry {self._earlier.n}: entries are missing"
+                f"it ends at entry {self._n}, before the earlier export's entry {self._earlier.n}: entries are missing"
             )
-        return Verified(n, found, at, count)
+        return Verified(self._n, self._hash, cast(float, at), self._checkpoints)  # the time was signed for
 
 
-def _named(value: Any, names: tuple[str, ...], number: int) -> dict[str, Any]:
+def _named(value: object, names: tuple[str, ...], number: int) -> tuple[object, ...]:
     if not isinstance(value, dict) or set(value) != set(names):
         raise Broken(f"line {number} is neither an entry nor a checkpoint: it was altered")
-    return value
+    return tuple(value[name] for name in names)
 
 
 def _no_constant(word: str) -> None:

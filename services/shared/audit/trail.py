@@ -33,7 +33,7 @@ GENESIS = "0" * 64
 
 
 def entry_hash(
-    previous: str, n: int, at: float, actor: str, act: str, subject: str, reason: str, detail: object
+    previous: str, n: object, at: object, actor: object, act: object, subject: object, reason: object, detail: object
 ) -> str:
     """The link of one entry to the one before."""
     body = json.dumps(

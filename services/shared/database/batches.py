@@ -13,15 +13,19 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from services.shared.database.engine import Connection
 from services.shared.errors import Broken
 
 T = TypeVar("T")
+# SQLAlchemy types both by their Python value and takes no other: a bound says nothing more than Any.
+Column = sa.ColumnElement[Any]
+Kind = sa.types.TypeEngine[Any]
 
 
-async def insert_new(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
+async def insert_new(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> int:
     """Inserts the rows that clash with no key or unique index; returns how many went in."""
     if not rows:
         return 0
@@ -33,7 +37,7 @@ async def insert_new(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
     return result.rowcount
 
 
-async def insert_all(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+async def insert_all(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
     """Inserts rows that clash with nothing, by COPY where there is one: a clash is an error."""
     if not rows:
         return
@@ -53,7 +57,7 @@ async def insert_all(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
 async def upsert(
     tx: Connection,
     table: sa.Table,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, object]],
     key: Iterable[str],
     *,
     replace: Iterable[str] = (),
@@ -64,19 +68,19 @@ async def upsert(
         return
     key, replace, add = tuple(key), tuple(replace), tuple(add)
     names = tuple(rows[0])
-    statement: Any = sqlite.insert(table) if tx.dialect.name == "sqlite" else _given_insert(table, names)
-    new = statement.excluded
+    insert = sqlite.insert(table) if tx.dialect.name == "sqlite" else _given_insert(table, names)
+    new = insert.excluded
     changes = {name: new[name] for name in replace} | {name: table.c[name] + new[name] for name in add}
-    statement = statement.on_conflict_do_update(index_elements=list(key), set_=changes)
+    statement = insert.on_conflict_do_update(index_elements=list(key), set_=changes)
     if tx.dialect.name == "sqlite":
         await tx.execute(statement, list(rows))
     else:  # one statement must not meet a row twice
         await tx.execute(statement, _arrays(_types(table, rows), _merged(rows, key, add)))
 
 
-def _merged(rows: Sequence[Mapping[str, Any]], key: Sequence[str], add: Sequence[str]) -> list[Mapping[str, Any]]:
+def _merged(rows: Sequence[Mapping[str, object]], key: Sequence[str], add: Sequence[str]) -> list[Mapping[str, object]]:
     """The rows with one a key: of several the last stands, what is added is summed."""
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    found: dict[tuple[object, ...], dict[str, Any]] = {}  # what is added are numbers
     for row in rows:
         name = tuple(row[k] for k in key)
         before = found.get(name)
@@ -84,7 +88,7 @@ def _merged(rows: Sequence[Mapping[str, Any]], key: Sequence[str], add: Sequence
     return list(found.values())
 
 
-class _List(sa.types.TypeDecorator[Sequence[Any]]):
+class _List(sa.types.TypeDecorator[Collection[str] | Collection[int]]):
     """Texts, or whole numbers, in one bound value: an array, or JSON where there are none."""
 
     impl = sa.Text
@@ -94,11 +98,11 @@ class _List(sa.types.TypeDecorator[Sequence[Any]]):
         super().__init__()
         self.numbers = numbers
 
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Kind:
         array = postgresql.ARRAY(sa.Integer if self.numbers else sa.Text)
         return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else array)
 
-    def process_bind_param(self, value: Sequence[Any] | None, dialect: sa.Dialect) -> Any:
+    def process_bind_param(self, value: Collection[str] | Collection[int] | None, dialect: sa.Dialect) -> object:
         return json.dumps(list(value or ())) if dialect.name == "sqlite" else list(value or ())
 
 
@@ -112,7 +116,7 @@ class one_of(FunctionElement[bool]):
     type = sa.Boolean()
     name = "one_of"
 
-    def __init__(self, column: sa.ColumnElement[Any], values: Collection[str] | Collection[int] | str) -> None:
+    def __init__(self, column: Column, values: Collection[str] | Collection[int] | str) -> None:
         kind = _List(numbers=isinstance(column.type, sa.Integer))
         given = (
             sa.bindparam(values, type_=kind)
@@ -121,24 +125,24 @@ class one_of(FunctionElement[bool]):
         )
         super().__init__(column, given)
 
-    def self_group(self, against: Any = None) -> one_of:
+    def self_group(self, against: object = None) -> one_of:
         """Itself: else it is compared with 1 where a database has no booleans, and SQLite then looks at every row."""
         return self
 
 
 @compiles(one_of)
-def _in_an_array(element: one_of, compiler: Any, **words: Any) -> str:
+def _in_an_array(element: one_of, compiler: SQLCompiler, **words: object) -> str:
     column, given = (compiler.process(part, **words) for part in element.clauses)
     return f"{column} = ANY ({given})"
 
 
 @compiles(one_of, "sqlite")
-def _in_json(element: one_of, compiler: Any, **words: Any) -> str:
+def _in_json(element: one_of, compiler: SQLCompiler, **words: object) -> str:
     column, given = (compiler.process(part, **words) for part in element.clauses)
     return f"{column} IN (SELECT value FROM json_each({given}))"  # noqa: S608  both are compiled SQL
 
 
-Value = Callable[[str], sa.ColumnElement[Any]]
+Value = Callable[[str], Column]
 
 
 class Each:
@@ -147,13 +151,13 @@ class Each:
     On PostgreSQL one statement a batch (a row must not name the same target twice), on SQLite one prepared statement.
     """
 
-    def __init__(self, build: Callable[[Value], sa.Update], **types: Any) -> None:
+    def __init__(self, build: Callable[[Value], sa.Update], **types: Kind | type[Kind]) -> None:
         self._types = {name: sa.types.to_instance(kind) for name, kind in types.items()}
         self._one_by_one = build(lambda name: sa.bindparam(name, type_=self._types[name]))
         given = _given(self._types)
         self._at_once = build(lambda name: given[name])
 
-    async def run(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    async def run(self, tx: Connection, rows: Sequence[Mapping[str, object]]) -> None:
         """Executes it for the rows, of which each holds a value for every name."""
         if not rows:
             return
@@ -163,7 +167,7 @@ class Each:
             await tx.execute(self._at_once, _arrays(self._types, rows))
 
 
-def _given(types: Mapping[str, Any]) -> dict[str, sa.ColumnElement[Any]]:
+def _given(types: Mapping[str, Kind]) -> dict[str, Column]:
     """Rows handed over as one array a column: a statement of one text whatever their number. JSON crosses as text."""
     plain = {name: sa.Text() if isinstance(kind, sa.JSON) else kind for name, kind in types.items()}
     arrays = [sa.bindparam(f"{name}_s", type_=postgresql.ARRAY(kind)) for name, kind in plain.items()]
@@ -175,17 +179,17 @@ def _given(types: Mapping[str, Any]) -> dict[str, sa.ColumnElement[Any]]:
     }
 
 
-def _types(table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _types(table: sa.Table, rows: Sequence[Mapping[str, object]]) -> dict[str, Kind]:
     return {name: table.c[name].type for name in rows[0]}
 
 
 @cache
-def _given_insert(table: sa.Table, names: tuple[str, ...]) -> Any:
+def _given_insert(table: sa.Table, names: tuple[str, ...]) -> postgresql.Insert:
     given = _given({name: table.c[name].type for name in names})
     return postgresql.insert(table).from_select(list(names), sa.select(*given.values()))
 
 
-def _arrays(types: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _arrays(types: Mapping[str, Kind], rows: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
     return {
         f"{name}_s": [json.dumps(r[name]) for r in rows] if isinstance(kind, sa.JSON) else [r[name] for r in rows]
         for name, kind in types.items()
@@ -193,12 +197,12 @@ def _arrays(types: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict
 
 
 @cache
-def _stored(kind: Any) -> Any:
+def _stored(kind: Kind) -> Callable[[object], object] | None:
     """What turns a value into what the driver takes, where COPY goes around the dialect that would."""
     return kind.dialect_impl(_postgres).bind_processor(_postgres)
 
 
-_postgres: Any = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
+_postgres: sa.Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
 def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

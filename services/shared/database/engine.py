@@ -13,13 +13,16 @@ import fcntl
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.shared.database import sqlite_thread
 from services.shared.errors import Broken, Conflict
@@ -105,7 +108,7 @@ class Database:
             await self._reader.dispose()
 
 
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+async def _to_its_end(work: Awaitable[None]) -> None:
     """Waits for a commit or rollback also where the caller is cancelled meanwhile: the connection is in use till then."""
     task = asyncio.ensure_future(work)
     try:
@@ -126,7 +129,7 @@ def _sqlite_engine(url: str, begin: str, synchronous: str, size: int) -> AsyncEn
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
-    def _pragmas(dbapi_connection: Any, _record: Any) -> None:
+    def _pragmas(dbapi_connection: AsyncAdapt_aiosqlite_connection, _record: ConnectionPoolEntry) -> None:
         dbapi_connection.isolation_level = None  # we begin transactions ourselves
         cursor = dbapi_connection.cursor()
         for pragma in (
@@ -141,7 +144,7 @@ def _sqlite_engine(url: str, begin: str, synchronous: str, size: int) -> AsyncEn
 
     @sa.event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        driver: Any = connection.connection.driver_connection
+        driver = cast(sqlite_thread.Connection, connection.connection.driver_connection)
         driver.begin_with = begin
 
     return engine
@@ -171,14 +174,14 @@ def _postgres_engine(url: str, name: str) -> AsyncEngine:
             },
         },
     )
-    asked: Any = engine.sync_engine.dialect
+    asked = engine.sync_engine.dialect
 
     @sa.event.listens_for(engine.sync_engine, "checkin")
-    def _used(_connection: Any, record: Any) -> None:
+    def _used(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         record.info["used"] = time.monotonic()
 
     @sa.event.listens_for(engine.sync_engine, "checkout")
-    def _ask(connection: Any, record: Any, _proxy: Any) -> None:
+    def _ask(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
         """Whether the server is still there is asked of a connection that has rested, not before every transaction."""
         if time.monotonic() - record.info.get("used", math.inf) < RESTED_S:
             return

@@ -6,7 +6,7 @@ A row's type is a `NamedTuple` whose fields are the columns of its query, in the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -39,6 +39,6 @@ async def row_of(
     return None if row is None else kind._make(row)
 
 
-def _must_fit(kind: type[NamedTuple], result: sa.CursorResult[Any]) -> None:
+def _must_fit(kind: type[NamedTuple], result: sa.CursorResult[*tuple[object, ...]]) -> None:
     if (found := tuple(result.keys())) != kind._fields:
         raise TypeError(f"a query for {kind.__name__} brings {', '.join(found)}: it needs {', '.join(kind._fields)}")

@@ -8,10 +8,22 @@ run, read to its end and closed in one, BEGIN goes with the first, and what was 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Self, TypeVar
 
 import aiosqlite
+
+V = TypeVar("V")
+Execute = Callable[[sqlite3.Cursor, str, V], object]
+
+
+class Found(NamedTuple):
+    """What is left of a statement that was run."""
+
+    description: object
+    rowcount: int
+    lastrowid: int | None
+    rows: list[tuple[object, ...]]
 
 
 class Connection(aiosqlite.Connection):
@@ -22,16 +34,16 @@ class Connection(aiosqlite.Connection):
     def cursor(self) -> Cursor:  # type: ignore[override]  # not to be awaited: nothing is made in the thread yet
         return Cursor(self)
 
-    def run(self, begin: str, statement: str, values: Any, many: bool) -> tuple[Any, int, int | None, list[Any]]:
-        """In the thread: description, rowcount, lastrowid and all rows of a statement."""
+    def run(self, begin: str, statement: str, values: V, execute: Execute[V]) -> Found:
+        """In the thread: what a statement found, read to its end."""
         connection = self._conn
         if begin:
             connection.execute(begin).close()
         cursor = connection.cursor()
         try:
-            (cursor.executemany if many else cursor.execute)(statement, values)
+            execute(cursor, statement, values)
             rows = cursor.fetchall() if cursor.description else []
-            return cursor.description, cursor.rowcount, cursor.lastrowid, rows
+            return Found(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
         finally:
             cursor.close()
 
@@ -56,30 +68,26 @@ class Cursor:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._rows: list[Any] = []
-        self.description: Any = None
-        self.rowcount = -1
-        self.lastrowid: int | None = None
+        self.description, self.rowcount, self.lastrowid, self._rows = Found(None, -1, None, [])
         self.arraysize = 1
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def execute(self, statement: str, values: Sequence[Any] = ()) -> Self:
-        return await self._run(statement, values, False)
+    async def execute(self, statement: str, values: Sequence[object] = ()) -> Self:
+        return await self._run(statement, values, sqlite3.Cursor.execute)
 
-    async def executemany(self, statement: str, values: Iterable[Sequence[Any]]) -> Self:
-        return await self._run(statement, values, True)
+    async def executemany(self, statement: str, values: Iterable[Sequence[object]]) -> Self:
+        return await self._run(statement, values, sqlite3.Cursor.executemany)
 
-    async def _run(self, statement: str, values: Any, many: bool) -> Self:
+    async def _run(self, statement: str, values: V, execute: Execute[V]) -> Self:
         connection = self._connection
-        in_its_thread: Any = connection._execute
         begin, connection.begin_with = connection.begin_with, ""
-        found = await in_its_thread(connection.run, begin, statement, values, many)
+        found: Found = await connection._execute(connection.run, begin, statement, values, execute)  # type: ignore[no-untyped-call]
         self.description, self.rowcount, self.lastrowid, self._rows = found
         return self
 
-    async def fetchall(self) -> list[Any]:
+    async def fetchall(self) -> list[tuple[object, ...]]:
         rows, self._rows = self._rows, []
         return rows
 
@@ -87,7 +95,7 @@ class Cursor:
         self._rows = []
 
 
-def connect(path: str, **options: Any) -> Connection:
+def connect(path: str, **options: Any) -> Connection:  # what SQLAlchemy has for sqlite3
     """A connection to be awaited, as `aiosqlite.connect` gives it."""
     connection = Connection(lambda: sqlite3.connect(path, **options), iter_chunk_size=64)
     connection._thread.daemon = True  # a process that ends does not wait for it

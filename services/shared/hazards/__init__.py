@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 
@@ -166,7 +166,7 @@ class Hazard(Entry):
     )
     texts: dict[str, Texts] = Field(default_factory=dict, description="Language > sentences.")
 
-    _rule: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _rule: dict[str, object] = PrivateAttr(default_factory=dict)
 
     @field_validator("names")
     @classmethod
@@ -182,7 +182,7 @@ class Hazard(Entry):
         return self
 
     @property
-    def written(self) -> dict[str, Any]:
+    def written(self) -> dict[str, object]:
         """The rule as the file has it."""
         return self._rule
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -18,14 +17,14 @@ from services.shared.input.files import wrong
 class _Kind(ABC):
     """A checked value and what the JSON Schema says of it."""
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.check)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return self.schema()
 
     @abstractmethod
-    def check(self, given: object) -> Any:
+    def check(self, given: object) -> object:
         """The value as it is kept; a fault where it is none."""
 
     @abstractmethod
@@ -42,7 +41,7 @@ class Between(_Kind):
     whole: bool = False
     unit: float = 1
 
-    def check(self, given: object) -> Any:
+    def check(self, given: object) -> float:
         if isinstance(given, bool) or not isinstance(given, int | float) or not self.low <= given <= self.high:
             wrong(f"give a number of {self.low:g} to {self.high:g}, not {given!r}", "number", given)
         if self.whole and given != int(given):
@@ -88,13 +87,13 @@ class ListOf(_Kind):
     """Words of a closed list, none twice and at least `least`; `must` all stand there, for the reason given."""
 
     words: Sequence[str]
-    make: Callable[[Sequence[Any]], Any] = tuple
-    of: Callable[[str], Any] = str
+    make: Callable[[Sequence[object]], object] = tuple
+    of: Callable[[str], object] = str
     least: int = 0
     must: Sequence[str] = ()
     why: str = ""
 
-    def check(self, given: object) -> Any:
+    def check(self, given: object) -> object:
         if not isinstance(given, list | tuple):
             wrong(f"give a list in [ ], not {given!r}", "list", given)
         for n, word in enumerate(given):
@@ -120,10 +119,10 @@ class WrittenAs(_Kind):
     """Text that is read by `read`, whose ValueError or Refused says what to write; `pattern` tells an editor."""
 
     pattern: str
-    read: Callable[[str], Any]
+    read: Callable[[str], object]
     rule: str = "words"
 
-    def check(self, given: object) -> Any:
+    def check(self, given: object) -> object:
         try:
             return self.read(str(given))
         except ValueError as problem:
@@ -138,15 +137,15 @@ class WrittenAs(_Kind):
 class _Schema(GenerateJsonSchema):
     """Of a file as it is written: what a model keeps where an entry is left out is no value of the file."""
 
-    def default_schema(self, schema: Any) -> JsonSchemaValue:
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: object) -> bool:
         """No: a title made of a name says nothing more."""
         return False
 
 
-def json_schema(model: type[BaseModel], title: str) -> dict[str, Any]:
+def json_schema(model: type[BaseModel], title: str) -> JsonSchemaValue:
     """The JSON Schema of a file, by which an editor completes and checks it."""
     made = model.model_json_schema(by_alias=True, schema_generator=_Schema)
     return {"$schema": _Schema.schema_dialect, **made, "title": title}

@@ -38,7 +38,7 @@ class Entry(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _known(cls, given: object) -> Any:
+    def _known(cls, given: object) -> object:
         if isinstance(given, dict):
             names = [field.alias or name for name, field in cls.model_fields.items()]
             for key in given:
@@ -108,7 +108,7 @@ class Document:
         source = "=".join(part for part in (self._setting, self._name) if part)
         return f"{source}: {said}" if source else said
 
-    def _told(self, error: ErrorDetails, at: Place) -> tuple[Place, str, str, Any]:
+    def _told(self, error: ErrorDetails, at: Place) -> tuple[Place, str, str, object]:
         """Where, what to do, by which rule, and what was given."""
         kind, given, more = error["type"], error.get("input"), error.get("ctx", {})
         place = (*at, *(part for part in error["loc"] if str(part)[:1] not in ("<", "[")))  # kinds of a union, [key]
@@ -143,7 +143,7 @@ class Document:
             return place, english(message, given="this" if self._secret else _short(given)), rule, given
         return place, f"{error['msg'][:1].lower()}{error['msg'][1:]}{shown}", kind, given
 
-    def _parsed(self, text: str, most: int) -> Any:
+    def _parsed(self, text: str, most: int) -> object:
         loader = _Loader(text)
         try:
             check_yaml(text, most)
@@ -164,7 +164,7 @@ class Document:
     def _no_yaml(self, said: str) -> Refused:
         return Refused(self._before(said), field=self._setting, rule="yaml", remedy=self._remedy)
 
-    def _value(self, loader: Any, node: Any, at: Place) -> Any:
+    def _value(self, loader: _Loader, node: yaml.Node, at: Place) -> object:
         """Builds plain values and notes their lines; of two equal keys, half of an entry would be lost in silence."""
         self._lines.setdefault(at, node.start_mark.line + 1)
         if isinstance(node, yaml.SequenceNode):
@@ -174,7 +174,7 @@ class Document:
                 return loader.construct_object(node)
             except (ValueError, OverflowError, yaml.YAMLError):  # !!int x, a number of 5,000 digits
                 return node.value
-        found: dict[Any, Any] = {}
+        found: dict[object, object] = {}
         for key, part in node.value:
             name = self._value(loader, key, (*at, "<key>")) if isinstance(key, yaml.ScalarNode) else key.tag
             place = (*at, str(name))

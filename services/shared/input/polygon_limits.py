@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,7 @@ def tangled(rings: Sequence[npt.ArrayLike], crossings: int = CROSSINGS) -> bool:
     budget = crossings + EACH * len(edges)
     if len(edges) ** 2 <= budget:
         return False
-    lines: Any = shapely.linestrings(edges)
+    lines = np.asarray(shapely.linestrings(edges))
     tree = shapely.STRtree(lines)
     portion = max(1, _PORTION // len(edges))
     for start in range(0, len(edges), portion):
@@ -40,7 +39,7 @@ def tangled_shape(shape: shapely.Geometry, crossings: int = CROSSINGS) -> bool:
     return tangled(np.split(coordinates, np.flatnonzero(np.diff(which)) + 1), crossings)
 
 
-def rings_of(shape: shapely.Geometry) -> Any:
+def rings_of(shape: shapely.Geometry) -> npt.NDArray[np.object_]:
     """Every ring of every polygon in it, however it is nested."""
     parts = shapely.get_parts(np.asarray([shape]))
     while (nested := shapely.get_type_id(parts) > 3).any():  # MULTI... and collections

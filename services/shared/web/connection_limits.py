@@ -12,7 +12,7 @@ import resource
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import structlog
 from aiohttp import web
@@ -198,6 +198,6 @@ class Site(web.BaseSite):
 
     async def start(self) -> None:
         await super().start()
-        server: Any = self._runner.server
+        server = cast(web.Server, self._runner.server)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._door.protocol(server), sock=self._sock, backlog=self._backlog)

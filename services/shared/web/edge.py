@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import jinja2
@@ -323,6 +323,7 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] |
     )
 
 
+T = TypeVar("T")
 _SERVICES = Path(__file__).resolve().parents[2]
 
 
@@ -332,7 +333,7 @@ class Written(str):
     __slots__ = ()
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: object) -> object:
     """What a page shows of a value: nothing in it turns the reading direction of what stands beside it."""
     if not isinstance(value, str) or isinstance(value, Written):
         return value
@@ -387,7 +388,7 @@ def _offers() -> Sequence[Offer]:
     return [Offer(tag, name, link(tag), tag == i18n.language()) for tag, name in i18n.offered().items()]
 
 
-def _escaped(values: Mapping[str, Any]) -> dict[str, Any]:
+def _escaped(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value if isinstance(value, int | float) else escape(value) for name, value in values.items()}
 
 
@@ -404,7 +405,7 @@ def _tc(context: str, message: str, /, **values: object) -> Markup:
     return Markup(i18n.tc(context, message, **_escaped(values)))  # noqa: S704
 
 
-def for_reader(texts: Mapping[str, Any]) -> Any:
+def for_reader(texts: Mapping[str, T]) -> T:
     """Of what is there by language, that of the page's language, else the first."""
     return texts[choose(i18n.language(), list(texts)) or next(iter(texts))]
 

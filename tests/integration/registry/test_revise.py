@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.registry.importing.write import import_people
-from services.registry.lookup.view import person_view
+from services.registry.lookup.view import PersonView, person_view
 from services.registry.model.facts import Facts, Provenance, merge, months_after, review_due
 from services.registry.model.given import ConsentIn, ContactIn, PersonIn, SupporterIn, mobile
 from services.registry.model.needs import profile
@@ -57,7 +57,7 @@ async def row_of(registry, person_id: str = ANNA):
         return (await db.execute(sa.select(register.person).where(register.person.c.person_id == person_id))).one()
 
 
-async def seen(registry, person_id: str = ANNA) -> dict:
+async def seen(registry, person_id: str = ANNA) -> PersonView:
     """All that can be shown of somebody."""
     async with registry.database.read() as db:
         return await person_view(db, person_id)
