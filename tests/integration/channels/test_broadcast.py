@@ -74,9 +74,7 @@ async def test_who_took_it_is_not_asked_again(
     monkeypatch.setattr(broadcast, "TIMEOUT", aiohttp.ClientTimeout(total=0.5, connect=0.5))
     async with gateway() as radio, gateway(how=how) as sign, aiohttp.ClientSession() as session:
         monkeypatch.setenv("TOCSIN_BROADCAST_URLS", f"{radio.url}, {sign.url},{radio.url}")
-        tools: Any = Tools(
-            session, NONE, NONE, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
-        )
+        tools: Any = Tools(session, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings())
         channel = CapBroadcast(tools)
         first = await channel.send(message())
         assert meant is first.outcome
@@ -96,9 +94,7 @@ async def test_one_that_surely_lacks_it_is_asked_again_though_another_is_unclear
     """Silence of one does not end the tries for the other."""
     async with gateway(how="close") as silent, gateway(how=503) as busy, aiohttp.ClientSession() as session:
         monkeypatch.setenv("TOCSIN_BROADCAST_URLS", f"{busy.url},{silent.url}")
-        tools: Any = Tools(
-            session, NONE, NONE, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
-        )
+        tools: Any = Tools(session, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings())
         assert Outcome.NOT_SENT is (await CapBroadcast(tools).send(message())).outcome
 
 
@@ -137,7 +133,5 @@ async def test_a_host_that_does_not_answer_surely_lacks_it(monkeypatch: pytest.M
             await asyncio.sleep(30)
 
         monkeypatch.setattr(connector._resolver, "resolve", never)
-        tools: Any = Tools(
-            session, NONE, NONE, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
-        )
+        tools: Any = Tools(session, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings())
         assert Outcome.NOT_SENT is (await CapBroadcast(tools).send(message())).outcome

@@ -261,7 +261,7 @@ class TestSmsSmpp(Faults):
         for name, value in given.items():
             patch.setenv(f"TOCSIN_SMPP_{name}", value)
         ears = Ears()
-        async with driving(SmsSmpp, recorder=ears, replies=ears) as driver:
+        async with driving(SmsSmpp, receivers=ears.receivers) as driver:
             if provider.mode not in ("refused", "half_open"):
                 await bound(driver)
             yield driver

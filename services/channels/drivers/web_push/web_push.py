@@ -17,7 +17,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.drivers.web_push.encryption import MOST_BYTES, Vapid, encrypt
-from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Receivers, Result, Spec, Tools
 from services.channels.model.final_check import traced
 from services.channels.model.outbound import Outbound
 from services.shared.clock import wall
@@ -67,7 +67,7 @@ class WebPush:
     def why_not(self) -> str:
         return "" if self._vapid else "not_configured"
 
-    async def start(self) -> None:
+    async def start(self, receivers: Receivers) -> None:
         """Connections of its own: a resident's device names the host, so each one's address is looked at."""
         resolver = CheckedResolver(private=self._private, remedy="set TOCSIN_PUSH_PRIVATE where that is meant")
         self._session = aiohttp.ClientSession(
@@ -111,7 +111,7 @@ class WebPush:
         except (aiohttp.ClientError, TimeoutError) as problem:
             return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
 
-    def routes(self) -> Iterable[web.AbstractRouteDef]:
+    def routes(self, receivers: Receivers) -> Iterable[web.AbstractRouteDef]:
         return (web.get("/callbacks/web_push/key", self._public),)
 
     async def _public(self, request: web.Request) -> web.Response:
