@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from services.channels.drivers.email.email import Email
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings, outcome
 from services.channels.model.driver import Channel, Outcome, Reports, Result, Spec, Tools
+from services.channels.model.http_call import Response
 from services.channels.model.outbound import Outbound
 from services.channels.providers.catalogue import channel_rows
 from services.channels.providers.country_limits import CountryLimits
@@ -86,7 +87,7 @@ ANSWERS = [
 @pytest.mark.parametrize(("status", "body", "after", "meant"), ANSWERS)
 def test_what_an_answer_means(status: int, body: bytes, after: str | None, meant: Outcome) -> None:
     """Our key refused fails nobody; a 5xx or a 2xx that cannot be read may have been accepted."""
-    found = outcome(status, body, after)
+    found = outcome(Response(status, float(after) if after else None, body))
     assert meant is found.outcome
     assert (7.0 if after else None) == found.retry_after
 
