@@ -44,6 +44,10 @@ class Preparer:
         hotline: str,
         drill: bool,
         notices: Notices,
+        limits: CountryLimits,
+        channels: Mapping[str, Channel],
+        channels_of: Mapping[str, Mapping[str, Channel]],
+        test_addresses: Mapping[str, str],
     ) -> None:
         self._database = database
         self._clock = clock
@@ -54,10 +58,10 @@ class Preparer:
         self._drill = drill
         self._notices = notices
         self._texts: dict[str, Any] = {}
-        self.channels: Mapping[str, Channel] = {}  # what each channel lacks; told when the drivers are known
-        self.channels_of: Mapping[str, Mapping[str, Channel]] = {}  # the same by driver, where it is known who sends
-        self.limits = CountryLimits({})
-        self.test_addresses: Mapping[str, str] = {}  # channel > where its link test goes
+        self._channels = channels  # what each channel lacks
+        self._channels_of = channels_of  # the same by driver, where it is known who sends
+        self._limits = limits
+        self._test_addresses = test_addresses  # channel > where its link test goes
         self._rendered_once: dict[tuple[Any, ...], Rendered] = {}
 
     async def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:
@@ -98,7 +102,7 @@ class Preparer:
     async def prepare(self, row: Any, driver: str = "") -> Outbound:
         """The message of one delivery row as `driver` carries it; Broken where a blob does not open, Refused where
         nothing is ever sent to such a number, or that driver does not reach its country."""
-        to = self.test_addresses.get(row.channel, "") if row.kind == DeliveryKind.LINK_TEST else ""
+        to = self._test_addresses.get(row.channel, "") if row.kind == DeliveryKind.LINK_TEST else ""
         if row.kind == DeliveryKind.LINK_TEST and not to:
             raise Broken(f"no address is set any more for a test of {row.channel}")
         if row.addressee_kind not in NO_ADDRESS and row.sealed is not None:
@@ -108,9 +112,9 @@ class Preparer:
         if row.kind in SAYS_NO_WARNING and not row.warning_id:
             return self._notices.outbound(row, to, max(1, int(min(row.expires_at - self._clock.now(), 36000))))
         warning = await self.warning(row.warning_id)
-        channel = self.channels_of.get(driver, self.channels).get(row.channel)
+        channel = self._channels_of.get(driver, self._channels).get(row.channel)
         if channel is not None and driver and to:
-            channel = self.limits.for_number(driver, channel, to)
+            channel = self._limits.for_number(driver, channel, to)
         rendered = await self._rendered(row, warning, channel)
         return Outbound(
             delivery_id=row.delivery_id,
@@ -144,7 +148,7 @@ class Preparer:
 
     async def _spoken_in(self, row: Any, warning: Any) -> dict[str, str]:
         """To the whole area, in every language the warning brings."""
-        channel = self.channels.get(row.channel)
+        channel = self._channels.get(row.channel)
         if row.kind != DeliveryKind.AREA or channel is None or not channel.voice:
             return {}
         return {

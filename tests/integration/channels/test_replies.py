@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from services.channels.drivers.twilio.http import outcome
 from services.channels.messages.prepare import reference
+from services.channels.model.http_call import Response
 from services.channels.model.inbound import Inbound
 from services.channels.model.report import Report
 from services.channels.outcomes import opted_out
@@ -382,7 +383,7 @@ async def test_the_provider_keeps_a_list_too(there: Exchange) -> None:
     one = await there.told("p", state="sending")
     assert "" == await there.says("arretez", opt_out="STOP")
     assert "" == await there.says("unstop", opt_out="START")
-    refused = outcome(400, b'{"code": 21610}', None)
+    refused = outcome(Response(400, body=b'{"code": 21610}'))
     await there.recorder.report(
         Report(one, "1:outcome", "outcome", state=SendState.FAILED, code=refused.code, reason="permanent", attempt=1)
     )

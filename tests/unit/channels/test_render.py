@@ -13,6 +13,7 @@ from services.channels.messages.phrases import LINES
 from services.channels.messages.prepare import Preparer, reference
 from services.channels.messages.render import MessageFacts, choose_language, render, segments
 from services.channels.model.driver import Channel
+from services.channels.providers.country_limits import CountryLimits
 from services.channels.replies.matching import choose
 from services.channels.replies.meaning import read_reply
 from services.shared.clock import LinearClock
@@ -211,6 +212,10 @@ async def test_a_text_asks_for_no_reply_and_brings_no_link_where_its_channel_has
         "12345",
         False,
         cast(Any, None),
+        CountryLimits({}),
+        {},
+        {},
+        {},
     )
     both = []
     for two_way in (True, False):
