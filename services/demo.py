@@ -26,9 +26,11 @@ from services.gateway.intake.incoming import PLANES, from_cap
 from services.node import Node
 from services.registry.sample.sample import import_community, mint
 from services.router.report import report
+from services.router.report.report import Coverage, PathInWords
 from services.router.store import tables
 from services.run import build
 from services.shared.clock import StepClock
+from services.shared.database.engine import Connection
 from services.shared.errors import Broken, Refused
 from services.shared.ledger.ledger import delivery
 from services.shared.settings import Settings
@@ -39,7 +41,7 @@ from services.sim.world import World
 HORIZON_S = 6 * 3600.0
 QUANTUM_S = 20.0
 EXAMPLES = ("deaf_signing", "no_phone", "cognitive", "facility", "mobility", "blind")
-Watch = Callable[[float, dict[str, Any]], None]
+Watch = Callable[[float, Coverage], None]
 
 
 @dataclass
@@ -47,7 +49,7 @@ class DemoResult:
     """`figures` is what --json prints; `paths` are a few people's paths in words."""
 
     figures: dict[str, Any]
-    paths: list[dict[str, Any]]
+    paths: list[PathInWords]
     world: dict[str, int]
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -318,7 +320,7 @@ async def _result(embedded: Node, world: World, warning_id: str, hazard: str) ->
     return DemoResult(chosen, paths, world.summary(), details)
 
 
-async def _examples(db: Any, embedded: Node, warning_id: str) -> list[dict[str, Any]]:
+async def _examples(db: Connection, embedded: Node, warning_id: str) -> list[PathInWords]:
     """Three people whose paths differ most: the first of each of a few groups that ended."""
     rows = (
         await db.execute(
@@ -328,7 +330,7 @@ async def _examples(db: Any, embedded: Node, warning_id: str) -> list[dict[str, 
         )
     ).all()
     profiles = await tables.profiles_of(db, {r.profile_key for r in rows})
-    found: list[dict[str, Any]] = []
+    found: list[PathInWords] = []
     for group in EXAMPLES:
         one = next((r for r in rows if group in profiles[r.profile_key].groups), None)
         if one is not None and len(found) < 3:

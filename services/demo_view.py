@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from services.router.report.report import Coverage
 from services.shared import labels
 from services.shared.i18n import listed, t, tc, told
 
@@ -51,7 +53,7 @@ class View:
     ) -> None:
         self._progress.stop()
 
-    def show(self, elapsed: float, figures: dict[str, Any]) -> None:
+    def show(self, elapsed: float, figures: Coverage) -> None:
         """Called while it runs; `elapsed` is warning time since the alert was sent."""
         total = max(figures["targeted"], figures["announced"] or 0, 1)
         for task, n in (
@@ -101,7 +103,7 @@ class View:
         self._console.print(t("\nA model of people, not a forecast. Send a real warning: see README, `make run`."))
 
 
-def coverage_tables(figures: dict[str, Any]) -> list[Table]:
+def coverage_tables(figures: Mapping[str, Any]) -> list[Table]:
     """By group and by channel, as tables for a terminal."""
     groups = Table(t("group"), title=t("Coverage by group (groups overlap)"), title_justify="left")
     for name in (t("people"), t("delivered"), t("reached"), tc("of people", "closed"), t("coverage")):
