@@ -6,7 +6,6 @@ The link is the key; opening the dossier is audited like an officer's list.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from aiohttp import web
 
@@ -52,7 +51,7 @@ class CalloutPages:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (web.get("/a/v/{token}", self.show), web.post("/a/v/{token}", self.tap))
 
-    async def _row(self, request: web.Request) -> Any:
+    async def _row(self, request: web.Request) -> store.WithWarning:
         delivery_id = self._platform.signer.subject("callout", request.match_info["token"])
         async with self._platform.database.read() as db:
             row = await store.with_warning(db, delivery_id)
@@ -66,15 +65,16 @@ class CalloutPages:
         async with self._platform.database.read() as db:
             visit = await store.with_warning(db, str(params.get("about", "")))
         video = bool(params.get("video"))
-        over = row.state != "active" or visit is None or visit.answer in OVER
+        if visit is not None and (row.state != "active" or visit.answer in OVER):
+            visit = None
         dossier, number = None, ""
-        if params.get("holds") and not over:
+        if params.get("holds") and visit is not None:
             async with self._platform.database.write() as tx:
                 await trail.record(
                     tx, f"volunteer:{row.addressee_id}", "open_visit", visit.person_id, "called out for this visit"
                 )
             if video:
-                number = (await self._preparer.open(visit.sealed, visit.key_id, visit.contact_id)).decode()
+                number = (await self._preparer.open(visit.sealed or b"", visit.key_id, visit.contact_id)).decode()
             elif visit.dossier is not None:
                 dossier = await self._preparer.dossier(visit.dossier, visit.person_id)
         text = await self._preparer.warning(row.warning_id)
@@ -91,7 +91,7 @@ class CalloutPages:
             dossier=dossier,
             number=number,
             video=video,
-            over=over,
+            over=visit is None,
             taken=row.answer == Answer.LEAVING and not params.get("holds"),
             buttons=[(name, t(known[name][1])) for name in names],
             said="said" in request.query,

@@ -7,7 +7,7 @@ the list; it names one warning and one officer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -69,6 +69,23 @@ RESCUE = "fireservice"  # the slot of the fire service's list
 OVER = ("cancelled", "superseded")
 
 
+class SeenVisit(TypedDict):
+    """A visit as the list shows it."""
+
+    id: str
+    dossier: Dossier
+    team: str
+    skill: str
+    buttons: list[tuple[str, str]]
+    answer: str
+    answer_at: float | None
+    shown: str
+    done: bool
+    second_knock: bool
+    turn_back: object
+    event: str
+
+
 class ListAndAnswerPages:
     """The handlers of /l and /a."""
 
@@ -126,26 +143,27 @@ class ListAndAnswerPages:
             newer=await self._newer(warning, worker_id) if warning.state == "superseded" else "",
         )
 
-    async def _newer(self, warning: Any, worker_id: str) -> str:
+    async def _newer(self, warning: store.ListedUnder, worker_id: str) -> str:
         """The link to this officer's list under the update that has replaced the warning; empty where there is none."""
         async with self._platform.database.read() as db:
             newest = await store.in_force(db, warning.chain_id)
         return f"/l/{self._platform.signer.token('list', f'{newest}-{worker_id}')}" if newest else ""
 
-    async def _visit(self, row: Any) -> dict[str, Any]:
+    async def _visit(self, row: store.Visit) -> SeenVisit:
         params = row.params or {}
         dossier = (
             await self._preparer.dossier(row.dossier, row.person_id) if row.dossier is not None else Dossier("", "")
         )
-        seen_as = {"evacuate": "can_go"}.get(params.get("respond", ""), "safe_here")
+        seen_as = "can_go" if params.get("respond") == "evacuate" else "safe_here"
         if params.get("closing", "default") != "default" and seen_as == "can_go":
             seen_as = "moving"
+        skill = str(params.get("skill", ""))
         buttons = [seen_as, "gone", "help", "no_answer", "refused", "unsafe"]
         return {
             "id": row.delivery_id,
             "dossier": dossier,
-            "team": params.get("team", "officer"),
-            "skill": t(SKILLS[params["skill"]]) if params.get("skill") in SKILLS else "",
+            "team": str(params.get("team", "officer")),
+            "skill": t(SKILLS[skill]) if skill in SKILLS else "",
             "buttons": [(name, t(OUTCOMES[name][1])) for name in buttons],
             "answer": row.answer,
             "answer_at": row.answer_at,
@@ -203,7 +221,7 @@ class ListAndAnswerPages:
         warning_id, _, worker_id = subject.partition("-")
         return warning_id, worker_id
 
-    async def _delivery_of(self, request: web.Request) -> Any:
+    async def _delivery_of(self, request: web.Request) -> store.WithWarning:
         delivery_id = self._platform.signer.subject("answer", request.match_info["token"])
         async with self._platform.database.read() as db:
             row = await store.with_warning(db, delivery_id)
@@ -256,7 +274,7 @@ class ListAndAnswerPages:
             plane=self._platform.settings.plane,
         )
 
-    def _over(self, row: Any, later: Sequence[Any]) -> tuple[str, str]:
+    def _over(self, row: store.WithWarning, later: Sequence[store.Later]) -> tuple[str, str]:
         """(headline where the old text no longer holds, kind of ending said about it)."""
         said = row.ending or next((one.ending for one in later if one.kind == "ending"), "")
         if row.state == "superseded":

@@ -7,7 +7,8 @@ counts as the person's, so that it never closes for somebody who cannot judge.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Protocol
 
 from services.channels.model.report import Report
 from services.shared.ledger.ledger import Answer, Evidence, SendState
@@ -15,7 +16,16 @@ from services.shared.ledger.ledger import Answer, Evidence, SendState
 FORM = "callout:"
 
 
-def passed_on(row: Any, answer: Answer | None, event_key: str) -> list[Report]:
+class CalledOut(Protocol):
+    """A delivery that may be a call-out: its form, and what it is about."""
+
+    @property
+    def form(self) -> str: ...
+    @property
+    def params(self) -> Mapping[str, object] | None: ...
+
+
+def passed_on(row: CalledOut, answer: Answer | None, event_key: str) -> list[Report]:
     """The reports a volunteer's text or key makes on the visit or video call of her call-out; help always, the rest of a
     video call only while she has it: who was merely asked ends no call."""
     params = row.params or {}
@@ -28,11 +38,12 @@ def passed_on(row: Any, answer: Answer | None, event_key: str) -> list[Report]:
     return [relayed(row, answer, event_key, by="officer")]
 
 
-def relayed(row: Any, answer: Answer, event_key: str, *, by: str) -> Report:
+def relayed(row: CalledOut, answer: Answer, event_key: str, *, by: str) -> Report:
     """One answer on the visit or video call itself; the same event told twice is one."""
-    reached = bool(row.params.get("video")) and answer is not Answer.CANNOT_REACH
+    params = row.params or {}
+    reached = bool(params.get("video")) and answer is not Answer.CANNOT_REACH
     return Report(
-        str(row.params["about"]),
+        str(params["about"]),
         event_key=f"{event_key[:60]}:on",
         source="page",
         state=SendState.DELIVERED if reached else None,
