@@ -29,7 +29,8 @@ from services.registry.geo.areas import (
 from services.registry.model.facilities import on_shift
 from services.registry.model.needs import keyed
 from services.registry.store import register
-from services.registry.store.register import Cursor, Row
+from services.registry.store.register import Cursor
+from services.registry.store.register_rows import FoundContact, FoundPerson, FoundSupporter, Job
 from services.shared.bus.outbox import digest_of, id_of, publish
 from services.shared.database.engine import Connection, Database
 from services.shared.fault_points import fault_at
@@ -54,7 +55,7 @@ BEYOND = COLUMNS * ROWS  # the cursor's cell once everybody who lives inside is 
 class _Page:
     """People of one page, and whether nobody comes after them."""
 
-    people: list[Row] = field(default_factory=list)
+    people: list[FoundPerson] = field(default_factory=list)
     last: bool = False
     visitors: list[Visitor] = field(default_factory=list)
 
@@ -92,7 +93,7 @@ async def find_page(db: Connection, area: Shape | None, after: Cursor) -> _Page:
     if area is None:
         return _Page(last=True)
     first, last = area.cell_range()
-    found: list[Row] = []
+    found: list[FoundPerson] = []
     at_once = CELLS_AT_ONCE
     while len(found) <= PAGE_PEOPLE:
         cells = await register.occupied(db, max(first, after[0]), last, at_once, area.columns())
@@ -117,7 +118,7 @@ async def _take(
     area: Shape,
     cells: Sequence[tuple[int, int]],
     kinds: np.ndarray[tuple[int, ...], np.dtype[np.int8]],
-    found: list[Row],
+    found: list[FoundPerson],
     after: Cursor,
 ) -> Cursor | None:
     """Adds people of the cells to `found` until a page is more than full; None when the cells are exhausted."""
@@ -143,14 +144,14 @@ async def _take(
     return None
 
 
-def _inside(area: Shape, rows: Sequence[Row], kinds: dict[int, int]) -> list[Row]:
+def _inside(area: Shape, rows: Sequence[FoundPerson], kinds: dict[int, int]) -> list[FoundPerson]:
     edge = [row for row in rows if kinds[row.cell] == BOUNDARY]
     held = area.holds([row.lon for row in edge], [row.lat for row in edge])
     out = {row.person_id for row, inside in zip(edge, held, strict=True) if not inside}
     return [row for row in rows if row.person_id not in out]
 
 
-async def make_page(database: Database, row: Row, area: Shape | None, now: float) -> bool:
+async def make_page(database: Database, row: Job, area: Shape | None, now: float) -> bool:
     """Makes the next page of a job and says it; False where another process made that page meanwhile.
 
     `row` is the job, `now` warning time, for the shifts. What is slow is read before the write transaction.
@@ -235,16 +236,16 @@ async def _entries(
             index[facts.key] = len(profiles)
             profiles.append(facts)
         guest = guests.get(row.person_id)
-        where = whereabouts.place_of(guest.stay) if guest else row._mapping
+        zone_id, grid_id, walk_seq = whereabouts.walk_of(guest.stay if guest else row)
         others = [guest.stay] if guest else also.get(row.person_id, [])
         people.append(
             PersonEntry(
                 person_id=row.person_id,
                 household_id=guest.household_id if guest else row.household_id,
                 profile=index[facts.key],
-                zone_id=where["zone_id"],
-                grid_id=where["grid_id"],
-                walk_seq=where["walk_seq"],
+                zone_id=zone_id,
+                grid_id=grid_id,
+                walk_seq=walk_seq,
                 dossier=whereabouts.with_stays(row.dossier, others, at_home=guest is None) if others else row.dossier,
                 key_id=row.key_id,
                 contacts=_contacts(contacts, row.person_id, moment.minute),
@@ -260,7 +261,9 @@ def _for_this_area(facts: Profile, helpers: Sequence[SupporterEntry]) -> Profile
     return facts if now == facts.supporters else keyed(msgspec.structs.replace(facts, supporters=now))
 
 
-def _supporter(row: Row, contacts: dict[str, list[Row]], area: Shape | None, moment: Moment) -> SupporterEntry:
+def _supporter(
+    row: FoundSupporter, contacts: dict[str, list[FoundContact]], area: Shape | None, moment: Moment
+) -> SupporterEntry:
     outside = row.outside_zone
     if area is not None and row.lat is not None and row.lon is not None:
         outside = not area.holds([row.lon], [row.lat])[0]
@@ -268,7 +271,7 @@ def _supporter(row: Row, contacts: dict[str, list[Row]], area: Shape | None, mom
     return SupporterEntry(row.supporter_id, bool(outside), row.language, theirs)
 
 
-def _contacts(contacts: dict[str, list[Row]], owner_id: str, minute: int) -> tuple[ContactEntry, ...]:
+def _contacts(contacts: dict[str, list[FoundContact]], owner_id: str, minute: int) -> tuple[ContactEntry, ...]:
     """In the order of use; those that are not answered at this hour last, since they are better than none."""
     rows = contacts.get(owner_id, [])
     if any(c.hours for c in rows):
