@@ -19,7 +19,7 @@ from services.sim.neighbourhood import Someone
 from services.sim.postman import Postman
 
 
-class Case(TypedDict):
+class DeskCase(TypedDict):
     """A case as its list names it."""
 
     case_id: str
@@ -29,7 +29,7 @@ class Case(TypedDict):
 class Desk(TypedDict, total=False):
     """What the list of cases answers; nothing where it could not be had."""
 
-    cases: list[Case]
+    cases: list[DeskCase]
 
 
 class DutyDesk:

@@ -43,7 +43,7 @@ STEP, DRIFT, FLOOR = 20.0, 5.0, 5.0  # points; the floor keeps a trickle, by whi
 READ_EVERY_S = 1.0  # wall
 
 
-class Due(Protocol):
+class DueDelivery(Protocol):
     """A row of the ledger that waits for a provider."""
 
     @property
@@ -54,7 +54,7 @@ class Due(Protocol):
     def params(self) -> Mapping[str, object] | None: ...
 
 
-R = TypeVar("R", bound=Due)
+R = TypeVar("R", bound=DueDelivery)
 
 
 @dataclass

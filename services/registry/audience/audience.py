@@ -1,4 +1,4 @@
-"""Finds the audience of an area: one numbered page of people a transaction, or counts for a preview.
+"""Finds the audience of an area: one numbered page of people a transaction.
 
 People go out in the order cell, household, person; the job's cursor is the last one that went out, so a page that was
 not committed is made again, and a page that was is not. After those who live inside come those who live elsewhere and
@@ -7,7 +7,6 @@ may be inside just now (whereabouts.py), at the address where they are.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -41,13 +40,11 @@ from services.shared.messages import (
     PersonEntry,
     Profile,
     SupporterEntry,
-    WarningIssued,
     WorkerEntry,
 )
 
 log = structlog.get_logger("registry")
 CELLS_AT_ONCE, MOST_CELLS_AT_ONCE = 64, 1024
-EXACT_BELOW = 5000  # people in boundary cells that a preview looks at one by one
 BEYOND = COLUMNS * ROWS  # the cursor's cell once everybody who lives inside is out
 
 
@@ -300,66 +297,4 @@ async def _workers(db: Connection, minute: int) -> tuple[WorkerEntry, ...]:
             contacts=_contacts(contacts, worker_id, minute),
         )
         for worker_id, row in here.items()
-    )
-
-
-@dataclass(frozen=True)
-class Counts:
-    """People per profile in an area; `estimated` of them by the share of a cell that the area covers."""
-
-    by_profile: dict[str, int]
-    estimated: int
-
-
-async def count(db: Connection, area: Shape | None, moment: Moment) -> Counts:
-    """How many people of each profile the area holds: from counts inside, one by one or estimated at the edge."""
-    if area is None:
-        return Counts({}, 0)
-    counts = await _at_home(db, area)
-    guests = Counter(v.row.profile_key for v in await whereabouts.visitors(db, area, moment))
-    return Counts(dict(guests + Counter(counts.by_profile)), counts.estimated)
-
-
-async def _at_home(db: Connection, area: Shape) -> Counts:
-    cells = await register.occupied(db, *area.cell_range(), columns=area.columns())
-    kinds = area.classify(c for c, _ in cells)
-    inside = [c for (c, _), kind in zip(cells, kinds, strict=True) if kind == INSIDE]
-    edge = {c: n for (c, n), kind in zip(cells, kinds, strict=True) if kind == BOUNDARY}
-    found: Counter[str] = Counter()
-    for _, key, n in await register.counts_in(db, inside):
-        found[key] += n
-    if sum(edge.values()) < EXACT_BELOW:
-        points = await register.points_in(db, list(edge))
-        held = area.holds([p.lon for p in points], [p.lat for p in points])
-        found.update(p.profile_key for p, inside_it in zip(points, held, strict=True) if inside_it)
-        return Counts({k: n for k, n in found.items() if n}, 0)
-    share = dict(zip(edge, area.share(edge), strict=True))
-    expected: dict[str, float] = {}
-    for cell, key, n in await register.counts_in(db, list(edge)):
-        expected[key] = expected.get(key, 0.0) + n * float(share[cell])
-    estimated = {key: round(n) for key, n in expected.items()}
-    found.update(estimated)
-    return Counts({k: n for k, n in found.items() if n}, sum(estimated.values()))
-
-
-async def preview(db: Connection, asked: WarningIssued, now: float) -> AudienceFound:
-    """The answer to a preview: profiles and how many people have each, nobody by name or id."""
-    area, unresolved = await register.area_of(db, asked.area, asked.geocodes)
-    counts = await count(db, area, Moment(now, asked.utc_offset_min))
-    known = await register.profiles_of(db, counts.by_profile)
-    keys = sorted(counts.by_profile)
-    return AudienceFound(
-        msg_id=id_of("audience", "preview", asked.msg_id),
-        plane=asked.plane,
-        warning_id=asked.warning_id,
-        tier=asked.tier,
-        purpose="preview",
-        page=0,
-        last=True,
-        profiles=tuple(known[key] for key in keys),
-        total=sum(counts.by_profile.values()),
-        counts=tuple(counts.by_profile[key] for key in keys),
-        estimated=counts.estimated,
-        unresolved=unresolved,
-        asked=asked,
     )
