@@ -8,6 +8,7 @@ from services.channels.model.driver import (
     Asks,
     Connected,
     Driver,
+    Receivers,
     Reports,
     Result,
     Spec,
@@ -16,6 +17,7 @@ from services.channels.model.driver import (
     Tools,
     TriesArea,
 )
+from services.channels.model.http_call import Ambiguous, NotSent, Response, http_call
 from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import Outcome, Station
@@ -24,6 +26,7 @@ from services.shared.ledger.ledger import Answer, Evidence, SendState
 from services.shared.settings import Environment
 
 __all__ = [
+    "Ambiguous",
     "Answer",
     "AreaTest",
     "Asks",
@@ -33,11 +36,14 @@ __all__ = [
     "Environment",
     "Evidence",
     "Inbound",
+    "NotSent",
     "Outbound",
     "Outcome",
     "PartReceipt",
+    "Receivers",
     "Report",
     "Reports",
+    "Response",
     "Result",
     "SendState",
     "Spec",
@@ -46,4 +52,5 @@ __all__ = [
     "StatusQuestion",
     "Tools",
     "TriesArea",
+    "http_call",
 ]

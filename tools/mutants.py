@@ -175,8 +175,8 @@ MUTANTS = (
     Mutant("planning/rows.py", "int(slack // 15) + plan.bucket", "int(slack // 15) - plan.bucket", "basements go last"),
     Mutant(
         "planning/rows.py",
-        "'helper' if helper.outside_zone",
-        "'helper' if not helper.outside_zone",
+        '"helper" if helper.outside_zone',
+        '"helper" if not helper.outside_zone',
         "helpers sent through the hazard",
     ),
     Mutant(
@@ -225,8 +225,8 @@ MUTANTS = (
     ),
     Mutant(
         "clock/reactions.py",
-        'd["answer"] == Answer.CANNOT_REACH',
-        'd["answer"] == Answer.SPOKE',
+        "d.answer == Answer.CANNOT_REACH",
+        "d.answer == Answer.SPOKE",
         "a helper's failure is no news",
     ),
     Mutant(
@@ -252,8 +252,8 @@ MUTANTS = (
     ),
     Mutant(
         "doors/doors.py",
-        '(r.params or {}).get("rank", 99), r.due_at',
-        'r.due_at, (r.params or {}).get("rank", 99)',
+        "(_rank(r), r.due_at",
+        "(r.due_at, _rank(r)",
         "teams by time, not need",
     ),
     Mutant(
@@ -290,9 +290,7 @@ MUTANTS = (
     Mutant(
         "doors/teams.py", "row.capacity - unvisited - made", "row.capacity - row.assigned", "a place never comes back"
     ),
-    Mutant(
-        "doors/doors.py", 'team is None and params.get("rank") == 0', "team is None and False", "help waits for room"
-    ),
+    Mutant("doors/doors.py", "team is None and visit.urgent", "team is None and False", "help waits for room"),
     Mutant(
         "doors/doors.py",
         "(ranks[p.person_id], p.person_id)",

@@ -143,6 +143,8 @@ def _routes_of(kind: ast.ClassDef, module: Any) -> Iterator[Route]:
         if not (isinstance(call.func, ast.Attribute) and call.func.attr in ("get", "post") and len(call.args) == 2):
             continue
         where, handler = call.args
+        if isinstance(handler, ast.Call) and isinstance(handler.func, ast.Name) and handler.func.id == "partial":
+            handler = handler.args[0]
         if not (
             isinstance(call.func.value, ast.Name) and call.func.value.id == "web" and isinstance(handler, ast.Attribute)
         ):

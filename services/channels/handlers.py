@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from services.shared.bus.outbox import Receipt
 from services.shared.database import locks
-from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
-from services.shared.ledger.ledger import SendState, channel, delivery, move, warning_state
+from services.shared.ledger.deliveries import NewDelivery, add
+from services.shared.ledger.ledger import SendState, channel, move, warning_state
 from services.shared.messages import DeliveryDue, NoticeRequested
 from services.shared.service import Platform
 
@@ -31,34 +31,11 @@ class ChannelsHandlers:
         now = self._platform.clock.now()
         over = message.params.get("channel", "officer_sms")
         to = TO.get(over.partition("_")[0], "person")
-        row = {
-            "delivery_id": message.notice_id,
-            "warning_id": message.warning_id,
-            "purpose": "notice",
-            "tier": message.tier,
-            "person_id": "",
-            "addressee_id": message.addressee_id,
-            "addressee_kind": to,
-            "step": "notice",
-            "channel": over,
-            "driver": "",
-            "form": f"notice:{message.notice_id[:12]}",
-            "language": message.language,
-            "contact_id": message.contact.contact_id,
-            "address_key": message.contact.address_key,
-            "sealed": message.contact.sealed,
-            "key_id": message.contact.key_id,
-            "params": {"notice": message.kind, **message.params},
-            "reason": message.kind,
-            "send_state": SendState.PENDING,
-            "due_at": now,
-            "expires_at": message.expires,
-            "state_at": now,
-        }
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
-            row["driver"] = await tx.scalar(sa.select(channel.c.driver).where(channel.c.channel == over)) or "none"
-            await insert_new(tx, delivery, [row])
+            driver = await tx.scalar(sa.select(channel.c.driver).where(channel.c.channel == over)) or "none"
+            new = NewDelivery.notice(message, channel=over, driver=driver, addressee_kind=to, due_at=now)
+            await add(tx, [new])
             if message.warning_id and not await _goes_on(tx, message.warning_id):
                 mine, why = [message.notice_id], "warning stopped before"
                 await move(tx, mine, SendState.CANCELLED, at=now, only=(SendState.PENDING,), state_reason=why)

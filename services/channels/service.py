@@ -1,4 +1,4 @@
-"""Wires channels: recorder, drivers, replies, sender, pages."""
+"""Wires channels: drivers, then what needs to know them: recorder, preparer, sender, replies, pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.channels.key_rotation import Rotation
 from services.channels.messages.notices import Notices
 from services.channels.messages.prepare import Preparer
 from services.channels.model.channel import Carried
-from services.channels.model.driver import Connected, Reports, Tools
+from services.channels.model.driver import Connected, Receivers, Reports, Tools
 from services.channels.model.final_check import traced
 from services.channels.outcomes import opted_out
 from services.channels.outcomes.multipart import forget_old
@@ -24,10 +24,12 @@ from services.channels.pages.callouts import CalloutPages
 from services.channels.pages.channels import ChannelPages
 from services.channels.pages.lists_and_answers import ListAndAnswerPages
 from services.channels.pages.unseal import FullValues
+from services.channels.providers.call_window import AHEAD, call_windows
 from services.channels.providers.catalogue import channel_rows, channels_in_use, channels_of
 from services.channels.providers.country_limits import load_limits
 from services.channels.providers.link_tests import LinkTests
 from services.channels.providers.loading import load
+from services.channels.providers.weights import ProviderWeights
 from services.channels.replies.inbox import ReplyInbox
 from services.channels.sending.reconcile import Reconciler, forget_asked
 from services.channels.sending.sender import Sender
@@ -65,71 +67,49 @@ class ChannelsService:
         sole_process: bool = True,
         recorder_window_s: float = 0.02,
     ) -> None:
-        self._platform = platform
+        self._platform = p = platform
         self._sole_process = sole_process
         self._next_expiry = 0.0
-        p = platform
         self.session = session
-        self.recorder = OutcomeRecorder(p.database, p.bus, p.clock, p.settings.plane, recorder_window_s)
+        loaded = load(
+            Tools(session, p.database, p.signer, p.clock, p.public_url, p.settings.plane, settings=p.settings)
+        )
+        self.drivers, self.left_out = loaded.drivers, loaded.broken
+        drivers = list(self.drivers.values())
+        self.limits = load_limits(self.drivers, p.settings)
+        self.link_tests = LinkTests(p.database, p.clock, drivers, self.limits, p.keys.index, p.settings.link_tests)
+        self._wakers = {red: p.wake.channels.sleeper() for red in (True, False)}
+        # one process for everything: what is begun ahead of ordinary messages stands in red's way
+        most_ahead = 0 if p.database.is_sqlite else AHEAD
+        windows = call_windows(drivers, self.limits, lambda red: self._wakers[red].set, most_ahead)
+        weights = ProviderWeights(p.database, p.clock, windows, p.settings.resting_weights)
+        self.recorder = OutcomeRecorder(p.database, p.bus, p.clock, p.settings.plane, recorder_window_s, weights.scored)
         opener = Opener(*p.keys.privates(), reread=p.keys.privates)
+        drill, hotline = p.settings.plane == "drill", p.settings.hotline
         preparer = Preparer(
             p.database,
             p.clock,
             opener,
             p.signer,
             p.public_url,
-            p.settings.hotline,
-            p.settings.plane == "drill",
-            Notices(
-                p.signer,
-                p.public_url,
-                p.keys.index,
-                p.settings.authority,
-                p.settings.hotline,
-                p.settings.plane == "drill",
-            ),
-        )
-        replies = ReplyInbox(p, self.recorder, preparer)
-        tools = Tools(
-            session,
-            self.recorder,
-            replies,
-            p.database,
-            p.signer,
-            p.clock,
-            p.public_url,
-            p.settings.plane,
-            settings=p.settings,
-        )
-        loaded = load(tools)
-        self.drivers, self.left_out = loaded.drivers, loaded.broken
-        self.limits = load_limits(self.drivers, p.settings)
-        preparer.limits = self.limits
-        preparer.channels = channels_in_use(self.drivers.values(), self.limits)
-        preparer.channels_of = channels_of(self.drivers.values(), self.limits)
-        self.sender = Sender(
-            p.database,
-            p.clock,
-            self.recorder,
-            preparer,
-            list(self.drivers.values()),
-            p.settings.plane,
+            hotline,
+            drill,
+            Notices(p.signer, p.public_url, p.keys.index, p.settings.authority, hotline, drill),
             self.limits,
-            p.settings.resting_weights,
+            channels_in_use(drivers, self.limits),
+            channels_of(drivers, self.limits),
+            self.link_tests.addresses,
         )
-        self.link_tests = LinkTests(
-            p.database, p.clock, list(self.drivers.values()), self.limits, p.keys.index, p.settings.link_tests
-        )
-        preparer.test_addresses = self.link_tests.addresses
-        self._channel_pages = ChannelPages(p, self.drivers, self.limits, self.sender.provider_weights)
-        self.recorder.scored = self.sender.provider_weights.scored
+        self.sender = Sender(p.database, p.clock, self.recorder, preparer, windows, weights, p.settings.plane)
+        self._receivers = Receivers(self.recorder, ReplyInbox(p, self.recorder, preparer))
         self._reconciler = Reconciler(p.database, p.clock, self.recorder, preparer, self.drivers)
         self.rotation = Rotation(p.database, p.keys, opener, self.sender.leases.worker)
-        self._handlers = ChannelsHandlers(platform)
-        self._full_values = FullValues(platform, preparer)
-        self._pages = ListAndAnswerPages(platform, self.recorder, preparer)
-        self._device_pages = DevicePages(platform, self.drivers)
-        self._callouts = CalloutPages(platform, self.recorder, preparer)
+        self._handlers = ChannelsHandlers(p)
+        self._channel_pages = ChannelPages(p, self.drivers, self.limits, weights)
+        self._full_values = FullValues(p, preparer)
+        self._pages = ListAndAnswerPages(p, self.recorder, preparer)
+        self._device_pages = DevicePages(p, self.drivers)
+        self._callouts = CalloutPages(p, self.recorder, preparer)
 
     def subscribe(self) -> None:
         self._platform.bus.subscribe(self.name, "DeliveryDue", self._handlers.delivery_due)
@@ -153,7 +133,7 @@ class ChannelsService:
         yield from self._device_pages.routes()
         for driver in self.drivers.values():
             if isinstance(driver, Reports) and not driver.why_not():  # nobody calls back a channel that is not set up
-                yield from driver.routes()
+                yield from driver.routes(self._receivers)
 
     async def start(self) -> None:
         """Says which channels there are and which work; takes back what a dead predecessor had in hand."""
@@ -170,7 +150,7 @@ class ChannelsService:
         await self.sender.leases.liveness.keep()
         for driver in self.drivers.values():
             if isinstance(driver, Connected) and not driver.why_not():
-                await driver.start()
+                await driver.start(self._receivers)
         if self._sole_process:
             while await self.sender.leases.reap(everybodys=True):
                 pass
@@ -187,10 +167,8 @@ class ChannelsService:
 
     def loops(self) -> Iterable[Loop]:
         """Red has a sending loop of its own: nothing ordinary stands in its way."""
-        for red, name in ((True, "send:red"), (False, "send:rest")):
-            waker = self._platform.wake.channels.sleeper()
-            self.sender.on_room(red, waker.set)
-            yield Loop(name, partial(self._send, red), waker)
+        yield Loop("send:red", partial(self._send, True), self._wakers[True])
+        yield Loop("send:rest", partial(self._send, False), self._wakers[False])
         yield Loop("housekeeping", self.tidy, Waker(), idle_s=1.0)
 
     async def _send(self, red: bool) -> bool:

@@ -98,8 +98,7 @@ async def judge(case: Case) -> Verdict:
 def _lost(db: Ground, case: Case, verdict: Verdict) -> None:
     for warning_id, people in case.targets.items():
         there = {
-            r[0]
-            for r in db.rows("SELECT person_id FROM router_path WHERE warning_id = ? AND next_step >= 0", warning_id)
+            r[0] for r in db.rows("SELECT person_id FROM router_path WHERE warning_id = ? AND NOT outside", warning_id)
         }
         lost = people - there
         verdict.lost += len(lost)

@@ -498,7 +498,7 @@ class Rehearsal:
 
     def in_words(self) -> str:
         """What is still going on."""
-        states = "SELECT purpose, driver, send_state, count(*) FROM delivery GROUP BY 1, 2, 3"
+        states = "SELECT kind, driver, send_state, count(*) FROM delivery GROUP BY 1, 2, 3"
         paths = "SELECT person_id, next_step, next_at, react_at FROM router_path WHERE state = 'open'"
         still = (
             "SELECT d.person_id, d.step, d.channel, d.try_no, d.send_state, d.evidence, d.answer, d.slot, d.due_at, d.state_at,"

@@ -21,7 +21,7 @@ def make_unknown(run: Stepped, where: str) -> str:
     return one
 
 
-@pytest.mark.parametrize("where", ["driver = 'cap_broadcast'", "purpose = 'notice' AND send_state = 'delivered'"])
+@pytest.mark.parametrize("where", ["driver = 'cap_broadcast'", "kind = 'notice' AND send_state = 'delivered'"])
 async def test_an_unknown_send_that_is_nobodys_goes_out_once_more(hamlet: Prepared, tmp_path: Path, where: str) -> None:
     """A broadcast and an officer's link of which the provider knows nothing: after a minute again, then the ledger knows."""
     async with stepped(hamlet, tmp_path) as run:
@@ -54,7 +54,7 @@ async def test_who_is_met_at_the_door_after_the_ending_went_round_is_told_of_it(
             assert 202 == response.status
             ending_id = (await response.json())["warning_id"]
         await run.settle()
-        ending = "SELECT count(*) FROM delivery WHERE warning_id = ? AND contact_id = ?"
+        ending = "SELECT count(*) FROM delivery WHERE warning_id = ? AND about_id = ?"
         assert [1] == [r[0] for r in run.rows("SELECT done FROM router_job")]
         assert 0 == run.rows(ending, ending_id, visit["delivery_id"])[0][0]
         met = Report(

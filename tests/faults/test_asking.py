@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from services.channels.drivers.twilio import http
+from services.channels.model import http_call
 from services.channels.sending import reconcile
 from services.sim.world import World
 from tests.faults.harness import SENT, Prepared
@@ -17,7 +17,7 @@ from tests.faults.stepped import stepped
 
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
+    monkeypatch.setattr(http_call, "TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
 
 
 def silence(world: World) -> None:

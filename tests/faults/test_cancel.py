@@ -13,6 +13,7 @@ import pytest
 import shapely
 
 from services.shared.clock import wall
+from services.shared.ledger.kinds import WARNS
 from tests.faults.checker import Case, judge
 from tests.faults.ground import PostgresGround
 from tests.faults.harness import ALERT, Prepared, Rehearsal, rehearsal
@@ -32,7 +33,7 @@ def ledger(run: Rehearsal, warning_id: str) -> list[Any]:
 
 def may_have_got(rows: Sequence[Any]) -> set[str]:
     """By the ledger as it stands: handed over or perhaps handed over, or met at the door."""
-    return {r["delivery_id"] for r in rows if r["purpose"] == "warning" and got_it(r, r["send_state"])}
+    return {r["delivery_id"] for r in rows if r["kind"] in WARNS and got_it(r, r["send_state"])}
 
 
 def got_it(row: Any, state: str) -> bool:
@@ -64,7 +65,7 @@ def exactly_those_are_told(run: Rehearsal, warning_id: str, ending_id: str, outs
     several = isinstance(run.ground, PostgresGround)
     told: Counter[str] = Counter()
     wrong: list[str] = []
-    endings = {r["delivery_id"]: r["contact_id"] for r in ledger(run, ending_id) if r["purpose"] == "ending"}
+    endings = {r["delivery_id"]: r["about_id"] for r in ledger(run, ending_id) if r["kind"] == "ending"}
     for move in run.rows("SELECT * FROM judge_move ORDER BY n"):
         one = move["delivery_id"]
         if one in old:
@@ -189,7 +190,7 @@ async def test_an_update_supersedes_what_is_unsent_and_tells_those_outside_once(
         assert "superseded" in {r["send_state"] for r in old}
         assert set() == {r["send_state"] for r in old} & {"pending", "retry", "leased", "sending", "unknown"}
         exactly_those_are_told(run, old_id, new_id, town.everybody - here)
-        steps = [r for r in ledger(run, new_id) if r["purpose"] == "warning" and r["step"].startswith("red.")]
+        steps = [r for r in ledger(run, new_id) if r["kind"] in WARNS and r["step"].startswith("red.")]
         warned = {
             r["person_id"] for r in steps if r["person_id"]
         }  # who was told and asks for help has her door: no step

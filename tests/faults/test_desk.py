@@ -53,7 +53,7 @@ class Bench:
         async with self.database.write() as tx:
             await tx.execute(
                 sa.insert(delivery).values(
-                    delivery_id=one, warning_id="w", purpose="warning", tier=4, person_id="p", addressee_id="p",
+                    delivery_id=one, warning_id="w", kind="warning", tier=4, person_id="p", addressee_id="p",
                     addressee_kind="person", step="red.1", channel="sms", driver="sms_twilio", form="plain", language="en",
                     address_key=one, reason="test", send_state=begins, due_at=0.0, expires_at=9e9, state_at=0.0,
                     attempts=1, token=1,

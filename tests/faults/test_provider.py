@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from services.channels.drivers.twilio import http
+from services.channels.model import http_call
 from services.channels.sending import claims, sender
 from services.shared.ledger.ledger import SendState
 from tests.faults.checker import Case, judge
@@ -28,7 +28,7 @@ def short_patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """A silent provider is waited for three seconds, not ten; a slow machine is not taken for one."""
     parameters = getattr(getattr(request.node, "callspec", None), "params", {})
     if parameters.get("mode") in SILENT:
-        monkeypatch.setattr(http, "TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
+        monkeypatch.setattr(http_call, "TIMEOUT", aiohttp.ClientTimeout(total=3, connect=3))
 
 
 async def sound(run: Stepped, town: Prepared) -> None:

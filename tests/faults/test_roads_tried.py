@@ -92,7 +92,7 @@ async def test_a_channel_that_fails_twice_is_left_out_with_its_reason_and_comes_
         live = await ask(run, hamlet, f"/live/{run.warning_id}", Accept="text/html")
         assert "The channel SMS fails its test" in live
         person = run.rows(
-            "SELECT person_id FROM delivery WHERE channel = 'sms' AND purpose = 'warning' AND addressee_kind = 'person'"
+            "SELECT person_id FROM delivery WHERE channel = 'sms' AND kind = 'warning' AND addressee_kind = 'person'"
         )[0][0]
         words = json.loads(await ask(run, hamlet, f"/report/{run.warning_id}/path/{person}"))
         assert any("the channel fails its test (sms_twilio: refused" in line for line in words["lines"])
@@ -127,6 +127,6 @@ async def test_a_test_names_no_warning_counts_for_nobody_and_goes_to_its_own_add
         assert 1 == len(mine)
         assert "only a test" in mine[0].body
         tests = run.rows("SELECT * FROM delivery WHERE addressee_kind = 'test'")
-        assert {("notice", "", "")} == {(r["purpose"], r["warning_id"], r["person_id"]) for r in tests}
+        assert {("link_test", "", "")} == {(r["kind"], r["warning_id"], r["person_id"]) for r in tests}
         everything = json.dumps([[str(v) for v in tuple(r)] for r in run.rows("SELECT * FROM delivery")])
         assert ADDRESS not in everything

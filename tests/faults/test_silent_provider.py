@@ -33,9 +33,9 @@ async def test_it_is_on_every_page_in_the_figures_and_on_the_duty_officers_phone
                 assert "takes nothing" in await response.text(), page
         async with run.session.get(run.url + "/metrics") as response:
             assert 'tocsin_alarm{kind="provider"}' in await response.text()
-        word = "SELECT count(*) FROM delivery WHERE purpose = 'notice' AND params LIKE '%alarm_provider%'"
+        word = "SELECT count(*) FROM delivery WHERE kind = 'notice' AND params LIKE '%alarm_provider%'"
         await run.until(lambda: bool(run.rows(word)[0][0]), seconds=15)
         run.world.sandbox.behaviour.change({"rates": {}})
         await run.until(lambda: not run.rows("SELECT 1 FROM alarm"), seconds=70)
-        told = "SELECT count(*) FROM delivery WHERE purpose = 'warning' AND driver = 'sms_twilio' AND send_state = 'delivered'"
+        told = "SELECT count(*) FROM delivery WHERE kind = 'warning' AND driver = 'sms_twilio' AND send_state = 'delivered'"
         await run.until(lambda: run.rows(told)[0][0] > 10, seconds=70)

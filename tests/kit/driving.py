@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 
-from services.channels.model.driver import Connected, Driver, Tools
+from services.channels.model.driver import Connected, Driver, Receivers, Tools
 from services.channels.model.outbound import Outbound
 from services.shared.clock import StepClock
 from services.shared.settings import Settings
@@ -23,15 +23,20 @@ MESSAGE = Outbound(
 )  # fmt: skip
 
 
+NOBODY = Receivers(cast(Any, None), cast(Any, None))  # for drivers that are told nothing
+
+
 def message(**more: Any) -> Outbound:
     return replace(MESSAGE, **more)
 
 
 @asynccontextmanager
-async def driving(kind: Any, public_url: str = "https://warn.example.org", **more: Any) -> AsyncIterator[Any]:
+async def driving(
+    kind: Any, public_url: str = "https://warn.example.org", receivers: Receivers = NOBODY, **more: Any
+) -> AsyncIterator[Any]:
     """One driver, made from the environment, started and ended as the service does it."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        given = {"recorder": None, "replies": None, "database": None} | more
+        given: dict[str, Any] = {"database": None} | more
         made: Driver = kind(
             Tools(
                 session,
@@ -43,7 +48,7 @@ async def driving(kind: Any, public_url: str = "https://warn.example.org", **mor
             )
         )
         if isinstance(made, Connected):
-            await made.start()
+            await made.start(receivers)
         try:
             yield made
         finally:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-import aiohttp
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.model.driver import (
@@ -23,14 +22,13 @@ from services.channels.model.driver import (
     Station,
     Tools,
 )
-from services.channels.model.final_check import Overtaken
+from services.channels.model.http_call import Response, http_call
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
 from services.channels.providers.link_document import TYPE, judged, link_document
 from services.shared.errors import Refused
 from services.shared.settings import Environment
 
-TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 WORST = (
     Outcome.PROVIDER_FAULT,
     Outcome.NOT_SENT,
@@ -89,26 +87,21 @@ class CapBroadcast:
         return judged(zip(stations, results, strict=True))
 
     async def _post(self, url: str, document: bytes) -> Result:
-        headers = {"Content-Type": TYPE}
-        try:
-            async with self._session.post(
-                url, data=document, headers=headers, timeout=TIMEOUT, allow_redirects=False
-            ) as response:
-                if response.status < 300:
-                    return Result(Outcome.ACCEPTED)
-                if response.status in (401, 403):
-                    return Result(Outcome.PROVIDER_FAULT, code=str(response.status))
-                kind = (
-                    Outcome.PERMANENT if 400 <= response.status < 500 and response.status != 429 else Outcome.NOT_SENT
-                )
-                after = response.headers.get("Retry-After", "")
-                return Result(kind, code=str(response.status), retry_after=float(after) if after.isdecimal() else None)
-        except Overtaken:
-            return Result(Outcome.NOT_SENT, code=LATE)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
-            return Result(Outcome.NOT_SENT, code=type(problem).__name__)
-        except (aiohttp.ClientError, TimeoutError) as problem:
-            return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
+        match await http_call(self._session, "POST", url, headers={"Content-Type": TYPE}, data=document):
+            case Response() as answer:
+                return _outcome(answer)
+            case failed:
+                return failed.result
+
+
+def _outcome(answer: Response) -> Result:
+    """What a broadcaster's answer means."""
+    if answer.status < 300:
+        return Result(Outcome.ACCEPTED)
+    if answer.status in (401, 403):
+        return Result(Outcome.PROVIDER_FAULT, code=str(answer.status))
+    kind = Outcome.PERMANENT if 400 <= answer.status < 500 and answer.status != 429 else Outcome.NOT_SENT
+    return Result(kind, code=str(answer.status), retry_after=answer.retry_after)
 
 
 def read_urls(given: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from services.channels.messages.cap_document import DocumentInfo
 from services.channels.messages.cell_broadcast_text import words_of
 from services.channels.messages.render import MessageFacts, render
 from services.channels.messages.segments import segments
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.tiers import Tier
 
 CHANNELS: tuple[tuple[str, dict[str, Any]], ...] = (  # its key, and what is rendered
@@ -48,7 +49,7 @@ def _in(
 ) -> Iterator[FormText]:
     for channel, how in CHANNELS:
         base: dict[str, Any] = {
-            "purpose": "warning", "addressee": "person", "kind": "alert", "form": "plain", "tier": tier, "parts": parts,
+            "kind": DeliveryKind.WARNING, "addressee": "person", "form": "plain", "tier": tier, "parts": parts,
             "number": number, "ref": "", "hotline": hotline, "drill": drill,
         }  # fmt: skip
         made = render(MessageFacts(**{**base, **how}), language)

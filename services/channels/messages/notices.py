@@ -12,6 +12,7 @@ from services.channels.messages.frames import language_of_lines, lines_for
 from services.channels.model.outbound import Outbound
 from services.shared.crypto.one_time_codes import one_time_code
 from services.shared.errors import Broken
+from services.shared.ledger.params import Notice
 from services.shared.web.auth import Signer
 
 
@@ -29,9 +30,10 @@ class Notices:
         self._drill = drill
 
     def outbound(self, row: Any, to: str, seconds_left: int) -> Outbound:
-        """The message of a delivery of purpose notice that names no warning; Broken where its kind is not known."""
-        lines, params = lines_for(row.language), dict(row.params or {})
-        kind = str(params.get("notice", ""))
+        """The message of a notice or link test that names no warning; Broken where its kind is not known."""
+        lines = lines_for(row.language)
+        notice = row.params if isinstance(row.params, Notice) else Notice("channel_test")
+        kind, params = notice.notice, notice.words
         pattern = lines.notices.get(kind)
         if pattern is None:
             raise Broken(f"notice {row.delivery_id} is of no kind known here")
@@ -44,7 +46,7 @@ class Notices:
             link += f"/helper/{self._signer.token('helper', row.addressee_id)}"
         source = f"{lines.drill} {self._authority}" if self._drill else self._authority
         code = one_time_code(self._index_key, row.delivery_id) if kind == "one_time_code" else ""
-        words = str(params.get("text", ""))  # an officer's own, to who asked
+        words = params.get("text", "")  # an officer's own, to who asked
         text = tidy(pattern.format(source=source, number="", link=link, code=code, hotline=self._hotline, text=words))
         text = plain_signs(text)
         spoken = tidy(
@@ -52,5 +54,5 @@ class Notices:
         )
         return Outbound(
             delivery_id=row.delivery_id, warning_id="", channel=row.channel, to=to, text=text, spoken=spoken, subject=source,
-            language=language_of_lines(row.language), link=link, seconds_left=seconds_left, params=params,
+            language=language_of_lines(row.language), link=link, seconds_left=seconds_left,
         )  # fmt: skip

@@ -20,7 +20,9 @@ from services.shared.crypto.dossier import assemble, owner_of, unpack
 from services.shared.crypto.sealing import Dossier, Opener, page_key
 from services.shared.database.engine import Database
 from services.shared.errors import Broken, Refused
+from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.ledger.ledger import warning_state, warning_text
+from services.shared.ledger.params import Callout, CallTimes, Notice
 from services.shared.people import phone_numbers
 from services.shared.tiers import Tier
 from services.shared.web.auth import Signer
@@ -42,6 +44,10 @@ class Preparer:
         hotline: str,
         drill: bool,
         notices: Notices,
+        limits: CountryLimits,
+        channels: Mapping[str, Channel],
+        channels_of: Mapping[str, Mapping[str, Channel]],
+        test_addresses: Mapping[str, str],
     ) -> None:
         self._database = database
         self._clock = clock
@@ -52,10 +58,10 @@ class Preparer:
         self._drill = drill
         self._notices = notices
         self._texts: dict[str, Any] = {}
-        self.channels: Mapping[str, Channel] = {}  # what each channel lacks; told when the drivers are known
-        self.channels_of: Mapping[str, Mapping[str, Channel]] = {}  # the same by driver, where it is known who sends
-        self.limits = CountryLimits({})
-        self.test_addresses: Mapping[str, str] = {}  # channel > where its link test goes
+        self._channels = channels  # what each channel lacks
+        self._channels_of = channels_of  # the same by driver, where it is known who sends
+        self._limits = limits
+        self._test_addresses = test_addresses  # channel > where its link test goes
         self._rendered_once: dict[tuple[Any, ...], Rendered] = {}
 
     async def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:
@@ -96,20 +102,19 @@ class Preparer:
     async def prepare(self, row: Any, driver: str = "") -> Outbound:
         """The message of one delivery row as `driver` carries it; Broken where a blob does not open, Refused where
         nothing is ever sent to such a number, or that driver does not reach its country."""
-        to = self.test_addresses.get(row.channel, "") if row.addressee_kind == "test" else ""
-        if row.addressee_kind == "test" and not to:
+        to = self._test_addresses.get(row.channel, "") if row.kind == DeliveryKind.LINK_TEST else ""
+        if row.kind == DeliveryKind.LINK_TEST and not to:
             raise Broken(f"no address is set any more for a test of {row.channel}")
         if row.addressee_kind not in NO_ADDRESS and row.sealed is not None:
-            owner = str((row.params or {}).get("owner", row.contact_id))  # an ending's contact_id is the old delivery
-            to = (await self.open(row.sealed, row.key_id, owner)).decode()
+            to = (await self.open(row.sealed, row.key_id, row.contact_id)).decode()
         if why := phone_numbers.never(to):  # the last look: it may have been stored before lists refused it
             raise Refused(f"{why} is never called or written to", field="contact", rule="person's number")
-        if row.purpose == "notice" and not row.warning_id:
+        if row.kind in SAYS_NO_WARNING and not row.warning_id:
             return self._notices.outbound(row, to, max(1, int(min(row.expires_at - self._clock.now(), 36000))))
         warning = await self.warning(row.warning_id)
-        channel = self.channels_of.get(driver, self.channels).get(row.channel)
+        channel = self._channels_of.get(driver, self._channels).get(row.channel)
         if channel is not None and driver and to:
-            channel = self.limits.for_number(driver, channel, to)
+            channel = self._limits.for_number(driver, channel, to)
         rendered = await self._rendered(row, warning, channel)
         return Outbound(
             delivery_id=row.delivery_id,
@@ -122,10 +127,10 @@ class Preparer:
             language=rendered.language,
             link=f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}",
             seconds_left=max(1, int(min(row.expires_at - self._clock.now(), 36000))),
-            document=warning.cap_xml if row.addressee_kind == "area" else b"",
+            document=warning.cap_xml if row.kind == DeliveryKind.AREA else b"",
             tier=row.tier,
             chain_id=warning.chain_id,
-            params=dict(row.params or {}),
+            call=row.params if isinstance(row.params, CallTimes) else None,
             hazard=str(warning.parts.get("set", "")),
             as_recorded=bool(warning.ending) or says_what_is_asked(warning.parts),
             ending=warning.ending,
@@ -136,15 +141,15 @@ class Preparer:
 
     async def _settled(self, row: Any) -> Mapping[str, Outcome]:
         """Stations of an area's message that are not to be asked again, whichever process asked them."""
-        if row.addressee_kind != "area" or not row.attempts:
+        if row.kind != DeliveryKind.AREA or not row.attempts:
             return {}
         async with self._database.read() as db:
             return await settled(db, row.delivery_id)
 
     async def _spoken_in(self, row: Any, warning: Any) -> dict[str, str]:
         """To the whole area, in every language the warning brings."""
-        channel = self.channels.get(row.channel)
-        if row.addressee_kind != "area" or channel is None or not channel.voice:
+        channel = self._channels.get(row.channel)
+        if row.kind != DeliveryKind.AREA or channel is None or not channel.voice:
             return {}
         return {
             language: (await self._render(row, warning, channel, "", language)).spoken
@@ -154,10 +159,10 @@ class Preparer:
     async def _rendered(self, row: Any, warning: Any, channel: Channel | None) -> Rendered:
         """The text of one row; what speaks of no single person is made once for all who get the same."""
         link = self._link(row)
-        if row.purpose == "notice" or row.addressee_kind in ("supporter", "worker") or link:
+        if row.kind == DeliveryKind.NOTICE or row.addressee_kind in ("supporter", "worker") or link:
             return await self._render(row, warning, channel, link)
         lacks = (channel.links, channel.two_way) if channel is not None else None
-        alike = (row.warning_id, row.purpose, row.addressee_kind, row.form, row.language, row.channel, lacks)
+        alike = (row.warning_id, row.kind, row.addressee_kind, row.form, row.language, row.channel, lacks)
         found = self._rendered_once.get(alike)
         if found is None:
             found = await self._render(row, warning, channel, link)
@@ -175,13 +180,13 @@ class Preparer:
         if row.dossier is not None and row.addressee_kind in ("supporter", "worker"):
             about = await self.dossier(row.dossier, row.person_id)
         facts = MessageFacts(
-            purpose=row.purpose,
+            kind=DeliveryKind(row.kind),
             links=channel is None or channel.links,
             two_way=channel is None or channel.two_way,
             speaks=channel.speaks if channel is not None else (),
             addressee=row.addressee_kind,
-            kind=warning.ending or warning.kind,
-            form=row.form.partition(":")[0],
+            ending=warning.ending or ("not_for_you" if warning.kind == "ending" else ""),
+            form=row.form,
             tier=Tier(warning.tier) if warning.tier else Tier.BLUE,
             parts=warning.parts,
             number=warning.number,
@@ -192,17 +197,17 @@ class Preparer:
             link=link,
             link_apart=row.channel == "push",
             sms=row.channel in SMS_CHANNELS,
-            notice=str((row.params or {}).get("notice", "")),
-            skill=str((row.params or {}).get("skill", "")),
-            by_video=bool((row.params or {}).get("video")),
+            notice=row.params.notice if isinstance(row.params, Notice) else "",
+            skill=row.params.skill if isinstance(row.params, Callout) else "",
+            by_video=isinstance(row.params, Callout) and row.params.video,
             drill=self._drill,
         )
         return render(facts, row.language if language is None else language)
 
     def _link(self, row: Any) -> str:
-        if row.form.startswith("callout:"):
+        if row.kind == DeliveryKind.CALLOUT:
             return f"{self._public_url}/a/v/{self._signer.token('callout', row.delivery_id)}"
-        if row.purpose == "notice" or row.addressee_kind == "worker":
+        if row.kind == DeliveryKind.NOTICE or row.addressee_kind == "worker":
             return f"{self._public_url}/l/{self._signer.token('list', f'{row.warning_id}-{row.addressee_id}')}"
         if row.addressee_kind == "supporter" or row.channel in BY_LINK:
             return f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}"

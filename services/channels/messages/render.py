@@ -30,6 +30,7 @@ from services.channels.messages.fitting import (
 from services.channels.messages.frames import Frame, frame_for, lines_for
 from services.channels.messages.phrases import LANGUAGES, Lines
 from services.channels.messages.segments import Segments, segments
+from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.people import languages
 from services.shared.people.languages import base_of
 from services.shared.text.chinese import is_traditional
@@ -50,15 +51,15 @@ SUBJECT = 150
 class MessageFacts:
     """All a text is made of. `parts` as above; `about` is the person a helper is told of."""
 
-    purpose: str
+    kind: DeliveryKind
     addressee: str
-    kind: str
     form: str
     tier: Tier
     parts: Mapping[str, Any]
     number: str
     ref: str
     hotline: str
+    ending: str = ""  # which, where the warning is one
     about: str = ""
     about_place: str = ""
     link: str = ""
@@ -116,30 +117,30 @@ def _spoken(language: str, speaks: tuple[str, ...]) -> bool:
 def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
     there = list(facts.parts["languages"])
     spoken = [one for one in there if _spoken(one, facts.speaks)] or there
-    if facts.purpose != "warning" or facts.addressee in (
-        "supporter",
-        "worker",
-    ):  # what we say ourselves: in a language of ours
+    ends = facts.kind is DeliveryKind.ENDING or (facts.kind is DeliveryKind.AREA and facts.ending != "")
+    # what we say ourselves: in a language of ours
+    if ends or facts.kind in SAYS_NO_WARNING or facts.addressee in ("supporter", "worker"):
         spoken = [one for one in spoken if base_of(one) in LANGUAGES] or spoken
     language = choose_language(wanted, spoken)
     part = facts.parts[language]
     lines = lines_for(language)
     if facts.drill:
         part = {**part, "source": f"{frame_for(language).drill} {part['source']}"}
-    if facts.purpose == "notice":
+    if facts.kind is DeliveryKind.NOTICE:
         text = lines.notices[facts.notice].format(source=part["source"], number=facts.number, link=facts.link)
         return Rendered(text, text, part["source"], language)
-    if facts.addressee == "supporter" and facts.purpose == "warning":
+    if ends:
+        return _ending(facts, part, lines, language)
+    if facts.addressee == "supporter":
         pattern = lines.supporter_inside if facts.form == "helper_in" else lines.supporter
         return _helper(facts, part, pattern, language)
-    if facts.addressee == "worker" and facts.purpose == "warning":
-        if facts.form == "callout":
-            called = lines.callout_video if facts.by_video else lines.callout
-            return _helper(facts, part, called, language, lines.skills.get(facts.skill, facts.skill))
-        official = lines.superior if facts.form == "official_above" else lines.official
-        return _helper(facts, part, official if facts.form.startswith("official") else lines.officer, language)
-    if facts.purpose == "ending":
-        return _ending(facts, part, lines, language)
+    if facts.kind is DeliveryKind.CALLOUT:
+        called = lines.callout_video if facts.by_video else lines.callout
+        return _helper(facts, part, called, language, lines.skills.get(facts.skill, facts.skill))
+    if facts.kind is DeliveryKind.OFFICIAL:
+        return _helper(facts, part, lines.superior if facts.form == "official_above" else lines.official, language)
+    if facts.addressee == "worker":
+        return _helper(facts, part, lines.officer, language)
     return _warning(facts, part, frame_for(language), language)
 
 
@@ -282,7 +283,7 @@ def _helper(facts: MessageFacts, part: Mapping[str, str], pattern: str, language
 def _ending(facts: MessageFacts, part: Mapping[str, str], lines: Lines, language: str) -> Rendered:
     frame = frame_for(language)
     text = filled(
-        lines.endings.get(facts.kind, lines.endings["not_for_you"]), source=named(part["source"], _NAME),
+        lines.endings.get(facts.ending, lines.endings["not_for_you"]), source=named(part["source"], _NAME),
         hazard=named(_hazard(part), SUBJECT), number=facts.number, time=part["time"], hotline=facts.hotline,
         place=named(places(part["place"], _PLACE + 20, frame.places_more), LONG_PLACE),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from aiohttp import web
 from services.channels.model.channel import Channel
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import Outcome, Station
-from services.channels.model.ports import Recorder, Replies
+from services.channels.model.ports import Receivers
 from services.shared.clock import Clock
 from services.shared.database.engine import Database
 from services.shared.ledger.ledger import Evidence, SendState
@@ -31,6 +31,7 @@ __all__ = [
     "Connected",
     "Driver",
     "Outcome",
+    "Receivers",
     "Reports",
     "Result",
     "Spec",
@@ -60,11 +61,9 @@ class Result:
 
 @dataclass(frozen=True)
 class Tools:
-    """What a driver is given."""
+    """What a driver is made with."""
 
     session: aiohttp.ClientSession
-    recorder: Recorder
-    replies: Replies
     database: Database
     signer: Signer
     clock: Clock
@@ -98,7 +97,7 @@ class Driver(Protocol):
 class Reports(Protocol):
     """A driver whose provider calls back."""
 
-    def routes(self) -> Iterable[web.AbstractRouteDef]:
+    def routes(self, receivers: Receivers) -> Iterable[web.AbstractRouteDef]:
         """Under /callbacks/<driver>/. Asked for at start, and only where `why_not` is empty."""
         ...
 
@@ -160,7 +159,7 @@ class TriesArea(Protocol):
 class Connected(Protocol):
     """A driver that keeps a connection of its own, over which receipts and replies come too."""
 
-    async def start(self) -> None:
+    async def start(self, receivers: Receivers) -> None:
         """Begins to connect, and goes on trying; does not wait for it."""
         ...
 

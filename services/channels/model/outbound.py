@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from services.channels.model.outcome import Outcome
+from services.shared.ledger.params import CallTimes
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Outbound:
     document: bytes = b""  # the CAP document, for area channels
     tier: int = 0
     chain_id: str = ""  # one for a warning with its updates and ending; empty where there is none
-    params: dict[str, str] = field(default_factory=dict)
+    call: CallTimes | None = None  # how long it rings and is listened to, where it is a call and the policy says so
     hazard: str = ""  # our word for it, where it is known
     as_recorded: bool = (
         True  # the alert itself asks what the words about its hazard say: a recording of those may be played

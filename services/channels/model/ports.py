@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from services.channels.model.inbound import Inbound
@@ -40,3 +41,11 @@ class Replies(Protocol):
     async def answers(self, delivery_id: str) -> list[str]:
         """Answers recorded on one delivery, oldest first."""
         ...
+
+
+@dataclass(frozen=True)
+class Receivers:
+    """Who takes what comes in over a driver; given with `start` and `routes`, since they need to know all channels."""
+
+    recorder: Recorder
+    replies: Replies

@@ -26,6 +26,7 @@ from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
 from services.shared.database.batches import Each, insert_new, one_of
 from services.shared.database.engine import Connection, Id
+from services.shared.ledger.kinds import SAYS_NO_WARNING
 from services.shared.ledger.ledger import (
     SERIOUSNESS,
     STOPPED,
@@ -45,7 +46,7 @@ S = SendState
 
 
 _READ = (
-    "delivery_id", "warning_id", "tier", "purpose", "answer", "address_key", "driver", "send_state", "state_at", "state_reason",
+    "delivery_id", "warning_id", "tier", "kind", "answer", "address_key", "driver", "send_state", "state_at", "state_reason",
     "lease_until", "due_at", "claims", "ambiguous", "sent_at", "provider_ref", "evidence", "evidence_at", "attempts",
 )  # fmt: skip
 _WRITTEN = {name: delivery.c[name].type for name in _READ[7:-1]}
@@ -107,7 +108,7 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
         await stop(tx, {known[r.delivery_id].address_key for r in refused}, "provider", refused[0].at, plane)
     events: dict[tuple[str, int], list[str]] = defaultdict(list)
     for i in sorted(known):
-        if known[i].purpose != "notice":
+        if known[i].kind not in SAYS_NO_WARNING:
             events[known[i].warning_id, known[i].tier].append(i)
     await publish(
         tx,

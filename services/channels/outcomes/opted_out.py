@@ -22,6 +22,7 @@ from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection, Database, metadata
+from services.shared.ledger.kinds import SAYS_NO_WARNING
 from services.shared.ledger.ledger import IS_DUE, STOPPED, SendState, delivery, move
 from services.shared.messages import EvidenceRecorded
 
@@ -55,7 +56,7 @@ async def stop(tx: Connection, keys: Iterable[str], by: str, at: float, plane: s
         await _forget_strangers(tx)
     if new:
         await _watch(tx, at)
-    waiting = sa.select(delivery.c.delivery_id, delivery.c.warning_id, delivery.c.tier, delivery.c.purpose).where(
+    waiting = sa.select(delivery.c.delivery_id, delivery.c.warning_id, delivery.c.tier, delivery.c.kind).where(
         one_of(delivery.c.address_key, [str(row["address_key"]) for row in rows]),
         IS_DUE,
         delivery.c.channel.in_(SMS_CHANNELS),
@@ -143,6 +144,6 @@ async def _suppress(tx: Connection, rows: Sequence[Any], only: Sequence[SendStat
         [
             EvidenceRecorded(msg_id=new_id(), plane=plane, warning_id=about[i].warning_id, tier=about[i].tier, ids=(i,))
             for i in sorted(moved)
-            if about[i].purpose != "notice"
+            if about[i].kind not in SAYS_NO_WARNING
         ],
     )

@@ -28,8 +28,16 @@ PATIENCE_S = (0.1, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)  # together below a lease, afte
 class OutcomeRecorder:
     """Collects reports and writes them; one per process."""
 
-    def __init__(self, database: Database, bus: Bus, clock: Clock, plane: str, window_s: float = 0.02) -> None:
-        self.scored: frozenset[str] = frozenset()  # providers that share a channel with another: they are compared
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        clock: Clock,
+        plane: str,
+        window_s: float = 0.02,
+        scored: frozenset[str] = frozenset(),
+    ) -> None:
+        self._scored = scored  # providers that share a channel with another: they are compared
         self._database = database
         self._bus = bus
         self._clock = clock
@@ -80,7 +88,7 @@ class OutcomeRecorder:
         for wait in (*PATIENCE_S, None):
             try:
                 async with self._database.write() as tx:
-                    await write(tx, reports, self._plane, self.scored)
+                    await write(tx, reports, self._plane, self._scored)
                     if any(r.source == "callback" for r in reports):
                         fault_at("before_callback_commit")
             except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:

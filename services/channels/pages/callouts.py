@@ -20,6 +20,7 @@ from services.shared.bus.outbox import new_id
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.i18n import language, mark, t
 from services.shared.ledger.ledger import Answer, Evidence
+from services.shared.ledger.params import Callout
 from services.shared.service import Platform
 from services.shared.web.edge import page
 
@@ -51,24 +52,23 @@ class CalloutPages:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (web.get("/a/v/{token}", self.show), web.post("/a/v/{token}", self.tap))
 
-    async def _row(self, request: web.Request) -> store.WithWarning:
+    async def _row(self, request: web.Request) -> tuple[store.WithWarning, Callout]:
         delivery_id = self._platform.signer.subject("callout", request.match_info["token"])
         async with self._platform.database.read() as db:
             row = await store.with_warning(db, delivery_id)
-        if row is None:
+        if row is None or not isinstance(row.params, Callout):
             raise NotFound("this link is not known any more: ask your command post", field="link")
-        return row
+        return row, row.params
 
     async def show(self, request: web.Request) -> web.Response:
-        row = await self._row(request)
-        params = row.params or {}
+        row, asked = await self._row(request)
         async with self._platform.database.read() as db:
-            visit = await store.with_warning(db, str(params.get("about", "")))
-        video = bool(params.get("video"))
+            visit = await store.with_warning(db, asked.visit_id)
+        video = asked.video
         if visit is not None and (row.state != "active" or visit.answer in OVER):
             visit = None
         dossier, number = None, ""
-        if params.get("holds") and visit is not None:
+        if asked.holds and visit is not None:
             async with self._platform.database.write() as tx:
                 await trail.record(
                     tx, f"volunteer:{row.addressee_id}", "open_visit", visit.person_id, "called out for this visit"
@@ -80,19 +80,19 @@ class CalloutPages:
         text = await self._preparer.warning(row.warning_id)
         said_in = choose_language(f"{language()};{row.language}", list(text.parts["languages"]))
         names = ["take", "cannot"]
-        if params.get("holds"):
+        if asked.holds:
             names = [*VIDEO, "cannot"] if video else ["there", "not_reached", "cannot"]
         known = {**CHOICES, **VIDEO} if video else CHOICES
         return page(
             "callout.html",
             row=row,
             part=text.parts[said_in],
-            skill=lines_for(language()).skills.get(str(params.get("skill", ""))) or t("A volunteer"),
+            skill=lines_for(language()).skills.get(asked.skill) or t("A volunteer"),
             dossier=dossier,
             number=number,
             video=video,
             over=visit is None,
-            taken=row.answer == Answer.LEAVING and not params.get("holds"),
+            taken=row.answer == Answer.LEAVING and not asked.holds,
             buttons=[(name, t(known[name][1])) for name in names],
             said="said" in request.query,
             token=request.match_info["token"],
@@ -102,16 +102,15 @@ class CalloutPages:
 
     async def tap(self, request: web.Request) -> web.Response:
         """One answer; the same form sent twice is one event."""
-        row = await self._row(request)
+        row, asked = await self._row(request)
         form = await request.post()
         given = str(form.get("answer", ""))
-        params = row.params or {}
-        known = {**CHOICES, **VIDEO} if params.get("video") else CHOICES
+        known = {**CHOICES, **VIDEO} if asked.video else CHOICES
         if given not in known:
             raise Refused(f"answer: choose one of {', '.join(known)}", field="answer", rule="closed_list", given=given)
         event = f"callout:{str(form.get('event', ''))[:32] or new_id()}"
-        relays = bool(params.get("video")) and given in VIDEO
-        if relays and not params.get("holds"):
+        relays = asked.video and given in VIDEO
+        if relays and not asked.holds:
             raise Conflict("somebody else has it now: nothing was passed on", field="answer", given=given)
         said = known[given][0]
         own = Answer.SPOKE if relays and said is not Answer.CANNOT_REACH else said
@@ -127,5 +126,5 @@ class CalloutPages:
         )
         if relays:
             by = "officer" if said is Answer.CANNOT_REACH else "person"
-            await self._recorder.report(relayed(row, said, event, by=by))
+            await self._recorder.report(relayed(asked, said, event, by=by))
         raise web.HTTPSeeOther(f"/a/v/{request.match_info['token']}?said=1")

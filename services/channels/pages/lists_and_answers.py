@@ -26,7 +26,9 @@ from services.shared.errors import NotFound, Refused
 from services.shared.i18n import best, language, mark, speak, t
 from services.shared.labels import ANSWERS as ANSWER_WORDS
 from services.shared.labels import say
+from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery
 from services.shared.ledger.ledger import Answer, Evidence, SendState
+from services.shared.ledger.params import Visit
 from services.shared.service import Platform
 from services.shared.web.edge import chosen_language, page
 
@@ -82,7 +84,7 @@ class SeenVisit(TypedDict):
     shown: str
     done: bool
     second_knock: bool
-    turn_back: object
+    turn_back: float | None
     event: str
 
 
@@ -149,21 +151,20 @@ class ListAndAnswerPages:
             newest = await store.in_force(db, warning.chain_id)
         return f"/l/{self._platform.signer.token('list', f'{newest}-{worker_id}')}" if newest else ""
 
-    async def _visit(self, row: store.Visit) -> SeenVisit:
-        params = row.params or {}
+    async def _visit(self, row: Delivery) -> SeenVisit:
+        visit = row.params if isinstance(row.params, Visit) else None
         dossier = (
             await self._preparer.dossier(row.dossier, row.person_id) if row.dossier is not None else Dossier("", "")
         )
-        seen_as = "can_go" if params.get("respond") == "evacuate" else "safe_here"
-        if params.get("closing", "default") != "default" and seen_as == "can_go":
-            seen_as = "moving"
-        skill = str(params.get("skill", ""))
+        seen_as = "safe_here"
+        if visit is not None and visit.respond == "evacuate":
+            seen_as = "can_go" if visit.closing == "default" else "moving"
         buttons = [seen_as, "gone", "help", "no_answer", "refused", "unsafe"]
         return {
             "id": row.delivery_id,
             "dossier": dossier,
-            "team": str(params.get("team", "officer")),
-            "skill": t(SKILLS[skill]) if skill in SKILLS else "",
+            "team": visit.team if visit is not None else "officer",
+            "skill": t(SKILLS[visit.skill]) if visit is not None and visit.skill in SKILLS else "",
             "buttons": [(name, t(OUTCOMES[name][1])) for name in buttons],
             "answer": row.answer,
             "answer_at": row.answer_at,
@@ -174,7 +175,7 @@ class ListAndAnswerPages:
             else "",
             "done": row.answer in ("leaving", "moving", "safe", "not_there"),
             "second_knock": row.try_no > 1,
-            "turn_back": params.get("turn_back"),
+            "turn_back": visit.turn_back if visit is not None else None,
             "event": new_id(),
         }
 
@@ -189,7 +190,7 @@ class ListAndAnswerPages:
         delivery_id = request.match_info["delivery_id"]
         async with self._platform.database.read() as db:
             row = await store.with_warning(db, delivery_id)
-        if row is None or row.warning_id != warning_id or row.slot != worker_id or row.driver != "door":
+        if row is None or row.warning_id != warning_id or row.slot != worker_id or row.driver != DOOR_DRIVER:
             raise NotFound("this door is not on your list: open the list again", field="delivery_id", given=delivery_id)
         if outcome == UNDO:
             async with self._platform.database.write() as tx:

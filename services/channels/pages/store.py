@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of, rows_of
+from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, deliveries_where
 from services.shared.ledger.ledger import delivery, warning_state
+from services.shared.ledger.params import Params, Visit
 
 LISTED = ("accepted", "delivered", "unconfirmed", "unknown", "failed")  # what the door driver has put on a list
-
-
-class Visit(NamedTuple):
-    """A visit on an officer's list."""
-
-    delivery_id: str
-    person_id: str
-    dossier: bytes | None
-    params: Mapping[str, object] | None
-    answer: str
-    answer_at: float | None
-    try_no: int
 
 
 class WithWarning(NamedTuple):
@@ -35,14 +24,13 @@ class WithWarning(NamedTuple):
     addressee_id: str
     addressee_kind: str
     driver: str
-    form: str
     language: str
     slot: str
     contact_id: str
     sealed: bytes | None
     key_id: str
     dossier: bytes | None
-    params: Mapping[str, object] | None
+    params: Params | None
     answer: str
     state: str
     number: str
@@ -70,21 +58,13 @@ class ListedUnder(NamedTuple):
     doors: str
 
 
-async def visits(db: Connection, warning_id: str, worker_id: str) -> list[Visit]:
+async def visits(db: Connection, warning_id: str, worker_id: str) -> list[Delivery]:
     """The visits on one list, in the order they were put there; those taken off again are left out."""
-    rows = await rows_of(
-        db,
-        Visit,
-        sa.select(*columns(Visit, delivery))
-        .where(
-            delivery.c.warning_id == warning_id,
-            delivery.c.slot == worker_id,
-            delivery.c.driver == "door",
-            delivery.c.send_state.in_(LISTED),
-        )
-        .order_by(delivery.c.due_at, delivery.c.delivery_id),
-    )
-    return sorted(rows, key=lambda r: ((r.params or {}).get("order", 0), r.delivery_id))
+    rows = await deliveries_where(
+        db, delivery.c.warning_id == warning_id, delivery.c.slot == worker_id, delivery.c.driver == DOOR_DRIVER,
+        delivery.c.send_state.in_(LISTED),
+    )  # fmt: skip
+    return sorted(rows, key=lambda r: (r.params.order if isinstance(r.params, Visit) else 0, r.delivery_id))
 
 
 async def with_warning(db: Connection, delivery_id: str) -> WithWarning | None:

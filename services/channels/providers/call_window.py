@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from services.channels.model.driver import Channel, Driver, QueueName
 from services.channels.providers.breaker import PROBES, Breaker
+from services.channels.providers.country_limits import CountryLimits
 from services.shared.clock import wall
 
 AHEAD, AHEAD_S = 200, 0.1  # intended beyond the calls under way: at most so many, and what begins in that time
@@ -74,3 +75,17 @@ class CallWindow:
         self.call_s += (seconds - self.call_s) * (0.1 if self.call_s else 1.0)
         if self.on_room is not None and self.roomy():
             self.on_room()
+
+
+def call_windows(
+    drivers: Iterable[Driver],
+    limits: CountryLimits,
+    on_room: Callable[[bool], Callable[[], None] | None],
+    most_ahead: int,
+) -> list[CallWindow]:
+    """Two a driver, for red and for the rest, that share its breaker; `on_room(red)`: whom each tells of room."""
+    return [
+        CallWindow(one, red, most_ahead, limits.channels(one), breaker, on_room=on_room(red))
+        for one, breaker in ((one, Breaker()) for one in drivers)
+        for red in (True, False)
+    ]

@@ -32,8 +32,8 @@ from services.shared.database.engine import Connection, Database
 from services.shared.database.rows import columns, row_of
 from services.shared.errors import Refused
 from services.shared.i18n import english, mark
+from services.shared.ledger.deliveries import NewDelivery, add
 from services.shared.ledger.ledger import Evidence, SendState, channel, delivery
-from services.shared.tiers import Tier
 
 log = structlog.get_logger("link_tests")
 LOOK_S, AGAIN_S = 2.0, 60.0  # one failure is confirmed soon, not at the next round
@@ -174,15 +174,12 @@ class LinkTests:
             )
             return True
         one = id_of("link test", test.channel, provider, int(now * 1000))
-        row = {
-            "delivery_id": one, "warning_id": "", "purpose": "notice", "tier": int(Tier.BLUE), "person_id": "",
-            "addressee_id": id_of("link test", test.channel), "addressee_kind": "test", "step": "link_test",
-            "channel": test.channel, "driver": provider, "form": f"notice:{one[:12]}", "language": "en",
-            "address_key": address_key(self._index_key, "email" if "@" in test.to else "sms", test.to),
-            "params": {"notice": "channel_test", "provider": provider}, "reason": "link test",
-            "send_state": SendState.PENDING, "due_at": now, "expires_at": now + test.within, "state_at": now,
-        }  # fmt: skip
-        await insert_all(tx, delivery, [row])
+        planned = NewDelivery.link_test(
+            one, channel=test.channel, provider=provider, addressee_id=id_of("link test", test.channel),
+            address_key=address_key(self._index_key, "email" if "@" in test.to else "sms", test.to), due_at=now,
+            within=test.within,
+        )  # fmt: skip
+        await add(tx, [planned])
         await tx.execute(sa.update(link_test).where(_is(test.channel, provider)).values(delivery_id=one, sent_at=now))
         return True
 

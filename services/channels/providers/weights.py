@@ -34,6 +34,7 @@ from services.shared.clock import Clock, wall
 from services.shared.database import locks
 from services.shared.database.engine import Connection, Database
 from services.shared.i18n import english
+from services.shared.ledger.params import Params, ProviderTried
 
 log = structlog.get_logger("weights")
 REVIEW_S = 10.0
@@ -51,7 +52,7 @@ class DueDelivery(Protocol):
     @property
     def channel(self) -> str: ...
     @property
-    def params(self) -> Mapping[str, object] | None: ...
+    def params(self) -> Params | None: ...
 
 
 R = TypeVar("R", bound=DueDelivery)
@@ -87,7 +88,8 @@ class Queue:
         serves = {window.driver.name: {r.name for r in window.channels} for window in self.windows}
         served = set().union(*serves.values())
         for row in rows:
-            only = (row.params or {}).get("provider")  # a test of this very provider
+            # a test of this very provider
+            only = row.params.provider if isinstance(row.params, ProviderTried) else None
             able = [n for n in left if left[n] > 0 and (row.channel in serves[n] or row.channel not in served)]
             able = [n for n in able if only in (None, n)]
             other = [n for n in able if n != before.get(row.delivery_id)]

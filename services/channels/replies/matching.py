@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
@@ -12,7 +12,9 @@ from services.channels.replies.meaning import Reply
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
+from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.ledger.ledger import DIGITS, STOPPED, Answer, SendState, delivery, warning_state
+from services.shared.ledger.params import Params
 from services.shared.tiers import Tier
 
 BY = {"person": "person", "facility": "person", "supporter": "supporter", "worker": "officer"}
@@ -23,15 +25,14 @@ class Candidate(NamedTuple):
 
     delivery_id: str
     warning_id: str
-    purpose: str
+    kind: str
     tier: int
     person_id: str
     addressee_id: str
     addressee_kind: str
     channel: str
-    form: str
     language: str
-    params: Mapping[str, object] | None
+    params: Params | None
     covers: int
     send_state: str
     state_reason: str
@@ -68,13 +69,11 @@ def yes_means(row: Candidate) -> Answer | None:
 
     Yellow asks only for who needs help; an official is only asked whether she has read it, a volunteer whether she goes.
     """
-    if row.purpose != "warning":
-        return None
-    if row.addressee_kind == "worker" and row.form.startswith("official"):
+    if row.kind == DeliveryKind.OFFICIAL:
         return Answer.SPOKE
-    if row.form.startswith("callout:"):
+    if row.kind == DeliveryKind.CALLOUT:
         return Answer.LEAVING
-    if row.tier == Tier.YELLOW and row.addressee_kind in ("person", "facility"):
+    if row.kind == DeliveryKind.WARNING and row.tier == Tier.YELLOW and row.addressee_kind in ("person", "facility"):
         return Answer.HELP
     return None
 
@@ -95,7 +94,7 @@ async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[
         .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
         .where(
             one_of(delivery.c.address_key, address_keys),
-            delivery.c.purpose != "notice",
+            delivery.c.kind.not_in(SAYS_NO_WARNING),
             warning_state.c.state.in_(("active", "superseded")),
             warning_state.c.chain_id.in_(active),
         )

@@ -7,43 +7,37 @@ counts as the person's, so that it never closes for somebody who cannot judge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from services.channels.model.report import Report
 from services.shared.ledger.ledger import Answer, Evidence, SendState
+from services.shared.ledger.params import Callout, Params
 
-FORM = "callout:"
 
-
-class CalledOut(Protocol):
-    """A delivery that may be a call-out: its form, and what it is about."""
+class MaybeCallout(Protocol):
+    """A delivery that may ask a volunteer."""
 
     @property
-    def form(self) -> str: ...
-    @property
-    def params(self) -> Mapping[str, object] | None: ...
+    def params(self) -> Params | None: ...
 
 
-def passed_on(row: CalledOut, answer: Answer | None, event_key: str) -> list[Report]:
+def passed_on(row: MaybeCallout, answer: Answer | None, event_key: str) -> list[Report]:
     """The reports a volunteer's text or key makes on the visit or video call of her call-out; help always, the rest of a
     video call only while she has it: who was merely asked ends no call."""
-    params = row.params or {}
-    if not row.form.startswith(FORM) or "about" not in params:
+    if not isinstance(row.params, Callout):
         return []
-    on_it = params.get("video") and params.get("holds")
+    on_it = row.params.video and row.params.holds
     meant = {Answer.HELP} | ({Answer.SPOKE, Answer.CANNOT_REACH} if on_it else set())
     if answer is None or answer not in meant:
         return []
-    return [relayed(row, answer, event_key, by="officer")]
+    return [relayed(row.params, answer, event_key, by="officer")]
 
 
-def relayed(row: CalledOut, answer: Answer, event_key: str, *, by: str) -> Report:
+def relayed(asked: Callout, answer: Answer, event_key: str, *, by: str) -> Report:
     """One answer on the visit or video call itself; the same event told twice is one."""
-    params = row.params or {}
-    reached = bool(params.get("video")) and answer is not Answer.CANNOT_REACH
+    reached = asked.video and answer is not Answer.CANNOT_REACH
     return Report(
-        str(params["about"]),
+        asked.visit_id,
         event_key=f"{event_key[:60]}:on",
         source="page",
         state=SendState.DELIVERED if reached else None,

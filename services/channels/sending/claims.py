@@ -16,6 +16,8 @@ from services.shared.clock import wall
 from services.shared.database import locks
 from services.shared.database.batches import insert_all, one_of
 from services.shared.database.engine import Connection
+from services.shared.database.rows import rows_of
+from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery
 from services.shared.ledger.ledger import (
     IS_DUE,
     SendState,
@@ -31,7 +33,7 @@ from services.shared.tiers import Tier
 LEASE_S = 30.0
 MAX_CLAIMS = 12
 S = SendState
-DOOR = sa.literal("door", literal_execute=True)
+DOOR = sa.literal(DOOR_DRIVER, literal_execute=True)
 _now: sa.ColumnElement[Any] = sa.bindparam("now", type_=sa.Float)
 
 
@@ -98,22 +100,22 @@ def _claim(driver: str, tier: int) -> sa.Update:
     )
 
 
-async def claim(tx: Connection, queue: QueueName, room: int, now: float, worker: str) -> Sequence[Any]:
+async def claim(tx: Connection, queue: QueueName, room: int, now: float, worker: str) -> list[Delivery]:
     """Leases up to `room` deliveries of a queue to `worker`; their rows, by id."""
     driver, red = queue
-    rows: list[Any] = []
+    rows: list[Delivery] = []
     for tier in _tiers(red):
         values = {"now": now, "room": room - len(rows), "until": wall() + LEASE_S, "by": worker}
-        rows += (await tx.execute(_claim(driver, tier), values)).all()
+        rows += await rows_of(tx, Delivery, _claim(driver, tier), values)
         if len(rows) >= room:
             break
     if not rows:  # due and not to be claimed: what was claimed too often and never sent is given up by name
         spent = (delivery.c.driver == driver, IS_DUE, delivery.c.claims >= MAX_CLAIMS)
         await move_all(tx, S.FAILED, at=now, where=spent, state_reason="claims_exhausted")
-    return sorted(rows, key=lambda r: str(r.delivery_id))
+    return sorted(rows, key=lambda r: r.delivery_id)
 
 
-async def tried_by(db: Connection, rows: Sequence[Any]) -> dict[str, str]:
+async def tried_by(db: Connection, rows: Sequence[Delivery]) -> dict[str, str]:
     """Delivery > the provider that had it last, for those that were tried before."""
     again = sorted(row.delivery_id for row in rows if row.attempts > 0)
     if not again:
@@ -122,7 +124,7 @@ async def tried_by(db: Connection, rows: Sequence[Any]) -> dict[str, str]:
     return {row.delivery_id: row.provider for row in await db.execute(found.order_by(attempt.c.n))}
 
 
-async def release(tx: Connection, rows: Sequence[Any], now: float) -> None:
+async def release(tx: Connection, rows: Sequence[Delivery], now: float) -> None:
     """Claimed, and no call window had room for its channel: due again as if it had never been claimed."""
     tokens = {row.delivery_id: row.token for row in rows}
     mine = one_of(FENCE, fences(tokens))
@@ -174,7 +176,7 @@ async def intend(
     if stopped := [i for i in ids if i not in moved]:
         # ours only: who came late must not take back what another has claimed since
         mine = one_of(FENCE, fences({i: tokens[i] for i in stopped}))
-        gone = (mine, delivery.c.expires_at <= now, delivery.c.driver != "door")
+        gone = (mine, delivery.c.expires_at <= now, delivery.c.driver != DOOR_DRIVER)
         await move(tx, stopped, S.EXPIRED, at=now, only=(S.LEASED,), where=gone)
         await move(tx, stopped, S.PENDING, at=now, only=(S.LEASED,), where=(mine,), lease_until=None)
     started = [

@@ -18,6 +18,8 @@ from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import Clock, wall
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Database
+from services.shared.ledger.deliveries import DOOR_DRIVER
+from services.shared.ledger.kinds import SAYS_NO_WARNING
 from services.shared.ledger.ledger import IS_DUE, IS_OPEN, SendState, delivery, move, move_all, warning_state
 from services.shared.messages import EvidenceRecorded
 
@@ -64,7 +66,7 @@ class Leases:
                         delivery.c.send_state,
                         delivery.c.warning_id,
                         delivery.c.tier,
-                        delivery.c.purpose,
+                        delivery.c.kind,
                     )
                     .where(IS_OPEN, delivery.c.send_state != S.UNKNOWN, over)
                     .limit(500)
@@ -92,7 +94,7 @@ class Leases:
                         msg_id=new_id(), plane=self._plane, warning_id=r.warning_id, tier=r.tier, ids=(r.delivery_id,)
                     )
                     for r in stale
-                    if r.delivery_id in unknown and r.purpose != "notice"
+                    if r.delivery_id in unknown and r.kind not in SAYS_NO_WARNING
                 ],
             )
         if stale:
@@ -141,7 +143,7 @@ class Leases:
                     .where(
                         IS_DUE,
                         delivery.c.expires_at <= now,
-                        delivery.c.driver != "door",
+                        delivery.c.driver != DOOR_DRIVER,
                     )
                     .limit(500)
                 )

@@ -8,7 +8,7 @@ leaves UNKNOWN only what was under way or about to be. Red has lanes of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 
 from services.channels.messages.prepare import Preparer
-from services.channels.model.driver import Driver, Outcome, Result
+from services.channels.model.driver import Outcome, Result
 from services.channels.model.final_check import Overtaken, checking
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
@@ -24,9 +24,7 @@ from services.channels.outcomes.opted_out import leave_out
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.transition import told
 from services.channels.providers.acceptance import Acceptance
-from services.channels.providers.breaker import Breaker
-from services.channels.providers.call_window import AHEAD, CallWindow
-from services.channels.providers.country_limits import CountryLimits
+from services.channels.providers.call_window import CallWindow
 from services.channels.providers.rate_limit import Pace
 from services.channels.providers.weights import ProviderWeights, Queue, held_back, queues
 from services.channels.sending.claims import claim, due, intend, release, tried_by
@@ -37,7 +35,9 @@ from services.shared.clock import Clock, wall
 from services.shared.database.engine import Database
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
-from services.shared.ledger.ledger import IS_DUE, SendState, attempt, delivery, may_be_sent, move
+from services.shared.ledger.deliveries import DOOR_DRIVER
+from services.shared.ledger.kinds import SAYS_NO_WARNING
+from services.shared.ledger.ledger import IS_DUE, ON_A_LIST, SendState, attempt, delivery, may_be_sent, move
 from services.shared.messages import EvidenceRecorded
 
 log = structlog.get_logger("sender")
@@ -57,10 +57,9 @@ class Sender:
         clock: Clock,
         recorder: OutcomeRecorder,
         preparer: Preparer,
-        drivers: Sequence[Driver],
+        windows: Sequence[CallWindow],
+        provider_weights: ProviderWeights,
         plane: str,
-        limits: CountryLimits | None = None,
-        provider_weights: Mapping[str, float] | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -68,28 +67,17 @@ class Sender:
         self._preparer = preparer
         self._plane = plane
         self.leases = Leases(database, clock, plane)
-        # one process for everything: what is begun ahead of ordinary messages stands in red's way
-        most_ahead = 0 if database.is_sqlite else AHEAD
-        self.breakers = {d.name: Breaker() for d in drivers}
-        self.windows = [
-            CallWindow(d, red, most_ahead, limits.channels(d) if limits else d.channels, self.breakers[d.name])
-            for d in drivers
-            for red in (True, False)
-        ]
-        self.queues = queues(self.windows)
-        self.provider_weights = ProviderWeights(database, clock, self.windows, provider_weights)
-        self.acceptance = Acceptance(database, [d.name for d in drivers], self.provider_weights.groups)
-        self._pace = {d.name: Pace(database, d.name, getattr(d, "per_second", 0.0)) for d in drivers}
+        self.windows = windows
+        self.breakers = {window.driver.name: window.breaker for window in windows}
+        self.queues = queues(windows)
+        self.provider_weights = provider_weights
+        drivers = {window.driver.name: window.driver for window in windows}
+        self.acceptance = Acceptance(database, list(drivers), provider_weights.groups)
+        self._pace = {name: Pace(database, name, getattr(d, "per_second", 0.0)) for name, d in drivers.items()}
 
     @property
     def busy(self) -> bool:
         return any(window.in_flight for window in self.windows)
-
-    def on_room(self, red: bool, wake: Callable[[], None]) -> None:
-        """Calls `wake` whenever a call of red, or of the rest, has ended and there is room for another."""
-        for window in self.windows:
-            if window.red is red:
-                window.on_room = wake
 
     async def drain(self) -> None:
         """Waits for every call under way and its record."""
@@ -287,7 +275,7 @@ class Sender:
             await move(
                 tx, [row.delivery_id], S.FAILED, at=now, only=(S.LEASED,), state_reason=f"unsendable: {problem}"[:80]
             )
-            if row.purpose != "notice":
+            if row.kind not in SAYS_NO_WARNING:
                 await publish(
                     tx,
                     [EvidenceRecorded(msg_id=new_id(), plane=self._plane, warning_id=row.warning_id, tier=row.tier,
@@ -296,7 +284,7 @@ class Sender:
 
     async def next_at(self) -> float | None:
         """Warning time at which the next message falls due."""
-        doors = sa.or_(delivery.c.driver != "door", delivery.c.slot != "")
+        doors = sa.or_(delivery.c.driver != DOOR_DRIVER, ON_A_LIST)
         async with self._database.read() as db:
             found: float | None = await db.scalar(
                 sa.select(sa.func.min(delivery.c.due_at)).where(IS_DUE, doors, may_be_sent(self._clock.now()))

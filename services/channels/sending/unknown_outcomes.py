@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from services.shared.clock import Clock
 from services.shared.database.engine import Database
+from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.ledger.ledger import IS_OPEN, SendState, delivery, may_be_sent, move
 
 ONCE_MORE_S = 60.0
@@ -21,7 +22,7 @@ async def settle_unknown(database: Database, clock: Clock) -> bool:
     """Moves what has been UNKNOWN for a minute to RETRY, once; and whatever stayed UNKNOWN to UNCONFIRMED."""
     now = clock.now()
     unknown = sa.and_(IS_OPEN, delivery.c.send_state == SendState.UNKNOWN)
-    nobodys = sa.or_(delivery.c.person_id == "", delivery.c.purpose.in_(("notice", "ending")))
+    nobodys = sa.or_(delivery.c.person_id == "", delivery.c.kind.in_((*SAYS_NO_WARNING, DeliveryKind.ENDING)))
     again = sa.and_(nobodys, delivery.c.ambiguous < 2, may_be_sent(now))
     late = delivery.c.state_at <= now - ONCE_MORE_S
     over = sa.or_(delivery.c.state_at <= now - GIVE_UP_S, sa.and_(nobodys, sa.not_(again)))

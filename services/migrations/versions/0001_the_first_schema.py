@@ -93,7 +93,7 @@ def upgrade() -> None:
         "delivery",
         sa.Column("delivery_id", sa.String(length=32), nullable=False),
         sa.Column("warning_id", sa.String(length=32), nullable=False),
-        sa.Column("purpose", sa.String(length=8), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("tier", sa.SmallInteger(), nullable=False),
         sa.Column("person_id", sa.String(length=32), nullable=False, comment="whom it is about; empty for an area"),
         sa.Column(
@@ -107,6 +107,13 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(length=24), nullable=False),
         sa.Column("driver", sa.String(length=24), nullable=False),
         sa.Column("form", sa.String(length=96), nullable=False),
+        sa.Column(
+            "about_id",
+            sa.String(length=32),
+            server_default="",
+            nullable=False,
+            comment="a helper's person, an ending's delivery, a callout, a notice, an official: one phone gets one of each",
+        ),
         sa.Column("language", sa.String(length=20), nullable=False),
         sa.Column("try_no", sa.SmallInteger(), server_default="1", nullable=False),
         sa.Column("contact_id", sa.String(length=32), server_default="", nullable=False),
@@ -117,7 +124,7 @@ def upgrade() -> None:
             "dossier", sa.LargeBinary(), nullable=True, comment="sealed dossier of the person a helper's text names"
         ),
         sa.Column("dossier_key_id", sa.String(length=32), server_default="", nullable=False),
-        sa.Column("params", sa.JSON(), nullable=True, comment="a notice's parameters, a visit's team and place"),
+        sa.Column("params", sa.Text(), nullable=True, comment="what its kind says besides: see ledger.params"),
         sa.Column("covers", sa.SmallInteger(), server_default="1", nullable=False),
         sa.Column(
             "slot",
@@ -149,7 +156,10 @@ def upgrade() -> None:
         sa.Column(
             "tallied", sa.SmallInteger(), server_default="0", nullable=False, comment="router: steps counted, as bits"
         ),
-        sa.CheckConstraint("purpose IN ('warning','ending','notice')", name=op.f("ck_delivery_purpose")),
+        sa.CheckConstraint(
+            "kind IN ('warning','ending','notice','visit','rescue','callout','official','link_test','area')",
+            name=op.f("ck_delivery_kind"),
+        ),
         sa.CheckConstraint(
             "send_state IN ('pending','leased','sending','retry','accepted','unknown','delivered','failed','unconfirmed','expired','cancelled','superseded','suppressed')",
             name=op.f("ck_delivery_send_state"),
@@ -157,7 +167,7 @@ def upgrade() -> None:
         sa.CheckConstraint("evidence BETWEEN 0 AND 7", name=op.f("ck_delivery_evidence")),
         sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_delivery")),
         sa.UniqueConstraint(
-            "warning_id", "driver", "address_key", "form", "language", "try_no", name="uq_delivery_once"
+            "warning_id", "driver", "address_key", "form", "about_id", "language", "try_no", name="uq_delivery_once"
         ),
         postgresql_with={"fillfactor": 70},
     )
@@ -836,6 +846,13 @@ def upgrade() -> None:
         sa.Column("ending", sa.String(length=20), server_default="", nullable=False),
         sa.Column("ended_at", sa.Float(), nullable=True),
         sa.Column("end_reason", sa.String(length=60), server_default="", nullable=False),
+        sa.Column(
+            "outside",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="an update no longer concerns them: told so, never walked, in no figure of it",
+        ),
         sa.Column("next_step", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("next_at", sa.Float(), nullable=True, comment="warning time of the next step"),
         sa.Column("react_at", sa.Float(), nullable=True, comment="warning time to look at answers and unknown sends"),
@@ -895,11 +912,8 @@ def upgrade() -> None:
         sa.Column("profile_key", sa.String(length=32), nullable=False),
         sa.Column("channel", sa.String(length=24), nullable=False, comment="empty for people"),
         sa.Column("milestone", sa.String(length=24), nullable=False),
-        sa.Column("slot", sa.String(length=32), server_default="", nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "warning_id", "profile_key", "channel", "milestone", "slot", name=op.f("pk_router_tally")
-        ),
+        sa.PrimaryKeyConstraint("warning_id", "profile_key", "channel", "milestone", name=op.f("pk_router_tally")),
     )
     op.create_table(
         "router_warning",

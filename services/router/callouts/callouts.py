@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from services.router.cases import cases
 from services.router.planning.notices import notice
+from services.router.planning.paths import publish_due
 from services.router.planning.plan import TAKEN_BACK, WarningContext
 from services.router.planning.rows import OFFICER_CHANNELS
 from services.router.store import tables
@@ -22,12 +24,15 @@ from services.router.store.tally import Deltas
 from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection
+from services.shared.database.rows import row_of, rows_of
+from services.shared.ledger.deliveries import Delivery, NewDelivery, add
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.ledger import NO_VOLUNTEER, Answer, SendState, delivery, move
-from services.shared.messages import ContactEntry, DeliveryDue, EvidenceRecorded, NoticeRequested, WorkerEntry
+from services.shared.ledger.params import Callout, Visit
+from services.shared.messages import ContactEntry, EvidenceRecorded, NoticeRequested, WorkerEntry
 from services.shared.people import languages
 
-FORM = "callout"
-WATCH = f"{FORM}:"  # and its id: one look is one call-out's
+WATCH = "callout:"  # and its id: one look is one call-out's
 CALLED = {  # team > skill that is called out where the team has not got it
     "officer+sign_volunteer": "sign_volunteer",
     "officer+tactile_interpreter": "tactile_interpreter",
@@ -38,16 +43,16 @@ FEW = 3  # asked at a time
 THEN_CALLED_S = 60.0  # of silence after the text
 NEXT_S = 60.0  # of silence after the last way of asking
 SILENT_S = 300.0  # without a sign of who took it
-Row = dict[str, Any]
 
 
 async def begin(
-    tx: Connection, ctx: WarningContext, visits: Sequence[Any], team_of: Mapping[str, WorkerEntry], now: float
+    tx: Connection, ctx: WarningContext, visits: Sequence[Delivery], team_of: Mapping[str, WorkerEntry], now: float
 ) -> None:
     """For visits given to teams (by delivery id) that have not got the skill their team names."""
     new = []
     for visit in visits:
-        skill, team = CALLED.get(str((visit.params or {}).get("team", ""))), team_of[visit.delivery_id]
+        team = team_of[visit.delivery_id]
+        skill = CALLED.get(visit.params.team) if isinstance(visit.params, Visit) else None
         if skill is None or _has(team, skill, visit.language):
             continue
         new.append(
@@ -66,7 +71,7 @@ async def begin(
         await insert_new(tx, tables.watch, looks)
 
 
-async def heard(tx: Connection, warning_id: str, rows: Sequence[Any], now: float) -> None:
+async def heard(tx: Connection, warning_id: str, rows: Sequence[Delivery], now: float) -> None:
     """A volunteer has answered, or a video call waits for one: looked at at once."""
     videos = [r for r in rows if r.channel == VIDEO and r.send_state == SendState.ACCEPTED and not r.answer]
     new = [
@@ -78,7 +83,7 @@ async def heard(tx: Connection, warning_id: str, rows: Sequence[Any], now: float
     ]  # fmt: skip
     await insert_new(tx, callout, new)
     about = {str(one["callout_id"]) for one in new}
-    about |= {row.form.removeprefix(f"{FORM}:") for row in rows if row.form.startswith(f"{FORM}:")}
+    about |= {row.about_id for row in rows if row.kind == DeliveryKind.CALLOUT}
     for callout_id in sorted(about):
         await cases.set_clock(tx, warning_id, now, f"{WATCH}{callout_id}")
 
@@ -113,15 +118,14 @@ class Turn:
         self._plane = plane
         self._busy = busy
         self._let_go: dict[str, float] = dict(row.let_go or {})
-        self._asked: dict[str, list[Any]] = {}  # volunteer > her deliveries, oldest first
+        self._asked: dict[str, list[Delivery]] = {}  # volunteer > her deliveries, oldest first
         self._video = False
         self._said: dict[str, Any] = {}  # volunteer > the last thing she said since she was let go
 
     async def advance(self) -> float | None:
         """Moves it on; the warning time of the next look, or None where it is over."""
-        visit = (
-            await self._tx.execute(sa.select(delivery).where(delivery.c.delivery_id == self._row.about_id))
-        ).first()
+        about = sa.select(delivery).where(delivery.c.delivery_id == self._row.about_id)
+        visit = await row_of(self._tx, Delivery, about)
         await self._read()
         self._video = visit is not None and visit.channel == VIDEO
         if visit is None or visit.answer or visit.send_state in TAKEN_BACK:
@@ -143,9 +147,13 @@ class Turn:
         return await self._ask(visit)
 
     async def _read(self) -> None:
-        about = (delivery.c.warning_id == self._row.warning_id, delivery.c.form == f"{FORM}:{self._row.callout_id}")
+        about = (
+            delivery.c.warning_id == self._row.warning_id,
+            delivery.c.kind == DeliveryKind.CALLOUT,
+            delivery.c.about_id == self._row.callout_id,
+        )
         order = (delivery.c.due_at, delivery.c.delivery_id)
-        for row in await self._tx.execute(sa.select(delivery).where(*about).order_by(*order)):
+        for row in await rows_of(self._tx, Delivery, sa.select(delivery).where(*about).order_by(*order)):
             self._asked.setdefault(row.addressee_id, []).append(row)
         self._by = {row.delivery_id: worker for worker, rows in self._asked.items() for row in rows}
         answers = await tables.answers_of(self._tx, sorted(self._by))
@@ -175,7 +183,7 @@ class Turn:
             await self._tell([holder], "callout_released", f"{self._row.callout_id}:{self._now}")
         return None
 
-    async def _taken(self, visit: Any, worker: str, at: float) -> float:
+    async def _taken(self, visit: Delivery, worker: str, at: float) -> float:
         self._busy.add(worker)
         await self._set(state="taken", holder=worker, held_at=at)
         await self._mark(worker, holds=True)
@@ -189,7 +197,7 @@ class Turn:
         said = self._said.get(worker)
         return worker not in self._let_go and (said is None or said.answer == Answer.LEAVING)
 
-    async def _nobody(self, visit: Any) -> None:
+    async def _nobody(self, visit: Delivery) -> None:
         if self._video:
             about = (self._row.about_id,)
             await move(
@@ -206,24 +214,24 @@ class Turn:
         await self._card(visit, "none")
         await self._end("none", "callout_over")
 
-    async def _ask(self, visit: Any) -> float:
+    async def _ask(self, visit: Delivery) -> float:
         """The silent are called; where all ways of asking have been silent, the next few are written to."""
         give_up = float(self._row.opened_at + self._ctx.policy.combine.skill_wait_s)
         workers = {w.worker_id: w for w in self._ctx.workers}
         looks = [give_up]
-        rows: list[Row] = []
+        rows: list[NewDelivery] = []
         for worker, asked in self._asked.items():
             if not self._waits(worker) or worker not in workers:
                 continue
             voice = self._way(workers[worker], voice=True)
             called = any(a.channel == "officer_voice" for a in asked)
             if voice is not None and not called:
-                at = float(asked[0].due_at) + THEN_CALLED_S
+                at = asked[0].due_at + THEN_CALLED_S
                 if at <= self._now:
                     rows.append(self._one(workers[worker], voice, "silent for a minute: called"))
                     at = self._now + NEXT_S
             else:
-                at = float(asked[-1].due_at) + NEXT_S
+                at = asked[-1].due_at + NEXT_S
             if at > self._now:
                 looks.append(at)
         if len(looks) == 1 and not rows:
@@ -234,7 +242,7 @@ class Turn:
         await self._put(rows)
         return min(looks)
 
-    def _few(self, workers: Mapping[str, WorkerEntry]) -> list[Row]:
+    def _few(self, workers: Mapping[str, WorkerEntry]) -> list[NewDelivery]:
         """The next volunteers: those of the person's language and skill who hold nothing, by id."""
         found = []
         for worker_id in sorted(workers):
@@ -260,37 +268,24 @@ class Turn:
             None,
         )
 
-    def _one(self, worker: WorkerEntry, way: tuple[ContactEntry, str], reason: str) -> Row:
+    def _one(self, worker: WorkerEntry, way: tuple[ContactEntry, str], reason: str) -> NewDelivery:
         contact, channel = way
-        issued = self._ctx.issued
-        return {
-            "delivery_id": id_of(self._row.callout_id, worker.worker_id, channel), "warning_id": issued.warning_id,
-            "purpose": "warning", "tier": issued.tier, "person_id": "", "addressee_id": worker.worker_id,
-            "addressee_kind": "worker", "step": FORM, "channel": channel, "driver": self._ctx.drivers[channel],
-            "form": f"{FORM}:{self._row.callout_id}", "language": worker.language, "contact_id": contact.contact_id,
-            "address_key": contact.address_key, "sealed": contact.sealed, "key_id": contact.key_id,
-            "params": self._params(), "covers": 0, "reason": reason[:80],
-            "send_state": SendState.PENDING.value, "due_at": self._now, "expires_at": issued.expires,
-            "state_at": self._now,
-        }  # fmt: skip
+        return NewDelivery.callout(
+            id_of(self._row.callout_id, worker.worker_id, channel), self._ctx.issued, worker, contact, self._params(),
+            callout_id=self._row.callout_id, channel=channel, driver=self._ctx.drivers[channel], reason=reason,
+            due_at=self._now,
+        )  # fmt: skip
 
-    def _params(self) -> dict[str, Any]:
-        return {"skill": self._row.skill, "about": self._row.about_id, "video": self._video}
+    def _params(self, *, holds: bool = False) -> Callout:
+        return Callout(self._row.skill, self._row.about_id, self._video, holds)
 
-    async def _put(self, rows: list[Row]) -> None:
-        if not rows:
-            return
-        rows.sort(key=lambda r: str(r["delivery_id"]))
-        await insert_new(self._tx, delivery, rows)
+    async def _put(self, rows: list[NewDelivery]) -> None:
+        await add(self._tx, rows)
         deltas = Deltas(self._row.warning_id)
         for row in rows:
-            deltas.channel("", row["channel"], "planned")
+            deltas.channel("", row.channel, "planned")
         await deltas.add(self._tx)
-        ids = tuple(str(r["delivery_id"]) for r in rows)
-        due = DeliveryDue(
-            msg_id=new_id(), plane=self._plane, warning_id=self._row.warning_id, tier=self._ctx.issued.tier, ids=ids
-        )
-        await publish(self._tx, [due])
+        await publish_due(self._tx, self._ctx, sorted(row.delivery_id for row in rows), self._plane)
 
     async def _set(self, **values: Any) -> None:
         mine = callout.c.callout_id == self._row.callout_id
@@ -299,14 +294,14 @@ class Turn:
     async def _mark(self, worker: str, *, holds: bool) -> None:
         """Her own page shows where to go only while she has it."""
         ids = [row.delivery_id for row in self._asked.get(worker, ())]
-        params = {**self._params(), "holds": holds}
+        params = self._params(holds=holds)
         await self._tx.execute(sa.update(delivery).where(one_of(delivery.c.delivery_id, ids)).values(params=params))
 
-    async def _card(self, visit: Any, skill: str) -> None:
+    async def _card(self, visit: Delivery, skill: str) -> None:
         """What the team's list says of the skill: coming, or none (the written card)."""
-        if self._video:
+        if self._video or not isinstance(visit.params, Visit):
             return
-        params = {**(visit.params or {}), "skill": skill}
+        params = replace(visit.params, skill=skill)
         await self._tx.execute(
             sa.update(delivery).where(delivery.c.delivery_id == visit.delivery_id).values(params=params)
         )
@@ -329,7 +324,11 @@ async def words(db: Connection, warning_id: str, person_id: str) -> list[Any]:
     """The call-outs for one person with how many were asked, oldest first."""
     asked = (
         sa.select(sa.func.count(sa.distinct(delivery.c.addressee_id)))
-        .where(delivery.c.warning_id == warning_id, delivery.c.form == f"{FORM}:" + callout.c.callout_id)
+        .where(
+            delivery.c.warning_id == warning_id,
+            delivery.c.kind == DeliveryKind.CALLOUT,
+            delivery.c.about_id == callout.c.callout_id,
+        )
         .scalar_subquery()
     )
     mine = (callout.c.warning_id == warning_id, callout.c.person_id == person_id)

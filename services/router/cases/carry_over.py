@@ -64,6 +64,5 @@ async def still_open(
         found.setdefault(row.person_id, row.help_at)
         told = (await tables.deliveries_of(tx, row.warning_id, [row.person_id]))[row.person_id]
         if any(d.answer == "help" for d in told):  # else it was carried there itself
-            said = [d._mapping for d in told]
-            await cases.call_for_help(tx, row.warning_id, row.person_id, row.help_at, said, "")
+            await cases.call_for_help(tx, row.warning_id, row.person_id, row.help_at, told, "")
     return found

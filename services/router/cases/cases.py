@@ -26,7 +26,9 @@ from services.shared.bus.outbox import id_of, publish
 from services.shared.database import locks
 from services.shared.database.batches import Each, insert_new, one_of
 from services.shared.database.engine import Connection, Id
-from services.shared.ledger.ledger import answer_log, delivery, warning_state
+from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, Planned
+from services.shared.ledger.kinds import DeliveryKind
+from services.shared.ledger.ledger import Answer, answer_log, delivery, warning_state
 from services.shared.messages import NoticeRequested
 
 log = structlog.get_logger("router")
@@ -49,7 +51,7 @@ _GIVE = Each(
 
 
 async def call_for_help(
-    tx: Connection, warning_id: str, person_id: str, help_at: float, deliveries: Sequence[Mapping[str, Any]], owner: str
+    tx: Connection, warning_id: str, person_id: str, help_at: float, deliveries: Sequence[Planned], owner: str
 ) -> None:
     """One case a call: asked again while it is open it stays the one; closed by a person, the same call opens none.
 
@@ -65,41 +67,41 @@ async def call_for_help(
         if newest <= closed_at:
             return
         help_at = newest
-    said = sorted((d for d in deliveries if d["answer"] == "help"), key=lambda d: d["answer_at"] or 0.0)
-    with_phone = [d for d in said if d["address_key"] and d["driver"] != "door"] or said
+    said = sorted((d for d in deliveries if d.answer == Answer.HELP), key=lambda d: d.answer_at or 0.0)
+    with_phone = [d for d in said if d.address_key and d.driver != DOOR_DRIVER] or said
     if owner not in ("", FIRE_SERVICE) and not any(_goes(d, owner, help_at) for d in deliveries):
         owner = ""
     due = None if owner not in ("", FIRE_SERVICE) else help_at + HELP_S
     row = {
         "case_id": id_of(warning_id, person_id, "help", help_at), "warning_id": warning_id, "person_id": person_id,
-        "kind": "help", "delivery_id": with_phone[-1]["delivery_id"] if with_phone else "", "opened_at": help_at,
+        "kind": "help", "delivery_id": with_phone[-1].delivery_id if with_phone else "", "opened_at": help_at,
         "owner": owner, "due_at": due,
     }  # fmt: skip
     await _open(tx, row)
 
 
-async def _last_call(tx: Connection, person_id: str, deliveries: Sequence[Mapping[str, Any]]) -> float:
+async def _last_call(tx: Connection, person_id: str, deliveries: Sequence[Planned]) -> float:
     """When help was last asked for on these; on a phone she shares with its owner, only by a word for all."""
-    about = {d["delivery_id"]: d for d in deliveries}
+    about = {d.delivery_id: d for d in deliveries}
     said = (one_of(answer_log.c.delivery_id, sorted(about)), answer_log.c.answer == "help")
     hers = [
         float(a.at)
         for a in await tx.execute(sa.select(answer_log).where(*said))
-        if about[a.delivery_id]["person_id"] == person_id or a.covers >= about[a.delivery_id]["covers"]
+        if about[a.delivery_id].person_id == person_id or a.covers >= about[a.delivery_id].covers
     ]
     return max(hers, default=0.0)
 
 
-def _goes(visit: Mapping[str, Any], team: str, help_at: float) -> bool:
+def _goes(visit: Planned, team: str, help_at: float) -> bool:
     """Whether that team has this visit before it, or made it after the call."""
-    if visit["channel"] != "door" or visit["slot"] != team:
+    if visit.kind != DeliveryKind.VISIT or visit.slot != team:
         return False
-    if visit["answer"]:
-        return visit["answer_at"] is None or float(visit["answer_at"]) >= help_at
-    return visit["send_state"] not in TAKEN_BACK
+    if visit.answer:
+        return visit.answer_at is None or visit.answer_at >= help_at
+    return visit.send_state not in TAKEN_BACK
 
 
-async def questions(tx: Connection, warning_id: str, ids: Sequence[str], about: Mapping[str, Any]) -> None:
+async def questions(tx: Connection, warning_id: str, ids: Sequence[str], about: Mapping[str, Delivery]) -> None:
     """Texts that a person has to read, of these deliveries (`about`: delivery by id); told twice they are one.
 
     Whoever writes again while her case is open writes in the same case; an urgent text makes its clock shorter.

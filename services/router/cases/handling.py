@@ -104,13 +104,11 @@ async def _answer(tx: Connection, platform: Platform, row: Any, who: Who, given:
             "this case came from no phone: send somebody, or call", field="act", rule="a phone", given="answer"
         )
     notice_id = id_of(row.case_id, "answer", given.event or new_id())
-    # an ending's contact_id is the delivery it answers; whose address it is stands beside it
-    owner = str((to.params or {}).get("owner") or to.contact_id)
     words = {"text": given.text} if given.sentence == "own" else {}
     message = NoticeRequested(
         msg_id=id_of("notice", notice_id), plane=platform.settings.plane, warning_id="", tier=to.tier,
         notice_id=notice_id, kind=ANSWERS[given.sentence], addressee_id=to.addressee_id,
-        contact=ContactEntry(owner, to.channel, to.address_key, to.sealed, to.key_id), language=to.language,
+        contact=ContactEntry(to.contact_id, to.channel, to.address_key, to.sealed, to.key_id), language=to.language,
         expires=now + 3600.0, params={"channel": to.channel, **words},
     )  # fmt: skip
     await publish(tx, [message])

@@ -25,6 +25,7 @@ from services.shared.database import locks
 from services.shared.database.engine import Connection
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
+from services.shared.ledger.deliveries import NewDelivery, Planned
 from services.shared.ledger.ledger import Answer, SendState, move
 from services.shared.service import Platform
 from services.shared.tiers import Tier
@@ -89,17 +90,17 @@ class Deadlines:
         profiles = await tables.profiles_of(tx, {p.profile_key for p in paths})
         ledger = await tables.deliveries_of(tx, warning_id, people)
         deltas = Deltas(warning_id)
-        rows: list[dict[str, Any]] = []
+        rows: list[NewDelivery] = []
         held = [p for p in paths if p.next_step == 0 and p.next_at is not None and p.next_at <= now]
         late = await overtaken(tx, self._contexts, ctx, held, profiles) if held else {}
         retry: list[str] = []
         give_up: list[str] = []
-        calls: list[tuple[str, float, list[Any], str]] = []  # for help, of whom: cases come after deliveries
+        calls: list[tuple[str, float, list[Planned], str]] = []  # for help, of whom: cases come after deliveries
         for path in paths:
             who = Person(
                 tables.decode_person(path.entry),
                 profiles[path.profile_key],
-                [dict(d._mapping) for d in ledger[path.person_id]],
+                list[Planned](ledger[path.person_id]),
                 path.evidence,
                 path.answer,
                 path.help_at,
@@ -114,7 +115,7 @@ class Deadlines:
             except (Fault, LookupError, ValueError, TypeError) as problem:
                 await self._set_aside(tx, path, problem, now)
                 continue
-            rows += who.deliveries[before:]
+            rows += [one for one in who.deliveries[before:] if isinstance(one, NewDelivery)]
         await put(tx, ctx, rows, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
         await move(tx, sorted(retry), SendState.RETRY, at=now, only=(SendState.UNKNOWN,), due_at=now,
                    state_reason="unknown: sent once more")  # fmt: skip
@@ -144,7 +145,7 @@ class Deadlines:
         deltas: Deltas,
         retry: list[str],
         give_up: list[str],
-        calls: list[tuple[str, float, list[Any], str]],
+        calls: list[tuple[str, float, list[Planned], str]],
         now: float,
     ) -> None:
         plan = ctx.plan(who.profile, now)
@@ -153,7 +154,7 @@ class Deadlines:
             found = react(ctx, who, plan, now)
             retry += found.retry
             give_up += found.give_up
-            if found.open_case and any(d["answer"] == Answer.HELP for d in who.deliveries):
+            if found.open_case and any(d.answer == Answer.HELP for d in who.deliveries):
                 # a call that was carried over from what this replaced has its case there
                 help_at = now if who.help_at is None else who.help_at
                 calls.append((path.person_id, help_at, list(who.deliveries), _owner(who)))
@@ -225,7 +226,7 @@ def _grace(ctx: WarningContext, who: Person, plan: PathPlan) -> float:
 
 def _owner(who: Person) -> str:
     """Who has a call for help: the team whose list the door is on, else the fire service if the name is there."""
-    slots = [str(d["slot"]) for d in who.standing_visits() if d.get("slot")]
+    slots = [d.slot for d in who.standing_visits() if d.slot]
     if slots:
         return slots[-1]
     return FIRE_SERVICE if who.on_fire_list() else ""

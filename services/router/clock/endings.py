@@ -11,20 +11,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from services.router.clock import officials
 from services.router.planning.contexts import Contexts
+from services.router.planning.paths import publish_due
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import personal
 from services.router.policy.vocabulary import OFFICER, SHAKER, SUPPORTER
 from services.router.store import tables
 from services.router.store.tally import Deltas
-from services.shared.bus.outbox import id_of, new_id, publish
+from services.shared.bus.outbox import id_of
 from services.shared.database import locks
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
+from services.shared.database.rows import rows_of
+from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, NewDelivery, add
+from services.shared.ledger.kinds import WARNS, DeliveryKind
 from services.shared.ledger.ledger import Evidence, SendState, delivery
-from services.shared.messages import EVENT_IDS, DeliveryDue
 from services.shared.service import Platform
 
 BATCH = 500
@@ -74,7 +78,7 @@ class Endings:
             concerned = (
                 [w.worker_id for w in await officials.concerned(tx, job.warning_id)] if job.kind == "update" else []
             )
-            rows = (await tx.execute(self._receivers(job, ctx, concerned))).all()
+            rows = await rows_of(tx, Delivery, self._receivers(job, ctx, concerned))
             if not rows:
                 busy = await tx.scalar(
                     sa.select(sa.func.count()).where(
@@ -98,7 +102,7 @@ class Endings:
 
         `concerned`: who is on duty where an update is in force.
         """
-        door = delivery.c.driver == "door"
+        door = delivery.c.driver == DOOR_DRIVER
         got = sa.or_(
             sa.and_(
                 sa.not_(door),
@@ -109,11 +113,11 @@ class Endings:
             ),
             sa.and_(door, delivery.c.evidence >= Evidence.HUMAN_CONTACT),
         )
-        ended = sa.table("delivery", sa.column("warning_id"), sa.column("contact_id")).alias("ended")
-        done = (
-            sa.exists()
-            .select_from(ended)
-            .where(ended.c.warning_id == job.warning_id, ended.c.contact_id == delivery.c.delivery_id)
+        ended = delivery.alias("ended")
+        done = sa.exists().where(
+            ended.c.warning_id == job.warning_id,
+            ended.c.kind == DeliveryKind.ENDING,
+            ended.c.about_id == delivery.c.delivery_id,
         )
         other = delivery.alias("other")  # another message to the same receiver may still be on its way out
         busy = sa.exists().where(
@@ -124,7 +128,7 @@ class Endings:
         )
         query = sa.select(delivery).where(
             delivery.c.warning_id == job.about_id,
-            delivery.c.purpose == "warning",
+            delivery.c.kind.in_(WARNS),
             delivery.c.addressee_kind.in_(_told(ctx)),
             got,
             sa.not_(done),
@@ -134,15 +138,15 @@ class Endings:
             inside = sa.exists().where(
                 tables.path.c.warning_id == job.warning_id,
                 tables.path.c.person_id == delivery.c.person_id,
-                tables.path.c.next_step != tables.OUTSIDE,  # somebody outside who was told on one channel already
+                sa.not_(tables.path.c.outside),  # somebody outside who was told on one channel already
             )
             # a call to an official is about nobody who has a path: the update is hers where she is on duty for it
             on_duty = sa.and_(delivery.c.person_id == "", delivery.c.addressee_id.in_(concerned))
             query = query.where(sa.not_(inside), sa.not_(on_duty))
         return query.order_by(delivery.c.delivery_id).limit(BATCH)
 
-    async def _tell(self, tx: Connection, ctx: WarningContext, job: Any, rows: Sequence[Any], now: float) -> None:
-        """One ending a received delivery; `contact_id` holds the old delivery, so that each is answered once."""
+    async def _tell(self, tx: Connection, ctx: WarningContext, job: Any, rows: Sequence[Delivery], now: float) -> None:
+        """One ending a received delivery: `about_id` names it, so that each is answered once."""
         people = sorted({r.person_id for r in rows})
         paths = {
             p.person_id: p
@@ -153,15 +157,15 @@ class Endings:
             )
         }
         deltas = Deltas(job.warning_id)
-        new = [await self._row(tx, ctx, row, paths.get(row.person_id), now) for row in rows]
-        await insert_new(tx, delivery, sorted(new, key=lambda r: str(r["delivery_id"])))
+        new = [await self._ending(tx, ctx, row, paths.get(row.person_id), now) for row in rows]
+        await add(tx, new)
         fresh = [
             {
                 "warning_id": job.warning_id, "person_id": p.person_id, "profile_key": p.profile_key,
                 "household_id": p.household_id, "zone_id": p.zone_id, "grid_id": p.grid_id, "tier": ctx.issued.tier,
                 "entry": p.entry, "state": "ended", "ending": "sent", "ended_at": now,
                 "end_reason": "told of the ending" if job.kind == "ending" else "told: no longer for you",
-                "next_step": 0 if job.kind == "ending" else tables.OUTSIDE,
+                "outside": job.kind != "ending",
             }
             for p in paths.values()
         ]  # fmt: skip
@@ -186,71 +190,30 @@ class Endings:
                 .values(total=tables.warning.c.total + len(fresh))
             )
         profile_of = {p: paths[p].profile_key for p in paths}
-        for one in new:
-            deltas.channel(profile_of.get(str(one["person_id"]), ""), str(one["channel"]), "planned")
-        due = [str(r["delivery_id"]) for r in new]
-        await publish(
-            tx,
-            [
-                DeliveryDue(
-                    msg_id=new_id(), plane=self._platform.settings.plane, warning_id=job.warning_id,
-                    tier=ctx.issued.tier, ids=tuple(due[i : i + EVENT_IDS]),
-                )
-                for i in range(0, len(due), EVENT_IDS)
-            ],
-        )  # fmt: skip
+        for ending in new:
+            deltas.channel(profile_of.get(ending.person_id, ""), ending.channel, "planned")
+        await publish_due(tx, ctx, [one.delivery_id for one in new], self._platform.settings.plane)
         await deltas.add(tx)
 
-    async def _row(self, tx: Connection, ctx: WarningContext, old: Any, path: Any, now: float) -> dict[str, Any]:
-        row = {
-            "delivery_id": id_of(ctx.issued.warning_id, "ending", old.delivery_id),
-            "warning_id": ctx.issued.warning_id,
-            "purpose": "ending",
-            "tier": ctx.issued.tier,
-            "person_id": old.person_id,
-            "addressee_id": old.addressee_id,
-            "addressee_kind": old.addressee_kind,
-            "step": "ending",
-            "channel": old.channel,
-            "driver": old.driver,
-            "form": f"e:{old.delivery_id}",
-            "language": old.language,
-            "try_no": 1,
-            "contact_id": old.delivery_id,
-            "address_key": old.address_key,
-            "sealed": old.sealed,
-            "key_id": old.key_id,
-            "dossier": old.dossier,
-            "dossier_key_id": old.dossier_key_id,
-            "params": {"ending_of": old.warning_id, "owner": old.contact_id},
-            "covers": old.covers,
-            "slot": "",
-            "reason": f"may have got the warning by {old.channel}",
-            "send_state": SendState.PENDING.value,
-            "due_at": now,
-            "expires_at": max(ctx.issued.expires, now + 86400),
-            "state_at": now,
-        }
-        if old.driver != "door":
-            return row
+    async def _ending(self, tx: Connection, ctx: WarningContext, old: Delivery, path: Any, now: float) -> NewDelivery:
+        one = id_of(ctx.issued.warning_id, "ending", old.delivery_id)
+        ending = NewDelivery.ending(one, ctx.issued, old, due_at=now)
+        if old.driver != DOOR_DRIVER:
+            return ending
         other = await self._own_channel(tx, ctx, path, now) if path is not None else None
         if other is not None:
-            return row | {
-                "channel": other["channel"], "driver": other["driver"], "addressee_kind": other["addressee_kind"],
-                "address_key": other["address_key"], "sealed": other["sealed"], "key_id": other["key_id"],
-                "params": {"ending_of": old.warning_id, "owner": other["contact_id"]},
-                "reason": "met at the door; told on her own channel",
-            }  # fmt: skip
+            return replace(
+                ending, channel=other.channel, driver=other.driver, addressee_kind=other.addressee_kind,
+                contact_id=other.contact_id, address_key=other.address_key, sealed=other.sealed, key_id=other.key_id,
+                reason="met at the door; told on her own channel",
+            )  # fmt: skip
         night = ctx.is_night(now)
-        morning = ctx.morning(now)
-        return row | {
-            "slot": old.slot,
-            "params": {**(old.params or {}), "ending_of": old.warning_id, "owner": ""},
-            "due_at": morning if night else now,
-            "reason": "met at the door; told there by day" if night else "met at the door; told there",
-        }
+        return replace(
+            ending, slot=old.slot, params=old.params, due_at=ctx.morning(now) if night else now,
+            reason="met at the door; told there by day" if night else "met at the door; told there",
+        )  # fmt: skip
 
-    async def _own_channel(self, tx: Connection, ctx: WarningContext, path: Any, now: float) -> dict[str, Any] | None:
+    async def _own_channel(self, tx: Connection, ctx: WarningContext, path: Any, now: float) -> NewDelivery | None:
         """Her first usable channel, for the ending alone."""
         profiles = await tables.profiles_of(tx, {path.profile_key})
         who = Person(tables.decode_person(path.entry), profiles[path.profile_key], [])

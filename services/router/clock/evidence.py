@@ -20,6 +20,8 @@ from services.router.store import tables, tally
 from services.shared.database import locks
 from services.shared.database.batches import Each, one_of
 from services.shared.database.engine import Connection, Id
+from services.shared.database.rows import rows_of
+from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery
 from services.shared.ledger.ledger import (
     MAY_REOPEN,
     MAY_STILL_CLOSE,
@@ -55,7 +57,7 @@ class _Later(NamedTuple):
 
     carried: list[tuple[str, float]]  # (person, when help was called for), to the updates of this warning
     unsaid: list[str]  # whose call for help was taken back at the door
-    calls: list[tuple[str, float, Sequence[Mapping[str, Any]], str]]  # arguments of cases.call_for_help
+    calls: list[tuple[str, float, Sequence[Delivery], str]]  # arguments of cases.call_for_help
 
 
 async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[str], now: float) -> None:
@@ -77,14 +79,14 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
         .with_for_update()  # before the ledger is read: two hints about one person are taken one after the other
     )
     paths = {p.person_id: p for p in await tx.execute(mine)}
-    about = sa.select(delivery).where(one_of(delivery.c.delivery_id, ids))
-    rows = (await tx.execute(about.order_by(delivery.c.delivery_id).with_for_update())).all()  # as desks lock them
+    about = sa.select(delivery).where(one_of(delivery.c.delivery_id, ids)).order_by(delivery.c.delivery_id)
+    rows = await rows_of(tx, Delivery, about.with_for_update())  # in the order in which desks lock them
     deltas = tally.Deltas(warning_id)
     await tally.channels(tx, deltas, list(rows), {p: paths[p].profile_key for p in paths})
     profiles = await tables.profiles_of(tx, {p.profile_key for p in paths.values()})
     deliveries = await tables.deliveries_of(tx, warning_id, sorted(paths))
     answers = await tables.answers_of(tx, sorted({d.delivery_id for found in deliveries.values() for d in found}))
-    visits = {row.delivery_id: row.person_id for row in rows if row.driver == "door"}
+    visits = {row.delivery_id: row.person_id for row in rows if row.driver == DOOR_DRIVER}
     undone = await tables.undone_of(tx, sorted(visits)) if visits else {}
     corrected = {visits[one]: words for one, words in undone.items()}
     closed: list[str] = []
@@ -93,7 +95,7 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     for person_id in sorted(paths):
         path = paths[person_id]
         found = profiles[path.profile_key]
-        counted = tally.Deltas(warning_id) if path.next_step == tables.OUTSIDE else deltas
+        counted = tally.Deltas(warning_id) if path.outside else deltas
         taken_back = corrected.get(person_id, set())
         if await _one(tx, policy, path, found, deliveries[person_id], answers, counted, now, moved, later, taken_back):
             closed.append(person_id)
@@ -119,7 +121,7 @@ async def _one(
     policy: Policy,
     path: Any,
     profile: Profile,
-    deliveries: Sequence[Any],
+    deliveries: Sequence[Delivery],
     answers: Mapping[str, Sequence[Any]],
     deltas: tally.Deltas,
     now: float,
@@ -186,9 +188,8 @@ async def _one(
         await reopen(tx, deltas, path, now, walks=unsaid)
     elif help_at is not None and path.state == "ended":
         # stopped, or with the rescue service already: somebody must own it all the same
-        told = [d._mapping for d in deliveries]
-        if any(d["answer"] == Answer.HELP for d in told):
-            later.calls.append((path.person_id, help_at, told, ""))
+        if any(d.answer == Answer.HELP for d in deliveries):
+            later.calls.append((path.person_id, help_at, deliveries, ""))
         if path.ending == "superseded":
             later.carried.append((path.person_id, help_at))
     if closing is None or path.ending == "closed":
@@ -231,8 +232,8 @@ def _judge(
     return closing, shown, help_at
 
 
-def _wants_reaction(deliveries: Sequence[Any], said: Sequence[tuple[Any, Any]]) -> bool:
-    news = any(d.send_state == SendState.UNKNOWN or fell_out(d._mapping) for d in deliveries)
+def _wants_reaction(deliveries: Sequence[Delivery], said: Sequence[tuple[Any, Any]]) -> bool:
+    news = any(d.send_state == SendState.UNKNOWN or fell_out(d) for d in deliveries)
     return news or any(
         a.answer in (Answer.HELP, Answer.NO_ANSWER, Answer.REFUSED, Answer.UNSAFE, Answer.CANNOT_REACH) for a, _ in said
     )

@@ -6,25 +6,25 @@ A call and an answer, not a text that was sent: a key, twenty seconds of listeni
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from services.router.cases import cases
 from services.router.planning.notices import notice
+from services.router.planning.paths import publish_due
 from services.router.planning.paths import put as put_rows
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import OFFICER_CHANNELS, door
 from services.router.store import tables
 from services.router.store.tally import Deltas
-from services.shared.bus.outbox import id_of, new_id, publish
-from services.shared.database.batches import insert_new, upsert
+from services.shared.bus.outbox import id_of, publish
+from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
+from services.shared.ledger.deliveries import DOOR_DRIVER, NewDelivery, Planned, add
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.ledger import Evidence, SendState, delivery, move
-from services.shared.messages import ContactEntry, DeliveryDue, WorkerEntry
+from services.shared.messages import ContactEntry, WorkerEntry
 from services.shared.tiers import Tier
 
-FORM, ABOVE = "official", "official_above"
 SILENT = "unspoken:"
 OfficialsCheck = dict[str, float | None]
 
@@ -42,7 +42,7 @@ async def begin(tx: Connection, ctx: WarningContext, now: float) -> None:
 async def concerned(db: Connection, warning_id: str) -> list[WorkerEntry]:
     """Who on shift answers for a grid with people in the warning; all on shift where nobody does."""
     of_people = sa.select(tables.path.c.grid_id).where(
-        tables.path.c.warning_id == warning_id, tables.path.c.next_step != tables.OUTSIDE
+        tables.path.c.warning_id == warning_id, sa.not_(tables.path.c.outside)
     )
     grids = set((await db.scalars(of_people.distinct())).all())
     workers = [tables.decode_worker(w.entry) for w in await tables.workers_of(db, warning_id)]
@@ -98,7 +98,7 @@ def _above(ctx: WarningContext, called: WorkerEntry) -> WorkerEntry | None:
 async def _spoken(tx: Connection, ctx: WarningContext, worker_id: str) -> bool:
     """Whether the officer, or whoever was called for her, has been spoken with; also by a list that is being worked."""
     mine = delivery.c.warning_id == ctx.issued.warning_id
-    official = sa.and_(mine, delivery.c.form.in_((f"{FORM}:{worker_id}", f"{ABOVE}:{worker_id}")))
+    official = sa.and_(mine, delivery.c.kind == DeliveryKind.OFFICIAL, delivery.c.about_id == worker_id)
     heard = sa.or_(delivery.c.evidence >= Evidence.HEARD, delivery.c.answer != "")
     visits = sa.and_(mine, delivery.c.slot == worker_id, delivery.c.answer != "")
     found = sa.select(sa.func.count()).where(sa.or_(sa.and_(official, heard), visits))
@@ -122,22 +122,13 @@ async def _call(
     """The first time by text and call, so that it can be read again; then by call, or by text where no call can be made."""
     ways = [_way(ctx, worker, voice=True)] + ([_way(ctx, worker, voice=False)] if n == 1 else [])
     rows = {way[1]: _row(ctx, worker, about, way[0], way[1], n, reason, now) for way in ways if way is not None}
-    new = sorted(rows.values(), key=lambda r: str(r["delivery_id"]))
-    await insert_new(tx, delivery, new)
+    new = sorted(rows.values(), key=lambda one: one.delivery_id)
+    await add(tx, new)
     deltas = Deltas(ctx.issued.warning_id)
     for row in new:
-        deltas.channel("", str(row["channel"]), "planned")
+        deltas.channel("", row.channel, "planned")
     await deltas.add(tx)
-    ids = tuple(str(r["delivery_id"]) for r in new)
-    if ids:
-        await publish(
-            tx,
-            [
-                DeliveryDue(
-                    msg_id=new_id(), plane=plane, warning_id=ctx.issued.warning_id, tier=ctx.issued.tier, ids=ids
-                )
-            ],
-        )
+    await publish_due(tx, ctx, [one.delivery_id for one in new], plane)
 
 
 def _row(
@@ -149,32 +140,11 @@ def _row(
     n: int,
     reason: str,
     now: float,
-) -> dict[str, Any]:
-    return {
-        "delivery_id": id_of(ctx.issued.warning_id, FORM, worker.worker_id, about, channel, n),
-        "warning_id": ctx.issued.warning_id,
-        "purpose": "warning",
-        "tier": ctx.issued.tier,
-        "person_id": "",
-        "addressee_id": worker.worker_id,
-        "addressee_kind": "worker",
-        "step": "official",
-        "channel": channel,
-        "driver": ctx.drivers[channel],
-        "form": f"{FORM if about == worker.worker_id else ABOVE}:{about}",
-        "language": worker.language,
-        "try_no": n,
-        "contact_id": contact.contact_id,
-        "address_key": contact.address_key,
-        "sealed": contact.sealed,
-        "key_id": contact.key_id,
-        "covers": 0,
-        "reason": reason[:80],
-        "send_state": SendState.PENDING.value,
-        "due_at": now,
-        "expires_at": ctx.issued.expires,
-        "state_at": now,
-    }
+) -> NewDelivery:
+    return NewDelivery.official(
+        id_of(ctx.issued.warning_id, "official", worker.worker_id, about, channel, n), ctx.issued, worker, contact,
+        about_id=about, channel=channel, driver=ctx.drivers[channel], reason=reason, due_at=now, try_no=n,
+    )  # fmt: skip
 
 
 async def _grid_to_others(tx: Connection, ctx: WarningContext, silent: WorkerEntry, now: float, plane: str) -> None:
@@ -188,7 +158,7 @@ async def _grid_to_others(tx: Connection, ctx: WarningContext, silent: WorkerEnt
     rows = (
         await tx.execute(
             sa.select(delivery.c.delivery_id, delivery.c.person_id).where(
-                delivery.c.warning_id == warning_id, delivery.c.slot == silent.worker_id, delivery.c.driver == "door",
+                delivery.c.warning_id == warning_id, delivery.c.slot == silent.worker_id, delivery.c.driver == DOOR_DRIVER,
                 delivery.c.answer == "", delivery.c.send_state.in_(("pending", "retry", "accepted")),
             )
         )
@@ -202,10 +172,11 @@ async def _grid_to_others(tx: Connection, ctx: WarningContext, silent: WorkerEnt
     paths = (await tx.execute(sa.select(tables.path).where(*about).order_by(tables.path.c.person_id))).all()
     profiles = await tables.profiles_of(tx, {p.profile_key for p in paths})
     ledger = await tables.deliveries_of(tx, warning_id, [p.person_id for p in paths])
-    deltas, new = Deltas(warning_id), []
+    deltas = Deltas(warning_id)
+    new: list[NewDelivery] = []
     for path in paths:
         profile = profiles[path.profile_key]
-        who = Person(tables.decode_person(path.entry), profile, [dict(d._mapping) for d in ledger[path.person_id]])
+        who = Person(tables.decode_person(path.entry), profile, list[Planned](ledger[path.person_id]))
         new += door(ctx, who, ctx.plan(profile, now), reason, now, "official.door", urgent=path.help_at is not None)
     await put_rows(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, plane)
     await cases.taken_back(tx, warning_id, people, now, reason)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import another, door, fire_list, knock_again, officer
 from services.router.policy.rules import PathPlan
 from services.router.policy.vocabulary import OFFICER, SUPPORTER
+from services.shared.ledger.deliveries import NewDelivery, Planned
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.ledger import GONE, NO_VOLUNTEER, STOPPED, Answer, SendState
 from services.shared.tiers import Tier
 
@@ -25,7 +25,7 @@ FELL_OUT = {
 class Reaction:
     """New rows, deliveries to try again or give up, an ending, and when to look again."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[NewDelivery] = field(default_factory=list)
     retry: list[str] = field(default_factory=list)
     give_up: list[str] = field(default_factory=list)
     ending: tuple[str, str] | None = None
@@ -44,8 +44,7 @@ def react(ctx: WarningContext, person: Person, plan: PathPlan, now: float) -> Re
     _help(ctx, person, plan, now, found)
     _helper_cannot_reach(ctx, person, plan, now, found)
     _door(ctx, person, plan, now, found)
-    for row in found.rows:
-        person.deliveries.append(row)
+    person.deliveries += found.rows
     return found
 
 
@@ -53,41 +52,41 @@ def _unknown(ctx: WarningContext, person: Person, plan: PathPlan, now: float, fo
     """Red: silence for a minute goes out on another channel; with none left, the same once more: a double beats silence."""
     wait = ctx.policy.tiers[plan.tier].unknown_after_s
     for d in person.deliveries:
-        if d["send_state"] != SendState.UNKNOWN or d["person_id"] != person.entry.person_id:
+        if d.send_state != SendState.UNKNOWN or d.person_id != person.entry.person_id:
             continue
-        since = now - d["state_at"]
+        since = now - d.state_at
         if wait is None:
             if since >= UNKNOWN_GIVES_UP_S:
-                found.give_up.append(d["delivery_id"])
+                found.give_up.append(d.delivery_id)
             else:
-                found.later(d["state_at"] + UNKNOWN_GIVES_UP_S)
+                found.later(d.state_at + UNKNOWN_GIVES_UP_S)
         elif since < wait:
-            found.later(d["state_at"] + wait)
-        elif d["addressee_kind"] in ("person", "facility") and any(
+            found.later(d.state_at + wait)
+        elif d.addressee_kind in ("person", "facility") and any(
             u.channel not in person.tried() and u.kind not in (SUPPORTER, OFFICER) for u in plan.channels
         ):
-            found.rows += another(ctx, person, plan, "unknown", f"{d['channel']} unknown for {wait:.0f} s", now)
-            found.give_up.append(d["delivery_id"])
-        elif d["ambiguous"] < 2:
-            found.retry.append(d["delivery_id"])
+            found.rows += another(ctx, person, plan, "unknown", f"{d.channel} unknown for {wait:.0f} s", now)
+            found.give_up.append(d.delivery_id)
+        elif d.ambiguous < 2:
+            found.retry.append(d.delivery_id)
         else:
-            found.give_up.append(d["delivery_id"])
+            found.give_up.append(d.delivery_id)
 
 
-def fell_out(d: Mapping[str, Any]) -> bool:
+def fell_out(d: Planned) -> bool:
     """Whether a channel of hers is none after all: STOP, nobody who signs could call, or her device has left."""
-    return d["send_state"] in (SendState.SUPPRESSED, SendState.FAILED) and d.get("state_reason") in FELL_OUT
+    return d.send_state in (SendState.SUPPRESSED, SendState.FAILED) and d.state_reason in FELL_OUT
 
 
 def _fell_out(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
     """STOP ends the texts and not the path: the next channel at once, and somebody goes where fewer than two are left."""
-    own = [d for d in person.deliveries if d["addressee_kind"] in ("person", "facility")]
+    own = [d for d in person.deliveries if d.addressee_kind in ("person", "facility")]
     out = [d for d in own if fell_out(d)]
     if not out:
         return
-    shut, why = {d["channel"] for d in out}, FELL_OUT[str(out[-1]["state_reason"])]
+    shut, why = {d.channel for d in out}, FELL_OUT[out[-1].state_reason]
     left = [u for u in plan.channels if u.kind not in (SUPPORTER, OFFICER) and u.channel not in shut]
-    instead = sum(d["step"] == "stopped" and d["channel"] != "door" for d in own)
+    instead = sum(d.step == "stopped" for d in own)
     if any(u.channel not in person.tried() for u in left) and instead < len(shut):
         found.rows += another(ctx, person, plan, "stopped", why, now)
     if plan.tier >= Tier.ORANGE and len(left) + plan.supporter_counts < 2:
@@ -103,7 +102,7 @@ def _help(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found
         found.rows += door(ctx, person, plan, "asked for help", now, "help", urgent=True, since=person.help_at)
     else:  # we know no address of hers: the fire service has ways to find a phone
         found.rows += fire_list(ctx, person, replace(plan, door_applies=True), "asked for help", now, "help")
-    if not person.standing_visits() and not any(row["channel"] == "door" for row in found.rows):
+    if not person.standing_visits() and not any(row.kind is DeliveryKind.VISIT for row in found.rows):
         if now >= person.help_at + HELP_AT_DOOR_S:
             found.ending = ("handed_to_rescue", "asked for help; name on the fire service's list")
         else:
@@ -112,20 +111,20 @@ def _help(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found
 
 def _helper_cannot_reach(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
     """A supporter who cannot reach her is news: an officer is asked at once, not at the next step."""
-    if plan.tier >= Tier.ORANGE and any(d["answer"] == Answer.CANNOT_REACH for d in person.helpers_told()):
+    if plan.tier >= Tier.ORANGE and any(d.answer == Answer.CANNOT_REACH for d in person.helpers_told()):
         found.rows += officer(ctx, person, plan, "helper", "supporter cannot reach", now)
 
 
 def _door(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
     visits = person.standing_visits()
     if not visits or any(
-        row["channel"] == "door" for row in found.rows
+        row.kind is DeliveryKind.VISIT for row in found.rows
     ):  # what was found there before, help has overtaken
         return
     last = visits[-1]
-    answer, at = last["answer"], last["answer_at"] or now
+    answer, at = last.answer, last.answer_at or now
     again = at + ctx.policy.door_list.second_knock_s
-    first = sum(1 for d in visits if d["answer"] == answer) == 1  # an empty house, then a refusal, is one refusal
+    first = sum(1 for d in visits if d.answer == answer) == 1  # an empty house, then a refusal, is one refusal
     if answer == Answer.HELP:
         found.rows += fire_list(ctx, person, plan, "help needed at the door", now, "door.help")
         if now >= at + HELP_AT_DOOR_S:
@@ -157,7 +156,7 @@ def final(ctx: WarningContext, person: Person, plan: PathPlan) -> tuple[str, str
     if not plan.door_applies:
         return "unconfirmed", "subscriber: no answer that closes"
     if rule.end == "officer_contact":
-        asked = any(d["addressee_kind"] == "worker" for d in person.deliveries)
+        asked = any(d.addressee_kind == "worker" for d in person.deliveries)
         return (
             ("officer_contact", "officer asked to contact") if asked else ("sent", f"{plan.tier.word}: no further step")
         )
@@ -178,7 +177,6 @@ def final(ctx: WarningContext, person: Person, plan: PathPlan) -> tuple[str, str
 def waiting_for_door(person: Person) -> bool:
     """Whether a visit stands that was not made yet."""
     return any(
-        d["send_state"] in ("pending", "retry", "leased", "sending", "accepted", "delivered")
-        and d["answer"] in ("", "help")
+        d.send_state in ("pending", "retry", "leased", "sending", "accepted", "delivered") and d.answer in ("", "help")
         for d in person.visits()
     )

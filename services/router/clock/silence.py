@@ -7,7 +7,6 @@ last heard has come back: no receipt, no key, no answer, from at least five peop
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,6 +18,7 @@ from services.router.store import tables
 from services.router.store.tally import Deltas
 from services.shared.database.batches import chunks
 from services.shared.database.engine import Connection
+from services.shared.ledger.deliveries import NewDelivery, Planned
 from services.shared.ledger.ledger import Evidence, delivery
 from services.shared.messages import WorkerEntry
 
@@ -113,10 +113,10 @@ async def _doors_now(tx: Connection, ctx: WarningContext, zone: str, now: float,
     for part in chunks(list(paths), 500):
         profiles = await tables.profiles_of(tx, {p.profile_key for p in part})
         ledger = await tables.deliveries_of(tx, ctx.issued.warning_id, [p.person_id for p in part])
-        rows: list[dict[str, Any]] = []
+        rows: list[NewDelivery] = []
         for path in part:
             profile = profiles[path.profile_key]
-            deliveries = [dict(d._mapping) for d in ledger[path.person_id]]
+            deliveries = list[Planned](ledger[path.person_id])
             who = Person(
                 tables.decode_person(path.entry), profile, deliveries, path.evidence, path.answer, path.help_at
             )

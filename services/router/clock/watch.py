@@ -121,7 +121,7 @@ class Watch:
                 case "alone":
                     workers = await silence.officers_of(tx, ctx, rest)
                     await self._tell(tx, ctx, workers, "officers_alone", rest)
-                case callouts.FORM:
+                case "callout":
                     await callouts.review(tx, ctx, rest, now, plane)
                 case "official":
                     await put(tx, row.warning_id, await officials.check_officials(tx, ctx, rest, now, plane))

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
+from msgspec.structs import replace
 
 from services.router.callouts import callouts
 from services.router.cases import cases
@@ -19,32 +20,46 @@ from services.router.doors.teams import choose, nearest, room_of, teams_of
 from services.router.planning import area
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice
-from services.router.planning.paths import end, put, reopen
+from services.router.planning.paths import end, publish_due, put, reopen
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import fire_list, knock_again, supporters
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.router.store.tally import Deltas
-from services.shared.bus.outbox import new_id, publish
+from services.shared.bus.outbox import publish
 from services.shared.database import locks
 from services.shared.database.batches import Each
 from services.shared.database.engine import Connection, Id
 from services.shared.errors import Fault
-from services.shared.ledger.ledger import IS_DUE, IS_VISIT, SendState, delivery, move, warning_state
-from services.shared.messages import EVENT_IDS, DeliveryDue, WorkerEntry
+from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, NewDelivery, Planned, deliveries_where
+from services.shared.ledger.kinds import DeliveryKind
+from services.shared.ledger.ledger import IS_DUE, ON_A_LIST, SendState, delivery, move, warning_state
+from services.shared.ledger.params import ParamsColumn, Visit
+from services.shared.messages import WorkerEntry
 from services.shared.service import Platform
 
 log = structlog.get_logger("router")
 BATCH = 500
 SET_ASIDE_S = 60.0
+LAST = 99  # rank of who has no visit
 _GIVE = Each(
     lambda v: (
         sa.update(delivery)
         .where(delivery.c.delivery_id == v("d"), delivery.c.send_state == SendState.PENDING)  # not closed meanwhile
         .values(slot=v("s"), params=v("params_"))
     ),
-    d=Id, s=Id, params_=sa.JSON,
+    d=Id, s=Id, params_=ParamsColumn,
 )  # fmt: skip
+
+
+def _visit(row: Delivery) -> Visit:
+    if not isinstance(row.params, Visit):
+        raise TypeError(f"delivery {row.delivery_id} stands for a door and is no visit")
+    return row.params
+
+
+def _rank(row: Delivery) -> int:
+    return _visit(row).rank
 
 
 class Doors:
@@ -137,17 +152,17 @@ class Doors:
                 return False
             ledger = await tables.deliveries_of(tx, warning_id, [p.person_id for p in paths])
             ranks = {
-                person_id: min((int((d.params or {}).get("rank", 99)) for d in rows if d.channel == "door"), default=99)
+                person_id: min((_rank(d) for d in rows if d.kind == DeliveryKind.VISIT), default=LAST)
                 for person_id, rows in ledger.items()
             }
             chosen = sorted(paths, key=lambda p: (ranks[p.person_id], p.person_id))[: min(room, BATCH)]
             profiles = await tables.profiles_of(tx, {p.profile_key for p in chosen})
             deltas = Deltas(warning_id)
-            new: list[dict[str, Any]] = []
+            new: list[NewDelivery] = []
             for path in chosen:
                 who = Person(
                     tables.decode_person(path.entry), profiles[path.profile_key],
-                    [dict(d._mapping) for d in ledger[path.person_id]],
+                    list[Planned](ledger[path.person_id]),
                 )  # fmt: skip
                 new += knock_again(ctx, who, ctx.plan(who.profile, now), "a team has room again", now)
                 await reopen(tx, deltas, path, now)
@@ -159,14 +174,14 @@ class Doors:
     @staticmethod
     def _unassigned() -> sa.ColumnElement[bool]:
         return sa.and_(
-            IS_DUE, delivery.c.driver == "door", delivery.c.channel == "door", delivery.c.slot == "",
+            IS_DUE, delivery.c.driver == DOOR_DRIVER, delivery.c.kind == DeliveryKind.VISIT, delivery.c.slot == "",
             delivery.c.send_state == SendState.PENDING,
         )  # fmt: skip
 
     @staticmethod
     def _begun() -> sa.ColumnElement[bool]:
         return sa.and_(
-            delivery.c.driver == "door", delivery.c.channel == "door", IS_VISIT, delivery.c.answer == "",
+            delivery.c.driver == DOOR_DRIVER, delivery.c.kind != DeliveryKind.RESCUE, ON_A_LIST, delivery.c.answer == "",
             delivery.c.send_state.in_((SendState.PENDING, SendState.RETRY, SendState.ACCEPTED)),
         )  # fmt: skip
 
@@ -181,35 +196,33 @@ class Doors:
         async with self._platform.database.write() as tx:
             await self._alone(tx, warning_id)
             ctx = await self._contexts.of(tx, warning_id, workers=True)
-            rows = (
-                await tx.execute(sa.select(delivery).where(delivery.c.warning_id == warning_id, self._unassigned()))
-            ).all()
+            rows = await deliveries_where(tx, delivery.c.warning_id == warning_id, self._unassigned())
             if ctx is None or not rows:
                 return False
-            rows = sorted(rows, key=lambda r: ((r.params or {}).get("rank", 99), r.due_at, r.person_id))
+            rows = sorted(rows, key=lambda r: (_rank(r), r.due_at, r.person_id))
             entries = {w.worker_id: w for w in ctx.workers}
             teams = await teams_of(tx, warning_id, entries)
             places = await self._places(tx, warning_id, [r.person_id for r in rows])
             given: list[dict[str, Any]] = []
             previous = await self._previous(tx, warning_id, [r.person_id for r in rows if r.try_no > 1])
-            calls = [r for r in rows if (r.params or {}).get("rank") == 0] if teams else []
+            calls = [r for r in rows if _visit(r).urgent] if teams else []
             others = rows[len(calls) :]
             room = max(0, sum(max(0, p.room) for p in teams.values()) - len(calls))
             left_over = others[room : room + BATCH]  # the least urgent: named at once, not when it is too late
             for row in [*calls, *others[:room]][:BATCH]:
                 grid, walk = places[row.person_id]
-                params = row.params or {}
+                visit = _visit(row)
                 known = teams.get(previous.get(row.person_id, ""))
                 if known is not None and (known.room <= 0 or known.open >= ctx.policy.door_list.per_team_max):
                     known = None
-                team = known or choose(ctx.policy, teams.values(), grid, str(params.get("team", "")))
-                if team is None and params.get("rank") == 0:
+                team = known or choose(ctx.policy, teams.values(), grid, visit.team)
+                if team is None and visit.urgent:
                     team = nearest(teams.values(), grid)  # help never waits for a list to become shorter
                 if team is None:
                     continue  # every list that has room in its time is long enough for now
-                order = team.place(ctx.policy, params, walk)
+                order = team.place(ctx.policy, visit, walk)
                 team.give()
-                given.append({"d": row.delivery_id, "s": team.worker_id, "params_": {**params, "order": order}})
+                given.append({"d": row.delivery_id, "s": team.worker_id, "params_": replace(visit, order=order)})
             if not given and not left_over:
                 return False
             await _GIVE.run(tx, given)
@@ -243,8 +256,8 @@ class Doors:
         """A second visit goes to the team that made the first: they know the door."""
         rows = await tx.execute(
             sa.select(delivery.c.person_id, delivery.c.slot).where(
-                delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)), delivery.c.channel == "door",
-                IS_VISIT, delivery.c.answer != "",
+                delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)),
+                delivery.c.kind == DeliveryKind.VISIT, ON_A_LIST, delivery.c.answer != "",
             ).order_by(delivery.c.try_no)
         )  # fmt: skip
         return {r.person_id: r.slot for r in rows}
@@ -256,7 +269,7 @@ class Doors:
         """A call for help is owned by the team that has its door."""
         await cases.give(tx, warning_id, {person_of[one["d"]]: str(one["s"]) for one in given}, now)
 
-    async def _left_over(self, tx: Connection, ctx: WarningContext, rows: Sequence[Any], now: float) -> None:
+    async def _left_over(self, tx: Connection, ctx: WarningContext, rows: Sequence[Delivery], now: float) -> None:
         """Nobody is free for these doors: helpers, loudspeakers and the fire service, and the paths say so."""
         if not rows:
             return
@@ -273,8 +286,8 @@ class Doors:
         async with self._platform.database.write() as tx:
             await self._alone(tx, warning_id)
             ctx = await self._contexts.of(tx, warning_id, workers=True)
-            about = sa.and_(delivery.c.warning_id == warning_id, sa.or_(self._unassigned(), self._begun()))
-            rows = (await tx.execute(sa.select(delivery).where(about).order_by(delivery.c.person_id))).all()
+            about = (delivery.c.warning_id == warning_id, sa.or_(self._unassigned(), self._begun()))
+            rows = sorted(await deliveries_where(tx, *about), key=lambda r: r.person_id)
             if ctx is None or not rows:
                 return False
             await self._to_fire_service(tx, ctx, rows, "", "commander: unsafe to send anybody", now)
@@ -284,7 +297,7 @@ class Doors:
         return True
 
     async def _to_fire_service(
-        self, tx: Connection, ctx: WarningContext, rows: Sequence[Any], ending: str, reason: str, now: float
+        self, tx: Connection, ctx: WarningContext, rows: Sequence[Delivery], ending: str, reason: str, now: float
     ) -> None:
         if not rows:
             return
@@ -303,11 +316,11 @@ class Doors:
         profiles = await tables.profiles_of(tx, {p.profile_key for p in paths})
         ledger = await tables.deliveries_of(tx, warning_id, people)
         deltas = Deltas(warning_id)
-        new: list[dict[str, Any]] = []
+        new: list[NewDelivery] = []
         for path in paths:
             who = Person(
                 tables.decode_person(path.entry), profiles[path.profile_key],
-                [dict(d._mapping) for d in ledger[path.person_id]],
+                list[Planned](ledger[path.person_id]),
             )  # fmt: skip
             plan = ctx.plan(who.profile, now)
             if ending == "no_capacity" and "neighbour_call" in ctx.policy.shortage.then:
@@ -323,14 +336,7 @@ class Doors:
         self, tx: Connection, ctx: WarningContext, ids: Sequence[str], teams: Sequence[WorkerEntry]
     ) -> None:
         """Hints for the visits; each team gets the link to its list once."""
-        events = [
-            DeliveryDue(
-                msg_id=new_id(), plane=self._platform.settings.plane, warning_id=ctx.issued.warning_id,
-                tier=ctx.issued.tier, ids=tuple(ids[i : i + EVENT_IDS]),
-            )
-            for i in range(0, len(ids), EVENT_IDS)
-        ]  # fmt: skip
-        await publish(tx, events)
+        await publish_due(tx, ctx, ids, self._platform.settings.plane)
         await self._notices(tx, ctx, teams, "officer_link")
 
     async def _notices(self, tx: Connection, ctx: WarningContext, teams: Sequence[WorkerEntry], kind: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,7 +11,9 @@ from services.router.policy.engine import Policy
 from services.router.policy.vocabulary import SKILLS
 from services.router.store import tables
 from services.shared.database.engine import Connection
-from services.shared.ledger.ledger import IS_VISIT, delivery
+from services.shared.ledger.deliveries import DOOR_DRIVER
+from services.shared.ledger.ledger import ON_A_LIST, delivery
+from services.shared.ledger.params import Visit
 from services.shared.messages import WorkerEntry
 
 _SIZES = {"facility": 2, "slack_bucket_15min": 1000, "walk_route": 4_000_000_000}
@@ -51,27 +52,27 @@ class Team:
         self.open += 1
         self.given += 1
 
-    def place(self, policy: Policy, params: Mapping[str, Any], walk: int) -> int:
+    def place(self, policy: Policy, visit: Visit, walk: int) -> int:
         """Where a door stands on the list, smaller first: by the policy's order, and behind what was begun.
 
         A call for help comes before everything: the team is told of it, and the list goes on as it was.
         """
         values = {
-            "facility": 0 if params.get("house") else 1,
-            "slack_bucket_15min": min(999, int(params.get("slot15", 0))),
+            "facility": 0 if visit.facility else 1,
+            "slack_bucket_15min": min(999, visit.slack_quarters),
             "walk_route": min(walk, 3_999_999_999),
         }
         key = 0
         for word in policy.door_list.order:
             key = key * _SIZES[word] + values[word]
-        if params.get("rank") == 0:
+        if visit.urgent:
             return key - _LIST
         return key + (self.had + self.given + 1) * _LIST if self.begun and policy.door_list.never_reorder_begun else key
 
 
 async def doors_by_team(db: Connection, warning_id: str) -> dict[str, tuple[int, int]]:
     """Team > (doors on its list unvisited, doors visited)."""
-    mine = sa.and_(delivery.c.warning_id == warning_id, delivery.c.driver == "door", IS_VISIT)
+    mine = sa.and_(delivery.c.warning_id == warning_id, delivery.c.driver == DOOR_DRIVER, ON_A_LIST)
     waiting = sa.and_(delivery.c.answer == "", delivery.c.send_state.in_(_AT_WORK))
     rows = await db.execute(
         sa.select(

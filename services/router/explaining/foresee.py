@@ -132,18 +132,18 @@ def _acts(act: Act, step: Step, minute: float) -> Iterable[ForeseenAct]:
     """What an act's rows are called where the policy is read; the calls of one series are one."""
     asked = "+".join(step.ask)
     for row in act.rows:
-        to = row["addressee_kind"]
+        to = row.addressee_kind
         if asked and act.word == asked:
             channel, to = asked, "question"
         elif to == "supporter":
-            channel = row["channel"] if act.word in MOVING_WORDS else SUPPORTER  # instead of a door: by phone
-        elif row["addressee_id"] == SUPERIOR:
+            channel = row.channel if act.word in MOVING_WORDS else SUPPORTER  # instead of a door: by phone
+        elif row.addressee_id == SUPERIOR:
             channel = SUPERIOR
-        elif row["channel"] == "voice_duty":
-            channel = f"voice_duty:{row['contact_id'].partition(':')[2]}"
+        elif row.channel == "voice_duty":
+            channel = f"voice_duty:{row.contact_id.partition(':')[2]}"
         else:
-            channel = row["channel"]
-        yield ForeseenAct(minute, channel, act.why, to, again=act.word == "retry_other_channel" and row["try_no"] > 1)
+            channel = row.channel
+        yield ForeseenAct(minute, channel, act.why, to, again=act.word == "retry_other_channel" and row.try_no > 1)
 
 
 @dataclass

@@ -22,7 +22,9 @@ from services.shared.database import locks
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
 from services.shared.errors import Busy
-from services.shared.ledger.ledger import IS_VISIT, SendState, delivery, move_all, warning_state
+from services.shared.ledger.deliveries import DOOR_DRIVER
+from services.shared.ledger.kinds import DeliveryKind
+from services.shared.ledger.ledger import ON_A_LIST, SendState, delivery, move_all, warning_state
 from services.shared.messages import WarningIssued, encode
 from services.shared.service import Platform
 
@@ -81,7 +83,7 @@ class Beginning:
         state = SendState.SUPERSEDED if by.kind == "update" else SendState.CANCELLED
         about_it = delivery.c.warning_id == about
         called = sa.select(case.c.person_id).where(case.c.warning_id == about, HELP, OPEN)
-        visits = (about_it, delivery.c.channel == "door", IS_VISIT, delivery.c.answer == "")
+        visits = (about_it, delivery.c.kind == DeliveryKind.VISIT, ON_A_LIST, delivery.c.answer == "")
         unmet = (
             await tx.scalars(
                 sa.select(delivery.c.person_id).where(*visits, delivery.c.person_id.in_(called)).distinct()
@@ -90,7 +92,7 @@ class Beginning:
         await move_all(tx, state, at=now, where=(about_it, delivery.c.send_state.in_(("pending", "retry", "leased"))))
         await move_all(
             tx, SendState.SUPERSEDED, at=now, state_reason="visit stopped",
-            where=(about_it, delivery.c.driver == "door", delivery.c.send_state == "accepted", delivery.c.answer == ""),
+            where=(about_it, delivery.c.driver == DOOR_DRIVER, delivery.c.send_state == "accepted", delivery.c.answer == ""),
         )  # fmt: skip
         await cases.taken_back(tx, about, unmet, now, "the warning ended: visit stopped")  # help outlives it
         await watch.drop(tx, about)

@@ -22,6 +22,7 @@ from services.shared.database import locks
 from services.shared.database.batches import insert_all, insert_new
 from services.shared.database.engine import Connection
 from services.shared.errors import Busy
+from services.shared.ledger.deliveries import NewDelivery
 from services.shared.ledger.ledger import warning_state
 from services.shared.messages import AudienceFound, PersonEntry, Profile
 from services.shared.service import Platform
@@ -64,7 +65,7 @@ class OpenPaths:
         stopped: bool,
     ) -> None:
         now = self._platform.clock.now()
-        rows: list[dict[str, Any]] = []
+        rows: list[NewDelivery] = []
         paths: list[dict[str, Any]] = []
         profile_of = {entry.person_id: profiles[entry.profile].key for entry in people}
         replaced = ctx.issued.replaces if ctx.issued.kind == "update" else ()
@@ -73,7 +74,7 @@ class OpenPaths:
             who = Person(entry, profiles[entry.profile], [])
             deltas.person(who.profile.key, "targeted")
             opened = self._first(ctx, who, now, stopped, enough.get(entry.person_id, ""))
-            rows += who.deliveries
+            rows += [one for one in who.deliveries if isinstance(one, NewDelivery)]
             if opened["state"] == "open" and entry.person_id in called:
                 opened |= {"help_at": called[entry.person_id], "react_at": now}
             if opened["ending"]:

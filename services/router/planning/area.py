@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from services.router.planning.plan import WarningContext
@@ -12,44 +10,28 @@ from services.router.policy.vocabulary import AREA_CHANNELS
 from services.router.store import tables
 from services.router.store.tally import Deltas
 from services.shared.bus.outbox import id_of
-from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
-from services.shared.ledger.ledger import SendState, delivery
+from services.shared.ledger.deliveries import NewDelivery, add
+from services.shared.ledger.kinds import DeliveryKind
+from services.shared.ledger.ledger import delivery
 
 # who heard the siren or read it in the group hears the end; nobody sweeps a street for it
 TOLD_OF_ENDINGS = ("broadcast", "cell_broadcast", "area_sound", "organisations")
 
 
-def area_row(ctx: WarningContext, channel: str, step: str, reason: str, at: float, try_no: int = 1) -> dict[str, Any]:
+def area_row(ctx: WarningContext, channel: str, step: str, reason: str, at: float, try_no: int = 1) -> NewDelivery:
     """One delivery to the area of a warning."""
     again = () if try_no == 1 else (try_no,)
-    return {
-        "delivery_id": id_of(ctx.issued.warning_id, "area", channel, *again),
-        "warning_id": ctx.issued.warning_id,
-        "purpose": "ending" if ctx.issued.kind == "ending" else "warning",
-        "tier": ctx.issued.tier,
-        "person_id": "",
-        "addressee_id": id_of("area", ctx.issued.warning_id),
-        "addressee_kind": "area",
-        "step": step,
-        "channel": channel,
-        "driver": ctx.drivers[channel],
-        "form": "crawl" if channel == "broadcast" else "plain",
-        "language": "",
-        "try_no": try_no,
-        "address_key": f"area:{channel}",
-        "reason": reason[:80],
-        "send_state": SendState.PENDING.value,
-        "due_at": at,
-        "expires_at": ctx.issued.expires,
-        "state_at": at,
-        "covers": 0,
-    }
+    return NewDelivery.area(
+        id_of(ctx.issued.warning_id, "area", channel, *again), ctx.issued, id_of("area", ctx.issued.warning_id),
+        step=step, channel=channel, driver=ctx.drivers[channel], reason=reason, due_at=at, try_no=try_no,
+    )  # fmt: skip
 
 
 async def begin(tx: Connection, ctx: WarningContext, deltas: Deltas) -> None:
     """The tier's area-wide words when a warning is issued; a channel without a driver is left out and said so."""
-    rows, left_out = [], {}
+    rows: list[NewDelivery] = []
+    left_out: dict[str, str] = {}
     ending = ctx.issued.kind == "ending"
     for act in area_acts(ctx):
         if act.left_out or (ending and act.word not in TOLD_OF_ENDINGS):
@@ -57,9 +39,9 @@ async def begin(tx: Connection, ctx: WarningContext, deltas: Deltas) -> None:
             continue
         step = act.step.name
         rows.append(area_row(ctx, AREA_CHANNELS[act.word], step, f"{step}: {act.word}", act.at))
-    await insert_new(tx, delivery, rows)
+    await add(tx, rows)
     for row in rows:
-        deltas.channel("", str(row["channel"]), "planned")
+        deltas.channel("", row.channel, "planned")
     about = tables.warning.c.warning_id == ctx.issued.warning_id
     await tx.execute(sa.update(tables.warning).where(about).values(area_left_out=left_out))
 
@@ -80,18 +62,18 @@ async def again(
     tries = await tx.scalar(
         sa.select(sa.func.max(delivery.c.try_no)).where(
             delivery.c.warning_id == ctx.issued.warning_id,
-            delivery.c.addressee_kind == "area",
+            delivery.c.kind == DeliveryKind.AREA,
             delivery.c.channel == channel,
         )
     )
     row = area_row(ctx, channel, step, f"{step}: {reason}", now, int(tries or 0) + 1)
-    if await insert_new(tx, delivery, [row]):
+    if await add(tx, [row]):
         deltas.channel("", channel, "planned")
 
 
 async def sounded(tx: Connection, warning_id: str, step: str) -> bool:
     """Whether an area-wide delivery stands for that reason already."""
     rows = sa.select(sa.func.count()).where(
-        delivery.c.warning_id == warning_id, delivery.c.addressee_kind == "area", delivery.c.step == step
+        delivery.c.warning_id == warning_id, delivery.c.kind == DeliveryKind.AREA, delivery.c.step == step
     )
     return bool(await tx.scalar(rows))

@@ -88,7 +88,7 @@ async def _told(
         rows = await tx.execute(
             sa.select(tables.path.c.person_id, tables.path.c.warning_id).where(
                 tables.path.c.warning_id.in_(sorted(by_id)), tables.path.c.person_id.in_(part),
-                tables.path.c.ending.not_in(NOT_TOLD), tables.path.c.next_step != tables.OUTSIDE,
+                tables.path.c.ending.not_in(NOT_TOLD), sa.not_(tables.path.c.outside),
             )
         )  # fmt: skip
         for row in rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -13,82 +13,92 @@ from services.router.store.tally import Deltas
 from services.shared.bus.outbox import new_id, publish
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, rows_of
+from services.shared.ledger.deliveries import Delivery, NewDelivery, add
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.ledger import Evidence, SendState, delivery, delivery_cover, move_all
 from services.shared.messages import EVENT_IDS, DeliveryDue
 
-UNIQUE = ("warning_id", "driver", "address_key", "form", "language", "try_no")
+Key = tuple[str, str, str, str, str, int]  # what the ledger's unique key holds besides the warning
+
+
+class _Standing(NamedTuple):
+    """A delivery that stands, by the columns of the unique key."""
+
+    delivery_id: str
+    person_id: str
+    driver: str
+    address_key: str
+    form: str
+    about_id: str
+    language: str
+    try_no: int
 
 
 async def put(
     tx: Connection,
     ctx: WarningContext,
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[NewDelivery],
     deltas: Deltas,
     profile_of: Mapping[str, str],
     plane: str,
 ) -> None:
-    """Inserts deliveries; one phone that several people share gets one message that covers them all."""
+    """Adds deliveries of one warning; one phone that several people share gets one message that covers them all."""
     if not rows:
         return
-    rows = sorted(rows, key=lambda r: str(r["delivery_id"]))
-    shared = await _shared(tx, rows)
-    new: list[dict[str, Any]] = []
-    mine: dict[tuple[Any, ...], dict[str, Any]] = {}
-    covers: list[dict[str, Any]] = []
-    for row in sorted(rows, key=lambda r: str(r["person_id"])):
-        key = tuple(row[c] for c in UNIQUE)
-        there = (
-            shared.get(key) or (mine[key]["delivery_id"], mine[key]["person_id"])
-            if key in shared or key in mine
-            else None
-        )
-        if there is None:
-            mine[key] = row
-            new.append(row)
-        elif there[1] != row["person_id"]:
-            covers.append({"delivery_id": there[0], "person_id": row["person_id"]})
-    new.sort(key=lambda r: str(r["delivery_id"]))
-    if await insert_new(tx, delivery, new) < len(new):
+    shared = await _shared(tx, ctx.issued.warning_id, rows)
+    mine: dict[Key, NewDelivery] = {}
+    covers: list[tuple[str, str]] = []  # delivery, person
+    for row in sorted(rows, key=lambda r: (r.person_id, r.delivery_id)):
+        key = _key(row)
+        there = shared.get(key) or mine.setdefault(key, row)
+        if there is not row and there.person_id != row.person_id:
+            covers.append((there.delivery_id, row.person_id))
+    new = list(mine.values())
+    if await add(tx, new) < len(new):
         # a page of another router came first with the same phone: its message covers these people too
-        standing = await _shared(tx, new)
-        won = {delivery_id for delivery_id, _ in standing.values()}
+        standing = await _shared(tx, ctx.issued.warning_id, new)
         for row in new:
-            delivery_id, person_id = standing[tuple(row[c] for c in UNIQUE)]
-            if delivery_id != row["delivery_id"] and person_id != row["person_id"]:
-                covers.append({"delivery_id": delivery_id, "person_id": row["person_id"]})
-        new = [row for row in new if row["delivery_id"] in won]
+            there = standing[_key(row)]
+            if there.delivery_id != row.delivery_id and there.person_id != row.person_id:
+                covers.append((there.delivery_id, row.person_id))
+        won = {there.delivery_id for there in standing.values()}
+        new = [row for row in new if row.delivery_id in won]
     for row in new:
-        deltas.channel(profile_of.get(row["person_id"], ""), row["channel"], "planned")
+        deltas.channel(profile_of.get(row.person_id, ""), row.channel, "planned")
     if covers:
-        covers.sort(key=lambda c: (str(c["delivery_id"]), str(c["person_id"])))
-        await insert_new(tx, delivery_cover, covers)
-        ids = sorted({c["delivery_id"] for c in covers})
+        await insert_new(tx, delivery_cover, [{"delivery_id": d, "person_id": p} for d, p in sorted(covers)])
         counted = (
             sa.select(sa.func.count()).where(delivery_cover.c.delivery_id == delivery.c.delivery_id).scalar_subquery()
         )
+        ids = sorted({d for d, _ in covers})
         await tx.execute(sa.update(delivery).where(one_of(delivery.c.delivery_id, ids)).values(covers=1 + counted))
-    due = [str(r["delivery_id"]) for r in new if r["driver"] != "door" or r["slot"]]
-    await publish(
-        tx,
-        [
-            DeliveryDue(
-                msg_id=new_id(), plane=plane, warning_id=ctx.issued.warning_id, tier=ctx.issued.tier,
-                ids=tuple(due[i : i + EVENT_IDS]),
-            )
-            for i in range(0, len(due), EVENT_IDS)
-        ],
-    )  # fmt: skip
+    await publish_due(tx, ctx, [row.delivery_id for row in new if row.kind is not DeliveryKind.VISIT], plane)
 
 
-async def _shared(tx: Connection, rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], tuple[str, str]]:
-    """Deliveries that stand on the same phone in the same form already: unique key > (delivery, person)."""
-    keys = sorted({r["address_key"] for r in rows})
-    found = await tx.execute(
-        sa.select(delivery.c.delivery_id, delivery.c.person_id, *(delivery.c[c] for c in UNIQUE)).where(
-            delivery.c.warning_id == rows[0]["warning_id"], one_of(delivery.c.address_key, keys)
-        )
+def _key(row: NewDelivery | _Standing) -> Key:
+    return (row.driver, row.address_key, row.form, row.about_id, row.language, row.try_no)
+
+
+async def _shared(tx: Connection, warning_id: str, rows: Sequence[NewDelivery]) -> dict[Key, _Standing]:
+    """Deliveries that stand on the same phone in the same form already."""
+    keys = sorted({r.address_key for r in rows})
+    found = sa.select(*columns(_Standing, delivery)).where(
+        delivery.c.warning_id == warning_id, one_of(delivery.c.address_key, keys)
     )
-    return {tuple(getattr(row, c) for c in UNIQUE): (row.delivery_id, row.person_id) for row in found}
+    return {_key(row): row for row in await rows_of(tx, _Standing, found)}
+
+
+async def publish_due(tx: Connection, ctx: WarningContext, ids: Sequence[str], plane: str) -> None:
+    """Tells the channels that these deliveries of a warning are due."""
+    events = [
+        DeliveryDue(
+            msg_id=new_id(), plane=plane, warning_id=ctx.issued.warning_id, tier=ctx.issued.tier,
+            ids=tuple(ids[i : i + EVENT_IDS]),
+        )
+        for i in range(0, len(ids), EVENT_IDS)
+    ]  # fmt: skip
+    await publish(tx, events)
 
 
 def step_time(ctx: WarningContext, person: Person, index: int) -> float | None:
@@ -112,7 +122,7 @@ async def end(
         .where(*where)
         .values(state="ended", ending=ending, ended_at=at, end_reason=reason[:60], next_at=None, react_at=None)
     )
-    if result.rowcount and path.next_step != tables.OUTSIDE:
+    if result.rowcount and not path.outside:
         deltas.person(path.profile_key, f"ended:{ending}")
         if before:
             deltas.person(path.profile_key, f"ended:{before}", -1)
@@ -135,7 +145,7 @@ async def reopen(tx: Connection, deltas: Deltas, path: Any, at: float, *, walks:
             state="open", ending="", ended_at=None, end_reason="", react_at=at, **({"next_at": at} if walks else {})
         )
     )
-    if result.rowcount and path.next_step != tables.OUTSIDE:
+    if result.rowcount and not path.outside:
         deltas.person(path.profile_key, f"ended:{path.ending}", -1)
         if path.milestones & tables.CLOSED:
             deltas.person(path.profile_key, "closed", -1)
@@ -160,11 +170,11 @@ async def drop_unsent(tx: Connection, warning_id: str, person_ids: Sequence[str]
     )  # fmt: skip
 
 
-def own(row: Any) -> bool:
+def own(row: Delivery) -> bool:
     """Whether a delivery speaks of what the person herself perceived."""
     return row.addressee_kind in ("person", "facility", "door")
 
 
-def perceived(rows: Sequence[Any]) -> int:
+def perceived(rows: Sequence[Delivery]) -> int:
     """The strongest evidence about the person herself."""
-    return max((int(r.evidence) for r in rows if own(r)), default=int(Evidence.NONE))
+    return max((r.evidence for r in rows if own(r)), default=int(Evidence.NONE))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from services.router.policy.engine import Policy
 from services.router.policy.rules import PathPlan
 from services.router.policy.steps import Step
+from services.shared.ledger.deliveries import Planned
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.ledger import Evidence
 from services.shared.messages import PersonEntry, Profile, WarningIssued, WorkerEntry
 from services.shared.tiers import Tier
@@ -108,7 +109,7 @@ class Person:
 
     entry: PersonEntry
     profile: Profile
-    deliveries: list[dict[str, Any]]
+    deliveries: list[Planned]  # what stands, then what is planned now
     evidence: int = 0
     answer: str = ""
     help_at: float | None = None
@@ -116,30 +117,30 @@ class Person:
 
     def tried(self) -> set[str]:
         """Own channels that stand in the ledger already."""
-        return {d["channel"] for d in self.deliveries if d["addressee_kind"] in ("person", "facility")}
+        return {d.channel for d in self.deliveries if d.addressee_kind in ("person", "facility")}
 
-    def helpers_told(self) -> list[Mapping[str, Any]]:
+    def helpers_told(self) -> list[Planned]:
         """Deliveries to her supporters."""
-        return [d for d in self.deliveries if d["addressee_kind"] == "supporter"]
+        return [d for d in self.deliveries if d.addressee_kind == "supporter"]
 
     def helpers_silent(self, now: float, wait: float) -> bool:
         """Whether nobody who helps her has been heard of for `wait` seconds; with no helper, since her escalation began."""
         told = self.helpers_told()
-        if any(d["answer"] in ("spoke", "moving", "safe", "leaving", "not_there") for d in told):
+        if any(d.answer in ("spoke", "moving", "safe", "leaving", "not_there") for d in told):
             return False
-        if any(d["evidence"] >= Evidence.HEARD and d["answer"] != "cannot_reach" for d in told):
+        if any(d.evidence >= Evidence.HEARD and d.answer != "cannot_reach" for d in told):
             return False
-        since = min((float(d["due_at"]) for d in told), default=self.started)
+        since = min((d.due_at for d in told), default=self.started)
         return since is not None and now - since >= wait
 
-    def visits(self) -> list[Mapping[str, Any]]:
+    def visits(self) -> list[Planned]:
         """Visits by officers, oldest first."""
-        found = [d for d in self.deliveries if d["channel"] == "door"]
-        return sorted(found, key=lambda d: d["try_no"])
+        found = [d for d in self.deliveries if d.kind == DeliveryKind.VISIT]
+        return sorted(found, key=lambda d: d.try_no)
 
-    def standing_visits(self) -> list[Mapping[str, Any]]:
+    def standing_visits(self) -> list[Planned]:
         """Visits that were made or will be; not those taken off the list before anybody went."""
-        return [d for d in self.visits() if d["answer"] or d["send_state"] not in TAKEN_BACK]
+        return [d for d in self.visits() if d.answer or d.send_state not in TAKEN_BACK]
 
     def on_fire_list(self) -> bool:
-        return any(d["channel"] == "fire_service_list" for d in self.deliveries)
+        return any(d.kind == DeliveryKind.RESCUE for d in self.deliveries)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from services.router.planning.plan import Person, WarningContext
 from services.router.policy.engine import Policy
 from services.router.policy.rules import ChannelUse, PathPlan
 from services.router.policy.vocabulary import ASSIST_MIN, FIRE_SERVICE, OFFICER, SUPPORTER, TRAVEL_MIN, VISIT_MIN
 from services.shared.bus.outbox import id_of
-from services.shared.ledger.ledger import SendState
+from services.shared.ledger.deliveries import Addressee, NewDelivery
+from services.shared.ledger.params import CallTimes, Visit
 from services.shared.messages import ContactEntry, SupporterEntry, WorkerEntry
 from services.shared.tiers import Tier
 
@@ -18,7 +16,6 @@ HELPER_CHANNELS = {"sms": "supporter_sms", "voice_mobile": "supporter_voice", "v
 OFFICER_CHANNELS = {"sms": "officer_sms", "voice_mobile": "officer_voice", "voice_landline": "officer_voice"}
 EARLIER_S = 0.001  # what a policy calls first is claimed first among what is due at the same instant
 DEFAULT_RING_S, DEFAULT_LISTEN_S = 60, 20  # what the voice channel does unasked
-Row = dict[str, Any]
 
 
 def personal(
@@ -32,7 +29,7 @@ def personal(
     *,
     again: bool = False,
     form: str = "",
-) -> list[Row]:
+) -> list[NewDelivery]:
     """One channel of hers; a call to somebody who must answer is tried three times in five minutes.
 
     A channel that is a supporter or an officer goes to them, about her.
@@ -44,9 +41,7 @@ def personal(
     contact = next((c for c in person.entry.contacts if c.kind == use.kind and c.usable), None)
     if contact is None:
         return []
-    before = [
-        d["try_no"] for d in person.deliveries if d["channel"] == use.channel and d["contact_id"] == contact.contact_id
-    ]
+    before = [d.try_no for d in person.deliveries if d.channel == use.channel and d.contact_id == contact.contact_id]
     if before and not again:
         return []
     first = max(before, default=0) + 1
@@ -55,22 +50,20 @@ def personal(
     must_answer = facility or (ctx.tier == Tier.RED and person.profile.kind == "resident" and plan.ack)
     tries = ctx.policy.voice_call.tries if voice and must_answer and not again else 1
     gap = ctx.policy.voice_call.within_s / max(1, tries - 1)
-    rows = []
+    rows: list[NewDelivery] = []
     for n in range(tries):
         why = reason if n == 0 else f"{reason}; call {n + 1} of {tries}"
         rows.append(
-            _row(
+            _warning(
                 ctx,
                 person,
+                Addressee("facility" if facility else "person", person.entry.person_id, person.profile.language),
+                contact,
                 step=step,
                 channel=use.channel,
                 reason=why,
                 due_at=now + n * gap - (EARLIER_S if plan.first else 0.0),
                 try_no=first + n,
-                contact=contact,
-                addressee_id=person.entry.person_id,
-                language=person.profile.language,
-                addressee_kind="facility" if facility else "person",
                 form=form or plan.form,
                 params=_call(ctx.policy) if voice else None,
             )
@@ -78,14 +71,15 @@ def personal(
     return rows
 
 
-def _call(policy: Policy) -> dict[str, str] | None:
-    """How long a call rings and must be listened to, where the policy says other than the voice channel does unasked."""
+def _call(policy: Policy) -> CallTimes | None:
     if (policy.voice_call.ring_s, policy.voice_call.listen_s) == (DEFAULT_RING_S, DEFAULT_LISTEN_S):
         return None
-    return {"ring_s": str(policy.voice_call.ring_s), "listen_s": str(policy.voice_call.listen_s)}
+    return CallTimes(policy.voice_call.ring_s, policy.voice_call.listen_s)
 
 
-def another(ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float) -> list[Row]:
+def another(
+    ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float
+) -> list[NewDelivery]:
     """The next channel she has not been tried on; where none is left, her first channel once more."""
     tried = person.tried()
     own = [use for use in plan.channels if use.kind not in (SUPPORTER, OFFICER)]
@@ -99,7 +93,7 @@ def another(ctx: WarningContext, person: Person, plan: PathPlan, step: str, reas
 
 def supporters(
     ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float, *, by_phone: bool = False
-) -> list[Row]:
+) -> list[NewDelivery]:
     """Each supporter by one channel of hers, with a text of her own; inside the zone she is told, not sent.
 
     `by_phone`: called also where she has had a text.
@@ -107,8 +101,8 @@ def supporters(
     told = person.helpers_told()
     if not plan.supporter or (told and not by_phone):
         return []
-    called = {d["addressee_id"] for d in told if d["channel"] == "supporter_voice"}
-    rows = []
+    called = {d.addressee_id for d in told if d.channel == "supporter_voice"}
+    rows: list[NewDelivery] = []
     for helper in person.entry.supporters:
         if helper.supporter_id in called:
             continue
@@ -118,19 +112,17 @@ def supporters(
         contact, channel = way
         where = "supporter outside the zone" if helper.outside_zone else "supporter inside the zone, not sent"
         rows.append(
-            _row(
+            _warning(
                 ctx,
                 person,
+                Addressee("supporter", helper.supporter_id, helper.language),
+                contact,
                 step=step,
                 channel=channel,
                 reason=f"{reason}; {where}",
                 due_at=now,
-                contact=contact,
-                addressee_id=helper.supporter_id,
-                addressee_kind="supporter",
-                language=helper.language,
-                form=f"{'helper' if helper.outside_zone else 'helper_in'}:{person.entry.person_id}",
-                dossier=True,
+                form="helper" if helper.outside_zone else "helper_in",
+                about_id=person.entry.person_id,
             )
         )
     return rows
@@ -150,32 +142,30 @@ def _helper_way(ctx: WarningContext, helper: SupporterEntry, by_phone: bool) -> 
 
 def officer(
     ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float, *, further: bool = False
-) -> list[Row]:
+) -> list[NewDelivery]:
     """The officer of the person's grid is asked to call, text or visit, whichever the person can use.
 
     `further`: the next officer, where the first was asked already (the superior of a silent duty phone).
     """
-    asked = [d for d in person.deliveries if d["addressee_kind"] == "worker"]
+    asked = [d for d in person.deliveries if d.addressee_kind == "worker"]
     if not plan.door_applies or (asked and not further) or ctx.channels.get("officer_sms", "no_driver"):
         return []
-    done = {d["addressee_id"] for d in asked}
+    done = {d.addressee_id for d in asked}
     for one in near(ctx, person):
         contact = next((c for c in one.contacts if c.kind == "sms" and c.usable), None)
         if contact is not None and one.worker_id not in done:
             return [
-                _row(
+                _warning(
                     ctx,
                     person,
+                    Addressee("worker", one.worker_id, one.language),
+                    contact,
                     step=step,
                     channel="officer_sms",
                     reason=reason,
                     due_at=now,
-                    contact=contact,
-                    addressee_id=one.worker_id,
-                    addressee_kind="worker",
-                    language=one.language,
-                    form=f"officer:{person.entry.person_id}",
-                    dossier=True,
+                    form="officer",
+                    about_id=person.entry.person_id,
                 )
             ]
     return []
@@ -187,7 +177,9 @@ def near(ctx: WarningContext, person: Person) -> list[WorkerEntry]:
     return mine + [w for w in ctx.workers if w not in mine]
 
 
-def superior(ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float) -> list[Row]:
+def superior(
+    ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float
+) -> list[NewDelivery]:
     """Whoever stands above a silent duty phone: an officer with that skill, else one who was not asked yet."""
     above = [w for w in ctx.workers if "superior" in w.skills]
     if above:
@@ -206,7 +198,7 @@ def door(
     *,
     urgent: bool = False,
     since: float | None = None,
-) -> list[Row]:
+) -> list[NewDelivery]:
     """A visit, once; where nobody may be sent, what the hazard puts in its stead, and a name on the fire service's list.
 
     `since`: something new was heard of her then. A visit made before, or one that is only due later, does not count.
@@ -219,18 +211,18 @@ def door(
         return _instead(ctx, person, plan, f"{reason}; {why}"[:80], now, step)
     standing = person.standing_visits()
     if since is not None:
-        standing = [
-            d for d in standing if ((d["answer_at"] or now) >= since if d["answer"] else float(d["due_at"]) <= now)
-        ]
+        standing = [d for d in standing if ((d.answer_at or now) >= since if d.answer else d.due_at <= now)]
     if standing:
         return []
-    tries = [int(d["try_no"]) for d in person.visits()]  # taken back when her path closed; she needs it after all
-    return [_visit(ctx, person, plan, reason, now, step, max(tries, default=0) + 1, urgent)]
+    # some may be taken back, when her path closed; she needs it after all
+    return [_visit(ctx, person, plan, reason, now, step, _next_try(person), urgent)]
 
 
-def _instead(ctx: WarningContext, person: Person, plan: PathPlan, reason: str, now: float, step: str) -> list[Row]:
+def _instead(
+    ctx: WarningContext, person: Person, plan: PathPlan, reason: str, now: float, step: str
+) -> list[NewDelivery]:
     """The channels that stand in for a forbidden door; the list of the fire service is always among them."""
-    rows: list[Row] = []
+    rows: list[NewDelivery] = []
     tried = person.tried()
     for word in ctx.policy.hazard(ctx.issued.hazard).instead:
         kinds = {"voice": ("voice_mobile", "voice_landline"), "sms": ("sms",)}.get(word, ())
@@ -242,42 +234,51 @@ def _instead(ctx: WarningContext, person: Person, plan: PathPlan, reason: str, n
     return rows + fire_list(ctx, person, plan, reason, now, step)
 
 
-def knock_again(ctx: WarningContext, person: Person, plan: PathPlan, reason: str, at: float) -> list[Row]:
+def knock_again(ctx: WarningContext, person: Person, plan: PathPlan, reason: str, at: float) -> list[NewDelivery]:
     """The next visit to the same door."""
-    tries = [int(d["try_no"]) for d in person.visits()]
-    return [_visit(ctx, person, plan, reason, at, "door.again", max(tries, default=0) + 1, False)]
+    return [_visit(ctx, person, plan, reason, at, "door.again", _next_try(person), False)]
 
 
-def fire_list(ctx: WarningContext, person: Person, plan: PathPlan, reason: str, now: float, step: str) -> list[Row]:
+def _next_try(person: Person) -> int:
+    return max((d.try_no for d in person.visits()), default=0) + 1
+
+
+def fire_list(
+    ctx: WarningContext, person: Person, plan: PathPlan, reason: str, now: float, step: str
+) -> list[NewDelivery]:
     """The person's name, place and needs for moving, on the fire service's list."""
     if person.on_fire_list():
         return []
-    row = _visit(ctx, person, plan, reason, now, step, 1, True)
-    row |= {"channel": "fire_service_list", "slot": FIRE_SERVICE, "address_key": f"fire:{person.entry.person_id}"}
-    row["delivery_id"] = id_of(ctx.issued.warning_id, person.entry.person_id, "fire_service_list")
+    row = NewDelivery.rescue(
+        id_of(ctx.issued.warning_id, person.entry.person_id, "fire_service_list"), ctx.issued, person.entry,
+        person.profile.language, _params(ctx, person, plan, urgent=True), step=step,
+        driver=ctx.drivers["fire_service_list"], reason=reason, due_at=now, slot=FIRE_SERVICE,
+    )  # fmt: skip
     return [row]
 
 
 def _visit(
     ctx: WarningContext, person: Person, plan: PathPlan, reason: str, at: float, step: str, try_no: int, urgent: bool
-) -> Row:
-    row = _row(
-        ctx, person, step=step, channel="door", reason=reason, due_at=at, try_no=try_no, contact=None,
-        addressee_id=person.entry.person_id, addressee_kind="door", language=person.profile.language, form="visit",
-        dossier=True,
+) -> NewDelivery:
+    who = person.entry.person_id
+    return NewDelivery.visit(
+        id_of(ctx.issued.warning_id, who, who, "door", "door", try_no), ctx.issued, person.entry, person.profile.language,
+        _params(ctx, person, plan, urgent=urgent), step=step, driver=ctx.drivers["door"], reason=reason, due_at=at,
+        try_no=try_no,
     )  # fmt: skip
-    row["address_key"] = f"door:{person.entry.person_id}"
-    row["params"] = {
-        "team": plan.team,
-        "closing": plan.closing,
-        "respond": ctx.respond,
-        "rank": rank(ctx.policy, plan, person.profile.groups, urgent=urgent),
-        "slot15": 0 if urgent else slack_bucket(ctx, plan),
-        "house": int("facility" in person.profile.groups or person.profile.kind == "facility"),
-    }
-    if ctx.policy.door_list.print_turn_back_time:
-        row["params"]["turn_back"] = ctx.too_late
-    return row
+
+
+def _params(ctx: WarningContext, person: Person, plan: PathPlan, *, urgent: bool) -> Visit:
+    return Visit(
+        team=plan.team,
+        closing=plan.closing,
+        respond=ctx.respond,
+        rank=rank(ctx.policy, plan, person.profile.groups, urgent=urgent),
+        slack_quarters=0 if urgent else slack_bucket(ctx, plan),
+        urgent=urgent,
+        facility="facility" in person.profile.groups or person.profile.kind == "facility",
+        turn_back=ctx.too_late if ctx.policy.door_list.print_turn_back_time else None,
+    )
 
 
 def rank(policy: Policy, plan: PathPlan, groups: tuple[str, ...], *, urgent: bool) -> int:
@@ -300,56 +301,24 @@ def slack_bucket(ctx: WarningContext, plan: PathPlan) -> int:
     return max(0, int(slack // 15) + plan.bucket)
 
 
-def _row(
+def _warning(
     ctx: WarningContext,
     person: Person,
+    to: Addressee,
+    contact: ContactEntry,
     *,
     step: str,
     channel: str,
     reason: str,
     due_at: float,
-    contact: ContactEntry | None,
-    addressee_id: str,
-    addressee_kind: str,
-    language: str,
     form: str,
+    about_id: str = "",
     try_no: int = 1,
-    dossier: bool = False,
-    params: Mapping[str, str] | None = None,
-) -> Row:
-    entry = person.entry
-    contact_id = contact.contact_id if contact else channel
+    params: CallTimes | None = None,
+) -> NewDelivery:
     # the step is no part of the id: the same channel tried from another step is the same delivery
-    return {
-        "delivery_id": id_of(ctx.issued.warning_id, addressee_id, entry.person_id, channel, contact_id, try_no),
-        "warning_id": ctx.issued.warning_id,
-        "purpose": "warning",
-        "tier": int(ctx.tier),
-        "person_id": entry.person_id,
-        "addressee_id": addressee_id,
-        "addressee_kind": addressee_kind,
-        "step": step,
-        "channel": channel,
-        "driver": ctx.drivers[channel],
-        "form": form,
-        "language": language,
-        "try_no": try_no,
-        "contact_id": contact.contact_id if contact else "",
-        "address_key": contact.address_key if contact else "",
-        "sealed": contact.sealed if contact else None,
-        "key_id": contact.key_id if contact else "",
-        "dossier": entry.dossier if dossier else None,
-        "dossier_key_id": entry.key_id if dossier else "",
-        "params": dict(params) if params else None,
-        "covers": 1,
-        "slot": "",
-        "reason": reason[:80],
-        "send_state": SendState.PENDING.value,
-        "due_at": due_at,
-        "expires_at": ctx.issued.expires,
-        "state_at": due_at,
-        "ambiguous": 0,
-        "evidence": 0,
-        "answer": "",
-        "answer_at": None,
-    }
+    one = id_of(ctx.issued.warning_id, to.addressee_id, person.entry.person_id, channel, contact.contact_id, try_no)
+    return NewDelivery.warning(
+        one, ctx.issued, person.entry, to, contact, step=step, channel=channel, driver=ctx.drivers[channel], form=form,
+        reason=reason, due_at=due_at, about_id=about_id, try_no=try_no, params=params,
+    )  # fmt: skip

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import another, door, officer, personal, superior, supporters
 from services.router.policy.rules import PathPlan
 from services.router.policy.steps import Step
 from services.router.policy.vocabulary import AREA_CHANNELS
+from services.shared.ledger.deliveries import NewDelivery
 from services.shared.ledger.ledger import Evidence
 
 
@@ -38,7 +38,7 @@ class Act:
 
     word: str
     why: str
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[NewDelivery, ...]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def walk(ctx: WarningContext, person: Person, plan: PathPlan, step: Step, now: f
     true = facts(ctx, person, plan, now)
     acts: list[Act] = []
 
-    def add(word: str, why: str, rows: list[dict[str, Any]]) -> None:
+    def add(word: str, why: str, rows: list[NewDelivery]) -> None:
         person.deliveries += rows
         acts.append(Act(word, why, tuple(rows)))
 
@@ -118,11 +118,11 @@ def done(step: Step, person: Person) -> bool:
 
 def _do(
     ctx: WarningContext, person: Person, plan: PathPlan, word: str, step: Step, reason: str, now: float
-) -> list[dict[str, Any]]:
+) -> list[NewDelivery]:
     if word.startswith("personal."):
         which = word.removeprefix("personal.")
         uses = list(plan.channels) if which == "all" else list(plan.channels[int(which) - 1 : int(which)])
-        rows: list[dict[str, Any]] = []
+        rows: list[NewDelivery] = []
         for use in uses:
             rows += personal(ctx, person, plan, use, step.name, reason, now)
         return rows
@@ -143,9 +143,7 @@ def _do(
     return []  # area-wide words are one delivery to the area, made when the warning is issued
 
 
-def _ask(
-    ctx: WarningContext, person: Person, plan: PathPlan, step: Step, reason: str, now: float
-) -> list[dict[str, Any]]:
+def _ask(ctx: WarningContext, person: Person, plan: PathPlan, step: Step, reason: str, now: float) -> list[NewDelivery]:
     """The question goes to the first line that is there, in the form that asks it."""
     form = "+".join([plan.form, *step.ask])
     for use in plan.channels:

@@ -54,7 +54,7 @@ async def _people(db: Connection, warning_id: str) -> Sequence[Any]:
             sa.func.min(at).label("heard"), sa.func.min(delivery.c.answer_at).label("said"),
         )
         .outerjoin(delivery, own)
-        .where(tables.path.c.warning_id == warning_id, tables.path.c.next_step != tables.OUTSIDE)
+        .where(tables.path.c.warning_id == warning_id, sa.not_(tables.path.c.outside))
         .group_by(tables.path.c.person_id, tables.path.c.profile_key, tables.path.c.answer)
         .order_by(tables.path.c.person_id)
     )  # fmt: skip

@@ -72,9 +72,7 @@ async def unexplained(db: Connection, warning_id: str, announced: int | None) ->
         )
     )
     paths = await db.scalar(
-        sa.select(sa.func.count()).where(
-            tables.path.c.warning_id == warning_id, tables.path.c.next_step != tables.OUTSIDE
-        )
+        sa.select(sa.func.count()).where(tables.path.c.warning_id == warning_id, sa.not_(tables.path.c.outside))
     )
     return int(stuck or 0) + max(0, (announced or 0) - int(paths or 0))
 

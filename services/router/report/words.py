@@ -14,6 +14,7 @@ from services.router.policy.rules import PathPlan
 from services.shared import labels
 from services.shared.i18n import listed, mark, t, tc, tn
 from services.shared.labels import say
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.ledger import STOPPED, Evidence
 
 Offset = int | Callable[[float], int]  # minutes east of UTC, or what gives them for a time
@@ -136,9 +137,9 @@ def _state(path: Any, deliveries: Sequence[Any], offset: Offset) -> str:
             why = t(labels.REASONS[why]) if why in labels.REASONS else why
             return t("{time} {ending} ({reason}).", time=when, ending=said, reason=why)
         return t("{time} {ending}.", time=when, ending=said)
-    if any(d.channel == "door" and d.send_state == "pending" and not d.slot for d in deliveries):
+    if any(d.kind == DeliveryKind.VISIT and d.send_state == "pending" and not d.slot for d in deliveries):
         return t("Open: a door waits for the commander's word or for a team of officers.")
-    if any(d.channel == "door" and d.send_state == "accepted" and not d.answer for d in deliveries):
+    if any(d.kind == DeliveryKind.VISIT and d.send_state == "accepted" and not d.answer for d in deliveries):
         return t("Open: the door is on an officer's list and was not visited yet.")
     if path.end_reason:
         return t("Open, A PERSON MUST LOOK: {reason}.", reason=path.end_reason)

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from services.shared.database.batches import chunks, one_of
 from services.shared.database.engine import Connection, Id, metadata
+from services.shared.database.rows import rows_of
+from services.shared.ledger.deliveries import Delivery
 from services.shared.ledger.ledger import among, answer_log, delivery, delivery_cover, warning_state
 from services.shared.messages import PersonEntry, Profile, WorkerEntry
 
@@ -55,6 +57,13 @@ path = sa.Table(
     sa.Column("ending", sa.String(20), nullable=False, server_default=""),
     sa.Column("ended_at", sa.Float),
     sa.Column("end_reason", sa.String(60), nullable=False, server_default=""),
+    sa.Column(
+        "outside",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="an update no longer concerns them: told so, never walked, in no figure of it",
+    ),
     sa.Column("next_step", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("next_at", sa.Float, comment="warning time of the next step"),
     sa.Column("react_at", sa.Float, comment="warning time to look at answers and unknown sends"),
@@ -89,7 +98,6 @@ tally = sa.Table(
     sa.Column("profile_key", sa.String(32), primary_key=True),
     sa.Column("channel", sa.String(24), primary_key=True, comment="empty for people"),
     sa.Column("milestone", sa.String(24), primary_key=True),
-    sa.Column("slot", Id, primary_key=True, server_default=""),
     sa.Column("n", sa.Integer, nullable=False),
 )
 preview = sa.Table(
@@ -117,17 +125,15 @@ watch = sa.Table(
 )
 
 DELIVERED, REACHED, CLOSED = 1, 2, 4  # bits of path.steps
-OUTSIDE = -1  # next_step of somebody an update no longer concerns: told so, never walked, in no figure of it
 
 
-async def deliveries_of(db: Connection, warning_id: str, people: Sequence[str]) -> dict[str, list[Any]]:
+async def deliveries_of(db: Connection, warning_id: str, people: Sequence[str]) -> dict[str, list[Delivery]]:
     """Everything planned for these people under one warning, oldest first, by person; shared phones included."""
-    found: dict[str, list[Any]] = {p: [] for p in people}
+    found: dict[str, list[Delivery]] = {p: [] for p in people}
     for part in chunks(people, 500):
-        for row in await db.execute(
-            sa.select(delivery)
-            .where(delivery.c.warning_id == warning_id, one_of(delivery.c.person_id, part))
-            .order_by(delivery.c.due_at, delivery.c.delivery_id)
+        mine = (delivery.c.warning_id == warning_id, one_of(delivery.c.person_id, part))
+        for row in await rows_of(
+            db, Delivery, sa.select(delivery).where(*mine).order_by(delivery.c.due_at, delivery.c.delivery_id)
         ):
             found[row.person_id].append(row)
         for person_id, row in await _shared_with(db, warning_id, part):
@@ -135,16 +141,16 @@ async def deliveries_of(db: Connection, warning_id: str, people: Sequence[str]) 
     return found
 
 
-async def _shared_with(db: Connection, warning_id: str, people: Sequence[str]) -> list[tuple[str, Any]]:
+async def _shared_with(db: Connection, warning_id: str, people: Sequence[str]) -> list[tuple[str, Delivery]]:
     """(person, delivery) for messages on a phone of somebody else's that are for these people too, oldest first.
 
     Most people share no phone: two looks by key are dear only for those who do, a join is for all.
     """
     covers = (await db.execute(sa.select(delivery_cover).where(one_of(delivery_cover.c.person_id, people)))).all()
-    rows: dict[str, Any] = {}
+    rows: dict[str, Delivery] = {}
     for part in chunks(sorted({c.delivery_id for c in covers}), 500):
         theirs = sa.select(delivery).where(one_of(delivery.c.delivery_id, part), delivery.c.warning_id == warning_id)
-        rows |= {row.delivery_id: row for row in await db.execute(theirs)}
+        rows |= {row.delivery_id: row for row in await rows_of(db, Delivery, theirs)}
     teams = [(c.person_id, rows[c.delivery_id]) for c in covers if c.delivery_id in rows]
     return sorted(teams, key=lambda team: (team[1].due_at, team[1].delivery_id, team[0]))
 

@@ -41,11 +41,11 @@ class Deltas:
     async def add(self, tx: Connection) -> None:
         """Writes them, in key order so that two writers never wait in a circle."""
         rows = [
-            {"warning_id": self._warning_id, "profile_key": p, "channel": r, "milestone": g, "slot": "", "n": n}
+            {"warning_id": self._warning_id, "profile_key": p, "channel": r, "milestone": g, "n": n}
             for (p, r, g), n in sorted(self._counts.items())
             if n
         ]
-        await upsert(tx, tables.tally, rows, ["warning_id", "profile_key", "channel", "milestone", "slot"], add=["n"])
+        await upsert(tx, tables.tally, rows, ["warning_id", "profile_key", "channel", "milestone"], add=["n"])
 
 
 def bits_of(row: Any) -> int:

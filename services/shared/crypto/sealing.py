@@ -1,7 +1,8 @@
 """Seals addresses: the registry seals and cannot open, channels open, everybody else holds ciphertext.
 
 The registry makes a data key for each import page (at most 1,000 people), seals with AES-256-GCM (the contact's id is
-the associated data), wraps the key for channels' X25519 public key and forgets it. `page_key` holds wrapped keys.
+the associated data), wraps the key for channels' X25519 public key by HPKE (RFC 9180) and forgets it. `page_key` holds
+wrapped keys, the first byte naming how.
 An address is found again by its address_key, HMAC-SHA256(index key, normalised address), never by its value.
 """
 
@@ -21,8 +22,7 @@ import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from services.shared.bus.outbox import new_id
 from services.shared.database.engine import Id, metadata
@@ -36,7 +36,8 @@ page_key = sa.Table(
     sa.Column("wrapped", sa.LargeBinary, nullable=False),
 )
 PAGE_SIZE = 1000
-_INFO = b"tocsin page key v1"
+_FORMAT = b"\x01"  # of a wrapped page key: HPKE by _SUITE, as RFC 9180 has it
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
 class Dossier(msgspec.Struct, array_like=True, frozen=True):
@@ -131,12 +132,14 @@ class Opener:
         return found
 
     def _tried(self, key_id: str, wrapped: bytes) -> bytes | None:
-        ephemeral, nonce, sealed = wrapped[:32], wrapped[32:44], wrapped[44:]
+        if wrapped[:1] != _FORMAT:
+            raise Broken(
+                f"page key {key_id} is wrapped in format {wrapped[:1].hex() or 'none'}, and this Tocsin reads "
+                f"{_FORMAT.hex()}: run the Tocsin that wrote it, or restore page_key from a backup"
+            )
         for private in self._privates.values():
-            mine = private.public_key().public_bytes_raw()
-            shared = private.exchange(X25519PublicKey.from_public_bytes(ephemeral))
             with contextlib.suppress(InvalidTag):
-                return AESGCM(_derive(shared, ephemeral + mine)).decrypt(nonce, sealed, key_id.encode())
+                return _SUITE.decrypt(wrapped[1:], private, info=_info(key_id))
         return None
 
     def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:
@@ -148,14 +151,12 @@ class Opener:
 
 
 def _wrap(key: bytes, key_id: str, public: bytes) -> bytes:
-    ephemeral, nonce = X25519PrivateKey.generate(), os.urandom(12)
-    mine = ephemeral.public_key().public_bytes_raw()
-    shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(public))
-    return mine + nonce + AESGCM(_derive(shared, mine + public)).encrypt(nonce, key, key_id.encode())
+    return _FORMAT + _SUITE.encrypt(key, X25519PublicKey.from_public_bytes(public), info=_info(key_id))
 
 
-def _derive(shared: bytes, salt: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=_INFO).derive(shared)
+def _info(key_id: str) -> bytes:
+    """Binds a wrapped key to its use and its name; HPKE binds it to the public key by itself."""
+    return b"tocsin page key " + key_id.encode()
 
 
 def public_half(private: bytes) -> bytes:

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 
 from services.shared.database.batches import chunks, one_of
 from services.shared.database.engine import Connection, Id, metadata
+from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
+from services.shared.ledger.params import ParamsColumn
 
 
 class SendState(StrEnum):
@@ -190,7 +192,7 @@ delivery = sa.Table(
     metadata,
     sa.Column("delivery_id", Id, primary_key=True),
     sa.Column("warning_id", Id, nullable=False),
-    sa.Column("purpose", sa.String(8), nullable=False),
+    sa.Column("kind", sa.String(10), nullable=False),
     sa.Column("tier", sa.SmallInteger, nullable=False),
     sa.Column("person_id", Id, nullable=False, comment="whom it is about; empty for an area"),
     sa.Column("addressee_id", Id, nullable=False, comment="who gets it: the person, a supporter, a worker, an area"),
@@ -199,6 +201,13 @@ delivery = sa.Table(
     sa.Column("channel", sa.String(24), nullable=False),
     sa.Column("driver", sa.String(24), nullable=False),
     sa.Column("form", sa.String(96), nullable=False),
+    sa.Column(
+        "about_id",
+        Id,
+        nullable=False,
+        server_default="",
+        comment="a helper's person, an ending's delivery, a callout, a notice, an official: one phone gets one of each",
+    ),
     sa.Column("language", sa.String(20), nullable=False),
     sa.Column("try_no", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("contact_id", Id, nullable=False, server_default=""),
@@ -207,7 +216,7 @@ delivery = sa.Table(
     sa.Column("key_id", Id, nullable=False, server_default=""),
     sa.Column("dossier", sa.LargeBinary, comment="sealed dossier of the person a helper's text names"),
     sa.Column("dossier_key_id", Id, nullable=False, server_default=""),
-    sa.Column("params", sa.JSON, comment="a notice's parameters, a visit's team and place"),
+    sa.Column("params", ParamsColumn, comment="what its kind says besides: see ledger.params"),
     sa.Column("covers", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("slot", Id, nullable=False, server_default="", comment="the worker whose list a visit stands on"),
     sa.Column("reason", sa.String(80), nullable=False, comment="why it was planned"),
@@ -232,9 +241,11 @@ delivery = sa.Table(
     sa.Column("state_at", sa.Float, nullable=False, comment="warning time of the last change of send_state"),
     sa.Column("tallied", sa.SmallInteger, nullable=False, server_default="0", comment="router: steps counted, as bits"),
     sa.CheckConstraint("send_state IN ({})".format(",".join(f"'{s}'" for s in SendState)), name="send_state"),
-    sa.CheckConstraint("purpose IN ('warning','ending','notice')", name="purpose"),
+    sa.CheckConstraint("kind IN ({})".format(",".join(f"'{k}'" for k in DeliveryKind)), name="kind"),
     sa.CheckConstraint("evidence BETWEEN 0 AND 7", name="evidence"),
-    sa.UniqueConstraint("warning_id", "driver", "address_key", "form", "language", "try_no", name="uq_delivery_once"),
+    sa.UniqueConstraint(
+        "warning_id", "driver", "address_key", "form", "about_id", "language", "try_no", name="uq_delivery_once"
+    ),
     postgresql_with={"fillfactor": 70},  # each row is written four times soon after it came: room beside it
 )
 sa.Index("ix_delivery_person", delivery.c.warning_id, delivery.c.person_id)
@@ -246,9 +257,9 @@ def among(column: sa.ColumnElement[str], *values: str) -> sa.ColumnElement[bool]
     return column.in_([sa.literal_column(f"'{value}'") for value in values])
 
 
-IS_VISIT = delivery.c.slot != sa.literal_column("''")  # on the list of a team
+ON_A_LIST = delivery.c.slot != sa.literal_column("''")  # on the list of a team
 IS_DUE = among(delivery.c.send_state, "pending", "retry")  # due when its time has come
-sa.Index("ix_delivery_slot", delivery.c.slot, sqlite_where=IS_VISIT, postgresql_where=IS_VISIT)
+sa.Index("ix_delivery_slot", delivery.c.slot, sqlite_where=ON_A_LIST, postgresql_where=ON_A_LIST)
 IS_OPEN = among(delivery.c.send_state, "leased", "sending", "unknown")  # in somebody's hand, or nobody knows
 IS_ACCEPTED = among(delivery.c.send_state, "accepted")  # the provider has it; a receipt may come
 sa.Index("ix_delivery_accepted", delivery.c.sent_at, sqlite_where=IS_ACCEPTED, postgresql_where=IS_ACCEPTED)
@@ -391,8 +402,8 @@ def may_be_sent(now: float | sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     live = sa.exists().where(
         warning_state.c.warning_id == delivery.c.warning_id,
         warning_state.c.state == "active",
-        sa.or_(sa.not_(door), delivery.c.channel == "fire_service_list", warning_state.c.doors == "allowed"),
+        sa.or_(sa.not_(door), delivery.c.kind == DeliveryKind.RESCUE, warning_state.c.doors == "allowed"),
     )
     live = live.correlate(delivery)
-    notice = sa.and_(delivery.c.purpose == "notice", delivery.c.warning_id == "")
+    notice = sa.and_(among(delivery.c.kind, *SAYS_NO_WARNING), delivery.c.warning_id == "")
     return sa.and_(sa.or_(live, notice), sa.or_(delivery.c.expires_at > now, door))

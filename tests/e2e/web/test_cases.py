@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page
 from services.router.store import tables
 from services.router.store.cases import event
 from services.shared.ledger.ledger import answer_log, delivery
+from services.shared.ledger.params import Callout
 from tests.e2e.web.conftest import PHONE
 from tests.e2e.web.test_accessible import LOOK
 from tests.integration.registry.conftest import opened_dossier
@@ -84,7 +85,7 @@ async def test_a_case_from_the_phone_to_its_answer(desk: Page, browser: Browser,
     await tocsin.settle()
     (sent,) = await tocsin.rows(sa.select(delivery).where(delivery.c.reason == "case_own"))
     (to,) = await tocsin.rows(sa.select(delivery).where(delivery.c.delivery_id == second))
-    assert (to.address_key, "notice", "") == (sent.address_key, sent.purpose, sent.warning_id)
+    assert (to.address_key, "notice", "") == (sent.address_key, sent.kind, sent.warning_id)
     tocsin.phone_of(sent.delivery_id).expect_sms("Nanling School is open. Dogs may come.")
 
     await taken.locator("summary", has_text="Hand over or close").click()
@@ -205,7 +206,7 @@ async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(
     token = tocsin.node.platform.signer.token("callout", row.delivery_id)
     text = tocsin.phone_of(row.delivery_id).expect_sms(token)
     assert "is needed at a door there" in text or "上门需要" in text
-    (visit,) = await tocsin.rows(sa.select(delivery).where(delivery.c.delivery_id == row.params["about"]))
+    (visit,) = await tocsin.rows(sa.select(delivery).where(delivery.c.delivery_id == row.params.visit_id))
     platform = tocsin.node.platform
     where = (await opened_dossier(platform.database, platform.keys, visit.dossier, visit.person_id)).address
     url = f"{tocsin.url}/a/v/{tocsin.node.platform.signer.token('callout', row.delivery_id)}"
@@ -244,11 +245,11 @@ async def test_on_a_video_call_the_persons_own_answer_is_passed_on(
         sa.select(delivery).where(delivery.c.warning_id == warning_id, delivery.c.step == "official")
     )
     asked = pairs[0].delivery_id
-    params = {"skill": "sign_volunteer", "about": call, "video": True}
     platform = tocsin.node.platform
 
     async def held(*, holds: bool) -> None:
-        values = {"form": f"callout:{'0' * 32}", "params": params | {"holds": holds}}
+        asks = Callout("sign_volunteer", call, video=True, holds=holds)
+        values = {"kind": "callout", "form": "callout", "params": asks}
         async with platform.database.write() as tx:
             await tx.execute(sa.update(delivery).where(delivery.c.delivery_id == asked).values(**values))
 

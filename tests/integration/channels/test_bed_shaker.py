@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from services.channels.drivers.mqtt import device_store as store
 from services.channels.drivers.mqtt.bed_shaker import BedShakerMqtt
-from services.channels.model.driver import Outcome, Tools
+from services.channels.model.driver import Outcome, Receivers, Tools
 from services.channels.model.outbound import Outbound
 from services.channels.model.report import Report
 from services.registry.model.given import ContactIn
@@ -70,10 +70,10 @@ async def channel(
     """Connected."""
     settings(monkeypatch, mosquitto, tmp_path.name)
     tools: Any = cast(Any, Tools)(
-        None, ears, ears, ears.database, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
+        None, ears.database, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
     )
     one = BedShakerMqtt(tools)
-    await one.start()
+    await one.start(Receivers(ears, cast(Any, None)))
     assert await one.link.wait_connected(15)
     yield one
     await one.stop()

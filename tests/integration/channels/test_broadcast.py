@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from services.channels.drivers import broadcast
 from services.channels.drivers.broadcast import CapBroadcast, read_urls
+from services.channels.model import http_call
 from services.channels.model.driver import Outcome, Tools
 from services.channels.model.outbound import Outbound
 from services.shared.clock import LinearClock
@@ -71,12 +71,10 @@ async def test_who_took_it_is_not_asked_again(
     how: str | int, meant: Outcome, again: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor who refused the document for good; all others are, and the next warning goes to all."""
-    monkeypatch.setattr(broadcast, "TIMEOUT", aiohttp.ClientTimeout(total=0.5, connect=0.5))
+    monkeypatch.setattr(http_call, "TIMEOUT", aiohttp.ClientTimeout(total=0.5, connect=0.5))
     async with gateway() as radio, gateway(how=how) as sign, aiohttp.ClientSession() as session:
         monkeypatch.setenv("TOCSIN_BROADCAST_URLS", f"{radio.url}, {sign.url},{radio.url}")
-        tools: Any = Tools(
-            session, NONE, NONE, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
-        )
+        tools: Any = Tools(session, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings())
         channel = CapBroadcast(tools)
         first = await channel.send(message())
         assert meant is first.outcome
@@ -96,9 +94,7 @@ async def test_one_that_surely_lacks_it_is_asked_again_though_another_is_unclear
     """Silence of one does not end the tries for the other."""
     async with gateway(how="close") as silent, gateway(how=503) as busy, aiohttp.ClientSession() as session:
         monkeypatch.setenv("TOCSIN_BROADCAST_URLS", f"{busy.url},{silent.url}")
-        tools: Any = Tools(
-            session, NONE, NONE, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
-        )
+        tools: Any = Tools(session, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings())
         assert Outcome.NOT_SENT is (await CapBroadcast(tools).send(message())).outcome
 
 
@@ -128,7 +124,7 @@ def test_two_addresses_on_one_host_are_told_apart() -> None:
 
 async def test_a_host_that_does_not_answer_surely_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """No connection within the time for one: it is tried again, as long as the warning lasts."""
-    monkeypatch.setattr(broadcast, "TIMEOUT", aiohttp.ClientTimeout(total=5, connect=0.2))
+    monkeypatch.setattr(http_call, "TIMEOUT", aiohttp.ClientTimeout(total=5, connect=0.2))
     monkeypatch.setenv("TOCSIN_BROADCAST_URLS", "http://a.example/cap")
     async with aiohttp.ClientSession() as session:
         connector: Any = session.connector
@@ -137,7 +133,5 @@ async def test_a_host_that_does_not_answer_surely_lacks_it(monkeypatch: pytest.M
             await asyncio.sleep(30)
 
         monkeypatch.setattr(connector._resolver, "resolve", never)
-        tools: Any = Tools(
-            session, NONE, NONE, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
-        )
+        tools: Any = Tools(session, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings())
         assert Outcome.NOT_SENT is (await CapBroadcast(tools).send(message())).outcome

@@ -70,9 +70,7 @@ def driver(
     for key, value in settings.items():
         monkeypatch.setenv(f"TOCSIN_CELL_BROADCAST_{key.upper()}", value)
     given: Any = session
-    tools: Any = Tools(
-        given, NONE, NONE, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", plane, settings=Settings()
-    )
+    tools: Any = Tools(given, NONE, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", plane, settings=Settings())
     return CellBroadcast(tools)
 
 

@@ -34,7 +34,7 @@ async def database(empty: Database) -> Database:
 def message(n: int) -> dict[str, Any]:
     """The n-th message; a later one falls due later."""
     return {
-        "delivery_id": id_of("delivery", n), "warning_id": WARNING, "purpose": "warning", "tier": 4,
+        "delivery_id": id_of("delivery", n), "warning_id": WARNING, "kind": "warning", "tier": 4,
         "person_id": id_of("person", n), "addressee_id": id_of("person", n), "addressee_kind": "person",
         "step": "red.0", "channel": "sms", "driver": "sms_twilio", "form": "plain", "language": "en",
         "address_key": str(n), "reason": "test", "send_state": "pending", "due_at": NOW - 100 + n,

@@ -29,7 +29,7 @@ class Quiet:
 async def database(empty: Database) -> Database:
     rows = [
         {
-            "delivery_id": id_of(n), "warning_id": id_of("w"), "purpose": "warning", "tier": 4, "person_id": id_of("p", n),
+            "delivery_id": id_of(n), "warning_id": id_of("w"), "kind": "warning", "tier": 4, "person_id": id_of("p", n),
             "addressee_id": id_of("p", n), "addressee_kind": "person", "step": "red.1", "channel": "sms",
             "driver": "sms_twilio", "form": "plain", "language": "en", "address_key": str(n), "reason": "test",
             "send_state": "accepted", "due_at": 0.0, "expires_at": 9e9, "state_at": 0.0, "attempts": 1, "token": 1,

@@ -595,9 +595,7 @@ async def test_a_setting_that_does_not_fit_is_named_at_the_start(
 ) -> None:
     """Which one, and what to give."""
     monkeypatch.setenv(f"TOCSIN_DEVICES_{variable}", value)
-    tools: Any = cast(Any, Tools)(
-        None, None, None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
-    )
+    tools: Any = cast(Any, Tools)(None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings())
     with pytest.raises((Refused, Broken), match=said) as fault:
         LoudspeakerMqtt(tools)
     assert f"TOCSIN_DEVICES_{variable}" in str(fault.value)

@@ -273,7 +273,7 @@ async def test_each_way_to_be_broken_has_its_words(
     monkeypatch.delitem(sys.modules, "lame_pigeon", raising=False)
     async with aiohttp.ClientSession() as session:
         tools = cast(Any, Tools)(
-            session, None, None, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1", settings=Settings()
+            session, None, Signer(b"k" * 32), StepClock(0.0), "http://127.0.0.1", settings=Settings()
         )
         loaded = loading.load(tools)
     assert ["lame"] == list(loaded.broken)

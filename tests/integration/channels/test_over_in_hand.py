@@ -47,7 +47,7 @@ class Ledger:
             "sent": 0.0, "expires_at": 9e9, "authority": "A", "number": "4721", "doors": "ask", "released_at": 0.0,
         }  # fmt: skip
         one = {
-            "delivery_id": "d" * 32, "warning_id": "w", "purpose": "warning", "tier": 4, "person_id": person,
+            "delivery_id": "d" * 32, "warning_id": "w", "kind": "warning", "tier": 4, "person_id": person,
             "addressee_id": "p", "addressee_kind": "person", "step": "red.1", "channel": "sms", "driver": "sms_twilio",
             "form": "plain", "language": "en", "address_key": "k", "reason": "test", "send_state": state, "due_at": 0.0,
             "expires_at": 9e9, "state_at": 0.0, "attempts": int(state in (S.SENDING, S.UNKNOWN)),
@@ -144,7 +144,7 @@ async def test_what_goes_on_is_not_ended(ledger: Ledger) -> None:
     await ledger.begin(S.RETRY)
     assert 0 == await ledger.leases.end()
     async with ledger.database.write() as tx:
-        await tx.execute(sa.update(delivery).values(purpose="notice", warning_id=""))
+        await tx.execute(sa.update(delivery).values(kind="notice", warning_id=""))
         await tx.execute(sa.update(warning_state).values(state="cancelled"))
     assert 0 == await ledger.leases.end()
     assert S.RETRY == await ledger.state()

@@ -18,6 +18,7 @@ from services.channels.replies import quoted_text as module
 from services.channels.replies.meaning import Reply, Sense, read_reply
 from services.channels.replies.quoted_text import findings, read_phone
 from services.shared.database.batches import insert_all
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.ledger import Answer, warning_text
 from services.shared.tiers import Tier
 from tests.integration.channels.test_replies import PHONE, Exchange, there
@@ -157,12 +158,14 @@ def everything_we_send() -> list[str]:
                 for form in ("plain", "plain+ask_transport", "plain+backup_hours", "easy_read", "short_plain"):
                     parts = {"languages": [language], language: part, "asked": asked, "set": "flash_flood"}
                     facts = MessageFacts(
-                        "warning", "person", "alert", form, tier, parts, "4721", "7315", "12345", sms=True
+                        DeliveryKind.WARNING, "person", form, tier, parts, "4721", "7315", "12345", sms=True
                     )
                     found.append(render(facts, language).text)
         for kind in LINES["en"].endings:
             parts = {"languages": [language], language: part}
-            ending = MessageFacts("ending", "person", kind, "plain", Tier.RED, parts, "4721", "7315", "12345", sms=True)
+            ending = MessageFacts(
+                DeliveryKind.ENDING, "person", "plain", Tier.RED, parts, "4721", "7315", "12345", ending=kind, sms=True
+            )
             found.append(render(ending, language).text)
         found.append(frame_for(language).call.format(hotline="12345"))
     for lines in LINES.values():

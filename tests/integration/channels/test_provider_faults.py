@@ -19,7 +19,6 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from services.channels.drivers import broadcast
 from services.channels.drivers.broadcast import CapBroadcast
 from services.channels.drivers.chat import chat
 from services.channels.drivers.chat.chat import Chat
@@ -27,11 +26,10 @@ from services.channels.drivers.email import email
 from services.channels.drivers.email.email import Email
 from services.channels.drivers.smpp import sms
 from services.channels.drivers.smpp.sms import SmsSmpp
-from services.channels.drivers.twilio import http
 from services.channels.drivers.twilio.sms import SmsTwilio
 from services.channels.drivers.twilio.voice import VoiceTwilio
-from services.channels.drivers.web_push import web_push
 from services.channels.drivers.web_push.web_push import WebPush
+from services.channels.model import http_call
 from services.channels.model.driver import Outcome, Result
 from tests.integration.channels.test_smpp import Ears, bound
 from tests.integration.channels.test_web_push import Device
@@ -122,7 +120,7 @@ class TwilioFaults(Faults):
 
     @asynccontextmanager
     async def ready(self, provider: Provider, patch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Any]:
-        patch.setattr(http, "TIMEOUT", aiohttp.ClientTimeout(total=PATIENCE_S, connect=PATIENCE_S))
+        patch.setattr(http_call, "TIMEOUT", aiohttp.ClientTimeout(total=PATIENCE_S, connect=PATIENCE_S))
         given = {
             "BASE_URL": f"http://127.0.0.1:{provider.port}",
             "ACCOUNT_SID": "AC1",
@@ -154,7 +152,7 @@ class TestWebPush(Faults):
 
     @asynccontextmanager
     async def ready(self, provider: Provider, patch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Any]:
-        patch.setattr(web_push, "TIMEOUT", aiohttp.ClientTimeout(total=PATIENCE_S, connect=PATIENCE_S))
+        patch.setattr(http_call, "TIMEOUT", aiohttp.ClientTimeout(total=PATIENCE_S, connect=PATIENCE_S))
         key = ec.generate_private_key(ec.SECP256R1())
         (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         for name, value in {
@@ -180,7 +178,7 @@ class TestCapBroadcast(Faults):
 
     @asynccontextmanager
     async def ready(self, provider: Provider, patch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Any]:
-        patch.setattr(broadcast, "TIMEOUT", aiohttp.ClientTimeout(total=PATIENCE_S, connect=PATIENCE_S))
+        patch.setattr(http_call, "TIMEOUT", aiohttp.ClientTimeout(total=PATIENCE_S, connect=PATIENCE_S))
         patch.setenv("TOCSIN_BROADCAST_URLS", f"http://127.0.0.1:{provider.port}/cap")
         async with driving(CapBroadcast) as driver:
             yield driver
@@ -261,7 +259,7 @@ class TestSmsSmpp(Faults):
         for name, value in given.items():
             patch.setenv(f"TOCSIN_SMPP_{name}", value)
         ears = Ears()
-        async with driving(SmsSmpp, recorder=ears, replies=ears) as driver:
+        async with driving(SmsSmpp, receivers=ears.receivers) as driver:
             if provider.mode not in ("refused", "half_open"):
                 await bound(driver)
             yield driver

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from services.channels.drivers.twilio.http import outcome
 from services.channels.messages.prepare import reference
+from services.channels.model.http_call import Response
 from services.channels.model.inbound import Inbound
 from services.channels.model.report import Report
 from services.channels.outcomes import opted_out
@@ -27,6 +28,7 @@ from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
 from services.shared.i18n import in_each_language
 from services.shared.ledger.ledger import Answer, SendState, answer_log, delivery, warning_state
+from services.shared.ledger.params import Callout
 from services.shared.service import Platform
 from services.shared.settings import Settings
 from services.shared.web.auth import Signer
@@ -208,10 +210,11 @@ class Exchange:
         """A delivery to this phone; its id."""
         self._n += 1
         one = f"{self._n:032x}"
+        kind_of = {"official": "official", "callout": "callout"}
         row = {
-            "delivery_id": one, "warning_id": warning, "purpose": "warning", "tier": tier, "person_id": person,
+            "delivery_id": one, "warning_id": warning, "kind": kind_of.get(form, "warning"), "tier": tier, "person_id": person,
             "addressee_id": person or "official", "addressee_kind": kind, "step": "red.1", "channel": channel,
-            "driver": "sms_twilio", "form": f"{form}:{one}", "language": "en", "address_key": self.key(phone),
+            "driver": "sms_twilio", "form": form, "about_id": one, "language": "en", "address_key": self.key(phone),
             "reason": "test", "send_state": state, "due_at": due, "expires_at": 9e9, "state_at": 0.0,
             "attempts": 0 if state in ("pending", "suppressed") else 1, "covers": covers, "state_reason": reason,
         }  # fmt: skip
@@ -380,7 +383,7 @@ async def test_the_provider_keeps_a_list_too(there: Exchange) -> None:
     one = await there.told("p", state="sending")
     assert "" == await there.says("arretez", opt_out="STOP")
     assert "" == await there.says("unstop", opt_out="START")
-    refused = outcome(400, b'{"code": 21610}', None)
+    refused = outcome(Response(400, body=b'{"code": 21610}'))
     await there.recorder.report(
         Report(one, "1:outcome", "outcome", state=SendState.FAILED, code=refused.code, reason="permanent", attempt=1)
     )
@@ -398,7 +401,7 @@ async def test_what_a_volunteer_says_is_heard_of_whom_she_was_called_for(there: 
     only_asked, third = await there.told("r", "+8613900000007"), "+8613900000003"
     for phone, about, video in ((PHONE, call, True), (OTHER, visit, False), (third, only_asked, True)):
         asked = await there.told("", phone, kind="worker", form="callout")
-        params = {"skill": "sign_volunteer", "about": about, "video": video, "holds": phone != third}
+        params = Callout("sign_volunteer", about, video=video, holds=phone != third)
         async with there.database.write() as tx:
             await tx.execute(sa.update(delivery).where(delivery.c.delivery_id == asked).values(params=params))
     for phone in (PHONE, OTHER, third):

@@ -16,7 +16,7 @@ from twilio.request_validator import RequestValidator
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
 from services.channels.drivers.twilio.sms import SmsTwilio
 from services.channels.drivers.twilio.voice import VoiceTwilio
-from services.channels.model.driver import StatusQuestion
+from services.channels.model.driver import Receivers, StatusQuestion
 from services.channels.model.report import Report
 from services.shared.ledger.ledger import Evidence, SendState, delivery
 from tests.integration.channels.test_replies import OTHER, PHONE, Exchange, there
@@ -51,11 +51,11 @@ class Provider:
 async def provider(there: Exchange, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
     for name, value in (("ACCOUNT_SID", ACCOUNT), ("AUTH_TOKEN", SECRET), ("FROM_NUMBER", "+15550001111")):
         monkeypatch.setenv(f"TOCSIN_TWILIO_{name}", value)
-    given: dict[str, Any] = {"recorder": there.recorder, "replies": there.board, "database": there.database}
-    async with driving(SmsTwilio, **given) as sms, driving(VoiceTwilio, **given) as voice:
+    receivers, database = Receivers(there.recorder, there.board), there.database
+    async with driving(SmsTwilio, database=database) as sms, driving(VoiceTwilio, database=database) as voice:
         app = web.Application()
         for one in (sms, voice):
-            app.add_routes(one.routes())
+            app.add_routes(one.routes(receivers))
         async with TestServer(app) as server, aiohttp.ClientSession() as session:
             yield Provider(str(server.make_url("")).rstrip("/"), session, {"sms": sms, "voice": voice}, there)
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from services.channels.drivers.smpp import session, sms
 from services.channels.drivers.smpp.sms import SmsSmpp
-from services.channels.model.driver import Outcome, Result, Tools
+from services.channels.model.driver import Outcome, Receivers, Result, Tools
 from services.channels.model.final_check import Overtaken, checking
 from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
@@ -42,6 +42,7 @@ class Ears:
         self.parts: list[PartReceipt] = []
         self.replies: list[Inbound] = []
         self.news = asyncio.Event()
+        self.receivers = Receivers(self, cast(Any, self))
 
     async def report(self, report: Report) -> None:
         assert report.part is not None
@@ -79,15 +80,15 @@ def ears() -> Ears:
 @pytest.fixture
 async def driver(server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SmsSmpp]:
     """Bound as a transceiver."""
-    one = made(server, ears, monkeypatch)
-    await one.start()
+    one = made(server, monkeypatch)
+    await one.start(ears.receivers)
     await server.until(lambda said: any(s.get("right") for s in said))
     await bound(one)
     yield one
     await one.stop()
 
 
-def made(server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch, **more: str) -> SmsSmpp:
+def made(server: Smsc, monkeypatch: pytest.MonkeyPatch, **more: str) -> SmsSmpp:
     given = {
         "host": "127.0.0.1",
         "port": str(server.port),
@@ -97,9 +98,7 @@ def made(server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch, **more: str)
     }
     for name, value in (given | more).items():
         monkeypatch.setenv(f"TOCSIN_SMPP_{name.upper()}", value)
-    tools: Any = cast(Any, Tools)(
-        None, ears, ears, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
-    )
+    tools: Any = cast(Any, Tools)(None, None, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings())
     return SmsSmpp(tools)
 
 
@@ -231,8 +230,8 @@ async def test_a_reply_is_handed_on_with_the_number_as_it_is_in_the_register(
     server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch, wish: dict[str, Any], phone: str, text: str
 ) -> None:
     """And what the replies says goes back to that phone; the key of it holds neither number nor words."""
-    one = made(server, ears, monkeypatch, region="CN")
-    await one.start()
+    one = made(server, monkeypatch, region="CN")
+    await one.start(ears.receivers)
     await bound(one)
     server.tell(reply=wish)
     await ears.until(1)
@@ -261,8 +260,8 @@ async def test_names_that_were_hexadecimal_and_come_back_decimal_are_known_again
     server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As operators are known to do it; TOCSIN_SMPP_RECEIPT_IDS says so."""
-    one = made(server, ears, monkeypatch, receipt_ids="decimal")
-    await one.start()
+    one = made(server, monkeypatch, receipt_ids="decimal")
+    await one.start(ears.receivers)
     await bound(one)
     result = await one.send(message("Leave now.", "+99970000099"[:-2] + "01"))
     assert (str(0xA1),) == result.parts
@@ -298,8 +297,8 @@ async def test_what_waits_for_the_window_is_looked_at_once_more_and_was_not_sent
 
 async def test_without_a_session_nothing_was_sent(server: Smsc, ears: Ears, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong password: the channel says that it is not bound, each message is due again, and nobody is failed."""
-    one = made(server, ears, monkeypatch, password="wrong")
-    await one.start()
+    one = made(server, monkeypatch, password="wrong")
+    await one.start(ears.receivers)
     await server.until(lambda said: any(s.get("right") is False for s in said))
     result = await one.send(message("Leave now."))
     assert (Outcome.NOT_SENT, "not_bound") == (result.outcome, result.code)
@@ -324,8 +323,8 @@ async def test_a_reply_that_comes_while_the_database_is_away_is_tried_again(
     minutes = iter(range(0, 6000, 60))
     monkeypatch.setattr("services.channels.drivers.smpp.session.wall", lambda: float(next(minutes)))
     there = Away()
-    one = made(server, there, monkeypatch)
-    await one.start()
+    one = made(server, monkeypatch)
+    await one.start(there.receivers)
     await bound(one)
     server.tell(reply={"from": "99970000001", "to": "12345", "text": "2", "ton": 1})
     await there.until(1)
@@ -343,5 +342,5 @@ async def test_what_cannot_be_taken_is_given_up_at_once_or_after_a_while(monkeyp
             heard.append(came)
             raise problem
 
-        await session.SmppSession(lambda: None, hear)._hand_on(object())
+        await session.SmppSession(lambda: None)._hand_on(hear, object())
         assert (tries, 1) == (len(heard), len(set(heard)))

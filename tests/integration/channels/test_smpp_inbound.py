@@ -48,8 +48,8 @@ async def server() -> AsyncIterator[Smsc]:
 @pytest.fixture
 async def driver(server: Smsc, ears: Hearing, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SmsSmpp]:
     monkeypatch.setattr(deliver_sm, "JOIN_S", 0.3)
-    one = made(server, ears, monkeypatch)
-    await one.start()
+    one = made(server, monkeypatch)
+    await one.start(ears.receivers)
     await bound(one)
     yield one
     await one.stop()

@@ -178,9 +178,9 @@ def delivery_row(
     name: str, tier: int, state: str, *, driver: str = "log", due_at: float = NOW - 1
 ) -> dict[str, object]:
     row: dict[str, object] = {
-        "delivery_id": name, "warning_id": "w1", "purpose": "warning", "tier": tier, "person_id": name,
+        "delivery_id": name, "warning_id": "w1", "kind": "warning", "tier": tier, "person_id": name,
         "addressee_id": name, "addressee_kind": "person", "step": "s", "channel": "r", "driver": driver, "form": "f",
-        "language": "en", "contact_id": name, "address_key": name, "params": {}, "reason": "", "send_state": state,
+        "language": "en", "contact_id": name, "address_key": name, "params": None, "reason": "", "send_state": state,
         "due_at": due_at, "expires_at": NOW + 3600, "state_at": NOW,
     }  # fmt: skip
     return {key: value for key, value in row.items() if key in delivery.c}

@@ -15,6 +15,7 @@ from services.channels.messages.render import MessageFacts, render
 from services.gateway.cli.cap_check import check, in_words
 from services.gateway.intake.incoming import from_cap
 from services.gateway.publish.parts import parts_of
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.ledger import warning_text
 from services.shared.tiers import Tier
 from tests.kit.cap_build import alert, info
@@ -51,7 +52,7 @@ async def parts_in(desk: Town, warning_id: str) -> dict[str, Any]:
 
 def sms(parts: dict[str, Any], form: str = "plain", tier: Tier = Tier.RED) -> str:
     return render(
-        MessageFacts("warning", "person", "alert", form, tier, parts, "4721", "1", "112", sms=True), "en"
+        MessageFacts(DeliveryKind.WARNING, "person", form, tier, parts, "4721", "1", "112", sms=True), "en"
     ).text
 
 
@@ -136,7 +137,7 @@ def test_no_order_is_made_up(event: str, severity: str, response: str | None) ->
     for form in ("plain", "short_plain", "easy_read", "large_print", "crawl", "plain+leave_early+ask_transport"):
         for channel in ({"sms": True}, {"sms": False}, {"sms": False, "link": "https://w.example/a/x"}):
             done = render(
-                MessageFacts("warning", "person", "alert", form, incoming.tier, parts, "4721", "1", "112", **channel),
+                MessageFacts(DeliveryKind.WARNING, "person", form, incoming.tier, parts, "4721", "1", "112", **channel),
                 "en",
             )
             said = f"{done.text} {done.spoken} {done.subject}".lower()
@@ -186,7 +187,9 @@ async def test_signs_go_out_as_they_were_written(desk: Town, way: str) -> None:
         assert "active" == taken["state"], taken
         parts = await parts_in(desk, taken["warning_id"])
         for is_sms in (True, False):
-            facts = MessageFacts("warning", "person", "alert", "plain", Tier.RED, parts, "4721", "1", "112", sms=is_sms)
+            facts = MessageFacts(
+                DeliveryKind.WARNING, "person", "plain", Tier.RED, parts, "4721", "1", "112", sms=is_sms
+            )
             assert f"{sign}." in render(facts, "en").text
         _, feed, _ = await desk.get("/cap/feed.json")
         assert any(sign in item["content_text"] for item in json.loads(feed)["items"])

@@ -15,6 +15,7 @@ from services.gateway.intake.incoming import WarningIn, from_json
 from services.gateway.publish.parts import parts_of
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.ledger import warning_text
 from services.shared.messages import WarningIssued
 from services.shared.settings import Settings
@@ -45,7 +46,7 @@ def parts(**more: Any) -> dict[str, Any]:
 def short(found: dict[str, Any], language: str) -> str:
     """The short plain text as an SMS."""
     facts = MessageFacts(
-        "warning", "person", "alert", "short_plain", Tier.RED, found, "4721", "1234", "12345", sms=True
+        DeliveryKind.WARNING, "person", "short_plain", Tier.RED, found, "4721", "1234", "12345", sms=True
     )
     return render(facts, language).text
 
@@ -99,7 +100,7 @@ async def test_each_time_is_told_by_the_clocks_of_its_own_day(
         async with desk.node.platform.database.read() as db:
             parts = (await db.execute(sa.select(warning_text.c.parts))).scalar_one()
         assert (told, begin) == (parts["en"]["time"], parts["en"]["impact"])
-        facts = MessageFacts("warning", "person", "alert", "plain", Tier.RED, parts, "4721", "1", "1", sms=True)
+        facts = MessageFacts(DeliveryKind.WARNING, "person", "plain", Tier.RED, parts, "4721", "1", "1", sms=True)
         assert told in render(facts, "en").text
         day = datetime.fromisoformat(ends)
         assert f"{day.day}日{day:%H:%M}。" in parts["zh-CN"]["time"]

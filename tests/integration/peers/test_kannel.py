@@ -31,7 +31,7 @@ async def test_kannel_reads_each_text_whole(tmp_path: Path, monkeypatch: pytest.
         for name, value in given.items():
             monkeypatch.setenv(f"TOCSIN_SMPP_{name}", value)
         ears = Ears()
-        async with driving(SmsSmpp, recorder=ears, replies=ears) as driver:
+        async with driving(SmsSmpp, receivers=ears.receivers) as driver:
             await bound(driver)
             for n, text in enumerate(TEXTS, 1):
                 sent = await driver.send(message(channel="sms", to="+99970000001", text=text))

@@ -31,7 +31,7 @@ def a_warning(**more: Any) -> dict[str, Any]:
 
 def a_message(**more: Any) -> dict[str, Any]:
     return {
-        "delivery_id": "d" * 32, "warning_id": "w", "purpose": "warning", "tier": 4, "person_id": "p", "addressee_id": "p",
+        "delivery_id": "d" * 32, "warning_id": "w", "kind": "warning", "tier": 4, "person_id": "p", "addressee_id": "p",
         "addressee_kind": "person", "step": "red.1", "channel": "sms", "driver": "sms_twilio", "form": "plain", "language": "en",
         "address_key": "k", "reason": "test", "send_state": "pending", "due_at": NOW - 1, "expires_at": 9e9, "state_at": 0.0,
         "attempts": 0, "covers": 1, "state_reason": "",

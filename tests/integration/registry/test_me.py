@@ -133,7 +133,7 @@ async def record_of(tocsin: Town, person_id: str) -> PersonRecord:
 
 
 async def notices(tocsin: Town, addressee_id: str) -> list[Any]:
-    found = sa.select(delivery).where(delivery.c.purpose == "notice", delivery.c.addressee_id == addressee_id)
+    found = sa.select(delivery).where(delivery.c.kind == "notice", delivery.c.addressee_id == addressee_id)
     return await tocsin.rows(found.order_by(delivery.c.state_at))
 
 
@@ -158,7 +158,7 @@ async def test_signing_in_and_seeing_all_that_is_stored(tocsin: Town) -> None:
         await phone.get("/me/stored")
         assert "/me" == phone.url
     [sent] = await notices(tocsin, one.person_id)
-    assert ("one_time_code", "sms", "") == (sent.params["notice"], sent.channel, sent.warning_id)
+    assert ("one_time_code", "sms", "") == (sent.params.notice, sent.channel, sent.warning_id)
     assert not re.search(r"\b\d{6}\b", str(sent.params)), "the code stands nowhere"
 
 
@@ -315,9 +315,7 @@ async def test_channels_are_chosen_ordered_and_tested(tocsin: Town) -> None:
         assert re.search(r"Last test .*: (it arrived|handed to the network)", await phone.get("/me/channels"))
         await phone.post(f"/me/channels/{by_kind['voice_mobile']}", do="test")
         await settle(tocsin)
-        channels = [
-            row.channel for row in await notices(tocsin, one.person_id) if row.params["notice"] == "channel_test"
-        ]
+        channels = [row.channel for row in await notices(tocsin, one.person_id) if row.params.notice == "channel_test"]
         assert {"sms", "voice_mobile"} == set(channels)
         text = ""
         for _ in range(4):

@@ -185,11 +185,9 @@ async def test_the_first_to_accept_has_it_and_the_others_are_told(tmp_path: Path
         (row,) = await standing(there)
         assert ("taken", "b") == (row.state, row.holder.rstrip("0"))
         assert [("callout_taken", "a")] == await told(there), "who said no needs no word"
-        params = {
-            r.addressee_id.rstrip("0"): (r.params or {}).get("holds", False) for r in await there.rows(step="callout")
-        }
+        params = {r.addressee_id.rstrip("0"): r.params.holds for r in await there.rows(step="callout")}
         assert {"a": False, "b": True, "c": False} == params
-        assert "coming" == (await visit(there)).params["skill"]
+        assert "coming" == (await visit(there)).params.skill
         assert "12:00 b0000000 has accepted" in await line(there, w)
         await answers(there, "b", Answer.SPOKE)
         await there.at(30)
@@ -246,7 +244,7 @@ async def test_nobody_is_waited_for_over_ten_minutes(tmp_path: Path) -> None:
         assert "asking" == (await standing(there))[0].state
         await there.at(10)
         assert "none" == (await standing(there))[0].state
-        assert "none" == (await visit(there)).params["skill"]
+        assert "none" == (await visit(there)).params.skill
         before = await asked(there)
         assert 15 == len({name for _, name, _ in before}), "three every two minutes"
         await there.at(30)
@@ -258,7 +256,7 @@ async def test_with_nobody_to_ask_the_card_is_said_at_once(tmp_path: Path) -> No
     """Nobody on shift signs, or all said no."""
     async with router_town(tmp_path) as there:
         await begun(there)
-        assert ("none", "none") == ((await standing(there))[0].state, (await visit(there)).params["skill"])
+        assert ("none", "none") == ((await standing(there))[0].state, (await visit(there)).params.skill)
     folder = tmp_path / "no"
     folder.mkdir()
     async with router_town(folder) as there:
@@ -337,7 +335,7 @@ async def test_a_video_call_waits_for_a_volunteer_and_is_over_when_she_passes_on
     async with router_town(tmp_path) as there:
         w, row = await video_begun(there, signer("a"), person=by_video(1))
         assert [(0.0, "a", "officer_sms")] == await asked(there)
-        assert {True} == {r.params["video"] for r in await there.rows(step="callout")}
+        assert {True} == {r.params.video for r in await there.rows(step="callout")}
         await answers(there, "a", Answer.LEAVING)
         assert "taken" == (await standing(there))[0].state
         async with there.platform.database.write() as tx:

@@ -24,6 +24,7 @@ from services.shared.bus.outbox import outbox
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Database
 from services.shared.errors import Conflict, NotFound, Refused
+from services.shared.ledger.deliveries import deliveries_where
 from services.shared.ledger.ledger import SendState, answer_log, delivery, warning_state
 from services.shared.messages import EvidenceRecorded, NoticeRequested, WorkerEntry, decode
 from services.shared.tiers import Tier
@@ -565,7 +566,7 @@ async def test_the_statements_are_the_same_on_postgresql(postgres: Postgres) -> 
     """Opened, asked in, given to a team, seen, met: what SQLite lets pass is no proof for the county's database."""
     database = Database(postgres.database(), synchronous="OFF")
     person = {
-        "delivery_id": ident(1), "warning_id": "w", "purpose": "warning", "tier": 4, "person_id": "p", "addressee_id": "p",
+        "delivery_id": ident(1), "warning_id": "w", "kind": "warning", "tier": 4, "person_id": "p", "addressee_id": "p",
         "addressee_kind": "person", "step": "red.1", "channel": "sms", "driver": "sms_twilio", "form": "plain", "language": "en",
         "address_key": "k", "reason": "test", "send_state": "accepted", "due_at": 0.0, "expires_at": 9e9, "state_at": 0.0,
         "answer": "help", "answer_at": 5.0,
@@ -588,9 +589,9 @@ async def test_the_statements_are_the_same_on_postgresql(postgres: Postgres) -> 
             await insert_new(tx, delivery, [person])
             await insert_new(tx, answer_log, [log])
             await insert_new(tx, callout, [out])
-            row = (await tx.execute(sa.select(delivery))).one()
+            [row] = await deliveries_where(tx)
             for _ in range(2):
-                await opened.call_for_help(tx, "w", "p", 5.0, [dict(row._mapping)], "")
+                await opened.call_for_help(tx, "w", "p", 5.0, [row], "")
                 await opened.questions(tx, "w", [ident(1)], {ident(1): row})
             await opened.give(tx, "w", {"p": "team"}, 7.0)
         async with database.write() as tx:

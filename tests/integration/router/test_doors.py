@@ -48,7 +48,7 @@ async def test_who_calls_for_help_gets_a_team_though_all_are_full(tmp_path: Path
         assert door.slot
         path = (await there.paths(w))[ident(1)]
         assert ("open", "") == (path.state, path.ending)
-        listed = sorted((r for r in await there.rows(channel="door") if r.slot), key=lambda r: r.params["order"])
+        listed = sorted((r for r in await there.rows(channel="door") if r.slot), key=lambda r: r.params.order)
         assert ident(1) == listed[0].person_id
 
 

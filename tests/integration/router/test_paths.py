@@ -77,7 +77,7 @@ async def test_a_childs_guardian_first_then_somebody_goes(tmp_path: Path) -> Non
                          evidence=Evidence.HEARD, evidence_at=NOON + 60)  # fmt: skip
         await there.at(6)
         doors = await there.rows(channel="door")
-        assert [(ident(1), "two_officers")] == [(r.person_id, r.params["team"]) for r in doors]
+        assert [(ident(1), "two_officers")] == [(r.person_id, r.params.team) for r in doors]
 
 
 async def test_a_helper_who_cannot_reach_her_is_news(tmp_path: Path) -> None:
@@ -166,13 +166,13 @@ async def test_a_list_is_never_longer_than_the_policy_says_and_never_reordered(t
         people = [one(n, "sms") for n in range(1, 21)]
         await there.page(w, people, [worker("a", "g", per_hour=12)])
         await there.at(1)
-        listed = sorted((r for r in await there.rows(channel="door") if r.slot), key=lambda r: r.params["order"])
+        listed = sorted((r for r in await there.rows(channel="door") if r.slot), key=lambda r: r.params.order)
         assert 15 == len(listed)
         assert [ident(n) for n in range(1, 16)] == [r.person_id for r in listed], "the walking route"
         await said_in_log(there, listed[0].delivery_id, "leaving", "officer", NOON + 600)
         await said_in_log(there, listed[1].delivery_id, "leaving", "officer", NOON + 700)
         await there.at(13)
-        after = sorted((r for r in await there.rows(channel="door") if r.slot), key=lambda r: r.params["order"])
+        after = sorted((r for r in await there.rows(channel="door") if r.slot), key=lambda r: r.params.order)
         assert 17 == len(after)
         assert [r.person_id for r in listed] == [r.person_id for r in after[:15]]
         assert {ident(16), ident(17)} == {r.person_id for r in after[15:]}
@@ -206,7 +206,7 @@ async def test_who_depends_on_power_has_somebody_before_the_battery_is_empty(tmp
         await there.page(w, [known, unknown], [worker("a", "g")])
         await there.at(20)
         doors = {r.person_id: r for r in await there.rows(channel="door")}
-        assert (0.0, 1) == ((doors[ident(2)].due_at - NOON) / 60, doors[ident(2)].params["rank"])
+        assert (0.0, 1) == ((doors[ident(2)].due_at - NOON) / 60, doors[ident(2)].params.rank)
         assert 15.0 == (doors[ident(1)].due_at - NOON) / 60
 
 
@@ -222,7 +222,7 @@ async def test_an_ending_reaches_who_was_attempted_and_calls_officers_back(tmp_p
         await there.at(5)
         told = {
             r.addressee_kind
-            for r in await there.rows(warning_id=end, purpose="ending")
+            for r in await there.rows(warning_id=end, kind="ending")
             if r.person_id or r.channel == "officer_sms"
         }
         assert {"person", "supporter", "facility", "worker"} <= told
@@ -261,9 +261,9 @@ async def test_basements_and_lifts_come_before_the_walk(tmp_path: Path) -> None:
         ]
         await there.page(w, people, [worker("a", "g")])
         await there.at(1)
-        doors = sorted(await there.rows(channel="door"), key=lambda r: r.params["order"])
+        doors = sorted(await there.rows(channel="door"), key=lambda r: r.params.order)
         assert [ident(3), ident(2), ident(1)] == [r.person_id for r in doors]
-        assert {NOON + 94 * 60} == {r.params["turn_back"] for r in doors}
+        assert {NOON + 94 * 60} == {r.params.turn_back for r in doors}
 
 
 async def test_who_was_only_met_at_the_door_hears_of_the_end_herself(tmp_path: Path) -> None:
@@ -276,8 +276,7 @@ async def test_who_was_only_met_at_the_door_hears_of_the_end_herself(tmp_path: P
         end = await there.issue("e", kind="ending", ending="may_return", replaces=[w.rstrip("0")])
         await there.at(5)
         told = [
-            (r.channel, r.addressee_kind)
-            for r in await there.rows(warning_id=end, purpose="ending", person_id=ident(1))
+            (r.channel, r.addressee_kind) for r in await there.rows(warning_id=end, kind="ending", person_id=ident(1))
         ]
         assert [("door", "door")] == told
 

@@ -28,7 +28,7 @@ async def test_only_officials_whom_an_update_leaves_are_told_so(tmp_path: Path, 
         new = await there.issue("n", kind="update", replaces=["w"], tier=tier)
         await there.page(new, [one(1, "sms")], teams[:2])
         await there.at(1)
-        told = await there.rows(warning_id=new, purpose="ending")
+        told = await there.rows(warning_id=new, kind="ending")
         officials = {
             (r.addressee_id.rstrip("0"), r.channel) for r in told if r.addressee_kind == "worker" and not r.person_id
         }
@@ -48,5 +48,5 @@ async def test_an_end_is_told_to_every_official(tmp_path: Path) -> None:
         await there.issue("e", kind="ending", ending="danger_lower_stay_away", replaces=["w"])
         await there.at(1)
         async with there.platform.database.read() as db:
-            rows = (await db.execute(sa.select(delivery).where(delivery.c.purpose == "ending"))).all()
+            rows = (await db.execute(sa.select(delivery).where(delivery.c.kind == "ending"))).all()
         assert ["officer_sms", "officer_voice"] == sorted(r.channel for r in rows if r.addressee_kind == "worker")

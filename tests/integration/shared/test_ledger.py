@@ -49,7 +49,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 def row(delivery_id: str, state: SendState, **more: object) -> dict[str, object]:
     return {
-        "delivery_id": delivery_id, "warning_id": "w", "purpose": "warning", "tier": 4, "person_id": delivery_id,
+        "delivery_id": delivery_id, "warning_id": "w", "kind": "warning", "tier": 4, "person_id": delivery_id,
         "addressee_id": delivery_id, "addressee_kind": "person", "step": "red.0", "channel": "sms", "driver": "sms_twilio",
         "form": "plain", "language": "en", "address_key": delivery_id, "reason": "r", "send_state": state,
         "due_at": 0.0, "expires_at": 100.0, "state_at": 0.0, **more,

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from services.channels.drivers.twilio import http
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
+from services.channels.model import http_call
 from services.channels.model.driver import Outcome
 from services.sim.callees import TextFate
 from services.sim.world import World
@@ -41,7 +41,7 @@ async def test_each_misbehaviour_is_read_as_what_it_is(world_of, session, monkey
     world = await world_of()
     world.behaviour.change({"queue": [mode]})
     if mode in ("hang", "accept_then_timeout"):
-        monkeypatch.setattr(http, "TIMEOUT", aiohttp.ClientTimeout(total=1))
+        monkeypatch.setattr(http_call, "TIMEOUT", aiohttp.ClientTimeout(total=1))
     driver = account(world, session, world.url, monkeypatch)
     result = await driver.post("Messages", {"To": "+99970001111", "From": "+99970000001", "Body": "Go now"})
     assert outcome == result.outcome

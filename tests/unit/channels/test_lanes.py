@@ -10,9 +10,11 @@ import pytest
 
 from services.channels.model.driver import Driver, Outcome, Result
 from services.channels.model.outbound import Outbound
-from services.channels.providers.call_window import AHEAD, CallWindow
+from services.channels.providers.call_window import AHEAD, CallWindow, call_windows
+from services.channels.providers.country_limits import CountryLimits
+from services.channels.providers.weights import ProviderWeights
 from services.channels.sending.sender import Sender
-from services.shared.clock import LinearClock
+from services.shared.clock import Clock, LinearClock
 from services.shared.database.engine import Database
 from services.shared.ledger.ledger import SendState
 
@@ -41,6 +43,14 @@ class Slow:
 
 def window(concurrency: int = 50) -> CallWindow:
     return CallWindow(cast(Driver, SimpleNamespace(name="d", concurrency=concurrency)), red=False)
+
+
+def sending(database: Database, clock: Clock, report: Any, slow: Slow) -> Sender:
+    windows = call_windows([slow], CountryLimits({}), lambda _red: None, 0)
+    weights = ProviderWeights(database, clock, windows)
+    return Sender(
+        database, clock, cast(Any, SimpleNamespace(report=report)), cast(Any, None), windows, weights, "drill"
+    )
 
 
 def test_at_first_no_more_is_intended_than_can_begin_at_once() -> None:
@@ -96,12 +106,10 @@ async def test_an_outcome_that_waits_for_the_database_holds_no_place(monkeypatch
 
     slow = Slow()
     database = cast(Database, SimpleNamespace(is_sqlite=True))
-    sender = Sender(
-        database, LinearClock(), cast(Any, SimpleNamespace(report=report)), cast(Any, None), [slow], "drill"
-    )
+    sender = sending(database, LinearClock(), report, slow)
     mine = sender.windows[1]
     rows = [
-        SimpleNamespace(delivery_id=str(n), token=1, attempts=0, tier=2, warning_id="w", purpose="warning")
+        SimpleNamespace(delivery_id=str(n), token=1, attempts=0, tier=2, warning_id="w", kind="warning")
         for n in range(9)
     ]
 
@@ -139,8 +147,8 @@ async def test_a_call_that_could_not_begin_in_time_is_not_made_and_due_again_at_
 
     clock = LinearClock()
     database = cast(Database, SimpleNamespace(is_sqlite=True))
-    sender = Sender(database, clock, cast(Any, SimpleNamespace(report=report)), cast(Any, None), [slow], "drill")
-    row = SimpleNamespace(delivery_id="1", token=1, attempts=0, tier=2, warning_id="w", purpose="warning")
+    sender = sending(database, clock, report, slow)
+    row = SimpleNamespace(delivery_id="1", token=1, attempts=0, tier=2, warning_id="w", kind="warning")
     before = clock.now()
     await sender._send(sender.windows[1], row, cast(Any, None), before - 10)
     assert 0 == slow.calls

@@ -13,9 +13,11 @@ from services.channels.messages.phrases import LINES
 from services.channels.messages.prepare import Preparer, reference
 from services.channels.messages.render import MessageFacts, choose_language, render, segments
 from services.channels.model.driver import Channel
+from services.channels.providers.country_limits import CountryLimits
 from services.channels.replies.matching import Candidate, choose
 from services.channels.replies.meaning import read_reply
 from services.shared.clock import LinearClock
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.ledger import Answer
 from services.shared.tiers import Tier
 from services.shared.web.auth import Signer
@@ -40,7 +42,7 @@ PARTS = {
 
 def facts(**more: object) -> MessageFacts:
     base: dict[str, object] = {
-        "purpose": "warning", "addressee": "person", "kind": "alert", "form": "plain", "tier": Tier.RED, "parts": PARTS,
+        "kind": DeliveryKind.WARNING, "addressee": "person", "form": "plain", "tier": Tier.RED, "parts": PARTS,
         "number": "4721", "ref": "1234", "hotline": "12345", "sms": True,
     }  # fmt: skip
     return MessageFacts(**{**base, **more})  # type: ignore[arg-type]
@@ -110,13 +112,13 @@ def test_a_loudspeaker_says_whom_to_call_digit_by_digit(language: str, end: str)
     assert "1 2 3" not in render(facts(sms=False), language).spoken
 
 
-@pytest.mark.parametrize("kind", ["danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours"])
+@pytest.mark.parametrize("ending", ["danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours"])
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_endings_name_the_message_they_end(kind: str, language: str) -> None:
+def test_endings_name_the_message_they_end(ending: str, language: str) -> None:
     """Danger lower is never "you may go home"."""
-    text = render(facts(purpose="ending", kind=kind), language).text
+    text = render(facts(kind=DeliveryKind.ENDING, ending=ending), language).text
     assert "4721" in text
-    if kind == "danger_lower_stay_away":
+    if ending == "danger_lower_stay_away":
         assert {"en": "Do not go home yet", "zh": "还不能回家"}[language] in text
         assert {"en": "houses, roads and power", "zh": "路"}[language] in text, "streets, and no channel of ours"
 
@@ -154,10 +156,10 @@ def test_what_a_reply_means(text: str, answer: Answer | None, ref: str, count: i
     assert (answer, ref, count) == (reply.answer, reply.ref, reply.count)
 
 
-def row(delivery_id: str, kind: str, person: str, warning: str = "w1") -> Candidate:
+def row(delivery_id: str, addressee: str, person: str, warning: str = "w1") -> Candidate:
     return Candidate(
-        delivery_id, warning, "warning", 4, person, person, kind, "sms", "", "en", None, 1, "accepted", "", 1, "", warning,
-        over=False,
+        delivery_id, warning, DeliveryKind.WARNING, 4, person, person, addressee, "sms", "", None, 1, "accepted", "", 1, "",
+        warning, over=False,
     )  # fmt: skip
 
 
@@ -193,7 +195,7 @@ def test_whose_reply_it_is(rows: list[Candidate], text: str, meant: Candidate | 
 async def test_a_text_asks_for_no_reply_and_brings_no_link_where_its_channel_has_none() -> None:
     """What a channel lacks is the driver's to say, and is heeded when the text is made."""
     row: Any = SimpleNamespace(
-        purpose="warning", addressee_kind="person", addressee_id="p", delivery_id="0" * 32, warning_id="w", form="plain",
+        kind="warning", addressee_kind="person", addressee_id="p", delivery_id="0" * 32, warning_id="w", form="plain",
         language="en", channel="sms", params=None, dossier=None, person_id="p",
     )  # fmt: skip
     parts = {
@@ -213,6 +215,10 @@ async def test_a_text_asks_for_no_reply_and_brings_no_link_where_its_channel_has
         "12345",
         False,
         cast(Any, None),
+        CountryLimits({}),
+        {},
+        {},
+        {},
     )
     both = []
     for two_way in (True, False):

@@ -19,6 +19,7 @@ from services.channels.messages import sms_encoding
 from services.channels.messages.cell_broadcast_pages import code
 from services.channels.messages.render import MessageFacts, Rendered, render, segments
 from services.channels.model.driver import Outcome
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.tiers import Tier
 from tests.kit.driving import driving, message
 from tests.kit.examples import drawn
@@ -64,7 +65,7 @@ def warning(sentences: list[tuple[str, str]], places: int, chinese: bool, **more
 
 def rendered(parts: dict[str, Any], form: str, **more: Any) -> Rendered:
     given: dict[str, Any] = {"sms": True} | more
-    facts = MessageFacts("warning", "person", "alert", form, Tier.RED, parts, "4721", "1234", "12345", **given)
+    facts = MessageFacts(DeliveryKind.WARNING, "person", form, Tier.RED, parts, "4721", "1234", "12345", **given)
     return render(facts, parts["languages"][0])
 
 
@@ -213,7 +214,7 @@ async def test_a_voice_is_asked_only_for_a_language_it_speaks(languages: list[st
     async with driving(VoiceTwilio) as driver:
         speaks = next(channel.speaks for channel in driver.channels if channel.name == "voice_mobile")
         facts = MessageFacts(
-            "warning", "person", "alert", "plain", Tier.RED, parts, "4721", "1", "112", speaks=speaks, links=False
+            DeliveryKind.WARNING, "person", "plain", Tier.RED, parts, "4721", "1", "112", speaks=speaks, links=False
         )
         done = render(facts, wanted)
         if found:

@@ -26,6 +26,7 @@ from services.channels.messages.render import MessageFacts, render, segments
 from services.commands import texts as texts_cli
 from services.shared import hazards
 from services.shared.errors import Refused
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.tiers import Tier
 from tests.unit.channels.test_render import PARTS, facts
 
@@ -247,8 +248,14 @@ def test_helpers_officials_and_screen_readers() -> None:
     inside = render(facts(addressee="supporter", form="helper_in", about="Mr W"), "en").text
     assert "This is about you too" in inside
     assert "do not go there" in inside
-    assert "Reply 4 1234 when you have read this" in render(facts(addressee="worker", form="official"), "en").text
-    assert "does not answer" in render(facts(addressee="worker", form="official_above"), "en").text
+    assert (
+        "Reply 4 1234 when you have read this"
+        in render(facts(kind=DeliveryKind.OFFICIAL, addressee="worker", form="official"), "en").text
+    )
+    assert (
+        "does not answer"
+        in render(facts(kind=DeliveryKind.OFFICIAL, addressee="worker", form="official_above"), "en").text
+    )
     assert "Number 4721" in render(facts(form="spoken+screen_reader"), "en").text
 
 

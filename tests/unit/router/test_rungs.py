@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.router.clock.reactions import final, react
 from services.router.explaining.explain import CHANNELS
@@ -15,7 +14,9 @@ from services.router.planning.plan import Person, WarningContext
 from services.router.planning.walk import walk
 from services.router.policy.engine import read
 from services.router.policy.vocabulary import FIRE_SERVICE
+from services.shared.ledger.deliveries import NewDelivery, Planned
 from services.shared.ledger.ledger import SendState
+from services.shared.ledger.params import Visit
 from services.shared.messages import ContactEntry, PersonEntry, Profile, SupporterEntry, WarningIssued, WorkerEntry
 from services.shared.tiers import Tier
 from tests.kit.examples import drawn
@@ -52,13 +53,19 @@ def person(
     return Person(entry, profile, [])
 
 
+def asked(visit: Planned) -> Visit:
+    """What the officer is told of a visit."""
+    assert isinstance(visit.params, Visit)
+    return visit.params
+
+
 def climb(ctx: WarningContext, who: Person, until_min: float) -> list[tuple[float, str, int]]:
     """(minute, channel, try) of all that is planned up to a minute, nobody answering."""
     plan = ctx.plan(who.profile, T0)
     for step in POLICY.steps(plan):
         if step.at <= until_min * 60 and not step.every:
             walk(ctx, who, plan, step, T0 + step.at)
-    return [((d["due_at"] - T0) / 60, d["channel"], d["try_no"]) for d in who.deliveries]
+    return [((d.due_at - T0) / 60, d.channel, d.try_no) for d in who.deliveries]
 
 
 def test_red_calls_a_resident_three_times_in_five_minutes_and_knocks() -> None:
@@ -96,7 +103,7 @@ def test_one_channel_means_a_door_at_0(tier: Tier) -> None:
     who = person("sms")
     planned = climb(context(tier), who, 90)
     assert [(0.0, "door", 1)] == [p for p in planned if p[1] == "door"]
-    assert "fewer_than_two_usable_channels" in next(d["reason"] for d in who.deliveries if d["channel"] == "door")
+    assert "fewer_than_two_usable_channels" in next(d.reason for d in who.deliveries if d.channel == "door")
 
 
 @pytest.mark.parametrize(("hazard", "doors"), [("toxic_release", "forbidden"), ("flash_flood", "unsafe")])
@@ -106,8 +113,8 @@ def test_where_nobody_may_be_sent_the_name_goes_to_the_fire_service(hazard: str,
     planned = climb(ctx, who, 30)
     assert "door" not in {channel for _, channel, _ in planned}
     assert [(0.0, "fire_service_list", 1)] == [p for p in planned if p[1] == "fire_service_list"]
-    row = next(d for d in who.deliveries if d["channel"] == "fire_service_list")
-    assert row["slot"] == FIRE_SERVICE
+    row = next(d for d in who.deliveries if d.channel == "fire_service_list")
+    assert FIRE_SERVICE == row.slot
     ending = final(ctx, who, ctx.plan(who.profile, T0))
     assert ending is not None
     assert ("handed_to_rescue" if doors == "forbidden" else "unsafe_by_commander") == ending[0]
@@ -115,8 +122,15 @@ def test_where_nobody_may_be_sent_the_name_goes_to_the_fire_service(hazard: str,
 
 def visited(who: Person, answer: str, at: float) -> None:
     state = "delivered" if answer == "help" else "accepted"
-    visit: dict[str, Any] = {"answer": answer, "answer_at": at, "send_state": state}
-    next(d for d in who.deliveries if d is who.visits()[-1]).update(visit)
+    change(who, who.visits()[-1], answer=answer, answer_at=at, send_state=state)
+
+
+def change(who: Person, one: Planned, **values: object) -> Planned:
+    """The delivery as it stands later, in the place of what it was."""
+    assert isinstance(one, NewDelivery)
+    new = replace(one, **values)
+    who.deliveries[next(n for n, d in enumerate(who.deliveries) if d is one)] = new
+    return new
 
 
 def test_a_silent_door_is_knocked_twice_then_handed_over_by_name() -> None:
@@ -127,12 +141,12 @@ def test_a_silent_door_is_knocked_twice_then_handed_over_by_name() -> None:
     visited(who, "no_answer", T0 + 1800)
     first = react(ctx, who, plan, T0 + 1800)
     assert [("door", 2, T0 + 1800 + POLICY.door_list.second_knock_s)] == [
-        (r["channel"], r["try_no"], r["due_at"]) for r in first.rows
+        (r.channel, r.try_no, r.due_at) for r in first.rows
     ]
     assert [] == react(ctx, who, plan, T0 + 1801).rows, "asked twice it adds nothing"
     visited(who, "no_answer", T0 + 5000)
     second = react(ctx, who, plan, T0 + 5000)
-    assert ["fire_service_list"] == [r["channel"] for r in second.rows]
+    assert ["fire_service_list"] == [r.channel for r in second.rows]
     assert ("handed_to_rescue", "no answer at two visits") == second.ending
 
 
@@ -142,7 +156,7 @@ def test_a_refusal_is_asked_once_more() -> None:
     climb(ctx, who, 0)
     plan = ctx.plan(who.profile, T0)
     visited(who, "refused", T0 + 600)
-    assert [2] == [r["try_no"] for r in react(ctx, who, plan, T0 + 600).rows]
+    assert [2] == [r.try_no for r in react(ctx, who, plan, T0 + 600).rows]
     visited(who, "refused", T0 + 5000)
     assert ("refused", "refused at two visits") == react(ctx, who, plan, T0 + 5000).ending
 
@@ -155,10 +169,10 @@ def test_help_opens_a_case_and_the_door_at_once() -> None:
     plan = ctx.plan(who.profile, T0)
     found = react(ctx, who, plan, T0 + 120)
     assert found.open_case
-    assert [("door", 0)] == [(r["channel"], r["params"]["rank"]) for r in found.rows]
+    assert [("door", 0)] == [(r.channel, asked(r).rank) for r in found.rows]
     visited(who, "help", T0 + 900)
     later = react(ctx, who, plan, T0 + 900)
-    assert ["fire_service_list"] == [r["channel"] for r in later.rows]
+    assert ["fire_service_list"] == [r.channel for r in later.rows]
     assert later.ending is None
     assert later.again_at is not None
     assert ("handed_to_rescue", "help needed at the door") == react(ctx, who, plan, later.again_at).ending
@@ -176,9 +190,7 @@ def test_help_after_a_visit_brings_somebody_again_at_once(before: str) -> None:
     tries = len(who.visits())
     found = react(ctx, who, plan, T0 + 720)
     assert found.open_case
-    assert [("door", tries + 1, T0 + 720, 0)] == [
-        (r["channel"], r["try_no"], r["due_at"], r["params"]["rank"]) for r in found.rows
-    ]
+    assert [("door", tries + 1, T0 + 720, 0)] == [(r.channel, r.try_no, r.due_at, asked(r).rank) for r in found.rows]
     assert None is found.ending
     assert [] == react(ctx, who, plan, T0 + 721).rows, "asked twice it adds nothing"
 
@@ -188,18 +200,18 @@ def test_red_does_not_wait_on_an_unknown_send() -> None:
     ctx, who = context(), person("sms", "voice_mobile")
     plan = ctx.plan(who.profile, T0)
     climb(ctx, who, 0)
-    sms = next(d for d in who.deliveries if d["channel"] == "sms")
-    sms |= {"send_state": SendState.UNKNOWN, "state_at": T0 + 2, "ambiguous": 1}
+    sms = next(d for d in who.deliveries if d.channel == "sms")
+    sms = change(who, sms, send_state=SendState.UNKNOWN.value, state_at=T0 + 2, ambiguous=1)
     early = react(ctx, who, plan, T0 + 30)
     assert ([], [], T0 + 62) == (early.rows, early.retry, early.again_at)
-    assert [sms["delivery_id"]] == react(ctx, who, plan, T0 + 62).retry
-    sms["ambiguous"] = 2
-    assert [sms["delivery_id"]] == react(ctx, who, plan, T0 + 62).give_up
-    fresh: dict[str, Any] = {**sms, "ambiguous": 1}
+    assert [sms.delivery_id] == react(ctx, who, plan, T0 + 62).retry
+    sms = change(who, sms, ambiguous=2)
+    assert [sms.delivery_id] == react(ctx, who, plan, T0 + 62).give_up
+    fresh = change(who, sms, ambiguous=1)
     who.deliveries = [fresh]
     other = react(ctx, who, plan, T0 + 62)
-    assert ["voice_mobile"] == sorted({r["channel"] for r in other.rows})
-    assert [fresh["delivery_id"]] == other.give_up
+    assert ["voice_mobile"] == sorted({r.channel for r in other.rows})
+    assert [fresh.delivery_id] == other.give_up
 
 
 def test_a_facility_walks_its_own_escalation() -> None:
@@ -209,7 +221,7 @@ def test_a_facility_walks_its_own_escalation() -> None:
     assert 6 == len([p for p in planned if p[1] == "voice_duty"])
     assert [(5.0, "officer_sms", 1)] == [p for p in planned if p[1] == "officer_sms"]
     assert [(5.0, "door", 1)] == [p for p in planned if p[1] == "door"]
-    assert "liaison_team" == next(d for d in who.deliveries if d["channel"] == "door")["params"]["team"]
+    assert "liaison_team" == asked(who.visits()[0]).team
 
 
 @settings(max_examples=drawn(300), deadline=None)
@@ -236,7 +248,7 @@ def test_no_end_without_a_fact_a_commander_or_a_name(
             ending = react(ctx, who, plan, T0 + 3600 * (n + 1)).ending
             if ending is not None:
                 named = ending[0] == "handed_to_rescue" and who.on_fire_list()
-                assert named or ("refused" == ending[0] and ["refused"] == list({v["answer"] for v in who.visits()})), (
+                assert named or ("refused" == ending[0] and ["refused"] == list({v.answer for v in who.visits()})), (
                     ending
                 )
                 return

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from services.channels.drivers.chat.groups_file import read_chat_file
 from services.channels.drivers.mqtt.devices_file import read_speakers
 from services.channels.drivers.twilio.http import outcome
+from services.channels.model.http_call import Response
 from services.channels.providers.country_limits import read_limits
 from services.gateway.feeds.file import read_feeds
 from services.gateway.feeds.listing import listing
@@ -100,7 +101,7 @@ def test_yaml_that_is_plain_is_read_as_before() -> None:
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 5_000, b"[" * 5_000 + b"]" * 5_000])
 def test_json_that_is_too_deep_is_an_answer_that_is_none(body: bytes) -> None:
     """Of a provider: unknown, so that it is asked about; of a feed: refused in words. Neither ends a loop."""
-    assert "ambiguous" == outcome(200, body, None).outcome
+    assert "ambiguous" == outcome(Response(200, body=body)).outcome
     with pytest.raises(Refused, match="no index of alerts"):
         listing(body, "https://feed.example/index.json")
 

@@ -41,7 +41,7 @@ from services.channels.model.driver import (
     Station,
     Tools,
 )
-from services.channels.model.final_check import Overtaken
+from services.channels.model.http_call import NotSent, Response, http_call
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
 from services.channels.providers.link_document import TYPE, judged, link_document
@@ -204,19 +204,15 @@ class CellBroadcast:
         return min(tried, key=lambda r: order.index(r.outcome))
 
     async def _post(self, url: str, document: bytes, headers: CIMultiDict[str]) -> Result:
-        try:
-            async with self._tools.session.post(
-                url, data=document, headers=headers, timeout=TIMEOUT, allow_redirects=False, ssl=self._tls or True
-            ) as response:
-                return _outcome(response.status, response.headers.get("Retry-After", ""))
-        except Overtaken:
-            return Result(Outcome.NOT_SENT, code=LATE)
-        except aiohttp.ClientSSLError as problem:  # the certificates do not fit together: a person must look
-            return Result(Outcome.PROVIDER_FAULT, code=type(problem).__name__[:24])
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
-            return Result(Outcome.NOT_SENT, code=type(problem).__name__[:24])
-        except (aiohttp.ClientError, TimeoutError) as problem:
-            return Result(Outcome.AMBIGUOUS, code=type(problem).__name__[:24])
+        match await http_call(
+            self._tools.session, "POST", url, headers=headers, data=document, timeout=TIMEOUT, tls=self._tls
+        ):
+            case Response() as answer:
+                return _outcome(answer)
+            case NotSent(because="no tls") as failed:  # the certificates do not fit together: a person must look
+                return Result(Outcome.PROVIDER_FAULT, code=failed.code)
+            case failed:
+                return failed.result
 
 
 def _with_token(one: Operator, headers: CIMultiDict[str]) -> CIMultiDict[str]:
@@ -226,15 +222,16 @@ def _with_token(one: Operator, headers: CIMultiDict[str]) -> CIMultiDict[str]:
     return found
 
 
-def _outcome(status: int, retry_after: str) -> Result:
-    seconds = float(retry_after) if retry_after.isdigit() else None
+def _outcome(answer: Response) -> Result:
+    status = answer.status
     if status < 300:
         return Result(Outcome.ACCEPTED, code=str(status))
     if status in STATUSES:
-        return Result(STATUSES[status], code=str(status), retry_after=seconds)
+        return Result(STATUSES[status], code=str(status), retry_after=answer.retry_after)
     if status < 400:
         return Result(Outcome.PROVIDER_FAULT, code=str(status))
-    return Result(Outcome.PERMANENT if status < 500 else Outcome.AMBIGUOUS, code=str(status), retry_after=seconds)
+    kind = Outcome.PERMANENT if status < 500 else Outcome.AMBIGUOUS
+    return Result(kind, code=str(status), retry_after=answer.retry_after)
 
 
 def _tls(s: CellBroadcastSettings) -> ssl.SSLContext | None:

@@ -21,7 +21,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.drivers.email.message import address_of, compose, needs_utf8
-from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Receivers, Result, Spec, Tools
 from services.channels.model.final_check import last_look
 from services.channels.model.outbound import Outbound
 from services.shared.clock import wall
@@ -98,7 +98,7 @@ class Email:
     def why_not(self) -> str:
         return "" if self._settings.host else "not_configured"
 
-    async def start(self) -> None:
+    async def start(self, receivers: Receivers) -> None:
         """Nothing is connected to before there is something to send."""
 
     async def stop(self) -> None:

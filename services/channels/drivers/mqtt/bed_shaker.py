@@ -13,6 +13,7 @@ the one digit table where the device has more than one button. Once that is on d
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import aiomqtt
@@ -20,7 +21,7 @@ import structlog
 
 from services.channels.drivers.mqtt import device_store as store
 from services.channels.drivers.mqtt.link import ID_RULE, DeviceLink, DeviceSettings, NotConnected
-from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Receivers, Result, Spec, Tools
 from services.channels.model.outbound import Outbound
 from services.channels.model.report import Report
 from services.channels.replies.matching import answer_of
@@ -53,13 +54,13 @@ class BedShakerMqtt:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._settings = tools.settings.part(DeviceSettings)
-        self.link = DeviceLink(self._settings, tools.plane, KIND, self.heard)
+        self.link = DeviceLink(self._settings, tools.plane, KIND)
 
     def why_not(self) -> str:
         return "" if self._settings.broker else "not_configured"
 
-    async def start(self) -> None:
-        self.link.start()
+    async def start(self, receivers: Receivers) -> None:
+        self.link.start(partial(self._heard, receivers))
 
     async def stop(self) -> None:
         await self.link.stop()
@@ -96,7 +97,7 @@ class BedShakerMqtt:
             return Result(Outcome.AMBIGUOUS, code="broker lost")
         return Result(Outcome.ACCEPTED, ref=message.delivery_id)
 
-    async def heard(self, device: str, report: dict[str, Any]) -> None:
+    async def _heard(self, receivers: Receivers, device: str, report: dict[str, Any]) -> None:
         """Records a report under the delivery its token names; notes the device as there, by a code of its id."""
         code = self._tools.signer.code("shaker there", device)
         async with self._tools.database.write() as tx:
@@ -114,7 +115,7 @@ class BedShakerMqtt:
             return
         state, evidence = WORDS[word]
         pressed = word == "pressed"
-        await self._tools.recorder.report(
+        await receivers.recorder.report(
             Report(
                 delivery_id,
                 event_key=f"{delivery_id}:{word}{digit if pressed else ''}",

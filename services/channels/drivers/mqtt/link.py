@@ -108,14 +108,11 @@ class DeviceSettings(Environment):
 class DeviceLink:
     """One connection for devices of one kind; `heard` gets each report with the id of the device its topic names."""
 
-    def __init__(
-        self, settings: DeviceSettings, plane: str, kind: str, heard: Heard, *, waits: tuple[float, ...] = WAITS_S
-    ) -> None:
+    def __init__(self, settings: DeviceSettings, plane: str, kind: str, *, waits: tuple[float, ...] = WAITS_S) -> None:
         self._settings = settings
         self._root = f"{settings.topic}/{plane}"
         self._kind = kind
         self._name = f"{settings.client or f'tocsin-{platform.node()[:40]}-{settings.port}'}-{plane}-{kind}"
-        self._heard = heard
         self._waits = waits
         self._tls = settings.tls()
         self._client: aiomqtt.Client | None = None
@@ -128,9 +125,9 @@ class DeviceLink:
     def connected(self) -> bool:
         return self._client is not None
 
-    def start(self) -> None:
-        """Begins to connect, and goes on trying."""
-        self._running = asyncio.create_task(self._run(), name=f"devices:{self._kind}")
+    def start(self, heard: Heard) -> None:
+        """Begins to connect, and goes on trying; hands each report to `heard`."""
+        self._running = asyncio.create_task(self._run(heard), name=f"devices:{self._kind}")
         self._running.add_done_callback(_ended)
 
     async def stop(self) -> None:
@@ -177,7 +174,7 @@ class DeviceLink:
         body = json.dumps(what, ensure_ascii=False)
         await client.publish(topic, body, qos=1, properties=properties, timeout=CALL_S)
 
-    async def _run(self) -> None:
+    async def _run(self, heard: Heard) -> None:
         failed = 0
         while True:
             try:
@@ -188,7 +185,7 @@ class DeviceLink:
                     self._tell()
                     log.info("devices_connected", kind=self._kind)
                     async for message in client.messages:
-                        task = asyncio.create_task(self._take(message))
+                        task = asyncio.create_task(self._take(heard, message))
                         self._handing.add(task)
                         task.add_done_callback(self._handing.discard)
             except aiomqtt.MqttError as problem:
@@ -226,7 +223,7 @@ class DeviceLink:
             max_concurrent_outgoing_calls=256,
         )
 
-    async def _take(self, message: aiomqtt.Message) -> None:
+    async def _take(self, heard: Heard, message: aiomqtt.Message) -> None:
         """One report that cannot be taken stops no other."""
         device = str(message.topic).split("/")[-2]
         try:
@@ -235,7 +232,7 @@ class DeviceLink:
             log.warning("device_report_refused", kind=self._kind, reason=str(problem)[:200])
             return
         try:
-            await self._heard(device, report)
+            await heard(device, report)
         except Exception:
             log.exception("device_report_not_taken", kind=self._kind)
 

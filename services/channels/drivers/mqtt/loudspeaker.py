@@ -44,6 +44,7 @@ from services.channels.model.driver import (
     AreaTest,
     Channel,
     Outcome,
+    Receivers,
     Result,
     Spec,
     Tools,
@@ -98,7 +99,7 @@ class LoudspeakerMqtt:
         self._drill = tools.plane == "drill"
         self._sounds: dict[tuple[str, ...], dict[str, Any]] = {}
         self._has: OrderedDict[str, set[tuple[str, str]]] = OrderedDict()
-        self.link = DeviceLink(s, tools.plane, KIND, self.heard)
+        self.link = DeviceLink(s, tools.plane, KIND)
         self._checks = Checks(self.link, tools.signer)
 
     def why_not(self) -> str:
@@ -130,12 +131,12 @@ class LoudspeakerMqtt:
     def _has_voice(self) -> bool:
         return can_speak() or bool(self._recordings.found)
 
-    async def start(self) -> None:
+    async def start(self, receivers: Receivers) -> None:
         for fault in self.left_out:
             log.error("left_out", reason=fault)
         async with self._tools.database.write() as tx:
             await store.forget_old(tx)
-        self.link.start()
+        self.link.start(self.heard)
 
     async def stop(self) -> None:
         await self.link.stop()
@@ -310,7 +311,7 @@ class LoudspeakerMqtt:
 
     # ---- in
 
-    def routes(self) -> Iterable[web.AbstractRouteDef]:
+    def routes(self, receivers: Receivers) -> Iterable[web.AbstractRouteDef]:
         return (web.get(f"/callbacks/{self.name}/sound/{{token}}", self._serve),)
 
     async def _serve(self, request: web.Request) -> web.Response:

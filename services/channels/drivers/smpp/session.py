@@ -27,18 +27,17 @@ Heard = Callable[[Any, float], Awaitable[None]]  # what came in, and when in wal
 class SmppSession:
     """`session` is the bound one, or None while there is none."""
 
-    def __init__(self, make: Callable[[], Any], heard: Heard, *, waits: tuple[float, ...] = WAITS_S) -> None:
+    def __init__(self, make: Callable[[], Any], *, waits: tuple[float, ...] = WAITS_S) -> None:
         self._make = make
-        self._heard = heard
         self._waits = waits
         self._running: asyncio.Task[None] | None = None
         self._handing: set[asyncio.Task[None]] = set()
         self._ending = False
         self.session: Any = None
 
-    def start(self) -> None:
-        """Begins to connect."""
-        self._running = asyncio.create_task(self._run(), name="smpp")
+    def start(self, heard: Heard) -> None:
+        """Begins to connect; hands what comes in to `heard`."""
+        self._running = asyncio.create_task(self._run(heard), name="smpp")
         self._running.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -56,7 +55,7 @@ class SmppSession:
         self._running.cancel()
         await asyncio.gather(self._running, *self._handing, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _run(self, heard: Heard) -> None:
         failed = 0
         while not self._ending:
             client = None
@@ -73,25 +72,25 @@ class SmppSession:
             log.info("smpp_bound", tries=failed + 1)
             failed = 0
             try:
-                await self._listen(self.session)
+                await self._listen(heard, self.session)
             finally:
                 self.session = None
                 await self._stopped(client)
             if not self._ending:
                 log.warning("smpp_lost")
 
-    async def _listen(self, session: Any) -> None:
+    async def _listen(self, heard: Heard, session: Any) -> None:
         while not isinstance(event := await asyncio.ensure_future(session.next()), smpp34.Disconnected):
-            task = asyncio.create_task(self._hand_on(event))
+            task = asyncio.create_task(self._hand_on(heard, event))
             self._handing.add(task)
             task.add_done_callback(self._handing.discard)
 
-    async def _hand_on(self, event: Any) -> None:
+    async def _hand_on(self, heard: Heard, event: Any) -> None:
         """The SMSC has its answer and sends nothing twice: what the database cannot take now is tried again for a while."""
         came = wall()
         for wait in (*PATIENCE_S, None):
             try:
-                await self._heard(event, came)
+                await heard(event, came)
             except Exception as problem:
                 if wait is None or self._ending or not may_be_tried_again(problem):
                     log.exception("smpp_not_taken")  # one receipt or reply that cannot be taken stops no other

@@ -7,6 +7,7 @@ SMPP 3.4 issue 1.2: 5.1.3 command_status; what comes in is read in `smpp_inbound
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, Literal
 
 import smpp34
@@ -16,7 +17,7 @@ from pydantic_settings import SettingsConfigDict
 from services.channels.drivers.smpp.deliver_sm import DeliveryReceipt, Joiner, names, receipt_of
 from services.channels.drivers.smpp.session import SmppSession
 from services.channels.messages.sms_encoding import SmsPart, split
-from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Receivers, Result, Spec, Tools
 from services.channels.model.final_check import last_look
 from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
@@ -84,7 +85,7 @@ class SmsSmpp:
         self.per_second = s.per_second
         self._window = asyncio.Semaphore(s.concurrency)
         self._joiner = Joiner()
-        self._link = SmppSession(self._client, self._heard)
+        self._link = SmppSession(self._client)
 
     def why_not(self) -> str:
         return "" if self._settings.host and self._settings.system_id else "not_configured"
@@ -96,8 +97,8 @@ class SmsSmpp:
             system_type=s.system_type, tls=s.tls, window_size=s.concurrency, connect_timeout_ms=5000,
         )  # fmt: skip
 
-    async def start(self) -> None:
-        self._link.start()
+    async def start(self, receivers: Receivers) -> None:
+        self._link.start(partial(self._heard, receivers))
 
     async def stop(self) -> None:
         self._joiner.no_more()
@@ -168,14 +169,14 @@ class SmsSmpp:
 
     # ---- what comes in
 
-    async def _heard(self, event: Any, came: float) -> None:
+    async def _heard(self, receivers: Receivers, event: Any, came: float) -> None:
         receipt = receipt_of(event)
         if receipt is None:
-            await self._reply(event, came)
+            await self._reply(receivers, event, came)
         elif receipt.ref and receipt.state:
-            await self._receipt(event, receipt)
+            await self._receipt(receivers, event, receipt)
 
-    async def _receipt(self, event: Any, receipt: DeliveryReceipt) -> None:
+    async def _receipt(self, receivers: Receivers, event: Any, receipt: DeliveryReceipt) -> None:
         """A receipt is from the phone to us; some SMSCs turn that round, and some name no phone."""
         ref, *others = names(receipt.ref)
         kept = tuple(others) if self._settings.receipt_ids == "any" else ()
@@ -185,19 +186,19 @@ class SmsSmpp:
             key
             for address, ton in phones
             if address.lstrip("+").isdigit() and len(address) > SHORT_CODE and address.lstrip("+") != own
-            for key in self._tools.replies.keys_of(self._phone(address, ton))
+            for key in receivers.replies.keys_of(self._phone(address, ton))
         }
         part = PartReceipt(self.name, ref, receipt.state, receipt.code, kept, tuple(sorted(to)))
-        await self._tools.recorder.report(Report("", event_key=f"{ref}:{receipt.state}", part=part))
+        await receivers.recorder.report(Report("", event_key=f"{ref}:{receipt.state}", part=part))
 
-    async def _reply(self, event: Any, came: float) -> None:
+    async def _reply(self, receivers: Receivers, event: Any, came: float) -> None:
         text = await self._joiner.whole(event)
         if text is None:
             return
         phone = self._phone(event.source_addr, event.source_addr_ton)
         # the protocol names no reply: the same words from the same phone within a minute are one
         key = self._tools.signer.code("smpp reply", f"{phone}|{text}|{int(came // 60)}")
-        answer = await self._tools.replies.inbound(Inbound("sms", phone, text, f"in:{key}"))
+        answer = await receivers.replies.inbound(Inbound("sms", phone, text, f"in:{key}"))
         self._joiner.done(event)
         if answer:
             for part in split(answer, ord(key[0])):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
@@ -22,6 +21,7 @@ from twilio.request_validator import RequestValidator
 from yarl import URL
 
 from services.channels.model.driver import Outcome, Result, StatusQuestion
+from services.channels.model.http_call import Response, http_call
 from services.shared import telemetry
 from services.shared.errors import NotAllowed
 from services.shared.input.untrusted import json_of
@@ -45,7 +45,6 @@ CODES: dict[int, Outcome] = {
     21614: Outcome.PERMANENT,  # not a mobile number
 }
 UNSUBSCRIBED = "21610"
-TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 
 
 class TwilioSettings(Environment):
@@ -87,32 +86,28 @@ class TwilioAccount:
         url = f"{self.settings.base_url}/2010-04-01/Accounts/{self.settings.account_sid}/{resource}.json"
         headers = {"Authorization": self._auth, "Content-Type": "application/x-www-form-urlencoded"}
         body = urlencode(form, doseq=True).encode()
-        try:
-            async with self._session.post(
-                url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
-            ) as response:
-                return outcome(response.status, await response.read(), response.headers.get("Retry-After"))
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
-            return Result(Outcome.NOT_SENT, code=type(problem).__name__)
-        except (aiohttp.ClientError, TimeoutError) as problem:
-            return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
+        match await http_call(self._session, "POST", url, headers=headers, data=body, read_body=True):
+            case Response() as answer:
+                return outcome(answer)
+            case failed:
+                return failed.result
 
-    async def get(self, resource: str, query: dict[str, str] | None = None) -> dict[str, Any] | None:
+    async def get(self, resource: str, query: dict[str, str] | None = None) -> dict[str, object] | None:
         """Reads a record; None where there is none, or no answer."""
         url = f"{self.settings.base_url}/2010-04-01/Accounts/{self.settings.account_sid}/{resource}.json"
         if query:
             url += f"?{urlencode(query)}"
-        try:
-            async with self._session.get(
-                URL(url, encoded=True), headers={"Authorization": self._auth}, timeout=TIMEOUT, allow_redirects=False
-            ) as response:
-                found = json_of(await response.read()) if response.status == 200 else None
-        except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
-            log.info("cannot_ask", resource=resource.partition("/")[0], reason=type(problem).__name__)
-            return None
-        return found if isinstance(found, dict) else None
+        headers = {"Authorization": self._auth}
+        match await http_call(self._session, "GET", URL(url, encoded=True), headers=headers, read_body=True):
+            case Response(status=200, body=body):
+                return _record(body)
+            case Response():
+                return None
+            case failed:
+                log.info("cannot_ask", resource=resource.partition("/")[0], reason=failed.code)
+                return None
 
-    async def record(self, resource: str, question: StatusQuestion, **like: str) -> dict[str, Any] | None:
+    async def record(self, resource: str, question: StatusQuestion, **like: str) -> dict[str, object] | None:
         """The record a question is about: by its SID, else the one to that number with these fields since that time.
 
         None where several fit: they cannot be told apart; and where it is of another number, sender or account than the
@@ -133,7 +128,7 @@ class TwilioAccount:
         found = [r for r in listed if _fits(r, question.since, like) and self._is_of(r, question.to)]
         return found[0] if len(found) == 1 else None
 
-    def _is_of(self, record: dict[str, Any], to: str) -> bool:
+    def _is_of(self, record: dict[str, object], to: str) -> bool:
         """Whether a record is of a message of ours to that number; a pool of senders chooses among its own."""
         s = self.settings
         senders = ("", s.from_number) if s.from_number and not s.messaging_service_sid else None
@@ -161,12 +156,8 @@ class TwilioAccount:
         return flat
 
 
-def _fits(record: Any, since: float, like: dict[str, str]) -> bool:
-    if (
-        not isinstance(record, dict)
-        or not isinstance(record.get("sid"), str)
-        or any(record.get(name) != value for name, value in like.items())
-    ):
+def _fits(record: Mapping[str, object], since: float, like: dict[str, str]) -> bool:
+    if not isinstance(record.get("sid"), str) or any(record.get(name) != value for name, value in like.items()):
         return False
     try:
         return parsedate_to_datetime(str(record.get("date_created"))).timestamp() >= since
@@ -179,22 +170,27 @@ def reason(code: str) -> str:
     return STOPPED if code == UNSUBSCRIBED else code
 
 
-def outcome(status: int, body: bytes, retry_after: str | None) -> Result:
-    """What an answer of the provider means."""
+def _record(body: bytes) -> dict[str, object] | None:
+    """A JSON object; None for whatever else."""
     try:
-        answer = json_of(body)
+        found = json_of(body)
     except ValueError:
-        answer = None
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def outcome(response: Response) -> Result:
+    """What an answer of the provider means."""
+    status, answer = response.status, _record(response.body) or {}
     if 200 <= status < 300:
-        ref = answer.get("sid") if isinstance(answer, dict) else None
+        ref = answer.get("sid")
         if isinstance(ref, str) and ref[:2] in ("SM", "MM", "CA"):
             return Result(Outcome.ACCEPTED, ref=ref)
         return Result(Outcome.AMBIGUOUS, code=f"{status} without a sid")
-    code = answer.get("code") if isinstance(answer, dict) else None
+    code = answer.get("code")
     text = str(code or status)
     if status == 429:
-        seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-        return Result(Outcome.NOT_SENT, code=text, retry_after=seconds, too_fast=True)
+        return Result(Outcome.NOT_SENT, code=text, retry_after=response.retry_after, too_fast=True)
     if status in (401, 403):
         return Result(Outcome.PROVIDER_FAULT, code=text)
     if isinstance(code, int) and code in CODES:

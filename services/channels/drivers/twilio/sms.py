@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from html import escape
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from aiohttp import web
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings, reason
 from services.channels.model.driver import (
     Channel,
+    Receivers,
     Result,
     Spec,
     StatusAnswer,
@@ -79,13 +81,13 @@ class SmsTwilio:
         state, evidence = STATUSES[status]
         return StatusAnswer(str(record["sid"]), status, state, evidence, str(record.get("error_code") or ""))
 
-    def routes(self) -> Iterable[web.AbstractRouteDef]:
+    def routes(self, receivers: Receivers) -> Iterable[web.AbstractRouteDef]:
         return (
-            web.post("/callbacks/sms_twilio/status/{token}", self._status),
-            web.post("/callbacks/sms_twilio/inbound", self._inbound),
+            web.post("/callbacks/sms_twilio/status/{token}", partial(self._status, receivers)),
+            web.post("/callbacks/sms_twilio/inbound", partial(self._inbound, receivers)),
         )
 
-    async def _status(self, request: web.Request) -> web.Response:
+    async def _status(self, receivers: Receivers, request: web.Request) -> web.Response:
         delivery_id = self._tools.signer.subject("sms", request.match_info["token"])
         form = await self._account.verified(request)
         status = form.get("MessageStatus", "")
@@ -93,7 +95,7 @@ class SmsTwilio:
         if not self._account.is_ours(form):
             not_ours(self.name, "another account", delivery_id)
         elif state is not None:
-            await self._tools.recorder.report(
+            await receivers.recorder.report(
                 Report(
                     delivery_id,
                     event_key=f"{form.get('MessageSid', '')}:{status}",
@@ -103,14 +105,14 @@ class SmsTwilio:
                     ref=form.get("MessageSid", ""),
                     reason=status,
                     code=reason(form.get("ErrorCode", "")),
-                    to=tuple(self._tools.replies.keys_of(form.get("To", ""))),
+                    to=tuple(receivers.replies.keys_of(form.get("To", ""))),
                 )
             )
         return web.Response(status=204)
 
-    async def _inbound(self, request: web.Request) -> web.Response:
+    async def _inbound(self, receivers: Receivers, request: web.Request) -> web.Response:
         form = await self._account.verified(request)
-        reply = await self._tools.replies.inbound(
+        reply = await receivers.replies.inbound(
             Inbound(
                 "sms",
                 form.get("From", ""),

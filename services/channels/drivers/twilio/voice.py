@@ -7,6 +7,7 @@ heard = 20 seconds with a person, or a key. Digits as on every channel: 1 going,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -18,6 +19,7 @@ from services.channels.messages.frames import frame_for, language_of_lines
 from services.channels.model.driver import (
     Channel,
     Outcome,
+    Receivers,
     Result,
     Spec,
     StatusAnswer,
@@ -30,6 +32,7 @@ from services.channels.outcomes.fold import fits, not_ours
 from services.channels.replies.matching import answer_of, asks_of, by_of
 from services.channels.replies.relay import passed_on
 from services.shared.ledger.ledger import Evidence, SendState, delivery
+from services.shared.ledger.params import CallTimes
 from services.shared.people import languages
 from services.shared.people.languages import base_of
 from services.shared.text.sentences import first, prefixes
@@ -65,9 +68,9 @@ def _voice(language: str) -> str:
     return VOICES.get(tag) or VOICES.get(base_of(tag)) or VOICES[language_of_lines(tag)]
 
 
-def _listen(params: Mapping[str, str]) -> str:
+def _listen(call: CallTimes | None) -> str:
     """Carried in the signed address that is called back: how long this call must be listened to, where it is not 20 s."""
-    return f"?listen={params['listen_s']}" if "listen_s" in params else ""
+    return f"?listen={call.listen_s}" if call is not None else ""
 
 
 def _channel(name: str, *kinds: str) -> Channel:
@@ -114,10 +117,10 @@ class VoiceTwilio:
                     message.delivery_id,
                     message.channel if message.warning_id else NO_KEYS,
                 ),
-                "StatusCallback": self._url("status", message.delivery_id) + _listen(message.params),
+                "StatusCallback": self._url("status", message.delivery_id) + _listen(message.call),
                 "StatusCallbackEvent": ["initiated", "answered", "completed"],
                 "MachineDetection": "Enable",
-                "Timeout": message.params.get("ring_s", "60"),
+                "Timeout": str(message.call.ring_s) if message.call is not None else "60",
             },
         )
 
@@ -149,13 +152,13 @@ class VoiceTwilio:
         once = (made(said, 1) for said in (spoken, *prefixes(first(spoken, MOST_TWIML)), ""))
         return next(document for document in once if len(document) <= MOST_TWIML)
 
-    def routes(self) -> Iterable[web.AbstractRouteDef]:
+    def routes(self, receivers: Receivers) -> Iterable[web.AbstractRouteDef]:
         return (
-            web.post("/callbacks/voice_twilio/status/{token}", self._status),
-            web.post("/callbacks/voice_twilio/key/{token}", self._key),
+            web.post("/callbacks/voice_twilio/status/{token}", partial(self._status, receivers)),
+            web.post("/callbacks/voice_twilio/key/{token}", partial(self._key, receivers)),
         )
 
-    async def _status(self, request: web.Request) -> web.Response:
+    async def _status(self, receivers: Receivers, request: web.Request) -> web.Response:
         delivery_id = self._tools.signer.subject("voice", request.match_info["token"])
         form = await self._account.verified(request)
         status, sid = form.get("CallStatus", ""), form.get("CallSid", "")
@@ -173,7 +176,7 @@ class VoiceTwilio:
         if not self._account.is_ours(form):
             not_ours(self.name, "another account", delivery_id)
         elif state is not None:
-            await self._tools.recorder.report(
+            await receivers.recorder.report(
                 Report(
                     delivery_id,
                     event_key=f"{sid}:{status}",
@@ -182,22 +185,22 @@ class VoiceTwilio:
                     provider=self.name,
                     ref=sid,
                     reason="machine" if machine else status,
-                    to=tuple(self._tools.replies.keys_of(form.get("To", ""))),
+                    to=tuple(receivers.replies.keys_of(form.get("To", ""))),
                 )
             )
         return web.Response(status=204)
 
-    def _is_of(self, form: Mapping[str, str], row: Any, delivery_id: str) -> bool:
+    def _is_of(self, receivers: Receivers, form: Mapping[str, str], row: Any, delivery_id: str) -> bool:
         """Whether a key was pressed in this delivery's own call."""
         if not self._account.is_ours(form):
             not_ours(self.name, "another account", delivery_id)
             return False
-        to = tuple(self._tools.replies.keys_of(form.get("To", "")))
+        to = tuple(receivers.replies.keys_of(form.get("To", "")))
         return fits(
             Report(delivery_id, "", provider=self.name, ref=form.get("CallSid", ""), to=to), row, row.provider_ref
         )
 
-    async def _key(self, request: web.Request) -> web.Response:
+    async def _key(self, receivers: Receivers, request: web.Request) -> web.Response:
         delivery_id = self._tools.signer.subject("voice", request.match_info["token"])
         form = await self._account.verified(request)
         digit = form.get("Digits", "")
@@ -216,15 +219,15 @@ class VoiceTwilio:
                     ).where(delivery.c.delivery_id == delivery_id)
                 )
             ).first()
-        if row is None or not self._is_of(form, row, delivery_id):
+        if row is None or not self._is_of(receivers, form, row, delivery_id):
             return web.Response(text=HANG_UP, content_type="application/xml")
         language = languages.first_of(row.language, VOICES) or row.language
         answer = answer_of(digit)
         if digit == "9" or answer is None:
-            again = await self._tools.replies.say_again(delivery_id)
+            again = await receivers.replies.say_again(delivery_id)
             text = self.twiml(again.spoken, again.language, delivery_id, "")
         else:
-            await self._tools.recorder.report(
+            await receivers.recorder.report(
                 Report(
                     delivery_id,
                     event_key=f"{form.get('CallSid', '')}:key:{digit}",
@@ -237,9 +240,9 @@ class VoiceTwilio:
                 )
             )
             for report in passed_on(row, answer, f"{form.get('CallSid', '')}:key:{digit}"):
-                await self._tools.recorder.report(report)
+                await receivers.recorder.report(report)
             voice = VOICES[language_of_lines(language)]
-            thanks = escape(self._tools.replies.thanks(answer, language))
+            thanks = escape(receivers.replies.thanks(answer, language))
             text = f'<?xml version="1.0" encoding="UTF-8"?><Response><Say language="{voice}">{thanks}</Say><Hangup/></Response>'
         return web.Response(text=text, content_type="application/xml")
 

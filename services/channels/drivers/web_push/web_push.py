@@ -17,8 +17,9 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.channels.drivers.web_push.encryption import MOST_BYTES, Vapid, encrypt
-from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
+from services.channels.model.driver import Channel, Outcome, Receivers, Result, Spec, Tools
 from services.channels.model.final_check import traced
+from services.channels.model.http_call import NotSent, Response, http_call
 from services.channels.model.outbound import Outbound
 from services.shared.clock import wall
 from services.shared.errors import NotFound, Refused
@@ -29,7 +30,6 @@ from services.shared.text.sentences import first, prefixes
 from services.shared.tiers import Tier
 from services.shared.web.outgoing_addresses import CheckedResolver, OutOfReach, check_push_service
 
-TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 _CODES = {404: GONE, 410: GONE, 413: "413 too large"}
 
 
@@ -67,7 +67,7 @@ class WebPush:
     def why_not(self) -> str:
         return "" if self._vapid else "not_configured"
 
-    async def start(self) -> None:
+    async def start(self, receivers: Receivers) -> None:
         """Connections of its own: a resident's device names the host, so each one's address is looked at."""
         resolver = CheckedResolver(private=self._private, remedy="set TOCSIN_PUSH_PRIVATE where that is meant")
         self._session = aiohttp.ClientSession(
@@ -98,20 +98,18 @@ class WebPush:
             "Topic": topic(message),
         }
         try:
-            async with self._session.post(
-                device.endpoint, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
-            ) as response:
-                return outcome(response.status, response.headers.get("Retry-After", ""), message.delivery_id)
+            called = await http_call(self._session, "POST", device.endpoint, headers=headers, data=body)
         except OutOfReach:
             return Result(Outcome.PERMANENT, code="no public address")
-        except aiohttp.InvalidURL:
-            return Result(Outcome.PERMANENT, code="endpoint")
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
-            return Result(Outcome.NOT_SENT, code=type(problem).__name__)
-        except (aiohttp.ClientError, TimeoutError) as problem:
-            return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
+        match called:
+            case Response() as answer:
+                return outcome(answer, message.delivery_id)
+            case NotSent(because="no address"):
+                return Result(Outcome.PERMANENT, code="endpoint")
+            case failed:
+                return failed.result
 
-    def routes(self) -> Iterable[web.AbstractRouteDef]:
+    def routes(self, receivers: Receivers) -> Iterable[web.AbstractRouteDef]:
         return (web.get("/callbacks/web_push/key", self._public),)
 
     async def _public(self, request: web.Request) -> web.Response:
@@ -142,13 +140,14 @@ def payload(message: Outbound) -> bytes:
     return made
 
 
-def outcome(status: int, retry_after: str, ref: str) -> Result:
+def outcome(answer: Response, ref: str) -> Result:
     """What a push service's answer means."""
+    status = answer.status
     if 200 <= status < 300:
         return Result(Outcome.ACCEPTED, ref=ref)
     code = _CODES.get(status, str(status))
     if status == 429:
-        return Result(Outcome.NOT_SENT, code=code, retry_after=float(retry_after) if retry_after.isdecimal() else None)
+        return Result(Outcome.NOT_SENT, code=code, retry_after=answer.retry_after)
     if status in (401, 403):
         return Result(Outcome.PROVIDER_FAULT, code=code)
     return Result(Outcome.PERMANENT if status < 500 else Outcome.AMBIGUOUS, code=code)
