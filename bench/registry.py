@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from bench import machine
 from bench.registry_list import SOUTH, WEST, write_list
 from services import migrations
-from services.registry.audience import audience
+from services.registry.audience import audience, preview
 from services.registry.audience.whereabouts import Moment
 from services.registry.geo.areas import Shape
 from services.registry.store import register
@@ -220,7 +220,7 @@ async def preview_all(name: str, url: str, people: People) -> str:
     counted = 0
     for _ in range(TIMES):
         async with database.read() as db:
-            ms, counts = await timed(lambda db=db: audience.count(db, everywhere, Moment(0.0, 0)))  # type: ignore[misc]
+            ms, counts = await timed(lambda db=db: preview.count(db, everywhere, Moment(0.0, 0)))  # type: ignore[misc]
         spent.append(ms)
         counted = sum(counts.by_profile.values())
     await database.close()

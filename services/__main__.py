@@ -259,7 +259,7 @@ def proxy(
     typer.echo(checked(lambda: caddyfile(given, site)), nl=False)
 
 
-def _in_words(wrong: Any) -> str:
+def _in_words(wrong: Any) -> str:  # of the class that typer keeps to itself
     """What is wrong with the words of a call, what a missing option takes, and whose help to read."""
     takes = i18n.told(getattr(getattr(wrong, "param", None), "help", None) or "")
     path = wrong.ctx.command_path if wrong.ctx is not None else "tocsin"

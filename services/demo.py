@@ -12,27 +12,23 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import sqlalchemy as sa
 
+from services.demo_result import DemoProgress, DemoResult, result_of
 from services.gateway.cap import meaning, read
 from services.gateway.intake.incoming import PLANES, from_cap
 from services.node import Node
 from services.registry.sample.sample import import_community, mint
 from services.router.report import report
-from services.router.report.report import Coverage, PathInWords
 from services.router.store import tables
 from services.run import build
 from services.shared.clock import StepClock
-from services.shared.database.engine import Connection
 from services.shared.errors import Broken, Refused
-from services.shared.ledger.ledger import delivery
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
 from services.shared.web.auth import ACTIONS, create_key
@@ -40,18 +36,7 @@ from services.sim.world import World
 
 HORIZON_S = 6 * 3600.0
 QUANTUM_S = 20.0
-EXAMPLES = ("deaf_signing", "no_phone", "cognitive", "facility", "mobility", "blind")
-Watch = Callable[[float, Coverage], None]
-
-
-@dataclass
-class DemoResult:
-    """`figures` is what --json prints; `paths` are a few people's paths in words."""
-
-    figures: dict[str, Any]
-    paths: list[PathInWords]
-    world: dict[str, int]
-    details: dict[str, Any] = field(default_factory=dict)
+Watch = Callable[[float, DemoProgress], None]
 
 
 async def run_demo(
@@ -62,7 +47,7 @@ async def run_demo(
     tier: Tier | None = None,
     rate: float = 0.0,
     watch: Watch | None = None,
-    inspect: Callable[[Node, str], Any] | None = None,
+    inspect: Callable[[Node, str], Awaitable[object]] | None = None,
 ) -> DemoResult:
     """Runs one alert to its end; Refused where the alert cannot be sent (a cancel, a bad file)."""
     incoming = from_cap(alert, strict=False)
@@ -97,7 +82,7 @@ async def run_demo(
         warning_id = await _send(embedded, key, alert, tier)
         run = _Run(embedded, world, clock, warning_id, key, rate, watch)
         await run.until_the_end(min(incoming.expires, incoming.sent + HORIZON_S), incoming.sent)
-        result = await _result(embedded, world, warning_id, meaning(first).hazard)
+        result = await result_of(embedded, world, warning_id, meaning(first).hazard)
         if inspect is not None:
             await inspect(embedded, warning_id)
     return result
@@ -285,54 +270,6 @@ class _Run:
         if self._watch is None:
             return
         async with self._embedded.platform.database.read() as db:
-            self._watch(elapsed, await report.coverage(db, self._warning_id, self._embedded.platform.clock.now()))
-
-
-async def _result(embedded: Node, world: World, warning_id: str, hazard: str) -> DemoResult:
-    async with embedded.platform.database.read() as db:
-        figures = await report.coverage(db, warning_id, embedded.platform.clock.now())
-        ambiguous = {
-            row.delivery_id: row.ambiguous
-            for row in await db.execute(
-                sa.select(delivery.c.delivery_id, delivery.c.ambiguous).where(delivery.c.ambiguous > 0)
-            )
-        }
-        paths = await _examples(db, embedded, warning_id)
-    accepts = world.sandbox.accepts_per_delivery()
-    doubled = sum(1 for one, n in accepts.items() if n > 1 + ambiguous.get(one, 0))
-    chosen = {
-        "targeted": figures["targeted"],
-        "reached": figures["reached"],
-        "closed": figures["closed"],
-        "explained_not_closed": figures["explained_not_closed"],
-        "open": figures["open"],
-        "unexplained": figures["unexplained"],
-        "by_group": figures["by_group"],
-        "by_channel": figures["by_channel"],
-        "provider_accepts": sum(accepts.values()),
-        "ambiguous": sum(ambiguous.values()),
-        "doubled": doubled,
-    }
-    details = {
-        "tier": Tier(figures["tier"]).word, "hazard": hazard, "state": figures["state"], "doors": figures["doors"],
-        "area_left_out": figures["area_left_out"], "warning_id": warning_id,
-    }  # fmt: skip
-    return DemoResult(chosen, paths, world.summary(), details)
-
-
-async def _examples(db: Connection, embedded: Node, warning_id: str) -> list[PathInWords]:
-    """Three people whose paths differ most: the first of each of a few groups that ended."""
-    rows = (
-        await db.execute(
-            sa.select(tables.path.c.person_id, tables.path.c.profile_key, tables.path.c.ending)
-            .where(tables.path.c.warning_id == warning_id)
-            .order_by(tables.path.c.ending != "closed", tables.path.c.person_id)
-        )
-    ).all()
-    profiles = await tables.profiles_of(db, {r.profile_key for r in rows})
-    found: list[PathInWords] = []
-    for group in EXAMPLES:
-        one = next((r for r in rows if group in profiles[r.profile_key].groups), None)
-        if one is not None and len(found) < 3:
-            found.append(await report.path(db, embedded.router.contexts, warning_id, one.person_id))
-    return found
+            found = await report.coverage(db, self._warning_id, self._embedded.platform.clock.now())
+        counted = (found["targeted"], found["announced"] or 0, found["delivered"], found["reached"], found["open"])
+        self._watch(elapsed, DemoProgress(*counted))

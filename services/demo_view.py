@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.resources import files
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from services.router.report.report import Coverage
 from services.shared import labels
 from services.shared.i18n import listed, t, tc, told
 
 if TYPE_CHECKING:
-    from services.demo import DemoResult
+    from services.channels.pages.channels import ChannelState, ProviderState
+    from services.demo_result import ByGroupAndChannel, DemoProgress, DemoResult
+
+
+NOBODY: ProviderState = {
+    "provider": "", "why": "", "stands": "", "alarm": "", "test": "", "test_ok_at": None, "test_failures": 0,
+}  # fmt: skip
 
 
 def example_alert() -> bytes:
@@ -53,12 +57,12 @@ class View:
     ) -> None:
         self._progress.stop()
 
-    def show(self, elapsed: float, figures: Coverage) -> None:
+    def show(self, elapsed: float, progress: DemoProgress) -> None:
         """Called while it runs; `elapsed` is warning time since the alert was sent."""
-        total = max(figures["targeted"], figures["announced"] or 0, 1)
+        total = max(progress.targeted, progress.announced, 1)
         for task, n in (
-            (self._targeted, figures["targeted"]), (self._delivered, figures["delivered"]),
-            (self._reached, figures["reached"]), (self._done, figures["targeted"] - figures["open"]),
+            (self._targeted, progress.targeted), (self._delivered, progress.delivered),
+            (self._reached, progress.reached), (self._done, progress.targeted - progress.open),
         ):  # fmt: skip
             self._progress.update(task, completed=n, total=total)
         hours, minutes = divmod(int(elapsed // 60), 60)
@@ -72,9 +76,9 @@ class View:
         self._console.print(
             t(
                 "\nTier [bold]{tier}[/bold], hazard {hazard}, doors {doors}.",
-                tier=labels.say(labels.TIERS, d["tier"]),
-                hazard=labels.hazard(d["hazard"]),
-                doors=d["doors"],
+                tier=labels.say(labels.TIERS, d.tier),
+                hazard=labels.hazard(d.hazard),
+                doors=d.doors,
             )
         )
         for table in coverage_tables(f):
@@ -95,15 +99,13 @@ class View:
             )
         )  # fmt: skip
         for path in result.paths:
-            self._console.print(
-                f"\n[bold]{labels.all_of(labels.GROUPS, path['groups'])}[/bold] ({path['person_id'][:8]})"
-            )
-            for line in path["lines"]:
+            self._console.print(f"\n[bold]{labels.all_of(labels.GROUPS, path.groups)}[/bold] ({path.person_id[:8]})")
+            for line in path.lines:
                 self._console.print(f"  {line}", highlight=False)
         self._console.print(t("\nA model of people, not a forecast. Send a real warning: see README, `make run`."))
 
 
-def coverage_tables(figures: Mapping[str, Any]) -> list[Table]:
+def coverage_tables(figures: ByGroupAndChannel) -> list[Table]:
     """By group and by channel, as tables for a terminal."""
     groups = Table(t("group"), title=t("Coverage by group (groups overlap)"), title_justify="left")
     for name in (t("people"), t("delivered"), t("reached"), tc("of people", "closed"), t("coverage")):
@@ -132,7 +134,7 @@ def coverage_tables(figures: Mapping[str, Any]) -> list[Table]:
     return [groups, channels]
 
 
-def channel_table(stand: list[dict[str, Any]]) -> Table:
+def channel_table(stand: list[ChannelState]) -> Table:
     """What /channels/state says, a line a channel and provider."""
     table = Table(
         t("channel"),
@@ -145,14 +147,12 @@ def channel_table(stand: list[dict[str, Any]]) -> Table:
     )
     for one in stand:
         used = t("yes") if one["working"] else t("NO: {reason}", reason=labels.say(labels.LEFT_OUT, one["why"]))
-        for n, p in enumerate(
-            one["providers"] or [{"provider": "", "why": "", "stands": "", "test": "", "test_failures": 0}]
-        ):
+        for n, p in enumerate(one["providers"] or [NOBODY]):
             why = labels.say(labels.LEFT_OUT, p["why"]) if p["why"] else ""
             failed = t(", {n} failed running", n=p["test_failures"]) if p["test_failures"] else ""
             table.add_row(
                 one["channel"] if n == 0 else "", used if n == 0 else "", p["provider"],
-                t("TAKES NOTHING") if p.get("alarm") else t("not used: {reason}", reason=why) if why else told(p["stands"]),
+                t("TAKES NOTHING") if p["alarm"] else t("not used: {reason}", reason=why) if why else told(p["stands"]),
                 told(p["test"]) + failed,
             )  # fmt: skip
     return table

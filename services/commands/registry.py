@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from services.registry.importing.report import ReportJson
 
 
-class Line(TypedDict, total=False):
+class ImportLine(TypedDict, total=False):
     """What an import says while it goes on, and with what it ends."""
 
     note: str
@@ -58,7 +58,7 @@ class Line(TypedDict, total=False):
     remedy: str
 
 
-Say = Callable[[Line], None]
+Say = Callable[[ImportLine], None]
 app = typer.Typer(no_args_is_help=True)
 areas_app = typer.Typer(help="Areas, risk zones and code lists.", no_args_is_help=True)
 app.add_typer(areas_app, name="areas")
@@ -106,7 +106,7 @@ def import_(
         read_file(file)  # says what is wrong with it
     with _issues_to(report) as keep, _bar(progress or sys.stderr.isatty()) as say:
 
-        def hear(line: Line) -> None:
+        def hear(line: ImportLine) -> None:
             if "issue" in line and keep is not None:
                 keep.write(json.dumps(line["issue"], ensure_ascii=False) + "\n")
             if "note" in line:
@@ -231,7 +231,7 @@ async def _upload(url: str, key: str, resource: str, file: Path, hear: Say) -> R
                 said = _sentence(answer.get("title", response.reason), answer)
                 raise Away(said) if response.status >= 500 else Declined(said)
             async for raw in response.content:
-                line: Line = json.loads(raw)
+                line: ImportLine = json.loads(raw)
                 if "fault" in line:
                     raise Declined(_sentence(line["fault"], line))
                 if "report" in line:
@@ -254,7 +254,7 @@ def _map_of(path: Path) -> str:
         raise Refused(f"{path} is not UTF-8: save it as UTF-8", field="--columns", rule="encoding") from wrong
 
 
-def _sentence(said: str, answer: Line) -> str:
+def _sentence(said: str, answer: ImportLine) -> str:
     where = f" ({answer['field']})" if answer.get("field") else ""
     return f"{said}{where}" + (f"; {answer['remedy']}" if answer.get("remedy") else "")
 
@@ -284,7 +284,7 @@ def _bar(shown: bool) -> Iterator[Say]:
     with rich.progress.Progress(*columns, console=rich.console.Console(stderr=True)) as bar:
         task = bar.add_task("import", total=1.0, read=0)
 
-        def say(line: Line) -> None:
+        def say(line: ImportLine) -> None:
             if "share" in line:
                 bar.update(task, completed=line["share"], read=line["read"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sqlite3
 
 import sqlalchemy as sa
 from alembic import context
@@ -14,7 +14,7 @@ if engine.dialect.name == "sqlite":
     # the driver commits before each change of the schema: a process killed between two would leave a half that no start
     # could finish. We begin the transaction ourselves, and all of it is one.
     @sa.event.listens_for(engine, "connect")
-    def _ours(driver: Any, _record: Any) -> None:
+    def _ours(driver: sqlite3.Connection, _record: object) -> None:
         driver.isolation_level = None
 
     @sa.event.listens_for(engine, "begin")

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
-from services.registry.audience import audience
+from services.registry.audience import preview
 from services.registry.audience.selection import Selection, area_of
 from services.registry.audience.whereabouts import Moment
 from services.registry.findings import find
@@ -203,7 +203,7 @@ class RegistryApi:
         wanted = await json_body(request, Selection)
         moment = Moment(self._platform.clock.now(), self._platform.settings.offset_at(self._platform.clock.now()))
         async with self._database.read() as db:
-            counts = await audience.count(db, await area_of(db, wanted), moment)
+            counts = await preview.count(db, await area_of(db, wanted), moment)
             profiles = await register.profiles_of(db, counts.by_profile)
         groups: Counter[str] = Counter()
         for key, n in counts.by_profile.items():

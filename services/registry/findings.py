@@ -23,7 +23,7 @@ Query = sa.Select[tuple[str, str]]
 Detail = sa.ColumnElement[str]
 
 
-class Finding(TypedDict):
+class RegisterFinding(TypedDict):
     """One of a kind: `id` of whom or what it is about, `detail` the date, list, field or person."""
 
     id: str
@@ -38,7 +38,7 @@ class FindingsOfKind(TypedDict):
     count: int
     what: str
     do: str
-    found: list[Finding]
+    found: list[RegisterFinding]
 
 
 class Findings(TypedDict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.registry.audience import audience
+from services.registry.audience import preview
 from services.registry.store import register
 from services.shared.bus.outbox import Receipt, publish
 from services.shared.messages import WarningIssued
@@ -28,7 +28,7 @@ class RegistryHandlers:
 
     async def _preview(self, message: WarningIssued, receipt: Receipt) -> None:
         async with self._platform.database.read() as db:
-            answer = await audience.preview(db, message, self._platform.clock.now())
+            answer = await preview.preview(db, message, self._platform.clock.now())
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
             await publish(tx, [answer])

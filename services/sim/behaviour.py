@@ -96,7 +96,7 @@ class Behaviour:
         self.queue.extend(queue)
         self.slow_ms, self.retry_after_s, self.limit_per_second = slow_ms, retry_after_s, limit
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What is set now."""
         return {
             "rates": self.rates,

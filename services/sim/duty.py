@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -17,6 +17,19 @@ from services.sim.chance import chance, lognormal
 from services.sim.habits import Habits
 from services.sim.neighbourhood import Someone
 from services.sim.postman import Postman
+
+
+class DeskCase(TypedDict):
+    """A case as its list names it."""
+
+    case_id: str
+    state: str
+
+
+class Desk(TypedDict, total=False):
+    """What the list of cases answers; nothing where it could not be had."""
+
+    cases: list[DeskCase]
 
 
 class DutyDesk:
@@ -55,7 +68,7 @@ class DutyDesk:
             if one["state"] == "open":
                 await self._ask("POST", f"{url}/{one['case_id']}", {"act": "take"})
 
-    async def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    async def _ask(self, method: str, url: str, body: dict[str, str] | None = None) -> Desk:
         """The answer, or nothing where it cannot be had now: the desk is told again by the next text."""
         self._in_flight += 1
         headers = {"Authorization": f"Bearer {self._key}"}
@@ -66,4 +79,5 @@ class DutyDesk:
             return {}
         finally:
             self._in_flight -= 1
-        return dict(json.loads(answer)) if response.status == 200 else {}
+        found: Desk = json.loads(answer) if response.status == 200 else {}
+        return found

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -59,7 +58,7 @@ class MessageResource:
     duplicated: bool = False
     held: list[dict[str, str]] = field(default_factory=list)
 
-    def as_json(self, account_sid: str) -> dict[str, Any]:
+    def as_json(self, account_sid: str) -> dict[str, object]:
         """The Message resource."""
         uri = f"{API}/{account_sid}/Messages/{self.sid}"
         return {
@@ -104,7 +103,7 @@ class Call:
     duplicated: bool = False
     held: list[dict[str, str]] = field(default_factory=list)
 
-    def as_json(self, account_sid: str) -> dict[str, Any]:
+    def as_json(self, account_sid: str) -> dict[str, object]:
         """The Call resource."""
         uri = f"{API}/{account_sid}/Calls/{self.sid}"
         return {
@@ -163,7 +162,7 @@ def refusal(code: int, headers: Mapping[str, str] | None = None) -> web.Response
 
 def listing(
     path: str, query: Mapping[str, str], name: str, found: Sequence[MessageResource | Call], account_sid: str
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """One page of a list, newest first, as the API pages it (PageSize 50, at most 1000; Page from 0)."""
     size = min(max(_whole(query.get("PageSize"), 50), 1), 1000)
     number = max(_whole(query.get("Page"), 0), 0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 import aiohttp
 
@@ -40,7 +39,7 @@ async def last_look() -> None:
 def traced() -> aiohttp.TraceConfig:
     """For a session: looks when the connection stands, before the first byte of a request is written."""
 
-    async def about_to_write(*_: Any) -> None:
+    async def about_to_write(*_: object) -> None:
         await last_look()
 
     config = aiohttp.TraceConfig()

@@ -6,7 +6,6 @@ The link is the key; opening the dossier is audited like an officer's list.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from aiohttp import web
 
@@ -53,29 +52,29 @@ class CalloutPages:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (web.get("/a/v/{token}", self.show), web.post("/a/v/{token}", self.tap))
 
-    async def _row(self, request: web.Request) -> Any:
+    async def _row(self, request: web.Request) -> tuple[store.WithWarning, Callout]:
         delivery_id = self._platform.signer.subject("callout", request.match_info["token"])
         async with self._platform.database.read() as db:
             row = await store.with_warning(db, delivery_id)
         if row is None or not isinstance(row.params, Callout):
             raise NotFound("this link is not known any more: ask your command post", field="link")
-        return row
+        return row, row.params
 
     async def show(self, request: web.Request) -> web.Response:
-        row = await self._row(request)
-        asked: Callout = row.params
+        row, asked = await self._row(request)
         async with self._platform.database.read() as db:
             visit = await store.with_warning(db, asked.visit_id)
         video = asked.video
-        over = row.state != "active" or visit is None or visit.answer in OVER
+        if visit is not None and (row.state != "active" or visit.answer in OVER):
+            visit = None
         dossier, number = None, ""
-        if asked.holds and not over:
+        if asked.holds and visit is not None:
             async with self._platform.database.write() as tx:
                 await trail.record(
                     tx, f"volunteer:{row.addressee_id}", "open_visit", visit.person_id, "called out for this visit"
                 )
             if video:
-                number = (await self._preparer.open(visit.sealed, visit.key_id, visit.contact_id)).decode()
+                number = (await self._preparer.open(visit.sealed or b"", visit.key_id, visit.contact_id)).decode()
             elif visit.dossier is not None:
                 dossier = await self._preparer.dossier(visit.dossier, visit.person_id)
         text = await self._preparer.warning(row.warning_id)
@@ -92,7 +91,7 @@ class CalloutPages:
             dossier=dossier,
             number=number,
             video=video,
-            over=over,
+            over=visit is None,
             taken=row.answer == Answer.LEAVING and not asked.holds,
             buttons=[(name, t(known[name][1])) for name in names],
             said="said" in request.query,
@@ -103,10 +102,9 @@ class CalloutPages:
 
     async def tap(self, request: web.Request) -> web.Response:
         """One answer; the same form sent twice is one event."""
-        row = await self._row(request)
+        row, asked = await self._row(request)
         form = await request.post()
         given = str(form.get("answer", ""))
-        asked: Callout = row.params
         known = {**CHOICES, **VIDEO} if asked.video else CHOICES
         if given not in known:
             raise Refused(f"answer: choose one of {', '.join(known)}", field="answer", rule="closed_list", given=given)

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, NotRequired, TypedDict
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -16,12 +16,13 @@ from services.channels.model.outcome import Outcome
 from services.channels.providers.acceptance import by_provider
 from services.channels.providers.country_limits import CountryLimits
 from services.channels.providers.link_tests import TESTED
-from services.channels.providers.provider_store import all_rows, link_test
+from services.channels.providers.provider_store import LinkTestRow, all_rows, link_tests
 from services.channels.providers.stations import of_warning
 from services.channels.providers.weights import ProviderWeights, in_words
 from services.shared import alarms
 from services.shared.clock import wall
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, rows_of
 from services.shared.errors import NotFound
 from services.shared.i18n import mark, t
 from services.shared.ledger.ledger import channel, warning_state
@@ -35,6 +36,45 @@ WORDS = {
     Outcome.PROVIDER_FAULT: mark("refuses us: look at its token, certificate or address"),
     Outcome.AMBIGUOUS: mark("may have it: no clear answer"),
 }  # fmt: skip
+
+
+class ChannelStand(NamedTuple):
+    """A channel as the table has it."""
+
+    channel: str
+    working: bool
+    why: str
+    two_way: bool
+    links: bool
+    repeats_per_day: int
+    templates_only: bool
+
+
+class ProviderState(TypedDict):
+    """How a provider of a channel stands."""
+
+    provider: str
+    why: str
+    stands: str
+    alarm: str
+    test: str
+    test_ok_at: float | None
+    test_failures: int
+
+
+class ChannelState(TypedDict):
+    """How a channel stands; `lacks` and `fails` are for the page."""
+
+    channel: str
+    working: bool
+    why: str
+    two_way: bool
+    links: bool
+    repeats_per_day: int
+    templates_only: bool
+    providers: list[ProviderState]
+    lacks: NotRequired[list[str]]
+    fails: NotRequired[bool]
 
 
 class ChannelPages:
@@ -108,12 +148,12 @@ class ChannelPages:
             missed=sum(one["outcome"] != Outcome.ACCEPTED for one in found), plane=self._platform.settings.plane,
         )  # fmt: skip
 
-    async def _found(self, db: Connection) -> list[dict[str, Any]]:
+    async def _found(self, db: Connection) -> list[ChannelState]:
         """Every channel: {channel, working, why, two_way, links, repeats_per_day, templates_only, providers: [...]}."""
-        rows = (await db.execute(sa.select(channel).order_by(channel.c.channel))).all()
+        rows = await rows_of(db, ChannelStand, sa.select(*columns(ChannelStand, channel)).order_by(channel.c.channel))
         words = in_words(await all_rows(db), self._provider_weights.groups, wall())
         silent = by_provider(await alarms.standing(db))
-        tests = {(r.channel, r.provider): r for r in await db.execute(sa.select(link_test))}
+        tests = {(r.channel, r.provider): r for r in await link_tests(db)}
         return [
             {
                 "channel": r.channel, "working": r.working, "why": r.why, "two_way": r.two_way, "links": r.links,
@@ -124,9 +164,13 @@ class ChannelPages:
         ]  # fmt: skip
 
     def _providers(
-        self, name: str, words: Mapping[str, str], tests: Mapping[Any, Any], silent: Mapping[str, str]
-    ) -> Sequence[dict[str, Any]]:
-        found = []
+        self,
+        name: str,
+        words: Mapping[str, str],
+        tests: Mapping[tuple[str, str], LinkTestRow],
+        silent: Mapping[str, str],
+    ) -> list[ProviderState]:
+        found: list[ProviderState] = []
         for driver in sorted(self._drivers.values(), key=lambda d: d.name):
             if name not in {r.name for r in driver.channels}:
                 continue
@@ -143,7 +187,7 @@ class ChannelPages:
         return found
 
 
-def _lacks(one: Mapping[str, Any]) -> list[str]:
+def _lacks(one: ChannelState) -> list[str]:
     """What a channel cannot do, in words."""
     words = [
         (t("no replies"), not one["two_way"]),

@@ -7,7 +7,7 @@ the list; it names one warning and one officer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -71,6 +71,23 @@ RESCUE = "fireservice"  # the slot of the fire service's list
 OVER = ("cancelled", "superseded")
 
 
+class SeenVisit(TypedDict):
+    """A visit as the list shows it."""
+
+    id: str
+    dossier: Dossier
+    team: str
+    skill: str
+    buttons: list[tuple[str, str]]
+    answer: str
+    answer_at: float | None
+    shown: str
+    done: bool
+    second_knock: bool
+    turn_back: float | None
+    event: str
+
+
 class ListAndAnswerPages:
     """The handlers of /l and /a."""
 
@@ -128,13 +145,13 @@ class ListAndAnswerPages:
             newer=await self._newer(warning, worker_id) if warning.state == "superseded" else "",
         )
 
-    async def _newer(self, warning: Any, worker_id: str) -> str:
+    async def _newer(self, warning: store.ListedUnder, worker_id: str) -> str:
         """The link to this officer's list under the update that has replaced the warning; empty where there is none."""
         async with self._platform.database.read() as db:
             newest = await store.in_force(db, warning.chain_id)
         return f"/l/{self._platform.signer.token('list', f'{newest}-{worker_id}')}" if newest else ""
 
-    async def _visit(self, row: Delivery) -> dict[str, Any]:
+    async def _visit(self, row: Delivery) -> SeenVisit:
         visit = row.params if isinstance(row.params, Visit) else None
         dossier = (
             await self._preparer.dossier(row.dossier, row.person_id) if row.dossier is not None else Dossier("", "")
@@ -205,7 +222,7 @@ class ListAndAnswerPages:
         warning_id, _, worker_id = subject.partition("-")
         return warning_id, worker_id
 
-    async def _delivery_of(self, request: web.Request) -> Any:
+    async def _delivery_of(self, request: web.Request) -> store.WithWarning:
         delivery_id = self._platform.signer.subject("answer", request.match_info["token"])
         async with self._platform.database.read() as db:
             row = await store.with_warning(db, delivery_id)
@@ -258,7 +275,7 @@ class ListAndAnswerPages:
             plane=self._platform.settings.plane,
         )
 
-    def _over(self, row: Any, later: Sequence[Any]) -> tuple[str, str]:
+    def _over(self, row: store.WithWarning, later: Sequence[store.Later]) -> tuple[str, str]:
         """(headline where the old text no longer holds, kind of ending said about it)."""
         said = row.ending or next((one.ending for one in later if one.kind == "ending"), "")
         if row.state == "superseded":

@@ -2,17 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, deliveries_where
 from services.shared.ledger.ledger import delivery, warning_state
-from services.shared.ledger.params import Visit
+from services.shared.ledger.params import Params, Visit
 
 LISTED = ("accepted", "delivered", "unconfirmed", "unknown", "failed")  # what the door driver has put on a list
+
+
+class WithWarning(NamedTuple):
+    """A delivery and its warning's state."""
+
+    delivery_id: str
+    warning_id: str
+    person_id: str
+    addressee_id: str
+    addressee_kind: str
+    driver: str
+    language: str
+    slot: str
+    contact_id: str
+    sealed: bytes | None
+    key_id: str
+    dossier: bytes | None
+    params: Params | None
+    answer: str
+    state: str
+    number: str
+    chain_id: str
+    ending: str
+    warning_tier: int
+    expires_at_warning: float
+
+
+class Later(NamedTuple):
+    """An update or an ending of a chain."""
+
+    kind: str
+    ending: str
+    number: str
+
+
+class ListedUnder(NamedTuple):
+    """The warning of an officer's list."""
+
+    chain_id: str
+    tier: int
+    state: str
+    number: str
+    doors: str
 
 
 async def visits(db: Connection, warning_id: str, worker_id: str) -> list[Delivery]:
@@ -24,31 +67,25 @@ async def visits(db: Connection, warning_id: str, worker_id: str) -> list[Delive
     return sorted(rows, key=lambda r: (r.params.order if isinstance(r.params, Visit) else 0, r.delivery_id))
 
 
-async def with_warning(db: Connection, delivery_id: str) -> Any:
+async def with_warning(db: Connection, delivery_id: str) -> WithWarning | None:
     """A delivery and its warning's state, or None."""
-    rows = await db.execute(
-        sa.select(
-            delivery, warning_state.c.state, warning_state.c.number, warning_state.c.tier.label("warning_tier"),
-            warning_state.c.chain_id, warning_state.c.ending, warning_state.c.expires_at.label("expires_at_warning"),
-        )
-        .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
-        .where(delivery.c.delivery_id == delivery_id)
-    )  # fmt: skip
-    return rows.first()
+    state = warning_state.c
+    its = sa.select(
+        *(state.warning_id, state.state, state.number, state.chain_id, state.ending),
+        *(state.tier.label("warning_tier"), state.expires_at.label("expires_at_warning")),
+    ).subquery()
+    found = sa.select(*columns(WithWarning, delivery, its)).join(its, its.c.warning_id == delivery.c.warning_id)
+    return await row_of(db, WithWarning, found.where(delivery.c.delivery_id == delivery_id))
 
 
-async def later_in_chain(db: Connection, chain_id: str) -> Sequence[Any]:
+async def later_in_chain(db: Connection, chain_id: str) -> list[Later]:
     """The released updates and endings of a chain, newest first."""
-    rows = await db.execute(
-        sa.select(warning_state.c.kind, warning_state.c.ending, warning_state.c.number)
-        .where(
-            warning_state.c.chain_id == chain_id,
-            warning_state.c.kind != "alert",
-            warning_state.c.released_at.is_not(None),
-        )
-        .order_by(warning_state.c.released_at.desc(), warning_state.c.sent.desc())
+    found = sa.select(*columns(Later, warning_state)).where(
+        warning_state.c.chain_id == chain_id,
+        warning_state.c.kind != "alert",
+        warning_state.c.released_at.is_not(None),
     )
-    return rows.all()
+    return await rows_of(db, Later, found.order_by(warning_state.c.released_at.desc(), warning_state.c.sent.desc()))
 
 
 async def in_force(db: Connection, chain_id: str) -> str:
@@ -60,6 +97,7 @@ async def in_force(db: Connection, chain_id: str) -> str:
     return str(await db.scalar(mine.order_by(state.released_at.desc(), state.warning_id).limit(1)) or "")
 
 
-async def state_of(db: Connection, warning_id: str) -> Any:
-    """The warning's state row, or None."""
-    return (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
+async def state_of(db: Connection, warning_id: str) -> ListedUnder | None:
+    """The warning's state, or None."""
+    found = sa.select(*columns(ListedUnder, warning_state)).where(warning_state.c.warning_id == warning_id)
+    return await row_of(db, ListedUnder, found)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -121,6 +120,6 @@ def said(name: str, code: str, others: Sequence[str]) -> str:
     )
 
 
-def by_provider(rows: Sequence[Any]) -> Mapping[str, str]:
+def by_provider(rows: Sequence[alarms.Alarm]) -> Mapping[str, str]:
     """Provider > what its alarm says, of the alarms that stand."""
     return {row.name.partition(":")[2]: row.said for row in rows if alarms.kind_of(row.name) == KIND}

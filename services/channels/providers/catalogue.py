@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TypedDict
 
 from services.channels.model.channel import STANDS_IN, Channel
 from services.channels.model.driver import Driver
 from services.channels.providers.country_limits import CountryLimits
 
 
-def channel_rows(drivers: Iterable[Driver], limits: CountryLimits) -> list[dict[str, Any]]:
+class ChannelRow(TypedDict):
+    """Of the channel table."""
+
+    channel: str
+    driver: str
+    contact_kinds: list[str]
+    two_way: bool
+    links: bool
+    voice: bool
+    repeats_per_day: int
+    templates_only: bool
+    working: bool
+    why: str
+
+
+def channel_rows(drivers: Iterable[Driver], limits: CountryLimits) -> list[ChannelRow]:
     """The channel table: of several channels for one channel one that works; of those that work the first by name."""
-    rows = {
+    rows: dict[str, ChannelRow] = {
         r.name: {
             "channel": r.name,
             "driver": d.name,

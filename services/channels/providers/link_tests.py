@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -22,13 +22,14 @@ from services.channels.model.driver import AreaTest, Driver, TriesArea
 from services.channels.providers.catalogue import channel_rows
 from services.channels.providers.country_limits import CountryLimits
 from services.channels.providers.link_test_file import NAME, PROOFS, LinkTest, load_link_tests
-from services.channels.providers.provider_store import TWICE, link_test
+from services.channels.providers.provider_store import TWICE, LinkTestRow, link_test, link_tests
 from services.shared.bus.outbox import id_of, new_id
 from services.shared.clock import Clock
 from services.shared.crypto.sealing import address_key
 from services.shared.database import locks
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Connection, Database
+from services.shared.database.rows import columns, row_of
 from services.shared.errors import Refused
 from services.shared.i18n import english, mark
 from services.shared.ledger.deliveries import NewDelivery, add
@@ -98,7 +99,7 @@ class LinkTests:
         self._next = now + LOOK_S
         async with self._database.write() as tx:
             await locks.link_tests(tx)
-            rows = {(r.channel, r.provider): r for r in await tx.execute(sa.select(link_test))}
+            rows = {(r.channel, r.provider): r for r in await link_tests(tx)}
             wanted = [(name, p) for name in sorted(self.tests) for p in self.providers(name)]
             for gone in sorted(rows.keys() - set(wanted)):
                 await tx.execute(sa.delete(link_test).where(_is(*gone)))
@@ -156,9 +157,7 @@ class LinkTests:
         try:
             async with self._database.write() as tx:
                 await locks.link_tests(tx)
-                which = sa.select(link_test).where(_is(test.channel, provider), link_test.c.delivery_id == one)
-                row = (await tx.execute(which)).first()
-                if row is not None:
+                for row in await link_tests(tx, _is(test.channel, provider), link_test.c.delivery_id == one):
                     await self._passed(tx, test, row, tried, self._clock.now())
                     await self.say(tx)
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:  # lost, and tried again
@@ -184,34 +183,35 @@ class LinkTests:
         await tx.execute(sa.update(link_test).where(_is(test.channel, provider)).values(delivery_id=one, sent_at=now))
         return True
 
-    async def _judge(self, tx: Connection, test: LinkTest, row: Any, now: float) -> bool:
+    async def _judge(self, tx: Connection, test: LinkTest, row: LinkTestRow, now: float) -> bool:
+        sent_at = row.sent_at or 0.0  # none is out that was not sent
         if test.channel in self._area:
-            if lost := now >= row.sent_at + max(test.within, LEAST_S / self._a_second) + LOST_S / self._a_second:
+            if lost := now >= sent_at + max(test.within, LEAST_S / self._a_second) + LOST_S / self._a_second:
                 # its process ended, or could not write: that says nothing of the channel
                 await tx.execute(
                     sa.update(link_test).where(_is(test.channel, row.provider)).values(delivery_id="", due_at=now)
                 )
             return bool(lost)
-        which = sa.select(delivery).where(delivery.c.delivery_id == row.delivery_id)
-        found = (await tx.execute(which)).first()
+        which = sa.select(*columns(Delivered, delivery)).where(delivery.c.delivery_id == row.delivery_id)
+        found = await row_of(tx, Delivered, which)
         if found is not None and found.evidence >= PROOFS[test.proof]:
-            took = (found.evidence_at or now) - row.sent_at
+            took = (found.evidence_at or now) - sent_at
             await self._passed(
                 tx, test, row, AreaTest(True, english("{proof} after {n:.0f} s", proof=test.proof, n=took)), now
             )
-        elif found is None or found.send_state in OVER or now >= row.sent_at + test.within:
+        elif found is None or found.send_state in OVER or now >= sent_at + test.within:
             await self._passed(tx, test, row, AreaTest(False, _why(found, test)), now)
         else:
             return False
         return True
 
-    async def _passed(self, tx: Connection, test: LinkTest, row: Any, tried: AreaTest, now: float) -> None:
+    async def _passed(self, tx: Connection, test: LinkTest, row: LinkTestRow, tried: AreaTest, now: float) -> None:
         """What a test showed, and when the next is due."""
         failures = 0 if tried.passed else row.failures + 1
         soon = AGAIN_S if 0 < failures < TWICE else test.every
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             "delivery_id": "", "failures": failures, "said": tried.said[:80],
-            "due_at": row.sent_at + test.every if tried.passed else now + soon,
+            "due_at": (row.sent_at or now) + test.every if tried.passed else now + soon,
         }  # fmt: skip
         values |= {"ok_at": now} if tried.passed else {}
         if failures:
@@ -222,8 +222,8 @@ class LinkTests:
 
     async def say(self, tx: Connection) -> None:
         """Which channels paths leave out, in the channel table."""
-        results: dict[str, list[Any]] = {}
-        for row in await tx.execute(sa.select(link_test).order_by(link_test.c.provider)):
+        results: dict[str, list[LinkTestRow]] = {}
+        for row in await link_tests(tx):
             results.setdefault(row.channel, []).append(row)
         base = {r["channel"]: r for r in channel_rows(self._drivers, self._limits)}
         bad = failed_twice(
@@ -243,6 +243,15 @@ class LinkTests:
             if name in results:
                 values["tested_at"] = max(row.sent_at or 0.0 for row in results[name]) or None
             await tx.execute(sa.update(channel).where(channel.c.channel == name).values(**values))
+
+
+class Delivered(NamedTuple):
+    """How a test's delivery stands."""
+
+    send_state: str
+    state_reason: str
+    evidence: int
+    evidence_at: float | None
 
 
 def failed_twice(failures: Mapping[str, Mapping[str, int]], providers: Mapping[str, Sequence[str]]) -> set[str]:
@@ -265,7 +274,7 @@ def left_out(bad: set[str], personal: set[str], supporters: set[str]) -> set[str
     return out
 
 
-def _why(found: Any, test: LinkTest) -> str:
+def _why(found: Delivered | None, test: LinkTest) -> str:
     if found is None:
         return mark("the test was lost")
     if found.send_state == SendState.FAILED:

@@ -6,14 +6,16 @@ time, so that one that is slow or silent is seen whichever process sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from services.shared.database.batches import insert_new, upsert
 from services.shared.database.engine import Connection, Id, metadata
+from services.shared.database.rows import columns, rows_of
 
 SLOT_S = 10.0
 KEPT_S = 3600.0
@@ -55,6 +57,25 @@ class Scored:
     heard: int = 0
 
 
+class Sums(NamedTuple):
+    """What a provider's calls came to."""
+
+    calls: int
+    bad: int
+    accepted: int
+    heard: int
+
+
+class ProviderRow(NamedTuple):
+    """A provider that was ever configured."""
+
+    provider: str
+    weight: float
+    trouble: str
+    open_until: float
+    reviewed_at: float
+
+
 async def known(tx: Connection, weights: dict[str, float]) -> None:
     """Gives each provider a row; one that has one keeps what was learnt."""
     await insert_new(tx, provider, [{"provider": name, "weight": weight} for name, weight in sorted(weights.items())])
@@ -62,27 +83,23 @@ async def known(tx: Connection, weights: dict[str, float]) -> None:
 
 async def count(tx: Connection, scored: Iterable[Scored]) -> None:
     """Adds to the slots, one row a provider and slot, in one order."""
-    sums: dict[tuple[str, int], dict[str, Any]] = {}
+    sums: dict[tuple[str, int], Counter[str]] = {}
     for one in scored:
         key = (one.provider, int(one.at // SLOT_S))
-        row = sums.setdefault(
-            key, {"provider": key[0], "slot": key[1], "calls": 0, "bad": 0, "accepted": 0, "heard": 0}
-        )
-        for name in ("calls", "bad", "accepted", "heard"):
-            row[name] += getattr(one, name)
-    names = ("calls", "bad", "accepted", "heard")
-    await upsert(tx, score, [sums[key] for key in sorted(sums)], ["provider", "slot"], add=names)
+        sums.setdefault(key, Counter()).update({name: getattr(one, name) for name in Sums._fields})
+    rows = [{"provider": name, "slot": slot, **sums[name, slot]} for name, slot in sorted(sums)]
+    await upsert(tx, score, rows, ["provider", "slot"], add=Sums._fields)
 
 
-async def lately(db: Connection, since: float, until: float) -> dict[str, Any]:
+async def lately(db: Connection, since: float, until: float) -> dict[str, Sums]:
     """Sums by provider of the slots that lie within [since, until) whole."""
     c = score.c
     rows = await db.execute(
-        sa.select(c.provider, *(sa.func.sum(x).label(x.name) for x in (c.calls, c.bad, c.accepted, c.heard)))
+        sa.select(c.provider, *(sa.func.sum(c[name]) for name in Sums._fields))
         .where(c.slot >= int(since // SLOT_S), c.slot < int(until // SLOT_S))
         .group_by(c.provider)
     )
-    return {row.provider: row for row in rows}
+    return {name: Sums(*sums) for name, *sums in rows}
 
 
 async def forget_old(tx: Connection, now: float) -> None:
@@ -90,9 +107,9 @@ async def forget_old(tx: Connection, now: float) -> None:
     await tx.execute(sa.delete(score).where(score.c.slot < int((now - KEPT_S) // SLOT_S)))
 
 
-async def all_rows(db: Connection) -> Sequence[Any]:
+async def all_rows(db: Connection) -> list[ProviderRow]:
     """Every provider that was ever configured, by name."""
-    return (await db.execute(sa.select(provider).order_by(provider.c.provider))).all()
+    return await rows_of(db, ProviderRow, sa.select(*columns(ProviderRow, provider)).order_by(provider.c.provider))
 
 
 TWICE = 2  # a link test that failed so often running says that the channel is down
@@ -108,6 +125,25 @@ link_test = sa.Table(
     sa.Column("failures", sa.SmallInteger, nullable=False, server_default="0", comment="running"),
     sa.Column("said", sa.String(80), nullable=False, server_default=""),
 )
+
+
+class LinkTestRow(NamedTuple):
+    """How a channel's provider stands in its link tests; `delivery_id` and `sent_at` are of the one that is out."""
+
+    channel: str
+    provider: str
+    due_at: float
+    delivery_id: str
+    sent_at: float | None
+    ok_at: float | None
+    failures: int
+    said: str
+
+
+async def link_tests(db: Connection, *where: sa.ColumnElement[bool]) -> list[LinkTestRow]:
+    """All of them, by provider."""
+    found = sa.select(*columns(LinkTestRow, link_test)).where(*where)
+    return await rows_of(db, LinkTestRow, found.order_by(link_test.c.provider))
 
 
 async def down(db: Connection) -> set[str]:

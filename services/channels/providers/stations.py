@@ -5,14 +5,15 @@ An area is one delivery; whether one operator of three took it is told here, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from services.channels.model.outcome import Outcome, Station
 from services.shared.database.batches import one_of, upsert
 from services.shared.database.engine import Connection, Id, metadata
+from services.shared.database.rows import columns, rows_of
 from services.shared.ledger.ledger import delivery
 
 _WORDS = ",".join(f"'{one.value}'" for one in Outcome)
@@ -28,9 +29,20 @@ station = sa.Table(
 )
 
 
+class StationWord(NamedTuple):
+    """A station's last word on an area delivery."""
+
+    channel: str
+    try_no: int
+    name: str
+    outcome: str
+    code: str
+    at: float
+
+
 async def note(tx: Connection, said: Iterable[tuple[str, Station, float]]) -> None:
     """(delivery, station, warning time): the last word of each stands, save that who took it has it."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    rows: dict[tuple[str, str], dict[str, object]] = {}
     for delivery_id, one, at in said:
         key = (delivery_id, one.name[:80])
         if key not in rows or one.outcome is not Outcome.ACCEPTED:  # of two of one name the one that failed is told
@@ -55,12 +67,13 @@ async def settled(db: Connection, delivery_id: str) -> dict[str, Outcome]:
     return {row.name: Outcome(row.outcome) for row in rows}
 
 
-async def of_warning(db: Connection, warning_id: str) -> Sequence[Any]:
+async def of_warning(db: Connection, warning_id: str) -> list[StationWord]:
     """Each station of each area delivery of a warning (channel, step, name, outcome, code, at): who did not take it first."""
-    rows = await db.execute(
-        sa.select(delivery.c.channel, delivery.c.try_no, station)
+    return await rows_of(
+        db,
+        StationWord,
+        sa.select(*columns(StationWord, delivery, station))
         .join(station, station.c.delivery_id == delivery.c.delivery_id)
         .where(delivery.c.warning_id == warning_id)
-        .order_by(station.c.outcome == Outcome.ACCEPTED.value, delivery.c.channel, station.c.name, delivery.c.try_no)
+        .order_by(station.c.outcome == Outcome.ACCEPTED.value, delivery.c.channel, station.c.name, delivery.c.try_no),
     )
-    return rows.all()

@@ -12,19 +12,29 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 import structlog
 
 from services.channels.model.channel import STANDS_IN
 from services.channels.providers.call_window import CallWindow
-from services.channels.providers.provider_store import SLOT_S, all_rows, down, forget_old, known, lately, provider
+from services.channels.providers.provider_store import (
+    SLOT_S,
+    ProviderRow,
+    Sums,
+    all_rows,
+    down,
+    forget_old,
+    known,
+    lately,
+    provider,
+)
 from services.shared.clock import Clock, wall
 from services.shared.database import locks
 from services.shared.database.engine import Connection, Database
 from services.shared.i18n import english
-from services.shared.ledger.params import ProviderTried
+from services.shared.ledger.params import Params, ProviderTried
 
 log = structlog.get_logger("weights")
 REVIEW_S = 10.0
@@ -32,6 +42,20 @@ CALLS_S, FEW_CALLS, BAD = 60.0, 10, 0.3
 HEARD_FROM_S, HEARD_TO_S, FEW_ACCEPTED, SILENT = 300.0, 60.0, 20, 0.5
 STEP, DRIFT, FLOOR = 20.0, 5.0, 5.0  # points; the floor keeps a trickle, by which we learn that it is well again
 READ_EVERY_S = 1.0  # wall
+
+
+class DueDelivery(Protocol):
+    """A row of the ledger that waits for a provider."""
+
+    @property
+    def delivery_id(self) -> str: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def params(self) -> Params | None: ...
+
+
+R = TypeVar("R", bound=DueDelivery)
 
 
 @dataclass
@@ -52,21 +76,20 @@ class Queue:
         return [window for window in self.windows if window.roomy()]
 
     def deal(
-        self, rows: Iterable[Any], rooms: Mapping[str, int], weights: Mapping[str, float], before: Mapping[str, str]
-    ) -> tuple[dict[str, list[Any]], list[Any]]:
+        self, rows: Iterable[R], rooms: Mapping[str, int], weights: Mapping[str, float], before: Mapping[str, str]
+    ) -> tuple[dict[str, list[R]], list[R]]:
         """Rows by provider, smoothly in proportion to the weights and within each one's room; and those left over.
 
         A row that `before` went to one provider goes to another if there is one: what it failed at once it may fail
         at again.
         """
-        left, over = dict(rooms), []
-        dealt: dict[str, list[Any]] = {name: [] for name in rooms}
+        left, over = dict(rooms), list[R]()
+        dealt: dict[str, list[R]] = {name: [] for name in rooms}
         serves = {window.driver.name: {r.name for r in window.channels} for window in self.windows}
         served = set().union(*serves.values())
         for row in rows:
-            only = (
-                row.params.provider if isinstance(row.params, ProviderTried) else None
-            )  # a test of this very provider
+            # a test of this very provider
+            only = row.params.provider if isinstance(row.params, ProviderTried) else None
             able = [n for n in left if left[n] > 0 and (row.channel in serves[n] or row.channel not in served)]
             able = [n for n in able if only in (None, n)]
             other = [n for n in able if n != before.get(row.delivery_id)]
@@ -195,7 +218,7 @@ class ProviderWeights:
 
 
 def in_trouble(
-    group: Sequence[str], calls: Mapping[str, Any], receipts: Mapping[str, Any], failing: Collection[str] = ()
+    group: Sequence[str], calls: Mapping[str, Sums], receipts: Mapping[str, Sums], failing: Collection[str] = ()
 ) -> dict[str, str]:
     """Who is, and why; nobody where all are: then it is the network, the phones or us."""
     found: dict[str, str] = {}
@@ -254,7 +277,7 @@ def held_back(
     }
 
 
-def in_words(rows: Sequence[Any], groups: Sequence[Sequence[str]], now: float) -> dict[str, str]:
+def in_words(rows: Sequence[ProviderRow], groups: Sequence[Sequence[str]], now: float) -> dict[str, str]:
     """How each provider stands, for people: its weight beside its others, and whether it is passed over."""
     weights = {r.provider: r.weight for r in rows}
     weight: Counter[str] = Counter()

@@ -6,7 +6,6 @@ STOP is heard before anything else and from any number; all else only from a pho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,6 +18,7 @@ from services.channels.model.report import Report
 from services.channels.outcomes import opted_out
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.replies.matching import (
+    Candidate,
     asks_of,
     by_of,
     candidates,
@@ -120,7 +120,7 @@ class ReplyInbox:
         ask = f" {lines.ask_how_many}" if row.covers > 1 and reply.answer is not Answer.HELP else ""
         return self.thanks(reply.answer, row.language) + ask, reply
 
-    async def _sent(self, rows: Sequence[Any]) -> list[str]:
+    async def _sent(self, rows: Sequence[Candidate]) -> list[str]:
         """The authority's words in the warnings this phone was sent."""
         about = sorted({row.warning_id for row in rows})
         async with self.database.read() as db:
@@ -138,7 +138,7 @@ class ReplyInbox:
         forms = [one for one in phone_numbers.forms(phone_numbers.normal(number)) if one] or [number]
         return [address_key(self._index_key, "sms", one) for one in forms]
 
-    async def _note(self, row: Any, message: Inbound, asks: str, note: str = "") -> None:
+    async def _note(self, row: Candidate, message: Inbound, asks: str, note: str = "") -> None:
         """Words no rule understands, for a person to read: evidence that somebody reads, and no answer."""
         await self._recorder.report(
             Report(
@@ -151,7 +151,7 @@ class ReplyInbox:
             )
         )
 
-    async def _yes(self, row: Any, message: Inbound, lines: Lines) -> str:
+    async def _yes(self, row: Candidate, message: Inbound, lines: Lines) -> str:
         """A yes that can mean two things is asked back once; who says it again is read by a person."""
         earlier = sa.select(answer_log.c.event_key).where(
             answer_log.c.delivery_id == row.delivery_id, answer_log.c.note == YES,
@@ -162,7 +162,7 @@ class ReplyInbox:
         await self._note(row, message, "question" if again else "", "" if again else YES)
         return lines.read_by_person.format(hotline=self._hotline) if again else lines.which_yes
 
-    async def _count(self, row: Any, count: int, event_key: str) -> str:
+    async def _count(self, row: Candidate, count: int, event_key: str) -> str:
         """'N3': the last answer on this phone speaks for three; it counts for as many as this message covered."""
         said = await self.answers(row.delivery_id)
         answer = Answer(said[-1]) if said else None
@@ -221,6 +221,6 @@ class ReplyInbox:
             return [a for a in found if a]
 
 
-def _shows(row: Any, evidence: Evidence) -> Evidence:
+def _shows(row: Candidate, evidence: Evidence) -> Evidence:
     """What a reply shows of a message: nothing of one that was never sent."""
     return evidence if row.attempts else Evidence.NONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 
@@ -11,14 +11,45 @@ from services.channels.messages.prepare import reference
 from services.channels.replies.meaning import Reply
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
+from services.shared.database.rows import rows_of
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.ledger.ledger import DIGITS, STOPPED, Answer, SendState, delivery, warning_state
+from services.shared.ledger.params import Params
 from services.shared.tiers import Tier
 
 BY = {"person": "person", "facility": "person", "supporter": "supporter", "worker": "officer"}
 
 
-def asks_of(row: Any, answer: Answer | None) -> str:
+class Candidate(NamedTuple):
+    """A delivery that a reply can be about; `over` where an update has replaced its warning."""
+
+    delivery_id: str
+    warning_id: str
+    kind: str
+    tier: int
+    person_id: str
+    addressee_id: str
+    addressee_kind: str
+    channel: str
+    language: str
+    params: Params | None
+    covers: int
+    send_state: str
+    state_reason: str
+    attempts: int
+    answer: str
+    chain_id: str
+    over: bool
+
+
+class AboutSomebody(Protocol):
+    """A delivery by whom it is about; empty for nobody who has a path."""
+
+    @property
+    def person_id(self) -> str: ...
+
+
+def asks_of(row: AboutSomebody, answer: Answer | None) -> str:
     """An officer's call for help is about nobody who has a path: a person reads it at once."""
     return "urgent" if answer is Answer.HELP and not row.person_id else ""
 
@@ -33,7 +64,7 @@ def by_of(addressee_kind: str) -> str:
     return BY.get(addressee_kind, "person")
 
 
-def yes_means(row: Any) -> Answer | None:
+def yes_means(row: Candidate) -> Answer | None:
     """What a bare YES says to this message: the one thing it asked; None where it asked several things, or nothing.
 
     Yellow asks only for who needs help; an official is only asked whether she has read it, a volunteer whether she goes.
@@ -47,7 +78,7 @@ def yes_means(row: Any) -> Answer | None:
     return None
 
 
-async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[Any], list[Any]]:
+async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[Candidate], list[Candidate]]:
     """Deliveries to this address a reply can be about, newest warning first, with `over`; and all of active warnings.
 
     The address comes under each key it may be known by. What may have been received comes first, also of a warning that
@@ -56,8 +87,10 @@ async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[
     """
     over = (warning_state.c.state != "active").label("over")
     active = sa.select(warning_state.c.chain_id).where(warning_state.c.state == "active")
-    found = await db.execute(
-        sa.select(delivery, warning_state.c.chain_id, over)
+    rows = await rows_of(
+        db,
+        Candidate,
+        sa.select(*(delivery.c[name] for name in Candidate._fields[:-2]), warning_state.c.chain_id, over)
         .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
         .where(
             one_of(delivery.c.address_key, address_keys),
@@ -65,9 +98,8 @@ async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[
             warning_state.c.state.in_(("active", "superseded")),
             warning_state.c.chain_id.in_(active),
         )
-        .order_by(over, warning_state.c.released_at.desc(), delivery.c.due_at.desc(), delivery.c.delivery_id)
+        .order_by(over, warning_state.c.released_at.desc(), delivery.c.due_at.desc(), delivery.c.delivery_id),
     )
-    rows = found.all()
     kept_back = [
         r for r in rows
         if not r.attempts and not r.over and (r.send_state, r.state_reason) == (SendState.SUPPRESSED, STOPPED)
@@ -75,7 +107,7 @@ async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[
     return [r for r in rows if r.attempts > 0] + kept_back, [r for r in rows if not r.over]
 
 
-def going_on(row: Any, active: Sequence[Any]) -> Any:
+def going_on(row: Candidate, active: Sequence[Candidate]) -> Candidate:
     """Where somebody acts on it: of a warning that was replaced, what the same addressee has of the update about the
     same person, sent or not, or of another warning; the row itself where there is none."""
     if not row.over:
@@ -84,7 +116,7 @@ def going_on(row: Any, active: Sequence[Any]) -> Any:
     return min(newer, key=lambda r: (r.chain_id != row.chain_id, r.channel != row.channel), default=row)
 
 
-def choose(rows: Sequence[Any], reply: Reply) -> Any | None:
+def choose(rows: Sequence[Candidate], reply: Reply) -> Candidate | None:
     """The delivery a reply is for: by its reference; else the newest it can be about, if that is one person; else None.
 
     Who is warned herself and also helps somebody on the same phone speaks of herself with 1, 2 and 3, and of the one

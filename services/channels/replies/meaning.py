@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any
 
 from services.shared.i18n import in_each_language
 from services.shared.ledger.ledger import DIGITS, Answer
@@ -119,7 +118,7 @@ def _squeezed(text: str) -> str:
 @cache
 def words() -> Words:
     """Read once."""
-    data: Mapping[str, Mapping[str, Any]] = in_each_language(FILE)
+    data = in_each_language(FILE)
     lists = {name: frozenset(plain(w) for lang in data.values() for w in lang.get(name, ())) for name in LISTS}
     numbers = {plain(w): n for lang in data.values() for w, n in lang.get("numbers", {}).items()}
     said = "|".join(("[0-9]{1,3}", *sorted(map(re.escape, numbers), key=len, reverse=True)))

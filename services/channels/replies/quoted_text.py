@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any
 
 import yaml
 
@@ -236,7 +235,7 @@ def _ours() -> tuple[tuple[str, ...], ...]:
     return tuple(sorted(one for one in found if len(one) > 1))
 
 
-def strings(value: Any) -> Iterator[str]:
+def strings(value: object) -> Iterator[str]:
     """Every text within a document's mappings and lists."""
     if isinstance(value, str):
         yield value
@@ -258,7 +257,7 @@ def _among(name: str, said: str) -> bool:
 
 @cache
 def _lists() -> dict[str, frozenset[str]]:
-    data: dict[str, dict[str, Any]] = in_each_language(PHONES)
+    data: dict[str, dict[str, list[str]]] = in_each_language(PHONES)
     return {name: frozenset(plain(w) for own in data.values() for w in own.get(name, ())) for name in LISTS}
 
 

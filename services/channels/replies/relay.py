@@ -7,14 +7,21 @@ counts as the person's, so that it never closes for somebody who cannot judge.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 from services.channels.model.report import Report
 from services.shared.ledger.ledger import Answer, Evidence, SendState
-from services.shared.ledger.params import Callout
+from services.shared.ledger.params import Callout, Params
 
 
-def passed_on(row: Any, answer: Answer | None, event_key: str) -> list[Report]:
+class MaybeCallout(Protocol):
+    """A delivery that may ask a volunteer."""
+
+    @property
+    def params(self) -> Params | None: ...
+
+
+def passed_on(row: MaybeCallout, answer: Answer | None, event_key: str) -> list[Report]:
     """The reports a volunteer's text or key makes on the visit or video call of her call-out; help always, the rest of a
     video call only while she has it: who was merely asked ends no call."""
     if not isinstance(row.params, Callout):

@@ -1,4 +1,4 @@
-"""Finds the audience of an area: one numbered page of people a transaction, or counts for a preview.
+"""Finds the audience of an area: one numbered page of people a transaction.
 
 People go out in the order cell, household, person; the job's cursor is the last one that went out, so a page that was
 not committed is made again, and a page that was is not. After those who live inside come those who live elsewhere and
@@ -7,7 +7,6 @@ may be inside just now (whereabouts.py), at the address where they are.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,7 +28,8 @@ from services.registry.geo.areas import (
 from services.registry.model.facilities import on_shift
 from services.registry.model.needs import keyed
 from services.registry.store import register
-from services.registry.store.register import Cursor, Row
+from services.registry.store.register import Cursor
+from services.registry.store.register_rows import FoundContact, FoundPerson, FoundSupporter, Job
 from services.shared.bus.outbox import digest_of, id_of, publish
 from services.shared.database.engine import Connection, Database
 from services.shared.fault_points import fault_at
@@ -40,13 +40,11 @@ from services.shared.messages import (
     PersonEntry,
     Profile,
     SupporterEntry,
-    WarningIssued,
     WorkerEntry,
 )
 
 log = structlog.get_logger("registry")
 CELLS_AT_ONCE, MOST_CELLS_AT_ONCE = 64, 1024
-EXACT_BELOW = 5000  # people in boundary cells that a preview looks at one by one
 BEYOND = COLUMNS * ROWS  # the cursor's cell once everybody who lives inside is out
 
 
@@ -54,7 +52,7 @@ BEYOND = COLUMNS * ROWS  # the cursor's cell once everybody who lives inside is 
 class _Page:
     """People of one page, and whether nobody comes after them."""
 
-    people: list[Row] = field(default_factory=list)
+    people: list[FoundPerson] = field(default_factory=list)
     last: bool = False
     visitors: list[Visitor] = field(default_factory=list)
 
@@ -92,7 +90,7 @@ async def find_page(db: Connection, area: Shape | None, after: Cursor) -> _Page:
     if area is None:
         return _Page(last=True)
     first, last = area.cell_range()
-    found: list[Row] = []
+    found: list[FoundPerson] = []
     at_once = CELLS_AT_ONCE
     while len(found) <= PAGE_PEOPLE:
         cells = await register.occupied(db, max(first, after[0]), last, at_once, area.columns())
@@ -117,7 +115,7 @@ async def _take(
     area: Shape,
     cells: Sequence[tuple[int, int]],
     kinds: np.ndarray[tuple[int, ...], np.dtype[np.int8]],
-    found: list[Row],
+    found: list[FoundPerson],
     after: Cursor,
 ) -> Cursor | None:
     """Adds people of the cells to `found` until a page is more than full; None when the cells are exhausted."""
@@ -143,14 +141,14 @@ async def _take(
     return None
 
 
-def _inside(area: Shape, rows: Sequence[Row], kinds: dict[int, int]) -> list[Row]:
+def _inside(area: Shape, rows: Sequence[FoundPerson], kinds: dict[int, int]) -> list[FoundPerson]:
     edge = [row for row in rows if kinds[row.cell] == BOUNDARY]
     held = area.holds([row.lon for row in edge], [row.lat for row in edge])
     out = {row.person_id for row, inside in zip(edge, held, strict=True) if not inside}
     return [row for row in rows if row.person_id not in out]
 
 
-async def make_page(database: Database, row: Row, area: Shape | None, now: float) -> bool:
+async def make_page(database: Database, row: Job, area: Shape | None, now: float) -> bool:
     """Makes the next page of a job and says it; False where another process made that page meanwhile.
 
     `row` is the job, `now` warning time, for the shifts. What is slow is read before the write transaction.
@@ -235,16 +233,16 @@ async def _entries(
             index[facts.key] = len(profiles)
             profiles.append(facts)
         guest = guests.get(row.person_id)
-        where = whereabouts.place_of(guest.stay) if guest else row._mapping
+        zone_id, grid_id, walk_seq = whereabouts.walk_of(guest.stay if guest else row)
         others = [guest.stay] if guest else also.get(row.person_id, [])
         people.append(
             PersonEntry(
                 person_id=row.person_id,
                 household_id=guest.household_id if guest else row.household_id,
                 profile=index[facts.key],
-                zone_id=where["zone_id"],
-                grid_id=where["grid_id"],
-                walk_seq=where["walk_seq"],
+                zone_id=zone_id,
+                grid_id=grid_id,
+                walk_seq=walk_seq,
                 dossier=whereabouts.with_stays(row.dossier, others, at_home=guest is None) if others else row.dossier,
                 key_id=row.key_id,
                 contacts=_contacts(contacts, row.person_id, moment.minute),
@@ -260,7 +258,9 @@ def _for_this_area(facts: Profile, helpers: Sequence[SupporterEntry]) -> Profile
     return facts if now == facts.supporters else keyed(msgspec.structs.replace(facts, supporters=now))
 
 
-def _supporter(row: Row, contacts: dict[str, list[Row]], area: Shape | None, moment: Moment) -> SupporterEntry:
+def _supporter(
+    row: FoundSupporter, contacts: dict[str, list[FoundContact]], area: Shape | None, moment: Moment
+) -> SupporterEntry:
     outside = row.outside_zone
     if area is not None and row.lat is not None and row.lon is not None:
         outside = not area.holds([row.lon], [row.lat])[0]
@@ -268,7 +268,7 @@ def _supporter(row: Row, contacts: dict[str, list[Row]], area: Shape | None, mom
     return SupporterEntry(row.supporter_id, bool(outside), row.language, theirs)
 
 
-def _contacts(contacts: dict[str, list[Row]], owner_id: str, minute: int) -> tuple[ContactEntry, ...]:
+def _contacts(contacts: dict[str, list[FoundContact]], owner_id: str, minute: int) -> tuple[ContactEntry, ...]:
     """In the order of use; those that are not answered at this hour last, since they are better than none."""
     rows = contacts.get(owner_id, [])
     if any(c.hours for c in rows):
@@ -297,66 +297,4 @@ async def _workers(db: Connection, minute: int) -> tuple[WorkerEntry, ...]:
             contacts=_contacts(contacts, worker_id, minute),
         )
         for worker_id, row in here.items()
-    )
-
-
-@dataclass(frozen=True)
-class Counts:
-    """People per profile in an area; `estimated` of them by the share of a cell that the area covers."""
-
-    by_profile: dict[str, int]
-    estimated: int
-
-
-async def count(db: Connection, area: Shape | None, moment: Moment) -> Counts:
-    """How many people of each profile the area holds: from counts inside, one by one or estimated at the edge."""
-    if area is None:
-        return Counts({}, 0)
-    counts = await _at_home(db, area)
-    guests = Counter(v.row.profile_key for v in await whereabouts.visitors(db, area, moment))
-    return Counts(dict(guests + Counter(counts.by_profile)), counts.estimated)
-
-
-async def _at_home(db: Connection, area: Shape) -> Counts:
-    cells = await register.occupied(db, *area.cell_range(), columns=area.columns())
-    kinds = area.classify(c for c, _ in cells)
-    inside = [c for (c, _), kind in zip(cells, kinds, strict=True) if kind == INSIDE]
-    edge = {c: n for (c, n), kind in zip(cells, kinds, strict=True) if kind == BOUNDARY}
-    found: Counter[str] = Counter()
-    for _, key, n in await register.counts_in(db, inside):
-        found[key] += n
-    if sum(edge.values()) < EXACT_BELOW:
-        points = await register.points_in(db, list(edge))
-        held = area.holds([p.lon for p in points], [p.lat for p in points])
-        found.update(p.profile_key for p, inside_it in zip(points, held, strict=True) if inside_it)
-        return Counts({k: n for k, n in found.items() if n}, 0)
-    share = dict(zip(edge, area.share(edge), strict=True))
-    expected: dict[str, float] = {}
-    for cell, key, n in await register.counts_in(db, list(edge)):
-        expected[key] = expected.get(key, 0.0) + n * float(share[cell])
-    estimated = {key: round(n) for key, n in expected.items()}
-    found.update(estimated)
-    return Counts({k: n for k, n in found.items() if n}, sum(estimated.values()))
-
-
-async def preview(db: Connection, asked: WarningIssued, now: float) -> AudienceFound:
-    """The answer to a preview: profiles and how many people have each, nobody by name or id."""
-    area, unresolved = await register.area_of(db, asked.area, asked.geocodes)
-    counts = await count(db, area, Moment(now, asked.utc_offset_min))
-    known = await register.profiles_of(db, counts.by_profile)
-    keys = sorted(counts.by_profile)
-    return AudienceFound(
-        msg_id=id_of("audience", "preview", asked.msg_id),
-        plane=asked.plane,
-        warning_id=asked.warning_id,
-        tier=asked.tier,
-        purpose="preview",
-        page=0,
-        last=True,
-        profiles=tuple(known[key] for key in keys),
-        total=sum(counts.by_profile.values()),
-        counts=tuple(counts.by_profile[key] for key in keys),
-        estimated=counts.estimated,
-        unresolved=unresolved,
-        asked=asked,
     )

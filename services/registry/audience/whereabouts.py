@@ -1,26 +1,26 @@
 """Finds people who are inside an area although they live elsewhere: away, at a usual place, at a second address.
 
-Any place where she may be at that time counts, from now to LOOK_AHEAD later, and her home always does: a person warned
+Each place where she may be at that time counts, from now to LOOK_AHEAD later, and her home always does: a person warned
 at a place she has just left was warned; one who was not cannot be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
 from services.registry.geo.areas import BOUNDARY, INSIDE, Shape
 from services.registry.model.facilities import on_shift
 from services.registry.store import register
-from services.registry.store.register import Row
+from services.registry.store.register_rows import FoundPerson, FoundStay
 from services.shared.bus.outbox import id_of
 from services.shared.crypto.dossier import DossierPart, pack, unpack
 from services.shared.database.batches import chunks, one_of
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, rows_of
 
 LOOK_AHEAD = 6 * 3600  # seconds: who comes to work at 08:00 is warned of a flood that is announced at 05:00
 
@@ -37,7 +37,7 @@ class Moment:
         """Local minute of the day."""
         return int(self.now // 60 + self.utc_offset_min) % 1440
 
-    def covers(self, stay: Row) -> bool:
+    def covers(self, stay: FoundStay) -> bool:
         """Whether she may be there at some time from now to LOOK_AHEAD later."""
         first, last = self._local(self.now), self._local(self.now + LOOK_AHEAD)
         if stay.kind == "away":
@@ -56,8 +56,8 @@ class Moment:
 class Visitor:
     """Somebody who may be inside and lives elsewhere: her row, and the first of her stays that counts."""
 
-    row: Row
-    stay: Row
+    row: FoundPerson
+    stay: FoundStay
 
     @property
     def household_id(self) -> str:
@@ -75,42 +75,40 @@ async def visitors(db: Connection, area: Shape, moment: Moment) -> list[Visitor]
     )
     kinds = area.classify(cells)
     near = [cell for cell, kind in zip(cells, kinds, strict=True) if kind in (BOUNDARY, INSIDE)]
-    stays: dict[str, Row] = {}
+    stays: dict[str, FoundStay] = {}
     for some in chunks(near, 1000):
-        rows = [
-            row
-            for row in await db.execute(
-                sa.select(register.stay).where(one_of(register.stay.c.cell, some)).order_by(register.stay.c.stay_id)
-            )
-            if moment.covers(row)
-        ]
-        held = area.holds([row.lon for row in rows], [row.lat for row in rows])
+        rows = [row for row in await _stays(db, one_of(register.stay.c.cell, some)) if moment.covers(row)]
+        held = area.holds([row.lon or 0 for row in rows], [row.lat or 0 for row in rows])  # in a cell all have a place
         for row, inside in zip(rows, held, strict=True):
             if inside:
                 stays.setdefault(row.person_id, row)
-    people: list[Row] = []
+    people: list[FoundPerson] = []
     for part in chunks(sorted(stays), 1000):
-        people += await db.execute(
-            sa.select(register.person).where(one_of(register.person.c.person_id, part), register.IS_WARNED)
+        warned = sa.select(*columns(FoundPerson, register.person)).where(
+            one_of(register.person.c.person_id, part), register.IS_WARNED
         )
+        people += await rows_of(db, FoundPerson, warned)
     at_home = area.holds([p.lon for p in people], [p.lat for p in people])
     found = [Visitor(p, stays[p.person_id]) for p, home in zip(people, at_home, strict=True) if not home]
     return sorted(found, key=lambda v: (v.household_id, v.row.person_id))
 
 
-async def elsewhere(db: Connection, people: Sequence[str], moment: Moment) -> dict[str, list[Row]]:
+async def _stays(db: Connection, where: sa.ColumnElement[bool]) -> list[FoundStay]:
+    found = sa.select(*columns(FoundStay, register.stay)).where(where)
+    return await rows_of(db, FoundStay, found.order_by(register.stay.c.stay_id))
+
+
+async def elsewhere(db: Connection, people: Sequence[str], moment: Moment) -> dict[str, list[FoundStay]]:
     """person_id > where else she may be just now, for the card of somebody who is sought at home."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[FoundStay]] = {}
     for some in chunks(people, 1000):
-        for row in await db.execute(
-            sa.select(register.stay).where(one_of(register.stay.c.person_id, some)).order_by(register.stay.c.stay_id)
-        ):
+        for row in await _stays(db, one_of(register.stay.c.person_id, some)):
             if moment.covers(row):
                 found.setdefault(row.person_id, []).append(row)
     return found
 
 
-def with_stays(dossier: bytes, stays: Iterable[Row], *, at_home: bool) -> bytes:
+def with_stays(dossier: bytes, stays: Iterable[FoundStay], *, at_home: bool) -> bytes:
     """The dossier with the sealed addresses of stays; of a visitor without her home's, if the stay has one."""
     more = [DossierPart("stay", bytes.fromhex(s.key_id), s.sealed) for s in stays if s.sealed]
     if not more:
@@ -119,6 +117,6 @@ def with_stays(dossier: bytes, stays: Iterable[Row], *, at_home: bool) -> bytes:
     return pack([*parts, *more])
 
 
-def place_of(stay: Row) -> Mapping[str, Any]:
-    """Zone and grid of the stay; the walk through it knows no place for her and ends with her."""
-    return {"zone_id": stay.zone_id, "grid_id": stay.grid_id, "walk_seq": 2_000_000_000}
+def walk_of(place: FoundPerson | FoundStay) -> tuple[str, str, int]:
+    """Zone, grid and place in the walk, which knows no place for a stay and ends with it."""
+    return place.zone_id, place.grid_id, place.walk_seq if isinstance(place, FoundPerson) else 2_000_000_000

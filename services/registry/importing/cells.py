@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from services.registry.importing.cell_words import EITHER, GRADES, LEVELS, NO, NONE, YES
 from services.registry.importing.language_names import read_language
-from services.registry.importing.open_list import NOT_CALCULATED
 from services.registry.importing.phone_cells import LANDLINE as LANDLINE
 from services.registry.importing.phone_cells import MOBILE as MOBILE
 from services.registry.importing.phone_cells import Unread, read_cell
 from services.registry.importing.report import ImportReport, Issue
+from services.registry.importing.sheet import NOT_CALCULATED
 from services.registry.model.given import HOURS
 from services.shared.people import phone_numbers
 

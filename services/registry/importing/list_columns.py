@@ -14,9 +14,10 @@ from services.registry.geo.datum import Datum
 from services.registry.importing.bounds import Bounds
 from services.registry.importing.cells import Cells, RowRefused
 from services.registry.importing.columns import ColumnMap
-from services.registry.importing.open_list import NUL, ListRow
+from services.registry.importing.open_list import NUL
 from services.registry.importing.report import ImportReport, Issue
 from services.registry.importing.rows import RowReader
+from services.registry.importing.sheet import ListRow
 from services.registry.model.facilities import AreaIn, FacilityIn, PlaceIn, WorkerIn
 from services.registry.model.given import ANSWERS
 from services.registry.people.sources import SourceList, Statement

@@ -28,8 +28,9 @@ from services.registry.importing.bounds import Bounds, learn, read_bounds
 from services.registry.importing.cells import one_id
 from services.registry.importing.columns import ColumnMap
 from services.registry.importing.list_columns import Reader, header_of, key_of
-from services.registry.importing.open_list import ListRow, open_list
+from services.registry.importing.open_list import open_list
 from services.registry.importing.report import ImportReport, Issue
+from services.registry.importing.sheet import ListRow
 from services.registry.importing.write import (
     Import,
     ImportContext,

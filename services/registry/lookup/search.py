@@ -42,7 +42,7 @@ class Asked:
     after: str = ""
 
 
-class Found(NamedTuple):
+class ListedPerson(NamedTuple):
     """A person or facility as a list shows them."""
 
     person_id: str
@@ -58,7 +58,7 @@ class Found(NamedTuple):
 class Shown:
     """What came of it: rows of registry_person, how many are there and not shown, where the next page begins."""
 
-    people: Sequence[Found] = ()
+    people: Sequence[ListedPerson] = ()
     hidden: int = 0
     after: str = ""
     unlocked: frozenset[str] = field(default_factory=frozenset)
@@ -88,8 +88,10 @@ class Search:
         reason = checked_reason(asked.reason)
         where = await self._where(asked)
         async with self._database.write() as tx:
-            found = sa.select(*columns(Found, register.person)).where(where, register.person.c.person_id > asked.after)
-            rows = await rows_of(tx, Found, found.order_by(register.person.c.person_id).limit(PAGE + 1))
+            found = sa.select(*columns(ListedPerson, register.person)).where(
+                where, register.person.c.person_id > asked.after
+            )
+            rows = await rows_of(tx, ListedPerson, found.order_by(register.person.c.person_id).limit(PAGE + 1))
             more, rows = len(rows) > PAGE, rows[:PAGE]
             allowed = await self._allowed(tx, who, rows, now)
             shown = [row for row in rows if row.person_id in allowed]
@@ -112,8 +114,8 @@ class Search:
         she exists."""
         reason = checked_reason(reason)
         async with self._database.write() as tx:
-            one = sa.select(*columns(Found, register.person)).where(register.person.c.person_id == person_id)
-            row = await row_of(tx, Found, one)
+            one = sa.select(*columns(ListedPerson, register.person)).where(register.person.c.person_id == person_id)
+            row = await row_of(tx, ListedPerson, one)
             allowed = await self._allowed(tx, who, [row] if row else [], now)
             if person_id not in allowed:
                 await trail.record(tx, who.label, "people.not_shown", person_id[:32] or "-", reason)
@@ -144,7 +146,7 @@ class Search:
             )
         return columns[asked.by] == value
 
-    async def _allowed(self, db: Connection, who: Who, rows: Sequence[Found], now: float) -> dict[str, str]:
+    async def _allowed(self, db: Connection, who: Who, rows: Sequence[ListedPerson], now: float) -> dict[str, str]:
         """person_id > the unlock that shows her (empty: none was needed) of those whom this key may see.
 
         The register's own office sees whom it keeps; others see who agreed to it, and in an emergency the zone.

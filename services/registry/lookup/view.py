@@ -115,7 +115,9 @@ async def person_view(db: Connection, person_id: str) -> PersonView:
             for row in by_position(record.supporters)
         ],
         "stays": [_some(row, _STAY) for _, row in sorted(record.stays.items())],
-        "consents": [_plain(row) for row in consents],
+        "consents": [
+            {k: v for k, v in row.items() if k not in ("consent_id", "person_id")} for row in consents.mappings()
+        ],
         "conflicts": [row for _, row in sorted(record.differing.items())],
         "lists": [
             {"name": row.name, "kind": row.kind, "last_import": row.last_import, "in_newest": row.seen >= row.imports}
@@ -141,7 +143,3 @@ def _fact(record: PersonRecord, name: str) -> FactView:
 
 def _some(row: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
     return {name: row[name] for name in names}
-
-
-def _plain(row: register.Row) -> dict[str, object]:
-    return {k: v for k, v in row._mapping.items() if k not in ("consent_id", "person_id")}

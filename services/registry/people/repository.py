@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -18,16 +18,33 @@ from services.registry.model.given import WARNED
 from services.registry.people.records import PersonRecord, Rows
 from services.registry.people.rows import ConflictRow, ContactRow, StayRow, SupporterRow
 from services.registry.store import register
-from services.registry.store.register import Row
 from services.shared.bus.outbox import id_of
 from services.shared.crypto.dossier import unpack
 from services.shared.crypto.sealing import page_key
 from services.shared.database import locks
 from services.shared.database.batches import chunks, insert_all, insert_new, one_of
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, rows_of
 from services.shared.errors import NotFound
 
 _facts: msgspec.msgpack.Decoder[Facts] = msgspec.msgpack.Decoder(Facts)
+
+
+class StoredPerson(NamedTuple):
+    """A person or facility as it is stored, with its packed facts."""
+
+    person_id: str
+    kind: str
+    status: str
+    household_id: str
+    facility_id: str | None
+    cell: int
+    profile_key: str
+    zone_id: str
+    grid_id: str
+    walk_seq: int
+    dossier: bytes
+    body: bytes
 
 
 async def alone(tx: Connection) -> None:
@@ -39,27 +56,28 @@ async def load(db: Connection, ids: Sequence[str]) -> dict[str, PersonRecord]:
     """person_id > record of those in the register."""
     found: dict[str, PersonRecord] = {}
     for some in chunks(sorted(set(ids)), 1000):
-        for row in await db.execute(
-            sa.select(register.person, register.facts.c.body)
+        for row in await rows_of(
+            db,
+            StoredPerson,
+            sa.select(*columns(StoredPerson, register.person, register.facts))
             .join(register.facts, register.facts.c.person_id == register.person.c.person_id)
-            .where(one_of(register.person.c.person_id, some))
+            .where(one_of(register.person.c.person_id, some)),
         ):
             found[row.person_id] = _record(row)
     mine = list(found)
-    for owner, contacts in (await register.contacts_of(db, mine)).items():
-        found[owner].contacts = {c.contact_id: cast(ContactRow, dict(c._mapping)) for c in contacts}
-    helpers: dict[str, PersonRecord] = {}
-    for row in await _of(db, register.supporter, mine):
-        record = found[row.person_id]
-        record.supporters[row.supporter_id] = cast(SupporterRow, dict(row._mapping))
-        record.helper_contacts[row.supporter_id] = {}
-        helpers[row.supporter_id] = record
-    for owner, contacts in (await register.contacts_of(db, list(helpers))).items():
-        helpers[owner].helper_contacts[owner] = {c.contact_id: cast(ContactRow, dict(c._mapping)) for c in contacts}
-    for row in await _of(db, register.stay, mine):
-        found[row.person_id].stays[row.stay_id] = cast(StayRow, dict(row._mapping))
-    for row in await _of(db, register.conflict, mine):
-        found[row.person_id].differing[row.conflict_id] = cast(ConflictRow, dict(row._mapping))
+    for contact in cast(list[ContactRow], await _of(db, register.contact.c.owner_id, mine)):
+        found[contact["owner_id"]].contacts[contact["contact_id"]] = contact
+    helpers: dict[str, dict[str, ContactRow]] = {}
+    for supporter in cast(list[SupporterRow], await _of(db, register.supporter.c.person_id, mine)):
+        record, supporter_id = found[supporter["person_id"]], supporter["supporter_id"]
+        record.supporters[supporter_id] = supporter
+        helpers[supporter_id] = record.helper_contacts[supporter_id] = {}
+    for contact in cast(list[ContactRow], await _of(db, register.contact.c.owner_id, list(helpers))):
+        helpers[contact["owner_id"]][contact["contact_id"]] = contact
+    for stay in cast(list[StayRow], await _of(db, register.stay.c.person_id, mine)):
+        found[stay["person_id"]].stays[stay["stay_id"]] = stay
+    for conflict in cast(list[ConflictRow], await _of(db, register.conflict.c.person_id, mine)):
+        found[conflict["person_id"]].differing[conflict["conflict_id"]] = conflict
     return found
 
 
@@ -73,14 +91,16 @@ async def load_one(db: Connection, person_id: str) -> PersonRecord:
     return found
 
 
-async def _of(db: Connection, table: sa.Table, people: Sequence[str]) -> list[Row]:
-    rows: list[Row] = []
-    for some in chunks(people, 1000):
-        rows += await db.execute(sa.select(table).where(one_of(table.c.person_id, some)))
+async def _of(db: Connection, owner: sa.Column[str], ids: Sequence[str]) -> list[dict[str, object]]:
+    """Whole rows of the table of `owner`, as they will be written again."""
+    rows: list[dict[str, object]] = []
+    for some in chunks(ids, 1000):
+        found = await db.execute(sa.select(owner.table).where(one_of(owner, some)))
+        rows += map(dict, found.mappings().all())
     return rows
 
 
-def _record(row: Row) -> PersonRecord:
+def _record(row: StoredPerson) -> PersonRecord:
     return PersonRecord(
         person_id=row.person_id,
         house=row.kind == "facility",

@@ -17,7 +17,7 @@ V = TypeVar("V")
 Execute = Callable[[sqlite3.Cursor, str, V], object]
 
 
-class Found(NamedTuple):
+class StatementResult(NamedTuple):
     """What is left of a statement that was run."""
 
     description: object
@@ -34,7 +34,7 @@ class Connection(aiosqlite.Connection):
     def cursor(self) -> Cursor:  # type: ignore[override]  # not to be awaited: nothing is made in the thread yet
         return Cursor(self)
 
-    def run(self, begin: str, statement: str, values: V, execute: Execute[V]) -> Found:
+    def run(self, begin: str, statement: str, values: V, execute: Execute[V]) -> StatementResult:
         """In the thread: what a statement found, read to its end."""
         connection = self._conn
         if begin:
@@ -43,7 +43,7 @@ class Connection(aiosqlite.Connection):
         try:
             execute(cursor, statement, values)
             rows = cursor.fetchall() if cursor.description else []
-            return Found(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
+            return StatementResult(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
         finally:
             cursor.close()
 
@@ -68,7 +68,7 @@ class Cursor:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.description, self.rowcount, self.lastrowid, self._rows = Found(None, -1, None, [])
+        self.description, self.rowcount, self.lastrowid, self._rows = StatementResult(None, -1, None, [])
         self.arraysize = 1
 
     async def __aenter__(self) -> Self:
@@ -83,7 +83,7 @@ class Cursor:
     async def _run(self, statement: str, values: V, execute: Execute[V]) -> Self:
         connection = self._connection
         begin, connection.begin_with = connection.begin_with, ""
-        found: Found = await connection._execute(connection.run, begin, statement, values, execute)  # type: ignore[no-untyped-call]
+        found: StatementResult = await connection._execute(connection.run, begin, statement, values, execute)  # type: ignore[no-untyped-call]
         self.description, self.rowcount, self.lastrowid, self._rows = found
         return self
 

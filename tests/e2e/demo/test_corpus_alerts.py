@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.demo import run_demo
+from services.demo_result import DemoDetails
 from services.gateway.intake.incoming import from_cap
 from services.registry.sample.sample import mint
 from services.router.report import report
@@ -59,10 +60,10 @@ async def test_everyone_around_a_real_alert_is_explained(name: str, tier: Tier |
     _check_people(alert, seen, result.details)
 
 
-def _check_people(alert: bytes, seen: dict[str, Any], details: dict[str, Any]) -> None:
+def _check_people(alert: bytes, seen: dict[str, Any], details: DemoDetails) -> None:
     incoming = from_cap(alert, strict=False)
     community = mint(incoming.area, incoming.geocodes, people=PEOPLE, seed=SEED)
-    urgent = details["tier"] in ("orange", "red")
+    urgent = details.tier in ("orange", "red")
     for person in community.people:
         path = seen[person.person_id]
         said_no = {c.kind for c in person.contacts if c.said_no}
@@ -80,10 +81,10 @@ def _check_people(alert: bytes, seen: dict[str, Any], details: dict[str, Any]) -
             _check_few_channels(path, details)
 
 
-def _check_few_channels(path: dict[str, Any], details: dict[str, Any]) -> None:
+def _check_few_channels(path: dict[str, Any], details: DemoDetails) -> None:
     """Fewer than two usable channels: a door at 0, or the fire service's list where doors are forbidden."""
     usable = next(int(m[1]) for line in path["lines"] if (m := re.search(r"usable channels: (\d+)", line)))
     if usable >= 2:
         return
     at_0 = {d["channel"] for d in path["deliveries"] if d["step"].endswith(".0")}
-    assert {"fire_service_list" if details["doors"] == "forbidden" else "door"} <= at_0, path["lines"]
+    assert {"fire_service_list" if details.doors == "forbidden" else "door"} <= at_0, path["lines"]

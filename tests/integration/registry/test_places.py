@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.registry.audience import audience
+from services.registry.audience import preview
 from services.registry.audience.whereabouts import Moment
 from services.registry.geo.areas import Shape
 from services.registry.importing.write import import_people, import_workers
@@ -74,7 +74,7 @@ async def test_who_may_be_inside_just_now_is_warned_there(registry, where, insid
         opened = await opened_dossier(registry.database, registry.keys, row.dossier, row.person_id)
         assert ("a", where.address) == (opened.call_name, opened.address)
     async with registry.database.read() as db:
-        counted = await audience.count(db, Shape.from_geojson(SQUARE), Moment(NOON, 0))
+        counted = await preview.count(db, Shape.from_geojson(SQUARE), Moment(NOON, 0))
     assert len(rows) == sum(counted.by_profile.values())
 
 

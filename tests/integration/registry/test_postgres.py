@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from services.registry.audience import audience
+from services.registry.audience import audience, preview
 from services.registry.audience.whereabouts import Moment
 from services.registry.findings import find
 from services.registry.geo.areas import Shape
@@ -52,7 +52,7 @@ async def told(database: Database, keys: Keys) -> list[Any]:
     async with database.read() as db:
         view = await person_view(db, ANNA)
         found = await find(db)
-        inside = await audience.count(db, Shape.from_geojson(SQUARE), Moment(NOON, 480))
+        inside = await preview.count(db, Shape.from_geojson(SQUARE), Moment(NOON, 480))
         beyond = Shape.from_geojson(SQUARE.replace("30.", "31."))
         around = Shape.circle(30.5, 103.5, 1.0)
         pages = [await audience.next_page(db, area, register.START, Moment(NOON, 480)) for area in (beyond, around)]

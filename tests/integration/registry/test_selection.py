@@ -11,7 +11,7 @@ import pytest
 import shapely
 import sqlalchemy as sa
 
-from services.registry.audience import audience
+from services.registry.audience import audience, preview
 from services.registry.audience.selection import Circle, Selection, Zones, area_of, hazards_at
 from services.registry.audience.whereabouts import Moment
 from services.registry.geo.areas import Shape
@@ -58,7 +58,7 @@ async def selected(registry, area: Shape) -> set[str]:
             page = await audience.find_page(db, area, after)
             found |= {row.person_id for row in page.people}
             if page.last:
-                counted = await audience.count(db, area, Moment(NOON, 0))
+                counted = await preview.count(db, area, Moment(NOON, 0))
                 assert len(found) == sum(counted.by_profile.values()) or counted.estimated
                 return found
             after = page.end(after)

@@ -14,7 +14,7 @@ from services.channels.messages.prepare import Preparer, reference
 from services.channels.messages.render import MessageFacts, choose_language, render, segments
 from services.channels.model.driver import Channel
 from services.channels.providers.country_limits import CountryLimits
-from services.channels.replies.matching import choose
+from services.channels.replies.matching import Candidate, choose
 from services.channels.replies.meaning import read_reply
 from services.shared.clock import LinearClock
 from services.shared.ledger.kinds import DeliveryKind
@@ -156,8 +156,11 @@ def test_what_a_reply_means(text: str, answer: Answer | None, ref: str, count: i
     assert (answer, ref, count) == (reply.answer, reply.ref, reply.count)
 
 
-def row(delivery_id: str, kind: str, person: str, warning: str = "w1") -> SimpleNamespace:
-    return SimpleNamespace(delivery_id=delivery_id, addressee_kind=kind, person_id=person, warning_id=warning)
+def row(delivery_id: str, addressee: str, person: str, warning: str = "w1") -> Candidate:
+    return Candidate(
+        delivery_id, warning, DeliveryKind.WARNING, 4, person, person, addressee, "sms", "", None, 1, "accepted", "", 1, "",
+        warning, over=False,
+    )  # fmt: skip
 
 
 ME, HER, HIM = (
@@ -184,7 +187,7 @@ ME, HER, HIM = (
         ([], "1", None),
     ],
 )
-def test_whose_reply_it_is(rows: list[SimpleNamespace], text: str, meant: SimpleNamespace | None) -> None:
+def test_whose_reply_it_is(rows: list[Candidate], text: str, meant: Candidate | None) -> None:
     """1, 2 and 3 are about herself, 4 and 5 about whom she helps; only between two of those she is asked."""
     assert meant is choose(rows, read_reply(text, {reference(row.delivery_id) for row in rows}))
 
