@@ -71,12 +71,10 @@ class RabbitBus(Dispatcher):
         self._publisher = BrokerLink(amqp_url, plane, "publish", self._publishing)
         self._consumer = BrokerLink(amqp_url, plane, "consume", self._consuming)
         self._exchange: AbstractExchange | None = None
-        self._consuming_on: list[
-            tuple[AbstractChannel, AbstractQueue, str]
-        ] = []  # channel, queue, consumer tag: held strongly
+        # channel, queue, consumer tag: the library holds channels weakly
+        self._consuming_on: list[tuple[AbstractChannel, AbstractQueue, str]] = []
         self._links: list[asyncio.Task[None]] = []
         self._handling: set[asyncio.Task[None]] = set()
-        self._closing = False
         self._doubtful = 0  # turns in a row in which a publish was not answered in time
         self._unanswered = False
         self._confirmed_at: float | None = None  # monotonic
@@ -147,7 +145,6 @@ class RabbitBus(Dispatcher):
         return True
 
     async def close(self) -> None:
-        self._closing = True
         for channel, queue, tag in self._consuming_on:
             if not channel.is_closed:
                 with suppress(*LOST, asyncio.CancelledError):
@@ -215,17 +212,14 @@ class RabbitBus(Dispatcher):
         event = Event(VERSION, self._plane, row.topic, row.msg_id)
         try:
             await _tell(exchange, msgspec.json.encode(event), f"{row.topic}.{tier_word(row.tier)}")
-        except PublishError:  # nobody is bound to it: the queues are gone
-            log.warning("hint_came_back", topic=row.topic, msg_id=row.msg_id)
-            self._publisher.renew()
-            return False
-        except DeliveryError:  # the queue is full
-            return False
         except TimeoutError:  # blocked by an alarm, frozen, or the line is dead
             self._unanswered = True
             return False
-        except (BrokerLost, *LOST):
+        except (PublishError, BrokerLost, *LOST) as problem:  # the queues are gone, or the connection
+            log.warning("hint_came_back", topic=row.topic, msg_id=row.msg_id, reason=type(problem).__name__)
             self._publisher.renew()
+            return False
+        except DeliveryError:  # the queue is full
             return False
         self._confirmed_at = time.monotonic()
         return True
@@ -339,8 +333,6 @@ class RabbitBus(Dispatcher):
 
     async def _fallback(self, *, urgent: bool) -> bool:
         """Shows our own consumers what has waited too long, a few at once; True if any of it moved."""
-        if self._closing:
-            return False
         well = self._publisher.up.is_set() and self._consumer.up.is_set() and not self._doubtful
         since = wall() - (URGENT_S if urgent or not well else ORDINARY_S)
         moved = False
