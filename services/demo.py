@@ -39,7 +39,7 @@ from services.sim.world import World
 HORIZON_S = 6 * 3600.0
 QUANTUM_S = 20.0
 EXAMPLES = ("deaf_signing", "no_phone", "cognitive", "facility", "mobility", "blind")
-Watch = Callable[[float, dict[str, Any]], None]
+Watch = Callable[[float, report.Coverage], None]
 
 
 @dataclass
@@ -47,7 +47,7 @@ class DemoResult:
     """`figures` is what --json prints; `paths` are a few people's paths in words."""
 
     figures: dict[str, Any]
-    paths: list[dict[str, Any]]
+    paths: list[report.PersonPath]
     world: dict[str, int]
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -318,7 +318,7 @@ async def _result(embedded: Node, world: World, warning_id: str, hazard: str) ->
     return DemoResult(chosen, paths, world.summary(), details)
 
 
-async def _examples(db: Any, embedded: Node, warning_id: str) -> list[dict[str, Any]]:
+async def _examples(db: Any, embedded: Node, warning_id: str) -> list[report.PersonPath]:
     """Three people whose paths differ most: the first of each of a few groups that ended."""
     rows = (
         await db.execute(
@@ -328,7 +328,7 @@ async def _examples(db: Any, embedded: Node, warning_id: str) -> list[dict[str, 
         )
     ).all()
     profiles = await tables.profiles_of(db, {r.profile_key for r in rows})
-    found: list[dict[str, Any]] = []
+    found: list[report.PersonPath] = []
     for group in EXAMPLES:
         one = next((r for r in rows if group in profiles[r.profile_key].groups), None)
         if one is not None and len(found) < 3:

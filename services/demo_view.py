@@ -15,6 +15,7 @@ from services.shared.i18n import listed, t, tc, told
 
 if TYPE_CHECKING:
     from services.demo import DemoResult
+    from services.router.report.report import Coverage
 
 
 def example_alert() -> bytes:
@@ -51,7 +52,7 @@ class View:
     ) -> None:
         self._progress.stop()
 
-    def show(self, elapsed: float, figures: dict[str, Any]) -> None:
+    def show(self, elapsed: float, figures: Coverage) -> None:
         """Called while it runs; `elapsed` is warning time since the alert was sent."""
         total = max(figures["targeted"], figures["announced"] or 0, 1)
         for task, n in (

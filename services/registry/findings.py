@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
@@ -20,6 +20,31 @@ from services.shared.i18n import mark, t
 
 SHOWN, MOST = 100, 1000
 Query = sa.Select[tuple[str, Any]]
+
+
+class Found(TypedDict):
+    """One that is to be put right, by id; the detail is the date, list, field or person it is about."""
+
+    id: str
+    detail: str
+
+
+class FindingKind(TypedDict):
+    """A kind of finding: how many there are, what it is, what to do, and the first of them."""
+
+    kind: str
+    of: str
+    count: int
+    what: str
+    do: str
+    found: list[Found]
+
+
+class Findings(TypedDict):
+    """What is to be put right on a day."""
+
+    day: str
+    findings: list[FindingKind]
 
 
 @dataclass(frozen=True)
@@ -228,7 +253,7 @@ KINDS = (
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = "", day: str = "") -> dict[str, Any]:
+async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = "", day: str = "") -> Findings:
     """All kinds with counts, and of each the first ids; of one `kind` up to `limit` ids after the id `after`.
 
     A finding is {id, detail}: the date, list, field or person it is about. Refused where the kind is none.
@@ -244,7 +269,7 @@ async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = 
     most = min(MOST, int(limit)) if limit.isdigit() and int(limit) else (SHOWN if kind else 10)
     day = day or today()
     asked_by = await _asked_by(db)
-    found = []
+    found: list[FindingKind] = []
     for one in [_BY_NAME[kind]] if kind else KINDS:
         asked = one.query(day, asked_by.get(one.name, ())).subquery()
         count = int(await db.scalar(sa.select(sa.func.count()).select_from(asked)) or 0)

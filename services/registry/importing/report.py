@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import NotRequired, TypedDict
 
 from services.shared.database.disk import DiskFull, full
 
@@ -32,6 +32,62 @@ class Issue:
     given: str
     remedy: str
     subject: str = ""
+
+    def said(self) -> IssueSaid:
+        """As a program reads it."""
+        return {
+            "line": self.line, "outcome": self.outcome, "field": self.field, "rule": self.rule, "given": self.given,
+            "remedy": self.remedy, "subject": self.subject,
+        }  # fmt: skip
+
+
+class IssueSaid(TypedDict):
+    """An issue, as a program reads it."""
+
+    line: int
+    outcome: str
+    field: str
+    rule: str
+    given: str
+    remedy: str
+    subject: str
+
+
+class RuleExample(TypedDict):
+    """A value that was only written in another form."""
+
+    line: int
+    given: str
+    became: str
+
+
+class RuleCount(TypedDict):
+    """In how many rows a rule spoke."""
+
+    outcome: str
+    field: str
+    rule: str
+    rows: int
+    example: NotRequired[RuleExample]
+
+
+class ImportSaid(TypedDict):
+    """What came of an import: issues, the dangerous first, how many are not among them, and all by rule."""
+
+    read: int
+    unchanged: int
+    repaired: int
+    refused: int
+    left_out: int
+    guessed: int
+    doubtful: int
+    conflicts: int
+    missing: int
+    dry_run: bool
+    notes: list[str]
+    issues: list[IssueSaid]
+    issues_not_shown: int
+    rules: list[RuleCount]
 
 
 @dataclass
@@ -92,14 +148,18 @@ class ImportReport:
         self.unchanged += more.unchanged
         self.conflicts += more.conflicts
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> ImportSaid:
         """The report: issues with the dangerous first, how many are not among them, and all of them counted by rule."""
         told = sum(n for (outcome, _, _), n in self.counts.items() if outcome != FORM)
         shown = sorted(self.issues, key=lambda i: (ORDER.index(i.outcome), i.line))[:SHOWN]
-        rules = [
-            {"outcome": outcome, "field": name, "rule": rule, "rows": n, **self._example(outcome, name, rule)}
+        rules: list[RuleCount] = [
+            {"outcome": outcome, "field": name, "rule": rule, "rows": n}
             for (outcome, name, rule), n in sorted(self.counts.items())
         ]
+        for count in rules:
+            one = self.examples.get((count["field"], count["rule"])) if count["outcome"] == FORM else None
+            if one is not None:
+                count["example"] = {"line": one.line, "given": one.given, "became": one.remedy}
         counted = {word: sum(n for (outcome, _, _), n in self.counts.items() if outcome == word) for word in ORDER}
         return {
             "read": self.read,
@@ -113,11 +173,7 @@ class ImportReport:
             "missing": self.missing,
             "dry_run": self.dry_run,
             "notes": self.notes,
-            "issues": [asdict(issue) for issue in shown],
+            "issues": [issue.said() for issue in shown],
             "issues_not_shown": told - len(shown),
             "rules": rules,
         }
-
-    def _example(self, outcome: str, name: str, rule: str) -> dict[str, Any]:
-        one = self.examples.get((name, rule)) if outcome == FORM else None
-        return {"example": {"line": one.line, "given": one.given, "became": one.remedy}} if one else {}

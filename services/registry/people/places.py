@@ -6,7 +6,7 @@ Nobody is sent to a place that is not confirmed open: `open_places` names no oth
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
 
@@ -20,6 +20,41 @@ from services.shared.database.engine import Connection, Database
 from services.shared.errors import Conflict, NotFound, Refused
 
 STATES = ("open", "closed", "unknown")
+
+
+class PlaceState(TypedDict):
+    """A place to go to: what it offers, whether somebody confirmed it, how many arrived; times since 1970."""
+
+    place_id: str
+    name: str
+    address: str
+    lat: float
+    lon: float
+    step_free: bool
+    power: bool
+    interpreter: list[str]
+    animals: bool
+    capacity: int
+    route: str
+    state: str
+    confirmed_by: str
+    confirmed_at: float | None
+    arrived: int
+
+
+class Arrival(TypedDict):
+    """Who came, and when (seconds since 1970)."""
+
+    person_id: str
+    at: float
+
+
+class Roll(TypedDict):
+    """Who is at a place: heads in all, those whose names nobody took, people by id."""
+
+    heads: int
+    unnamed: int
+    people: list[Arrival]
 
 
 async def import_places(database: Database, places: Iterable[PlaceIn], *, actor: str) -> int:
@@ -94,8 +129,8 @@ async def arrive(tx: Connection, place_id: str, *, by: str, person_id: str = "",
     return roll_id
 
 
-async def rolls(db: Connection, place_id: str) -> dict[str, Any]:
-    """`heads` in all, `people` by id with the time they came, `unnamed` heads."""
+async def rolls(db: Connection, place_id: str) -> Roll:
+    """The roll of a place."""
     rows = list(
         await db.execute(
             sa.select(register.roll).where(register.roll.c.place_id == place_id).order_by(register.roll.c.at)
@@ -119,19 +154,25 @@ async def where_is(db: Connection, person_id: str) -> str | None:
     return found
 
 
-async def every_place(db: Connection) -> list[dict[str, Any]]:
+async def every_place(db: Connection) -> list[PlaceState]:
     """All places as JSON, with how many have arrived."""
     came = sa.select(register.roll.c.place_id, sa.func.sum(register.roll.c.heads)).group_by(register.roll.c.place_id)
     heads = {place_id: int(n) for place_id, n in await db.execute(came)}
     rows = await db.execute(sa.select(register.place).order_by(register.place.c.name, register.place.c.place_id))
     return [
-        {k: v for k, v in row._mapping.items() if k != "cell"} | {"arrived": heads.get(row.place_id, 0)} for row in rows
-    ]
+        {
+            "place_id": r.place_id, "name": r.name, "address": r.address, "lat": r.lat, "lon": r.lon,
+            "step_free": r.step_free, "power": r.power, "interpreter": r.interpreter, "animals": r.animals,
+            "capacity": r.capacity, "route": r.route, "state": r.state, "confirmed_by": r.confirmed_by,
+            "confirmed_at": r.confirmed_at, "arrived": heads.get(r.place_id, 0),
+        }
+        for r in rows
+    ]  # fmt: skip
 
 
 async def open_places(
     db: Connection, danger: Shape | None, *, step_free: bool = False, power: bool = False, animals: bool = False
-) -> list[dict[str, Any]]:
+) -> list[PlaceState]:
     """Places confirmed open, outside the danger, not full, that offer what is asked for."""
     found = []
     for one in await every_place(db):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
@@ -19,10 +19,41 @@ from services.shared.ledger.ledger import STOPPED, answer_log, delivery, warning
 CLOSED_SHOWN = 50
 SHOWN = 200
 ORDER = {"opened": 0, "text": 1}  # of what happened at one instant; a door taken from one team, then given to another
+
+
+class CaseEvent(TypedDict):
+    """What happened in a case, when (seconds since 1970) and by whom; `sent`: what became of an answer."""
+
+    at: float
+    what: str
+    by: str
+    words: str
+    sent: str
+
+
+class CaseTotals(TypedDict):
+    """How many cases are open in all, the shown and the others."""
+
+    open: int
+    help: int
+    question: int
+    nobodys: int
+
+
+# times are seconds since 1970; `left` and `waiting_s` are seconds
+CaseState = TypedDict(
+    "CaseState",
+    {
+        "case_id": str, "warning_id": str, "person_id": str, "kind": str, "state": str, "opened_at": float, "owner": str,
+        "taken_at": float | None, "team": str, "rescue": bool, "left": int | None, "told": int, "late": bool,
+        "waiting_s": int, "closed_at": float | None, "closed_by": str, "close_reason": str, "zone_id": str,
+        "needs": list[str], "channel": str, "from": str, "can_answer": bool, "history": list[CaseEvent],
+    },
+)  # fmt: skip
 NOT_SENT = ("failed", "suppressed", "expired", "cancelled")
 
 
-async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, Any]]:
+async def cases(db: Connection, warning_id: str, now: float) -> list[CaseState]:
     """Open cases of a warning and its chain: nobody's first, help before questions, the shortest clock first; then the
     last closed ones.
 
@@ -33,26 +64,38 @@ async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, A
     standing = (await db.execute(mine.where(OPEN))).all()
     done = (await db.execute(mine.where(sa.not_(OPEN)).order_by(case.c.closed_at.desc()).limit(CLOSED_SHOWN))).all()
     first = sorted(standing, key=_worst)
-    shown = [*first[:SHOWN], *done]
+    return await _all_of(db, [*first[:SHOWN], *done], now)
+
+
+async def case_shown(db: Connection, case_id: str, now: float) -> CaseState:
+    """One case, also where so many are open that a list ends before it."""
+    row = (await db.execute(sa.select(case).where(case.c.case_id == case_id))).one()
+    return (await _all_of(db, [row], now))[0]
+
+
+async def _all_of(db: Connection, shown: Sequence[Any], now: float) -> list[CaseState]:
     events = await _events(db, [c.case_id for c in shown])
     phones = await _phones(db, [c.delivery_id for c in shown])
     answerable = await phones_of(db, [c.delivery_id for c in shown])
     places = await _places(db, [(c.warning_id, c.person_id) for c in shown if c.person_id])
     return [
-        _one(c, events.get(c.case_id, []), phones.get(c.delivery_id), places.get((c.warning_id, c.person_id)), now)
-        | {"can_answer": c.delivery_id in answerable}
+        _one(
+            c, events.get(c.case_id, []), phones.get(c.delivery_id), places.get((c.warning_id, c.person_id)), now,
+            can_answer=c.delivery_id in answerable,
+        )
         for c in shown
-    ]
+    ]  # fmt: skip
 
 
-async def totals(db: Connection, warning_id: str) -> dict[str, int]:
+async def totals(db: Connection, warning_id: str) -> CaseTotals:
     """How many are open in all, the shown and the others: `open`, of them `help`, `question`, and `nobodys`."""
     nobodys = sa.func.coalesce(sa.func.sum(sa.case((NOBODYS, 1), else_=0)), 0)
     mine = case.c.warning_id.in_(await _chain(db, warning_id))
     counted = sa.select(case.c.kind, sa.func.count(), nobodys).where(mine, OPEN)
     found = {kind: (int(n), int(free)) for kind, n, free in await db.execute(counted.group_by(case.c.kind))}
-    by_kind = {kind: found.get(kind, (0, 0))[0] for kind in ("help", "question")}
-    return {"open": sum(by_kind.values()), **by_kind, "nobodys": sum(free for _, free in found.values())}
+    calls, questions = found.get("help", (0, 0))[0], found.get("question", (0, 0))[0]
+    nobodys_ = sum(free for _, free in found.values())
+    return {"open": calls + questions, "help": calls, "question": questions, "nobodys": nobodys_}
 
 
 async def _chain(db: Connection, warning_id: str) -> list[str]:
@@ -153,12 +196,12 @@ async def _places(db: Connection, about: Sequence[tuple[str, str]]) -> dict[tupl
     return {(r.warning_id, r.person_id): (r.zone_id, profiles[r.profile_key].groups) for r in rows}
 
 
-def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float) -> dict[str, Any]:
+def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float, *, can_answer: bool) -> CaseState:
     zone, groups = place if place is not None else ("", ())
-    told = [] if row.kind != "help" or phone is None else [
-        {"at": at, "what": "text", "by": "", "words": words} for at, words in phone["words"]
+    told: list[CaseEvent] = [] if row.kind != "help" or phone is None else [
+        {"at": at, "what": "text", "by": "", "words": words, "sent": ""} for at, words in phone["words"]
     ]  # fmt: skip
-    history = told + [
+    history: list[CaseEvent] = told + [
         {
             "at": e.at, "what": e.what, "by": e.said_by or e.by, "words": e.words or e.note,
             "sent": "" if e.what != "answered" else _sent(e),
@@ -174,6 +217,7 @@ def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float) ->
         "waiting_s": round(now - row.opened_at), "closed_at": row.closed_at, "closed_by": row.closed_by,
         "close_reason": row.close_reason, "zone_id": zone, "needs": list(groups),
         "channel": phone["channel"] if phone is not None else "", "from": phone["addressee_kind"] if phone is not None else "",
+        "can_answer": can_answer,
         "history": sorted(history, key=lambda h: (h["at"], ORDER.get(h["what"], 2), h["by"] != "")),
     }  # fmt: skip
 

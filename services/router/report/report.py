@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
@@ -18,7 +18,58 @@ from services.shared.ledger.ledger import channel, delivery, state_at, warning_s
 MISSING_SHOWN = 200
 
 
-async def coverage(db: Connection, warning_id: str, now: float) -> dict[str, Any]:
+class Coverage(TypedDict):
+    """Who is warned, reached and closed; `announced`: people the registry named, null while it counts."""
+
+    warning_id: str
+    state: str
+    tier: int
+    number: str
+    doors: str
+    counting: bool
+    announced: int | None
+    targeted: int
+    delivered: int
+    reached: int
+    closed: int
+    explained_not_closed: dict[str, int]
+    open: int
+    unexplained: int
+    by_group: dict[str, dict[str, float]]
+    by_channel: dict[str, dict[str, int]]
+    area_left_out: dict[str, str]
+    unresolved: list[str]
+
+
+# a delivery to a person or to somebody about them; times are seconds since 1970
+DeliveryShown = TypedDict(
+    "DeliveryShown",
+    {
+        "channel": str, "step": str, "why": str, "state": str, "try": int, "evidence": int, "answer": str,
+        "due_at": float | None, "attempts": int,
+    },
+)  # fmt: skip
+
+
+class PersonPath(TypedDict):
+    """A person's path: `lines` for an officer, `plain` for the person."""
+
+    person_id: str
+    warning_id: str
+    groups: list[str]
+    kind: str
+    facts: list[str]
+    state: str
+    ending: str
+    zone_id: str
+    policy: str
+    lines: list[str]
+    plain: list[str]
+    deliveries: list[DeliveryShown]
+    left_out: list[dict[str, str]]
+
+
+async def coverage(db: Connection, warning_id: str, now: float) -> Coverage:
     """Its state at `now` (warning time); totals, by group and by channel.
 
     `explained_not_closed` stands beside closed, `unexplained` beside both.
@@ -98,7 +149,7 @@ async def missing(db: Connection, warning_id: str) -> Sequence[Any]:
     return rows.all()
 
 
-async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str) -> dict[str, Any]:
+async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str) -> PersonPath:
     """One person's path in words, for an officer (`lines`) and for herself (`plain`); she appears by id only."""
     row = (
         await db.execute(
