@@ -33,7 +33,7 @@ from services.channels.replies.matching import answer_of, asks_of, by_of
 from services.channels.replies.relay import passed_on
 from services.shared.database.rows import columns, row_of
 from services.shared.ledger.ledger import Evidence, SendState, delivery
-from services.shared.ledger.params import CallTimes
+from services.shared.ledger.params import CallTimes, Params
 from services.shared.people import languages
 from services.shared.people.languages import base_of
 from services.shared.text.sentences import first, prefixes
@@ -69,7 +69,7 @@ class CalledRow(NamedTuple):
     addressee_kind: str
     language: str
     form: str
-    params: dict[str, object] | None
+    params: Params | None
     person_id: str
     address_key: str
     provider_ref: str
