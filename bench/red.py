@@ -24,7 +24,7 @@ from services.registry.importing.write import person_id_of
 from services.registry.model.given import ContactIn, PersonIn
 from services.router.store.tables import path
 from services.shared.crypto.sealing import Keys, Sealer, address_key, page_key
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 
 PEOPLE = 500  # who get the red warning
 FIRST_BLUE = 10_000_000  # phones of the queue

@@ -22,7 +22,8 @@ from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import Outcome, Station
 from services.channels.model.report import PartReceipt, Report
-from services.shared.ledger.ledger import Answer, Evidence, SendState
+from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger.states import SendState
 from services.shared.settings import Environment
 
 __all__ = [

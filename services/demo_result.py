@@ -12,7 +12,7 @@ from services.router.report import report
 from services.router.store import tables
 from services.router.store.tally import GroupFigures
 from services.shared.database.engine import Connection
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 from services.shared.tiers import Tier
 from services.sim.world import World
 

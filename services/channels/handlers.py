@@ -7,8 +7,11 @@ import sqlalchemy as sa
 from services.shared.bus.outbox import Receipt
 from services.shared.database import locks
 from services.shared.database.engine import Connection
+from services.shared.ledger.channels import channel
 from services.shared.ledger.deliveries import NewDelivery, add
-from services.shared.ledger.ledger import SendState, channel, move, warning_state
+from services.shared.ledger.moves import move
+from services.shared.ledger.states import SendState
+from services.shared.ledger.warnings import warning_state
 from services.shared.messages import DeliveryDue, NoticeRequested
 from services.shared.service import Platform
 

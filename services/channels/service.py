@@ -38,7 +38,7 @@ from services.shared.clock import Waker
 from services.shared.crypto.sealing import Opener
 from services.shared.database import locks
 from services.shared.database.batches import upsert
-from services.shared.ledger.ledger import channel
+from services.shared.ledger.channels import channel
 from services.shared.service import Loop, Platform
 
 EXPIRY_EVERY_S = 30.0  # warning time

@@ -12,7 +12,7 @@ from services.gateway.public_cache import PublicCache
 from services.shared.database import rows
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.errors import NotFound
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
 
 NAMES_S = 2.0  # how long a number released by another process may be unknown here: shorter than its first text takes

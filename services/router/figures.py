@@ -8,7 +8,7 @@ from services.router.store import tables
 from services.router.store.cases import HELP, NOBODYS, OPEN, case
 from services.shared.database.engine import Connection
 from services.shared.figures import Figure, Values, by_tier
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 
 
 async def _people(db: Connection) -> dict[int, dict[str, float]]:

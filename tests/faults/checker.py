@@ -15,7 +15,8 @@ from services.shared.audit import trail
 from services.shared.bus.outbox import digest_of
 from services.shared.database.engine import Database
 from services.shared.errors import Broken
-from services.shared.ledger.ledger import ENDINGS, TRANSITIONS, SendState
+from services.shared.ledger.evidence import ENDINGS
+from services.shared.ledger.states import TRANSITIONS, SendState
 from tests.faults.ground import Ground
 
 S = SendState

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from services.channels.model.report import Report
-from services.shared.ledger.ledger import Answer, Evidence, SendState
+from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger.states import SendState
 from tests.faults.harness import Prepared
 from tests.faults.stepped import Stepped, stepped
 

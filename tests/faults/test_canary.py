@@ -20,7 +20,7 @@ from services.registry.importing.write import import_people
 from services.registry.model.given import PersonIn, mobile
 from services.registry.sample.sample import Community, mint
 from services.shared import telemetry
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 from tests.faults.harness import APART, Prepared, Rehearsal, build_town, rehearsal
 from tests.faults.needles import files, forms, found_in, memory
 from tests.integration.deploy.test_installation import NEEDS

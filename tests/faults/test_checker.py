@@ -15,7 +15,7 @@ import pytest
 
 from services.demo import run_demo
 from services.node import Node
-from services.shared.ledger.ledger import SendState
+from services.shared.ledger.states import SendState
 from tests.faults.checker import NEVER_SENT, Case, judge
 from tests.faults.ground import SqliteGround
 from tests.faults.harness import ALERT

@@ -20,7 +20,9 @@ from services.channels.outcomes.fold import write
 from services.channels.outcomes.opted_out import stop
 from services.shared.bus.outbox import new_id
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import Answer, Evidence, SendState, attempt, delivery
+from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import attempt, delivery
 
 S = SendState
 CALLBACKS = {

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from services.channels.model import http_call
 from services.channels.sending import claims, sender
-from services.shared.ledger.ledger import SendState
+from services.shared.ledger.states import SendState
 from tests.faults.checker import Case, judge
 from tests.faults.harness import SENT, Prepared
 from tests.faults.stepped import Stepped, stepped

@@ -18,7 +18,9 @@ from services.shared.clock import StepClock
 from services.shared.crypto.sealing import Keys
 from services.shared.database.batches import insert_all, insert_new
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import channel, delivery, warning_state
+from services.shared.ledger.channels import channel
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.messages import (
     AudienceFound,
     ContactEntry,

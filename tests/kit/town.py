@@ -34,7 +34,9 @@ from services.router.clock import alarm_messages
 from services.run import build
 from services.shared.clock import StepClock
 from services.shared.crypto.sealing import Opener, page_key
-from services.shared.ledger.ledger import answer_log, delivery, warning_state
+from services.shared.ledger.answers import answer_log
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
 from services.shared.web.auth import ACTIONS, create_key

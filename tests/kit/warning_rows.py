@@ -7,7 +7,7 @@ from typing import Any
 
 from services.gateway import store
 from services.shared.database.batches import insert_all
-from services.shared.ledger.ledger import warning_state, warning_text
+from services.shared.ledger.warnings import warning_state, warning_text
 from tests.kit.square import SENT
 from tests.kit.town import Town
 

@@ -10,8 +10,8 @@ from services.channels.messages.frames import language_of_lines, lines_for
 from services.channels.model.outbound import Outbound
 from services.shared.crypto.one_time_codes import one_time_code
 from services.shared.errors import Broken
-from services.shared.ledger.deliveries import Delivery
 from services.shared.ledger.params import Notice
+from services.shared.ledger.tables import Delivery
 from services.shared.web.auth import Signer
 
 

@@ -21,10 +21,10 @@ from services.shared.crypto.sealing import Dossier, Opener, page_key
 from services.shared.database.engine import Database
 from services.shared.database.rows import columns, row_of
 from services.shared.errors import Broken, Refused
-from services.shared.ledger.deliveries import Delivery
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
-from services.shared.ledger.ledger import warning_state, warning_text
 from services.shared.ledger.params import Callout, CallTimes, Notice
+from services.shared.ledger.tables import Delivery
+from services.shared.ledger.warnings import warning_state, warning_text
 from services.shared.people import phone_numbers
 from services.shared.tiers import Tier
 from services.shared.web.auth import Signer

@@ -20,7 +20,8 @@ from services.channels.model.outcome import Outcome, Station
 from services.channels.model.ports import Receivers
 from services.shared.clock import Clock
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import Evidence, SendState
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.states import SendState
 from services.shared.settings import Settings
 from services.shared.web.auth import Signer
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
 from services.channels.model.report import Report
-from services.shared.ledger.ledger import Answer
+from services.shared.ledger.evidence import Answer
 
 
 class Recorder(Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.channels.model.outcome import Station
-from services.shared.ledger.ledger import Answer, Evidence, SendState
+from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger.states import SendState
 
 
 @dataclass(frozen=True)

@@ -27,19 +27,11 @@ from services.shared.clock import wall
 from services.shared.database.batches import Each, insert_new, one_of
 from services.shared.database.engine import Connection, Id
 from services.shared.database.rows import columns, rows_of
-from services.shared.ledger.deliveries import DOOR_DRIVER
+from services.shared.ledger.answers import answer_log
+from services.shared.ledger.evidence import SERIOUSNESS, Answer, Evidence
 from services.shared.ledger.kinds import SAYS_NO_WARNING
-from services.shared.ledger.ledger import (
-    SERIOUSNESS,
-    STOPPED,
-    TRANSITIONS,
-    Answer,
-    Evidence,
-    SendState,
-    answer_log,
-    attempt,
-    delivery,
-)
+from services.shared.ledger.states import STOPPED, TRANSITIONS, SendState
+from services.shared.ledger.tables import DOOR_DRIVER, attempt, delivery
 from services.shared.messages import EVENT_IDS, EvidenceRecorded
 
 log = structlog.get_logger("recorder")

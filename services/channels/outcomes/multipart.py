@@ -21,7 +21,7 @@ from services.shared.clock import wall
 from services.shared.database.batches import Each, insert_new, one_of, upsert
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import columns, rows_of
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 
 log = structlog.get_logger("parts")
 message_part = sa.Table(

@@ -23,9 +23,10 @@ from services.shared.clock import wall
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection, Database, metadata
 from services.shared.database.rows import columns, rows_of
-from services.shared.ledger.deliveries import Delivery
 from services.shared.ledger.kinds import SAYS_NO_WARNING
-from services.shared.ledger.ledger import IS_DUE, STOPPED, SendState, delivery, move
+from services.shared.ledger.moves import move
+from services.shared.ledger.states import STOPPED, SendState
+from services.shared.ledger.tables import IS_DUE, Delivery, delivery
 from services.shared.messages import EvidenceRecorded
 
 STRANGERS = 10_000

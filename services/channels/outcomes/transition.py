@@ -8,8 +8,9 @@ from services.channels.model.driver import Outcome, Result
 from services.channels.model.outcome import LATE
 from services.channels.model.report import Report, Sent
 from services.channels.providers.rate_limit import backoff
-from services.shared.ledger.deliveries import Delivery
-from services.shared.ledger.ledger import Evidence, SendState
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import Delivery
 from services.shared.tiers import Tier
 
 S = SendState

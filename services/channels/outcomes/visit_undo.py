@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from services.shared.bus.outbox import new_id, publish
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict
-from services.shared.ledger.ledger import answer_log, delivery
+from services.shared.ledger.answers import answer_log
+from services.shared.ledger.tables import delivery
 from services.shared.messages import EvidenceRecorded
 
 

@@ -19,7 +19,7 @@ from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.i18n import language, mark, t
-from services.shared.ledger.ledger import Answer, Evidence
+from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.params import Callout
 from services.shared.service import Platform
 from services.shared.web.edge import page

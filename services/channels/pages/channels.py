@@ -25,7 +25,8 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
 from services.shared.errors import NotFound
 from services.shared.i18n import mark, t
-from services.shared.ledger.ledger import channel, warning_state
+from services.shared.ledger.channels import channel
+from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
 from services.shared.web.edge import Json, caller, page, wants_page
 

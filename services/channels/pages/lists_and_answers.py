@@ -26,9 +26,10 @@ from services.shared.errors import NotFound, Refused
 from services.shared.i18n import best, language, mark, speak, t
 from services.shared.labels import ANSWERS as ANSWER_WORDS
 from services.shared.labels import say
-from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery
-from services.shared.ledger.ledger import Answer, Evidence, SendState
+from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.params import Visit
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import DOOR_DRIVER, Delivery
 from services.shared.service import Platform
 from services.shared.web.edge import chosen_language, page
 

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of, rows_of
-from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, deliveries_where
-from services.shared.ledger.ledger import delivery, warning_state
+from services.shared.ledger.deliveries import deliveries_where
 from services.shared.ledger.params import Params, Visit
+from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery
+from services.shared.ledger.warnings import warning_state
 
 LISTED = ("accepted", "delivered", "unconfirmed", "unknown", "failed")  # what the door driver has put on a list
 

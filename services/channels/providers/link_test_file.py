@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from services.shared.input.files import Entry, open_file
-from services.shared.ledger.ledger import Evidence
+from services.shared.ledger.evidence import Evidence
 
 PROOFS = {"accepted": Evidence.ACCEPTED, "delivered": Evidence.DELIVERED, "answered": Evidence.ANSWERED}
 

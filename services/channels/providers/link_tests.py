@@ -32,8 +32,11 @@ from services.shared.database.engine import Connection, Database
 from services.shared.database.rows import columns, row_of
 from services.shared.errors import Refused
 from services.shared.i18n import english, mark
+from services.shared.ledger.channels import channel
 from services.shared.ledger.deliveries import NewDelivery, add
-from services.shared.ledger.ledger import Evidence, SendState, channel, delivery
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import delivery
 
 log = structlog.get_logger("link_tests")
 LOOK_S, AGAIN_S = 2.0, 60.0  # one failure is confirmed soon, not at the next round

@@ -14,7 +14,7 @@ from services.channels.model.outcome import Outcome, Station
 from services.shared.database.batches import one_of, upsert
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import columns, rows_of
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 
 _WORDS = ",".join(f"'{one.value}'" for one in Outcome)
 station = sa.Table(

@@ -33,8 +33,10 @@ from services.shared.crypto.sealing import address_key
 from services.shared.database.batches import one_of
 from services.shared.database.rows import row_of
 from services.shared.errors import NotFound
-from services.shared.ledger.deliveries import Delivery
-from services.shared.ledger.ledger import Answer, Evidence, answer_log, delivery, warning_text
+from services.shared.ledger.answers import answer_log
+from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger.tables import Delivery, delivery
+from services.shared.ledger.warnings import warning_text
 from services.shared.people import phone_numbers
 from services.shared.service import Platform
 

@@ -12,9 +12,12 @@ from services.channels.replies.meaning import Reply
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
+from services.shared.ledger.evidence import DIGITS, Answer
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
-from services.shared.ledger.ledger import DIGITS, STOPPED, Answer, SendState, delivery, warning_state
 from services.shared.ledger.params import Params
+from services.shared.ledger.states import STOPPED, SendState
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.tiers import Tier
 
 BY = {"person": "person", "facility": "person", "supporter": "supporter", "worker": "officer"}

@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import cache
 
 from services.shared.i18n import in_each_language
-from services.shared.ledger.ledger import DIGITS, Answer
+from services.shared.ledger.evidence import DIGITS, Answer
 
 FILE = "replies.yaml"
 STATES = ("draft", "translated", "checked")

@@ -20,7 +20,7 @@ from services.channels.messages import hazard_texts
 from services.channels.replies.meaning import STATES, Reply, Sense, calls_for_help, plain, read_reply, words
 from services.shared import hazards
 from services.shared.i18n import in_each_language
-from services.shared.ledger.ledger import Answer
+from services.shared.ledger.evidence import Answer
 from services.shared.text.chinese import traditional
 from services.shared.text.sentences import sentences
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from services.channels.model.report import Report
-from services.shared.ledger.ledger import Answer, Evidence, SendState
+from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.params import Callout, Params
+from services.shared.ledger.states import SendState
 
 
 class MaybeCallout(Protocol):

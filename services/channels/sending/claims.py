@@ -17,17 +17,9 @@ from services.shared.database import locks
 from services.shared.database.batches import insert_all, one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
-from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery
-from services.shared.ledger.ledger import (
-    IS_DUE,
-    SendState,
-    attempt,
-    can_move,
-    delivery,
-    may_be_sent,
-    move,
-    move_all,
-)
+from services.shared.ledger.moves import may_be_sent, move, move_all
+from services.shared.ledger.states import SendState, can_move
+from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, Delivery, attempt, delivery
 from services.shared.tiers import Tier
 
 LEASE_S = 30.0

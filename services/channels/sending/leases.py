@@ -18,9 +18,11 @@ from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import Clock, wall
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Database
-from services.shared.ledger.deliveries import DOOR_DRIVER
 from services.shared.ledger.kinds import SAYS_NO_WARNING
-from services.shared.ledger.ledger import IS_DUE, IS_OPEN, SendState, delivery, move, move_all, warning_state
+from services.shared.ledger.moves import move, move_all
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, IS_OPEN, delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.messages import EvidenceRecorded
 
 log = structlog.get_logger("leases")

@@ -21,8 +21,9 @@ from services.shared.clock import Clock
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection, Database, Id, metadata
 from services.shared.errors import Fault
-from services.shared.ledger.deliveries import Delivery, with_more
-from services.shared.ledger.ledger import IS_ACCEPTED, IS_OPEN, SendState, attempt, delivery
+from services.shared.ledger.deliveries import with_more
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import IS_ACCEPTED, IS_OPEN, Delivery, attempt, delivery
 
 log = structlog.get_logger("reconcile")
 EVERY_S, AT_ONCE, LIMIT_S = 5.0, 10, 5.0

@@ -34,9 +34,10 @@ from services.shared.clock import Clock, wall
 from services.shared.database.engine import Database
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
-from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery
 from services.shared.ledger.kinds import SAYS_NO_WARNING
-from services.shared.ledger.ledger import IS_DUE, ON_A_LIST, SendState, attempt, delivery, may_be_sent, move
+from services.shared.ledger.moves import may_be_sent, move
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, ON_A_LIST, Delivery, attempt, delivery
 from services.shared.messages import EvidenceRecorded
 
 log = structlog.get_logger("sender")

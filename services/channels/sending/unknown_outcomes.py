@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from services.shared.clock import Clock
 from services.shared.database.engine import Database
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
-from services.shared.ledger.ledger import IS_OPEN, SendState, delivery, may_be_sent, move
+from services.shared.ledger.moves import may_be_sent, move
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import IS_OPEN, delivery
 
 ONCE_MORE_S = 60.0
 GIVE_UP_S = 900.0  # longer than any path waits for its own

@@ -12,7 +12,7 @@ from services.gateway.store import message
 from services.shared.database.batches import chunks, upsert
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import columns, row_of, rows_of
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 
 feed = sa.Table(
     "gateway_feed",

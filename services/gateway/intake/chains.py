@@ -21,7 +21,7 @@ from services.gateway.store import StoredWarning, message
 from services.shared.database.batches import chunks, insert_new
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import rows_of
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 
 reference = sa.Table(
     "gateway_reference",

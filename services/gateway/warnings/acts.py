@@ -24,7 +24,7 @@ from services.shared.database import locks
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, Refused
 from services.shared.fault_points import fault_at
-from services.shared.ledger.ledger import state_at, warning_state
+from services.shared.ledger.warnings import state_at, warning_state
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.auth import Who

@@ -26,7 +26,7 @@ from services.shared.database import locks
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict
 from services.shared.fault_points import fault_at
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.auth import Who

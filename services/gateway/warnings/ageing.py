@@ -16,7 +16,7 @@ from services.shared.audit import trail
 from services.shared.database import locks
 from services.shared.database.engine import Connection, Database
 from services.shared.database.rows import columns, rows_of
-from services.shared.ledger.ledger import warning_state, warning_text
+from services.shared.ledger.warnings import warning_state, warning_text
 
 AFTER_END_S = 86400.0
 AT_LONGEST_S = 14 * 86400.0

@@ -19,7 +19,7 @@ from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database import locks
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
-from services.shared.ledger.ledger import warning_state, warning_text
+from services.shared.ledger.warnings import warning_state, warning_text
 from services.shared.messages import WarningIssued
 from services.shared.service import Platform
 from services.shared.tiers import Tier

@@ -14,7 +14,7 @@ from services.gateway.store import LISTED, ListedWarning, message
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.errors import Refused
-from services.shared.ledger.ledger import in_force, warning_state
+from services.shared.ledger.warnings import in_force, warning_state
 from services.shared.tiers import Tier
 
 PAGE = 50

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 
 LENGTHS = (4, 5, 6, 7, 8)
 PLACES = 64  # looked at in one query, for each length

@@ -18,7 +18,7 @@ from services.gateway.warnings.acts import Acts, Taken
 from services.gateway.warnings.admit import Admission
 from services.shared.clock import iso
 from services.shared.errors import NotFound, Refused
-from services.shared.ledger.ledger import state_at
+from services.shared.ledger.warnings import state_at
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.edge import Accepted, Json, caller, json_body, refused_by

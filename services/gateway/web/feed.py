@@ -19,7 +19,7 @@ from services.shared.clock import iso
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
 from services.shared.errors import NotFound
-from services.shared.ledger.ledger import in_force, state_at, warning_state, warning_text
+from services.shared.ledger.warnings import in_force, state_at, warning_state, warning_text
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 

@@ -19,7 +19,7 @@ from services.shared.alarms import standing
 from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
 from services.shared.i18n import language, t, told
 from services.shared.labels import ENDED
-from services.shared.ledger.ledger import EXPIRED, state_at
+from services.shared.ledger.warnings import EXPIRED, state_at
 from services.shared.service import Platform
 from services.shared.tiers import TIER_WORDS, Tier
 from services.shared.web.auth import Who, sign_in_with, sign_out, who_is

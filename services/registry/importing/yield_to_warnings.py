@@ -17,7 +17,9 @@ import sqlalchemy as sa
 
 from services.registry.store.tables import job
 from services.shared.database.engine import Connection, Database
-from services.shared.ledger.ledger import IS_DUE, IS_OPEN, SendState, delivery, warning_state
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import IS_DUE, IS_OPEN, delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.tiers import Tier
 
 ROWS = 100  # of a page: some tens of milliseconds with the writer in hand

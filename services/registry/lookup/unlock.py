@@ -18,7 +18,7 @@ from services.shared.clock import wall
 from services.shared.database.engine import Connection, Database
 from services.shared.database.rows import columns, rows_of
 from services.shared.errors import Refused
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.tiers import Tier
 
 HOURS = (1, 2, 4, 8, 12)

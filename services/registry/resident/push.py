@@ -26,7 +26,7 @@ from services.shared.clock import wall
 from services.shared.crypto.sealing import address_key
 from services.shared.errors import NotFound, Refused, TooMany
 from services.shared.i18n import told
-from services.shared.ledger.ledger import channel
+from services.shared.ledger.channels import channel
 from services.shared.people import push_subscription
 from services.shared.service import Platform
 from services.shared.web.edge import SCRIPTED

@@ -19,7 +19,7 @@ from services.shared.audit.trail import audit_log
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
 from services.shared.i18n import t
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 
 LOOKS = {  # act in the audit log > what it is called
     "people.listed": "look_listed", "people.look": "look_look", "people.open": "look_open", "read_path": "look_path",

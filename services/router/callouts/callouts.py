@@ -25,10 +25,14 @@ from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import row_of, rows_of
-from services.shared.ledger.deliveries import Delivery, NewDelivery, add
+from services.shared.ledger.answers import Logged
+from services.shared.ledger.deliveries import NewDelivery, add
+from services.shared.ledger.evidence import Answer
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import NO_VOLUNTEER, Answer, Logged, SendState, delivery, move
+from services.shared.ledger.moves import move
 from services.shared.ledger.params import Callout, Visit
+from services.shared.ledger.states import NO_VOLUNTEER, SendState
+from services.shared.ledger.tables import Delivery, delivery
 from services.shared.messages import ContactEntry, EvidenceRecorded, NoticeRequested, WorkerEntry
 from services.shared.people import languages
 

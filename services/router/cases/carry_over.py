@@ -17,7 +17,8 @@ from services.shared.database import locks
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import row_of
-from services.shared.ledger.ledger import MAY_REOPEN, warning_state
+from services.shared.ledger.evidence import MAY_REOPEN
+from services.shared.ledger.warnings import warning_state
 
 
 async def onward(tx: Connection, warning_id: str, person_id: str, help_at: float, now: float) -> None:

@@ -27,9 +27,12 @@ from services.shared.database import locks
 from services.shared.database.batches import Each, insert_new, one_of
 from services.shared.database.engine import Connection, Id
 from services.shared.database.rows import row_of, rows_of
-from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, Planned
+from services.shared.ledger.answers import answer_log
+from services.shared.ledger.deliveries import Planned
+from services.shared.ledger.evidence import Answer
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import Answer, answer_log, delivery, warning_state
+from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.messages import NoticeRequested
 
 log = structlog.get_logger("router")

@@ -15,7 +15,7 @@ from services.router.store.cases import NOBODYS, OPEN, case
 from services.shared import alarms
 from services.shared.database.engine import Connection
 from services.shared.i18n import english, mark
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 
 KIND = "help"
 

@@ -14,7 +14,7 @@ from services.router.cases.handling import CaseIn, act
 from services.shared.bus.outbox import new_id
 from services.shared.errors import Conflict, Refused
 from services.shared.i18n import told
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
 from services.shared.web.auth import Who
 from services.shared.web.edge import Json, caller, json_body, page, refused_by

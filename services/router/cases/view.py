@@ -15,8 +15,11 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import row_of, rows_of
 from services.shared.errors import NotFound
 from services.shared.i18n import english, mark
-from services.shared.ledger.deliveries import Delivery, with_more
-from services.shared.ledger.ledger import STOPPED, answer_log, delivery, warning_state
+from services.shared.ledger.answers import answer_log
+from services.shared.ledger.deliveries import with_more
+from services.shared.ledger.states import STOPPED
+from services.shared.ledger.tables import Delivery, delivery
+from services.shared.ledger.warnings import warning_state
 
 CLOSED_SHOWN = 50
 SHOWN = 200

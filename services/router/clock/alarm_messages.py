@@ -23,7 +23,7 @@ from services.shared import alarms
 from services.shared.bus.outbox import publish
 from services.shared.clock import wall
 from services.shared.database.engine import Connection
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 

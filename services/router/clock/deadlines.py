@@ -26,7 +26,9 @@ from services.shared.database.rows import rows_of
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
 from services.shared.ledger.deliveries import NewDelivery, Planned
-from services.shared.ledger.ledger import Answer, SendState, move
+from services.shared.ledger.evidence import Answer
+from services.shared.ledger.moves import move
+from services.shared.ledger.states import SendState
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 

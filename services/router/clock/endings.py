@@ -26,9 +26,11 @@ from services.shared.database import locks
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
-from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, NewDelivery, add
+from services.shared.ledger.deliveries import NewDelivery, add
+from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.kinds import WARNS, DeliveryKind
-from services.shared.ledger.ledger import Evidence, SendState, delivery
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery
 from services.shared.service import Platform
 
 BATCH = 500

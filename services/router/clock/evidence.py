@@ -21,18 +21,10 @@ from services.shared.database import locks
 from services.shared.database.batches import Each, one_of
 from services.shared.database.engine import Connection, Id
 from services.shared.database.rows import rows_of
-from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery
-from services.shared.ledger.ledger import (
-    MAY_REOPEN,
-    MAY_STILL_CLOSE,
-    SERIOUSNESS,
-    Answer,
-    Evidence,
-    Logged,
-    SendState,
-    delivery,
-    delivery_cover,
-)
+from services.shared.ledger.answers import Logged
+from services.shared.ledger.evidence import MAY_REOPEN, MAY_STILL_CLOSE, SERIOUSNESS, Answer, Evidence
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery, delivery_cover
 from services.shared.messages import Profile
 
 _MOVE = Each(

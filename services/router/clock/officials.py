@@ -19,9 +19,12 @@ from services.router.store.tally import Deltas
 from services.shared.bus.outbox import id_of, publish
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
-from services.shared.ledger.deliveries import DOOR_DRIVER, NewDelivery, Planned, add
+from services.shared.ledger.deliveries import NewDelivery, Planned, add
+from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import Evidence, SendState, delivery, move
+from services.shared.ledger.moves import move
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import DOOR_DRIVER, delivery
 from services.shared.messages import ContactEntry, WorkerEntry
 from services.shared.tiers import Tier
 

@@ -9,8 +9,9 @@ from services.router.planning.rows import another, door, fire_list, knock_again,
 from services.router.policy.rules import PathPlan
 from services.router.policy.vocabulary import OFFICER, SUPPORTER
 from services.shared.ledger.deliveries import NewDelivery, Planned
+from services.shared.ledger.evidence import Answer
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import GONE, NO_VOLUNTEER, STOPPED, Answer, SendState
+from services.shared.ledger.states import GONE, NO_VOLUNTEER, STOPPED, SendState
 from services.shared.tiers import Tier
 
 HELP_AT_DOOR_S = 5400.0  # after this long the rescue service, which has the name since the first minute, is on its own

@@ -19,7 +19,8 @@ from services.router.store.tally import Deltas
 from services.shared.database.batches import chunks
 from services.shared.database.engine import Connection
 from services.shared.ledger.deliveries import NewDelivery, Planned
-from services.shared.ledger.ledger import Evidence, delivery
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.tables import delivery
 from services.shared.messages import WorkerEntry
 
 FEW = 5

@@ -23,7 +23,7 @@ from services.shared.database import locks
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.messages import WorkerEntry
 from services.shared.service import Platform
 from services.shared.tiers import Tier

@@ -31,10 +31,13 @@ from services.shared.database.batches import Each
 from services.shared.database.engine import Connection, Id
 from services.shared.database.rows import rows_of
 from services.shared.errors import Fault
-from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, NewDelivery, Planned, deliveries_where
+from services.shared.ledger.deliveries import NewDelivery, Planned, deliveries_where
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import IS_DUE, ON_A_LIST, SendState, delivery, move, warning_state
+from services.shared.ledger.moves import move
 from services.shared.ledger.params import ParamsColumn, Visit
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, ON_A_LIST, Delivery, delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.messages import WorkerEntry
 from services.shared.service import Platform
 

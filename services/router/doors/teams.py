@@ -11,9 +11,8 @@ from services.router.policy.engine import Policy
 from services.router.policy.vocabulary import SKILLS
 from services.router.store import tables
 from services.shared.database.engine import Connection
-from services.shared.ledger.deliveries import DOOR_DRIVER
-from services.shared.ledger.ledger import ON_A_LIST, delivery
 from services.shared.ledger.params import Visit
+from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
 from services.shared.messages import WorkerEntry
 
 _SIZES = {"facility": 2, "slack_bucket_15min": 1000, "walk_route": 4_000_000_000}

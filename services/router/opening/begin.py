@@ -22,9 +22,11 @@ from services.shared.database import locks
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
 from services.shared.errors import Busy
-from services.shared.ledger.deliveries import DOOR_DRIVER
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import ON_A_LIST, SendState, delivery, move_all, warning_state
+from services.shared.ledger.moves import move_all
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.messages import WarningIssued, encode
 from services.shared.service import Platform
 

@@ -23,7 +23,7 @@ from services.shared.database.batches import insert_all, insert_new
 from services.shared.database.engine import Connection
 from services.shared.errors import Busy
 from services.shared.ledger.deliveries import NewDelivery
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.messages import AudienceFound, PersonEntry, Profile
 from services.shared.service import Platform
 

@@ -13,7 +13,7 @@ from services.shared.bus.outbox import id_of
 from services.shared.database.engine import Connection
 from services.shared.ledger.deliveries import NewDelivery, add
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 
 # who heard the siren or read it in the group hears the end; nobody sweeps a street for it
 TOLD_OF_ENDINGS = ("broadcast", "cell_broadcast", "area_sound", "organisations")

@@ -14,7 +14,8 @@ from services.router.store import tables
 from services.shared.database.batches import chunks, insert_new
 from services.shared.database.engine import Connection
 from services.shared.errors import Broken, Busy
-from services.shared.ledger.ledger import channel, warning_state
+from services.shared.ledger.channels import channel
+from services.shared.ledger.warnings import warning_state
 from services.shared.messages import WarningIssued, decode
 
 SHIPPED = Path(__file__).parents[1] / "policy" / "policy.yaml"

@@ -14,9 +14,12 @@ from services.shared.bus.outbox import new_id, publish
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
-from services.shared.ledger.deliveries import Delivery, NewDelivery, add
+from services.shared.ledger.deliveries import NewDelivery, add
+from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import Evidence, SendState, delivery, delivery_cover, move_all
+from services.shared.ledger.moves import move_all
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import Delivery, delivery, delivery_cover
 from services.shared.messages import EVENT_IDS, DeliveryDue
 
 Key = tuple[str, str, str, str, str, int]  # what the ledger's unique key holds besides the warning

@@ -9,8 +9,8 @@ from services.router.policy.engine import Policy
 from services.router.policy.rules import PathPlan
 from services.router.policy.steps import Step
 from services.shared.ledger.deliveries import Planned
+from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import Evidence
 from services.shared.messages import PersonEntry, Profile, WarningIssued, WorkerEntry
 from services.shared.tiers import Tier
 

@@ -14,7 +14,8 @@ from services.router.planning.plan import WarningContext
 from services.shared import alarms
 from services.shared.database.engine import Connection
 from services.shared.i18n import english, mark
-from services.shared.ledger.ledger import delivery, warning_state
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
 
 KIND = "nobody"
 NAMED = 5  # codes that are named in the alarm

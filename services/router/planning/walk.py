@@ -14,7 +14,7 @@ from services.router.policy.rules import PathPlan
 from services.router.policy.steps import Step
 from services.router.policy.vocabulary import AREA_CHANNELS
 from services.shared.ledger.deliveries import NewDelivery
-from services.shared.ledger.ledger import Evidence
+from services.shared.ledger.evidence import Evidence
 
 
 def facts(ctx: WarningContext, person: Person, plan: PathPlan, now: float) -> frozenset[str]:

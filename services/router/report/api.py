@@ -16,7 +16,7 @@ from services.shared import alarms
 from services.shared.audit import trail
 from services.shared.database import locks
 from services.shared.errors import Conflict, NotFound
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
 from services.shared.web.auth import Who
 from services.shared.web.edge import Json, caller, json_body

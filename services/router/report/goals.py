@@ -12,7 +12,8 @@ from services.router.planning.plan import WarningContext
 from services.router.store import tables
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
-from services.shared.ledger.ledger import Evidence, delivery
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.tables import delivery
 
 SMALL = 30  # a group of fewer is named, not measured in percent
 MOVING = ("moving", "safe", "not_there")

@@ -20,7 +20,7 @@ from services.shared import alarms
 from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import t
-from services.shared.ledger.ledger import warning_state, warning_text
+from services.shared.ledger.warnings import warning_state, warning_text
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.auth import Who

@@ -13,7 +13,9 @@ from services.router.store import tables, tally
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import NotFound
-from services.shared.ledger.ledger import WarningState, channel, delivery, state_at, warning_state
+from services.shared.ledger.channels import channel
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import WarningState, state_at, warning_state
 
 MISSING_SHOWN = 200
 

@@ -15,9 +15,11 @@ from services.router.store import tables
 from services.shared import labels
 from services.shared.i18n import listed, mark, t, tc, tn
 from services.shared.labels import say
-from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery
+from services.shared.ledger.answers import Logged
+from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import STOPPED, Evidence, Logged
+from services.shared.ledger.states import STOPPED
+from services.shared.ledger.tables import DOOR_DRIVER, Delivery
 
 Offset = int | Callable[[float], int]  # minutes east of UTC, or what gives them for a time
 _STEP = re.compile(r"(blue|yellow|orange|red|facility)\.(\d+)(?:[:;] ?(.*))?", re.DOTALL)  # step, then what made it so

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from services.shared.database.engine import Id, metadata
-from services.shared.ledger.ledger import among
+from services.shared.ledger.tables import among
 
 callout = sa.Table(
     "router_callout",

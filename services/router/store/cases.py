@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.shared.database.engine import Id, metadata
-from services.shared.ledger.ledger import among
+from services.shared.ledger.tables import among
 
 case = sa.Table(
     "router_case",

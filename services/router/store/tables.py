@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from services.shared.database.batches import chunks, one_of
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import rows_of
-from services.shared.ledger.deliveries import Delivery
-from services.shared.ledger.ledger import Logged, among, answer_log, delivery, delivery_cover, warning_state
+from services.shared.ledger.answers import Logged, answer_log
+from services.shared.ledger.tables import Delivery, among, delivery, delivery_cover
+from services.shared.ledger.warnings import warning_state
 from services.shared.messages import PersonEntry, Profile, WorkerEntry
 
 warning = sa.Table(

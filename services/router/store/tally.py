@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from services.router.store import tables
 from services.shared.database.batches import Each, upsert
 from services.shared.database.engine import Connection, Id
-from services.shared.ledger.deliveries import Delivery
-from services.shared.ledger.ledger import Evidence, SendState, delivery
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import Delivery, delivery
 
 PEOPLE = ("targeted", "delivered", "reached", "closed")
 ACCEPTED_BIT, DELIVERED_BIT, HEARD_BIT, ANSWERED_BIT, FAILED_BIT, UNKNOWN_BIT = 1, 2, 4, 8, 16, 32

@@ -15,62 +15,13 @@ from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import SendState, delivery
 from services.shared.ledger.params import Callout, Notice, Params, ProviderTried, Visit
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import Delivery, delivery
 from services.shared.messages import ContactEntry, NoticeRequested, PersonEntry, WarningIssued, WorkerEntry
 from services.shared.tiers import Tier
 
-DOOR_DRIVER = "door"  # carries what an officer or the fire service has on a list
 REASON = 80  # characters
-
-
-class Delivery(NamedTuple):
-    """One row of the ledger; see the columns of `ledger.delivery`."""
-
-    delivery_id: str
-    warning_id: str
-    kind: str
-    tier: int
-    person_id: str
-    addressee_id: str
-    addressee_kind: str
-    step: str
-    channel: str
-    driver: str
-    form: str
-    about_id: str
-    language: str
-    try_no: int
-    contact_id: str
-    address_key: str
-    sealed: bytes | None
-    key_id: str
-    dossier: bytes | None
-    dossier_key_id: str
-    params: Params | None
-    covers: int
-    slot: str
-    reason: str
-    send_state: str
-    state_reason: str
-    token: int
-    claims: int
-    attempts: int
-    ambiguous: int
-    lease_until: float | None
-    worker: str
-    due_at: float
-    expires_at: float
-    provider_ref: str
-    evidence: int
-    evidence_at: float | None
-    answer: str
-    answer_by: str
-    answer_at: float | None
-    answer_covers: int
-    sent_at: float | None
-    state_at: float
-    tallied: int
 
 
 class Addressee(NamedTuple):

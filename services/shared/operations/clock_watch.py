@@ -20,7 +20,7 @@ from services.shared.audit import trail
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection, Database, metadata
 from services.shared.database.instance import instance
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.steady_clock import PROCESS, STEP_S, Steady, boot_id
 
 log = structlog.get_logger("clock")

@@ -8,7 +8,10 @@ from services.shared.bus.outbox import dead_letter, outbox
 from services.shared.clock import wall
 from services.shared.database.engine import Connection
 from services.shared.figures import CAP, Figure, Values, by_tier
-from services.shared.ledger.ledger import SendState, among, channel, delivery, may_be_sent
+from services.shared.ledger.channels import channel
+from services.shared.ledger.moves import may_be_sent
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import among, delivery
 from services.shared.tiers import Tier
 
 

@@ -11,8 +11,9 @@ from playwright.async_api import Browser, Page
 
 from services.router.store import tables
 from services.router.store.cases import event
-from services.shared.ledger.ledger import answer_log, delivery
+from services.shared.ledger.answers import answer_log
 from services.shared.ledger.params import Callout
+from services.shared.ledger.tables import delivery
 from tests.e2e.web.conftest import PHONE
 from tests.e2e.web.test_accessible import LOOK
 from tests.integration.registry.conftest import opened_dossier

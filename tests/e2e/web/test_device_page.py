@@ -19,7 +19,7 @@ from playwright.async_api import Browser, Page
 
 from services.registry.store import register
 from services.shared.audit.trail import audit_log
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 from tests.integration.channels.test_web_push import Device, Service, push_service, text64
 from tests.integration.registry.test_me import phone_of, record_of, settle, somebody
 from tests.kit import alerts

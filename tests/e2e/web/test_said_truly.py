@@ -12,7 +12,9 @@ from playwright.async_api import Page
 from services.router.store import tables
 from services.router.store.cases import case, event
 from services.shared import alarms
-from services.shared.ledger.ledger import answer_log, delivery, warning_state
+from services.shared.ledger.answers import answer_log
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
 from tests.e2e.web.test_cases import texted, writes
 from tests.kit import alerts
 from tests.kit.town import Town

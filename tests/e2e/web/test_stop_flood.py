@@ -11,7 +11,7 @@ from twilio.request_validator import RequestValidator
 from services.channels.outcomes import opted_out
 from services.shared.clock import wall
 from services.shared.database.batches import insert_all
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 from tests.kit import alerts
 from tests.kit.town import Town
 

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from playwright.async_api import Page
 
 from services.router.report.pages import PREVIEW_PATIENCE_S
-from services.shared.ledger.ledger import answer_log, delivery
+from services.shared.ledger.answers import answer_log
+from services.shared.ledger.tables import delivery
 from tests.kit import alerts
 from tests.kit.town import Town
 

@@ -19,7 +19,8 @@ from services.channels.providers.link_document import link_document
 from services.channels.providers.provider_store import link_test
 from services.gateway.cap.reader import read
 from services.shared.errors import Refused
-from services.shared.ledger.ledger import channel, delivery
+from services.shared.ledger.channels import channel
+from services.shared.ledger.tables import delivery
 from tests.integration.channels.test_loudspeaker import settings, town
 from tests.kit.device import Device, device
 from tests.kit.operator_gateway import Gateway, gateway

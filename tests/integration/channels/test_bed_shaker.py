@@ -19,7 +19,9 @@ from services.registry.model.given import ContactIn
 from services.shared.clock import LinearClock
 from services.shared.crypto.sealing import address_key
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import Answer, Evidence, SendState, delivery
+from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import delivery
 from services.shared.settings import Settings
 from services.shared.web.auth import Signer
 from tests.kit.device import Device, device

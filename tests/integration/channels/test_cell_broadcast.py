@@ -23,7 +23,7 @@ from services.channels.model.driver import Outcome, Tools
 from services.channels.model.outbound import Outbound
 from services.shared.clock import LinearClock
 from services.shared.errors import Broken, Refused
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 from services.shared.settings import Settings
 from services.shared.web.auth import Signer
 from tests.integration.channels.test_loudspeaker import steps

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from services.registry.model.given import ContactIn, mobile
 from services.router.planning.contexts import SHIPPED
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 from tests.integration.channels.test_chat import chat_file, receiver
 from tests.integration.registry.test_me import somebody
 from tests.kit import alerts

@@ -12,7 +12,8 @@ from services.channels.sending.claims import MAX_CLAIMS, claim, due, intend
 from services.shared.bus.outbox import id_of
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import attempt, delivery, warning_state
+from services.shared.ledger.tables import attempt, delivery
+from services.shared.ledger.warnings import warning_state
 
 NOW, LANE = 1000.0, ("sms_twilio", True)
 WARNING = id_of("warning")

@@ -17,7 +17,9 @@ from services.shared.bus.outbox import id_of
 from services.shared.bus.port import Bus
 from services.shared.clock import StepClock
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import Answer, Evidence, answer_log, delivery
+from services.shared.ledger.answers import answer_log
+from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger.tables import delivery
 
 
 class Quiet:

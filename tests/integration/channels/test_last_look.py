@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from services.channels.model.final_check import Overtaken, checking, traced
 from services.channels.sending import sender
 from services.shared.bus.outbox import id_of, publish
-from services.shared.ledger.ledger import attempt, delivery
+from services.shared.ledger.tables import attempt, delivery
 from services.shared.messages import ContactEntry, NoticeRequested
 from tests.integration.channels.test_loudspeaker import steps
 from tests.kit.operator_gateway import Gateway, gateway, name

@@ -26,7 +26,8 @@ from services.channels.sending import sender
 from services.check import check_installation
 from services.shared.clock import LinearClock, wall
 from services.shared.errors import Broken, Refused
-from services.shared.ledger.ledger import channel, delivery
+from services.shared.ledger.channels import channel
+from services.shared.ledger.tables import delivery
 from services.shared.settings import Settings
 from services.shared.web.auth import Signer
 from tests.kit.cap_keys import pair

@@ -23,7 +23,10 @@ from services.shared.bus.outbox import outbox
 from services.shared.clock import StepClock, wall
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import SendState, attempt, delivery, move_all, warning_state
+from services.shared.ledger.moves import move_all
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import attempt, delivery
+from services.shared.ledger.warnings import warning_state
 
 S = SendState
 LANE = ("sms_twilio", True)

@@ -15,7 +15,9 @@ from services.shared.bus.outbox import id_of
 from services.shared.clock import wall
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import Evidence, SendState, attempt, delivery
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import attempt, delivery
 from tests.integration.channels.test_claims import message
 
 ONE, OTHER = id_of("delivery", 0), id_of("delivery", 1)

@@ -18,8 +18,9 @@ from services.channels.replies import quoted_text as module
 from services.channels.replies.meaning import Reply, Sense, read_reply
 from services.channels.replies.quoted_text import findings, read_phone
 from services.shared.database.batches import insert_all
+from services.shared.ledger.evidence import Answer
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import Answer, warning_text
+from services.shared.ledger.warnings import warning_text
 from services.shared.tiers import Tier
 from tests.integration.channels.test_replies import PHONE, Exchange, there
 

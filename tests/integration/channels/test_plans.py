@@ -19,7 +19,9 @@ from services.router.store import tables as router
 from services.shared.bus.outbox import id_of
 from services.shared.database.batches import insert_all, one_of
 from services.shared.database.engine import Connection, Database
-from services.shared.ledger.ledger import SendState, delivery, warning_state
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
 from tests.integration.channels.test_claims import ACTIVE, NOW, WARNING, message
 
 LANES = tuple((name, red) for name in ("bed_shaker_mqtt", "door", "email", "sms_twilio") for red in (True, False))

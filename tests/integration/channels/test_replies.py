@@ -27,9 +27,13 @@ from services.shared.crypto.sealing import Keys, address_key
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
 from services.shared.i18n import in_each_language
+from services.shared.ledger.answers import answer_log
 from services.shared.ledger.deliveries import deliveries_where
-from services.shared.ledger.ledger import Answer, SendState, answer_log, delivery, warning_state
+from services.shared.ledger.evidence import Answer
 from services.shared.ledger.params import Callout
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
 from services.shared.settings import Settings
 from services.shared.web.auth import Signer

@@ -18,7 +18,9 @@ from services.channels.drivers.twilio.sms import SmsTwilio
 from services.channels.drivers.twilio.voice import VoiceTwilio
 from services.channels.model.driver import Receivers, StatusQuestion
 from services.channels.model.report import Report
-from services.shared.ledger.ledger import Evidence, SendState, delivery
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import delivery
 from tests.integration.channels.test_replies import OTHER, PHONE, Exchange, there
 from tests.kit.driving import driving
 

@@ -15,7 +15,9 @@ from services.channels.drivers.smpp.deliver_sm import Joiner, names
 from services.channels.drivers.smpp.sms import SmsSmpp
 from services.channels.model.inbound import Inbound
 from services.channels.model.report import PartReceipt, Report, Sent
-from services.shared.ledger.ledger import Evidence, SendState, delivery
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import delivery
 from tests.integration.channels.test_replies import OTHER, PHONE, Exchange, there
 from tests.integration.channels.test_smpp import Ears, bound, made
 from tests.kit.smsc import Smsc, smsc

@@ -18,7 +18,9 @@ from services.router.store.tables import tally, warning
 from services.shared import alarms, telemetry
 from services.shared.bus.outbox import dead_letter, outbox
 from services.shared.database.instance import instance
-from services.shared.ledger.ledger import channel, delivery, warning_state
+from services.shared.ledger.channels import channel
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.operations.health import Once, Pulses, ask
 from tests.kit.deployed import NOW, Station, over
 from tools.servers.ports import free_port

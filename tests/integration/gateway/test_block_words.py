@@ -16,7 +16,7 @@ from services.gateway.cli.cap_check import check, in_words
 from services.gateway.intake.incoming import from_cap
 from services.gateway.publish.parts import parts_of
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import warning_text
+from services.shared.ledger.warnings import warning_text
 from services.shared.tiers import Tier
 from tests.kit.cap_build import alert, info
 from tests.kit.square import moment

@@ -12,7 +12,7 @@ from services.gateway.warnings import short_numbers
 from services.gateway.warnings.short_numbers import PLACES, RESTS_S, free_number
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Connection
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from tests.kit.square import SENT
 from tests.kit.town import Town
 from tests.kit.warning_rows import fill, row

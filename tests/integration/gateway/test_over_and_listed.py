@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from tests.kit.square import SENT, cap
 from tests.kit.town import Town
 from tests.kit.warning_rows import drafts

@@ -16,7 +16,7 @@ from services.gateway.publish.parts import parts_of
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import warning_text
+from services.shared.ledger.warnings import warning_text
 from services.shared.messages import WarningIssued
 from services.shared.settings import Settings
 from services.shared.tiers import Tier

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.gateway import store
 from services.gateway.intake.incoming import from_cap
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.web.auth import who_is
 from tests.kit.square import SENT, cap
 from tests.kit.town import Town, open_town

@@ -27,7 +27,7 @@ from services.registry.people.places import import_places
 from services.registry.store.register import person
 from services.router.store.cases import case as cases
 from services.router.store.tables import path
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 from tests.kit import alerts
 from tests.kit.town import Town, open_town
 from tools import reference

@@ -14,7 +14,8 @@ from services.registry.importing.yield_to_warnings import GivingWay, red_in_hand
 from services.registry.store import register
 from services.registry.store.tables import job
 from services.shared.database.batches import insert_all
-from services.shared.ledger.ledger import delivery, warning_state
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
 from tests.integration.registry.conftest import YEAR
 
 NOW = 1_000_000.0

@@ -30,7 +30,7 @@ from services.registry.store import register
 from services.registry.store.resident_tables import challenge, notice
 from services.shared.audit.trail import audit_log
 from services.shared.bus.outbox import id_of
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 from services.shared.web.fair_turns import TURNS
 from tests.kit import alerts
 from tests.kit.town import SEED, Town, open_town

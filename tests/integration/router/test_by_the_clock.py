@@ -7,7 +7,8 @@ from pathlib import Path
 from services.router.clock import silence
 from services.router.planning.contexts import SHIPPED
 from services.router.store.tables import warning as router_warning
-from services.shared.ledger.ledger import Evidence, delivery
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.tables import delivery
 from services.shared.tiers import Tier
 from tests.kit.router_alone import MIDNIGHT, NOON, RouterTown, ident, one, router_town, worker
 

@@ -14,7 +14,10 @@ from services.router.report import report
 from services.router.store import tables
 from services.router.store.callouts import callout
 from services.shared.database.batches import insert_new
-from services.shared.ledger.ledger import Answer, answer_log, channel, delivery
+from services.shared.ledger.answers import answer_log
+from services.shared.ledger.channels import channel
+from services.shared.ledger.evidence import Answer
+from services.shared.ledger.tables import delivery
 from services.shared.messages import EvidenceRecorded, PersonEntry, Profile, WorkerEntry
 from tests.kit.router_alone import NOON, RouterTown, ident, one, router_town, worker
 from tools.servers.postgres import Postgres

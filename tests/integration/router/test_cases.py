@@ -24,8 +24,11 @@ from services.shared.bus.outbox import outbox
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Database
 from services.shared.errors import Conflict, NotFound, Refused
+from services.shared.ledger.answers import answer_log
 from services.shared.ledger.deliveries import deliveries_where
-from services.shared.ledger.ledger import SendState, answer_log, delivery, warning_state
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.messages import EvidenceRecorded, NoticeRequested, WorkerEntry, decode
 from services.shared.tiers import Tier
 from services.shared.web.auth import Who

@@ -27,7 +27,8 @@ from services.shared import labels as pw
 from services.shared.errors import Refused
 from services.shared.hazards import known
 from services.shared.i18n import speaking, t
-from services.shared.ledger.ledger import ENDINGS, Answer, Evidence, SendState
+from services.shared.ledger.evidence import ENDINGS, Answer, Evidence
+from services.shared.ledger.states import SendState
 from services.shared.settings import Settings
 from services.shared.tiers import TIER_WORDS, Tier
 from tests.kit.router_alone import MIDNIGHT, NOON, contact, one, router_town, worker

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.shared.ledger.ledger import GONE, SendState, delivery
+from services.shared.ledger.states import GONE, SendState
+from services.shared.ledger.tables import delivery
 from services.shared.tiers import Tier
 from tests.kit.router_alone import RouterTown, ident, one, router_town, worker
 

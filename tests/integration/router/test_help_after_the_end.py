@@ -13,7 +13,7 @@ from services.node import Node
 from services.router.cases import view
 from services.router.report import report
 from services.router.store import tables
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 from services.shared.tiers import Tier
 from services.shared.web.auth import ACTIONS, create_key
 

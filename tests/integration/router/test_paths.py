@@ -11,7 +11,8 @@ from services.router.doors.teams import Team, choose
 from services.router.planning.contexts import SHIPPED
 from services.router.policy.engine import read
 from services.router.store.tables import warning as router_warning
-from services.shared.ledger.ledger import Evidence, delivery
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.tables import delivery
 from services.shared.messages import SupporterEntry
 from services.shared.tiers import Tier
 from tests.kit.router_alone import NOON, RouterTown, contact, ident, one, router_town, worker

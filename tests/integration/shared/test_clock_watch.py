@@ -15,7 +15,7 @@ from services import migrations
 from services.shared import alarms
 from services.shared.audit.trail import audit_log
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.operations.clock_watch import ClockWatch, accept, clock_beat
 from services.shared.steady_clock import SLEW, STEP_S, Steady
 from tools.servers.postgres import Postgres

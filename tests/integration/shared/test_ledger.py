@@ -11,16 +11,11 @@ import sqlalchemy as sa
 
 from services import migrations
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import (
-    ENDINGS,
-    TRANSITIONS,
-    Answer,
-    SendState,
-    delivery,
-    may_be_sent,
-    move,
-    warning_state,
-)
+from services.shared.ledger.evidence import ENDINGS, Answer
+from services.shared.ledger.moves import may_be_sent, move
+from services.shared.ledger.states import TRANSITIONS, SendState
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
 
 S = SendState
 # The table once more, as reliability asks for it: a row that is lost or added there differs from here.

@@ -20,7 +20,7 @@ from services.shared.crypto.channels_keys import learn, list_keys, rotate, seali
 from services.shared.crypto.sealing import Keys, Opener, Sealer, page_key, public_half, public_id
 from services.shared.database.engine import Database
 from services.shared.errors import Broken, Conflict
-from services.shared.ledger.ledger import delivery
+from services.shared.ledger.tables import delivery
 from services.shared.settings import Settings
 from tests.kit import alerts
 from tests.kit.town import open_town

@@ -16,7 +16,7 @@ from services.channels.providers.weights import ProviderWeights
 from services.channels.sending.sender import Sender
 from services.shared.clock import Clock, LinearClock
 from services.shared.database.engine import Database
-from services.shared.ledger.ledger import SendState
+from services.shared.ledger.states import SendState
 
 
 class Slow:

@@ -15,8 +15,8 @@ from services.router.planning.walk import walk
 from services.router.policy.engine import read
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.shared.ledger.deliveries import NewDelivery, Planned
-from services.shared.ledger.ledger import SendState
 from services.shared.ledger.params import Visit
+from services.shared.ledger.states import SendState
 from services.shared.messages import ContactEntry, PersonEntry, Profile, SupporterEntry, WarningIssued, WorkerEntry
 from services.shared.tiers import Tier
 from tests.kit.examples import drawn

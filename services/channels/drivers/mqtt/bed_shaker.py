@@ -27,7 +27,8 @@ from services.channels.replies.matching import answer_of
 from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
 from services.shared.errors import Fault
-from services.shared.ledger.ledger import Evidence, SendState
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.states import SendState
 from services.shared.tiers import Tier
 
 log = structlog.get_logger("shakers")

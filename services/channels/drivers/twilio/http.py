@@ -25,7 +25,7 @@ from services.channels.model.http_call import Response, http_call
 from services.shared import telemetry
 from services.shared.errors import NotAllowed
 from services.shared.input.untrusted import json_of
-from services.shared.ledger.ledger import STOPPED
+from services.shared.ledger.states import STOPPED
 from services.shared.people import phone_numbers
 from services.shared.settings import Environment
 

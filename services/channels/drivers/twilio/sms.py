@@ -22,7 +22,8 @@ from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
 from services.channels.model.report import Report
 from services.channels.outcomes.fold import not_ours
-from services.shared.ledger.ledger import Evidence, SendState
+from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.states import SendState
 
 # message status > (state, evidence); what is not here says nothing yet. 'read' is WhatsApp's and RCS's.
 STATUSES: dict[str, tuple[SendState, Evidence]] = {

@@ -32,8 +32,10 @@ from services.channels.outcomes.fold import fits, not_ours
 from services.channels.replies.matching import answer_of, asks_of, by_of
 from services.channels.replies.relay import passed_on
 from services.shared.database.rows import columns, row_of
-from services.shared.ledger.ledger import Evidence, SendState, delivery
+from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.params import CallTimes, Params
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import delivery
 from services.shared.people import languages
 from services.shared.people.languages import base_of
 from services.shared.text.sentences import first, prefixes

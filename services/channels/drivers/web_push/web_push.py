@@ -23,7 +23,7 @@ from services.channels.model.http_call import NotSent, Response, http_call
 from services.channels.model.outbound import Outbound
 from services.shared.clock import wall
 from services.shared.errors import NotFound, Refused
-from services.shared.ledger.ledger import GONE
+from services.shared.ledger.states import GONE
 from services.shared.people.push_subscription import read
 from services.shared.settings import Environment
 from services.shared.text.sentences import first, prefixes

@@ -1,0 +1,68 @@
+"""Names the states of sending and the moves between them that are allowed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class SendState(StrEnum):
+    """Terminal ones are final for decisions to send; a later receipt may still raise UNCONFIRMED or FAILED."""
+
+    PENDING = "pending"
+    LEASED = "leased"
+    SENDING = "sending"
+    RETRY = "retry"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    UNCONFIRMED = "unconfirmed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+    SUPPRESSED = "suppressed"
+
+
+S = SendState
+TRANSITIONS: frozenset[tuple[SendState, SendState]] = frozenset(
+    {
+        (S.PENDING, S.LEASED),
+        (S.RETRY, S.LEASED),
+        (S.LEASED, S.SENDING),
+        (S.LEASED, S.PENDING),  # drained before anything was sent
+        (S.LEASED, S.RETRY),  # the lease ran out before anything was sent
+        (S.SENDING, S.ACCEPTED),
+        (S.SENDING, S.RETRY),  # surely not accepted
+        (S.SENDING, S.FAILED),  # refused for good
+        (S.SENDING, S.UNKNOWN),  # ambiguous, or the lease ran out: never straight back to RETRY
+        (S.SENDING, S.DELIVERED),  # a callback overtook the response
+        (S.UNKNOWN, S.ACCEPTED),
+        (S.UNKNOWN, S.DELIVERED),
+        (S.UNKNOWN, S.FAILED),
+        (S.UNKNOWN, S.RETRY),  # policy: red, no other channel, once
+        (S.UNKNOWN, S.UNCONFIRMED),
+        (S.ACCEPTED, S.DELIVERED),
+        (S.ACCEPTED, S.FAILED),
+        (S.ACCEPTED, S.UNCONFIRMED),
+        (S.ACCEPTED, S.SUPERSEDED),  # a visit not begun is taken off the list again
+        (S.UNCONFIRMED, S.DELIVERED),
+        (S.FAILED, S.DELIVERED),
+        # a late receipt for the attempt before: sending again would be a double we know of
+        *((a, b) for a in (S.PENDING, S.RETRY, S.LEASED) for b in (S.ACCEPTED, S.DELIVERED)),
+        *(
+            (a, b)
+            for a in (S.PENDING, S.RETRY, S.LEASED)
+            for b in (S.EXPIRED, S.CANCELLED, S.SUPERSEDED, S.SUPPRESSED, S.FAILED)
+        ),
+    }
+)
+STOPPED = "stopped"  # the reason of what was not sent since the number said STOP
+GONE = "gone"  # the reason of a push message whose subscription is no more
+NO_VOLUNTEER = "no_volunteer"  # the reason of a video call nobody who signs could make
+UNSENT = (S.PENDING, S.RETRY, S.LEASED)
+MAY_HAVE_GOT_IT = (S.SENDING, S.UNKNOWN, S.ACCEPTED, S.DELIVERED, S.UNCONFIRMED)
+
+
+def can_move(before: SendState, after: SendState) -> bool:
+    """Whether the table allows it."""
+    return (before, after) in TRANSITIONS
