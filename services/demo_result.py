@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from services.node import Node
 from services.router.report import report
+from services.router.report.report import PathInWords
 from services.router.store import tables
 from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import delivery
@@ -18,24 +19,7 @@ from services.sim.world import World
 EXAMPLES = ("deaf_signing", "no_phone", "cognitive", "facility", "mobility", "blind")
 
 
-class GroupFigures(TypedDict):
-    """How many people of a group were warned, and how far; `coverage` is the share that was reached."""
-
-    people: int
-    delivered: int
-    reached: int
-    closed: int
-    coverage: float
-
-
-class ByGroupAndChannel(TypedDict):
-    """People by group, messages by channel and milestone."""
-
-    by_group: dict[str, GroupFigures]
-    by_channel: dict[str, dict[str, int]]
-
-
-class DemoFigures(ByGroupAndChannel):
+class DemoFigures(TypedDict):
     """What `--json` prints."""
 
     targeted: int
@@ -44,27 +28,11 @@ class DemoFigures(ByGroupAndChannel):
     explained_not_closed: dict[str, int]
     open: int
     unexplained: int
+    by_group: dict[str, dict[str, float]]
+    by_channel: dict[str, dict[str, int]]
     provider_accepts: int
     ambiguous: int
     doubled: int
-
-
-class DemoProgress(NamedTuple):
-    """People so far; `announced` is how many there will be, 0 where that is not known yet."""
-
-    targeted: int
-    announced: int
-    delivered: int
-    reached: int
-    open: int
-
-
-class DemoPath(NamedTuple):
-    """A person's path in words."""
-
-    person_id: str
-    groups: list[str]
-    lines: list[str]
 
 
 class DemoDetails(NamedTuple):
@@ -74,7 +42,7 @@ class DemoDetails(NamedTuple):
     hazard: str
     state: str
     doors: str
-    area_left_out: list[str]
+    area_left_out: dict[str, str]
     warning_id: str
 
 
@@ -83,7 +51,7 @@ class DemoResult:
     """`figures` is what --json prints; `paths` are a few people's paths in words."""
 
     figures: DemoFigures
-    paths: list[DemoPath]
+    paths: list[PathInWords]
     world: dict[str, int]
     details: DemoDetails
 
@@ -120,7 +88,7 @@ async def result_of(embedded: Node, world: World, warning_id: str, hazard: str) 
     return DemoResult(chosen, paths, world.summary(), details)
 
 
-async def _examples(db: Connection, embedded: Node, warning_id: str) -> list[DemoPath]:
+async def _examples(db: Connection, embedded: Node, warning_id: str) -> list[PathInWords]:
     """Three people whose paths differ most: the first of each of a few groups that ended."""
     rows = (
         await db.execute(
@@ -130,10 +98,9 @@ async def _examples(db: Connection, embedded: Node, warning_id: str) -> list[Dem
         )
     ).all()
     profiles = await tables.profiles_of(db, {r.profile_key for r in rows})
-    found: list[DemoPath] = []
+    found: list[PathInWords] = []
     for group in EXAMPLES:
         one = next((r for r in rows if group in profiles[r.profile_key].groups), None)
         if one is not None and len(found) < 3:
-            path = await report.path(db, embedded.router.contexts, warning_id, one.person_id)
-            found.append(DemoPath(one.person_id, path["groups"], path["lines"]))
+            found.append(await report.path(db, embedded.router.contexts, warning_id, one.person_id))
     return found

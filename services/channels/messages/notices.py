@@ -5,13 +5,12 @@ They name nobody and no need: whoever holds the phone may be somebody else.
 
 from __future__ import annotations
 
-from typing import Any
-
 from services.channels.messages.fitting import plain_signs, tidy
 from services.channels.messages.frames import language_of_lines, lines_for
 from services.channels.model.outbound import Outbound
 from services.shared.crypto.one_time_codes import one_time_code
 from services.shared.errors import Broken
+from services.shared.ledger.deliveries import Delivery
 from services.shared.ledger.params import Notice
 from services.shared.web.auth import Signer
 
@@ -29,7 +28,7 @@ class Notices:
         self._hotline = hotline
         self._drill = drill
 
-    def outbound(self, row: Any, to: str, seconds_left: int) -> Outbound:
+    def outbound(self, row: Delivery, to: str, seconds_left: int) -> Outbound:
         """The message of a notice or link test that names no warning; Broken where its kind is not known."""
         lines = lines_for(row.language)
         notice = row.params if isinstance(row.params, Notice) else Notice("channel_test")

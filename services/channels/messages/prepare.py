@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from services.channels.messages.notices import Notices
-from services.channels.messages.render import MessageFacts, Rendered, render, says_what_is_asked
+from services.channels.messages.render import MessageFacts, Parts, Rendered, render, says_what_is_asked
 from services.channels.model.channel import SMS_CHANNELS, Channel
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import Outcome
@@ -19,7 +19,9 @@ from services.shared.clock import Clock
 from services.shared.crypto.dossier import assemble, owner_of, unpack
 from services.shared.crypto.sealing import Dossier, Opener, page_key
 from services.shared.database.engine import Database
+from services.shared.database.rows import columns, row_of
 from services.shared.errors import Broken, Refused
+from services.shared.ledger.deliveries import Delivery
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.ledger.ledger import warning_state, warning_text
 from services.shared.ledger.params import Callout, CallTimes, Notice
@@ -29,6 +31,18 @@ from services.shared.web.auth import Signer
 
 BY_LINK = ("email", "push", "chat")  # nobody reads what is written back there: the answer comes by the link
 NO_ADDRESS = ("area", "door")
+
+
+class WarningText(NamedTuple):
+    """What texts are made of: the warning and its words."""
+
+    chain_id: str
+    tier: int
+    kind: str
+    ending: str
+    number: str
+    parts: Parts
+    cap_xml: bytes
 
 
 class Preparer:
@@ -57,12 +71,12 @@ class Preparer:
         self._hotline = hotline
         self._drill = drill
         self._notices = notices
-        self._texts: dict[str, Any] = {}
+        self._texts: dict[str, WarningText] = {}
         self._channels = channels  # what each channel lacks
         self._channels_of = channels_of  # the same by driver, where it is known who sends
         self._limits = limits
         self._test_addresses = test_addresses  # channel > where its link test goes
-        self._rendered_once: dict[tuple[Any, ...], Rendered] = {}
+        self._rendered_once: dict[tuple[object, ...], Rendered] = {}
 
     async def open(self, sealed: bytes, key_id: str, owner: str) -> bytes:
         """The value of one sealed blob, fetching its page key where it is not known yet."""
@@ -79,18 +93,17 @@ class Preparer:
         parts = unpack(sealed)
         return assemble([(p.name, await self.open(p.sealed, p.key_id.hex(), owner_of(owner, p.name))) for p in parts])
 
-    async def warning(self, warning_id: str) -> Any:
+    async def warning(self, warning_id: str) -> WarningText:
         """The warning's state row and texts; texts never change, so they are read once."""
         found = self._texts.get(warning_id)
         if found is None:
             async with self._database.read() as db:
-                found = (
-                    await db.execute(
-                        sa.select(warning_state, warning_text.c.parts, warning_text.c.cap_xml)
-                        .join(warning_text, warning_text.c.warning_id == warning_state.c.warning_id)
-                        .where(warning_state.c.warning_id == warning_id)
-                    )
-                ).first()
+                mine = (
+                    sa.select(*columns(WarningText, warning_state, warning_text))
+                    .join(warning_text, warning_text.c.warning_id == warning_state.c.warning_id)
+                    .where(warning_state.c.warning_id == warning_id)
+                )
+                found = await row_of(db, WarningText, mine)
             if found is None:
                 raise Broken(f"warning {warning_id} has no text")
             if len(self._texts) > 200:
@@ -99,7 +112,7 @@ class Preparer:
             self._texts[warning_id] = found
         return found
 
-    async def prepare(self, row: Any, driver: str = "") -> Outbound:
+    async def prepare(self, row: Delivery, driver: str = "") -> Outbound:
         """The message of one delivery row as `driver` carries it; Broken where a blob does not open, Refused where
         nothing is ever sent to such a number, or that driver does not reach its country."""
         to = self._test_addresses.get(row.channel, "") if row.kind == DeliveryKind.LINK_TEST else ""
@@ -139,14 +152,14 @@ class Preparer:
             spoken_in=await self._spoken_in(row, warning),
         )
 
-    async def _settled(self, row: Any) -> Mapping[str, Outcome]:
+    async def _settled(self, row: Delivery) -> Mapping[str, Outcome]:
         """Stations of an area's message that are not to be asked again, whichever process asked them."""
         if row.kind != DeliveryKind.AREA or not row.attempts:
             return {}
         async with self._database.read() as db:
             return await settled(db, row.delivery_id)
 
-    async def _spoken_in(self, row: Any, warning: Any) -> dict[str, str]:
+    async def _spoken_in(self, row: Delivery, warning: WarningText) -> dict[str, str]:
         """To the whole area, in every language the warning brings."""
         channel = self._channels.get(row.channel)
         if row.kind != DeliveryKind.AREA or channel is None or not channel.voice:
@@ -156,7 +169,7 @@ class Preparer:
             for language in warning.parts["languages"]
         }
 
-    async def _rendered(self, row: Any, warning: Any, channel: Channel | None) -> Rendered:
+    async def _rendered(self, row: Delivery, warning: WarningText, channel: Channel | None) -> Rendered:
         """The text of one row; what speaks of no single person is made once for all who get the same."""
         link = self._link(row)
         if row.kind == DeliveryKind.NOTICE or row.addressee_kind in ("supporter", "worker") or link:
@@ -174,7 +187,7 @@ class Preparer:
         return found
 
     async def _render(
-        self, row: Any, warning: Any, channel: Channel | None, link: str, language: str | None = None
+        self, row: Delivery, warning: WarningText, channel: Channel | None, link: str, language: str | None = None
     ) -> Rendered:
         about = None
         if row.dossier is not None and row.addressee_kind in ("supporter", "worker"):
@@ -204,7 +217,7 @@ class Preparer:
         )
         return render(facts, row.language if language is None else language)
 
-    def _link(self, row: Any) -> str:
+    def _link(self, row: Delivery) -> str:
         if row.kind == DeliveryKind.CALLOUT:
             return f"{self._public_url}/a/v/{self._signer.token('callout', row.delivery_id)}"
         if row.kind == DeliveryKind.NOTICE or row.addressee_kind == "worker":

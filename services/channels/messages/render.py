@@ -46,6 +46,8 @@ _PLACE, _NAME, _HAZARD = 60, 100, 80  # characters
 SPOKEN = 900  # characters of what to do: a minute of listening, said twice
 SUBJECT = 150
 
+Parts = Mapping[str, Any]  # language > texts by part; beside them `languages`, `set`, `asked`, `to`
+
 
 @dataclass(frozen=True)
 class MessageFacts:
@@ -55,7 +57,7 @@ class MessageFacts:
     addressee: str
     form: str
     tier: Tier
-    parts: Mapping[str, Any]
+    parts: Parts
     number: str
     ref: str
     hotline: str
@@ -228,7 +230,7 @@ def _hazard(part: Mapping[str, str]) -> str:
     return part["hazard"] if len(part["hazard"]) <= _HAZARD else part.get("event") or part["hazard"]
 
 
-def says_what_is_asked(parts: Mapping[str, Any]) -> bool:
+def says_what_is_asked(parts: Parts) -> bool:
     """Whether the alert itself asks what the words about its hazard say."""
     words = hazard_texts.shipped().get(str(parts.get("set", "")))
     asked = parts.get("asked", "")

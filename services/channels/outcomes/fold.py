@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, dataclass, fields, replace
 from functools import cache
-from typing import Any
+from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 import structlog
@@ -26,6 +26,8 @@ from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
 from services.shared.database.batches import Each, insert_new, one_of
 from services.shared.database.engine import Connection, Id
+from services.shared.database.rows import columns, rows_of
+from services.shared.ledger.deliveries import DOOR_DRIVER
 from services.shared.ledger.kinds import SAYS_NO_WARNING
 from services.shared.ledger.ledger import (
     SERIOUSNESS,
@@ -41,15 +43,52 @@ from services.shared.ledger.ledger import (
 from services.shared.messages import EVENT_IDS, EvidenceRecorded
 
 log = structlog.get_logger("recorder")
-DOOR = "door"
 S = SendState
 
 
-_READ = (
-    "delivery_id", "warning_id", "tier", "kind", "answer", "address_key", "driver", "send_state", "state_at", "state_reason",
-    "lease_until", "due_at", "claims", "ambiguous", "sent_at", "provider_ref", "evidence", "evidence_at", "attempts",
-)  # fmt: skip
-_WRITTEN = {name: delivery.c[name].type for name in _READ[7:-1]}
+class _Read(NamedTuple):
+    """A delivery as it stood before these reports."""
+
+    delivery_id: str
+    warning_id: str
+    tier: int
+    kind: str
+    answer: str
+    address_key: str
+    driver: str
+    attempts: int
+    send_state: str
+    state_at: float
+    state_reason: str
+    lease_until: float | None
+    due_at: float
+    claims: int
+    ambiguous: int
+    sent_at: float | None
+    provider_ref: str
+    evidence: int
+    evidence_at: float | None
+
+
+@dataclass(slots=True)
+class Facts:
+    """What reports change of a delivery, each a column of its own."""
+
+    send_state: str
+    state_at: float
+    state_reason: str
+    lease_until: float | None
+    due_at: float
+    claims: int
+    ambiguous: int
+    sent_at: float | None
+    provider_ref: str
+    evidence: int
+    evidence_at: float | None
+
+
+_WRITTEN = {field.name: delivery.c[field.name].type for field in fields(Facts)}
+_FIRST = len(_Read._fields) - len(_WRITTEN)  # of what is written, in what is read
 _STAND = Each(
     lambda v: (
         sa.update(delivery).where(delivery.c.delivery_id == v("d")).values({name: v(f"{name}_") for name in _WRITTEN})
@@ -67,17 +106,27 @@ _ENDED = Each(
 )  # fmt: skip
 
 
+class Sent(Protocol):
+    """What a provider's report is compared with: the delivery's number and how often it was sent."""
+
+    @property
+    def address_key(self) -> str: ...
+
+    @property
+    def attempts(self) -> int: ...
+
+
 async def write(tx: Connection, reports: list[Report], plane: str, scored: frozenset[str] = frozenset()) -> None:
     """All of it in the caller's transaction: rows locked and read, reports folded into them, each row written once."""
     reports = await _with_parts(tx, reports)
     ids = sorted({r.delivery_id for r in reports})
-    found = await tx.execute(
-        sa.select(*(delivery.c[name] for name in _READ))
+    found = (
+        sa.select(*columns(_Read, delivery))
         .where(one_of(delivery.c.delivery_id, ids))
         .order_by(delivery.c.delivery_id)  # two desks that report on the same rows lock them in one order
         .with_for_update()
     )
-    known = {row.delivery_id: row for row in found}
+    known = {row.delivery_id: row for row in await rows_of(tx, _Read, found)}
     orphans = [r for r in reports if r.delivery_id not in known]
     if orphans:
         log.warning("orphan_reports", count=len(orphans), first=orphans[0].delivery_id)
@@ -96,13 +145,15 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
         await count(tx, _scores(reports, known, scored))
     changed = []
     for one, row in known.items():
-        before = {name: getattr(row, name) for name in _WRITTEN}
-        after = fold(before, by_delivery[one])
-        if after != before:
-            changed.append({"d": one, **{f"{name}_": value for name, value in after.items()}})
+        after = fold(Facts(*(getattr(row, name) for name in _WRITTEN)), by_delivery[one])
+        if astuple(after) != row[_FIRST:]:
+            changed.append({"d": one, **{f"{name}_": getattr(after, name) for name in _WRITTEN}})
     await _STAND.run(tx, changed)
     await _answers(
-        tx, reports, {i: row.answer for i, row in known.items()}, {i for i, r in known.items() if r.driver == DOOR}
+        tx,
+        reports,
+        {i: row.answer for i, row in known.items()},
+        {i for i, r in known.items() if r.driver == DOOR_DRIVER},
     )
     if refused := [r for r in reports if r.state is S.FAILED and r.code == STOPPED]:
         await stop(tx, {known[r.delivery_id].address_key for r in refused}, "provider", refused[0].at, plane)
@@ -122,7 +173,7 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
     )
 
 
-def fits(report: Report, row: Any, name: str) -> bool:
+def fits(report: Report, row: Sent, name: str) -> bool:
     """Whether a provider's report is of this delivery: of its number, and by the provider's `name` of the message.
 
     A report that came before our call's answer was written has no name to be compared with: the number has to fit, and
@@ -146,7 +197,7 @@ def not_ours(provider: str, why: str, delivery_id: str) -> None:
     log.error("report_of_another_message", provider=provider, delivery_id=delivery_id, why=why)
 
 
-def _scores(reports: Sequence[Report], known: Mapping[str, Any], scored: frozenset[str]) -> list[Scored]:
+def _scores(reports: Sequence[Report], known: Mapping[str, _Read], scored: frozenset[str]) -> list[Scored]:
     """What these reports say for or against providers: calls as they end, the first word of a delivery."""
     found: list[Scored] = []
     heard: set[str] = set()
@@ -192,36 +243,35 @@ async def _attempts(tx: Connection, reports: list[Report]) -> None:
     await _ENDED.run(tx, rows)
 
 
-def fold(row: Mapping[str, Any], reports: Sequence[Report]) -> dict[str, Any]:
+def fold(new: Facts, reports: Sequence[Report]) -> Facts:
     """A delivery's facts after these reports: the state moves along the table only, evidence only climbs.
 
     The weakest state first, so that a stronger report wins in whatever order they came; of two that say the same the
     first counts.
     """
-    new = dict(row)
     for after in (S.RETRY, S.FAILED, S.UNKNOWN, S.ACCEPTED, S.DELIVERED):
         for outcome in (True, False):
             said = [r for r in reports if r.state is after and (r.source == "outcome") is outcome]
-            if said and S(new["send_state"]) in _sources(after, outcome):
+            if said and S(new.send_state) in _sources(after, outcome):
                 _enter(new, after, said[0])
     for report in reports:
-        if report.ref and (report.source == "outcome" or not new["provider_ref"]):
-            new["provider_ref"] = report.ref
-        if report.evidence > new["evidence"]:
-            new["evidence"], new["evidence_at"] = int(report.evidence), report.at
+        if report.ref and (report.source == "outcome" or not new.provider_ref):
+            new.provider_ref = report.ref
+        if report.evidence > new.evidence:
+            new.evidence, new.evidence_at = int(report.evidence), report.at
     return new
 
 
-def _enter(row: dict[str, Any], after: SendState, report: Report) -> None:
-    row["send_state"], row["state_at"], row["lease_until"] = after.value, report.at, None
-    row["state_reason"] = (report.code or report.reason)[:80]
+def _enter(facts: Facts, after: SendState, report: Report) -> None:
+    facts.send_state, facts.state_at, facts.lease_until = after.value, report.at, None
+    facts.state_reason = (report.code or report.reason)[:80]
     if after is S.RETRY:
-        row["due_at"] = report.again_at if report.again_at is not None else report.at
-        row["claims"] = 0  # they count claims that led nowhere; this one was answered
+        facts.due_at = report.again_at if report.again_at is not None else report.at
+        facts.claims = 0  # they count claims that led nowhere; this one was answered
     if after is S.UNKNOWN:
-        row["ambiguous"] += 1
-    if after in (S.ACCEPTED, S.DELIVERED) and row["sent_at"] is None:
-        row["sent_at"] = report.at
+        facts.ambiguous += 1
+    if after in (S.ACCEPTED, S.DELIVERED) and facts.sent_at is None:
+        facts.sent_at = report.at
 
 
 @cache

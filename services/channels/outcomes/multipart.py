@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -20,6 +20,7 @@ from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
 from services.shared.database.batches import Each, insert_new, one_of, upsert
 from services.shared.database.engine import Connection, Id, metadata
+from services.shared.database.rows import columns, rows_of
 from services.shared.ledger.ledger import delivery
 
 log = structlog.get_logger("parts")
@@ -58,13 +59,22 @@ class Verdict:
     code: str
 
 
+class _Part(NamedTuple):
+    provider: str
+    delivery_id: str
+    sending: str
+    parts: int
+    state: str
+    code: str
+
+
 async def settle(tx: Connection, sent: Sequence[Sent], receipts: Sequence[PartReceipt]) -> list[Verdict]:
     """Writes both down and judges every message that is whole now, in the caller's transaction."""
     for provider, rows in _by_provider(
         _sent_row(one, ref, sending) for one, sending in _named(sent) for ref in one.refs
     ):
         # a name given out again speaks of the new message; one without delivery is a receipt that overtook us
-        again = sa.and_(message_part.c.provider == provider, one_of(message_part.c.ref, [r["ref"] for r in rows]))
+        again = sa.and_(message_part.c.provider == provider, one_of(message_part.c.ref, [str(r["ref"]) for r in rows]))
         await tx.execute(
             sa.update(message_part).where(again, message_part.c.delivery_id != "").values(state="", code="")
         )
@@ -88,8 +98,8 @@ async def settle(tx: Connection, sent: Sequence[Sent], receipts: Sequence[PartRe
         )  # fmt: skip
         sendings = sorted(set((await tx.scalars(theirs)).all()))
         if sendings:
-            rows_of = sa.select(message_part).where(one_of(message_part.c.sending, sendings))
-            found += _judged((await tx.execute(rows_of.order_by(message_part.c.sending, message_part.c.ref))).all())
+            whole = sa.select(*columns(_Part, message_part)).where(one_of(message_part.c.sending, sendings))
+            found += _judged(await rows_of(tx, _Part, whole.order_by(message_part.c.sending, message_part.c.ref)))
     return found
 
 
@@ -126,27 +136,27 @@ def _named(sent: Sequence[Sent]) -> list[tuple[Sent, str]]:
     return [(one, new_id()) for one in sent]
 
 
-def _sent_row(one: Sent, ref: str, sending: str) -> dict[str, Any]:
+def _sent_row(one: Sent, ref: str, sending: str) -> dict[str, object]:
     return {
         "provider": one.provider, "ref": ref[:65], "delivery_id": one.delivery_id, "sending": sending,
         "parts": len(one.refs), "at": wall(),
     }  # fmt: skip
 
 
-def _receipt_row(one: PartReceipt) -> dict[str, Any]:
+def _receipt_row(one: PartReceipt) -> dict[str, object]:
     return {"provider": one.provider, "ref": one.ref[:65], "state": one.state, "code": one.code[:24], "at": wall()}
 
 
-def _by_provider(rows: Iterable[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+def _by_provider(rows: Iterable[dict[str, object]]) -> list[tuple[str, list[dict[str, object]]]]:
+    found: dict[str, list[dict[str, object]]] = defaultdict(list)
     for row in rows:
-        found[row["provider"]].append(row)
+        found[str(row["provider"])].append(row)
     return sorted((provider, sorted(mine, key=lambda r: str(r["ref"]))) for provider, mine in found.items())
 
 
-def _judged(rows: Sequence[Any]) -> list[Verdict]:
+def _judged(rows: Sequence[_Part]) -> list[Verdict]:
     """Failed as soon as a part is, delivered when all are; nothing while parts are silent."""
-    sendings: dict[str, list[Any]] = defaultdict(list)
+    sendings: dict[str, list[_Part]] = defaultdict(list)
     for row in rows:
         sendings[row.sending].append(row)
     found = []

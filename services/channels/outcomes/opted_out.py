@@ -12,7 +12,7 @@ that say it within a short time are an alarm: either the texts offend, or somebo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,6 +22,8 @@ from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection, Database, metadata
+from services.shared.database.rows import columns, rows_of
+from services.shared.ledger.deliveries import Delivery
 from services.shared.ledger.kinds import SAYS_NO_WARNING
 from services.shared.ledger.ledger import IS_DUE, STOPPED, SendState, delivery, move
 from services.shared.messages import EvidenceRecorded
@@ -45,6 +47,13 @@ opted_out_table = sa.Table(
 )
 
 
+class _Stopped(NamedTuple):
+    delivery_id: str
+    warning_id: str
+    tier: int
+    kind: str
+
+
 async def stop(tx: Connection, keys: Iterable[str], by: str, at: float, plane: str) -> int:
     """Keeps it, and takes back what has not gone out to them; how many were not stopped before."""
     asked = sorted(set(keys))
@@ -56,12 +65,12 @@ async def stop(tx: Connection, keys: Iterable[str], by: str, at: float, plane: s
         await _forget_strangers(tx)
     if new:
         await _watch(tx, at)
-    waiting = sa.select(delivery.c.delivery_id, delivery.c.warning_id, delivery.c.tier, delivery.c.kind).where(
+    waiting = sa.select(*columns(_Stopped, delivery)).where(
         one_of(delivery.c.address_key, [str(row["address_key"]) for row in rows]),
         IS_DUE,
         delivery.c.channel.in_(SMS_CHANNELS),
     )
-    await _suppress(tx, (await tx.execute(waiting)).all(), (SendState.PENDING, SendState.RETRY), at, plane)
+    await _suppress(tx, await rows_of(tx, _Stopped, waiting), (SendState.PENDING, SendState.RETRY), at, plane)
     return new
 
 
@@ -116,7 +125,7 @@ async def has_opted_out(db: Connection, keys: Collection[str]) -> set[str]:
     return set(found.all())
 
 
-async def leave_out(database: Database, claimed: Sequence[Any], now: float, plane: str) -> list[Any]:
+async def leave_out(database: Database, claimed: Sequence[Delivery], now: float, plane: str) -> list[Delivery]:
     """What was claimed without what goes to a stopped number; that is suppressed, with the reason."""
     keys = {row.address_key for row in claimed if row.channel in SMS_CHANNELS}
     if not keys:
@@ -136,7 +145,9 @@ async def leave_out(database: Database, claimed: Sequence[Any], now: float, plan
     return [r for r in claimed if r.channel not in SMS_CHANNELS or r.address_key not in shut]
 
 
-async def _suppress(tx: Connection, rows: Sequence[Any], only: Sequence[SendState], at: float, plane: str) -> None:
+async def _suppress(
+    tx: Connection, rows: Sequence[_Stopped] | Sequence[Delivery], only: Sequence[SendState], at: float, plane: str
+) -> None:
     about = {row.delivery_id: row for row in rows}
     moved = await move(tx, sorted(about), SendState.SUPPRESSED, at=at, only=only, state_reason=STOPPED)
     await publish(

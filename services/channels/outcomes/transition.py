@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from services.channels.model.driver import Outcome, Result
 from services.channels.model.outcome import LATE
 from services.channels.model.report import Report, Sent
 from services.channels.providers.rate_limit import backoff
+from services.shared.ledger.deliveries import Delivery
 from services.shared.ledger.ledger import Evidence, SendState
 from services.shared.tiers import Tier
 
 S = SendState
 
 
-def told(row: Any, result: Result, provider: str, now: float, *, exhausted: bool) -> Report:
+def told(row: Delivery, result: Result, provider: str, now: float, *, exhausted: bool) -> Report:
     """What is written down of an attempt on a delivery; `exhausted` where it was turned away often enough."""
     n = row.attempts + 1
-    report = {
-        "delivery_id": row.delivery_id, "event_key": f"{row.delivery_id}:{n}:outcome", "source": "outcome",
-        "attempt": n, "code": result.code, "reason": result.outcome.value, "ref": result.ref,
-        "provider": provider, "stations": result.stations,
-    }  # fmt: skip
+    report = Report(
+        row.delivery_id, event_key=f"{row.delivery_id}:{n}:outcome", source="outcome", attempt=n, code=result.code,
+        reason=result.outcome.value, ref=result.ref, provider=provider, stations=result.stations,
+    )  # fmt: skip
     match result.outcome:
         case Outcome.ACCEPTED:
             sent = Sent(provider, row.delivery_id, result.parts) if result.parts else None
-            return Report(**report, state=S.ACCEPTED, evidence=Evidence.ACCEPTED, sent=sent)
+            return replace(report, state=S.ACCEPTED, evidence=Evidence.ACCEPTED, sent=sent)
         case Outcome.PERMANENT:
-            return Report(**report, state=S.FAILED)
+            return replace(report, state=S.FAILED)
         case Outcome.AMBIGUOUS:
-            return Report(**report, state=S.UNKNOWN)
+            return replace(report, state=S.UNKNOWN)
         case _ if exhausted:
-            return Report(**report, state=S.FAILED)
+            return replace(report, state=S.FAILED)
         case _ if result.code == LATE:  # not the provider's fault: again at once
-            return Report(**report, state=S.RETRY, again_at=now)
+            return replace(report, state=S.RETRY, again_at=now)
         case _:
             wait = max(backoff(Tier(row.tier), n, row.delivery_id), result.retry_after or 0.0)
-            return Report(**report, state=S.RETRY, again_at=now + wait)
+            return replace(report, state=S.RETRY, again_at=now + wait)

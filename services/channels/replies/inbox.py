@@ -31,7 +31,9 @@ from services.channels.replies.quoted_text import read_phone, strings
 from services.channels.replies.relay import passed_on
 from services.shared.crypto.sealing import address_key
 from services.shared.database.batches import one_of
+from services.shared.database.rows import row_of
 from services.shared.errors import NotFound
+from services.shared.ledger.deliveries import Delivery
 from services.shared.ledger.ledger import Answer, Evidence, answer_log, delivery, warning_text
 from services.shared.people import phone_numbers
 from services.shared.service import Platform
@@ -205,7 +207,7 @@ class ReplyInbox:
     async def say_again(self, delivery_id: str) -> Outbound:
         """One call's message once more."""
         async with self.database.read() as db:
-            row = (await db.execute(sa.select(delivery).where(delivery.c.delivery_id == delivery_id))).first()
+            row = await row_of(db, Delivery, sa.select(delivery).where(delivery.c.delivery_id == delivery_id))
         if row is None:
             raise NotFound("this call is not one of ours", field="token")
         return await self._preparer.prepare(row)

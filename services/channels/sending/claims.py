@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -33,8 +33,9 @@ from services.shared.tiers import Tier
 LEASE_S = 30.0
 MAX_CLAIMS = 12
 S = SendState
+T = TypeVar("T", str, int)
 DOOR = sa.literal(DOOR_DRIVER, literal_execute=True)
-_now: sa.ColumnElement[Any] = sa.bindparam("now", type_=sa.Float)
+_now: sa.ColumnElement[float] = sa.bindparam("now", type_=sa.Float)
 
 
 def _tiers(red: bool) -> tuple[int, ...]:
@@ -42,14 +43,14 @@ def _tiers(red: bool) -> tuple[int, ...]:
     return (int(Tier.RED),) if red else tuple(range(int(Tier.RED) - 1, -1, -1))
 
 
-def _waiting(driver: Any, tier: Any) -> sa.ColumnElement[bool]:
+def _waiting(driver: sa.ColumnElement[str], tier: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     listed = sa.or_(driver != DOOR, delivery.c.slot != "")  # a visit nobody has been given yet is not due
     mine = (delivery.c.driver == driver, delivery.c.tier == tier)
     return sa.and_(*mine, IS_DUE, delivery.c.due_at <= _now, listed, may_be_sent(_now))
 
 
 @cache
-def _probes(queues: tuple[QueueName, ...]) -> sa.Select[Any]:
+def _probes(queues: tuple[QueueName, ...]) -> sa.Select[*tuple[int, ...]]:
     """One look into the index for each call window and tier: a value of its own, which no planner makes a join of everything."""
     columns = (sa.column("n", sa.Integer), sa.column("driver", sa.String), sa.column("tier", sa.SmallInteger))
     asked = [
@@ -69,7 +70,7 @@ async def due(db: Connection, queues: tuple[QueueName, ...], now: float) -> set[
     return set((await db.scalars(_probes(queues), {"now": now})).all()) if queues else set()
 
 
-def _literal(value: str | int) -> sa.ColumnElement[Any]:
+def _literal(value: T) -> sa.ColumnElement[T]:
     """Written into the statement, so that the plan is made for it."""
     return sa.literal(value, literal_execute=True)
 

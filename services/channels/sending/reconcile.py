@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -21,6 +21,7 @@ from services.shared.clock import Clock
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection, Database, Id, metadata
 from services.shared.errors import Fault
+from services.shared.ledger.deliveries import Delivery, with_more
 from services.shared.ledger.ledger import IS_ACCEPTED, IS_OPEN, SendState, attempt, delivery
 
 log = structlog.get_logger("reconcile")
@@ -52,6 +53,19 @@ _ACCEPTED = _ROWS.where(
 _UNKNOWN = _ROWS.where(
     IS_OPEN, delivery.c.send_state == SendState.UNKNOWN, delivery.c.state_at <= _NOW - UNKNOWN_S, _FREE
 ).order_by(delivery.c.tier.desc(), delivery.c.state_at)
+
+
+class _Last(NamedTuple):
+    """How often a delivery was asked about, and who had it last."""
+
+    times: int | None
+    provider: str
+    started_at: float
+
+
+class _Open(NamedTuple):
+    delivery: Delivery
+    last: _Last
 
 
 class Reconciler:
@@ -86,60 +100,63 @@ class Reconciler:
             await upsert(tx, asked, [_noted(row, now) for row in rows], ["delivery_id"], replace=["times", "next_at"])
         return any(await asyncio.gather(*(self._one(row) for row in rows)))  # a provider that hangs holds up seconds
 
-    async def _one(self, row: Any) -> bool:
+    async def _one(self, row: _Open) -> bool:
         try:
             question = await self._question(row)
         except Fault as problem:
-            log.warning("cannot_ask", delivery_id=row.delivery_id, reason=str(problem))
+            log.warning("cannot_ask", delivery_id=row.delivery.delivery_id, reason=str(problem))
             return False
         try:
             async with asyncio.timeout(LIMIT_S):
-                told = await self._able[row.provider].ask(question)
+                told = await self._able[row.last.provider].ask(question)
         except Exception as problem:  # noqa: BLE001  whatever a driver makes of an odd answer must not end the process
-            log.warning("cannot_ask", delivery_id=row.delivery_id, provider=row.provider, reason=repr(problem)[:200])
+            one, provider = row.delivery.delivery_id, row.last.provider
+            log.warning("cannot_ask", delivery_id=one, provider=provider, reason=repr(problem)[:200])
             return False
-        if told is None or told.state == row.send_state or await self._another_has(row, told.ref):
+        if told is None or told.state == row.delivery.send_state or await self._another_has(row, told.ref):
             return False
-        log.info("asked", delivery_id=row.delivery_id, provider=row.provider, said=told.said)
+        log.info("asked", delivery_id=row.delivery.delivery_id, provider=row.last.provider, said=told.said)
         await self._recorder.report(
             Report(
-                row.delivery_id, event_key=f"asked:{told.ref}:{told.said}"[:64], state=told.state, evidence=told.evidence,
-                ref=told.ref, reason=told.said, code=told.code, provider=row.provider,
+                row.delivery.delivery_id, event_key=f"asked:{told.ref}:{told.said}"[:64], state=told.state,
+                evidence=told.evidence, ref=told.ref, reason=told.said, code=told.code, provider=row.last.provider,
             )
         )  # fmt: skip
         return True
 
-    async def _question(self, row: Any) -> StatusQuestion:
-        message = await self._preparer.prepare(row)
-        since = min(row.started_at, row.state_at) - 60.0  # a rehearsal's provider has the rehearsal's time
-        return StatusQuestion(ref=row.provider_ref, to=message.to, text=message.text, since=since)
+    async def _question(self, row: _Open) -> StatusQuestion:
+        message = await self._preparer.prepare(row.delivery)
+        since = (
+            min(row.last.started_at, row.delivery.state_at) - 60.0
+        )  # a rehearsal's provider has the rehearsal's time
+        return StatusQuestion(ref=row.delivery.provider_ref, to=message.to, text=message.text, since=since)
 
-    async def _another_has(self, row: Any, ref: str) -> bool:
+    async def _another_has(self, row: _Open, ref: str) -> bool:
         """The provider's name belongs to another message to the same phone."""
         other = sa.select(delivery.c.delivery_id).where(
-            delivery.c.address_key == row.address_key, delivery.c.provider_ref == ref,
-            delivery.c.delivery_id != row.delivery_id,
+            delivery.c.address_key == row.delivery.address_key, delivery.c.provider_ref == ref,
+            delivery.c.delivery_id != row.delivery.delivery_id,
         )  # fmt: skip
         async with self._database.read() as db:
             return (await db.scalar(other)) is not None
 
 
-async def _waiting(db: Connection, now: float, able: Sequence[str]) -> list[Any]:
+async def _waiting(db: Connection, now: float, able: Sequence[str]) -> list[_Open]:
     """Those to ask about, each with the provider that had it last; the unknown first."""
-    rows: list[Any] = []
+    rows: list[_Open] = []
     for which in (_UNKNOWN, _ACCEPTED):
         some = which.where(attempt.c.provider.in_(able)).limit(AT_ONCE - len(rows))
-        rows += (await db.execute(some, {"now": now})).all()
+        rows += [_Open(*found) for found in await with_more(db, _Last, some, {"now": now})]
         if len(rows) >= AT_ONCE:
             break
     return rows
 
 
-def _noted(row: Any, now: float) -> dict[str, Any]:
-    times = int(row.times or 0)
-    waits = AGAIN_S if row.send_state == SendState.ACCEPTED else UNKNOWN_AGAIN_S
+def _noted(row: _Open, now: float) -> dict[str, object]:
+    times = row.last.times or 0
+    waits = AGAIN_S if row.delivery.send_state == SendState.ACCEPTED else UNKNOWN_AGAIN_S
     wait = waits[min(times, len(waits) - 1)]
-    return {"delivery_id": row.delivery_id, "times": times + 1, "next_at": now + wait}
+    return {"delivery_id": row.delivery.delivery_id, "times": times + 1, "next_at": now + wait}
 
 
 async def forget_asked(tx: Connection, now: float) -> None:

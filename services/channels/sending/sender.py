@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -35,7 +34,7 @@ from services.shared.clock import Clock, wall
 from services.shared.database.engine import Database
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
-from services.shared.ledger.deliveries import DOOR_DRIVER
+from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery
 from services.shared.ledger.kinds import SAYS_NO_WARNING
 from services.shared.ledger.ledger import IS_DUE, ON_A_LIST, SendState, attempt, delivery, may_be_sent, move
 from services.shared.messages import EvidenceRecorded
@@ -148,16 +147,16 @@ class Sender:
         for name, count in counts.items():
             await self._pace[name].give_back(count, windows[name].red)
 
-    async def _tried(self, queue: Queue, rows: Sequence[Any]) -> dict[str, str]:
+    async def _tried(self, queue: Queue, rows: Sequence[Delivery]) -> dict[str, str]:
         """Who had those that were tried before; asked only where another may have them now."""
         if len(queue.windows) < 2 or not any(row.attempts for row in rows):
             return {}
         async with self._database.read() as db:
             return await tried_by(db, rows)
 
-    async def _start(self, window: CallWindow, claimed: Sequence[Any]) -> None:
+    async def _start(self, window: CallWindow, claimed: Sequence[Delivery]) -> None:
         """Prepares what was claimed, writes the intents down and begins the calls."""
-        ready: list[tuple[Any, Outbound]] = []
+        ready: list[tuple[Delivery, Outbound]] = []
         for row in claimed:
             try:
                 ready.append((row, await self._preparer.prepare(row, window.driver.name)))
@@ -181,7 +180,7 @@ class Sender:
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("outcome_not_written", driver=window.driver.name, reason=repr(problem))
 
-    async def _claim(self, queue: Queue, room: int) -> Sequence[Any]:
+    async def _claim(self, queue: Queue, room: int) -> list[Delivery]:
         async with self._database.write() as tx:
             return await claim(tx, queue.name, room, self._clock.now(), self.leases.worker)
 
@@ -191,7 +190,7 @@ class Sender:
         async with self._database.write() as tx:
             return await intend(tx, tokens, warnings, window.driver.name, self._clock.now())
 
-    async def _send(self, window: CallWindow, row: Any, message: Outbound, intended: float) -> None:
+    async def _send(self, window: CallWindow, row: Delivery, message: Outbound, intended: float) -> None:
         async with window.places:
             begun = wall()
             window.begins(begun - intended)
@@ -208,7 +207,7 @@ class Sender:
         await self._recorder.report(told(row, result, window.driver.name, self._clock.now(), exhausted=exhausted))
         await self._heed(window, result, pause)
 
-    async def _call(self, window: CallWindow, row: Any, message: Outbound, intended: float) -> Result:
+    async def _call(self, window: CallWindow, row: Delivery, message: Outbound, intended: float) -> Result:
         if wall() - intended > STALE_INTENT_S:
             return Result(Outcome.NOT_SENT, code=LATE)
         try:
@@ -221,7 +220,7 @@ class Sender:
         except TimeoutError:
             return Result(Outcome.AMBIGUOUS, code="no_answer")
 
-    async def _still_wanted(self, row: Any, intended: float) -> None:
+    async def _still_wanted(self, row: Delivery, intended: float) -> None:
         """Connecting took its time: Overtaken where the warning was cancelled meanwhile, or nobody can say."""
         if wall() - intended <= STALE_INTENT_S:
             return
@@ -236,7 +235,7 @@ class Sender:
         if wanted is None:
             raise Overtaken
 
-    async def _exhausted(self, row: Any, result: Result) -> bool:
+    async def _exhausted(self, row: Delivery, result: Result) -> bool:
         """Whether the provider has turned this very message away often enough; our own faults do not count."""
         if result.outcome is not Outcome.NOT_SENT or result.code == LATE or row.attempts + 1 < MAX_ATTEMPTS:
             return False
@@ -267,7 +266,7 @@ class Sender:
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
             log.warning("provider_not_noted", driver=name, reason=type(problem).__name__)
 
-    async def _unsendable(self, row: Any, problem: Fault) -> None:
+    async def _unsendable(self, row: Delivery, problem: Fault) -> None:
         """One message that cannot be opened or rendered fails alone, with its reason, and stops nobody else."""
         log.error("unsendable", delivery_id=row.delivery_id, reason=str(problem))
         now = self._clock.now()

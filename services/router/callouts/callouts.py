@@ -8,7 +8,7 @@ minutes at most nobody is asked any more, and the team takes the written card.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from services.router.planning.paths import publish_due
 from services.router.planning.plan import TAKEN_BACK, WarningContext
 from services.router.planning.rows import OFFICER_CHANNELS
 from services.router.store import tables
-from services.router.store.callouts import OPEN, callout
+from services.router.store.callouts import OPEN, CalloutRow, callout
 from services.router.store.tally import Deltas
 from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database.batches import insert_new, one_of
@@ -27,7 +27,7 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import row_of, rows_of
 from services.shared.ledger.deliveries import Delivery, NewDelivery, add
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import NO_VOLUNTEER, Answer, SendState, delivery, move
+from services.shared.ledger.ledger import NO_VOLUNTEER, Answer, Logged, SendState, delivery, move
 from services.shared.ledger.params import Callout, Visit
 from services.shared.messages import ContactEntry, EvidenceRecorded, NoticeRequested, WorkerEntry
 from services.shared.people import languages
@@ -91,7 +91,7 @@ async def heard(tx: Connection, warning_id: str, rows: Sequence[Delivery], now: 
 async def review(tx: Connection, ctx: WarningContext, callout_id: str, now: float, plane: str) -> None:
     """One look at one that is open; when the next is due. Nobody holds two at once."""
     mine = (callout.c.warning_id == ctx.issued.warning_id, OPEN)
-    one = (await tx.execute(sa.select(callout).where(*mine, callout.c.callout_id == callout_id))).first()
+    one = await row_of(tx, CalloutRow, sa.select(callout).where(*mine, callout.c.callout_id == callout_id))
     if one is None:
         return
     busy = set((await tx.scalars(sa.select(callout.c.holder).where(*mine, callout.c.state == "taken"))).all())
@@ -110,17 +110,19 @@ def _has(worker: WorkerEntry, skill: str, language: str) -> bool:
 class Turn:
     """One look at one call-out."""
 
-    def __init__(self, tx: Connection, ctx: WarningContext, row: Any, now: float, plane: str, busy: set[str]) -> None:
+    def __init__(
+        self, tx: Connection, ctx: WarningContext, row: CalloutRow, now: float, plane: str, busy: set[str]
+    ) -> None:
         self._tx = tx
         self._ctx = ctx
         self._row = row
         self._now = now
         self._plane = plane
         self._busy = busy
-        self._let_go: dict[str, float] = dict(row.let_go or {})
+        self._let_go: dict[str, float] = dict(row.let_go)
         self._asked: dict[str, list[Delivery]] = {}  # volunteer > her deliveries, oldest first
         self._video = False
-        self._said: dict[str, Any] = {}  # volunteer > the last thing she said since she was let go
+        self._said: dict[str, Logged] = {}  # volunteer > the last thing she said since she was let go
 
     async def advance(self) -> float | None:
         """Moves it on; the warning time of the next look, or None where it is over."""
@@ -140,7 +142,7 @@ class Turn:
             key=lambda a: (a.at, a.event_key), default=None,
         )  # fmt: skip
         if first is not None:
-            return await self._taken(visit, self._of(first), float(first.at))
+            return await self._taken(visit, self._of(first), first.at)
         if self._now >= self._row.opened_at + self._ctx.policy.combine.skill_wait_s:
             await self._nobody(visit)
             return None
@@ -161,14 +163,14 @@ class Turn:
             if a.at > self._let_go.get(self._of(a), 0.0):
                 self._said[self._of(a)] = a
 
-    def _of(self, answer: Any) -> str:
+    def _of(self, answer: Logged) -> str:
         return self._by[answer.delivery_id]
 
     async def _held(self) -> float | None:
         """She has it: any sign of her counts anew; silent too long, or she cannot after all, she is let go."""
         holder = self._row.holder
         said = self._said.get(holder)
-        last = max(float(self._row.held_at), float(said.at) if said is not None else 0.0)
+        last = max(self._row.held_at or 0.0, said.at if said is not None else 0.0)
         gave_up = said is not None and said.answer in (Answer.NOT_THERE, Answer.CANNOT_REACH)
         if said is not None and said.answer == Answer.SPOKE:
             return self._now + SILENT_S  # she is there: what the team finds ends it
@@ -216,7 +218,7 @@ class Turn:
 
     async def _ask(self, visit: Delivery) -> float:
         """The silent are called; where all ways of asking have been silent, the next few are written to."""
-        give_up = float(self._row.opened_at + self._ctx.policy.combine.skill_wait_s)
+        give_up = self._row.opened_at + self._ctx.policy.combine.skill_wait_s
         workers = {w.worker_id: w for w in self._ctx.workers}
         looks = [give_up]
         rows: list[NewDelivery] = []
@@ -287,7 +289,7 @@ class Turn:
         await deltas.add(self._tx)
         await publish_due(self._tx, self._ctx, sorted(row.delivery_id for row in rows), self._plane)
 
-    async def _set(self, **values: Any) -> None:
+    async def _set(self, **values: object) -> None:
         mine = callout.c.callout_id == self._row.callout_id
         await self._tx.execute(sa.update(callout).where(mine).values(**values))
 
@@ -320,7 +322,19 @@ class Turn:
         await publish(self._tx, told)
 
 
-async def words(db: Connection, warning_id: str, person_id: str) -> list[Any]:
+class Asked(NamedTuple):
+    """A call-out and how many volunteers were asked."""
+
+    opened_at: float
+    ended_at: float | None
+    held_at: float | None
+    holder: str
+    state: str
+    skill: str
+    asked: int
+
+
+async def words(db: Connection, warning_id: str, person_id: str) -> list[Asked]:
     """The call-outs for one person with how many were asked, oldest first."""
     asked = (
         sa.select(sa.func.count(sa.distinct(delivery.c.addressee_id)))
@@ -332,5 +346,13 @@ async def words(db: Connection, warning_id: str, person_id: str) -> list[Any]:
         .scalar_subquery()
     )
     mine = (callout.c.warning_id == warning_id, callout.c.person_id == person_id)
-    rows = await db.execute(sa.select(callout, asked.label("asked")).where(*mine).order_by(callout.c.opened_at))
-    return list(rows.all())
+    columns = (
+        callout.c.opened_at,
+        callout.c.ended_at,
+        callout.c.held_at,
+        callout.c.holder,
+        callout.c.state,
+        callout.c.skill,
+    )
+    query = sa.select(*columns, asked.label("asked")).where(*mine)
+    return await rows_of(db, Asked, query.order_by(callout.c.opened_at))

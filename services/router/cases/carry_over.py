@@ -16,6 +16,7 @@ from services.router.store.tally import Deltas
 from services.shared.database import locks
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
+from services.shared.database.rows import row_of
 from services.shared.ledger.ledger import MAY_REOPEN, warning_state
 
 
@@ -24,7 +25,7 @@ async def onward(tx: Connection, warning_id: str, person_id: str, help_at: float
     for newer in await _updates(tx, warning_id):
         await locks.help_of(tx, newer)
         mine = (tables.path.c.warning_id == newer, tables.path.c.person_id == person_id)
-        path = (await tx.execute(sa.select(tables.path).where(*mine).with_for_update())).first()
+        path = await row_of(tx, tables.Path, sa.select(tables.path).where(*mine).with_for_update())
         if path is None or path.help_at is not None:
             continue
         if path.state != "open":

@@ -10,7 +10,7 @@ Locks: its own comes after those of paths and deliveries (`locks.Rank`), before 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -20,12 +20,13 @@ from services.router.planning.notices import duty_officers, notice
 from services.router.planning.plan import TAKEN_BACK, WarningContext
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
-from services.router.store.cases import HELP, OPEN, case, event
+from services.router.store.cases import HELP, OPEN, CaseRow, case, event
 from services.shared import alarms
 from services.shared.bus.outbox import id_of, publish
 from services.shared.database import locks
 from services.shared.database.batches import Each, insert_new, one_of
 from services.shared.database.engine import Connection, Id
+from services.shared.database.rows import row_of, rows_of
 from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, Planned
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.ledger import Answer, answer_log, delivery, warning_state
@@ -45,6 +46,17 @@ _GIVE = Each(
     ),
     w=Id, p=Id, s=Id,
 )  # fmt: skip
+
+
+class _NewCase(NamedTuple):
+    case_id: str
+    warning_id: str
+    person_id: str
+    kind: str
+    delivery_id: str
+    opened_at: float
+    owner: str
+    due_at: float | None
 
 
 # ---- opening
@@ -72,12 +84,9 @@ async def call_for_help(
     if owner not in ("", FIRE_SERVICE) and not any(_goes(d, owner, help_at) for d in deliveries):
         owner = ""
     due = None if owner not in ("", FIRE_SERVICE) else help_at + HELP_S
-    row = {
-        "case_id": id_of(warning_id, person_id, "help", help_at), "warning_id": warning_id, "person_id": person_id,
-        "kind": "help", "delivery_id": with_phone[-1].delivery_id if with_phone else "", "opened_at": help_at,
-        "owner": owner, "due_at": due,
-    }  # fmt: skip
-    await _open(tx, row)
+    delivery_id = with_phone[-1].delivery_id if with_phone else ""
+    one = id_of(warning_id, person_id, "help", help_at)
+    await _open(tx, _NewCase(one, warning_id, person_id, "help", delivery_id, help_at, owner, due))
 
 
 async def _last_call(tx: Connection, person_id: str, deliveries: Sequence[Planned]) -> float:
@@ -123,12 +132,9 @@ async def questions(tx: Connection, warning_id: str, ids: Sequence[str], about: 
         due = one.at + (HELP_S if one.asks == "urgent" else QUESTION_S)
         found = await _standing(tx, warning_id, row.person_id, "question", "" if row.person_id else row.addressee_id)
         if found is None:
-            new = {
-                "case_id": id_of(warning_id, one.event_key), "warning_id": warning_id, "person_id": row.person_id,
-                "kind": "question", "delivery_id": one.delivery_id, "opened_at": one.at, "owner": "", "due_at": due,
-            }  # fmt: skip
+            case_id = id_of(warning_id, one.event_key)
+            new = _NewCase(case_id, warning_id, row.person_id, "question", one.delivery_id, one.at, "", due)
             await _open(tx, new)
-            case_id = str(new["case_id"])
         else:
             case_id = found.case_id
             if not found.taken_by and found.due_at is not None and due < found.due_at:
@@ -137,7 +143,9 @@ async def questions(tx: Connection, warning_id: str, ids: Sequence[str], about: 
         await write(tx, case_id, "text", one.at, key=one.event_key)
 
 
-async def _standing(tx: Connection, warning_id: str, person_id: str, kind: str, addressee_id: str = "") -> Any:
+async def _standing(
+    tx: Connection, warning_id: str, person_id: str, kind: str, addressee_id: str = ""
+) -> CaseRow | None:
     """The open case of that kind of this person; of an official, where nobody is spoken of, the one who wrote."""
     about = [case.c.warning_id == warning_id, case.c.person_id == person_id, case.c.kind == kind, OPEN]
     if addressee_id:
@@ -145,14 +153,14 @@ async def _standing(tx: Connection, warning_id: str, person_id: str, kind: str, 
             delivery.c.warning_id == warning_id, delivery.c.addressee_id == addressee_id
         )
         about.append(case.c.delivery_id.in_(theirs))
-    return (await tx.execute(sa.select(case).where(*about).order_by(case.c.opened_at).limit(1))).first()
+    return await row_of(tx, CaseRow, sa.select(case).where(*about).order_by(case.c.opened_at).limit(1))
 
 
-async def _open(tx: Connection, row: Mapping[str, Any]) -> None:
-    if await insert_new(tx, case, [row]):
-        await write(tx, row["case_id"], "opened", row["opened_at"])
-        if row["due_at"] is not None:
-            await set_clock(tx, row["warning_id"], row["due_at"])
+async def _open(tx: Connection, row: _NewCase) -> None:
+    if await insert_new(tx, case, [row._asdict()]):
+        await write(tx, row.case_id, "opened", row.opened_at)
+        if row.due_at is not None:
+            await set_clock(tx, row.warning_id, row.due_at)
 
 
 async def write(
@@ -181,7 +189,7 @@ async def give(tx: Connection, warning_id: str, given: Mapping[str, str], now: f
     """A call for help is owned by the team that has its door, whoever had it before: person > team."""
     await locks.cases(tx, warning_id)
     about = (case.c.warning_id == warning_id, one_of(case.c.person_id, sorted(given)), HELP, OPEN)
-    standing = (await tx.execute(sa.select(case).where(*about).order_by(case.c.case_id))).all()
+    standing = await rows_of(tx, CaseRow, sa.select(case).where(*about).order_by(case.c.case_id))
     standing = [c for c in standing if c.owner != given[c.person_id]]
     await _GIVE.run(tx, [{"w": warning_id, "p": c.person_id, "s": given[c.person_id]} for c in standing])
     for c in standing:
@@ -199,7 +207,7 @@ async def taken_back(
         return
     await locks.cases(tx, warning_id)
     mine = (case.c.warning_id == warning_id, one_of(case.c.person_id, people), HELP, OPEN, case.c.taken_by == "")
-    standing = (await tx.execute(sa.select(case).where(*mine).order_by(case.c.case_id))).all()
+    standing = await rows_of(tx, CaseRow, sa.select(case).where(*mine).order_by(case.c.case_id))
     teams = [c for c in standing if c.owner not in ("", FIRE_SERVICE)]
     if owner:
         ids = [c.case_id for c in standing]
@@ -231,11 +239,12 @@ async def review(tx: Connection, ctx: WarningContext, now: float, plane: str, *,
     warning_id = ctx.issued.warning_id
     await locks.cases(tx, warning_id)
     mine = (case.c.warning_id == warning_id, OPEN, case.c.due_at.is_not(None))
-    waiting = (await tx.execute(sa.select(case).where(*mine).order_by(case.c.opened_at, case.c.case_id))).all()
-    late = [c for c in waiting if c.due_at <= now]
+    waiting = await rows_of(tx, CaseRow, sa.select(case).where(*mine).order_by(case.c.opened_at, case.c.case_id))
+    clocks = [(c, c.due_at) for c in waiting if c.due_at is not None]
+    late = [c for c, due_at in clocks if due_at <= now]
     if late:  # what was told before and is due soon goes along: one message for many cases
-        late = [c for c in waiting if c.due_at <= now or (c.told and c.due_at <= now + HELP_AGAIN_S / 2)]
-    following = [float(c.due_at) for c in waiting if c not in late]
+        late = [c for c, due_at in clocks if due_at <= now or (c.told and due_at <= now + HELP_AGAIN_S / 2)]
+    following = [due_at for c, due_at in clocks if c not in late]
     for c in late:
         due = now + _wait(c) if active or c.kind == "help" else None
         await tx.execute(sa.update(case).where(case.c.case_id == c.case_id).values(told=c.told + 1, due_at=due))
@@ -247,13 +256,15 @@ async def review(tx: Connection, ctx: WarningContext, now: float, plane: str, *,
         await set_clock(tx, warning_id, min(following))
 
 
-def _wait(c: Any) -> float:
+def _wait(c: CaseRow) -> float:
     """Until it is told again: ever longer, at most half an hour. Who is told every three minutes reads no more."""
     first = HELP_AGAIN_S if c.kind == "help" else QUESTION_S
     return float(min(first * 2**c.told, max(LONGEST_S, first)))
 
 
-async def _tell(tx: Connection, ctx: WarningContext, kind: str, late: Sequence[Any], now: float, plane: str) -> None:
+async def _tell(
+    tx: Connection, ctx: WarningContext, kind: str, late: Sequence[CaseRow], now: float, plane: str
+) -> None:
     """The duty officer first; from the second time on whoever stands above too, and by call as well."""
     workers = duty_officers(ctx.workers)
     again = max(c.told for c in late) > 0

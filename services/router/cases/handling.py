@@ -5,18 +5,19 @@ Each act is one transaction with its audit entry and its line in the case; who a
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import pydantic
 import sqlalchemy as sa
 
 from services.router.cases import cases
 from services.router.cases.view import phone_of
-from services.router.store.cases import case
+from services.router.store.cases import CaseRow, case
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database import locks
 from services.shared.database.engine import Connection
+from services.shared.database.rows import row_of
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.messages import ContactEntry, NoticeRequested
 from services.shared.service import Platform
@@ -45,7 +46,7 @@ async def act(platform: Platform, who: Who, warning_id: str, case_id: str, given
     async with platform.database.write() as tx:
         await locks.cases(tx, warning_id)
         mine = (case.c.warning_id == warning_id, case.c.case_id == case_id)
-        row = (await tx.execute(sa.select(case).where(*mine))).first()
+        row = await row_of(tx, CaseRow, sa.select(case).where(*mine))
         if row is None:
             raise NotFound(
                 f"warning {warning_id} has no case {case_id}: open the list again", field="case_id", given=case_id
@@ -67,7 +68,7 @@ async def act(platform: Platform, who: Who, warning_id: str, case_id: str, given
     return case_id
 
 
-async def _take(tx: Connection, row: Any, who: Who, now: float) -> None:
+async def _take(tx: Connection, row: CaseRow, who: Who, now: float) -> None:
     if row.taken_by == who.label:
         return
     if row.taken_by:
@@ -79,7 +80,7 @@ async def _take(tx: Connection, row: Any, who: Who, now: float) -> None:
     await trail.record(tx, who.label, "case_take", row.case_id, f"case under {row.warning_id}")
 
 
-async def _hand_over(tx: Connection, row: Any, who: Who, to: str, now: float) -> None:
+async def _hand_over(tx: Connection, row: CaseRow, who: Who, to: str, now: float) -> None:
     if len(to) < 2:
         raise Refused("to: say by name who has it from now on", field="to", rule="a name", given=to)
     await _owned(tx, row, to, now)
@@ -87,19 +88,19 @@ async def _hand_over(tx: Connection, row: Any, who: Who, to: str, now: float) ->
     await trail.record(tx, who.label, "case_hand_over", row.case_id, f"to {to}")
 
 
-async def _owned(tx: Connection, row: Any, by: str, now: float) -> None:
+async def _owned(tx: Connection, row: CaseRow, by: str, now: float) -> None:
     values = {"taken_by": by[:80], "taken_at": now, "due_at": None}
     await tx.execute(sa.update(case).where(case.c.case_id == row.case_id).values(**values))
 
 
-async def _answer(tx: Connection, platform: Platform, row: Any, who: Who, given: CaseIn, now: float) -> None:
+async def _answer(tx: Connection, platform: Platform, row: CaseRow, who: Who, given: CaseIn, now: float) -> None:
     """Sends a message to the phone it came from, by a channel that carries words; whoever answers owns a case without owner."""
     if not given.sentence:
         raise Refused("sentence: use seen, where or own", field="sentence", rule="closed_list", given=given.sentence)
     if given.sentence == "own" and not given.text:
         raise Refused("text: write what is to be sent", field="text", rule="not empty")
     to = await phone_of(tx, row.delivery_id)
-    if to is None:
+    if to is None or to.sealed is None:
         raise Conflict(
             "this case came from no phone: send somebody, or call", field="act", rule="a phone", given="answer"
         )
@@ -119,7 +120,7 @@ async def _answer(tx: Connection, platform: Platform, row: Any, who: Who, given:
     await trail.record(tx, who.label, "case_answer", row.case_id, given.sentence)
 
 
-async def _close(tx: Connection, row: Any, who: Who, reason: str, now: float) -> None:
+async def _close(tx: Connection, row: CaseRow, who: Who, reason: str, now: float) -> None:
     if len(reason) < 2:
         raise Refused("reason: say why it is closed", field="reason", rule="a reason", given=reason)
     values = {"closed_at": now, "closed_by": who.label[:80], "close_reason": reason, "due_at": None}

@@ -3,26 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
 
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
-from services.router.store.cases import NOBODYS, OPEN, WORDS_GO, case, event
+from services.router.store.cases import NOBODYS, OPEN, WORDS_GO, CaseRow, case, event
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
+from services.shared.database.rows import rows_of
 from services.shared.errors import NotFound
 from services.shared.i18n import english, mark
+from services.shared.ledger.deliveries import Delivery, with_more
 from services.shared.ledger.ledger import STOPPED, answer_log, delivery, warning_state
 
 CLOSED_SHOWN = 50
 SHOWN = 200
 ORDER = {"opened": 0, "text": 1}  # of what happened at one instant; a door taken from one team, then given to another
 NOT_SENT = ("failed", "suppressed", "expired", "cancelled")
+_Place = tuple[str, tuple[str, ...]]  # zone and need groups
 
 
-async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, Any]]:
+class _Line(TypedDict, total=False):
+    at: float
+    what: str
+    by: str
+    words: str
+    sent: str
+
+
+class _Event(NamedTuple):
+    case_id: str
+    at: float
+    what: str
+    by: str
+    note: str
+    words: str | None
+    said_by: str | None
+    send_state: str | None
+    state_reason: str | None
+
+
+class _Answered(NamedTuple):
+    """The message a case answered, with what was said with a call for help: (when, words)."""
+
+    channel: str
+    addressee_kind: str
+    words: list[tuple[float, str]]
+
+
+class _About(NamedTuple):
+    about: str
+
+
+async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, object]]:
     """Open cases of a warning and its chain: nobody's first, help before questions, the shortest clock first; then the
     last closed ones.
 
@@ -30,8 +65,9 @@ async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, A
     `owner` is who said "I have it", `team` whose list the door is on; `left` the seconds until it is told again.
     """
     mine = sa.select(case).where(case.c.warning_id.in_(await _chain(db, warning_id)))
-    standing = (await db.execute(mine.where(OPEN))).all()
-    done = (await db.execute(mine.where(sa.not_(OPEN)).order_by(case.c.closed_at.desc()).limit(CLOSED_SHOWN))).all()
+    standing = await rows_of(db, CaseRow, mine.where(OPEN))
+    closed = mine.where(sa.not_(OPEN)).order_by(case.c.closed_at.desc())
+    done = await rows_of(db, CaseRow, closed.limit(CLOSED_SHOWN))
     first = sorted(standing, key=_worst)
     shown = [*first[:SHOWN], *done]
     events = await _events(db, [c.case_id for c in shown])
@@ -63,55 +99,53 @@ async def _chain(db: Connection, warning_id: str) -> list[str]:
     return list(await db.scalars(sa.select(warning_state.c.warning_id).where(warning_state.c.chain_id == chain)))
 
 
-def state_of(row: Any) -> str:
+def state_of(row: CaseRow) -> str:
     """open (nobody's), owned, or closed."""
     if row.closed_at is not None:
         return "closed"
     return "owned" if row.taken_by or row.owner not in ("", FIRE_SERVICE) else "open"
 
 
-def _worst(row: Any) -> tuple[Any, ...]:
+def _worst(row: CaseRow) -> tuple[bool, bool, bool, float, float, str]:
     due = row.due_at if row.due_at is not None else row.opened_at
     return state_of(row) != "open", row.kind != "help", row.told == 0, due, row.opened_at, row.case_id
 
 
-async def _events(db: Connection, ids: Sequence[str]) -> dict[str, list[Any]]:
+async def _events(db: Connection, ids: Sequence[str]) -> dict[str, list[_Event]]:
     """History by case, oldest first; a text's words come from where they were written down, and an answer's fate."""
-    rows = await db.execute(
+    query = (
         sa.select(
-            event, answer_log.c.note.label("words"), answer_log.c.by.label("said_by"), delivery.c.send_state,
-            delivery.c.state_reason,
+            event.c.case_id, event.c.at, event.c.what, event.c.by, event.c.note, answer_log.c.note.label("words"),
+            answer_log.c.by.label("said_by"), delivery.c.send_state, delivery.c.state_reason,
         )
         .outerjoin(answer_log, answer_log.c.event_key == event.c.event_key)
         .outerjoin(delivery, delivery.c.delivery_id == event.c.event_key)
         .where(one_of(event.c.case_id, sorted(ids)))
         .order_by(event.c.at, event.c.event_key)
     )  # fmt: skip
-    found: dict[str, list[Any]] = {}
-    for row in rows:
+    found: dict[str, list[_Event]] = {}
+    for row in await rows_of(db, _Event, query):
         found.setdefault(row.case_id, []).append(row)
     return found
 
 
-async def _phones(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
+async def _phones(db: Connection, ids: Sequence[str]) -> dict[str, _Answered]:
     """The message each case answered, with the words last said with a call for help."""
-    rows = await db.execute(
-        sa.select(delivery.c.delivery_id, delivery.c.channel, delivery.c.addressee_kind)
-        .where(one_of(delivery.c.delivery_id, sorted({i for i in ids if i})))
-    )  # fmt: skip
-    found = {row.delivery_id: {**row._mapping, "words": []} for row in rows}
+    asked = one_of(delivery.c.delivery_id, sorted({i for i in ids if i}))
+    query = sa.select(delivery.c.delivery_id, delivery.c.channel, delivery.c.addressee_kind).where(asked)
+    found = {one: _Answered(channel, kind, []) for one, channel, kind in await db.execute(query)}
     said = sa.select(answer_log).where(one_of(answer_log.c.delivery_id, sorted(found)), answer_log.c.answer == "help")
     for row in await db.execute(said.order_by(answer_log.c.at, answer_log.c.event_key)):
         if row.note:
-            found[row.delivery_id]["words"].append((row.at, row.note))
+            found[row.delivery_id].words.append((row.at, row.note))
     return found
 
 
-async def phones_of(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
+async def phones_of(db: Connection, ids: Sequence[str]) -> dict[str, Delivery]:
     """Case's delivery > the one an answer goes by: itself if its channel carries words, else what the same addressee had
     about the same person by one that does; nothing for a door or an area."""
     theirs = delivery.alias("theirs")
-    rows = await db.execute(
+    query = (
         sa.select(delivery, theirs.c.delivery_id.label("about"))
         .join(
             theirs,
@@ -131,18 +165,18 @@ async def phones_of(db: Connection, ids: Sequence[str]) -> dict[str, Any]:
             delivery.c.delivery_id,
         )
     )  # fmt: skip
-    found: dict[str, Any] = {}
-    for row in rows:
-        found.setdefault(row.about, row)
+    found: dict[str, Delivery] = {}
+    for one, beside in await with_more(db, _About, query):
+        found.setdefault(beside.about, one)
     return found
 
 
-async def phone_of(db: Connection, delivery_id: str) -> Any | None:
+async def phone_of(db: Connection, delivery_id: str) -> Delivery | None:
     """The delivery an answer to a case goes by; None where it came from no phone."""
     return (await phones_of(db, [delivery_id])).get(delivery_id)
 
 
-async def _places(db: Connection, about: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+async def _places(db: Connection, about: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Place]:
     """(warning, person) > zone and need groups."""
     path = tables.path.c
     theirs = (path.warning_id.in_({w for w, _ in about}), one_of(path.person_id, sorted({p for _, p in about})))
@@ -153,12 +187,14 @@ async def _places(db: Connection, about: Sequence[tuple[str, str]]) -> dict[tupl
     return {(r.warning_id, r.person_id): (r.zone_id, profiles[r.profile_key].groups) for r in rows}
 
 
-def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float) -> dict[str, Any]:
+def _one(
+    row: CaseRow, events: Sequence[_Event], phone: _Answered | None, place: _Place | None, now: float
+) -> dict[str, object]:
     zone, groups = place if place is not None else ("", ())
-    told = [] if row.kind != "help" or phone is None else [
-        {"at": at, "what": "text", "by": "", "words": words} for at, words in phone["words"]
+    told: list[_Line] = [] if row.kind != "help" or phone is None else [
+        {"at": at, "what": "text", "by": "", "words": words} for at, words in phone.words
     ]  # fmt: skip
-    history = told + [
+    history: list[_Line] = told + [
         {
             "at": e.at, "what": e.what, "by": e.said_by or e.by, "words": e.words or e.note,
             "sent": "" if e.what != "answered" else _sent(e),
@@ -173,12 +209,12 @@ def _one(row: Any, events: Sequence[Any], phone: Any, place: Any, now: float) ->
         "late": row.due_at is not None and (row.told > 0 or row.due_at <= now),
         "waiting_s": round(now - row.opened_at), "closed_at": row.closed_at, "closed_by": row.closed_by,
         "close_reason": row.close_reason, "zone_id": zone, "needs": list(groups),
-        "channel": phone["channel"] if phone is not None else "", "from": phone["addressee_kind"] if phone is not None else "",
+        "channel": phone.channel if phone is not None else "", "from": phone.addressee_kind if phone is not None else "",
         "history": sorted(history, key=lambda h: (h["at"], ORDER.get(h["what"], 2), h["by"] != "")),
     }  # fmt: skip
 
 
-def _sent(row: Any) -> str:
+def _sent(row: _Event) -> str:
     """What became of an answer: on its way, out, or why not."""
     if row.send_state is None:
         return mark("on its way")

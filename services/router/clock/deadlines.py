@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -23,6 +22,7 @@ from services.router.store import tables
 from services.router.store.tally import Deltas
 from services.shared.database import locks
 from services.shared.database.engine import Connection
+from services.shared.database.rows import rows_of
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
 from services.shared.ledger.deliveries import NewDelivery, Planned
@@ -60,18 +60,14 @@ class Deadlines:
             warnings = (await tx.scalars(sa.select(some.c.warning_id).distinct())).all()
             await locks.doors(tx, *warnings, shared=True)
             await locks.plan(tx, *warnings, shared=True)
-            rows = (
-                await tx.execute(
-                    sa.select(tables.path)
-                    .where(due, tables.path.c.warning_id.in_(warnings))
-                    .order_by(*first)
-                    .limit(BATCH)
-                    .with_for_update(skip_locked=True)  # another router walks those
-                )
-            ).all()
+            mine = (
+                sa.select(tables.path).where(due, tables.path.c.warning_id.in_(warnings)).order_by(*first).limit(BATCH)
+            )
+            # another router walks those that are locked
+            rows = await rows_of(tx, tables.Path, mine.with_for_update(skip_locked=True))
             if not rows:
                 return False
-            by_warning: dict[str, list[Any]] = defaultdict(list)
+            by_warning: dict[str, list[tables.Path]] = defaultdict(list)
             for row in rows:
                 by_warning[row.warning_id].append(row)
             for warning_id, paths in by_warning.items():
@@ -82,7 +78,7 @@ class Deadlines:
         self._platform.wake.channels.set()
         return True
 
-    async def _walk(self, tx: Connection, warning_id: str, paths: Sequence[Any], now: float) -> None:
+    async def _walk(self, tx: Connection, warning_id: str, paths: Sequence[tables.Path], now: float) -> None:
         ctx = await self._contexts.of(tx, warning_id, workers=True)
         if ctx is None:
             return
@@ -125,7 +121,7 @@ class Deadlines:
             await cases.call_for_help(tx, warning_id, *call)
         await deltas.add(tx)
 
-    async def _set_aside(self, tx: Connection, path: Any, problem: Exception, now: float) -> None:
+    async def _set_aside(self, tx: Connection, path: tables.Path, problem: Exception, now: float) -> None:
         """One path that cannot be walked stops nobody else: it is looked at again in a minute, and says why."""
         log.error("path_failed", warning_id=path.warning_id, person_id=path.person_id, reason=repr(problem))
         await tx.execute(
@@ -140,7 +136,7 @@ class Deadlines:
         self,
         tx: Connection,
         ctx: WarningContext,
-        path: Any,
+        path: tables.Path,
         who: Person,
         deltas: Deltas,
         retry: list[str],
@@ -190,7 +186,7 @@ class Deadlines:
 
     @staticmethod
     async def _after_the_wave(
-        tx: Connection, ctx: WarningContext, path: Any, who: Person, plan: PathPlan, deltas: Deltas, now: float
+        tx: Connection, ctx: WarningContext, path: tables.Path, who: Person, plan: PathPlan, deltas: Deltas, now: float
     ) -> float | None:
         """Doors that were forbidden are checked once the impact is over and the commander has said so; else handed over."""
         if ctx.door_where(plan) == "door":

@@ -8,7 +8,7 @@ one, else at the door by day; no officer knocks at night for an all-clear.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -36,6 +36,14 @@ _WHO = {"supporters": "supporter", "shelters": "facility", "officers_out": "work
 IN_HAND = (SendState.LEASED, SendState.SENDING)
 
 
+class _Waiting(NamedTuple):
+    warning_id: str
+    about_id: str
+    kind: str
+    done: bool
+    complete: bool  # the audience of the one that speaks
+
+
 def _told(ctx: WarningContext) -> list[str]:
     """Addressee kinds that hear of an end: who was attempted always, the others as the policy's `ending.to` says."""
     return ["person", "door", *(kind for word, kind in _WHO.items() if word in ctx.policy.ending.to)]
@@ -51,14 +59,14 @@ class Endings:
     async def run_due(self) -> bool:
         """One batch of one job; True if anybody was told or a job ended."""
         async with self._platform.database.read() as db:
-            jobs = (
-                await db.execute(
-                    sa.select(tables.job, tables.warning.c.complete)
-                    .join(tables.warning, tables.warning.c.warning_id == tables.job.c.warning_id)
-                    .where(sa.not_(tables.job.c.done))
-                    .order_by(tables.job.c.warning_id, tables.job.c.about_id)
-                )
-            ).all()
+            jobs = await rows_of(
+                db,
+                _Waiting,
+                sa.select(tables.job, tables.warning.c.complete)
+                .join(tables.warning, tables.warning.c.warning_id == tables.job.c.warning_id)
+                .where(sa.not_(tables.job.c.done))
+                .order_by(tables.job.c.warning_id, tables.job.c.about_id),
+            )
         for job in jobs:
             # an update speaks first to its own audience: who is outside is known when that is complete
             if (job.kind == "ending" or job.complete) and await self._batch(job):
@@ -67,7 +75,7 @@ class Endings:
                 return True
         return False
 
-    async def _batch(self, job: Any) -> bool:
+    async def _batch(self, job: _Waiting) -> bool:
         now = self._platform.clock.now()
         async with self._platform.database.write() as tx:
             # one router at a time, and no evidence meanwhile: what comes late opens the job again
@@ -97,7 +105,7 @@ class Endings:
         return True
 
     @staticmethod
-    def _receivers(job: Any, ctx: WarningContext, concerned: Sequence[str]) -> sa.Select[Any]:
+    def _receivers(job: _Waiting, ctx: WarningContext, concerned: Sequence[str]) -> sa.Select[*tuple[object, ...]]:
         """Deliveries of the old warning that may have been received and were not answered by an ending yet.
 
         `concerned`: who is on duty where an update is in force.
@@ -145,15 +153,19 @@ class Endings:
             query = query.where(sa.not_(inside), sa.not_(on_duty))
         return query.order_by(delivery.c.delivery_id).limit(BATCH)
 
-    async def _tell(self, tx: Connection, ctx: WarningContext, job: Any, rows: Sequence[Delivery], now: float) -> None:
+    async def _tell(
+        self, tx: Connection, ctx: WarningContext, job: _Waiting, rows: Sequence[Delivery], now: float
+    ) -> None:
         """One ending a received delivery: `about_id` names it, so that each is answered once."""
         people = sorted({r.person_id for r in rows})
         paths = {
             p.person_id: p
-            for p in await tx.execute(
+            for p in await rows_of(
+                tx,
+                tables.Path,
                 sa.select(tables.path).where(
                     tables.path.c.warning_id == job.about_id, tables.path.c.person_id.in_(people)
-                )
+                ),
             )
         }
         deltas = Deltas(job.warning_id)
@@ -195,7 +207,9 @@ class Endings:
         await publish_due(tx, ctx, [one.delivery_id for one in new], self._platform.settings.plane)
         await deltas.add(tx)
 
-    async def _ending(self, tx: Connection, ctx: WarningContext, old: Delivery, path: Any, now: float) -> NewDelivery:
+    async def _ending(
+        self, tx: Connection, ctx: WarningContext, old: Delivery, path: tables.Path | None, now: float
+    ) -> NewDelivery:
         one = id_of(ctx.issued.warning_id, "ending", old.delivery_id)
         ending = NewDelivery.ending(one, ctx.issued, old, due_at=now)
         if old.driver != DOOR_DRIVER:
@@ -213,7 +227,9 @@ class Endings:
             reason="met at the door; told there by day" if night else "met at the door; told there",
         )  # fmt: skip
 
-    async def _own_channel(self, tx: Connection, ctx: WarningContext, path: Any, now: float) -> NewDelivery | None:
+    async def _own_channel(
+        self, tx: Connection, ctx: WarningContext, path: tables.Path, now: float
+    ) -> NewDelivery | None:
         """Her first usable channel, for the ending alone."""
         profiles = await tables.profiles_of(tx, {path.profile_key})
         who = Person(tables.decode_person(path.entry), profiles[path.profile_key], [])

@@ -7,7 +7,7 @@ Nothing is planned here. A path that needs a reaction (a call for help, a silent
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -28,6 +28,7 @@ from services.shared.ledger.ledger import (
     SERIOUSNESS,
     Answer,
     Evidence,
+    Logged,
     SendState,
     delivery,
     delivery_cover,
@@ -78,7 +79,7 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
         .order_by(tables.path.c.person_id)
         .with_for_update()  # before the ledger is read: two hints about one person are taken one after the other
     )
-    paths = {p.person_id: p for p in await tx.execute(mine)}
+    paths = {p.person_id: p for p in await rows_of(tx, tables.Path, mine)}
     about = sa.select(delivery).where(one_of(delivery.c.delivery_id, ids)).order_by(delivery.c.delivery_id)
     rows = await rows_of(tx, Delivery, about.with_for_update())  # in the order in which desks lock them
     deltas = tally.Deltas(warning_id)
@@ -90,7 +91,7 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     undone = await tables.undone_of(tx, sorted(visits)) if visits else {}
     corrected = {visits[one]: words for one, words in undone.items()}
     closed: list[str] = []
-    moved: list[dict[str, Any]] = []
+    moved: list[dict[str, object]] = []
     later = _Later([], [], [])
     for person_id in sorted(paths):
         path = paths[person_id]
@@ -119,13 +120,13 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
 async def _one(
     tx: Connection,
     policy: Policy,
-    path: Any,
+    path: tables.Path,
     profile: Profile,
     deliveries: Sequence[Delivery],
-    answers: Mapping[str, Sequence[Any]],
+    answers: Mapping[str, Sequence[Logged]],
     deltas: tally.Deltas,
     now: float,
-    moved: list[dict[str, Any]],
+    moved: list[dict[str, object]],
     later: _Later,
     taken_back: set[str],
 ) -> bool:
@@ -201,8 +202,8 @@ async def _one(
 
 
 def _judge(
-    policy: Policy, profile: Profile, said: Sequence[tuple[Any, Any]], carried_at: float | None
-) -> tuple[Any | None, tuple[str, str] | None, float | None]:
+    policy: Policy, profile: Profile, said: Sequence[tuple[Logged, Delivery]], carried_at: float | None
+) -> tuple[Logged | None, tuple[str, str] | None, float | None]:
     """The answer that closes the path, the one to show, and when help was asked for and is still open.
 
     After a call for help, only somebody who is there, or the person's own word that she is moving or safe, closes.
@@ -232,7 +233,7 @@ def _judge(
     return closing, shown, help_at
 
 
-def _wants_reaction(deliveries: Sequence[Delivery], said: Sequence[tuple[Any, Any]]) -> bool:
+def _wants_reaction(deliveries: Sequence[Delivery], said: Sequence[tuple[Logged, Delivery]]) -> bool:
     news = any(d.send_state == SendState.UNKNOWN or fell_out(d) for d in deliveries)
     return news or any(
         a.answer in (Answer.HELP, Answer.NO_ANSWER, Answer.REFUSED, Answer.UNSAFE, Answer.CANNOT_REACH) for a, _ in said

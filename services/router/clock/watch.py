@@ -6,8 +6,7 @@ that came true and is shown (a zone whose phones are down, an official nobody ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 import structlog
@@ -23,6 +22,7 @@ from services.shared.bus.outbox import publish
 from services.shared.database import locks
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
+from services.shared.database.rows import rows_of
 from services.shared.ledger.ledger import warning_state
 from services.shared.messages import WorkerEntry
 from services.shared.service import Platform
@@ -78,12 +78,8 @@ class Watch:
         now = self._platform.clock.now()
         async with self._platform.database.read() as db:
             mine = tables.watch.c
-            rows = (
-                await db.execute(
-                    sa.select(tables.watch).where(mine.due_at <= now).order_by(mine.due_at, mine.warning_id, mine.what)
-                    .limit(BATCH)
-                )
-            ).all()  # fmt: skip
+            due = sa.select(tables.watch).where(mine.due_at <= now).order_by(mine.due_at, mine.warning_id, mine.what)
+            rows = await rows_of(db, tables.Look, due.limit(BATCH))
         for row in rows:
             await self._look(row, now)
         if rows:
@@ -92,7 +88,7 @@ class Watch:
             self._platform.wake.router.set()
         return bool(rows)
 
-    async def _look(self, row: Any, now: float) -> None:
+    async def _look(self, row: tables.Look, now: float) -> None:
         async with self._platform.database.write() as tx:
             await locks.doors(tx, row.warning_id)
             await locks.plan(tx, row.warning_id, shared=True)
@@ -115,7 +111,7 @@ class Watch:
             kind, _, rest = row.what.partition(":")
             match kind:
                 case "expiry" | "expired" | "update":
-                    await self._ask(tx, ctx, kind, rest, float(row.due_at))
+                    await self._ask(tx, ctx, kind, rest, now if row.due_at is None else row.due_at)
                 case "silence":
                     await put(tx, row.warning_id, await silence.check_silence(tx, ctx, now, plane))
                 case "alone":
@@ -137,5 +133,5 @@ class Watch:
     async def _tell(
         self, tx: Connection, ctx: WarningContext, workers: Sequence[WorkerEntry], kind: str, about: str
     ) -> None:
-        made: Iterable[Any] = (notice(ctx, w, kind, self._platform.settings.plane, about) for w in workers)
+        made = [notice(ctx, w, kind, self._platform.settings.plane, about) for w in workers]
         await publish(tx, [one for one in made if one is not None])

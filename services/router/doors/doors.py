@@ -7,8 +7,7 @@ be sent; then the most urgent doors come first, each to a team (`teams`). What i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import sqlalchemy as sa
 import structlog
@@ -30,6 +29,7 @@ from services.shared.bus.outbox import publish
 from services.shared.database import locks
 from services.shared.database.batches import Each
 from services.shared.database.engine import Connection, Id
+from services.shared.database.rows import rows_of
 from services.shared.errors import Fault
 from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery, NewDelivery, Planned, deliveries_where
 from services.shared.ledger.kinds import DeliveryKind
@@ -147,7 +147,7 @@ class Doors:
                 return False
             room, free = await room_of(tx, warning_id, ctx.policy)
             theirs = sa.select(tables.path).where(tables.path.c.warning_id == warning_id, tables.NO_CAPACITY)
-            paths = (await tx.execute(theirs.order_by(tables.path.c.person_id).with_for_update())).all()
+            paths = await rows_of(tx, tables.Path, theirs.order_by(tables.path.c.person_id).with_for_update())
             if not free or not paths:
                 return False
             ledger = await tables.deliveries_of(tx, warning_id, [p.person_id for p in paths])
@@ -203,7 +203,7 @@ class Doors:
             entries = {w.worker_id: w for w in ctx.workers}
             teams = await teams_of(tx, warning_id, entries)
             places = await self._places(tx, warning_id, [r.person_id for r in rows])
-            given: list[dict[str, Any]] = []
+            given: list[dict[str, object]] = []
             previous = await self._previous(tx, warning_id, [r.person_id for r in rows if r.try_no > 1])
             calls = [r for r in rows if _visit(r).urgent] if teams else []
             others = rows[len(calls) :]
@@ -264,10 +264,10 @@ class Doors:
 
     @staticmethod
     async def _own_cases(
-        tx: Connection, warning_id: str, given: Sequence[dict[str, Any]], person_of: dict[str, str], now: float
+        tx: Connection, warning_id: str, given: Sequence[Mapping[str, object]], person_of: dict[str, str], now: float
     ) -> None:
         """A call for help is owned by the team that has its door."""
-        await cases.give(tx, warning_id, {person_of[one["d"]]: str(one["s"]) for one in given}, now)
+        await cases.give(tx, warning_id, {person_of[str(one["d"])]: str(one["s"]) for one in given}, now)
 
     async def _left_over(self, tx: Connection, ctx: WarningContext, rows: Sequence[Delivery], now: float) -> None:
         """Nobody is free for these doors: helpers, loudspeakers and the fire service, and the paths say so."""
@@ -308,7 +308,7 @@ class Doors:
             tables.path.c.warning_id == warning_id, tables.path.c.person_id.in_(people)
         )
         # paths before deliveries, as evidence and steps lock them
-        paths = (await tx.execute(theirs.order_by(tables.path.c.person_id).with_for_update())).all()
+        paths = await rows_of(tx, tables.Path, theirs.order_by(tables.path.c.person_id).with_for_update())
         await move(
             tx, ids, SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY), state_reason=reason
         )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -61,7 +60,11 @@ def _may_tire(ctx: WarningContext, profile: Profile) -> bool:
 
 
 async def overtaken(
-    tx: Connection, contexts: Contexts, ctx: WarningContext, paths: Sequence[Any], profiles: Mapping[str, Profile]
+    tx: Connection,
+    contexts: Contexts,
+    ctx: WarningContext,
+    paths: Sequence[tables.Path],
+    profiles: Mapping[str, Profile],
 ) -> dict[str, str]:
     """Held at night and looked at again before release: who was told more, or the same anew, meanwhile."""
     held = [p.person_id for p in paths if ctx.held(profiles[p.profile_key])]

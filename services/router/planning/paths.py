@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -111,7 +111,7 @@ def step_time(ctx: WarningContext, person: Person, index: int) -> float | None:
 
 
 async def end(
-    tx: Connection, deltas: Deltas, path: Any, ending: str, reason: str, at: float, *, upgrade: bool = False
+    tx: Connection, deltas: Deltas, path: tables.Path, ending: str, reason: str, at: float, *, upgrade: bool = False
 ) -> None:
     """Gives a path its one ending; a later fact may still turn an explained ending into closed."""
     before = path.ending
@@ -128,7 +128,7 @@ async def end(
             deltas.person(path.profile_key, f"ended:{before}", -1)
 
 
-async def reopen(tx: Connection, deltas: Deltas, path: Any, at: float, *, walks: bool = False) -> None:
+async def reopen(tx: Connection, deltas: Deltas, path: tables.Path, at: float, *, walks: bool = False) -> None:
     """A call for help after the end: the path is open again, and what counted as closed is counted back.
 
     `walks`: what had closed it was taken back, so that its steps go on.

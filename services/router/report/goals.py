@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from services.router.planning.plan import WarningContext
 from services.router.store import tables
 from services.shared.database.engine import Connection
+from services.shared.database.rows import rows_of
 from services.shared.ledger.ledger import Evidence, delivery
 
 SMALL = 30  # a group of fewer is named, not measured in percent
 MOVING = ("moving", "safe", "not_there")
 
 
-async def goals(db: Connection, ctx: WarningContext, now: float) -> dict[str, Any]:
+class _Heard(NamedTuple):
+    person_id: str
+    profile_key: str
+    answer: str
+    heard: float | None
+    said: float | None
+
+
+async def goals(db: Connection, ctx: WarningContext, now: float) -> dict[str, object]:
     """Each goal with what was reached, whether it is met, and the people it is still about by id; None: not yet to say."""
     rows = await _people(db, ctx.issued.warning_id)
     profiles = await tables.profiles_of(db, {r.profile_key for r in rows})
@@ -40,7 +49,7 @@ async def goals(db: Connection, ctx: WarningContext, now: float) -> dict[str, An
     }
 
 
-async def _people(db: Connection, warning_id: str) -> Sequence[Any]:
+async def _people(db: Connection, warning_id: str) -> list[_Heard]:
     """One row a person: profile, answer, when she was first heard of (a person's own doing) and when she answered."""
     own = sa.and_(
         delivery.c.warning_id == tables.path.c.warning_id,
@@ -58,10 +67,10 @@ async def _people(db: Connection, warning_id: str) -> Sequence[Any]:
         .group_by(tables.path.c.person_id, tables.path.c.profile_key, tables.path.c.answer)
         .order_by(tables.path.c.person_id)
     )  # fmt: skip
-    return (await db.execute(query)).all()
+    return await rows_of(db, _Heard, query)
 
 
-def _share(all_of: Sequence[Any], done: Sequence[Any], want: float, *, over: bool) -> dict[str, Any]:
+def _share(all_of: Sequence[_Heard], done: Sequence[_Heard], want: float, *, over: bool) -> dict[str, object]:
     share = round(len(done) / len(all_of), 4) if all_of else 1.0
     ids = {r.person_id for r in done}
     met = True if share >= want else False if over else None
@@ -69,7 +78,7 @@ def _share(all_of: Sequence[Any], done: Sequence[Any], want: float, *, over: boo
     return {"goal": want, "share": share, "of": len(all_of), "met": met, "left": left[:200]}
 
 
-def _worst(rows: Sequence[Any], groups: dict[str, tuple[str, ...]], start: float, want: float) -> dict[str, Any]:
+def _worst(rows: Sequence[_Heard], groups: dict[str, tuple[str, ...]], start: float, want: float) -> dict[str, object]:
     """T90: the time by which nine in ten of a group were heard of; against that of people in no group."""
     times: dict[str, list[float]] = defaultdict(list)
     size: dict[str, int] = defaultdict(int)
@@ -77,7 +86,7 @@ def _worst(rows: Sequence[Any], groups: dict[str, tuple[str, ...]], start: float
         for group in groups[row.profile_key]:
             size[group] += 1
             if row.heard is not None:
-                times[group].append(float(row.heard) - start)
+                times[group].append(row.heard - start)
 
     def t90(group: str) -> float | None:
         nth = -(-9 * size[group] // 10) - 1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
 
@@ -12,23 +11,74 @@ from services.router.planning.contexts import Contexts
 from services.router.report.words import callout_lines, lines, plain
 from services.router.store import tables, tally
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import NotFound
-from services.shared.ledger.ledger import channel, delivery, state_at, warning_state
+from services.shared.ledger.ledger import WarningState, channel, delivery, state_at, warning_state
 
 MISSING_SHOWN = 200
 
 
-async def coverage(db: Connection, warning_id: str, now: float) -> dict[str, Any]:
+class Coverage(TypedDict):
+    """How far a warning has come: people but for `tier`; `by_group` and `by_channel` as in `tally.Counted`."""
+
+    warning_id: str
+    state: str
+    tier: int
+    number: str
+    doors: str
+    counting: bool
+    announced: int | None
+    targeted: int
+    delivered: int
+    reached: int
+    closed: int
+    explained_not_closed: dict[str, int]
+    open: int
+    unexplained: int
+    by_group: dict[str, dict[str, float]]
+    by_channel: dict[str, dict[str, int]]
+    area_left_out: dict[str, str]
+    unresolved: list[list[str]]
+
+
+class PathInWords(TypedDict):
+    """One person's path: `lines` for an officer, `plain` for the person, and what both are made of."""
+
+    person_id: str
+    warning_id: str
+    groups: list[str]
+    kind: str
+    facts: list[str]
+    state: str
+    ending: str
+    zone_id: str
+    policy: str
+    lines: list[str]
+    plain: list[str]
+    deliveries: list[dict[str, object]]
+    left_out: list[dict[str, str]]
+
+
+class Failing(NamedTuple):
+    """A channel whose link test failed twice; `why` says what was said of it."""
+
+    channel: str
+    working: bool
+    why: str
+
+
+async def coverage(db: Connection, warning_id: str, now: float) -> Coverage:
     """Its state at `now` (warning time); totals, by group and by channel.
 
     `explained_not_closed` stands beside closed, `unexplained` beside both.
     """
-    row = (await db.execute(sa.select(tables.warning).where(tables.warning.c.warning_id == warning_id))).first()
-    state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
+    mine = sa.select(*columns(tables.Running, tables.warning)).where(tables.warning.c.warning_id == warning_id)
+    row = await row_of(db, tables.Running, mine)
+    state = await row_of(db, WarningState, sa.select(warning_state).where(warning_state.c.warning_id == warning_id))
     if state is None:
         raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
     counted = await tally.coverage(db, warning_id)
-    people, endings = counted["people"], counted["endings"]
+    people, endings = counted.people, counted.endings
     closed = endings.get("closed", 0)
     explained = {name: n for name, n in endings.items() if name != "closed"}
     targeted = people["targeted"]
@@ -48,10 +98,10 @@ async def coverage(db: Connection, warning_id: str, now: float) -> dict[str, Any
         "explained_not_closed": explained,
         "open": targeted - closed - sum(explained.values()),
         "unexplained": await unexplained(db, warning_id, announced),
-        "by_group": counted["by_group"],
-        "by_channel": counted["by_channel"],
-        "area_left_out": dict(row.area_left_out) if row is not None else {},
-        "unresolved": list(row.unresolved) if row is not None else [],
+        "by_group": counted.by_group,
+        "by_channel": counted.by_channel,
+        "area_left_out": row.area_left_out if row is not None else {},
+        "unresolved": row.unresolved if row is not None else [],
     }
 
 
@@ -77,9 +127,11 @@ async def unexplained(db: Connection, warning_id: str, announced: int | None) ->
     return int(stuck or 0) + max(0, (announced or 0) - int(paths or 0))
 
 
-async def missing(db: Connection, warning_id: str) -> Sequence[Any]:
+async def missing(db: Connection, warning_id: str) -> list[tables.Path]:
     """Open paths and those that ended without anybody having met the person, the neediest first, at most 200."""
-    rows = await db.execute(
+    return await rows_of(
+        db,
+        tables.Path,
         sa.select(tables.path)
         .where(
             tables.path.c.warning_id == warning_id,
@@ -91,18 +143,14 @@ async def missing(db: Connection, warning_id: str) -> Sequence[Any]:
         .order_by(
             tables.path.c.help_at.is_(None), tables.path.c.milestones, tables.path.c.state, tables.path.c.person_id
         )
-        .limit(MISSING_SHOWN)
+        .limit(MISSING_SHOWN),
     )
-    return rows.all()
 
 
-async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str) -> dict[str, Any]:
+async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str) -> PathInWords:
     """One person's path in words, for an officer (`lines`) and for herself (`plain`); she appears by id only."""
-    row = (
-        await db.execute(
-            sa.select(tables.path).where(tables.path.c.warning_id == warning_id, tables.path.c.person_id == person_id)
-        )
-    ).first()
+    mine = (tables.path.c.warning_id == warning_id, tables.path.c.person_id == person_id)
+    row = await row_of(db, tables.Path, sa.select(tables.path).where(*mine))
     if row is None:
         raise NotFound(
             f"{person_id} has no path under warning {warning_id}: look for the id on the live page",
@@ -110,8 +158,9 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
             given=person_id,
         )
     ctx = await contexts.of(db, warning_id)
-    head = (await db.execute(sa.select(tables.warning).where(tables.warning.c.warning_id == warning_id))).first()
-    if ctx is None or head is None:
+    about = tables.warning.c.warning_id == warning_id
+    area: dict[str, str] | None = await db.scalar(sa.select(tables.warning.c.area_left_out).where(about))
+    if ctx is None or area is None:
         raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
     profile = (await tables.profiles_of(db, {row.profile_key}))[row.profile_key]
     plan = ctx.plan(profile, ctx.start(profile))
@@ -128,14 +177,14 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
         "zone_id": row.zone_id,
         "policy": ctx.policy.name,
         "lines": lines(
-            row, plan, deliveries, head.area_left_out, answers, ctx.issued.offset_at, policy=ctx.policy.name
+            row, plan, deliveries, area, answers, ctx.issued.offset_at, policy=ctx.policy.name
         )
         + callout_lines(await callouts.words(db, warning_id, person_id), ctx.issued.offset_at),
         "plain": plain(row, plan, deliveries, answers, ctx.issued.offset_at),
         "deliveries": [
             {
                 "channel": d.channel, "step": d.step, "why": d.reason, "state": d.send_state, "try": d.try_no,
-                "evidence": int(d.evidence), "answer": d.answer, "due_at": d.due_at, "attempts": d.attempts,
+                "evidence": d.evidence, "answer": d.answer, "due_at": d.due_at, "attempts": d.attempts,
             }
             for d in deliveries
         ],
@@ -143,7 +192,7 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
     }  # fmt: skip
 
 
-async def failing_channels(db: Connection) -> Sequence[Any]:
+async def failing_channels(db: Connection) -> list[Failing]:
     """Channels whose link test failed twice, with what was said of it; one that is not `working` is left out of paths."""
-    out = sa.select(channel).where(channel.c.why.startswith("link test"))
-    return (await db.execute(out.order_by(channel.c.channel))).all()
+    out = sa.select(*columns(Failing, channel)).where(channel.c.why.startswith("link test"))
+    return await rows_of(db, Failing, out.order_by(channel.c.channel))

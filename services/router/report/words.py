@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
+from services.router.callouts.callouts import Asked
 from services.router.policy.rules import PathPlan
+from services.router.store import tables
 from services.shared import labels
 from services.shared.i18n import listed, mark, t, tc, tn
 from services.shared.labels import say
+from services.shared.ledger.deliveries import DOOR_DRIVER, Delivery
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.ledger import STOPPED, Evidence
+from services.shared.ledger.ledger import STOPPED, Evidence, Logged
 
 Offset = int | Callable[[float], int]  # minutes east of UTC, or what gives them for a time
 _STEP = re.compile(r"(blue|yellow|orange|red|facility)\.(\d+)(?:[:;] ?(.*))?", re.DOTALL)  # step, then what made it so
@@ -50,11 +52,11 @@ def _part(part: str) -> str:
 
 
 def lines(
-    path: Any,
+    path: tables.Path,
     plan: PathPlan,
-    deliveries: Sequence[Any],
+    deliveries: Sequence[Delivery],
     area: Mapping[str, str],
-    answers: Mapping[str, Sequence[Any]],
+    answers: Mapping[str, Sequence[Logged]],
     offset: Offset,
     *,
     policy: str = "",
@@ -93,10 +95,10 @@ def lines(
     ]
 
 
-def callout_lines(callouts: Sequence[Any], offset: Offset) -> list[str]:
+def callout_lines(called: Sequence[Asked], offset: Offset) -> list[str]:
     """Whether somebody with a skill was called out to the visit, how many were asked, and what came of it."""
     found = []
-    for c in callouts:
+    for c in called:
         until = clock_words(c.ended_at if c.ended_at is not None else c.held_at or c.opened_at, offset)
         who = c.holder[:8]
         match c.state:
@@ -130,8 +132,8 @@ def left_out(why: str) -> str:
     return say(labels.LEFT_OUT, why)
 
 
-def _state(path: Any, deliveries: Sequence[Any], offset: Offset) -> str:
-    if path.ending:
+def _state(path: tables.Path, deliveries: Sequence[Delivery], offset: Offset) -> str:
+    if path.ending and path.ended_at is not None:
         when, said = clock_words(path.ended_at, offset), say(labels.ENDINGS, path.ending)
         if why := path.end_reason or "":
             why = t(labels.REASONS[why]) if why in labels.REASONS else why
@@ -148,7 +150,7 @@ def _state(path: Any, deliveries: Sequence[Any], offset: Offset) -> str:
     return t("Open: waiting for what the officer finds.")
 
 
-def _delivery(row: Any, answers: Sequence[Any], offset: Offset) -> str:
+def _delivery(row: Delivery, answers: Sequence[Logged], offset: Offset) -> str:
     name = say(labels.CHANNELS, row.channel)
     if row.try_no > 1:
         name = t("{channel}, try {n}", channel=name, n=row.try_no)
@@ -170,13 +172,13 @@ def _delivery(row: Any, answers: Sequence[Any], offset: Offset) -> str:
     )  # fmt: skip
 
 
-def _became(row: Any) -> str:
-    if row.driver == "door" and row.send_state in labels.VISITS:
+def _became(row: Delivery) -> str:
+    if row.driver == DOOR_DRIVER and row.send_state in labels.VISITS:
         return say(labels.VISITS, row.send_state)
     if row.state_reason == STOPPED:
         return t("not sent, this number said STOP")
     said = say(labels.STATES, row.send_state)
-    shown = row.driver == "door" or row.send_state in ("failed", "suppressed", "superseded", "unconfirmed")
+    shown = row.driver == DOOR_DRIVER or row.send_state in ("failed", "suppressed", "superseded", "unconfirmed")
     return t("{state} ({reason})", state=said, reason=row.state_reason) if shown and row.state_reason else said
 
 
@@ -237,23 +239,23 @@ _END: labels.Words = {
 HANDED_OVER = ("accepted", "delivered", "unconfirmed")
 
 
-def _happened(row: Any) -> float | None:
+def _happened(row: Delivery) -> float | None:
     """When this was done; None where it was not, or nobody knows: the past tells only what happened.
 
     A door is asked of officers once it is on a list, not before.
     """
-    if row.driver == "door":
-        return float(row.state_at) if row.slot and row.send_state in HANDED_OVER else None
+    if row.driver == DOOR_DRIVER:
+        return row.state_at if row.slot and row.send_state in HANDED_OVER else None
     if row.sent_at is not None:
-        return float(row.sent_at)
-    return float(row.state_at) if row.send_state in HANDED_OVER else None
+        return row.sent_at
+    return row.state_at if row.send_state in HANDED_OVER else None
 
 
 def plain(
-    path: Any,
+    path: tables.Path,
     plan: PathPlan,
-    deliveries: Sequence[Any],
-    answers: Mapping[str, Sequence[Any]],
+    deliveries: Sequence[Delivery],
+    answers: Mapping[str, Sequence[Logged]],
     offset: Offset,
 ) -> list[str]:
     """For the person: short sentences, one thing each; what was done, what they said, why a channel was not used."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import sqlalchemy as sa
 
 from services.shared.database.engine import Id, metadata
@@ -25,5 +27,24 @@ callout = sa.Table(
     sa.CheckConstraint("state IN ('asking','taken','done','none')", name="state"),
     comment="a volunteer with a skill is asked for: a few at a time, the first to accept has it",
 )
+
+
+class CalloutRow(NamedTuple):
+    """A volunteer is looked for, as it stands."""
+
+    callout_id: str
+    warning_id: str
+    person_id: str
+    about_id: str
+    skill: str
+    language: str
+    opened_at: float
+    state: str
+    holder: str
+    held_at: float | None
+    let_go: dict[str, float]
+    ended_at: float | None
+
+
 OPEN = among(callout.c.state, "asking", "taken")
 sa.Index("ix_router_callout_person", callout.c.warning_id, callout.c.person_id)

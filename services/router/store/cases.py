@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import sqlalchemy as sa
 
 from services.router.policy.vocabulary import FIRE_SERVICE
@@ -49,6 +51,27 @@ WORDS_GO = (  # channels that carry written or spoken words to a phone or screen
     "sms", "supporter_sms", "officer_sms", "email", "push", "chat", "voice_mobile", "voice_landline", "voice_duty",
     "supporter_voice", "officer_voice",
 )  # fmt: skip
+
+
+class CaseRow(NamedTuple):
+    """A call for help or a question, as it stands."""
+
+    case_id: str
+    warning_id: str
+    person_id: str
+    kind: str
+    delivery_id: str
+    opened_at: float
+    owner: str
+    taken_by: str
+    taken_at: float | None
+    due_at: float | None
+    told: int
+    closed_at: float | None
+    closed_by: str
+    close_reason: str
+
+
 HELP = among(case.c.kind, "help")
 OPEN = case.c.closed_at.is_(None)
 NO_TEAM = among(case.c.owner, "", FIRE_SERVICE)  # on no team's list

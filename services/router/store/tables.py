@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from services.shared.database.batches import chunks, one_of
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import rows_of
 from services.shared.ledger.deliveries import Delivery
-from services.shared.ledger.ledger import among, answer_log, delivery, delivery_cover, warning_state
+from services.shared.ledger.ledger import Logged, among, answer_log, delivery, delivery_cover, warning_state
 from services.shared.messages import PersonEntry, Profile, WorkerEntry
 
 warning = sa.Table(
@@ -124,6 +124,60 @@ watch = sa.Table(
     sa.Column("due_at", sa.Float, index=True, comment="warning time; null: it came true and is kept"),
 )
 
+
+class Path(NamedTuple):
+    """One person under one warning, as the router keeps it."""
+
+    warning_id: str
+    person_id: str
+    profile_key: str
+    household_id: str
+    zone_id: str
+    grid_id: str
+    tier: int
+    entry: bytes
+    state: str
+    ending: str
+    ended_at: float | None
+    end_reason: str
+    outside: bool
+    next_step: int
+    next_at: float | None
+    react_at: float | None
+    evidence: int
+    answer: str
+    answer_by: str
+    milestones: int
+    help_at: float | None
+
+
+class Running(NamedTuple):
+    """A warning's count of its audience, and what was left out of it."""
+
+    total: int
+    complete: bool
+    area_left_out: dict[str, str]
+    unresolved: list[list[str]]
+
+
+class OnShift(NamedTuple):
+    """A team on shift for a warning."""
+
+    warning_id: str
+    worker_id: str
+    entry: bytes
+    capacity: int
+    assigned: int
+
+
+class Look(NamedTuple):
+    """Something that is looked at when its time has come."""
+
+    warning_id: str
+    what: str
+    due_at: float | None
+
+
 DELIVERED, REACHED, CLOSED = 1, 2, 4  # bits of path.steps
 
 
@@ -155,20 +209,22 @@ async def _shared_with(db: Connection, warning_id: str, people: Sequence[str]) -
     return sorted(teams, key=lambda team: (team[1].due_at, team[1].delivery_id, team[0]))
 
 
-async def answers_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, list[Any]]:
+async def answers_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, list[Logged]]:
     """What was answered on these deliveries, oldest first, by delivery."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Logged]] = {}
     for part in chunks(delivery_ids, 500):
-        for row in await db.execute(
+        for row in await rows_of(
+            db,
+            Logged,
             sa.select(answer_log)
             .where(one_of(answer_log.c.delivery_id, part), answer_log.c.answer != "")
-            .order_by(answer_log.c.at, answer_log.c.event_key)
+            .order_by(answer_log.c.at, answer_log.c.event_key),
         ):
             found.setdefault(row.delivery_id, []).append(row)
     return found
 
 
-async def workers_of_chain(db: Connection, warning_id: str) -> Sequence[Any]:
+async def workers_of_chain(db: Connection, warning_id: str) -> list[OnShift]:
     """Who was on shift for the newest warning of this one's chain that had anybody: an ending brings no officers."""
     chain = sa.select(warning_state.c.chain_id).where(warning_state.c.warning_id == warning_id).scalar_subquery()
     newest = (
@@ -199,10 +255,10 @@ async def profiles_of(db: Connection, keys: Iterable[str]) -> dict[str, Profile]
     return {row.profile_key: decode_profile(row.body) for row in rows}
 
 
-async def workers_of(db: Connection, warning_id: str) -> list[Any]:
+async def workers_of(db: Connection, warning_id: str) -> list[OnShift]:
     """The teams on shift for a warning, by id."""
-    rows = await db.execute(sa.select(worker).where(worker.c.warning_id == warning_id).order_by(worker.c.worker_id))
-    return list(rows.all())
+    mine = sa.select(worker).where(worker.c.warning_id == warning_id)
+    return await rows_of(db, OnShift, mine.order_by(worker.c.worker_id))
 
 
 _person = msgspec.msgpack.Decoder(PersonEntry)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from services.router.store import tables
 from services.shared.database.batches import Each, upsert
 from services.shared.database.engine import Connection, Id
+from services.shared.ledger.deliveries import Delivery
 from services.shared.ledger.ledger import Evidence, SendState, delivery
 
 PEOPLE = ("targeted", "delivered", "reached", "closed")
@@ -48,7 +49,7 @@ class Deltas:
         await upsert(tx, tables.tally, rows, ["warning_id", "profile_key", "channel", "milestone"], add=["n"])
 
 
-def bits_of(row: Any) -> int:
+def bits_of(row: Delivery) -> int:
     """Which steps of its channel a delivery has reached."""
     bits = 0
     if row.evidence >= Evidence.ACCEPTED or row.send_state in (SendState.ACCEPTED, SendState.DELIVERED):
@@ -72,7 +73,7 @@ _TALLIED = Each(
 )  # fmt: skip
 
 
-async def channels(tx: Connection, deltas: Deltas, rows: list[Any], profile_of: Mapping[str, str]) -> None:
+async def channels(tx: Connection, deltas: Deltas, rows: Sequence[Delivery], profile_of: Mapping[str, str]) -> None:
     """Adds what these deliveries reached since they were last counted."""
     changed = []
     for row in rows:
@@ -85,7 +86,16 @@ async def channels(tx: Connection, deltas: Deltas, rows: list[Any], profile_of: 
     await _TALLIED.run(tx, changed)
 
 
-async def coverage(db: Connection, warning_id: str) -> dict[str, Any]:
+class Counted(NamedTuple):
+    """People by milestone, their endings, and both by need group; by channel, deliveries by milestone."""
+
+    people: dict[str, int]
+    endings: dict[str, int]
+    by_group: dict[str, dict[str, float]]
+    by_channel: dict[str, dict[str, int]]
+
+
+async def coverage(db: Connection, warning_id: str) -> Counted:
     """by_group, by_channel and the people's totals, from the tallies."""
     rows = (await db.execute(sa.select(tables.tally).where(tables.tally.c.warning_id == warning_id))).all()
     profiles = await tables.profiles_of(db, {r.profile_key for r in rows if r.profile_key})
@@ -104,10 +114,10 @@ async def coverage(db: Connection, warning_id: str) -> dict[str, Any]:
         found = profiles.get(row.profile_key)
         for group in found.groups if found else ("general",):
             groups.setdefault(group, Counter())[row.milestone] += row.n
-    return {
-        "people": {milestone: people[milestone] for milestone in PEOPLE},
-        "endings": {name: n for name, n in sorted(endings.items()) if n},
-        "by_group": {
+    return Counted(
+        people={milestone: people[milestone] for milestone in PEOPLE},
+        endings={name: n for name, n in sorted(endings.items()) if n},
+        by_group={
             name: {
                 "people": c["targeted"],
                 "delivered": c["delivered"],
@@ -117,8 +127,8 @@ async def coverage(db: Connection, warning_id: str) -> dict[str, Any]:
             }
             for name, c in sorted(groups.items())
         },
-        "by_channel": {
+        by_channel={
             name: {milestone: c[milestone] for milestone in ("planned", *CHANNELS.values())}
             for name, c in sorted(by_channel.items())
         },
-    }
+    )

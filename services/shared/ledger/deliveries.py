@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -319,6 +319,7 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Planned = Delivery | NewDelivery
+B = TypeVar("B", bound=NamedTuple)
 
 
 async def add(tx: Connection, deliveries: Iterable[NewDelivery]) -> int:
@@ -330,3 +331,17 @@ async def add(tx: Connection, deliveries: Iterable[NewDelivery]) -> int:
 async def deliveries_where(db: Connection, *where: sa.ColumnElement[bool]) -> Sequence[Delivery]:
     """The deliveries that match, by id."""
     return await rows_of(db, Delivery, sa.select(delivery).where(*where).order_by(delivery.c.delivery_id))
+
+
+async def with_more(
+    db: Connection, beside: type[B], query: sa.Executable, values: Mapping[str, object] | None = None
+) -> list[tuple[Delivery, B]]:
+    """Each delivery of a query with what stands beside it: all columns of `delivery` first, then those of `beside`.
+
+    TypeError where the columns are others.
+    """
+    result = await db.execute(query, values)
+    width = len(Delivery._fields)
+    if (found := tuple(result.keys())) != (*Delivery._fields, *beside._fields):
+        raise TypeError(f"a query for Delivery and {beside.__name__} brings {', '.join(found)}")
+    return [(Delivery._make(row[:width]), beside._make(row[width:])) for row in result]

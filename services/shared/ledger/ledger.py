@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -161,6 +161,27 @@ warning_state = sa.Table(
 sa.Index("ix_warning_state_number", warning_state.c.number)
 sa.Index("ix_warning_state_state", warning_state.c.state, warning_state.c.expires_at)
 sa.Index("ix_warning_state_chain", warning_state.c.chain_id)
+
+
+class WarningState(NamedTuple):
+    """What a warning is now."""
+
+    warning_id: str
+    chain_id: str
+    tier: int
+    state: str
+    kind: str
+    purpose: str
+    ending: str
+    sent: float
+    expires_at: float
+    authority: str
+    number: str
+    doors: str
+    doors_by: str
+    released_at: float | None
+    ended_at: float | None
+
 
 EXPIRED = "expired"
 
@@ -314,6 +335,21 @@ answer_log = sa.Table(
     sa.CheckConstraint("asks IN ('','question','urgent')", name="asks"),
 )
 
+
+class Logged(NamedTuple):
+    """One answer, or words for a person to read, as it came in."""
+
+    event_key: str
+    delivery_id: str
+    answer: str
+    by: str
+    at: float
+    covers: int
+    note: str
+    asks: str
+    undone: str
+
+
 channel = sa.Table(
     "channel",
     metadata,
@@ -392,7 +428,7 @@ async def _lock(tx: Connection, *where: sa.ColumnElement[bool]) -> None:
         await tx.execute(sa.select(sa.func.count()).select_from(mine.subquery()))
 
 
-def may_be_sent(now: float | sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+def may_be_sent(now: float | sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
     """The guard every claim and every intent carries: the warning is active, not expired, and doors are allowed.
 
     A visit is not stopped by the clock (officers under way go on), but it waits for the word that people may be sent.

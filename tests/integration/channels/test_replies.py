@@ -27,6 +27,7 @@ from services.shared.crypto.sealing import Keys, address_key
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
 from services.shared.i18n import in_each_language
+from services.shared.ledger.deliveries import deliveries_where
 from services.shared.ledger.ledger import Answer, SendState, answer_log, delivery, warning_state
 from services.shared.ledger.params import Callout
 from services.shared.service import Platform
@@ -359,10 +360,7 @@ async def test_what_is_claimed_for_a_stopped_number_is_not_sent(there: Exchange)
     async with there.database.write() as tx:
         await tx.execute(sa.update(delivery).values(sealed=b"x"))
     async with there.database.read() as db:
-        about = (
-            sa.select(delivery).where(delivery.c.delivery_id.in_([late, other, call])).order_by(delivery.c.delivery_id)
-        )
-        claimed = (await db.execute(about)).all()
+        claimed = await deliveries_where(db, delivery.c.delivery_id.in_([late, other, call]))
     left = await opted_out.leave_out(there.database, claimed, there.clock.now(), "live")
     assert [other, call] == [row.delivery_id for row in left]
     assert (SendState.SUPPRESSED, "stopped") == await there.state(late)

@@ -6,6 +6,7 @@ import sqlite3
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -112,11 +113,11 @@ def test_an_unknown_word_is_refused(needs: list[str], kinds: list[str], hazard: 
         explain(POLICY, Tier.RED, hazard, needs, kinds, at)
 
 
-def row(**values: object) -> SimpleNamespace:
+def row(**values: object) -> Any:
     base: dict[str, object] = {
         "channel": "sms", "driver": "sms_twilio", "send_state": "delivered", "state_reason": "", "sent_at": 36_000.0,
         "due_at": 36_000.0, "state_at": 36_000.0, "try_no": 1, "evidence": 2, "evidence_at": 36_060.0, "covers": 1,
-        "reason": "red.0", "answer": "", "delivery_id": "d", "slot": "",
+        "reason": "red.0", "answer": "", "delivery_id": "d", "slot": "", "kind": "warning",
     }  # fmt: skip
     return SimpleNamespace(**{**base, **values})
 
@@ -127,11 +128,18 @@ def test_a_path_in_words_for_an_officer_and_for_the_person() -> None:
     rows = [
         row(),
         row(
-            channel="door", driver="door", delivery_id="v", reason="red.3: open", sent_at=37_000.0, evidence=7, slot="w"
+            channel="door",
+            driver="door",
+            kind="visit",
+            delivery_id="v",
+            reason="red.3: open",
+            sent_at=37_000.0,
+            evidence=7,
+            slot="w",
         ),
     ]
-    said = {"v": [SimpleNamespace(answer="leaving", by="officer", at=37_440.0)]}
-    path = SimpleNamespace(ending="closed", ended_at=37_440.0, end_reason="leaving by officer", next_at=None)
+    said: Any = {"v": [SimpleNamespace(answer="leaving", by="officer", at=37_440.0)]}
+    path: Any = SimpleNamespace(ending="closed", ended_at=37_440.0, end_reason="leaving by officer", next_at=None)
     english = lines(path, plan, rows, {"street_sweep": "hazard_forbids"}, said, 0, policy="default version 1")
     assert "policy default version 1" in english[0]
     assert "10:00 SMS: delivered; delivered 10:01. Why: step 1 of red." in english

@@ -121,7 +121,7 @@ async def test_an_outcome_that_waits_for_the_database_holds_no_place(monkeypatch
 
     sender._preparer = cast(Any, SimpleNamespace(prepare=prepare))
     monkeypatch.setattr(sender, "_intend", intend)
-    await sender._start(mine, rows)
+    await sender._start(mine, cast(Any, rows))
     await asyncio.sleep(0)
     assert (3, 9) == (slow.calls, mine.begun)
     slow.go.set()
@@ -150,7 +150,7 @@ async def test_a_call_that_could_not_begin_in_time_is_not_made_and_due_again_at_
     sender = sending(database, clock, report, slow)
     row = SimpleNamespace(delivery_id="1", token=1, attempts=0, tier=2, warning_id="w", kind="warning")
     before = clock.now()
-    await sender._send(sender.windows[1], row, cast(Any, None), before - 10)
+    await sender._send(sender.windows[1], cast(Any, row), cast(Any, None), before - 10)
     assert 0 == slow.calls
     assert [(SendState.RETRY, "late_start")] == [(r.state, r.code) for r in said]
     assert before <= said[0].again_at <= clock.now()

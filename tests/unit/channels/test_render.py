@@ -205,7 +205,7 @@ async def test_a_text_asks_for_no_reply_and_brings_no_link_where_its_channel_has
             "action": "Leave now.", "time": "Until 03:00.",
         },
     }  # fmt: skip
-    warning = SimpleNamespace(ending="", kind="alert", tier=4, parts=parts, number="4721", cap_xml=b"")
+    warning: Any = SimpleNamespace(ending="", kind="alert", tier=4, parts=parts, number="4721", cap_xml=b"")
     preparer = Preparer(
         cast(Any, None),
         LinearClock(),
