@@ -19,13 +19,12 @@ from pathlib import Path
 import aiohttp
 import sqlalchemy as sa
 
-from services.demo_result import DemoResult, result_of
+from services.demo_result import DemoProgress, DemoResult, result_of
 from services.gateway.cap import meaning, read
 from services.gateway.intake.incoming import PLANES, from_cap
 from services.node import Node
 from services.registry.sample.sample import import_community, mint
 from services.router.report import report
-from services.router.report.report import Coverage
 from services.router.store import tables
 from services.run import build
 from services.shared.clock import StepClock
@@ -37,7 +36,7 @@ from services.sim.world import World
 
 HORIZON_S = 6 * 3600.0
 QUANTUM_S = 20.0
-Watch = Callable[[float, Coverage], None]
+Watch = Callable[[float, DemoProgress], None]
 
 
 async def run_demo(
@@ -271,4 +270,6 @@ class _Run:
         if self._watch is None:
             return
         async with self._embedded.platform.database.read() as db:
-            self._watch(elapsed, await report.coverage(db, self._warning_id, self._embedded.platform.clock.now()))
+            found = await report.coverage(db, self._warning_id, self._embedded.platform.clock.now())
+        counted = (found["targeted"], found["announced"] or 0, found["delivered"], found["reached"], found["open"])
+        self._watch(elapsed, DemoProgress(*counted))

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from services.node import Node
 from services.router.report import report
-from services.router.report.report import PathInWords
 from services.router.store import tables
+from services.router.store.tally import GroupFigures
 from services.shared.database.engine import Connection
 from services.shared.ledger.ledger import delivery
 from services.shared.tiers import Tier
@@ -19,7 +19,14 @@ from services.sim.world import World
 EXAMPLES = ("deaf_signing", "no_phone", "cognitive", "facility", "mobility", "blind")
 
 
-class DemoFigures(TypedDict):
+class ByGroupAndChannel(TypedDict):
+    """People by group, messages by channel and milestone."""
+
+    by_group: dict[str, GroupFigures]
+    by_channel: dict[str, dict[str, int]]
+
+
+class DemoFigures(ByGroupAndChannel):
     """What `--json` prints."""
 
     targeted: int
@@ -28,11 +35,27 @@ class DemoFigures(TypedDict):
     explained_not_closed: dict[str, int]
     open: int
     unexplained: int
-    by_group: dict[str, dict[str, float]]
-    by_channel: dict[str, dict[str, int]]
     provider_accepts: int
     ambiguous: int
     doubled: int
+
+
+class DemoProgress(NamedTuple):
+    """People so far; `announced` is how many there will be, 0 where that is not known yet."""
+
+    targeted: int
+    announced: int
+    delivered: int
+    reached: int
+    open: int
+
+
+class DemoPath(NamedTuple):
+    """A person's path in words."""
+
+    person_id: str
+    groups: list[str]
+    lines: list[str]
 
 
 class DemoDetails(NamedTuple):
@@ -51,7 +74,7 @@ class DemoResult:
     """`figures` is what --json prints; `paths` are a few people's paths in words."""
 
     figures: DemoFigures
-    paths: list[PathInWords]
+    paths: list[DemoPath]
     world: dict[str, int]
     details: DemoDetails
 
@@ -88,7 +111,7 @@ async def result_of(embedded: Node, world: World, warning_id: str, hazard: str) 
     return DemoResult(chosen, paths, world.summary(), details)
 
 
-async def _examples(db: Connection, embedded: Node, warning_id: str) -> list[PathInWords]:
+async def _examples(db: Connection, embedded: Node, warning_id: str) -> list[DemoPath]:
     """Three people whose paths differ most: the first of each of a few groups that ended."""
     rows = (
         await db.execute(
@@ -98,9 +121,10 @@ async def _examples(db: Connection, embedded: Node, warning_id: str) -> list[Pat
         )
     ).all()
     profiles = await tables.profiles_of(db, {r.profile_key for r in rows})
-    found: list[PathInWords] = []
+    found: list[DemoPath] = []
     for group in EXAMPLES:
         one = next((r for r in rows if group in profiles[r.profile_key].groups), None)
         if one is not None and len(found) < 3:
-            found.append(await report.path(db, embedded.router.contexts, warning_id, one.person_id))
+            path = await report.path(db, embedded.router.contexts, warning_id, one.person_id)
+            found.append(DemoPath(one.person_id, path["groups"], path["lines"]))
     return found

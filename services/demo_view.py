@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.resources import files
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -16,8 +15,7 @@ from services.shared.i18n import listed, t, tc, told
 
 if TYPE_CHECKING:
     from services.channels.pages.channels import ChannelState, ProviderState
-    from services.demo_result import DemoResult
-    from services.router.report.report import Coverage
+    from services.demo_result import ByGroupAndChannel, DemoProgress, DemoResult
 
 
 NOBODY: ProviderState = {
@@ -59,12 +57,12 @@ class View:
     ) -> None:
         self._progress.stop()
 
-    def show(self, elapsed: float, figures: Coverage) -> None:
+    def show(self, elapsed: float, progress: DemoProgress) -> None:
         """Called while it runs; `elapsed` is warning time since the alert was sent."""
-        total = max(figures["targeted"], figures["announced"] or 0, 1)
+        total = max(progress.targeted, progress.announced, 1)
         for task, n in (
-            (self._targeted, figures["targeted"]), (self._delivered, figures["delivered"]),
-            (self._reached, figures["reached"]), (self._done, figures["targeted"] - figures["open"]),
+            (self._targeted, progress.targeted), (self._delivered, progress.delivered),
+            (self._reached, progress.reached), (self._done, progress.targeted - progress.open),
         ):  # fmt: skip
             self._progress.update(task, completed=n, total=total)
         hours, minutes = divmod(int(elapsed // 60), 60)
@@ -83,7 +81,7 @@ class View:
                 doors=d.doors,
             )
         )
-        for table in coverage_tables(f["by_group"], f["by_channel"]):
+        for table in coverage_tables(f):
             self._console.print(table)
         ends = listed(f"{labels.say(labels.ENDED_AS, name)} {n}" for name, n in f["explained_not_closed"].items())
         self._console.print(
@@ -101,22 +99,18 @@ class View:
             )
         )  # fmt: skip
         for path in result.paths:
-            self._console.print(
-                f"\n[bold]{labels.all_of(labels.GROUPS, path['groups'])}[/bold] ({path['person_id'][:8]})"
-            )
-            for line in path["lines"]:
+            self._console.print(f"\n[bold]{labels.all_of(labels.GROUPS, path.groups)}[/bold] ({path.person_id[:8]})")
+            for line in path.lines:
                 self._console.print(f"  {line}", highlight=False)
         self._console.print(t("\nA model of people, not a forecast. Send a real warning: see README, `make run`."))
 
 
-def coverage_tables(
-    by_group: Mapping[str, Mapping[str, float]], by_channel: Mapping[str, Mapping[str, int]]
-) -> list[Table]:
+def coverage_tables(figures: ByGroupAndChannel) -> list[Table]:
     """By group and by channel, as tables for a terminal."""
     groups = Table(t("group"), title=t("Coverage by group (groups overlap)"), title_justify="left")
     for name in (t("people"), t("delivered"), t("reached"), tc("of people", "closed"), t("coverage")):
         groups.add_column(name, justify="right")
-    for name, g in sorted(by_group.items(), key=lambda item: item[1]["coverage"]):
+    for name, g in sorted(figures["by_group"].items(), key=lambda item: item[1]["coverage"]):
         share = (
             f"{100 * g['coverage']:.0f} %" if g["people"] >= 30 else t("{n} of {all}", n=g["reached"], all=g["people"])
         )
@@ -135,7 +129,7 @@ def coverage_tables(
     }  # fmt: skip
     for words in columns.values():
         channels.add_column(words, justify="right")
-    for name, r in sorted(by_channel.items()):
+    for name, r in sorted(figures["by_channel"].items()):
         channels.add_row(labels.say(labels.CHANNELS, name), *(str(r[c]) for c in columns))
     return [groups, channels]
 

@@ -6,15 +6,14 @@ What is in flight is not touched: a delivery names its page key, and that stays 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 import sqlalchemy as sa
 import structlog
 
 from services.shared.audit import trail
 from services.shared.clock import wall
-from services.shared.crypto.channels_keys import known, move_key, sealing_key
+from services.shared.crypto.channels_keys import SealingKey, known, move_key, sealing_key
 from services.shared.crypto.sealing import Keys, Opener, page_key
 from services.shared.database import locks
 from services.shared.database.batches import upsert
@@ -37,17 +36,6 @@ channels_process = sa.Table(
     sa.Column("seen_at", sa.Float, nullable=False, comment="wall"),
     comment="a new channels key is used when all of these hold it",
 )
-
-
-class ChannelsKey(Protocol):
-    """A channels key as it was announced."""
-
-    @property
-    def public_id(self) -> str: ...
-    @property
-    def public(self) -> bytes: ...
-    @property
-    def since(self) -> float: ...
 
 
 class Rotation:
@@ -100,7 +88,7 @@ class Rotation:
             await upsert(tx, channels_process, [row], ["worker"], replace=["holds", "seen_at"])
             await tx.execute(sa.delete(channels_process).where(channels_process.c.seen_at < now - DEAD_AFTER_S))
 
-    async def _take_up(self, new: ChannelsKey, old: ChannelsKey, now: float) -> bool:
+    async def _take_up(self, new: SealingKey, old: SealingKey, now: float) -> bool:
         if new.public_id not in self._opener.public_ids:
             self._opener.hold(self._keys.privates())
             if new.public_id not in self._opener.public_ids:
@@ -126,7 +114,7 @@ class Rotation:
         self._next_look = now
         return True
 
-    async def _wrap_anew(self, old: ChannelsKey, new: ChannelsKey, now: float) -> bool:
+    async def _wrap_anew(self, old: SealingKey, new: SealingKey, now: float) -> bool:
         """One batch; where nothing is left and no sealer can come late, the old key is gone."""
         if not {old.public_id, new.public_id} <= self._opener.public_ids:
             self._opener.hold(self._keys.privates())
@@ -151,7 +139,7 @@ class Rotation:
             await trail.record(tx, f"channels {self._worker}", "keys.gone", old.public_id, "nothing is wrapped for it")
         return True
 
-    def _tidy(self, current: ChannelsKey, gone: Sequence[ChannelsKey]) -> None:
+    def _tidy(self, current: SealingKey, gone: list[SealingKey]) -> None:
         """The files say what the database says: one key, the current one. A gone one is kept nowhere."""
         for row in gone:
             self._opener.forget(row.public_id)

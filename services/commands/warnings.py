@@ -109,7 +109,7 @@ def status(
     if found["unresolved"]:
         codes = ", ".join(f"{name} {value}" for name, value in found["unresolved"])
         echo(f"areas no table here knows, where nobody is warned by name: {codes}")
-    show(*coverage_tables(found["by_group"], found["by_channel"]))
+    show(*coverage_tables(found))
 
 
 def _alarms(url: str, key: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.bus.outbox import Receipt, publish
-from services.shared.bus.port import Handler
 from services.shared.database.engine import Database
 from services.shared.messages import Message, decode, encode
 
@@ -15,12 +14,7 @@ class HandedOver(EmbeddedBus):
     def __init__(self, database: Database, consumer: str) -> None:
         super().__init__(database)
         self.consumer = consumer
-        self.handlers: dict[str, Handler] = {}
-        self.database = database
         self.woken = 0
-
-    def subscribe(self, consumer: str, topic: str, handler: Handler) -> None:
-        self.handlers[topic] = handler
 
     def wake(self) -> None:
         self.woken += 1
@@ -29,5 +23,5 @@ class HandedOver(EmbeddedBus):
         """As a bus shows it, once it was said."""
         async with self.database.write() as tx:
             await publish(tx, [message])
-        heard = self.handlers[type(message).__name__]
+        heard = self.handlers[type(message).__name__][self.consumer]
         await heard(decode(encode(message)), Receipt(self.database, self.consumer, message.msg_id))

@@ -71,7 +71,7 @@ class _Read(NamedTuple):
 
 
 @dataclass(slots=True)
-class Facts:
+class _Facts:
     """What reports change of a delivery, each a column of its own."""
 
     send_state: str
@@ -87,7 +87,7 @@ class Facts:
     evidence_at: float | None
 
 
-_WRITTEN = {field.name: delivery.c[field.name].type for field in fields(Facts)}
+_WRITTEN = {field.name: delivery.c[field.name].type for field in fields(_Facts)}
 _FIRST = len(_Read._fields) - len(_WRITTEN)  # of what is written, in what is read
 _STAND = Each(
     lambda v: (
@@ -106,7 +106,7 @@ _ENDED = Each(
 )  # fmt: skip
 
 
-class Sent(Protocol):
+class _Named(Protocol):
     """What a provider's report is compared with: the delivery's number and how often it was sent."""
 
     @property
@@ -145,7 +145,7 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
         await count(tx, _scores(reports, known, scored))
     changed = []
     for one, row in known.items():
-        after = fold(Facts(*(getattr(row, name) for name in _WRITTEN)), by_delivery[one])
+        after = fold(_Facts(*(getattr(row, name) for name in _WRITTEN)), by_delivery[one])
         if astuple(after) != row[_FIRST:]:
             changed.append({"d": one, **{f"{name}_": getattr(after, name) for name in _WRITTEN}})
     await _STAND.run(tx, changed)
@@ -173,7 +173,7 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
     )
 
 
-def fits(report: Report, row: Sent, name: str) -> bool:
+def fits(report: Report, row: _Named, name: str) -> bool:
     """Whether a provider's report is of this delivery: of its number, and by the provider's `name` of the message.
 
     A report that came before our call's answer was written has no name to be compared with: the number has to fit, and
@@ -243,7 +243,7 @@ async def _attempts(tx: Connection, reports: list[Report]) -> None:
     await _ENDED.run(tx, rows)
 
 
-def fold(new: Facts, reports: Sequence[Report]) -> Facts:
+def fold(new: _Facts, reports: Sequence[Report]) -> _Facts:
     """A delivery's facts after these reports: the state moves along the table only, evidence only climbs.
 
     The weakest state first, so that a stronger report wins in whatever order they came; of two that say the same the
@@ -262,7 +262,7 @@ def fold(new: Facts, reports: Sequence[Report]) -> Facts:
     return new
 
 
-def _enter(facts: Facts, after: SendState, report: Report) -> None:
+def _enter(facts: _Facts, after: SendState, report: Report) -> None:
     facts.send_state, facts.state_at, facts.lease_until = after.value, report.at, None
     facts.state_reason = (report.code or report.reason)[:80]
     if after is S.RETRY:

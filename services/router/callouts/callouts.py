@@ -195,7 +195,7 @@ class Turn:
         return at + SILENT_S
 
     def _waits(self, worker: str) -> bool:
-        """Asked, and neither refused nor let go."""
+        """AskedOut, and neither refused nor let go."""
         said = self._said.get(worker)
         return worker not in self._let_go and (said is None or said.answer == Answer.LEAVING)
 
@@ -322,7 +322,7 @@ class Turn:
         await publish(self._tx, told)
 
 
-class Asked(NamedTuple):
+class AskedOut(NamedTuple):
     """A call-out and how many volunteers were asked."""
 
     opened_at: float
@@ -334,7 +334,7 @@ class Asked(NamedTuple):
     asked: int
 
 
-async def words(db: Connection, warning_id: str, person_id: str) -> list[Asked]:
+async def words(db: Connection, warning_id: str, person_id: str) -> list[AskedOut]:
     """The call-outs for one person with how many were asked, oldest first."""
     asked = (
         sa.select(sa.func.count(sa.distinct(delivery.c.addressee_id)))
@@ -355,4 +355,4 @@ async def words(db: Connection, warning_id: str, person_id: str) -> list[Asked]:
         callout.c.skill,
     )
     query = sa.select(*columns, asked.label("asked")).where(*mine)
-    return await rows_of(db, Asked, query.order_by(callout.c.opened_at))
+    return await rows_of(db, AskedOut, query.order_by(callout.c.opened_at))

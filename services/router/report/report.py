@@ -35,7 +35,7 @@ class Coverage(TypedDict):
     explained_not_closed: dict[str, int]
     open: int
     unexplained: int
-    by_group: dict[str, dict[str, float]]
+    by_group: dict[str, tally.GroupFigures]
     by_channel: dict[str, dict[str, int]]
     area_left_out: dict[str, str]
     unresolved: list[list[str]]

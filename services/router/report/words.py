@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from services.router.callouts.callouts import Asked
+from services.router.callouts.callouts import AskedOut
 from services.router.policy.rules import PathPlan
 from services.router.store import tables
 from services.shared import labels
@@ -95,7 +95,7 @@ def lines(
     ]
 
 
-def callout_lines(called: Sequence[Asked], offset: Offset) -> list[str]:
+def callout_lines(called: Sequence[AskedOut], offset: Offset) -> list[str]:
     """Whether somebody with a skill was called out to the visit, how many were asked, and what came of it."""
     found = []
     for c in called:

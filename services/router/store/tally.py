@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
 
@@ -86,12 +86,22 @@ async def channels(tx: Connection, deltas: Deltas, rows: Sequence[Delivery], pro
     await _TALLIED.run(tx, changed)
 
 
+class GroupFigures(TypedDict):
+    """How many people of a group were warned, and how far; `coverage` is the share that was reached."""
+
+    people: int
+    delivered: int
+    reached: int
+    closed: int
+    coverage: float
+
+
 class Counted(NamedTuple):
     """People by milestone, their endings, and both by need group; by channel, deliveries by milestone."""
 
     people: dict[str, int]
     endings: dict[str, int]
-    by_group: dict[str, dict[str, float]]
+    by_group: dict[str, GroupFigures]
     by_channel: dict[str, dict[str, int]]
 
 

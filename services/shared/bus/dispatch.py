@@ -1,4 +1,4 @@
-"""Dispatches one message to one consumer and notes what became of it; both buses use it.
+"""Dispatches one message to one consumer and notes what became of it: what both buses are.
 
 Done, or set back to be tried again, or put aside with its reason after five tries; or the database is away, and then
 nothing is known and nothing is counted.
@@ -10,12 +10,14 @@ import asyncio
 import hashlib
 import time
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from enum import Enum
 
 import sqlalchemy as sa
 import structlog
 
 from services.shared.bus.outbox import (
+    SUBSCRIBERS,
     Attempts,
     OutboxRow,
     Receipt,
@@ -23,12 +25,12 @@ from services.shared.bus.outbox import (
     inbox,
     note_try,
     tried,
-)
-from services.shared.bus.port import Handler, check_subscriber
-from services.shared.clock import wall
+)  # fmt: skip
+from services.shared.bus.port import Handler
+from services.shared.clock import Waker, wall
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, Database, may_be_tried_again
-from services.shared.errors import AlreadyHandled, Busy
+from services.shared.errors import AlreadyHandled, Busy, Refused
 from services.shared.messages import decode
 from services.shared.tiers import Tier
 
@@ -38,6 +40,7 @@ EARLY_S = 1.0  # a message that came before the one it follows is looked at agai
 PATIENT_TRIES = 60  # where it came early, or the database was at fault, it is hardly the message
 BACKOFF_S = (0.2, 1.0, 5.0, 15.0)
 SLOW_S = 1.0
+AWAY_S = 0.5  # until the database is looked for again
 
 
 class Handling(Enum):
@@ -61,21 +64,49 @@ class Dispatcher:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.waker = Waker()
         self.handlers: dict[str, dict[str, Handler]] = defaultdict(dict)  # topic > consumer > handler
         self.in_hand: set[tuple[str, str]] = set()  # (consumer, msg_id)
 
     def subscribe(self, consumer: str, topic: str, handler: Handler) -> None:
         """Refused where SUBSCRIBERS does not name it."""
-        check_subscriber(consumer, topic)
+        if consumer not in SUBSCRIBERS.get(topic, ()):
+            raise Refused(
+                f"{consumer} is no subscriber of {topic}: put it into SUBSCRIBERS, or its messages would not be kept for it",
+                field="consumer", rule="subscribers are known beforehand", given=f"{consumer} of {topic}",
+                remedy="put it into SUBSCRIBERS",
+            )  # fmt: skip
         self.handlers[topic][consumer] = handler
+
+    def wake(self) -> None:
+        self.waker.set()
+
+    async def loop(
+        self,
+        turn: Callable[[], Awaitable[bool]],
+        ending: Callable[[], bool],
+        waker: Waker,
+        tick: float,
+        beat: Callable[[], None],
+    ) -> None:
+        """Turns while there is something to do, else waits `tick` s or for `waker`; waits for a database that is away."""
+        while not ending():
+            beat()
+            try:
+                if not await turn():
+                    await waker.wait(tick)
+            except Exception as problem:
+                if not may_be_tried_again(problem):
+                    raise
+                log.warning("database_away", reason=in_words(problem))
+                await waker.wait(AWAY_S)
 
     def topics_of(self) -> dict[str, list[str]]:
         """consumer > its topics, of this process."""
-        found: dict[str, list[str]] = {}
-        for topic, handlers in self.handlers.items():
-            for consumer in handlers:
-                found.setdefault(consumer, []).append(topic)
-        return found
+        consumers = {consumer for handlers in self.handlers.values() for consumer in handlers}
+        return {
+            one: [topic for topic, handlers in self.handlers.items() if one in handlers] for one in sorted(consumers)
+        }
 
     async def show(self, consumer: str, row: OutboxRow) -> Handling:
         """Shows an outbox row (msg_id, topic, tier, body) to one of its consumers; says so in one line."""
@@ -147,19 +178,18 @@ async def set_back(
 
 async def put_aside(tx: Connection, consumer: str, row: OutboxRow, reason: str) -> None:
     """Writes the dead letter, or the newest reason where it is there."""
-    body = bytes(row.body)
-    letter = {
-        "topic": row.topic,
-        "tier": row.tier,
-        "reason": reason,
-        "sha256": hashlib.sha256(body).hexdigest(),
-        "body": body,
-        "at": wall(),
-    }
-    added = await insert_new(tx, dead_letter, [{"msg_id": row.msg_id, "consumer": consumer} | letter])
-    if not added:
+    letter = letter_of(row.msg_id, consumer, row.topic, row.tier, reason, bytes(row.body))
+    if not await insert_new(tx, dead_letter, [letter]):
         mine = sa.and_(dead_letter.c.msg_id == row.msg_id, dead_letter.c.consumer == consumer)
         await tx.execute(sa.update(dead_letter).where(mine).values(reason=reason, at=wall()))
+
+
+def letter_of(msg_id: str, consumer: str, topic: str, tier: int, reason: str, body: bytes) -> dict[str, object]:
+    """A row of dead_letter."""
+    return {
+        "msg_id": msg_id, "consumer": consumer, "topic": topic, "tier": tier, "reason": reason[:2000],
+        "sha256": hashlib.sha256(body).hexdigest(), "body": body, "at": wall(),
+    }  # fmt: skip
 
 
 def in_words(problem: BaseException) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -229,7 +229,7 @@ async def note_try(tx: Connection, msg_id: str, consumer: str, note: Attempts, *
     held = sa.select(outbox.c.tries).where(outbox.c.msg_id == msg_id).with_for_update(key_share=True)
     known = await tx.scalar(held)
     if known is not None:
-        values: dict[str, Any] = {"tries": known | {consumer: list(note)}}
+        values: dict[str, object] = {"tries": known | {consumer: list(note)}}
         values |= {"not_before": note.again, "published_at": None} if event else {"published_at": wall()}
         await tx.execute(sa.update(outbox).where(outbox.c.msg_id == msg_id).values(values))
 

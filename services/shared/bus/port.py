@@ -7,9 +7,8 @@ from typing import Any, Protocol
 
 from services.shared.bus.outbox import SUBSCRIBERS, Receipt
 from services.shared.clock import Waker
-from services.shared.errors import Refused
 
-__all__ = ["SUBSCRIBERS", "Bus", "Handler", "check_subscriber"]
+__all__ = ["SUBSCRIBERS", "Bus", "Handler"]
 
 Handler = Callable[[Any, Receipt], Awaitable[None]]
 
@@ -57,15 +56,3 @@ class Bus(Protocol):
     def health(self) -> Mapping[str, Any]:
         """`connected`, `blocked`, `last_confirm_age_s` (None before the first), `in_hand`."""
         ...
-
-
-def check_subscriber(consumer: str, topic: str) -> None:
-    """Refused where the table of subscribers does not hold the two."""
-    if consumer not in SUBSCRIBERS.get(topic, ()):
-        raise Refused(
-            f"{consumer} is no subscriber of {topic}: put it into SUBSCRIBERS, or its messages would not be kept for it",
-            field="consumer",
-            rule="subscribers are known beforehand",
-            given=f"{consumer} of {topic}",
-            remedy="put it into SUBSCRIBERS",
-        )

@@ -19,13 +19,12 @@ from typing import Any
 import aio_pika
 import msgspec
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import DeliveryError, PublishError
 
 from services.shared.bus import rabbit_turns
-from services.shared.bus.dispatch import Dispatcher, Handling, in_words
+from services.shared.bus.dispatch import AWAY_S, Dispatcher, Handling, in_words, letter_of
 from services.shared.bus.outbox import OutboxRow, forget_handled
-from services.shared.bus.port import Handler
 from services.shared.bus.rabbit_link import (
     CLOSE_S,
     CONNECT_S,
@@ -54,30 +53,28 @@ RELAY_S, RELAY_BATCH = 0.2, 200
 URGENT_S, ORDINARY_S = 2.0, 60.0  # how long the fallback leaves a message to the broker
 FALLBACK_BATCH, FALLBACK_AT_ONCE = 20, 4
 JANITOR_S = 1.0
-AWAY_S = 0.5
 END_TRIES = 8  # a second each; closing a connection to a silent broker takes five
 EVENT_EXPIRES_S = 6 * 3600  # a safety: by then the fallback has had it many times over
 PREFETCH = {Tier.RED: 4}
 PREFETCH_REST = 2
 
 
-class RabbitBus:
+class RabbitBus(Dispatcher):
     """Relay, consumers, fallback and janitor of one process; see the module."""
 
     loops = ("bus:relay", "bus:urgent", "bus:ordinary", "bus:janitor")
 
     def __init__(self, database: Database, amqp_url: str, plane: str) -> None:
-        self._database = database
+        super().__init__(database)
         self._plane = plane
-        self._dispatcher = Dispatcher(database)
-        self.waker = Waker()
-        self._publisher = BrokerLink(amqp_url, plane, "publish", self._publishing, self._at_once)
-        self._consumer = BrokerLink(amqp_url, plane, "consume", self._consuming, self._database_answers)
+        # two connections: an alarm of the broker blocks the one that publishes, and what is heard meanwhile frees it
+        self._publisher = BrokerLink(amqp_url, plane, "publish", self._publishing)
+        self._consumer = BrokerLink(amqp_url, plane, "consume", self._consuming)
         self._exchange: AbstractExchange | None = None
-        self._consuming_on: list[tuple[AbstractChannel, Any, str]] = []  # channel, queue, consumer tag: held strongly
+        # channel, queue, consumer tag: the library holds channels weakly
+        self._consuming_on: list[tuple[AbstractChannel, AbstractQueue, str]] = []
         self._links: list[asyncio.Task[None]] = []
         self._handling: set[asyncio.Task[None]] = set()
-        self._closing = False
         self._doubtful = 0  # turns in a row in which a publish was not answered in time
         self._unanswered = False
         self._confirmed_at: float | None = None  # monotonic
@@ -85,12 +82,6 @@ class RabbitBus:
         self._moved = asyncio.Event()
 
     # ---- its life
-
-    def subscribe(self, consumer: str, topic: str, handler: Handler) -> None:
-        self._dispatcher.subscribe(consumer, topic, handler)
-
-    def wake(self) -> None:
-        self.waker.set()
 
     async def start(self) -> None:
         """Waits for the broker three seconds and goes on without; Broken where the vhost is the other plane's."""
@@ -112,27 +103,24 @@ class RabbitBus:
     async def run(self, ending: Callable[[], bool], beat: Callable[[str], None]) -> None:
         wakers = [self.waker, Waker(), Waker(), Waker()]
         turns = (
-            ("relay", self._relay, RELAY_S),
-            ("urgent", lambda: self._fallback(urgent=True), URGENT_S / 4),
-            ("ordinary", lambda: self._fallback(urgent=False), URGENT_S),
-            ("janitor", self._janitor, JANITOR_S),
+            (self._relay, RELAY_S),
+            (lambda: self._fallback(urgent=True), URGENT_S / 4),
+            (lambda: self._fallback(urgent=False), URGENT_S),
+            (self._janitor, JANITOR_S),
         )
         tasks = [
-            asyncio.create_task(
-                self._looping(turn, ending, waker, tick, partial(beat, f"bus:{name}")), name=f"bus:{name}"
-            )
-            for (name, turn, tick), waker in zip(turns, wakers, strict=True)
+            asyncio.create_task(self.loop(turn, ending, waker, tick, partial(beat, name)), name=name)
+            for name, (turn, tick), waker in zip(self.loops, turns, wakers, strict=True)
         ]
         try:
             while not ending():
                 done, _ = await asyncio.wait(
                     [*tasks, *self._links], timeout=RELAY_S, return_when=asyncio.FIRST_COMPLETED
                 )
-                for task in done:
-                    if task in self._links or not ending():
-                        log.critical("bus_task_died", task=task.get_name())
-                        task.result()
-                        raise Broken(f"{task.get_name()} ended by itself")
+                if dead := next((task for task in done if task in self._links or not ending()), None):
+                    log.critical("bus_task_died", task=dead.get_name())
+                    dead.result()
+                    raise Broken(f"{dead.get_name()} ended by itself")
             for waker in wakers:
                 waker.set()
             await asyncio.wait(tasks, timeout=DRAIN_S)
@@ -141,25 +129,6 @@ class RabbitBus:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _looping(
-        self,
-        turn: Callable[[], Awaitable[bool]],
-        ending: Callable[[], bool],
-        waker: Waker,
-        tick: float,
-        beat: Callable[[], None],
-    ) -> None:
-        while not ending():
-            beat()
-            try:
-                if not await turn():
-                    await waker.wait(tick)
-            except Exception as problem:
-                if not may_be_tried_again(problem):
-                    raise
-                log.warning("database_away", reason=in_words(problem))
-                await asyncio.sleep(AWAY_S)
-
     async def run_due(self) -> bool:
         did = await self._relay()
         did = await self._fallback(urgent=True) or did
@@ -167,7 +136,7 @@ class RabbitBus:
         did = await self._janitor() or did
         if did:
             return True
-        if not self._handling and not await rabbit_turns.waits(self._database, self._dispatcher.topics_of()):
+        if not self._handling and not await rabbit_turns.waits(self.database, self.topics_of()):
             return False
         self._moved.clear()
         with suppress(TimeoutError):
@@ -176,7 +145,6 @@ class RabbitBus:
         return True
 
     async def close(self) -> None:
-        self._closing = True
         for channel, queue, tag in self._consuming_on:
             if not channel.is_closed:
                 with suppress(*LOST, asyncio.CancelledError):
@@ -200,13 +168,10 @@ class RabbitBus:
             "connected": self._publisher.up.is_set() and self._consumer.up.is_set(),
             "blocked": self._doubtful > 0,
             "last_confirm_age_s": age,
-            "in_hand": len(self._dispatcher.in_hand),
+            "in_hand": len(self.in_hand),
         }
 
     # ---- saying
-
-    async def _at_once(self) -> None:
-        """The publisher needs nothing before it connects."""
 
     async def _publishing(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
         channel = connection.channel(on_return_raises=True)
@@ -220,7 +185,7 @@ class RabbitBus:
         if not self._publisher.up.is_set() or self._exchange is None or time.monotonic() < self._next_relay:
             return False
         exchange = self._exchange
-        claim = await rabbit_turns.claim(self._database, 1 if self._doubtful else RELAY_BATCH)
+        claim = await rabbit_turns.claim(self.database, 1 if self._doubtful else RELAY_BATCH)
         if not claim.rows:
             return False
         fault_at("after_hint_claim")
@@ -229,7 +194,7 @@ class RabbitBus:
         fault_at("after_publish")
         confirmed = [row.id for row, yes in zip(claim.rows, told, strict=True) if yes]
         left = [row.id for row, yes in zip(claim.rows, told, strict=True) if not yes]
-        await rabbit_turns.settle(self._database, claim.lease, confirmed, left, wall() + RECONNECT_S)
+        await rabbit_turns.settle(self.database, claim.lease, confirmed, left, wall() + RECONNECT_S)
         fault_at("after_confirm_noted")
         if self._unanswered:
             self._doubtful += 1
@@ -247,48 +212,42 @@ class RabbitBus:
         event = Event(VERSION, self._plane, row.topic, row.msg_id)
         try:
             await _tell(exchange, msgspec.json.encode(event), f"{row.topic}.{tier_word(row.tier)}")
-        except PublishError:  # nobody is bound to it: the queues are gone
-            log.warning("hint_came_back", topic=row.topic, msg_id=row.msg_id)
-            self._publisher.renew()
-            return False
-        except DeliveryError:  # the queue is full
-            return False
         except TimeoutError:  # blocked by an alarm, frozen, or the line is dead
             self._unanswered = True
             return False
-        except (BrokerLost, *LOST):
+        except (PublishError, BrokerLost, *LOST) as problem:  # the queues are gone, or the connection
+            log.warning("hint_came_back", topic=row.topic, msg_id=row.msg_id, reason=type(problem).__name__)
             self._publisher.renew()
+            return False
+        except DeliveryError:  # the queue is full
             return False
         self._confirmed_at = time.monotonic()
         return True
 
     # ---- hearing
 
+    async def _consuming(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
+        await self._database_answers()
+        self._consuming_on.clear()
+        for consumer in self.topics_of():
+            for word in TIER_WORDS:
+                prefetch = PREFETCH.get(Tier.of(word), PREFETCH_REST)
+                await self._hear(
+                    connection, lost, f"{consumer}.{word}", prefetch, partial(self._announced, consumer, word)
+                )
+        await self._hear(connection, lost, DEAD, 1, self._died)
+
     async def _database_answers(self) -> None:
-        """Hints are not taken while nobody could look them up."""
+        """Nothing is heard while nobody could look it up: the broker would count it as delivered too often."""
         while True:
             try:
-                await rabbit_turns.look_up(self._database, "", "")
+                await rabbit_turns.look_up(self.database, "", "")
                 return
             except Exception as problem:
                 if not may_be_tried_again(problem):
                     raise
                 log.warning("database_away", reason=in_words(problem))
             await asyncio.sleep(AWAY_S)
-
-    async def _consuming(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
-        self._consuming_on.clear()
-        for consumer in self._dispatcher.topics_of():
-            for word in TIER_WORDS:
-                prefetch = PREFETCH.get(Tier.of(word), PREFETCH_REST)
-                await self._hear(connection, lost, f"{consumer}.{word}", prefetch, self._announced(consumer))
-        await self._hear(connection, lost, DEAD, 1, self._died)
-
-    def _announced(self, consumer: str) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
-        async def announced(message: AbstractIncomingMessage) -> None:
-            await self._on_event(consumer, message)
-
-        return announced
 
     async def _hear(
         self,
@@ -333,76 +292,53 @@ class RabbitBus:
             return
         lost.set()
 
-    async def _on_event(self, consumer: str, message: AbstractIncomingMessage) -> None:
+    async def _announced(self, consumer: str, word: str, message: AbstractIncomingMessage) -> None:
+        """Shows the consumer the message an event names; what names none of its own becomes a dead letter."""
         try:
             event = read_event(message.body, self._plane)
+            row = await rabbit_turns.look_up(self.database, consumer, event.msg_id)
+            if row is not None and consumer not in self.handlers[row.topic]:
+                raise ValueError(f"an event {consumer} does not hear, of {row.topic}")
         except ValueError as problem:
-            refused = str(problem)[:200]
+            topic = (message.routing_key or "").partition(".")[0]
+            await self._refuse(consumer, topic, Tier.of(word), str(problem), message.body)
         else:
-            await self._show_announced(consumer, event.msg_id, message)
-            return
-        log.error("hint_refused", consumer=consumer, bytes=len(message.body), reason=refused)
-        await message.reject(requeue=False)
-
-    async def _show_announced(self, consumer: str, msg_id: str, message: AbstractIncomingMessage) -> None:
-        row = await rabbit_turns.look_up(self._database, consumer, msg_id)
-        if row is not None and consumer not in self._dispatcher.handlers[row.topic]:
-            log.error("hint_refused", consumer=consumer, msg_id=msg_id, reason=f"does not hear {row.topic}")
-            await message.reject(requeue=False)
-            return
-        if row is not None and await self._dispatcher.show(consumer, row) is Handling.AWAY:
-            self._consumer.renew()  # not acknowledged: it comes again when the database answers
-            return
+            if row is not None and await self.show(consumer, row) is Handling.AWAY:
+                self._consumer.renew()  # not acknowledged: it comes again when the database answers
+                return
         fault_at("before_ack")
         await message.ack()
         fault_at("after_ack")
 
-    async def _died(self, message: AbstractIncomingMessage) -> None:
-        """What lies in the dead queue becomes a dead letter; what it names in the outbox goes on by the fallback."""
-        deaths = message.headers.get("x-death")
-        death: Mapping[str, Any] = deaths[0] if isinstance(deaths, list) and deaths else {}  # type: ignore[assignment]
-        reason = str(death.get("reason", "put there by hand"))
-        consumer, _, word = str(death.get("queue", "unknown")).partition(".")
-        tier = int(Tier.of(word)) if word in TIER_WORDS else 0
-        fields = {"consumer": consumer[:20], "msg_id": hashlib.sha256(message.body).hexdigest()[:32], "tier": tier}
-        kept = False
-        try:
-            event = read_event(message.body, self._plane)
-            if reason == "delivery_limit":
-                fields["msg_id"] = event.msg_id
-                kept = await rabbit_turns.gave_up(self._database, consumer, event.msg_id) is not None
-            elif reason != "expired":
-                kept = await self._keep(message, fields, event.topic, f"{reason}: a hint nobody here may hear")
-        except ValueError as problem:
-            topic = (message.routing_key or "").partition(".")[0]
-            kept = await self._keep(message, fields, topic, f"{reason}: {problem}")
-        if kept:
-            say = log.critical if tier >= Tier.RED else log.error
-            say("dead_letter", reason=reason, **fields)
-        await message.ack()
+    async def _refuse(self, consumer: str, topic: str, tier: Tier, reason: str, body: bytes) -> None:
+        """Keeps what is no event of ours, once however often it comes."""
+        msg_id, reason = hashlib.sha256(body).hexdigest()[:32], f"rejected: {reason}".replace("\0", "")
+        topic = topic.replace("\0", "")[:40]
+        letter = letter_of(msg_id, consumer, topic, int(tier), reason, body[: rabbit_turns.RAW_BYTES])
+        if await rabbit_turns.keep_raw(self.database, letter):
+            _dead_letter(consumer, tier, msg_id, reason[:200])
 
-    async def _keep(self, message: AbstractIncomingMessage, fields: Mapping[str, Any], topic: str, reason: str) -> bool:
-        letter = dict(fields) | {
-            "topic": topic.replace("\0", "")[:40],
-            "reason": reason.replace("\0", "")[:2000],
-            "sha256": hashlib.sha256(message.body).hexdigest(),
-            "body": message.body[: rabbit_turns.RAW_BYTES],
-            "at": wall(),
-        }
-        return await rabbit_turns.keep_raw(self._database, letter)
+    async def _died(self, message: AbstractIncomingMessage) -> None:
+        """What the broker delivered too often gets its last chance; whatever else lies there goes on by the fallback."""
+        match message.headers.get("x-death"):
+            case [{"reason": "delivery_limit", "queue": str(queue)}, *_]:
+                consumer, _, word = queue.partition(".")
+                with suppress(ValueError, KeyError):  # neither an event of ours nor a queue
+                    event, tier = read_event(message.body, self._plane), Tier.of(word)
+                    if await rabbit_turns.gave_up(self.database, consumer, event.msg_id) is not None:
+                        _dead_letter(consumer, tier, event.msg_id, "delivery_limit")
+        await message.ack()
 
     # ---- without the broker
 
     async def _fallback(self, *, urgent: bool) -> bool:
         """Shows our own consumers what has waited too long, a few at once; True if any of it moved."""
-        if self._closing:
-            return False
         well = self._publisher.up.is_set() and self._consumer.up.is_set() and not self._doubtful
         since = wall() - (URGENT_S if urgent or not well else ORDINARY_S)
         moved = False
-        for consumer, topics in self._dispatcher.topics_of().items():
+        for consumer, topics in self.topics_of().items():
             rows = await rabbit_turns.overdue(
-                self._database, consumer, topics, urgent=urgent, since=since, limit=FALLBACK_BATCH
+                self.database, consumer, topics, urgent=urgent, since=since, limit=FALLBACK_BATCH
             )
             for some in chunks(rows, FALLBACK_AT_ONCE):
                 outcomes = await asyncio.gather(*(self._show_overdue(consumer, row) for row in some))
@@ -412,20 +348,20 @@ class RabbitBus:
         return moved
 
     async def _show_overdue(self, consumer: str, row: OutboxRow) -> Handling:
-        if (consumer, row.msg_id) in self._dispatcher.in_hand:
+        if (consumer, row.msg_id) in self.in_hand:
             return Handling.IN_HAND
-        if await rabbit_turns.look_up(self._database, consumer, row.msg_id) is None:
+        if await rabbit_turns.look_up(self.database, consumer, row.msg_id) is None:
             return Handling.ALREADY  # by another process, since we looked
-        if not await rabbit_turns.last_chance(self._database, consumer, row):
+        if not await rabbit_turns.last_chance(self.database, consumer, row):
             log.critical("message_put_aside", consumer=consumer, topic=row.topic, msg_id=row.msg_id, tier=row.tier)
             return Handling.ASIDE
-        outcome = await self._dispatcher.show(consumer, row)
+        outcome = await self.show(consumer, row)
         if outcome is Handling.HANDLED and rabbit_turns.given_up(row, consumer):
-            await rabbit_turns.revived(self._database, consumer, row.msg_id)
+            await rabbit_turns.revived(self.database, consumer, row.msg_id)
         return outcome
 
     async def _janitor(self) -> bool:
-        return await forget_handled(self._database) > 0
+        return await forget_handled(self.database) > 0
 
 
 async def _tell(exchange: AbstractExchange, body: bytes, key: str) -> None:
@@ -442,3 +378,8 @@ async def _tell(exchange: AbstractExchange, body: bytes, key: str) -> None:
         if (task := asyncio.current_task()) is not None and task.cancelling():
             raise
         raise BrokerLost("the connection went while publishing") from None
+
+
+def _dead_letter(consumer: str, tier: Tier, msg_id: str, reason: str) -> None:
+    say = log.critical if tier >= Tier.RED else log.error
+    say("dead_letter", consumer=consumer, tier=int(tier), msg_id=msg_id, reason=reason)

@@ -69,9 +69,9 @@ Session = Callable[[AbstractConnection, asyncio.Event], Awaitable[None]]
 class BrokerLink:
     """One connection to the broker, made again for ever; `session` prepares it each time and gets the event that ends it."""
 
-    def __init__(self, url: str, plane: str, name: str, session: Session, ready: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, url: str, plane: str, name: str, session: Session) -> None:
         self._url, self._plane, self._name = url, plane, name
-        self._session, self._ready = session, ready
+        self._session = session
         self._lost = asyncio.Event()
         self._said = ""
         self.up = asyncio.Event()
@@ -84,7 +84,6 @@ class BrokerLink:
         """Ends with Broken where the broker is the other plane's, else never."""
         while True:
             try:
-                await self._ready()
                 await self._once()
             except LOST as problem:
                 self._away(problem)

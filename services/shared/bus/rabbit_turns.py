@@ -165,8 +165,9 @@ async def keep_raw(database: Database, letter: dict[str, object]) -> bool:
 
 async def waits(database: Database, topics_of: dict[str, list[str]]) -> bool:
     """Whether anything is due that these consumers have not handled."""
+    soon = wall() + 1.0
     for consumer, topics in topics_of.items():
         for urgent in (True, False):
-            if await overdue(database, consumer, topics, urgent=urgent, since=wall() + 1.0, limit=50):
+            if await overdue(database, consumer, topics, urgent=urgent, since=soon, limit=50):
                 return True
     return False

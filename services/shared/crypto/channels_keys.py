@@ -12,7 +12,7 @@ import hmac
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -22,6 +22,7 @@ from services.shared.clock import wall
 from services.shared.crypto.sealing import Keys, load_secret, page_key, public_half, public_id, write_secret
 from services.shared.database import locks
 from services.shared.database.engine import Connection, Database, metadata
+from services.shared.database.rows import columns, rows_of
 from services.shared.errors import Broken, Conflict, Refused
 
 log = structlog.get_logger("keys")
@@ -39,7 +40,17 @@ sealing_key = sa.Table(
 )
 
 
-def _row(mac: bytes, public: bytes, state: str) -> dict[str, Any]:
+class SealingKey(NamedTuple):
+    """A channels key and where it is in its life."""
+
+    public_id: str
+    public: bytes
+    state: str
+    since: float
+    mac: str
+
+
+def _row(mac: bytes, public: bytes, state: str) -> dict[str, object]:
     since = round(wall(), 6)
     return {
         "public_id": public_id(public), "public": public, "state": state, "since": since,
@@ -51,10 +62,11 @@ def _mac(key: bytes, public: bytes, state: str, since: float) -> str:
     return hmac.new(key, b"channels key\0" + public + f"{state} {since!r}".encode(), hashlib.sha256).hexdigest()
 
 
-async def known(db: Connection, mac: bytes) -> Mapping[str, Any]:
+async def known(db: Connection, mac: bytes) -> Mapping[str, SealingKey]:
     """State > row of the keys in use (and every gone one under its id); Broken where a row is not ours."""
-    found: dict[str, Any] = {}
-    for row in await db.execute(sa.select(sealing_key).order_by(sealing_key.c.since)):
+    found: dict[str, SealingKey] = {}
+    query = sa.select(*columns(SealingKey, sealing_key)).order_by(sealing_key.c.since)
+    for row in await rows_of(db, SealingKey, query):
         if not hmac.compare_digest(row.mac, _mac(mac, row.public, row.state, row.since)):
             raise Broken(
                 f"the channels key {row.public_id} was not announced by this installation: somebody else wrote into "
@@ -146,7 +158,7 @@ def _new_private(directory: Path) -> tuple[bytes, Path | None]:
     return private, path
 
 
-async def move_key(tx: Connection, mac: bytes, row: Any, state: str) -> None:
+async def move_key(tx: Connection, mac: bytes, row: SealingKey, state: str) -> None:
     """One step of a key's life, in the caller's transaction."""
     new = _row(mac, row.public, state)
     await tx.execute(sa.update(sealing_key).where(sealing_key.c.public_id == row.public_id).values(**new))

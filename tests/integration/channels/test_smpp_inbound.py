@@ -225,14 +225,18 @@ class Event:
         self.short_message, self.tlvs = bytes((5, 0, 3, 9, of, n)) + f"part{n} ".encode(), ()
 
 
+def part(n: int) -> Any:
+    return Event(n)
+
+
 async def test_a_text_that_could_not_be_handed_on_is_whole_when_it_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And many texts whose parts never come fill no memory: beyond a bound each part is read as it comes."""
-    joiner, first = Joiner(), Event(1)
+    joiner, first = Joiner(), part(1)
     waiting = asyncio.create_task(joiner.whole(first))
     await asyncio.sleep(0)
-    assert None is await joiner.whole(Event(2))
+    assert None is await joiner.whole(part(2))
     assert "part1 part2" == await waiting == await joiner.whole(first)
     joiner.done(first)
     monkeypatch.setattr(deliver_sm, "MOST_OPEN", 0)
@@ -242,7 +246,7 @@ async def test_a_text_that_could_not_be_handed_on_is_whole_when_it_is_tried_agai
 async def test_nothing_is_waited_for_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop hands on what has come in."""
     joiner = Joiner()
-    waiting = asyncio.create_task(joiner.whole(Event(1)))
+    waiting = asyncio.create_task(joiner.whole(part(1)))
     await asyncio.sleep(0)
     joiner.no_more()
     assert "part1  …" == await waiting

@@ -14,13 +14,12 @@ the one digit table where the device has more than one button. Once that is on d
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import aiomqtt
 import structlog
 
 from services.channels.drivers.mqtt import device_store as store
-from services.channels.drivers.mqtt.link import ID_RULE, DeviceLink, DeviceSettings, NotConnected
+from services.channels.drivers.mqtt.link import ID_RULE, DeviceLink, DeviceReport, DeviceSettings, NotConnected
 from services.channels.model.driver import Channel, Outcome, Receivers, Result, Spec, Tools
 from services.channels.model.outbound import Outbound
 from services.channels.model.report import Report
@@ -97,7 +96,7 @@ class BedShakerMqtt:
             return Result(Outcome.AMBIGUOUS, code="broker lost")
         return Result(Outcome.ACCEPTED, ref=message.delivery_id)
 
-    async def _heard(self, receivers: Receivers, device: str, report: dict[str, Any]) -> None:
+    async def _heard(self, receivers: Receivers, device: str, report: DeviceReport) -> None:
         """Records a report under the delivery its token names; notes the device as there, by a code of its id."""
         code = self._tools.signer.code("shaker there", device)
         async with self._tools.database.write() as tx:

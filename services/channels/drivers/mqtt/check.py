@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import aiomqtt
 
@@ -61,7 +60,7 @@ class Checks:
 
         async def one(device: str) -> None:
             name = f"{check_id}-{WORD}"
-            body: dict[str, Any] = {
+            body: dict[str, object] = {
                 "command": WORD, "id": name, "token": self._signer.token("device", f"{name}-{device}"), "drill": True,
                 "until": int(wall()) + seconds, "wait_s": 0,
             }  # fmt: skip

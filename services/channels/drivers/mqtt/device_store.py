@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from services.shared.clock import wall
 from services.shared.database.batches import insert_new, upsert
 from services.shared.database.engine import Connection, Id, metadata
+from services.shared.database.rows import columns, rows_of
 
 device = sa.Table(
     "channels_device",
@@ -55,6 +56,30 @@ FACTS = {"received": "received_at", "playing": "playing_at", "played": "played_a
 KEPT_S, SOUND_KEPT_S = 90 * 86400.0, 7 * 86400.0
 
 
+class DeviceRow(NamedTuple):
+    """When a device was heard last, and what it said of itself."""
+
+    device_id: str
+    seen_at: float
+    battery: int | None
+    trouble: str
+    tested_at: float | None
+
+
+class CommandRow(NamedTuple):
+    """A command to a device, and when each fact of it was reported."""
+
+    delivery_id: str
+    device_id: str
+    word: str
+    sent_at: float
+    received_at: float | None
+    playing_at: float | None
+    played_at: float | None
+    failed_at: float | None
+    reason: str
+
+
 @dataclass(frozen=True)
 class Health:
     """What a device says of itself; None: it says nothing about that now."""
@@ -64,16 +89,17 @@ class Health:
     tested: bool = False
 
     @classmethod
-    def of(cls, report: Mapping[str, Any], *, tested: bool = False) -> Health:
+    def of(cls, report: Mapping[str, object], *, tested: bool = False) -> Health:
         """From a report; a value that cannot be is left out, for the device is there all the same."""
         battery, trouble = report.get("battery"), report.get("trouble")
-        known = isinstance(battery, int) and not isinstance(battery, bool) and 0 <= battery <= 100
-        return cls(battery if known else None, trouble[:80] if isinstance(trouble, str) else None, tested)
+        if not isinstance(battery, int) or isinstance(battery, bool) or not 0 <= battery <= 100:
+            battery = None
+        return cls(battery, trouble[:80] if isinstance(trouble, str) else None, tested)
 
 
 async def heard(tx: Connection, kind: str, device_id: str, health: Health) -> None:
     """It is there; what it says of itself replaces what it said before."""
-    row: dict[str, Any] = {"kind": kind, "device_id": device_id, "seen_at": wall()}
+    row: dict[str, object] = {"kind": kind, "device_id": device_id, "seen_at": wall()}
     row |= {"battery": health.battery} if health.battery is not None else {}
     row |= {"trouble": health.trouble} if health.trouble is not None else {}
     row |= {"tested_at": wall()} if health.tested else {}
@@ -94,7 +120,7 @@ async def became(tx: Connection, delivery_id: str, word: str, device_id: str, fa
     )
     column = command.c[FACTS[fact]]
     mine = (command.c.delivery_id == delivery_id, command.c.word == word, command.c.device_id == device_id)
-    values: dict[str, Any] = {column.name: wall()} | ({"reason": reason[:80]} if fact == "failed" else {})
+    values: dict[str, object] = {column.name: wall()} | ({"reason": reason[:80]} if fact == "failed" else {})
     await tx.execute(sa.update(command).where(*mine, column.is_(None)).values(values))
 
 
@@ -117,13 +143,13 @@ async def forget_old(tx: Connection) -> None:
     await tx.execute(sa.delete(command).where(command.c.sent_at < wall() - KEPT_S))
 
 
-async def devices(db: Connection, kind: str) -> dict[str, Any]:
+async def devices(db: Connection, kind: str) -> dict[str, DeviceRow]:
     """Every device of a kind that was ever heard, by id."""
-    rows = await db.execute(sa.select(device).where(device.c.kind == kind).order_by(device.c.device_id))
-    return {row.device_id: row for row in rows}
+    query = sa.select(*columns(DeviceRow, device)).where(device.c.kind == kind).order_by(device.c.device_id)
+    return {row.device_id: row for row in await rows_of(db, DeviceRow, query)}
 
 
-async def last_commands(db: Connection) -> dict[tuple[str, str], Any]:
+async def last_commands(db: Connection) -> dict[tuple[str, str], CommandRow]:
     """The newest command of each word to each device."""
     newest = (
         sa.select(command.c.device_id, command.c.word, sa.func.max(command.c.sent_at).label("at"))
@@ -133,4 +159,5 @@ async def last_commands(db: Connection) -> dict[tuple[str, str], Any]:
     same = sa.and_(
         newest.c.device_id == command.c.device_id, newest.c.word == command.c.word, newest.c.at == command.c.sent_at
     )
-    return {(row.device_id, row.word): row for row in await db.execute(sa.select(command).join(newest, same))}
+    query = sa.select(*columns(CommandRow, command)).join(newest, same)
+    return {(row.device_id, row.word): row for row in await rows_of(db, CommandRow, query)}

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import pydantic
 
@@ -60,7 +60,7 @@ class Speaker(Entry):
 class List(Entry):
     """The file: its entries are judged one by one."""
 
-    speakers: list[Any] = pydantic.Field(max_length=MOST)
+    speakers: list[object] = pydantic.Field(max_length=MOST)
 
 
 def inside(speakers: Sequence[Speaker], area: DocumentArea) -> tuple[Speaker, ...]:

@@ -18,9 +18,9 @@ import json
 import platform
 import re
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Required, TypedDict, cast
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -49,7 +49,20 @@ REFUSALS = (
     "banned",
 )  # in the broker's reasons: it is there and does not let us in
 ID_RULE = re.compile(ID)
-Heard = Callable[[str, dict[str, Any]], Awaitable[None]]
+
+
+class DeviceReport(TypedDict, total=False):
+    """What a device says, as it came: only that there is a word is known."""
+
+    word: Required[str]
+    token: object
+    digit: object
+    reason: object
+    battery: object
+    trouble: object
+
+
+Heard = Callable[[str, DeviceReport], Awaitable[None]]
 
 
 class NotConnected(Exception):
@@ -163,7 +176,7 @@ class DeviceLink:
     def _centre(self) -> str:
         return f"{self._root}/centre/{self._name}"
 
-    async def command(self, device: str, what: dict[str, Any], seconds_left: int) -> None:
+    async def command(self, device: str, what: Mapping[str, object], seconds_left: int) -> None:
         """Returns when the broker has it. NotConnected where surely nothing went out; MqttError where that is not known."""
         client = self._client
         if client is None:
@@ -242,13 +255,13 @@ def _ended(task: asyncio.Task[None]) -> None:
         log.critical("devices_ended", reason=repr(problem))
 
 
-def _read(device: str, payload: Any) -> dict[str, Any]:
+def _read(device: str, payload: object) -> DeviceReport:
     if not ID_RULE.fullmatch(device):
         raise ValueError("the device's name in the topic is no name")
     if not isinstance(payload, bytes) or len(payload) > MOST_REPORT:
         raise ValueError(f"a report is JSON of at most {MOST_REPORT} bytes")
     match json_of(payload, MOST_REPORT):
         case {"word": str()} as found:
-            return dict(found)
+            return cast(DeviceReport, found)  # whatever else it says is judged where it is read
         case _:
             raise ValueError("a report is a JSON object with a word")

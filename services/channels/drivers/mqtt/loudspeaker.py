@@ -19,7 +19,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import aiomqtt
 import sqlalchemy as sa
@@ -38,7 +37,7 @@ from services.channels.drivers.mqtt.announcement import (
 from services.channels.drivers.mqtt.check import WORD as CHECK
 from services.channels.drivers.mqtt.check import Checks
 from services.channels.drivers.mqtt.devices_file import Speaker, inside, read_speakers
-from services.channels.drivers.mqtt.link import DeviceLink, DeviceSettings, NotConnected
+from services.channels.drivers.mqtt.link import DeviceLink, DeviceReport, DeviceSettings, NotConnected
 from services.channels.messages.cap_document import read_document
 from services.channels.model.driver import (
     AreaTest,
@@ -61,7 +60,7 @@ PUBLISH_S = 4.0  # for all sirens of one delivery, and again for all speech
 VOICE_S = 3.0  # for all announcements of one delivery: with both of the former less than the sender's limit
 AT_ONCE = 64
 ORDER = ("stop", "siren", "speak")
-Command = tuple[Speaker, str, dict[str, Any]]
+Command = tuple[Speaker, str, dict[str, object]]
 SILENCE_S = 3
 REMEMBERED = 64  # deliveries whose commands the broker has in part
 
@@ -97,7 +96,7 @@ class LoudspeakerMqtt:
         self._speakers, self._faults = read_speakers(s.list)
         self._recordings = read_recordings(s.recordings)
         self._drill = tools.plane == "drill"
-        self._sounds: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._sounds: dict[tuple[str, ...], dict[str, object]] = {}
         self._has: OrderedDict[str, set[tuple[str, str]]] = OrderedDict()
         self.link = DeviceLink(s, tools.plane, KIND)
         self._checks = Checks(self.link, tools.signer)
@@ -153,7 +152,7 @@ class LoudspeakerMqtt:
             lines.append("loudspeakers: espeak-ng is not installed: what no recording says is the siren alone")
         return lines + [f"loudspeakers: left out: {fault}" for fault in self.left_out]
 
-    def silent(self, row: Any) -> bool:
+    def silent(self, row: store.DeviceRow | None) -> bool:
         """Whether a device was not heard for too long, or never."""
         return row is None or wall() - row.seen_at > self._settings.silent_s
 
@@ -205,7 +204,7 @@ class LoudspeakerMqtt:
         places = asyncio.Semaphore(AT_ONCE)
         problems: list[str] = []
 
-        async def one(speaker: Speaker, word: str, what: dict[str, Any]) -> None:
+        async def one(speaker: Speaker, word: str, what: dict[str, object]) -> None:
             async with places:
                 if problems:
                     return
@@ -259,7 +258,7 @@ class LoudspeakerMqtt:
         found = [(one, self._sounds.get((message.delivery_id, *wanted[one.id]))) for one in chosen if one.speaks]
         return [self._command(message, one, "speak", wait, speak=said) for one, said in found if said is not None], late
 
-    def _command(self, message: Outbound, speaker: Speaker, word: str, wait_s: int = 0, **what: Any) -> Command:
+    def _command(self, message: Outbound, speaker: Speaker, word: str, wait_s: int = 0, **what: object) -> Command:
         name = f"{message.delivery_id}-{word}"
         body = {
             "command": word, "id": name, "token": self._tools.signer.token("device", f"{name}-{speaker.id}"),
@@ -294,7 +293,7 @@ class LoudspeakerMqtt:
             log.error("voice_too_slow", languages=late, warning_id=message.warning_id, seconds=VOICE_S)
         return {language: sound for language, sound in zip(order, made, strict=True) if sound is not None}, bool(late)
 
-    async def _keep(self, said: dict[str, Sound]) -> dict[str, Any]:
+    async def _keep(self, said: dict[str, Sound]) -> dict[str, object]:
         """The announcement, kept where every process can serve it, as a speaker is told of it."""
         sounds = said_twice(list(said.values()))
         wav = write_wav(sounds)
@@ -322,7 +321,7 @@ class LoudspeakerMqtt:
             raise NotFound("this announcement is no longer kept", field="token")
         return web.Response(body=wav, content_type="audio/wav", headers={"ETag": f'"{digest}"'})
 
-    async def heard(self, device: str, report: dict[str, Any]) -> None:
+    async def heard(self, device: str, report: DeviceReport) -> None:
         """A report: that the device is there, and what became of a command that the token names."""
         if all(one.id != device for one in self._speakers):
             log.warning("unknown_speaker", device=device)

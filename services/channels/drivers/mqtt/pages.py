@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import aiomqtt
 from aiohttp import web
@@ -50,7 +49,7 @@ class DevicePages:
             "broker": (channel.fault or mark("connected"))
             if channel is not None and channel.listed
             else mark("not configured"),
-            "silent": sum(row["silent"] for row in rows),
+            "silent": sum(bool(row["silent"]) for row in rows),
             "speakers": rows,
             "left_out": list(channel.left_out) if channel is not None else [],
             "shakers": {
@@ -81,7 +80,13 @@ class DevicePages:
         return json_response({"device": device, "asked": True}, status=202)
 
 
-def _row(one: Speaker, seen: Any, last: Mapping[tuple[str, str], Any], now: float, silent_s: float) -> dict[str, Any]:
+def _row(
+    one: Speaker,
+    seen: store.DeviceRow | None,
+    last: Mapping[tuple[str, str], store.CommandRow],
+    now: float,
+    silent_s: float,
+) -> dict[str, object]:
     """What is known of one speaker; ages in whole seconds, null where it never was."""
 
     def ago(at: float | None) -> int | None:

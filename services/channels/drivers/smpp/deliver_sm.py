@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, field
-from typing import Any
+
+from smpp34 import DeliverSmEvent
 
 from services.channels.messages.sms_encoding import GSM7, UCS2, UDHI, read
 
@@ -49,16 +50,19 @@ class DeliveryReceipt:
     code: str
 
 
+Key = tuple[str, str, int, int]  # from, to, the phone's reference, of how many
+
+
 @dataclass(frozen=True)
 class Piece:
     """A part of a text: which of how many, of which text from which phone."""
 
-    key: tuple[Any, ...]
+    key: Key
     n: int
     of: int
 
 
-def octets_of(event: Any) -> bytes:
+def octets_of(event: DeliverSmEvent) -> bytes:
     """The message's octets, header included: short_message, or message_payload where that holds more."""
     payload = next((t.value for t in event.tlvs if t.tag == MESSAGE_PAYLOAD), b"")
     return max(bytes(event.short_message), bytes(payload), key=len)
@@ -91,17 +95,17 @@ def decoded(body: bytes, data_coding: int) -> str:
         return body.decode("latin-1")
 
 
-def text_of(event: Any) -> str:
+def text_of(event: DeliverSmEvent) -> str:
     """What one message says by itself."""
     return decoded(_body(event), event.data_coding)
 
 
-def _body(event: Any) -> bytes:
+def _body(event: DeliverSmEvent) -> bytes:
     octets = octets_of(event)
     return octets[octets[0] + 1 :] if event.esm_class & UDHI and octets else octets
 
 
-def receipt_of(event: Any) -> DeliveryReceipt | None:
+def receipt_of(event: DeliverSmEvent) -> DeliveryReceipt | None:
     """The receipt a message is, also where its esm_class does not say so; None where a person wrote it."""
     tlvs = {tlv.tag: tlv for tlv in event.tlvs}
     named = tlvs.get(RECEIPTED_MESSAGE_ID)
@@ -135,7 +139,7 @@ def names(ref: str) -> tuple[str, ...]:
 # ---- long texts
 
 
-def piece_of(event: Any) -> Piece | None:
+def piece_of(event: DeliverSmEvent) -> Piece | None:
     """Which part of a longer text it is, by its header or its optional parameters; None where it is whole."""
     tlvs = {tlv.tag: tlv.as_int() for tlv in event.tlvs if tlv.tag in (SAR_REF, SAR_OF, SAR_N)}
     where = (
@@ -165,7 +169,7 @@ def _in_header(octets: bytes) -> tuple[int, int, int] | None:
 class _Open:
     """A text whose parts are coming; its first to come waits for the others."""
 
-    first: Any
+    first: DeliverSmEvent
     parts: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     whole: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -174,9 +178,9 @@ class Joiner:
     """Puts the parts of long texts together, in whatever order they come; held by this process alone."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[Any, ...], _Open] = {}
+        self._open: dict[Key, _Open] = {}
 
-    async def whole(self, event: Any) -> str | None:
+    async def whole(self, event: DeliverSmEvent) -> str | None:
         """The text: after the last part has come, or after a while what there is. None where another part waits for it.
 
         The same event asked again gives the same text, until `done`.
@@ -197,7 +201,7 @@ class Joiner:
             one.whole.set()
         return _put_together(one.parts, piece.of)
 
-    def done(self, event: Any) -> None:
+    def done(self, event: DeliverSmEvent) -> None:
         """It has been handed on."""
         if (piece := piece_of(event)) is not None and (one := self._open.get(piece.key)) and one.first is event:
             del self._open[piece.key]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import smpp34
 import structlog
@@ -21,19 +20,20 @@ from services.shared.database.engine import may_be_tried_again
 log = structlog.get_logger("smpp")
 WAITS_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 CLOSE_S = 3.0
-Heard = Callable[[Any, float], Awaitable[None]]  # what came in, and when in wall time: the same however often tried
+# what came in, and when in wall time: the same however often tried
+Heard = Callable[[smpp34.DeliverSmEvent, float], Awaitable[None]]
 
 
 class SmppSession:
     """`session` is the bound one, or None while there is none."""
 
-    def __init__(self, make: Callable[[], Any], *, waits: tuple[float, ...] = WAITS_S) -> None:
+    def __init__(self, make: Callable[[], smpp34.Client], *, waits: tuple[float, ...] = WAITS_S) -> None:
         self._make = make
         self._waits = waits
         self._running: asyncio.Task[None] | None = None
         self._handing: set[asyncio.Task[None]] = set()
         self._ending = False
-        self.session: Any = None
+        self.session: smpp34.Smsc | None = None
 
     def start(self, heard: Heard) -> None:
         """Begins to connect; hands what comes in to `heard`."""
@@ -79,13 +79,13 @@ class SmppSession:
             if not self._ending:
                 log.warning("smpp_lost")
 
-    async def _listen(self, heard: Heard, session: Any) -> None:
+    async def _listen(self, heard: Heard, session: smpp34.Smsc) -> None:
         while not isinstance(event := await asyncio.ensure_future(session.next()), smpp34.Disconnected):
             task = asyncio.create_task(self._hand_on(heard, event))
             self._handing.add(task)
             task.add_done_callback(self._handing.discard)
 
-    async def _hand_on(self, heard: Heard, event: Any) -> None:
+    async def _hand_on(self, heard: Heard, event: smpp34.DeliverSmEvent) -> None:
         """The SMSC has its answer and sends nothing twice: what the database cannot take now is tried again for a while."""
         came = wall()
         for wait in (*PATIENCE_S, None):
@@ -101,7 +101,7 @@ class SmppSession:
                 return
 
     @staticmethod
-    async def _stopped(client: Any) -> None:
+    async def _stopped(client: smpp34.Client | None) -> None:
         if client is None:
             return
         with contextlib.suppress(smpp34.SmppError, TimeoutError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import smpp34
 from pydantic import Field, SecretStr
@@ -90,7 +90,7 @@ class SmsSmpp:
     def why_not(self) -> str:
         return "" if self._settings.host and self._settings.system_id else "not_configured"
 
-    def _client(self) -> Any:
+    def _client(self) -> smpp34.Client:
         s = self._settings
         return smpp34.Client(
             s.host, s.port, s.system_id, s.password.get_secret_value(), bind_type="TRX",
@@ -169,14 +169,14 @@ class SmsSmpp:
 
     # ---- what comes in
 
-    async def _heard(self, receivers: Receivers, event: Any, came: float) -> None:
+    async def _heard(self, receivers: Receivers, event: smpp34.DeliverSmEvent, came: float) -> None:
         receipt = receipt_of(event)
         if receipt is None:
             await self._reply(receivers, event, came)
         elif receipt.ref and receipt.state:
             await self._receipt(receivers, event, receipt)
 
-    async def _receipt(self, receivers: Receivers, event: Any, receipt: DeliveryReceipt) -> None:
+    async def _receipt(self, receivers: Receivers, event: smpp34.DeliverSmEvent, receipt: DeliveryReceipt) -> None:
         """A receipt is from the phone to us; some SMSCs turn that round, and some name no phone."""
         ref, *others = names(receipt.ref)
         kept = tuple(others) if self._settings.receipt_ids == "any" else ()
@@ -191,7 +191,7 @@ class SmsSmpp:
         part = PartReceipt(self.name, ref, receipt.state, receipt.code, kept, tuple(sorted(to)))
         await receivers.recorder.report(Report("", event_key=f"{ref}:{receipt.state}", part=part))
 
-    async def _reply(self, receivers: Receivers, event: Any, came: float) -> None:
+    async def _reply(self, receivers: Receivers, event: smpp34.DeliverSmEvent, came: float) -> None:
         text = await self._joiner.whole(event)
         if text is None:
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 import sqlalchemy as sa
@@ -31,8 +31,9 @@ from services.channels.model.report import Report
 from services.channels.outcomes.fold import fits, not_ours
 from services.channels.replies.matching import answer_of, asks_of, by_of
 from services.channels.replies.relay import passed_on
+from services.shared.database.rows import columns, row_of
 from services.shared.ledger.ledger import Evidence, SendState, delivery
-from services.shared.ledger.params import CallTimes
+from services.shared.ledger.params import CallTimes, Params
 from services.shared.people import languages
 from services.shared.people.languages import base_of
 from services.shared.text.sentences import first, prefixes
@@ -60,6 +61,19 @@ VOICES = {
 }  # fmt: skip
 HANG_UP = '<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>'
 MOST_TWIML = 4000  # characters of the Twiml parameter; above it every call fails with 32018
+
+
+class CalledRow(NamedTuple):
+    """What is known of the call a key was pressed in."""
+
+    addressee_kind: str
+    language: str
+    form: str
+    params: Params | None
+    person_id: str
+    address_key: str
+    provider_ref: str
+    attempts: int
 
 
 def _voice(language: str) -> str:
@@ -190,7 +204,7 @@ class VoiceTwilio:
             )
         return web.Response(status=204)
 
-    def _is_of(self, receivers: Receivers, form: Mapping[str, str], row: Any, delivery_id: str) -> bool:
+    def _is_of(self, receivers: Receivers, form: Mapping[str, str], row: CalledRow, delivery_id: str) -> bool:
         """Whether a key was pressed in this delivery's own call."""
         if not self._account.is_ours(form):
             not_ours(self.name, "another account", delivery_id)
@@ -205,20 +219,8 @@ class VoiceTwilio:
         form = await self._account.verified(request)
         digit = form.get("Digits", "")
         async with self._tools.database.read() as db:
-            row = (
-                await db.execute(
-                    sa.select(
-                        delivery.c.addressee_kind,
-                        delivery.c.language,
-                        delivery.c.form,
-                        delivery.c.params,
-                        delivery.c.person_id,
-                        delivery.c.address_key,
-                        delivery.c.provider_ref,
-                        delivery.c.attempts,
-                    ).where(delivery.c.delivery_id == delivery_id)
-                )
-            ).first()
+            query = sa.select(*columns(CalledRow, delivery)).where(delivery.c.delivery_id == delivery_id)
+            row = await row_of(db, CalledRow, query)
         if row is None or not self._is_of(receivers, form, row, delivery_id):
             return web.Response(text=HANG_UP, content_type="application/xml")
         language = languages.first_of(row.language, VOICES) or row.language
