@@ -9,12 +9,15 @@ import ast
 import importlib
 import json
 import re
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+import msgspec
 import typer
+from aiohttp import web
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -22,11 +25,11 @@ from services import __version__
 from services.channels.providers.loading import find
 from services.gateway.intake.incoming import WarningIn
 from services.shared.settings import Environment
+from services.shared.web.edge import Json
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 MADE = "<!-- Made by `python -m tools.reference` from the code: do not edit. -->\n\n"
-MACHINES = ("/api/", "/report/", "/people", "/cap/", "/channels/state")  # paths that speak JSON or XML to programs
 HTTP_INTRO = """# HTTP
 
 Routes for programs stand, with their bodies, in [openapi.json](openapi.json). Every refusal is a problem document
@@ -44,6 +47,15 @@ PROBLEM = {
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a handler says it answers a program with: `-> Json[Coverage]` or `-> Annotated[web.Response, ATOM_TYPE]`."""
+
+    status: int
+    content_type: str
+    kind: Any = None
+
+
+@dataclass(frozen=True)
 class Route:
     """One route of a service, read from the table its `routes` returns."""
 
@@ -51,7 +63,11 @@ class Route:
     path: str
     service: str
     says: str
+    answers: tuple[Answer, ...] = ()
+    query: tuple[str, ...] = ()
     body: type[BaseModel] | None = None
+    form: tuple[str, ...] = ()
+    file: bool = False
 
 
 # ---- settings
@@ -154,7 +170,49 @@ def _routes_of(kind: ast.ClassDef, module: Any) -> Iterator[Route]:
         if path is not None and method is not None:
             said = (ast.get_docstring(method) or "").strip().split("\n\n")[0].replace("\n", " ")
             service = module.__name__.split(".")[1]
-            yield Route(call.func.attr.upper(), path, service, said, _body(method, module))
+            query, form = _asked(method, kind, module)
+            file = any(isinstance(n, ast.Name) and n.id == "_save" for n in ast.walk(method))
+            yield Route(
+                call.func.attr.upper(), path, service, said, tuple(_answers(getattr(module, kind.name), method.name)),
+                query, _body(method, module), form, file,
+            )  # fmt: skip
+
+
+def _answers(kind: type, handler: str) -> Iterator[Answer]:
+    """What its return annotation says; a page, which is for people, says nothing."""
+    told = get_type_hints(getattr(kind, handler), include_extras=True)["return"]
+    for one in get_args(told) if get_origin(told) in (types.UnionType, Union) else (told,):
+        origin = get_origin(one)
+        if isinstance(origin, type) and issubclass(origin, Json):
+            yield Answer(origin.code, "application/json", get_args(one)[0])
+        elif origin is Annotated and issubclass(get_args(one)[0], web.StreamResponse):
+            _, content_type, *schema = get_args(one)
+            yield Answer(200, content_type, *schema)
+
+
+def _asked(method: ast.AsyncFunctionDef, kind: ast.ClassDef, module: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names a handler looks up in the query and in a form: itself, and by what it calls of its own module."""
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    near = {n.name: n for n in (*tree.body, *kind.body) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+    query, form, seen, ahead = dict[str, None](), dict[str, None](), set[str](), [ast.unparse(method)]
+    while ahead:
+        text = ahead.pop()
+        aliases = re.findall(r"(\w+)(?:: [\w\[\], ]+)? = request\.query$", text, re.M)
+        aliases += re.findall(r"^(?:async )?def \w+\((\w+): Mapping\[str, str\]", text)
+        of = "|".join(["request\\.query", *(rf"\b{name}" for name in aliases)])
+        query |= dict.fromkeys(re.findall(rf"(?:{of})(?:\.get\(|\[)'(\w+)'", text))
+        if "request.post()" in text:
+            form |= dict.fromkeys(re.findall(r"\(await request\.post\(\)\)\.get\('(\w+)'", text))
+        for name, argument in re.findall(r"\b(\w+)\((?:request(?:\.query)?|asked)(?:, '(\w+)')?", text):
+            found = near.get(name)
+            if found is None:
+                continue
+            if argument:
+                query[argument] = None
+            if name not in seen:
+                seen.add(name)
+                ahead.append(ast.unparse(found))
+    return tuple(query), tuple(form)
 
 
 def _path(where: ast.expr, kind: type, module: Any) -> str | None:
@@ -195,26 +253,30 @@ def http_page() -> str:
 
 
 def openapi() -> dict[str, Any]:
-    """The routes for programs as OpenAPI 3.1."""
+    """The routes for programs, which are those whose handlers say what they answer, as OpenAPI 3.1."""
     paths: dict[str, dict[str, Any]] = {}
-    schemas: dict[str, Any] = {"Problem": PROBLEM}
-    for route in routes():
-        if not route.path.startswith(MACHINES) or _is_page(route):
-            continue
+    found = [route for route in routes() if route.answers]
+    kinds = [answer.kind for route in found for answer in route.answers if answer.kind is not None]
+    made, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    ahead = iter(made)
+    schemas: dict[str, Any] = {"Problem": PROBLEM, **components}
+    for route in found:
         operation: dict[str, Any] = {
             "operationId": f"{route.method.lower()}{re.sub('[^A-Za-z0-9]+', '_', route.path).rstrip('_')}",
             "tags": [route.service],
             "summary": route.says or route.path,
             "responses": {"default": {"$ref": "#/components/responses/Problem"}},
         }
-        made = "202" if route.path.startswith("/api/v1/warnings") and route.method == "POST" else "200"
-        kind = "application/cap+xml" if route.path.endswith(".xml") and "atom" not in route.path else "application/json"
-        kind = "application/atom+xml" if "atom" in route.path else kind
-        operation["responses"][made] = {"description": "done", "content": {kind: {}}}
-        if names := re.findall(r"\{(\w+)\}", route.path):
-            operation["parameters"] = [
-                {"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names
-            ]
+        for answer in route.answers:
+            said = operation["responses"].setdefault(str(answer.status), {"description": "done", "content": {}})
+            said["content"][answer.content_type] = {} if answer.kind is None else {"schema": next(ahead)}
+        asked = [
+            {"name": n, "in": "path", "required": True, "schema": {"type": "string"}}
+            for n in re.findall(r"\{(\w+)\}", route.path)
+        ]
+        asked += [{"name": n, "in": "query", "schema": {"type": "string"}} for n in route.query]
+        if asked:
+            operation["parameters"] = asked
         if route.path == "/api/v1/warnings" and route.method == "POST":
             _of_a_warning(operation, schemas)
         elif route.body is not None:
@@ -223,6 +285,12 @@ def openapi() -> dict[str, Any]:
             schemas[route.body.__name__] = whole
             content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{route.body.__name__}"}}}
             operation["requestBody"] = {"required": True, "content": content}
+        elif route.form:
+            fields = {name: {"type": "string"} for name in route.form}
+            form = {"schema": {"type": "object", "properties": fields}}
+            operation["requestBody"] = {"required": True, "content": {"application/x-www-form-urlencoded": form}}
+        elif route.file:
+            operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
         if not route.path.startswith("/cap/"):
             operation["security"] = [{"key": []}]
         paths.setdefault(route.path, {})[route.method.lower()] = operation
@@ -266,12 +334,6 @@ def _of_a_warning(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         {"name": "doors", "in": "query", "schema": {"type": "string", "enum": ["safe", "unsafe"]}},
         {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}},
     ]
-
-
-def _is_page(route: Route) -> bool:
-    """Whether people look at it: forms and pages, which share a prefix with routes for programs."""
-    pages = ("/people/search", "/people/unlock", "/people/{person_id}")
-    return route.path in pages or (route.path == "/people" and route.method == "GET")
 
 
 def made() -> dict[str, str]:

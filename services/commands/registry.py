@@ -7,7 +7,6 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO, TypedDict
@@ -36,13 +35,14 @@ from services.commands.kit import (
     settings,
     show,
 )
+from services.registry.importing.report import ImportSaid
 from services.shared.clock import wall
 from services.shared.crypto.sealing import Keys
 from services.shared.errors import Refused
 from services.shared.i18n import t
 
 if TYPE_CHECKING:
-    from services.registry.importing.report import ReportJson
+    from services.registry.importing.report import ImportSaid, IssueSaid
 
 
 class ImportLine(TypedDict, total=False):
@@ -51,8 +51,8 @@ class ImportLine(TypedDict, total=False):
     note: str
     share: float
     read: int
-    issue: dict[str, object]
-    report: ReportJson
+    issue: IssueSaid
+    report: ImportSaid
     fault: str
     field: str
     remedy: str
@@ -188,7 +188,7 @@ def registry_sample(
     echo(f"{run(work())} fictional people live around {around.name} now")
 
 
-async def _offline(file: Path, asked: dict[str, str], hear: Say) -> ReportJson:
+async def _offline(file: Path, asked: dict[str, str], hear: Say) -> ImportSaid:
     """The same import in this process."""
     from services.registry.api import wanted_of
     from services.registry.importing.list_import import import_file
@@ -209,12 +209,12 @@ async def _offline(file: Path, asked: dict[str, str], hear: Say) -> ReportJson:
                 file,
                 wanted,
                 progress=tell,
-                sink=lambda issue: hear({"issue": asdict(issue)}),
+                sink=lambda issue: hear({"issue": issue.said()}),
             )
     return report.as_json()
 
 
-async def _upload(url: str, key: str, resource: str, file: Path, hear: Say) -> ReportJson:
+async def _upload(url: str, key: str, resource: str, file: Path, hear: Say) -> ImportSaid:
     """Sends the file and hears how it goes; Declined or Away carries the server's sentence."""
     if not key:
         raise Refused("give an API key: --key or TOCSIN_KEY; make one with: tocsin key create", field="--key")
@@ -235,7 +235,8 @@ async def _upload(url: str, key: str, resource: str, file: Path, hear: Say) -> R
                 if "fault" in line:
                     raise Declined(_sentence(line["fault"], line))
                 if "report" in line:
-                    return line["report"]
+                    found: ImportSaid = line["report"]
+                    return found
                 hear(line)
     except (aiohttp.ClientError, TimeoutError) as problem:
         raise Away(f"no server answers at {url}: start it with tocsin serve, or give --url ({problem})") from problem
@@ -291,7 +292,7 @@ def _bar(shown: bool) -> Iterator[Say]:
         yield say
 
 
-def _show(found: ReportJson, as_json: bool) -> None:
+def _show(found: ImportSaid, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return

@@ -8,10 +8,9 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import BrokenExecutor
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypedDict
 
 import sqlalchemy as sa
 import structlog
@@ -20,18 +19,19 @@ from aiohttp import web
 from services.registry.audience import preview
 from services.registry.audience.selection import Selection, area_of
 from services.registry.audience.whereabouts import Moment
-from services.registry.findings import find
+from services.registry.findings import Findings, find
 from services.registry.geo.datum import DATUMS, Datum
 from services.registry.importing import areas_import
-from services.registry.importing.assisted_entry import Entered, enter
+from services.registry.importing.assisted_entry import Entered, PersonEntered, enter
 from services.registry.importing.columns import ColumnMap, read_map
 from services.registry.importing.list_columns import KNOWN
 from services.registry.importing.list_import import ListImportOptions, import_file
-from services.registry.importing.report import ImportReport, Issue
+from services.registry.importing.report import ImportReport, ImportSaid, Issue
 from services.registry.importing.yield_to_warnings import GivingWay
 from services.registry.model.given import Given, SourceKind
 from services.registry.model.needs import GROUPS
 from services.registry.people import places
+from services.registry.people.places import PlaceState, Roll
 from services.registry.people.update import Changes, said, update_person
 from services.registry.store import register
 from services.shared.database import disk
@@ -39,7 +39,7 @@ from services.shared.database.engine import Database
 from services.shared.errors import Busy, Fault, Refused
 from services.shared.i18n import mark
 from services.shared.service import Platform
-from services.shared.web.edge import LIST_PATH, MAX_LIST, caller, json_body, json_response, page, wants_page
+from services.shared.web.edge import LIST_PATH, MAX_LIST, Created, Json, caller, json_body, page, wants_page
 
 KINDS: tuple[SourceKind, ...] = (
     "self", "proxy", "officer_visit", "civil_affairs", "disability_card", "health", "school", "utility", "other",
@@ -47,6 +47,7 @@ KINDS: tuple[SourceKind, ...] = (
 
 
 BROKE_OFF = mark("the import broke off, see the server's log: send the same list again, nothing is doubled")
+LINES = "application/x-ndjson"
 log = structlog.get_logger("registry")
 
 
@@ -56,7 +57,7 @@ class Confirmed(Given):
     state: Literal["open", "closed", "unknown"]
 
 
-class Arrived(Given):
+class ArrivalIn(Given):
     """One person by id, or so many heads."""
 
     person_id: str = ""
@@ -69,6 +70,47 @@ class Occupied(Given):
     day: str
     people: int
     non_walking: int = 0
+
+
+class Selected(TypedDict):
+    """How many people an area holds, how many of them by estimate, and how many of each need group."""
+
+    total: int
+    estimated: int
+    groups: dict[str, int]
+
+
+class Summary(TypedDict):
+    """People who are warned: in all, by kind, and by need group (groups overlap)."""
+
+    people: int
+    kinds: dict[str, int]
+    groups: dict[str, int]
+    profiles: int
+
+
+class Places(TypedDict):
+    """Places to go to."""
+
+    places: list[PlaceState]
+
+
+class PlaceSeen(TypedDict):
+    """How a place was seen."""
+
+    state: str
+
+
+class Arrived(TypedDict):
+    """The entry on the roll."""
+
+    roll_id: str
+
+
+class OccupancyChanged(TypedDict):
+    """Which answers of the facility changed."""
+
+    changed: list[str]
 
 
 class RegistryApi:
@@ -97,13 +139,13 @@ class RegistryApi:
     def _database(self) -> Database:
         return self._platform.database
 
-    async def enter(self, request: web.Request) -> web.Response:
+    async def enter(self, request: web.Request) -> Created[PersonEntered]:
         """One person entered by a worker, with the person's own yes; answers her id and what was derived."""
         who = await caller(request, "register")
         entered = await json_body(request, Entered)
-        return json_response(await enter(self._platform, entered, worker=who.label), status=201)
+        return Created(await enter(self._platform, entered, worker=who.label))
 
-    async def post_list(self, request: web.Request) -> web.StreamResponse:
+    async def post_list(self, request: web.Request) -> Json[ImportSaid] | Annotated[web.StreamResponse, LINES]:
         """Imports a CSV or XLSX body (query: source, kind, region, datum, dry_run, bounds, encoding, columns as
         YAML).
 
@@ -116,13 +158,13 @@ class RegistryApi:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "list"
             await _save(request, path)
-            if "application/x-ndjson" in request.headers.get("Accept", ""):
+            if LINES in request.headers.get("Accept", ""):
                 return await self._told_as_it_goes(request, path, wanted)
             report = await import_file(self._database, self._platform.keys, path, wanted, gently=self._gently())
-        return json_response(report.as_json())
+        return Json(report.as_json())
 
     async def _told_as_it_goes(self, request: web.Request, path: Path, wanted: ListImportOptions) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        response = web.StreamResponse(headers={"Content-Type": LINES})
         await response.prepare(request)
         told: list[dict[str, object]] = []
 
@@ -132,7 +174,7 @@ class RegistryApi:
             told.append({"share": round(share, 4), "read": report.read + report.unchanged})
 
         def issue(one: Issue) -> None:
-            told.append({"issue": asdict(one)})
+            told.append({"issue": one.said()})
 
         async def speak() -> None:
             lines, told[:] = list(told), []
@@ -162,7 +204,7 @@ class RegistryApi:
         await response.write_eof()
         return response
 
-    async def areas(self, request: web.Request) -> web.Response:
+    async def areas(self, request: web.Request) -> Json[ImportSaid]:
         """Imports a GeoJSON body of areas or risk zones, or a CSV of geocodes (query: as, datum, value_name, ...)."""
         who = await caller(request, "register")
         asked = request.query
@@ -182,9 +224,9 @@ class RegistryApi:
             datum=datum,
         )
         report = await areas_import.import_body(self._database, body, wanted, actor=who.label)
-        return json_response(report.as_json())
+        return Json(report.as_json())
 
-    async def findings(self, request: web.Request) -> web.Response:
+    async def findings(self, request: web.Request) -> Json[Findings] | web.Response:
         """What is to be put right, by kind with counts; ids and no names (query: kind, after, limit, lang). A page for
         a browser."""
         who = await caller(request, "register")
@@ -193,11 +235,11 @@ class RegistryApi:
         async with self._database.read() as db:
             found = await find(db, kind=kind, after=asked.get("after", ""), limit=asked.get("limit", ""))
         if not wants_page(request):
-            return json_response(found)
+            return Json(found)
         shown = [one for one in found["findings"] if one["count"]]
         return page("findings.html", who=who, found=found, shown=shown, kind=kind)
 
-    async def selection(self, request: web.Request) -> web.Response:
+    async def selection(self, request: web.Request) -> Json[Selected]:
         """How many people of each group a union of areas, zones, polygons and circles holds; nobody by id."""
         await caller(request, "read")
         wanted = await json_body(request, Selection)
@@ -209,45 +251,47 @@ class RegistryApi:
         for key, n in counts.by_profile.items():
             groups.update(dict.fromkeys(profiles[key].groups, n))
         total = sum(counts.by_profile.values())
-        return json_response({"total": total, "estimated": counts.estimated, "groups": dict(sorted(groups.items()))})
+        return Json({"total": total, "estimated": counts.estimated, "groups": dict(sorted(groups.items()))})
 
-    async def places(self, request: web.Request) -> web.Response:
+    async def places(self, request: web.Request) -> Json[Places]:
         """All places, who confirmed them and how many arrived; with ?open=1 only where people may be sent."""
         await caller(request, "read")
         asked = request.query
         async with self._database.read() as db:
             if asked.get("open"):
-                wishes = {name: bool(asked.get(name)) for name in ("step_free", "power", "animals")}
-                found = await places.open_places(db, None, **wishes)
+                found = await places.open_places(
+                    db, None,
+                    step_free=bool(asked.get("step_free")), power=bool(asked.get("power")), animals=bool(asked.get("animals")),
+                )  # fmt: skip
             else:
                 found = await places.every_place(db)
-        return json_response({"places": found})
+        return Json({"places": found})
 
-    async def confirm(self, request: web.Request) -> web.Response:
+    async def confirm(self, request: web.Request) -> Json[PlaceSeen]:
         """Somebody saw the place open or closed."""
         who = await caller(request, "register")
         said_ = await json_body(request, Confirmed)
         async with self._database.write() as tx:
             await places.confirm(tx, request.match_info["place_id"], said_.state, by=who.label)
-        return json_response({"state": said_.state})
+        return Json({"state": said_.state})
 
-    async def arrive(self, request: web.Request) -> web.Response:
+    async def arrive(self, request: web.Request) -> Created[Arrived]:
         """Somebody arrived at the place."""
         who = await caller(request, "register")
-        came = await json_body(request, Arrived)
+        came = await json_body(request, ArrivalIn)
         async with self._database.write() as tx:
             roll_id = await places.arrive(
                 tx, request.match_info["place_id"], by=who.label, person_id=came.person_id, heads=came.heads
             )
-        return json_response({"roll_id": roll_id}, status=201)
+        return Created({"roll_id": roll_id})
 
-    async def roll(self, request: web.Request) -> web.Response:
+    async def roll(self, request: web.Request) -> Json[Roll]:
         """Who is there."""
         await caller(request, "register")
         async with self._database.read() as db:
-            return json_response(await places.rolls(db, request.match_info["place_id"]))
+            return Json(await places.rolls(db, request.match_info["place_id"]))
 
-    async def occupancy(self, request: web.Request) -> web.Response:
+    async def occupancy(self, request: web.Request) -> Json[OccupancyChanged]:
         """Who is in a facility that night, as its desk reports."""
         who = await caller(request, "register")
         heads = await json_body(request, Occupied)
@@ -256,9 +300,9 @@ class RegistryApi:
             done = await update_person(
                 tx, self._platform.keys, request.match_info["facility_id"], changes, said("self", who.label)
             )
-        return json_response({"changed": done.changed})
+        return Json({"changed": list(done.changed)})
 
-    async def summary(self, request: web.Request) -> web.Response:
+    async def summary(self, request: web.Request) -> Json[Summary]:
         """People who are warned: in all, by kind, and by need group (groups overlap)."""
         await caller(request, "read")
         async with self._database.read() as db:
@@ -270,7 +314,7 @@ class RegistryApi:
             kinds[profiles[key].kind] += n
             if profiles[key].kind != "facility":
                 groups.update(dict.fromkeys(profiles[key].groups, n))
-        return json_response(
+        return Json(
             {
                 "people": kinds["resident"] + kinds["subscriber"],
                 "kinds": {kind: kinds[kind] for kind in ("resident", "subscriber", "facility")},

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -27,7 +27,7 @@ from services.shared.errors import NotFound
 from services.shared.i18n import mark, t
 from services.shared.ledger.ledger import channel, warning_state
 from services.shared.service import Platform
-from services.shared.web.edge import caller, json_response, page, wants_page
+from services.shared.web.edge import Json, caller, page, wants_page
 
 # what a person is told of each outcome
 WORDS = {
@@ -51,7 +51,7 @@ class ChannelStand(NamedTuple):
 
 
 class ProviderState(TypedDict):
-    """How a provider of a channel stands."""
+    """How a provider of a channel stands; times are seconds since 1970."""
 
     provider: str
     why: str
@@ -63,7 +63,7 @@ class ProviderState(TypedDict):
 
 
 class ChannelState(TypedDict):
-    """How a channel stands; `lacks` and `fails` are for the page."""
+    """How a channel stands, and what it can do."""
 
     channel: str
     working: bool
@@ -73,8 +73,12 @@ class ChannelState(TypedDict):
     repeats_per_day: int
     templates_only: bool
     providers: list[ProviderState]
-    lacks: NotRequired[list[str]]
-    fails: NotRequired[bool]
+
+
+# what became of an area's message at one of those that take it
+StationState = TypedDict(
+    "StationState", {"channel": str, "try": int, "name": str, "outcome": str, "code": str, "at": float}
+)
 
 
 class ChannelPages:
@@ -105,22 +109,20 @@ class ChannelPages:
         async with self._platform.database.read() as db:
             found, standing = await self._found(db), await alarms.standing(db)
         offset = self._platform.settings.offset_at
-        for one in found:
-            one["lacks"] = _lacks(one)
-            one["fails"] = one["why"].startswith(TESTED) or any(p["alarm"] for p in one["providers"])
-        found.sort(key=lambda one: not one["fails"])  # what is wrong comes first
-        failing = sum(one["fails"] for one in found)
+        shown = [{**one, "lacks": _lacks(one), "fails": _fails(one)} for one in found]
+        shown.sort(key=lambda one: not one["fails"])  # what is wrong comes first
+        failing = sum(map(_fails, found))
         return page(
-            "channels.html", who=who, channels=found, failing=failing, now=self._platform.clock.now(), offset=offset,
+            "channels.html", who=who, channels=shown, failing=failing, now=self._platform.clock.now(), offset=offset,
             plane=self._platform.settings.plane, alarms=standing,
         )  # fmt: skip
 
-    async def state(self, request: web.Request) -> web.Response:
+    async def state(self, request: web.Request) -> Json[list[ChannelState]]:
         await caller(request, "read")
         async with self._platform.database.read() as db:
-            return json_response(await self._found(db))
+            return Json(await self._found(db))
 
-    async def stations(self, request: web.Request) -> web.Response:
+    async def stations(self, request: web.Request) -> Json[list[StationState]] | web.Response:
         """[{channel, try, name, outcome, code, at}], those that did not take it first; NotFound where no such warning is."""
         who = await caller(request, "read")
         warning_id = request.match_info["warning_id"]
@@ -129,7 +131,7 @@ class ChannelPages:
             number = await db.scalar(known)
             if number is None:
                 raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
-            found = [
+            found: list[StationState] = [
                 {
                     "channel": r.channel,
                     "try": r.try_no,
@@ -141,7 +143,7 @@ class ChannelPages:
                 for r in await of_warning(db, warning_id)
             ]
         if not wants_page(request):
-            return json_response(found)
+            return Json(found)
         offset = self._platform.settings.offset_at
         return page(
             "stations.html", who=who, warning_id=warning_id, number=number, stations=found, offset=offset, words=WORDS,
@@ -185,6 +187,11 @@ class ChannelPages:
                 }
             )  # fmt: skip
         return found
+
+
+def _fails(one: ChannelState) -> bool:
+    """Whether its link test fails, or an alarm stands for one of its providers."""
+    return one["why"].startswith(TESTED) or any(p["alarm"] for p in one["providers"])
 
 
 def _lacks(one: ChannelState) -> list[str]:

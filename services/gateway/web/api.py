@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypedDict
 
 import pydantic
 from aiohttp import web
@@ -21,7 +21,7 @@ from services.shared.errors import NotFound, Refused
 from services.shared.ledger.ledger import state_at
 from services.shared.service import Platform
 from services.shared.tiers import Tier
-from services.shared.web.edge import caller, json_body, json_response, refused_by
+from services.shared.web.edge import Accepted, Json, caller, json_body, refused_by
 
 CAP_TYPES = ("application/cap+xml", "application/xml", "text/xml")
 
@@ -47,6 +47,52 @@ class CancelIn(pydantic.BaseModel):
     reason: str = pydantic.Field(min_length=2, max_length=400)
 
 
+class WarningLine(TypedDict):
+    """A warning of the list."""
+
+    warning_id: str
+    state: str
+    kind: str
+    number: str
+    tier: str | None
+    sent: str
+    expires: str
+
+
+class WarningShown(TypedDict):
+    """A warning as it stands."""
+
+    warning_id: str
+    chain_id: str
+    identifier: str
+    sender: str
+    sent: str
+    expires: str
+    state: str
+    kind: str
+    ending: str | None
+    tier: str | None
+    tier_reason: str
+    hazard: str
+    respond: str
+    asked: str
+    number: str
+    doors: str
+    notes: list[str]
+    replaces: list[str]
+
+
+class WarningTaken(TypedDict):
+    """What became of a message, and where to look."""
+
+    warning_id: str
+    state: str
+    tier: str | None
+    notes: list[str]
+    seen_before: bool
+    live: str
+
+
 class WarningsApi:
     """The handlers of /api/v1/warnings."""
 
@@ -64,7 +110,7 @@ class WarningsApi:
             web.post("/api/v1/warnings/{warning_id}/cancel", self.cancel),
         )
 
-    async def post_warning(self, request: web.Request) -> web.Response:
+    async def post_warning(self, request: web.Request) -> Accepted[WarningTaken]:
         """CAP or JSON in; `?release=false` keeps it as a draft to look at; `?doors=safe|unsafe` is the commander's word."""
         who = await caller(request, "draft")
         release = _flag(request, "release", default=True)
@@ -78,7 +124,7 @@ class WarningsApi:
             )
         incoming = await self._read(request)
         taken = await self._admission.admit(who, incoming, release=release, idempotency_key=key, doors=doors)
-        return answer(taken, 202)
+        return answer(taken)
 
     async def _read(self, request: web.Request) -> Incoming:
         body = await request.read()
@@ -108,7 +154,7 @@ class WarningsApi:
             raise NotFound(f"updates: there is no warning {updates}", field="updates", given=updates)
         return (Reference(row.sender, row.identifier, datetime.fromtimestamp(row.sent, UTC)),)
 
-    async def index(self, request: web.Request) -> web.Response:
+    async def index(self, request: web.Request) -> Json[list[WarningLine]]:
         """The first page begins with all that is in force, by tier, and late orange and red; then 50 others a page."""
         await caller(request, "read")
         page, now = shelves.page_of(request.query.get("page", ""), "page"), self._platform.clock.now()
@@ -116,7 +162,7 @@ class WarningsApi:
             first = [*await shelves.running(db, now), *await shelves.late(db, now)] if page == 1 else []
             rest = await shelves.rest(db, now, page)
         headers = {"Link": f'</api/v1/warnings?page={page + 1}>; rel="next"'} if rest.more else {}
-        return json_response(
+        return Json(
             [
                 {"warning_id": r.warning_id, "state": state_at(r.state, r.expires_at, now), "kind": r.kind, "number": r.number,
                  "tier": Tier(r.tier).word if r.tier else None, "sent": iso(r.sent), "expires": iso(r.expires_at)}
@@ -125,12 +171,12 @@ class WarningsApi:
             headers=headers,
         )  # fmt: skip
 
-    async def get_warning(self, request: web.Request) -> web.Response:
+    async def get_warning(self, request: web.Request) -> Json[WarningShown]:
         await caller(request, "read")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             row = await store.stored(db, warning_id)
-        return json_response(
+        return Json(
             {
                 "warning_id": warning_id,
                 "chain_id": row.state_chain_id,
@@ -153,7 +199,7 @@ class WarningsApi:
             }
         )
 
-    async def release(self, request: web.Request) -> web.Response:
+    async def release(self, request: web.Request) -> Accepted[WarningTaken]:
         who = await caller(request, "send")
         given = await json_body(request, DecideIn)
         taken = await self._acts.release(
@@ -163,17 +209,17 @@ class WarningsApi:
             given.doors or "",
             given.reason,
         )
-        return answer(taken, 202)
+        return answer(taken)
 
-    async def cancel(self, request: web.Request) -> web.Response:
+    async def cancel(self, request: web.Request) -> Accepted[WarningTaken]:
         who = await caller(request, "cancel")
         given = await json_body(request, CancelIn)
-        return answer(await self._acts.cancel(who, request.match_info["warning_id"], given.ending, given.reason), 202)
+        return answer(await self._acts.cancel(who, request.match_info["warning_id"], given.ending, given.reason))
 
 
-def answer(taken: Taken, status: int) -> web.Response:
+def answer(taken: Taken) -> Accepted[WarningTaken]:
     """What the caller hears: id, state, tier, notes, and where to look."""
-    return json_response(
+    return Accepted(
         {
             "warning_id": taken.warning_id,
             "state": taken.state,
@@ -182,8 +228,7 @@ def answer(taken: Taken, status: int) -> web.Response:
             "seen_before": taken.again,
             "live": f"/live/{taken.warning_id}",
         },
-        status,
-        {"Location": f"/api/v1/warnings/{taken.warning_id}"},
+        headers={"Location": f"/api/v1/warnings/{taken.warning_id}"},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, TypedDict
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,10 +25,36 @@ from services.shared.tiers import Tier
 
 ATOM = "http://www.w3.org/2005/Atom"
 CAP_TYPE = "application/cap+xml"
+ATOM_TYPE, FEED_TYPE = "application/atom+xml", "application/feed+json"
 RECENT_S = 7 * 86400
 MOST = 200
 FEED_AGE_S, DOCUMENT_AGE_S = 10, 60
 Item = dict[str, str]
+
+
+class JsonFeedItem(TypedDict):
+    """A warning of the feed; what is ours stands in `_tocsin`."""
+
+    id: str
+    url: str
+    title: str
+    content_text: str
+    date_published: str
+    date_modified: str
+    language: str
+    authors: list[dict[str, str]]
+    tags: list[str]
+    attachments: list[dict[str, str]]
+    _tocsin: dict[str, str]
+
+
+class JsonFeed(TypedDict):
+    """JSON Feed 1.1."""
+
+    version: str
+    title: str
+    feed_url: str
+    items: list[JsonFeedItem]
 
 
 class CapFeed:
@@ -45,7 +71,7 @@ class CapFeed:
             web.get("/cap/{warning_id:[0-9a-f]{32}}.xml", self.document),
         )
 
-    async def document(self, request: web.Request) -> web.Response:
+    async def document(self, request: web.Request) -> Annotated[web.Response, CAP_TYPE]:
         """The very bytes that were signed."""
         warning_id = request.match_info["warning_id"]
 
@@ -64,17 +90,17 @@ class CapFeed:
             raise NotFound(f"no warning {warning_id} was published", field="warning_id", given=warning_id)
         return made.answer(request)
 
-    async def atom(self, request: web.Request) -> web.Response:
+    async def atom(self, request: web.Request) -> Annotated[web.Response, ATOM_TYPE]:
         async def make() -> Made:
             (items, until), links = await self._items(), self._links()
-            return Made(await asyncio.to_thread(atom_of, items, links), "application/atom+xml", FEED_AGE_S, until)
+            return Made(await asyncio.to_thread(atom_of, items, links), ATOM_TYPE, FEED_AGE_S, until)
 
         return (await self._kept.of("atom", make)).answer(request)
 
-    async def json(self, request: web.Request) -> web.Response:
+    async def json(self, request: web.Request) -> Annotated[web.Response, FEED_TYPE, JsonFeed]:
         async def make() -> Made:
             (items, until), links = await self._items(), self._links()
-            return Made(await asyncio.to_thread(json_of, items, links), "application/feed+json", FEED_AGE_S, until)
+            return Made(await asyncio.to_thread(json_of, items, links), FEED_TYPE, FEED_AGE_S, until)
 
         return (await self._kept.of("json", make)).answer(request)
 
@@ -176,30 +202,28 @@ def atom_of(items: Sequence[Item], links: tuple[str, str]) -> bytes:
 def json_of(items: Sequence[Item], links: tuple[str, str]) -> bytes:
     """JSON Feed 1.1; what is ours stands in `_tocsin`."""
     public_url, authority = links
-    return json.dumps(
-        {
-            "version": "https://jsonfeed.org/version/1.1",
-            "title": f"{authority}: warnings",
-            "feed_url": f"{public_url}/cap/feed.json",
-            "items": [
-                {
-                    "id": i["id"],
-                    "url": i["url"],
-                    "title": i["title"],
-                    "content_text": i["text"],
-                    "date_published": i["published"],
-                    "date_modified": i["updated"],
-                    "language": i["language"],
-                    "authors": [{"name": i["author"] or authority}],
-                    "tags": [i["tier"], i["state"]],
-                    "attachments": [{"url": i["url"], "mime_type": CAP_TYPE}],
-                    "_tocsin": {key: i[key] for key in ("tier", "state", "status", "ending", "expires")},
-                }
-                for i in items
-            ],
-        },
-        ensure_ascii=False,
-    ).encode()
+    feed: JsonFeed = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": f"{authority}: warnings",
+        "feed_url": f"{public_url}/cap/feed.json",
+        "items": [
+            {
+                "id": i["id"],
+                "url": i["url"],
+                "title": i["title"],
+                "content_text": i["text"],
+                "date_published": i["published"],
+                "date_modified": i["updated"],
+                "language": i["language"],
+                "authors": [{"name": i["author"] or authority}],
+                "tags": [i["tier"], i["state"]],
+                "attachments": [{"url": i["url"], "mime_type": CAP_TYPE}],
+                "_tocsin": {key: i[key] for key in ("tier", "state", "status", "ending", "expires")},
+            }
+            for i in items
+        ],
+    }
+    return json.dumps(feed, ensure_ascii=False).encode()
 
 
 def _add(parent: etree._Element, tag: str, text: str = "", **attributes: str) -> etree._Element:

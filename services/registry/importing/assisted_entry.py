@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TypedDict
 
 import pydantic
 from pydantic import Field
@@ -38,7 +39,17 @@ class Entered(Given):
     told_by: str = Field("self", pattern="^(self|proxy)$")
 
 
-async def enter(platform: Platform, entered: Entered, *, worker: str) -> dict[str, object]:
+class PersonEntered(TypedDict):
+    """The new person's id, and what follows from the answers."""
+
+    person_id: str
+    kind: str
+    groups: list[str]
+    flags: list[str]
+    channels: list[str]
+
+
+async def enter(platform: Platform, entered: Entered, *, worker: str) -> PersonEntered:
     """Puts her into the register; answers person_id, groups, flags and channels. Refused without her own yes."""
     person_id = new_id()
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import NotRequired, TypedDict
 
 from services.shared.database.disk import DiskFull, full
@@ -33,27 +33,46 @@ class Issue:
     remedy: str
     subject: str = ""
 
+    def said(self) -> IssueSaid:
+        """As a program reads it."""
+        return {
+            "line": self.line, "outcome": self.outcome, "field": self.field, "rule": self.rule, "given": self.given,
+            "remedy": self.remedy, "subject": self.subject,
+        }  # fmt: skip
 
-class Example(TypedDict):
-    """A value that was written in another form, and what it became."""
+
+class IssueSaid(TypedDict):
+    """An issue, as a program reads it."""
+
+    line: int
+    outcome: str
+    field: str
+    rule: str
+    given: str
+    remedy: str
+    subject: str
+
+
+class RuleExample(TypedDict):
+    """A value that was only written in another form."""
 
     line: int
     given: str
     became: str
 
 
-class RuleJson(TypedDict):
-    """How many rows a rule of a field concerned."""
+class RuleCount(TypedDict):
+    """In how many rows a rule spoke."""
 
     outcome: str
     field: str
     rule: str
     rows: int
-    example: NotRequired[Example]
+    example: NotRequired[RuleExample]
 
 
-class ReportJson(TypedDict):
-    """The report as it is answered."""
+class ImportSaid(TypedDict):
+    """What came of an import: issues, the dangerous first, how many are not among them, and all by rule."""
 
     read: int
     unchanged: int
@@ -66,9 +85,9 @@ class ReportJson(TypedDict):
     missing: int
     dry_run: bool
     notes: list[str]
-    issues: list[dict[str, object]]
+    issues: list[IssueSaid]
     issues_not_shown: int
-    rules: list[RuleJson]
+    rules: list[RuleCount]
 
 
 @dataclass
@@ -129,11 +148,18 @@ class ImportReport:
         self.unchanged += more.unchanged
         self.conflicts += more.conflicts
 
-    def as_json(self) -> ReportJson:
+    def as_json(self) -> ImportSaid:
         """The report: issues with the dangerous first, how many are not among them, and all of them counted by rule."""
         told = sum(n for (outcome, _, _), n in self.counts.items() if outcome != FORM)
         shown = sorted(self.issues, key=lambda i: (ORDER.index(i.outcome), i.line))[:SHOWN]
-        rules = [self._rule(*key, n) for key, n in sorted(self.counts.items())]
+        rules: list[RuleCount] = [
+            {"outcome": outcome, "field": name, "rule": rule, "rows": n}
+            for (outcome, name, rule), n in sorted(self.counts.items())
+        ]
+        for count in rules:
+            one = self.examples.get((count["field"], count["rule"])) if count["outcome"] == FORM else None
+            if one is not None:
+                count["example"] = {"line": one.line, "given": one.given, "became": one.remedy}
         counted = {word: sum(n for (outcome, _, _), n in self.counts.items() if outcome == word) for word in ORDER}
         return {
             "read": self.read,
@@ -147,13 +173,7 @@ class ImportReport:
             "missing": self.missing,
             "dry_run": self.dry_run,
             "notes": self.notes,
-            "issues": [asdict(issue) for issue in shown],
+            "issues": [issue.said() for issue in shown],
             "issues_not_shown": told - len(shown),
             "rules": rules,
         }
-
-    def _rule(self, outcome: str, name: str, rule: str, n: int) -> RuleJson:
-        found: RuleJson = {"outcome": outcome, "field": name, "rule": rule, "rows": n}
-        if outcome == FORM and (one := self.examples.get((name, rule))) is not None:
-            found["example"] = {"line": one.line, "given": one.given, "became": one.remedy}
-        return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import TypedDict
 
 import pydantic
 from aiohttp import web
@@ -25,7 +26,7 @@ from services.shared.errors import Refused
 from services.shared.i18n import mark, t
 from services.shared.service import Platform
 from services.shared.web.auth import Who
-from services.shared.web.edge import caller, json_body, json_response, page
+from services.shared.web.edge import Created, caller, json_body, page
 from services.shared.web.opening_order import Sealed, give
 
 LABELS = {"call_name": mark("Name"), "address": mark("Address")}
@@ -36,6 +37,12 @@ class DecoysIn(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid")
     count: int
+
+
+class DecoysPlanted(TypedDict):
+    """Their ids, said once."""
+
+    decoys: list[str]
 
 
 class LookupPages:
@@ -154,14 +161,14 @@ class LookupPages:
             return await self._unlock_page(who, fault, given)
         raise web.HTTPSeeOther("/people/unlock")
 
-    async def decoys(self, request: web.Request) -> web.Response:
+    async def decoys(self, request: web.Request) -> Created[DecoysPlanted]:
         """Plants decoys (JSON: count); answers their ids, once."""
         who = await caller(request, "register")
         who.must("command")
         asked = await json_body(request, DecoysIn)
         year = datetime.fromtimestamp(self._platform.clock.now(), UTC).year
         made = await plant(self._platform.database, self._platform.keys, asked.count, year=year, by=who.label)
-        return json_response({"decoys": made}, 201)
+        return Created({"decoys": made})
 
 
 def answers_of(record: PersonRecord, *, own: bool = False) -> list[dict[str, str]]:

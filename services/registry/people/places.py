@@ -23,6 +23,41 @@ from services.shared.errors import Conflict, NotFound, Refused
 STATES = ("open", "closed", "unknown")
 
 
+class PlaceState(TypedDict):
+    """A place to go to: what it offers, whether somebody confirmed it, how many arrived; times since 1970."""
+
+    place_id: str
+    name: str
+    address: str
+    lat: float
+    lon: float
+    step_free: bool
+    power: bool
+    interpreter: list[str]
+    animals: bool
+    capacity: int
+    route: str
+    state: str
+    confirmed_by: str
+    confirmed_at: float | None
+    arrived: int
+
+
+class Arrival(TypedDict):
+    """Who came, and when (seconds since 1970)."""
+
+    person_id: str
+    at: float
+
+
+class Roll(TypedDict):
+    """Who is at a place: heads in all, those whose names nobody took, people by id."""
+
+    heads: int
+    unnamed: int
+    people: list[Arrival]
+
+
 async def import_places(database: Database, places: Iterable[PlaceIn], *, actor: str) -> int:
     """Writes places; whether each is open stays as it was confirmed. Returns how many."""
     rows = []
@@ -114,23 +149,8 @@ class Place(NamedTuple):
     route: str
 
 
-class Arrival(TypedDict):
-    """A person who came, and the wall time."""
-
-    person_id: str
-    at: float
-
-
-class Roll(TypedDict):
-    """Who came to a place: heads in all, heads without a name, people by id."""
-
-    heads: int
-    unnamed: int
-    people: list[Arrival]
-
-
 async def rolls(db: Connection, place_id: str) -> Roll:
-    """`heads` in all, `people` by id with the time they came, `unnamed` heads."""
+    """The roll of a place."""
     rows = list(
         await db.execute(
             sa.select(register.roll).where(register.roll.c.place_id == place_id).order_by(register.roll.c.at)
@@ -154,11 +174,16 @@ async def where_is(db: Connection, person_id: str) -> str | None:
     return found
 
 
-def _as_json(place: Place, arrived: int) -> dict[str, object]:
-    return {**place._asdict(), "arrived": arrived}
+def _as_json(place: Place, arrived: int) -> PlaceState:
+    return {
+        "place_id": place.place_id, "name": place.name, "address": place.address, "lat": place.lat, "lon": place.lon,
+        "step_free": place.step_free, "power": place.power, "interpreter": place.interpreter, "animals": place.animals,
+        "capacity": place.capacity, "route": place.route, "state": place.state, "confirmed_by": place.confirmed_by,
+        "confirmed_at": place.confirmed_at, "arrived": arrived,
+    }  # fmt: skip
 
 
-async def every_place(db: Connection) -> list[dict[str, object]]:
+async def every_place(db: Connection) -> list[PlaceState]:
     """All places as JSON, with how many have arrived."""
     return [_as_json(*one) for one in await _places(db)]
 
@@ -173,7 +198,7 @@ async def _places(db: Connection) -> list[tuple[Place, int]]:
 
 async def open_places(
     db: Connection, danger: Shape | None, *, step_free: bool = False, power: bool = False, animals: bool = False
-) -> list[dict[str, object]]:
+) -> list[PlaceState]:
     """Places confirmed open, outside the danger, not full, that offer what is asked for."""
     found = []
     for one, arrived in await _places(db):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypedDict
 
 import pydantic
 import sqlalchemy as sa
@@ -16,9 +17,17 @@ from services.shared.i18n import told
 from services.shared.ledger.ledger import warning_state
 from services.shared.service import Platform
 from services.shared.web.auth import Who
-from services.shared.web.edge import caller, json_body, json_response, page, refused_by
+from services.shared.web.edge import Json, caller, json_body, page, refused_by
 
 FIELDS = tuple(CaseIn.model_fields)
+
+
+class Cases(TypedDict):
+    """A warning's cases, the worst first, and how many are open in all."""
+
+    warning_id: str
+    totals: view.CaseTotals
+    cases: list[view.CaseState]
 
 
 class CasePages:
@@ -35,21 +44,20 @@ class CasePages:
             web.post("/report/{warning_id}/cases/{case_id}", self.act),
         )
 
-    async def list_json(self, request: web.Request) -> web.Response:
+    async def list_json(self, request: web.Request) -> Json[Cases]:
         await caller(request, "read")
         async with self._platform.database.read() as db:
             found = await view.cases(db, request.match_info["warning_id"], self._platform.clock.now())
             totals = await view.totals(db, request.match_info["warning_id"])
-        return json_response({"warning_id": request.match_info["warning_id"], "totals": totals, "cases": found})
+        return Json({"warning_id": request.match_info["warning_id"], "totals": totals, "cases": found})
 
-    async def act(self, request: web.Request) -> web.Response:
+    async def act(self, request: web.Request) -> Json[view.CaseState]:
         who = await caller(request, "command")
         given = await json_body(request, CaseIn)
         warning_id, case_id = request.match_info["warning_id"], request.match_info["case_id"]
         await act(self._platform, who, warning_id, case_id, given)
         async with self._platform.database.read() as db:
-            found = await view.cases(db, warning_id, self._platform.clock.now())
-        return json_response(next((c for c in found if c["case_id"] == case_id), {"case_id": case_id}))
+            return Json(await view.case_shown(db, case_id, self._platform.clock.now()))
 
     async def list_page(self, request: web.Request) -> web.Response:
         who = await caller(request, "read")
@@ -68,7 +76,7 @@ class CasePages:
             warning_id=warning_id,
             number=number,
             totals=totals,
-            cases=[c | {"event": new_id()} for c in found],
+            cases=[{**c, "event": new_id()} for c in found],
             now=now,
             offset=self._platform.settings.offset_at,
             may="command" in who.actions,

@@ -12,7 +12,7 @@ from services.router.store import tables
 from services.router.store.cases import NOBODYS, OPEN, WORDS_GO, CaseRow, case, event
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
-from services.shared.database.rows import rows_of
+from services.shared.database.rows import row_of, rows_of
 from services.shared.errors import NotFound
 from services.shared.i18n import english, mark
 from services.shared.ledger.deliveries import Delivery, with_more
@@ -21,16 +21,39 @@ from services.shared.ledger.ledger import STOPPED, answer_log, delivery, warning
 CLOSED_SHOWN = 50
 SHOWN = 200
 ORDER = {"opened": 0, "text": 1}  # of what happened at one instant; a door taken from one team, then given to another
-NOT_SENT = ("failed", "suppressed", "expired", "cancelled")
-_Place = tuple[str, tuple[str, ...]]  # zone and need groups
 
 
-class _Line(TypedDict, total=False):
+class CaseEvent(TypedDict):
+    """What happened in a case, when (seconds since 1970) and by whom; `sent`: what became of an answer."""
+
     at: float
     what: str
     by: str
     words: str
     sent: str
+
+
+class CaseTotals(TypedDict):
+    """How many cases are open in all, the shown and the others."""
+
+    open: int
+    help: int
+    question: int
+    nobodys: int
+
+
+# times are seconds since 1970; `left` and `waiting_s` are seconds
+CaseState = TypedDict(
+    "CaseState",
+    {
+        "case_id": str, "warning_id": str, "person_id": str, "kind": str, "state": str, "opened_at": float, "owner": str,
+        "taken_at": float | None, "team": str, "rescue": bool, "left": int | None, "told": int, "late": bool,
+        "waiting_s": int, "closed_at": float | None, "closed_by": str, "close_reason": str, "zone_id": str,
+        "needs": list[str], "channel": str, "from": str, "can_answer": bool, "history": list[CaseEvent],
+    },
+)  # fmt: skip
+NOT_SENT = ("failed", "suppressed", "expired", "cancelled")
+_Place = tuple[str, tuple[str, ...]]  # zone and need groups
 
 
 class _Event(NamedTuple):
@@ -57,7 +80,7 @@ class _About(NamedTuple):
     about: str
 
 
-async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, object]]:
+async def cases(db: Connection, warning_id: str, now: float) -> list[CaseState]:
     """Open cases of a warning and its chain: nobody's first, help before questions, the shortest clock first; then the
     last closed ones.
 
@@ -69,26 +92,40 @@ async def cases(db: Connection, warning_id: str, now: float) -> list[dict[str, o
     closed = mine.where(sa.not_(OPEN)).order_by(case.c.closed_at.desc())
     done = await rows_of(db, CaseRow, closed.limit(CLOSED_SHOWN))
     first = sorted(standing, key=_worst)
-    shown = [*first[:SHOWN], *done]
+    return await _all_of(db, [*first[:SHOWN], *done], now)
+
+
+async def case_shown(db: Connection, case_id: str, now: float) -> CaseState:
+    """One case, also where so many are open that a list ends before it."""
+    row = await row_of(db, CaseRow, sa.select(case).where(case.c.case_id == case_id))
+    if row is None:
+        raise NotFound(f"there is no case {case_id}", field="case_id", given=case_id)
+    return (await _all_of(db, [row], now))[0]
+
+
+async def _all_of(db: Connection, shown: Sequence[CaseRow], now: float) -> list[CaseState]:
     events = await _events(db, [c.case_id for c in shown])
     phones = await _phones(db, [c.delivery_id for c in shown])
     answerable = await phones_of(db, [c.delivery_id for c in shown])
     places = await _places(db, [(c.warning_id, c.person_id) for c in shown if c.person_id])
     return [
-        _one(c, events.get(c.case_id, []), phones.get(c.delivery_id), places.get((c.warning_id, c.person_id)), now)
-        | {"can_answer": c.delivery_id in answerable}
+        _one(
+            c, events.get(c.case_id, []), phones.get(c.delivery_id), places.get((c.warning_id, c.person_id)), now,
+            can_answer=c.delivery_id in answerable,
+        )
         for c in shown
-    ]
+    ]  # fmt: skip
 
 
-async def totals(db: Connection, warning_id: str) -> dict[str, int]:
+async def totals(db: Connection, warning_id: str) -> CaseTotals:
     """How many are open in all, the shown and the others: `open`, of them `help`, `question`, and `nobodys`."""
     nobodys = sa.func.coalesce(sa.func.sum(sa.case((NOBODYS, 1), else_=0)), 0)
     mine = case.c.warning_id.in_(await _chain(db, warning_id))
     counted = sa.select(case.c.kind, sa.func.count(), nobodys).where(mine, OPEN)
     found = {kind: (int(n), int(free)) for kind, n, free in await db.execute(counted.group_by(case.c.kind))}
-    by_kind = {kind: found.get(kind, (0, 0))[0] for kind in ("help", "question")}
-    return {"open": sum(by_kind.values()), **by_kind, "nobodys": sum(free for _, free in found.values())}
+    calls, questions = found.get("help", (0, 0))[0], found.get("question", (0, 0))[0]
+    nobodys_ = sum(free for _, free in found.values())
+    return {"open": calls + questions, "help": calls, "question": questions, "nobodys": nobodys_}
 
 
 async def _chain(db: Connection, warning_id: str) -> list[str]:
@@ -188,13 +225,19 @@ async def _places(db: Connection, about: Sequence[tuple[str, str]]) -> dict[tupl
 
 
 def _one(
-    row: CaseRow, events: Sequence[_Event], phone: _Answered | None, place: _Place | None, now: float
-) -> dict[str, object]:
+    row: CaseRow,
+    events: Sequence[_Event],
+    phone: _Answered | None,
+    place: _Place | None,
+    now: float,
+    *,
+    can_answer: bool,
+) -> CaseState:
     zone, groups = place if place is not None else ("", ())
-    told: list[_Line] = [] if row.kind != "help" or phone is None else [
-        {"at": at, "what": "text", "by": "", "words": words} for at, words in phone.words
+    told: list[CaseEvent] = [] if row.kind != "help" or phone is None else [
+        {"at": at, "what": "text", "by": "", "words": words, "sent": ""} for at, words in phone.words
     ]  # fmt: skip
-    history: list[_Line] = told + [
+    history: list[CaseEvent] = told + [
         {
             "at": e.at, "what": e.what, "by": e.said_by or e.by, "words": e.words or e.note,
             "sent": "" if e.what != "answered" else _sent(e),
@@ -210,6 +253,7 @@ def _one(
         "waiting_s": round(now - row.opened_at), "closed_at": row.closed_at, "closed_by": row.closed_by,
         "close_reason": row.close_reason, "zone_id": zone, "needs": list(groups),
         "channel": phone.channel if phone is not None else "", "from": phone.addressee_kind if phone is not None else "",
+        "can_answer": can_answer,
         "history": sorted(history, key=lambda h: (h["at"], ORDER.get(h["what"], 2), h["by"] != "")),
     }  # fmt: skip
 

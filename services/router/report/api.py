@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, TypedDict
 
 import pydantic
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from services.router.planning.contexts import Contexts
 from services.router.report import report
-from services.router.report.goals import goals
+from services.router.report.goals import GoalsMeasured, goals
 from services.shared import alarms
 from services.shared.audit import trail
 from services.shared.database import locks
@@ -19,7 +19,7 @@ from services.shared.errors import Conflict, NotFound
 from services.shared.ledger.ledger import warning_state
 from services.shared.service import Platform
 from services.shared.web.auth import Who
-from services.shared.web.edge import caller, json_body, json_response
+from services.shared.web.edge import Json, caller, json_body
 
 
 class DoorsIn(pydantic.BaseModel):
@@ -29,6 +29,30 @@ class DoorsIn(pydantic.BaseModel):
 
     word: Literal["safe", "unsafe"]
     commander: str = pydantic.Field(min_length=2, max_length=80, description="who says so, by name and office")
+
+
+class AlarmSaid(TypedDict):
+    """What a person on duty must know now; since in seconds since 1970."""
+
+    name: str
+    since: float
+    said: str
+
+
+class PersonLeft(TypedDict):
+    """A person whose path is open, or who was handed over."""
+
+    person_id: str
+    state: str
+    ending: str
+    zone_id: str
+
+
+class DoorsWord(TypedDict):
+    """Whether people may be sent to doors now."""
+
+    warning_id: str
+    doors: str
 
 
 class CoverageApi:
@@ -48,20 +72,20 @@ class CoverageApi:
             web.post("/report/{warning_id}/doors", self.doors),
         )
 
-    async def coverage(self, request: web.Request) -> web.Response:
+    async def coverage(self, request: web.Request) -> Json[report.Coverage]:
         await caller(request, "read")
         async with self._platform.database.read() as db:
             found = await report.coverage(db, request.match_info["warning_id"], self._platform.clock.now())
-        return json_response(found)
+        return Json(found)
 
-    async def alarms(self, request: web.Request) -> web.Response:
-        """[{name, since, said}]: what a person on duty must be told now, the oldest first."""
+    async def alarms(self, request: web.Request) -> Json[list[AlarmSaid]]:
+        """What a person on duty must be told now, the oldest first."""
         await caller(request, "read")
         async with self._platform.database.read() as db:
             found = await alarms.standing(db)
-        return json_response([{"name": r.name, "since": r.since, "said": r.said} for r in found])
+        return Json([{"name": r.name, "since": r.since, "said": r.said} for r in found])
 
-    async def goals(self, request: web.Request) -> web.Response:
+    async def goals(self, request: web.Request) -> Json[GoalsMeasured]:
         """The policy's goals against the ledger; heavier than coverage, and not for every five seconds."""
         await caller(request, "read")
         warning_id = request.match_info["warning_id"]
@@ -69,33 +93,33 @@ class CoverageApi:
             ctx = await self._contexts.of(db, warning_id)
             if ctx is None:
                 raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
-            return json_response(await goals(db, ctx, self._platform.clock.now()))
+            return Json(await goals(db, ctx, self._platform.clock.now()))
 
-    async def path(self, request: web.Request) -> web.Response:
+    async def path(self, request: web.Request) -> Json[report.PersonPath]:
         who = await caller(request, "read")
         warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
         async with self._platform.database.read() as db:
             found = await report.path(db, self._contexts, warning_id, person_id)
         async with self._platform.database.write() as tx:
             await trail.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
-        return json_response(found)
+        return Json(found)
 
-    async def people(self, request: web.Request) -> web.Response:
+    async def people(self, request: web.Request) -> Json[list[PersonLeft]]:
         """Ids of open paths and of those handed over, the neediest first."""
         await caller(request, "read")
         async with self._platform.database.read() as db:
             rows = await report.missing(db, request.match_info["warning_id"])
-        return json_response(
+        return Json(
             [{"person_id": r.person_id, "state": r.state, "ending": r.ending, "zone_id": r.zone_id} for r in rows]
         )
 
-    async def doors(self, request: web.Request) -> web.Response:
+    async def doors(self, request: web.Request) -> Json[DoorsWord]:
         who = await caller(request, "command")
         given = await json_body(request, DoorsIn)
         word = await say_doors(
             self._platform, self._contexts, who, request.match_info["warning_id"], given.word, given.commander
         )
-        return json_response({"warning_id": request.match_info["warning_id"], "doors": word})
+        return Json({"warning_id": request.match_info["warning_id"], "doors": word})
 
 
 async def say_doors(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
 
@@ -26,7 +26,37 @@ class _Heard(NamedTuple):
     said: float | None
 
 
-async def goals(db: Connection, ctx: WarningContext, now: float) -> dict[str, object]:
+class Share(TypedDict):
+    """Which share of `of` people was reached, and the first ids of those who were not; met: null while it may still be."""
+
+    goal: float
+    share: float
+    of: int
+    met: bool | None
+    left: list[str]
+
+
+class SlowestGroup(TypedDict):
+    """The need group that was reached last, its time against people in no group; groups not reached, or too small."""
+
+    goal: float
+    general_t90_min: float | None
+    worst: str | None
+    ratio: float | None
+    not_yet: list[str]
+    met: bool | None
+    too_small: list[str]
+
+
+class GoalsMeasured(TypedDict):
+    """The policy's goals, each with what came of it."""
+
+    facilities_spoken_10_min: Share
+    cannot_leave_moving_15_min_before: Share
+    worst_group_t90_over_general: SlowestGroup
+
+
+async def goals(db: Connection, ctx: WarningContext, now: float) -> GoalsMeasured:
     """Each goal with what was reached, whether it is met, and the people it is still about by id; None: not yet to say."""
     rows = await _people(db, ctx.issued.warning_id)
     profiles = await tables.profiles_of(db, {r.profile_key for r in rows})
@@ -70,7 +100,7 @@ async def _people(db: Connection, warning_id: str) -> list[_Heard]:
     return await rows_of(db, _Heard, query)
 
 
-def _share(all_of: Sequence[_Heard], done: Sequence[_Heard], want: float, *, over: bool) -> dict[str, object]:
+def _share(all_of: Sequence[_Heard], done: Sequence[_Heard], want: float, *, over: bool) -> Share:
     share = round(len(done) / len(all_of), 4) if all_of else 1.0
     ids = {r.person_id for r in done}
     met = True if share >= want else False if over else None
@@ -78,7 +108,7 @@ def _share(all_of: Sequence[_Heard], done: Sequence[_Heard], want: float, *, ove
     return {"goal": want, "share": share, "of": len(all_of), "met": met, "left": left[:200]}
 
 
-def _worst(rows: Sequence[_Heard], groups: dict[str, tuple[str, ...]], start: float, want: float) -> dict[str, object]:
+def _worst(rows: Sequence[_Heard], groups: dict[str, tuple[str, ...]], start: float, want: float) -> SlowestGroup:
     """T90: the time by which nine in ten of a group were heard of; against that of people in no group."""
     times: dict[str, list[float]] = defaultdict(list)
     size: dict[str, int] = defaultdict(int)

@@ -19,7 +19,7 @@ MISSING_SHOWN = 200
 
 
 class Coverage(TypedDict):
-    """How far a warning has come: people but for `tier`; `by_group` and `by_channel` as in `tally.Counted`."""
+    """Who is warned, reached and closed; `announced`: people the registry named, null while it counts."""
 
     warning_id: str
     state: str
@@ -41,8 +41,18 @@ class Coverage(TypedDict):
     unresolved: list[list[str]]
 
 
-class PathInWords(TypedDict):
-    """One person's path: `lines` for an officer, `plain` for the person, and what both are made of."""
+# a delivery to a person or to somebody about them; times are seconds since 1970
+DeliveryShown = TypedDict(
+    "DeliveryShown",
+    {
+        "channel": str, "step": str, "why": str, "state": str, "try": int, "evidence": int, "answer": str,
+        "due_at": float | None, "attempts": int,
+    },
+)  # fmt: skip
+
+
+class PersonPath(TypedDict):
+    """A person's path: `lines` for an officer, `plain` for the person."""
 
     person_id: str
     warning_id: str
@@ -55,7 +65,7 @@ class PathInWords(TypedDict):
     policy: str
     lines: list[str]
     plain: list[str]
-    deliveries: list[dict[str, object]]
+    deliveries: list[DeliveryShown]
     left_out: list[dict[str, str]]
 
 
@@ -147,7 +157,7 @@ async def missing(db: Connection, warning_id: str) -> list[tables.Path]:
     )
 
 
-async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str) -> PathInWords:
+async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str) -> PersonPath:
     """One person's path in words, for an officer (`lines`) and for herself (`plain`); she appears by id only."""
     mine = (tables.path.c.warning_id == warning_id, tables.path.c.person_id == person_id)
     row = await row_of(db, tables.Path, sa.select(tables.path).where(*mine))

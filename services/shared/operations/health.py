@@ -32,7 +32,7 @@ from services.shared.database.engine import Connection, Database
 from services.shared.database.instance import instance
 from services.shared.figures import Figure, Values
 from services.shared.operations.ledger_figures import LEDGER
-from services.shared.web.edge import json_response
+from services.shared.web.edge import Json
 
 Checks = Callable[[], Mapping[str, str | None]]  # name > what is wrong, None where nothing is
 
@@ -87,7 +87,7 @@ def routes(
         sound = all(wrong is None for wrong in found.checks.values())
         told = {name: wrong or "ok" for name, wrong in found.checks.items()}
         body = {"ready": sound, "checks": told, "alarms": found.alarms}
-        return json_response(body, 200 if sound else 503)
+        return Json(body, status=200 if sound else 503)
 
     async def metrics(request: web.Request) -> web.Response:
         known, read = await ready(), await values.get(PATIENCE_S)

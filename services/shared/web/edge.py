@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import jinja2
@@ -33,6 +33,7 @@ from services.shared.web.fair_turns import ALONE, BESIDE_SENDING, PROXIES, TURNS
 log = structlog.get_logger("web")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 M = TypeVar("M", bound=pydantic.BaseModel)
+T = TypeVar("T")
 
 PREFIXES: tuple[tuple[str, str], ...] = (  # path prefix > service; the embedded app and a proxy file are made of it
     ("/api/v1/warnings", "gateway"),
@@ -313,17 +314,32 @@ def refused_by(wrong: pydantic.ValidationError) -> Refused:
     )
 
 
-def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """JSON with non-ASCII left readable."""
-    return web.Response(
-        status=status,
-        text=json.dumps(value, ensure_ascii=False),
-        content_type="application/json",
-        headers=dict(headers or {}),
-    )
+class Json(web.Response, Generic[T]):
+    """JSON with non-ASCII left readable. Its kind, as in `-> Json[Coverage]`, is the answer's schema in openapi.json."""
+
+    code: ClassVar[int] = 200
+
+    def __init__(self, value: T, *, status: int | None = None, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(
+            status=status or self.code,
+            text=json.dumps(value, ensure_ascii=False),
+            content_type="application/json",
+            headers=headers,
+        )
 
 
-T = TypeVar("T")
+class Created(Json[T]):
+    """JSON about what was made just now."""
+
+    code = 201
+
+
+class Accepted(Json[T]):
+    """JSON about what is written down and goes on by itself."""
+
+    code = 202
+
+
 _SERVICES = Path(__file__).resolve().parents[2]
 
 

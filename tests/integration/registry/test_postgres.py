@@ -57,9 +57,8 @@ async def told(database: Database, keys: Keys) -> list[Any]:
         around = Shape.circle(30.5, 103.5, 1.0)
         pages = [await audience.next_page(db, area, register.START, Moment(NOON, 480)) for area in (beyond, around)]
         open_ = await places.open_places(db, None)
-    for row in (*view["consents"], *open_):
-        row.pop("at", None)
-        row.pop("confirmed_at", None)
+    view["consents"] = [{**row, "at": 0} for row in view["consents"]]
+    open_ = [{**place, "confirmed_at": None} for place in open_]
     guests = [[v.row.person_id for v in page.visitors] for page in pages]
     return [first.as_json(), again.as_json(), cards.as_json(), done, view, found, inside, guests, open_]
 

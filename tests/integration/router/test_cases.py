@@ -64,7 +64,7 @@ async def heard(there: RouterTown, warning_id: str, delivery_id: str) -> None:
         pass
 
 
-async def cases(there: RouterTown, warning_id: str) -> list[dict[str, Any]]:
+async def cases(there: RouterTown, warning_id: str) -> list[view.CaseState]:
     async with there.platform.database.read() as db:
         return await view.cases(db, warning_id, there.clock.now())
 

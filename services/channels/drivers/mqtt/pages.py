@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypedDict
 
 import aiomqtt
 from aiohttp import web
@@ -17,9 +18,49 @@ from services.shared.clock import wall
 from services.shared.errors import Busy, NotFound
 from services.shared.i18n import mark
 from services.shared.service import Platform
-from services.shared.web.edge import caller, json_response, page, wants_page
+from services.shared.web.edge import Accepted, Json, caller, page, wants_page
 
 WORDS = {"siren": "siren", "speak": "speech", "test": "test"}
+
+
+class SpeakerState(TypedDict):
+    """What is known of one speaker; ages in whole seconds, null where it never was; `last` by what it was to do."""
+
+    id: str
+    name: str
+    kind: str
+    zone: str
+    silent: bool
+    heard_s: int | None
+    battery: int | None
+    trouble: str
+    tested_s: int | None
+    last: dict[str, dict[str, int | str | None]]
+
+
+class ShakersState(TypedDict):
+    """How many shakers were ever heard, are silent now, and are low."""
+
+    heard: int
+    silent: int
+    battery_low: int
+
+
+class DevicesState(TypedDict):
+    """The devices' broker, its speakers (silent ones first) and shakers."""
+
+    broker: str
+    silent: int
+    speakers: list[SpeakerState]
+    left_out: list[str]
+    shakers: ShakersState
+
+
+class ToneAsked(TypedDict):
+    """Which speaker was asked for a tone."""
+
+    device: str
+    asked: bool
 
 
 class DevicePages:
@@ -33,7 +74,7 @@ class DevicePages:
         """GET /open/devices; POST /open/devices/test (device)."""
         return (web.get("/open/devices", self.show), web.post("/open/devices/test", self.test))
 
-    async def show(self, request: web.Request) -> web.Response:
+    async def show(self, request: web.Request) -> Json[DevicesState] | web.Response:
         """Silent ones first. Of shakers only how many: which one is whose is nobody's business here."""
         who = await caller(request, "read")
         async with self._platform.database.read() as db:
@@ -45,7 +86,7 @@ class DevicePages:
             _row(one, seen.get(one.id), last, now, silent_s) for one in (channel.listed if channel is not None else ())
         ]
         rows.sort(key=lambda row: (not row["silent"], row["id"]))
-        found = {
+        found: DevicesState = {
             "broker": (channel.fault or mark("connected"))
             if channel is not None and channel.listed
             else mark("not configured"),
@@ -59,11 +100,11 @@ class DevicePages:
             },
         }
         if not wants_page(request):
-            return json_response(found)
+            return Json(found)
         return page("devices.html", who=who, found=found, plane=self._platform.settings.plane,
                     may_test="command" in who.actions)  # fmt: skip
 
-    async def test(self, request: web.Request) -> web.Response:
+    async def test(self, request: web.Request) -> Accepted[ToneAsked]:
         """A tone of a second, written down before it sounds; the speaker's own report says whether it was played."""
         who = await caller(request, "command")
         device = str((await request.post()).get("device", ""))[:40]
@@ -77,7 +118,7 @@ class DevicePages:
             raise Busy("the devices' broker does not answer just now: try again in a few seconds") from problem
         if wants_page(request):
             raise web.HTTPSeeOther("/open/devices")
-        return json_response({"device": device, "asked": True}, status=202)
+        return Accepted({"device": device, "asked": True})
 
 
 def _row(
@@ -86,7 +127,7 @@ def _row(
     last: Mapping[tuple[str, str], store.CommandRow],
     now: float,
     silent_s: float,
-) -> dict[str, object]:
+) -> SpeakerState:
     """What is known of one speaker; ages in whole seconds, null where it never was."""
 
     def ago(at: float | None) -> int | None:
