@@ -110,7 +110,7 @@ class Neighbourhood:
         return self._by_number.get(address) or [Someone(f"{NOT_OF_US}:{address}")]
 
     def at_door(self, words: str) -> FrontDoor | None:
-        """Whose door an entry of an officer's list is, by the name and address on it; None where it does not say."""
+        """Who lives at the door of an officer's list, by its name and address; None where it does not say."""
         for name, doors in self._by_name.items():
             if name in words:
                 for place, door in doors:

@@ -22,8 +22,8 @@ class MaybeCallout(Protocol):
 
 
 def passed_on(row: MaybeCallout, answer: Answer | None, event_key: str) -> list[Report]:
-    """The reports a volunteer's text or key makes on the visit or video call of her call-out; help always, the rest of a
-    video call only while she has it: who was merely asked ends no call."""
+    """The reports that a volunteer's text or key makes on the visit or video call they were called out for. Help is
+    always passed on. The rest of a video call is, only while they hold it: who was merely asked ends no call."""
     if not isinstance(row.params, Callout):
         return []
     on_it = row.params.video and row.params.holds

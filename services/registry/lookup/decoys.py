@@ -59,7 +59,7 @@ async def plant(database: Database, keys: SealingKeys, count: int, *, year: int,
 
 
 async def alarm(tx: Connection, who: Who, people: Collection[str], reason: str) -> int:
-    """Raises it for each decoy among the people somebody was shown: an audit entry, a log line, a count; how many."""
+    """Raises an alarm for each decoy among the people shown: an audit entry, a log line, a count. Returns how many."""
     found = list(await tx.scalars(sa.select(decoy.c.person_id).where(decoy.c.person_id.in_(people))))
     for person_id in sorted(found):
         await tx.execute(sa.update(decoy).where(decoy.c.person_id == person_id).values(seen=decoy.c.seen + 1))

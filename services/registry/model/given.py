@@ -234,7 +234,7 @@ class ConsentIn(Given):
 
 
 class PersonIn(Given):
-    """One person as given by herself, somebody for her, an officer or a list; lat and lon in WGS 84 degrees."""
+    """One person, as they, somebody for them, an officer or a list gave them. lat and lon are WGS 84 degrees."""
 
     person_id: Id32
     household_id: Id32 | Literal[""] = Field("", description="empty: her facility, or a household of her own")

@@ -1,6 +1,5 @@
-"""What the policy may know of a person: need groups, flags and profile, derived from what was given, here and nowhere
-else; they overlap, and none of them is a diagnosis.
-"""
+"""Derives what the policy may know of a person: need groups, flags and profile. They overlap, and none is a
+diagnosis."""
 
 from __future__ import annotations
 

@@ -284,7 +284,7 @@ class Access:
     # sessions
 
     async def give(self, request: web.Request, response: web.StreamResponse, session: Session) -> None:
-        """Lays the cookie of a new sign-in on an answer, in place of the one there was; it lives an hour at most."""
+        """Lays the cookie of a new sign-in on an answer, in place of the old one. It lives an hour at most."""
         if (said_before := self._cookie(request)) is not None:
             await sessions.end(self._platform.database, said_before[-1])
         async with self._platform.database.write() as tx:

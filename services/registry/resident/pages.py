@@ -50,7 +50,7 @@ class MePages(MeBase):
         )  # fmt: skip
 
     async def started(self, request: web.Request) -> web.Response:
-        """The same for every number: a challenge is written, the next page says that a code comes if it is known."""
+        """Writes a challenge, the same for every number. The next page says that a code comes if the number is known."""
         number = str((await request.post()).get("number", ""))[:40]
         try:
             challenge_id = await self._access.ask(number, request, language())

@@ -102,7 +102,8 @@ class MePush(MeBase):
         raise web.HTTPSeeOther("/me/device?saved=1")
 
     async def renewed(self, request: web.Request) -> web.Response:
-        """The browser has changed its subscription by itself: the new one takes the old one's place, for all it is of.
+        """Puts the subscription that a browser has renewed by itself in the old one's place, for everybody whose it
+        is.
 
         No sign-in: nobody is there. Who has the whole old one, its secret of 16 bytes among it, is that device. What is
         not known is the same 404, whatever is wrong; TooMany beyond a bound.

@@ -38,7 +38,7 @@ def first_of(wanted: str, known: Collection[str]) -> str:
 
 
 def choose(wanted: str, available: list[str]) -> str:
-    """Of what a warning brings, the first of her languages or one of the same base; empty where none is there."""
+    """The first of a person's languages that a warning brings, or one of its base; empty where there is none."""
     for tag in in_order(wanted):
         exact = [one for one in available if one.lower().replace("_", "-") == tag]
         near = [one for one in available if base_of(one) == base_of(tag)]
