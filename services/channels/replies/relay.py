@@ -1,7 +1,7 @@
 """Records a called-out volunteer's reply as evidence for the resident, at lower weight.
 
-A volunteer on a video call is no supporter at the person's side: by text or key she can say that she has spoken with her,
-that help is needed, or that she does not reach her. Only on her page she passes on the person's own answer, which
+A volunteer on a video call is no supporter at the person's side. By text or key they can say that they have spoken with
+the person, that help is needed, or that they reach nobody. Only on their page they pass on the person's own answer. It
 counts as the person's, so that it never closes for somebody who cannot judge.
 """
 

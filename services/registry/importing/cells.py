@@ -160,7 +160,7 @@ class Cells:
         return value
 
     def yes(self, field: str, default: bool = False, *, protects: bool = False) -> bool:
-        """yes or no; what is neither is left out, or holds the row where a yes protects her."""
+        """yes or no; what is neither is left out, or holds the row where a yes protects the person."""
         value = self.word(field).lower()
         if not value:
             return default

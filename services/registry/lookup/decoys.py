@@ -1,6 +1,6 @@
 """Plants decoys, people who do not exist; a look at one raises an alarm.
 
-A decoy is suspended: nobody warns her, nobody is sent to her door, and no count holds her.
+A decoy is suspended: nobody warns them, nobody is sent to their door, and no count holds them.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class MePages(MeBase):
         return self.show(request, "me_looks.html", looks=found, offset=offset)
 
     async def plan(self, request: web.Request) -> web.Response:
-        """Who comes, what they bring, where she goes."""
+        """Shows who comes, what they bring, and where the person goes."""
         who = await self.seated(request)
         async with self._platform.database.read() as db:
             place = await view.place_for(db, who.record)
