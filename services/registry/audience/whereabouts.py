@@ -1,7 +1,7 @@
 """Finds people who are inside an area although they live elsewhere: away, at a usual place, at a second address.
 
 Each place where they may be at that time counts, from now to LOOK_AHEAD later, and their home always does: a person warned
-at a place she has just left was warned; one who was not cannot be.
+at a place they have just left was warned; one who was not cannot be.
 """
 
 from __future__ import annotations
