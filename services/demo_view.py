@@ -1,4 +1,4 @@
-"""What a person sees of the demo: progress while it runs, then coverage by group and channel and a few paths in words."""
+"""Shows a demo to a person: progress while it runs, then coverage by group and channel, and paths in words."""
 
 from __future__ import annotations
 

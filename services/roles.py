@@ -33,7 +33,7 @@ def check_roles(roles: Sequence[str], settings: Settings) -> tuple[str, ...]:
 
 
 def read_keys(settings: Settings, roles: Sequence[str]) -> Keys:
-    """The keys these roles use, read now: a missing or foreign one is told at start, not at the first warning.
+    """The keys these roles use, read now: a start tells of a missing or foreign one, not the first warning.
 
     Only a process that is alone, or plays all roles, makes what is missing; the others are to be given the same keys.
     """

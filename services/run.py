@@ -48,7 +48,7 @@ START_ORDER = ("channels", "gateway", "registry", "router")  # channels first: i
 
 
 async def start_clock(database: Database, settings: Settings) -> Clock:
-    """The live clock; a rehearsal's anchor and rate are kept in the database, so that it goes on after a restart."""
+    """The live clock, or a rehearsal's. The database keeps its anchor and rate, so that it goes on after a restart."""
     if settings.clock_rate == 1.0 and settings.clock_anchor is None:
         return LinearClock()
     started = float(await stamp(database, "clock_started", repr(wall())))
@@ -194,7 +194,8 @@ async def _build(
 
 
 def leave_the_loaded_alone() -> None:
-    """What is loaded by now lives as long as the process: looking through it again and again held every loop up by 0.1 s."""
+    """Takes what is loaded by now out of garbage collection. It lives as long as the process, and looking through it
+    held every loop up by 0.1 s."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

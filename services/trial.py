@@ -1,4 +1,4 @@
-"""`tocsin try`: a console with data in one process, for whoever wants to see it: people, phones and an alert of today.
+"""`tocsin try`: a console in one process to look at, with people, phones and an alert of today.
 
 It is a drill on a database of its own that goes when it ends; the only provider it knows is the stand-in beside it.
 """
@@ -79,7 +79,7 @@ async def run_trial(people: int, seed: int, ready: Callable[[Trial], None], stop
 
 
 def of_today(alert: bytes, now: float) -> bytes:
-    """The example as if it had been written a minute ago, the water due on the full hour after three hours."""
+    """The example as if written a minute ago; the water is due on the full hour after three hours."""
     tz = _IMPACT.tzinfo
     soon = datetime.fromtimestamp(now, tz) + timedelta(hours=3)
     impact = soon.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1 if soon.minute else 0)

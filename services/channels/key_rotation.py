@@ -1,4 +1,4 @@
-"""Replaces the channels key while sends go on: adopts the new key, rewraps page keys in batches, retires the old key.
+"""Replaces the channels key while sends go on: adopts the new, rewraps page keys in batches, retires the old.
 
 What is in flight is not touched: a delivery names its page key, and that stays the same under another wrapping.
 """

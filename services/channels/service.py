@@ -20,9 +20,10 @@ from services.channels.model.final_check import traced
 from services.channels.outcomes import opted_out
 from services.channels.outcomes.multipart import forget_old
 from services.channels.outcomes.recorder import OutcomeRecorder
+from services.channels.pages.answers import AnswerPages
 from services.channels.pages.callouts import CalloutPages
 from services.channels.pages.channels import ChannelPages
-from services.channels.pages.lists_and_answers import ListAndAnswerPages
+from services.channels.pages.officer_lists import OfficerLists
 from services.channels.pages.unseal import FullValues
 from services.channels.providers.call_window import AHEAD, call_windows
 from services.channels.providers.catalogue import channel_rows, channels_in_use, channels_of
@@ -107,7 +108,8 @@ class ChannelsService:
         self._handlers = ChannelsHandlers(p)
         self._channel_pages = ChannelPages(p, self.drivers, self.limits, weights)
         self._full_values = FullValues(p, preparer)
-        self._pages = ListAndAnswerPages(p, self.recorder, preparer)
+        self._lists = OfficerLists(p, self.recorder, preparer)
+        self._answers = AnswerPages(p, self.recorder, preparer)
         self._device_pages = DevicePages(p, self.drivers)
         self._callouts = CalloutPages(p, self.recorder, preparer)
 
@@ -126,7 +128,8 @@ class ChannelsService:
         }
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        yield from self._pages.routes()
+        yield from self._lists.routes()
+        yield from self._answers.routes()
         yield from self._callouts.routes()
         yield from self._full_values.routes()
         yield from self._channel_pages.routes()

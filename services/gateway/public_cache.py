@@ -50,7 +50,7 @@ class PublicCache:
         self._one = asyncio.Lock()
 
     def forget(self) -> None:
-        """Something was released or has ended: nothing that was made before, or is being made, is shown to who asks now."""
+        """Forgets what was made before a release or an ending, or is being made: nobody who asks now sees it."""
         self._kept.clear()
         self._bytes = 0
         self._changes += 1

@@ -63,7 +63,7 @@ class GatewayService:
         return await self.age()
 
     async def checkpoint(self) -> bool:
-        """Looks whether the audit log goes on as it was, and signs it where it is time to; one gateway of several signs."""
+        """Checks that the audit log goes on as it was, and signs it when due; one gateway of several signs."""
         async with locks.audit_checkpoint(self._platform.database) as mine:
             return await self._keeper.inspect(sign=mine)
 

@@ -140,7 +140,7 @@ class RegistryApi:
         return self._platform.database
 
     async def enter(self, request: web.Request) -> Created[PersonEntered]:
-        """One person entered by a worker, with the person's own yes; answers her id and what was derived."""
+        """Enters one person with a worker beside them and their own yes; answers their id and what was derived."""
         who = await caller(request, "register")
         entered = await json_body(request, Entered)
         return Created(await enter(self._platform, entered, worker=who.label))

@@ -255,7 +255,7 @@ _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
 async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = "", day: str = "") -> Findings:
-    """All kinds with counts, and of each the first ids; of one `kind` up to `limit` ids after the id `after`.
+    """All kinds with counts and the first ids of each. Of one `kind`, up to `limit` ids after the id `after`.
 
     A finding is {id, detail}: the date, list, field or person it is about. Refused where the kind is none.
     """

@@ -1,4 +1,4 @@
-"""Wires the registry: what it consumes, what it serves, and its loop, a page of the most urgent job a turn."""
+"""Wires the registry: what it consumes and serves, and its loop, a page of the most urgent job a turn."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def networks_of(text: str) -> tuple[Network, ...]:
 
 
 def address_of(text: str) -> Address | None:
-    """An address as it is written in a header or by a socket; one of IPv4 in IPv6 clothes as IPv4. None where it is none."""
+    """The address that a header or a socket wrote; an IPv4 address mapped into IPv6 as IPv4. None where it is none."""
     plain = text.strip().strip('"')
     if plain.startswith("["):
         plain = plain[1:].partition("]")[0]

@@ -17,7 +17,8 @@ from services.shared.steady_clock import PROCESS
 
 
 def wall() -> float:
-    """Wall time in seconds since 1970 UTC, for leases, time-outs and audit only; a step of the machine's clock leaves it."""
+    """Wall time in seconds since 1970 UTC, for leases, time-outs and audit only. A step of the machine's clock leaves
+    it."""
     return PROCESS.now()
 
 

@@ -130,7 +130,7 @@ def in_each_language(name: str) -> dict[str, Any]:
 
 
 def best(wanted: str) -> str:
-    """The first of these languages (best first, ; between) that is offered, or one of the same base; empty where none is."""
+    """The first of these languages (best first, ; between) that is offered, or one of its base; else empty."""
     return choose(wanted, list(offered()))
 
 

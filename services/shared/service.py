@@ -35,8 +35,9 @@ class Wakers:
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop a service needs: `turn` does what is due and returns whether it did anything; after a turn without work the
-    loop sleeps on `waker`, at most `idle_s` wall seconds. A turn of more than `within_s` wall seconds counts as hung."""
+    """A loop a service needs: `turn` does what is due and returns whether it did anything. After a turn without work
+    the loop sleeps on `waker`, at most `idle_s` wall seconds. A turn of more than `within_s` wall seconds counts as
+    hung."""
 
     name: str
     turn: Callable[[], Awaitable[bool]]

@@ -58,7 +58,8 @@ class Steady:
         return self._passed()
 
     def follow(self, told: float) -> float:
-        """Comes nearer to what a clock told, at most by SLEW of the time since the last call; how far it was, seconds.
+        """Comes nearer to what a clock told, at most by SLEW of the time since the last call. Returns how far it was,
+        in seconds.
 
         More than STEP_S is a step, and is not followed.
         """

@@ -42,7 +42,7 @@ QUIET = ("monitor", "assess", "all_clear", "none")
 
 
 def title(tier: Tier, respond: str) -> str:
-    """What the tier tells people to do, empty for nothing; it says "go" or "stay in" only where an alert asks it.
+    """What the tier tells people to do; empty for nothing. It says "go" or "stay in" only where an alert asks it.
 
     `respond` is what the alert itself asks, empty where it says nothing: of a danger's kind alone no order follows.
     """

@@ -1,4 +1,4 @@
-"""Who is behind a number, as the provider's stand-in sees it: how a text or call fares, and a line to answer on."""
+"""Knows who is behind a number, for the provider's stand-in: how texts and calls fare, and a line to answer on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chance without a shared stream: each draw is a hash of the seed and of what it is about, so order never matters."""
+"""Draws without a shared stream: each is a hash of the seed and of its subject, so order never matters."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Whoever is on duty: told of a case by text, opens the list of cases and takes those nobody has, by name.
+"""Stands in for whoever is on duty: gets a case by text, opens the list and takes cases nobody has.
 
-What follows for a person is done at the door, so a case taken stays open here until her path closes it.
+What follows for a person is done at the door, so a case taken stays open here until their path closes it.
 """
 
 from __future__ import annotations

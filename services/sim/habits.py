@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Habits:
-    """Shares are of 0-1, times in seconds of warning time; `_night` holds between 23 and 5, `_day` between 8 and 20."""
+    """Shares are of 0-1, times in seconds of warning time. `_night` holds from 23 to 5, `_day` from 8 to 20."""
 
     # texts
     stale: float = 0.06  # contacts that lead nowhere by now: 7-15 % a year [J], half of it found by verifying

@@ -1,4 +1,4 @@
-"""What each phone and mailbox of the stand-in shows, as pages to look at and to answer from; for whoever tries Tocsin."""
+"""Shows each phone and mailbox of the stand-in, as pages to look at and to answer from."""
 
 from __future__ import annotations
 

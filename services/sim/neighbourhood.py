@@ -17,7 +17,7 @@ NOT_OF_US = "anyone"
 
 @dataclass(frozen=True)
 class Someone:
-    """One person, helper, pair of officers or duty desk; what of her matters for how she acts."""
+    """One person, supporter, team of officers or duty desk, by what matters for how they act."""
 
     id: str
     role: Role = "person"
@@ -31,7 +31,7 @@ class Someone:
 
     @property
     def stays(self) -> bool:
-        """She cannot leave by herself."""
+        """Whether the person cannot leave without help."""
         return "cannot_leave" in self.flags
 
     @property
@@ -43,7 +43,7 @@ class Someone:
         return self.groups != {"general"}
 
     def any_of(self, *found: str) -> bool:
-        """Whether she is in any of these need groups."""
+        """Whether the person is in any of these need groups."""
         return bool(self.groups.intersection(found))
 
 
@@ -110,7 +110,7 @@ class Neighbourhood:
         return self._by_number.get(address) or [Someone(f"{NOT_OF_US}:{address}")]
 
     def at_door(self, words: str) -> FrontDoor | None:
-        """Whose door an entry of an officer's list is, by the name and address on it; None where it does not say."""
+        """Who lives at the door of an officer's list, by its name and address; None where it does not say."""
         for name, doors in self._by_name.items():
             if name in words:
                 for place, door in doors:
@@ -119,11 +119,12 @@ class Neighbourhood:
         return None
 
     def leaves(self, someone: Someone, when: float) -> None:
-        """From `when` she is not at home any more; the earliest of several holds."""
+        """Notes that from `when` the person is not at home any more; the earliest of several holds."""
         self.left[someone.id] = min(when, self.left.get(someone.id, when))
 
     def gone(self, someone: Someone, now: float) -> bool:
-        """Whether she has left before `now` (what happens at this very moment does not count, whichever ran first)."""
+        """Whether the person has left before `now`. What happens at this very moment does not count, whichever ran
+        first."""
         return someone.away or self.left.get(someone.id, now) < now
 
 

@@ -63,7 +63,7 @@ class Officers:
         self.outcomes: Counter[str] = Counter()
 
     def got_link(self, worker: Someone, link: str) -> None:
-        """A text with a list's link came; the round starts, or one that had ended goes on, when it is noticed."""
+        """Takes in a text with a list's link. When it is noticed the round starts, or one that had ended goes on."""
         path = urlsplit(link).path
         one = self._rounds.setdefault(path, _Round(link, worker))
         if one.out:

@@ -137,7 +137,7 @@ class Phones:
         self._agenda.at(when, f"reply:{text.key}", lambda: self._reply(text, digit, len(people)))
 
     def _answer(self, who: Someone, key: str, offered: frozenset[str], resident: float, subscriber: float) -> str:
-        """The digit she gives, out of those offered; empty for none."""
+        """The digit the person gives, out of those offered; empty for none."""
         h = self._habits
         willing = resident if who.resident else subscriber
         if who.any_of("cognitive", "deafblind"):

@@ -52,8 +52,8 @@ class Postman:
             await self._session.close()
 
     async def post(self, url: str, form: Mapping[str, str], what: str) -> bytes | None:
-        """Posts once, signed over the URL without its fragment; the body of a 2xx, None where it should be tried
-        again, and b'' where the answer refuses it for good (4xx)."""
+        """Posts once, signed over the URL without its fragment. Returns the body of a 2xx, None where it should be
+        tried again, and b'' where a 4xx refuses it for good."""
         url = urldefrag(url).url
         signature: str = self._validator.compute_signature(url, dict(form))  # type: ignore[no-untyped-call]
         headers = {

@@ -324,7 +324,7 @@ def _words_of(path: str, form: Mapping[str, str]) -> str:
 
 
 def delivery_of(form: Mapping[str, str]) -> str:
-    """The delivery a request is for: the id before the MAC in its callback URL, else a hash of number and text."""
+    """A request's delivery: the id before the MAC in its callback URL, else a hash of number and text."""
     path = urlsplit(urldefrag(form.get("StatusCallback", "")).url).path
     token = path.rsplit("/", 1)[-1].partition(".")[0]
     return token or hexes(0, form.get("To", ""), form.get("Body", ""), form.get("Twiml", ""))

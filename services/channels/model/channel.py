@@ -1,4 +1,4 @@
-"""A channel: the path to a kind of contact that a policy names, such as sms or door; what it can do and what it lacks."""
+"""Describes a channel that a policy names, such as sms or door: what it can do and what it lacks."""
 
 from __future__ import annotations
 

@@ -105,8 +105,8 @@ class Reports(Protocol):
 
 @dataclass(frozen=True)
 class StatusQuestion:
-    """What became of one message to `to`? `ref` is its provider's name where we have it, else it is looked for among those
-    with this text, made since `since` (warning time)."""
+    """Asks what became of one message to `to`. `ref` is the provider's name of it, where we have it. Else the driver
+    looks among messages with this text, made since `since` (warning time)."""
 
     ref: str = ""
     to: str = ""

@@ -1,4 +1,4 @@
-"""Makes a driver's HTTP call and says what the network did: a Response, NotSent or Ambiguous; the one place that judges it.
+"""Makes a driver's HTTP call and judges what the network did: a Response, NotSent or Ambiguous.
 
 NotSent: no byte of the request can have left. The connection was never made (no such name, refused, no answer in the time for
 it, TLS not agreed), the address is none, or the last look before the first byte said no. Ambiguous: everything later. A reset

@@ -1,4 +1,4 @@
-"""Serves the page that opens one person's name, address and numbers, by an order of the register and with a reason."""
+"""Serves the page that opens a person's name, address and numbers, by an order of the register."""
 
 from __future__ import annotations
 

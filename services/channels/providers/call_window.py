@@ -1,4 +1,4 @@
-"""A driver's call window: calls under way, and a few intended beyond them; one for red and one for the rest."""
+"""Bounds a driver's calls under way, and the few intended beyond them; red has a call window of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNWRITTEN = 1000  # outcomes that wait for the database: beyond them nothing new
 
 @dataclass
 class CallWindow:
-    """A driver's channel for red, or for the rest: calls under way, and a few that wait for one of them to end.
+    """A driver's calls for red, or for the rest: those under way, and a few that wait.
 
     An answered call frees its place at once; its outcome is written with others', for which no call waits.
     """

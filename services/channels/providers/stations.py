@@ -68,7 +68,7 @@ async def settled(db: Connection, delivery_id: str) -> dict[str, Outcome]:
 
 
 async def of_warning(db: Connection, warning_id: str) -> list[StationWord]:
-    """Each station of each area delivery of a warning (channel, step, name, outcome, code, at): who did not take it first."""
+    """The last word of each station on each area delivery of a warning; refusals come first."""
     return await rows_of(
         db,
         StationWord,

@@ -118,7 +118,8 @@ class Queue:
 
 
 def queues(windows: Sequence[CallWindow]) -> list[Queue]:
-    """A queue for each driver: its own call window if it works, and every other working one that serves a channel of it."""
+    """A send queue for each driver. It has the driver's own call window if that works, and every other working one of
+    its channels."""
     found = []
     for window in windows:
         mine = {r.name for r in window.channels or window.driver.channels}
@@ -261,7 +262,8 @@ def move(before: Mapping[str, float], resting: Mapping[str, float], trouble: Map
 def held_back(
     rooms: Mapping[str, int], alive: Collection[str], weights: Mapping[str, float], resting: Mapping[str, float]
 ) -> dict[str, int]:
-    """Rooms for one claim: who stands by, or whose share was lowered, gets no more than that share, also under load.
+    """Rooms for one claim. A provider that stands by, or whose weight was lowered, gets no more than its weight, also
+    under load.
 
     As long as another is `alive` (not left alone by its breaker) with its share whole; a full lane of that one waits.
     """

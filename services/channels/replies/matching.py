@@ -68,9 +68,10 @@ def by_of(addressee_kind: str) -> str:
 
 
 def yes_means(row: Candidate) -> Answer | None:
-    """What a bare YES says to this message: the one thing it asked; None where it asked several things, or nothing.
+    """The answer that a bare YES gives: the one thing the message asked. None where it asked several things, or
+    nothing.
 
-    Yellow asks only for who needs help; an official is only asked whether she has read it, a volunteer whether she goes.
+    Yellow asks only for who needs help; an official is only asked whether they have read it, a volunteer whether they go.
     """
     if row.kind == DeliveryKind.OFFICIAL:
         return Answer.SPOKE
@@ -85,7 +86,7 @@ async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[
     """Deliveries to this address a reply can be about, newest warning first, with `over`; and all of active warnings.
 
     The address comes under each key it may be known by. What may have been received comes first, also of a warning that
-    an update has replaced (`over`): its text is what she has in hand until the new one comes. Behind it what was kept
+    an update has replaced (`over`): its text is what they have in hand until the new one comes. Behind it what was kept
     back because the number said STOP: who said so can still ask for help.
     """
     over = (warning_state.c.state != "active").label("over")
@@ -111,8 +112,8 @@ async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[
 
 
 def going_on(row: Candidate, active: Sequence[Candidate]) -> Candidate:
-    """Where somebody acts on it: of a warning that was replaced, what the same addressee has of the update about the
-    same person, sent or not, or of another warning; the row itself where there is none."""
+    """The delivery on which somebody acts. Of a warning that was replaced, it is the addressee's delivery of the
+    update about the same person, sent or not, or of another warning. Without one it is the row itself."""
     if not row.over:
         return row
     newer = [r for r in active if (r.person_id, r.addressee_id) == (row.person_id, row.addressee_id)]
@@ -120,10 +121,11 @@ def going_on(row: Candidate, active: Sequence[Candidate]) -> Candidate:
 
 
 def choose(rows: Sequence[Candidate], reply: Reply) -> Candidate | None:
-    """The delivery a reply is for: by its reference; else the newest it can be about, if that is one person; else None.
+    """The delivery a reply is for, by its reference. Without one it is the newest it can be about, if that is one
+    person; else None.
 
-    Who is warned herself and also helps somebody on the same phone speaks of herself with 1, 2 and 3, and of the one
-    she helps with 4 and 5: only a choice between two people she helps has to be asked.
+    Who is warned and also helps somebody on the same phone speaks for themselves with 1, 2 and 3, and of the one they
+    help with 4 and 5: only a choice between two people they help has to be asked.
     """
     if reply.ref:
         named = next((row for row in rows if reference(row.delivery_id) == reply.ref), None)

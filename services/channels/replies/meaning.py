@@ -1,7 +1,7 @@
-"""Reads the meaning of a text: a digit, a word, a count of people, STOP, or a question for a person. Pure.
+"""Reads a text's meaning: a digit, a word, a count of people, STOP, or a question for a person. Pure.
 
 The words stand in `replies.yaml` of each language; every text is held against all of them, since who answers may
-write another language than the one she is written to in. A word of help anywhere is help; whatever closes a path has
+write another language than the one they are written to in. A word of help anywhere is help; whatever closes a path has
 to be the whole text. So no text with a word of help in it is ever taken for an answer that closes.
 """
 

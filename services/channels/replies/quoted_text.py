@@ -175,7 +175,8 @@ def _joined(tokens: Sequence[str], marks: Sequence[int]) -> str:
 
 
 def _own_lines(text: str, index: _Index) -> Iterator[str]:
-    """The first line and the last, where nothing of ours stands in them: what she wrote above or below a message."""
+    """The first line and the last, where nothing of ours stands in them: what the person wrote above or below a
+    message."""
     lines = [line for line in text.splitlines() if line.strip()]
     for line in lines[:1] + lines[-1:] if len(lines) > 1 else ():
         if not any(_own_marked(_tokens(line), range(0), index, reaction=False)):

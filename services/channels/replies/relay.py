@@ -1,7 +1,7 @@
 """Records a called-out volunteer's reply as evidence for the resident, at lower weight.
 
-A volunteer on a video call is no supporter at the person's side: by text or key she can say that she has spoken with her,
-that help is needed, or that she does not reach her. Only on her page she passes on the person's own answer, which
+A volunteer on a video call is no supporter at the person's side. By text or key they can say that they have spoken with
+the person, that help is needed, or that they reach nobody. Only on their page they pass on the person's own answer. It
 counts as the person's, so that it never closes for somebody who cannot judge.
 """
 
@@ -23,8 +23,8 @@ class MaybeCallout(Protocol):
 
 
 def passed_on(row: MaybeCallout, answer: Answer | None, event_key: str) -> list[Report]:
-    """The reports a volunteer's text or key makes on the visit or video call of her call-out; help always, the rest of a
-    video call only while she has it: who was merely asked ends no call."""
+    """The reports that a volunteer's text or key makes on the visit or video call they were called out for. Help is
+    always passed on. The rest of a video call is, only while they hold it: who was merely asked ends no call."""
     if not isinstance(row.params, Callout):
         return []
     on_it = row.params.video and row.params.holds

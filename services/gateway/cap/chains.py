@@ -181,7 +181,8 @@ def in_force(chain: Sequence[KnownMessage], now: datetime) -> tuple[KnownMessage
 
 
 def freshness(sent: datetime, expires: datetime, now: datetime) -> Literal["fresh", "future", "stale", "expired"]:
-    """Whether a message that comes in at `now` may be acted on: sent at most 5 min ahead and 24 h ago, not expired."""
+    """Whether a message that comes in at `now` may be acted on. It is not expired, and sent at most 5 min ahead or 24
+    h ago."""
     if sent > now + SKEW:
         return "future"
     if expires <= now:
@@ -250,8 +251,8 @@ class _Index:
         return found, tuple(unknown)
 
     def earlier_versions(self, message: KnownMessage) -> list[KnownMessage]:
-        """Those it continues without naming them: the same identifier sent before, the same incident of a source
-        whose incidents are its events."""
+        """The messages it continues without naming them: those sent before of its identifier, or of its incident. Of
+        its incident only where a source's incidents are its events."""
         same = self._by_pair.get((message.sender, message.identifier), [])
         if message.incident:
             same = [*same, *self._by_incident.get((message.sender, message.incident), [])]

@@ -1,4 +1,4 @@
-"""The rules that need the whole alert: who may see it, what it refers to, when it ends, whether it says anything."""
+"""Holds the rules that need the whole alert: who may see it, its references, its end, whether it says anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FAR = timedelta(days=7)
 
 
 def check_alert(alert: Alert, where: str, notes: Notes) -> Alert:
-    """The alert as it may be used: with what it says of itself or wrongly taken out, and the rest noted."""
+    """The alert as it may be used: what it says wrongly or of itself is taken out, the rest noted."""
     _check_status(alert, where, notes)
     _check_audience(alert, where, notes)
     alert = _check_references(alert, where, notes)

@@ -1,4 +1,4 @@
-"""Reads the pairs of a polygon and the pair and radius of a circle, in every way that real feeds write them."""
+"""Reads the pairs of a polygon and the pair and radius of a circle, however real feeds write them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from services.shared.i18n import mark
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One way to break a rule: grade when tolerant, grade when strict, what to say and what to do about it."""
+    """One way to break a rule: its grades when tolerant and when strict, what to say and what to do."""
 
     code: str
     rule: int

@@ -1,4 +1,4 @@
-"""Which hazard an alert is about, and what it asks people to do; codes first, then words, as the hazards' files say.
+"""Finds an alert's hazard and what it asks of people: by codes, then by words of the hazards' files.
 
 What fits none (a bush fire, an avalanche, an attack) is `unknown`, which asks the commander: a near miss could send
 people out into the wrong thing.
@@ -86,7 +86,8 @@ _ASKED = {
 
 
 def asked_of(infos: Iterable[Info]) -> str:
-    """What the alert itself asks; empty where it names no response, as_told where it asks both for leaving and for staying."""
+    """What the alert itself asks. Empty where it names no response, as_told where it asks both for leaving and for
+    staying."""
     named = {word for info in infos for word in info.response_type}
     if {"Evacuate", "Shelter"} <= named:
         return "as_told"

@@ -1,4 +1,4 @@
-"""What an alert means to us: the tier we act at, the hazard, what people are asked to do, until when.
+"""Decides what an alert means here: tier, hazard, what people are asked to do, until when.
 
 The default table reads severity by urgency; any Unknown is held for a person, unless its source is known to say its
 level elsewhere (`sources.py`). A cancel or an all-clear never raises: an ending takes the tier of what it ends.

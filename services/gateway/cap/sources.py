@@ -180,7 +180,7 @@ def offset_of(sender: str) -> timedelta | None:
 
 
 def source_of(alert: Alert) -> AlertSource:
-    """How this alert is to be read: by its sender, else by the marks it carries, else as the standard says.
+    """How this alert is to be read: by its sender, else by its marks, else as the standard says.
 
     MeteoAlarm's level, where an alert carries one, goes before marks of a geocode.
     """

@@ -1,4 +1,4 @@
-"""Words and times of an alert: plain text out of markup and escapes, instants out of every way feeds write them."""
+"""Reads an alert's words and times: plain text out of markup and escapes, instants however feeds write them."""
 
 from __future__ import annotations
 

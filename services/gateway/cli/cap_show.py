@@ -1,4 +1,4 @@
-"""`tocsin cap show`: an alert as a person reads it, what it means here, what people will read, and what is wrong with it.
+"""`tocsin cap show`: an alert as a person reads it, its meaning here, what people will read, and its faults.
 
 Nothing is cut: whatever can be long is folded text, never a panel's title.
 """
@@ -58,7 +58,7 @@ class MakeTexts(Protocol):
 def show(
     name: str, data: bytes, pins: Pins, *, settings: Settings | None = None, say: MakeTexts | None = None
 ) -> Iterator[RenderableType]:
-    """One panel an alert, with what `say` makes people read of it; then the findings; where there is no alert, only these."""
+    """Shows one panel an alert, with what `say` makes people read of it, then the findings."""
     reading, findings, senses = judge_file(data)
     for alert, sense in zip(reading.alerts, senses, strict=True):
         trust = verify(alert.raw, pins.of(alert.sender), at=alert.sent)

@@ -1,4 +1,4 @@
-"""`tocsin cap feed`: reads a feed once, as carefully as the poller does, and says a verdict on each of its alerts."""
+"""`tocsin cap feed`: reads a feed once, as carefully as the poller, and gives a verdict on each alert."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 50
 
 
 async def look_at(source: str, data: bytes | None, *, private: bool) -> list[FileVerdict]:
-    """`cap check`'s verdicts, one an alert; of a file (`data`) only what lies in it is read, its links are named.
+    """`cap check`'s verdicts, one an alert. Of a file (`data`) only what lies in it is read; its links are named.
 
     Refused where it is no feed, or does not come.
     """

@@ -25,7 +25,7 @@ _XML_TYPES = ("application/xml", "text/xml", "")
 
 @dataclass(frozen=True)
 class FeedItem:
-    """One alert as the feed names it: `key` is SHA-256 of its id, `version` changes when it does, `link` is absolute.
+    """One alert as the feed names it. `key` is SHA-256 of its id, `version` changes when it does, `link` is absolute.
 
     `urgent` is what the feed says of it in CAP's words, larger first; `at` when it was changed (seconds, 0: unknown).
     """

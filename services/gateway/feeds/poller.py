@@ -1,4 +1,4 @@
-"""Polls the allowed feeds: a new alert becomes a draft or, by grant, a held warning; one that vanishes is noted.
+"""Polls the allowed feeds. A new alert becomes a draft or, by grant, a held warning; one that vanishes is noted.
 
 Nothing a feed says sends anything by itself, and a feed that fails harms no other. Wall time: a feed's server does not
 know that we are playing.
@@ -65,7 +65,7 @@ class Feeds:
         self._certs = {e.name: certificates(e.certs) for e in self.entries if e.certs is not None}
 
     def loops(self) -> Iterable[Loop]:
-        """A loop for each feed, which reads it at its own pace; a setting of the gateway's waker does not hurry it."""
+        """A loop for each feed, which reads it at its own pace: the gateway's waker does not hurry it."""
         for entry in self.entries:
             self._next[entry.name] = monotonic() + _jitter(min(5.0, entry.interval))
             yield Loop(f"feed:{entry.name}", partial(self._follow, entry), self._platform.wake.gateway, within_s=READ_S)

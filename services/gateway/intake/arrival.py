@@ -71,7 +71,7 @@ def check_grant(who: Who, incoming: Incoming) -> None:
 
 
 def hold_stale(incoming: Incoming, now: float) -> Incoming:
-    """Held where it was sent more than 24 hours ago or more than 5 minutes ahead: a replay, or a clock that is wrong."""
+    """Holds a message sent more than 24 hours ago or 5 minutes ahead: a replay, or a wrong clock."""
     sent, expires, at = (datetime.fromtimestamp(t, UTC) for t in (incoming.sent, incoming.expires, now))
     why = {
         "stale": "it was sent more than 24 hours ago: a person must say that it still holds",

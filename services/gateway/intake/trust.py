@@ -24,7 +24,8 @@ _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", r
 
 
 class Pins:
-    """The certificates we trust, by sender; a file is read when its sender speaks, so that a new one needs no restart."""
+    """The certificates we trust, by sender. A file is read when its sender speaks, so that a new one needs no
+    restart."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder

@@ -70,7 +70,7 @@ _ENDINGS = {
 
 @dataclass(frozen=True)
 class Name:
-    """What a document of ours is called, and what it offers beside the text: a page to check it, a number to call."""
+    """A document's identifier, with what it offers beside the text: a page to check it, a number to call."""
 
     sender: str
     identifier: str
@@ -91,7 +91,8 @@ def cap_document(row: StoredWarning, tier: Tier, parts: Parts, name: Name) -> by
 
 
 def ending_document(row: StoredWarning, tier: Tier, parts: Parts, name: Name) -> bytes:
-    """An ending: a Cancel of what it ends, or an Update that says AllClear; while we check, an Update that goes on."""
+    """An ending's document: a Cancel of what it ends, or an Update that says AllClear. While we check, an Update that
+    goes on."""
     how = _ENDINGS[row.state_ending]
     alert = _made(row, tier, parts, name, how.msg_type)
     return write(

@@ -86,7 +86,7 @@ def tier_words(tier: Tier, respond: str, language: str) -> str:
 
 
 def times(sent: float, expires: float, offset_at: Callable[[float], int], language: str) -> str:
-    """When it was sent and until when it holds, each in the local time of its own day; far ones with their date."""
+    """When it was sent and until when it holds, in each day's local time; far ones with their date."""
     a, b = _local(sent, offset_at), _local(expires, offset_at)
     words = _said(
         language,
@@ -131,7 +131,7 @@ def _local(when: float, offset_at: Callable[[float], int]) -> datetime:
 
 
 def clean(text: str) -> str:
-    """The text a phone can show, as the reader of alerts makes it: real markup and control characters gone, nothing else."""
+    """The text as a phone can show it: real markup and control characters are gone, and nothing else."""
     return plain(text, "", Notes(strict=False))
 
 

@@ -1,4 +1,4 @@
-"""Admits a warning: judge it, place it in its chain, store it, and release it or ask whom it would reach.
+"""Admits a warning: judges it, places it in its chain, stores it, releases it or asks whom it would reach.
 
 Its states are those of `acts`. Everything about one message is one transaction; it is on disk when `admit` returns.
 """

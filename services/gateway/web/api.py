@@ -155,7 +155,7 @@ class WarningsApi:
         return (Reference(row.sender, row.identifier, datetime.fromtimestamp(row.sent, UTC)),)
 
     async def index(self, request: web.Request) -> Json[list[WarningLine]]:
-        """The first page begins with all that is in force, by tier, and late orange and red; then 50 others a page."""
+        """Lists all in force by tier, and late orange and red, on the first page; then 50 others a page."""
         await caller(request, "read")
         page, now = shelves.page_of(request.query.get("page", ""), "page"), self._platform.clock.now()
         async with self._platform.database.read() as db:

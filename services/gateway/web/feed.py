@@ -132,7 +132,7 @@ class PublishedEntry(NamedTuple):
 
 
 async def published(db: Connection, now: float) -> list[tuple[PublishedEntry, str]]:
-    """What is in force, and what went out or ended in the last seven days, with its state now; newest first."""
+    """Warnings in force, and those that went out or ended in the last seven days, with their state; newest first."""
     changed = sa.func.coalesce(warning_state.c.ended_at, warning_state.c.released_at)
     rows = await rows_of(
         db,

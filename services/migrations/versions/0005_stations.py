@@ -1,4 +1,4 @@
-"""What became of an area's message at each operator, broadcaster and group; who is left without a pair, found by index."""
+"""Adds an area message's outcome at each operator, broadcaster and group, and an index of people without a team."""
 
 from __future__ import annotations
 

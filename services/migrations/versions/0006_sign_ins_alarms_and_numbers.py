@@ -1,4 +1,4 @@
-"""Sign-ins that can be ended, alarms, how a number that said STOP is known; what is looked for among many warnings, by index."""
+"""Adds sign-ins that can be ended, alarms, keys of numbers that said STOP, and indexes for many warnings."""
 
 from __future__ import annotations
 

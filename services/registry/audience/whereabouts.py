@@ -1,7 +1,7 @@
 """Finds people who are inside an area although they live elsewhere: away, at a usual place, at a second address.
 
-Each place where she may be at that time counts, from now to LOOK_AHEAD later, and her home always does: a person warned
-at a place she has just left was warned; one who was not cannot be.
+Each place where they may be at that time counts, from now to LOOK_AHEAD later, and their home always does: a person warned
+at a place they have just left was warned; one who was not cannot be.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Moment:
         return int(self.now // 60 + self.utc_offset_min) % 1440
 
     def covers(self, stay: FoundStay) -> bool:
-        """Whether she may be there at some time from now to LOOK_AHEAD later."""
+        """Whether the person may be there at some time from now to LOOK_AHEAD later."""
         first, last = self._local(self.now), self._local(self.now + LOOK_AHEAD)
         if stay.kind == "away":
             days = (first.date().isoformat(), last.date().isoformat())
@@ -54,7 +54,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody who may be inside and lives elsewhere: her row, and the first of her stays that counts."""
+    """Somebody who may be inside and lives elsewhere: their row, and the first of their stays that counts."""
 
     row: FoundPerson
     stay: FoundStay
@@ -99,7 +99,7 @@ async def _stays(db: Connection, where: sa.ColumnElement[bool]) -> list[FoundSta
 
 
 async def elsewhere(db: Connection, people: Sequence[str], moment: Moment) -> dict[str, list[FoundStay]]:
-    """person_id > where else she may be just now, for the card of somebody who is sought at home."""
+    """person_id > where else they may be just now, for the card of somebody who is sought at home."""
     found: dict[str, list[FoundStay]] = {}
     for some in chunks(people, 1000):
         for row in await _stays(db, one_of(register.stay.c.person_id, some)):
@@ -109,7 +109,7 @@ async def elsewhere(db: Connection, people: Sequence[str], moment: Moment) -> di
 
 
 def with_stays(dossier: bytes, stays: Iterable[FoundStay], *, at_home: bool) -> bytes:
-    """The dossier with the sealed addresses of stays; of a visitor without her home's, if the stay has one."""
+    """The dossier with the sealed addresses of stays; of a visitor without their home's, if the stay has one."""
     more = [DossierPart("stay", bytes.fromhex(s.key_id), s.sealed) for s in stays if s.sealed]
     if not more:
         return dossier

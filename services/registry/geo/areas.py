@@ -84,7 +84,8 @@ class Shape:
 
     @classmethod
     def judged(cls, text: str) -> Shape:
-        """The same of one that nobody has looked at yet: also Refused where its lines cross too often to compute with."""
+        """The area of a GeoJSON that nobody has looked at yet. Also Refused where its lines cross too often to
+        compute with."""
         if text.count("[") <= 2 * MAX_CORNERS and tangled_shape(_geometry(text)):
             raise Refused(
                 "the area's lines cross each other too often to be computed",
@@ -97,7 +98,7 @@ class Shape:
 
     @classmethod
     def circle(cls, lat: float, lon: float, km: float) -> Shape:
-        """A circle on the earth, as the polygon of CORNERS corners around it: it holds the circle and 0.01 % more."""
+        """A circle on the earth, as the polygon of CORNERS corners around it. It holds the circle and 0.01 % more."""
         angle = np.linspace(0.0, 2.0 * np.pi, CORNERS + 1)[:-1]
         reach = min(km / EARTH_KM / np.cos(np.pi / CORNERS), np.pi)
         phi, away = np.radians(lat), reach

@@ -22,7 +22,7 @@ from services.shared.web.edge import refused_by
 
 
 class Yes(Given):
-    """Her own word: who said it (self, or the guardian of a minor), how, to which notice, for which purposes."""
+    """The person's own word: who said it (self, or a minor's guardian), how, to which notice, for which purposes."""
 
     by: str = Field(max_length=80)
     method: Method
@@ -50,7 +50,7 @@ class PersonEntered(TypedDict):
 
 
 async def enter(platform: Platform, entered: Entered, *, worker: str) -> PersonEntered:
-    """Puts her into the register; answers person_id, groups, flags and channels. Refused without her own yes."""
+    """Puts a person into the register; answers person_id, groups, flags and channels. Refused without their own yes."""
     person_id = new_id()
     try:
         given = PersonIn.model_validate({**entered.person, "person_id": person_id})

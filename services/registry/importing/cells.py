@@ -1,4 +1,4 @@
-"""Reads one row of somebody's list cell by cell: puts right what is meant, leaves out what is not, and says so."""
+"""Reads a list's row cell by cell: puts right what is meant, leaves out what is not, and says so."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class Cells:
         grades: bool = False,
         ours: Collection[str] = (),
     ) -> None:
-        """`today` is an ISO date; `grades`: a level may be a disability card's; `ours`: cells a column map has put in our
-        words."""
+        """`today` is an ISO date; with `grades` a level may be a disability card's. `ours` are cells a column map has
+        put in our words."""
         self.line = line
         self._today = today or dt.datetime.now(dt.UTC).date().isoformat()
         self._grades = grades
@@ -160,7 +160,7 @@ class Cells:
         return value
 
     def yes(self, field: str, default: bool = False, *, protects: bool = False) -> bool:
-        """yes or no; what is neither is left out, or holds the row where a yes protects her."""
+        """yes or no; what is neither is left out, or holds the row where a yes protects the person."""
         value = self.word(field).lower()
         if not value:
             return default
@@ -207,7 +207,7 @@ class Cells:
         return default
 
     def year(self, field: str) -> int | None:
-        """A year of birth, also out of a full date or the number a sheet keeps for one; none that is still to come."""
+        """A year of birth, also out of a full date or the number a sheet keeps for one. None that is still to come."""
         value = self.word(field)
         if not value:
             return None

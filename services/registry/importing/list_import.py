@@ -178,7 +178,7 @@ def _width(head: Sequence[ListRow], header: list[str]) -> int:
 
 @dataclass
 class Parsed:
-    """A chunk of rows, read: people and facilities as a page, everything else as it is, and what there is to tell."""
+    """A chunk of rows that was read: people and facilities as a page, all else as it is, issues."""
 
     page: Page
     issues: list[Issue]

@@ -32,8 +32,8 @@ class ListFile(Protocol):
 
 
 def open_list(path: Path, region: str | None = None, encoding: str = "") -> ListFile:
-    """The list in a file, whatever it is called; Refused where it is empty, no list at all, or packed larger than a list
-    can be. `region` and `encoding` help to read a CSV that is not Unicode."""
+    """The list in a file, whatever the file is called. Refused where it is empty, no list, or packed larger than a
+    list can be. `region` and `encoding` help to read a CSV that is not Unicode."""
     with path.open("rb") as file:
         head = file.read(8)
     if head[:4] == b"PK\x03\x04":

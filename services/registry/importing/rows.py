@@ -255,7 +255,7 @@ class RowReader:
         return tuple(found)
 
     def _consents(self, cells: Cells) -> list[dict[str, object]]:
-        """Her decisions by purpose; a yes that is not her own, or that names no notice, is left out."""
+        """The person's decisions by purpose; a yes that is not their own, or that names no notice, is left out."""
         if not cells.any_of(_CONSENTS):
             return []
         found = []
@@ -277,7 +277,8 @@ class RowReader:
         return found
 
     def person_id(self, cells: Cells) -> str:
-        """Hers in this list, or in the list that `same_as` names; a phone number alone makes nobody the same."""
+        """The person's id in this list, or in the list that `same_as` names; a phone number alone makes nobody the
+        same."""
         external, same = cells.id("id"), cells.id("same_as")
         if same:
             other, _, their = same.rpartition(":")

@@ -53,7 +53,8 @@ class Sheet:
         _look_into(self.path)
 
     def records(self) -> Iterator[ListRow]:
-        """All rows as text: dates ISO, whole numbers without a point; a formula never calculated is an error of the sheet."""
+        """All rows as text: dates ISO, whole numbers without a point. A formula never calculated is an error of the
+        sheet."""
         import openpyxl  # 180 modules, for what few processes ever read
         from openpyxl.utils.exceptions import InvalidFileException
 

@@ -68,7 +68,7 @@ class ImportContext:
 
 @dataclass
 class Page:
-    """People on their way in: each id's digest and line, its record as if it were new, and how to get its statement."""
+    """People on their way in: each id's digest, line, record as if it were new, and statement."""
 
     digests: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Plants decoys, people who do not exist; a look at one raises an alarm.
 
-A decoy is suspended: nobody warns her, nobody is sent to her door, and no count holds her.
+A decoy is suspended: nobody warns them, nobody is sent to their door, and no count holds them.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ async def plant(database: Database, keys: SealingKeys, count: int, *, year: int,
 
 
 async def alarm(tx: Connection, who: Who, people: Collection[str], reason: str) -> int:
-    """Raises it for each decoy among the people somebody was shown: an audit entry, a log line, a count; how many."""
+    """Raises an alarm for each decoy among the people shown: an audit entry, a log line, a count. Returns how many."""
     found = list(await tx.scalars(sa.select(decoy.c.person_id).where(decoy.c.person_id.in_(people))))
     for person_id in sorted(found):
         await tx.execute(sa.update(decoy).where(decoy.c.person_id == person_id).values(seen=decoy.c.seen + 1))

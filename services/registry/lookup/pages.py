@@ -174,7 +174,7 @@ class LookupPages:
 def answers_of(record: PersonRecord, *, own: bool = False) -> list[dict[str, str]]:
     """Every answer in words, with who said it and when; sealed texts by name alone.
 
-    `own` for the page of the person herself: to others the point on the map is a sealed address's double.
+    `own` for the person's own page: to others the point on the map is a sealed address's double.
     """
     found = []
     names = [*record.facts.answers, *(SEALED + part for part in record.facts.marks if part != "card")]

@@ -111,7 +111,7 @@ class Search:
 
     async def open(self, who: Who, person_id: str, reason: str, now: float) -> bool:
         """Whether this person may be shown now; if so the look is in the audit log. False says nothing about whether
-        she exists."""
+        they exist."""
         reason = checked_reason(reason)
         async with self._database.write() as tx:
             one = sa.select(*columns(ListedPerson, register.person)).where(register.person.c.person_id == person_id)
@@ -147,7 +147,7 @@ class Search:
         return columns[asked.by] == value
 
     async def _allowed(self, db: Connection, who: Who, rows: Sequence[ListedPerson], now: float) -> dict[str, str]:
-        """person_id > the unlock that shows her (empty: none was needed) of those whom this key may see.
+        """person_id > the unlock that shows them (empty: none was needed) of those whom this key may see.
 
         The register's own office sees whom it keeps; others see who agreed to it, and in an emergency the zone.
         """

@@ -1,7 +1,7 @@
 """Unlocks one zone in an emergency: while orange or red is in force, for hours only, everybody is shown.
 
 Outside it, who only looks sees those who agreed to be shared with officers in peacetime. An unlock ends by its time or
-with its warning, whichever is first; who was seen under it finds that on her own page, with the reason.
+with its warning, whichever is first; who was seen under it finds that on their own page, with the reason.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ async def person_view(db: Connection, person_id: str) -> PersonView:
 
     `facts`: name, value, source, by, on, review_due, old, valid_until; `texts`: name and mask; `contacts`, `supporters` (with
     theirs), `stays`, `consents` (newest first), `conflicts`,
-    `lists` (which lists name her), `hazards` (of the zones her home lies in), `groups`, `flags`, `channels`.
+    `lists` (which lists name them), `hazards` (of the zones their home lies in), `groups`, `flags`, `channels`.
     """
     record = await repository.load_one(db, person_id)
     profiles = await register.profiles_of(db, [record.before[1]] if record.before else [])

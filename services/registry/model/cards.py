@@ -1,4 +1,4 @@
-"""Writes the card an officer reads at a door: how to wake, talk to and move who lives there; never why."""
+"""Writes the card an officer reads at a door: how to wake, talk to and move a resident; never why."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Keeps single answers of a person: who said each, when, how long it holds, and which of two counts.
 
-The newest statement of the person or of somebody for her beats a record; an officer's visit, which asked what she can
+The newest statement of the person or of somebody for them beats a record; an officer's visit, which asked what they can
 do, beats a list; a card grade is the weakest. A list that differs is never overwritten in silence: it is a conflict.
 """
 
@@ -101,7 +101,7 @@ class Merged:
 
 
 def same_voice(a: Provenance, b: Provenance) -> bool:
-    """One source correcting itself: the same list, or the person herself."""
+    """Whether one source corrects itself: the same list, or the person."""
     if a.source_id or b.source_id:
         return a.source_id == b.source_id and a.source == b.source
     return a.source == b.source and (a.source in ("self", "officer_visit") or a.by == b.by)

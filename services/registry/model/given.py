@@ -192,7 +192,8 @@ class SupporterIn(Given):
 
 
 class StayIn(Given):
-    """Where else she may be: away from day to day, a usual place by hour, a second address. No place: nobody knows."""
+    """Where else a person may be: away from day to day, a usual place by hour, a second address. No place: nobody
+    knows."""
 
     kind: Literal["away", "usual", "second"]
     since: Day = Field("", description="first local day of an away")
@@ -234,7 +235,7 @@ class ConsentIn(Given):
 
 
 class PersonIn(Given):
-    """One person as given by herself, somebody for her, an officer or a list; lat and lon in WGS 84 degrees."""
+    """One person, as they, somebody for them, an officer or a list gave them. lat and lon are WGS 84 degrees."""
 
     person_id: Id32
     household_id: Id32 | Literal[""] = Field("", description="empty: her facility, or a household of her own")
@@ -431,7 +432,7 @@ class PersonIn(Given):
 
     @property
     def home_id(self) -> str:
-        """The household she is counted and visited in."""
+        """The household in which the person is counted and visited."""
         return self.household_id or self.facility_id or self.person_id
 
     def age(self, year: int) -> int | None:

@@ -1,6 +1,5 @@
-"""What the policy may know of a person: need groups, flags and profile, derived from what was given, here and nowhere
-else; they overlap, and none of them is a diagnosis.
-"""
+"""Derives what the policy may know of a person: need groups, flags and profile. They overlap, and none is a
+diagnosis."""
 
 from __future__ import annotations
 
@@ -96,7 +95,7 @@ def _spoken(hers: Iterable[str], local: Iterable[str]) -> bool:
 
 
 def flags(person: PersonIn, year: int, found: tuple[str, ...]) -> tuple[str, ...]:
-    """What the policy's conditions ask for, sorted; `found` are her groups."""
+    """What the policy's conditions ask for, sorted; `found` are the person's groups."""
     mine = frozenset(found)
     child_alone = "minor" in mine and person.lives_alone
     rolls = person.moves in ("wheelchair", "stretcher") or person.wg.walk == 4
@@ -134,14 +133,14 @@ def _at_least(minutes: int) -> int:
 
 
 def in_order(person: PersonIn) -> tuple[ContactIn, ...]:
-    """Her contacts in the order of use: her own order of channels first, then as numbered."""
+    """The person's contacts in the order of use: their own order of channels first, then as numbered."""
     wanted = [kind for word in person.own_channels for kind in (VOICE_KINDS if word == "voice" else (word,))]
     rank = {kind: n for n, kind in reversed(list(enumerate(wanted)))}
     return tuple(sorted(person.contacts, key=lambda c: (rank.get(c.kind, len(wanted)), c.order)))
 
 
 def allowed(person: PersonIn, contacts: Iterable[ContactIn]) -> tuple[ContactIn, ...]:
-    """The contacts as she may be reached: whoever is hidden and named safe ones has said no to all others."""
+    """The contacts by which a person may be reached: whoever is hidden and named safe ones has said no to all others."""
     contacts = tuple(contacts)
     if not person.protected_address or not any(c.safe for c in contacts):
         return contacts
@@ -160,7 +159,7 @@ def channels_of(contacts: Iterable[ContactIn]) -> tuple[tuple[str, ...], tuple[t
 
 
 def profile(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES) -> Profile:
-    """The facts the policy may know of her: no name, no address, no place."""
+    """The facts the policy may know of a person: no name, no address, no place."""
     found = groups(person, year, local)
     contacts = allowed(person, in_order(person))
     channels, left_out = channels_of(contacts)

@@ -164,7 +164,7 @@ async def rolls(db: Connection, place_id: str) -> Roll:
 
 
 async def where_is(db: Connection, person_id: str) -> str | None:
-    """The id of the place she arrived at last."""
+    """The id of the place a person arrived at last."""
     found: str | None = await db.scalar(
         sa.select(register.roll.c.place_id)
         .where(register.roll.c.person_id == person_id)

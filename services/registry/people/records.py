@@ -158,7 +158,7 @@ class PersonRecord:
             self.take_consents(given.consents, write_context)
 
     def _put_in_place(self, given: PersonIn | FacilityIn, merged: Merged, who: Provenance) -> None:
-        """Household, zone, grid and walk follow whoever says where she lives."""
+        """Household, zone, grid and walk follow whoever says where the person lives."""
         if PLACE not in merged.changed and self.facts.source(PLACE) != who and self.household_id:
             return
         if isinstance(given, FacilityIn):
@@ -280,12 +280,12 @@ class PersonRecord:
         return found
 
     def drop_supporter(self, supporter_id: str) -> None:
-        """A helper and her numbers go."""
+        """Drops a supporter and their numbers."""
         self.supporters.pop(supporter_id, None)
         self.helper_contacts.pop(supporter_id, None)
 
     def take_stays(self, given: Sequence[StayIn], write_context: WriteContext) -> None:
-        """Where else she may be; stays of the kinds that are given replace those there were."""
+        """Takes in where else the person may be; stays of the kinds that are given replace those there were."""
         kinds = {one.kind for one in given}
         self.stays = {k: row for k, row in self.stays.items() if row["kind"] not in kinds}
         for one in given:
@@ -360,7 +360,7 @@ class PersonRecord:
         self.facts.answers = {k: v for k, v in self.facts.answers.items() if k in (STATUS, PLACE, *kept)}
 
     def _usable(self) -> None:
-        """Why each contact may not be used, by what she and her helpers said."""
+        """Notes why each contact may not be used, by what the person and their supporters said."""
         hidden = bool(self.facts.answers.get("protected_address")) and any(c["safe"] for c in self.contacts.values())
         for row in self.contacts.values():
             row["why_not"] = why_not(row) or ("not_safe" if hidden and not row["safe"] else "")

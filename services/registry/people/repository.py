@@ -168,7 +168,8 @@ def _deltas(records: Sequence[Rows]) -> Counter[tuple[int, str]]:
 
 
 async def whole_households(tx: Connection, records: Sequence[Rows]) -> list[Rows]:
-    """A household lies in one cell, so that no page splits it: whoever is elsewhere becomes one of her own.
+    """Keeps each household in one cell, so that no page splits it: whoever is elsewhere gets a household of their
+    own.
 
     Returns those who were given another household.
     """

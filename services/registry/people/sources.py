@@ -23,7 +23,7 @@ from services.shared.database.engine import Connection
 
 @dataclass(frozen=True)
 class SourceList:
-    """One list as it is handed in: the source's name, what kind of source, the ISO day, and the list's number."""
+    """One list as it is handed in: the source's name and kind, the ISO day, and the list's number."""
 
     name: str
     kind: SourceKind

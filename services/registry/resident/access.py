@@ -84,7 +84,7 @@ class SealedContact(NamedTuple):
 
 @dataclass(frozen=True)
 class Seat:
-    """As whom somebody may go on after the code: herself, her guardian, or a helper; `contact_id` is the phone."""
+    """As whom somebody may go on after the code: the person, their guardian, or a helper; `contact_id` is the phone."""
 
     person_id: str
     role: str  # self, guardian, helper
@@ -284,7 +284,7 @@ class Access:
     # sessions
 
     async def give(self, request: web.Request, response: web.StreamResponse, session: Session) -> None:
-        """Lays the cookie of a new sign-in on an answer, in place of the one there was; it lives an hour at most."""
+        """Lays the cookie of a new sign-in on an answer, in place of the old one. It lives an hour at most."""
         if (said_before := self._cookie(request)) is not None:
             await sessions.end(self._platform.database, said_before[-1])
         async with self._platform.database.write() as tx:
@@ -336,7 +336,7 @@ class Access:
         return hmac.new(self._index, body, hashlib.sha256).hexdigest()
 
     async def prove(self, tx: Connection, seat: Seat) -> None:
-        """She had the code and knew what a stranger with her old number would not: the phone is verified."""
+        """Verifies the phone of whoever had the code and knew what a stranger with their old number would not."""
         changes = Changes(channel={seat.contact_id: {"verified_on": today()}})
         await update_person(
             tx, self._platform.keys, seat.person_id, changes, said("self", "self"), reason="code by phone"
@@ -344,7 +344,7 @@ class Access:
 
 
 def betrays(record: PersonRecord, safe: bool) -> bool:
-    """Whether a message she did not wait for could be seen by somebody she hides from."""
+    """Whether somebody a person hides from could see a message that the person did not wait for."""
     said_so = record.facts.answers
     return not safe and bool(said_so.get("no_test") or said_so.get("protected_address"))
 
@@ -355,6 +355,6 @@ def entry_of(row: SealedContact) -> ContactEntry:
 
 
 def is_child(record: PersonRecord, year: int) -> bool:
-    """Whether her guardian decides for her; of an unknown age she decides herself."""
+    """Whether a guardian decides for the person; of an unknown age they decide themselves."""
     born = record.facts.answers.get("birth_year")
     return isinstance(born, int) and year - born < GUARDIAN_UNTIL

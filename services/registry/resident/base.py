@@ -104,7 +104,7 @@ class MeBase:
         return Seated(session, seat, record)
 
     def decides(self, request: web.Request, who: Seated) -> None:
-        """Whether this is for whoever came to decide: a child's guardian, or the person herself. NotAllowed says who."""
+        """Whether this is for whoever came to decide: a child's guardian, or the person. NotAllowed says who."""
         child = is_child(who.record, self.year)
         if who.seat.role == "guardian" and not child:
             raise NotAllowed(self.w("she_decides"), field="role", rule="supported decision")
@@ -112,7 +112,7 @@ class MeBase:
             raise NotAllowed(self.w("guardian_only"), field="role", rule="guardian")
 
     def may_answer(self, request: web.Request, who: Seated, fact: str) -> None:
-        """A child's guardian answers all; an adult's only what the adult has not said herself."""
+        """A child's guardian answers all; an adult's only what the adult has not said."""
         if is_child(who.record, self.year):
             self.decides(request, who)
         elif who.seat.role == "guardian" and self.said_herself(who.record, fact):
@@ -120,7 +120,7 @@ class MeBase:
 
     @staticmethod
     def said_herself(record: PersonRecord, fact: str) -> bool:
-        """Whether this answer is her own word."""
+        """Whether this answer is the person's own word."""
         known = fact in record.facts.answers or fact.partition(":")[2] in record.facts.marks
         return known and record.facts.source(fact).source == "self"
 
@@ -137,5 +137,5 @@ class MeBase:
 
 
 def mask(record: PersonRecord) -> str:
-    """The first letter of her name."""
+    """The first letter of the person's name."""
     return record.facts.marks.get("call_name", ("", ""))[1] or "…"

@@ -93,7 +93,8 @@ class MeChange(MeBase):
         return self.question(request, title, asks, problem=problem, back="/me/stored")
 
     async def answered(self, request: web.Request) -> web.Response:
-        """Kept as her own word (a guardian's as a guardian's); what another source says stays visible as a conflict."""
+        """Keeps the answer as the person's own word (a guardian's as a guardian's). What another source says stays
+        visible as a conflict."""
         who, name = await self.seated(request), request.match_info["name"]
         self._checked(request, who, name)
         form = await request.post()
@@ -142,7 +143,7 @@ class MeChange(MeBase):
     # channels
 
     async def channels(self, request: web.Request) -> web.Response:
-        """Her channels in order, each with what may be done, and what came of its last test."""
+        """Shows the person's channels in order, each with what may be done, and what came of its last test."""
         who = await self.seated(request)
         async with self._platform.database.read() as db:
             tests = await view.last_tests(db, who.record.person_id)
@@ -172,7 +173,8 @@ class MeChange(MeBase):
         raise web.HTTPSeeOther("/me/channels?saved=1")
 
     async def _test(self, who: Seated, row: ContactRow) -> str:
-        """Asks channels for a test of this channel, unless it could betray her or was asked too often; what to say."""
+        """Asks channels for a test of this channel, unless it could betray the person or was asked too often; what to
+        say."""
         channel = TESTED.get(row["kind"], "")
         if not channel or betrays(who.record, row["safe"]) or row["why_not"] in ("not_hers", "not_safe"):
             return "no_test"
@@ -284,7 +286,7 @@ class MeChange(MeBase):
         return self.question(request, title, asks, hint=self.w("purposes_hint"), problem=problem, back="/me/purposes")
 
     async def decided(self, request: web.Request) -> web.Response:
-        """Her yes or no; a no after a yes is a withdrawal. Nothing is taken for a yes."""
+        """Keeps a yes or no; a no after a yes is a withdrawal. Nothing is taken for a yes."""
         who = await self.seated(request)
         self.decides(request, who)
         purpose, decision = request.match_info["purpose"], str((await request.post()).get("decision", ""))
@@ -324,7 +326,7 @@ class MeChange(MeBase):
 
 
 def _earlier(who: Seated, kind: str) -> list[str]:
-    """Her order with this kind of channel one place earlier."""
+    """The person's order with this kind of channel one place earlier."""
     kinds = list(dict.fromkeys(row["kind"] for row in by_position(who.record.contacts)))
     at = kinds.index(kind)
     if at:
@@ -333,7 +335,7 @@ def _earlier(who: Seated, kind: str) -> list[str]:
 
 
 async def asked_today(tx: Connection, person_id: str, kind: str) -> int:
-    """How many messages of this kind she asked for within a day."""
+    """How many messages of this kind the person asked for within a day."""
     mine = (notice.c.person_id == person_id, notice.c.kind == kind, notice.c.asked_at > wall() - 86_400)
     return int(await tx.scalar(sa.select(sa.func.count()).select_from(notice).where(*mine)) or 0)
 

@@ -1,4 +1,4 @@
-"""Bounds sign-in codes: to one phone by who asks, and in all; counted in the loop, so that no caller sees it."""
+"""Bounds sign-in codes, to one phone by who asks and in all. The loop counts them, so that no caller sees it."""
 
 from __future__ import annotations
 

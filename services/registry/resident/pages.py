@@ -50,7 +50,7 @@ class MePages(MeBase):
         )  # fmt: skip
 
     async def started(self, request: web.Request) -> web.Response:
-        """The same for every number: a challenge is written, the next page says that a code comes if it is known."""
+        """Writes a challenge, the same for every number. The next page says that a code comes if the number is known."""
         number = str((await request.post()).get("number", ""))[:40]
         try:
             challenge_id = await self._access.ask(number, request, language())
@@ -183,7 +183,7 @@ class MePages(MeBase):
         return self.show(request, "me_looks.html", looks=found, offset=offset)
 
     async def plan(self, request: web.Request) -> web.Response:
-        """Who comes, what they bring, where she goes."""
+        """Shows who comes, what they bring, and where the person goes."""
         who = await self.seated(request)
         async with self._platform.database.read() as db:
             place = await view.place_for(db, who.record)

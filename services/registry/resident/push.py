@@ -82,7 +82,7 @@ class MePush(MeBase):
         return response
 
     async def chosen(self, request: web.Request) -> web.Response:
-        """Her device's subscription, sealed at once; it takes the place of one that she chose before. Or: no device."""
+        """Keeps a device's subscription, sealed at once, in place of one chosen before. Or: no device."""
         who = await self.seated(request)
         self.decides(request, who)
         form = await request.post()
@@ -102,7 +102,8 @@ class MePush(MeBase):
         raise web.HTTPSeeOther("/me/device?saved=1")
 
     async def renewed(self, request: web.Request) -> web.Response:
-        """The browser has changed its subscription by itself: the new one takes the old one's place, for all it is of.
+        """Puts the subscription that a browser has renewed by itself in the old one's place, for everybody whose it
+        is.
 
         No sign-in: nobody is there. Who has the whole old one, its secret of 16 bytes among it, is that device. What is
         not known is the same 404, whatever is wrong; TooMany beyond a bound.
@@ -129,7 +130,7 @@ class MePush(MeBase):
         return web.Response(status=204)
 
     async def _replace(self, person_id: str, key: str, now: push_subscription.Subscription) -> None:
-        """One person's device; what was said of it (that she wants none, whose word it is) stays said."""
+        """Replaces one person's device; what was said of it (that they want none, whose word it is) stays said."""
         day = [at for at in self._renewed.get(person_id, ()) if wall() - 86400 < at]
         if len(day) >= A_DAY:
             raise TooMany("this device changed its subscription too often today", retry_after=86400)

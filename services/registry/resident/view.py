@@ -68,7 +68,7 @@ class OwnContact(TypedDict):
 
 
 async def looks_at(db: Connection, person_id: str) -> list[dict[str, object]]:
-    """Every look at her, the newest first: at, role, what, reason; also at lists of doors that hers was on."""
+    """Every look at a person, the newest first: at, role, what, reason. Also at lists of doors that theirs was on."""
     log = audit_log.c
     lists = sa.select(delivery.c.warning_id, delivery.c.slot).where(
         delivery.c.person_id == person_id, delivery.c.driver == "door", delivery.c.slot != ""
@@ -101,7 +101,7 @@ def _role(actor: str, act: str) -> str:
 
 
 async def consents_of(db: Connection, person_id: str) -> dict[str, str]:
-    """Purpose > what she said last; not_asked where nobody asked."""
+    """Purpose > what the person said last; not_asked where nobody asked."""
     rows = await db.execute(
         sa.select(register.consent.c.purpose, register.consent.c.decision)
         .where(register.consent.c.person_id == person_id)
@@ -161,7 +161,7 @@ def missing(record: PersonRecord) -> list[tuple[str, str]]:
 
 
 def bring(record: PersonRecord) -> list[dict[str, str]]:
-    """Of her answers those that say what somebody must bring or know."""
+    """The person's answers that say what somebody must bring or know."""
     plain = {"none", "walks", "", 0, None}
     names = {
         n
@@ -172,7 +172,8 @@ def bring(record: PersonRecord) -> list[dict[str, str]]:
 
 
 async def place_for(db: Connection, record: PersonRecord) -> NearPlace | None:
-    """The nearest place that is not closed and that she can use: step-free, with power; None where there is none."""
+    """The nearest place that is not closed and that the person can use: step-free, with power. None where there is
+    none."""
     said, (lat, lon) = record.facts.answers, record.place
     where = [register.place.c.state != "closed"]
     if said.get("moves") in ("wheelchair", "stretcher") or said.get("walk") == 4:

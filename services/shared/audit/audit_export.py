@@ -55,7 +55,8 @@ class Verified:
 async def export(
     database: Database, key: Signing, file: Path, plane: str, actor: str, heads: HeadFile | None = None
 ) -> Verified:
-    """Writes the log up to now, with a checkpoint at its end; Conflict where the file is there, and nothing is lost.
+    """Writes the log up to now, with a checkpoint at its end. Conflict where the file is there already: nothing is
+    lost.
 
     The export is itself an entry, the last one of it. Where the log does not extend the head kept in `heads` no checkpoint
     is made, and the file says so: who verifies it is told.

@@ -1,4 +1,4 @@
-"""Keeps the last head of the audit log outside the database; a log that does not extend it is signed by nobody.
+"""Keeps the audit log's last head outside the database; nobody signs a log that does not extend it.
 
 Whoever holds the database alone can write another history into it, but not into this file: it lies in
 `TOCSIN_DATA_DIR/audit/head.json`, 0600, signed with the audit key and put in place whole. Each gateway looks every two
@@ -118,7 +118,7 @@ class HeadFile:
 
 
 async def advance(db: Connection, head: Head, pages: int = 0) -> Head:
-    """The newest entry that is bound to the head by every one between; Broken where the log does not extend it.
+    """The newest entry, bound to the head by every one between. Broken where the log does not extend the head.
 
     At most so many pages of 1,000 entries at once; ten where none is said.
     """
@@ -147,7 +147,7 @@ async def advance(db: Connection, head: Head, pages: int = 0) -> Head:
 
 
 async def begun(db: Connection, key: Signing) -> Head:
-    """Where a machine begins that kept no head yet: the newest checkpoint of ours in the database, else the first entry."""
+    """The head from which a machine begins that kept none: the newest checkpoint of ours, else the first entry."""
     row = (await db.execute(sa.select(audit_checkpoint).order_by(audit_checkpoint.c.n.desc()).limit(1))).first()
     if row is None or not Checking(key.public).holds(row.signature, "checkpoint", row.n, row.hash, row.at):
         return Head()
@@ -226,7 +226,7 @@ class Keeper:
 
 
 async def accept(database: Database, key: Signing, heads: HeadFile, actor: str, reason: str) -> Head:
-    """From now on the log as it stands is the one that is extended; that this was said is an entry of it.
+    """Makes the log as it stands the one to be extended from now on, and records that in it.
 
     Broken where it does not hold in itself. For a database that was put back from a backup.
     """

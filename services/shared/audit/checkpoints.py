@@ -104,7 +104,8 @@ async def make_checkpoint(tx: Connection, key: Signing, head: tuple[int, str] | 
 
 
 async def verify_checkpoints(db: Connection, public: str) -> int:
-    """How many there are; Broken names the first that was not signed by us, or whose entry is another or missing."""
+    """The number of checkpoints. Broken names the first that we did not sign, or whose entry is another one or
+    missing."""
     checking, count = Checking(public), 0
     entry = sa.select(audit_log.c.hash).where(audit_log.c.n == audit_checkpoint.c.n).scalar_subquery()
     for row in await db.execute(sa.select(audit_checkpoint, entry.label("stands")).order_by(audit_checkpoint.c.n)):

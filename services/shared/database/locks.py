@@ -1,4 +1,4 @@
-"""Takes every lock that is no row's: a function for each kind, in the one order in which a transaction may take them.
+"""Takes every lock that is no row's: a function for each, in the one order a transaction may take them.
 
 The order is that of `Rank`, from its first to its last. Whoever takes a lock of an earlier rank after one of a later rank
 could wait in a circle with somebody who did it the other way round. The log says so as an error; in the tests LockOrder is

@@ -1,4 +1,4 @@
-"""Reads rows of a query as values of a named type, so that a wrong column is a fault of mypy and not of the night.
+"""Reads rows of a query as values of a named type, so that mypy finds a wrong column.
 
 A row's type is a `NamedTuple` whose fields are the columns of its query, in their order.
 """

@@ -32,7 +32,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 class Entry(BaseModel):
-    """A mapping in a file: nothing in it is without effect, so an entry that is not known is refused by name."""
+    """A mapping in a file. An entry that is not known is refused by name: nothing in it is without effect."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 

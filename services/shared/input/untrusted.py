@@ -23,8 +23,8 @@ class TooMuch(yaml.YAMLError):
 
 
 def check_yaml(text: str, most: int = FILE_BYTES) -> None:
-    """Raises TooMuch where the text is longer than `most` bytes, nests deeper than DEPTH, or refers to another part of itself,
-    and another yaml.YAMLError where it is no YAML.
+    """Raises TooMuch where the text exceeds `most` bytes, nests deeper than DEPTH, or refers to another part of
+    itself. Another yaml.YAMLError says that it is no YAML.
 
     An alias lets 300 bytes stand for more memory than there is. Events are looked at one by one, so nothing is built.
     """

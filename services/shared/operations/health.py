@@ -103,7 +103,7 @@ def routes(
 
 
 class Once(Generic[T]):
-    """A look many may ask for: one at a time, kept `keep` seconds; one that hangs is given up after GIVE_UP_S."""
+    """A look that many may ask for: one at a time, kept `keep` seconds, given up after GIVE_UP_S."""
 
     def __init__(self, look: Callable[[], Awaitable[T]], keep: float, source: Callable[[], float]) -> None:
         self._look = look

@@ -21,7 +21,7 @@ def _in_state(*states: SendState) -> sa.ColumnElement[bool]:
 
 
 async def due(db: Connection, now: float) -> Values:
-    """Deliveries that could be sent now and are in nobody's hand; a visit also needs an officer and the word to go."""
+    """Deliveries that could be sent now and are in nobody's hand. A visit also needs an officer and the word to go."""
     channels = (await db.scalars(sa.select(channel.c.driver).distinct())).all()
     ready = [_in_state(SendState.PENDING, SendState.RETRY), delivery.c.due_at <= now]
     visit = [delivery.c.slot != "", may_be_sent(now)]

@@ -21,7 +21,7 @@ def together(tags: Iterable[str]) -> str:
 
 
 def in_order(wanted: str) -> list[str]:
-    """The tags in lower case, each once, behind them what her spoken language is written in."""
+    """The tags in lower case, each once, and behind them what a spoken language is written in."""
     tags = [tag.strip().lower().replace("_", "-") for tag in wanted.split(";") if tag.strip()]
     written = [_WRITTEN[base_of(tag)] for tag in tags if base_of(tag) in _WRITTEN]
     return list(dict.fromkeys(tags + written))
@@ -33,12 +33,12 @@ def base_of(tag: str) -> str:
 
 
 def first_of(wanted: str, known: Collection[str]) -> str:
-    """The base of the first of her languages that is among `known` ones; empty where none is."""
+    """The base of a person's first language that is among `known` ones; empty where none is."""
     return next((base_of(tag) for tag in in_order(wanted) if base_of(tag) in known), "")
 
 
 def choose(wanted: str, available: list[str]) -> str:
-    """Of what a warning brings, the first of her languages or one of the same base; empty where none is there."""
+    """The first of a person's languages that a warning brings, or one of its base; empty where there is none."""
     for tag in in_order(wanted):
         exact = [one for one in available if one.lower().replace("_", "-") == tag]
         near = [one for one in available if base_of(one) == base_of(tag)]

@@ -81,7 +81,7 @@ def e164_of(number: phonenumbers.PhoneNumber) -> str:
 
 
 def normal(text: str, region: str = "") -> str:
-    """E.164 as it is kept, of whatever a person, a list or a provider wrote; empty where it is no number.
+    """The number in E.164 as it is kept, whatever a person, list or provider wrote; empty where it is none.
 
     A country code that was never given out passes as it is: rehearsals use one.
     """
@@ -111,7 +111,7 @@ def forms(e164: str) -> tuple[str, ...]:
 
 
 def never(e164: str) -> str:
-    """Why nothing is ever sent or dialled there: what it costs, or that it is no person's; empty where it may be.
+    """Why nothing is ever sent or dialled there: its cost, or that it is no person's. Empty where it may be.
 
     A pattern and not a parsed number: it is asked before every single message.
     """

@@ -63,7 +63,7 @@ def prefixes(text: str) -> Sequence[str]:
 
 
 def flat(text: str) -> str:
-    """The text on one line; a line of a list that has no stop of its own keeps its break, or two orders would be one."""
+    """The text on one line. A list's line without a stop of its own keeps its break, or two orders would be one."""
     return "".join(_laid_out(text))
 
 

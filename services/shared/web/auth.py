@@ -216,7 +216,8 @@ async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
 
 
 async def signed_in(database: Database, signer: Signer, cookie: str) -> Who | None:
-    """The caller a console cookie stands for now; None where the sign-in has ended, its key was revoked, or it is not ours."""
+    """The caller a console cookie stands for now. None where the sign-in has ended, its key was revoked, or it is not
+    ours."""
     subject = signer.opened("console", cookie)
     key_id, _, nonce = (subject or "").partition(".")
     nonce = nonce.rpartition(".")[2]
@@ -227,7 +228,8 @@ async def signed_in(database: Database, signer: Signer, cookie: str) -> Who | No
 
 
 async def sign_in_with(database: Database, signer: Signer, who: Who) -> str:
-    """A new sign-in of this key; its cookie: key id, time, nonce and their MAC, some 120 bytes whatever the grant."""
+    """A new sign-in of this key, as a cookie. It holds key id, time, nonce and their MAC: some 120 bytes whatever the
+    grant."""
     async with database.write() as tx:
         nonce, began = await sessions.begin(tx, "console", who.key_id)
     return signer.sealed("console", f"{who.key_id}.{began:x}.{nonce}")

@@ -123,7 +123,7 @@ def chosen_language(request: web.Request) -> str:
 
 @web.middleware
 async def in_language(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every answer is in the language that was chosen, else in the first the caller accepts that we have, else English."""
+    """Answers in the language that was chosen, else in the first offered one the caller accepts, else in English."""
     accepted = i18n.accepted(request.headers.get("Accept-Language", "")[:400])
     i18n.speak(chosen_language(request) or i18n.best(accepted) or i18n.SOURCE)
     # a path of its own and no host: `//elsewhere` would be one
@@ -214,7 +214,7 @@ async def headers_on_all(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def cookie_name(name: str, https: bool) -> str:
-    """The name a cookie of ours bears: by https one that no other host of the domain can lay (RFC 6265bis, 4.1.3.2)."""
+    """The name of a cookie of ours. By https no other host of the domain can set it (RFC 6265bis, 4.1.3.2)."""
     return f"__Host-{name}" if https else name
 
 

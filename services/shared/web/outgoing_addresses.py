@@ -37,7 +37,7 @@ def may_reach(address: str, *, private: bool) -> bool:
 
 
 def literal(host: str) -> bool:
-    """Whether a URL's host is an IP address itself: such a one is never resolved, so it is checked by whoever calls."""
+    """Whether a URL's host is an IP address itself. It is never resolved, so the caller checks it."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Serves /l, an officer's list of doors, and /a, an answer page: plain forms, no script, no sign-in to read.
+"""Serves /l, an officer's list of doors: plain forms, no script, no sign-in to read.
 
 Opening a list opens sealed dossiers: it is audited each time, with the list as its reason. The link is the key to
 the list; it names one warning and one officer.
@@ -6,24 +6,22 @@ the list; it names one warning and one officer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import TypedDict
-from urllib.parse import urlencode
 
 from aiohttp import web
 
 from services.channels.messages.prepare import Preparer
-from services.channels.messages.render import choose_language, lines_for
+from services.channels.messages.render import choose_language
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.visit_undo import take_back
 from services.channels.pages import store
-from services.channels.replies.matching import by_of
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.crypto.sealing import Dossier
 from services.shared.errors import NotFound, Refused
-from services.shared.i18n import best, language, mark, speak, t
+from services.shared.i18n import language, mark, t
 from services.shared.labels import ANSWERS as ANSWER_WORDS
 from services.shared.labels import say
 from services.shared.ledger.evidence import Answer, Evidence
@@ -31,7 +29,7 @@ from services.shared.ledger.params import Visit
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import DOOR_DRIVER, Delivery
 from services.shared.service import Platform
-from services.shared.web.edge import chosen_language, page
+from services.shared.web.edge import page
 
 # outcome tapped > (answer, words on the button); what "seen" means depends on what people are asked to do
 OUTCOMES: dict[str, tuple[Answer, str]] = {
@@ -46,30 +44,11 @@ OUTCOMES: dict[str, tuple[Answer, str]] = {
 }
 OUTCOME_OF = {answer.value: words for answer, words in OUTCOMES.values()}  # what was tapped is what is read back
 UNDO = "undo"
-# who answers > choice > (answer, words on the button)
-ANSWERS: dict[str, dict[str, tuple[Answer, str]]] = {
-    "person": {
-        "leaving": (Answer.LEAVING, mark("I am leaving / I can do it")),
-        "help": (Answer.HELP, mark("I need help")),
-        "not_there": (Answer.NOT_THERE, mark("I am not there")),
-        "moving": (Answer.MOVING, mark("I am on the way")),
-        "safe": (Answer.SAFE, mark("I am safe")),
-    },
-    "supporter": {
-        "spoke": (Answer.SPOKE, mark("I have spoken with the person")),
-        "help": (Answer.HELP, mark("The person needs help")),
-        "cannot_reach": (Answer.CANNOT_REACH, mark("I cannot reach the person")),
-        "moving_with": (Answer.MOVING, mark("I am with the person and we are going")),
-        "safe_with": (Answer.SAFE, mark("I am with the person and we are safe")),
-    },
-}
 SKILLS = {  # what became of calling a volunteer out
     "coming": mark("A volunteer with the skill comes to this door. Do not wait for them."),
     "none": mark("No volunteer was found: take the written card."),
 }
-AFTERWARDS = ("moving", "safe")  # asked only of who has answered: "I am safe" is no answer to "go"
 RESCUE = "fireservice"  # the slot of the fire service's list
-OVER = ("cancelled", "superseded")
 
 
 class SeenVisit(TypedDict):
@@ -89,8 +68,8 @@ class SeenVisit(TypedDict):
     event: str
 
 
-class ListAndAnswerPages:
-    """The handlers of /l and /a."""
+class OfficerLists:
+    """The handlers of /l."""
 
     def __init__(self, platform: Platform, recorder: OutcomeRecorder, preparer: Preparer) -> None:
         self._platform = platform
@@ -98,12 +77,7 @@ class ListAndAnswerPages:
         self._preparer = preparer
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        return (
-            web.get("/l/{token}", self.list_page),
-            web.post("/l/{token}/{delivery_id}", self.tap),
-            web.get("/a/{token}", self.answer_page),
-            web.post("/a/{token}", self.answer),
-        )
+        return web.get("/l/{token}", self.list_page), web.post("/l/{token}/{delivery_id}", self.tap)
 
     async def list_page(self, request: web.Request) -> web.Response:
         """One officer's doors in walking order; a list that was begun is never put in another order."""
@@ -222,101 +196,3 @@ class ListAndAnswerPages:
         subject = self._platform.signer.subject("list", request.match_info["token"])
         warning_id, _, worker_id = subject.partition("-")
         return warning_id, worker_id
-
-    async def _delivery_of(self, request: web.Request) -> store.WithWarning:
-        delivery_id = self._platform.signer.subject("answer", request.match_info["token"])
-        async with self._platform.database.read() as db:
-            row = await store.with_warning(db, delivery_id)
-        if row is None:
-            raise NotFound("we cannot find this message any more: call the hotline to check it", field="link")
-        return row
-
-    async def answer_page(self, request: web.Request) -> web.Response:
-        """What to do first, then the buttons; a warning that has ended says that first and no longer says go."""
-        row = await self._delivery_of(request)
-        text = await self._preparer.warning(row.warning_id)
-        chosen = chosen_language(request)
-        wanted = f"{chosen};{row.language}" if chosen else row.language
-        if spoken := best(wanted):
-            speak(spoken)
-        said_in = choose_language(wanted, list(text.parts["languages"]))
-        part = text.parts[said_in]
-        kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
-        about = ""
-        if kind == "supporter" and row.dossier is not None:
-            about = (await self._preparer.dossier(row.dossier, row.person_id)).call_name
-        async with self._platform.database.read() as db:
-            later = await store.later_in_chain(db, row.chain_id)
-        headline, ending = self._over(row, later)
-        said = request.query.get("said", "")
-        hotline = self._platform.settings.hotline
-        choices = {name: t(words) for name, (_, words) in ANSWERS[kind].items()}
-        if kind == "person" and headline:
-            choices = {name: choices[name] for name in ("help", "safe")}
-        elif kind == "person" and not row.answer:
-            choices = {name: words for name, words in choices.items() if name not in AFTERWARDS}
-        return page(
-            "answer.html",
-            row=row,
-            part=part,
-            asked=text.parts.get("asked", ""),
-            said_in=said_in,
-            chosen=chosen,
-            headline=headline,
-            ending_text=self._ending_words(ending, part, wanted, row.number) if headline else "",
-            checking_text=self._ending_words(ending, part, wanted, row.number) if not headline else "",
-            newer=next((one.number for one in later if one.kind == "update" and one.number != row.number), ""),
-            buttons=list(choices.items()),
-            about=about,
-            token=request.match_info["token"],
-            event=new_id(),
-            said=said,
-            thanks=lines_for(wanted).thanks.get(said, "").format(hotline=hotline),
-            hotline=hotline,
-            plane=self._platform.settings.plane,
-        )
-
-    def _over(self, row: store.WithWarning, later: Sequence[store.Later]) -> tuple[str, str]:
-        """(headline where the old text no longer holds, kind of ending said about it)."""
-        said = row.ending or next((one.ending for one in later if one.kind == "ending"), "")
-        if row.state == "superseded":
-            return t("A newer message has replaced this one"), ""
-        if row.state == "cancelled" or (row.ending and row.ending != "checking"):
-            return t("This warning has ended"), said
-        if row.expires_at_warning < self._platform.clock.now():
-            return t("The time of this warning is over"), ""
-        return "", said if said == "checking" else ""
-
-    def _ending_words(self, ending: str, part: Mapping[str, str], language: str, number: str) -> str:
-        pattern = lines_for(language).endings.get(ending, "")
-        return pattern.format(
-            source=part["source"], hazard=part["hazard"], place=part["place"], number=number, time=part["time"],
-            hotline=self._platform.settings.hotline, action=part["action"],
-        )  # fmt: skip
-
-    async def answer(self, request: web.Request) -> web.Response:
-        """One answer by link; it can be changed later, the most serious one is shown to the officers."""
-        row = await self._delivery_of(request)
-        form = await request.post()
-        kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
-        choice = str(form.get("answer", ""))
-        if choice not in ANSWERS[kind]:
-            raise Refused(
-                f"answer: choose one of {', '.join(ANSWERS[kind])}", field="answer", rule="closed_list", given=choice
-            )
-        given = ANSWERS[kind][choice][0]
-        by = "supporter_with_person" if choice.endswith("_with") else by_of(row.addressee_kind)
-        event = str(form.get("event", ""))[:32] or new_id()
-        await self._recorder.report(
-            Report(
-                row.delivery_id,
-                event_key=f"link:{event}",
-                source="page",
-                evidence=Evidence.ACKNOWLEDGED,
-                answer=given,
-                by=by,
-            )
-        )
-        lang = best(str(form.get("lang", ""))[:35])
-        query = urlencode({"said": given, **({"lang": lang} if lang else {})})
-        raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?{query}")

@@ -1,0 +1,153 @@
+"""Serves /a, the page on which a person or a supporter answers a warning: plain forms, no script, no sign-in.
+
+The link is the key to the page; it names one delivery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from services.channels.messages.prepare import Preparer
+from services.channels.messages.render import choose_language, lines_for
+from services.channels.model.report import Report
+from services.channels.outcomes.recorder import OutcomeRecorder
+from services.channels.pages import store
+from services.channels.replies.matching import by_of
+from services.shared.bus.outbox import new_id
+from services.shared.errors import NotFound, Refused
+from services.shared.i18n import best, mark, speak, t
+from services.shared.ledger.ledger import Answer, Evidence
+from services.shared.service import Platform
+from services.shared.web.edge import chosen_language, page
+
+# who answers > choice > (answer, words on the button)
+ANSWERS: dict[str, dict[str, tuple[Answer, str]]] = {
+    "person": {
+        "leaving": (Answer.LEAVING, mark("I am leaving / I can do it")),
+        "help": (Answer.HELP, mark("I need help")),
+        "not_there": (Answer.NOT_THERE, mark("I am not there")),
+        "moving": (Answer.MOVING, mark("I am on the way")),
+        "safe": (Answer.SAFE, mark("I am safe")),
+    },
+    "supporter": {
+        "spoke": (Answer.SPOKE, mark("I have spoken with the person")),
+        "help": (Answer.HELP, mark("The person needs help")),
+        "cannot_reach": (Answer.CANNOT_REACH, mark("I cannot reach the person")),
+        "moving_with": (Answer.MOVING, mark("I am with the person and we are going")),
+        "safe_with": (Answer.SAFE, mark("I am with the person and we are safe")),
+    },
+}
+AFTERWARDS = ("moving", "safe")  # asked only of who has answered: "I am safe" is no answer to "go"
+
+
+class AnswerPages:
+    """The handlers of /a."""
+
+    def __init__(self, platform: Platform, recorder: OutcomeRecorder, preparer: Preparer) -> None:
+        self._platform = platform
+        self._recorder = recorder
+        self._preparer = preparer
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return web.get("/a/{token}", self.answer_page), web.post("/a/{token}", self.answer)
+
+    async def _delivery_of(self, request: web.Request) -> store.WithWarning:
+        delivery_id = self._platform.signer.subject("answer", request.match_info["token"])
+        async with self._platform.database.read() as db:
+            row = await store.with_warning(db, delivery_id)
+        if row is None:
+            raise NotFound("we cannot find this message any more: call the hotline to check it", field="link")
+        return row
+
+    async def answer_page(self, request: web.Request) -> web.Response:
+        """What to do first, then the buttons; a warning that has ended says that first and no longer says go."""
+        row = await self._delivery_of(request)
+        text = await self._preparer.warning(row.warning_id)
+        chosen = chosen_language(request)
+        wanted = f"{chosen};{row.language}" if chosen else row.language
+        if spoken := best(wanted):
+            speak(spoken)
+        said_in = choose_language(wanted, list(text.parts["languages"]))
+        part = text.parts[said_in]
+        kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
+        about = ""
+        if kind == "supporter" and row.dossier is not None:
+            about = (await self._preparer.dossier(row.dossier, row.person_id)).call_name
+        async with self._platform.database.read() as db:
+            later = await store.later_in_chain(db, row.chain_id)
+        headline, ending = self._over(row, later)
+        said = request.query.get("said", "")
+        hotline = self._platform.settings.hotline
+        choices = {name: t(words) for name, (_, words) in ANSWERS[kind].items()}
+        if kind == "person" and headline:
+            choices = {name: choices[name] for name in ("help", "safe")}
+        elif kind == "person" and not row.answer:
+            choices = {name: words for name, words in choices.items() if name not in AFTERWARDS}
+        return page(
+            "answer.html",
+            row=row,
+            part=part,
+            asked=text.parts.get("asked", ""),
+            said_in=said_in,
+            chosen=chosen,
+            headline=headline,
+            ending_text=self._ending_words(ending, part, wanted, row.number) if headline else "",
+            checking_text=self._ending_words(ending, part, wanted, row.number) if not headline else "",
+            newer=next((one.number for one in later if one.kind == "update" and one.number != row.number), ""),
+            buttons=list(choices.items()),
+            about=about,
+            token=request.match_info["token"],
+            event=new_id(),
+            said=said,
+            thanks=lines_for(wanted).thanks.get(said, "").format(hotline=hotline),
+            hotline=hotline,
+            plane=self._platform.settings.plane,
+        )
+
+    def _over(self, row: store.WithWarning, later: Sequence[store.Later]) -> tuple[str, str]:
+        """(headline where the old text no longer holds, kind of ending said about it)."""
+        said = row.ending or next((one.ending for one in later if one.kind == "ending"), "")
+        if row.state == "superseded":
+            return t("A newer message has replaced this one"), ""
+        if row.state == "cancelled" or (row.ending and row.ending != "checking"):
+            return t("This warning has ended"), said
+        if row.expires_at_warning < self._platform.clock.now():
+            return t("The time of this warning is over"), ""
+        return "", said if said == "checking" else ""
+
+    def _ending_words(self, ending: str, part: Mapping[str, str], language: str, number: str) -> str:
+        pattern = lines_for(language).endings.get(ending, "")
+        return pattern.format(
+            source=part["source"], hazard=part["hazard"], place=part["place"], number=number, time=part["time"],
+            hotline=self._platform.settings.hotline, action=part["action"],
+        )  # fmt: skip
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """One answer by link; it can be changed later, the most serious one is shown to the officers."""
+        row = await self._delivery_of(request)
+        form = await request.post()
+        kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
+        choice = str(form.get("answer", ""))
+        if choice not in ANSWERS[kind]:
+            raise Refused(
+                f"answer: choose one of {', '.join(ANSWERS[kind])}", field="answer", rule="closed_list", given=choice
+            )
+        given = ANSWERS[kind][choice][0]
+        by = "supporter_with_person" if choice.endswith("_with") else by_of(row.addressee_kind)
+        event = str(form.get("event", ""))[:32] or new_id()
+        await self._recorder.report(
+            Report(
+                row.delivery_id,
+                event_key=f"link:{event}",
+                source="page",
+                evidence=Evidence.ACKNOWLEDGED,
+                answer=given,
+                by=by,
+            )
+        )
+        lang = best(str(form.get("lang", ""))[:35])
+        query = urlencode({"said": given, **({"lang": lang} if lang else {})})
+        raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?{query}")
