@@ -19,7 +19,7 @@ from services.channels.replies.matching import by_of
 from services.shared.bus.outbox import new_id
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import best, mark, speak, t
-from services.shared.ledger.ledger import Answer, Evidence
+from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.service import Platform
 from services.shared.web.edge import chosen_language, page
 
