@@ -49,9 +49,9 @@ def _mask(_logger: object, _name: str, event: EventDict) -> EventDict:
 def configure(level: str = "INFO", *, pretty: bool | None = None) -> None:
     """JSON lines on stderr, or readable ones where stderr is a terminal."""
     pretty = sys.stderr.isatty() if pretty is None else pretty
-    renderer: Processor = (
-        structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(ensure_ascii=False)
-    )
+    renderer: Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
+    if pretty:  # structlog's own traceback prints the locals of each frame: people's values, and seconds of the loop
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

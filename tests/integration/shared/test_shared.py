@@ -219,6 +219,22 @@ def test_no_number_leaves_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     assert "0c81448db0785525a2df0574d69dc926" in stream.getvalue()
 
 
+@pytest.mark.parametrize("pretty", [True, False])
+def test_no_value_of_a_frame_leaves_with_a_traceback(pretty: bool) -> None:
+    """A local of a function that failed may be somebody's name; the line that failed is said."""
+    stream = io.StringIO()
+    configure("INFO", pretty=pretty)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(stream))
+    try:
+        int("x")
+    except ValueError:
+        somebody = "".join(("Hidden", " ", "Resident"))
+        structlog.get_logger("t").exception("failed", length=len(somebody))
+    structlog.reset_defaults()
+    assert "Hidden Resident" not in stream.getvalue()
+    assert "ValueError" in stream.getvalue()
+
+
 def test_a_link_has_one_spelling_only() -> None:
     signer = Signer(b"k" * 32)
     token, cookie = signer.token("answer", "a" * 32), signer.sealed("cookie", "b" * 32)
