@@ -39,10 +39,16 @@ settings.register_profile("quick", derandomize=True, deadline=None, max_examples
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 locks.strict = True
-# The loop that serves: a round of it costs a fraction of the standard one's.
-asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 _left_out = {pattern: need for pattern, need in NEEDS.items() if not os.environ.get(need[0])}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that serves, whose rounds cost a fraction; in the inner tier the standard one, as uvloop's sockets and
+    processes are not told to the audit hook that watches there."""
+    if item.path.is_relative_to(Path(__file__).parent / "unit"):
+        return {"asyncio": asyncio.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
