@@ -1,4 +1,5 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup try demo demo-distributed run test test-unit test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-cap bench-registry lint words lock
 
 help:

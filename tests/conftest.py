@@ -1,11 +1,13 @@
 """What every test shares: tests on material from outside the project are collected only where that is."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from hypothesis import settings
 
 from services import migrations
@@ -39,6 +41,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 locks.strict = True
 
 _left_out = {pattern: need for pattern, need in NEEDS.items() if not os.environ.get(need[0])}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that serves, whose rounds cost a fraction; in the inner tier the standard one, as uvloop's sockets and
+    processes are not told to the audit hook that watches there."""
+    if item.path.is_relative_to(Path(__file__).parent / "unit"):
+        return {"asyncio": asyncio.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 what=${1:-test}
 [ $# -eq 0 ] || shift
 bin=.venv/bin
+# Rewriting a test's assertions and compiling a module costs seconds a process: where it may not be kept, each does it again.
+unset PYTHONDONTWRITEBYTECODE
 
 stage() {
   local name=$1 begun=$SECONDS code

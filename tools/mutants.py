@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_PURE = ("test_combining.py", "test_policy.py", "test_rungs.py", "test_explained.py")
+_PURE = ("test_combining.py", "test_policy.py", "test_steps.py", "test_explained.py")
 _WALKED = (
     "test_combining.py",
-    "test_rungs.py",
+    "test_steps.py",
     "test_paths.py",
     "test_by_the_clock.py",
     "test_policy.py",
     "test_explained.py",
 )
-_CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_rungs.py", "test_policy.py", "test_explained.py")
+_CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_steps.py", "test_policy.py", "test_explained.py")
 TESTS = {  # the nearest first: most mutants end there
     "policy/engine.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),
     "doors/teams.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),

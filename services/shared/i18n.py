@@ -21,7 +21,6 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-import yaml
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime
 from babel.messages.catalog import Catalog, Message
@@ -29,6 +28,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from services.shared.people.languages import choose
+from services.shared.text.shipped import read_shipped
 
 FOLDER = Path(__file__).with_name("locale")
 FILE = "tocsin.po"
@@ -126,7 +126,7 @@ def offered() -> dict[str, str]:
 def in_each_language(name: str) -> dict[str, Any]:
     """What a file of this name says, by tag; of every language that has one."""
     files = sorted(FOLDER.glob(f"*/{name}"))
-    return {file.parent.name: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
+    return {file.parent.name: read_shipped(file) for file in files}
 
 
 def best(wanted: str) -> str:

@@ -85,7 +85,7 @@ async def test_a_refused_key_fails_nobody_however_long_it_lasts(hamlet: Prepared
         run.world.behaviour.rates = {"429": 1.0}  # one refusal of another kind must not be the last straw
         await run.until(seconds=510.0, stride=15.0)
         run.world.behaviour.rates = {}
-        await run.until(seconds=1200.0, stride=5.0)
+        await run.until(seconds=1200.0, stride=15.0)
         sent = run.rows(
             "SELECT count(*) FROM delivery WHERE send_state = 'failed'"
             " AND state_reason IN ('20003', '20429', 'claims_exhausted')"

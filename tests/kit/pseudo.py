@@ -5,7 +5,9 @@ What a page shows in Latin letters while it is spoken stands outside of the cata
 
 from __future__ import annotations
 
+import io
 import re
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -26,8 +28,9 @@ def said(text: str) -> str:
     return whole + " " + "ـ" * (len(text) // 3) if " " in text else whole
 
 
-def write(folder: Path) -> Path:
-    """A folder of the language in `folder`, as anybody would add one."""
+@cache
+def _catalogue() -> bytes:
+    """Its file, of all messages of the sources."""
     made = Catalog(locale="ar", charset="utf-8", fuzzy=False)
     for message in messages():
         if not message.id:
@@ -45,8 +48,14 @@ def write(folder: Path) -> Path:
         else:
             translation = tuple(said(message.id[1]) for _ in range(made.num_plurals))
         made.add(message.id, translation, context=message.context)
+    to = io.BytesIO()
+    write_po(to, made)
+    return to.getvalue()
+
+
+def write(folder: Path) -> Path:
+    """A folder of the language in `folder`, as anybody would add one."""
     file = folder / TAG / "tocsin.po"
     file.parent.mkdir(parents=True)
-    with file.open("wb") as to:
-        write_po(to, made)
+    file.write_bytes(_catalogue())
     return file

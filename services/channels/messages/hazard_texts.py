@@ -14,13 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from services.channels.messages.segments import segments
 from services.shared import hazards
 from services.shared.errors import Refused
 from services.shared.hazards import Hazard, Texts
 from services.shared.text.sentences import sentences
+from services.shared.text.shipped import read_shipped
 from services.shared.tiers import Tier
 
 FOLDER = Path(__file__).with_name("words")
@@ -77,7 +76,7 @@ class WordSet:
 @cache
 def forms() -> Mapping[str, Any]:
     """How the parts stand in each form, by language."""
-    found: Mapping[str, Any] = yaml.safe_load((FOLDER / "forms.yaml").read_text(encoding="utf-8"))
+    found: Mapping[str, Any] = read_shipped(FOLDER / "forms.yaml")
     return found
 
 

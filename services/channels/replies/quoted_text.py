@@ -14,8 +14,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-import yaml
-
 from services.channels.messages import hazard_texts
 from services.channels.replies.meaning import STATES, Reply, Sense, calls_for_help, plain, read_reply, words
 from services.shared import hazards
@@ -23,6 +21,7 @@ from services.shared.i18n import in_each_language
 from services.shared.ledger.evidence import Answer
 from services.shared.text.chinese import traditional
 from services.shared.text.sentences import sentences
+from services.shared.text.shipped import read_shipped
 
 PHONES = "phones.yaml"
 OURS = ("lines.yaml", "frame.yaml")
@@ -224,7 +223,7 @@ def _ours() -> tuple[tuple[str, ...], ...]:
     found = set()
     kept = [in_each_language(name) for name in OURS]
     files = (*hazard_texts.FOLDER.glob("*.yaml"), *hazards.FOLDER.glob("*.yaml"))
-    kept += [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(files)]
+    kept += [read_shipped(file) for file in sorted(files)]
     for data in kept:
         for text in strings(data):
             for figure in _FIGURES:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -31,15 +30,6 @@ from services.shared.database.engine import Database
 from services.shared.errors import Broken, Conflict, Refused
 
 KEY, OTHER = Signing(b"a" * 32), Signing(b"b" * 32)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
-    migrations.upgrade(url)
-    made = Database(url, synchronous="OFF")
-    yield made
-    await made.close()
 
 
 async def acts(database: Database, count: int, checkpoint: bool = True) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import io
 import json
 import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -27,15 +26,6 @@ from services.shared.errors import Broken
 from tests.kit.audit_rewriting import checkpoints, rewrite
 
 KEY, OTHER = Signing(b"a" * 32), Signing(b"b" * 32)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
-    migrations.upgrade(url)
-    made = Database(url, synchronous="OFF")
-    yield made
-    await made.close()
 
 
 @pytest.fixture

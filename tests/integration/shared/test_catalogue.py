@@ -20,6 +20,7 @@ from services.shared import i18n, labels
 from services.shared.i18n import SOURCE, best, direction, speaking, t, tn, told
 from services.shared.web import edge
 from tests.kit import pseudo
+from tests.kit.sources import trees
 from tools.catalogue import FAULTS, ROOT, catalogues, lacking, messages, templates, updated
 
 SHIPPED = [file.parent.name for file, _ in catalogues()]
@@ -255,15 +256,10 @@ READ_CHINESE = (
 )  # fmt: skip
 
 
-def _modules() -> Iterator[tuple[str, ast.Module]]:
-    for file in sorted((ROOT / "services").rglob("*.py")):
-        yield str(file.relative_to(ROOT / "services")), ast.parse(file.read_text(encoding="utf-8"))
-
-
 def test_no_sentence_in_another_language_stands_in_the_code() -> None:
     """Not in a module that says something; docstrings may show what one reads."""
     found = []
-    for name, module in _modules():
+    for name, module in trees().items():
         if name.startswith(READ_CHINESE):
             continue
         docs = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
@@ -300,7 +296,7 @@ MADE_ELSEWHERE = {
 def test_the_sentence_of_every_fault_is_a_message() -> None:
     """What a fault says is a literal, or one with places, so that the catalogue has it; or was made of one elsewhere."""
     found = []
-    for name, module in _modules():
+    for name, module in trees().items():
         for node in ast.walk(module):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FAULTS and node.args:
                 said = node.args[0]
@@ -312,7 +308,7 @@ def test_the_sentence_of_every_fault_is_a_message() -> None:
 def test_what_a_command_prints_is_told() -> None:
     """A sentence goes through `echo`, which tells it in the language of the terminal; bare output is a machine's."""
     found = []
-    for name, module in _modules():
+    for name, module in trees().items():
         if not name.startswith(("commands/", "__main__")):
             continue
         for node in ast.walk(module):

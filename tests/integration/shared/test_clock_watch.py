@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -36,15 +35,6 @@ class Machine:
     def process(self, database: Database) -> tuple[Steady, ClockWatch]:
         steady = Steady(lambda: self.clock, lambda: self.passed)
         return steady, ClockWatch(database, steady, boot=self.boot)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
-    await asyncio.to_thread(migrations.upgrade, url)
-    made = Database(url, synchronous="OFF")
-    yield made
-    await made.close()
 
 
 @pytest.fixture

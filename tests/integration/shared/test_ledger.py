@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from itertools import product
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from services import migrations
 from services.shared.database.engine import Database
 from services.shared.ledger.evidence import ENDINGS, Answer
 from services.shared.ledger.moves import may_be_sent, move
@@ -31,15 +28,6 @@ MOVES = {
     S.UNCONFIRMED: {S.DELIVERED},
 }
 TERMINAL = {S.EXPIRED, S.CANCELLED, S.SUPERSEDED, S.SUPPRESSED, S.DELIVERED}
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'a.db'}"
-    migrations.upgrade(url)
-    made = Database(url, synchronous="OFF")
-    yield made
-    await made.close()
 
 
 def row(delivery_id: str, state: SendState, **more: object) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,25 +9,12 @@ from structlog.testing import capture_logs
 
 from services.shared.database import locks
 from services.shared.database.engine import Database
-from tools.servers.postgres import Postgres
 
 SERVICES = Path(locks.__file__).parents[2]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    if request.param == "sqlite":
-        url = f"sqlite+aiosqlite:///{tmp_path / 'a.db'}"
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.database()
-    made = Database(url, synchronous="OFF")
-    yield made
-    await made.close()
-
-
-async def test_a_lock_of_an_earlier_rank_is_refused_after_a_later_one(database: Database) -> None:
-    async with database.write() as tx:
+async def test_a_lock_of_an_earlier_rank_is_refused_after_a_later_one(empty: Database) -> None:
+    async with empty.write() as tx:
         await locks.doors(tx, "w", shared=True)
         await locks.plan(tx, "w", "v", shared=True)
         await locks.cases(tx, "w")
@@ -38,10 +24,10 @@ async def test_a_lock_of_an_earlier_rank_is_refused_after_a_later_one(database: 
 
 
 async def test_in_service_a_wrong_order_is_an_error_in_the_log_and_the_work_goes_on(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    empty: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "strict", False)
-    async with database.write() as tx:
+    async with empty.write() as tx:
         await locks.cases(tx, "w")
         with capture_logs() as logged:
             await locks.plan(tx, "w", shared=True)
@@ -50,21 +36,21 @@ async def test_in_service_a_wrong_order_is_an_error_in_the_log_and_the_work_goes
         ]
 
 
-async def test_the_next_transaction_of_the_same_connection_begins_anew(database: Database) -> None:
+async def test_the_next_transaction_of_the_same_connection_begins_anew(empty: Database) -> None:
     for _ in range(20):  # more than a pool has
-        async with database.write() as tx:
+        async with empty.write() as tx:
             await locks.acts(tx)
             await locks.cases(tx, "w")
 
 
-async def test_no_warning_is_no_lock(database: Database) -> None:
-    async with database.write() as tx:
+async def test_no_warning_is_no_lock(empty: Database) -> None:
+    async with empty.write() as tx:
         await locks.cases(tx, "w")
         await locks.plan(tx)
 
 
-async def test_a_lock_outside_of_a_transaction_is_refused(database: Database) -> None:
-    async with database.read() as db:
+async def test_a_lock_outside_of_a_transaction_is_refused(empty: Database) -> None:
+    async with empty.read() as db:
         with pytest.raises(locks.LockOrder, match="outside of a transaction"):
             await locks.acts(db)
 

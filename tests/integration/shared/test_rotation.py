@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ast
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from services import migrations
 from services.channels import key_rotation as rotating
 from services.channels.key_rotation import Rotation
 from services.roles import ROLES, check_keys, read_keys
@@ -42,15 +40,6 @@ class Host:
         self.now = max(self.now, at)
         while await self.rotation.step():
             pass
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
-    migrations.upgrade(url)
-    made = Database(url, synchronous="OFF")
-    yield made
-    await made.close()
 
 
 async def seal(database: Database, keys: Keys, count: int) -> list[tuple[str, bytes]]:

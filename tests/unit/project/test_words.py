@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from services.shared import labels
+from tests.kit.sources import trees
 
 ROOT = Path(__file__).parents[3]
 GLOSSARY = ROOT / "docs" / "reference" / "glossary.md"
@@ -19,19 +20,10 @@ SAYS_NOTHING = {"take", "work", "one", "do", "get_it"}
 # A word may be the field's own elsewhere: CAP writes coordinates in pairs.
 FIELDS_OWN = {
     "pair": (
-        "services/gateway/cap/", "services/gateway/publish/", "services/gateway/feeds/", "services/gateway/intake/",
-        "services/channels/messages/cap_document.py", "services/channels/replies/quoted_text.py",
-        "services/channels/drivers/cell_broadcast/operators.py",
+        "gateway/cap/", "gateway/publish/", "gateway/feeds/", "gateway/intake/", "channels/messages/cap_document.py",
+        "channels/replies/quoted_text.py", "channels/drivers/cell_broadcast/operators.py",
     )
 }  # fmt: skip
-
-
-@cache
-def trees() -> dict[str, ast.Module]:
-    return {
-        str(file.relative_to(ROOT)): ast.parse(file.read_text(encoding="utf-8"))
-        for file in sorted((ROOT / "services").rglob("*.py"))
-    }
 
 
 def old_words() -> set[str]:
@@ -56,6 +48,17 @@ def words_of(name: str) -> set[str]:
     return {p.lower().removesuffix("s") for p in parts} | {p.lower() for p in parts}
 
 
+@cache
+def used() -> dict[str, set[tuple[str, str]]]:
+    """Word > (file, name) of each name that has it."""
+    found = defaultdict(set)
+    for file, tree in trees().items():
+        for name in set(names(tree)):
+            for word in words_of(name):
+                found[word].add((file, name))
+    return found
+
+
 def test_the_glossary_names_old_words() -> None:
     """Else the next test would look for nothing."""
     assert {"road", "rung", "ladder", "lane", "desk", "switchboard", "pair"} <= old_words()
@@ -63,13 +66,7 @@ def test_the_glossary_names_old_words() -> None:
 
 @pytest.mark.parametrize("old", sorted(old_words()))
 def test_no_name_uses_an_old_word(old: str) -> None:
-    found = {
-        f"{file}: {name}"
-        for file, tree in trees().items()
-        if not file.startswith(FIELDS_OWN.get(old, ("-",))) and not file.startswith("services/sim/")
-        for name in names(tree)
-        if old in words_of(name)
-    }
+    found = {f"{file}: {name}" for file, name in used()[old] if not file.startswith((*FIELDS_OWN.get(old, ()), "sim/"))}
     assert set() == found
 
 
@@ -107,7 +104,7 @@ def test_each_reason_a_label_names_is_written_by_somebody() -> None:
     written = {
         node.value
         for file, tree in trees().items()
-        if file != "services/shared/labels.py"
+        if file != "shared/labels.py"
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }

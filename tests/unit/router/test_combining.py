@@ -10,7 +10,7 @@ from services.router.explaining.foresee import made_up_warning
 from services.router.planning.walk import area_acts
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
-from tests.unit.router.test_rungs import POLICY, climb, context, person
+from tests.unit.router.test_steps import POLICY, climb, context, person
 
 WORKING = dict.fromkeys(CHANNELS, "")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
-import services
 from services.channels.drivers.broadcast import BroadcastSettings
 from services.channels.drivers.email.email import EmailSettings
 from services.channels.drivers.twilio.http import TwilioSettings
 from services.commands.kit import settings
 from services.shared.errors import Refused
 from services.shared.settings import Environment, Settings
+from tests.kit.sources import trees
 
 URL = "postgresql+asyncpg://tocsin:fromfile@db/tocsin"
 
@@ -136,10 +136,9 @@ def test_an_empty_variable_is_as_none_save_for_the_plane(monkeypatch: pytest.Mon
 def test_settings_are_read_by_commands_and_handed_down() -> None:
     """No module of the depths reads the environment: a driver's settings are a part of the tree it is given."""
     reads = []
-    for file in Path(services.__file__).parent.rglob("*.py"):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+    for file, tree in trees().items():
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-        reads += [f"{file.stem}: {call.func.id}" for call in calls if call.func.id.endswith("Settings")]  # type: ignore[attr-defined]
+        reads += [f"{Path(file).stem}: {call.func.id}" for call in calls if call.func.id.endswith("Settings")]  # type: ignore[attr-defined]
     assert ["demo: Settings", "kit: Settings", "trial: Settings"] == sorted(set(reads))
 
 

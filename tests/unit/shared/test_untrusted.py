@@ -41,7 +41,7 @@ from services.shared.errors import Fault, Refused
 from services.shared.input.files import Document
 from tests.kit.examples import drawn
 
-AT_ONCE_S = 1.5  # a loaded machine's
+AT_ONCE_S = 1.5  # of the processor: a loaded machine takes longer by the wall's clock
 ALIASES = "a: &a [x, x, x]\nb: &b [*a, *a, *a]\ncolumns: {q: *b}\n"
 DEEP = "columns: " + "[" * 200 + "]" * 200
 READERS: dict[str, Callable[[Path, str], Any]] = {
@@ -76,10 +76,10 @@ def test_yaml_that_is_more_than_it_says_is_refused_in_words(reader: str, kind: s
 
 def test_a_bomb_of_aliases_costs_nothing() -> None:
     """330 bytes stood for minutes on the loop that sends."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(Refused, match="refers to another"):
         read_map(bomb(6), KNOWN)
-    assert time.perf_counter() - begun < AT_ONCE_S / 10
+    assert time.process_time() - begun < AT_ONCE_S / 10
 
 
 @settings(max_examples=drawn(200), deadline=None)
@@ -132,12 +132,12 @@ def polygon(ring: list[list[float]]) -> dict[str, Any]:
 def test_a_tangle_given_as_json_is_refused_before_anything_is_computed(corners: int) -> None:
     """As a warning, as a selection or an area of the register; each in words and at once."""
     body = polygon(tangle(corners))
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(Refused, match=r"cross each other too often|10,000 corners"):
         from_json(warning(body), b"{}")
     with pytest.raises(Refused, match="cross each other too often"):
         Shape.judged(json.dumps(body))
-    assert time.perf_counter() - begun < AT_ONCE_S
+    assert time.process_time() - begun < AT_ONCE_S
 
 
 def test_corners_are_counted_before_a_geometry_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What strangers write reaches the desk: nothing in it may spoil what was learnt of others in the same moment."""
+"""What strangers write reaches the recorder: nothing in it may spoil what was learnt of others in the same moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.exc import DataError
 
 from services.channels.model.report import Report
 from services.channels.outcomes import fold as reports_module
-from services.channels.outcomes import recorder as desk_module
+from services.channels.outcomes import recorder as recorder_module
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.shared.bus.outbox import id_of
 from services.shared.bus.port import Bus
@@ -43,7 +43,7 @@ async def database(empty: Database) -> Database:
     return empty
 
 
-def desk_of(database: Database) -> OutcomeRecorder:
+def recorder_of(database: Database) -> OutcomeRecorder:
     return OutcomeRecorder(database, cast(Bus, Quiet()), StepClock(1000.0), "drill")
 
 
@@ -61,7 +61,7 @@ async def evidence(database: Database) -> list[int]:
 @pytest.mark.parametrize("dirt", ["\0", "a\0b", "\ud800", "x" * 5000, "a\nb", "\u202e\x1b[2J"])
 async def test_no_text_of_a_stranger_spoils_what_was_learnt_of_others(database: Database, dirt: str) -> None:
     """As key of an event, as note, reason, code and reference; all three are written, and no dirt comes along."""
-    one = desk_of(database)
+    one = recorder_of(database)
     await asyncio.gather(
         one.report(said(0)),
         one.report(
@@ -85,8 +85,8 @@ async def test_a_report_no_database_takes_fails_alone(database: Database, monkey
             raise DataError("insert", None, ValueError("no"))
         await real(tx, reports, *rest)
 
-    monkeypatch.setattr(desk_module, "write", write)
-    one = desk_of(database)
+    monkeypatch.setattr(recorder_module, "write", write)
+    one = recorder_of(database)
     found = await asyncio.gather(*(one.report(said(n)) for n in range(3)), return_exceptions=True)
     assert [None, DataError, None] == [f if f is None else type(f) for f in found]
     assert [int(Evidence.ACKNOWLEDGED), 0, int(Evidence.ACKNOWLEDGED)] == await evidence(database)

@@ -1,4 +1,4 @@
-"""A lane: so many calls at once, and no more intended beyond them than begin in time."""
+"""A call window: so many calls at once, and no more intended beyond them than begin in time."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_fast_provider_is_kept_busy_and_a_slow_one_is_not_overfilled(call_s: f
     assert 50 + beyond == one.size
 
 
-def test_a_call_that_began_late_makes_the_lane_careful() -> None:
+def test_a_call_that_began_late_makes_the_window_careful() -> None:
     """The machine has other work: half as much is intended ahead from now on, and more again only bit by bit."""
     one = window()
     one.call_s, one.ahead = 0.01, 200.0

@@ -1,4 +1,4 @@
-"""Rungs and reactions, on a person and a clock: what is planned when, what an answer that does not close brings about."""
+"""Steps and reactions, on a person and a clock: what is planned when, what an answer that does not close brings about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two providers of one channel: how messages are dealt, when shares move, and when they must not."""
+"""Two providers of one channel: how messages are dealt, when weights move, and when they must not."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_messages_are_dealt_by_share_also_where_they_come_one_by_one(a: float, b
         ({"a": 5.0, "b": 95.0}, {"a": 50, "b": 0}, {"a": 0, "b": 0}),
         ({"a": 5.0, "b": 95.0}, {"a": 50}, {"a": 0}),
     ],
-    ids=["whole shares", "lowered", "standing by", "the other is full", "the other has no room now"],
+    ids=["whole weights", "lowered", "standing by", "the other is full", "the other has no room now"],
 )
 def test_a_lowered_share_holds_under_load_too(weights: Any, rooms: Any, expected: Any) -> None:
     """Who takes everything and delivers nothing must not keep half the people because it is so quick."""
@@ -151,10 +151,10 @@ def test_nothing_is_dealt_twice_or_lost_whatever_the_rooms_and_weights(
 
 def test_a_queue_has_every_working_provider_of_its_channels_and_its_own_alone_where_none_works() -> None:
     off = driver("off", "sms", works=False)
-    all_lanes = [
+    all_windows = [
         CallWindow(d, red, channels=d.channels) for d in (A, B, off, driver("mail", "email")) for red in (True, False)
     ]
-    found = {q.name: [window.driver.name for window in q.windows] for q in queues(all_lanes)}
+    found = {q.name: [window.driver.name for window in q.windows] for q in queues(all_windows)}
     assert ["a", "b"] == found["a", True]
     assert ["a", "b"] == found["off", False]  # planned while it worked: the others send it
     assert ["mail"] == found["mail", True]
@@ -197,7 +197,7 @@ def test_who_is_in_trouble_and_nobody_where_all_are(calls: Any, receipts: Any, w
     assert who == sorted(in_trouble(("a", "b"), calls, receipts))
 
 
-def test_shares_move_by_steps_keep_a_trickle_and_drift_home() -> None:
+def test_weights_move_by_steps_keep_a_trickle_and_drift_home() -> None:
     resting = {"a": 70.0, "b": 30.0}
     weights, seen = dict(resting), []
     for _ in range(5):
@@ -232,7 +232,7 @@ async def provider_weights(database: Database, clock: StepClock) -> ProviderWeig
 
 
 async def test_the_review_reads_what_all_processes_counted_and_is_made_once(empty: Database) -> None:
-    """Twenty calls of which half failed, told by two desks; two processes review, the share moves by one step."""
+    """Twenty calls of which half failed, told by two recorders; two processes review, the weight moves by one step."""
     clock = StepClock(NOW)
     one, other = await provider_weights(empty, clock), await provider_weights(empty, clock)
     for _ in range(2):
@@ -264,7 +264,7 @@ async def test_an_opened_breaker_is_known_to_the_other_process(empty: Database) 
     assert 5000.0 == other.open_until["a"]
 
 
-async def test_shares_last_over_a_restart_and_end_where_a_provider_stands_alone(empty: Database) -> None:
+async def test_weights_last_over_a_restart_and_end_where_a_provider_stands_alone(empty: Database) -> None:
     clock = StepClock(NOW)
     await provider_weights(empty, clock)
     async with empty.write() as tx:

@@ -1,4 +1,4 @@
-"""Whatever order and however often things are told to the desk, a delivery ends the same."""
+"""Whatever order and however often things are told to the recorder, a delivery ends the same."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('desk') / 'tocsin.db'}"
+    url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('recorder') / 'tocsin.db'}"
     migrations.upgrade(url)
     with asyncio.Runner() as runner:
         database = Database(url, synchronous="OFF")
