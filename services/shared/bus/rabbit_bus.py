@@ -117,10 +117,10 @@ class RabbitBus(Dispatcher):
                 done, _ = await asyncio.wait(
                     [*tasks, *self._links], timeout=RELAY_S, return_when=asyncio.FIRST_COMPLETED
                 )
-                if dead := next((task for task in done if task in self._links or not ending()), None):
-                    log.critical("bus_task_died", task=dead.get_name())
-                    dead.result()
-                    raise Broken(f"{dead.get_name()} ended by itself")
+                if task := next((one for one in done if one in self._links or not ending()), None):
+                    log.critical("bus_task_died", task=task.get_name())
+                    task.result()
+                    raise Broken(f"{task.get_name()} ended by itself")
             for waker in wakers:
                 waker.set()
             await asyncio.wait(tasks, timeout=DRAIN_S)

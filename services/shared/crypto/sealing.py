@@ -133,8 +133,9 @@ class Opener:
 
     def _tried(self, key_id: str, wrapped: bytes) -> bytes | None:
         if wrapped[:1] != _FORMAT:
+            given = wrapped[:1].hex() or "-"
             raise Broken(
-                f"page key {key_id} is wrapped in format {wrapped[:1].hex() or 'none'}, and this Tocsin reads "
+                f"page key {key_id} is wrapped in format {given}, and this Tocsin reads "
                 f"{_FORMAT.hex()}: run the Tocsin that wrote it, or restore page_key from a backup"
             )
         for private in self._privates.values():

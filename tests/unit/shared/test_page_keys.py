@@ -67,7 +67,7 @@ def test_not_a_bit_of_it_may_change() -> None:
     opener.learn(sealer.key_id, wrapped)
 
 
-@pytest.mark.parametrize(("wrong", "named"), [(b"\x02", "02"), (b"\x00", "00"), (b"", "none")])
+@pytest.mark.parametrize(("wrong", "named"), [(b"\x02", "02"), (b"\x00", "00"), (b"", "-")])
 def test_another_format_is_named(wrong: bytes, named: str) -> None:
     """With what to do: it was written by another Tocsin, or it is no page key."""
     sealer = Sealer(public_half(PRIVATE))
