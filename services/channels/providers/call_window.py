@@ -65,6 +65,14 @@ class CallWindow:
     def free(self) -> int:
         return min(self.size - self.begun, UNWRITTEN - len(self.in_flight))
 
+    def rest(self, seconds: float) -> None:
+        """Its provider's rate is used up for so long; nothing, where it is not."""
+        if not seconds:
+            return
+        self.paced_until = wall() + seconds
+        if self.on_room is not None:
+            asyncio.get_running_loop().call_later(seconds, self.on_room)
+
     def begins(self, waited: float) -> None:
         """A call begins so long after its intent."""
         self.ahead = min(self.most_ahead, self.ahead + 0.1) if waited < LATE_S else self.ahead / 2

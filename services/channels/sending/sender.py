@@ -2,7 +2,7 @@
 
 A claim (LEASED) and an intent (SENDING, with an attempt row) both look at `warning_state`; the provider is called
 within half a second of the committed intent or not at all. So a cancel stops sends within a second, and a crash
-leaves UNKNOWN only what was under way or about to be. Red has lanes of its own.
+leaves UNKNOWN only what was under way or about to be. Red has call windows of its own.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
 
 from services.channels.messages.prepare import Preparer
 from services.channels.model.driver import Outcome, Result
-from services.channels.model.final_check import Overtaken, checking
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
 from services.channels.outcomes.opted_out import leave_out
@@ -27,6 +27,7 @@ from services.channels.providers.call_window import CallWindow
 from services.channels.providers.rate_limit import Pace
 from services.channels.providers.weights import ProviderWeights, Queue, held_back, queues
 from services.channels.sending.claims import claim, due, intend, release, tried_by
+from services.channels.sending.driver_call import DriverCall
 from services.channels.sending.leases import Leases
 from services.shared import telemetry
 from services.shared.bus.outbox import new_id, publish
@@ -41,11 +42,15 @@ from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, ON_A_LIST, Delive
 from services.shared.messages import EvidenceRecorded
 
 log = structlog.get_logger("sender")
-CALL_LIMIT_S = 10.0
 MAX_ATTEMPTS = 6
-STALE_INTENT_S = 0.5
-LOOK_S = 1.0  # a database that hangs must not be taken for a provider that does
 S = SendState
+
+
+class Prepared(NamedTuple):
+    """A claimed delivery, and the message a driver sends for it."""
+
+    row: Delivery
+    message: Outbound
 
 
 class Sender:
@@ -93,43 +98,40 @@ class Sender:
 
     async def turn(self, queue: Queue) -> int:
         """Claims as much as the queue's call windows have room for and starts it; returns how much was claimed."""
-        windows = {window.driver.name: window for window in queue.roomy()}
-        if len(queue.windows) > 1:
-            await self.provider_weights.read()
-            for name in windows:
-                self.breakers[name].told(self.provider_weights.open_until.get(name, 0.0))
-            windows = {name: window for name, window in windows.items() if window.roomy()}
+        windows = await self._roomy(queue)
         rooms = await self._rooms(queue, windows)
         if not sum(rooms.values()):
             return 0
-        try:
-            claimed = await self._claim(queue, sum(rooms.values()))
-        except BaseException:
-            await self._unused(windows, rooms)
-            raise
-        if claimed:
-            fault_at("after_claim")
-        waiting = {row.delivery_id: row.token for row in claimed}
+        claimed = await self._claim(queue, windows, rooms)
+        uncalled = {row.delivery_id: row.token for row in claimed}
         try:
             wanted = await leave_out(self._database, claimed, self._clock.now(), self._plane)
-            dealt, over = queue.deal(wanted, rooms, self.provider_weights.weights, await self._tried(queue, wanted))
-            if over:
-                async with self._database.write() as tx:
-                    await release(tx, over, self._clock.now())
+            tried = await self._tried(queue, wanted)
+            dealt, over = queue.deal(wanted, rooms, self.provider_weights.weights, tried)
+            await self._release(over)
             await self._unused(windows, {name: rooms[name] - len(rows) for name, rows in dealt.items()})
             for name, rows in dealt.items():
-                if rows:
-                    await self._start(windows[name], rows)
-                    for row in rows:
-                        waiting.pop(row.delivery_id, None)
+                await self._start(windows[name], rows)
+                for row in rows:
+                    uncalled.pop(row.delivery_id)
         except BaseException:
-            self.leases.not_called(waiting)
+            self.leases.not_called(uncalled)
             raise
         return len(claimed) - len(over)
 
+    async def _roomy(self, queue: Queue) -> dict[str, CallWindow]:
+        """The queue's call windows with room, by driver; those beside others heed what other processes learnt."""
+        windows = {window.driver.name: window for window in queue.roomy()}
+        if len(queue.windows) < 2:
+            return windows
+        await self.provider_weights.read()
+        for name in windows:
+            self.breakers[name].told(self.provider_weights.open_until.get(name, 0.0))
+        return {name: window for name, window in windows.items() if window.roomy()}
+
     async def _rooms(self, queue: Queue, windows: Mapping[str, CallWindow]) -> dict[str, int]:
-        """How many each call window may begin now: what it has room for, its share where that was lowered, and what its
-        provider's rate lets leave."""
+        """How many each call window may begin now: what it has room for, its weight where that was lowered, and what
+        its provider's rate lets leave. A window whose rate is used up rests until it is not."""
         rooms = {}
         wanted = {name: window.free() for name, window in windows.items()}
         if len(queue.windows) > 1:
@@ -138,13 +140,29 @@ class Sender:
         for name, window in windows.items():
             grant = await self._pace[name].grant(wanted[name], window.red)
             rooms[name] = grant.count
-            if grant.wait:
-                window.paced_until = wall() + grant.wait
-                if window.on_room is not None:
-                    asyncio.get_running_loop().call_later(grant.wait, window.on_room)
+            window.rest(grant.wait)
         return rooms
 
+    async def _claim(self, queue: Queue, windows: Mapping[str, CallWindow], rooms: Mapping[str, int]) -> list[Delivery]:
+        """Leases what there is room for; where that fails, the rates get back what they granted."""
+        try:
+            async with self._database.write() as tx:
+                claimed = await claim(tx, queue.name, sum(rooms.values()), self._clock.now(), self.leases.worker)
+        except BaseException:
+            await self._unused(windows, rooms)
+            raise
+        if claimed:
+            fault_at("after_claim")
+        return claimed
+
+    async def _release(self, rows: Sequence[Delivery]) -> None:
+        """What no call window has room for is due again."""
+        if rows:
+            async with self._database.write() as tx:
+                await release(tx, rows, self._clock.now())
+
     async def _unused(self, windows: Mapping[str, CallWindow], counts: Mapping[str, int]) -> None:
+        """The rates get back what was granted and is not called for."""
         for name, count in counts.items():
             await self._pace[name].give_back(count, windows[name].red)
 
@@ -157,22 +175,32 @@ class Sender:
 
     async def _start(self, window: CallWindow, claimed: Sequence[Delivery]) -> None:
         """Prepares what was claimed, writes the intents down and begins the calls."""
-        ready: list[tuple[Delivery, Outbound]] = []
+        if not claimed:
+            return
+        prepared = await self._prepare(window, claimed)
+        tokens = {row.delivery_id: row.token for row, _ in prepared}
+        intended = await self._intend(window, tokens, {row.warning_id for row, _ in prepared if row.warning_id})
+        intended_at = wall()
+        fault_at("after_intent")
+        self._begin(window, [one for one in prepared if one.row.delivery_id in intended], intended_at)
+
+    async def _prepare(self, window: CallWindow, claimed: Sequence[Delivery]) -> list[Prepared]:
+        """The messages that can be opened and rendered; each of the others fails alone, with its reason."""
+        prepared = []
         for row in claimed:
             try:
-                ready.append((row, await self._preparer.prepare(row, window.driver.name)))
+                prepared.append(Prepared(row, await self._preparer.prepare(row, window.driver.name)))
             except Fault as problem:
                 await self._unsendable(row, problem)
-        tokens = {row.delivery_id: row.token for row, _ in ready}
-        intended = await self._intend(window, tokens, {row.warning_id for row, _ in ready if row.warning_id})
-        started = wall()
-        fault_at("after_intent")
-        for row, message in ready:
-            if row.delivery_id in intended:
-                window.begun += 1
-                task = asyncio.create_task(self._send(window, row, message, started))
-                window.in_flight.add(task)
-                task.add_done_callback(partial(self._ended, window))
+        return prepared
+
+    def _begin(self, window: CallWindow, prepared: Sequence[Prepared], intended_at: float) -> None:
+        """A task for each call; it waits in its call window for a place."""
+        for row, message in prepared:
+            window.begun += 1
+            task = asyncio.create_task(self._send(window, row, message, intended_at))
+            window.in_flight.add(task)
+            task.add_done_callback(partial(self._ended, window))
 
     @staticmethod
     def _ended(window: CallWindow, task: asyncio.Task[None]) -> None:
@@ -181,60 +209,36 @@ class Sender:
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("outcome_not_written", driver=window.driver.name, reason=repr(problem))
 
-    async def _claim(self, queue: Queue, room: int) -> list[Delivery]:
-        async with self._database.write() as tx:
-            return await claim(tx, queue.name, room, self._clock.now(), self.leases.worker)
-
     async def _intend(self, window: CallWindow, tokens: dict[str, int], warnings: set[str]) -> set[str]:
         if not tokens:
             return set()
         async with self._database.write() as tx:
             return await intend(tx, tokens, warnings, window.driver.name, self._clock.now())
 
-    async def _send(self, window: CallWindow, row: Delivery, message: Outbound, intended: float) -> None:
-        async with window.places:
-            begun = wall()
-            window.begins(begun - intended)
-            try:
-                result = await self._call(window, row, message, intended)
-            finally:
-                window.answered(wall() - begun)
+    async def _send(self, window: CallWindow, row: Delivery, message: Outbound, intended_at: float) -> None:
+        """One call, from its place in the window to what its outcome says of the delivery and of the provider."""
+        result, begun = await self._call_in_place(window, row, message, intended_at)
         if result.outcome is Outcome.ACCEPTED:
             fault_at("after_provider_accept")
         telemetry.sent(window.driver.name, result.outcome.value)
-        pause = self._note(window, result)
+        pause = self._pause(window, result)
         self.acceptance.note(window.driver.name, result, begun)
         exhausted = await self._exhausted(row, result)
         await self._recorder.report(told(row, result, window.driver.name, self._clock.now(), exhausted=exhausted))
-        await self._heed(window, result, pause)
+        await self._pass_on(window, result, pause)
 
-    async def _call(self, window: CallWindow, row: Delivery, message: Outbound, intended: float) -> Result:
-        if wall() - intended > STALE_INTENT_S:
-            return Result(Outcome.NOT_SENT, code=LATE)
-        try:
-            with telemetry.span("send", delivery_id=row.delivery_id, driver=window.driver.name, tier=row.tier):
-                async with asyncio.timeout(CALL_LIMIT_S + 2):
-                    with checking(partial(self._still_wanted, row, intended)):
-                        return await window.driver.send(message)
-        except Overtaken:
-            return Result(Outcome.NOT_SENT, code=LATE)
-        except TimeoutError:
-            return Result(Outcome.AMBIGUOUS, code="no_answer")
-
-    async def _still_wanted(self, row: Delivery, intended: float) -> None:
-        """Connecting took its time: Overtaken where the warning was cancelled meanwhile, or nobody can say."""
-        if wall() - intended <= STALE_INTENT_S:
-            return
-        mine = sa.select(delivery.c.delivery_id).where(
-            delivery.c.delivery_id == row.delivery_id, may_be_sent(self._clock.now())
-        )
-        try:
-            async with asyncio.timeout(LOOK_S), self._database.read() as db:
-                wanted = await db.scalar(mine)
-        except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
-            raise Overtaken from problem
-        if wanted is None:
-            raise Overtaken
+    async def _call_in_place(
+        self, window: CallWindow, row: Delivery, message: Outbound, intended_at: float
+    ) -> tuple[Result, float]:
+        """The answer, and when the call began; the place in the window is free before the answer is written."""
+        async with window.places:
+            begun = wall()
+            window.begins(begun - intended_at)
+            try:
+                call = DriverCall(window.driver, row, message, intended_at)
+                return await call.make(self._database, self._clock), begun
+            finally:
+                window.answered(wall() - begun)
 
     async def _exhausted(self, row: Delivery, result: Result) -> bool:
         """Whether the provider has turned this very message away often enough; our own faults do not count."""
@@ -248,16 +252,16 @@ class Sender:
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError):  # counted at its next try
             return False
 
-    def _note(self, window: CallWindow, result: Result) -> float:
-        """What an answer says of the provider, in this process: the seconds it is left alone from now on, or 0."""
+    def _pause(self, window: CallWindow, result: Result) -> float:
+        """Notes an answer in the provider's breaker, in this process: the seconds it is left alone from now on, or 0."""
         pause = window.breaker.record(result.outcome, result.code, wall())
         if pause:
             window.breaker.open_until = wall() + self._clock.wall_seconds(pause)
             log.error("channel_paused", driver=window.driver.name, code=result.code, seconds=pause)
         return pause
 
-    async def _heed(self, window: CallWindow, result: Result, pause: float) -> None:
-        """The same for the other processes; where the database is away they find out by themselves."""
+    async def _pass_on(self, window: CallWindow, result: Result, pause: float) -> None:
+        """Tells the other processes of it; where the database is away they find out by themselves."""
         name = window.driver.name
         try:
             if pause and name in self.provider_weights.scored:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.channels.model.final_check import Overtaken, checking, traced
-from services.channels.sending import sender
+from services.channels.sending import driver_call
 from services.shared.bus.outbox import id_of, publish
 from services.shared.ledger.tables import attempt, delivery
 from services.shared.messages import ContactEntry, NoticeRequested
@@ -67,7 +67,7 @@ async def test_what_is_cancelled_while_it_connects_is_not_sent(
     cancelled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And what is not goes out, however long the connection took."""
-    monkeypatch.setattr(sender, "STALE_INTENT_S", 0.2)
+    monkeypatch.setattr(driver_call, "STALE_INTENT_S", 0.2)
     async with AsyncExitStack() as stack:
         radio = await stack.enter_async_context(gateway())
         monkeypatch.setenv("TOCSIN_BROADCAST_URLS", radio.url.replace("127.0.0.1", "localhost"))

@@ -22,7 +22,7 @@ from services.channels.drivers.mqtt.announcement import RATE, read_wav, silence,
 from services.channels.drivers.mqtt.loudspeaker import LoudspeakerMqtt
 from services.channels.model.driver import Outcome, Tools
 from services.channels.model.outbound import Outbound
-from services.channels.sending import sender
+from services.channels.sending import driver_call
 from services.check import check_installation
 from services.shared.clock import LinearClock, wall
 from services.shared.errors import Broken, Refused
@@ -354,7 +354,7 @@ async def test_a_voice_that_takes_its_time_is_not_heard_after_a_cancel(
 ) -> None:
     """The siren is out; the speech of a warning that was cancelled meanwhile would be spoken over the all-clear."""
     settings(monkeypatch, tmp_path, mosquitto)
-    monkeypatch.setattr(sender, "STALE_INTENT_S", 0.2)
+    monkeypatch.setattr(driver_call, "STALE_INTENT_S", 0.2)
     begun, go = asyncio.Event(), asyncio.Event()
     usual = announcement.speak
 
