@@ -132,7 +132,9 @@ class WorkerEntry(msgspec.Struct, array_like=True, frozen=True):
 
 
 class AudienceFound(Message, frozen=True, kw_only=True, array_like=True, tag="AudienceFound"):
-    """Page `page` (from 0). The last one carries `total` people, `digest` over all ids, and the workers on shift.
+    """Page `page` (from 0). The last one carries `total` people and a `digest` over all ids.
+
+    `workers` on shift are in each: a step of minute 0 may ask an officer, whichever page comes first.
 
     A preview has one page: `counts` aligned with `profiles`, no people; `estimated` people lie in boundary cells. It
     brings the question it answers, so that questions and answers may come in any order.
