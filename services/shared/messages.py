@@ -65,7 +65,7 @@ class WarningIssued(Message, frozen=True, kw_only=True, array_like=True, tag="Wa
 
 
 class Profile(msgspec.Struct, array_like=True, frozen=True):
-    """A person's policy-relevant facts, never their needs; a few hundred distinct ones in a county.
+    """A person's policy-relevant facts, never their answers; a few hundred distinct ones in a county.
 
     `channels` are the contact kinds that reach the person, in their own order if they gave one; `left_out` are contact
     kinds they have but that may not be used, with the reason (said_no, not_verified).

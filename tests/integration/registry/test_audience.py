@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.registry.audience import audience
+from services.registry.audience import preview as previews
 from services.registry.geo.areas import Shape
 from services.registry.importing.write import import_areas, import_people, import_workers
 from services.registry.model.facilities import AreaIn, WorkerIn
@@ -287,7 +287,7 @@ async def test_preview_equals_the_audience(registry):
 
 async def test_preview_estimates_a_crowded_edge(registry, monkeypatch):
     """With many people in boundary cells their share is estimated by area, and said to be an estimate."""
-    monkeypatch.setattr(preview, "EXACT_BELOW", 10)
+    monkeypatch.setattr(previews, "EXACT_BELOW", 10)
     crowd = [person(f"p {n}", lat=30.0951, lon=103.0 + n / 10_000) for n in range(1000)]
     await import_people(registry.database, registry.keys, crowd, year=YEAR, fictional=True)
     half = SQUARE.replace("30.1]", "30.095]")
