@@ -184,7 +184,7 @@ def limit(language: str, tier: Tier, form: str) -> int:
     return int(rule.get("blue_limit", rule["limit"]) if tier == Tier.BLUE else rule["limit"])
 
 
-# the values words.md's model texts have, so that lengths can be judged before there is a warning
+# the values of the model texts, so that lengths can be judged before there is a warning
 MODEL = {
     "en": Parts(
         "Qingshui County Emergency Office", "Nanling: Hedong and Xiawan", "4721", "12345", "Sent Tue 22:40.", "01:00",

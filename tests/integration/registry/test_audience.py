@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from services.registry.audience import audience
 from services.registry.audience import preview as previews
 from services.registry.geo.areas import Shape
 from services.registry.importing.write import import_areas, import_people, import_workers
