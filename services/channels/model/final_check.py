@@ -1,6 +1,6 @@
 """Checks a message once more before it leaves: connecting may take seconds, and a cancel may come meanwhile.
 
-The sender says what is to be looked at (`looking`); a driver looks (`last_look`) once it is connected and before it hands
+The sender says what is to be looked at (`checking`); a driver looks (`last_look`) once it is connected and before it hands
 over. Over HTTP every session that is `traced` does so by itself.
 """
 

@@ -39,7 +39,7 @@ async def test_a_device_that_is_gone_is_no_channel_of_hers(tmp_path: Path) -> No
         async def instead(person: int) -> list[tuple[str, str]]:
             return [(r.channel, r.reason) for r in await there.rows(person_id=ident(person), step="stopped")]
 
-        why = "her device takes no push messages any more"
+        why = "their device takes no push messages any more"
         assert [("email", f"{why}; other channel")] == await instead(1)
         assert [("door", f"{why}; fewer than two channels left")] == await instead(2)
         assert [] == await instead(3)
