@@ -22,7 +22,7 @@ from services.shared.i18n import language, mark, t
 from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.params import Callout
 from services.shared.service import Platform
-from services.shared.web.edge import page
+from services.shared.web.html import page
 
 # tapped > (answer, words); the digits of a reply mean the same: 1, 3, 4, 5
 CHOICES: dict[str, tuple[Answer, str]] = {

@@ -18,7 +18,7 @@ from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.errors import Refused
 from services.shared.service import Platform
-from services.shared.web.edge import refused_by
+from services.shared.web.answers import refused_by
 
 
 class Yes(Given):
