@@ -177,7 +177,7 @@ async def test_what_was_pasted_outlives_the_sign_in(page: Page, tocsin: Town) ->
 
 
 async def test_a_residents_sign_in_ends_when_she_signs_out(tocsin: Town) -> None:
-    """Every copy of her cookie; another cookie of hers goes on."""
+    """Every copy of their cookie; another cookie of theirs goes on."""
     from services.shared.web import sessions
     from services.shared.web.cookies import PLATFORM_HTTPS
 

@@ -113,7 +113,7 @@ async def test_what_cannot_be_written_down_is_not_shown(desk: OutcomeRecorder, m
 
 
 async def test_it_is_masked_and_a_full_value_is_an_act_of_its_own(desk: OutcomeRecorder) -> None:
-    """Number and id find her, her helper's number too; name, address and numbers are only on the page of channels."""
+    """Number and id find them, their helper's number too; name, address and numbers are only on the page of channels."""
     one, key = person_of(desk), await desk.key("look", "register")
     number, helper = one.contacts[0].address, one.supporters[0].contacts[0].address
     for by, value in (("phone", number), ("phone", helper), ("id", one.person_id), ("grid", one.grid_id)):
@@ -166,11 +166,11 @@ async def test_a_protected_address_is_opened_for_nobody(desk: OutcomeRecorder) -
     _, text = await desk.ask("POST", "/open", key, order=found[1], reason=WHY)
     assert one.call_name in text
     assert one.address not in text
-    assert one.contacts[0].address not in text, "only numbers she called safe"
+    assert one.contacts[0].address not in text, "only numbers they called safe"
 
 
 async def test_who_did_not_agree_is_seen_in_an_emergency_only(desk: OutcomeRecorder) -> None:
-    """A zone, a warning of orange or red in force, a reason, some hours; it ends with either. She can read of it."""
+    """A zone, a warning of orange or red in force, a reason, some hours; it ends with either. They can read of it."""
     one = person_of(desk, 2)
     key, commander = await desk.key("look"), await desk.key("command")
     path = f"/people/{one.person_id}"
@@ -246,7 +246,7 @@ async def test_a_key_looks_at_so_many_people_an_hour(desk: OutcomeRecorder, monk
 
 
 async def test_a_look_at_somebody_who_does_not_exist_raises_an_alarm(desk: OutcomeRecorder) -> None:
-    """In a list or on her page: an entry, a log line, a figure. She is warned by nobody and counted nowhere."""
+    """In a list or on their page: an entry, a log line, a figure. They are warned by nobody and counted nowhere."""
     key, keeper = await desk.key("look", "register"), await desk.key("register", "command")
     counts = sa.select(sa.func.sum(register.cell_count.c.n))
     before = (await desk.tocsin.rows(counts))[0][0]
