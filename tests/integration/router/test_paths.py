@@ -96,7 +96,7 @@ async def test_a_helper_who_cannot_reach_her_is_news(tmp_path: Path) -> None:
 
 
 async def said_in_log(there: RouterTown, delivery_id: str, answer: str, by: str, at: float) -> None:
-    """An answer as the desk writes it: in the log and on the delivery."""
+    """An answer as the recorder writes it: in the log and on the delivery."""
     row = {
         "event_key": f"{delivery_id}:{at}",
         "delivery_id": delivery_id,
