@@ -2,7 +2,7 @@
 
 /readyz names them (and stays 200: a proxy that took every process out would leave nobody able to act), /metrics counts
 them, the console, the live page, /channels and `tocsin status` show them first, and the duty officers are sent word once
-(`router.alarm_word`). An alarm is named `kind` or `kind:what`. Who finds it sounds it, again and again while it lasts.
+(`router/clock/alarm_messages.py`). An alarm is named `kind` or `kind:what`. Who finds it sounds it, again and again while it lasts.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class WarningIssued(Message, frozen=True, kw_only=True, array_like=True, tag="Wa
 
 
 class Profile(msgspec.Struct, array_like=True, frozen=True):
-    """A person's policy-relevant facts, never their needs; a few hundred distinct ones in a county.
+    """A person's policy-relevant facts, never their answers; a few hundred distinct ones in a county.
 
     `channels` are the contact kinds that reach the person, in their own order if they gave one; `left_out` are contact
     kinds they have but that may not be used, with the reason (said_no, not_verified).
@@ -132,7 +132,9 @@ class WorkerEntry(msgspec.Struct, array_like=True, frozen=True):
 
 
 class AudienceFound(Message, frozen=True, kw_only=True, array_like=True, tag="AudienceFound"):
-    """Page `page` (from 0). The last one carries `total` people, `digest` over all ids, and the workers on shift.
+    """Page `page` (from 0). The last one carries `total` people and a `digest` over all ids.
+
+    `workers` on shift are in each: a step of minute 0 may ask an officer, whichever page comes first.
 
     A preview has one page: `counts` aligned with `profiles`, no people; `estimated` people lie in boundary cells. It
     brings the question it answers, so that questions and answers may come in any order.

@@ -125,7 +125,7 @@ class Settings(Environment):
         "127.0.0.0/8,::1", description="addresses or networks of our own proxies, whose X-Forwarded-For is believed"
     )
     log_level: str = Field("INFO")
-    channel_limits: Path | None = Field(None, description="YAML file that stands in the place of limits.yaml")
+    channel_limits: Path | None = Field(None, description="YAML file that stands in the place of country_limits.yaml")
     weights: str = Field("", description="resting weights like sms_smpp=70,sms_twilio=30; unnamed has 50, 0 stands by")
     link_tests: Path | None = Field(None, description="YAML list of link tests; empty tries nothing")
     push_private: bool = Field(False, description="push services at private addresses and over plain http are allowed")

@@ -338,7 +338,7 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False, comment="wall"),
         sa.Column(
-            "tries", sa.JSON(), server_default="{}", nullable=False, comment="consumer > how it fared, see Tried"
+            "tries", sa.JSON(), server_default="{}", nullable=False, comment="consumer > how it fared, see Attempts"
         ),
         sa.Column(
             "not_before", sa.Float(), server_default="0", nullable=False, comment="wall; after a failed try, or leased"

@@ -162,7 +162,7 @@ async def make_page(database: Database, row: Job, area: Shape | None, now: float
         if row.plane == "drill":
             page = await _rehearsed(db, page)
         profiles, people = await _entries(db, page, area, moment)
-        workers = await _workers(db, moment.minute) if page.last else ()
+        workers = await _workers(db, moment.minute)
     total = row.total + len(people)
     digest = _joined(row.digest, digest_of(p.person_id for p in people))
     cursor = end

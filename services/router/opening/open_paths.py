@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,6 +42,7 @@ class OpenPaths:
         ctx = await self._contexts.of(tx, message.warning_id)
         if ctx is None:
             raise Busy(f"page {message.page} came before its warning {message.warning_id}")
+        ctx = replace(ctx, workers=message.workers)  # a step that is due now may ask an officer
         state = await tx.scalar(
             sa.select(warning_state.c.state).where(warning_state.c.warning_id == message.warning_id)
         )

@@ -1,4 +1,4 @@
-"""The policy engine: walks a person's steps, each at its own time, and makes the ledger rows they bring. Pure.
+"""Walks a person's steps, each at its own time, and makes the ledger rows they bring. Pure.
 
 Sending walks people of the ledger; explaining, tables, comparing and previews walk a person in memory (`foresee`).
 """

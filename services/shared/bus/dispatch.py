@@ -1,6 +1,6 @@
 """Dispatches one message to one consumer and notes what became of it: what both buses are.
 
-Done, or set back to be tried again, or put aside with its reason after five tries; or the database is away, and then
+Done, or set back to be tried again, or put aside with its reason after five tries (sixty where it came too early or the database was at fault); or the database is away, and then
 nothing is known and nothing is counted.
 """
 

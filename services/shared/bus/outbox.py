@@ -31,7 +31,7 @@ outbox = sa.Table(
     sa.Column("tier", sa.SmallInteger, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False, comment="wall"),
-    sa.Column("tries", sa.JSON, nullable=False, server_default="{}", comment="consumer > how it fared, see Tried"),
+    sa.Column("tries", sa.JSON, nullable=False, server_default="{}", comment="consumer > how it fared, see Attempts"),
     sa.Column(
         "not_before", sa.Float, nullable=False, server_default="0", comment="wall; after a failed try, or leased"
     ),
@@ -225,7 +225,7 @@ async def tried(tx: Connection, msg_id: str, consumer: str) -> Attempts | None:
 
 
 async def note_try(tx: Connection, msg_id: str, consumer: str, note: Attempts, *, event: bool) -> None:
-    """Writes it down; where `hint`, the relay hints the message again from `note.again` on."""
+    """Writes it down; where `event`, the relay shows the message again from `note.again` on."""
     held = sa.select(outbox.c.tries).where(outbox.c.msg_id == msg_id).with_for_update(key_share=True)
     known = await tx.scalar(held)
     if known is not None:

@@ -11,9 +11,10 @@ Locks end with their transaction. What is only tried, and never waited for, has 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import IntEnum, auto
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -126,8 +127,8 @@ async def help_of(tx: Connection, update_id: str, *, shared: bool = False) -> No
     await _take(tx, Rank.HELP, (update_id,), shared=shared)
 
 
-async def cases(tx: Connection, warning_id: str) -> None:
-    await _take(tx, Rank.CASES, (warning_id,))
+async def cases(tx: Connection, *warning_ids: str) -> None:
+    await _take(tx, Rank.CASES, warning_ids)
 
 
 # ---- tried and never waited for
@@ -184,7 +185,7 @@ async def _take(tx: Connection, rank: Rank, whose: Iterable[str] = _EVERYWHERE, 
     names = sorted({f"{rank.name.lower()}:{one}" for one in whose})
     if not names:
         return
-    _keep_order(tx, rank)
+    _keep_order(tx, rank, names)
     await _wait(tx, names, shared=shared)
 
 
@@ -193,20 +194,33 @@ async def _wait(tx: Connection, names: list[str], *, shared: bool = False) -> No
         await tx.execute(_HOLD_SHARED if shared else _HOLD, {"names": names})
 
 
-def _keep_order(tx: Connection, rank: Rank) -> None:
-    """The last rank a transaction took stands beside its connection, together with the transaction it is of."""
+class _Taken(NamedTuple):
+    """What a transaction took last: its rank, and all names of it."""
+
+    transaction: object
+    rank: Rank
+    names: frozenset[str]
+
+
+def _keep_order(tx: Connection, rank: Rank, names: Sequence[str]) -> None:
+    """What a transaction took last stands beside its connection; of one rank the names go up too, as in one call."""
     connection = tx.sync_connection
     transaction = connection.get_transaction() if connection is not None else None
     if connection is None or transaction is None:
         raise LockOrder(f"{rank.name} is taken outside of a transaction: it would end at once")
-    of, last = connection.info.get("last_lock", (None, rank))
-    if of is transaction and rank < last:
+    last: _Taken | None = connection.info.get("last_lock")
+    if last is None or last.transaction is not transaction:
+        last = _Taken(transaction, rank, frozenset())
+    held = last.names if rank == last.rank else frozenset()
+    new = [name for name in names if name not in held]
+    if rank < last.rank or (held and new and new[0] < max(held)):
         if strict:
             raise LockOrder(
-                f"{rank.name} is taken after {last.name}: take it before, see services/shared/database/locks.py"
+                f"{rank.name} is taken after {last.rank.name}: take it before, or all of one rank in one call, see "
+                "services/shared/database/locks.py"
             )
-        log.error("locks.out_of_order", lock=rank.name, after=last.name)
-    connection.info["last_lock"] = (transaction, rank)
+        log.error("locks.out_of_order", lock=rank.name, after=last.rank.name)
+    connection.info["last_lock"] = _Taken(transaction, rank, held.union(names))
 
 
 async def _try(tx: Connection, name: str) -> bool:

@@ -1,6 +1,6 @@
 """Plans deliveries: `NewDelivery` has one constructor a kind, and `add` is the one way into the ledger.
 
-`Delivery` is a row as it stands. Both have the same names, so that planning reads what stands and what it has just planned alike.
+`Delivery` is a row as it stands. What is planned has the names a row has, so that planning reads both alike.
 """
 
 from __future__ import annotations

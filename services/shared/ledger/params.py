@@ -1,4 +1,4 @@
-"""Defines what a delivery says besides whom it goes to: one struct for each kind that says anything.
+"""Defines what a delivery says besides whom it goes to: a struct for what a kind may say.
 
 A delivery's `params` column holds one of them as JSON, told apart by `type`.
 """

@@ -39,7 +39,7 @@ TRANSITIONS: frozenset[tuple[SendState, SendState]] = frozenset(
         (S.UNKNOWN, S.ACCEPTED),
         (S.UNKNOWN, S.DELIVERED),
         (S.UNKNOWN, S.FAILED),
-        (S.UNKNOWN, S.RETRY),  # policy: red, no other channel, once
+        (S.UNKNOWN, S.RETRY),  # red and no other channel, or no path decides on it: once
         (S.UNKNOWN, S.UNCONFIRMED),
         (S.ACCEPTED, S.DELIVERED),
         (S.ACCEPTED, S.FAILED),

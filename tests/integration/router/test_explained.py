@@ -287,6 +287,7 @@ def test_the_commands(tmp_path: Path) -> None:
         (Tier.RED, "flash_flood", NOON, ("sms", "voice_mobile", "email"), ("blind",), (), ""),
         (Tier.RED, "toxic_release", NOON, ("sms",), ("deafblind",), FACTS["deafblind"], "outside"),
         (Tier.RED, "storm", MIDNIGHT, ("sms",), ("minor",), (), "outside"),
+        (Tier.RED, "flash_flood", MIDNIGHT, ("sms",), ("cognitive",), FACTS["cognitive"], "outside"),
         (Tier.ORANGE, "flash_flood", MIDNIGHT, ("voice_landline", "sms"), ("older_alone",), (), "inside"),
         (Tier.ORANGE, "power_cut", NOON, ("sms", "voice_mobile"), ("power_medical",), ("backup_240",), ""),
         (Tier.YELLOW, "landslide", MIDNIGHT, ("sms",), ("cognitive",), FACTS["cognitive"], "outside"),

@@ -17,8 +17,9 @@ async def test_a_lock_of_an_earlier_rank_is_refused_after_a_later_one(empty: Dat
     async with empty.write() as tx:
         await locks.doors(tx, "w", shared=True)
         await locks.plan(tx, "w", "v", shared=True)
-        await locks.cases(tx, "w")
         await locks.cases(tx, "v")
+        await locks.cases(tx, "w")
+        await locks.cases(tx, "v")  # held already
         with pytest.raises(locks.LockOrder, match="PLAN is taken after CASES"):
             await locks.plan(tx, "w", shared=True)
 
@@ -34,6 +35,16 @@ async def test_in_service_a_wrong_order_is_an_error_in_the_log_and_the_work_goes
         assert [(line["event"], line["log_level"], line["lock"], line["after"]) for line in logged] == [
             ("locks.out_of_order", "error", "PLAN", "CASES")
         ]
+
+
+async def test_of_one_rank_the_names_go_up_over_several_calls_too(empty: Database) -> None:
+    """Two transactions that take w and v one by one, each in its own order, would wait for each other."""
+    async with empty.write() as tx:
+        await locks.cases(tx, "w")
+        with pytest.raises(locks.LockOrder, match="all of one rank in one call"):
+            await locks.cases(tx, "v")
+    async with empty.write() as tx:
+        await locks.cases(tx, "w", "v")
 
 
 async def test_the_next_transaction_of_the_same_connection_begins_anew(empty: Database) -> None:

@@ -1,7 +1,7 @@
 """SMS over SMPP 3.4, as operators and aggregators offer it: texts in parts, receipts by the provider's names, replies.
 
 An exception while a part is under way leaves its outcome unknown; a command_status other than 0 is a refusal. Source:
-SMPP 3.4 issue 1.2: 5.1.3 command_status; what comes in is read in `smpp_inbound`.
+SMPP 3.4 issue 1.2: 5.1.3 command_status; what comes in is read in `deliver_sm`.
 """
 
 from __future__ import annotations
