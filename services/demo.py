@@ -204,7 +204,7 @@ class _Run:
                 did = await e.channels.run_due() or did
             if self._world.busy or e.channels.busy:
                 await asyncio.sleep(0)
-                e.platform.wake.channels.set()  # room in a lane may have come free
+                e.platform.wake.channels.set()  # room in a call window may have come free
                 continue
             if did or e.bus.waker.is_set:
                 e.platform.wake.channels.set()

@@ -73,7 +73,7 @@ MUTANTS = (
     ),
     Mutant("policy/engine.py", "team=max(", "team=min(", "the lightest team goes"),
     Mutant("policy/engine.py", "form = min(", "form = max(", "the last form wins"),
-    Mutant("policy/engine.py", "if kind in said:", "if kind in ():", "what she refused is used"),
+    Mutant("policy/engine.py", "if kind in said:", "if kind in ():", "what the person refused is used"),
     Mutant(
         "policy/engine.py",
         "kind in unfit and kind not in asked",
@@ -84,7 +84,7 @@ MUTANTS = (
         "policy/engine.py",
         "mine = own if profile.own_order",
         "mine = [] if profile.own_order",
-        "her own order is ignored",
+        "their own order is ignored",
     ),
     Mutant(
         "policy/engine.py",
@@ -103,7 +103,7 @@ MUTANTS = (
         "policy/engine.py",
         'closing="cannot_judge"\n            if "cannot_judge" in flags',
         'closing="default"\n            if "cannot_judge" in flags',
-        "who cannot judge closes her own path",
+        "who cannot judge closes their own path",
     ),
     Mutant(
         "policy/engine.py",

@@ -25,7 +25,7 @@ from services import __version__
 from services.channels.providers.loading import find
 from services.gateway.intake.incoming import WarningIn
 from services.shared.settings import Environment
-from services.shared.web.edge import Json
+from services.shared.web.answers import Json
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"

@@ -39,7 +39,9 @@ from services.shared.database.engine import Database
 from services.shared.errors import Busy, Fault, Refused
 from services.shared.i18n import mark
 from services.shared.service import Platform
-from services.shared.web.edge import LIST_PATH, MAX_LIST, Created, Json, caller, json_body, page, wants_page
+from services.shared.web.answers import Created, Json, json_body
+from services.shared.web.edge import LIST_PATH, MAX_LIST, caller, wants_page
+from services.shared.web.html import page
 
 KINDS: tuple[SourceKind, ...] = (
     "self", "proxy", "officer_visit", "civil_affairs", "disability_card", "health", "school", "utility", "other",

@@ -81,7 +81,7 @@ class Profile(msgspec.Struct, array_like=True, frozen=True):
     channels: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...] = ()
     own_order: bool = False
-    asked_for: tuple[str, ...] = ()  # policy channel words she asked for although her groups call them unfit
+    asked_for: tuple[str, ...] = ()  # policy channel words they asked for although their groups call them unfit
     supporters: tuple[tuple[str, bool], ...] = ()  # (contact kind of the supporter's first channel, outside the zone)
 
 

@@ -55,7 +55,7 @@ class Habits:
     duty_answers: float = 0.95  # [J]
 
     # helpers
-    helper_relays: float = 0.70  # reaches the person and tells her [J]
+    helper_relays: float = 0.70  # reaches the person and tells them [J]
     helper_relay_median_s: float = 780.0  # 12-16 min [J]
     helper_by_link: float = 0.30  # answers on the page instead of by text [J]
     helper_with_person: float = 0.5  # of those living near [J]

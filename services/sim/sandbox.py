@@ -19,7 +19,7 @@ from lxml import etree
 
 from services.shared.clock import wall
 from services.shared.errors import Refused
-from services.shared.web.edge import problem_of
+from services.shared.web.answers import problem_of
 from services.sim.agenda import Agenda
 from services.sim.behaviour import Behaviour
 from services.sim.callees import Callees, Ring, Text

@@ -70,7 +70,7 @@ async def test_who_is_met_at_the_door_after_the_ending_went_round_is_told_of_it(
 async def test_who_asks_for_help_after_she_said_she_was_leaving_has_a_door_again(
     hamlet: Prepared, tmp_path: Path
 ) -> None:
-    """Her first answer took the visit off the list; the call for help puts another on it, and the path is open."""
+    """The first answer took the visit off the list; the call for help puts another on it, and the path is open."""
     async with stepped(hamlet, tmp_path) as run:
         both = (
             "SELECT d.delivery_id, d.person_id, v.delivery_id AS visit FROM delivery d JOIN delivery v USING (person_id)"

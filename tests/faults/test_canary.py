@@ -1,6 +1,6 @@
-"""A person with a name like nobody's is warned: where her name, number or address stands in the open, in any encoding.
+"""A person with a name like nobody's is warned: where their name, number or address stands in the open, in any encoding.
 
-The same search finds what does stand in the open, so that it could find her.
+The same search finds what does stand in the open, so that it could find them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def test_the_search_finds_a_text_however_it_was_written(text: str, before: bytes
 
 
 async def test_a_canary_in_one_process_stands_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
-    """Database files, logs and spans of a red warning in which she was sent to; her id is found in all three."""
+    """Database files, logs and spans of a red warning in which they were sent to; their id is found in all three."""
     spans = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
@@ -65,7 +65,7 @@ async def test_a_canary_in_one_process_stands_nowhere(capfd: pytest.CaptureFixtu
             warning_id = await tocsin.warn(alerts.flood(), doors="safe")
             await tocsin.at("+4 min")
             mine = [r for r in await tocsin.rows(delivery.select()) if r.person_id == canary.person_id]
-            assert {"accepted", "delivered"} & {r.send_state for r in mine}, "she was never sent to"
+            assert {"accepted", "delivered"} & {r.send_state for r in mine}, "they were never sent to"
             folder = platform.settings.data_dir
             said = capfd.readouterr()
             places = dict(files(folder))
@@ -105,7 +105,7 @@ async def test_a_canary_in_six_processes_stands_nowhere(
 ) -> None:
     """Each process with the keys of its role alone: logs, broker's data, every row, the memory of all but channels.
 
-    Her id stands in the router's memory and in the ledger, the warning's in the logs, the vhost's name in the broker's data.
+    Their id stands in the router's memory and in the ledger, the warning's in the logs, the vhost's name in the broker's data.
     """
     town: Prepared = await build_town(tmp_path / "town", server=postgres, people=59, change=_plant)
     canary = next(p for p in town.community.people if p.call_name == NAME)

@@ -155,7 +155,7 @@ async def test_checking_tells_and_stops_nothing(town: Prepared, tmp_path: Path) 
         stopped = {r["state_reason"] for r in ledger(run, warning_id) if r["send_state"] in ("cancelled", "superseded")}
         assert "active" == found["state"]
         assert found["open"] > 0
-        assert stopped <= {"path closed"}  # a visit that her answer made needless
+        assert stopped <= {"path closed"}  # a visit that their answer made needless
 
 
 def updated(alert: bytes, identifier: str, polygon: str) -> bytes:
@@ -193,7 +193,7 @@ async def test_an_update_supersedes_what_is_unsent_and_tells_those_outside_once(
         steps = [r for r in ledger(run, new_id) if r["kind"] in WARNS and r["step"].startswith("red.")]
         warned = {
             r["person_id"] for r in steps if r["person_id"]
-        }  # who was told and asks for help has her door: no step
+        }  # who was told and asks for help has their door: no step
         assert warned <= here
         await run.stop()
     verdict = await judge(

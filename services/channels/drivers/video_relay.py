@@ -1,6 +1,6 @@
 """Video relay: a sign language volunteer is called out, calls by video, and passes the person's own words on.
 
-Handing over is asking for a volunteer, so accepted means that somebody is looked for; what counts is what she passes on.
+Handing over is asking for a volunteer, so accepted means that somebody is looked for; what counts is what they pass on.
 """
 
 from __future__ import annotations

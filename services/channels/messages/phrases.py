@@ -30,7 +30,7 @@ class Lines:
     check: str
     not_yours: str  # below an e-mail or a chat message, which may have come to a stranger
     supporter: str
-    supporter_inside: str  # to a supporter who is in the danger area herself: told, never sent
+    supporter_inside: str  # to a supporter who is in the danger area too: told, never sent
     officer: str
     official: str  # a call that must be answered, to whoever is responsible for a grid
     superior: str

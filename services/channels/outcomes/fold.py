@@ -115,7 +115,7 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
     found = (
         sa.select(*columns(_Read, delivery))
         .where(one_of(delivery.c.delivery_id, ids))
-        .order_by(delivery.c.delivery_id)  # two desks that report on the same rows lock them in one order
+        .order_by(delivery.c.delivery_id)  # two recorders that report on the same rows lock them in one order
         .with_for_update()
     )
     known = {row.delivery_id: row for row in await rows_of(tx, _Read, found)}

@@ -21,7 +21,8 @@ from services.shared.errors import NotFound, Refused
 from services.shared.i18n import best, mark, speak, t
 from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.service import Platform
-from services.shared.web.edge import chosen_language, page
+from services.shared.web.edge import chosen_language
+from services.shared.web.html import page
 
 # who answers > choice > (answer, words on the button)
 ANSWERS: dict[str, dict[str, tuple[Answer, str]]] = {

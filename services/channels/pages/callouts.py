@@ -22,7 +22,7 @@ from services.shared.i18n import language, mark, t
 from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.params import Callout
 from services.shared.service import Platform
-from services.shared.web.edge import page
+from services.shared.web.html import page
 
 # tapped > (answer, words); the digits of a reply mean the same: 1, 3, 4, 5
 CHOICES: dict[str, tuple[Answer, str]] = {
@@ -31,7 +31,7 @@ CHOICES: dict[str, tuple[Answer, str]] = {
     "there": (Answer.SPOKE, mark("I am there")),
     "not_reached": (Answer.CANNOT_REACH, mark("I cannot get there")),
 }
-VIDEO: dict[str, tuple[Answer, str]] = {  # on a video call: what the person says herself, passed on
+VIDEO: dict[str, tuple[Answer, str]] = {  # on a video call: what the person says, passed on
     "going": (Answer.LEAVING, mark("Spoken with them: they go, or do as told")),
     "moving": (Answer.MOVING, mark("Spoken with them: they are on the way")),
     "safe": (Answer.SAFE, mark("Spoken with them: they are safe")),

@@ -28,7 +28,9 @@ from services.shared.i18n import mark, t
 from services.shared.ledger.channels import channel
 from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
-from services.shared.web.edge import Json, caller, page, wants_page
+from services.shared.web.answers import Json
+from services.shared.web.edge import caller, wants_page
+from services.shared.web.html import page
 
 # what a person is told of each outcome
 WORDS = {

@@ -29,7 +29,7 @@ from services.shared.ledger.params import Visit
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import DOOR_DRIVER, Delivery
 from services.shared.service import Platform
-from services.shared.web.edge import page
+from services.shared.web.html import page
 
 # outcome tapped > (answer, words on the button); what "seen" means depends on what people are asked to do
 OUTCOMES: dict[str, tuple[Answer, str]] = {

@@ -10,7 +10,8 @@ from services.channels.messages.prepare import Preparer
 from services.shared.audit import trail
 from services.shared.errors import Refused
 from services.shared.service import Platform
-from services.shared.web.edge import caller, page
+from services.shared.web.edge import caller
+from services.shared.web.html import page
 from services.shared.web.opening_order import read_order
 
 MIN_REASON = 8

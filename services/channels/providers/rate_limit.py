@@ -1,7 +1,7 @@
 """Limits a provider to its contracted rate over all processes, with a part kept for red; backs off by tier.
 
 Nothing is handed to a provider faster than it has agreed to send: what waited in its queue would stand before a red
-warning there. The rate is a row a provider (GCRA): a lane takes what may leave within the next fifth of a second, sends
+warning there. The rate is a row a provider (GCRA): a call window takes what may leave within the next fifth of a second, sends
 it, and comes again.
 """
 

@@ -3,7 +3,7 @@
 Every ten seconds of warning time the last minutes are looked at. A provider is in trouble when three in ten of its calls
 went wrong, or when less than half of what the best one delivers is told delivered. Twenty points move from
 it to the others; none move when all are in trouble, since then it is not the provider. What is well drifts back to its
-resting share. One that is passed over by its breaker gets nothing while another works.
+resting weight. One that is passed over by its breaker gets nothing while another works.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Queue:
         return self.driver, self.red
 
     def roomy(self) -> list[CallWindow]:
-        """Lanes for which a claim is worth its transaction."""
+        """Call windows for which a claim is worth its transaction."""
         return [window for window in self.windows if window.roomy()]
 
     def deal(
@@ -149,7 +149,7 @@ class ProviderWeights:
     def __init__(
         self, database: Database, clock: Clock, windows: Sequence[CallWindow], given: Mapping[str, float] | None = None
     ) -> None:
-        """`given`: resting shares by provider; one that is not named has 50."""
+        """`given`: resting weights by provider; one that is not named has 50."""
         self._database = database
         self._clock = clock
         given = given or {}
@@ -265,7 +265,7 @@ def held_back(
     """Rooms for one claim. A provider that stands by, or whose weight was lowered, gets no more than its weight, also
     under load.
 
-    As long as another is `alive` (not left alone by its breaker) with its share whole; a full lane of that one waits.
+    As long as another is `alive` (not left alone by its breaker) with its weight whole; a full call window of that one waits.
     """
     low = {name for name, weight in weights.items() if weight <= 0 or weight < resting.get(name, 0.0)}
     whole = [name for name in alive if name not in low]

@@ -101,7 +101,7 @@ class ReplyInbox:
         if reply.answer is None or reply.answer is Answer.HELP:
             row = going_on(row, active)  # who acts does so under the warning that goes on
         if reply.answer is None or (reply.answer is not Answer.HELP and not row.attempts):
-            # an answer to a message she was not sent is to an older one, or to a call: it closes nothing by itself
+            # an answer to a message they were not sent is to an older one, or to a call: it closes nothing by itself
             await self._note(row, message, "urgent" if reply.sense is Sense.PERHAPS_HELP else "question")
             return lines.read_by_person.format(hotline=self._hotline), reply
         await self._recorder.report(

@@ -163,7 +163,7 @@ def read_reply(text: str, refs: Collection[str] | None = None) -> Reply:
     if set(tokens) - set(numbers) == {"2"}:
         return Reply(Answer.HELP, ref, sense=Sense.ANSWER)  # with a number that is none of ours: help does not wait
     if tokens and tokens[0] == "2":
-        return Reply(None, ref, sense=Sense.PERHAPS_HELP)  # the digit for help with words of her own behind it
+        return Reply(None, ref, sense=Sense.PERHAPS_HELP)  # the digit for help with words of their own behind it
     return Reply(None, ref, count)
 
 

@@ -39,8 +39,8 @@ def read_phone(text: str, refs: Collection[str] | None = None, sent: Iterable[st
     machine = _among("machine", plain(text))
     if not calls_for_help(reply):
         return replace(reply, machine=machine)
-    if (above := _unmarked(text)) != text and calls_for_help(hers := read_phone(above, refs, sent)):
-        return replace(hers, ref=hers.ref or reply.ref)
+    if (above := _unmarked(text)) != text and calls_for_help(own := read_phone(above, refs, sent)):
+        return replace(own, ref=own.ref or reply.ref)
     before, inside, after = _parted(text)
     tokens = [*_tokens(before), *_tokens(inside), *_tokens(after)]
     first = len(_tokens(before))

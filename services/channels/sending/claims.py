@@ -1,6 +1,6 @@
 """Claims due deliveries and writes intents: found by index, guarded by the warning's state, one statement each.
 
-Statements are built once; lanes, tiers and states are written into them, so that the partial index serves.
+Statements are built once; queues, tiers and states are written into them, so that the partial index serves.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _probes(queues: tuple[QueueName, ...]) -> sa.Select[*tuple[int, ...]]:
         for n, (driver, red) in enumerate(queues)
         for tier in _tiers(red)
     ]
-    queue = sa.text(" UNION ALL ".join(asked)).columns(*columns).cte("lane")
+    queue = sa.text(" UNION ALL ".join(asked)).columns(*columns).cte("send_queue")
     first = sa.select(delivery.c.delivery_id).where(_waiting(queue.c.driver, queue.c.tier))
     # in the index's order, so that no scan seems quicker
     first = first.order_by(delivery.c.due_at, delivery.c.delivery_id).limit(1)

@@ -13,7 +13,7 @@ import structlog
 from services.shared.database import locks
 from services.shared.database.engine import Connection, Database
 
-log = structlog.get_logger("presence")
+log = structlog.get_logger("liveness")
 
 
 class Liveness:

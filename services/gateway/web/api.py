@@ -21,7 +21,8 @@ from services.shared.errors import NotFound, Refused
 from services.shared.ledger.warnings import state_at
 from services.shared.service import Platform
 from services.shared.tiers import Tier
-from services.shared.web.edge import Accepted, Json, caller, json_body, refused_by
+from services.shared.web.answers import Accepted, Json, json_body, refused_by
+from services.shared.web.edge import caller
 
 CAP_TYPES = ("application/cap+xml", "application/xml", "text/xml")
 

@@ -23,17 +23,9 @@ from services.shared.ledger.warnings import EXPIRED, state_at
 from services.shared.service import Platform
 from services.shared.tiers import TIER_WORDS, Tier
 from services.shared.web.auth import Who, sign_in_with, sign_out, who_is
-from services.shared.web.edge import (
-    COOKIE,
-    Written,
-    caller,
-    cookie_of,
-    lay_cookie,
-    link_by,
-    page,
-    rendered,
-    take_cookie,
-)
+from services.shared.web.cookies import COOKIE, cookie_of, lay_cookie, take_cookie
+from services.shared.web.edge import caller
+from services.shared.web.html import Written, link_by, page, rendered
 from services.shared.web.sessions import LONGEST_S
 
 _FILLED_IN = "\ue000number\ue000"  # signs nobody types, where a page that was made before gets the number asked for

@@ -18,7 +18,7 @@ from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.errors import Refused
 from services.shared.service import Platform
-from services.shared.web.edge import refused_by
+from services.shared.web.answers import refused_by
 
 
 class Yes(Given):
@@ -81,13 +81,13 @@ async def enter(platform: Platform, entered: Entered, *, worker: str) -> PersonE
 def _consents(yes: Yes | None, given: PersonIn, year: int, worker: str) -> list[ConsentIn]:
     if yes is None or given.consents:
         raise _no_yes(
-            "yes", None, f"ask her, and send yes: by self, method, notice_version, purposes ({worker} cannot)"
+            "yes", None, f"ask them, and send yes: by self, method, notice_version, purposes ({worker} cannot)"
         )
     if yes.by not in ("self", "guardian"):
-        raise _no_yes("yes.by", yes.by, "a yes is her own, or her guardian's while she is a minor: ask her")
+        raise _no_yes("yes.by", yes.by, "a yes is the person's own, or a minor's guardian's: ask them")
     age = given.age(year)
     if yes.by == "guardian" and (age is None or age >= MINOR_AGE):
-        raise _no_yes("yes.by", yes.by, "an adult decides herself: ask her, with whatever help she wants")
+        raise _no_yes("yes.by", yes.by, "an adult decides alone: ask them, with whatever help they want")
     basis = "guardian_consent" if yes.by == "guardian" else "consent"
     shared = {"basis": basis, "by": yes.by, "method": yes.method, "notice_version": yes.notice_version}
     decisions = dict.fromkeys(yes.purposes, "given") | dict.fromkeys(yes.refused, "refused")

@@ -109,7 +109,7 @@ class Cells:
         """The fault to raise where a value that protects somebody is not understood: without it the row would undo it."""
         shown = self.text(field) if given is None else given
         return RowRefused(
-            Issue(self.line, "refused", field, rule, shown[:80], f"held, since it protects her: {remedy}"),
+            Issue(self.line, "refused", field, rule, shown[:80], f"held, since it protects them: {remedy}"),
         )
 
     def _note(self, outcome: str, field: str, rule: str, remedy: str, given: str | None) -> None:
@@ -223,7 +223,7 @@ class Cells:
         elif year != value:
             self.repair(field, "year only", year)
         if now - int(year) > OLDEST:
-            self.doubt(field, "age", f"that makes her {now - int(year)}: look whether it is right")
+            self.doubt(field, "age", f"that makes them {now - int(year)}: look whether it is right")
         return int(year)
 
     def date(self, field: str, *, past: bool = False) -> str:

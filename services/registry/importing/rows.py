@@ -38,11 +38,11 @@ SAFE = ("mobile", "landline", "email", "bed_shaker")
 ALWAYS = frozenset(
     ("person_id", "household_id", "facility_id", "contacts", "supporters", "stays", "consents", "wg", "lat", "lon")
 ) | {"kind", "name"}
-INHERITED = frozenset(("address", "zone_id", "grid_id"))  # from the facility she lives in
+INHERITED = frozenset(("address", "zone_id", "grid_id"))  # from the facility they live in
 COLUMN_OF = {"call_name": "name", "zone_id": "zone", "grid_id": "grid", "occupancy": "occupancy_people"}
 KIND_OF = {"self": "self", "proxy": "proxy", "officer": "officer_visit"}  # given_by > kind of source
 GIVEN_BY = {"self": "self", "proxy": "proxy", "officer_visit": "officer"}  # kind of source > given_by; lists: record
-HERSELF = frozenset(("self", "guardian"))
+THEMSELVES = frozenset(("self", "guardian"))
 Given_ = PersonIn | FacilityIn | WorkerIn | PlaceIn | AreaIn
 G = TypeVar("G", PersonIn, FacilityIn)
 
@@ -265,10 +265,12 @@ class RowReader:
         for purpose, decision in decisions.items():
             if not decision:
                 continue
-            if decision == "given" and by not in HERSELF:
-                cells.leave_out(purpose, "her own yes", "only she, or the guardian of a minor, can say yes: ask her")
+            if decision == "given" and by not in THEMSELVES:
+                cells.leave_out(
+                    purpose, "their own yes", "only the person, or the guardian of a minor, can say yes: ask them"
+                )
             elif decision == "given" and not notice:
-                cells.leave_out(purpose, "notice", "write in consent_notice which version she was shown")
+                cells.leave_out(purpose, "notice", "write in consent_notice which version they were shown")
             else:
                 basis = "guardian_consent" if by == "guardian" else "consent"
                 method = cells.one_of("consent_method", _METHODS, "list")

@@ -195,7 +195,7 @@ class Import:
 
 def _own_household(record: Rows, line: int) -> Issue:
     lat, lon = record.person["lat"], record.person["lon"]
-    remedy = "counted as a household of her own: give everybody of a household the same place"
+    remedy = "counted as a household of their own: give everybody of a household the same place"
     return Issue(line, "doubtful", "household", "one place", f"{lat}, {lon}", remedy, record.person_id)
 
 

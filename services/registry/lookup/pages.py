@@ -25,8 +25,10 @@ from services.shared.database.engine import Connection
 from services.shared.errors import Refused
 from services.shared.i18n import mark, t
 from services.shared.service import Platform
+from services.shared.web.answers import Created, json_body
 from services.shared.web.auth import Who
-from services.shared.web.edge import Created, caller, json_body, page
+from services.shared.web.edge import caller
+from services.shared.web.html import page
 from services.shared.web.opening_order import Sealed, give
 
 LABELS = {"call_name": mark("Name"), "address": mark("Address")}

@@ -81,7 +81,7 @@ class WorkerIn(Given):
     language: Language | Literal[""] = ""
     contacts: tuple[ContactIn, ...] = ()
     shift: Hours = ""
-    backup_id: Id32 | Literal[""] = Field("", description="who takes over her grids when she is off")
+    backup_id: Id32 | Literal[""] = Field("", description="who takes over their grids when they are off")
     vetted_on: Day = ""
     status: Literal["active", "off"] = "active"
 

@@ -35,7 +35,7 @@ VOICE_KINDS: tuple[ContactKind, ...] = ("voice_mobile", "voice_landline")
 Status = Literal["active", "away", "suspended", "moved", "deceased", "withdrawn"]
 WARNED: tuple[Status, ...] = ("active", "away")  # somebody away still has a home and a household inside
 KEPT: tuple[Status, ...] = (*WARNED, "suspended")  # of all others no contact and no dossier is held
-MINOR_AGE = 18  # from it on a person decides herself
+MINOR_AGE = 18  # from it on a person decides alone
 LOCAL_LANGUAGES = ("en", "zh")  # what the authority's texts are written in, unless the import says otherwise
 
 WG = ("see", "hear", "walk", "cognition", "selfcare", "communicate")
@@ -182,7 +182,7 @@ class SupporterIn(Given):
     accepted: bool = False
     accepted_on: Day = ""
     can: tuple[Ability, ...] = ("relay",)
-    distance_min: int | None = Field(None, ge=0, le=1440, description="minutes to her door")
+    distance_min: int | None = Field(None, ge=0, le=1440, description="minutes to their door")
 
     @property
     def channels(self) -> tuple[ContactIn, ...]:
@@ -230,7 +230,7 @@ class ConsentIn(Given):
     @model_validator(mode="after")
     def _a_yes_names_what_was_shown(self) -> ConsentIn:
         if self.decision == "given" and self.basis in ("consent", "guardian_consent") and not self.notice_version:
-            raise ValueError("name the version of the notice that she was shown")
+            raise ValueError("name the version of the notice that they were shown")
         return self
 
 
@@ -238,8 +238,8 @@ class PersonIn(Given):
     """One person, as they, somebody for them, an officer or a list gave them. lat and lon are WGS 84 degrees."""
 
     person_id: Id32
-    household_id: Id32 | Literal[""] = Field("", description="empty: her facility, or a household of her own")
-    facility_id: Id32 | Literal[""] = Field("", description="the facility she lives in")
+    household_id: Id32 | Literal[""] = Field("", description="empty: their facility, or a household of their own")
+    facility_id: Id32 | Literal[""] = Field("", description="the facility they live in")
     status: Status = "active"
     call_name: Text = ""
     birth_year: Annotated[
@@ -258,7 +258,7 @@ class PersonIn(Given):
             mark("Alarms or strangers are hard"),
             mark("Are alarms or strangers at the door very hard for you?"),
         ),
-    ] = Field(False, description="alarms or strangers at the door are hard for her")
+    ] = Field(False, description="alarms or strangers at the door are hard for them")
     languages: Annotated[
         tuple[Language, ...],
         AskedAnswer(
@@ -347,7 +347,7 @@ class PersonIn(Given):
         AskedAnswer(
             mark("Minutes to get ready"),
             mark("How many minutes do you need to get out, with help?"),
-            help="minutes of help to get her out",
+            help="minutes of help to get them out",
         ),
     ] = Field(0, ge=0, le=600)
     floor: Annotated[
@@ -382,16 +382,16 @@ class PersonIn(Given):
     supporters: tuple[SupporterIn, ...] = Field((), max_length=10)
     own_channels: Annotated[
         tuple[ContactKind | Literal["voice"], ...],
-        AskedAnswer(mark("Your own order"), help="her own order of channels: the words of said_no", reads="channels"),
-    ] = Field((), description="her own order of channels")
+        AskedAnswer(mark("Your own order"), help="their own order of channels: the words of said_no", reads="channels"),
+    ] = Field((), description="their own order of channels")
     asked_for: Annotated[
         tuple[str, ...],
         AskedAnswer(
             mark("Asked for"),
-            help="policy channels she wants although they are called unfit for her, like voice_robot",
+            help="policy channels they want although those are called unfit for them, like voice_robot",
             reads="words",
         ),
-    ] = Field((), description="policy channels she wants although they are called unfit")
+    ] = Field((), description="policy channels they want although those are called unfit")
     opt_in: Annotated[
         tuple[Literal["blue", "yellow"], ...],
         AskedAnswer(
@@ -407,7 +407,7 @@ class PersonIn(Given):
             fixed=True,
             protects=True,
         ),
-    ] = Field(False, description="no page shows where she lives; only safe contacts are used")
+    ] = Field(False, description="no page shows where they live; only safe contacts are used")
     no_test: Annotated[
         bool,
         AskedAnswer(

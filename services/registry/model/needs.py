@@ -89,9 +89,9 @@ def groups(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES
     return tuple(name for name in GROUPS if rules.get(name)) or ("general",)
 
 
-def _spoken(hers: Iterable[str], local: Iterable[str]) -> bool:
+def _spoken(theirs: Iterable[str], local: Iterable[str]) -> bool:
     ours = {languages.base_of(tag) for tag in local}
-    return any(languages.first_of(tag, ours) for tag in hers)
+    return any(languages.first_of(tag, ours) for tag in theirs)
 
 
 def flags(person: PersonIn, year: int, found: tuple[str, ...]) -> tuple[str, ...]:
@@ -166,7 +166,7 @@ def profile(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGE
     asked = set(person.asked_for) - {"voice", "voice_robot"}
     if asked != set(person.asked_for):
         asked.update(VOICE_KINDS)
-    # a call is also fit where she named it in her own order, or a hearing member of the household answers
+    # a call is also fit where they named it in their own order, or a hearing member of the household answers
     asked.update(c.kind for c in contacts if c.kind in VOICE_KINDS and (c.household or _named(c, person)))
     return keyed(
         Profile(

@@ -79,7 +79,7 @@ def take_contacts(
         changed["verified_on"] = max(old["verified_on"], verified)
         changed["given_by"] = max(old["given_by"], contact.given_by, key=lambda g: STRENGTH[g])
         changed["source_id"] = who.source_id if old["source_id"] == who.source_id else ""
-        # what she said on a page holds until she says otherwise there; a list takes back what the same list said
+        # what a person said on a page holds until they say otherwise there; a list takes back what the same list said
         lifts = old["source_id"] == who.source_id if who.source_id else own
         if contact.said_no or (lifts and old["why_not"] in REFUSED):
             changed["why_not"] = contact.why_not

@@ -114,7 +114,7 @@ async def arrive(tx: Connection, place_id: str, *, by: str, person_id: str = "",
             raise NotFound("nobody with that id is in the register", field="person_id", rule="known", given=person_id)
         twice = sa.exists().where(register.roll.c.place_id == place_id, register.roll.c.person_id == person_id)
         if await tx.scalar(sa.select(twice)):
-            raise Conflict("she is on this roll already", field="person_id", rule="once", given=person_id)
+            raise Conflict("they are on this roll already", field="person_id", rule="once", given=person_id)
     if not 1 <= heads <= 100_000:
         raise Refused(
             f"{heads} people cannot arrive at once",

@@ -339,7 +339,7 @@ class PersonRecord:
             self._usable()
             person = self.person()
             self.profile, card = profile(person, write_context.year, write_context.local), card_of(person)
-            self._in_her_order(person)
+            self._in_own_order(person)
         for row in self.supporters.values():
             row["language"] = row["language"] or self.profile.language
         if self.status in KEPT:
@@ -370,7 +370,7 @@ class PersonRecord:
                 why = why_not(row)
                 row["why_not"] = "" if accepted and why == "not_verified" else why
 
-    def _in_her_order(self, person: PersonIn) -> None:
+    def _in_own_order(self, person: PersonIn) -> None:
         keyed = dict(zip(map(id, person.contacts), by_position(self.contacts), strict=True))
         for position, contact in enumerate(in_order(person)):
             keyed[id(contact)]["position"] = position

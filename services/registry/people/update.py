@@ -234,7 +234,7 @@ def _channels(record: PersonRecord, changes: Changes, by: Provenance, write_cont
         for name, value in how.items():
             if name in ("said_no", "not_hers"):
                 row["why_not"] = name if value else ""
-                row["source_id"] = ""  # hers now: no list takes it back
+                row["source_id"] = ""  # theirs now: no list takes it back
             elif name in _CHANNEL:
                 row[_CHANNEL[name]] = value
             else:
@@ -267,4 +267,4 @@ def _helpers(record: PersonRecord, changes: Changes) -> set[str]:
 
 
 def _not_there(what: str, one_id: str) -> NotFound:
-    return NotFound(f"she has no {what} {one_id[:32]}", field=what, rule="known", given=one_id[:32])
+    return NotFound(f"they have no {what} {one_id[:32]}", field=what, rule="known", given=one_id[:32])

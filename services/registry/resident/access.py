@@ -38,7 +38,7 @@ from services.shared.people import phone_numbers
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web import sessions
-from services.shared.web.edge import ME_COOKIE, cookie_of, lay_cookie, take_cookie
+from services.shared.web.cookies import ME_COOKIE, cookie_of, lay_cookie, take_cookie
 
 CODE_S = 600.0
 EVERY_S = 1.0  # wall, between two looks for codes that were asked for

@@ -17,7 +17,7 @@ from services.registry.resident.access import Access, Seat, Session, is_child
 from services.registry.resident.words import words
 from services.shared.errors import NotAllowed
 from services.shared.service import Platform
-from services.shared.web.edge import page
+from services.shared.web.html import page
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

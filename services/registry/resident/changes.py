@@ -226,7 +226,7 @@ class MeChange(MeBase):
         await self.change(who, Changes(stays=[stay]), "away")
         raise web.HTTPSeeOther("/me/home?saved=1")
 
-    # not hers
+    # not theirs
 
     async def not_mine(self, request: web.Request) -> web.Response:
         """Also for a stranger who got an old number: nothing of the person is shown."""

@@ -150,7 +150,7 @@ class MePush(MeBase):
                 how[old["why_not"]] = True
             changes = Changes(contacts=[new], channel={made: how}, drop_contacts=[old["contact_id"]])
             await update_person(
-                tx, self._platform.keys, person_id, changes, said("self", "device"), reason="her device renewed it"
+                tx, self._platform.keys, person_id, changes, said("self", "device"), reason="their device renewed it"
             )
         self._renewed[person_id] = [*day, wall()]
         if len(self._renewed) > 10_000:

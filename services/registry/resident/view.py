@@ -77,8 +77,8 @@ async def looks_at(db: Connection, person_id: str) -> list[dict[str, object]]:
         sa.and_(log.act == "open_list", log.subject == row.warning_id, log.actor == f"officer:{row.slot}")
         for row in await db.execute(lists)
     ]
-    hers = sa.and_(log.subject == person_id, log.act.in_(LOOKS), log.actor != "self")
-    found = sa.select(audit_log).where(sa.or_(hers, *on_lists)).order_by(log.n.desc()).limit(SHOWN)
+    own = sa.and_(log.subject == person_id, log.act.in_(LOOKS), log.actor != "self")
+    found = sa.select(audit_log).where(sa.or_(own, *on_lists)).order_by(log.n.desc()).limit(SHOWN)
     return [
         {
             "at": row.at,

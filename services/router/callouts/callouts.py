@@ -105,7 +105,7 @@ async def review(tx: Connection, ctx: WarningContext, callout_id: str, now: floa
 
 
 def _has(worker: WorkerEntry, skill: str, language: str) -> bool:
-    """Whether she has it; a translator of this language."""
+    """Whether they have it; a translator of this language."""
     if skill not in worker.skills:
         return False
     return skill != "translator" or languages.first_of(language, (languages.base_of(worker.language),)) != ""
@@ -124,9 +124,9 @@ class Turn:
         self._plane = plane
         self._busy = busy
         self._let_go: dict[str, float] = dict(row.let_go)
-        self._asked: dict[str, list[Delivery]] = {}  # volunteer > her deliveries, oldest first
+        self._asked: dict[str, list[Delivery]] = {}  # volunteer > their deliveries, oldest first
         self._video = False
-        self._said: dict[str, Logged] = {}  # volunteer > the last thing she said since she was let go
+        self._said: dict[str, Logged] = {}  # volunteer > the last thing they said since they were let go
 
     async def advance(self) -> float | None:
         """Moves it on; the warning time of the next look, or None where it is over."""
@@ -171,13 +171,13 @@ class Turn:
         return self._by[answer.delivery_id]
 
     async def _held(self) -> float | None:
-        """She has it: any sign of her counts anew; silent too long, or she cannot after all, she is let go."""
+        """They have it: any sign of them counts anew; silent too long, or unable after all, they are let go."""
         holder = self._row.holder
         said = self._said.get(holder)
         last = max(self._row.held_at or 0.0, said.at if said is not None else 0.0)
         gave_up = said is not None and said.answer in (Answer.NOT_THERE, Answer.CANNOT_REACH)
         if said is not None and said.answer == Answer.SPOKE:
-            return self._now + SILENT_S  # she is there: what the team finds ends it
+            return self._now + SILENT_S  # they are there: what the team finds ends it
         if not gave_up and self._now < last + SILENT_S:
             return last + SILENT_S
         self._let_go[holder] = self._now
@@ -298,7 +298,7 @@ class Turn:
         await self._tx.execute(sa.update(callout).where(mine).values(**values))
 
     async def _mark(self, worker: str, *, holds: bool) -> None:
-        """Her own page shows where to go only while she has it."""
+        """Their own page shows where to go only while they have it."""
         ids = [row.delivery_id for row in self._asked.get(worker, ())]
         params = self._params(holds=holds)
         await self._tx.execute(sa.update(delivery).where(one_of(delivery.c.delivery_id, ids)).values(params=params))

@@ -22,7 +22,7 @@ from services.shared.ledger.warnings import warning_state
 
 
 async def onward(tx: Connection, warning_id: str, person_id: str, help_at: float, now: float) -> None:
-    """Somebody calls for help under a replaced warning: her path under the update reacts, where she has one there."""
+    """Somebody calls for help under a replaced warning: their path under the update reacts, where they have one there."""
     for newer in await _updates(tx, warning_id):
         await locks.help_of(tx, newer)
         mine = (tables.path.c.warning_id == newer, tables.path.c.person_id == person_id)
@@ -53,7 +53,7 @@ async def _updates(tx: Connection, warning_id: str) -> list[str]:
 async def still_open(
     tx: Connection, warning_id: str, replaces: Sequence[str], people: Sequence[str]
 ) -> dict[str, float]:
-    """Person > when she called for help under what this update replaces; her case is opened there if it is not yet."""
+    """Person > when they called for help under what this update replaces; their case is opened there if it is not yet."""
     if not replaces:
         return {}
     await locks.help_of(tx, warning_id, shared=True)

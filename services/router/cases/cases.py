@@ -70,7 +70,8 @@ async def call_for_help(
 ) -> None:
     """One case a call: asked again while it is open it stays the one; closed by a person, the same call opens none.
 
-    A path knows the first call that is open (`help_at`); what she said after a person closed her case is a new call.
+    A path knows the first call that is open (`help_at`); what they said after their case
+    was closed is a new call.
     """
     await locks.cases(tx, warning_id)
     if await _standing(tx, warning_id, person_id, "help") is not None:
@@ -93,15 +94,15 @@ async def call_for_help(
 
 
 async def _last_call(tx: Connection, person_id: str, deliveries: Sequence[Planned]) -> float:
-    """When help was last asked for on these; on a phone she shares with its owner, only by a word for all."""
+    """When help was last asked for on these; on a phone they share with its owner, only by a word for all."""
     about = {d.delivery_id: d for d in deliveries}
     said = (one_of(answer_log.c.delivery_id, sorted(about)), answer_log.c.answer == "help")
-    hers = [
+    asked = [
         float(a.at)
         for a in await tx.execute(sa.select(answer_log).where(*said))
         if about[a.delivery_id].person_id == person_id or a.covers >= about[a.delivery_id].covers
     ]
-    return max(hers, default=0.0)
+    return max(asked, default=0.0)
 
 
 def _goes(visit: Planned, team: str, help_at: float) -> bool:
@@ -116,7 +117,7 @@ def _goes(visit: Planned, team: str, help_at: float) -> bool:
 async def questions(tx: Connection, warning_id: str, ids: Sequence[str], about: Mapping[str, Delivery]) -> None:
     """Texts that a person has to read, of these deliveries (`about`: delivery by id); told twice they are one.
 
-    Whoever writes again while her case is open writes in the same case; an urgent text makes its clock shorter.
+    Whoever writes again while their case is open writes in the same case; an urgent text makes its clock shorter.
     """
     mine = (one_of(answer_log.c.delivery_id, ids), answer_log.c.asks != "")
     asked = (

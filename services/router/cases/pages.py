@@ -16,8 +16,10 @@ from services.shared.errors import Conflict, Refused
 from services.shared.i18n import told
 from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
+from services.shared.web.answers import Json, json_body, refused_by
 from services.shared.web.auth import Who
-from services.shared.web.edge import Json, caller, json_body, page, refused_by
+from services.shared.web.edge import caller
+from services.shared.web.html import page
 
 FIELDS = tuple(CaseIn.model_fields)
 

@@ -1,7 +1,7 @@
 """Sends endings and updates to whoever may have got the old warning, on the channel it came by.
 
 May have got it: handed over, unknown, delivered, or met at a door. A delivery that is still being sent is waited for,
-so that nobody gets the ending before the warning. Who was only met at a door is told on a channel of her own if there is
+so that nobody gets the ending before the warning. Who was only met at a door is told on a channel of their own if there is
 one, else at the door by day; no officer knocks at night for an all-clear.
 """
 
@@ -150,7 +150,7 @@ class Endings:
                 tables.path.c.person_id == delivery.c.person_id,
                 sa.not_(tables.path.c.outside),  # somebody outside who was told on one channel already
             )
-            # a call to an official is about nobody who has a path: the update is hers where she is on duty for it
+            # a call to an official is about nobody who has a path: the update is theirs where they are on duty for it
             on_duty = sa.and_(delivery.c.person_id == "", delivery.c.addressee_id.in_(concerned))
             query = query.where(sa.not_(inside), sa.not_(on_duty))
         return query.order_by(delivery.c.delivery_id).limit(BATCH)
@@ -221,7 +221,7 @@ class Endings:
             return replace(
                 ending, channel=other.channel, driver=other.driver, addressee_kind=other.addressee_kind,
                 contact_id=other.contact_id, address_key=other.address_key, sealed=other.sealed, key_id=other.key_id,
-                reason="met at the door; told on her own channel",
+                reason="met at the door; told on their own channel",
             )  # fmt: skip
         night = ctx.is_night(now)
         return replace(
@@ -232,7 +232,7 @@ class Endings:
     async def _own_channel(
         self, tx: Connection, ctx: WarningContext, path: tables.Path, now: float
     ) -> NewDelivery | None:
-        """Her first usable channel, for the ending alone."""
+        """Their first usable channel, for the ending alone."""
         profiles = await tables.profiles_of(tx, {path.profile_key})
         who = Person(tables.decode_person(path.entry), profiles[path.profile_key], [])
         plan = ctx.plan(who.profile, now)

@@ -99,7 +99,7 @@ def _above(ctx: WarningContext, called: WorkerEntry) -> WorkerEntry | None:
 
 
 async def _spoken(tx: Connection, ctx: WarningContext, worker_id: str) -> bool:
-    """Whether the officer, or whoever was called for her, has been spoken with; also by a list that is being worked."""
+    """Whether the officer, or whoever was called for them, has been spoken with; also by a list that is being worked."""
     mine = delivery.c.warning_id == ctx.issued.warning_id
     official = sa.and_(mine, delivery.c.kind == DeliveryKind.OFFICIAL, delivery.c.about_id == worker_id)
     heard = sa.or_(delivery.c.evidence >= Evidence.HEARD, delivery.c.answer != "")
@@ -151,7 +151,7 @@ def _row(
 
 
 async def _grid_to_others(tx: Connection, ctx: WarningContext, silent: WorkerEntry, now: float, plane: str) -> None:
-    """No more doors to an officer nobody has spoken with; those on her list, not begun, go to other teams."""
+    """No more doors to an officer nobody has spoken with; those on their list, not begun, go to other teams."""
     warning_id = ctx.issued.warning_id
     others = [w for w in sorted(ctx.workers, key=lambda w: w.worker_id) if w.worker_id != silent.worker_id]
     if not others:

@@ -18,7 +18,7 @@ HELP_AT_DOOR_S = 5400.0  # after this long the rescue service, which has the nam
 UNKNOWN_GIVES_UP_S = 600.0
 FELL_OUT = {
     STOPPED: "the number said STOP", NO_VOLUNTEER: "no sign volunteer could call",
-    GONE: "her device takes no push messages any more",
+    GONE: "their device takes no push messages any more",
 }  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def _unknown(ctx: WarningContext, person: Person, plan: PathPlan, now: float, fo
 
 
 def fell_out(d: Planned) -> bool:
-    """Whether a channel of hers is none after all: STOP, nobody who signs could call, or her device has left."""
+    """Whether a channel of theirs is none after all: STOP, nobody who signs could call, or their device has left."""
     return d.send_state in (SendState.SUPPRESSED, SendState.FAILED) and d.state_reason in FELL_OUT
 
 
@@ -101,7 +101,7 @@ def _help(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found
     found.open_case = True
     if plan.door_applies:
         found.rows += door(ctx, person, plan, "asked for help", now, "help", urgent=True, since=person.help_at)
-    else:  # we know no address of hers: the fire service has ways to find a phone
+    else:  # we know no address of theirs: the fire service has ways to find a phone
         found.rows += fire_list(ctx, person, replace(plan, door_applies=True), "asked for help", now, "help")
     if not person.standing_visits() and not any(row.kind is DeliveryKind.VISIT for row in found.rows):
         if now >= person.help_at + HELP_AT_DOOR_S:
@@ -111,7 +111,7 @@ def _help(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found
 
 
 def _helper_cannot_reach(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
-    """A supporter who cannot reach her is news: an officer is asked at once, not at the next step."""
+    """A supporter who cannot reach the person is news: an officer is asked at once, not at the next step."""
     if plan.tier >= Tier.ORANGE and any(d.answer == Answer.CANNOT_REACH for d in person.helpers_told()):
         found.rows += officer(ctx, person, plan, "helper", "supporter cannot reach", now)
 

@@ -78,7 +78,7 @@ def _add(case: Case, key: str, n: int, before: Foreseen, after: Foreseen, both: 
 
 
 def promise(seen: Foreseen, policy: Policy) -> tuple[object, ...]:
-    """What a person would notice of her path."""
+    """What a person would notice of their path."""
     plan = seen.plan
     closing = policy.closed_if.classes[plan.closing]
     acts = tuple((a.minute, a.channel) for a in seen.acts)

@@ -23,7 +23,7 @@ NOT_TOLD = ("not_asked", "cancelled", "superseded")  # paths that ended before a
 
 
 async def tired(tx: Connection, contexts: Contexts, ctx: WarningContext, message: AudienceFound) -> dict[str, str]:
-    """person id > why this message is not sent to her personally; broadcast reaches her all the same."""
+    """person id > why this message is not sent to them personally; broadcast reaches them all the same."""
     limit = ctx.policy.fatigue.personal_per_week.get(ctx.tier)
     if (
         ctx.tier >= Tier.ORANGE
@@ -82,7 +82,7 @@ async def overtaken(
 async def _told(
     tx: Connection, warnings: Sequence[EarlierWarning], people: Sequence[str]
 ) -> dict[str, list[EarlierWarning]]:
-    """Of these warnings those each person had a path of her own under, oldest first."""
+    """Of these warnings those each person had a path of their own under, oldest first."""
     by_id = {w.warning_id: w for w in warnings}
     found: dict[str, list[EarlierWarning]] = defaultdict(list)
     if not by_id:

@@ -174,10 +174,10 @@ async def drop_unsent(tx: Connection, warning_id: str, person_ids: Sequence[str]
 
 
 def own(row: Delivery) -> bool:
-    """Whether a delivery speaks of what the person herself perceived."""
+    """Whether a delivery speaks of what the person perceived, and nobody else."""
     return row.addressee_kind in ("person", "facility", "door")
 
 
 def perceived(rows: Sequence[Delivery]) -> int:
-    """The strongest evidence about the person herself."""
+    """The strongest evidence about the person alone."""
     return max((r.evidence for r in rows if own(r)), default=int(Evidence.NONE))

@@ -59,7 +59,7 @@ class WarningContext:
         return self._plans[key]
 
     def start(self, profile: Profile) -> float:
-        """Minute 0 of a person's escalation: release, or the morning where her tier is held at night."""
+        """Minute 0 of a person's escalation: release, or the morning where their tier is held at night."""
         released, policy = self.issued.released, self.policy
         night = self.is_night(released)
         if self.tier not in policy.hold.tiers or not night:
@@ -73,11 +73,11 @@ class WarningContext:
         return released if early and "onset_before_morning" in policy.hold.unless else morning
 
     def escalation(self, profile: Profile, plan: PathPlan) -> tuple[Step, ...]:
-        """Her steps in the order of their times; the same for the whole of a warning."""
+        """Their steps in the order of their times; the same for the whole of a warning."""
         return self.policy.escalation(plan, self.start(profile), self.issued.impact)
 
     def held(self, profile: Profile) -> bool:
-        """Whether her escalation begins later than the release."""
+        """Whether their escalation begins later than the release."""
         return self.start(profile) > self.issued.released
 
     @property
@@ -113,18 +113,18 @@ class Person:
     evidence: int = 0
     answer: str = ""
     help_at: float | None = None
-    started: float | None = None  # minute 0 of her escalation, where it is known
+    started: float | None = None  # minute 0 of their escalation, where it is known
 
     def tried(self) -> set[str]:
         """Own channels that stand in the ledger already."""
         return {d.channel for d in self.deliveries if d.addressee_kind in ("person", "facility")}
 
     def helpers_told(self) -> list[Planned]:
-        """Deliveries to her supporters."""
+        """Deliveries to their supporters."""
         return [d for d in self.deliveries if d.addressee_kind == "supporter"]
 
     def helpers_silent(self, now: float, wait: float) -> bool:
-        """Whether nobody who helps her has been heard of for `wait` seconds; with no helper, since her escalation began."""
+        """Whether nobody who helps them has been heard of for `wait` seconds; with no helper, since their escalation began."""
         told = self.helpers_told()
         if any(d.answer in ("spoke", "moving", "safe", "leaving", "not_there") for d in told):
             return False

@@ -30,9 +30,9 @@ def personal(
     again: bool = False,
     form: str = "",
 ) -> list[NewDelivery]:
-    """One channel of hers; a call to somebody who must answer is tried three times in five minutes.
+    """One channel of a person; a call to somebody who must answer is tried three times in five minutes.
 
-    A channel that is a supporter or an officer goes to them, about her.
+    A channel that is a supporter or an officer goes to them, about the person.
     """
     if use.kind == SUPPORTER:
         return supporters(ctx, person, plan, step, reason, now)
@@ -80,7 +80,7 @@ def _call(policy: Policy) -> CallTimes | None:
 def another(
     ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float
 ) -> list[NewDelivery]:
-    """The next channel she has not been tried on; where none is left, her first channel once more."""
+    """The next channel a person has not been tried on; where none is left, their first channel once more."""
     tried = person.tried()
     own = [use for use in plan.channels if use.kind not in (SUPPORTER, OFFICER)]
     left = [use for use in own if use.channel not in tried]
@@ -94,9 +94,9 @@ def another(
 def supporters(
     ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float, *, by_phone: bool = False
 ) -> list[NewDelivery]:
-    """Each supporter by one channel of hers, with a text of her own; inside the zone she is told, not sent.
+    """Each supporter by one channel of theirs, with a text of their own; inside the zone they are told, not sent.
 
-    `by_phone`: called also where she has had a text.
+    `by_phone`: called also where they have had a text.
     """
     told = person.helpers_told()
     if not plan.supporter or (told and not by_phone):
@@ -172,7 +172,7 @@ def officer(
 
 
 def near(ctx: WarningContext, person: Person) -> list[WorkerEntry]:
-    """Officers on shift, those of her grid first."""
+    """Officers on shift, those of the person's grid first."""
     mine = [w for w in ctx.workers if person.entry.grid_id in w.grids]
     return mine + [w for w in ctx.workers if w not in mine]
 
@@ -201,7 +201,7 @@ def door(
 ) -> list[NewDelivery]:
     """A visit, once; where nobody may be sent, what the hazard puts in its stead, and a name on the fire service's list.
 
-    `since`: something new was heard of her then. A visit made before, or one that is only due later, does not count.
+    `since`: something new was heard of them then. A visit made before, or one that is only due later, does not count.
     """
     if not plan.door_applies:
         return []
@@ -214,7 +214,7 @@ def door(
         standing = [d for d in standing if ((d.answer_at or now) >= since if d.answer else d.due_at <= now)]
     if standing:
         return []
-    # some may be taken back, when her path closed; she needs it after all
+    # some may be taken back, when the path closed; the person needs it after all
     return [_visit(ctx, person, plan, reason, now, step, _next_try(person), urgent)]
 
 

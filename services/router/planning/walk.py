@@ -27,7 +27,7 @@ def facts(ctx: WarningContext, person: Person, plan: PathPlan, now: float) -> fr
     if person.answer not in ("moving", "safe"):
         true.add("not_moving")
     if plan.alone_after is not None and person.helpers_silent(now, plan.alone_after):
-        # a child whose guardian does not answer is on her own: somebody goes, and her word alone does not close it
+        # a child whose guardian does not answer is alone: somebody goes, and their word alone does not close it
         true |= {"alone", "cannot_judge", "high_support"}
     return frozenset(true)
 

@@ -203,7 +203,7 @@ class Policy(Entry):
             facts.add("no_usable_channel")
         if any(rule.door_first for rule in rules):
             facts.add("door_first")
-        # a shaker of her own that no warning reaches wakes nobody: it must hang on a channel that works
+        # a shaker of their own that no warning reaches wakes nobody: it must hang on a channel that works
         if SHAKER not in flags or SHAKER not in profile.channels or channels.get(SHAKER, "no_driver"):
             facts.add("no_bed_shaker")
         if night:
@@ -256,7 +256,7 @@ class Policy(Entry):
 
     @staticmethod
     def _deadline(danger: Rule, groups: Sequence[str], flags: frozenset[str], escalation: Tier) -> float | None:
-        """When somebody must be there: what her battery lasts (flag backup_MINUTES) less the way; unknown is now."""
+        """When somebody must be there: what their battery lasts (flag backup_MINUTES) less the way; unknown is now."""
         if not danger.backup_deadline or danger.first not in groups or escalation < Tier.ORANGE:
             return None
         known = [int(f.removeprefix("backup_")) for f in flags if f.removeprefix("backup_").isdigit()]
@@ -275,7 +275,7 @@ class Policy(Entry):
     def _channels(
         self, profile: Profile, rules: Sequence[Group], flags: frozenset[str], night: bool, channels: Mapping[str, str]
     ) -> tuple[list[ChannelUse], list[tuple[str, str]]]:
-        """Her own order first, else the groups' lists interleaved; then every other usable contact, to reach more."""
+        """Their own order first, else the groups' lists interleaved; then every other usable contact, to reach more."""
         own = [(KIND_WORD[kind], ((kind, KIND_CHANNEL[kind]),)) for kind in profile.channels if kind in KIND_CHANNEL]
         words: list[str] = []
         for rank in range(max(len(rule.personal) for rule in rules)):
@@ -312,7 +312,7 @@ class Policy(Entry):
                     uses.append(ChannelUse(word, "officer_sms", OFFICER))
                 continue
             if word == "sms_if_own_phone" and "minor_own_phone" not in flags:
-                left_out.setdefault(word, "no_own_phone")  # a number on her record is the family's: used after these
+                left_out.setdefault(word, "no_own_phone")  # a number on their record is the family's: used after these
                 continue
             if all(channel not in channels for _, channel in kinds) and not any(kind in said for kind, _ in kinds):
                 left_out.setdefault(kinds[0][1], "no_driver")
@@ -334,7 +334,7 @@ class Policy(Entry):
                 else:
                     uses.append(ChannelUse(word, channel, kind))
         if not helper_way and not any(use.kind == SUPPORTER for use in uses):
-            # who has a supporter is never without her, whatever the groups' lists say
+            # who has a supporter is never without them, whatever the groups' lists say
             uses.append(ChannelUse(SUPPORTER, SUPPORTER, SUPPORTER))
         used = {use.channel for use in uses}
         return uses, [(channel, why) for channel, why in left_out.items() if channel not in used]

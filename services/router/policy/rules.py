@@ -377,7 +377,7 @@ class Goals(Entry):
 class ChannelUse:
     """One usable channel of a person: the policy's word, the channel, the contact kind it goes to.
 
-    Of kind supporter or officer it goes to somebody else, about her.
+    Of kind supporter or officer it goes to somebody else, about the person.
     """
 
     word: str
@@ -391,17 +391,17 @@ class PathPlan:
 
     tier: Tier  # of the escalation walked, after a head start
     escalation: str  # a tier's word, or facility
-    asked: bool  # False: this tier asks for opt-in or high support, and she has neither
+    asked: bool  # False: this tier asks for opt-in or high support, and they have neither
     ack: bool  # an answer is waited for
     channels: tuple[ChannelUse, ...]
     left_out: tuple[tuple[str, str], ...]
-    usable: int  # channels of her own that tell her something, and one more for a supporter outside the zone
+    usable: int  # channels of their own that tell them something, and one more for a supporter outside the zone
     supporter: bool
     supporter_counts: bool
     door_applies: bool
     door_where: str  # door, or fire_service_list where nobody may be sent
     door_at_0: str  # the reason, or empty
-    deadline: float | None  # seconds from release by which her power runs out, less the way there
+    deadline: float | None  # seconds from release by which their power runs out, less the way there
     team: str
     form: str  # base form and what it adds, joined by +
     closing: str

@@ -18,8 +18,9 @@ from services.shared.database import locks
 from services.shared.errors import Conflict, NotFound
 from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
+from services.shared.web.answers import Json, json_body
 from services.shared.web.auth import Who
-from services.shared.web.edge import Json, caller, json_body
+from services.shared.web.edge import caller
 
 
 class DoorsIn(pydantic.BaseModel):

@@ -81,7 +81,7 @@ async def goals(db: Connection, ctx: WarningContext, now: float) -> GoalsMeasure
 
 
 async def _people(db: Connection, warning_id: str) -> list[_Heard]:
-    """One row a person: profile, answer, when she was first heard of (a person's own doing) and when she answered."""
+    """One row a person: profile, answer, when they were first heard of (a person's own doing) and when they answered."""
     own = sa.and_(
         delivery.c.warning_id == tables.path.c.warning_id,
         delivery.c.person_id == tables.path.c.person_id,

@@ -24,7 +24,8 @@ from services.shared.ledger.warnings import warning_state, warning_text
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.auth import Who
-from services.shared.web.edge import caller, for_reader, page
+from services.shared.web.edge import caller
+from services.shared.web.html import for_reader, page
 
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
 

@@ -160,7 +160,7 @@ async def missing(db: Connection, warning_id: str) -> list[tables.Path]:
 
 
 async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: str) -> PersonPath:
-    """One person's path in words, for an officer (`lines`) and for herself (`plain`); she appears by id only."""
+    """One person's path in words, for an officer (`lines`) and for themselves (`plain`); they appear by id only."""
     mine = (tables.path.c.warning_id == warning_id, tables.path.c.person_id == person_id)
     row = await row_of(db, tables.Path, sa.select(tables.path).where(*mine))
     if row is None:

@@ -1,7 +1,7 @@
 """Packs a dossier in parts, each sealed by itself, so that one can change without opening the others.
 
 Parts are `call_name`, `address`, `wake`, `talk`, `moves`, `note` (as they were given), `card` (derived from functional
-answers) and `stay` (where else she may be just now). Channels opens all of them and puts one Dossier together.
+answers) and `stay` (where else they may be just now). Channels opens all of them and puts one Dossier together.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from services.shared.database.engine import Connection, Database
 from services.shared.database.instance import instance
 from services.shared.figures import Figure, Values
 from services.shared.operations.ledger_figures import LEDGER
-from services.shared.web.edge import Json
+from services.shared.web.answers import Json
 
 Checks = Callable[[], Mapping[str, str | None]]  # name > what is wrong, None where nothing is
 

@@ -1,4 +1,4 @@
-"""Ten real alerts, warned through the whole system: everyone is explained, nobody is doubled, no channel she cannot use."""
+"""Ten real alerts, warned through the whole system: everyone is explained, nobody is doubled, no channel they cannot use."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 from playwright.async_api import APIResponse, FilePayload, Page
 
-from services.shared.web.edge import COOKIE, MAX_BODY
+from services.shared.web.cookies import COOKIE
+from services.shared.web.edge import MAX_BODY
 from tests.kit import alerts
 from tests.kit.town import Town
 

@@ -186,12 +186,12 @@ async def test_stop_by_text_ends_texts_and_never_the_path(desk: Page, tocsin: To
 async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(
     browser: Browser, client: aiohttp.ClientSession, tocsin: Town
 ) -> None:
-    """The text asks, the page takes it, then shows the door and how to talk; the pair's list says that she comes."""
+    """The text asks, the page takes it, then shows the door and how to talk; the team's list says that they come."""
     await tocsin.at("+1 s")
     warning_id = await tocsin.warn(alerts.flood("CALLED-1"))
     pairs = await tocsin.rows(sa.select(tables.worker).where(tables.worker.c.warning_id == warning_id))
     signs = [p.worker_id for p in pairs if "sign_volunteer" in tables.decode_worker(p.entry).skills]
-    async with tocsin.node.platform.database.write() as tx:  # who signs does no doors herself today
+    async with tocsin.node.platform.database.write() as tx:  # who signs does no doors today
         await tx.execute(sa.update(tables.worker).where(tables.worker.c.worker_id.in_(signs)).values(capacity=0))
     body, headers = {"word": "safe", "commander": "Chen"}, {"Authorization": f"Bearer {tocsin.key}"}
     async with client.post(f"{tocsin.url}/report/{warning_id}/doors", headers=headers, json=body) as response:
@@ -238,7 +238,7 @@ async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(
 async def test_on_a_video_call_the_persons_own_answer_is_passed_on(
     browser: Browser, client: aiohttp.ClientSession, tocsin: Town
 ) -> None:
-    """The number is shown to who has it; what she passes on stands with the person's call, and only while she has it."""
+    """The number is shown to who has it; what they pass on stands with the person's call, and only while they have it."""
     await tocsin.at("+1 s")
     warning_id = await tocsin.warn(alerts.flood("VIDEO-1"))
     call = (await texted(tocsin, warning_id))[0]

@@ -69,7 +69,7 @@ def as_browsers_say(device: Device) -> str:
 
 
 async def signed_in(browser: Browser, town: WithPush, number: str, scripts: bool = True) -> Page:
-    """A page of a resident's browser, at home; her browser lets us show messages."""
+    """A page of a resident's browser, at home; their browser lets us show messages."""
     async with phone_of(town.tocsin, number) as phone:
         await phone.sign_in()
         cookies = [{"name": c.key, "value": c.value, "url": town.tocsin.url + "/me"} for c in phone.session.cookie_jar]
@@ -124,7 +124,7 @@ async def delivered(page: Page, origin: str, text: str, title: str) -> list[dict
 
 
 async def test_from_the_button_to_the_notification(town: WithPush, browser: Browser, peer: Told) -> None:
-    """She presses a button; a test of the channel reaches the push service; what it holds is shown, and leads to her page."""
+    """They press a button; a test of the channel reaches the push service; what it holds is shown, and leads to their page."""
     one = await somebody(town.tocsin)
     page = await signed_in(browser, town, one.contacts[0].address)
     await page.add_init_script(SUBSCRIBE % as_browsers_say(town.device))
@@ -162,7 +162,7 @@ async def test_from_the_button_to_the_notification(town: WithPush, browser: Brow
 
 
 async def test_a_warning_comes_to_the_device_and_is_answered_by_its_link(town: WithPush, browser: Browser) -> None:
-    """The message links to her answer page; what she says there is her answer on that channel."""
+    """The message links to their answer page; what they say there is their answer on that channel."""
     one, device = await somebody(town.tocsin, own_channels=["push"]), Device(town.service.url)
     async with phone_of(town.tocsin, one.contacts[0].address) as phone:
         await phone.sign_in()
@@ -174,8 +174,8 @@ async def test_a_warning_comes_to_the_device_and_is_answered_by_its_link(town: W
         bodies = [base64.b64encode(body).decode() for _, body in town.service.seen[before:]]
         assert bodies
         async with judge() as node:
-            hers = {"device": device.private, "auth": text64(device.secret)}
-            answers = [await node.ask("push", body=body, **hers) for body in bodies]  # others' devices are warned too
+            keys = {"device": device.private, "auth": text64(device.secret)}
+            answers = [await node.ask("push", body=body, **keys) for body in bodies]  # others' devices are warned too
         message = next(json.loads(answer["text"]) for answer in answers if "text" in answer)
         assert message["urgent"]
         assert "reply" not in message["body"].lower(), "nobody reads what is written back to a device"

@@ -91,7 +91,7 @@ async def test_the_worker_tells_the_register_by_itself(town: WithPush, browser: 
     assert 3 == len(set(keys)), "each takes the place of the one before"
     assert {first.position} == {row.position for row in await devices(town, one.person_id)}
     log = await town.tocsin.rows(sa.select(audit_log).where(audit_log.c.subject == one.person_id))
-    assert "her device renewed it" in str(log)
+    assert "their device renewed it" in str(log)
     assert town.service.url not in str(log)
     await page.context.close()
 

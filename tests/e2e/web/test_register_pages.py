@@ -47,7 +47,7 @@ async def person(tocsin: Town) -> PersonIn:
 
 
 async def sign_in(page: Page, tocsin: Town, number: str) -> None:
-    """As she does: number, code, and she is in."""
+    """As a resident does: number, code, and they are in."""
     async with tocsin.node.platform.database.write() as tx:
         await tx.execute(challenge.delete())  # three an hour, and these tests are one after the other
     await page.goto(f"{tocsin.url}/me")
@@ -134,7 +134,7 @@ async def test_every_page_can_be_used_by_everybody(
     async with tocsin.node.platform.database.read() as db:
         record = await repository.load_one(db, person.person_id)
     invitation = signer.token("helper", next(k for k, row in record.supporters.items() if not row["accepted_on"]))
-    hers = [
+    own = [
         "/me/home", "/me/stored", "/me/stored?saved=1", "/me/looks", "/me/plan", "/me/channels", "/me/channels?said=test_sent",
         "/me/device",
         "/me/helpers", "/me/helpers/add", "/me/purposes", "/me/purposes/drill", "/me/away", "/me/not-mine", "/me/withdraw",
@@ -163,7 +163,7 @@ async def test_every_page_can_be_used_by_everybody(
     await page.goto(f"{tocsin.url}/me?lang=en")
     await sign_in(page, tocsin, NUMBER)
     await page.goto(f"{tocsin.url}/me/home?lang={language}")
-    for path in hers if language == "en" else hers[1::3]:
+    for path in own if language == "en" else own[1::3]:
         await page.goto(tocsin.url + path)
         await look(page, f"{path.replace('?', '-')}-{mark}")
     await page.goto(f"{tocsin.url}/me/answer/hear")

@@ -19,7 +19,7 @@ from services.registry.resident.access import Session
 from services.shared.clock import wall
 from services.shared.tiers import Tier
 from services.shared.web.auth import ACTIONS, all_keys, create_key, revoke_key
-from services.shared.web.edge import COOKIE, ME_COOKIE
+from services.shared.web.cookies import COOKIE, ME_COOKIE
 from tests.e2e.web.conftest import DESK
 from tests.kit import alerts
 from tests.kit.square import cap
@@ -177,9 +177,9 @@ async def test_what_was_pasted_outlives_the_sign_in(page: Page, tocsin: Town) ->
 
 
 async def test_a_residents_sign_in_ends_when_she_signs_out(tocsin: Town) -> None:
-    """Every copy of her cookie; another cookie of hers goes on."""
+    """Every copy of their cookie; another cookie of theirs goes on."""
     from services.shared.web import sessions
-    from services.shared.web.edge import PLATFORM_HTTPS
+    from services.shared.web.cookies import PLATFORM_HTTPS
 
     access = tocsin.node.registry.access
     app = web.Application()

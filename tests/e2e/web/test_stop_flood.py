@@ -90,7 +90,7 @@ async def test_numbers_made_up_cannot_fill_the_table(tocsin: Town) -> None:
     async with database.write() as tx:
         await tx.execute(sa.delete(opted_out.opted_out_table))
         await insert_all(tx, opted_out.opted_out_table, rows)
-        # hers came when we had not written yet; its mark is old, and it is the oldest of all
+        # theirs came when we had not written yet; its mark is old, and it is the oldest of all
         await tx.execute(
             sa.insert(opted_out.opted_out_table).values(address_key=mine, at=1.0, said_by="phone", known=False)
         )

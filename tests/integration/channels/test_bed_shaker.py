@@ -158,7 +158,7 @@ async def test_an_ending_wakes_nobody_no_device_is_refused_and_no_broker_fails_n
 
 
 async def test_from_the_list_to_the_bed(tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deaf person's shaker, by night: woken, answered, and read back in her path."""
+    """A deaf person's shaker, by night: woken, answered, and read back in their path."""
     settings(monkeypatch, mosquitto, tmp_path.name)
     rows = "id,name,lat,lon,hear,night_alert,languages,mobile,mobile_verified,bed_shaker,bed_shaker_verified\n"
     rows += "a,Mei,30.05,103.05,4,bed_shaker,en,+8613800138001,yes,bed-17; no such/one,yes\n"

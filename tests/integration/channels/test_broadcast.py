@@ -25,7 +25,7 @@ from tests.kit.operator_gateway import gateway
 from tests.kit.square import cap
 from tests.kit.town import open_town
 
-NONE: Any = None  # no desk: nothing is reported
+NONE: Any = None  # no recorder: nothing is reported
 
 
 async def test_a_broadcaster_can_check_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ from tests.kit.square import SENT, cap
 from tests.kit.town import open_town
 from tools.servers.proxy import Proxy
 
-NONE: Any = None  # no desk: nothing is reported
+NONE: Any = None  # no recorder: nothing is reported
 
 RED = "<parameter><valueName>awareness_level</valueName><value>4; red; Extreme</value></parameter>"
 LINE = re.compile(

@@ -69,7 +69,7 @@ def chat_file(folder: Path, monkeypatch: pytest.MonkeyPatch, data: Any) -> Path:
 async def test_a_resident_is_written_to_by_the_operators_template(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Her address fills one place of it; the text comes whole, with its signs, and taken is accepted."""
+    """The address fills one place of it; the text comes whole, with its signs, and taken is accepted."""
     async with receiver() as there:
         chat_file(tmp_path, monkeypatch, {"people": {"desk": f"json://{there.place}/to/{{address}}"}})
         async with driving(Chat) as driver:

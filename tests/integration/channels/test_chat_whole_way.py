@@ -1,4 +1,4 @@
-"""A warning to a resident's chat and to organisations' groups, from the alert to the words of her path."""
+"""A warning to a resident's chat and to organisations' groups, from the alert to the words of their path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.kit.town import open_town
 
 
 async def test_a_warning_by_chat_and_to_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hers links to her answer and names nobody else; the groups read every language and hear the ending too."""
+    """Theirs links to their answer and names nobody else; the groups read every language and hear the ending too."""
     shipped = SHIPPED.read_text("utf-8")
     changed = shipped.replace(
         "do: [broadcast, cell_broadcast, area_sound, personal", "do: [broadcast, organisations, personal"
@@ -35,9 +35,9 @@ async def test_a_warning_by_chat_and_to_groups(tmp_path: Path, monkeypatch: pyte
             one = await somebody(tocsin, contacts=(*mobile("+99970009999"), own), own_channels=("im", "sms"))
             warning_id = await tocsin.warn(alerts.flood("CHAT-1"), "red", "safe")
             await tocsin.at("+30 s")
-            [hers] = there.of("/to/mei")
+            [theirs] = there.of("/to/mei")
             [group] = there.of("/schools")
-            assert f"{tocsin.url}/a/" in hers["message"]
+            assert f"{tocsin.url}/a/" in theirs["message"]
             assert "Leave now, on foot" in group["message"]
             assert "现在离家" in group["message"]
             assert "/a/" not in group["message"]

@@ -15,7 +15,7 @@ from services.shared.database.engine import Database
 from services.shared.ledger.tables import attempt, delivery
 from services.shared.ledger.warnings import warning_state
 
-NOW, LANE = 1000.0, ("sms_twilio", True)
+NOW, QUEUE = 1000.0, ("sms_twilio", True)
 WARNING = id_of("warning")
 ACTIVE = {
     "warning_id": WARNING, "chain_id": WARNING, "tier": 4, "state": "active", "kind": "alert", "purpose": "live",
@@ -63,7 +63,7 @@ async def test_two_workers_share_what_is_due_and_neither_takes_more_than_it_has_
 
     async def one(worker: str) -> list[str]:
         async with database.write() as tx:
-            return [r.delivery_id for r in await claim(tx, LANE, 10, NOW, worker)]
+            return [r.delivery_id for r in await claim(tx, QUEUE, 10, NOW, worker)]
 
     first, second = await asyncio.gather(one("a"), one("b"))
     assert (10, 10) == (len(first), len(second))
@@ -72,26 +72,26 @@ async def test_two_workers_share_what_is_due_and_neither_takes_more_than_it_has_
 
 async def test_what_is_not_due_expired_or_of_an_ended_warning_is_left(database: Database) -> None:
     async with database.read() as db:
-        assert {0} == await due(db, (LANE, ("sms_twilio", False)), NOW)
-        assert set() == await due(db, (LANE,), NOW - 200)
-        assert set() == await due(db, (LANE,), NOW + 3600)
+        assert {0} == await due(db, (QUEUE, ("sms_twilio", False)), NOW)
+        assert set() == await due(db, (QUEUE,), NOW - 200)
+        assert set() == await due(db, (QUEUE,), NOW + 3600)
     async with database.write() as tx:
         await tx.execute(sa.update(warning_state).values(state="cancelled"))
-        assert [] == list(await claim(tx, LANE, 10, NOW, "a"))
+        assert [] == list(await claim(tx, QUEUE, 10, NOW, "a"))
 
 
 async def test_what_was_claimed_too_often_is_given_up_by_name(database: Database) -> None:
     """It must not stand due for ever: nobody would look further."""
     await change(database, claims=MAX_CLAIMS)
     async with database.write() as tx:
-        assert [] == list(await claim(tx, LANE, 10, NOW, "a"))
+        assert [] == list(await claim(tx, QUEUE, 10, NOW, "a"))
     assert {("failed", "claims_exhausted"): 30} == await states(database)
 
 
 async def test_an_intent_needs_the_claims_own_token_and_a_warning_that_goes_on(database: Database) -> None:
     """A late worker's token moves nothing, also not back; what was cancelled in between is given back."""
     async with database.write() as tx:
-        tokens = {r.delivery_id: r.token for r in await claim(tx, LANE, 3, NOW, "a")}
+        tokens = {r.delivery_id: r.token for r in await claim(tx, QUEUE, 3, NOW, "a")}
     late, *fresh = sorted(tokens)
     async with database.write() as tx:
         stale = {late: tokens[late] - 1}
@@ -100,7 +100,7 @@ async def test_an_intent_needs_the_claims_own_token_and_a_warning_that_goes_on(d
         assert set(fresh) == await intend(tx, {i: tokens[i] for i in fresh}, [WARNING], "sms_twilio", NOW)
         assert set(fresh) == set((await tx.scalars(sa.select(attempt.c.delivery_id))).all())
     async with database.write() as tx:
-        again = {r.delivery_id: r.token for r in await claim(tx, LANE, 3, NOW, "b")}
+        again = {r.delivery_id: r.token for r in await claim(tx, QUEUE, 3, NOW, "b")}
         await tx.execute(sa.update(warning_state).values(state="cancelled"))
         assert set() == await intend(tx, again, [WARNING], "sms_twilio", NOW)
     assert {"pending": 27, "leased": 1, "sending": 2} == {

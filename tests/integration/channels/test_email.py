@@ -158,7 +158,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def test_a_reader_finds_what_was_written(settings: Any, peer: Told) -> None:
-    """Headers whole and folded, to her alone, never answered by a machine; seven bits on the way."""
+    """Headers whole and folded, to the resident alone, never answered by a machine; seven bits on the way."""
     async with post() as there:
         settings(there)
         subject = "马上走 Go now: flash flood - " + "南岭镇河东、下湾 " * 8
@@ -271,7 +271,7 @@ REFUSALS = [
 async def test_a_refusal_is_told_as_whose_it_is(
     settings: Any, at: str, says: str, outcome: Outcome, code: str, after: float | None
 ) -> None:
-    """Hers for good, hers for now, or ours; a greylisting server is asked again when it wants to be."""
+    """Theirs for good, theirs for now, or ours; a greylisting server is asked again when it wants to be."""
     async with post() as there:
         settings(there)
         there.says[at] = says

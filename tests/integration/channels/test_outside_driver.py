@@ -172,7 +172,7 @@ def test_its_channel_is_there_with_its_limits(installed: Path, tmp_path: Path) -
 
 
 async def test_a_warning_goes_over_it(installed: Path, tmp_path: Path) -> None:
-    """From the alert to the letter: opened for her alone, without a link, and accepted in her path."""
+    """From the alert to the letter: opened for the resident alone, without a link, and accepted in their path."""
     key = await town(tmp_path)
     async with loft() as there, serving(
         environment(installed, tmp_path, TOCSIN_PIGEON_LOFT=there.url), tmp_path / "log"

@@ -29,7 +29,7 @@ from services.shared.ledger.tables import attempt, delivery
 from services.shared.ledger.warnings import warning_state
 
 S = SendState
-LANE = ("sms_twilio", True)
+QUEUE = ("sms_twilio", True)
 STOPPABLE = (S.PENDING, S.RETRY, S.LEASED)
 TO_BE_SENT = {S.PENDING, S.RETRY, S.LEASED, S.SENDING}
 
@@ -68,7 +68,7 @@ class Ledger:
 
     async def claims(self) -> None:
         async with self.database.write() as tx:
-            if rows := await claim(tx, LANE, 1, self.clock.now(), self.leases.worker):
+            if rows := await claim(tx, QUEUE, 1, self.clock.now(), self.leases.worker):
                 self.row = rows[0]
 
     async def intends(self) -> bool:

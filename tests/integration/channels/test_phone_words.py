@@ -64,7 +64,7 @@ FORMS: tuple[tuple[str, str], ...] = (
     (f"Gefällt „{WHOLE}“", QUESTION),
     (f"Blah blah “{WHOLE}” blah", QUESTION),  # of a language nobody has listed, by the quotation alone
     # a quotation without a reaction
-    (WHOLE, PERHAPS),  # the authority's own sentence about help may as well be hers
+    (WHOLE, PERHAPS),  # the authority's own sentence about help may as well be theirs
     (MENU, QUESTION),
     (f"{ACTION} Help: reply 2.", PERHAPS),
     ("If you need help, reply 2 now.", QUESTION),
@@ -74,7 +74,7 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("Thank you. We have noted that you can do it. Help: reply 2.", QUESTION),
     ("1 leaving, 2 need help", PERHAPS),  # or one goes and two cannot
     ("call for help on 112", PERHAPS),
-    ("Liked “help, the water is in the house”", PERHAPS),  # her own words of a moment ago
+    ("Liked “help, the water is in the house”", PERHAPS),  # their own words of a moment ago
     # what a car or a mailbox answers
     ("I'm driving with Do Not Disturb While Driving turned on. I'll see your message when I get there.", QUESTION),
     ("I am out of the office until Monday. If you need help call 0117 496 0000.", QUESTION),
@@ -272,7 +272,7 @@ def _mutants() -> dict[str, Callable[[Any, pytest.MonkeyPatch], None]]:
         "the authority's words are surely a quotation": authority_is_ours,
         "a quotation changes nothing": as_it_was,
         "help beside a quotation is lost": help_beside_is_lost,
-        "what is perhaps hers is ours": no_doubt,
+        "what is perhaps theirs is ours": no_doubt,
         "quotation marks are not seen": setting("_parted", lambda text: (text, "", "")),
         "whatever stands in quotation marks is a reaction": any_words_are_a_reaction,
         "an emoji is no reaction": emojis_only,
@@ -284,8 +284,8 @@ def _mutants() -> dict[str, Callable[[Any, pytest.MonkeyPatch], None]]:
         "who drives needs no help": all_by_itself,
         "numbers are told apart": no_figures,
         "a digit behind a quotation is lost": edges_are_not_looked_at,
-        "a line of her own is not looked at": setting("_own_lines", lambda text, index: ()),
-        "lines marked as another's are hers": setting("_unmarked", lambda text: text),
+        "a line of their own is not looked at": setting("_own_lines", lambda text, index: ()),
+        "lines marked as another's are theirs": setting("_unmarked", lambda text: text),
     }
 
 

@@ -24,7 +24,7 @@ from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import warning_state
 from tests.integration.channels.test_claims import ACTIVE, NOW, WARNING, message
 
-LANES = tuple((name, red) for name in ("bed_shaker_mqtt", "door", "email", "sms_twilio") for red in (True, False))
+QUEUES = tuple((name, red) for name in ("bed_shaker_mqtt", "door", "email", "sms_twilio") for red in (True, False))
 GROWS = (
     "delivery",
     "attempt",
@@ -40,7 +40,7 @@ OF_FEW = ("ix_delivery_slot", "ix_delivery_due", "ix_delivery_open", "ix_router_
 
 @pytest.fixture
 async def crowded(empty: Database) -> Database:
-    """Thousands of messages of one lane, half of them due; and the statistics of that."""
+    """Thousands of messages of one queue, half of them due; and the statistics of that."""
     rows = [message(n) | {"due_at": NOW} | ({"send_state": "delivered"} if n % 50 == 0 else {}) for n in range(6000)]
     async with empty.write() as tx:
         await insert_all(tx, warning_state, [ACTIVE])
@@ -86,10 +86,10 @@ def scans(found: list[tuple[str, str]]) -> list[str]:
 
 
 async def test_what_channels_ask_for_each_turn(crowded: Database) -> None:
-    """Whether anything is due in any lane, the claim, and the writing down of an outcome and a receipt."""
+    """Whether anything is due in any queue, the claim, and the writing down of an outcome and a receipt."""
     async with crowded.write() as tx:
         async with plans(tx) as found:
-            assert {LANES.index(("sms_twilio", True))} == await due(tx, LANES, NOW)
+            assert {QUEUES.index(("sms_twilio", True))} == await due(tx, QUEUES, NOW)
             row, *_ = await claim(tx, ("sms_twilio", True), 5, NOW, "w")
             receipt = Report(id_of("delivery", 50), "e", state=SendState.DELIVERED, at=NOW)
             await write(

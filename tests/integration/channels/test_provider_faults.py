@@ -206,7 +206,7 @@ class TestChat(Faults):
             yield driver
 
     async def test_a_refused_key_fails_nobody(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """It cannot be told from other noes; it is not PERMANENT, so that her path goes on as for silence."""
+        """It cannot be told from other noes; it is not PERMANENT, so that the path goes on as for silence."""
         async with misbehaving(wire.http, "401") as provider, self.ready(provider, monkeypatch, tmp_path) as driver:
             found = await asyncio.gather(*(driver.send(self.message(provider)) for _ in range(4)))
         assert {Outcome.AMBIGUOUS} == {one.outcome for one in found}

@@ -295,7 +295,7 @@ async def test_a_bare_yes_is_asked_back_once(there: Exchange) -> None:
 
 
 async def test_yes_means_what_was_asked_where_that_is_one_thing(there: Exchange) -> None:
-    """Yellow asks who needs help; an official is asked whether she has read it."""
+    """Yellow asks who needs help; an official is asked whether they have read it."""
     await there.told("p", tier=3 - 1)
     await there.told("", OTHER, kind="worker", form="official")
     await there.says("yes")
@@ -314,7 +314,7 @@ async def test_help_never_waits_for_a_number_or_a_choice(there: Exchange) -> Non
 
 
 async def test_an_officer_who_needs_help_is_read_at_once(there: Exchange) -> None:
-    """The call to an official is about nobody who has a path: her call for help opens no path's case, so it asks a person."""
+    """The call to an official is about nobody who has a path: their call for help opens no path's case, so it asks a person."""
     await there.told("", kind="worker", form="official")
     await there.told("p", OTHER)
     await there.says("help, the bridge is gone")
@@ -395,7 +395,7 @@ async def test_the_provider_keeps_a_list_too(there: Exchange) -> None:
 
 
 async def test_what_a_volunteer_says_is_heard_of_whom_she_was_called_for(there: Exchange) -> None:
-    """Help always; from a video call she has, that she was spoken with or not reached; nothing that would close, and once.
+    """Help always; from a video call, that the person was spoken with or not reached; nothing that would close, and once.
 
     Who was only asked, and has it no more or not yet, ends no video call.
     """
@@ -423,9 +423,9 @@ async def test_what_a_volunteer_says_is_heard_of_whom_she_was_called_for(there: 
 
 
 async def test_who_said_stop_can_still_ask_for_help(there: Exchange) -> None:
-    """The STOP outlives the warning it was said to: of the next one she is sent nothing, and her call for help is heard.
+    """The STOP outlives the warning it was said to: of the next one they are sent nothing, and their call for help is heard.
 
-    Anything that would close is read by a person: she answers no message of this warning. Evidence there is none.
+    Anything that would close is read by a person: they answer no message of this warning. Evidence there is none.
     """
     kept = await there.told("p", state="suppressed", reason="stopped")
     await there.told("q", OTHER, state="suppressed", reason="path closed")
@@ -440,9 +440,9 @@ async def test_who_said_stop_can_still_ask_for_help(there: Exchange) -> None:
 
 
 async def test_help_after_an_update_is_heard_before_the_new_text_is_there(there: Exchange) -> None:
-    """Of the old message while the update has nothing for her, then of the new one, sent or not; by number as well.
+    """Of the old message while the update has nothing for them, then of the new one, sent or not; by number as well.
 
-    What would close stays with the message she answers, and never takes the new text back.
+    What would close stays with the message they answer, and never takes the new text back.
     """
     old = await there.told("p")
     await there.updated()

@@ -1,4 +1,4 @@
-"""A reply finds its person in whatever legal form the provider writes her number, and STOP is kept under all of them."""
+"""A reply finds its person in whatever legal form the provider writes their number, and STOP is kept under all of them."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ async def test_the_same_number_in_another_legal_form_is_the_same(there: Exchange
 async def test_a_record_of_another_message_says_nothing(
     wrong: dict[str, Any], pool: bool, known: bool, by_name: bool
 ) -> None:
-    """A 200 with a record that names our SID and another number is no word about her, nor is one found in a list."""
+    """A 200 with a record that names our SID and another number is no word about them, nor is one found in a list."""
     record = {
         "sid": "SM1", "to": PHONE, "from": "+15550001111", "account_sid": ACCOUNT, "status": "delivered", "body": "Go",
         "date_created": "Wed, 02 Dec 2026 02:10:00 +0000", **wrong,

@@ -206,7 +206,7 @@ async def test_a_line_that_breaks_under_a_message_leaves_it_unknown_and_is_made_
 
 
 async def test_half_a_text_that_is_out_is_unknown(driver: SmsSmpp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second part refused: whether she can read the first nobody knows, and it is not sent again by itself."""
+    """The second part refused: whether they can read the first nobody knows, and it is not sent again by itself."""
     submit, calls = driver._submit, []
 
     async def second_to_nobody(to: str, *rest: Any) -> Any:

@@ -209,10 +209,10 @@ async def test_a_part_that_never_comes_keeps_nobody_waiting(driver: SmsSmpp, ser
 
 async def test_parts_of_two_phones_are_not_mixed(driver: SmsSmpp, server: Smsc, ears: Hearing) -> None:
     """The same reference, counts and all."""
-    mine, hers = pieces("8 bit", [w.encode("utf-16-be") for w in WORDS[:2]]), pieces("8 bit", [b"\0h\0e", b"\0l\0p"])
+    mine, theirs = pieces("8 bit", [w.encode("utf-16-be") for w in WORDS[:2]]), pieces("8 bit", [b"\0h\0e", b"\0l\0p"])
     for n in (0, 1):
         server.tell(deliver=mine[n])
-        server.tell(deliver=hers[n] | {"source_addr": "99970000002"})
+        server.tell(deliver=theirs[n] | {"source_addr": "99970000002"})
     await ears.until(2)
     assert {("+99970000001", "".join(WORDS[:2])), ("+99970000002", "help")} == {
         (r.address, r.text) for r in ears.replies

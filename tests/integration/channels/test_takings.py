@@ -20,7 +20,7 @@ from tools.servers.postgres import Postgres
 TAKEN, REFUSED, GONE = Result(Outcome.ACCEPTED), Result(Outcome.PROVIDER_FAULT, code="20003"), Result(Outcome.NOT_SENT)
 
 
-class OutcomeRecorder:
+class Beside:
     """Several processes over one database, and the time of day."""
 
     def __init__(self, database: Database) -> None:
@@ -40,13 +40,13 @@ class OutcomeRecorder:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def desk(
+async def beside(
     request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[OutcomeRecorder]:
+) -> AsyncIterator[Beside]:
     url = postgres.database() if request.param == "postgresql" else f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
     await asyncio.to_thread(migrations.upgrade, url)
     database = Database(url)
-    made = OutcomeRecorder(database)
+    made = Beside(database)
     monkeypatch.setattr("services.channels.providers.acceptance.wall", lambda: made.now)
     async with database.write() as tx:
         await known(tx, {"a": 50.0, "b": 50.0})
@@ -54,59 +54,59 @@ async def desk(
     await database.close()
 
 
-async def test_what_is_refused_for_fifteen_seconds_is_told_with_what_goes_on_instead(desk: OutcomeRecorder) -> None:
-    first, _ = desk.processes
+async def test_what_is_refused_for_fifteen_seconds_is_told_with_what_goes_on_instead(beside: Beside) -> None:
+    first, _ = beside.processes
     for _ in range(3):
-        first.note("a", REFUSED, desk.now)
-    await desk.passes(14)
-    assert {} == await desk.standing()
-    await desk.passes(2)
-    said = (await desk.standing())["provider:a"]
+        first.note("a", REFUSED, beside.now)
+    await beside.passes(14)
+    assert {} == await beside.standing()
+    await beside.passes(2)
+    said = (await beside.standing())["provider:a"]
     assert said.startswith("a takes nothing (20003): b has its messages meanwhile")
-    first.note("a", TAKEN, desk.now)
-    await desk.passes(1)
-    assert {} == await desk.standing()
+    first.note("a", TAKEN, beside.now)
+    await beside.passes(1)
+    assert {} == await beside.standing()
 
 
-async def test_two_that_went_wrong_a_late_call_and_a_refused_number_are_no_alarm(desk: OutcomeRecorder) -> None:
+async def test_two_that_went_wrong_a_late_call_and_a_refused_number_are_no_alarm(beside: Beside) -> None:
     """A call of ours that began too late says nothing; an answer about one number is an answer."""
-    first, _ = desk.processes
-    first.note("a", GONE, desk.now)
-    first.note("a", GONE, desk.now)
-    first.note("a", Result(Outcome.NOT_SENT, code=LATE), desk.now)
+    first, _ = beside.processes
+    first.note("a", GONE, beside.now)
+    first.note("a", GONE, beside.now)
+    first.note("a", Result(Outcome.NOT_SENT, code=LATE), beside.now)
     for _ in range(5):
-        first.note("b", GONE, desk.now)
-    first.note("b", Result(Outcome.PERMANENT, code="21211"), desk.now)
-    await desk.passes(60)
-    assert {} == await desk.standing()
+        first.note("b", GONE, beside.now)
+    first.note("b", Result(Outcome.PERMANENT, code="21211"), beside.now)
+    await beside.passes(60)
+    assert {} == await beside.standing()
 
 
-async def test_another_process_that_is_taken_from_keeps_the_alarm_away(desk: OutcomeRecorder) -> None:
+async def test_another_process_that_is_taken_from_keeps_the_alarm_away(beside: Beside) -> None:
     """The provider is there; one process cannot reach it. When the other stops being taken from, it is an alarm."""
-    first, second = desk.processes
+    first, second = beside.processes
     for _ in range(30):
-        first.note("a", GONE, desk.now)
-        second.note("a", TAKEN, desk.now)
-        await desk.passes(1)
-    assert {} == await desk.standing()
+        first.note("a", GONE, beside.now)
+        second.note("a", TAKEN, beside.now)
+        await beside.passes(1)
+    assert {} == await beside.standing()
     for _ in range(30):
-        first.note("a", GONE, desk.now)
-        await desk.passes(1)
-    assert ["provider:a"] == list(await desk.standing())
-    second.note("a", TAKEN, desk.now)
-    await desk.passes(6)
-    assert {} == await desk.standing()
+        first.note("a", GONE, beside.now)
+        await beside.passes(1)
+    assert ["provider:a"] == list(await beside.standing())
+    second.note("a", TAKEN, beside.now)
+    await beside.passes(6)
+    assert {} == await beside.standing()
 
 
-async def test_a_restart_takes_the_alarm_over_and_it_is_forgotten_when_nobody_tries(desk: OutcomeRecorder) -> None:
-    first, _ = desk.processes
+async def test_a_restart_takes_the_alarm_over_and_it_is_forgotten_when_nobody_tries(beside: Beside) -> None:
+    first, _ = beside.processes
     for _ in range(3):
-        first.note("a", GONE, desk.now)
-    await desk.passes(16)
-    desk.processes = [Acceptance(desk.database, ["a", "b"], [])]
-    await desk.processes[0].begin()
-    await desk.passes(5)
-    assert ["provider:a"] == list(await desk.standing())
-    desk.now += FORGOTTEN_S
-    await desk.passes(1)
-    assert {} == await desk.standing()
+        first.note("a", GONE, beside.now)
+    await beside.passes(16)
+    beside.processes = [Acceptance(beside.database, ["a", "b"], [])]
+    await beside.processes[0].begin()
+    await beside.passes(5)
+    assert ["provider:a"] == list(await beside.standing())
+    beside.now += FORGOTTEN_S
+    await beside.passes(1)
+    assert {} == await beside.standing()

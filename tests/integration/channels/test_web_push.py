@@ -151,7 +151,7 @@ ANSWERS = [
 async def test_what_an_answer_means(
     vapid: Path, status: int, headers: dict[str, str], meant: Outcome, code: str
 ) -> None:
-    """A subscription that is gone is hers alone; a key that is refused is ours; nothing is followed elsewhere."""
+    """A subscription that is gone is the resident's alone; a key that is refused is ours; nothing is followed elsewhere."""
     async with push_service() as service, driving(WebPush) as driver:
         service.status, service.headers = status, headers
         result = await driver.send(message(to=Device(service.url).subscription.as_text()))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.channels.drivers.twilio.voice import VoiceTwilio
 from services.gateway.cap.text import clean
 from services.shared.text.invisible_signs import BIDI, CONTROL, plain_signs
-from services.shared.web.edge import Written, rendered
+from services.shared.web.html import Written, rendered
 from tests.kit.town import Town, open_town
 
 SIGNS = "\u202e\u202a\u2066\u2069\x00\x1b\x9b\ufeff\U000e0041"

@@ -102,7 +102,7 @@ ANNA = {"call_name": "Ms Anna", "lat": 30.05, "lon": 103.05, "wg": {"hear": 4}, 
 
 
 async def test_a_worker_enters_somebody_with_her_own_yes(registry, client):
-    """She is in at once, with her decisions, the worker's name as who recorded it, and an entry in the audit log."""
+    """They are in at once, with their decisions, the worker's name as who recorded it, and an entry in the audit log."""
     header = await key(registry, "register")
     answer = await client.post("/people", json={"person": ANNA, "yes": YES}, headers=header)
     assert 201 == answer.status
@@ -123,13 +123,13 @@ async def test_a_worker_enters_somebody_with_her_own_yes(registry, client):
     [
         (None, "yes"),
         (YES | {"by": "officer Li"}, "yes.by"),
-        (YES | {"by": "guardian"}, "yes.by"),  # an adult decides herself
+        (YES | {"by": "guardian"}, "yes.by"),  # an adult decides alone
         (YES | {"notice_version": ""}, "yes.notice_version"),
         (YES | {"purposes": ["police"]}, "yes.purposes.0"),
     ],
 )
 async def test_nobody_ticks_it_for_her(registry, client, yes, field):
-    """Without her own yes, to a notice, for a purpose that exists, she is not entered."""
+    """Without their own yes, to a notice, for a purpose that exists, they are not entered."""
     body = {"person": ANNA} | ({"yes": yes} if yes else {})
     answer = await client.post("/people", json=body, headers=await key(registry, "register"))
     assert 422 == answer.status
@@ -139,7 +139,7 @@ async def test_nobody_ticks_it_for_her(registry, client, yes, field):
 
 
 async def test_a_guardian_says_yes_for_a_minor(registry, client):
-    """Below 18, and noted as hers."""
+    """Below 18, and noted as theirs."""
     child = ANNA | {"birth_year": 2016}
     body = {"person": child, "yes": YES | {"by": "guardian"}}
     answer = await client.post("/people", json=body, headers=await key(registry, "register"))

@@ -97,7 +97,7 @@ async def test_a_household_larger_than_a_page_is_divided(registry):
 
 
 async def test_members_given_in_two_cells_are_two_households(registry):
-    """A household lies in one cell; whoever is given elsewhere is counted by herself, and the report says so."""
+    """A household lies in one cell; whoever is given elsewhere is counted alone, and the report says so."""
     there = person("far", household_id="d" * 32, lat=30.09)
     report = await import_people(
         registry.database, registry.keys, [person("near", household_id="d" * 32), there], year=YEAR, fictional=True

@@ -156,7 +156,7 @@ async def test_one_mobile_gives_two_channels_under_one_key(registry):
 
 
 async def test_a_video_number_is_a_channel_of_its_own(registry):
-    """Where she is called by video in sign language; used once somebody has tried it."""
+    """Where they are called by video in sign language; used once somebody has tried it."""
     await take(
         registry,
         "id,lat,lon,given_by,video_relay,video_relay_verified\n"

@@ -92,7 +92,7 @@ async def test_what_protects_and_is_not_understood_holds_the_row(registry, colum
     head = f"id,lat,lon,name,{column}\n"
     report = await take(registry, head + f"1,30.05,103.05,A,{cell}\n2,30.05,103.05,B,\n")
     assert [(2, "refused", column)] == told(report)
-    assert "held, since it protects her" in report.issues[0].remedy
+    assert "held, since it protects them" in report.issues[0].remedy
     assert 1 == await people(registry)
     await take(registry, "id,lat,lon,protected_address\n2,30.05,103.05,yes\n")
     await take(registry, head + f"2,30.25,103.05,B,{cell}\n")

@@ -194,7 +194,7 @@ def test_what_is_told_of_a_list_begins_with_what_is_dangerous(server: Tocsin, co
     assert ["refused", "refused", "left_out", "guessed", "guessed", "doubtful"] == told, said
     assert "23 times mobile: E.164, like '13800138100' taken as +8613800138100" in said
     assert "this is outside 29.00 to" in said
-    assert "held, since it protects her" in said
+    assert "held, since it protects them" in said
 
 
 def test_nothing_is_sent_to_a_number_that_costs_or_is_nobodys(server: Tocsin, provider: Standin) -> None:

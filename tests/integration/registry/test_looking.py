@@ -32,7 +32,7 @@ WHY = "case 2026-117: moved house"
 
 
 @dataclass
-class OutcomeRecorder:
+class KeyHolder:
     """Somebody with a key, and a browser's way of asking."""
 
     tocsin: Town
@@ -66,18 +66,18 @@ class OutcomeRecorder:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk() -> AsyncIterator[OutcomeRecorder]:
+async def desk() -> AsyncIterator[KeyHolder]:
     async with open_town(people=30) as tocsin, aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         community = mint(from_cap(alerts.flood().encode(), strict=False).area, (), people=30, seed=SEED)
-        yield OutcomeRecorder(tocsin, session, community)
+        yield KeyHolder(tocsin, session, community)
 
 
-def person_of(desk: OutcomeRecorder, n: int = 0) -> Any:
+def person_of(desk: KeyHolder, n: int = 0) -> Any:
     """Somebody with a phone and a helper."""
     return [p for p in desk.community.people if p.contacts and p.supporters and p.grid_id][n]
 
 
-async def test_without_a_reason_or_the_right_key_nothing_is_shown(desk: OutcomeRecorder) -> None:
+async def test_without_a_reason_or_the_right_key_nothing_is_shown(desk: KeyHolder) -> None:
     """Nobody's page has an address that opens it; a key that may do all else and not look is refused."""
     one, key = person_of(desk), await desk.key("look", "register")
     assert 403 == (await desk.ask("GET", "/people", await desk.key("read", "send", "register")))[0]
@@ -94,7 +94,7 @@ async def test_without_a_reason_or_the_right_key_nothing_is_shown(desk: OutcomeR
     assert [] == await desk.acts(one.person_id)
 
 
-async def test_what_cannot_be_written_down_is_not_shown(desk: OutcomeRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_cannot_be_written_down_is_not_shown(desk: KeyHolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The audit entry is committed before a byte goes out: where it fails, nothing does."""
     one, key = person_of(desk), await desk.key("look", "register")
     before = len(await desk.acts())
@@ -112,8 +112,8 @@ async def test_what_cannot_be_written_down_is_not_shown(desk: OutcomeRecorder, m
     assert [] == await desk.tocsin.rows(sa.select(look))
 
 
-async def test_it_is_masked_and_a_full_value_is_an_act_of_its_own(desk: OutcomeRecorder) -> None:
-    """Number and id find her, her helper's number too; name, address and numbers are only on the page of channels."""
+async def test_it_is_masked_and_a_full_value_is_an_act_of_its_own(desk: KeyHolder) -> None:
+    """Number and id find them, their helper's number too; name, address and numbers are only on the page of channels."""
     one, key = person_of(desk), await desk.key("look", "register")
     number, helper = one.contacts[0].address, one.supporters[0].contacts[0].address
     for by, value in (("phone", number), ("phone", helper), ("id", one.person_id), ("grid", one.grid_id)):
@@ -152,7 +152,7 @@ async def test_it_is_masked_and_a_full_value_is_an_act_of_its_own(desk: OutcomeR
     assert before == len(await desk.acts())
 
 
-async def test_a_protected_address_is_opened_for_nobody(desk: OutcomeRecorder) -> None:
+async def test_a_protected_address_is_opened_for_nobody(desk: KeyHolder) -> None:
     """Not with every right there is."""
     one, key = person_of(desk, 1), await desk.key("look", "register", "command")
     platform = desk.tocsin.node.platform
@@ -166,11 +166,11 @@ async def test_a_protected_address_is_opened_for_nobody(desk: OutcomeRecorder) -
     _, text = await desk.ask("POST", "/open", key, order=found[1], reason=WHY)
     assert one.call_name in text
     assert one.address not in text
-    assert one.contacts[0].address not in text, "only numbers she called safe"
+    assert one.contacts[0].address not in text, "only numbers they called safe"
 
 
-async def test_who_did_not_agree_is_seen_in_an_emergency_only(desk: OutcomeRecorder) -> None:
-    """A zone, a warning of orange or red in force, a reason, some hours; it ends with either. She can read of it."""
+async def test_who_did_not_agree_is_seen_in_an_emergency_only(desk: KeyHolder) -> None:
+    """A zone, a warning of orange or red in force, a reason, some hours; it ends with either. They can read of it."""
     one = person_of(desk, 2)
     key, commander = await desk.key("look"), await desk.key("command")
     path = f"/people/{one.person_id}"
@@ -214,7 +214,7 @@ async def test_who_did_not_agree_is_seen_in_an_emergency_only(desk: OutcomeRecor
     assert row.closed_at is not None
 
 
-async def test_an_unlock_ends_with_its_time(desk: OutcomeRecorder) -> None:
+async def test_an_unlock_ends_with_its_time(desk: KeyHolder) -> None:
     """Two hours later it shows nobody, whether anything wrote that down or not."""
     one, key, commander = person_of(desk, 2), await desk.key("look"), await desk.key("command")
     warning_id = await desk.tocsin.warn(alerts.flood("AGAIN"), doors="safe")
@@ -226,7 +226,7 @@ async def test_an_unlock_ends_with_its_time(desk: OutcomeRecorder) -> None:
     assert 404 == (await desk.ask("POST", f"/people/{one.person_id}", key, reason=WHY))[0]
 
 
-async def test_a_key_looks_at_so_many_people_an_hour(desk: OutcomeRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_key_looks_at_so_many_people_an_hour(desk: KeyHolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those in a list count; the one too many is 429, is not shown, and is written down. Another key goes on."""
     key, other = await desk.key("look", "register"), await desk.key("look", "register")
     pages = desk.tocsin.node.registry._lookup_pages
@@ -245,8 +245,8 @@ async def test_a_key_looks_at_so_many_people_an_hour(desk: OutcomeRecorder, monk
     assert 200 == (await desk.ask("POST", f"/people/{people[3].person_id}", key, reason=WHY))[0]
 
 
-async def test_a_look_at_somebody_who_does_not_exist_raises_an_alarm(desk: OutcomeRecorder) -> None:
-    """In a list or on her page: an entry, a log line, a figure. She is warned by nobody and counted nowhere."""
+async def test_a_look_at_somebody_who_does_not_exist_raises_an_alarm(desk: KeyHolder) -> None:
+    """In a list or on their page: an entry, a log line, a figure. They are warned by nobody and counted nowhere."""
     key, keeper = await desk.key("look", "register"), await desk.key("register", "command")
     counts = sa.select(sa.func.sum(register.cell_count.c.n))
     before = (await desk.tocsin.rows(counts))[0][0]
@@ -268,7 +268,7 @@ async def test_a_look_at_somebody_who_does_not_exist_raises_an_alarm(desk: Outco
         assert 403 == r.status
 
 
-async def test_a_key_bound_to_an_area_sees_nobody_outside(desk: OutcomeRecorder) -> None:
+async def test_a_key_bound_to_an_area_sees_nobody_outside(desk: KeyHolder) -> None:
     """Whatever else it may."""
     far = '{"type":"Polygon","coordinates":[[[10,10],[11,10],[11,11],[10,11],[10,10]]]}'
     key, one = await desk.key("look", "register", area=far), person_of(desk)

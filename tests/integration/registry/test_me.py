@@ -1,4 +1,4 @@
-"""A resident's own pages: signing in by a code, all that is stored, who looked, and everything she may change."""
+"""A resident's own pages: signing in by a code, all that is stored, who looked, and everything they may change."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ _numbers = iter(range(10, 99))
 
 
 async def somebody(tocsin: Town, listed: bool = False, **more: Any) -> PersonIn:
-    """A new person with a mobile of her own, or one that only a list names."""
+    """A new person with a mobile of their own, or one that only a list names."""
     home = mint(from_cap(alerts.flood().encode(), strict=False).area, (), people=1, seed=SEED).people[0]
     n = next(_numbers)
     values = {
@@ -163,7 +163,7 @@ async def test_signing_in_and_seeing_all_that_is_stored(tocsin: Town) -> None:
 
 
 async def test_she_corrects_what_is_wrong(tocsin: Town) -> None:
-    """One question a page; hers beats a list's, which stays visible as a conflict; nonsense is refused in words."""
+    """One question a page; theirs beats a list's, which stays visible as a conflict; nonsense is refused in words."""
     one = await somebody(tocsin, listed=True, birth_year=1950, wg={"hear": 1})
     async with phone_of(tocsin, one.contacts[0].address) as phone:
         await phone.sign_in()
@@ -266,7 +266,7 @@ async def test_a_code_works_once_for_ten_minutes_and_five_tries(tocsin: Town) ->
 
 
 async def test_an_old_number_from_a_list_opens_nothing(tocsin: Town) -> None:
-    """Whoever has it now must know the year of birth, three tries a day; and can say that it is not hers."""
+    """Whoever has it now must know the year of birth, three tries a day; and can say that it is not theirs."""
     one = await somebody(tocsin, listed=True, birth_year=1944)
     number = one.contacts[0].address
     async with phone_of(tocsin, number) as phone:
@@ -292,7 +292,7 @@ async def test_an_old_number_from_a_list_opens_nothing(tocsin: Town) -> None:
 
 
 async def test_channels_are_chosen_ordered_and_tested(tocsin: Town) -> None:
-    """A no holds, an order is hers, a test comes as a text or call and says what came of it; five a day."""
+    """A no holds, an order is theirs, a test comes as a text or call and says what came of it; five a day."""
     one = await somebody(tocsin)
     async with phone_of(tocsin, one.contacts[0].address) as phone:
         await phone.sign_in()
@@ -326,7 +326,7 @@ async def test_channels_are_chosen_ordered_and_tested(tocsin: Town) -> None:
 
 
 async def test_no_message_betrays_a_hidden_phone(tocsin: Town) -> None:
-    """no_test and protected addresses: no test and no code, but to a number she called safe."""
+    """no_test and protected addresses: no test and no code, but to a number they called safe."""
     safe = ContactIn(kind="sms", address="+99970000001", safe=True)
     hidden = await somebody(tocsin, protected_address=True, contacts=(*mobile("+99970000002"), safe))
     quiet = await somebody(tocsin, no_test=True)
@@ -441,7 +441,7 @@ async def test_purposes_are_limited_and_nothing_is_taken_for_a_yes(tocsin: Town)
 
 
 async def test_withdrawing_deletes_and_tells_nobody(tocsin: Town) -> None:
-    """Her helper hears nothing; broadcast still reaches her, which the page says."""
+    """Their helper hears nothing; broadcast still reaches them, which the page says."""
     helper = SupporterIn(name="H", contacts=mobile("+99970007777"), accepted=True)
     one = await somebody(tocsin, supporters=(helper,), wg={"see": 4})
     async with phone_of(tocsin, one.contacts[0].address) as phone, phone_of(tocsin, "+99970007777") as theirs:
@@ -460,7 +460,7 @@ async def test_withdrawing_deletes_and_tells_nobody(tocsin: Town) -> None:
 
 
 async def test_a_guardian_decides_for_a_child_and_not_for_an_adult(tocsin: Town) -> None:
-    """Below 14 the guardian; an adult herself: a guardian may fill gaps in, and never change her word or decide."""
+    """Below 14 the guardian; an adult alone: a guardian may fill gaps in, and never change their word or decide."""
 
     def guardian(number: str) -> SupporterIn:
         return SupporterIn(name="G", relation="guardian", contacts=mobile(number), accepted=True)
@@ -481,7 +481,7 @@ async def test_a_guardian_decides_for_a_child_and_not_for_an_adult(tocsin: Town)
             assert "Your guardian decides" in await phone.get(path)
             assert 403 == phone.status
         await phone.post("/me/away", until="2026-06-11")
-        assert 200 == phone.status, "she may say that she is away"
+        assert 200 == phone.status, "they may say that they are away"
     async with phone_of(tocsin, "+99970006662") as phone:
         await phone.sign_in()
         await phone.post("/me/answer/cognition", value="1")
@@ -504,7 +504,7 @@ async def test_a_guardian_decides_for_a_child_and_not_for_an_adult(tocsin: Town)
 
 
 async def test_she_reads_who_looked_and_her_plan(tocsin: Town) -> None:
-    """By role and reason, from the audit log; officers' lists with her door too. Who comes, what they bring, where to."""
+    """By role and reason, from the audit log; officers' lists with their door too. Who comes, what they bring, where to."""
     one = await somebody(tocsin, moves="wheelchair", carriers_needed=2, contacts=(), household_id="")
     number = "+99970005555"
     platform = tocsin.node.platform
@@ -529,7 +529,7 @@ async def test_she_reads_who_looked_and_her_plan(tocsin: Town) -> None:
     async with phone_of(tocsin, number) as phone:
         await phone.sign_in()
         await phone.post("/me/answer/floor", value="2")
-        assert "Nobody has looked" in await phone.get("/me/looks"), "her own changes are no looks"
+        assert "Nobody has looked" in await phone.get("/me/looks"), "their own changes are no looks"
         form = {"reason": "case 9: asks for a ramp"}
         async with phone.session.post(f"{tocsin.url}/people/{one.person_id}", data=form, headers=headers) as response:
             assert 200 == response.status
@@ -541,7 +541,7 @@ async def test_she_reads_who_looked_and_her_plan(tocsin: Town) -> None:
         warning_id = await tocsin.warn(alerts.flood("LOOKS"), doors="safe")
         await tocsin.at("+15 min")
         mine = [r for r in await tocsin.rows(sa.select(delivery)) if r.person_id == one.person_id and r.slot]
-        assert mine, "nobody was sent to her door"
+        assert mine, "nobody was sent to their door"
         async with phone.session.get(tocsin.list_link(warning_id, mine[0].slot)) as response:
             assert 200 == response.status
         assert "opened a list of doors with yours on it" in await phone.get("/me/looks")

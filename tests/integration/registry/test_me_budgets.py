@@ -57,7 +57,7 @@ class Callers:
         return [found[1] for text in self.tocsin.phone(number).texts if (found := LIMIT.search(text))]
 
     async def signs_in(self, number: str, address: str, to: str = "") -> bool:
-        """Whether somebody at this address gets a code to her phone and is in by it."""
+        """Whether somebody at this address gets a code to their phone and is in by it."""
         before = len(self.codes(to or number))
         status, where = await self.ask(number, address)
         await settle(self.tocsin)
@@ -91,7 +91,7 @@ async def test_all_codes_that_go_out_have_a_bound_that_nobody_sees(
 
 
 async def test_strangers_lock_no_neighbour_out(tocsin: Town) -> None:
-    """Three who ask as often as they may, and she still gets hers; where she has signed in before, whatever strangers do."""
+    """Three who ask as often as they may, and the resident still gets a code; where they signed in before, always."""
     one, town = await somebody(tocsin), Callers(tocsin)
     number = one.contacts[0].address
     for stranger in range(3):
@@ -102,8 +102,8 @@ async def test_strangers_lock_no_neighbour_out(tocsin: Town) -> None:
     for stranger in range(3, 40):
         await town.ask(number, f"198.51.100.{stranger}")
     await settle(tocsin)
-    assert len(town.codes(number)) <= code_budget.STRANGERS + 1, "and her phone is no target either"
-    assert await town.signs_in(number, "203.0.113.5"), "a share of her own address"
+    assert len(town.codes(number)) <= code_budget.STRANGERS + 1, "and their phone is no target either"
+    assert await town.signs_in(number, "203.0.113.5"), "a share of their own address"
 
 
 async def test_a_household_by_ipv6_is_one_caller(tocsin: Town, monkeypatch: pytest.MonkeyPatch) -> None:

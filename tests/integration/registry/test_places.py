@@ -65,7 +65,7 @@ def stay(kind: str, **changes: object) -> StayIn:
     ],
 )
 async def test_who_may_be_inside_just_now_is_warned_there(registry, where, inside):
-    """Her home is far outside; the place she may be at counts, and the officer is sent there, not to her home."""
+    """Their home is far outside; the place they may be at counts, and the officer is sent there, not to their home."""
     await put(registry, person("a", stays=(where,)), person("b"))
     rows = await found(registry)
     assert inside == bool(rows)
@@ -79,7 +79,7 @@ async def test_who_may_be_inside_just_now_is_warned_there(registry, where, insid
 
 
 async def test_home_inside_counts_whoever_is_away(registry):
-    """Away outside, or inside twice: she is one addressee at home, and the card says where else she may be."""
+    """Away outside, or inside twice: they are one addressee at home, and the card says where else they may be."""
     home = {"lat": 30.02, "lon": 103.02}
     await put(registry, person("a", **home, stays=(stay("away", lat=30.5), stay("second"))))
     (row,) = await found(registry)

@@ -241,7 +241,7 @@ async def test_geocodes_by_table(registry):
 
 
 async def test_risk_zones(registry):
-    """What may happen where somebody lives follows from the zones her home lies in."""
+    """What may happen where somebody lives follows from the zones their home lies in."""
     report = await put_areas(
         registry,
         feature(box(103, 30, 103.1, 30.1), code="F1", hazard="flash_flood", **{"class": 4}),

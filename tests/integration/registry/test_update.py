@@ -76,7 +76,7 @@ async def counts_are_true(registry) -> bool:
 
 
 async def test_an_answer_changes_groups_profile_counts_and_card(registry):
-    """She says that she cannot walk: another group, another count, another card; name and number are not sealed again."""
+    """They say that they cannot walk: another group, another count, another card; name and number are not sealed again."""
     await put(registry, anna())
     before, contacts = await row_of(registry), (await seen(registry))["contacts"]
     done = await change(registry, answers={"walk": 4, "moves": "wheelchair", "carriers_needed": 2})
@@ -120,7 +120,7 @@ async def test_home_is_true_of_everybody_in_it(registry):
 
 
 async def test_a_record_that_differs_is_a_conflict(registry):
-    """Her own word counts, an older list is shown beside it; two lists: the newer counts; nothing is lost in silence."""
+    """Their own word counts, an older list is shown beside it; two lists: the newer counts; nothing is lost in silence."""
     await put(registry, anna())
     await change(registry, answers={"walk": 4})
     await put(registry, anna(wg={"walk": 2}), name="cards", kind="disability_card")
@@ -149,7 +149,7 @@ async def test_no_list_silences_whom_another_has(registry):
 
 
 async def test_channels_as_she_says(registry):
-    """Not my number, no SMS, her own order, a new number, hours: contact ids stay, the profile follows."""
+    """Not my number, no SMS, their own order, a new number, hours: contact ids stay, the profile follows."""
     await put(registry, anna())
     sms, voice = (c["contact_id"] for c in (await seen(registry))["contacts"])
     done = await change(
@@ -162,13 +162,13 @@ async def test_channels_as_she_says(registry):
     view = await seen(registry)
     assert ["voice_landline", "voice_mobile"] == view["channels"]
     assert {sms, voice} < {c["contact_id"] for c in view["contacts"]}
-    # the list comes again with another name: her refusal stays
+    # the list comes again with another name: their refusal stays
     await put(registry, anna(call_name="Mrs Anna"))
     assert "said_no" == next(c["why_not"] for c in (await seen(registry))["contacts"] if c["contact_id"] == sms)
 
 
 async def test_a_list_takes_back_only_its_own_number(registry):
-    """The list has another mobile now: the old one goes, what she gave herself stays."""
+    """The list has another mobile now: the old one goes, what they gave stays."""
     await put(registry, anna())
     await change(registry, contacts=mobile("+8613900139000"))
     await put(registry, anna(contacts=mobile("+8613700137000", given_by="record")))
@@ -178,7 +178,7 @@ async def test_a_list_takes_back_only_its_own_number(registry):
 
 
 async def test_a_hidden_phone(registry):
-    """A protected address with a safe number: no other number of hers is used."""
+    """A protected address with a safe number: no other number of theirs is used."""
     await put(registry, anna())
     sms, _ = (c["contact_id"] for c in (await seen(registry))["contacts"])
     await change(registry, answers={"protected_address": True}, channel={sms: {"safe": True}})
@@ -189,7 +189,7 @@ async def test_a_hidden_phone(registry):
 
 
 async def test_a_supporter_must_accept(registry):
-    """Named by her she is no channel; on the day she accepts she is."""
+    """Named only, a supporter is no channel; on the day they accept they are."""
     await put(registry, anna())
     son = SupporterIn(name="Son", contacts=mobile("+8613900139000", given_by="proxy"), can=("relay", "key"))
     (supporter_id,) = (await change(registry, supporters=(son,))).supporter_ids
@@ -206,7 +206,7 @@ async def test_a_supporter_must_accept(registry):
 
 
 async def test_moving_makes_a_household_of_her_own(registry):
-    """She says where she lives now: counted there, and not in the old household."""
+    """They say where they live now: counted there, and not in the old household."""
     bert = id_of("test", "bert")
     await put(registry, anna(), anna(person_id=bert))
     await change(registry, place=(30.2, 103.2), zone_id="Z9", texts={"address": "9 Mill"})
@@ -244,7 +244,7 @@ async def test_nobody_of_that_id(registry):
 
 
 async def test_no_name_number_or_note_stands_open(registry):
-    """After every kind of change no table holds a text, number or address of hers."""
+    """After every kind of change no table holds a text, number or address of theirs."""
     await put(registry, anna(note="third door", call_name="Ms Hidden", address="Secret Lane"))
     son = SupporterIn(name="Hidden Son", contacts=mobile("+8613900139000"))
     await change(registry, texts={"note": "fourth door"}, supporters=(son,), contacts=mobile("+8613700137000"))

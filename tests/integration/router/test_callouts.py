@@ -27,7 +27,7 @@ TEAM = worker("team", "g")
 
 
 def signer(name: str, *skills: str) -> WorkerEntry:
-    """A volunteer of another grid who does no doors herself."""
+    """A volunteer of another grid who does no doors."""
     return worker(name, "far", skills=skills or SIGN, per_hour=0)
 
 
@@ -134,13 +134,13 @@ async def test_many_are_looked_at_one_by_one_the_longest_due_first(
 async def test_on_postgresql_the_clock_and_an_answer_never_wait_in_a_circle(
     tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock has taken the look and marks her delivery while her answer, which has locked it, sets that look."""
+    """The clock has taken the look and marks their delivery while their answer, which has locked it, sets that look."""
     async with router_town(tmp_path, url=postgres.database()) as there:
         w = await begun(there, signer("a"))
         await there.at(0.5)
-        await answers(there, "a", Answer.LEAVING)  # she has it
+        await answers(there, "a", Answer.LEAVING)  # they have it
         (row,) = await there.rows(step="callout")
-        there.clock.advance_to(NOON + 6 * 60)  # silent since: the clock lets her go, and marks her delivery
+        there.clock.advance_to(NOON + 6 * 60)  # silent since: the clock lets them go, and marks their delivery
         looking, hint = asyncio.Event(), asyncio.Event()
         look, heard = callouts.review, callouts.heard
 
@@ -178,7 +178,7 @@ async def _somebody_waits(there: RouterTown) -> bool:
 
 
 async def test_the_first_to_accept_has_it_and_the_others_are_told(tmp_path: Path) -> None:
-    """By the time she answered, not by the order in which we heard; her page shows the door, the team's list that she comes."""
+    """By the time of the answers, not the order in which we heard; their page shows the door, the team's list that they come."""
     async with router_town(tmp_path) as there:
         w = await begun(there, *(signer(n) for n in "abcd"))
         await there.at(0.5)
@@ -194,7 +194,7 @@ async def test_the_first_to_accept_has_it_and_the_others_are_told(tmp_path: Path
         assert "12:00 b0000000 has accepted" in await line(there, w)
         await answers(there, "b", Answer.SPOKE)
         await there.at(30)
-        assert 3 == len(await asked(there)), "she is there"
+        assert 3 == len(await asked(there)), "they are there"
         assert "taken" == (await standing(there))[0].state
         await there.said([delivery.c.channel == "door"], answer="safe", answer_by="officer", evidence=7)
         await there.at(40)
@@ -212,7 +212,7 @@ async def test_a_call_is_accepted_by_key(tmp_path: Path) -> None:
 
 
 async def test_who_accepted_and_is_silent_is_let_go_and_the_next_are_asked(tmp_path: Path) -> None:
-    """Five minutes without a sign; any sign counts anew; she may accept again; who cannot after all is let go at once."""
+    """Five minutes without a sign; any sign counts anew; they may accept again; who cannot after all is let go at once."""
     async with router_town(tmp_path) as there:
         await begun(there, *(signer(n) for n in "abcde"))
         for name in "bc":
@@ -228,7 +228,7 @@ async def test_who_accepted_and_is_silent_is_let_go_and_the_next_are_asked(tmp_p
         assert ("asking", "") == ((await standing(there))[0].state, (await standing(there))[0].holder)
         await there.at(9.5)
         assert "asking" == (await standing(there))[0].state
-        assert [("callout_released", "a")] == await told(there), "what she said before does not count again"
+        assert [("callout_released", "a")] == await told(there), "what they said before does not count again"
         await answers(there, "a", Answer.LEAVING)
         assert "a" == (await standing(there))[0].holder.rstrip("0")
         await there.at(9.8)
@@ -279,7 +279,7 @@ async def test_a_team_that_signs_calls_nobody_out(tmp_path: Path) -> None:
 
 
 async def test_nobody_holds_two_at_once(tmp_path: Path) -> None:
-    """She takes one and is not given the other; when it is over she may be."""
+    """They take one and are not given the other; when it is over they may be."""
     async with router_town(tmp_path) as there:
         await begun(there, signer("a"), people=2)
         rows = await there.rows(step="callout")
@@ -334,7 +334,7 @@ async def video_begun(there: RouterTown, *workers: WorkerEntry, person: tuple[Pe
 
 
 async def test_a_video_call_waits_for_a_volunteer_and_is_over_when_she_passes_on_an_answer(tmp_path: Path) -> None:
-    """The person's own word, passed on, closes as her own; the volunteer holds it until then."""
+    """The person's own word, passed on, closes as their own; the volunteer holds it until then."""
     async with router_town(tmp_path) as there:
         w, row = await video_begun(there, signer("a"), person=by_video(1))
         assert [(0.0, "a", "officer_sms")] == await asked(there)
@@ -373,7 +373,7 @@ async def test_nobody_who_signs_lets_the_path_go_on(tmp_path: Path) -> None:
 
 
 async def test_a_volunteer_never_closes_for_somebody_who_cannot_judge(tmp_path: Path) -> None:
-    """On a video call she is not at the person's side: the word she passes on is the person's."""
+    """On a video call they are not at the person's side: the word they pass on is the person's."""
     async with router_town(tmp_path) as there:
         person = one(
             1, "sms", "video_relay", "email", groups=("deaf_signing", "cognitive"), flags=("deaf", "cannot_judge")

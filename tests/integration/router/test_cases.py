@@ -43,7 +43,7 @@ BOSS = worker("boss", skills=["superior"])
 async def said(
     there: RouterTown, person: int, answer: str = "", *, asks: str = "", note: str = "", event_key: str = ""
 ) -> str:
-    """What somebody says to her first message, as channels write it down, and its hint; the delivery's id."""
+    """What somebody says to their first message, as channels write it down, and its hint; the delivery's id."""
     now = there.clock.now()
     async with there.platform.database.write() as tx:
         mine = sa.select(delivery).where(delivery.c.person_id == ident(person), delivery.c.channel == "sms")
@@ -155,7 +155,7 @@ async def test_a_team_with_the_door_on_its_list_is_an_owner_and_the_fire_service
 
 
 async def test_questions_wait_ten_minutes_and_urgent_ones_two(tmp_path: Path) -> None:
-    """One case a person, all her texts in it; an urgent one makes the clock shorter. A text told twice is one."""
+    """One case a person, all their texts in it; an urgent one makes the clock shorter. A text told twice is one."""
     async with router_town(tmp_path) as there:
         w = await begun(there, 1, 2)
         one_text = await said(there, 1, asks="question", note="where is the shelter?", event_key="in:a")
@@ -181,7 +181,7 @@ async def test_questions_wait_ten_minutes_and_urgent_ones_two(tmp_path: Path) ->
 
 
 async def test_whoever_closes_a_path_closes_its_help_and_no_question(tmp_path: Path) -> None:
-    """She is moving: her call for help is over, what she asked is still to be answered; help again is a new case."""
+    """They are moving: their call for help is over, what they asked is still to be answered; help again is a new case."""
     async with router_town(tmp_path) as there:
         w = await begun(there, 1)
         await said(there, 1, asks="question", note="may I take the dog?")
@@ -216,7 +216,7 @@ async def test_a_call_for_help_closed_by_a_person_stays_closed(tmp_path: Path) -
 
 
 async def test_help_after_a_case_was_closed_by_a_person_is_a_new_case(tmp_path: Path) -> None:
-    """An hour later she asks again: a new case with a clock of its own; that call, closed too, opens none when seen twice."""
+    """An hour later they ask again: a new case with a clock of its own; that call, closed too, opens none when seen twice."""
     async with router_town(tmp_path) as there:
         w = await begun(there, 1)
         await said(there, 1, "help")
@@ -271,7 +271,7 @@ async def test_help_of_a_team_that_is_called_back_is_nobodys_and_told(tmp_path: 
 
 
 async def test_help_of_a_team_that_is_silent_goes_to_the_next(tmp_path: Path) -> None:
-    """An officer nobody has spoken with loses her doors: another team has the call, by name."""
+    """An officer nobody has spoken with loses their doors: another team has the call, by name."""
     async with router_town(tmp_path) as there:
         w = await there.issue(doors="allowed")
         await there.page(w, [one(1, "sms", "voice_mobile")], [worker("a", "g"), worker("b", "far")])
@@ -401,7 +401,7 @@ async def test_an_answer_goes_back_by_the_channel_it_came_and_makes_an_owner(tmp
 
 
 async def test_an_answer_goes_by_a_channel_that_carries_words(tmp_path: Path) -> None:
-    """A button at a bed shaker was pressed: the answer goes to her phone; who has no such channel is called or visited."""
+    """A button at a bed shaker was pressed: the answer goes to their phone; who has no such channel is called or visited."""
     async with router_town(tmp_path) as there:
         w = await begun(there, 1, 2)
         await said(there, 1, asks="question", note="where?")
@@ -473,7 +473,7 @@ async def test_yellow_help_is_a_case_too(tmp_path: Path) -> None:
 
 
 async def stop(there: RouterTown, person: int) -> None:
-    """Her number said STOP: what channels write, and the hint."""
+    """Their number said STOP: what channels write, and the hint."""
     where = [delivery.c.person_id == ident(person), delivery.c.channel == "sms"]
     await there.said(where, send_state=SendState.SUPPRESSED, state_reason="stopped")
     while await there.router.run_due():
@@ -500,10 +500,10 @@ async def test_a_stopped_number_falls_to_the_next_channel_and_in_orange_and_red_
             await stop(there, 2)
         mine = [(r.channel, r.reason) for r in await there.rows(person_id=ident(1), step="stopped")]
         assert [("email", "the number said STOP; other channel")] == mine
-        hers = sorted((r.channel, r.reason) for r in await there.rows(person_id=ident(2), step="stopped"))
+        own = sorted((r.channel, r.reason) for r in await there.rows(person_id=ident(2), step="stopped"))
         assert [
             ("door", "the number said STOP; fewer than two channels left"),
-        ] == hers
+        ] == own
         assert [] == await there.rows(person_id=ident(3), step="stopped")
         calm = await there.issue("y", tier=Tier.YELLOW, hazard="storm")
         await there.page(calm, [one(4, "sms", groups=("older_alone",), flags=("high_support",))], [worker("a", "g")])

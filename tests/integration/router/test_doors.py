@@ -12,7 +12,7 @@ from tests.kit.router_alone import NOON, ident, one, router_town, worker
 
 
 async def test_a_door_that_closes_by_telephone_gives_its_place_to_who_was_left_over(tmp_path: Path) -> None:
-    """The most urgent of them first: her path is open again, a team comes, and the figures know one shortage less."""
+    """The most urgent of them first: their path is open again, a team comes, and the figures know one shortage less."""
     async with router_town(tmp_path) as there:
         w = await there.issue(doors="allowed", hours=2, hazard="storm")
         people = [one(n, "sms") for n in (1, 2)]

@@ -1,4 +1,4 @@
-"""A device that takes no push messages any more: her next channel at once, and somebody goes where too few are left."""
+"""A device that takes no push messages any more: their next channel at once, and somebody goes where too few are left."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def gone(there: RouterTown, person: int, channel: str = "push", reason: st
 
 
 async def test_a_device_that_is_gone_is_no_channel_of_hers(tmp_path: Path) -> None:
-    """The third channel comes at once; where one is left, the door; a message that failed otherwise leaves her the escalation."""
+    """The third channel comes at once; where one is left, the door; a message that failed otherwise leaves the escalation."""
     async with router_town(tmp_path) as there:
         w = await there.issue(tier=Tier.ORANGE, hazard="storm", doors="allowed")
         people = [
@@ -39,7 +39,7 @@ async def test_a_device_that_is_gone_is_no_channel_of_hers(tmp_path: Path) -> No
         async def instead(person: int) -> list[tuple[str, str]]:
             return [(r.channel, r.reason) for r in await there.rows(person_id=ident(person), step="stopped")]
 
-        why = "her device takes no push messages any more"
+        why = "their device takes no push messages any more"
         assert [("email", f"{why}; other channel")] == await instead(1)
         assert [("door", f"{why}; fewer than two channels left")] == await instead(2)
         assert [] == await instead(3)

@@ -96,7 +96,7 @@ async def test_a_helper_who_cannot_reach_her_is_news(tmp_path: Path) -> None:
 
 
 async def said_in_log(there: RouterTown, delivery_id: str, answer: str, by: str, at: float) -> None:
-    """An answer as the desk writes it: in the log and on the delivery."""
+    """An answer as the recorder writes it: in the log and on the delivery."""
     row = {
         "event_key": f"{delivery_id}:{at}",
         "delivery_id": delivery_id,
@@ -212,7 +212,7 @@ async def test_who_depends_on_power_has_somebody_before_the_battery_is_empty(tmp
 
 
 async def test_an_ending_reaches_who_was_attempted_and_calls_officers_back(tmp_path: Path) -> None:
-    """The person, her supporter, the house, the officer; visits not begun are taken back, officers out are told."""
+    """The person, their supporter, the house, the officer; visits not begun are taken back, officers out are told."""
     async with router_town(tmp_path) as there:
         w = await there.issue(doors="allowed", hazard="storm")
         house = one(2, "sms", groups=("facility",), kind="facility", flags=("cannot_leave",))
@@ -268,7 +268,7 @@ async def test_basements_and_lifts_come_before_the_walk(tmp_path: Path) -> None:
 
 
 async def test_who_was_only_met_at_the_door_hears_of_the_end_herself(tmp_path: Path) -> None:
-    """On a channel of her own, never on her supporter's; with none, at the door."""
+    """On a channel of their own, never on their supporter's; with none, at the door."""
     async with router_town(tmp_path) as there:
         w = await there.issue(doors="allowed", hazard="storm")
         await there.page(w, [one(1, helper="outside", groups=("deafblind",))], [worker("a", "g")])

@@ -1,4 +1,4 @@
-"""An update that concerns an official is hers by the call of its own: "no longer covers your place" goes to those it leaves."""
+"""An update that concerns an official is theirs by the call of its own: "no longer covers your place" goes to those it leaves."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from jinja2 import nodes
 from services.registry.resident.words import words
 from services.shared import i18n, labels
 from services.shared.i18n import SOURCE, best, direction, speaking, t, tn, told
-from services.shared.web import edge
+from services.shared.web import html
 from tests.kit import pseudo
 from tests.kit.sources import trees
 from tools.catalogue import FAULTS, ROOT, catalogues, lacking, messages, templates, updated
@@ -139,7 +139,7 @@ def test_adding_a_language_is_adding_a_folder(backwards: str) -> None:
     assert backwards == best("ar-EG")
     assert ("rtl", "ltr") == (direction(backwards), direction("zh-Hans"))
     with speaking(backwards):
-        page = edge.rendered("sign_in.html", who=None, wrong=True, text="", plane="drill")
+        page = html.rendered("sign_in.html", who=None, wrong=True, text="", plane="drill")
     assert '<html lang="ar-XB" dir="rtl">' in page
     assert pseudo.said("Your key") in page
     assert "{" not in page
@@ -150,7 +150,7 @@ def test_no_english_is_left_on_a_page(backwards: str, template: str) -> None:
     """In the language nobody speaks every Latin letter stands outside of the catalogue."""
     values: dict[str, Any] = {"who": None, "wrong": False, "plane": "live", "saved": "", "text": ""}
     with speaking(backwards):
-        page = edge.rendered(template, w=lambda key: words(key, hotline="12345"), **values)
+        page = html.rendered(template, w=lambda key: words(key, hotline="12345"), **values)
     shown = _Shown()
     shown.feed(page)
     assert [] == [text for text in shown.found if text not in ("Tocsin", "English")]

@@ -61,13 +61,13 @@ def test_it_is_asked_carefully_and_left_alone_longer_each_time_up_to_a_minute() 
     assert [FIRST_S] == told(one, [A.NOT_SENT] * 5, now)
 
 
-def test_a_lane_takes_nothing_while_it_is_open_and_three_at_a_time_after() -> None:
+def test_a_call_window_takes_nothing_while_it_is_open_and_three_at_a_time_after() -> None:
     one = Breaker()
-    lane = CallWindow(cast(Driver, SimpleNamespace(name="d", concurrency=50)), red=True, breaker=one)
-    assert lane.roomy()
+    call_window = CallWindow(cast(Driver, SimpleNamespace(name="d", concurrency=50)), red=True, breaker=one)
+    assert call_window.roomy()
     one.told(wall() + 60)
-    assert not lane.roomy()
+    assert not call_window.roomy()
     one.open_until = wall() - 1
-    assert (True, PROBES) == (lane.roomy(), lane.free())
+    assert (True, PROBES) == (call_window.roomy(), call_window.free())
     one.record(A.ACCEPTED, "", wall())
-    assert 50 == lane.free()
+    assert 50 == call_window.free()

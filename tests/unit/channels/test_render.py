@@ -183,12 +183,12 @@ ME, HER, HIM = (
         ([HER], "2", HER),
         ([ME, row("3" * 32, "person", "child")], "1", None),
         ([ME, row("3" * 32, "person", "child", "w0")], "1", ME),
-        ([ME], "4 0000", ME),  # no number of a message of hers: a person reads it
+        ([ME], "4 0000", ME),  # no number of a message of theirs: a person reads it
         ([], "1", None),
     ],
 )
 def test_whose_reply_it_is(rows: list[Candidate], text: str, meant: Candidate | None) -> None:
-    """1, 2 and 3 are about herself, 4 and 5 about whom she helps; only between two of those she is asked."""
+    """1, 2 and 3 are about the sender, 4 and 5 about whom they help; only between two of those they are asked."""
     assert meant is choose(rows, read_reply(text, {reference(row.delivery_id) for row in rows}))
 
 

@@ -244,7 +244,7 @@ def test_a_card_and_a_crawl() -> None:
 
 
 def test_helpers_officials_and_screen_readers() -> None:
-    """Inside the zone a helper is told about herself first; an official is asked for a 4; "No." is read as number."""
+    """Inside the zone a helper is told of their own danger first; an official is asked for a 4; "No." is read as number."""
     inside = render(facts(addressee="supporter", form="helper_in", about="Mr W"), "en").text
     assert "This is about you too" in inside
     assert "do not go there" in inside

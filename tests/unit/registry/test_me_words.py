@@ -8,7 +8,7 @@ from services.shared.i18n import speaking
 
 
 def test_every_answer_can_be_named_and_asked() -> None:
-    """What is stored of a person has words; what she may change has a question."""
+    """What is stored of a person has words; what they may change has a question."""
     not_asked = {"own_channels", "asked_for"}  # chosen on the page of channels
     assert set(ANSWERS) == set(QUESTIONS) | not_asked
     for name, question in QUESTIONS.items():

@@ -53,7 +53,7 @@ def person(**facts: object) -> PersonIn:
         ({"birth_year": 1957, "lives_alone": True}, ("general",)),
         ({"birth_year": 1940, "only_older_at_home": True}, ("older_only_home",)),
         ({"contacts": ()}, ("no_phone",)),
-        ({"contacts": (ContactIn(kind="bed_shaker", address="bed-17"),)}, ("no_phone",)),  # it tells her nothing
+        ({"contacts": (ContactIn(kind="bed_shaker", address="bed-17"),)}, ("no_phone",)),  # it tells them nothing
         ({"contacts": (), "facility_id": "a" * 32}, ("facility",)),
         ({"power_device": "oxygen"}, ("power_medical",)),
         ({"pregnancy_or_newborn": True}, ("newborn_or_late_pregnancy",)),
@@ -128,7 +128,7 @@ def test_one_usable_contact_makes_the_channel():
 
 
 def test_her_own_order_goes_first():
-    """`voice` stands for both kinds of call; what she did not name follows."""
+    """`voice` stands for both kinds of call; what they did not name follows."""
     email = ContactIn(kind="email", address="a@example.org")
     facts = profile(person(contacts=(*PHONE, LANDLINE, email), own_channels=("voice", "sms")), YEAR)
     assert ("voice_mobile", "voice_landline", "sms", "email") == facts.channels
@@ -147,7 +147,7 @@ def test_her_own_order_goes_first():
     ],
 )
 def test_a_deaf_person_may_have_asked_for_voice(facts, expected):
-    """By name, by her own order, or because a hearing spouse answers: then that kind of call is fit."""
+    """By name, by their own order, or because a hearing spouse answers: then that kind of call is fit."""
     assert expected == profile(person(wg={"hear": 4}, **facts), YEAR).asked_for
 
 

@@ -1,4 +1,4 @@
-"""What a person with several needs gets, case by case: team, form, refusals, the order of her channels."""
+"""What a person with several needs gets, case by case: team, form, refusals, the order of their channels."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_heaviest_team_any_of_her_needs_asks_for_comes(groups: tuple[str, ..
     ],
 )
 def test_the_form_is_the_one_that_most_can_do_with(groups: tuple[str, ...], form: str) -> None:
-    """The first of the one fixed list that any of her needs asks for."""
+    """The first of the one fixed list that any of their needs asks for."""
     plan = POLICY.plan(profile(*groups), Tier.RED, "flash_flood", False, WORKING)
     assert form == plan.form.partition("+")[0]
 
@@ -58,14 +58,14 @@ def test_the_form_is_the_one_that_most_can_do_with(groups: tuple[str, ...], form
     [
         (("deaf", "bed_shaker"), ("sms", "email", "bed_shaker"), "", True),
         (("deaf", "bed_shaker"), ("sms", "email", "bed_shaker"), "not_configured", False),
-        (("deaf", "bed_shaker"), ("sms", "email"), "", False),  # hers hangs on her telephone, not on us
+        (("deaf", "bed_shaker"), ("sms", "email"), "", False),  # theirs hangs on their telephone, not on us
         (("deaf",), ("sms", "email", "bed_shaker"), "", False),
         (
             ("deaf", "bed_shaker"),
             ("sms", "bed_shaker"),
             "",
             False,
-        ),  # it wakes and says nothing: one channel she is told by
+        ),  # it wakes and says nothing: one channel they are told by
     ],
 )
 def test_a_bed_shaker_spares_the_door_at_night_only_where_it_is_ours_and_tells_nobody_anything(
@@ -80,7 +80,7 @@ def test_a_bed_shaker_spares_the_door_at_night_only_where_it_is_ours_and_tells_n
 
 
 def test_what_she_refused_is_not_used_and_her_refusal_is_the_reason_that_is_given() -> None:
-    """Not that she has no such number: she has, and said no."""
+    """Not that they have no such number: they have, and said no."""
     plan = POLICY.plan(
         profile("general", channels=("sms",), refused=("voice_mobile",)), Tier.RED, "flash_flood", False, WORKING
     )

@@ -57,7 +57,7 @@ OTHERS = ("supporter", "officer")  # kinds of a channel that goes to somebody el
 @settings(max_examples=drawn(400), deadline=None)
 @given(plans)
 def test_no_channel_she_refused_or_that_has_no_driver(case: tuple[Profile, Tier, str, bool]) -> None:
-    """Every channel used goes to a contact she has, that she did not refuse, over a driver that works."""
+    """Every channel used goes to a contact they have, that they did not refuse, over a driver that works."""
     profile, tier, hazard, night = case
     channels = {k: v for k, v in WORKING.items() if k != "email"} | {"voice_landline": "not_configured"}
     plan = POLICY.plan(profile, tier, hazard, night, channels)
@@ -77,7 +77,7 @@ def test_no_channel_she_refused_or_that_has_no_driver(case: tuple[Profile, Tier,
 @settings(max_examples=drawn(400), deadline=None)
 @given(plans)
 def test_an_unfit_channel_is_used_only_if_she_asked_for_it(case: tuple[Profile, Tier, str, bool]) -> None:
-    """No robot call to somebody who cannot hear or follow it, unless she wants it."""
+    """No robot call to somebody who cannot hear or follow it, unless they want it."""
     profile, tier, hazard, night = case
     plan = POLICY.plan(profile, tier, hazard, night, WORKING)
     unfit = {kind for g in profile.groups for word in POLICY.groups[g].unfit for kind in UNFIT_WORDS[word]}

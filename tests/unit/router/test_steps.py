@@ -81,7 +81,7 @@ def test_red_calls_a_resident_three_times_in_five_minutes_and_knocks() -> None:
 
 
 def test_a_subscriber_is_called_once_and_never_visited() -> None:
-    """Contacts are all we have of her."""
+    """Contacts are all we have of them."""
     planned = climb(context(), person("voice_mobile", "sms", groups=("general",), kind="subscriber"), 30)
     assert {("voice_mobile", 1), ("sms", 1)} == {(channel, n) for _, channel, n in planned}
     who = person("sms", groups=("general",), kind="subscriber")
@@ -151,7 +151,7 @@ def test_a_silent_door_is_knocked_twice_then_handed_over_by_name() -> None:
 
 
 def test_a_refusal_is_asked_once_more() -> None:
-    """Then it is her decision, and written down as such."""
+    """Then it is their decision, and written down as such."""
     ctx, who = context(), person("sms")
     climb(ctx, who, 0)
     plan = ctx.plan(who.profile, T0)

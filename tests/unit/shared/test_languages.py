@@ -1,4 +1,4 @@
-"""All of a person's languages are tried in order before she gets English."""
+"""All of a person's languages are tried in order before they get English."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.shared.people import languages
 
 
 @pytest.mark.parametrize(
-    ("hers", "brought", "gets"),
+    ("spoken", "brought", "gets"),
     [
         ("ug;zh", ["en", "zh-CN"], "zh-CN"),
         ("ug;zh", ["en", "zh", "ug"], "ug"),
@@ -25,8 +25,8 @@ from services.shared.people import languages
         ("ug;zh", [], "en"),
     ],
 )
-def test_the_first_of_hers_that_the_warning_brings(hers: str, brought: list[str], gets: str) -> None:
-    assert gets == choose_language(hers, brought)
+def test_the_first_of_theirs_that_the_warning_brings(spoken: str, brought: list[str], gets: str) -> None:
+    assert gets == choose_language(spoken, brought)
 
 
 def test_our_own_sentences_come_in_hers_too() -> None:

@@ -1,9 +1,9 @@
 """E-mail over SMTP: accepted by the mail server is accepted and nothing more; the answer comes by the link in it.
 
-A refusal of her address is hers (5xx: for good; 4xx, greylisting among them: again after a while). One of our name, password,
-sender or encryption is our fault and fails nobody. What happens before the text is handed over was surely not sent; a lost
-connection or silence after it may have been. A bounce that comes back later as a message is not read: who does not answer is
-looked for on other channels anyway.
+A refusal of the address is the resident's (5xx: for good; 4xx, greylisting among them: again after a while). One of our name,
+password, sender or encryption is our fault and fails nobody. What happens before the text is handed over was surely not
+sent; a lost connection or silence after it may have been. A bounce that comes back later as a message is not read: who does
+not answer is looked for on other channels anyway.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ def _before(problem: BaseException) -> Result:
 
 
 def _refused(code: int, words: str) -> Result:
-    """Her address, or the text to it, is refused."""
+    """The address, or the text to it, is refused."""
     if code in _OURS:
         return Result(Outcome.PROVIDER_FAULT, code=str(code))
     if code >= 500:

@@ -18,7 +18,9 @@ from services.shared.clock import wall
 from services.shared.errors import Busy, NotFound
 from services.shared.i18n import mark
 from services.shared.service import Platform
-from services.shared.web.edge import Accepted, Json, caller, page, wants_page
+from services.shared.web.answers import Accepted, Json
+from services.shared.web.edge import caller, wants_page
+from services.shared.web.html import page
 
 WORDS = {"siren": "siren", "speak": "speech", "test": "test"}
 

@@ -68,7 +68,7 @@ class SmppSettings(Environment):
 
 
 class SmsSmpp:
-    """Channels: to a resident, to her supporter, to an officer."""
+    """Channels: to a resident, to their supporter, to an officer."""
 
     name = "sms_smpp"
     channels = (
@@ -130,7 +130,7 @@ class SmsSmpp:
         for part in parts:
             result = await self._submit(message.to, part, message.seconds_left)
             if result.outcome is not Outcome.ACCEPTED:
-                # a part is out: whether she got anything readable nobody knows
+                # a part is out: whether they got anything readable nobody knows
                 return Result(Outcome.AMBIGUOUS, code=f"part {len(names) + 1}: {result.code}") if names else result
             names.append(result.ref)
         return Result(Outcome.ACCEPTED, ref=names[0], parts=tuple(names))

@@ -40,7 +40,7 @@ STATUSES: dict[str, tuple[SendState, Evidence]] = {
 
 
 class SmsTwilio:
-    """Channels: to a resident, to her supporter, to an officer."""
+    """Channels: to a resident, to their supporter, to an officer."""
 
     name = "sms_twilio"
     channels = (

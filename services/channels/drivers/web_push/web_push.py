@@ -1,4 +1,4 @@
-"""Web push: a notification on the device a resident chose on her page (RFC 8030); what she says comes by its link.
+"""Web push: a notification on the device a resident chose on their page (RFC 8030); what they say comes by its link.
 
 A push service that takes the message is `accepted`: whether the device is on nobody says. 404 and 410 mean that this
 subscription is gone; 401 and 403 that our key is refused, which is no resident's fault; 429 and a connection that was
