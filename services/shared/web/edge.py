@@ -23,6 +23,7 @@ from services.shared.database import disk
 from services.shared.database.engine import Database, may_be_tried_again
 from services.shared.errors import Busy, Fault, NotAllowed, NotFound, Refused
 from services.shared.i18n import t, told
+from services.shared.input.model_faults import said_of
 from services.shared.people.languages import choose
 from services.shared.text.invisible_signs import plain_signs
 from services.shared.tiers import NAMES, Tier, title
@@ -306,7 +307,7 @@ def refused_by(wrong: pydantic.ValidationError) -> Refused:
     first = wrong.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "body"
     return Refused(
-        f"{where}: {first['msg']}",
+        f"{where}: {said_of(first).sentence}",
         field=where,
         rule=first["type"],
         given=repr(first.get("input"))[:200],
