@@ -20,7 +20,7 @@ from pydantic_settings import (
 
 from services.shared.client_address import Network, networks_of
 from services.shared.errors import Refused
-from services.shared.input.model_faults import said_of
+from services.shared.model_faults import said_of
 
 Plane = Literal["live", "drill"]
 SECRETS_DIR = "TOCSIN_SECRETS_DIR"

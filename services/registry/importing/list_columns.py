@@ -22,7 +22,7 @@ from services.registry.model.facilities import AreaIn, FacilityIn, PlaceIn, Work
 from services.registry.model.given import ANSWERS
 from services.registry.people.sources import SourceList, Statement
 from services.shared.errors import Refused
-from services.shared.input.model_faults import said_of
+from services.shared.model_faults import said_of
 
 COLUMNS = {
     "kind": "person (if empty), facility, worker, place or area",

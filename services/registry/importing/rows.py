@@ -32,7 +32,7 @@ from services.registry.model.given import (
 )
 from services.registry.people.sources import SourceList, Statement
 from services.shared.bus.outbox import id_of
-from services.shared.input.model_faults import said_of
+from services.shared.model_faults import said_of
 
 WISHES = (*CONTACT_KINDS, "voice")
 SAFE = ("mobile", "landline", "email", "bed_shaker")

@@ -33,7 +33,7 @@ from services.shared.audit import trail
 from services.shared.clock import wall
 from services.shared.database.engine import Connection
 from services.shared.errors import NotFound, Refused
-from services.shared.input.model_faults import said_of
+from services.shared.model_faults import said_of
 
 
 class SealingKeys(Protocol):

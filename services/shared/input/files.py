@@ -15,8 +15,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from services.shared.errors import Refused
 from services.shared.i18n import english, mark
-from services.shared.input.model_faults import said_of
 from services.shared.input.untrusted import FILE_BYTES, TooMuch, check_yaml
+from services.shared.model_faults import said_of
 
 Place = tuple[str | int, ...]
 Model = TypeVar("Model")

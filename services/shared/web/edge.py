@@ -23,7 +23,7 @@ from services.shared.database import disk
 from services.shared.database.engine import Database, may_be_tried_again
 from services.shared.errors import Busy, Fault, NotAllowed, NotFound, Refused
 from services.shared.i18n import t, told
-from services.shared.input.model_faults import said_of
+from services.shared.model_faults import said_of
 from services.shared.people.languages import choose
 from services.shared.text.invisible_signs import plain_signs
 from services.shared.tiers import NAMES, Tier, title

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails, core_schema
 import services
 from services.registry.model.given import ContactIn, PersonIn, SupporterIn
 from services.shared.i18n import speaking, told
-from services.shared.input.model_faults import SENTENCES, said_of
+from services.shared.model_faults import SENTENCES, said_of
 
 _LENGTHS = {"min_length": "too_short", "max_length": "too_long"}
 _BOUNDS = {"ge": "greater_than_equal", "gt": "greater_than", "le": "less_than_equal", "lt": "less_than"}
