@@ -7,7 +7,7 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.main import get_command
@@ -29,7 +29,8 @@ from services.commands.kit import (
     tier_of,
     words_of,
 )
-from services.commands.lazy_group import in_own_words, lazy_group
+from services.commands.lazy_group import lazy_group
+from services.commands.typer_words import in_own_words, wrong_call
 from services.commands.variables import unknown_variables
 from services.shared import i18n
 from services.shared.crypto.private_files import write_privately
@@ -259,13 +260,6 @@ def proxy(
     typer.echo(checked(lambda: caddyfile(given, site)), nl=False)
 
 
-def _in_words(wrong: Any) -> str:  # of the class that typer keeps to itself
-    """What is wrong with the words of a call, what a missing option takes, and whose help to read."""
-    takes = i18n.told(getattr(getattr(wrong, "param", None), "help", None) or "")
-    path = wrong.ctx.command_path if wrong.ctx is not None else "tocsin"
-    return t("{what} (see: {command} --help)", what=f"{wrong.format_message()} {takes}".strip(), command=path)
-
-
 def main() -> None:
     """Entry of the console script; the event loop is uvloop where there is one."""
     if os.environ.get("TOCSIN_UVLOOP", "1") == "1":
@@ -280,7 +274,7 @@ def main() -> None:
         in_own_words(command)
         code = command(standalone_mode=False, prog_name="tocsin")
     except USAGE_ERROR as wrong:  # an option or argument that is not known or missing: one sentence, like every fault
-        typer.echo(f"tocsin: {_in_words(wrong)}", err=True)
+        typer.echo(f"tocsin: {wrong_call(wrong)}", err=True)
         sys.exit(USAGE)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)

@@ -36,6 +36,7 @@ FAULTS = frozenset(
         "Away",
         "Declined",
         "Unfetched",
+        "ValueError",
         "fail",
         "wrong",
     )

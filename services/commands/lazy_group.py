@@ -9,17 +9,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from services.shared.i18n import told
-
-
-def in_own_words(command: object) -> None:
-    """The help of a command, its options and its own commands, in the language that is spoken."""
-    for one in (command, *getattr(command, "params", ())):
-        for name in ("help", "short_help", "epilog"):
-            if text := getattr(one, name, None):
-                setattr(one, name, told(text))
-    for inner in getattr(command, "commands", {}).values():
-        in_own_words(inner)
+from services.commands.typer_words import in_own_words
 
 
 def lazy_group(place: str, words: str) -> typer.Typer:

@@ -295,7 +295,7 @@ def _filled_in(folder: Path, tag: str) -> tuple[Sequence[_Filled], Sequence[_Fil
     found = []
     for message in _messages(folder, tag):
         if message.id and isinstance(message.id, str) and isinstance(message.string, str) and not message.context:
-            parts = [(literal, name) for literal, name, *_ in Formatter().parse(message.id)]
+            parts = _parts(message.id)
             own = _own(parts)
             if (
                 own >= LEAST_OWN[bool(parts[0][0])]
@@ -312,6 +312,18 @@ def _filled_in(folder: Path, tag: str) -> tuple[Sequence[_Filled], Sequence[_Fil
         one for one in ordered if one[0][-1][1] == SENTENCE or any(";" in literal for literal, _ in one[0])
     ]  # fmt: skip
     return [one for one in ordered if one[0][0][0]], [one for one in ordered if not one[0][0][0]], whole
+
+
+def _parts(message: str) -> _Parts:
+    """Words and places of a message; a brace that is meant as one (`{{`) parts no words."""
+    found: list[tuple[str, str | None]] = []
+    words = ""
+    for literal, name, *_ in Formatter().parse(message):
+        words += literal
+        if name is not None:
+            found.append((words, name))
+            words = ""
+    return [*found, (words, None)] if words or not found else found
 
 
 def _places_in(parts: Sequence[tuple[str, str | None]], text: str) -> dict[str, str] | None:

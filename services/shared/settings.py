@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from services.shared.client_address import Network, networks_of
 from services.shared.errors import Refused
+from services.shared.model_faults import said_of
 
 Plane = Literal["live", "drill"]
 SECRETS_DIR = "TOCSIN_SECRETS_DIR"
@@ -57,7 +58,9 @@ class Environment(BaseSettings):
         except ValidationError as wrong:
             first = wrong.errors(include_url=False)[0]
             where = str(self.model_config.get("env_prefix", "")) + "_".join(str(part) for part in first["loc"])
-            raise Refused(f"{where.upper()}: {first['msg']}", field=where.upper(), rule=first["type"]) from wrong
+            raise Refused(
+                f"{where.upper()}: {said_of(first).sentence}", field=where.upper(), rule=first["type"]
+            ) from wrong
 
     @classmethod
     def settings_customise_sources(

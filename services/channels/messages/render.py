@@ -1,7 +1,7 @@
 """Renders one message from a warning's parts: for a form, a language and a channel; counts SMS segments. Pure.
 
 Parts (made by the gateway): {"languages": [..], "<language>": {source, tier, hazard, event, place, action, description,
-time}}, and where they are known "set" (which hazard's file of `services/shared/hazards` is about it), "asked" (what the alert itself asks) and, a
+time}}, and where they are known "set" (which file of `services/shared/hazards` is about it), "asked" (what the alert asks) and, a
 language or for all, "to": {"name", "open"} (where people may go) and "impact". Order of every message: source, hazard, place,
 action, time, number. What is said is the authority's own, in whole sentences; a set's words stand for it only in the short and
 the easy form, and only where the alert itself asks what the set says. Where an alert names no action none is made up: its

@@ -22,6 +22,7 @@ from services.registry.model.facilities import AreaIn, FacilityIn, PlaceIn, Work
 from services.registry.model.given import ANSWERS
 from services.registry.people.sources import SourceList, Statement
 from services.shared.errors import Refused
+from services.shared.model_faults import said_of
 
 COLUMNS = {
     "kind": "person (if empty), facility, worker, place or area",
@@ -150,7 +151,7 @@ class Reader:
             first = wrong.errors(include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"]) or "row"
             given = str(first.get("input"))[:80]
-            report.tell(Issue(record.line, "refused", field, first["type"], given, first["msg"]))
+            report.tell(Issue(record.line, "refused", field, first["type"], given, said_of(first).sentence))
         return None
 
     def _found(self, record: ListRow, report: ImportReport) -> Found:

@@ -32,6 +32,7 @@ from services.registry.model.given import (
 )
 from services.registry.people.sources import SourceList, Statement
 from services.shared.bus.outbox import id_of
+from services.shared.model_faults import said_of
 
 WISHES = (*CONTACT_KINDS, "voice")
 SAFE = ("mobile", "landline", "email", "bed_shaker")
@@ -251,7 +252,7 @@ class RowReader:
             try:
                 found.append(StayIn.model_validate(values))
             except pydantic.ValidationError as wrong:
-                cells.leave_out(f"{kind}_to", "in order", wrong.errors(include_url=False)[0]["msg"])
+                cells.leave_out(f"{kind}_to", "in order", said_of(wrong.errors(include_url=False)[0]).sentence)
         return tuple(found)
 
     def _consents(self, cells: Cells) -> list[dict[str, object]]:

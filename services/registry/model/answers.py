@@ -2,7 +2,7 @@
 
 The type, its bounds and its default say what may be answered. `Answer` says the rest: what it is called and how it is
 asked, how its column is read, what is true of everybody at home, and how soon it is asked again. The
-list of answers, the import, the columns' help and the pages are made of these rows.
+list of answers, the import, the columns' help, the pages and the needs one answer makes come from these rows.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class AskedAnswer:
     temporary: bool = False  # asked again after six months, and ends after a year
     fixed: bool = False  # about safety: the person decides, nobody for an adult
     protects: bool = False  # a cell that is not understood holds the row
+    need: str = ""  # the need group that this answer makes by itself
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class Row:
     def asked(self) -> bool:
         """Whether a page asks it."""
         return bool(self.answer.ask)
+
+    def makes_need(self, value: object) -> bool:
+        """Whether this value puts a person into the answer's need group: a lot of difficulty, a yes, a device."""
+        return value in (3, 4) if self.kind == "level" else value != self.default
 
 
 def rows_of(model: type[BaseModel]) -> dict[str, Row]:

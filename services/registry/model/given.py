@@ -38,7 +38,6 @@ KEPT: tuple[Status, ...] = (*WARNED, "suspended")  # of all others no contact an
 MINOR_AGE = 18  # from it on a person decides alone
 LOCAL_LANGUAGES = ("en", "zh")  # what the authority's texts are written in, unless the import says otherwise
 
-WG = ("see", "hear", "walk", "cognition", "selfcare", "communicate")
 SourceKind = Literal[
     "self", "proxy", "officer_visit", "civil_affairs", "disability_card", "health", "school", "utility", "other"
 ]
@@ -99,6 +98,7 @@ class Wg(Given):
         AskedAnswer(
             mark("Remembering"),
             mark("Do you have difficulty remembering or concentrating?"),
+            need="cognitive",
         ),
     ] = 9
     selfcare: Annotated[
@@ -113,8 +113,12 @@ class Wg(Given):
         AskedAnswer(
             mark("Being understood"),
             mark("In your usual language, do you have difficulty understanding or being understood?"),
+            need="speech",
         ),
     ] = 9
+
+
+WG = tuple(Wg.model_fields)
 
 
 class ContactIn(Given):
@@ -257,6 +261,7 @@ class PersonIn(Given):
         AskedAnswer(
             mark("Alarms or strangers are hard"),
             mark("Are alarms or strangers at the door very hard for you?"),
+            need="psychosocial",
         ),
     ] = Field(False, description="alarms or strangers at the door are hard for them")
     languages: Annotated[
@@ -290,6 +295,7 @@ class PersonIn(Given):
             mark("A device that needs power"),
             mark("Do you need a device that runs on electricity to live?"),
             medical=True,
+            need="power_medical",
         ),
     ] = "none"
     backup_min: Annotated[
@@ -307,6 +313,7 @@ class PersonIn(Given):
         AskedAnswer(
             mark("Only people over 75 at home"),
             mark("Is everybody in your home over 75?"),
+            need="older_only_home",
         ),
     ] = Field(False, description="nobody under 75 at home, and more than one")
     cannot_open_door: Annotated[
@@ -367,6 +374,7 @@ class PersonIn(Given):
             mark("Late pregnancy or a newborn"),
             mark("Is somebody in late pregnancy or newborn at home?"),
             temporary=True,
+            need="newborn_or_late_pregnancy",
         ),
     ] = False
     people_at_home: Annotated[
@@ -470,3 +478,5 @@ ANSWERS = rows_of(Wg) | rows_of(PersonIn)
 """What may be answered of a person, by name."""
 QUESTIONS = {name: row for name, row in ANSWERS.items() if row.asked}
 """Those that a page asks."""
+NEEDS = {row.answer.need: row for row in ANSWERS.values() if row.answer.need}
+"""Need group > the one answer that makes it."""

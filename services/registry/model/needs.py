@@ -8,7 +8,16 @@ from collections.abc import Iterable
 
 import msgspec
 
-from services.registry.model.given import LOCAL_LANGUAGES, MINOR_AGE, PHONE_KINDS, VOICE_KINDS, ContactIn, PersonIn
+from services.registry.model.given import (
+    LOCAL_LANGUAGES,
+    MINOR_AGE,
+    NEEDS,
+    PHONE_KINDS,
+    VOICE_KINDS,
+    WG,
+    ContactIn,
+    PersonIn,
+)
 from services.shared.messages import Profile
 from services.shared.people import languages
 
@@ -61,7 +70,8 @@ def groups(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES
     signs = bool(person.sign_lang) or "sign" in person.modes
     reads = wg.hear == 4 or ("plain_text" in person.modes and "spoken" not in person.modes)
     old = age is not None and age >= OLDER
-    rules = {
+    rules = {need: row.makes_need(getattr(wg if row.field in WG else person, row.field)) for need, row in NEEDS.items()}
+    rules |= {
         "deaf_signing": hard_to_hear and not both and signs,
         "deaf_text": hard_to_hear and not both and not signs and reads,
         "hard_of_hearing": hard_to_hear and not both and not signs and not reads,
@@ -72,15 +82,9 @@ def groups(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES
         "lift_dependent": person.lift
         and person.floor >= 2
         and (wg.walk in (2, 3, 4) or person.moves != "walks" or person.carriers_needed > 0),
-        "cognitive": wg.cognition in (3, 4),
-        "psychosocial": person.psychosocial,
-        "speech": wg.communicate in (3, 4),
         "older_alone": old and person.lives_alone,
-        "older_only_home": person.only_older_at_home,
         "no_phone": all(c.kind not in (*PHONE_KINDS, "email") for c in person.contacts)
         and not person.facility_id,  # in a facility its duty line is the phone
-        "power_medical": person.power_device != "none",
-        "newborn_or_late_pregnancy": person.pregnancy_or_newborn,
         "basement": person.basement or person.floor < 0,
         "other_language": bool(person.languages) and not _spoken(person.languages, local),
         "minor": age is not None and age < MINOR_AGE,

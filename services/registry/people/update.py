@@ -33,6 +33,7 @@ from services.shared.audit import trail
 from services.shared.clock import wall
 from services.shared.database.engine import Connection
 from services.shared.errors import NotFound, Refused
+from services.shared.model_faults import said_of
 
 
 class SealingKeys(Protocol):
@@ -191,7 +192,11 @@ def _checked(record: PersonRecord, changes: Changes) -> dict[str, object]:
         first = wrong.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"] if part != "wg")
         raise Refused(
-            f"{name}: {first['msg']}", field=name, rule=first["type"], given=first.get("input"), remedy="correct it"
+            f"{name}: {said_of(first).sentence}",
+            field=name,
+            rule=first["type"],
+            given=first.get("input"),
+            remedy="correct it",
         ) from wrong
     found = {name: checked[name] for name in changes.answers}
     if changes.place is not None:

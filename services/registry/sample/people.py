@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from services.registry.geo.areas import Shape
-from services.registry.model.given import ContactIn, SupporterIn, Wg, mobile
+from services.registry.model.given import NEEDS, WG, ContactIn, SupporterIn, Wg, mobile
 
 NAMES = (
     "Ms Chen", "Mr Wang", "Mrs Li", "Mr Zhao", "Ms Nikula", "Mr Okafor", "Mrs Haddad", "Mr Silva", "Ms Tanaka",
@@ -117,7 +117,9 @@ class Traits:
         """What is given of a resident whose main need this is."""
         facts = self.adult()
         chance = self._rng.random
-        wg: dict[str, int] = {"see": 1, "hear": 1, "walk": 1, "cognition": 1, "selfcare": 1, "communicate": 1}
+        wg = dict.fromkeys(WG, 1)
+        if need in NEEDS and NEEDS[need].kind == "yes":
+            facts[NEEDS[need].field] = True
         supporter = 0.3
         if need in ("hard_of_hearing", "low_vision", "cognitive") and chance() < 0.7:
             facts["birth_year"] = self._year - self._rng.randrange(72, 96)
@@ -152,7 +154,6 @@ class Traits:
                 facts["modes"] = ("easy_read",)
                 supporter = 0.95
             case "psychosocial":
-                facts["psychosocial"] = True
                 supporter = 0.5
             case "speech":
                 wg["communicate"] = self._rng.choice((3, 4))
@@ -163,7 +164,7 @@ class Traits:
                 wg["walk"] = self._rng.choice((1, 1, 2, 3))
                 supporter = 0.7
             case "older_only_home":
-                facts |= {"birth_year": self._year - self._rng.randrange(76, 97), "only_older_at_home": True}
+                facts["birth_year"] = self._year - self._rng.randrange(76, 97)
                 facts["contacts"] = self._old_contacts()
                 supporter = 0.5
             case "no_phone":
@@ -174,7 +175,7 @@ class Traits:
                 facts["power_device"] = self._rng.choice(("oxygen", "ventilator", "dialysis"))
                 facts["backup_min"] = self._rng.choice((30, 90, 240))
             case "newborn_or_late_pregnancy":
-                facts |= {"birth_year": self._year - self._rng.randrange(20, 42), "pregnancy_or_newborn": True}
+                facts["birth_year"] = self._year - self._rng.randrange(20, 42)
             case "basement":
                 home.floor, home.lift = -1, False
                 facts["basement"] = True

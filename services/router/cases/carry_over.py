@@ -63,7 +63,9 @@ async def still_open(
     )  # fmt: skip
     found: dict[str, float] = {}
     rows = (await tx.execute(asked.order_by(tables.path.c.help_at, tables.path.c.warning_id))).all()
-    await locks.cases(tx, *{row.warning_id for row in rows})  # all at once: two pages would wait for each other in a circle
+    await locks.cases(
+        tx, *{row.warning_id for row in rows}
+    )  # all at once: two pages would wait for each other in a circle
     for row in rows:
         found.setdefault(row.person_id, row.help_at)
         told = (await tables.deliveries_of(tx, row.warning_id, [row.person_id]))[row.person_id]

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from services.shared.errors import Refused
 from services.shared.i18n import english, mark
 from services.shared.input.untrusted import FILE_BYTES, TooMuch, check_yaml
+from services.shared.model_faults import said_of
 
 Place = tuple[str | int, ...]
 Model = TypeVar("Model")
@@ -110,38 +111,22 @@ class Document:
 
     def _told(self, error: ErrorDetails, at: Place) -> tuple[Place, str, str, object]:
         """Where, what to do, by which rule, and what was given."""
-        kind, given, more = error["type"], error.get("input"), error.get("ctx", {})
+        kind, given = error["type"], error.get("input")
         place = (*at, *(part for part in error["loc"] if str(part)[:1] not in ("<", "[")))  # kinds of a union, [key]
-        shown = "" if self._secret else f", not {_short(given)}"
+        said, rule = said_of(error, secret=self._secret)
         match kind:
             case "told":
-                return (*place, *more["at"]), more["message"], more["rule"], more["given"]
+                more = error["ctx"]
+                return (*place, *more["at"]), said, rule, more["given"]
             case "missing":
                 missing = mark("the entry {name} is missing; add it")
                 if len(place) == 1:
                     missing = mark("the section {name} is missing; add it")
-                return place, english(missing, name=repr(place[-1])), "required", None
+                return place, english(missing, name=repr(place[-1])), rule, None
             case "extra_forbidden":
-                return (
-                    place,
-                    english("{key} is not known here; take it out", key=repr(place[-1])),
-                    "closed_list",
-                    place[-1],
-                )
-            case "literal_error":
-                words = ", ".join(part.strip("'") for part in str(more["expected"]).replace(" or ", ", ").split(", "))
-                return (
-                    place,
-                    f"{'this' if self._secret else _short(given)} is not on the list; use {words}",
-                    "closed_list",
-                    given,
-                )
-            case "value_error":
-                return place, str(more["error"]), "value", given
-        if kind in _KINDS:
-            message, rule = _KINDS[kind]
-            return place, english(message, given="this" if self._secret else _short(given)), rule, given
-        return place, f"{error['msg'][:1].lower()}{error['msg'][1:]}{shown}", kind, given
+                unknown = mark("{key} is not known here; take it out")
+                return place, english(unknown, key=repr(place[-1])), rule, place[-1]
+        return place, said, rule, given
 
     def _parsed(self, text: str, most: int) -> object:
         loader = _Loader(text)
@@ -183,27 +168,6 @@ class Document:
             self._lines[place] = key.start_mark.line + 1
             found[name] = self._value(loader, part, place)
         return found
-
-
-_KINDS = {
-    "bool_type": (mark("give true or false, not {given}"), "flag"),
-    "bool_parsing": (mark("give true or false, not {given}"), "flag"),
-    "list_type": (mark("give a list in [ ], not {given}"), "list"),
-    "tuple_type": (mark("give a list in [ ], not {given}"), "list"),
-    "dict_type": (mark("give entries in {{ }}, not {given}"), "mapping"),
-    "model_type": (mark("give entries in {{ }}, not {given}"), "mapping"),
-    "string_type": (mark("give a word, not {given}"), "word"),
-    "int_type": (mark("give a whole number, not {given}"), "number"),
-    "int_parsing": (mark("give a whole number, not {given}"), "number"),
-    "int_from_float": (mark("give a whole number, not {given}"), "number"),
-    "float_type": (mark("give a number, not {given}"), "number"),
-    "float_parsing": (mark("give a number, not {given}"), "number"),
-}
-
-
-def _short(given: object) -> str:
-    said = repr(given)
-    return said if len(said) <= 60 else f"{said[:57]}..."
 
 
 def open_file(setting: str, path: Path, *, secret: bool = False) -> Document:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from services.shared.errors import Busy, Fault, Refused
 from services.shared.i18n import told
+from services.shared.model_faults import said_of
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 T = TypeVar("T")
@@ -58,7 +59,7 @@ def refused_by(wrong: pydantic.ValidationError) -> Refused:
     first = wrong.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "body"
     return Refused(
-        f"{where}: {first['msg']}",
+        f"{where}: {said_of(first).sentence}",
         field=where,
         rule=first["type"],
         given=repr(first.get("input"))[:200],

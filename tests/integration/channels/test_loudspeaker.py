@@ -489,7 +489,7 @@ async def test_speakers_known_and_silent_are_told(
     assert "loudspeakers: 4 known, 3 silent: bridge, shop, far" == said[0]
     faults = [line.partition("speakers.yaml: ")[2] for line in said[1:]]
     assert "line 6, speakers.5.id: school stands further up too; give each its own" == faults[0]
-    assert "line 7, speakers.6.lat: input should be less than or equal to 90, not 91" == faults[1]
+    assert "line 7, speakers.6.lat: give a number of at most 90, not 91" == faults[1]
     assert "line 8, speakers.7: give lat and lon, or neither" == faults[2]
     assert "line 9, speakers.8: give entries in { }, not [1]" == faults[3]
 

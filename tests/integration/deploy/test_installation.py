@@ -106,7 +106,7 @@ def test_keys_that_cannot_be_read_or_made_are_one_sentence(tmp_path: Path) -> No
 def test_a_setting_that_does_not_fit_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also a driver's own: the variable is named, and what is wrong with its value."""
     monkeypatch.setenv("TOCSIN_TWILIO_CONCURRENCY", "many")
-    with pytest.raises(Refused, match=r"^TOCSIN_TWILIO_CONCURRENCY: Input should be a valid integer") as refused:
+    with pytest.raises(Refused, match=r"^TOCSIN_TWILIO_CONCURRENCY: give a whole number, not 'many'$") as refused:
         TwilioSettings()
     assert "TOCSIN_TWILIO_CONCURRENCY" == refused.value.field
     monkeypatch.setenv("TOCSIN_PORT", "eighty")

@@ -70,7 +70,7 @@ async def test_a_red_warning_that_reaches_nobody_is_shouted(desk: Town, tmp_path
         (("warn", "none.xml"), 2, "none.xml: No such file or directory; give a file that can be read"),
         (("warn", "page.xml"), 1, "CAP rule 1: It is XML or a page, but no CAP alert; send an alert element."),
         (("status", NOBODY), 1, f"there is no warning {NOBODY} (warning_id)"),
-        (("cancel", NOBODY, "--ending", "nothing", "--reason", "because"), 1, "ending: Input should be"),
+        (("cancel", NOBODY, "--ending", "nothing", "--reason", "because"), 1, "ending: 'nothing' is not on the list"),
         (("status", NOBODY, "--key", "toc_wrong"), 1, "give an API key that is known here"),
         (
             ("status", NOBODY, "--url", "http://127.0.0.1:1"),

@@ -285,6 +285,7 @@ MADE_ELSEWHERE = {
     "demo.py": {"taken.get('title', '')", "released.get('title', '')"},
     "gateway/feeds/fetch.py": {"problem.message", "problem.__cause__.message"},
     "registry/api.py": {"BROKE_OFF"},
+    "registry/model/given.py": {"wrong.message"},
     "registry/model/facts.py": {"name"},  # its own Conflict: two sources that differ
     "registry/resident/base.py": {"self.w('she_decides')", "self.w('guardian_only')", "self.w('she_said')"},
     "registry/resident/helpers.py": {"self.w('help_gone')"},

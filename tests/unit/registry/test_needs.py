@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from services.registry.model.facilities import FacilityIn, WorkerIn, facility_profile, on_shift
-from services.registry.model.given import ContactIn, PersonIn, SupporterIn, mobile
+from services.registry.model.given import NEEDS, WG, ContactIn, PersonIn, SupporterIn, mobile
 from services.registry.model.needs import GROUPS, flags, groups, profile
 from services.shared.bus.outbox import id_of
 
@@ -274,3 +274,16 @@ def test_how_long_her_device_lasts_is_told_and_never_more_than_it_does(minutes, 
     assert ([flag] if flag else []) == found
     without = person(backup_min=minutes)
     assert not [f for f in profile(without, YEAR).flags if f.startswith("backup_")]
+
+
+def test_a_need_that_one_answer_makes_stands_in_the_answers_row() -> None:
+    """A lot of difficulty, a yes or a device; the weakest value that counts does, and the one below it does not."""
+    found = {}
+    for need, row in NEEDS.items():
+        below, counts = {"level": (2, 3), "yes": (False, True), "one": ("none", "oxygen")}[row.kind]
+        for value in (below, counts):
+            given = {"wg": {row.field: value}} if row.field in WG else {row.field: value}
+            found[need, value] = need in groups(person(**given), YEAR)
+    assert {(need, value): value not in (2, False, "none") for need, value in found} == found
+    assert set(NEEDS) < set(GROUPS)
+    assert {"cognitive", "speech", "psychosocial", "power_medical", "older_only_home"} < set(NEEDS)
