@@ -77,6 +77,7 @@ class Failing(NamedTuple):
     channel: str
     working: bool
     why: str
+    test_said: str
 
 
 async def coverage(db: Connection, warning_id: str, now: float) -> Coverage:
