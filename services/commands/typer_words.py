@@ -33,10 +33,9 @@ SENTENCES = (
 )
 HEADINGS = {"Options": mark("Options"), "Arguments": mark("Arguments"), "Commands": mark("Commands")}
 PLACES = {"[OPTIONS]": mark("[OPTIONS]"), "COMMAND [ARGS]...": mark("COMMAND [ARGS]...")}  # of a usage line
-_Formatter: Any = typer.Context.formatter_class  # of the click that typer keeps to itself
 
 
-class _Help(_Formatter):  # type: ignore[misc]
+class _Help(typer.Context.formatter_class):  # type: ignore[misc,valid-type]  # of the click typer keeps to itself
     """A help whose usage, headings and notes in brackets are told."""
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
@@ -55,13 +54,13 @@ class _Context(typer.Context):
     formatter_class = _Help
 
 
-def in_own_words(command: Any) -> None:
+def in_own_words(command: object) -> None:
     """A command, its options and its own commands, with their help in the language that is spoken."""
     for one in (command, *getattr(command, "params", ())):
         for name in ("help", "short_help", "epilog"):
             if text := getattr(one, name, None):
                 setattr(one, name, told(text))
-    command.context_class = _Context
+    vars(command)["context_class"] = _Context
     for inner in getattr(command, "commands", {}).values():
         in_own_words(inner)
 
