@@ -95,7 +95,12 @@ def upgrade() -> None:
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("tier", sa.SmallInteger(), nullable=False),
-        sa.Column("person_id", sa.String(length=32), nullable=False, comment="whom it is about; empty for an area"),
+        sa.Column(
+            "person_id",
+            sa.String(length=32),
+            nullable=False,
+            comment="whom it is about; empty where it is about no single resident",
+        ),
         sa.Column(
             "addressee_id",
             sa.String(length=32),
@@ -118,10 +123,15 @@ def upgrade() -> None:
         sa.Column("try_no", sa.SmallInteger(), server_default="1", nullable=False),
         sa.Column("contact_id", sa.String(length=32), server_default="", nullable=False),
         sa.Column("address_key", sa.String(length=64), nullable=False),
-        sa.Column("sealed", sa.LargeBinary(), nullable=True, comment="the address, or a visit's dossier"),
+        sa.Column(
+            "sealed", sa.LargeBinary(), nullable=True, comment="the address; null where there is none: a door, an area"
+        ),
         sa.Column("key_id", sa.String(length=32), server_default="", nullable=False),
         sa.Column(
-            "dossier", sa.LargeBinary(), nullable=True, comment="sealed dossier of the person a helper's text names"
+            "dossier",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="sealed dossier of the person who is visited, or a helper is told of",
         ),
         sa.Column("dossier_key_id", sa.String(length=32), server_default="", nullable=False),
         sa.Column("params", sa.Text(), nullable=True, comment="what its kind says besides: see ledger.params"),
@@ -131,7 +141,7 @@ def upgrade() -> None:
             sa.String(length=32),
             server_default="",
             nullable=False,
-            comment="the worker whose list a visit stands on",
+            comment="the team, or the fire service, on whose list it stands",
         ),
         sa.Column("reason", sa.String(length=80), nullable=False, comment="why it was planned"),
         sa.Column("send_state", sa.String(length=12), nullable=False),

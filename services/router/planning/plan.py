@@ -15,7 +15,6 @@ from services.shared.messages import PersonEntry, Profile, WarningIssued, Worker
 from services.shared.tiers import Tier
 
 TAKEN_BACK = ("superseded", "suppressed", "cancelled", "expired")
-OPEN_VISIT = ("pending", "retry", "leased", "sending", "accepted", "unknown")
 EMERGENCY_S = 6 * 3600.0
 
 

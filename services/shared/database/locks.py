@@ -2,11 +2,12 @@
 
 The order is that of `Rank`, from its first to its last. Whoever takes a lock of an earlier rank after one of a later rank
 could wait in a circle with somebody who did it the other way round. The log says so as an error; in the tests LockOrder is
-raised, on SQLite too, where nothing is locked since there is one writer. Locks of one rank that are taken in one call are
-taken by name. Rows are locked after these, paths before deliveries, each by id; only CASES, and the rows of its cases, come
-after both.
+raised, on SQLite too, where nothing is locked since there is one writer. Locks of one rank are taken by name,
+in one call or in several. Rows are locked after these, paths before deliveries, each by id; only CASES, and the rows of its
+cases, come after both.
 
-Locks end with their transaction. What is only tried, and never waited for, has no rank: it cannot be part of a circle.
+Locks end with their transaction. What is only tried, and never waited for, has no rank: it cannot be part of a circle. The
+audit log's own lock has none either: an act writes entries before and after it waits for intents.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Rank(IntEnum):
     PREVIEW = auto()
     DOORS = auto()  # of a warning: shared by evidence and steps, alone by its clock and by who shares out teams
     ENDING = auto()  # of a warning: shared by evidence, alone by who tells of its end
-    PLAN = auto()  # of a warning: shared by whoever adds deliveries, alone by who stops it
+    PLAN = auto()  # of a warning: shared by whoever plans deliveries, alone by who stops it
     AREA = auto()  # of a warning: evidence of area channels, which have no path to be counted under
     HELP = auto()  # of an update: shared by a page that opens paths, alone by a call for help that is carried there
     CASES = auto()  # of a warning

@@ -19,7 +19,8 @@ class Evidence(IntEnum):
 
 
 class Answer(StrEnum):
-    """Most serious last. `help` never closes a path. `spoke` and `cannot_reach` are a supporter's or officer's."""
+    """Most serious last. `help` never closes a path. `spoke` and `cannot_reach` are a supporter's or
+    officer's; `no_answer`, `refused` and `unsafe` an officer's."""
 
     CANNOT_REACH = "cannot_reach"
     SPOKE = "spoke"

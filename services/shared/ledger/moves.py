@@ -1,4 +1,7 @@
-"""Moves deliveries along the allowed transitions, each move one conditional UPDATE, and says what may be sent."""
+"""Moves deliveries along the allowed transitions by conditional UPDATEs, and says what may be sent.
+
+The hot paths, claiming and folding of reports, write theirs themselves, by the same table.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from services.shared.database.batches import chunks, one_of
 from services.shared.database.engine import Connection
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.ledger.states import TRANSITIONS, SendState
-from services.shared.ledger.tables import among, delivery
+from services.shared.ledger.tables import DOOR_DRIVER, among, delivery
 from services.shared.ledger.warnings import warning_state
 
 
@@ -69,12 +72,12 @@ async def _lock(tx: Connection, *where: sa.ColumnElement[bool]) -> None:
 
 
 def may_be_sent(now: float | sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
-    """The guard every claim and every intent carries: the warning is active, not expired, and doors are allowed.
+    """The guard every claim and every intent carries: the warning is active and not expired; at doors, people may be sent.
 
     A visit is not stopped by the clock (officers under way go on), but it waits for the word that people may be sent.
     A notice that speaks of a warning (an officer's list) ends with it.
     """
-    door = delivery.c.driver == "door"
+    door = delivery.c.driver == DOOR_DRIVER
     live = sa.exists().where(
         warning_state.c.warning_id == delivery.c.warning_id,
         warning_state.c.state == "active",

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class SendState(StrEnum):
-    """Terminal ones are final for decisions to send; a later receipt may still raise UNCONFIRMED or FAILED."""
+    """From DELIVERED on they are final for decisions to send; a later receipt may still raise UNCONFIRMED or FAILED."""
 
     PENDING = "pending"
     LEASED = "leased"
@@ -59,8 +59,6 @@ TRANSITIONS: frozenset[tuple[SendState, SendState]] = frozenset(
 STOPPED = "stopped"  # the reason of what was not sent since the number said STOP
 GONE = "gone"  # the reason of a push message whose subscription is no more
 NO_VOLUNTEER = "no_volunteer"  # the reason of a video call nobody who signs could make
-UNSENT = (S.PENDING, S.RETRY, S.LEASED)
-MAY_HAVE_GOT_IT = (S.SENDING, S.UNKNOWN, S.ACCEPTED, S.DELIVERED, S.UNCONFIRMED)
 
 
 def can_move(before: SendState, after: SendState) -> bool:

@@ -2,10 +2,11 @@
 
 send_state   where the sending stands; moves only along `states.TRANSITIONS`
 evidence     what was learnt of the person's perceiving it; only climbs
-answer       what the person, or whoever is with them, said; all are kept in `answer_log`, the most serious is shown
+answer       what the person, or whoever is with them, said; all are kept in `answer_log`. The most serious is shown, at a
+             door the last
 
 A delivery names one addressee; `delivery_cover` lists further people on the same phone. Times called due_at,
-expires_at, *_at are warning time; lease_until is wall time.
+expires_at, *_at are warning time; lease_until and the times of an attempt are wall time.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ delivery = sa.Table(
     sa.Column("warning_id", Id, nullable=False),
     sa.Column("kind", sa.String(10), nullable=False),
     sa.Column("tier", sa.SmallInteger, nullable=False),
-    sa.Column("person_id", Id, nullable=False, comment="whom it is about; empty for an area"),
+    sa.Column("person_id", Id, nullable=False, comment="whom it is about; empty where it is about no single resident"),
     sa.Column("addressee_id", Id, nullable=False, comment="who gets it: the person, a supporter, a worker, an area"),
     sa.Column("addressee_kind", sa.String(10), nullable=False),
     sa.Column("step", sa.String(24), nullable=False),
@@ -44,13 +45,15 @@ delivery = sa.Table(
     sa.Column("try_no", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("contact_id", Id, nullable=False, server_default=""),
     sa.Column("address_key", sa.String(64), nullable=False),
-    sa.Column("sealed", sa.LargeBinary, comment="the address, or a visit's dossier"),
+    sa.Column("sealed", sa.LargeBinary, comment="the address; null where there is none: a door, an area"),
     sa.Column("key_id", Id, nullable=False, server_default=""),
-    sa.Column("dossier", sa.LargeBinary, comment="sealed dossier of the person a helper's text names"),
+    sa.Column("dossier", sa.LargeBinary, comment="sealed dossier of the person who is visited, or a helper is told of"),
     sa.Column("dossier_key_id", Id, nullable=False, server_default=""),
     sa.Column("params", ParamsColumn, comment="what its kind says besides: see ledger.params"),
     sa.Column("covers", sa.SmallInteger, nullable=False, server_default="1"),
-    sa.Column("slot", Id, nullable=False, server_default="", comment="the worker whose list a visit stands on"),
+    sa.Column(
+        "slot", Id, nullable=False, server_default="", comment="the team, or the fire service, on whose list it stands"
+    ),
     sa.Column("reason", sa.String(80), nullable=False, comment="why it was planned"),
     sa.Column("send_state", sa.String(12), nullable=False),
     sa.Column("state_reason", sa.String(80), nullable=False, server_default=""),
@@ -86,7 +89,7 @@ DOOR_DRIVER = "door"  # carries what an officer or the fire service has on a lis
 
 
 class Delivery(NamedTuple):
-    """One row of the ledger; see the columns of `ledger.delivery`."""
+    """One row of the ledger; see the columns of `delivery`."""
 
     delivery_id: str
     warning_id: str
