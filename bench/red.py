@@ -196,7 +196,7 @@ def _pages(keys: Keys, pattern: Mapping[str, dict[str, Any]], count: int) -> Ite
     message |= {name: value for name, value in FRESH.items() if name in message}
     for name in ("lease_until", "evidence_at", "sent_at"):
         message.pop(name, None)
-    walk["evidence"] = walk["steps"] = 0
+    walk["evidence"] = walk["milestones"] = 0
     for page in range(0, count, PAGE):
         sealer = Sealer(keys.public)
         yield page_key.name, [sealer.row()]

@@ -103,8 +103,10 @@ class RouterTown:
         people: Sequence[tuple[PersonEntry, Profile]],
         workers: Sequence[WorkerEntry] = (),
         unresolved: Sequence[tuple[str, str]] = (),
+        *,
+        last: bool = True,
     ) -> None:
-        """The registry's only page."""
+        """The registry's first page, and its only one unless others follow (`last`)."""
         profiles = {p.key: p for _, p in people}
         keys = sorted(profiles)
         entries = [
@@ -116,9 +118,9 @@ class RouterTown:
         ]  # fmt: skip
         ids = [e.person_id for e in entries]
         message = AudienceFound(
-            msg_id=self.msg_id(), plane="live", warning_id=warning_id, tier=1, purpose="live", page=0, last=True,
-            profiles=tuple(profiles[k] for k in keys), people=tuple(entries), workers=tuple(workers), total=len(ids),
-            digest=digest_of(ids), unresolved=tuple(unresolved),
+            msg_id=self.msg_id(), plane="live", warning_id=warning_id, tier=1, purpose="live", page=0, last=last,
+            profiles=tuple(profiles[k] for k in keys), people=tuple(entries), workers=tuple(workers),
+            total=len(ids) if last else -1, digest=digest_of(ids) if last else "", unresolved=tuple(unresolved),
         )  # fmt: skip
         await self.hand(message)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import NamedTuple, Protocol
 
@@ -80,7 +80,6 @@ class _Facts:
 
 
 _WRITTEN = {field.name: delivery.c[field.name].type for field in fields(_Facts)}
-_FIRST = len(_Read._fields) - len(_WRITTEN)  # of what is written, in what is read
 _STAND = Each(
     lambda v: (
         sa.update(delivery).where(delivery.c.delivery_id == v("d")).values({name: v(f"{name}_") for name in _WRITTEN})
@@ -137,8 +136,9 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
         await count(tx, _scores(reports, known, scored))
     changed = []
     for one, row in known.items():
-        after = fold(_Facts(*(getattr(row, name) for name in _WRITTEN)), by_delivery[one])
-        if astuple(after) != row[_FIRST:]:
+        before = _Facts(*(getattr(row, name) for name in _WRITTEN))
+        after = fold(replace(before), by_delivery[one])
+        if after != before:
             changed.append({"d": one, **{f"{name}_": getattr(after, name) for name in _WRITTEN}})
     await _STAND.run(tx, changed)
     await _answers(

@@ -19,7 +19,7 @@ from services.shared.audit.trail import audit_log
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
 from services.shared.i18n import t
-from services.shared.ledger.tables import delivery
+from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
 
 LOOKS = {  # act in the audit log > what it is called
     "people.listed": "look_listed", "people.look": "look_look", "people.open": "look_open", "read_path": "look_path",
@@ -71,7 +71,7 @@ async def looks_at(db: Connection, person_id: str) -> list[dict[str, object]]:
     """Every look at a person, the newest first: at, role, what, reason. Also at lists of doors that theirs was on."""
     log = audit_log.c
     lists = sa.select(delivery.c.warning_id, delivery.c.slot).where(
-        delivery.c.person_id == person_id, delivery.c.driver == "door", delivery.c.slot != ""
+        delivery.c.person_id == person_id, delivery.c.driver == DOOR_DRIVER, ON_A_LIST
     )
     on_lists = [
         sa.and_(log.act == "open_list", log.subject == row.warning_id, log.actor == f"officer:{row.slot}")

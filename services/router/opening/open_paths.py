@@ -133,20 +133,8 @@ class OpenPaths:
             last, total, digest = message.page, message.total, message.digest
             values |= {"last_page": last, "total": total, "digest": digest,
                        "unresolved": [list(u) for u in message.unresolved]}  # fmt: skip
-            hours = max(0.0, ctx.too_late - self._platform.clock.now()) / 3600
-            await insert_new(
-                tx,
-                tables.worker,
-                [
-                    {
-                        "warning_id": message.warning_id,
-                        "worker_id": w.worker_id,
-                        "entry": tables.encode(w),
-                        "capacity": int(w.doors_per_hour * hours),
-                    }
-                    for w in message.workers
-                ],
-            )
+        if not row.pages:
+            await self._keep_teams(tx, ctx, message)
         values["complete"] = last >= 0 and row.pages + 1 == last + 1 and f"{seen:032x}" == digest
         await tx.execute(
             sa.update(tables.warning).where(tables.warning.c.warning_id == message.warning_id).values(**values)
@@ -154,3 +142,17 @@ class OpenPaths:
         if values["complete"]:
             await reaches_nobody.check_reach(tx, ctx, total, values.get("unresolved", row.unresolved))
             await officials.begin(tx, ctx, self._platform.clock.now())
+
+    async def _keep_teams(self, tx: Connection, ctx: WarningContext, message: AudienceFound) -> None:
+        """From the first page on: a step that falls due before the last one is in may ask an officer too."""
+        hours = max(0.0, ctx.too_late - self._platform.clock.now()) / 3600
+        teams = [
+            {
+                "warning_id": message.warning_id,
+                "worker_id": w.worker_id,
+                "entry": tables.encode(w),
+                "capacity": int(w.doors_per_hour * hours),
+            }
+            for w in message.workers
+        ]
+        await insert_new(tx, tables.worker, teams)

@@ -19,7 +19,7 @@ from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.moves import move_all
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import Delivery, delivery, delivery_cover
+from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery, delivery_cover
 from services.shared.messages import EVENT_IDS, DeliveryDue
 
 Key = tuple[str, str, str, str, str, int]  # what the ledger's unique key holds besides the warning
@@ -169,7 +169,7 @@ async def drop_unsent(tx: Connection, warning_id: str, person_ids: Sequence[str]
     )  # fmt: skip
     await move_all(
         tx, SendState.SUPERSEDED, at=at, state_reason=reason,
-        where=(*about, delivery.c.driver == "door", delivery.c.send_state == "accepted", delivery.c.answer == ""),
+        where=(*about, delivery.c.driver == DOOR_DRIVER, delivery.c.send_state == "accepted", delivery.c.answer == ""),
     )  # fmt: skip
 
 

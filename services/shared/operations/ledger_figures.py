@@ -11,7 +11,7 @@ from services.shared.figures import CAP, Figure, Values, by_tier
 from services.shared.ledger.channels import channel
 from services.shared.ledger.moves import may_be_sent
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import among, delivery
+from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, among, delivery
 from services.shared.tiers import Tier
 
 
@@ -24,12 +24,12 @@ async def due(db: Connection, now: float) -> Values:
     """Deliveries that could be sent now and are in nobody's hand. A visit also needs an officer and the word to go."""
     channels = (await db.scalars(sa.select(channel.c.driver).distinct())).all()
     ready = [_in_state(SendState.PENDING, SendState.RETRY), delivery.c.due_at <= now]
-    visit = [delivery.c.slot != "", may_be_sent(now)]
+    visit = [ON_A_LIST, may_be_sent(now)]
     found: dict[int, float] = dict.fromkeys(Tier, 0)
     for driver in channels:  # along ix_delivery_due, which begins with the driver
         for tier in Tier:
             mine = [delivery.c.driver == driver, delivery.c.tier == tier, *ready]
-            mine += visit if driver == "door" else []
+            mine += visit if driver == DOOR_DRIVER else []
             some = sa.select(sa.literal(1)).select_from(delivery).where(*mine).limit(CAP).subquery()
             found[tier] += float(await db.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
     return by_tier(found)

@@ -17,12 +17,13 @@ from services.router.cases import cases as opened
 from services.router.cases.handling import CaseIn, act
 from services.router.figures import help_open
 from services.router.store import tables
-from services.router.store.callouts import callout
+from services.router.store.callouts import CalloutRow, callout
 from services.router.store.cases import case, event
 from services.shared.audit.trail import audit_log
 from services.shared.bus.outbox import outbox
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Database
+from services.shared.database.rows import row_of
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.deliveries import deliveries_where
@@ -604,10 +605,13 @@ async def test_the_statements_are_the_same_on_postgresql(postgres: Postgres) -> 
         async with database.read() as db:
             seen = await view.cases(db, "w", 10.0)
             (called,) = await callouts.words(db, "w", "p")
+            kept = await row_of(db, CalloutRow, sa.select(callout))
         assert [("question", "open", 596, ""), ("help", "owned", None, "team")] == [
             (c["kind"], c["state"], c["left"], c["team"]) for c in seen
         ]
         assert (0, "asking") == (called.asked, called.state)
+        assert kept is not None
+        assert {"a": 2.0} == kept.let_go
         async with database.write() as tx:
             await opened.met(tx, "w", ["p"], 11.0)
         async with database.read() as db:

@@ -95,6 +95,16 @@ async def test_a_helper_who_cannot_reach_her_is_news(tmp_path: Path) -> None:
         assert ["supporter cannot reach"] == [r.reason for r in asked]
 
 
+async def test_a_step_that_falls_due_before_the_last_page_asks_an_officer_all_the_same(tmp_path: Path) -> None:
+    """A large audience comes in many pages: whose page came first is not passed over for want of teams."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed")
+        await there.page(w, [one(1, "sms", "voice_mobile")], [worker("a", "g")], last=False)
+        await there.at(16)
+        asked = await there.rows(channel="officer_sms", kind="warning")
+        assert [(15.0, ident(1))] == [((r.due_at - NOON) / 60, r.person_id) for r in asked]
+
+
 async def said_in_log(there: RouterTown, delivery_id: str, answer: str, by: str, at: float) -> None:
     """An answer as the recorder writes it: in the log and on the delivery."""
     row = {
