@@ -162,7 +162,7 @@ class ChannelsService:
         await self.link_tests.stop()
         await self.sender.drain()
         await self.sender.leases.recover()
-        await self.sender.leases.give_back()
+        await self.sender.leases.close()
         for driver in self.drivers.values():
             if isinstance(driver, Connected) and not driver.why_not():
                 await driver.stop()
@@ -189,6 +189,8 @@ class ChannelsService:
         """Leases that ran out, unknown sends nobody watches, messages whose warning has expired; the channels key."""
         if await self.sender.leases.recover():
             self._platform.wake.channels.set()
+        await self.sender.leases.keep()
+        await self.sender.let_go()
         reaped = await self.sender.leases.reap()
         settled = await settle_unknown(self._platform.database, self._platform.clock)
         if settled:

@@ -8,6 +8,7 @@ from services.router.store import tables
 from services.router.store.cases import HELP, NOBODYS, OPEN, case
 from services.shared.database.engine import Connection
 from services.shared.figures import Figure, Values, by_tier
+from services.shared.ledger.tally import tally
 from services.shared.ledger.warnings import warning_state
 
 
@@ -16,12 +17,10 @@ async def _people(db: Connection) -> dict[int, dict[str, float]]:
     live = (warning_state.c.state == "active", warning_state.c.kind != "ending")
     found: dict[int, dict[str, float]] = {}
     counted = await db.execute(
-        sa.select(
-            warning_state.c.warning_id, warning_state.c.tier, tables.tally.c.milestone, sa.func.sum(tables.tally.c.n)
-        )
-        .join(tables.tally, tables.tally.c.warning_id == warning_state.c.warning_id)
-        .where(*live, tables.tally.c.channel == "")
-        .group_by(warning_state.c.warning_id, warning_state.c.tier, tables.tally.c.milestone)
+        sa.select(warning_state.c.warning_id, warning_state.c.tier, tally.c.milestone, sa.func.sum(tally.c.n))
+        .join(tally, tally.c.warning_id == warning_state.c.warning_id)
+        .where(*live, tally.c.channel == "")
+        .group_by(warning_state.c.warning_id, warning_state.c.tier, tally.c.milestone)
     )
     targeted: dict[str, float] = {}
     for warning_id, tier, milestone, n in counted.all():

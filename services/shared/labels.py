@@ -84,7 +84,6 @@ ENDINGS: Words = {
 }  # fmt: skip
 STATES: Words = {
     "pending": mark("not sent yet"),
-    "leased": mark("about to be sent"),
     "sending": mark("being sent"),
     "retry": mark("to be tried again"),
     "accepted": mark("handed over"),

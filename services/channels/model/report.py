@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.channels.model.flight import Flight
 from services.channels.model.outcome import Station
 from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.states import SendState
@@ -55,6 +56,8 @@ class Report:
     at: float = 0.0
     sent: Sent | None = None  # with an outcome: the parts the provider made of it
     provider: str = ""  # who was called, or calls back
+    plain: bool = False  # an outcome about one person that no path waits for, where it says accepted
+    flight: Flight | None = None  # with an outcome: what its call was part of
     stations: tuple[Station, ...] = ()  # with an outcome: each of those an area's message went to
     part: PartReceipt | None = None  # instead of a delivery: a receipt that names a part of one
     to: tuple[str, ...] | None = None  # keys of the number a provider's report is of, where it must be this delivery's

@@ -17,21 +17,23 @@ import structlog
 
 from services.channels.model.outcome import LATE, Outcome
 from services.channels.model.report import Report
+from services.channels.outcomes import accepted, flights
 from services.channels.outcomes.multipart import settle
 from services.channels.outcomes.opted_out import stop
 from services.channels.providers.provider_store import Scored, count
 from services.channels.providers.stations import note
 from services.shared import telemetry
 from services.shared.bus.outbox import new_id, publish
-from services.shared.clock import wall
 from services.shared.database.batches import Each, insert_new, one_of
 from services.shared.database.engine import Connection, Id
 from services.shared.database.rows import columns, rows_of
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.evidence import SERIOUSNESS, Answer, Evidence
+from services.shared.ledger.flights import enqueue
 from services.shared.ledger.kinds import SAYS_NO_WARNING
+from services.shared.ledger.moves import UNSENT
 from services.shared.ledger.states import STOPPED, TRANSITIONS, SendState
-from services.shared.ledger.tables import DOOR_DRIVER, attempt, delivery
+from services.shared.ledger.tables import DOOR_DRIVER, delivery
 from services.shared.messages import EVENT_IDS, EvidenceRecorded
 
 log = structlog.get_logger("recorder")
@@ -48,13 +50,12 @@ class _Read(NamedTuple):
     answer: str
     address_key: str
     driver: str
-    attempts: int
+    batch_id: str
     send_state: str
     state_at: float
     state_reason: str
-    lease_until: float | None
     due_at: float
-    claims: int
+    attempts: int
     ambiguous: int
     sent_at: float | None
     provider_ref: str
@@ -69,9 +70,8 @@ class _Facts:
     send_state: str
     state_at: float
     state_reason: str
-    lease_until: float | None
     due_at: float
-    claims: int
+    attempts: int
     ambiguous: int
     sent_at: float | None
     provider_ref: str
@@ -87,14 +87,6 @@ _STAND = Each(
     d=Id,
     **{f"{name}_": kind for name, kind in _WRITTEN.items()},
 )
-_ENDED = Each(
-    lambda v: (
-        sa.update(attempt)
-        .where(attempt.c.delivery_id == v("d"), attempt.c.n == v("k"))
-        .values(ended_at=v("ended"), outcome=v("outcome_"), code=v("code_"))
-    ),
-    d=Id, k=sa.SmallInteger, ended=sa.Float, outcome_=sa.String, code_=sa.String,
-)  # fmt: skip
 
 
 class _Named(Protocol):
@@ -106,10 +98,24 @@ class _Named(Protocol):
     @property
     def attempts(self) -> int: ...
 
+    @property
+    def send_state(self) -> str: ...
+
 
 async def write(tx: Connection, reports: list[Report], plane: str, scored: frozenset[str] = frozenset()) -> None:
     """All of it in the caller's transaction: rows locked and read, reports folded into them, each row written once."""
+    flying = await flights.lock(tx, reports)
+    reports = await accepted.write(tx, reports, flying, scored)
+    await _fold_all(tx, reports, flying, plane, scored)
+    await flights.land(tx, flying)
+
+
+async def _fold_all(
+    tx: Connection, reports: list[Report], flying: flights.Flying, plane: str, scored: frozenset[str]
+) -> None:
     reports = await _with_parts(tx, reports)
+    if not reports:
+        return
     ids = sorted({r.delivery_id for r in reports})
     found = (
         sa.select(*columns(_Read, delivery))
@@ -130,17 +136,24 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
             by_delivery[one].append(report)
             names[one] = names.get(one) or report.ref
     reports = [r for some in by_delivery.values() for r in some]
-    await _attempts(tx, reports)
+    await flights.attempts(tx, reports)
     await note(tx, [(r.delivery_id, one, r.at) for r in reports for one in r.stations])
     if scored:
         await count(tx, _scores(reports, known, scored))
-    changed = []
+    changed, again = [], set[str]()
     for one, row in known.items():
         before = _Facts(*(getattr(row, name) for name in _WRITTEN))
+        if flying.holds(one, row.batch_id, row.send_state):
+            before.send_state = S.SENDING.value
         after = fold(replace(before), by_delivery[one])
         if after != before:
+            if after.send_state == S.SENDING:  # told of by somebody else: it is still in the air
+                after.send_state = row.send_state
+            elif after.send_state == S.RETRY != before.send_state:
+                again.add(one)
             changed.append({"d": one, **{f"{name}_": getattr(after, name) for name in _WRITTEN}})
     await _STAND.run(tx, changed)
+    await enqueue(tx, [str(c["d"]) for c in changed if c["d"] in again])
     await _answers(
         tx,
         reports,
@@ -176,7 +189,7 @@ def fits(report: Report, row: _Named, name: str) -> bool:
     why = ""
     if row.address_key not in report.to:
         why = "another number"
-    elif name and name != report.ref and row.attempts < 2:
+    elif name and name != report.ref and row.attempts + (row.send_state in UNSENT) < 2:
         why = "another name"
     if why:
         not_ours(report.provider, why, report.delivery_id)
@@ -226,15 +239,6 @@ async def _with_parts(tx: Connection, reports: list[Report]) -> list[Report]:
     return [r for r in reports if r.part is None] + whole
 
 
-async def _attempts(tx: Connection, reports: list[Report]) -> None:
-    rows = [
-        {"d": r.delivery_id, "k": r.attempt, "ended": wall(), "outcome_": r.reason, "code_": r.code[:24]}
-        for r in reports
-        if r.source == "outcome" and r.attempt
-    ]
-    await _ENDED.run(tx, rows)
-
-
 def fold(new: _Facts, reports: Sequence[Report]) -> _Facts:
     """A delivery's facts after these reports: the state moves along the table only, evidence only climbs.
 
@@ -247,6 +251,8 @@ def fold(new: _Facts, reports: Sequence[Report]) -> _Facts:
             if said and S(new.send_state) in _sources(after, outcome):
                 _enter(new, after, said[0])
     for report in reports:
+        if report.source == "outcome":
+            new.attempts = max(new.attempts, report.attempt)
         if report.ref and (report.source == "outcome" or not new.provider_ref):
             new.provider_ref = report.ref
         if report.evidence > new.evidence:
@@ -255,11 +261,10 @@ def fold(new: _Facts, reports: Sequence[Report]) -> _Facts:
 
 
 def _enter(facts: _Facts, after: SendState, report: Report) -> None:
-    facts.send_state, facts.state_at, facts.lease_until = after.value, report.at, None
+    facts.send_state, facts.state_at = after.value, report.at
     facts.state_reason = (report.code or report.reason)[:80]
     if after is S.RETRY:
         facts.due_at = report.again_at if report.again_at is not None else report.at
-        facts.claims = 0  # they count claims that led nowhere; this one was answered
     if after is S.UNKNOWN:
         facts.ambiguous += 1
     if after in (S.ACCEPTED, S.DELIVERED) and facts.sent_at is None:

@@ -24,7 +24,7 @@ from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection, Database, metadata
 from services.shared.database.rows import columns, rows_of
 from services.shared.ledger.kinds import SAYS_NO_WARNING
-from services.shared.ledger.moves import move
+from services.shared.ledger.moves import UNSENT, move
 from services.shared.ledger.states import STOPPED, SendState
 from services.shared.ledger.tables import IS_DUE, Delivery, delivery
 from services.shared.messages import EvidenceRecorded
@@ -71,7 +71,7 @@ async def stop(tx: Connection, keys: Iterable[str], by: str, at: float, plane: s
         IS_DUE,
         delivery.c.channel.in_(SMS_CHANNELS),
     )
-    await _suppress(tx, await rows_of(tx, _Stopped, waiting), (SendState.PENDING, SendState.RETRY), at, plane)
+    await _suppress(tx, await rows_of(tx, _Stopped, waiting), at, plane)
     return new
 
 
@@ -126,31 +126,19 @@ async def has_opted_out(db: Connection, keys: Collection[str]) -> set[str]:
     return set(found.all())
 
 
-async def leave_out(database: Database, claimed: Sequence[Delivery], now: float, plane: str) -> list[Delivery]:
-    """What was claimed without what goes to a stopped number; that is suppressed, with the reason."""
-    keys = {row.address_key for row in claimed if row.channel in SMS_CHANNELS}
-    if not keys:
-        return list(claimed)
-    async with database.read() as db:
-        shut = await has_opted_out(db, keys)
+async def leave_out(tx: Connection, rows: Sequence[Delivery], now: float, plane: str) -> list[Delivery]:
+    """What may be sent of these; what goes to a stopped number is suppressed, with the reason."""
+    keys = {row.address_key for row in rows if row.channel in SMS_CHANNELS}
+    shut = await has_opted_out(tx, keys) if keys else set[str]()
     if not shut:
-        return list(claimed)
-    async with database.write() as tx:
-        await _suppress(
-            tx,
-            [r for r in claimed if r.channel in SMS_CHANNELS and r.address_key in shut],
-            (SendState.LEASED,),
-            now,
-            plane,
-        )
-    return [r for r in claimed if r.channel not in SMS_CHANNELS or r.address_key not in shut]
+        return list(rows)
+    await _suppress(tx, [r for r in rows if r.channel in SMS_CHANNELS and r.address_key in shut], now, plane)
+    return [r for r in rows if r.channel not in SMS_CHANNELS or r.address_key not in shut]
 
 
-async def _suppress(
-    tx: Connection, rows: Sequence[_Stopped] | Sequence[Delivery], only: Sequence[SendState], at: float, plane: str
-) -> None:
+async def _suppress(tx: Connection, rows: Sequence[_Stopped] | Sequence[Delivery], at: float, plane: str) -> None:
     about = {row.delivery_id: row for row in rows}
-    moved = await move(tx, sorted(about), SendState.SUPPRESSED, at=at, only=only, state_reason=STOPPED)
+    moved = await move(tx, sorted(about), SendState.SUPPRESSED, at=at, only=UNSENT, state_reason=STOPPED)
     await publish(
         tx,
         [

@@ -102,6 +102,9 @@ class OutcomeRecorder:
     async def _write_batch(self, batch: list[tuple[Report, asyncio.Future[None]]]) -> None:
         try:
             await self._patiently([report for report, _ in batch])
+            for report, _ in batch:
+                if report.flight is not None:
+                    report.flight.left -= 1
         except BaseException as problem:
             if isinstance(problem, sa.exc.SQLAlchemyError) and len(batch) > 1 and not may_be_tried_again(problem):
                 log.warning("one_report_spoils_others", count=len(batch), reason=type(problem).__name__)

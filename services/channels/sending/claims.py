@@ -1,33 +1,65 @@
-"""Claims due deliveries and writes intents: found by index, guarded by the warning's state, one statement each.
+"""Claims batches and writes flights: found by index, guarded by the warning's state, a row each.
 
-Statements are built once; queues, tiers and states are written into them, so that the partial index serves.
+A claim takes batches by time, the most urgent tier first, and reads what of them is still to be sent. An intent locks its
+batches, looks once more at the warning, at each delivery and at the numbers that said STOP, and opens a flight.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
 from services.channels.model.driver import QueueName
+from services.channels.model.flight import Flight
+from services.channels.outcomes.opted_out import leave_out
+from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
 from services.shared.database import locks
 from services.shared.database.batches import insert_all, one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
-from services.shared.ledger.moves import may_be_sent, move, move_all
-from services.shared.ledger.states import SendState, can_move
-from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, Delivery, attempt, delivery
+from services.shared.ledger.flights import WAITS, batch, enqueue, flight, in_flight, joined, parted
+from services.shared.ledger.moves import UNSENT, may_be_sent, move
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import IS_DUE, Delivery, attempt, delivery
+from services.shared.ledger.warnings import warning_state
 from services.shared.tiers import Tier
 
 LEASE_S = 30.0
 MAX_CLAIMS = 12
-S = SendState
+HALVED_AT = 3  # claims that led nowhere: one of its deliveries may be why, and must not keep the others
+AT_ONCE = 16
 T = TypeVar("T", str, int)
-DOOR = sa.literal(DOOR_DRIVER, literal_execute=True)
 _now: sa.ColumnElement[float] = sa.bindparam("now", type_=sa.Float)
+
+
+class Claimed(NamedTuple):
+    """A batch this process has in hand, and what of it is to be sent, by id."""
+
+    batch_id: str
+    tier: int
+    due_at: float
+    rows: list[Delivery]
+
+
+class Intended(NamedTuple):
+    """A flight that is open now, and what may be called of it."""
+
+    flight: Flight
+    rows: list[Delivery]
+
+
+class _Found(NamedTuple):
+    batch_id: str
+    tier: int
+    due_at: float
+    ids: str
+    n: int
+    claims: int
 
 
 def _tiers(red: bool) -> tuple[int, ...]:
@@ -36,9 +68,9 @@ def _tiers(red: bool) -> tuple[int, ...]:
 
 
 def _waiting(driver: sa.ColumnElement[str], tier: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    listed = sa.or_(driver != DOOR, delivery.c.slot != "")  # a visit nobody has been given yet is not due
-    mine = (delivery.c.driver == driver, delivery.c.tier == tier)
-    return sa.and_(*mine, IS_DUE, delivery.c.due_at <= _now, listed, may_be_sent(_now))
+    return sa.and_(
+        batch.c.driver == driver, batch.c.tier == tier, WAITS, batch.c.due_at <= _now, may_be_sent(_now, batch)
+    )
 
 
 @cache
@@ -51,15 +83,19 @@ def _probes(queues: tuple[QueueName, ...]) -> sa.Select[*tuple[int, ...]]:
         for tier in _tiers(red)
     ]
     queue = sa.text(" UNION ALL ".join(asked)).columns(*columns).cte("send_queue")
-    first = sa.select(delivery.c.delivery_id).where(_waiting(queue.c.driver, queue.c.tier))
+    first = sa.select(batch.c.batch_id).where(_waiting(queue.c.driver, queue.c.tier))
     # in the index's order, so that no scan seems quicker
-    first = first.order_by(delivery.c.due_at, delivery.c.delivery_id).limit(1)
-    return sa.select(queue.c.n).where(first.correlate(queue).scalar_subquery().is_not(None))
+    first = first.order_by(batch.c.due_at, batch.c.batch_id).limit(1)
+    return sa.select(queue.c.n, queue.c.tier).where(first.correlate(queue).scalar_subquery().is_not(None))
 
 
-async def due(db: Connection, queues: tuple[QueueName, ...], now: float) -> set[int]:
-    """Places of the call windows that have something to claim at warning time `now`."""
-    return set((await db.scalars(_probes(queues), {"now": now})).all()) if queues else set()
+async def due(db: Connection, queues: tuple[QueueName, ...], now: float) -> dict[int, list[int]]:
+    """Places of the send queues that have something to claim at warning time `now`, and its tiers, most urgent first."""
+    found: dict[int, list[int]] = defaultdict(list)
+    if queues:
+        for n, tier in (await db.execute(_probes(queues), {"now": now})).all():
+            found[n].append(tier)
+    return {n: sorted(tiers, reverse=True) for n, tiers in found.items()}
 
 
 def _literal(value: T) -> sa.ColumnElement[T]:
@@ -68,44 +104,148 @@ def _literal(value: T) -> sa.ColumnElement[T]:
 
 
 @cache
-def _claim(driver: str, tier: int) -> sa.Update:
+def _next(driver: str, tier: int) -> sa.Select[*tuple[object, ...]]:
     """The next ones by time, none that another process has in hand."""
-    found = (
-        sa.select(delivery.c.delivery_id)
-        .where(_waiting(_literal(driver), _literal(tier)), delivery.c.claims < MAX_CLAIMS)
-        .order_by(delivery.c.due_at, delivery.c.delivery_id)
-        .limit(sa.bindparam("room", type_=sa.Integer))
-        .with_for_update(skip_locked=True)
-        .cte("found")  # looked for once: a plan that asked again for each row would skip what it has locked itself
-    )
     return (
-        sa.update(delivery)
-        .where(delivery.c.delivery_id.in_(sa.select(found.c.delivery_id)), IS_DUE)
-        .values(
-            send_state=S.LEASED,
-            state_at=_now,
-            token=delivery.c.token + 1,
-            claims=delivery.c.claims + 1,
-            lease_until=sa.bindparam("until", type_=sa.Float),
-            worker=sa.bindparam("by", type_=sa.String),
-        )
-        .returning(delivery)
+        sa.select(*(batch.c[name] for name in _Found._fields))
+        .where(_waiting(_literal(driver), _literal(tier)))
+        .order_by(batch.c.due_at, batch.c.batch_id)
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True)
     )
 
 
-async def claim(tx: Connection, queue: QueueName, room: int, now: float, worker: str) -> list[Delivery]:
-    """Leases up to `room` deliveries of a queue to `worker`; their rows, by id."""
-    driver, red = queue
-    rows: list[Delivery] = []
-    for tier in _tiers(red):
-        values = {"now": now, "room": room - len(rows), "until": wall() + LEASE_S, "by": worker}
-        rows += await rows_of(tx, Delivery, _claim(driver, tier), values)
-        if len(rows) >= room:
-            break
-    if not rows:  # due and not to be claimed: what was claimed too often and never sent is given up by name
-        spent = (delivery.c.driver == driver, IS_DUE, delivery.c.claims >= MAX_CLAIMS)
-        await move_all(tx, S.FAILED, at=now, where=spent, state_reason="claims_exhausted")
-    return sorted(rows, key=lambda r: r.delivery_id)
+_CLAIM = (
+    sa.update(batch)
+    .where(one_of(batch.c.batch_id, "batches"))
+    .values(
+        worker=sa.bindparam("by", type_=sa.String),
+        lease_until=sa.bindparam("until", type_=sa.Float),
+        claims=batch.c.claims + 1,
+    )
+)
+_UNSENT = (
+    sa.select(delivery)
+    .where(one_of(delivery.c.delivery_id, "ids"), one_of(delivery.c.batch_id, "batches"), IS_DUE)
+    .order_by(delivery.c.delivery_id)
+)
+_UNSENT_AGAIN = _UNSENT.where(sa.not_(in_flight()))  # claimed before: its last holder may have calls under way
+
+
+async def claim(tx: Connection, driver: str, tiers: Sequence[int], room: int, now: float, worker: str) -> list[Claimed]:
+    """Leases to `worker` the next batches of these tiers, as many as `room` deliveries need; what of them is to be sent."""
+    found: list[_Found] = []
+    for tier in tiers:
+        for one in await rows_of(tx, _Found, _next(driver, tier), {"now": now}):
+            if room <= 0:
+                break
+            found.append(one)
+            room -= one.n
+    spent = [one for one in found if one.claims >= (MAX_CLAIMS if one.n == 1 else HALVED_AT)]
+    await _led_nowhere(tx, spent, now)
+    known = {one.batch_id: one for one in found if one not in spent}
+    if not known:
+        return []
+    await tx.execute(_CLAIM, {"batches": list(known), "by": worker, "until": wall() + LEASE_S})
+    ids = [i for one in known.values() for i in parted(one.ids)]
+    by_batch: dict[str, list[Delivery]] = {name: [] for name in known}
+    again = any(one.claims for one in known.values())
+    for row in await rows_of(tx, Delivery, _UNSENT_AGAIN if again else _UNSENT, {"ids": ids, "batches": list(known)}):
+        by_batch[row.batch_id].append(row)
+    if done := [name for name, rows in by_batch.items() if not rows]:
+        await tx.execute(sa.delete(batch).where(one_of(batch.c.batch_id, done)))
+    return [Claimed(name, known[name].tier, known[name].due_at, rows) for name, rows in by_batch.items() if rows]
+
+
+async def _led_nowhere(tx: Connection, found: Sequence[_Found], now: float) -> None:
+    """Batches whose claims led nowhere are halved; what stands alone and did so too often is given up by name."""
+    for one in found:
+        ids = parted(one.ids)
+        if one.n == 1:
+            await move(tx, ids, SendState.FAILED, at=now, only=UNSENT, state_reason="claims_exhausted")
+        else:
+            for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
+                await enqueue(tx, half, claims=HALVED_AT - 1)
+    if found:
+        await tx.execute(sa.delete(batch).where(one_of(batch.c.batch_id, [one.batch_id for one in found])))
+
+
+class Intents(NamedTuple):
+    """What was written down before the calls: the flights, and batches that may not be sent now and were given back."""
+
+    flights: list[Intended]
+    given_back: set[str]
+
+
+_LIVE = (
+    sa.select(
+        batch.c.batch_id,
+        sa.select(warning_state.c.accepted_reaches)
+        .where(warning_state.c.warning_id == batch.c.warning_id)
+        .scalar_subquery()
+        .label("tells"),
+    )
+    .where(one_of(batch.c.batch_id, "batches"), batch.c.worker == sa.bindparam("by"), may_be_sent(_now, batch))
+    .order_by(batch.c.batch_id)
+    .with_for_update(of=batch)
+)
+_STILL = sa.select(delivery.c.delivery_id).where(
+    one_of(delivery.c.delivery_id, "ids"), one_of(delivery.c.batch_id, "batches"), IS_DUE
+)
+
+
+async def intend(
+    tx: Connection, wanted: Mapping[str, Sequence[Delivery]], done: Collection[str], worker: str, now: float, plane: str
+) -> Intents:
+    """Opens, before the calls, a flight for each provider and batch of what is `wanted` (provider > deliveries).
+
+    `done`: batches of which nothing is left in hand. What was taken back since the claim, or is not to be sent any more,
+    is in no flight.
+    """
+    rows = [row for some in wanted.values() for row in some]
+    batches = sorted({row.batch_id for row in rows} | set(done))
+    # a cancel waits until this is written, and what comes after the cancel sees it
+    await locks.intents(tx, {row.warning_id for row in rows if row.warning_id}, shared=True)
+    found = await tx.execute(_LIVE, {"batches": batches, "by": worker, "now": now})
+    live: dict[str, bool] = {name: bool(tells) for name, tells in found.all()}
+    asked = {"ids": sorted(row.delivery_id for row in rows), "batches": sorted(live)}
+    still = set((await tx.scalars(_STILL, asked)).all())
+    allowed = await leave_out(tx, [row for row in rows if row.delivery_id in still], now, plane)
+    may_go = {row.delivery_id for row in allowed}
+    flights: list[Intended] = []
+    for driver, some in wanted.items():
+        groups: dict[str, list[Delivery]] = defaultdict(list)
+        for row in some:
+            if row.delivery_id in may_go:
+                groups[row.batch_id].append(row)
+        for name, group in groups.items():
+            opened = Flight(new_id(), name, driver, wall(), tells=live[name], left=len(group))
+            flights.append(Intended(opened, group))
+    await insert_all(tx, flight, [_written(one, worker, now) for one in flights])
+    gone = set(batches) - live.keys()
+    await give_back(tx, gone, worker)
+    await tx.execute(sa.delete(batch).where(one_of(batch.c.batch_id, sorted(live.keys() & set(done)))))
+    return Intents(flights, gone)
+
+
+def _written(one: Intended, worker: str, now: float) -> dict[str, object]:
+    first = one.rows[0]
+    return {
+        "flight_id": one.flight.flight_id, "batch_id": one.flight.batch_id, "warning_id": first.warning_id,
+        "tier": first.tier, "driver": one.flight.driver, "worker": worker,
+        "ids": joined(row.delivery_id for row in one.rows), "begun_at": now, "started_at": one.flight.started_at,
+        "lease_until": one.flight.started_at + LEASE_S,
+    }  # fmt: skip
+
+
+async def give_back(tx: Connection, batches: Collection[str], worker: str) -> None:
+    """What this process has in hand and does not send waits again, as if it had never been claimed."""
+    if batches:
+        await tx.execute(
+            sa.update(batch)
+            .where(one_of(batch.c.batch_id, sorted(batches)), batch.c.worker == worker)
+            .values(worker="", lease_until=None, claims=batch.c.claims - 1)
+        )
 
 
 async def tried_by(db: Connection, rows: Sequence[Delivery]) -> dict[str, str]:
@@ -115,73 +255,3 @@ async def tried_by(db: Connection, rows: Sequence[Delivery]) -> dict[str, str]:
         return {}
     found = sa.select(attempt.c.delivery_id, attempt.c.provider).where(one_of(attempt.c.delivery_id, again))
     return {row.delivery_id: row.provider for row in await db.execute(found.order_by(attempt.c.n))}
-
-
-async def release(tx: Connection, rows: Sequence[Delivery], now: float) -> None:
-    """Claimed, and no call window had room for its channel: due again as if it had never been claimed."""
-    tokens = {row.delivery_id: row.token for row in rows}
-    mine = one_of(FENCE, fences(tokens))
-    await move(
-        tx, sorted(tokens), S.PENDING, at=now, only=(S.LEASED,), where=(mine,), lease_until=None,
-        claims=delivery.c.claims - 1,
-    )  # fmt: skip
-
-
-FENCE: sa.ColumnElement[str] = delivery.c.delivery_id + ":" + sa.cast(delivery.c.token, sa.Text)
-
-
-def fences(tokens: Mapping[str, int]) -> list[str]:
-    """What FENCE is of these deliveries as long as nobody else has claimed them since."""
-    return [f"{delivery_id}:{token}" for delivery_id, token in tokens.items()]
-
-
-_INTEND = (
-    sa.update(delivery)
-    .where(
-        one_of(delivery.c.delivery_id, "ids"),
-        one_of(FENCE, "fences"),
-        delivery.c.send_state == S.LEASED,
-        may_be_sent(_now),
-    )
-    .values(
-        send_state=S.SENDING,
-        state_at=_now,
-        attempts=delivery.c.attempts + 1,
-        lease_until=sa.bindparam("until", type_=sa.Float),
-    )
-    .returning(delivery.c.delivery_id, delivery.c.attempts)
-)
-
-
-async def intend(
-    tx: Connection, tokens: Mapping[str, int], warnings: Collection[str], provider: str, now: float
-) -> set[str]:
-    """Writes down, before the call, that these will be sent now; those that may be. `tokens` fences late workers.
-
-    What was cancelled or has expired between claim and intent is given back: nothing of it was sent.
-    """
-    # a cancel waits until this is written, and what comes after the cancel sees it
-    await locks.intents(tx, warnings, shared=True)
-    ids = sorted(tokens)
-    values = {"ids": ids, "fences": fences(tokens), "now": now, "until": wall() + LEASE_S}
-    rows = (await tx.execute(_INTEND, values)).all()
-    moved = {r.delivery_id for r in rows}
-    if stopped := [i for i in ids if i not in moved]:
-        # ours only: who came late must not take back what another has claimed since
-        mine = one_of(FENCE, fences({i: tokens[i] for i in stopped}))
-        gone = (mine, delivery.c.expires_at <= now, delivery.c.driver != DOOR_DRIVER)
-        await move(tx, stopped, S.EXPIRED, at=now, only=(S.LEASED,), where=gone)
-        await move(tx, stopped, S.PENDING, at=now, only=(S.LEASED,), where=(mine,), lease_until=None)
-    started = [
-        {"delivery_id": r.delivery_id, "n": r.attempts, "token": tokens[r.delivery_id], "provider": provider,
-         "started_at": wall()}
-        for r in rows
-    ]  # fmt: skip
-    await insert_all(tx, attempt, started)
-    return moved
-
-
-# the moves written out above are moves of the ledger's table
-for _before, _after in ((S.PENDING, S.LEASED), (S.RETRY, S.LEASED), (S.LEASED, S.SENDING)):
-    if not can_move(_before, _after):
-        raise ValueError(f"the ledger does not know {_before} > {_after}")

@@ -18,16 +18,18 @@ from services.channels.model.driver import Asks, Driver, StatusQuestion
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.shared.clock import Clock
-from services.shared.database.batches import upsert
+from services.shared.database.batches import one_of, upsert
 from services.shared.database.engine import Connection, Database, Id, metadata
 from services.shared.errors import Fault
 from services.shared.ledger.deliveries import with_more
+from services.shared.ledger.flights import LANDED, flight, parted
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import IS_ACCEPTED, IS_OPEN, Delivery, attempt, delivery
+from services.shared.ledger.tables import IS_UNKNOWN, Delivery, attempt, delivery
 
 log = structlog.get_logger("reconcile")
 EVERY_S, AT_ONCE, LIMIT_S = 5.0, 10, 5.0
-SILENT_S, OLDEST_S = 300.0, 86400.0
+FLIGHTS = 20
+OLDEST_S = 86400.0
 UNKNOWN_S = 15.0  # before red goes out on another channel
 AGAIN_S = (300.0, 900.0, 3600.0, 14400.0)
 UNKNOWN_AGAIN_S = (20.0, 120.0, 600.0)
@@ -47,13 +49,11 @@ _ROWS = (
     .join(attempt, _LAST)
     .outerjoin(asked, asked.c.delivery_id == delivery.c.delivery_id)
 )
-_ACCEPTED = _ROWS.where(
-    IS_ACCEPTED, delivery.c.sent_at <= _NOW - SILENT_S, delivery.c.sent_at > _NOW - OLDEST_S,
-    delivery.c.provider_ref != "", _FREE,
-).order_by(delivery.c.sent_at)  # fmt: skip
-_UNKNOWN = _ROWS.where(
-    IS_OPEN, delivery.c.send_state == SendState.UNKNOWN, delivery.c.state_at <= _NOW - UNKNOWN_S, _FREE
-).order_by(delivery.c.tier.desc(), delivery.c.state_at)
+_SILENT = (delivery.c.send_state == SendState.ACCEPTED, delivery.c.provider_ref != "")
+_ACCEPTED = _ROWS.where(one_of(delivery.c.delivery_id, "ids"), *_SILENT, _FREE).order_by(delivery.c.sent_at)
+_UNKNOWN = _ROWS.where(IS_UNKNOWN, delivery.c.state_at <= _NOW - UNKNOWN_S, _FREE).order_by(
+    delivery.c.tier.desc(), delivery.c.state_at
+)
 
 
 class _Last(NamedTuple):
@@ -90,14 +90,12 @@ class Reconciler:
     async def step(self) -> bool:
         """Asks about a few, once in five seconds of warning time; whether anything was learnt."""
         now = self._clock.now()
-        if not self._able or now < self._next:
+        if now < self._next:
             return False
         self._next = now + EVERY_S
-        async with self._database.read() as db:
-            rows = await _waiting(db, now, sorted(self._able))
-        if not rows:
-            return False
         async with self._database.write() as tx:  # before the call: a provider that hangs is not asked at every turn
+            await _forget_landed(tx, now, sorted(self._able))
+            rows = await _waiting(tx, now, sorted(self._able))
             await upsert(tx, asked, [_noted(row, now) for row in rows], ["delivery_id"], replace=["times", "next_at"])
         return any(await asyncio.gather(*(self._one(row) for row in rows)))  # a provider that hangs holds up seconds
 
@@ -142,15 +140,43 @@ class Reconciler:
             return (await db.scalar(other)) is not None
 
 
-async def _waiting(db: Connection, now: float, able: Sequence[str]) -> list[_Open]:
-    """Those to ask about, each with the provider that had it last; the unknown first."""
-    rows: list[_Open] = []
-    for which in (_UNKNOWN, _ACCEPTED):
-        some = which.where(attempt.c.provider.in_(able)).limit(AT_ONCE - len(rows))
-        rows += [_Open(*found) for found in await with_more(db, _Last, some, {"now": now})]
-        if len(rows) >= AT_ONCE:
-            break
-    return rows
+async def _waiting(tx: Connection, now: float, able: Sequence[str]) -> list[_Open]:
+    """Those to ask about, each with the provider that had it last; the unknown first, then the silent by flight."""
+    theirs = attempt.c.provider.in_(able)
+    found = await with_more(tx, _Last, _UNKNOWN.where(theirs).limit(AT_ONCE), {"now": now})
+    room = AT_ONCE - len(found)
+    due = sa.select(flight.c.flight_id, flight.c.ids).where(LANDED, flight.c.look_at <= now).order_by(flight.c.look_at)
+    flights = (await tx.execute(due.limit(FLIGHTS))).all() if room else []
+    silent = await with_more(
+        tx,
+        _Last,
+        _ACCEPTED.where(theirs).limit(room),
+        {"now": now, "ids": [i for one in flights for i in parted(one.ids)]},
+    )
+    if len(silent) < room:  # all of these flights that may be asked about now
+        await _look_later(tx, now, {one.flight_id: parted(one.ids) for one in flights})
+    return [_Open(*one) for one in (*found, *silent)]
+
+
+async def _look_later(tx: Connection, now: float, flights: Mapping[str, Sequence[str]]) -> None:
+    """Flights that were looked at are looked at again in some minutes, and forgotten when nothing of them is silent."""
+    ids = [one for some in flights.values() for one in some]
+    silent = set(
+        await tx.scalars(sa.select(delivery.c.delivery_id).where(one_of(delivery.c.delivery_id, ids), *_SILENT))
+    )
+    done = sorted(name for name, some in flights.items() if not silent & set(some))
+    await tx.execute(sa.delete(flight).where(one_of(flight.c.flight_id, done)))
+    await tx.execute(
+        sa.update(flight)
+        .where(one_of(flight.c.flight_id, sorted(flights.keys() - set(done))))
+        .values(look_at=now + AGAIN_S[0])
+    )
+
+
+async def _forget_landed(tx: Connection, now: float, able: Sequence[str]) -> None:
+    """Flights nobody is asked about: their provider cannot be, or they are a day old."""
+    over = sa.or_(flight.c.driver.not_in(able), flight.c.begun_at < now - OLDEST_S)
+    await tx.execute(sa.delete(flight).where(LANDED, over))
 
 
 def _noted(row: _Open, now: float) -> dict[str, object]:

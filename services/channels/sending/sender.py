@@ -1,8 +1,8 @@
-"""Sends: claims what is due, writes the intent, calls the driver, reports the outcome; in that order, never another.
+"""Sends: claims batches that are due, opens a flight, calls the driver, reports the outcomes; in that order, never another.
 
-A claim (LEASED) and an intent (SENDING, with an attempt row) both look at `warning_state`; the provider is called
-within half a second of the committed intent or not at all. So a cancel stops sends within a second, and a crash
-leaves UNKNOWN only what was under way or about to be. Red has call windows of its own.
+A claim and a flight both look at `warning_state`; the provider is called within half a second of the committed flight
+or not at all. So a cancel stops sends within a second, and a crash leaves UNKNOWN only what was under way or about to be.
+What is claimed beyond the room of the call windows is kept in hand. Red has call windows of its own.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ import structlog
 
 from services.channels.messages.prepare import Preparer
 from services.channels.model.driver import Outcome, Result
+from services.channels.model.flight import Flight
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
-from services.channels.outcomes.opted_out import leave_out
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.transition import told
 from services.channels.providers.acceptance import Acceptance
 from services.channels.providers.call_window import CallWindow
 from services.channels.providers.rate_limit import Pace
 from services.channels.providers.weights import ProviderWeights, Queue, held_back, queues
-from services.channels.sending.claims import claim, due, intend, release, tried_by
+from services.channels.sending.claims import Intents, claim, due, intend, tried_by
 from services.channels.sending.driver_call import DriverCall
+from services.channels.sending.in_hand import InHand
 from services.channels.sending.leases import Leases
 from services.shared import telemetry
 from services.shared.bus.outbox import new_id, publish
@@ -35,10 +36,11 @@ from services.shared.clock import Clock, wall
 from services.shared.database.engine import Database
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
+from services.shared.ledger.flights import WAITS, batch
 from services.shared.ledger.kinds import SAYS_NO_WARNING
-from services.shared.ledger.moves import may_be_sent, move
+from services.shared.ledger.moves import UNSENT, may_be_sent, move
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, ON_A_LIST, Delivery, attempt, delivery
+from services.shared.ledger.tables import Delivery, attempt
 from services.shared.messages import EvidenceRecorded
 
 log = structlog.get_logger("sender")
@@ -46,9 +48,24 @@ MAX_ATTEMPTS = 6
 S = SendState
 
 
+class DueQueue(NamedTuple):
+    """A send queue with something to send, and the tiers of what waits to be claimed, most urgent first."""
+
+    queue: Queue
+    tiers: Sequence[int]
+
+
 class Prepared(NamedTuple):
     """A claimed delivery, and the message a driver sends for it."""
 
+    row: Delivery
+    message: Outbound
+
+
+class Call(NamedTuple):
+    """A message that is to be handed over now, and the flight it is part of."""
+
+    flight: Flight
     row: Delivery
     message: Outbound
 
@@ -71,7 +88,8 @@ class Sender:
         self._recorder = recorder
         self._preparer = preparer
         self._plane = plane
-        self.leases = Leases(database, clock, plane)
+        self.in_hand = InHand()
+        self.leases = Leases(database, clock, plane, self.in_hand)
         self.windows = windows
         self.breakers = {window.driver.name: window.breaker for window in windows}
         self.queues = queues(windows)
@@ -89,35 +107,33 @@ class Sender:
         while tasks := [t for window in self.windows for t in window.in_flight]:
             await asyncio.wait(tasks)
 
-    async def due_queues(self, red: bool | None = None) -> list[Queue]:
-        """The queues with something to claim and room for it (red's, the others', or all): one look for all of them."""
+    async def due_queues(self, red: bool | None = None) -> list[DueQueue]:
+        """The queues with something to send and room for it (red's, the others', or all): one look for all of them."""
         roomy = [queue for queue in self.queues if red in (None, queue.red) and queue.roomy()]
         async with self._database.read() as db:
             found = await due(db, tuple(queue.name for queue in roomy), self._clock.now())
-        return [roomy[n] for n in sorted(found)]
+        waiting = [DueQueue(queue, found.get(n, ())) for n, queue in enumerate(roomy)]
+        return [one for one in waiting if one.tiers or self.in_hand.count(one.queue.name)]
 
-    async def turn(self, queue: Queue) -> int:
-        """Claims as much as the queue's call windows have room for and starts it; returns how much was claimed."""
+    async def turn(self, one: DueQueue) -> int:
+        """Starts as much of a queue as its call windows have room for; returns how many calls that are."""
+        queue = one.queue
         windows = await self._roomy(queue)
         rooms = await self._rooms(queue, windows)
-        if not sum(rooms.values()):
+        room = sum(rooms.values())
+        if not room:
             return 0
-        claimed = await self._claim(queue, windows, rooms)
-        uncalled = {row.delivery_id: row.token for row in claimed}
-        try:
-            wanted = await leave_out(self._database, claimed, self._clock.now(), self._plane)
-            tried = await self._tried(queue, wanted)
-            dealt, over = queue.deal(wanted, rooms, self.provider_weights.weights, tried)
-            await self._release(over)
-            await self._unused(windows, {name: rooms[name] - len(rows) for name, rows in dealt.items()})
-            for name, rows in dealt.items():
-                await self._start(windows[name], rows)
-                for row in rows:
-                    uncalled.pop(row.delivery_id)
-        except BaseException:
-            self.leases.not_called(uncalled)
-            raise
-        return len(claimed) - len(over)
+        unused = dict(rooms)
+        with self.in_hand.working(queue.name):
+            try:
+                await self._claim(one, room)
+                dealt = await self._deal(queue, rooms)
+                prepared = {name: await self._prepare(windows[name], rows) for name, rows in dealt.items()}
+                intents = await self._intend(dealt, prepared)
+                unused = self._begin(windows, rooms, prepared, intents)
+            finally:
+                await self._unused(windows, unused)
+        return room - sum(unused.values())
 
     async def _roomy(self, queue: Queue) -> dict[str, CallWindow]:
         """The queue's call windows with room, by driver; those beside others heed what other processes learnt."""
@@ -143,23 +159,24 @@ class Sender:
             window.rest(grant.wait)
         return rooms
 
-    async def _claim(self, queue: Queue, windows: Mapping[str, CallWindow], rooms: Mapping[str, int]) -> list[Delivery]:
-        """Leases what there is room for; where that fails, the rates get back what they granted."""
-        try:
-            async with self._database.write() as tx:
-                claimed = await claim(tx, queue.name, sum(rooms.values()), self._clock.now(), self.leases.worker)
-        except BaseException:
-            await self._unused(windows, rooms)
-            raise
+    async def _claim(self, one: DueQueue, room: int) -> None:
+        """Takes batches in hand where what is there is too little for the room, or waits behind something more urgent."""
+        missing, tiers = self.in_hand.missing(one.queue.name, room, one.tiers)
+        if not tiers:
+            return
+        async with self._database.write() as tx:
+            claimed = await claim(tx, one.queue.driver, tiers, missing, self._clock.now(), self.leases.worker)
+        self.in_hand.add(one.queue.name, claimed)
         if claimed:
-            fault_at("after_claim")
-        return claimed
+            fault_at("after_batch_claim")
 
-    async def _release(self, rows: Sequence[Delivery]) -> None:
-        """What no call window has room for is due again."""
-        if rows:
-            async with self._database.write() as tx:
-                await release(tx, rows, self._clock.now())
+    async def _deal(self, queue: Queue, rooms: Mapping[str, int]) -> Mapping[str, Sequence[Delivery]]:
+        """What is begun now, by provider; what no call window has room for stays in hand."""
+        taken = self.in_hand.take(queue.name, sum(rooms.values()))
+        tried = await self._tried(queue, taken)
+        dealt, over = queue.deal(taken, rooms, self.provider_weights.weights, tried)
+        self.in_hand.put_back(queue.name, over)
+        return dealt
 
     async def _unused(self, windows: Mapping[str, CallWindow], counts: Mapping[str, int]) -> None:
         """The rates get back what was granted and is not called for."""
@@ -173,17 +190,6 @@ class Sender:
         async with self._database.read() as db:
             return await tried_by(db, rows)
 
-    async def _start(self, window: CallWindow, claimed: Sequence[Delivery]) -> None:
-        """Prepares what was claimed, writes the intents down and begins the calls."""
-        if not claimed:
-            return
-        prepared = await self._prepare(window, claimed)
-        tokens = {row.delivery_id: row.token for row, _ in prepared}
-        intended = await self._intend(window, tokens, {row.warning_id for row, _ in prepared if row.warning_id})
-        intended_at = wall()
-        fault_at("after_intent")
-        self._begin(window, [one for one in prepared if one.row.delivery_id in intended], intended_at)
-
     async def _prepare(self, window: CallWindow, claimed: Sequence[Delivery]) -> list[Prepared]:
         """The messages that can be opened and rendered; each of the others fails alone, with its reason."""
         prepared = []
@@ -194,13 +200,41 @@ class Sender:
                 await self._unsendable(row, problem)
         return prepared
 
-    def _begin(self, window: CallWindow, prepared: Sequence[Prepared], intended_at: float) -> None:
-        """A task for each call; it waits in its call window for a place."""
-        for row, message in prepared:
-            window.begun += 1
-            task = asyncio.create_task(self._send(window, row, message, intended_at))
-            window.in_flight.add(task)
-            task.add_done_callback(partial(self._ended, window))
+    async def _intend(
+        self, dealt: Mapping[str, Sequence[Delivery]], prepared: Mapping[str, Sequence[Prepared]]
+    ) -> Intents:
+        """Opens the flights of what was prepared; batches of which nothing is left in hand are done."""
+        batches = {row.batch_id for rows in dealt.values() for row in rows}
+        if not batches:
+            return Intents([], set())
+        wanted = {name: [one.row for one in some] for name, some in prepared.items() if some}
+        done = self.in_hand.emptied(batches)
+        async with self._database.write() as tx:
+            intents = await intend(tx, wanted, done, self.leases.worker, self._clock.now(), self._plane)
+        self.in_hand.drop(intents.given_back)
+        self.in_hand.fly(one.flight for one in intents.flights)
+        fault_at("after_flight")
+        return intents
+
+    def _begin(
+        self,
+        windows: Mapping[str, CallWindow],
+        rooms: Mapping[str, int],
+        prepared: Mapping[str, Sequence[Prepared]],
+        intents: Intents,
+    ) -> dict[str, int]:
+        """A task for each call, which waits in its call window for a place; how much of each room was not used."""
+        messages = {one.row.delivery_id: one.message for some in prepared.values() for one in some}
+        unused = dict(rooms)
+        for flight, rows in intents.flights:
+            window = windows[flight.driver]
+            unused[flight.driver] -= len(rows)
+            for row in rows:
+                window.begun += 1
+                task = asyncio.create_task(self._send(window, Call(flight, row, messages[row.delivery_id])))
+                window.in_flight.add(task)
+                task.add_done_callback(partial(self._ended, window))
+        return unused
 
     @staticmethod
     def _ended(window: CallWindow, task: asyncio.Task[None]) -> None:
@@ -209,34 +243,26 @@ class Sender:
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("outcome_not_written", driver=window.driver.name, reason=repr(problem))
 
-    async def _intend(self, window: CallWindow, tokens: dict[str, int], warnings: set[str]) -> set[str]:
-        if not tokens:
-            return set()
-        async with self._database.write() as tx:
-            return await intend(tx, tokens, warnings, window.driver.name, self._clock.now())
-
-    async def _send(self, window: CallWindow, row: Delivery, message: Outbound, intended_at: float) -> None:
+    async def _send(self, window: CallWindow, call: Call) -> None:
         """One call, from its place in the window to what its outcome says of the delivery and of the provider."""
-        result, begun = await self._call_in_place(window, row, message, intended_at)
+        result, begun = await self._call_in_place(window, call)
         if result.outcome is Outcome.ACCEPTED:
             fault_at("after_provider_accept")
         telemetry.sent(window.driver.name, result.outcome.value)
         pause = self._pause(window, result)
         self.acceptance.note(window.driver.name, result, begun)
-        exhausted = await self._exhausted(row, result)
-        await self._recorder.report(told(row, result, window.driver.name, self._clock.now(), exhausted=exhausted))
+        exhausted = await self._exhausted(call.row, result)
+        await self._recorder.report(told(call.row, call.flight, result, self._clock.now(), exhausted=exhausted))
         await self._pass_on(window, result, pause)
 
-    async def _call_in_place(
-        self, window: CallWindow, row: Delivery, message: Outbound, intended_at: float
-    ) -> tuple[Result, float]:
+    async def _call_in_place(self, window: CallWindow, call: Call) -> tuple[Result, float]:
         """The answer, and when the call began; the place in the window is free before the answer is written."""
         async with window.places:
             begun = wall()
-            window.begins(begun - intended_at)
+            window.begins(begun - call.flight.started_at)
             try:
-                call = DriverCall(window.driver, row, message, intended_at)
-                return await call.make(self._database, self._clock), begun
+                asked = DriverCall(window.driver, call.row, call.message, call.flight.started_at)
+                return await asked.make(self._database, self._clock), begun
             finally:
                 window.answered(wall() - begun)
 
@@ -276,9 +302,7 @@ class Sender:
         log.error("unsendable", delivery_id=row.delivery_id, reason=str(problem))
         now = self._clock.now()
         async with self._database.write() as tx:
-            await move(
-                tx, [row.delivery_id], S.FAILED, at=now, only=(S.LEASED,), state_reason=f"unsendable: {problem}"[:80]
-            )
+            await move(tx, [row.delivery_id], S.FAILED, at=now, only=UNSENT, state_reason=f"unsendable: {problem}"[:80])
             if row.kind not in SAYS_NO_WARNING:
                 await publish(
                     tx,
@@ -288,9 +312,13 @@ class Sender:
 
     async def next_at(self) -> float | None:
         """Warning time at which the next message falls due."""
-        doors = sa.or_(delivery.c.driver != DOOR_DRIVER, ON_A_LIST)
         async with self._database.read() as db:
             found: float | None = await db.scalar(
-                sa.select(sa.func.min(delivery.c.due_at)).where(IS_DUE, doors, may_be_sent(self._clock.now()))
+                sa.select(sa.func.min(batch.c.due_at)).where(WAITS, may_be_sent(self._clock.now(), batch))
             )
-        return found
+        return min((at for at in (found, self.in_hand.next_at()) if at is not None), default=None)
+
+    async def let_go(self) -> None:
+        """What is in hand for providers that are all left alone for now is anybody's again."""
+        idle = [one for one in self.queues if all(window.breaker.is_open(wall()) for window in one.windows)]
+        await self.leases.give_back(self.in_hand.let_go([queue.name for queue in idle]))

@@ -31,7 +31,6 @@ def upgrade() -> None:
         "attempt",
         sa.Column("delivery_id", sa.String(length=32), nullable=False),
         sa.Column("n", sa.SmallInteger(), nullable=False),
-        sa.Column("token", sa.Integer(), nullable=False),
         sa.Column("provider", sa.String(length=24), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=False, comment="wall"),
         sa.Column("ended_at", sa.Float(), nullable=True, comment="wall"),
@@ -90,6 +89,61 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("msg_id", "consumer", name=op.f("pk_dead_letter")),
     )
     op.create_table(
+        "batch",
+        sa.Column("batch_id", sa.String(length=32), nullable=False),
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("driver", sa.String(length=24), nullable=False),
+        sa.Column("tier", sa.SmallInteger(), nullable=False),
+        sa.Column("due_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column("expires_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column("ids", sa.Text(), nullable=False, comment="deliveries, each between commas"),
+        sa.Column("n", sa.SmallInteger(), nullable=False),
+        sa.Column("claims", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column(
+            "worker",
+            sa.String(length=40),
+            server_default="",
+            nullable=False,
+            comment="who has claimed it; empty: waits",
+        ),
+        sa.Column("lease_until", sa.Float(), nullable=True, comment="wall"),
+        sa.PrimaryKeyConstraint("batch_id", name=op.f("pk_batch")),
+    )
+    waits, claimed = sa.text("worker = ''"), sa.text("worker != ''")
+    due = ["driver", "tier", "due_at", "batch_id"]
+    op.create_index("ix_batch_due", "batch", due, sqlite_where=waits, postgresql_where=waits)
+    op.create_index("ix_batch_claimed", "batch", ["worker"], sqlite_where=claimed, postgresql_where=claimed)
+    op.create_index("ix_batch_expires", "batch", ["expires_at"])
+    op.create_index("ix_batch_warning", "batch", ["warning_id"])
+    op.create_table(
+        "flight",
+        sa.Column("flight_id", sa.String(length=32), nullable=False),
+        sa.Column("batch_id", sa.String(length=32), nullable=False),
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("tier", sa.SmallInteger(), nullable=False),
+        sa.Column(
+            "driver", sa.String(length=24), nullable=False, comment="who is called: a driver beside the batch's may be"
+        ),
+        sa.Column("worker", sa.String(length=40), nullable=False),
+        sa.Column("ids", sa.Text(), nullable=False, comment="deliveries, each between commas"),
+        sa.Column("begun_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column("started_at", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("lease_until", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("open", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column(
+            "look_at",
+            sa.Float(),
+            nullable=True,
+            comment="warning time to ask about what stayed silent, once it is not open",
+        ),
+        sa.PrimaryKeyConstraint("flight_id", name=op.f("pk_flight")),
+    )
+    flying, landed = sa.text("open = true"), sa.text("open = false")
+    op.create_index(op.f("ix_flight_batch_id"), "flight", ["batch_id"])
+    op.create_index("ix_flight_open", "flight", ["warning_id"], sqlite_where=flying, postgresql_where=flying)
+    op.create_index("ix_flight_landed", "flight", ["look_at"], sqlite_where=landed, postgresql_where=landed)
+    op.create_table(
         "delivery",
         sa.Column("delivery_id", sa.String(length=32), nullable=False),
         sa.Column("warning_id", sa.String(length=32), nullable=False),
@@ -146,12 +200,17 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=80), nullable=False, comment="why it was planned"),
         sa.Column("send_state", sa.String(length=12), nullable=False),
         sa.Column("state_reason", sa.String(length=80), server_default="", nullable=False),
-        sa.Column("token", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("claims", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column(
+            "batch_id",
+            sa.String(length=32),
+            server_default="",
+            nullable=False,
+            comment="the batch it stands in, or was sent with",
+        ),
+        sa.Column(
+            "attempts", sa.SmallInteger(), server_default="0", nullable=False, comment="calls whose end is known"
+        ),
         sa.Column("ambiguous", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.Column("lease_until", sa.Float(), nullable=True),
-        sa.Column("worker", sa.String(length=40), server_default="", nullable=False),
         sa.Column("due_at", sa.Float(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
         sa.Column("provider_ref", sa.String(length=64), server_default="", nullable=False),
@@ -164,14 +223,15 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.Float(), nullable=True, comment="warning time the provider accepted it"),
         sa.Column("state_at", sa.Float(), nullable=False, comment="warning time of the last change of send_state"),
         sa.Column(
-            "tallied", sa.SmallInteger(), server_default="0", nullable=False, comment="router: steps counted, as bits"
+            "profile_key", sa.String(length=32), server_default="", nullable=False, comment="what it is counted under"
         ),
+        sa.Column("tallied", sa.SmallInteger(), server_default="0", nullable=False, comment="steps counted, as bits"),
         sa.CheckConstraint(
             "kind IN ('warning','ending','notice','visit','rescue','callout','official','link_test','area')",
             name=op.f("ck_delivery_kind"),
         ),
         sa.CheckConstraint(
-            "send_state IN ('pending','leased','sending','retry','accepted','unknown','delivered','failed','unconfirmed','expired','cancelled','superseded','suppressed')",
+            "send_state IN ('pending','retry','accepted','unknown','delivered','failed','unconfirmed','expired','cancelled','superseded','suppressed')",
             name=op.f("ck_delivery_send_state"),
         ),
         sa.CheckConstraint("evidence BETWEEN 0 AND 7", name=op.f("ck_delivery_evidence")),
@@ -179,23 +239,16 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "warning_id", "driver", "address_key", "form", "about_id", "language", "try_no", name="uq_delivery_once"
         ),
-        postgresql_with={"fillfactor": 70},
+        postgresql_with={"fillfactor": 50},
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.create_index("ix_delivery_address", ["address_key"], unique=False)
         batch_op.create_index(
-            "ix_delivery_due",
-            ["driver", "tier", "due_at", "delivery_id"],
+            "ix_delivery_ambiguous",
+            ["tier"],
             unique=False,
-            sqlite_where=sa.text("send_state IN ('pending', 'retry')"),
-            postgresql_where=sa.text("send_state IN ('pending', 'retry')"),
-        )
-        batch_op.create_index(
-            "ix_delivery_open",
-            ["send_state", "lease_until"],
-            unique=False,
-            sqlite_where=sa.text("send_state IN ('leased', 'sending', 'unknown')"),
-            postgresql_where=sa.text("send_state IN ('leased', 'sending', 'unknown')"),
+            sqlite_where=sa.text("ambiguous > 0"),
+            postgresql_where=sa.text("ambiguous > 0"),
         )
         batch_op.create_index("ix_delivery_person", ["warning_id", "person_id"], unique=False)
         batch_op.create_index(
@@ -917,13 +970,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("profile_key", name=op.f("pk_router_profile")),
     )
     op.create_table(
-        "router_tally",
+        "tally",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("profile_key", sa.String(length=32), nullable=False),
         sa.Column("channel", sa.String(length=24), nullable=False, comment="empty for people"),
         sa.Column("milestone", sa.String(length=24), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("warning_id", "profile_key", "channel", "milestone", name=op.f("pk_router_tally")),
+        sa.PrimaryKeyConstraint("warning_id", "profile_key", "channel", "milestone", name=op.f("pk_tally")),
     )
     op.create_table(
         "router_warning",
@@ -987,6 +1040,13 @@ def upgrade() -> None:
         sa.Column("number", sa.String(length=8), nullable=False, comment="the short number people read out"),
         sa.Column("doors", sa.String(length=10), nullable=False, comment="may people be sent to doors"),
         sa.Column("doors_by", sa.String(length=80), server_default="", nullable=False),
+        sa.Column(
+            "accepted_reaches",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="its policy takes whom a provider has accepted for reached",
+        ),
         sa.Column("released_at", sa.Float(), nullable=True, comment="warning time"),
         sa.Column("ended_at", sa.Float(), nullable=True, comment="warning time of cancel or supersession"),
         sa.CheckConstraint("doors IN ('allowed','ask','forbidden','unsafe')", name=op.f("ck_warning_state_doors")),
@@ -1053,7 +1113,7 @@ def downgrade() -> None:
 
     op.drop_table("router_watch")
     op.drop_table("router_warning")
-    op.drop_table("router_tally")
+    op.drop_table("tally")
     op.drop_table("router_profile")
     op.drop_table("router_preview")
     op.drop_table("router_policy")
@@ -1192,17 +1252,14 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_delivery_person")
         batch_op.drop_index(
-            "ix_delivery_open",
-            sqlite_where=sa.text("send_state IN ('leased', 'sending', 'unknown')"),
-            postgresql_where=sa.text("send_state IN ('leased', 'sending', 'unknown')"),
-        )
-        batch_op.drop_index(
-            "ix_delivery_due",
-            sqlite_where=sa.text("send_state IN ('pending', 'retry')"),
-            postgresql_where=sa.text("send_state IN ('pending', 'retry')"),
+            "ix_delivery_ambiguous",
+            sqlite_where=sa.text("ambiguous > 0"),
+            postgresql_where=sa.text("ambiguous > 0"),
         )
         batch_op.drop_index("ix_delivery_address")
 
+    op.drop_table("flight")
+    op.drop_table("batch")
     op.drop_table("delivery")
     op.drop_table("dead_letter")
     op.drop_table("channels_process")

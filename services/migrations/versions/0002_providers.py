@@ -68,12 +68,9 @@ def upgrade() -> None:
             sa.Column("tested_at", sa.Float(), nullable=True, comment="warning time of the last link test")
         )
         batch_op.add_column(sa.Column("test_said", sa.String(length=160), server_default="", nullable=False))
-    accepted = sa.text("send_state IN ('accepted')")
-    op.create_index("ix_delivery_accepted", "delivery", ["sent_at"], sqlite_where=accepted, postgresql_where=accepted)
 
 
 def downgrade() -> None:
-    op.drop_index("ix_delivery_accepted", "delivery")
     with op.batch_alter_table("channel") as batch_op:
         batch_op.drop_column("test_said")
         batch_op.drop_column("tested_at")

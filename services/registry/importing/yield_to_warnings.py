@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 from services.registry.store.tables import job
 from services.shared.database.engine import Connection, Database
-from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, IS_OPEN, delivery
+from services.shared.ledger.flights import IN_THE_AIR, batch, flight
+from services.shared.ledger.tables import DOOR_DRIVER
 from services.shared.ledger.warnings import warning_state
 from services.shared.tiers import Tier
 
@@ -56,9 +56,8 @@ async def red_in_hand(db: Connection, now: float) -> bool:
         warning_state.c.state == "active", warning_state.c.tier == red, warning_state.c.released_at > now - FRESH_S
     )
     spread = sa.exists().where(job.c.state == "open", job.c.tier == red)
-    due = sa.exists().where(IS_DUE, delivery.c.tier == red, delivery.c.due_at <= now, delivery.c.driver != DOOR_DRIVER)
-    in_hand = (SendState.LEASED.value, SendState.SENDING.value)
-    open_ = sa.exists().where(IS_OPEN, delivery.c.tier == red, delivery.c.send_state.in_(in_hand))
+    due = sa.exists().where(batch.c.tier == red, batch.c.due_at <= now, batch.c.driver != DOOR_DRIVER)
+    open_ = sa.exists().where(flight.c.tier == red, IN_THE_AIR)
     return bool(await db.scalar(sa.select(sa.or_(fresh, spread, due, open_))))
 
 

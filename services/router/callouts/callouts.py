@@ -20,7 +20,6 @@ from services.router.planning.plan import TAKEN_BACK, WarningContext
 from services.router.planning.rows import OFFICER_CHANNELS
 from services.router.store import tables
 from services.router.store.callouts import OPEN, CalloutRow, callout
-from services.router.store.tally import Deltas
 from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection
@@ -33,6 +32,7 @@ from services.shared.ledger.moves import move
 from services.shared.ledger.params import Callout, Visit
 from services.shared.ledger.states import NO_VOLUNTEER, SendState
 from services.shared.ledger.tables import Delivery, delivery
+from services.shared.ledger.tally import Deltas
 from services.shared.messages import ContactEntry, EvidenceRecorded, NoticeRequested, WorkerEntry
 from services.shared.people import languages
 

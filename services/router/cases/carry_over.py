@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from services.router.cases import cases
 from services.router.planning.paths import reopen
 from services.router.store import tables
-from services.router.store.tally import Deltas
 from services.shared.database import locks
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import row_of
 from services.shared.ledger.evidence import MAY_REOPEN
+from services.shared.ledger.tally import Deltas
 from services.shared.ledger.warnings import warning_state
 
 

@@ -19,7 +19,6 @@ from services.router.planning.walk import done, walk
 from services.router.policy.rules import PathPlan
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
-from services.router.store.tally import Deltas
 from services.shared.database import locks
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
@@ -29,6 +28,7 @@ from services.shared.ledger.deliveries import NewDelivery, Planned
 from services.shared.ledger.evidence import Answer
 from services.shared.ledger.moves import move
 from services.shared.ledger.states import SendState
+from services.shared.ledger.tally import Deltas
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 

@@ -20,7 +20,6 @@ from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import personal
 from services.router.policy.vocabulary import OFFICER, SHAKER, SUPPORTER
 from services.router.store import tables
-from services.router.store.tally import Deltas
 from services.shared.bus.outbox import id_of
 from services.shared.database import locks
 from services.shared.database.batches import insert_new
@@ -28,14 +27,14 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.ledger.deliveries import NewDelivery, add
 from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.flights import IN_THE_AIR, flight, in_flight
 from services.shared.ledger.kinds import WARNS, DeliveryKind
-from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery
+from services.shared.ledger.tally import Deltas
 from services.shared.service import Platform
 
 BATCH = 500
 _WHO = {"supporters": "supporter", "shelters": "facility", "officers_out": "worker"}
-IN_HAND = (SendState.LEASED, SendState.SENDING)
 
 
 class _Waiting(NamedTuple):
@@ -90,12 +89,7 @@ class Endings:
             )
             rows = await rows_of(tx, Delivery, self._receivers(job, ctx, concerned))
             if not rows:
-                busy = await tx.scalar(
-                    sa.select(sa.func.count()).where(
-                        delivery.c.warning_id == job.about_id, delivery.c.send_state.in_(IN_HAND)
-                    )
-                )
-                if busy:
+                if await tx.scalar(sa.select(sa.exists().where(flight.c.warning_id == job.about_id, IN_THE_AIR))):
                     return False
                 await tx.execute(
                     sa.update(tables.job)
@@ -118,7 +112,7 @@ class Endings:
                 sa.not_(door),
                 sa.or_(
                     delivery.c.send_state.in_(("unknown", "accepted", "delivered", "unconfirmed")),
-                    sa.and_(delivery.c.ambiguous > 0, delivery.c.send_state.not_in(IN_HAND)),
+                    sa.and_(delivery.c.ambiguous > 0, sa.not_(in_flight())),
                 ),
             ),
             sa.and_(door, delivery.c.evidence >= Evidence.HUMAN_CONTACT),
@@ -134,7 +128,7 @@ class Endings:
             other.c.warning_id == job.about_id,
             other.c.person_id == delivery.c.person_id,
             other.c.addressee_id == delivery.c.addressee_id,
-            other.c.send_state.in_(IN_HAND),
+            in_flight(other),
         )
         query = sa.select(delivery).where(
             delivery.c.warning_id == job.about_id,
@@ -172,7 +166,8 @@ class Endings:
         }
         deltas = Deltas(job.warning_id)
         new = [await self._ending(tx, ctx, row, paths.get(row.person_id), now) for row in rows]
-        await add(tx, new)
+        profile_of = {p: paths[p].profile_key for p in paths}
+        await add(tx, new, profile_of)
         fresh = [
             {
                 "warning_id": job.warning_id, "person_id": p.person_id, "profile_key": p.profile_key,
@@ -203,7 +198,6 @@ class Endings:
                 .where(tables.warning.c.warning_id == job.warning_id)
                 .values(total=tables.warning.c.total + len(fresh))
             )
-        profile_of = {p: paths[p].profile_key for p in paths}
         for ending in new:
             deltas.channel(profile_of.get(ending.person_id, ""), ending.channel, "planned")
         await publish_due(tx, ctx, [one.delivery_id for one in new], self._platform.settings.plane)

@@ -22,6 +22,7 @@ from services.shared.database.engine import Connection, Id
 from services.shared.database.rows import rows_of
 from services.shared.ledger.evidence import Answer
 from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery, delivery_cover
+from services.shared.ledger.tally import Deltas
 
 _MOVE = Each(
     lambda v: (
@@ -47,7 +48,7 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     await _lock(tx, warning_id, people)
     paths = await _paths(tx, warning_id, people)
     rows = await _rows(tx, ids)
-    deltas = tally.Deltas(warning_id)
+    deltas = Deltas(warning_id)
     await tally.channels(tx, deltas, rows, {p: path.profile_key for p, path in paths.items()})
     known = await _load(tx, warning_id, paths, rows)
     folded = [fold(policy, known, person_id, now) for person_id in sorted(paths)]
@@ -108,7 +109,7 @@ async def _load(tx: Connection, warning_id: str, paths: Mapping[str, tables.Path
     return Known(paths, profiles, deliveries, answers, {visits[one]: words for one, words in undone.items()})
 
 
-def _count(deltas: tally.Deltas, folded: Sequence[Folded]) -> None:
+def _count(deltas: Deltas, folded: Sequence[Folded]) -> None:
     """Adds each milestone that a path has newly come to; one outside of the area is not counted."""
     for one in folded:
         if one.path.outside:
@@ -118,7 +119,7 @@ def _count(deltas: tally.Deltas, folded: Sequence[Folded]) -> None:
                 deltas.person(one.path.profile_key, milestone)
 
 
-async def _close_or_reopen(tx: Connection, deltas: tally.Deltas, folded: Sequence[Folded], now: float) -> None:
+async def _close_or_reopen(tx: Connection, deltas: Deltas, folded: Sequence[Folded], now: float) -> None:
     for one in folded:
         if one.reopens:
             await reopen(tx, deltas, one.path, now, walks=one.unsaid)

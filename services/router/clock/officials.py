@@ -15,7 +15,6 @@ from services.router.planning.paths import put as put_rows
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import OFFICER_CHANNELS, door
 from services.router.store import tables
-from services.router.store.tally import Deltas
 from services.shared.bus.outbox import id_of, publish
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
@@ -25,6 +24,7 @@ from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.moves import move
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import DOOR_DRIVER, delivery
+from services.shared.ledger.tally import Deltas
 from services.shared.messages import ContactEntry, WorkerEntry
 from services.shared.tiers import Tier
 

@@ -178,6 +178,6 @@ def final(ctx: WarningContext, person: Person, plan: PathPlan) -> tuple[str, str
 def waiting_for_door(person: Person) -> bool:
     """Whether a visit stands that was not made yet."""
     return any(
-        d.send_state in ("pending", "retry", "leased", "sending", "accepted", "delivered") and d.answer in ("", "help")
+        d.send_state in ("pending", "retry", "accepted", "delivered") and d.answer in ("", "help")
         for d in person.visits()
     )

@@ -15,12 +15,12 @@ from services.router.planning.paths import put as put_rows
 from services.router.planning.plan import TAKEN_BACK, Person, WarningContext
 from services.router.planning.rows import door
 from services.router.store import tables
-from services.router.store.tally import Deltas
 from services.shared.database.batches import chunks
 from services.shared.database.engine import Connection
 from services.shared.ledger.deliveries import NewDelivery, Planned
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.tables import delivery
+from services.shared.ledger.tally import Deltas
 from services.shared.messages import WorkerEntry
 
 FEW = 5

@@ -24,7 +24,6 @@ from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import fire_list, knock_again, supporters
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
-from services.router.store.tally import Deltas
 from services.shared.bus.outbox import publish
 from services.shared.database import locks
 from services.shared.database.batches import Each
@@ -32,11 +31,13 @@ from services.shared.database.engine import Connection, Id
 from services.shared.database.rows import rows_of
 from services.shared.errors import Fault
 from services.shared.ledger.deliveries import NewDelivery, Planned, deliveries_where
+from services.shared.ledger.flights import enqueue
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.moves import move
 from services.shared.ledger.params import ParamsColumn, Visit
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, ON_A_LIST, Delivery, delivery
+from services.shared.ledger.tally import Deltas
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import WorkerEntry
 from services.shared.service import Platform
@@ -229,6 +230,7 @@ class Doors:
             if not given and not left_over:
                 return False
             await _GIVE.run(tx, given)
+            await enqueue(tx, [str(g["d"]) for g in given])
             changed = [(team.worker_id, team.given) for _, team in sorted(teams.items()) if team.given]
             for worker_id, n in changed:
                 await tx.execute(

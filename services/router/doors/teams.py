@@ -17,7 +17,7 @@ from services.shared.messages import WorkerEntry
 
 _SIZES = {"facility": 2, "slack_bucket_15min": 1000, "walk_route": 4_000_000_000}
 _LIST = 2 * 1000 * 4_000_000_000  # above every place on a list that was not begun
-_AT_WORK = ("pending", "retry", "leased", "sending", "accepted")
+_AT_WORK = ("pending", "retry", "accepted")
 
 
 @dataclass

@@ -16,16 +16,17 @@ from services.router.planning.plan import WarningContext
 from services.router.store import tables
 from services.router.store.callouts import callout
 from services.router.store.cases import HELP, OPEN, case
-from services.router.store.tally import Deltas
 from services.shared.bus.outbox import publish
 from services.shared.database import locks
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
 from services.shared.errors import Busy
+from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.moves import move_all
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
+from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, ON_A_LIST, delivery
+from services.shared.ledger.tally import Deltas
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import WarningIssued, encode
 from services.shared.service import Platform
@@ -55,6 +56,7 @@ class Beginning:
             if ctx is None:
                 raise Busy(f"warning {message.warning_id} has no state yet")
             await self._doors(tx, ctx)
+            await self._reached(tx, ctx)
             await area.begin(tx, ctx, deltas)
             if message.kind != "ending":
                 await watch.begin(tx, ctx)
@@ -71,12 +73,18 @@ class Beginning:
     @staticmethod
     async def _doors(tx: Connection, ctx: WarningContext) -> None:
         """Whether people may be sent: a hazard that forbids it wins over any word, one that allows it needs none."""
+        about = warning_state.c.warning_id == ctx.issued.warning_id
         rule = "allowed" if ctx.issued.kind == "ending" else ctx.policy.door_rule(ctx.issued.hazard)
-        about = [warning_state.c.warning_id == ctx.issued.warning_id]
-        if rule == "allowed":
-            about.append(warning_state.c.doors == "ask")
         if rule != "ask":
-            await tx.execute(sa.update(warning_state).where(*about).values(doors=rule))
+            asks = (warning_state.c.doors == "ask",) if rule == "allowed" else ()
+            await tx.execute(sa.update(warning_state).where(about, *asks).values(doors=rule))
+
+    @staticmethod
+    async def _reached(tx: Connection, ctx: WarningContext) -> None:
+        """Whether a provider's word that it took a message is news to the paths: where the policy calls that reached."""
+        if Evidence[ctx.policy.reached.evidence_at_least.upper()] <= Evidence.ACCEPTED:
+            about = warning_state.c.warning_id == ctx.issued.warning_id
+            await tx.execute(sa.update(warning_state).where(about).values(accepted_reaches=True))
 
     async def _stop(self, tx: Connection, about: str, by: WarningIssued) -> None:
         """Nothing of the old warning goes out any more and its open paths end; who may have got it is told by a job."""
@@ -91,7 +99,7 @@ class Beginning:
                 sa.select(delivery.c.person_id).where(*visits, delivery.c.person_id.in_(called)).distinct()
             )
         ).all()
-        await move_all(tx, state, at=now, where=(about_it, delivery.c.send_state.in_(("pending", "retry", "leased"))))
+        await move_all(tx, state, at=now, where=(about_it, IS_DUE))
         await move_all(
             tx, SendState.SUPERSEDED, at=now, state_reason="visit stopped",
             where=(about_it, delivery.c.driver == DOOR_DRIVER, delivery.c.send_state == "accepted", delivery.c.answer == ""),

@@ -17,13 +17,13 @@ from services.router.planning.paths import put, step_time
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.walk import climb
 from services.router.store import tables
-from services.router.store.tally import Deltas
 from services.shared.bus.outbox import digest_of
 from services.shared.database import locks
 from services.shared.database.batches import insert_all, insert_new
 from services.shared.database.engine import Connection
 from services.shared.errors import Busy
 from services.shared.ledger.deliveries import NewDelivery
+from services.shared.ledger.tally import Deltas
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import AudienceFound, PersonEntry, Profile
 from services.shared.service import Platform

@@ -8,12 +8,12 @@ from services.router.planning.plan import WarningContext
 from services.router.planning.walk import area_acts
 from services.router.policy.vocabulary import AREA_CHANNELS
 from services.router.store import tables
-from services.router.store.tally import Deltas
 from services.shared.bus.outbox import id_of
 from services.shared.database.engine import Connection
 from services.shared.ledger.deliveries import NewDelivery, add
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.tables import delivery
+from services.shared.ledger.tally import Deltas
 
 # who heard the siren or read it in the group hears the end; nobody sweeps a street for it
 TOLD_OF_ENDINGS = ("broadcast", "cell_broadcast", "area_sound", "organisations")

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from services.router.planning.plan import Person, WarningContext
 from services.router.store import tables
-from services.router.store.tally import Deltas
 from services.shared.bus.outbox import new_id, publish
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection
@@ -19,7 +18,8 @@ from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.moves import move_all
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery, delivery_cover
+from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, Delivery, delivery, delivery_cover
+from services.shared.ledger.tally import Deltas
 from services.shared.messages import EVENT_IDS, DeliveryDue
 
 Key = tuple[str, str, str, str, str, int]  # what the ledger's unique key holds besides the warning
@@ -58,7 +58,7 @@ async def put(
         if there is not row and there.person_id != row.person_id:
             covers.append((there.delivery_id, row.person_id))
     new = list(mine.values())
-    if await add(tx, new) < len(new):
+    if await add(tx, new, profile_of) < len(new):
         # a page of another router came first with the same phone: its message covers these people too
         standing = await _shared(tx, ctx.issued.warning_id, new)
         for row in new:
@@ -165,7 +165,7 @@ async def drop_unsent(tx: Connection, warning_id: str, person_ids: Sequence[str]
     )
     await move_all(
         tx, SendState.SUPPRESSED, at=at, state_reason=reason,
-        where=(*about, delivery.c.send_state.in_(("pending", "retry"))),
+        where=(*about, IS_DUE),
     )  # fmt: skip
     await move_all(
         tx, SendState.SUPERSEDED, at=at, state_reason=reason,

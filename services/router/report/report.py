@@ -123,7 +123,7 @@ async def unexplained(db: Connection, warning_id: str, announced: int | None) ->
     has = sa.exists().where(
         delivery.c.warning_id == tables.path.c.warning_id,
         delivery.c.person_id == tables.path.c.person_id,
-        delivery.c.send_state.in_(("pending", "retry", "leased", "sending", "accepted", "unknown", "delivered")),
+        delivery.c.send_state.in_(("pending", "retry", "accepted", "unknown", "delivered")),
     )
     stuck = await db.scalar(
         sa.select(sa.func.count()).where(

@@ -92,15 +92,6 @@ worker = sa.Table(
     sa.Column("capacity", sa.Integer, nullable=False, comment="doors this team can do until it is too late"),
     sa.Column("assigned", sa.Integer, nullable=False, server_default="0", comment="doors ever given, for their places"),
 )
-tally = sa.Table(
-    "router_tally",
-    metadata,
-    sa.Column("warning_id", Id, primary_key=True),
-    sa.Column("profile_key", sa.String(32), primary_key=True),
-    sa.Column("channel", sa.String(24), primary_key=True, comment="empty for people"),
-    sa.Column("milestone", sa.String(24), primary_key=True),
-    sa.Column("n", sa.Integer, nullable=False),
-)
 preview = sa.Table(
     "router_preview",
     metadata,

@@ -1,4 +1,4 @@
-"""Counts without COUNT(*): each batch adds its own deltas; groups are sums over profiles."""
+"""Adds to the tallies what deliveries have come to, and reads how far each group of people was reached."""
 
 from __future__ import annotations
 
@@ -9,65 +9,12 @@ from typing import NamedTuple, TypedDict
 import sqlalchemy as sa
 
 from services.router.store import tables
-from services.shared.database.batches import Each, upsert
+from services.shared.database.batches import Each
 from services.shared.database.engine import Connection, Id
-from services.shared.ledger.evidence import Evidence
-from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import Delivery, delivery
+from services.shared.ledger.tally import CHANNELS, Deltas, bits_of, tally
 
 PEOPLE = ("targeted", "delivered", "reached", "closed")
-ACCEPTED_BIT, DELIVERED_BIT, HEARD_BIT, ANSWERED_BIT, FAILED_BIT, UNKNOWN_BIT = 1, 2, 4, 8, 16, 32
-CHANNELS = {
-    ACCEPTED_BIT: "accepted",
-    DELIVERED_BIT: "delivered",
-    HEARD_BIT: "heard",
-    ANSWERED_BIT: "answered",
-    FAILED_BIT: "failed",
-    UNKNOWN_BIT: "unknown",
-}
-
-
-class Deltas:
-    """What one transaction adds."""
-
-    def __init__(self, warning_id: str) -> None:
-        self._warning_id = warning_id
-        self._counts: Counter[tuple[str, str, str]] = Counter()
-
-    def person(self, profile_key: str, milestone: str, n: int = 1) -> None:
-        self._counts[profile_key, "", milestone] += n
-
-    def channel(self, profile_key: str, channel: str, milestone: str, n: int = 1) -> None:
-        self._counts[profile_key, channel, milestone] += n
-
-    async def add(self, tx: Connection) -> None:
-        """Writes them, in key order so that two writers never wait in a circle."""
-        rows = [
-            {"warning_id": self._warning_id, "profile_key": p, "channel": r, "milestone": g, "n": n}
-            for (p, r, g), n in sorted(self._counts.items())
-            if n
-        ]
-        await upsert(tx, tables.tally, rows, ["warning_id", "profile_key", "channel", "milestone"], add=["n"])
-
-
-def bits_of(row: Delivery) -> int:
-    """Which steps of its channel a delivery has reached."""
-    bits = 0
-    if row.evidence >= Evidence.ACCEPTED or row.send_state in (SendState.ACCEPTED, SendState.DELIVERED):
-        bits |= ACCEPTED_BIT
-    if row.evidence >= Evidence.DELIVERED:
-        bits |= DELIVERED_BIT
-    if row.evidence >= Evidence.HEARD:
-        bits |= HEARD_BIT
-    if row.answer:
-        bits |= ANSWERED_BIT
-    if row.send_state == SendState.FAILED:
-        bits |= FAILED_BIT
-    if row.send_state == SendState.UNKNOWN:
-        bits |= UNKNOWN_BIT
-    return bits
-
-
 _TALLIED = Each(
     lambda v: sa.update(delivery).where(delivery.c.delivery_id == v("d")).values(tallied=v("t")),
     d=Id, t=sa.SmallInteger,
@@ -108,7 +55,7 @@ class Counted(NamedTuple):
 
 async def coverage(db: Connection, warning_id: str) -> Counted:
     """by_group, by_channel and the people's totals, from the tallies."""
-    rows = (await db.execute(sa.select(tables.tally).where(tables.tally.c.warning_id == warning_id))).all()
+    rows = (await db.execute(sa.select(tally).where(tally.c.warning_id == warning_id))).all()
     profiles = await tables.profiles_of(db, {r.profile_key for r in rows if r.profile_key})
     people: Counter[str] = Counter()
     endings: Counter[str] = Counter()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
+from services.shared.ledger.flights import add_batches, batched
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.params import Callout, Notice, Params, ProviderTried, Visit
 from services.shared.ledger.states import SendState
@@ -273,10 +275,21 @@ Planned = Delivery | NewDelivery
 B = TypeVar("B", bound=NamedTuple)
 
 
-async def add(tx: Connection, deliveries: Iterable[NewDelivery]) -> int:
-    """Puts deliveries into the ledger, by id; returns how many went in. One that stands there already stays as it is."""
+async def add(
+    tx: Connection, deliveries: Iterable[NewDelivery], profile_of: Mapping[str, str] = MappingProxyType({})
+) -> int:
+    """Puts deliveries into the ledger and into batches; returns how many went in. One that stands there already stays as
+    it is. `profile_of`: person > the profile they are counted under."""
     ordered = sorted(deliveries, key=lambda one: one.delivery_id)
-    return await insert_new(tx, delivery, [msgspec.structs.asdict(one) for one in ordered])
+    made, batch_of = batched(one for one in ordered if one.send_state == SendState.PENDING)
+    rows = [
+        msgspec.structs.asdict(one)
+        | {"batch_id": batch_of.get(one.delivery_id, ""), "profile_key": profile_of.get(one.person_id, "")}
+        for one in ordered
+    ]
+    count = await insert_new(tx, delivery, rows)
+    await add_batches(tx, made)
+    return count
 
 
 async def deliveries_where(db: Connection, *where: sa.ColumnElement[bool]) -> Sequence[Delivery]:

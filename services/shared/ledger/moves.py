@@ -1,20 +1,24 @@
 """Moves deliveries along the allowed transitions by conditional UPDATEs, and says what may be sent.
 
-The hot paths, claiming and folding of reports, write theirs themselves, by the same table.
+What is under way is nobody's to take back: a move from `pending` leaves out what an open flight holds. The hot paths,
+intents and the recording of outcomes, write theirs themselves, by the same table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import sqlalchemy as sa
 
 from services.shared.database.batches import chunks, one_of
 from services.shared.database.engine import Connection
+from services.shared.ledger.flights import enqueue, in_flight, lock_batches
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.ledger.states import TRANSITIONS, SendState
-from services.shared.ledger.tables import DOOR_DRIVER, among, delivery
+from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, among, delivery
 from services.shared.ledger.warnings import warning_state
+
+UNSENT = (SendState.PENDING, SendState.RETRY)
 
 
 async def move(
@@ -29,60 +33,71 @@ async def move(
 ) -> list[str]:
     """Moves those of `ids` that stand in a state from which `after` may be reached (and in `only`, if given).
 
-    Returns the ids that moved; the others lost a race and stay as they are.
+    Returns the ids that moved; the others lost a race and stay as they are. What is to be sent again stands in a batch.
     """
-    sources = [b for b, a in TRANSITIONS if a == after]
+    sources = {b for b, a in TRANSITIONS if a == after}
     if only is not None:
         wanted = set(only)
-        if not wanted <= set(sources):
-            raise ValueError(f"no transition from {wanted - set(sources)} to {after}")
-        sources = sorted(wanted)
+        if not wanted <= sources:
+            raise ValueError(f"no transition from {wanted - sources} to {after}")
+        sources = wanted
     moved: list[str] = []
     for part in chunks(ids, 500):
-        await _lock(tx, one_of(delivery.c.delivery_id, part))
-        statement = (
-            sa.update(delivery)
-            .where(one_of(delivery.c.delivery_id, part), delivery.c.send_state.in_(sources), *where)
-            .values(send_state=after, state_at=at, **values)
-            .returning(delivery.c.delivery_id)
-        )
-        moved += (await tx.scalars(statement)).all()
+        mine = (one_of(delivery.c.delivery_id, part), _stands(sources), *where)
+        await _lock(tx, sources, *mine[:1])
+        statement = sa.update(delivery).where(*mine).values(send_state=after, state_at=at, **values)
+        moved += (await tx.scalars(statement.returning(delivery.c.delivery_id))).all()
+    if after in UNSENT:
+        await enqueue(tx, moved)
     return moved
 
 
 async def move_all(
     tx: Connection, after: SendState, *, at: float, where: Sequence[sa.ColumnElement[bool]], **values: object
 ) -> int:
-    """Moves every delivery that matches `where` and may reach `after`; returns how many."""
-    sources = [b for b, a in TRANSITIONS if a == after]
-    await _lock(tx, delivery.c.send_state.in_(sources), *where)
-    result = await tx.execute(
-        sa.update(delivery)
-        .where(delivery.c.send_state.in_(sources), *where)
-        .values(send_state=after, state_at=at, **values)
-    )
+    """Moves every delivery that matches `where` and may reach `after`, which is an end; returns how many."""
+    sources = {b for b, a in TRANSITIONS if a == after}
+    mine = (_stands(sources), *where)
+    await _lock(tx, sources, *mine)
+    result = await tx.execute(sa.update(delivery).where(*mine).values(send_state=after, state_at=at, **values))
     return result.rowcount
 
 
-async def _lock(tx: Connection, *where: sa.ColumnElement[bool]) -> None:
-    """Locks the rows by id: two statements over the same deliveries never wait in a circle. SQLite has one writer."""
-    if tx.dialect.name != "sqlite":
-        mine = sa.select(delivery.c.delivery_id).where(*where).order_by(delivery.c.delivery_id).with_for_update()
-        await tx.execute(sa.select(sa.func.count()).select_from(mine.subquery()))
+def _stands(sources: Collection[SendState]) -> sa.ColumnElement[bool]:
+    """Whether a delivery stands in one of these states; sending is what is unsent in an open flight."""
+    stored = among(delivery.c.send_state, *sorted(set(sources) - {SendState.SENDING}))
+    if SendState.SENDING in sources:
+        return sa.or_(stored, sa.and_(IS_DUE, in_flight()))
+    if not set(sources) & set(UNSENT):
+        return stored
+    return sa.and_(stored, sa.not_(sa.and_(IS_DUE, in_flight())))
 
 
-def may_be_sent(now: float | sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
+async def _lock(tx: Connection, sources: Collection[SendState], *where: sa.ColumnElement[bool]) -> None:
+    """Locks the rows by id: two statements over the same deliveries never wait in a circle. SQLite has one writer.
+
+    Their batches come first, where something unsent is taken back.
+    """
+    if tx.dialect.name == "sqlite":
+        return
+    if set(sources) & set(UNSENT):
+        await lock_batches(tx, *where)
+    mine = sa.select(delivery.c.delivery_id).where(*where).order_by(delivery.c.delivery_id).with_for_update()
+    await tx.execute(sa.select(sa.func.count()).select_from(mine.subquery()))
+
+
+def may_be_sent(now: float | sa.ColumnElement[float], what: sa.FromClause = delivery) -> sa.ColumnElement[bool]:
     """The guard every claim and every intent carries: the warning is active and not expired; at doors, people may be sent.
 
     A visit is not stopped by the clock (officers under way go on), but it waits for the word that people may be sent.
-    A notice that speaks of a warning (an officer's list) ends with it.
+    A notice that speaks of a warning (an officer's list) ends with it. `what`: deliveries, or batches of them.
     """
-    door = delivery.c.driver == DOOR_DRIVER
+    door = what.c.driver == DOOR_DRIVER
     live = sa.exists().where(
-        warning_state.c.warning_id == delivery.c.warning_id,
+        warning_state.c.warning_id == what.c.warning_id,
         warning_state.c.state == "active",
-        sa.or_(sa.not_(door), delivery.c.kind == DeliveryKind.RESCUE, warning_state.c.doors == "allowed"),
+        sa.or_(sa.not_(door), what.c.kind == DeliveryKind.RESCUE, warning_state.c.doors == "allowed"),
     )
-    live = live.correlate(delivery)
-    notice = sa.and_(among(delivery.c.kind, *SAYS_NO_WARNING), delivery.c.warning_id == "")
-    return sa.and_(sa.or_(live, notice), sa.or_(delivery.c.expires_at > now, door))
+    live = live.correlate(what)
+    notice = sa.and_(among(what.c.kind, *SAYS_NO_WARNING), what.c.warning_id == "")
+    return sa.and_(sa.or_(live, notice), sa.or_(what.c.expires_at > now, door))

@@ -9,8 +9,7 @@ class SendState(StrEnum):
     """From DELIVERED on they are final for decisions to send; a later receipt may still raise UNCONFIRMED or FAILED."""
 
     PENDING = "pending"
-    LEASED = "leased"
-    SENDING = "sending"
+    SENDING = "sending"  # in an open flight; stored stays what it was before
     RETRY = "retry"
     ACCEPTED = "accepted"
     UNKNOWN = "unknown"
@@ -26,11 +25,8 @@ class SendState(StrEnum):
 S = SendState
 TRANSITIONS: frozenset[tuple[SendState, SendState]] = frozenset(
     {
-        (S.PENDING, S.LEASED),
-        (S.RETRY, S.LEASED),
-        (S.LEASED, S.SENDING),
-        (S.LEASED, S.PENDING),  # drained before anything was sent
-        (S.LEASED, S.RETRY),  # the lease ran out before anything was sent
+        (S.PENDING, S.SENDING),
+        (S.RETRY, S.SENDING),
         (S.SENDING, S.ACCEPTED),
         (S.SENDING, S.RETRY),  # surely not accepted
         (S.SENDING, S.FAILED),  # refused for good
@@ -48,14 +44,11 @@ TRANSITIONS: frozenset[tuple[SendState, SendState]] = frozenset(
         (S.UNCONFIRMED, S.DELIVERED),
         (S.FAILED, S.DELIVERED),
         # a late receipt for the attempt before: sending again would be a double we know of
-        *((a, b) for a in (S.PENDING, S.RETRY, S.LEASED) for b in (S.ACCEPTED, S.DELIVERED)),
-        *(
-            (a, b)
-            for a in (S.PENDING, S.RETRY, S.LEASED)
-            for b in (S.EXPIRED, S.CANCELLED, S.SUPERSEDED, S.SUPPRESSED, S.FAILED)
-        ),
+        *((a, b) for a in (S.PENDING, S.RETRY) for b in (S.ACCEPTED, S.DELIVERED)),
+        *((a, b) for a in (S.PENDING, S.RETRY) for b in (S.EXPIRED, S.CANCELLED, S.SUPERSEDED, S.SUPPRESSED, S.FAILED)),
     }
 )
+STORED = tuple(state for state in SendState if state is not S.SENDING)
 STOPPED = "stopped"  # the reason of what was not sent since the number said STOP
 GONE = "gone"  # the reason of a push message whose subscription is no more
 NO_VOLUNTEER = "no_volunteer"  # the reason of a video call nobody who signs could make

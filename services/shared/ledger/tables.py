@@ -6,7 +6,10 @@ answer       what the person, or whoever is with them, said; all are kept in `an
              door the last
 
 A delivery names one addressee; `delivery_cover` lists further people on the same phone. Times called due_at,
-expires_at, *_at are warning time; lease_until and the times of an attempt are wall time.
+expires_at, *_at are warning time; the times of an attempt are wall time.
+
+A row is written when it is planned, and when what became of it is known. Who has it in hand meanwhile stands in `batch` and
+`flight` (ledger.flights). No index holds a column that changes on the way, so that PostgreSQL writes no index anew.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import sqlalchemy as sa
 from services.shared.database.engine import Id, metadata
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.params import Params, ParamsColumn
-from services.shared.ledger.states import SendState
+from services.shared.ledger.states import STORED
 
 delivery = sa.Table(
     "delivery",
@@ -57,12 +60,9 @@ delivery = sa.Table(
     sa.Column("reason", sa.String(80), nullable=False, comment="why it was planned"),
     sa.Column("send_state", sa.String(12), nullable=False),
     sa.Column("state_reason", sa.String(80), nullable=False, server_default=""),
-    sa.Column("token", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("claims", sa.SmallInteger, nullable=False, server_default="0"),
-    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("batch_id", Id, nullable=False, server_default="", comment="the batch it stands in, or was sent with"),
+    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0", comment="calls whose end is known"),
     sa.Column("ambiguous", sa.SmallInteger, nullable=False, server_default="0"),
-    sa.Column("lease_until", sa.Float),
-    sa.Column("worker", sa.String(40), nullable=False, server_default=""),
     sa.Column("due_at", sa.Float, nullable=False),
     sa.Column("expires_at", sa.Float, nullable=False),
     sa.Column("provider_ref", sa.String(64), nullable=False, server_default=""),
@@ -74,14 +74,15 @@ delivery = sa.Table(
     sa.Column("answer_covers", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("sent_at", sa.Float, comment="warning time the provider accepted it"),
     sa.Column("state_at", sa.Float, nullable=False, comment="warning time of the last change of send_state"),
-    sa.Column("tallied", sa.SmallInteger, nullable=False, server_default="0", comment="router: steps counted, as bits"),
-    sa.CheckConstraint("send_state IN ({})".format(",".join(f"'{s}'" for s in SendState)), name="send_state"),
+    sa.Column("profile_key", sa.String(32), nullable=False, server_default="", comment="what it is counted under"),
+    sa.Column("tallied", sa.SmallInteger, nullable=False, server_default="0", comment="steps counted, as bits"),
+    sa.CheckConstraint("send_state IN ({})".format(",".join(f"'{s}'" for s in STORED)), name="send_state"),
     sa.CheckConstraint("kind IN ({})".format(",".join(f"'{k}'" for k in DeliveryKind)), name="kind"),
     sa.CheckConstraint("evidence BETWEEN 0 AND 7", name="evidence"),
     sa.UniqueConstraint(
         "warning_id", "driver", "address_key", "form", "about_id", "language", "try_no", name="uq_delivery_once"
     ),
-    postgresql_with={"fillfactor": 70},  # each row is written four times soon after it came: room beside it
+    postgresql_with={"fillfactor": 50},  # a row is written again soon after it came: room beside it
 )
 sa.Index("ix_delivery_person", delivery.c.warning_id, delivery.c.person_id)
 sa.Index("ix_delivery_address", delivery.c.address_key)
@@ -117,12 +118,9 @@ class Delivery(NamedTuple):
     reason: str
     send_state: str
     state_reason: str
-    token: int
-    claims: int
+    batch_id: str
     attempts: int
     ambiguous: int
-    lease_until: float | None
-    worker: str
     due_at: float
     expires_at: float
     provider_ref: str
@@ -134,6 +132,7 @@ class Delivery(NamedTuple):
     answer_covers: int
     sent_at: float | None
     state_at: float
+    profile_key: str
     tallied: int
 
 
@@ -143,23 +142,11 @@ def among(column: sa.ColumnElement[str], *values: str) -> sa.ColumnElement[bool]
 
 
 ON_A_LIST = delivery.c.slot != sa.literal_column("''")  # on the list of a team
-IS_DUE = among(delivery.c.send_state, "pending", "retry")  # due when its time has come
 sa.Index("ix_delivery_slot", delivery.c.slot, sqlite_where=ON_A_LIST, postgresql_where=ON_A_LIST)
-IS_OPEN = among(delivery.c.send_state, "leased", "sending", "unknown")  # in somebody's hand, or nobody knows
-IS_ACCEPTED = among(delivery.c.send_state, "accepted")  # the provider has it; a receipt may come
-sa.Index("ix_delivery_accepted", delivery.c.sent_at, sqlite_where=IS_ACCEPTED, postgresql_where=IS_ACCEPTED)
-sa.Index(
-    "ix_delivery_due",
-    delivery.c.driver,
-    delivery.c.tier,
-    delivery.c.due_at,
-    delivery.c.delivery_id,
-    sqlite_where=IS_DUE,
-    postgresql_where=IS_DUE,
-)
-sa.Index(
-    "ix_delivery_open", delivery.c.send_state, delivery.c.lease_until, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN
-)
+IS_DUE = among(delivery.c.send_state, "pending", "retry")  # nothing was sent, or it is to be sent again
+WAS_AMBIGUOUS = delivery.c.ambiguous > sa.literal_column("0")  # every unknown one is among these few
+sa.Index("ix_delivery_ambiguous", delivery.c.tier, sqlite_where=WAS_AMBIGUOUS, postgresql_where=WAS_AMBIGUOUS)
+IS_UNKNOWN = sa.and_(WAS_AMBIGUOUS, among(delivery.c.send_state, "unknown"))
 
 delivery_cover = sa.Table(
     "delivery_cover",
@@ -174,7 +161,6 @@ attempt = sa.Table(
     metadata,
     sa.Column("delivery_id", Id, primary_key=True),
     sa.Column("n", sa.SmallInteger, primary_key=True),
-    sa.Column("token", sa.Integer, nullable=False),
     sa.Column("provider", sa.String(24), nullable=False),
     sa.Column("started_at", sa.Float, nullable=False, comment="wall"),
     sa.Column("ended_at", sa.Float, comment="wall"),

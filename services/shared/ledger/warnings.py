@@ -24,6 +24,13 @@ warning_state = sa.Table(
     sa.Column("number", sa.String(8), nullable=False, comment="the short number people read out"),
     sa.Column("doors", sa.String(10), nullable=False, comment="may people be sent to doors"),
     sa.Column("doors_by", sa.String(80), nullable=False, server_default=""),
+    sa.Column(
+        "accepted_reaches",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="its policy takes whom a provider has accepted for reached",
+    ),
     sa.Column("released_at", sa.Float, comment="warning time"),
     sa.Column("ended_at", sa.Float, comment="warning time of cancel or supersession"),
     sa.CheckConstraint(
@@ -54,6 +61,7 @@ class WarningState(NamedTuple):
     number: str
     doors: str
     doors_by: str
+    accepted_reaches: bool
     released_at: float | None
     ended_at: float | None
 

@@ -9,35 +9,22 @@ from services.shared.clock import wall
 from services.shared.database.engine import Connection
 from services.shared.figures import CAP, Figure, Values, by_tier
 from services.shared.ledger.channels import channel
+from services.shared.ledger.flights import WAITS, batch
 from services.shared.ledger.moves import may_be_sent
-from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, among, delivery
+from services.shared.ledger.tables import IS_UNKNOWN, delivery
 from services.shared.tiers import Tier
-
-
-def _in_state(*states: SendState) -> sa.ColumnElement[bool]:
-    """Written into the statement: with a parameter in its place neither database takes the partial index."""
-    return among(delivery.c.send_state, *states)
 
 
 async def due(db: Connection, now: float) -> Values:
     """Deliveries that could be sent now and are in nobody's hand. A visit also needs an officer and the word to go."""
-    channels = (await db.scalars(sa.select(channel.c.driver).distinct())).all()
-    ready = [_in_state(SendState.PENDING, SendState.RETRY), delivery.c.due_at <= now]
-    visit = [ON_A_LIST, may_be_sent(now)]
-    found: dict[int, float] = dict.fromkeys(Tier, 0)
-    for driver in channels:  # along ix_delivery_due, which begins with the driver
-        for tier in Tier:
-            mine = [delivery.c.driver == driver, delivery.c.tier == tier, *ready]
-            mine += visit if driver == DOOR_DRIVER else []
-            some = sa.select(sa.literal(1)).select_from(delivery).where(*mine).limit(CAP).subquery()
-            found[tier] += float(await db.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
-    return by_tier(found)
+    ready = (WAITS, batch.c.due_at <= now, may_be_sent(now, batch))
+    rows = await db.execute(sa.select(batch.c.tier, sa.func.sum(batch.c.n)).where(*ready).group_by(batch.c.tier))
+    return by_tier(dict.fromkeys(Tier, 0.0) | {row.tier: float(row[1]) for row in rows})
 
 
 async def unknown(db: Connection, now: float) -> Values:
     """Deliveries the provider may or may not have accepted."""
-    some = sa.select(delivery.c.tier).where(_in_state(SendState.UNKNOWN)).limit(CAP).subquery()
+    some = sa.select(delivery.c.tier).where(IS_UNKNOWN).limit(CAP).subquery()
     rows = await db.execute(sa.select(some.c.tier, sa.func.count()).group_by(some.c.tier))
     return by_tier({row.tier: row[1] for row in rows})
 
@@ -64,7 +51,7 @@ async def channels(db: Connection, now: float) -> Values:
 LEDGER = (
     Figure(
         "tocsin_due",
-        f"Deliveries that could go now and are in nobody's hand, counted to {CAP} a driver",
+        "Deliveries that could go now and are in nobody's hand",
         ("tier",),
         due,
     ),

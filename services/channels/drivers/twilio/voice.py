@@ -76,6 +76,7 @@ class CalledRow(NamedTuple):
     address_key: str
     provider_ref: str
     attempts: int
+    send_state: str
 
 
 def _voice(language: str) -> str:

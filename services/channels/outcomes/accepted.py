@@ -1,0 +1,95 @@
+"""Writes what providers took and no path waits for: state, attempt and tally of many at once.
+
+That a provider took a message moves no path: it is counted here, and the router hears of the person's own signs. What is
+more than that (parts, a policy that calls it reached, a delivery that moved meanwhile) goes the way of every report.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from services.channels.model.report import Report
+from services.channels.outcomes import flights
+from services.channels.providers.provider_store import Scored, count
+from services.shared.database.engine import Connection
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tally import ACCEPTED_BIT, CHANNELS, Deltas
+
+_SET = """
+UPDATE delivery SET send_state = 'accepted', state_at = said.at, state_reason = said.why, evidence = 1, evidence_at = said.at,
+ sent_at = coalesce(sent_at, said.at), provider_ref = said.ref, attempts = said.n, tallied = tallied | 1
+FROM {said}
+WHERE delivery_id = said.d AND batch_id = said.b AND send_state IN ('pending', 'retry') AND evidence = 0
+RETURNING delivery_id, warning_id, profile_key, channel
+"""
+_ON_SQLITE = sa.text(
+    _SET.format(
+        said="(SELECT value ->> 0 AS d, value ->> 1 AS b, value ->> 2 AS ref, value ->> 3 AS n, value ->> 4 AS at,"
+        " value ->> 5 AS why FROM json_each(:rows)) AS said"
+    )
+)
+_ON_POSTGRESQL = sa.text(
+    _SET.format(said="unnest(:d, :b, :ref, :n, :at, :why) AS said(d, b, ref, n, at, why)")
+).bindparams(
+    *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("d", "b", "ref", "why")),
+    sa.bindparam("n", type_=ARRAY(sa.SmallInteger)), sa.bindparam("at", type_=ARRAY(sa.Float)),
+)  # fmt: skip
+
+
+class _Moved(NamedTuple):
+    delivery_id: str
+    warning_id: str
+    profile_key: str
+    channel: str
+
+
+async def write(
+    tx: Connection, reports: Sequence[Report], flying: flights.Flying, scored: frozenset[str]
+) -> list[Report]:
+    """The reports that are still to be folded."""
+    told = Counter(r.delivery_id for r in reports)
+    plain = {r.delivery_id: r for r in reports if _plain(r, flying) and told[r.delivery_id] == 1}
+    if not plain:
+        return list(reports)
+    moved = await _moved(tx, [plain[one] for one in sorted(plain)], flying)
+    taken = {row.delivery_id for row in moved}
+    await flights.attempts(tx, [plain[one] for one in sorted(taken)])
+    if scored:
+        theirs = [r for one, r in plain.items() if one in taken and r.provider in scored]
+        await count(tx, [Scored(r.provider, r.at, calls=1, accepted=1) for r in theirs])
+    for warning_id in sorted({row.warning_id for row in moved}):
+        deltas = Deltas(warning_id)
+        for row in moved:
+            if row.warning_id == warning_id:
+                deltas.channel(row.profile_key, row.channel, CHANNELS[ACCEPTED_BIT])
+        await deltas.add(tx)
+    return [r for r in reports if r.delivery_id not in taken]
+
+
+def _plain(report: Report, flying: flights.Flying) -> bool:
+    return (
+        report.plain
+        and report.flight is not None
+        and report.state is SendState.ACCEPTED
+        and report.flight.flight_id in flying.flights
+        and not report.flight.tells
+    )
+
+
+async def _moved(tx: Connection, reports: Sequence[Report], flying: flights.Flying) -> list[_Moved]:
+    """Those that stood as they were called."""
+    rows = [
+        (r.delivery_id, flying.batch_of[r.delivery_id], r.ref, r.attempt, r.at, r.code or r.reason) for r in reports
+    ]
+    if tx.dialect.name == "sqlite":
+        result = await tx.execute(_ON_SQLITE, {"rows": json.dumps(rows)})
+    else:
+        names = ("d", "b", "ref", "n", "at", "why")
+        result = await tx.execute(_ON_POSTGRESQL, dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+    return [_Moved._make(row) for row in result]
