@@ -105,7 +105,7 @@ def _tocsin(bench: Bench, sent: Home, provider: Standin, count: int, turn: int) 
             app, database = cost()
         with _cpu(bench, router) as after:
             counted = lambda: look.number(  # noqa: E731
-                "SELECT sum(n) FROM router_tally WHERE channel = 'sms' AND milestone = 'delivered'"
+                "SELECT sum(n) FROM tally WHERE channel = 'sms' AND milestone = 'delivered'"
             )
             wait_until(lambda: counted() >= count, counted, server)
             after_app, after_database = after()

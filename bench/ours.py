@@ -291,7 +291,7 @@ class Look:
     def counted(self, warning_id: str) -> int:
         """How many of them the coverage page shows."""
         return self.number(
-            "SELECT sum(n) FROM router_tally WHERE warning_id = ? AND channel = 'sms' AND milestone = 'accepted'",
+            "SELECT sum(n) FROM tally WHERE warning_id = ? AND channel = 'sms' AND milestone = 'accepted'",
             warning_id,
         )
 

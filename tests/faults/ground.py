@@ -16,33 +16,46 @@ import psycopg
 
 from tools.servers.postgres import Postgres
 
-SQLITE_JUDGE = """
-CREATE TABLE judge_move (n INTEGER PRIMARY KEY, delivery_id TEXT, before TEXT, after TEXT, token_before INT, token INT);
+IN_THE_AIR = """{row}.send_state IN ('pending', 'retry') AND EXISTS (SELECT 1 FROM flight f WHERE f.batch_id = {row}.batch_id
+ AND f.open AND replace(f.ids, ',' || {row}.delivery_id || ',', '') <> f.ids)"""
+_NOW = "CASE WHEN " + IN_THE_AIR + " THEN 'sending' ELSE {row}.send_state END"
+_BEFORE, _HELD = _NOW.format(row="old"), _NOW.format(row="d")
+STANDING = f"SELECT delivery_id FROM delivery d WHERE {_HELD} = ?"  # noqa: S608  words of our own
+# a flight that opens is a move to SENDING of each that it holds: noted before it stands, so that two that hold one are seen
+SQLITE_JUDGE = f"""
+CREATE TABLE judge_move (n INTEGER PRIMARY KEY, delivery_id TEXT, before TEXT, after TEXT);
 CREATE TRIGGER judge_inserted AFTER INSERT ON delivery BEGIN
-  INSERT INTO judge_move (delivery_id, before, after, token_before, token)
-  VALUES (new.delivery_id, '', new.send_state, 0, new.token);
+  INSERT INTO judge_move (delivery_id, before, after) VALUES (new.delivery_id, '', new.send_state);
 END;
 CREATE TRIGGER judge_moved AFTER UPDATE ON delivery
-WHEN old.send_state <> new.send_state OR old.token <> new.token BEGIN
-  INSERT INTO judge_move (delivery_id, before, after, token_before, token)
-  VALUES (new.delivery_id, old.send_state, new.send_state, old.token, new.token);
+WHEN old.send_state <> new.send_state OR old.attempts <> new.attempts BEGIN
+  INSERT INTO judge_move (delivery_id, before, after) VALUES (new.delivery_id, {_BEFORE}, new.send_state);
 END;
-"""
-POSTGRES_JUDGE = """
-CREATE TABLE judge_move (n BIGSERIAL PRIMARY KEY, delivery_id TEXT, before TEXT, after TEXT, token_before INT, token INT);
+CREATE TRIGGER judge_flew BEFORE INSERT ON flight BEGIN
+  INSERT INTO judge_move (delivery_id, before, after) SELECT d.delivery_id, {_HELD}, 'sending' FROM delivery d
+  WHERE d.delivery_id IN (SELECT value FROM json_each('["' || replace(trim(new.ids, ','), ',', '","') || '"]'));
+END;
+"""  # noqa: S608
+POSTGRES_JUDGE = f"""
+CREATE TABLE judge_move (n BIGSERIAL PRIMARY KEY, delivery_id TEXT, before TEXT, after TEXT);
 CREATE FUNCTION judge_note() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    INSERT INTO judge_move (delivery_id, before, after, token_before, token)
-    VALUES (new.delivery_id, '', new.send_state, 0, new.token);
-  ELSIF old.send_state <> new.send_state OR old.token <> new.token THEN
-    INSERT INTO judge_move (delivery_id, before, after, token_before, token)
-    VALUES (new.delivery_id, old.send_state, new.send_state, old.token, new.token);
+    INSERT INTO judge_move (delivery_id, before, after) VALUES (new.delivery_id, '', new.send_state);
+  ELSIF old.send_state <> new.send_state OR old.attempts <> new.attempts THEN
+    INSERT INTO judge_move (delivery_id, before, after) VALUES (new.delivery_id, {_BEFORE}, new.send_state);
   END IF;
   RETURN NULL;
 END $$;
+CREATE FUNCTION judge_flew() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO judge_move (delivery_id, before, after) SELECT d.delivery_id, {_HELD}, 'sending' FROM delivery d
+  WHERE d.delivery_id = ANY (string_to_array(trim(new.ids, ','), ','));
+  RETURN new;
+END $$;
 CREATE TRIGGER judge AFTER INSERT OR UPDATE ON delivery FOR EACH ROW EXECUTE FUNCTION judge_note();
-"""
+CREATE TRIGGER judge BEFORE INSERT ON flight FOR EACH ROW EXECUTE FUNCTION judge_flew();
+"""  # noqa: S608
 
 
 BACK_WITHIN_S = 30.0
@@ -121,7 +134,7 @@ class SqliteGround:
                 if (self.file.parent / name).exists():
                     shutil.copy(self.file.parent / name, Path(place) / name)
             with contextlib.closing(sqlite3.connect(Path(place) / self.file.name)) as db:
-                rows = db.execute("SELECT delivery_id FROM delivery WHERE send_state = ?", (state,)).fetchall()
+                rows = db.execute(STANDING, (state,)).fetchall()
         return {r[0] for r in rows}
 
     def at_rest(self) -> Mapping[str, bytes]:
@@ -195,7 +208,7 @@ class PostgresGround:
         return bool(self.rows("SELECT 1 FROM pg_tables WHERE tablename = 'judge_move'"))
 
     def standing(self, state: str) -> set[str]:
-        return {r[0] for r in self.rows("SELECT delivery_id FROM delivery WHERE send_state = ?", state)}
+        return {r[0] for r in self.rows(STANDING, state)}
 
     def at_rest(self) -> Mapping[str, bytes]:
         """Every row of every table as text, byte strings as what they hold."""

@@ -228,7 +228,7 @@ class Process:
 
 @dataclass
 class Rehearsal:
-    """One run: `async with rehearsal(town, folder, fault="after_intent:3") as run`.
+    """One run: `async with rehearsal(town, folder, fault="after_flight:3") as run`.
 
     `fault` strikes the processes named in `where`. Apart, `amqp_url` is a fresh vhost of a broker.
     """
@@ -481,7 +481,8 @@ class Rehearsal:
             "SELECT (SELECT count(*) FROM outbox)"
             " + (SELECT count(*) FROM registry_job WHERE state = 'open')"
             " + (SELECT count(*) FROM router_job WHERE NOT done)"
-            " + (SELECT count(*) FROM delivery WHERE send_state IN ('leased', 'sending', 'unknown')"
+            " + (SELECT count(*) FROM flight WHERE open) + (SELECT count(*) FROM batch WHERE worker <> '')"
+            " + (SELECT count(*) FROM delivery WHERE send_state = 'unknown'"
             "    OR (send_state IN ('pending', 'retry') AND due_at <= ? AND (driver <> 'door' OR slot <> '')))",
             now + 60,
         )

@@ -31,7 +31,7 @@ PASSES = {
     "before_plan_commit": ("router-1 router-2", 1), "after_plan_commit": ("router-1 router-2", 1),
     "before_evidence_commit": ("router-1", 4), "after_evidence_commit": ("router-1", 4),
     "before_deadline_commit": ("router-1", 2), "after_deadline_commit": ("router-1", 2),
-    "after_claim": ("channels-1", 3), "after_intent": ("channels-1", 3), "after_provider_accept": ("channels-1", 9),
+    "after_batch_claim": ("channels-1", 3), "after_flight": ("channels-1", 3), "after_provider_accept": ("channels-1", 9),
     "after_outcome_commit": ("channels-1", 4), "before_callback_commit": ("channels-1", 4),
     "after_callback_commit": ("channels-1", 4),
     "after_hint_claim": ("router-1", 2), "after_publish": ("router-1", 2), "after_confirm_noted": ("router-1", 2),

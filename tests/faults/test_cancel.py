@@ -188,7 +188,7 @@ async def test_an_update_supersedes_what_is_unsent_and_tells_those_outside_once(
         assert [] == late(run, old_id, answered + 1.0)
         old = ledger(run, old_id)
         assert "superseded" in {r["send_state"] for r in old}
-        assert set() == {r["send_state"] for r in old} & {"pending", "retry", "leased", "sending", "unknown"}
+        assert set() == {r["send_state"] for r in old} & {"pending", "retry", "unknown"}
         exactly_those_are_told(run, old_id, new_id, town.everybody - here)
         steps = [r for r in ledger(run, new_id) if r["kind"] in WARNS and r["step"].startswith("red.")]
         warned = {

@@ -59,11 +59,23 @@ def one(change: str, where: str) -> Plant:
     return run(f"UPDATE delivery SET {change} WHERE delivery_id = {first}")  # noqa: S608
 
 
+def _left_in_the_air(db: sqlite3.Connection) -> None:
+    """A flight that never landed, and what it holds."""
+    db.execute("UPDATE delivery SET send_state = 'pending' WHERE batch_id <> '' AND attempts > 0")
+    db.execute(
+        "INSERT INTO flight (flight_id, batch_id, warning_id, tier, driver, worker, ids, begun_at, started_at, lease_until)"
+        " SELECT 'f', batch_id, warning_id, tier, driver, 'w', ',' || delivery_id || ',', 0, 0, 0 FROM delivery"
+        " WHERE batch_id <> '' AND attempts > 0 LIMIT 1"
+    )
+
+
 ONE_PERSON = "person_id = (SELECT min(person_id) FROM router_path)"
 NO_DOOR = "person_id NOT IN (SELECT person_id FROM delivery WHERE driver = 'door')"
 STUCK = "state = 'open', ending = '', next_at = NULL, react_at = NULL"
-RETRIED = """INSERT INTO judge_move (delivery_id, before, after, token_before, token)
-             VALUES ('a', 'leased', 'sending', 1, 1), ('a', 'sending', 'pending', 1, 1)"""
+RETRIED = """INSERT INTO judge_move (delivery_id, before, after)
+             VALUES ('a', 'pending', 'sending'), ('a', 'sending', 'pending')"""
+TWICE = """INSERT INTO judge_move (delivery_id, before, after)
+           VALUES ('a', 'pending', 'sending'), ('a', 'sending', 'sending')"""
 PUT_ASIDE = "INSERT INTO dead_letter VALUES ('m', 'router', 'AudienceFound', 4, 'why', '', x'00', 0)"
 LEDGER_DEFECTS: Sequence[tuple[str, Plant, str]] = (
     ("a lost person", run(f"DELETE FROM router_path WHERE {ONE_PERSON}"), "have no path"),  # noqa: S608
@@ -73,7 +85,7 @@ LEDGER_DEFECTS: Sequence[tuple[str, Plant, str]] = (
     ("a page that was not counted", run("UPDATE router_warning SET complete = 0"), "not complete"),
     (
         "a figure that is off",
-        run("UPDATE router_tally SET n = n + 1 WHERE milestone = 'targeted'"),
+        run("UPDATE tally SET n = n + 1 WHERE milestone = 'targeted'"),
         "counted as targeted",
     ),
     ("a state that cannot be", one("send_state = 'accepted', attempts = 0", "channel = 'door'"), "illegal state"),
@@ -83,8 +95,8 @@ LEDGER_DEFECTS: Sequence[tuple[str, Plant, str]] = (
         "illegal move delivered > pending",
     ),
     ("a lease over in SENDING and retried", run(RETRIED), "illegal move sending > pending"),
-    ("an unfenced writer", one("token = token - 1", "token > 0"), "token went back"),
-    ("something left in hand", one("send_state = 'sending'", "attempts > 0"), "though everything is quiet"),
+    ("two who send the same", run(TWICE), "in two flights at once"),
+    ("something left in the air", _left_in_the_air, "though everything is quiet"),
     ("ambiguous without cause", one("ambiguous = 1", "attempts > 0"), "never in hand"),
     ("an attempt not written down", run("DELETE FROM attempt WHERE n = 1"), "attempts written down"),
     ("an altered audit entry", run("UPDATE audit_log SET reason = 'never' WHERE n = 2"), "audit log does not follow"),
@@ -138,4 +150,4 @@ async def test_a_number_in_the_log_is_found(sound: Case) -> None:
 def test_what_was_never_sent_cannot_be_accepted() -> None:
     """The states the table allows without a send: none that says or wonders whether a provider had it."""
     S = SendState
-    assert {S.PENDING, S.LEASED, S.RETRY, S.FAILED, S.EXPIRED, S.CANCELLED, S.SUPERSEDED, S.SUPPRESSED} == NEVER_SENT
+    assert {S.PENDING, S.RETRY, S.FAILED, S.EXPIRED, S.CANCELLED, S.SUPERSEDED, S.SUPPRESSED} == NEVER_SENT

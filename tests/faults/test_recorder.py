@@ -21,8 +21,10 @@ from services.channels.outcomes.opted_out import stop
 from services.shared.bus.outbox import new_id
 from services.shared.database.engine import Database
 from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger.flights import state_now
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import attempt, delivery
+from services.shared.ledger.tables import delivery
+from tests.kit.flights import in_the_air
 
 S = SendState
 CALLBACKS = {
@@ -43,39 +45,45 @@ class Bench:
     database: Database
     runner: asyncio.Runner
 
-    def play(self, batches: list[list[Report]], begins: SendState, stop_before: int | None = None) -> tuple[Any, ...]:
+    def play(
+        self, batches: list[list[Report]], begins: SendState, stop_before: int | None = None, plain: bool = False
+    ) -> tuple[Any, ...]:
         """One fresh delivery, the batches written one after the other; what is shown of it then.
 
         `stop_before`: its number says STOP before that batch, or after the last, and once more at the end.
         """
-        return self.runner.run(self._play(batches, begins, stop_before))
+        return self.runner.run(self._play(batches, begins, stop_before, plain))
 
-    async def _play(self, batches: list[list[Report]], begins: SendState, stop_before: int | None) -> tuple[Any, ...]:
+    async def _play(
+        self, batches: list[list[Report]], begins: SendState, stop_before: int | None, plain: bool
+    ) -> tuple[Any, ...]:
         one = new_id()
         async with self.database.write() as tx:
             await tx.execute(
                 sa.insert(delivery).values(
                     delivery_id=one, warning_id="w", kind="warning", tier=4, person_id="p", addressee_id="p",
                     addressee_kind="person", step="red.1", channel="sms", driver="sms_twilio", form="plain", language="en",
-                    address_key=one, reason="test", send_state=begins, due_at=0.0, expires_at=9e9, state_at=0.0,
-                    attempts=1, token=1,
+                    address_key=one, reason="test", due_at=0.0, expires_at=9e9, state_at=0.0,
+                    send_state=S.PENDING if begins is S.SENDING else begins, attempts=int(begins is not S.SENDING),
                 )
             )  # fmt: skip
-            await tx.execute(
-                sa.insert(attempt).values(delivery_id=one, n=1, token=1, provider="sms_twilio", started_at=0.0)
-            )
+            called = await in_the_air(tx, [one]) if begins is S.SENDING else None
         clock = itertools.count(1)
         for n, batch in enumerate(batches):
             if n == stop_before:
                 await self._stop(one)
             told = [
-                replace(r, delivery_id=one, event_key=f"{one[:20]}:{r.event_key}", at=float(next(clock))) for r in batch
-            ]
+                replace(
+                    r, delivery_id=one, event_key=f"{one[:20]}:{r.event_key}", at=float(next(clock)),
+                    flight=called if r.source == "outcome" else None, plain=plain,
+                )
+                for r in batch
+            ]  # fmt: skip
             async with self.database.write() as tx:
                 await write(tx, told, "drill")
         if stop_before is not None:
             await self._stop(one)
-        columns = (delivery.c.send_state, delivery.c.evidence, delivery.c.answer)
+        columns = (state_now(), delivery.c.evidence, delivery.c.answer)
         async with self.database.read() as db:
             return tuple((await db.execute(sa.select(*columns).where(delivery.c.delivery_id == one))).one())
 
@@ -97,7 +105,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @st.composite
 def tellings(draw: st.DrawFn) -> tuple[SendState, list[list[Report]], list[list[Report]]]:
     """Where the delivery stands, and the same facts told twice: in two orders, with repetitions, in other batches."""
-    begins = draw(st.sampled_from([S.SENDING, S.SENDING, S.UNKNOWN, S.RETRY, S.LEASED, S.ACCEPTED]))
+    begins = draw(st.sampled_from([S.SENDING, S.SENDING, S.UNKNOWN, S.RETRY, S.PENDING, S.ACCEPTED]))
     facts = [
         Report("", f"sid:{name}", state=CALLBACKS[name][0], evidence=CALLBACKS[name][1], reason=name)
         for name in draw(st.sets(st.sampled_from(sorted(CALLBACKS))))
@@ -137,6 +145,7 @@ def test_any_order_and_repetition_ends_in_the_same_state_evidence_and_answer(
     """State, evidence and shown answer hang on what was told, not on when and how often."""
     begins, one, other = telling
     assert bench.play(one, begins) == bench.play(other, begins)
+    assert bench.play(one, begins) == bench.play(one, begins, plain=True)  # many at once or one by one
 
 
 @settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
@@ -146,7 +155,7 @@ def test_a_stop_among_them_changes_nothing_that_went_out(
 ) -> None:
     """STOP takes back what is due and nothing else: told before, between or after, what was sent ends as without it."""
     begins, one, other = telling
-    if begins in (S.RETRY, S.LEASED):
+    if begins in (S.RETRY, S.PENDING):
         begins = S.SENDING if any(r.source == "outcome" for b in one for r in b) else S.ACCEPTED
     assert bench.play(one, begins) == bench.play(other, begins, stop_before=at)
 
@@ -159,7 +168,7 @@ def test_what_is_due_to_a_stopped_number_is_suppressed(bench: Bench, waits: Send
         assert (S.SUPPRESSED, Evidence.ANSWERED, "") == bench.play([[told], [told]], waits, stop_before=at)
 
 
-@pytest.mark.parametrize("begins", [S.RETRY, S.LEASED])
+@pytest.mark.parametrize("begins", [S.RETRY, S.PENDING])
 def test_a_late_receipt_takes_back_the_second_try(bench: Bench, begins: SendState) -> None:
     """Unknown, set to go out once more, and then the provider says it was delivered: it does not go out again."""
     receipt = Report("", "sid:delivered", state=S.DELIVERED, evidence=Evidence.DELIVERED, reason="delivered")

@@ -31,7 +31,7 @@ from services.shared.tiers import Tier
 
 LEASE_S = 30.0
 MAX_CLAIMS = 12
-HALVED_AT = 3  # claims that led nowhere: one of its deliveries may be why, and must not keep the others
+SUSPECT_AT, HALVED_AT = 2, 3  # claims that led nowhere: one of its deliveries may be why, and must not keep the others
 AT_ONCE = 16
 T = TypeVar("T", str, int)
 _now: sa.ColumnElement[float] = sa.bindparam("now", type_=sa.Float)
@@ -137,10 +137,11 @@ async def claim(tx: Connection, driver: str, tiers: Sequence[int], room: int, no
     found: list[_Found] = []
     for tier in tiers:
         for one in await rows_of(tx, _Found, _next(driver, tier), {"now": now}):
-            if room <= 0:
+            # what was claimed for nothing is claimed alone: it may end this process, and nothing else is to go with it
+            if room <= 0 or (found and one.claims >= SUSPECT_AT):
                 break
             found.append(one)
-            room -= one.n
+            room = 0 if one.claims >= SUSPECT_AT else room - one.n
     spent = [one for one in found if one.claims >= (MAX_CLAIMS if one.n == 1 else HALVED_AT)]
     await _led_nowhere(tx, spent, now)
     known = {one.batch_id: one for one in found if one not in spent}
@@ -165,7 +166,7 @@ async def _led_nowhere(tx: Connection, found: Sequence[_Found], now: float) -> N
             await move(tx, ids, SendState.FAILED, at=now, only=UNSENT, state_reason="claims_exhausted")
         else:
             for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
-                await enqueue(tx, half, claims=HALVED_AT - 1)
+                await enqueue(tx, half, claims=SUSPECT_AT)
     if found:
         await tx.execute(sa.delete(batch).where(one_of(batch.c.batch_id, [one.batch_id for one in found])))
 

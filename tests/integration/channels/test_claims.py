@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from services.channels.outcomes.opted_out import opted_out_table
 from services.channels.sending.claims import MAX_CLAIMS, claim, due, intend
 from services.shared.bus.outbox import id_of
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
-from services.shared.ledger.tables import attempt, delivery
+from services.shared.ledger.flights import batch, state_now
+from services.shared.ledger.moves import UNSENT, move, move_all
+from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import warning_state
+from tests.kit.flights import rows_in, waiting
 
-NOW, QUEUE = 1000.0, ("sms_twilio", True)
+S = SendState
+
+NOW, DRIVER, TIERS = 1000.0, "sms_twilio", [4]
 WARNING = id_of("warning")
 ACTIVE = {
     "warning_id": WARNING, "chain_id": WARNING, "tier": 4, "state": "active", "kind": "alert", "purpose": "live",
@@ -28,7 +36,7 @@ async def database(empty: Database) -> Database:
     """One active red warning and thirty messages that are due."""
     async with empty.write() as tx:
         await insert_all(tx, warning_state, [ACTIVE])
-        await insert_all(tx, delivery, sorted((message(n) for n in range(30)), key=lambda r: str(r["delivery_id"])))
+        await waiting(tx, [message(n) for n in range(30)])
     return empty
 
 
@@ -43,66 +51,108 @@ def message(n: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def change(database: Database, **values: Any) -> None:
-    async with database.write() as tx:
-        await tx.execute(sa.update(delivery).values(**values))
-
-
 async def states(database: Database) -> dict[tuple[str, str], int]:
     async with database.read() as db:
-        rows = await db.execute(
-            sa.select(delivery.c.send_state, delivery.c.state_reason, sa.func.count()).group_by(
-                delivery.c.send_state, delivery.c.state_reason
-            )
-        )
-        return {(state, why): n for state, why, n in rows}
+        rows = (await db.execute(sa.select(state_now(), delivery.c.state_reason))).all()
+        return Counter((state, why) for state, why in rows)
 
 
-async def test_two_workers_share_what_is_due_and_neither_takes_more_than_it_has_room_for(database: Database) -> None:
-    """The first by time, each once."""
+async def test_two_workers_share_what_is_due_and_none_of_it_is_claimed_twice(database: Database) -> None:
+    """Batches by time, each once, as many as there is room for."""
 
     async def one(worker: str) -> list[str]:
         async with database.write() as tx:
-            return [r.delivery_id for r in await claim(tx, QUEUE, 10, NOW, worker)]
+            return [r.delivery_id for r in rows_in(await claim(tx, DRIVER, TIERS, 10, NOW, worker))]
 
     first, second = await asyncio.gather(one("a"), one("b"))
     assert (10, 10) == (len(first), len(second))
     assert {id_of("delivery", n) for n in range(20)} == {*first, *second}
 
 
+async def test_what_falls_due_together_is_claimed_together(empty: Database) -> None:
+    """Five hundred messages of one moment are three batches, claimed whole."""
+    async with empty.write() as tx:
+        await insert_all(tx, warning_state, [ACTIVE])
+        await waiting(tx, [message(n) | {"due_at": NOW} for n in range(500)])
+        assert 3 == await tx.scalar(sa.select(sa.func.count()).select_from(batch))
+        assert 200 == len(rows_in(await claim(tx, DRIVER, TIERS, 10, NOW, "a")))
+        assert 300 == len(rows_in(await claim(tx, DRIVER, TIERS, 250, NOW, "b")))
+        assert [] == await claim(tx, DRIVER, TIERS, 250, NOW, "c")
+
+
 async def test_what_is_not_due_expired_or_of_an_ended_warning_is_left(database: Database) -> None:
+    queue = (DRIVER, True)
     async with database.read() as db:
-        assert {0} == await due(db, (QUEUE, ("sms_twilio", False)), NOW)
-        assert set() == await due(db, (QUEUE,), NOW - 200)
-        assert set() == await due(db, (QUEUE,), NOW + 3600)
+        assert {0: [4]} == await due(db, (queue, (DRIVER, False)), NOW)
+        assert {} == await due(db, (queue,), NOW - 200)
+        assert {} == await due(db, (queue,), NOW + 3600)
     async with database.write() as tx:
         await tx.execute(sa.update(warning_state).values(state="cancelled"))
-        assert [] == list(await claim(tx, QUEUE, 10, NOW, "a"))
+        assert [] == await claim(tx, DRIVER, TIERS, 10, NOW, "a")
 
 
 async def test_what_was_claimed_too_often_is_given_up_by_name(database: Database) -> None:
     """It must not stand due for ever: nobody would look further."""
-    await change(database, claims=MAX_CLAIMS)
     async with database.write() as tx:
-        assert [] == list(await claim(tx, QUEUE, 10, NOW, "a"))
+        await tx.execute(sa.update(batch).values(claims=MAX_CLAIMS))
+    for _ in range(30):  # each alone
+        async with database.write() as tx:
+            assert [] == await claim(tx, DRIVER, TIERS, 100, NOW, "a")
     assert {("failed", "claims_exhausted"): 30} == await states(database)
 
 
-async def test_an_intent_needs_the_claims_own_token_and_a_warning_that_goes_on(database: Database) -> None:
-    """A late worker's token moves nothing, also not back; what was cancelled in between is given back."""
+async def test_one_that_ends_every_process_that_claims_it_keeps_no_other(empty: Database) -> None:
+    """A batch that led nowhere is halved until the one that is why stands alone, and is given up; the others are sent."""
+    poison = id_of("delivery", 77)
+    async with empty.write() as tx:
+        await insert_all(tx, warning_state, [ACTIVE])
+        await waiting(tx, [message(n) | {"due_at": NOW} for n in range(70, 86)])
+    sent: set[str] = set()
+    for n in range(60):
+        async with empty.write() as tx:
+            claimed = await claim(tx, DRIVER, TIERS, 1000, NOW, f"w{n}")
+            for one in claimed:
+                if poison in {row.delivery_id for row in one.rows}:
+                    break  # the process is gone with what it had in hand
+                wanted = {DRIVER: one.rows}
+                opened = await intend(tx, wanted, {one.batch_id}, f"w{n}", NOW, "live")
+                sent |= {row.delivery_id for made in opened.flights for row in made.rows}
+            await tx.execute(sa.update(batch).values(worker="", lease_until=None))
+    assert (15, False) == (len(sent), poison in sent)
+    assert 1 == (await states(empty))["failed", "claims_exhausted"]
+
+
+async def test_an_intent_needs_the_claim_and_a_warning_that_goes_on(database: Database) -> None:
+    """Who lost a claim to another opens nothing, and takes nothing back; what was cancelled in between is given back."""
     async with database.write() as tx:
-        tokens = {r.delivery_id: r.token for r in await claim(tx, QUEUE, 3, NOW, "a")}
-    late, *fresh = sorted(tokens)
+        late, *fresh = await claim(tx, DRIVER, TIERS, 3, NOW, "a")
+        await tx.execute(sa.update(batch).where(batch.c.batch_id == late.batch_id).values(worker="b"))
+        opened = await intend(tx, {DRIVER: late.rows}, {late.batch_id}, "a", NOW, "live")
+        assert ([], {late.batch_id}) == opened
+        assert "b" == await tx.scalar(sa.select(batch.c.worker).where(batch.c.batch_id == late.batch_id))
     async with database.write() as tx:
-        stale = {late: tokens[late] - 1}
-        assert set() == await intend(tx, stale, [WARNING], "sms_twilio", NOW)
+        done = {one.batch_id for one in fresh}
+        opened = await intend(tx, {DRIVER: rows_in(fresh)}, done, "a", NOW, "live")
+        assert 2 == len(opened.flights)
     async with database.write() as tx:
-        assert set(fresh) == await intend(tx, {i: tokens[i] for i in fresh}, [WARNING], "sms_twilio", NOW)
-        assert set(fresh) == set((await tx.scalars(sa.select(attempt.c.delivery_id))).all())
-    async with database.write() as tx:
-        again = {r.delivery_id: r.token for r in await claim(tx, QUEUE, 3, NOW, "b")}
+        again = await claim(tx, DRIVER, TIERS, 3, NOW, "b")
         await tx.execute(sa.update(warning_state).values(state="cancelled"))
-        assert set() == await intend(tx, again, [WARNING], "sms_twilio", NOW)
-    assert {"pending": 27, "leased": 1, "sending": 2} == {
-        state: n for (state, _), n in (await states(database)).items()
-    }
+        opened = await intend(tx, {DRIVER: rows_in(again)}, set(), "b", NOW, "live")
+        assert ([], {one.batch_id for one in again}) == opened
+        assert 27 == await tx.scalar(sa.select(sa.func.count()).where(batch.c.worker == ""))
+    assert {"pending": 28, "sending": 2} == {state: n for (state, _), n in (await states(database)).items()}
+
+
+async def test_what_was_taken_back_after_the_claim_is_in_no_flight(database: Database) -> None:
+    """Its path closed, or its number said STOP, while it was in hand; what is in a flight is nobody's to take back."""
+    async with database.write() as tx:
+        claimed = await claim(tx, DRIVER, TIERS, 3, NOW, "a")
+        closed, stopped, flies = rows_in(claimed)
+        assert [closed.delivery_id] == await move(tx, [closed.delivery_id], S.SUPPRESSED, at=NOW, only=UNSENT)
+        await tx.execute(sa.insert(opted_out_table).values(address_key=stopped.address_key, at=NOW, said_by="phone"))
+        opened = await intend(tx, {DRIVER: rows_in(claimed)}, set(), "a", NOW, "live")
+        assert [flies.delivery_id] == [row.delivery_id for one in opened.flights for row in one.rows]
+        assert [] == await move(tx, [flies.delivery_id], S.SUPPRESSED, at=NOW, only=UNSENT)
+        assert 0 == await move_all(tx, S.CANCELLED, at=NOW, where=(delivery.c.delivery_id == flies.delivery_id,))
+    found = await states(database)
+    assert {("pending", ""): 27, ("suppressed", ""): 1, ("suppressed", "stopped"): 1, ("sending", ""): 1} == found

@@ -15,7 +15,8 @@ from services.channels.model.driver import Outcome, Result
 from services.channels.model.outcome import LATE
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.transition import told
-from services.channels.sending.claims import claim, intend
+from services.channels.sending.claims import claim, give_back, intend
+from services.channels.sending.in_hand import InHand
 from services.channels.sending.leases import Leases
 from services.channels.sending.unknown_outcomes import settle_unknown
 from services.shared.bus.embedded import EmbeddedBus
@@ -23,15 +24,18 @@ from services.shared.bus.outbox import outbox
 from services.shared.clock import StepClock, wall
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
+from services.shared.ledger.flights import batch, flight, state_now
 from services.shared.ledger.moves import move_all
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import attempt, delivery
+from services.shared.ledger.tables import IS_DUE, attempt, delivery
 from services.shared.ledger.warnings import warning_state
+from tests.kit.flights import claimed, in_the_air, waiting
 
-S = SendState
-QUEUE = ("sms_twilio", True)
-STOPPABLE = (S.PENDING, S.RETRY, S.LEASED)
-TO_BE_SENT = {S.PENDING, S.RETRY, S.LEASED, S.SENDING}
+S, DRIVER = SendState, "sms_twilio"
+CLAIMED = "claimed"  # where a delivery may be found: in a state, or pending in a batch somebody has in hand
+PLACES = (*S, CLAIMED)
+STOPPABLE = (S.PENDING, S.RETRY, CLAIMED)
+TO_BE_SENT = {S.PENDING, S.RETRY, S.SENDING}
 
 
 class Ledger:
@@ -40,47 +44,57 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.clock = StepClock(1_700_000_000.0)
-        self.leases = Leases(database, self.clock, "live")
+        self.leases = Leases(database, self.clock, "live", InHand())
         self.recorder = OutcomeRecorder(database, EmbeddedBus(database), self.clock, "live", 0.001)
-        self.row: Any = None
+        self.batch: Any = None
+        self.flight: Any = None
 
-    async def begin(self, state: S = S.PENDING, state_of_warning: str = "active", person: str = "p") -> None:
+    async def begin(self, place: str = S.PENDING, state_of_warning: str = "active", person: str = "p") -> None:
         about = {
             "warning_id": "w", "chain_id": "w", "tier": 4, "state": state_of_warning, "kind": "alert", "purpose": "live",
             "sent": 0.0, "expires_at": 9e9, "authority": "A", "number": "4721", "doors": "ask", "released_at": 0.0,
         }  # fmt: skip
+        state = S.PENDING if place in (S.SENDING, CLAIMED) else place
         one = {
             "delivery_id": "d" * 32, "warning_id": "w", "kind": "warning", "tier": 4, "person_id": person,
             "addressee_id": "p", "addressee_kind": "person", "step": "red.1", "channel": "sms", "driver": "sms_twilio",
             "form": "plain", "language": "en", "address_key": "k", "reason": "test", "send_state": state, "due_at": 0.0,
-            "expires_at": 9e9, "state_at": 0.0, "attempts": int(state in (S.SENDING, S.UNKNOWN)),
-            "lease_until": wall() - 1 if state in (S.LEASED, S.SENDING) else None, "worker": "another",
+            "expires_at": 9e9, "state_at": 0.0, "attempts": int(state is S.UNKNOWN),
+            "ambiguous": int(state is S.UNKNOWN),
         }  # fmt: skip
         async with self.database.write() as tx:
-            for table in (outbox, attempt, delivery, warning_state):
+            for table in (outbox, attempt, delivery, batch, flight, warning_state):
                 await tx.execute(sa.delete(table))
             await insert_all(tx, warning_state, [about])
-            await insert_all(tx, delivery, [one])
+            await waiting(tx, [one])
+            if place == CLAIMED:
+                await claimed(tx, "another", wall() - 1)
+            if place == S.SENDING:
+                await in_the_air(tx, ["d" * 32], lease_until=wall() - 1)
 
-    async def state(self) -> S:
+    async def state(self) -> SendState:
         async with self.database.read() as db:
-            return S(str(await db.scalar(sa.select(delivery.c.send_state))))
+            return S(str(await db.scalar(sa.select(state_now()))))
 
     async def claims(self) -> None:
         async with self.database.write() as tx:
-            if rows := await claim(tx, QUEUE, 1, self.clock.now(), self.leases.worker):
-                self.row = rows[0]
+            if found := await claim(tx, DRIVER, [4], 1, self.clock.now(), self.leases.worker):
+                self.batch = found[0]
 
     async def intends(self) -> bool:
-        if self.row is None:
+        if self.batch is None:
             return False
         async with self.database.write() as tx:
-            return bool(await intend(tx, {self.row.delivery_id: self.row.token}, ["w"], "sms_twilio", self.clock.now()))
+            name, rows = self.batch.batch_id, self.batch.rows
+            intents = await intend(tx, {DRIVER: rows}, {name}, self.leases.worker, self.clock.now(), "live")
+        self.flight = intents.flights[0] if intents.flights else self.flight
+        return bool(intents.flights)
 
     async def answers(self, outcome: Outcome, code: str = "") -> None:
-        if self.row is not None:
+        if self.flight is not None:
+            flown, (row,) = self.flight
             result = Result(outcome, code=code)
-            await self.recorder.report(told(self.row, result, "sms_twilio", self.clock.now(), exhausted=False))
+            await self.recorder.report(told(row, flown, result, self.clock.now(), exhausted=False))
 
     async def ends(self, update: bool) -> None:
         """As the gateway and then the router do it."""
@@ -89,7 +103,7 @@ class Ledger:
             await tx.execute(sa.update(warning_state).values(state=over, ended_at=self.clock.now()))
         async with self.database.write() as tx:
             after = S.SUPERSEDED if update else S.CANCELLED
-            await move_all(tx, after, at=self.clock.now(), where=(delivery.c.send_state.in_(STOPPABLE),))
+            await move_all(tx, after, at=self.clock.now(), where=(IS_DUE,))
 
     async def goes_on(self) -> None:
         """All that looks after what nobody has in hand, until nothing moves any more."""
@@ -108,20 +122,20 @@ async def ledger(empty: Database) -> Ledger:
 
 
 @pytest.mark.parametrize("update", [False, True], ids=["cancel", "update"])
-@pytest.mark.parametrize("before", list(S))
-async def test_no_state_outlives_the_warning_unsent(ledger: Ledger, before: S, update: bool) -> None:
-    """Each state at the moment of the end, left by a process that died; what was over stays as it was."""
+@pytest.mark.parametrize("before", PLACES)
+async def test_no_state_outlives_the_warning_unsent(ledger: Ledger, before: str, update: bool) -> None:
+    """Each place at the moment of the end, left by a process that died; what was over stays as it was."""
     ended = S.SUPERSEDED if update else S.CANCELLED
     await ledger.begin(before)
     await ledger.ends(update)
     await ledger.goes_on()
-    after = {S.PENDING: ended, S.RETRY: ended, S.LEASED: ended, S.SENDING: S.UNCONFIRMED, S.UNKNOWN: S.UNCONFIRMED}
+    after = {S.PENDING: ended, S.RETRY: ended, CLAIMED: ended, S.SENDING: S.UNCONFIRMED, S.UNKNOWN: S.UNCONFIRMED}
     assert after.get(before, before) == await ledger.state()
 
 
 @pytest.mark.parametrize("over", ["cancelled", "superseded", "withdrawn"])
 @pytest.mark.parametrize("before", STOPPABLE)
-async def test_what_comes_back_due_after_the_end_ends(ledger: Ledger, before: S, over: str) -> None:
+async def test_what_comes_back_due_after_the_end_ends(ledger: Ledger, before: str, over: str) -> None:
     """Planned, released or given back when the router's stop had passed already."""
     await ledger.begin(before, over)
     await ledger.goes_on()
@@ -147,7 +161,8 @@ async def test_what_goes_on_is_not_ended(ledger: Ledger) -> None:
     await ledger.begin(S.RETRY)
     assert 0 == await ledger.leases.end()
     async with ledger.database.write() as tx:
-        await tx.execute(sa.update(delivery).values(kind="notice", warning_id=""))
+        for table in (delivery, batch):
+            await tx.execute(sa.update(table).values(kind="notice", warning_id=""))
         await tx.execute(sa.update(warning_state).values(state="cancelled"))
     assert 0 == await ledger.leases.end()
     assert S.RETRY == await ledger.state()
@@ -185,14 +200,14 @@ def test_in_whatever_order_it_came(made: Any, before: list[str], after: list[str
                 await ledger.answers(Outcome.AMBIGUOUS)
             case "drained":
                 async with ledger.database.write() as tx:
-                    mine = delivery.c.send_state == S.LEASED
-                    await move_all(tx, S.PENDING, at=ledger.clock.now(), where=(mine,), lease_until=None)
+                    names = (await tx.scalars(sa.select(batch.c.batch_id))).all()
+                    await give_back(tx, names, ledger.leases.worker)
             case "reap":
                 await ledger.leases.reap(everybodys=True)
         return False
 
     async def story() -> None:
-        ledger.row = None
+        ledger.batch = ledger.flight = None
         await ledger.begin()
         for name in before:
             await step(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.channels.model.flight import Flight
 from services.channels.model.report import PartReceipt, Report, Sent
 from services.channels.outcomes.fold import write
 from services.channels.outcomes.multipart import forget_old, message_part
@@ -16,31 +17,32 @@ from services.shared.clock import wall
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
 from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.flights import batch, flight, state_now
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import attempt, delivery
 from tests.integration.channels.test_claims import message
+from tests.kit.flights import in_the_air
 
 ONE, OTHER = id_of("delivery", 0), id_of("delivery", 1)
+BOTH = sorted((ONE, OTHER))
+FLIGHT = Flight(f"f{BOTH[0]}"[:32], "b" * 32, "sms_smpp", 0.0, tells=False, left=99)
 
 
 async def sending(empty: Database) -> None:
     """Two messages under way."""
-    rows = [message(n) | {"send_state": "sending", "attempts": 1, "driver": "sms_smpp"} for n in (0, 1)]
-    tries = [
-        {"delivery_id": r["delivery_id"], "n": 1, "token": 1, "provider": "sms_smpp", "started_at": 0.0} for r in rows
-    ]
+    rows = [message(n) | {"due_at": 0.0, "driver": "sms_smpp"} for n in (0, 1)]
     async with empty.write() as tx:
-        for table in (message_part, attempt, delivery):
+        for table in (message_part, attempt, delivery, batch, flight):
             await tx.execute(sa.delete(table))
         await insert_all(tx, delivery, sorted(rows, key=lambda r: str(r["delivery_id"])))
-        await insert_all(tx, attempt, sorted(tries, key=lambda r: str(r["delivery_id"])))
+        await in_the_air(tx, BOTH)
 
 
 def accepted(*refs: str, delivery_id: str = ONE) -> Report:
     return Report(
         delivery_id, event_key=f"{delivery_id}:1:outcome", source="outcome", state=SendState.ACCEPTED,
         evidence=Evidence.ACCEPTED, attempt=1, reason="accepted", ref=refs[0], at=1.0,
-        sent=Sent("sms_smpp", delivery_id, refs),
+        sent=Sent("sms_smpp", delivery_id, refs), flight=FLIGHT, provider="sms_smpp",
     )  # fmt: skip
 
 
@@ -51,12 +53,13 @@ def told(ref: str, state: str = "delivered", code: str = "") -> Report:
 async def after(empty: Database, batches: Sequence[list[Report]]) -> tuple[str, int, str]:
     """State, evidence and reason of the first message when each batch was written in a transaction of its own."""
     await sending(empty)
-    for batch in batches:
+    for some in batches:
         async with empty.write() as tx:
-            await write(tx, batch, "drill")
+            await write(tx, some, "drill")
+    shown = sa.select(state_now(), delivery.c.evidence, delivery.c.state_reason)
     async with empty.read() as db:
-        row: Any = (await db.execute(sa.select(delivery).where(delivery.c.delivery_id == ONE))).one()
-    return row.send_state, row.evidence, row.state_reason
+        row: Any = (await db.execute(shown.where(delivery.c.delivery_id == ONE))).one()
+    return tuple(row)
 
 
 async def test_every_order_of_what_is_heard_ends_the_same(empty: Database) -> None:

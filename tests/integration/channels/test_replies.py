@@ -37,6 +37,7 @@ from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
 from services.shared.settings import Settings
 from services.shared.web.auth import Signer
+from tests.kit.flights import in_the_air, waiting
 
 DATA: dict[str, dict[str, Any]] = in_each_language(FILE)
 HELP_WORDS = sorted({w for lists in DATA.values() for w in lists["help"]})
@@ -224,7 +225,7 @@ class Exchange:
             "attempts": 0 if state in ("pending", "suppressed") else 1, "covers": covers, "state_reason": reason,
         }  # fmt: skip
         async with self.database.write() as tx:
-            await insert_all(tx, delivery, [row])
+            await waiting(tx, [row])
         return one
 
     async def says(self, text: str, phone: str = PHONE, *, event: str = "", opt_out: str = "") -> str:
@@ -359,13 +360,16 @@ async def test_what_is_claimed_for_a_stopped_number_is_not_sent(there: Exchange)
     """A message that was planned after the STOP is left out at the last moment, and says why."""
     await there.told("p")
     await there.says("stop")
-    late, other = await there.told("p", state="leased", due=1.0), await there.told("q", OTHER, state="leased", due=1.0)
-    call = await there.told("p", state="leased", due=1.0, channel="voice_mobile")
+    late, other = (
+        await there.told("p", state="pending", due=1.0),
+        await there.told("q", OTHER, state="pending", due=1.0),
+    )
+    call = await there.told("p", state="pending", due=1.0, channel="voice_mobile")
     async with there.database.write() as tx:
         await tx.execute(sa.update(delivery).values(sealed=b"x"))
-    async with there.database.read() as db:
-        claimed = await deliveries_where(db, delivery.c.delivery_id.in_([late, other, call]))
-    left = await opted_out.leave_out(there.database, claimed, there.clock.now(), "live")
+    async with there.database.write() as tx:
+        claimed = await deliveries_where(tx, delivery.c.delivery_id.in_([late, other, call]))
+        left = await opted_out.leave_out(tx, claimed, there.clock.now(), "live")
     assert [other, call] == [row.delivery_id for row in left]
     assert (SendState.SUPPRESSED, "stopped") == await there.state(late)
 
@@ -382,12 +386,23 @@ async def test_a_number_nobody_knows_hears_nothing_and_is_kept_all_the_same(ther
 
 async def test_the_provider_keeps_a_list_too(there: Exchange) -> None:
     """Its STOP in any language is ours, and confirmed by it; its refusal of an unsubscribed number is the same fact."""
-    one = await there.told("p", state="sending")
+    one = await there.told("p", state="pending")
+    async with there.database.write() as tx:
+        called = await in_the_air(tx, [one])
     assert "" == await there.says("arretez", opt_out="STOP")
     assert "" == await there.says("unstop", opt_out="START")
     refused = outcome(Response(400, body=b'{"code": 21610}'))
     await there.recorder.report(
-        Report(one, "1:outcome", "outcome", state=SendState.FAILED, code=refused.code, reason="permanent", attempt=1)
+        Report(
+            one,
+            "1:outcome",
+            "outcome",
+            state=SendState.FAILED,
+            code=refused.code,
+            reason="permanent",
+            attempt=1,
+            flight=called,
+        )
     )
     assert (SendState.FAILED, "stopped") == await there.state(one)
     async with there.database.read() as db:

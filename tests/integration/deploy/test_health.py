@@ -14,12 +14,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from services.router.store.cases import case
-from services.router.store.tables import tally, warning
+from services.router.store.tables import warning
 from services.shared import alarms, telemetry
 from services.shared.bus.outbox import dead_letter, outbox
 from services.shared.database.instance import instance
 from services.shared.ledger.channels import channel
 from services.shared.ledger.tables import delivery
+from services.shared.ledger.tally import tally
 from services.shared.ledger.warnings import warning_state
 from services.shared.operations.health import Once, Pulses, ask
 from tests.kit.deployed import NOW, Station, over

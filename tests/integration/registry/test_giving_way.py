@@ -14,9 +14,10 @@ from services.registry.importing.yield_to_warnings import GivingWay, red_in_hand
 from services.registry.store import register
 from services.registry.store.tables import job
 from services.shared.database.batches import insert_all
-from services.shared.ledger.tables import delivery
+from services.shared.ledger.flights import batch
 from services.shared.ledger.warnings import warning_state
 from tests.integration.registry.conftest import YEAR
+from tests.kit.flights import in_the_air, waiting
 
 NOW = 1_000_000.0
 ROWS = 450
@@ -47,8 +48,7 @@ def a_message(**more: Any) -> dict[str, Any]:
         (a_warning(released_at=NOW - 10, tier=3), None, False),
         (a_warning(), a_message(), True),
         (a_warning(), a_message(send_state="retry"), True),
-        (a_warning(), a_message(send_state="leased"), True),
-        (a_warning(), a_message(send_state="sending"), True),
+        (a_warning(), a_message(state_reason="in the air"), True),
         (a_warning(), a_message(send_state="accepted"), False),
         (a_warning(), a_message(send_state="unknown"), False),
         (a_warning(), a_message(due_at=NOW + 600), False),
@@ -60,7 +60,9 @@ async def test_when_red_has_something_in_hand(registry, warning, message, waits)
     """Just released, due, or under way; not what is over, due later, of another tier, or a pair's to do."""
     async with registry.database.write() as tx:
         await insert_all(tx, warning_state, [warning])
-        await insert_all(tx, delivery, [message] if message else [])
+        await waiting(tx, [message] if message else [])
+        if message and message["state_reason"] == "in the air":
+            await in_the_air(tx, [message["delivery_id"]])
     async with registry.database.read() as db:
         assert waits == await red_in_hand(db, NOW)
 
@@ -92,12 +94,12 @@ async def test_no_page_goes_in_while_red_is_due_and_all_do_afterwards(registry, 
         if looks == 120:  # two pages' longest waits and a part of a third
             async with registry.database.write() as tx:
                 assert 2 * yield_to_warnings.ROWS == await people(registry)
-                await tx.execute(sa.update(delivery).values(send_state="accepted"))
+                await tx.execute(sa.delete(batch))
 
     monkeypatch.setattr("services.registry.importing.yield_to_warnings.asyncio.sleep", quickly)
     async with registry.database.write() as tx:
         await insert_all(tx, warning_state, [a_warning()])
-        await insert_all(tx, delivery, [a_message()])
+        await waiting(tx, [a_message()])
     path = tmp_path / "list"
     path.write_text(LIST)
     way = GivingWay(registry.database, lambda: NOW)

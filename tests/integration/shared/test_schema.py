@@ -59,7 +59,8 @@ def test_tables_are_named_by_their_owner() -> None:
     shared = {
         "instance", "outbox", "inbox", "dead_letter", "page_key", "audit_log", "audit_checkpoint", "sealing_key", "message_part",
         "authority", "auth_grant", "api_key", "sign_in", "alarm", "clock_beat",
-        "warning_state", "warning_text", "delivery", "delivery_cover", "attempt", "answer_log", "channel",
+        "warning_state", "warning_text", "delivery", "delivery_cover", "batch", "flight", "attempt", "answer_log", "tally",
+        "channel",
     }  # fmt: skip
     owned = {name for name in metadata.tables if name.startswith(("gateway_", "registry_", "router_", "channels_"))}
     assert shared == set(metadata.tables) - owned

@@ -9,14 +9,17 @@ from typing import Any, cast
 import pytest
 
 from services.channels.model.driver import Driver, Outcome, Result
+from services.channels.model.flight import Flight
 from services.channels.model.outbound import Outbound
 from services.channels.providers.call_window import AHEAD, CallWindow, call_windows
 from services.channels.providers.country_limits import CountryLimits
 from services.channels.providers.weights import ProviderWeights
-from services.channels.sending.sender import Sender
-from services.shared.clock import Clock, LinearClock
+from services.channels.sending.claims import Intended, Intents
+from services.channels.sending.sender import Call, Prepared, Sender
+from services.shared.clock import Clock, LinearClock, wall
 from services.shared.database.engine import Database
 from services.shared.ledger.states import SendState
+from services.shared.ledger.tables import Delivery
 
 
 class Slow:
@@ -51,6 +54,15 @@ def sending(database: Database, clock: Clock, report: Any, slow: Slow) -> Sender
     return Sender(
         database, clock, cast(Any, SimpleNamespace(report=report)), cast(Any, None), windows, weights, "drill"
     )
+
+
+def a_row(name: str) -> Delivery:
+    found = SimpleNamespace(delivery_id=name, attempts=0, tier=2, warning_id="w", kind="warning", person_id="p")
+    return cast(Delivery, found)
+
+
+def a_flight(started_at: float, left: int) -> Flight:
+    return Flight("f", "b", "slow", started_at, tells=False, left=left)
 
 
 def test_at_first_no_more_is_intended_than_can_begin_at_once() -> None:
@@ -93,7 +105,7 @@ def test_nothing_new_is_begun_while_the_database_takes_no_outcomes() -> None:
     assert 10 == one.free()
 
 
-async def test_an_outcome_that_waits_for_the_database_holds_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_outcome_that_waits_for_the_database_holds_no_place() -> None:
     """Three calls at once and no more; each that is answered lets the next begin, written or not."""
     answered, written = asyncio.Event(), asyncio.Event()
     reports: list[Any] = []
@@ -108,20 +120,9 @@ async def test_an_outcome_that_waits_for_the_database_holds_no_place(monkeypatch
     database = cast(Database, SimpleNamespace(is_sqlite=True))
     sender = sending(database, LinearClock(), report, slow)
     mine = sender.windows[1]
-    rows = [
-        SimpleNamespace(delivery_id=str(n), token=1, attempts=0, tier=2, warning_id="w", kind="warning")
-        for n in range(9)
-    ]
-
-    async def prepare(row: Any, driver: str) -> Any:
-        return row
-
-    async def intend(_: CallWindow, tokens: dict[str, int], __: set[str]) -> set[str]:
-        return set(tokens)
-
-    sender._preparer = cast(Any, SimpleNamespace(prepare=prepare))
-    monkeypatch.setattr(sender, "_intend", intend)
-    await sender._start(mine, cast(Any, rows))
+    rows = [a_row(str(n)) for n in range(9)]
+    prepared = {"slow": [Prepared(row, cast(Any, row)) for row in rows]}
+    sender._begin({"slow": mine}, {"slow": 9}, prepared, Intents([Intended(a_flight(wall(), 9), rows)], set()))
     await asyncio.sleep(0)
     assert (3, 9) == (slow.calls, mine.begun)
     slow.go.set()
@@ -134,9 +135,7 @@ async def test_an_outcome_that_waits_for_the_database_holds_no_place(monkeypatch
     assert {SendState.ACCEPTED} == {r.state for r in reports}
 
 
-async def test_a_call_that_could_not_begin_in_time_is_not_made_and_due_again_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_call_that_could_not_begin_in_time_is_not_made_and_due_again_at_once() -> None:
     """Half a second after its intent a cancel may have come: nothing is sent, and no backoff, it was not the provider."""
     slow = Slow()
     slow.go.set()
@@ -148,9 +147,8 @@ async def test_a_call_that_could_not_begin_in_time_is_not_made_and_due_again_at_
     clock = LinearClock()
     database = cast(Database, SimpleNamespace(is_sqlite=True))
     sender = sending(database, clock, report, slow)
-    row = SimpleNamespace(delivery_id="1", token=1, attempts=0, tier=2, warning_id="w", kind="warning")
     before = clock.now()
-    await sender._send(sender.windows[1], cast(Any, row), cast(Any, None), before - 10)
+    await sender._send(sender.windows[1], Call(a_flight(wall() - 10, 1), a_row("1"), cast(Any, None)))
     assert 0 == slow.calls
     assert [(SendState.RETRY, "late_start")] == [(r.state, r.code) for r in said]
     assert before <= said[0].again_at <= clock.now()
