@@ -11,7 +11,7 @@ from services.router.explaining import previews
 from services.router.opening.begin import Beginning
 from services.router.opening.open_paths import OpenPaths
 from services.router.planning.contexts import Contexts
-from services.router.store import tables
+from services.router.store import statistics, tables
 from services.shared.bus.outbox import Receipt
 from services.shared.errors import Busy
 from services.shared.fault_points import fault_at
@@ -41,6 +41,7 @@ class RouterHandlers:
     async def audience_found(self, message: AudienceFound, receipt: Receipt) -> None:
         """Opens a path for each person of the page and walks its first steps, in one transaction."""
         counted: dict[str, Any] | None = None
+        is_first = False
         if message.purpose == "preview":
             async with self._platform.database.read() as db:
                 counted = await previews.counted(db, self._contexts, message)
@@ -49,10 +50,12 @@ class RouterHandlers:
             if counted is not None:
                 await previews.answer(tx, message, counted)
             else:
-                await self._open_paths.open_page(tx, message)
+                is_first = await self._open_paths.open_page(tx, message)
                 fault_at("before_plan_commit")
         fault_at("after_plan_commit")
         self._wake()
+        if is_first:
+            await statistics.refresh(self._platform.database)
 
     async def evidence_recorded(self, message: EvidenceRecorded, receipt: Receipt) -> None:
         async with self._platform.database.write() as tx:

@@ -36,8 +36,8 @@ class OpenPaths:
         self._platform = platform
         self._contexts = contexts
 
-    async def open_page(self, tx: Connection, message: AudienceFound) -> None:
-        """Busy where the page came before its warning."""
+    async def open_page(self, tx: Connection, message: AudienceFound) -> bool:
+        """Whether it is the first of its warning that came. Busy where it came before its warning."""
         await locks.plan(tx, message.warning_id, shared=True)
         ctx = await self._contexts.of(tx, message.warning_id)
         if ctx is None:
@@ -52,8 +52,9 @@ class OpenPaths:
         deltas = Deltas(message.warning_id)
         enough = await tired(tx, self._contexts, ctx, message) if state == "active" else {}
         await self._open(tx, ctx, message.people, message.profiles, deltas, enough, stopped=state != "active")
-        await self._count(tx, ctx, message)
+        is_first = await self._count(tx, ctx, message)
         await deltas.add(tx)
+        return is_first
 
     async def _open(
         self,
@@ -122,8 +123,11 @@ class OpenPaths:
             "next_at": now if following is None else max(following, now),
         }
 
-    async def _count(self, tx: Connection, ctx: WarningContext, message: AudienceFound) -> None:
-        """Pages are numbered: the audience is complete when all are in and their digest is the last page's."""
+    async def _count(self, tx: Connection, ctx: WarningContext, message: AudienceFound) -> bool:
+        """Pages are numbered: the audience is complete when all are in and their digest is the last page's.
+
+        Whether none came before this one.
+        """
         mine = sa.select(tables.warning).where(tables.warning.c.warning_id == message.warning_id).with_for_update()
         row = (await tx.execute(mine)).one()  # two routers count one after the other
         seen = int(row.digest_seen, 16) ^ int(digest_of(p.person_id for p in message.people), 16)
@@ -142,6 +146,7 @@ class OpenPaths:
         if values["complete"]:
             await reaches_nobody.check_reach(tx, ctx, total, values.get("unresolved", row.unresolved))
             await officials.begin(tx, ctx, self._platform.clock.now())
+        return not row.pages
 
     async def _keep_teams(self, tx: Connection, ctx: WarningContext, message: AudienceFound) -> None:
         """From the first page on: a step that falls due before the last one is in may ask an officer too."""
