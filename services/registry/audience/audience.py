@@ -104,9 +104,7 @@ async def find_page(db: Connection, area: Shape | None, after: Cursor, size: int
             kinds = area.classify(c for c, _ in cells)
             done = await _take(db, area, cells, kinds, found, after, size)
             after = done or (cells[-1][0] + 1, "", "")
-        if (
-            len(cells) < at_once and len(found) <= size
-        ):  # there are no more cells, and all in them were looked at
+        if len(cells) < at_once and len(found) <= size:  # there are no more cells, and all in them were looked at
             return _Page(found, last=True)
         at_once = min(4 * at_once, MOST_CELLS_AT_ONCE)
     if found[size].household_id != found[size - 1].household_id:

@@ -1,4 +1,4 @@
-"""What the router asks of its database at each page and each look: no statement that reads a whole warning."""
+"""What the router asks of its database, and when: no statement reads a whole warning, and no wake that says nothing asks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from services.router.clock.lookout import READ_AGAIN_S
+from services.router.store import tables
 from services.router.store.statistics import SMALL
+from services.shared.clock import wall
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
 from services.shared.ledger.tables import delivery
@@ -88,6 +91,83 @@ async def test_doors_are_looked_for_by_one_statement_where_there_are_none(town: 
     with asked() as statements:
         assert not await town.router.run_due()
     assert 1 == len([statement for statement, _ in statements if "FROM delivery" in statement])
+
+
+async def turns(town: RouterTown) -> list[str]:
+    """Statements of the router's loop until it has nothing more to do."""
+    loop = next(iter(town.router.loops()))
+    with asked() as statements:
+        while await loop.turn():
+            pass
+    return [statement for statement, _ in statements]
+
+
+async def test_a_plain_accept_and_a_receipt_bring_no_look(town: RouterTown) -> None:
+    """Nor does a tick while nothing is due; what is due by the clock is taken at its time, and what is answered at once."""
+    warning = await town.issue()
+    await town.page(warning, [one(n, "sms", "voice_mobile") for n in range(3)], last=False)
+    assert await turns(town)
+    assert [] == await turns(town)
+    await town.said([delivery.c.channel == "sms"], send_state="accepted", evidence=1)
+    assert [] == await turns(town)
+    await town.said([delivery.c.channel == "sms"], send_state="delivered", evidence=2)
+    assert [] == await turns(town)
+    following = await town.router.next_at()
+    assert following is not None
+    town.clock.advance_to(following - 0.001)
+    assert [] == await turns(town)
+    town.clock.advance_to(following)
+    assert await turns(town)
+    assert [] == await turns(town)
+    await town.said([delivery.c.person_id == ident(1)], send_state="unknown")
+    assert await turns(town)
+
+
+async def test_a_page_lowers_the_time_of_the_next_look(town: RouterTown) -> None:
+    """Its steps are walked at their own time, though nobody wakes the clockwork then."""
+    warning = await town.issue(hours=24)
+    await turns(town)
+    town.clock.advance_to(town.clock.now() + 1)
+    await town.page(warning, [one(1, "sms", "voice_mobile", "voice_landline")], last=False)
+    async with town.platform.database.read() as db:
+        due = await db.scalar(sa.select(sa.func.min(tables.path.c.next_at)))
+    assert [] == await turns(town)
+    town.clock.advance_to(due)
+    await turns(town)
+    assert due < (await town.paths(warning))[ident(1)].next_at
+
+
+async def test_what_others_wrote_is_seen_within_a_second(town: RouterTown, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another router's paths, or an act in another process; an act in this one wakes."""
+    seconds = [wall()]
+    monkeypatch.setattr("services.router.clock.lookout.wall", lambda: seconds[0])
+    warning = await town.issue()
+    await town.page(warning, [one(1, "sms")], last=False)
+    await turns(town)
+    async with town.platform.database.write() as tx:
+        await tx.execute(sa.update(tables.path).values(next_at=town.clock.now()))
+    assert [] == await turns(town)
+    seconds[0] += READ_AGAIN_S
+    assert await turns(town)
+    assert [] == await turns(town)
+    town.platform.wake.router.set()
+    assert await turns(town)
+
+
+async def test_a_job_that_waits_for_a_message_under_way_is_looked_at_when_that_is_known(town: RouterTown) -> None:
+    """An ending goes to who may have got the warning: an accept that comes after it is no plain one."""
+    warning = await town.issue()
+    await town.page(warning, [one(1, "sms")])
+    await turns(town)
+    mine = [delivery.c.warning_id == warning, delivery.c.channel == "sms"]
+    async with town.platform.database.write() as tx:
+        await tx.execute(sa.update(delivery).where(*mine).values(send_state="sending"))
+    ending = await town.issue("e", kind="ending", ending="may_return", replaces=["w"])
+    await turns(town)
+    assert [] == await town.rows(warning_id=ending, kind="ending")
+    await town.said(mine, send_state="accepted", evidence=1)
+    await turns(town)
+    assert 1 == len(await town.rows(warning_id=ending, kind="ending"))
 
 
 @asynccontextmanager
