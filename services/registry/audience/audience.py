@@ -230,31 +230,29 @@ async def _entries(
     contacts = await register.contacts_of(db, owners)
     known = await register.profiles_of(db, (row.profile_key for row in rows))
     also = await whereabouts.elsewhere(db, ids, moment)
+    minute = moment.minute
     index: dict[str, int] = {}
     profiles: list[Profile] = []
     people = []
     for row in rows:
-        helpers = tuple(_supporter(s, contacts, area, moment) for s in supporters.get(row.person_id, ()))
-        helpers = tuple(h for h in helpers if any(c.usable for c in h.contacts))
+        person_id = row.person_id
+        helpers: tuple[SupporterEntry, ...] = ()
+        if person_id in supporters:
+            every = (_supporter(s, contacts, area, minute) for s in supporters[person_id])
+            helpers = tuple(h for h in every if any(c.usable for c in h.contacts))
         facts = _for_this_area(known[row.profile_key], helpers)
-        if facts.key not in index:
-            index[facts.key] = len(profiles)
+        place = index.setdefault(facts.key, len(profiles))
+        if place == len(profiles):
             profiles.append(facts)
-        guest = guests.get(row.person_id)
+        guest = guests.get(person_id) if guests else None
         zone_id, grid_id, walk_seq = whereabouts.walk_of(guest.stay if guest else row)
-        others = [guest.stay] if guest else also.get(row.person_id, [])
+        others = [guest.stay] if guest else also.get(person_id)
+        dossier = whereabouts.with_stays(row.dossier, others, at_home=guest is None) if others else row.dossier
+        household_id = guest.household_id if guest else row.household_id
+        theirs = _contacts(contacts.get(person_id, ()), minute)
         people.append(
             PersonEntry(
-                person_id=row.person_id,
-                household_id=guest.household_id if guest else row.household_id,
-                profile=index[facts.key],
-                zone_id=zone_id,
-                grid_id=grid_id,
-                walk_seq=walk_seq,
-                dossier=whereabouts.with_stays(row.dossier, others, at_home=guest is None) if others else row.dossier,
-                key_id=row.key_id,
-                contacts=_contacts(contacts, row.person_id, moment.minute),
-                supporters=helpers,
+                person_id, household_id, place, zone_id, grid_id, walk_seq, dossier, row.key_id, theirs, helpers
             )
         )
     return tuple(profiles), tuple(people)
@@ -267,22 +265,24 @@ def _for_this_area(facts: Profile, helpers: Sequence[SupporterEntry]) -> Profile
 
 
 def _supporter(
-    row: FoundSupporter, contacts: dict[str, list[FoundContact]], area: Shape | None, moment: Moment
+    row: FoundSupporter, contacts: dict[str, list[FoundContact]], area: Shape | None, minute: int
 ) -> SupporterEntry:
     outside = row.outside_zone
     if area is not None and row.lat is not None and row.lon is not None:
         outside = not area.holds([row.lon], [row.lat])[0]
-    theirs = _contacts(contacts, row.supporter_id, moment.minute)
+    theirs = _contacts(contacts.get(row.supporter_id, ()), minute)
     return SupporterEntry(row.supporter_id, bool(outside), row.language, theirs)
 
 
-def _contacts(contacts: dict[str, list[FoundContact]], owner_id: str, minute: int) -> tuple[ContactEntry, ...]:
+def _contacts(rows: Sequence[FoundContact], minute: int) -> tuple[ContactEntry, ...]:
     """In the order of use; those that are not answered at this hour last, since they are better than none."""
-    rows = contacts.get(owner_id, [])
-    if any(c.hours for c in rows):
+    if [c for c in rows if c.hours]:
         rows = sorted(rows, key=lambda c: not on_shift(c.hours, minute))
     return tuple(
-        ContactEntry(c.contact_id, c.kind, c.address_key, c.sealed, c.key_id, usable=not c.why_not) for c in rows
+        [
+            ContactEntry(contact_id, kind, address_key, sealed, key_id, not why_not)
+            for contact_id, _, kind, sealed, key_id, address_key, why_not, _ in rows
+        ]
     )
 
 
@@ -302,7 +302,7 @@ async def _workers(db: Connection, minute: int) -> tuple[WorkerEntry, ...]:
             skills=tuple(dict.fromkeys((*row.skills, *row.roles))),  # a door asks for either word
             doors_per_hour=row.doors_per_hour,
             language=row.language,
-            contacts=_contacts(contacts, worker_id, minute),
+            contacts=_contacts(contacts.get(worker_id, ()), minute),
         )
         for worker_id, row in here.items()
     )
