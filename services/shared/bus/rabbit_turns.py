@@ -72,12 +72,16 @@ async def claim(database: Database, limit: int) -> Claim:
 
 
 async def settle(database: Database, lease: float, confirmed: Sequence[int], left: Sequence[int], again: float) -> None:
-    """Notes what the broker confirmed and gives back the rest, due at `again`; a row that was set back meanwhile stays so."""
+    """Notes what the broker confirmed and gives back the rest, due at `again`; a row that was set back meanwhile stays so.
+
+    A row that its handler is deleting is left alone: nobody waits for a handler here, and where it fails the lease ends.
+    """
     async with database.write() as tx:
         for ids, values in ((confirmed, {"published_at": wall(), "not_before": 0.0}), (left, {"not_before": again})):
             if ids:
-                mine = sa.and_(outbox.c.id.in_(ids), outbox.c.not_before == lease)
-                await tx.execute(sa.update(outbox).where(mine).values(values))
+                mine = sa.select(outbox.c.id).where(outbox.c.id.in_(ids), outbox.c.not_before == lease)
+                free = mine.with_for_update(key_share=True, skip_locked=True)
+                await tx.execute(sa.update(outbox).where(outbox.c.id.in_(free)).values(values))
 
 
 async def overdue(

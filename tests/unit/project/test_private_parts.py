@@ -38,7 +38,6 @@ LEFT: dict[str, set[str]] = {
     "test_looking.py": {"_lookup_pages", "_search", "_quota"},
     "test_render.py": {"_render"},
     "test_reports_named.py": {"_tools"},
-    "test_signs.py": {"_url"},
     "test_whole_sentences.py": {"_parts"},
     # aiohttp asks a resolver at once that tests can only put in here.
     "test_broadcast.py": {"_resolver"},
