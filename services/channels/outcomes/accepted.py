@@ -17,9 +17,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from services.channels.model.report import Report
 from services.channels.outcomes import flights
 from services.channels.providers.provider_store import Scored, count
+from services.shared.bus.outbox import new_id, publish
+from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tally import ACCEPTED_BIT, CHANNELS, Deltas
+from services.shared.ledger.warnings import warning_state
+from services.shared.messages import EvidenceRecorded
 
 _SET = """
 UPDATE delivery SET send_state = 'accepted', state_at = said.at, state_reason = said.why, evidence = 1, evidence_at = said.at,
@@ -50,7 +54,7 @@ class _Moved(NamedTuple):
 
 
 async def write(
-    tx: Connection, reports: Sequence[Report], flying: flights.Flying, scored: frozenset[str]
+    tx: Connection, reports: Sequence[Report], flying: flights.Flying, plane: str, scored: frozenset[str]
 ) -> list[Report]:
     """The reports that are still to be folded."""
     told = Counter(r.delivery_id for r in reports)
@@ -69,7 +73,23 @@ async def write(
             if row.warning_id == warning_id:
                 deltas.channel(row.profile_key, row.channel, CHANNELS[ACCEPTED_BIT])
         await deltas.add(tx)
+    await _tell_of_what_is_over(tx, moved, plane)
     return [r for r in reports if r.delivery_id not in taken]
+
+
+async def _tell_of_what_is_over(tx: Connection, moved: Sequence[_Moved], plane: str) -> None:
+    """A warning that ended while these were in the air: whoever tells of its end waits for them."""
+    mine = sorted({row.warning_id for row in moved})
+    ended = sa.select(warning_state.c.warning_id, warning_state.c.tier).where(
+        one_of(warning_state.c.warning_id, mine), warning_state.c.state != "active"
+    )
+    events = [
+        EvidenceRecorded(msg_id=new_id(), plane=plane, warning_id=warning_id, tier=tier, ids=(row.delivery_id,))
+        for warning_id, tier in (await tx.execute(ended)).all()
+        for row in moved
+        if row.warning_id == warning_id
+    ]
+    await publish(tx, events)
 
 
 def _plain(report: Report, flying: flights.Flying) -> bool:

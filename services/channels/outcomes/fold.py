@@ -105,7 +105,7 @@ class _Named(Protocol):
 async def write(tx: Connection, reports: list[Report], plane: str, scored: frozenset[str] = frozenset()) -> None:
     """All of it in the caller's transaction: rows locked and read, reports folded into them, each row written once."""
     flying = await flights.lock(tx, reports)
-    reports = await accepted.write(tx, reports, flying, scored)
+    reports = await accepted.write(tx, reports, flying, plane, scored)
     await _fold_all(tx, reports, flying, plane, scored)
     await flights.land(tx, flying)
 
@@ -312,6 +312,12 @@ async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str],
 
 def storable(report: Report) -> Report:
     """Its texts as every database takes them: no control characters, no halves of a pair, no longer than their columns."""
+    short = (
+        len(report.event_key) <= 64 and len(report.reason) <= 80 and len(report.code) <= 80 and len(report.ref) <= 64
+    )
+    texts = report.event_key + report.reason + report.code + report.ref
+    if short and not report.note and texts.isprintable():
+        return report
     return replace(
         report, event_key=_plain(report.event_key, 64), note=_plain(report.note, 400), reason=_plain(report.reason, 80),
         code=_plain(report.code, 80), ref=_plain(report.ref, 64),

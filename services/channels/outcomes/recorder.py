@@ -7,7 +7,9 @@ hears back after the commit.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
@@ -20,6 +22,7 @@ from services.shared.database.engine import Database, may_be_tried_again
 from services.shared.fault_points import fault_at
 
 log = structlog.get_logger("recorder")
+Written = Callable[[BaseException | None], None]  # told once: None where a report is on disk, else why it is not
 QUIET_S = 0.001
 OUTCOMES_S, MANY = 0.05, 8  # nobody waits for an outcome to be written
 PATIENCE_S = (0.1, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)  # together below a lease, after which the outcome is unknown anyway
@@ -43,7 +46,7 @@ class OutcomeRecorder:
         self._clock = clock
         self._plane = plane
         self._window_s = window_s
-        self._waiting: list[tuple[Report, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Report, Written]] = []
         self._flushing: asyncio.Task[None] | None = None
 
     @property
@@ -54,10 +57,14 @@ class OutcomeRecorder:
     async def report(self, report: Report) -> None:
         """Returns once it is on disk."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((replace(storable(report), at=self._clock.now()), done))
+        self.note(report, partial(_settle, done))
+        await done
+
+    def note(self, report: Report, written: Written) -> None:
+        """Takes a report without a task for it; `written` is told once."""
+        self._waiting.append((replace(storable(report), at=self._clock.now()), written))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
-        await done
 
     async def _flush(self) -> None:
         try:
@@ -99,7 +106,7 @@ class OutcomeRecorder:
             else:
                 return
 
-    async def _write_batch(self, batch: list[tuple[Report, asyncio.Future[None]]]) -> None:
+    async def _write_batch(self, batch: list[tuple[Report, Written]]) -> None:
         try:
             await self._patiently([report for report, _ in batch])
             for report, _ in batch:
@@ -111,14 +118,21 @@ class OutcomeRecorder:
                 for one in batch:  # whose it is, fails alone
                     await self._write_batch([one])
                 return
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(problem if isinstance(problem, Exception) else asyncio.CancelledError())
+            for _, written in batch:
+                written(problem)
             if not isinstance(problem, Exception):
                 raise
             return
         fault_at("after_outcome_commit" if batch[0][0].source == "outcome" else "after_callback_commit")
         self._bus.wake()
-        for _, done in batch:
-            if not done.done():
-                done.set_result(None)
+        for _, written in batch:
+            written(None)
+
+
+def _settle(done: asyncio.Future[None], problem: BaseException | None) -> None:
+    if done.done():
+        return
+    if problem is None:
+        done.set_result(None)
+    else:
+        done.set_exception(problem if isinstance(problem, Exception) else asyncio.CancelledError())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from services.channels.model.driver import Channel, Driver, QueueName
+from services.channels.model.window import Windowed
 from services.channels.providers.breaker import PROBES, Breaker
 from services.channels.providers.country_limits import CountryLimits
 from services.shared.clock import wall
@@ -29,6 +30,7 @@ class CallWindow:
     channels: tuple[Channel, ...] = ()  # as they are in this country
     breaker: Breaker = field(default_factory=Breaker)  # one a provider: its two call windows share it
     in_flight: set[asyncio.Task[None]] = field(default_factory=set)
+    unwritten: int = 0  # calls without a task, until what came of them is on disk
     begun: int = 0  # intended and not answered
     call_s: float = 0.0  # how long a call takes, lately
     ahead: float = 0.0  # grows while calls begin in time, halves where one does not: the machine has other work too
@@ -37,6 +39,12 @@ class CallWindow:
 
     def __post_init__(self) -> None:
         self.places = asyncio.Semaphore(self.driver.concurrency)
+        self.calls = self.driver.window(self.red) if isinstance(self.driver, Windowed) else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way, or what came of one is not written yet."""
+        return bool(self.in_flight) or self.unwritten > 0
 
     @property
     def works(self) -> bool:
@@ -63,7 +71,7 @@ class CallWindow:
         return self.free() >= (1 if self.red else (self.size + 1) // 2)
 
     def free(self) -> int:
-        return min(self.size - self.begun, UNWRITTEN - len(self.in_flight))
+        return min(self.size - self.begun, UNWRITTEN - len(self.in_flight) - self.unwritten)
 
     def rest(self, seconds: float) -> None:
         """Its provider's rate is used up for so long; nothing, where it is not."""

@@ -8,7 +8,8 @@ What is claimed beyond the room of the call windows is kept in hand. Red has cal
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from services.channels.providers.call_window import CallWindow
 from services.channels.providers.rate_limit import Pace
 from services.channels.providers.weights import ProviderWeights, Queue, held_back, queues
 from services.channels.sending.claims import Intents, claim, due, intend, tried_by
-from services.channels.sending.driver_call import DriverCall
+from services.channels.sending.driver_call import STALE_INTENT_S, DriverCall
 from services.channels.sending.in_hand import InHand
 from services.channels.sending.leases import Leases
 from services.shared import telemetry
@@ -62,12 +63,14 @@ class Prepared(NamedTuple):
     message: Outbound
 
 
-class Call(NamedTuple):
+@dataclass(slots=True)
+class Call:
     """A message that is to be handed over now, and the flight it is part of."""
 
     flight: Flight
     row: Delivery
     message: Outbound
+    began_at: float = 0.0  # wall; when its first byte left
 
 
 class Sender:
@@ -89,6 +92,7 @@ class Sender:
         self._preparer = preparer
         self._plane = plane
         self.in_hand = InHand()
+        self._written = asyncio.Event()
         self.leases = Leases(database, clock, plane, self.in_hand)
         self.windows = windows
         self.breakers = {window.driver.name: window.breaker for window in windows}
@@ -100,12 +104,14 @@ class Sender:
 
     @property
     def busy(self) -> bool:
-        return any(window.in_flight for window in self.windows)
+        return any(window.busy for window in self.windows)
 
     async def drain(self) -> None:
         """Waits for every call under way and its record."""
-        while tasks := [t for window in self.windows for t in window.in_flight]:
-            await asyncio.wait(tasks)
+        while self.busy:
+            self._written.clear()
+            tasks = [t for window in self.windows for t in window.in_flight]
+            await (asyncio.wait(tasks) if tasks else self._written.wait())
 
     async def due_queues(self, red: bool | None = None) -> list[DueQueue]:
         """The queues with something to send and room for it (red's, the others', or all): one look for all of them."""
@@ -223,18 +229,59 @@ class Sender:
         prepared: Mapping[str, Sequence[Prepared]],
         intents: Intents,
     ) -> dict[str, int]:
-        """A task for each call, which waits in its call window for a place; how much of each room was not used."""
+        """Begins each call, in its driver's own window or as a task; how much of each room was not used."""
         messages = {one.row.delivery_id: one.message for some in prepared.values() for one in some}
         unused = dict(rooms)
         for flight, rows in intents.flights:
             window = windows[flight.driver]
             unused[flight.driver] -= len(rows)
             for row in rows:
+                call = Call(flight, row, messages[row.delivery_id])
                 window.begun += 1
-                task = asyncio.create_task(self._send(window, Call(flight, row, messages[row.delivery_id])))
-                window.in_flight.add(task)
-                task.add_done_callback(partial(self._ended, window))
+                if window.calls is None:
+                    self._task(window, self._send(window, call))
+                else:
+                    window.unwritten += 1
+                    window.calls.begin(
+                        call.message, partial(self._answered, window, call), partial(self._may_go, window, call)
+                    )
         return unused
+
+    def _task(self, window: CallWindow, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        window.in_flight.add(task)
+        task.add_done_callback(partial(self._ended, window))
+
+    @staticmethod
+    def _may_go(window: CallWindow, call: Call) -> bool:
+        """At the instant of its first byte: what waited longer since its flight was opened may have been cancelled."""
+        call.began_at = wall()
+        waited = call.began_at - call.flight.started_at
+        window.begins(waited)
+        return waited <= STALE_INTENT_S
+
+    def _answered(self, window: CallWindow, call: Call, result: Result) -> None:
+        """What came of a call without a task. Only what is out of the ordinary has to be waited for."""
+        began_at = call.began_at or wall()
+        window.answered(wall() - began_at)
+        if result.outcome is Outcome.NOT_SENT or result.too_fast:
+            window.unwritten -= 1
+            self._task(window, self._record(window, call, result, began_at))
+            return
+        pause = self._heard(window, result, began_at)
+        report = told(call.row, call.flight, result, self._clock.now(), exhausted=False)
+        self._recorder.note(report, partial(self._on_disk, window))
+        if pause:
+            self._task(window, self._pass_on(window, result, pause))
+
+    def _on_disk(self, window: CallWindow, problem: BaseException | None) -> None:
+        """Where the outcome could not be written, the delivery is SENDING until its lease is over, then UNKNOWN."""
+        window.unwritten -= 1
+        self._written.set()
+        if problem is not None:
+            log.error("outcome_not_written", driver=window.driver.name, reason=repr(problem))
+        elif window.on_room is not None and window.roomy():
+            window.on_room()
 
     @staticmethod
     def _ended(window: CallWindow, task: asyncio.Task[None]) -> None:
@@ -246,11 +293,19 @@ class Sender:
     async def _send(self, window: CallWindow, call: Call) -> None:
         """One call, from its place in the window to what its outcome says of the delivery and of the provider."""
         result, begun = await self._call_in_place(window, call)
+        await self._record(window, call, result, begun)
+
+    def _heard(self, window: CallWindow, result: Result, begun: float) -> float:
+        """What an answer says of the provider: the seconds it is left alone from now on, or 0."""
         if result.outcome is Outcome.ACCEPTED:
             fault_at("after_provider_accept")
         telemetry.sent(window.driver.name, result.outcome.value)
-        pause = self._pause(window, result)
         self.acceptance.note(window.driver.name, result, begun)
+        return self._pause(window, result)
+
+    async def _record(self, window: CallWindow, call: Call, result: Result, begun: float) -> None:
+        """What an answer says, of the provider and of the delivery, written down."""
+        pause = self._heard(window, result, begun)
         exhausted = await self._exhausted(call.row, result)
         await self._recorder.report(told(call.row, call.flight, result, self._clock.now(), exhausted=exhausted))
         await self._pass_on(window, result, pause)

@@ -8,9 +8,10 @@ from services.router.store import tables
 from services.shared.database.engine import Database
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.tables import attempt, delivery, delivery_cover
+from services.shared.ledger.tally import tally
 
 SMALL = 10_000  # deliveries: beyond, autovacuum has been here, and what it found holds
-_TABLES = ", ".join(one.name for one in (tables.path, tables.tally, delivery, delivery_cover, attempt, answer_log))
+_TABLES = ", ".join(one.name for one in (tables.path, tally, delivery, delivery_cover, attempt, answer_log))
 
 
 async def refresh(database: Database) -> None:
