@@ -110,7 +110,7 @@ def _next(driver: str, tier: int) -> sa.Select[*tuple[object, ...]]:
         sa.select(*(batch.c[name] for name in _Found._fields))
         .where(_waiting(_literal(driver), _literal(tier)))
         .order_by(batch.c.due_at, batch.c.batch_id)
-        .limit(AT_ONCE)
+        .limit(sa.bindparam("most", type_=sa.Integer))
         .with_for_update(skip_locked=True)
     )
 
@@ -136,7 +136,7 @@ async def claim(tx: Connection, driver: str, tiers: Sequence[int], room: int, no
     """Leases to `worker` the next batches of these tiers, as many as `room` deliveries need; what of them is to be sent."""
     found: list[_Found] = []
     for tier in tiers:
-        for one in await rows_of(tx, _Found, _next(driver, tier), {"now": now}):
+        for one in await rows_of(tx, _Found, _next(driver, tier), {"now": now, "most": max(1, min(room, AT_ONCE))}):
             # what was claimed for nothing is claimed alone: it may end this process, and nothing else is to go with it
             if room <= 0 or (found and one.claims >= SUSPECT_AT):
                 break

@@ -60,7 +60,7 @@ class InHand:
         mine += claimed
         mine.sort(key=lambda one: (-one.tier, one.due_at, one.batch_id))
 
-    def take(self, queue: QueueName, room: int) -> list[Delivery]:
+    def draw(self, queue: QueueName, room: int) -> list[Delivery]:
         """The next deliveries, out of the hand."""
         taken: list[Delivery] = []
         for one in self._claimed[queue]:

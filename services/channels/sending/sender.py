@@ -64,7 +64,7 @@ class Prepared(NamedTuple):
 
 
 @dataclass(slots=True)
-class Call:
+class FlightCall:
     """A message that is to be handed over now, and the flight it is part of."""
 
     flight: Flight
@@ -178,7 +178,7 @@ class Sender:
 
     async def _deal(self, queue: Queue, rooms: Mapping[str, int]) -> Mapping[str, Sequence[Delivery]]:
         """What is begun now, by provider; what no call window has room for stays in hand."""
-        taken = self.in_hand.take(queue.name, sum(rooms.values()))
+        taken = self.in_hand.draw(queue.name, sum(rooms.values()))
         tried = await self._tried(queue, taken)
         dealt, over = queue.deal(taken, rooms, self.provider_weights.weights, tried)
         self.in_hand.put_back(queue.name, over)
@@ -236,7 +236,7 @@ class Sender:
             window = windows[flight.driver]
             unused[flight.driver] -= len(rows)
             for row in rows:
-                call = Call(flight, row, messages[row.delivery_id])
+                call = FlightCall(flight, row, messages[row.delivery_id])
                 window.begun += 1
                 if window.calls is None:
                     self._task(window, self._send(window, call))
@@ -253,14 +253,14 @@ class Sender:
         task.add_done_callback(partial(self._ended, window))
 
     @staticmethod
-    def _may_go(window: CallWindow, call: Call) -> bool:
+    def _may_go(window: CallWindow, call: FlightCall) -> bool:
         """At the instant of its first byte: what waited longer since its flight was opened may have been cancelled."""
         call.began_at = wall()
         waited = call.began_at - call.flight.started_at
         window.begins(waited)
         return waited <= STALE_INTENT_S
 
-    def _answered(self, window: CallWindow, call: Call, result: Result) -> None:
+    def _answered(self, window: CallWindow, call: FlightCall, result: Result) -> None:
         """What came of a call without a task. Only what is out of the ordinary has to be waited for."""
         began_at = call.began_at or wall()
         window.answered(wall() - began_at)
@@ -290,7 +290,7 @@ class Sender:
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("outcome_not_written", driver=window.driver.name, reason=repr(problem))
 
-    async def _send(self, window: CallWindow, call: Call) -> None:
+    async def _send(self, window: CallWindow, call: FlightCall) -> None:
         """One call, from its place in the window to what its outcome says of the delivery and of the provider."""
         result, begun = await self._call_in_place(window, call)
         await self._record(window, call, result, begun)
@@ -303,14 +303,14 @@ class Sender:
         self.acceptance.note(window.driver.name, result, begun)
         return self._pause(window, result)
 
-    async def _record(self, window: CallWindow, call: Call, result: Result, begun: float) -> None:
+    async def _record(self, window: CallWindow, call: FlightCall, result: Result, begun: float) -> None:
         """What an answer says, of the provider and of the delivery, written down."""
         pause = self._heard(window, result, begun)
         exhausted = await self._exhausted(call.row, result)
         await self._recorder.report(told(call.row, call.flight, result, self._clock.now(), exhausted=exhausted))
         await self._pass_on(window, result, pause)
 
-    async def _call_in_place(self, window: CallWindow, call: Call) -> tuple[Result, float]:
+    async def _call_in_place(self, window: CallWindow, call: FlightCall) -> tuple[Result, float]:
         """The answer, and when the call began; the place in the window is free before the answer is written."""
         async with window.places:
             begun = wall()

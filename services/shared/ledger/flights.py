@@ -97,7 +97,7 @@ def state_now() -> sa.ColumnElement[str]:
     return sa.case((sending, sa.literal(SendState.SENDING.value)), else_=delivery.c.send_state)
 
 
-class Waiting(Protocol):
+class ToBeSent(Protocol):
     """A delivery that is to be sent."""
 
     @property
@@ -129,9 +129,9 @@ class _Row(NamedTuple):
     slot: str
 
 
-def batched(rows: Iterable[Waiting]) -> tuple[list[dict[str, object]], dict[str, str]]:
+def batched(rows: Iterable[ToBeSent]) -> tuple[list[dict[str, object]], dict[str, str]]:
     """Rows of `batch` for these deliveries, and the batch of each; a visit nobody has been given yet is in none."""
-    groups: dict[tuple[str, str, str, int, float], list[Waiting]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, int, float], list[ToBeSent]] = defaultdict(list)
     for row in rows:
         if row.driver != DOOR_DRIVER or row.slot:
             groups[row.warning_id, row.kind, row.driver, row.tier, row.expires_at].append(row)
@@ -149,7 +149,7 @@ def batched(rows: Iterable[Waiting]) -> tuple[list[dict[str, object]], dict[str,
     return made, batch_of
 
 
-def _together(rows: Sequence[Waiting]) -> Iterable[Sequence[Waiting]]:
+def _together(rows: Sequence[ToBeSent]) -> Iterable[Sequence[ToBeSent]]:
     """Runs of what falls due at about the same time, in the order of their times."""
     begin = 0
     for i, row in enumerate(rows):

@@ -55,7 +55,7 @@ class Deltas:
         await upsert(tx, tally, rows, ["warning_id", "profile_key", "channel", "milestone"], add=["n"])
 
 
-class Counted(Protocol):
+class Countable(Protocol):
     """What of a delivery is counted."""
 
     @property
@@ -66,7 +66,7 @@ class Counted(Protocol):
     def answer(self) -> str: ...
 
 
-def bits_of(row: Counted) -> int:
+def bits_of(row: Countable) -> int:
     """Which steps of its channel a delivery has reached."""
     bits = 0
     if row.evidence >= Evidence.ACCEPTED or row.send_state in (SendState.ACCEPTED, SendState.DELIVERED):

@@ -112,14 +112,17 @@ async def test_a_report_that_overtakes_our_answer_is_kept_and_names_the_message(
     there: Exchange, provider: Provider
 ) -> None:
     """Number and account fit: the name is kept from then on, until our own call's answer says it."""
-    one = await sent(there, "", state="sending")
+    one = await sent(there, "", state="sending", attempts=0)
     await provider.says("sms/status", one, **{**DELIVERED, "MessageStatus": "sent"})
     assert "SM1" == (await provider.row(one)).provider_ref
     await provider.says("sms/status", one, **{**DELIVERED, "MessageSid": "SM2"})
     assert "delivered" != (await provider.row(one)).send_state
     await there.recorder.report(
-        Report(one, f"{one}:1:outcome", "outcome", state=SendState.ACCEPTED, evidence=Evidence.ACCEPTED, ref="SM3")
-    )
+        Report(
+            one, f"{one}:1:outcome", "outcome", state=SendState.ACCEPTED, evidence=Evidence.ACCEPTED, ref="SM3", attempt=1,
+            flight=there.flights[one],
+        )
+    )  # fmt: skip
     await provider.says("sms/status", one, **{**DELIVERED, "MessageSid": "SM3"})
     assert ("delivered", "SM3") == ((row := await provider.row(one)).send_state, row.provider_ref)
 

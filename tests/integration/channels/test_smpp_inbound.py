@@ -274,7 +274,7 @@ async def known(there: Exchange, ref: str, phone: str) -> str:
     one = await there.told("p", phone, state="sending")
     report = Report(
         one, f"{one}:o", "outcome", state=SendState.ACCEPTED, evidence=Evidence.ACCEPTED, ref=ref,
-        sent=Sent("sms_smpp", one, (names(ref)[0],)), provider="sms_smpp",
+        sent=Sent("sms_smpp", one, (names(ref)[0],)), provider="sms_smpp", flight=there.flights[one], attempt=1,
     )  # fmt: skip
     await there.recorder.report(report)
     return one

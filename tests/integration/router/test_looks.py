@@ -17,9 +17,11 @@ from services.router.store.statistics import SMALL
 from services.shared.clock import wall
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
+from services.shared.ledger.flights import flight
 from services.shared.ledger.tables import delivery
 from services.shared.tiers import Tier
 from tests.integration.channels.test_claims import message
+from tests.kit.flights import in_the_air
 from tests.kit.router_alone import RouterTown, ident, one, router_town
 from tools.servers.postgres import Postgres
 
@@ -161,10 +163,12 @@ async def test_a_job_that_waits_for_a_message_under_way_is_looked_at_when_that_i
     await turns(town)
     mine = [delivery.c.warning_id == warning, delivery.c.channel == "sms"]
     async with town.platform.database.write() as tx:
-        await tx.execute(sa.update(delivery).where(*mine).values(send_state="sending"))
+        await in_the_air(tx, (await tx.scalars(sa.select(delivery.c.delivery_id).where(*mine))).all())
     ending = await town.issue("e", kind="ending", ending="may_return", replaces=["w"])
     await turns(town)
     assert [] == await town.rows(warning_id=ending, kind="ending")
+    async with town.platform.database.write() as tx:
+        await tx.execute(sa.update(flight).values(open=False))
     await town.said(mine, send_state="accepted", evidence=1)
     await turns(town)
     assert 1 == len(await town.rows(warning_id=ending, kind="ending"))

@@ -15,7 +15,7 @@ from services.channels.providers.call_window import AHEAD, CallWindow, call_wind
 from services.channels.providers.country_limits import CountryLimits
 from services.channels.providers.weights import ProviderWeights
 from services.channels.sending.claims import Intended, Intents
-from services.channels.sending.sender import Call, Prepared, Sender
+from services.channels.sending.sender import FlightCall, Prepared, Sender
 from services.shared.clock import Clock, LinearClock, wall
 from services.shared.database.engine import Database
 from services.shared.ledger.states import SendState
@@ -148,7 +148,7 @@ async def test_a_call_that_could_not_begin_in_time_is_not_made_and_due_again_at_
     database = cast(Database, SimpleNamespace(is_sqlite=True))
     sender = sending(database, clock, report, slow)
     before = clock.now()
-    await sender._send(sender.windows[1], Call(a_flight(wall() - 10, 1), a_row("1"), cast(Any, None)))
+    await sender._send(sender.windows[1], FlightCall(a_flight(wall() - 10, 1), a_row("1"), cast(Any, None)))
     assert 0 == slow.calls
     assert [(SendState.RETRY, "late_start")] == [(r.state, r.code) for r in said]
     assert before <= said[0].again_at <= clock.now()
