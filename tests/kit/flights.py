@@ -34,7 +34,7 @@ async def in_the_air(tx: Connection, ids: Sequence[str], *, by: str = "another",
     batch_id = row.batch_id or "b" * 32
     await tx.execute(sa.update(delivery).where(delivery.c.delivery_id.in_(ids)).values(batch_id=batch_id))
     await tx.execute(sa.delete(batch).where(batch.c.batch_id == batch_id))
-    one = Flight(f"f{ids[0]}"[:32], batch_id, row.driver, 0.0, tells=False, left=len(ids))
+    one = Flight(f"f{ids[0][1:]}", batch_id, row.driver, 0.0, tells=False, left=len(ids))
     await tx.execute(
         sa.insert(flight).values(
             flight_id=one.flight_id, batch_id=batch_id, warning_id=row.warning_id, tier=row.tier, driver=row.driver,

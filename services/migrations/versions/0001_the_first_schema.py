@@ -244,6 +244,13 @@ def upgrade() -> None:
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.create_index("ix_delivery_address", ["address_key"], unique=False)
         batch_op.create_index(
+            "ix_delivery_unassigned",
+            ["warning_id"],
+            unique=False,
+            sqlite_where=sa.text("kind IN ('visit') AND slot = ''"),
+            postgresql_where=sa.text("kind IN ('visit') AND slot = ''"),
+        )
+        batch_op.create_index(
             "ix_delivery_ambiguous",
             ["tier"],
             unique=False,
@@ -1251,6 +1258,11 @@ def downgrade() -> None:
             "ix_delivery_slot", sqlite_where=sa.text("slot != ''"), postgresql_where=sa.text("slot != ''")
         )
         batch_op.drop_index("ix_delivery_person")
+        batch_op.drop_index(
+            "ix_delivery_unassigned",
+            sqlite_where=sa.text("kind IN ('visit') AND slot = ''"),
+            postgresql_where=sa.text("kind IN ('visit') AND slot = ''"),
+        )
         batch_op.drop_index(
             "ix_delivery_ambiguous",
             sqlite_where=sa.text("ambiguous > 0"),

@@ -36,7 +36,7 @@ from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.moves import move
 from services.shared.ledger.params import ParamsColumn, Visit
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, ON_A_LIST, Delivery, delivery
+from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, UNASSIGNED, Delivery, delivery
 from services.shared.ledger.tally import Deltas
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import WorkerEntry
@@ -176,8 +176,7 @@ class Doors:
     @staticmethod
     def _unassigned() -> sa.ColumnElement[bool]:
         return sa.and_(
-            IS_DUE, delivery.c.driver == DOOR_DRIVER, delivery.c.kind == DeliveryKind.VISIT, delivery.c.slot == "",
-            delivery.c.send_state == SendState.PENDING,
+            UNASSIGNED, delivery.c.driver == DOOR_DRIVER, delivery.c.send_state == SendState.PENDING,
         )  # fmt: skip
 
     @staticmethod

@@ -143,6 +143,10 @@ def among(column: sa.ColumnElement[str], *values: str) -> sa.ColumnElement[bool]
 
 ON_A_LIST = delivery.c.slot != sa.literal_column("''")  # on the list of a team
 sa.Index("ix_delivery_slot", delivery.c.slot, sqlite_where=ON_A_LIST, postgresql_where=ON_A_LIST)
+UNASSIGNED = sa.and_(
+    among(delivery.c.kind, "visit"), delivery.c.slot == sa.literal_column("''")
+)  # nobody has been given it
+sa.Index("ix_delivery_unassigned", delivery.c.warning_id, sqlite_where=UNASSIGNED, postgresql_where=UNASSIGNED)
 IS_DUE = among(delivery.c.send_state, "pending", "retry")  # nothing was sent, or it is to be sent again
 WAS_AMBIGUOUS = delivery.c.ambiguous > sa.literal_column("0")  # every unknown one is among these few
 sa.Index("ix_delivery_ambiguous", delivery.c.tier, sqlite_where=WAS_AMBIGUOUS, postgresql_where=WAS_AMBIGUOUS)

@@ -25,7 +25,7 @@ from tests.kit.flights import in_the_air
 
 ONE, OTHER = id_of("delivery", 0), id_of("delivery", 1)
 BOTH = sorted((ONE, OTHER))
-FLIGHT = Flight(f"f{BOTH[0]}"[:32], "b" * 32, "sms_smpp", 0.0, tells=False, left=99)
+FLIGHT = Flight(f"f{BOTH[0][1:]}", "b" * 32, "sms_smpp", 0.0, tells=False, left=99)
 
 
 async def sending(empty: Database) -> None:

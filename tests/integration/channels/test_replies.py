@@ -223,7 +223,8 @@ class Exchange:
             "delivery_id": one, "warning_id": warning, "kind": kind_of.get(form, "warning"), "tier": tier, "person_id": person,
             "addressee_id": person or "official", "addressee_kind": kind, "step": "red.1", "channel": channel,
             "driver": "sms_twilio", "form": form, "about_id": one, "language": "en", "address_key": self.key(phone),
-            "reason": "test", "send_state": "pending" if state == "sending" else state, "due_at": due, "expires_at": 9e9, "state_at": 0.0,
+            "reason": "test", "send_state": "pending" if state == "sending" else state,
+            "due_at": due, "expires_at": 9e9, "state_at": 0.0,
             "attempts": 0 if state in ("pending", "sending", "suppressed") else 1, "covers": covers, "state_reason": reason,
         }  # fmt: skip
         async with self.database.write() as tx:

@@ -27,7 +27,7 @@ from tools.servers.postgres import Postgres
 
 # all rows of a table that grows with a warning, or all of one warning; partial indexes hold few
 WHOLE = re.compile(
-    r"SCAN (delivery|router_path)\b(?! USING (COVERING )?INDEX (ix_delivery_slot|ix_delivery_due|ix_router_path_\w+))"
+    r"SCAN (delivery|router_path)\b(?! USING (COVERING )?INDEX (ix_delivery_slot|ix_delivery_unassigned|ix_router_path_\w+))"
     r"|SEARCH (delivery|router_path) USING (COVERING )?INDEX \w+ \(warning_id=\?\)$",
     re.MULTILINE,
 )
