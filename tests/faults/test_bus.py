@@ -130,6 +130,7 @@ async def test_the_broker_carries_ids_alone_and_at_once(bed: Testbed, vhost: str
     expected = {"v": 1, "plane": "drill", "topic": "DeliveryDue", "msg_id": event.msg_id}
     assert ["DeliveryDue.red", aio_pika.DeliveryMode.PERSISTENT, expected] == seen
     assert once(event) == await effects(bed.database)
+    await until(lambda: _is(sayer.health()["last_confirm_age_s"] is not None), "the broker's word came back too")
     health = sayer.health()
     assert (True, False, 0) == (health["connected"], health["blocked"], health["in_hand"])
     assert health["last_confirm_age_s"] < 10
