@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar, cast
+from typing import cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -23,11 +23,11 @@ from services.channels.http.request import Origin
 from services.channels.model import http_call
 from services.channels.model.final_check import Overtaken, last_look
 from services.channels.model.http_call import NotSent
+from services.channels.model.telling import Telling, settle
 
 KEPT_S = 15.0  # a connection unused for so long is let go before its server does
 SWEEP_S = 0.25  # between two looks at what took too long
 CLOSE_S = 1.0
-T = TypeVar("T")
 _CLOSED, _NO_CONNECTION = NotSent("closed"), NotSent("ConnectionTimeoutError")
 
 
@@ -52,8 +52,8 @@ class Pool:
         self._idle: list[HttpConnection] = []  # the last used last
         self._waiting: deque[PoolCall] = deque()
         self._connecting: set[asyncio.Task[None]] = set()
-        self._told: deque[tuple[Callable[[Called], None], Called]] = deque()
-        self._telling = self._sweeping = self._closed = False
+        self._telling = Telling(self._room)
+        self._sweeping = self._closed = False
         self._under_way = 0
         self._gone = asyncio.Event()
         self.on_room: Callable[[], None] | None = None  # told of answers, once a turn of the loop
@@ -83,7 +83,7 @@ class Pool:
             if not isinstance(connection, HttpConnection):
                 return connection
             answer: asyncio.Future[Called] = loop.create_future()
-            call = PoolCall(request, partial(_settle, answer), None, began, began + self._total_s)
+            call = PoolCall(request, partial(settle, answer), None, began, began + self._total_s)
             begun = False
             try:
                 await last_look()
@@ -177,26 +177,13 @@ class Pool:
     # ---- answers
 
     def answer(self, call: PoolCall, called: Called) -> None:
-        """What came of a call is told in the next turn of the loop, so that nobody is called from within a connection."""
+        """Its end; it is told of it soon."""
         self._under_way -= 1
-        self._told.append((call.answered, called))
-        if not self._telling:
-            self._telling = True
-            asyncio.get_running_loop().call_soon(self._tell)
+        self._telling.tell(call.answered, called)
 
-    def _tell(self) -> None:
-        """Where one raises, the loop says so, and the others are told in another turn."""
-        told = self._told
-        try:
-            for _ in range(len(told)):
-                answered, called = told.popleft()
-                answered(called)
-            if self.on_room is not None:
-                self.on_room()
-        finally:
-            self._telling = bool(told)
-            if told:
-                asyncio.get_running_loop().call_soon(self._tell)
+    def _room(self) -> None:
+        if self.on_room is not None:
+            self.on_room()
 
     def _sweep(self) -> None:
         """Ends what takes too long, and connections that nobody has used for a while."""
@@ -235,7 +222,7 @@ class Pool:
         for connection in self._all:
             connection.drop()
         await self._connector.close()
-        self._tell()
+        self._telling.now()
 
 
 class _Place(PoolCall):
@@ -244,17 +231,11 @@ class _Place(PoolCall):
     __slots__ = ("connection", "found")
 
     def __init__(self, found: asyncio.Future[HttpConnection | Called], placed_by: float) -> None:
-        super().__init__(b"", partial(_settle, found), None, placed_by, placed_by)
+        super().__init__(b"", partial(settle, found), None, placed_by, placed_by)
         self.found = found
         self.connection: HttpConnection | None = None
 
     def go_over(self, connection: HttpConnection) -> bool:
         self.connection = connection
-        _settle(self.found, connection)
+        settle(self.found, connection)
         return True
-
-
-def _settle(future: asyncio.Future[T], value: T) -> None:
-    """Nobody may be waiting for it any more."""
-    if not future.done():
-        future.set_result(value)

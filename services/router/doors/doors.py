@@ -45,6 +45,7 @@ from services.shared.service import Platform
 log = structlog.get_logger("router")
 BATCH = 500
 SET_ASIDE_S = 60.0
+LATELY_S = 30 * 86400.0  # after its end: nobody is sent or called back for a warning older than that
 LAST = 99  # rank of who has no visit
 _GIVE = Each(
     lambda v: (
@@ -87,9 +88,9 @@ class Doors:
     async def _to_do(self, db: Connection) -> tuple[set[str], set[str], set[str]]:
         """Warnings whose doors are to be shared out, taken back, or offered again.
 
-        The first look reads doors alone, by indexes that hold nothing else, and mostly finds none.
+        The first look reads doors alone, by the ledger's unique key, and mostly finds none.
         """
-        found = (await db.execute(self._concerned())).all()
+        found = (await db.execute(self._concerned(self._platform.clock.now()))).all()
         assign, unsafe, offer = set[str](), set[str](), set[str]()
         if not found:
             return assign, unsafe, offer
@@ -114,15 +115,17 @@ class Doors:
         return assign, unsafe, offer
 
     @classmethod
-    def _concerned(cls) -> sa.CompoundSelect[tuple[str, str, int]]:
+    def _concerned(cls, now: float) -> sa.CompoundSelect[tuple[str, str, int]]:
         """Warnings with visits on no list, with a word that nobody may go, or with people left over for want of a team."""
         none = sa.literal_column("0", sa.Integer).label("n")
+        state = warning_state.c
+        lately = (state.state == "active", state.expires_at > now - LATELY_S)
+        decided = sa.select(state.warning_id).where(*lately, state.doors.in_(("allowed", "unsafe")))
         return sa.union_all(
             sa.select(sa.literal_column("'wait'").label("why"), delivery.c.warning_id, sa.func.count().label("n"))
-            .where(cls._unassigned())
+            .where(delivery.c.warning_id.in_(decided), cls._unassigned())
             .group_by(delivery.c.warning_id),
-            sa.select(sa.literal_column("'unsafe'"), warning_state.c.warning_id, none)
-            .where(warning_state.c.doors == "unsafe", warning_state.c.state == "active"),
+            sa.select(sa.literal_column("'unsafe'"), state.warning_id, none).where(*lately, state.doors == "unsafe"),
             sa.select(sa.literal_column("'left_over'"), tables.path.c.warning_id, none)
             .where(tables.NO_CAPACITY)
             .distinct(),

@@ -88,6 +88,30 @@ async def test_a_look_that_finds_nothing_reads_no_warning(town: RouterTown, door
     assert [] == await whole_reads(town.platform.database, statements)
 
 
+async def test_a_batch_of_due_paths_is_read_in_the_order_of_an_index(town: RouterTown) -> None:
+    """However many are due beside it: neither are all of them read nor sorted, and the most urgent tier goes first."""
+    first = await town.issue("b", tier=Tier.ORANGE, hours=24)
+    await town.page(first, [one(n, "sms", "voice_mobile") for n in range(3)], last=False)
+    second = await town.issue("r", hours=24)
+    await town.page(second, [one(n, "sms", "voice_mobile") for n in range(3)], last=False)
+    async with town.platform.database.write() as tx:
+        await tx.execute(sa.update(tables.path).values(next_at=town.clock.now()))
+    with asked() as statements:
+        assert await town.router.run_due()
+    due = [(statement, values) for statement, values in statements if "router_path.next_at <=" in statement]
+    assert due
+    async with town.platform.database.read() as db:
+        for statement, values in due:
+            plan = (await db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(values))).all()
+            steps = "\n".join(str(row[-1]) for row in plan)
+            assert "ix_router_path_next (tier=? AND next_at<?)" in steps
+            assert "FOR ORDER BY" not in steps
+    walked = [
+        warning for warning in (first, second) if town.clock.now() < (await town.paths(warning))[ident(1)].next_at
+    ]
+    assert [second] == walked
+
+
 async def test_doors_are_looked_for_by_one_statement_where_there_are_none(town: RouterTown) -> None:
     await town.page(await town.issue(tier=Tier.YELLOW, doors="allowed"), [one(n, "sms") for n in range(5)], last=False)
     with asked() as statements:

@@ -388,7 +388,7 @@ async def test_the_relay_waits_for_no_handler(postgres: Postgres) -> None:
         async with database.write() as tx:
             await Receipt(database, "channels", held.msg_id).record(tx)
             async with asyncio.timeout(5):
-                await rabbit_turns.settle(database, claim.lease, sorted(ids.values()), [], 0.0)
+                await rabbit_turns.note_confirmed(database, dict.fromkeys(ids.values(), claim.lease))
             raise Died
 
     with pytest.raises(Died):
