@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
+from uuid import uuid4
 
 import sqlalchemy as sa
 
-from services.shared.bus.outbox import new_id
 from services.shared.database.batches import Each, insert_all, one_of
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import columns, rows_of
@@ -139,7 +139,7 @@ def batched(rows: Iterable[ToBeSent]) -> tuple[list[dict[str, object]], dict[str
     batch_of: dict[str, str] = {}
     for (warning_id, kind, driver, tier, expires_at), group in groups.items():
         for some in _together(sorted(group, key=lambda row: (row.due_at, row.delivery_id))):
-            one = new_id()
+            one = uuid4().hex
             ids = sorted(row.delivery_id for row in some)
             batch_of |= dict.fromkeys(ids, one)
             made.append(
