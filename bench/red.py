@@ -34,8 +34,8 @@ PROVIDER_S = 0.05
 PAGE = 500
 PAGE_S = 0.05  # between two pages of a plan
 FRESH: dict[str, Any] = {
-    "send_state": "pending", "state_reason": "", "token": 0, "claims": 0, "attempts": 0, "ambiguous": 0,
-    "lease_until": None, "worker": "", "provider_ref": "", "evidence": 0, "evidence_at": None, "sent_at": None,
+    "send_state": "pending", "state_reason": "", "attempts": 0, "ambiguous": 0,
+    "batch_id": "", "provider_ref": "", "evidence": 0, "evidence_at": None, "sent_at": None,
     "tallied": 0,
 }  # fmt: skip
 
@@ -194,7 +194,7 @@ def _pages(keys: Keys, pattern: Mapping[str, dict[str, Any]], count: int) -> Ite
     """Rows a page at a time, as a plan writes them: under one page key, in the order of their ids."""
     message, walk = pattern[delivery.name], pattern[path.name]
     message |= {name: value for name, value in FRESH.items() if name in message}
-    for name in ("lease_until", "evidence_at", "sent_at"):
+    for name in ("evidence_at", "sent_at"):
         message.pop(name, None)
     walk["evidence"] = walk["milestones"] = 0
     for page in range(0, count, PAGE):

@@ -22,7 +22,7 @@ from services.shared.database import locks
 from services.shared.database.batches import insert_all, one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
-from services.shared.ledger.flights import WAITS, batch, enqueue, flight, in_flight, joined, parted
+from services.shared.ledger.flights import IN_THE_AIR, WAITS, batch, enqueue, flight, joined, parted
 from services.shared.ledger.moves import UNSENT, may_be_sent, move
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import IS_DUE, Delivery, attempt, delivery
@@ -129,7 +129,6 @@ _UNSENT = (
     .where(one_of(delivery.c.delivery_id, "ids"), one_of(delivery.c.batch_id, "batches"), IS_DUE)
     .order_by(delivery.c.delivery_id)
 )
-_UNSENT_AGAIN = _UNSENT.where(sa.not_(in_flight()))  # claimed before: its last holder may have calls under way
 
 
 async def claim(tx: Connection, driver: str, tiers: Sequence[int], room: int, now: float, worker: str) -> list[Claimed]:
@@ -150,8 +149,7 @@ async def claim(tx: Connection, driver: str, tiers: Sequence[int], room: int, no
     await tx.execute(_CLAIM, {"batches": list(known), "by": worker, "until": wall() + LEASE_S})
     ids = [i for one in known.values() for i in parted(one.ids)]
     by_batch: dict[str, list[Delivery]] = {name: [] for name in known}
-    again = any(one.claims for one in known.values())
-    for row in await rows_of(tx, Delivery, _UNSENT_AGAIN if again else _UNSENT, {"ids": ids, "batches": list(known)}):
+    for row in await rows_of(tx, Delivery, _UNSENT, {"ids": ids, "batches": list(known)}):
         by_batch[row.batch_id].append(row)
     if done := [name for name, rows in by_batch.items() if not rows]:
         await tx.execute(sa.delete(batch).where(one_of(batch.c.batch_id, done)))
@@ -169,6 +167,9 @@ async def _led_nowhere(tx: Connection, found: Sequence[_Found], now: float) -> N
                 await enqueue(tx, half, claims=SUSPECT_AT)
     if found:
         await tx.execute(sa.delete(batch).where(one_of(batch.c.batch_id, [one.batch_id for one in found])))
+
+
+_FLYING = sa.select(flight.c.ids).where(one_of(flight.c.batch_id, "batches"), IN_THE_AIR)
 
 
 class Intents(NamedTuple):
@@ -211,6 +212,8 @@ async def intend(
     live: dict[str, bool] = {name: bool(tells) for name, tells in found.all()}
     asked = {"ids": sorted(row.delivery_id for row in rows), "batches": sorted(live)}
     still = set((await tx.scalars(_STILL, asked)).all())
+    for ids in (await tx.scalars(_FLYING, {"batches": sorted(live)})).all():  # a part of the batch, begun before
+        still.difference_update(parted(ids))
     allowed = await leave_out(tx, [row for row in rows if row.delivery_id in still], now, plane)
     may_go = {row.delivery_id for row in allowed}
     flights: list[Intended] = []

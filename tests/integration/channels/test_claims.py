@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.channels.outcomes.opted_out import opted_out_table
-from services.channels.sending.claims import MAX_CLAIMS, claim, due, intend
+from services.channels.sending.claims import MAX_CLAIMS, claim, due, give_back, intend
 from services.shared.bus.outbox import id_of
 from services.shared.database.batches import insert_all
 from services.shared.database.engine import Database
@@ -141,6 +141,21 @@ async def test_an_intent_needs_the_claim_and_a_warning_that_goes_on(database: Da
         assert ([], {one.batch_id for one in again}) == opened
         assert 27 == await tx.scalar(sa.select(sa.func.count()).where(batch.c.worker == ""))
     assert {"pending": 28, "sending": 2} == {state: n for (state, _), n in (await states(database)).items()}
+
+
+async def test_what_is_in_the_air_is_not_sent_beside_it(empty: Database) -> None:
+    """A batch that was given back, or whose lease ran out, with a part of it begun: only the rest of it flies."""
+    async with empty.write() as tx:
+        await insert_all(tx, warning_state, [ACTIVE])
+        await waiting(tx, [message(n) | {"due_at": NOW} for n in range(10)])
+        (mine,) = await claim(tx, DRIVER, TIERS, 10, NOW, "a")
+        (first,) = (await intend(tx, {DRIVER: mine.rows[:4]}, set(), "a", NOW, "live")).flights
+        await give_back(tx, [mine.batch_id], "a")
+        (again,) = await claim(tx, DRIVER, TIERS, 10, NOW, "a")
+        (rest,) = (await intend(tx, {DRIVER: again.rows}, {again.batch_id}, "a", NOW, "live")).flights
+        late = await intend(tx, {DRIVER: mine.rows}, {mine.batch_id}, "a", NOW, "live")
+    flown = [row.delivery_id for one in (first, rest) for row in one.rows]
+    assert (10, 10, []) == (len(flown), len(set(flown)), late.flights)
 
 
 async def test_what_was_taken_back_after_the_claim_is_in_no_flight(database: Database) -> None:
