@@ -100,14 +100,17 @@ def peer(record_property: Callable[[str, Any], None]) -> table.Told:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _migrated_once() -> Iterator[None]:
-    """A new SQLite database is a copy of one that the migrations made; a lock out of order is a fault."""
+def _made_once() -> Iterator[None]:
+    """A new SQLite database is a copy of one that the migrations made, statements are compiled once; a lock out of order
+    is a fault."""
     from services import migrations
     from services.shared.database import locks
+    from tests.kit import compiled
     from tools.servers.sqlite import copying
 
     locks.strict = True
     with pytest.MonkeyPatch.context() as patch:
+        compiled.share(patch)
         patch.setattr(migrations, "upgrade", copying())
         yield
 
