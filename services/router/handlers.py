@@ -7,11 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.router.clock import evidence
+from services.router.clock.lookout import Lookout
 from services.router.explaining import previews
 from services.router.opening.begin import Beginning
-from services.router.opening.open_paths import OpenPaths
+from services.router.opening.open_paths import Opened, OpenPaths
 from services.router.planning.contexts import Contexts
-from services.router.store import tables
+from services.router.store import statistics, tables
 from services.shared.bus.outbox import Receipt
 from services.shared.errors import Busy
 from services.shared.fault_points import fault_at
@@ -22,9 +23,10 @@ from services.shared.service import Platform
 class RouterHandlers:
     """The consumer `router`."""
 
-    def __init__(self, platform: Platform, contexts: Contexts) -> None:
+    def __init__(self, platform: Platform, contexts: Contexts, lookout: Lookout) -> None:
         self._platform = platform
         self._contexts = contexts
+        self._lookout = lookout
         self._beginning = Beginning(platform, contexts)
         self._open_paths = OpenPaths(platform, contexts)
 
@@ -41,6 +43,7 @@ class RouterHandlers:
     async def audience_found(self, message: AudienceFound, receipt: Receipt) -> None:
         """Opens a path for each person of the page and walks its first steps, in one transaction."""
         counted: dict[str, Any] | None = None
+        opened: Opened | None = None
         if message.purpose == "preview":
             async with self._platform.database.read() as db:
                 counted = await previews.counted(db, self._contexts, message)
@@ -49,10 +52,17 @@ class RouterHandlers:
             if counted is not None:
                 await previews.answer(tx, message, counted)
             else:
-                await self._open_paths.open_page(tx, message)
+                opened = await self._open_paths.open_page(tx, message)
                 fault_at("before_plan_commit")
         fault_at("after_plan_commit")
-        self._wake()
+        if opened is None:
+            return
+        self._platform.wake.channels.set()
+        self._lookout.lower(opened.next_at)
+        if opened.complete:  # doors and endings waited for it
+            self._platform.wake.router.set()
+        if opened.is_first:
+            await statistics.refresh(self._platform.database)
 
     async def evidence_recorded(self, message: EvidenceRecorded, receipt: Receipt) -> None:
         async with self._platform.database.write() as tx:
@@ -63,10 +73,11 @@ class RouterHandlers:
             if key is None:
                 raise Busy(f"evidence came before its warning {message.warning_id}")
             policy = await self._contexts.policy(tx, key)
-            await evidence.record(tx, policy, message.warning_id, message.ids, self._platform.clock.now())
+            moves = await evidence.record(tx, policy, message.warning_id, message.ids, self._platform.clock.now())
             fault_at("before_evidence_commit")
         fault_at("after_evidence_commit")
-        self._wake()
+        if moves:
+            self._wake()
 
     def _wake(self) -> None:
         self._platform.wake.router.set()

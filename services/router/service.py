@@ -10,6 +10,7 @@ from services.router.cases.pages import CasePages
 from services.router.clock.alarm_messages import AlarmWord
 from services.router.clock.deadlines import Deadlines
 from services.router.clock.endings import Endings
+from services.router.clock.lookout import Lookout
 from services.router.clock.watch import Watch
 from services.router.doors.doors import Doors
 from services.router.handlers import RouterHandlers
@@ -28,7 +29,9 @@ class RouterService:
         """`say` makes the texts a preview shows; channels' own, handed in where all are put together."""
         self._platform = platform
         self.contexts = Contexts(platform.settings.policy)
-        self._handlers = RouterHandlers(platform, self.contexts)
+        self._lookout = Lookout(platform.clock)
+        self._woken = platform.wake.router.sleeper()
+        self._handlers = RouterHandlers(platform, self.contexts, self._lookout)
         self._deadlines = Deadlines(platform, self.contexts)
         self._doors = Doors(platform, self.contexts)
         self._endings = Endings(platform, self.contexts)
@@ -53,10 +56,19 @@ class RouterService:
         """The ledger says where every path stands."""
 
     async def stop(self) -> None:
-        """Nothing is held in memory."""
+        """What is held in memory, the ledger says too."""
 
     def loops(self) -> Iterable[Loop]:
-        yield Loop("router", self.run_due, self._platform.wake.router)
+        yield Loop("router", self.turn, self._platform.wake.router)
+
+    async def turn(self) -> bool:
+        """Looks where something is due by what is known, or where a wake says so; True if it did anything."""
+        if not self._woken.consume() and not self._lookout.is_due():
+            return False
+        self._lookout.begin()
+        did = await self.run_due()
+        self._lookout.lower(self._platform.clock.now() if did else await self.next_at())
+        return did
 
     async def run_due(self) -> bool:
         """Due steps and reactions, then looks by the clock and at alarms, then doors, then endings."""

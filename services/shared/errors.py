@@ -78,4 +78,4 @@ class Broken(Fault):
 
 
 class AlreadyHandled(Fault):
-    """The message has an inbox row already."""
+    """The message was handled already."""

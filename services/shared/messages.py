@@ -205,5 +205,6 @@ def decode(body: bytes) -> AnyMessage:
     return _decoder.decode(body)
 
 
+FIRST_PAGE_PEOPLE = 50  # the first message leaves when these are planned
 PAGE_PEOPLE = 500
 EVENT_IDS = 200

@@ -20,7 +20,10 @@ TICK_S = 0.25  # a loop that nobody wakes looks again after so long
 
 @dataclass(frozen=True)
 class Wakers:
-    """What the loops of each service sleep on; waking a service that is not in this process does nothing."""
+    """What the loops of each service sleep on; waking a service that is not in this process does nothing.
+
+    A wake says that there is something to do: the router's clockwork keeps its own times, and looks at every wake.
+    """
 
     gateway: Waker = field(default_factory=Waker)
     registry: Waker = field(default_factory=Waker)

@@ -130,6 +130,7 @@ async def test_the_broker_carries_ids_alone_and_at_once(bed: Testbed, vhost: str
     expected = {"v": 1, "plane": "drill", "topic": "DeliveryDue", "msg_id": event.msg_id}
     assert ["DeliveryDue.red", aio_pika.DeliveryMode.PERSISTENT, expected] == seen
     assert once(event) == await effects(bed.database)
+    await until(lambda: _is(sayer.health()["last_confirm_age_s"] is not None), "the broker's word came back too")
     health = sayer.health()
     assert (True, False, 0) == (health["connected"], health["blocked"], health["in_hand"])
     assert health["last_confirm_age_s"] < 10
@@ -320,9 +321,11 @@ async def test_a_full_queue_refuses_and_the_outbox_keeps(bed: Testbed, rabbit: R
 
     with structlog.testing.capture_logs() as logs:
         await until(refused, "the broker refuses")
-    await asyncio.sleep(0.1)
-    unpublished = [row for row in await rows(bed.database, outbox) if row.published_at is None]
-    assert 0 < len(unpublished) < len(said)
+
+    async def some_are_noted() -> bool:
+        return 0 < len([row for row in await rows(bed.database, outbox) if row.published_at is None]) < len(said)
+
+    await until(some_are_noted, "what the broker took is noted")
     await asyncio.to_thread(rabbit.ctl, "clear_policy", "-p", name, "small")
     doer = Doer(bed.database)
     await bed.running(vhost, ("channels", "DeliveryDue", doer))
@@ -553,7 +556,7 @@ async def test_what_was_set_back_while_its_event_was_confirmed_is_announced_agai
     row = (await rows(bed.database, outbox))[0]
     async with bed.database.write() as tx:
         assert not await set_back(tx, "channels", row, "failed")
-    await rabbit_turns.settle(bed.database, claim.lease, [claim.rows[0].id], [], 0.0)
+    await rabbit_turns.note_confirmed(bed.database, {claim.rows[0].id: claim.lease})
     assert [None] == [row.published_at for row in await rows(bed.database, outbox)]
     await move_time(bed.database)
     assert [event.msg_id] == [row.msg_id for row in (await rabbit_turns.claim(bed.database, 10)).rows]

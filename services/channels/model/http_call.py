@@ -78,7 +78,7 @@ async def http_call(
             ssl=tls or True,
         ) as answer:
             body = await answer.read() if read_body else b""
-            return Response(answer.status, _seconds(answer.headers.get("Retry-After", "")), body)
+            return Response(answer.status, seconds(answer.headers.get("Retry-After", "")), body)
     except Overtaken:
         return NotSent(LATE, "late")
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as problem:
@@ -95,6 +95,6 @@ def _code(problem: Exception) -> str:
     return type(problem).__name__[:MOST_CODE]
 
 
-def _seconds(retry_after: str) -> float | None:
+def seconds(retry_after: str) -> float | None:
     """Of a Retry-After in seconds; one that is a date says nothing here."""
     return float(retry_after) if retry_after.isascii() and retry_after.isdecimal() else None

@@ -884,14 +884,14 @@ def upgrade() -> None:
     with op.batch_alter_table("router_path", schema=None) as batch_op:
         batch_op.create_index(
             "ix_router_path_next",
-            ["next_at"],
+            ["tier", "next_at"],
             unique=False,
             sqlite_where=sa.text("state IN ('open')"),
             postgresql_where=sa.text("state IN ('open')"),
         )
         batch_op.create_index(
             "ix_router_path_react",
-            ["react_at"],
+            ["tier", "react_at"],
             unique=False,
             sqlite_where=sa.text("state IN ('open')"),
             postgresql_where=sa.text("state IN ('open')"),

@@ -1,4 +1,4 @@
-"""Finds the audience of an area: one numbered page of people a transaction.
+"""Finds the audience of an area: one numbered page of people a transaction, the first of them small.
 
 People go out in the order cell, household, person; the job's cursor is the last one that went out, so a page that was
 not committed is made again, and a page that was is not. After those who live inside come those who live elsewhere and
@@ -34,6 +34,7 @@ from services.shared.bus.outbox import digest_of, id_of, publish
 from services.shared.database.engine import Connection, Database
 from services.shared.fault_points import fault_at
 from services.shared.messages import (
+    FIRST_PAGE_PEOPLE,
     PAGE_PEOPLE,
     AudienceFound,
     ContactEntry,
@@ -65,9 +66,11 @@ class _Page:
         return cursor
 
 
-async def next_page(db: Connection, area: Shape | None, after: Cursor, moment: Moment) -> _Page:
+async def next_page(
+    db: Connection, area: Shape | None, after: Cursor, moment: Moment, size: int = PAGE_PEOPLE
+) -> _Page:
     """The next page: of those who live inside first, then of those who may be inside by a stay."""
-    page = _Page(last=True) if after[0] >= BEYOND else await find_page(db, area, after)
+    page = _Page(last=True) if after[0] >= BEYOND else await find_page(db, area, after, size)
     if not page.last or area is None:
         return page
     gone = (after[1], after[2]) if after[0] >= BEYOND else ("", "")
@@ -75,39 +78,42 @@ async def next_page(db: Connection, area: Shape | None, after: Cursor, moment: M
     if page.people:
         return _Page(page.people, last=not guests)
     cut = len(guests)
-    if cut > PAGE_PEOPLE:
-        home = guests[PAGE_PEOPLE].household_id
-        cut = next((n for n, v in enumerate(guests[:PAGE_PEOPLE]) if v.household_id == home), PAGE_PEOPLE)
-        cut = cut or PAGE_PEOPLE
+    if cut > size:
+        home = guests[size].household_id
+        cut = next((n for n, v in enumerate(guests[:size]) if v.household_id == home), size)
+        if not cut and size < PAGE_PEOPLE:
+            return await next_page(db, area, after, moment)
+        cut = cut or size
     return _Page(visitors=guests[:cut], last=cut == len(guests))
 
 
-async def find_page(db: Connection, area: Shape | None, after: Cursor) -> _Page:
-    """The next people in the area after the cursor: at most PAGE_PEOPLE, whole households, in order.
+async def find_page(db: Connection, area: Shape | None, after: Cursor, size: int = PAGE_PEOPLE) -> _Page:
+    """The next people in the area after the cursor: at most `size`, whole households, in order.
 
-    Only a "household" that is larger than a page is divided.
+    A household larger than `size` gets a page of PAGE_PEOPLE; only a "household" that is larger than that is divided.
     """
     if area is None:
         return _Page(last=True)
+    start = after
     first, last = area.cell_range()
     found: list[FoundPerson] = []
     at_once = CELLS_AT_ONCE
-    while len(found) <= PAGE_PEOPLE:
+    while len(found) <= size:
         cells = await register.occupied(db, max(first, after[0]), last, at_once, area.columns())
         if cells:
             kinds = area.classify(c for c, _ in cells)
-            done = await _take(db, area, cells, kinds, found, after)
+            done = await _take(db, area, cells, kinds, found, after, size)
             after = done or (cells[-1][0] + 1, "", "")
-        if (
-            len(cells) < at_once and len(found) <= PAGE_PEOPLE
-        ):  # there are no more cells, and all in them were looked at
+        if len(cells) < at_once and len(found) <= size:  # there are no more cells, and all in them were looked at
             return _Page(found, last=True)
         at_once = min(4 * at_once, MOST_CELLS_AT_ONCE)
-    if found[PAGE_PEOPLE].household_id != found[PAGE_PEOPLE - 1].household_id:
-        return _Page(found[:PAGE_PEOPLE])
-    home = found[PAGE_PEOPLE].household_id
+    if found[size].household_id != found[size - 1].household_id:
+        return _Page(found[:size])
+    home = found[size].household_id
     cut = next((n for n, row in enumerate(found) if row.household_id == home), 0)
-    return _Page(found[:cut] if cut else found[:PAGE_PEOPLE])
+    if not cut and size < PAGE_PEOPLE:
+        return await find_page(db, area, start)
+    return _Page(found[:cut] if cut else found[:size])
 
 
 async def _take(
@@ -117,24 +123,25 @@ async def _take(
     kinds: np.ndarray[tuple[int, ...], np.dtype[np.int8]],
     found: list[FoundPerson],
     after: Cursor,
+    size: int,
 ) -> Cursor | None:
     """Adds people of the cells to `found` until a page is more than full; None when the cells are exhausted."""
     at = 0
     while at < len(cells):
         batch: dict[int, int] = {}
         expected = 0.0
-        while at < len(cells) and expected <= PAGE_PEOPLE:
+        while at < len(cells) and expected <= size:
             if kinds[at] != OUTSIDE:
                 batch[cells[at][0]] = int(kinds[at])
                 expected += cells[at][1] if kinds[at] == INSIDE else cells[at][1] / 2
             at += 1
-        limit = 2 * PAGE_PEOPLE
+        limit = 2 * size
         while batch:
             rows = await register.people_in(db, list(batch), after, limit)
             found += _inside(area, rows, batch)
             if rows:
                 after = (rows[-1].cell, rows[-1].household_id, rows[-1].person_id)
-            if len(found) > PAGE_PEOPLE:
+            if len(found) > size:
                 return after
             if len(rows) < limit:
                 break
@@ -157,7 +164,8 @@ async def make_page(database: Database, row: Job, area: Shape | None, now: float
     moment = Moment(now, row.utc_offset_min)
     async with database.read() as db:
         # hours and stays are looked at as they were when the warning came: a page made again is the same page
-        page = await next_page(db, area, cursor, Moment(row.opened_at, row.utc_offset_min))
+        size = PAGE_PEOPLE if row.page else FIRST_PAGE_PEOPLE
+        page = await next_page(db, area, cursor, Moment(row.opened_at, row.utc_offset_min), size)
         end = page.end(cursor)  # past those who are left out too
         if row.plane == "drill":
             page = await _rehearsed(db, page)
@@ -222,31 +230,29 @@ async def _entries(
     contacts = await register.contacts_of(db, owners)
     known = await register.profiles_of(db, (row.profile_key for row in rows))
     also = await whereabouts.elsewhere(db, ids, moment)
+    minute = moment.minute
     index: dict[str, int] = {}
     profiles: list[Profile] = []
     people = []
     for row in rows:
-        helpers = tuple(_supporter(s, contacts, area, moment) for s in supporters.get(row.person_id, ()))
-        helpers = tuple(h for h in helpers if any(c.usable for c in h.contacts))
+        person_id = row.person_id
+        helpers: tuple[SupporterEntry, ...] = ()
+        if person_id in supporters:
+            every = (_supporter(s, contacts, area, minute) for s in supporters[person_id])
+            helpers = tuple(h for h in every if any(c.usable for c in h.contacts))
         facts = _for_this_area(known[row.profile_key], helpers)
-        if facts.key not in index:
-            index[facts.key] = len(profiles)
+        place = index.setdefault(facts.key, len(profiles))
+        if place == len(profiles):
             profiles.append(facts)
-        guest = guests.get(row.person_id)
+        guest = guests.get(person_id) if guests else None
         zone_id, grid_id, walk_seq = whereabouts.walk_of(guest.stay if guest else row)
-        others = [guest.stay] if guest else also.get(row.person_id, [])
+        others = [guest.stay] if guest else also.get(person_id)
+        dossier = whereabouts.with_stays(row.dossier, others, at_home=guest is None) if others else row.dossier
+        household_id = guest.household_id if guest else row.household_id
+        theirs = _contacts(contacts.get(person_id, ()), minute)
         people.append(
             PersonEntry(
-                person_id=row.person_id,
-                household_id=guest.household_id if guest else row.household_id,
-                profile=index[facts.key],
-                zone_id=zone_id,
-                grid_id=grid_id,
-                walk_seq=walk_seq,
-                dossier=whereabouts.with_stays(row.dossier, others, at_home=guest is None) if others else row.dossier,
-                key_id=row.key_id,
-                contacts=_contacts(contacts, row.person_id, moment.minute),
-                supporters=helpers,
+                person_id, household_id, place, zone_id, grid_id, walk_seq, dossier, row.key_id, theirs, helpers
             )
         )
     return tuple(profiles), tuple(people)
@@ -259,22 +265,24 @@ def _for_this_area(facts: Profile, helpers: Sequence[SupporterEntry]) -> Profile
 
 
 def _supporter(
-    row: FoundSupporter, contacts: dict[str, list[FoundContact]], area: Shape | None, moment: Moment
+    row: FoundSupporter, contacts: dict[str, list[FoundContact]], area: Shape | None, minute: int
 ) -> SupporterEntry:
     outside = row.outside_zone
     if area is not None and row.lat is not None and row.lon is not None:
         outside = not area.holds([row.lon], [row.lat])[0]
-    theirs = _contacts(contacts, row.supporter_id, moment.minute)
+    theirs = _contacts(contacts.get(row.supporter_id, ()), minute)
     return SupporterEntry(row.supporter_id, bool(outside), row.language, theirs)
 
 
-def _contacts(contacts: dict[str, list[FoundContact]], owner_id: str, minute: int) -> tuple[ContactEntry, ...]:
+def _contacts(rows: Sequence[FoundContact], minute: int) -> tuple[ContactEntry, ...]:
     """In the order of use; those that are not answered at this hour last, since they are better than none."""
-    rows = contacts.get(owner_id, [])
-    if any(c.hours for c in rows):
+    if [c for c in rows if c.hours]:
         rows = sorted(rows, key=lambda c: not on_shift(c.hours, minute))
     return tuple(
-        ContactEntry(c.contact_id, c.kind, c.address_key, c.sealed, c.key_id, usable=not c.why_not) for c in rows
+        [
+            ContactEntry(contact_id, kind, address_key, sealed, key_id, not why_not)
+            for contact_id, _, kind, sealed, key_id, address_key, why_not, _ in rows
+        ]
     )
 
 
@@ -294,7 +302,7 @@ async def _workers(db: Connection, minute: int) -> tuple[WorkerEntry, ...]:
             skills=tuple(dict.fromkeys((*row.skills, *row.roles))),  # a door asks for either word
             doors_per_hour=row.doors_per_hour,
             language=row.language,
-            contacts=_contacts(contacts, worker_id, minute),
+            contacts=_contacts(contacts.get(worker_id, ()), minute),
         )
         for worker_id, row in here.items()
     )

@@ -51,24 +51,25 @@ class Deadlines:
     async def run_due(self) -> bool:
         """One batch of due paths of one or more warnings; True if there was any."""
         now = self._platform.clock.now()
-        due = sa.and_(tables.IS_OPEN, sa.or_(tables.path.c.next_at <= now, tables.path.c.react_at <= now))
         async with self._platform.database.read() as db:
-            earliest = await self.next_at(db)
-        if earliest is None or earliest > now:
+            tier = max((tier for tier, at in (await _earliest(db)).items() if at <= now), default=None)
+        if tier is None:
             return False
+        reacting, stepping = _due(tier, now)
         async with self._platform.database.write() as tx:
-            first = (tables.path.c.tier.desc(), tables.path.c.warning_id, tables.path.c.person_id)
-            some = sa.select(tables.path.c.warning_id).where(due).order_by(*first).limit(BATCH).subquery()
-            warnings = (await tx.scalars(sa.select(some.c.warning_id).distinct())).all()
+            ids = tables.path.c.warning_id
+            some = sa.union(*(one.with_only_columns(ids).subquery().select() for one in (reacting, stepping)))
+            warnings = (await tx.scalars(some)).all()
             await locks.doors(tx, *warnings, shared=True)
             await locks.plan(tx, *warnings, shared=True)
-            mine = (
-                sa.select(tables.path).where(due, tables.path.c.warning_id.in_(warnings)).order_by(*first).limit(BATCH)
-            )
-            # another router walks those that are locked
-            rows = await rows_of(tx, tables.Path, mine.with_for_update(skip_locked=True))
+            rows: list[tables.Path] = []
+            for one in (reacting, stepping):
+                # another router walks those that are locked
+                mine = one.where(ids.in_(warnings)).limit(BATCH - len(rows)).with_for_update(skip_locked=True)
+                rows += await rows_of(tx, tables.Path, mine)
             if not rows:
                 return False
+            rows.sort(key=lambda row: (row.warning_id, row.person_id))
             by_warning: dict[str, list[tables.Path]] = defaultdict(list)
             for row in rows:
                 by_warning[row.warning_id].append(row)
@@ -204,17 +205,34 @@ class Deadlines:
 
     async def next_at(self, db: Connection) -> float | None:
         """The earliest step or reaction of any open path."""
-        is_open = tables.IS_OPEN
-        row = (
-            await db.execute(
-                sa.select(
-                    sa.select(sa.func.min(tables.path.c.next_at)).where(is_open).scalar_subquery(),
-                    sa.select(sa.func.min(tables.path.c.react_at)).where(is_open).scalar_subquery(),
-                )
-            )
-        ).one()
-        times = [float(t) for t in row if t is not None]
-        return min(times) if times else None
+        return min((await _earliest(db)).values(), default=None)
+
+
+async def _earliest(db: Connection) -> dict[int, float]:
+    """Tier > when the first step or reaction of any of its open paths is due."""
+    times = (tables.path.c.next_at, tables.path.c.react_at)
+    first = [
+        sa.select(sa.func.min(at)).where(tables.IS_OPEN, tables.path.c.tier == int(tier)).scalar_subquery()
+        for tier in Tier
+        for at in times
+    ]
+    found = (await db.execute(sa.select(*first))).one()
+    both = zip(Tier, found[0::2], found[1::2], strict=True)
+    return {int(tier): min(t for t in some if t is not None) for tier, *some in both if some != [None, None]}
+
+
+def _due(tier: int, now: float) -> tuple[sa.Select[*tuple[object, ...]], sa.Select[*tuple[object, ...]]]:
+    """The paths of a tier that react to something, and those whose step has come: a batch of each, the longest due first.
+
+    In the order of an index each, so that a batch reads its own paths, however many are due.
+    """
+    path = tables.path.c
+    mine = sa.select(tables.path).where(tables.IS_OPEN, path.tier == tier)
+    quiet = sa.or_(path.react_at.is_(None), path.react_at > now)
+    return (
+        mine.where(path.react_at <= now).order_by(path.react_at).limit(BATCH),
+        mine.where(path.next_at <= now, quiet).order_by(path.next_at).limit(BATCH),
+    )
 
 
 def _grace(ctx: WarningContext, who: Person, plan: PathPlan) -> float:

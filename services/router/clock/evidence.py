@@ -21,6 +21,7 @@ from services.shared.database.batches import Each, one_of
 from services.shared.database.engine import Connection, Id
 from services.shared.database.rows import rows_of
 from services.shared.ledger.evidence import Answer
+from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery, delivery_cover
 
 _MOVE = Each(
@@ -41,8 +42,11 @@ _MOVE = Each(
 )  # fmt: skip
 
 
-async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[str], now: float) -> None:
-    """All effects of one event about these deliveries, in the caller's transaction."""
+async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[str], now: float) -> bool:
+    """All effects of one event about these deliveries, in the caller's transaction.
+
+    Whether the router's clockwork may have something to do by them; a plain accept or receipt brings it nothing.
+    """
     people = await _concerned(tx, ids)
     await _lock(tx, warning_id, people)
     paths = await _paths(tx, warning_id, people)
@@ -61,8 +65,14 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     await cases.met(tx, warning_id, closed, now)
     await cases.questions(tx, warning_id, ids, {row.delivery_id: row for row in rows})
     await callouts.heard(tx, warning_id, rows, now)
-    await _reopen_job(tx, warning_id)
+    awaited = await _reopen_job(tx, warning_id)
     await deltas.add(tx)
+    return awaited or any(_moves(row) for row in rows) or any(one.react_at is not None or one.closes for one in folded)
+
+
+def _moves(row: Delivery) -> bool:
+    """Whether more hangs on a delivery than its path: a team's list, a callout, what somebody said."""
+    return row.driver == DOOR_DRIVER or row.kind == DeliveryKind.CALLOUT or row.answer != ""
 
 
 async def _concerned(tx: Connection, ids: Sequence[str]) -> set[str]:
@@ -154,8 +164,10 @@ async def _pass_on_help(tx: Connection, warning_id: str, folded: Sequence[Folded
             await cases.call_for_help(tx, warning_id, one.path.person_id, help_at, one.deliveries, "")
 
 
-async def _reopen_job(tx: Connection, warning_id: str) -> None:
-    """Whoever is met at a door, or heard of by the provider, after the ending went round has it still to come."""
-    await tx.execute(
-        sa.update(tables.job).where(tables.job.c.about_id == warning_id, tables.job.c.done).values(done=False)
-    )
+async def _reopen_job(tx: Connection, warning_id: str) -> bool:
+    """Whoever is met at a door, or heard of by the provider, after the ending went round has it still to come.
+
+    Whether there is one; it may have waited for a message that was on its way.
+    """
+    jobs = await tx.execute(sa.update(tables.job).where(tables.job.c.about_id == warning_id).values(done=False))
+    return jobs.rowcount > 0

@@ -27,7 +27,7 @@ from services.router.store import tables
 from services.router.store.tally import Deltas
 from services.shared.bus.outbox import publish
 from services.shared.database import locks
-from services.shared.database.batches import Each
+from services.shared.database.batches import Each, one_of
 from services.shared.database.engine import Connection, Id
 from services.shared.database.rows import rows_of
 from services.shared.errors import Fault
@@ -44,6 +44,7 @@ from services.shared.service import Platform
 log = structlog.get_logger("router")
 BATCH = 500
 SET_ASIDE_S = 60.0
+LATELY_S = 30 * 86400.0  # after its end: nobody is sent or called back for a warning older than that
 LAST = 99  # rank of who has no visit
 _GIVE = Each(
     lambda v: (
@@ -76,39 +77,58 @@ class Doors:
     async def run_due(self) -> bool:
         """Assigns what waits, or takes back what may not be done; True if there was any."""
         async with self._platform.database.read() as db:
-            waiting = (
-                await db.execute(
-                    sa.select(
-                        delivery.c.warning_id, warning_state.c.doors, tables.warning.c.policy, sa.func.count().label("n")
-                    )
-                    .join(tables.warning, tables.warning.c.warning_id == delivery.c.warning_id)
-                    .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
-                    .where(self._unassigned(), tables.warning.c.complete, warning_state.c.state == "active",
-                           warning_state.c.doors.in_(("allowed", "unsafe")))
-                    .group_by(delivery.c.warning_id, warning_state.c.doors, tables.warning.c.policy)
-                )
-            ).all()  # fmt: skip
-            may: list[str] = []
-            for w in waiting:
-                if w.doors == "allowed":
-                    room, free = await room_of(db, w.warning_id, await self._contexts.policy(db, w.policy))
-                    may += [w.warning_id] if free or w.n > room else []
-            recalled = (
-                await db.scalars(
-                    sa.select(delivery.c.warning_id)
-                    .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
-                    .where(self._begun(), warning_state.c.doors == "unsafe", warning_state.c.state == "active")
-                    .distinct()
-                )
-            ).all()
+            assign, unsafe, offer = await self._to_do(db)
         did = False
-        for warning_id in sorted({w.warning_id for w in waiting if w.doors == "unsafe"} | set(recalled)):
-            did = await self._one(self._unsafe, warning_id) or did
-        for warning_id in sorted(may):
-            did = await self._one(self._assign, warning_id) or did
-        for warning_id in await self._left_out():
-            did = await self._one(self._offer_again, warning_id) or did
+        for turn, warnings in ((self._unsafe, unsafe), (self._assign, assign), (self._offer_again, offer)):
+            for warning_id in sorted(warnings):
+                did = await self._one(turn, warning_id) or did
         return did
+
+    async def _to_do(self, db: Connection) -> tuple[set[str], set[str], set[str]]:
+        """Warnings whose doors are to be shared out, taken back, or offered again.
+
+        The first look reads doors alone, by the ledger's unique key, and mostly finds none.
+        """
+        found = (await db.execute(self._concerned(self._platform.clock.now()))).all()
+        assign, unsafe, offer = set[str](), set[str](), set[str]()
+        if not found:
+            return assign, unsafe, offer
+        wait = {row.warning_id: row.n for row in found if row.why == "wait"}
+        left_over = {row.warning_id for row in found if row.why == "left_over"}
+        named = sorted({row.warning_id for row in found})
+        warnings = await db.execute(
+            sa.select(tables.warning.c.warning_id, tables.warning.c.policy, tables.warning.c.complete, warning_state.c.doors)
+            .join(warning_state, warning_state.c.warning_id == tables.warning.c.warning_id)
+            .where(one_of(tables.warning.c.warning_id, named), warning_state.c.state == "active",
+                   warning_state.c.doors.in_(("allowed", "unsafe")))
+        )  # fmt: skip
+        for row in warnings.all():
+            one, waits = row.warning_id, row.complete and row.warning_id in wait
+            if row.doors == "unsafe":
+                begun = sa.select(sa.exists().where(delivery.c.warning_id == one, self._begun()))
+                unsafe |= {one} if waits or await db.scalar(begun) else set()
+            elif waits or (one in left_over and one not in wait):
+                room, free = await room_of(db, one, await self._contexts.policy(db, row.policy))
+                assign |= {one} if waits and (free or wait[one] > room) else set()
+                offer |= {one} if not waits and free else set()
+        return assign, unsafe, offer
+
+    @classmethod
+    def _concerned(cls, now: float) -> sa.CompoundSelect[tuple[str, str, int]]:
+        """Warnings with visits on no list, with a word that nobody may go, or with people left over for want of a team."""
+        none = sa.literal_column("0", sa.Integer).label("n")
+        state = warning_state.c
+        lately = (state.state == "active", state.expires_at > now - LATELY_S)
+        decided = sa.select(state.warning_id).where(*lately, state.doors.in_(("allowed", "unsafe")))
+        return sa.union_all(
+            sa.select(sa.literal_column("'wait'").label("why"), delivery.c.warning_id, sa.func.count().label("n"))
+            .where(delivery.c.warning_id.in_(decided), cls._unassigned())
+            .group_by(delivery.c.warning_id),
+            sa.select(sa.literal_column("'unsafe'"), state.warning_id, none).where(*lately, state.doors == "unsafe"),
+            sa.select(sa.literal_column("'left_over'"), tables.path.c.warning_id, none)
+            .where(tables.NO_CAPACITY)
+            .distinct(),
+        )  # fmt: skip
 
     async def _one(self, turn: Callable[[str], Awaitable[bool]], warning_id: str) -> bool:
         """One warning whose doors cannot be shared out stops no other: it is tried again in a minute."""
@@ -120,25 +140,6 @@ class Doors:
             log.exception("doors_failed", warning_id=warning_id, reason=repr(problem))
             self._again[warning_id] = self._platform.clock.now() + SET_ASIDE_S
             return False
-
-    async def _left_out(self) -> list[str]:
-        """Warnings where somebody's path ended for want of a team, doors are allowed, and nothing waits for one."""
-        async with self._platform.database.read() as db:
-            waiting = sa.exists().where(delivery.c.warning_id == tables.path.c.warning_id, self._unassigned())
-            found = await db.execute(
-                sa.select(tables.path.c.warning_id, tables.warning.c.policy)
-                .join(tables.warning, tables.warning.c.warning_id == tables.path.c.warning_id)
-                .join(warning_state, warning_state.c.warning_id == tables.path.c.warning_id)
-                .where(tables.NO_CAPACITY, warning_state.c.state == "active",
-                       warning_state.c.doors == "allowed", sa.not_(waiting))
-                .distinct()
-            )  # fmt: skip
-            free = [
-                row.warning_id
-                for row in found.all()
-                if (await room_of(db, row.warning_id, await self._contexts.policy(db, row.policy)))[1]
-            ]
-        return sorted(free)
 
     async def _offer_again(self, warning_id: str) -> bool:
         """A team has room again, since doors closed by other channels: the most urgent of those left over are knocked at."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -15,6 +16,7 @@ from services.router.planning.contexts import Contexts
 from services.router.planning.fatigue import tired
 from services.router.planning.paths import put, step_time
 from services.router.planning.plan import Person, WarningContext
+from services.router.planning.templates import PathStart, Templates
 from services.router.planning.walk import climb
 from services.router.store import tables
 from services.router.store.tally import Deltas
@@ -29,6 +31,14 @@ from services.shared.messages import AudienceFound, PersonEntry, Profile
 from services.shared.service import Platform
 
 
+class Opened(NamedTuple):
+    """What a page brought: whether its warning's first or its audience complete by it, and when a step is due next."""
+
+    is_first: bool
+    complete: bool
+    next_at: float | None
+
+
 class OpenPaths:
     """`open_page` in the transaction of the message."""
 
@@ -36,7 +46,7 @@ class OpenPaths:
         self._platform = platform
         self._contexts = contexts
 
-    async def open_page(self, tx: Connection, message: AudienceFound) -> None:
+    async def open_page(self, tx: Connection, message: AudienceFound) -> Opened:
         """Busy where the page came before its warning."""
         await locks.plan(tx, message.warning_id, shared=True)
         ctx = await self._contexts.of(tx, message.warning_id)
@@ -51,9 +61,10 @@ class OpenPaths:
         )
         deltas = Deltas(message.warning_id)
         enough = await tired(tx, self._contexts, ctx, message) if state == "active" else {}
-        await self._open(tx, ctx, message.people, message.profiles, deltas, enough, stopped=state != "active")
-        await self._count(tx, ctx, message)
+        next_at = await self._open(tx, ctx, message.people, message.profiles, deltas, enough, stopped=state != "active")
+        is_first, complete = await self._count(tx, ctx, message)
         await deltas.add(tx)
+        return Opened(is_first, complete, next_at)
 
     async def _open(
         self,
@@ -65,65 +76,35 @@ class OpenPaths:
         enough: Mapping[str, str],
         *,
         stopped: bool,
-    ) -> None:
+    ) -> float | None:
+        """When a step or reaction of any of them is due next."""
         now = self._platform.clock.now()
         rows: list[NewDelivery] = []
         paths: list[dict[str, Any]] = []
         profile_of = {entry.person_id: profiles[entry.profile].key for entry in people}
         replaced = ctx.issued.replaces if ctx.issued.kind == "update" else ()
         called = await carry_over.still_open(tx, ctx.issued.warning_id, replaced, sorted(profile_of))
+        templates = Templates(partial(first_steps, ctx, now, stopped), grids=bool(ctx.workers))
         for entry in sorted(people, key=lambda e: e.person_id):
-            who = Person(entry, profiles[entry.profile], [])
-            deltas.person(who.profile.key, "targeted")
-            opened = self._first(ctx, who, now, stopped, enough.get(entry.person_id, ""))
-            rows += [one for one in who.deliveries if isinstance(one, NewDelivery)]
-            if opened["state"] == "open" and entry.person_id in called:
+            profile = profiles[entry.profile]
+            deltas.person(profile.key, "targeted")
+            start, planned = templates.planned(entry, profile, enough.get(entry.person_id, ""))
+            rows += planned
+            opened = _row(ctx, entry, profile, start)
+            if start.state == "open" and entry.person_id in called:
                 opened |= {"help_at": called[entry.person_id], "react_at": now}
-            if opened["ending"]:
-                deltas.person(who.profile.key, f"ended:{opened['ending']}")
+            if start.ending:
+                deltas.person(profile.key, f"ended:{start.ending}")
             paths.append(opened)
         await insert_all(tx, tables.path, paths)
         await put(tx, ctx, rows, deltas, profile_of, self._platform.settings.plane)
+        return min((at for one in paths for at in (one["next_at"], one["react_at"]) if at is not None), default=None)
 
-    def _first(self, ctx: WarningContext, who: Person, now: float, stopped: bool, enough: str) -> dict[str, Any]:
-        """The path row of one person, its steps up to now walked."""
-        plan = ctx.plan(who.profile, ctx.start(who.profile))
-        row: dict[str, Any] = {
-            "warning_id": ctx.issued.warning_id,
-            "person_id": who.entry.person_id,
-            "profile_key": who.profile.key,
-            "household_id": who.entry.household_id,
-            "zone_id": who.entry.zone_id,
-            "grid_id": who.entry.grid_id,
-            "tier": int(ctx.tier),
-            "entry": tables.encode(who.entry),
-            "state": "ended",
-            "ending": "",
-            "ended_at": now,
-            "end_reason": "",
-            "next_step": 0,
-            "next_at": None,
-            "help_at": None,
-            "react_at": None,
-        }
-        if stopped:
-            return row | {"ending": "cancelled", "end_reason": "stopped before the page came"}
-        if not plan.asked:
-            return row | {"ending": "not_asked", "end_reason": f"{plan.tier.word}: no opt-in, no high support"}
-        if enough:
-            return row | {"ending": "not_asked", "end_reason": enough}
-        index = sum(not step.every for step, _, _ in climb(ctx, who, now))
-        following = step_time(ctx, who, index)
-        # past the last step a short while remains for answers, then the path ends or waits for its door
-        return row | {
-            "state": "open",
-            "ended_at": None,
-            "next_step": index,
-            "next_at": now if following is None else max(following, now),
-        }
+    async def _count(self, tx: Connection, ctx: WarningContext, message: AudienceFound) -> tuple[bool, bool]:
+        """Pages are numbered: the audience is complete when all are in and their digest is the last page's.
 
-    async def _count(self, tx: Connection, ctx: WarningContext, message: AudienceFound) -> None:
-        """Pages are numbered: the audience is complete when all are in and their digest is the last page's."""
+        Whether none came before this one, and whether it is complete.
+        """
         mine = sa.select(tables.warning).where(tables.warning.c.warning_id == message.warning_id).with_for_update()
         row = (await tx.execute(mine)).one()  # two routers count one after the other
         seen = int(row.digest_seen, 16) ^ int(digest_of(p.person_id for p in message.people), 16)
@@ -142,6 +123,7 @@ class OpenPaths:
         if values["complete"]:
             await reaches_nobody.check_reach(tx, ctx, total, values.get("unresolved", row.unresolved))
             await officials.begin(tx, ctx, self._platform.clock.now())
+        return not row.pages, bool(values["complete"])
 
     async def _keep_teams(self, tx: Connection, ctx: WarningContext, message: AudienceFound) -> None:
         """From the first page on: a step that falls due before the last one is in may ask an officer too."""
@@ -156,3 +138,35 @@ class OpenPaths:
             for w in message.workers
         ]
         await insert_new(tx, tables.worker, teams)
+
+
+def first_steps(ctx: WarningContext, now: float, stopped: bool, who: Person, enough: str) -> PathStart:
+    """What becomes of one person's path, their steps up to now walked."""
+    plan = ctx.plan(who.profile, ctx.start(who.profile))
+    if stopped:
+        return PathStart("ended", "cancelled", "stopped before the page came", now, 0, None)
+    if not plan.asked:
+        return PathStart("ended", "not_asked", f"{plan.tier.word}: no opt-in, no high support", now, 0, None)
+    if enough:
+        return PathStart("ended", "not_asked", enough, now, 0, None)
+    index = sum(not step.every for step, _, _ in climb(ctx, who, now))
+    following = step_time(ctx, who, index)
+    # past the last step a short while remains for answers, then the path ends or waits for its door
+    return PathStart("open", "", "", None, index, now if following is None else max(following, now))
+
+
+def _row(ctx: WarningContext, entry: PersonEntry, profile: Profile, start: PathStart) -> dict[str, Any]:
+    """The path's row."""
+    return {
+        "warning_id": ctx.issued.warning_id,
+        "person_id": entry.person_id,
+        "profile_key": profile.key,
+        "household_id": entry.household_id,
+        "zone_id": entry.zone_id,
+        "grid_id": entry.grid_id,
+        "tier": int(ctx.tier),
+        "entry": tables.encode(entry),
+        **start._asdict(),
+        "help_at": None,
+        "react_at": None,
+    }

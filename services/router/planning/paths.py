@@ -84,10 +84,14 @@ def _key(row: NewDelivery | _Standing) -> Key:
 
 
 async def _shared(tx: Connection, warning_id: str, rows: Sequence[NewDelivery]) -> dict[Key, _Standing]:
-    """Deliveries that stand on the same phone in the same form already."""
-    keys = sorted({r.address_key for r in rows})
+    """Deliveries that stand on the same phone in the same form already.
+
+    The drivers are named so that the unique key finds each: SQLite would look at every delivery of the warning.
+    """
     found = sa.select(*columns(_Standing, delivery)).where(
-        delivery.c.warning_id == warning_id, one_of(delivery.c.address_key, keys)
+        delivery.c.warning_id == warning_id,
+        one_of(delivery.c.driver, sorted({r.driver for r in rows})),
+        one_of(delivery.c.address_key, sorted({r.address_key for r in rows})),
     )
     return {_key(row): row for row in await rows_of(tx, _Standing, found)}
 

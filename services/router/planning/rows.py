@@ -250,7 +250,7 @@ def fire_list(
     if person.on_fire_list():
         return []
     row = NewDelivery.rescue(
-        id_of(ctx.issued.warning_id, person.entry.person_id, "fire_service_list"), ctx.issued, person.entry,
+        rescue_id(ctx.issued.warning_id, person.entry.person_id), ctx.issued, person.entry,
         person.profile.language, _params(ctx, person, plan, urgent=True), step=step,
         driver=ctx.drivers["fire_service_list"], reason=reason, due_at=now, slot=FIRE_SERVICE,
     )  # fmt: skip
@@ -260,9 +260,8 @@ def fire_list(
 def _visit(
     ctx: WarningContext, person: Person, plan: PathPlan, reason: str, at: float, step: str, try_no: int, urgent: bool
 ) -> NewDelivery:
-    who = person.entry.person_id
     return NewDelivery.visit(
-        id_of(ctx.issued.warning_id, who, who, "door", "door", try_no), ctx.issued, person.entry, person.profile.language,
+        visit_id(ctx.issued.warning_id, person.entry.person_id, try_no), ctx.issued, person.entry, person.profile.language,
         _params(ctx, person, plan, urgent=urgent), step=step, driver=ctx.drivers["door"], reason=reason, due_at=at,
         try_no=try_no,
     )  # fmt: skip
@@ -316,9 +315,23 @@ def _warning(
     try_no: int = 1,
     params: CallTimes | None = None,
 ) -> NewDelivery:
-    # the step is no part of the id: the same channel tried from another step is the same delivery
-    one = id_of(ctx.issued.warning_id, to.addressee_id, person.entry.person_id, channel, contact.contact_id, try_no)
+    one = message_id(
+        ctx.issued.warning_id, to.addressee_id, person.entry.person_id, channel, contact.contact_id, try_no
+    )
     return NewDelivery.warning(
         one, ctx.issued, person.entry, to, contact, step=step, channel=channel, driver=ctx.drivers[channel], form=form,
         reason=reason, due_at=due_at, about_id=about_id, try_no=try_no, params=params,
     )  # fmt: skip
+
+
+def message_id(warning_id: str, addressee_id: str, person_id: str, channel: str, contact_id: str, try_no: int) -> str:
+    """The step is no part of the id: the same channel tried from another step is the same delivery."""
+    return id_of(warning_id, addressee_id, person_id, channel, contact_id, try_no)
+
+
+def visit_id(warning_id: str, person_id: str, try_no: int) -> str:
+    return id_of(warning_id, person_id, person_id, "door", "door", try_no)
+
+
+def rescue_id(warning_id: str, person_id: str) -> str:
+    return id_of(warning_id, person_id, "fire_service_list")

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.shared.bus.dispatch import MAX_TRIES, Dispatcher, Handling
-from services.shared.bus.outbox import SUBSCRIBERS, OutboxRow, forget, inbox, outbox
+from services.shared.bus.outbox import ALONE_WITH, SUBSCRIBERS, OutboxRow, forget, inbox, outbox
 from services.shared.clock import wall
 from services.shared.database.rows import columns, rows_of
 
@@ -45,6 +45,7 @@ class EmbeddedBus(Dispatcher):
         shown, finished = 0, []
         for row in rows:
             done = {consumer for consumer, msg_id in heard if msg_id == row.msg_id}
+            is_gone = False
             for consumer in self.handlers[row.topic]:
                 if consumer in done:
                     continue
@@ -54,7 +55,8 @@ class EmbeddedBus(Dispatcher):
                 shown += 1
                 if outcome.finished:
                     done.add(consumer)
-            if done.issuperset(SUBSCRIBERS[row.topic]):
+                is_gone = outcome is Handling.HANDLED and row.topic in ALONE_WITH[consumer]
+            if done.issuperset(SUBSCRIBERS[row.topic]) and not is_gone:
                 finished.append(row.msg_id)
         if finished:
             async with self.database.write() as tx:

@@ -1,4 +1,4 @@
-"""Defines a bus: each subscriber gets every message of its topics until its inbox row is there."""
+"""Defines a bus: each subscriber gets every message of its topics until it has handled it."""
 
 from __future__ import annotations
 

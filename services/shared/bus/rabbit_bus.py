@@ -41,7 +41,7 @@ from services.shared.bus.rabbit_link import (
 )
 from services.shared.clock import Waker, wall
 from services.shared.database.batches import chunks
-from services.shared.database.engine import Database, may_be_tried_again
+from services.shared.database.engine import AWAY, Database, may_be_tried_again
 from services.shared.errors import Broken
 from services.shared.fault_points import fault_at
 from services.shared.tiers import TIER_WORDS, Tier
@@ -78,6 +78,7 @@ class RabbitBus(Dispatcher):
         self._doubtful = 0  # turns in a row in which a publish was not answered in time
         self._unanswered = False
         self._confirmed_at: float | None = None  # monotonic
+        self._confirmed: dict[int, float] = {}  # outbox row > lease, not noted yet
         self._next_relay = 0.0
         self._moved = asyncio.Event()
 
@@ -124,6 +125,8 @@ class RabbitBus(Dispatcher):
             for waker in wakers:
                 waker.set()
             await asyncio.wait(tasks, timeout=DRAIN_S)
+            with suppress(*AWAY):
+                await self._note_confirmed()
         finally:
             for task in tasks:
                 task.cancel()
@@ -181,7 +184,7 @@ class RabbitBus(Dispatcher):
         self._next_relay = 0.0
 
     async def _relay(self) -> bool:
-        """Hints what was said and not hinted yet, urgent first; marks what the broker confirmed."""
+        """Hints what was said and not hinted yet, urgent first. What the broker confirmed is noted while the lease holds."""
         if not self._publisher.up.is_set() or self._exchange is None or time.monotonic() < self._next_relay:
             return False
         exchange = self._exchange
@@ -194,8 +197,9 @@ class RabbitBus(Dispatcher):
         fault_at("after_publish")
         confirmed = [row.id for row, yes in zip(claim.rows, told, strict=True) if yes]
         left = [row.id for row, yes in zip(claim.rows, told, strict=True) if not yes]
-        await rabbit_turns.settle(self.database, claim.lease, confirmed, left, wall() + RECONNECT_S)
-        fault_at("after_confirm_noted")
+        self._confirmed |= dict.fromkeys(confirmed, claim.lease)
+        if left:
+            await rabbit_turns.give_back(self.database, claim.lease, left, wall() + RECONNECT_S)
         if self._unanswered:
             self._doubtful += 1
             if self._doubtful > 1:
@@ -361,7 +365,15 @@ class RabbitBus(Dispatcher):
         return outcome
 
     async def _janitor(self) -> bool:
+        await self._note_confirmed()
         return await forget_handled(self.database) > 0
+
+    async def _note_confirmed(self) -> None:
+        """Hints whose messages still wait are not repeated. Whoever dies before leaves a lease that ends: they are, once."""
+        confirmed, self._confirmed = self._confirmed, {}
+        if confirmed:
+            await rabbit_turns.note_confirmed(self.database, confirmed)
+            fault_at("after_confirm_noted")
 
 
 async def _tell(exchange: AbstractExchange, body: bytes, key: str) -> None:

@@ -6,7 +6,7 @@ the fallback looks at neither lease nor lock, so a frozen broker never stands be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,13 +71,24 @@ async def claim(database: Database, limit: int) -> Claim:
     return Claim(sorted(rows, key=lambda r: (-r.tier, r.id)), lease)
 
 
-async def settle(database: Database, lease: float, confirmed: Sequence[int], left: Sequence[int], again: float) -> None:
-    """Notes what the broker confirmed and gives back the rest, due at `again`; a row that was set back meanwhile stays so."""
+async def note_confirmed(database: Database, confirmed: Mapping[int, float]) -> None:
+    """Notes what the broker confirmed: row > the lease it was hinted under. One that was set back meanwhile stays so.
+
+    By then most are handled and gone. A row that its handler is deleting is left alone: nobody waits for a handler here, and
+    where that fails the lease ends.
+    """
+    mine = sa.and_(outbox.c.id.in_(sorted(confirmed)), outbox.c.not_before.in_(sorted(set(confirmed.values()))))
+    free = sa.select(outbox.c.id).where(mine).with_for_update(key_share=True, skip_locked=True)
     async with database.write() as tx:
-        for ids, values in ((confirmed, {"published_at": wall(), "not_before": 0.0}), (left, {"not_before": again})):
-            if ids:
-                mine = sa.and_(outbox.c.id.in_(ids), outbox.c.not_before == lease)
-                await tx.execute(sa.update(outbox).where(mine).values(values))
+        noted = {"published_at": wall(), "not_before": 0.0}
+        await tx.execute(sa.update(outbox).where(outbox.c.id.in_(free)).values(noted))
+
+
+async def give_back(database: Database, lease: float, left: Sequence[int], again: float) -> None:
+    """Rows the broker did not confirm are due again at `again`; one that was set back meanwhile stays so."""
+    async with database.write() as tx:
+        mine = sa.and_(outbox.c.id.in_(left), outbox.c.not_before == lease)
+        await tx.execute(sa.update(outbox).where(mine).values(not_before=again))
 
 
 async def overdue(

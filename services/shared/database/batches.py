@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from services.shared.database.engine import Connection
 from services.shared.errors import Broken
 
 T = TypeVar("T")
+MANY = 20  # rows from which on a column that is the same in all is worth a statement of its own
 # SQLAlchemy types both by their Python value and takes no other: a bound says nothing more than Any.
 Column = sa.ColumnElement[Any]
 Kind = sa.types.TypeEngine[Any]
@@ -32,8 +33,15 @@ async def insert_new(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
     if tx.dialect.name == "sqlite":
         result = await tx.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
     else:
-        statement = _given_insert(table, tuple(rows[0])).on_conflict_do_nothing()
-        result = await tx.execute(statement, _arrays(_types(table, rows), rows))
+        types = _types(table, rows)
+        arrays = _arrays(types, rows)
+        same = _same(types, arrays) if len(rows) >= MANY else ()
+        values: dict[str, object] = dict(arrays)
+        for name in same:
+            del values[f"{name}_s"]
+            values[name] = rows[0][name]
+        statement = _given_insert(table, tuple(types), same).on_conflict_do_nothing()
+        result = await tx.execute(statement, values)
     return result.rowcount
 
 
@@ -183,10 +191,21 @@ def _types(table: sa.Table, rows: Sequence[Mapping[str, object]]) -> dict[str, K
     return {name: table.c[name].type for name in rows[0]}
 
 
-@cache
-def _given_insert(table: sa.Table, names: tuple[str, ...]) -> postgresql.Insert:
-    given = _given({name: table.c[name].type for name in names})
-    return postgresql.insert(table).from_select(list(names), sa.select(*given.values()))
+@lru_cache(maxsize=256)
+def _given_insert(table: sa.Table, names: tuple[str, ...], same: tuple[str, ...] = ()) -> postgresql.Insert:
+    """Of rows handed over as arrays; the columns `same`, which hold one value in all of them, as that value alone."""
+    kinds = {name: table.c[name].type for name in names}
+    given = _given({name: kind for name, kind in kinds.items() if name not in same})
+    once = {name: sa.cast(sa.bindparam(name, type_=kinds[name]), kinds[name]) for name in same}
+    columns = given | once
+    return postgresql.insert(table).from_select(list(names), sa.select(*(columns[name] for name in names)))
+
+
+def _same(types: Mapping[str, Kind], arrays: Mapping[str, list[object]]) -> tuple[str, ...]:
+    """Columns that hold one value in all rows and may be bound once; JSON crosses as text, row by row."""
+    plain = {name: arrays[f"{name}_s"] for name, kind in types.items() if not isinstance(kind, sa.JSON)}
+    found = tuple(name for name, values in plain.items() if values.count(values[0]) == len(values))
+    return found if len(found) < len(types) else ()
 
 
 def _arrays(types: Mapping[str, Kind], rows: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:

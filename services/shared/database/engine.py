@@ -138,6 +138,7 @@ def _sqlite_engine(url: str, begin: str, synchronous: str, size: int) -> AsyncEn
             "busy_timeout=5000",
             "foreign_keys=ON",
             "cache_size=-65536",
+            "wal_autocheckpoint=8000",  # 32 MB: a page is written back once for many batches, not for each few
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

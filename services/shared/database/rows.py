@@ -26,7 +26,7 @@ async def rows_of(
     """Every row of the query. TypeError where its columns are not the fields of `kind`."""
     result = await db.execute(query, values)
     _must_fit(kind, result)
-    return [kind._make(row) for row in result]
+    return [kind._make(row) for row in result.all()]
 
 
 async def row_of(

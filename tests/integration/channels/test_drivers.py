@@ -12,7 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from services.channels.drivers.email.email import Email
-from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings, outcome
+from services.channels.drivers.twilio.http import outcome
+from services.channels.drivers.twilio.sms import SmsTwilio
 from services.channels.model.driver import Channel, Outcome, Reports, Result, Spec, Tools
 from services.channels.model.http_call import Response
 from services.channels.model.outbound import Outbound
@@ -21,6 +22,7 @@ from services.channels.providers.country_limits import CountryLimits
 from services.shared.clock import StepClock
 from services.shared.settings import Settings
 from services.shared.web.auth import Signer
+from tests.kit.driving import driving, message
 
 POINTS = sorted(entry_points(group="tocsin.drivers"), key=lambda p: p.name)
 
@@ -105,10 +107,13 @@ async def test_a_failure_before_or_after_the_request(how: str, monkeypatch: pyte
 
     app = web.Application()
     app.router.add_post("/{tail:.*}", handler)
-    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+    async with TestServer(app) as server:
         base = "http://127.0.0.1:9" if how == "refused" else str(server.make_url("")).rstrip("/")
-        settings = TwilioSettings(base_url=base, account_sid="AC1", auth_token="t", from_number="+9991")  # type: ignore[arg-type]
-        result = await TwilioAccount(settings, session, "http://127.0.0.1").post("Messages", {"To": "+9992"})
+        given = {"BASE_URL": base, "ACCOUNT_SID": "AC1", "AUTH_TOKEN": "t", "FROM_NUMBER": "+9991"}
+        for name, value in given.items():
+            monkeypatch.setenv(f"TOCSIN_TWILIO_{name}", value)
+        async with driving(SmsTwilio) as driver:
+            result = await driver.send(message(to="+9992"))
     assert {"refused": Outcome.NOT_SENT}.get(how, Outcome.AMBIGUOUS) is result.outcome
 
 

@@ -1,4 +1,7 @@
-"""A driver's HTTP call on real sockets: NotSent is said only where the server saw no byte of a request."""
+"""A driver's HTTP call on real sockets: NotSent is said only where the server saw no byte of a request.
+
+Both ways are held to it: a call through the shared session, and one over a pool of connections of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from services.channels.http.pool import Pool
+from services.channels.http.request import RequestHead
 from services.channels.model.final_check import Overtaken, checking, traced
 from services.channels.model.http_call import Ambiguous, NotSent, Response, http_call
 from services.channels.model.outcome import LATE, Outcome
@@ -64,20 +69,58 @@ async def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncItera
         await asyncio.gather(*(t for t in tasks if t is not None), return_exceptions=True)
 
 
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(trace_configs=[traced()]) as one:
-        yield one
+class Session:
+    """Through aiohttp."""
+
+    def __init__(self, resolver: AbstractResolver | None = None) -> None:
+        connector = aiohttp.TCPConnector(resolver=resolver)
+        self._session = aiohttp.ClientSession(connector=connector, trace_configs=[traced()])
+
+    async def call(self, url: str, **more: Any) -> Response | NotSent | Ambiguous:
+        return await http_call(self._session, "POST", url, headers={}, data=b"hi", timeout=PATIENCE, **more)
+
+    async def close(self) -> None:
+        await self._session.close()
 
 
-async def call(session: aiohttp.ClientSession, url: str, **more: Any) -> Response | NotSent | Ambiguous:
-    return await http_call(session, "POST", url, headers={}, data=b"hi", **{"timeout": PATIENCE} | more)
+class Pools:
+    """Over a pool for each server; the body is read whether it is asked for or not."""
+
+    def __init__(self, resolver: AbstractResolver | None = None) -> None:
+        self._resolver = resolver
+        self._pools: dict[Any, Pool] = {}
+
+    async def call(
+        self, url: str, *, read_body: bool = False, tls: ssl.SSLContext | None = None
+    ) -> Response | NotSent | Ambiguous:
+        if (url, tls) not in self._pools:
+            self._pools[url, tls] = Pool(url, 4, times=PATIENCE, tls=tls, resolver=self._resolver)
+        found = await self._pools[url, tls].call(RequestHead("POST", url, {}).request("hi"))
+        return replace(found, body=found.body if read_body else b"") if isinstance(found, Response) else found
+
+    async def close(self) -> None:
+        for pool in self._pools.values():
+            await pool.close()
+
+
+Way = Session | Pools
+
+
+@pytest.fixture(params=[Session, Pools])
+async def session(request: pytest.FixtureRequest) -> AsyncIterator[Way]:
+    one: Way = request.param()
+    yield one
+    await one.close()
+
+
+async def call(session: Way, url: str, **more: Any) -> Response | NotSent | Ambiguous:
+    return await session.call(url, **more)
 
 
 # ---- nothing can have left
 
 
-async def test_nobody_listens(session: aiohttp.ClientSession) -> None:
+async def test_nobody_listens(session: Way) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets this port meanwhile
         found = await call(session, f"http://127.0.0.1:{taken.getsockname()[1]}/")
@@ -86,7 +129,7 @@ async def test_nobody_listens(session: aiohttp.ClientSession) -> None:
     assert (Outcome.NOT_SENT, "ClientConnectorError") == (found.result.outcome, found.result.code)
 
 
-async def test_a_connection_that_is_never_answered(session: aiohttp.ClientSession) -> None:
+async def test_a_connection_that_is_never_answered(session: Way) -> None:
     """A queue of connections that is full: the system drops what knocks."""
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
@@ -98,22 +141,32 @@ async def test_a_connection_that_is_never_answered(session: aiohttp.ClientSessio
     assert NotSent("ConnectionTimeoutError") == found
 
 
-async def test_a_name_that_is_not_there() -> None:
+@pytest.mark.parametrize("way", [Session, Pools])
+async def test_a_name_that_is_not_there(way: Any) -> None:
     class Nowhere(AbstractResolver):
         async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_INET) -> list[ResolveResult]:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
         async def close(self) -> None: ...
 
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Nowhere())) as session:
-        assert NotSent("ClientConnectorDNSError") == await call(session, "http://warn.invalid/")
+    session: Way = way(Nowhere())
+    assert NotSent("ClientConnectorDNSError") == await call(session, "http://warn.invalid/")
+    await session.close()
 
 
-@pytest.mark.parametrize("url", ["http://", "https:///path", "gopher://host/", "no address"])
-async def test_what_is_no_address(session: aiohttp.ClientSession, url: str) -> None:
+NO_ADDRESS = ["http://", "https:///path", "gopher://host/", "no address"]
+
+
+@pytest.mark.parametrize("url", NO_ADDRESS)
+async def test_what_is_no_address(url: str) -> None:
+    """A session says so at each call, a pool when it is made: whoever wrote the setting is there to read it."""
+    session = Session()
     found = await call(session, url)
+    await session.close()
     assert isinstance(found, NotSent)
     assert "no address" == found.because
+    with pytest.raises(ValueError, match="base address"):
+        Pool(url, 1)
 
 
 async def cut(seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -127,7 +180,7 @@ async def plain(seen: Seen, reader: asyncio.StreamReader, writer: asyncio.Stream
 
 
 @pytest.mark.parametrize(("serve", "because"), [(plain, "no tls"), (cut, "no connection")])
-async def test_tls_that_is_not_agreed(session: aiohttp.ClientSession, serve: Serve, because: str) -> None:
+async def test_tls_that_is_not_agreed(session: Way, serve: Serve, because: str) -> None:
     """A server without TLS, and one that resets in the handshake: the request comes after it."""
     async with serving(serve) as seen:
         found = await call(session, seen.url.replace("http:", "https:"))
@@ -135,7 +188,7 @@ async def test_tls_that_is_not_agreed(session: aiohttp.ClientSession, serve: Ser
     assert (because, 1) == (found.because, seen.connections)
 
 
-async def test_a_certificate_that_is_not_known(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+async def test_a_certificate_that_is_not_known(session: Way, tmp_path: Path) -> None:
     """Nothing of the request is told to it; with its certificate known it is asked."""
     key, cert = pair("gateway", host="127.0.0.1")
     (tmp_path / "key.pem").write_bytes(key)
@@ -150,7 +203,7 @@ async def test_a_certificate_that_is_not_known(session: aiohttp.ClientSession, t
         assert Response(201) == await call(session, seen.url, tls=known)
 
 
-async def test_what_is_overtaken_while_it_connects(session: aiohttp.ClientSession) -> None:
+async def test_what_is_overtaken_while_it_connects(session: Way) -> None:
     """The connection stands, and no byte went over it."""
 
     async def cancelled() -> None:
@@ -202,10 +255,11 @@ async def half_body(seen: Seen, reader: asyncio.StreamReader, writer: asyncio.St
     await writer.drain()
 
 
+CODES: dict[str, set[str]] = {}
+
+
 @pytest.mark.parametrize("serve", [silent, deaf, cut, lost, gone, half_head, garbled])
-async def test_whatever_goes_wrong_once_it_is_connected_is_ambiguous(
-    session: aiohttp.ClientSession, serve: Serve
-) -> None:
+async def test_whatever_goes_wrong_once_it_is_connected_is_ambiguous(session: Way, serve: Serve) -> None:
     """Also where the server read nothing: what we wrote may have been read for all we know."""
     async with serving(serve) as seen:
         found = await call(session, seen.url)
@@ -213,16 +267,19 @@ async def test_whatever_goes_wrong_once_it_is_connected_is_ambiguous(
     assert (Outcome.AMBIGUOUS, found.code) == (found.result.outcome, found.result.code)
     assert 0 < len(found.code) <= 24
     assert 1 == seen.connections  # never repeated
+    CODES.setdefault(serve.__name__, set()).add(found.code)
+    assert 1 == len(CODES[serve.__name__]), "both ways call it by one name"
 
 
-async def test_half_an_answer(session: aiohttp.ClientSession) -> None:
-    """Its status is an answer for whoever needs no more; of a body that is read half is none."""
+async def test_half_an_answer(session: Way) -> None:
+    """Of a body that is read half is none; its status is an answer for a session's caller who needs no more."""
     async with serving(half_body) as seen:
-        assert Response(201) == await call(session, seen.url)
+        if isinstance(session, Session):
+            assert Response(201) == await call(session, seen.url)
         assert Ambiguous("ClientPayloadError") == await call(session, seen.url, read_body=True)
 
 
-async def test_a_kept_connection_that_is_cut(session: aiohttp.ClientSession) -> None:
+async def test_a_kept_connection_that_is_cut(session: Way) -> None:
     """The first call was answered, the second went over the same connection, and nothing is sent by a third of its own."""
     twice = 0
 
@@ -254,7 +311,7 @@ async def moved(seen: Seen, reader: asyncio.StreamReader, writer: asyncio.Stream
     await writer.drain()
 
 
-async def test_an_answer_is_handed_on_with_its_body_where_that_is_asked_for(session: aiohttp.ClientSession) -> None:
+async def test_an_answer_is_handed_on_with_its_body_where_that_is_asked_for(session: Way) -> None:
     async with serving(well) as seen:
         assert Response(201, None, b"{}") == await call(session, seen.url, read_body=True)
     async with serving(moved) as seen:
@@ -264,7 +321,7 @@ async def test_an_answer_is_handed_on_with_its_body_where_that_is_asked_for(sess
 @pytest.mark.parametrize(
     ("said", "seconds"), [("7", 7.0), ("0", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("²", None)]
 )
-async def test_when_it_may_be_tried_again(session: aiohttp.ClientSession, said: str, seconds: float | None) -> None:
+async def test_when_it_may_be_tried_again(session: Way, said: str, seconds: float | None) -> None:
     async def busy(seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await seen.request(reader)
         writer.write(f"HTTP/1.1 429 Busy\r\nRetry-After: {said}\r\nContent-Length: 0\r\n\r\n".encode())

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.channels.drivers.twilio.voice import VoiceTwilio
 from services.gateway.cap.text import clean
 from services.shared.text.invisible_signs import BIDI, CONTROL, plain_signs
 from services.shared.web.html import Written, rendered
@@ -94,15 +93,14 @@ def test_what_somebody_goes_on_writing_is_shown_as_it_was_written() -> None:
     "language",
     ['xx"/><Dial>+88213123456</Dial><Say language="en', 'zh"', "en<", "", "x" * 200, "中文", 'en-GB" voice="x'],
 )
-def test_a_language_opens_no_call(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_language_opens_no_call(language: str) -> None:
     """Whatever stands as a language in the register: the provider's document has our verbs and voices alone."""
     from lxml import etree
 
     from services.channels.drivers.twilio import voice
 
-    driver = VoiceTwilio.__new__(VoiceTwilio)
-    monkeypatch.setattr(driver, "_url", lambda use, delivery_id: "https://warn.example.org/callbacks/x", raising=False)
-    document = etree.fromstring(driver.twiml("Leave <now> & go.", language, "d" * 32, "voice_mobile").encode())
+    said = voice.document("Leave <now> & go.", language, "https://warn.example.org/callbacks/x", keys_said=True)
+    document = etree.fromstring(said.encode())
     assert {"Response", "Gather", "Say", "Pause"} == {one.tag for one in document.iter()}
     spoken = {one.get("language") for one in document.iter("Say")}
     assert spoken <= set(voice.VOICES.values())

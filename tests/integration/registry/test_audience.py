@@ -17,13 +17,13 @@ from services.registry.audience import preview as previews
 from services.registry.geo.areas import Shape
 from services.registry.importing.write import import_areas, import_people, import_workers
 from services.registry.model.facilities import AreaIn, WorkerIn
-from services.registry.model.given import ContactIn, PersonIn, SupporterIn, mobile
+from services.registry.model.given import ContactIn, PersonIn, StayIn, SupporterIn, mobile
 from services.registry.sample.sample import import_community, mint
 from services.registry.store import register
 from services.shared.bus.outbox import digest_of, id_of, inbox, outbox
 from services.shared.crypto.sealing import Opener, page_key
 from services.shared.errors import AlreadyHandled
-from services.shared.messages import PAGE_PEOPLE, AudienceFound, decode, encode
+from services.shared.messages import FIRST_PAGE_PEOPLE, PAGE_PEOPLE, AudienceFound, decode, encode
 from tests.integration.registry.conftest import BENT, NOON, SQUARE, YEAR, opened_dossier, warning
 
 WIDER = '{"type":"Polygon","coordinates":[[[102.9,29.9],[103.3,29.9],[103.3,30.3],[102.9,30.3],[102.9,29.9]]]}'
@@ -62,27 +62,40 @@ async def test_pages_hold_everybody_once_and_the_last_proves_it(registry):
 
 
 async def test_page_is_full_but_never_splits_a_household(registry):
-    """Pages have at most 500 people, and everybody of one household is on the same page."""
+    """The first has at most 50 people, the others 500, and everybody of one household is on the same page."""
     await import_community(registry.database, registry.keys, mint(SQUARE, people=2000, seed=5))
     await registry.hear(warning())
     await registry.work_all()
     pages = await registry.said()
     homes = [(p.household_id, page.page) for page in pages for p in page.people]
     assert Counter(dict(homes).keys()) == Counter(home for home, _ in set(homes))
+    assert FIRST_PAGE_PEOPLE - 20 < len(pages[0].people) <= FIRST_PAGE_PEOPLE
     assert all(len(page.people) <= PAGE_PEOPLE for page in pages)
-    assert all(len(page.people) > PAGE_PEOPLE - 100 for page in pages[:-1])
+    assert all(len(page.people) > PAGE_PEOPLE - 100 for page in pages[1:-1])
     assert 2003 == pages[-1].total
 
 
 async def test_household_at_the_cut_moves_to_the_next_page_whole(registry):
-    """499 singles and one household of three: the page ends before it; all three come together."""
+    """549 singles and one household of three: the second page ends before it; all three come together."""
     home = "f" * 32
-    singles = [person(f"single {n}", household_id=f"{n:032x}") for n in range(499)]
+    singles = [person(f"single {n}", household_id=f"{n:032x}") for n in range(549)]
     family = [person(f"member {n}", household_id=home) for n in range(3)]
     await import_people(registry.database, registry.keys, singles + family, year=YEAR, fictional=True)
     await registry.hear(warning())
     await registry.work_all()
-    assert [499, 3] == [len(page.people) for page in await registry.said()]
+    assert [50, 499, 3] == [len(page.people) for page in await registry.said()]
+
+
+@pytest.mark.parametrize("at_home", [True, False])
+async def test_a_household_larger_than_the_first_page_gets_a_larger_one(registry, at_home):
+    """A house of 60 is no reason to divide it, whether they live inside or are away to there."""
+    away = () if at_home else (StayIn(kind="away", lat=30.05, lon=103.05, address="there"),)
+    lat = 30.05 if at_home else 31.5
+    house = [person(f"member {n}", household_id="e" * 32, lat=lat, stays=away) for n in range(60)]
+    await import_people(registry.database, registry.keys, house, year=YEAR, fictional=True)
+    await registry.hear(warning())
+    await registry.work_all()
+    assert [60] == [len(page.people) for page in await registry.said() if page.people]
 
 
 async def test_a_household_larger_than_a_page_is_divided(registry):
@@ -188,7 +201,7 @@ async def test_two_processes_make_a_page_once(registry):
     assert 1 == len(await registry.said())
     await registry.work_all()
     pages = await registry.said()
-    assert [0, 1] == [page.page for page in pages]
+    assert [0, 1, 2] == [page.page for page in pages]
     assert 700 + len(made.facilities) == pages[-1].total == sum(len(page.people) for page in pages)
 
 

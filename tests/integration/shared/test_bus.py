@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from services import migrations
 from services.shared.audit import trail
+from services.shared.bus import rabbit_turns
 from services.shared.bus.embedded import MAX_TRIES, EmbeddedBus
 from services.shared.bus.outbox import (
     Receipt,
@@ -29,6 +30,7 @@ from services.shared.database.engine import Database
 from services.shared.errors import AlreadyHandled, NotFound, Refused
 from services.shared.messages import TOPICS, Message
 from tests.kit.bus import Died, Doer, due, effects, empty, evidence, issued, move_time, put, rows, until, work_off
+from tools.servers.postgres import Postgres
 
 
 class Rig:
@@ -248,7 +250,7 @@ async def test_a_handler_that_fails_once_is_shown_it_again(rig: Rig) -> None:
 
 
 async def test_a_death_after_the_commit_does_nothing_twice(rig: Rig) -> None:
-    """Effects and receipt are there, the outbox row still is: it is shown to nobody again, and goes."""
+    """Effects are there and the message is gone: it is shown to nobody again."""
     event = due()
     await put(rig.database, event)
     doer = Doer(rig.database)
@@ -326,6 +328,76 @@ async def test_it_runs_by_itself_until_asked_to_end(rig: Rig) -> None:
     assert sorted(event.msg_id for event in events) == sorted(doer.seen)
     assert 0 == bus.health()["in_hand"]
     assert set(bus.loops) == beats
+
+
+async def test_handling_a_message_for_one_deletes_it_and_writes_no_receipt(database: Database) -> None:
+    """In the transaction of the effects; one that somebody else hears too stays till they have."""
+    alone, shared = due(), issued()
+    await put(database, alone, shared)
+    async with database.write() as tx:
+        await Receipt(database, "channels", alone.msg_id).record(tx)
+        await Receipt(database, "router", shared.msg_id).record(tx)
+    assert [shared.msg_id] == [row.msg_id for row in await rows(database, outbox)]
+    assert [("router", shared.msg_id)] == [tuple(row) for row in await rows(database, inbox)]
+    await database.close()
+
+
+@pytest.mark.parametrize("first_dies", [False, True])
+async def test_of_two_who_are_shown_a_message_at_once_one_handles_it(database: Database, first_dies: bool) -> None:
+    """The second waits for the first, and handles it only where that one's transaction did not stay."""
+    event = due()
+    await put(database, event)
+    holds, may_end = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        async with database.write() as tx:
+            await Receipt(database, "channels", event.msg_id).record(tx)
+            holds.set()
+            await may_end.wait()
+            if first_dies:
+                raise Died
+
+    async def second() -> None:
+        async with database.write() as tx:
+            await Receipt(database, "channels", event.msg_id).record(tx)
+
+    one = asyncio.create_task(first())
+    await holds.wait()
+    other = asyncio.create_task(second())
+    await asyncio.sleep(0.02)
+    assert not other.done()
+    may_end.set()
+    outcomes = await asyncio.gather(one, other, return_exceptions=True)
+    expected = [Died, type(None)] if first_dies else [type(None), AlreadyHandled]
+    assert expected == [type(outcome) for outcome in outcomes]
+    assert ([], []) == (await rows(database, outbox), await rows(database, inbox))
+    await database.close()
+
+
+async def test_the_relay_waits_for_no_handler(postgres: Postgres) -> None:
+    """A row that its handler is deleting is not noted as hinted; where that fails, the lease ends and it is hinted again."""
+    name = new_id()
+    database = Database(postgres.database(name))
+    held, other = due(), due()
+    await put(database, held, other)
+    claim = await rabbit_turns.claim(database, 10)
+    ids = {row.msg_id: row.id for row in claim.rows}
+
+    async def dies() -> None:
+        async with database.write() as tx:
+            await Receipt(database, "channels", held.msg_id).record(tx)
+            async with asyncio.timeout(5):
+                await rabbit_turns.note_confirmed(database, dict.fromkeys(ids.values(), claim.lease))
+            raise Died
+
+    with pytest.raises(Died):
+        await dies()
+    left = {
+        row.msg_id: (row.published_at is None, row.not_before == claim.lease) for row in await rows(database, outbox)
+    }
+    assert {held.msg_id: (True, True), other.msg_id: (False, False)} == left
+    await database.close()
+    postgres.drop(name)
 
 
 async def test_a_receipt_needs_its_message(database: Database) -> None:

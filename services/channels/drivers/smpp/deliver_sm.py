@@ -10,7 +10,7 @@ import asyncio
 import re
 from dataclasses import dataclass, field
 
-from smpp34 import DeliverSmEvent
+from smpp34 import DeliverSm
 
 from services.channels.messages.sms_encoding import GSM7, UCS2, UDHI, read
 
@@ -62,7 +62,7 @@ class Piece:
     of: int
 
 
-def octets_of(event: DeliverSmEvent) -> bytes:
+def octets_of(event: DeliverSm) -> bytes:
     """The message's octets, header included: short_message, or message_payload where that holds more."""
     payload = next((t.value for t in event.tlvs if t.tag == MESSAGE_PAYLOAD), b"")
     return max(bytes(event.short_message), bytes(payload), key=len)
@@ -95,17 +95,17 @@ def decoded(body: bytes, data_coding: int) -> str:
         return body.decode("latin-1")
 
 
-def text_of(event: DeliverSmEvent) -> str:
+def text_of(event: DeliverSm) -> str:
     """What one message says by itself."""
     return decoded(_body(event), event.data_coding)
 
 
-def _body(event: DeliverSmEvent) -> bytes:
+def _body(event: DeliverSm) -> bytes:
     octets = octets_of(event)
     return octets[octets[0] + 1 :] if event.esm_class & UDHI and octets else octets
 
 
-def receipt_of(event: DeliverSmEvent) -> DeliveryReceipt | None:
+def receipt_of(event: DeliverSm) -> DeliveryReceipt | None:
     """The receipt a message is, also where its esm_class does not say so; None where a person wrote it."""
     tlvs = {tlv.tag: tlv for tlv in event.tlvs}
     named = tlvs.get(RECEIPTED_MESSAGE_ID)
@@ -139,7 +139,7 @@ def names(ref: str) -> tuple[str, ...]:
 # ---- long texts
 
 
-def piece_of(event: DeliverSmEvent) -> Piece | None:
+def piece_of(event: DeliverSm) -> Piece | None:
     """Which part of a longer text it is, by its header or its optional parameters; None where it is whole."""
     tlvs = {tlv.tag: tlv.as_int() for tlv in event.tlvs if tlv.tag in (SAR_REF, SAR_OF, SAR_N)}
     where = (
@@ -169,7 +169,7 @@ def _in_header(octets: bytes) -> tuple[int, int, int] | None:
 class _Open:
     """A text whose parts are coming; its first to come waits for the others."""
 
-    first: DeliverSmEvent
+    first: DeliverSm
     parts: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     whole: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -180,7 +180,7 @@ class Joiner:
     def __init__(self) -> None:
         self._open: dict[Key, _Open] = {}
 
-    async def whole(self, event: DeliverSmEvent) -> str | None:
+    async def whole(self, event: DeliverSm) -> str | None:
         """The text: after the last part has come, or after a while what there is. None where another part waits for it.
 
         The same event asked again gives the same text, until `done`.
@@ -201,7 +201,7 @@ class Joiner:
             one.whole.set()
         return _put_together(one.parts, piece.of)
 
-    def done(self, event: DeliverSmEvent) -> None:
+    def done(self, event: DeliverSm) -> None:
         """It has been handed on."""
         if (piece := piece_of(event)) is not None and (one := self._open.get(piece.key)) and one.first is event:
             del self._open[piece.key]

@@ -1,7 +1,7 @@
-"""Keeps one bound SMPP 3.4 session: reconnects when it is lost and hands everything received to its driver.
+"""Keeps one bound SMPP 3.4 line: makes it again when it is lost, and hands everything received to its driver.
 
-The library answers what comes in by itself, before we have it on disk: a receipt that is lost with this process leaves
-its delivery ACCEPTED, never DELIVERED. It does not reconnect and gives no reason for a refused bind: both are said here.
+What comes in is answered before we have it on disk: a receipt that is lost with this process leaves its delivery
+ACCEPTED, never DELIVERED.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import smpp34
 import structlog
 
+from services.channels.drivers.smpp.line import NotBound, SmppLine
 from services.channels.outcomes.recorder import PATIENCE_S
 from services.shared.clock import wall
 from services.shared.database.engine import may_be_tried_again
@@ -21,19 +23,20 @@ log = structlog.get_logger("smpp")
 WAITS_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 CLOSE_S = 3.0
 # what came in, and when in wall time: the same however often tried
-Heard = Callable[[smpp34.DeliverSmEvent, float], Awaitable[None]]
+Heard = Callable[[smpp34.DeliverSm, float], Awaitable[None]]
+Bind = Callable[[Callable[[smpp34.DeliverSm], None]], Awaitable[SmppLine]]
 
 
 class SmppSession:
-    """`session` is the bound one, or None while there is none."""
+    """`session` is the bound line, or None while there is none."""
 
-    def __init__(self, make: Callable[[], smpp34.Client], *, waits: tuple[float, ...] = WAITS_S) -> None:
-        self._make = make
+    def __init__(self, bind: Bind, *, waits: tuple[float, ...] = WAITS_S) -> None:
+        self._bind = bind
         self._waits = waits
         self._running: asyncio.Task[None] | None = None
         self._handing: set[asyncio.Task[None]] = set()
         self._ending = False
-        self.session: smpp34.Smsc | None = None
+        self.session: SmppLine | None = None
 
     def start(self, heard: Heard) -> None:
         """Begins to connect; hands what comes in to `heard`."""
@@ -50,42 +53,41 @@ class SmppSession:
         if self._running is None:
             return
         if self.session is not None:
-            with contextlib.suppress(smpp34.SmppError, TimeoutError):
-                await asyncio.wait_for(asyncio.ensure_future(self.session.unbind()), CLOSE_S)
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await self.session.unbind()
         self._running.cancel()
         await asyncio.gather(self._running, *self._handing, return_exceptions=True)
 
     async def _run(self, heard: Heard) -> None:
         failed = 0
         while not self._ending:
-            client = None
             try:
-                client = self._make()
-                self.session = await asyncio.ensure_future(client.connect())
-            except (smpp34.SmppError, OSError, ValueError) as problem:
+                line = await self._bind(partial(self._came, heard))
+            except (NotBound, OSError, TimeoutError, ValueError) as problem:
                 wait = self._waits[min(failed, len(self._waits) - 1)]
                 failed += 1
-                log.warning("smpp_not_bound", reason=str(problem), tries=failed, again_s=wait)
-                await self._stopped(client)
+                reason = str(problem) or "no answer in time"
+                log.warning("smpp_not_bound", reason=reason, tries=failed, again_s=wait)
                 await asyncio.sleep(wait)
                 continue
             log.info("smpp_bound", tries=failed + 1)
             failed = 0
+            self.session = line
             try:
-                await self._listen(heard, self.session)
+                await line.ended.wait()
             finally:
                 self.session = None
-                await self._stopped(client)
+                line.abort()
             if not self._ending:
                 log.warning("smpp_lost")
 
-    async def _listen(self, heard: Heard, session: smpp34.Smsc) -> None:
-        while not isinstance(event := await asyncio.ensure_future(session.next()), smpp34.Disconnected):
-            task = asyncio.create_task(self._hand_on(heard, event))
-            self._handing.add(task)
-            task.add_done_callback(self._handing.discard)
+    def _came(self, heard: Heard, event: smpp34.DeliverSm) -> None:
+        task = asyncio.create_task(self._hand_on(heard, event))
+        self._handing.add(task)
+        task.add_done_callback(self._handing.discard)
 
-    async def _hand_on(self, heard: Heard, event: smpp34.DeliverSmEvent) -> None:
+    async def _hand_on(self, heard: Heard, event: smpp34.DeliverSm) -> None:
         """The SMSC has its answer and sends nothing twice: what the database cannot take now is tried again for a while."""
         came = wall()
         for wait in (*PATIENCE_S, None):
@@ -99,10 +101,3 @@ class SmppSession:
                 await asyncio.sleep(wait)
             else:
                 return
-
-    @staticmethod
-    async def _stopped(client: smpp34.Client | None) -> None:
-        if client is None:
-            return
-        with contextlib.suppress(smpp34.SmppError, TimeoutError):
-            await asyncio.wait_for(asyncio.ensure_future(client.stop()), CLOSE_S)

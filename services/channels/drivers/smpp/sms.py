@@ -1,12 +1,14 @@
 """SMS over SMPP 3.4, as operators and aggregators offer it: texts in parts, receipts by the provider's names, replies.
 
-An exception while a part is under way leaves its outcome unknown; a command_status other than 0 is a refusal. Source:
+A part that is under way and not answered leaves its outcome unknown; a command_status other than 0 is a refusal. Source:
 SMPP 3.4 issue 1.2: 5.1.3 command_status; what comes in is read in `deliver_sm`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Literal
 
@@ -14,8 +16,12 @@ import smpp34
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from services.channels.drivers.smpp import pdu
 from services.channels.drivers.smpp.deliver_sm import DeliveryReceipt, Joiner, names, receipt_of
+from services.channels.drivers.smpp.line import SmppLine, Submitted, Unanswered
+from services.channels.drivers.smpp.places import WindowPlaces
 from services.channels.drivers.smpp.session import SmppSession
+from services.channels.drivers.smpp.window import PartsInOrder, SmppWindow
 from services.channels.messages.sms_encoding import SmsPart, split
 from services.channels.model.driver import Channel, Outcome, Receivers, Result, Spec, Tools
 from services.channels.model.final_check import last_look
@@ -23,10 +29,12 @@ from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
 from services.channels.model.report import PartReceipt, Report
+from services.channels.model.telling import Telling, settle
+from services.channels.model.window import Done, MayGo, Window
 from services.shared.people import phone_numbers
 from services.shared.settings import Environment
+from services.shared.tiers import Tier
 
-INTERNATIONAL, NATIONAL, ALPHANUMERIC, ISDN = 1, 2, 5, 1  # type of number, numbering plan
 SHORT_CODE = 6  # digits up to which an address is a service's and no phone's
 WINDOW_S = 1.5  # with a call less than the sender waits
 CALL_S = 10.0
@@ -42,6 +50,7 @@ STATUSES: dict[int, Outcome] = {
     0x50: Outcome.PERMANENT,  # ESME_RINVDSTTON
     0x51: Outcome.PERMANENT,  # ESME_RINVDSTNPI
 }
+TOO_LATE = Result(Outcome.NOT_SENT, code=LATE)  # ours, not the provider's
 THROTTLED = (0x14, 0x58)  # ESME_RMSGQFUL, ESME_RTHROTTLED
 
 
@@ -80,22 +89,23 @@ class SmsSmpp:
     def __init__(self, tools: Tools) -> None:
         self._settings = s = tools.settings.part(SmppSettings)
         self._tools = tools
-        self._from = _source(s.source)
+        self._from = pdu.sender(s.source)
         self.concurrency = s.concurrency
         self.per_second = s.per_second
-        self._window = asyncio.Semaphore(s.concurrency)
+        self._places = WindowPlaces(s.concurrency, lambda: WINDOW_S)
+        self._telling = Telling(self._room)
+        self._windows = {red: SmppWindow(red, self._places, self._begin) for red in (True, False)}
         self._joiner = Joiner()
-        self._link = SmppSession(self._client)
+        self._link = SmppSession(self._bind)
 
     def why_not(self) -> str:
         return "" if self._settings.host and self._settings.system_id else "not_configured"
 
-    def _client(self) -> smpp34.Client:
+    async def _bind(self, heard: Callable[[smpp34.DeliverSm], None]) -> SmppLine:
         s = self._settings
-        return smpp34.Client(
-            s.host, s.port, s.system_id, s.password.get_secret_value(), bind_type="TRX",
-            system_type=s.system_type, tls=s.tls, window_size=s.concurrency, connect_timeout_ms=5000,
-        )  # fmt: skip
+        tls = ssl.create_default_context() if s.tls else None
+        body = pdu.bind(s.system_id, s.password.get_secret_value(), s.system_type)
+        return await SmppLine.bound(s.host, s.port, tls, body, heard, CALL_S)
 
     async def start(self, receivers: Receivers) -> None:
         self._link.start(partial(self._heard, receivers))
@@ -104,61 +114,94 @@ class SmsSmpp:
         self._joiner.no_more()
         await self._link.stop()
 
+    def window(self, red: bool) -> Window:
+        return self._windows[red]
+
+    def _room(self) -> None:
+        """Red hears of it first."""
+        for red in (True, False):
+            told = self._windows[red].on_room
+            if told is not None and self._places.free > 0:
+                told()
+
+    def _begin(self, message: Outbound, done: Done, may_go: MayGo, there: bool) -> bool:
+        """Whether it takes the place: not where it must not go any more, or nothing of it can go out."""
+        if not there or not may_go():
+            self._telling.tell(done, TOO_LATE)
+            return False
+        parts = self._parts(message)
+        if isinstance(parts, Result):
+            self._telling.tell(done, parts)
+            return False
+        PartsInOrder(parts, self._submit, partial(self._ended, done)).next()
+        return True
+
+    def _ended(self, done: Done, result: Result) -> None:
+        self._places.leave()
+        self._telling.tell(done, result)
+
     async def send(self, message: Outbound) -> Result:
         """All parts, one after the other, so that they arrive in order; accepted when every one is.
 
-        It waits for a place in the window here and not in the library: what waits may be cancelled meanwhile, and was
-        surely not sent.
+        What waits for a place may be cancelled meanwhile, and was surely not sent.
         """
+        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._places.ask(message.tier == Tier.RED, partial(_offered, place))
         try:
-            async with asyncio.timeout(WINDOW_S):
-                await self._window.acquire()
-        except TimeoutError:
-            return Result(Outcome.NOT_SENT, code=LATE)  # ours, not the provider's
-        try:
+            if not await place:
+                return TOO_LATE
             await last_look()
-            return await self._parts(message)
+            parts = self._parts(message)
+            if isinstance(parts, Result):
+                return parts
+            result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+            sending = PartsInOrder(parts, self._submit, partial(settle, result))
+            sending.next()
+            try:
+                return await result
+            finally:
+                sending.stop()
         finally:
-            self._window.release()
+            if place.done() and not place.cancelled() and place.result():
+                self._places.leave()
 
-    async def _parts(self, message: Outbound) -> Result:
+    def _parts(self, message: Outbound) -> list[bytes] | Result:
+        """What is submitted; or why nothing is."""
+        line = self._link.session
+        if line is None or not line.is_open:
+            return Result(Outcome.NOT_SENT, code="not_bound")
         try:
             parts = split(message.text, int(message.delivery_id[:2], 16))
         except ValueError:
             return Result(Outcome.PERMANENT, code="too long")
-        names: list[str] = []
-        for part in parts:
-            result = await self._submit(message.to, part, message.seconds_left)
-            if result.outcome is not Outcome.ACCEPTED:
-                # a part is out: whether they got anything readable nobody knows
-                return Result(Outcome.AMBIGUOUS, code=f"part {len(names) + 1}: {result.code}") if names else result
-            names.append(result.ref)
-        return Result(Outcome.ACCEPTED, ref=names[0], parts=tuple(names))
+        return self._bodies(message.to, parts, message.seconds_left)
 
-    async def _submit(self, to: str, part: SmsPart, seconds_left: int) -> Result:
-        session = self._link.session
-        if session is None:
-            return Result(Outcome.NOT_SENT, code="not_bound")
-        source, ton, npi = self._from
-        try:
-            async with asyncio.timeout(CALL_S):
-                answer = await asyncio.ensure_future(
-                    session.submit_sm(
-                        to.lstrip("+"), part.octets, source_addr=source, source_addr_ton=ton, source_addr_npi=npi,
-                        dest_addr_ton=INTERNATIONAL, dest_addr_npi=ISDN, esm_class=part.esm_class,
-                        data_coding=part.data_coding, registered_delivery=1, validity_period=_period(seconds_left),
-                    )
-                )  # fmt: skip
-        except (smpp34.SmppError, TimeoutError) as problem:
-            return Result(Outcome.AMBIGUOUS, code=type(problem).__name__)
-        if answer.is_success:
+    def _bodies(self, to: str, parts: Iterable[SmsPart], seconds_left: int) -> list[bytes]:
+        number, period = to.lstrip("+").encode("ascii", "replace"), pdu.period(seconds_left)
+        return [pdu.submit(self._from.before, number, part, period) for part in parts]
+
+    def _submit(self, body: bytes, told: Callable[[Result], None]) -> None:
+        """One part."""
+        line = self._link.session
+        if line is None:
+            told(Result(Outcome.NOT_SENT, code="not_bound"))
+        else:
+            line.submit(body, lambda answer: told(self._result(answer)))
+
+    def _result(self, answer: Submitted | Unanswered) -> Result:
+        """What the answer to a part means."""
+        if isinstance(answer, Unanswered):
+            return Result(Outcome.AMBIGUOUS, code=answer.code)
+        status = answer.status
+        if status == 0:
             if not answer.message_id:
                 return Result(Outcome.AMBIGUOUS, code="no message_id")
             return Result(Outcome.ACCEPTED, ref=self._name(answer.message_id))
-        status = answer.command_status
-        outcome = STATUSES.get(status, Outcome.NOT_SENT)
         throttled = status in THROTTLED
-        return Result(outcome, code=f"0x{status:08x}", retry_after=1.0 if throttled else None, too_fast=throttled)
+        return Result(
+            STATUSES.get(status, Outcome.NOT_SENT), code=f"0x{status:08x}", retry_after=1.0 if throttled else None,
+            too_fast=throttled,
+        )  # fmt: skip
 
     def _name(self, message_id: str) -> str:
         """The part's name as it is kept: case and leading zeros do not count."""
@@ -169,19 +212,19 @@ class SmsSmpp:
 
     # ---- what comes in
 
-    async def _heard(self, receivers: Receivers, event: smpp34.DeliverSmEvent, came: float) -> None:
+    async def _heard(self, receivers: Receivers, event: smpp34.DeliverSm, came: float) -> None:
         receipt = receipt_of(event)
         if receipt is None:
             await self._reply(receivers, event, came)
         elif receipt.ref and receipt.state:
             await self._receipt(receivers, event, receipt)
 
-    async def _receipt(self, receivers: Receivers, event: smpp34.DeliverSmEvent, receipt: DeliveryReceipt) -> None:
+    async def _receipt(self, receivers: Receivers, event: smpp34.DeliverSm, receipt: DeliveryReceipt) -> None:
         """A receipt is from the phone to us; some SMSCs turn that round, and some name no phone."""
         ref, *others = names(receipt.ref)
         kept = tuple(others) if self._settings.receipt_ids == "any" else ()
         phones = [(event.source_addr, event.source_addr_ton), (event.destination_addr, event.dest_addr_ton)]
-        own = self._from[0]
+        own = self._from.address
         to = {
             key
             for address, ton in phones
@@ -191,7 +234,7 @@ class SmsSmpp:
         part = PartReceipt(self.name, ref, receipt.state, receipt.code, kept, tuple(sorted(to)))
         await receivers.recorder.report(Report("", event_key=f"{ref}:{receipt.state}", part=part))
 
-    async def _reply(self, receivers: Receivers, event: smpp34.DeliverSmEvent, came: float) -> None:
+    async def _reply(self, receivers: Receivers, event: smpp34.DeliverSm, came: float) -> None:
         text = await self._joiner.whole(event)
         if text is None:
             return
@@ -200,32 +243,23 @@ class SmsSmpp:
         key = self._tools.signer.code("smpp reply", f"{phone}|{text}|{int(came // 60)}")
         answer = await receivers.replies.inbound(Inbound("sms", phone, text, f"in:{key}"))
         self._joiner.done(event)
-        if answer:
-            for part in split(answer, ord(key[0])):
-                await self._submit(phone, part, 3600)
+        if answer and (line := self._link.session) is not None:
+            for body in self._bodies(phone, split(answer, ord(key[0])), 3600):
+                await line.call(body)
 
     def _phone(self, address: str, ton: int) -> str:
         """With + and country code, as it is in the register."""
-        if ton != INTERNATIONAL and self._settings.region and not address.startswith("+"):
+        if ton != pdu.INTERNATIONAL and self._settings.region and not address.startswith("+"):
             return phone_numbers.normal(address, self._settings.region) or "+" + address
         return phone_numbers.modern("+" + address.lstrip("+"))
 
 
-def _source(text: str) -> tuple[str, int, int]:
-    """Address, type of number and plan of our sender."""
-    if text.startswith("+"):
-        return text[1:], INTERNATIONAL, ISDN
-    if text.isdigit() or not text:
-        return text, 0, ISDN if text else 0
-    return text, ALPHANUMERIC, 0
-
-
-def _period(seconds: int) -> str:
-    """validity_period, relative (7.1.1.2): the SMSC drops what comes too late."""
-    minutes, second = divmod(max(1, seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    return f"0000{min(days, 31):02d}{hour:02d}{minute:02d}{second:02d}000R"
+def _offered(place: asyncio.Future[bool], there: bool) -> bool:
+    """Nobody may be waiting for it any more."""
+    if place.done():
+        return False
+    place.set_result(there)
+    return there
 
 
 DRIVER = Spec(SmsSmpp.name, SmsSmpp)

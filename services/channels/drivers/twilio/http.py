@@ -1,6 +1,6 @@
 """Shares between the Twilio drivers: settings, the call, its outcome, the signature of a callback.
 
-The sends go through our own aiohttp session: pre-encoded forms, our time-outs, no redirects, no retry of a POST.
+Sends go over connections of their own, red's apart: forms encoded once, our time-outs, no redirects, no retry.
 A 2xx with a SID is accepted; 429 and refused connections were surely not processed; 401 and 403 are our account's
 fault and no person's; any failure after the request was written is ambiguous.
 """
@@ -15,11 +15,14 @@ import aiohttp
 import structlog
 from aiohttp import web
 from multidict import MultiDict
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 from twilio.request_validator import RequestValidator
 from yarl import URL
 
+from services.channels.http.connection import Called
+from services.channels.http.request import Origin, RequestHead
+from services.channels.http.window import Encode, HttpWindows
 from services.channels.model.driver import Outcome, Result, StatusQuestion
 from services.channels.model.http_call import Response, http_call
 from services.shared import telemetry
@@ -60,6 +63,12 @@ class TwilioSettings(Environment):
     per_second: float = Field(0.0, ge=0, description="contracted rate of the sender; 0 for none")
     concurrency: int = Field(50, ge=1, le=1000)
 
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        Origin.of(url)
+        return url
+
     def why_not(self, *, voice: bool) -> str:
         """Why these settings cannot send, or empty."""
         if not self.account_sid or not self.auth_token.get_secret_value():
@@ -81,20 +90,20 @@ class TwilioAccount:
         # with an empty token anybody could sign: then there is nothing to check by, and nothing is believed
         self._validator = RequestValidator(token) if token else None  # type: ignore[no-untyped-call]
 
-    async def post(self, resource: str, form: dict[str, str | list[str]]) -> Result:
-        """Creates a message or call; never raises for what the provider or the network does."""
-        url = f"{self.settings.base_url}/2010-04-01/Accounts/{self.settings.account_sid}/{resource}.json"
+    def windows(self, encode: Encode) -> HttpWindows:
+        return HttpWindows(self.settings.base_url, self.settings.concurrency, encode, result_of)
+
+    def head(self, resource: str) -> RequestHead:
+        """Of the request that creates a message or call."""
         headers = {"Authorization": self._auth, "Content-Type": "application/x-www-form-urlencoded"}
-        body = urlencode(form, doseq=True).encode()
-        match await http_call(self._session, "POST", url, headers=headers, data=body, read_body=True):
-            case Response() as answer:
-                return outcome(answer)
-            case failed:
-                return failed.result
+        return RequestHead("POST", self._url(resource), headers)
+
+    def _url(self, resource: str) -> str:
+        return f"{self.settings.base_url}/2010-04-01/Accounts/{self.settings.account_sid}/{resource}.json"
 
     async def get(self, resource: str, query: dict[str, str] | None = None) -> dict[str, object] | None:
         """Reads a record; None where there is none, or no answer."""
-        url = f"{self.settings.base_url}/2010-04-01/Accounts/{self.settings.account_sid}/{resource}.json"
+        url = self._url(resource)
         if query:
             url += f"?{urlencode(query)}"
         headers = {"Authorization": self._auth}
@@ -177,6 +186,11 @@ def _record(body: bytes) -> dict[str, object] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def result_of(called: Called) -> Result:
+    """What came of a call."""
+    return outcome(called) if isinstance(called, Response) else called.result
 
 
 def outcome(response: Response) -> Result:

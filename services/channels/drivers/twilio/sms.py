@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from html import escape
+from urllib.parse import quote_plus, urlencode
 
 from aiohttp import web
 
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings, reason
+from services.channels.http.request import form_number, form_text
 from services.channels.model.driver import (
     Channel,
     Receivers,
@@ -21,6 +23,7 @@ from services.channels.model.driver import (
 from services.channels.model.inbound import Inbound
 from services.channels.model.outbound import Outbound
 from services.channels.model.report import Report
+from services.channels.model.window import Window
 from services.channels.outcomes.fold import not_ours
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.states import SendState
@@ -38,6 +41,8 @@ STATUSES: dict[str, tuple[SendState, Evidence]] = {
     "canceled": (SendState.FAILED, Evidence.NONE),
 }
 
+_EVENTS = quote_plus("#rc=5&rp=all")
+
 
 class SmsTwilio:
     """Channels: to a resident, to their supporter, to an officer."""
@@ -53,25 +58,37 @@ class SmsTwilio:
         self._settings = tools.settings.part(TwilioSettings)
         self._tools = tools
         self._account = TwilioAccount(self._settings, tools.session, tools.public_url)
+        self._head = self._account.head("Messages")
+        self._callback = quote_plus(f"{tools.public_url}/callbacks/sms_twilio/status/")
+        pool = self._settings.messaging_service_sid
+        self._sender = urlencode({"MessagingServiceSid": pool} if pool else {"From": self._settings.from_number})
+        self._windows = self._account.windows(self.encode)
         self.concurrency = self._settings.concurrency
         self.per_second = self._settings.per_second
 
     def why_not(self) -> str:
         return self._settings.why_not(voice=False)
 
+    async def start(self, receivers: Receivers) -> None:
+        """Connections come with the first message."""
+        self._windows.ready()
+
+    async def stop(self) -> None:
+        await self._windows.close()
+
+    def window(self, red: bool) -> Window:
+        return self._windows.of(red)
+
     async def send(self, message: Outbound) -> Result:
-        callback = f"{self._tools.public_url}/callbacks/sms_twilio/status/{self._tools.signer.token('sms', message.delivery_id)}"
-        form: dict[str, str | list[str]] = {
-            "To": message.to,
-            "Body": message.text,
-            "StatusCallback": callback + "#rc=5&rp=all",
-            "ValidityPeriod": str(message.seconds_left),
-        }
-        if self._settings.messaging_service_sid:
-            form["MessagingServiceSid"] = self._settings.messaging_service_sid
-        else:
-            form["From"] = self._settings.from_number
-        return await self._account.post("Messages", form)
+        return await self._windows.send(message)
+
+    def encode(self, message: Outbound) -> bytes:
+        """The whole request; only number, link, callback's token and time are a message's own."""
+        token = quote_plus(self._tools.signer.token("sms", message.delivery_id))
+        return self._head.request(
+            f"To={form_number(message.to)}&Body={form_text(message.text, message.link)}"
+            f"&StatusCallback={self._callback}{token}{_EVENTS}&ValidityPeriod={message.seconds_left}&{self._sender}"
+        )
 
     async def ask(self, question: StatusQuestion) -> StatusAnswer | None:
         """What the provider's record of a message says; one whose text we know is found among those to that number."""

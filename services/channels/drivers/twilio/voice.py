@@ -7,14 +7,16 @@ heard = 20 seconds with a person, or a key. Digits as on every channel: 1 going,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
+from urllib.parse import quote_plus, urlencode
 from xml.sax.saxutils import escape
 
 import sqlalchemy as sa
 from aiohttp import web
 
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
+from services.channels.http.request import form_number
 from services.channels.messages.frames import frame_for, language_of_lines
 from services.channels.model.driver import (
     Channel,
@@ -28,6 +30,7 @@ from services.channels.model.driver import (
 )
 from services.channels.model.outbound import Outbound
 from services.channels.model.report import Report
+from services.channels.model.window import Window
 from services.channels.outcomes.fold import fits, not_ours
 from services.channels.replies.matching import answer_of, asks_of, by_of
 from services.channels.replies.relay import passed_on
@@ -41,8 +44,7 @@ from services.shared.people.languages import base_of
 from services.shared.text.sentences import first, prefixes
 
 HEARD_S = 20
-NO_KEYS = "notice"  # a test or a code asks nothing
-NO_KEYS_SAID = ("supporter_voice", "officer_voice", NO_KEYS)
+NO_KEYS_SAID = ("supporter_voice", "officer_voice")
 # call status > (state, evidence); busy, no-answer and failed say that nobody was reached by this try
 STATUSES: dict[str, tuple[SendState, Evidence]] = {
     "queued": (SendState.ACCEPTED, Evidence.ACCEPTED),
@@ -62,6 +64,8 @@ VOICES = {
     "fr-ca": "fr-CA", "it": "it-IT", "pt": "pt-PT", "pt-br": "pt-BR",
 }  # fmt: skip
 HANG_UP = '<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>'
+_EVENTS = ("initiated", "answered", "completed")
+_ALWAYS = urlencode({"StatusCallbackEvent": _EVENTS, "MachineDetection": "Enable"}, doseq=True)
 MOST_TWIML = 4000  # characters of the Twiml parameter; above it every call fails with 32018
 
 
@@ -93,6 +97,26 @@ def _channel(name: str, *kinds: str) -> Channel:
     return Channel(name, kinds, two_way=True, links=False, voice=True, speaks=tuple(VOICES), proof="answered")
 
 
+def document(spoken: str, language: str, key_url: str, *, keys_said: bool) -> str:
+    """Said twice inside one Gather: a key ends it at any time. Longer than Twilio takes, it is said once, and without
+    its last sentences."""
+    voice = _voice(language)
+    keys = f'<Say language="{voice}">{escape(frame_for(language).keys)}</Say>' if keys_said else ""
+    action = escape(key_url, {'"': "&quot;"})
+
+    def made(said: str, times: int) -> str:
+        say = f'<Say language="{voice}">{escape(said)}</Say><Pause length="1"/>'
+        return (
+            f'<?xml version="1.0" encoding="UTF-8"?><Response><Gather numDigits="1" timeout="8" action="{action}">'
+            f"{say * times}{keys}</Gather></Response>"
+        )
+
+    if len(twice := made(spoken, 2)) <= MOST_TWIML:
+        return twice
+    once = (made(said, 1) for said in (spoken, *prefixes(first(spoken, MOST_TWIML)), ""))
+    return next(one for one in once if len(one) <= MOST_TWIML)
+
+
 class VoiceTwilio:
     """Channels: mobile and landline of a resident, a facility's duty phones, a supporter, an officer."""
 
@@ -109,36 +133,51 @@ class VoiceTwilio:
         self._settings = tools.settings.part(TwilioSettings)
         self._tools = tools
         self._account = TwilioAccount(self._settings, tools.session, tools.public_url)
+        self._head = self._account.head("Calls")
+        self._callbacks = f"{tools.public_url}/callbacks/voice_twilio"
+        self._status_url = quote_plus(f"{self._callbacks}/status/")
+        self._from = urlencode({"From": self._settings.from_number})
+        self._around = lru_cache(64)(self._quoted)
+        self._windows = self._account.windows(self.encode)
         self.concurrency = self._settings.concurrency
         self.per_second = self._settings.per_second
 
     def why_not(self) -> str:
         return self._settings.why_not(voice=True)
 
-    def _url(self, use: str, delivery_id: str) -> str:
-        return f"{self._tools.public_url}/callbacks/voice_twilio/{use}/{self._tools.signer.token('voice', delivery_id)}"
+    async def start(self, receivers: Receivers) -> None:
+        """Connections come with the first call."""
+        self._windows.ready()
+
+    async def stop(self) -> None:
+        await self._windows.close()
+
+    def window(self, red: bool) -> Window:
+        return self._windows.of(red)
 
     async def send(self, message: Outbound) -> Result:
         """Refused for good where the warning brings no language that the voice speaks: nobody understands it read as another."""
+        return await self._windows.send(message)
+
+    def encode(self, message: Outbound) -> bytes | Result:
+        """The whole request; only number, tokens and how it rings are a message's own."""
         if not message.spoken:
             return Result(Outcome.PERMANENT, code=f"no voice for {message.language}"[:24])
-        return await self._account.post(
-            "Calls",
-            {
-                "To": message.to,
-                "From": self._settings.from_number,
-                "Twiml": self.twiml(
-                    message.spoken,
-                    message.language,
-                    message.delivery_id,
-                    message.channel if message.warning_id else NO_KEYS,
-                ),
-                "StatusCallback": self._url("status", message.delivery_id) + _listen(message.call),
-                "StatusCallbackEvent": ["initiated", "answered", "completed"],
-                "MachineDetection": "Enable",
-                "Timeout": str(message.call.ring_s) if message.call is not None else "60",
-            },
+        token = self._tools.signer.token("voice", message.delivery_id)
+        keys = bool(message.warning_id) and message.channel not in NO_KEYS_SAID
+        before, after = self._around(message.spoken, message.language, keys, len(token))
+        return self._head.request(
+            f"To={form_number(message.to)}&{self._from}&Twiml={before}{token}{after}"
+            f"&StatusCallback={self._status_url}{token}{quote_plus(_listen(message.call))}&{_ALWAYS}"
+            f"&Timeout={message.call.ring_s if message.call is not None else 60}"
         )
+
+    def _quoted(self, spoken: str, language: str, keys: bool, room: int) -> tuple[str, str]:
+        """A document as a form has it, before and after a token of `room` signs: its length decides what is said."""
+        before, _, after = quote_plus(
+            document(spoken, language, f"{self._callbacks}/key/" + "\0" * room, keys_said=keys)
+        ).partition("%00" * room)
+        return before, after
 
     async def ask(self, question: StatusQuestion) -> StatusAnswer | None:
         """What the provider's record of a call says: that it was answered, never that somebody listened."""
@@ -150,23 +189,9 @@ class VoiceTwilio:
         return StatusAnswer(str(record["sid"]), status, state, evidence)
 
     def twiml(self, spoken: str, language: str, delivery_id: str, channel: str) -> str:
-        """Said twice inside one Gather: a key ends it at any time. Longer than Twilio takes, it is said once, and without
-        its last sentences."""
-        voice = _voice(language)
-        keys = "" if channel in NO_KEYS_SAID else f'<Say language="{voice}">{escape(frame_for(language).keys)}</Say>'
-        action = escape(self._url("key", delivery_id), {'"': "&quot;"})
-
-        def made(said: str, times: int) -> str:
-            say = f'<Say language="{voice}">{escape(said)}</Say><Pause length="1"/>'
-            return (
-                f'<?xml version="1.0" encoding="UTF-8"?><Response><Gather numDigits="1" timeout="8" action="{action}">'
-                f"{say * times}{keys}</Gather></Response>"
-            )
-
-        if len(twice := made(spoken, 2)) <= MOST_TWIML:
-            return twice
-        once = (made(said, 1) for said in (spoken, *prefixes(first(spoken, MOST_TWIML)), ""))
-        return next(document for document in once if len(document) <= MOST_TWIML)
+        """What a call says."""
+        token = self._tools.signer.token("voice", delivery_id)
+        return document(spoken, language, f"{self._callbacks}/key/{token}", keys_said=channel not in NO_KEYS_SAID)
 
     def routes(self, receivers: Receivers) -> Iterable[web.AbstractRouteDef]:
         return (

@@ -1,0 +1,113 @@
+"""What the Twilio drivers write is the form they mean, octet for octet, though most of it was encoded for another message."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.channels.drivers.twilio.sms import SmsTwilio
+from services.channels.drivers.twilio.voice import VoiceTwilio, document
+from services.channels.http.request import RequestHead, form_number, form_text
+from services.channels.model.driver import Outcome, Result, Tools
+from services.shared.clock import StepClock
+from services.shared.errors import Fault
+from services.shared.ledger.params import CallTimes
+from services.shared.settings import Settings
+from services.shared.web.auth import Signer
+from tests.kit.driving import message
+
+PUBLIC = "https://warn.example.org/a b"
+SIGNER = Signer(b"k" * 32)
+HEAD = (
+    "POST /2010-04-01/Accounts/AC1/{}.json HTTP/1.1\r\nHost: api.twilio.com\r\nUser-Agent: Tocsin\r\nAccept: */*\r\n"
+    "Accept-Encoding: identity\r\nAuthorization: Basic QUMxOnQ=\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    "Content-Length: {}\r\n\r\n{}"
+)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
+
+
+def made(kind: Any, monkeypatch: pytest.MonkeyPatch, **more: str) -> Any:
+    for name, value in ({"ACCOUNT_SID": "AC1", "AUTH_TOKEN": "t", "FROM_NUMBER": "+9991"} | more).items():
+        monkeypatch.setenv(f"TOCSIN_TWILIO_{name}", value)
+    return kind(cast(Any, Tools)(None, None, SIGNER, StepClock(0.0), PUBLIC, settings=Settings()))
+
+
+@pytest.mark.parametrize(
+    ("more", "sender"),
+    [({}, {"From": "+9991"}), ({"MESSAGING_SERVICE_SID": "MG&1"}, {"MessagingServiceSid": "MG&1"})],
+)
+@pytest.mark.parametrize("text", ["Go now & up: 50 % https://warn.example.org/a/tok €", "马上走\n😀+", ""])
+def test_a_text_message(
+    text: str, more: dict[str, str], sender: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = made(SmsTwilio, monkeypatch, **more)
+    for n, to in enumerate(("+99970001111", "+99970002222", "99970003333", "+999 7", "+٣", "")):
+        one = message(delivery_id=f"{n:032x}", to=to, text=text, seconds_left=60 + n)
+        token = SIGNER.token("sms", one.delivery_id)
+        form = urlencode(
+            {"To": to, "Body": text, "StatusCallback": f"{PUBLIC}/callbacks/sms_twilio/status/{token}#rc=5&rp=all",
+             "ValidityPeriod": str(60 + n), **sender}
+        )  # fmt: skip
+        assert HEAD.format("Messages", len(form), form).encode() == driver.encode(one)
+
+
+@pytest.mark.parametrize("spoken", ["Go <now> & up.", "马上走。" * 400, "Leave. " * 900], ids=["short", "once", "cut"])
+@pytest.mark.parametrize("call", [None, CallTimes(ring_s=25, listen_s=9)])
+@pytest.mark.parametrize(("channel", "warning_id"), [("voice_mobile", "a" * 32), ("officer_voice", "a"), ("sms", "")])
+def test_a_call(
+    spoken: str, call: CallTimes | None, channel: str, warning_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = made(VoiceTwilio, monkeypatch)
+    for n in range(2):
+        one = message(
+            delivery_id=f"{n:032x}", to="+9992", spoken=spoken, language="zh", call=call, channel=channel, warning_id=warning_id,
+        )  # fmt: skip
+        token = SIGNER.token("voice", one.delivery_id)
+        url = f"{PUBLIC}/callbacks/voice_twilio"
+        keys = channel == "voice_mobile"
+        form = urlencode(
+            {"To": "+9992", "From": "+9991", "Twiml": document(spoken, "zh", f"{url}/key/{token}", keys_said=keys),
+             "StatusCallback": f"{url}/status/{token}" + ("?listen=9" if call else ""),
+             "StatusCallbackEvent": ["initiated", "answered", "completed"], "MachineDetection": "Enable",
+             "Timeout": "25" if call else "60"}, doseq=True,
+        )  # fmt: skip
+        assert HEAD.format("Calls", len(form), form).encode() == driver.encode(one)
+
+
+def test_a_call_without_words_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = made(VoiceTwilio, monkeypatch).encode(message(spoken="", language="xx"))
+    assert Result(Outcome.PERMANENT, code="no voice for xx") == found
+
+
+@given(TEXTS, TEXTS)
+def test_a_text_with_a_part_of_its_own_is_the_same_form(text: str, own: str) -> None:
+    for whole in (text, text + own, own + text, text + own + text):
+        assert urlencode({"Body": whole}) == f"Body={form_text(whole, own)}"
+
+
+@given(TEXTS)
+def test_a_number_is_the_same_form(number: str) -> None:
+    assert urlencode({"To": number}) == f"To={form_number(number)}"
+
+
+@pytest.mark.parametrize("wrong", ["a\r\nX-More: 1", "a\n", "ä", "\0"])
+def test_a_field_holds_no_second_one(wrong: str) -> None:
+    with pytest.raises(ValueError, match="'X-One' is no field"):
+        RequestHead("POST", "http://provider/x", {"X-One": wrong})
+
+
+def test_an_address_is_written_as_the_request_has_it() -> None:
+    """Escaped, with the port where it is not the scheme's own."""
+    head = RequestHead("GET", "http://[::1]:8080/a b/ä?q=ö&r=%20", {}).request().decode()
+    assert head.startswith("GET /a%20b/%C3%A4?q=%C3%B6&r=%20 HTTP/1.1\r\nHost: [::1]:8080\r\n")
+    assert "Host: xn--bcher-kva.example\r\n" in RequestHead("GET", "https://bücher.example:443/", {}).request().decode()
+
+
+@pytest.mark.parametrize("wrong", ["http://", "ftp://provider", "provider"])
+def test_a_base_address_that_is_none_is_said_at_the_start(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Fault, match=f"BASE_URL.*base address: {wrong!r} is none"):
+        made(SmsTwilio, monkeypatch, BASE_URL=wrong)
