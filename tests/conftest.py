@@ -105,12 +105,17 @@ def peer(record_property: Callable[[str, Any], None]) -> table.Told:
 def _made_once() -> Iterator[None]:
     """A new SQLite database is a copy of one that the migrations made, statements are compiled once; a lock out of order
     is a fault."""
+    import structlog
+
     from services import migrations
     from services.shared.database import locks
     from tests.kit import compiled
     from tools.servers.sqlite import copying
 
     locks.strict = True
+    # Else each traceback is painted with all its locals, which took a test of a full disk twenty seconds.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     with pytest.MonkeyPatch.context() as patch:
         compiled.share(patch)
         patch.setattr(migrations, "upgrade", copying())
