@@ -1,24 +1,22 @@
 """What every test shares: tests on material from outside the project are collected only where that is."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import uvloop
 from hypothesis import settings
 
-from services import migrations
-from services.run import leave_the_loaded_alone
-from services.shared import i18n
-from services.shared.database import locks
 from tools.peers import table
-from tools.servers.mosquitto import Mosquitto
-from tools.servers.postgres import Postgres
-from tools.servers.rabbit import Rabbit
-from tools.servers.sqlite import copying
+
+if TYPE_CHECKING:  # the process that only shares the files out among workers loads nothing of ours: they wait for it
+    from tools.servers.mosquitto import Mosquitto
+    from tools.servers.postgres import Postgres
+    from tools.servers.rabbit import Rabbit
 
 # A test file of this name reads, from the place the variable gives, what we may not ship.
 NEEDS = {
@@ -28,8 +26,10 @@ NEEDS = {
 
 # Longest first, save that two which start six processes each do not stand side by side.
 LONG_FIRST = (
-    "demo/test_corpus_alerts.py", "faults/test_kill.py", "demo/test_demo.py", "faults/test_apart.py", "faults/test_provider.py",
-    "demo/test_over_servers.py", "web/test_whole_way.py", "faults/test_two_providers.py", "faults/test_wire.py",
+    "faults/test_apart.py", "faults/test_provider.py", "web/test_whole_way.py", "faults/test_kill.py", "faults/test_bus.py",
+    "demo/test_corpus_alerts.py", "demo/test_demo.py", "faults/test_cancel.py", "web/test_said_truly.py",
+    "demo/test_over_servers.py", "web/test_cases.py", "channels/test_outside_driver.py", "deploy/test_behind_proxy.py",
+    "project/test_command_line.py", "faults/test_asking.py", "registry/test_audience.py", "faults/test_recorder.py",
 )  # fmt: skip
 
 # The same examples in every run, so that a red run can be had again; HYPOTHESIS_PROFILE=explore looks for new ones, and
@@ -38,7 +38,6 @@ settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("quick", derandomize=True, deadline=None, max_examples=10)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
-locks.strict = True
 
 _left_out = {pattern: need for pattern, need in NEEDS.items() if not os.environ.get(need[0])}
 
@@ -48,6 +47,8 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
     processes are not told to the audit hook that watches there."""
     if item.path.is_relative_to(Path(__file__).parent / "unit"):
         return {"asyncio": asyncio.new_event_loop}
+    import uvloop
+
     return {"uvloop": uvloop.new_event_loop}
 
 
@@ -72,11 +73,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _in_english() -> None:
     """A command that was asked in another language speaks it to the end of its process, which here is every test's."""
+    from services.shared import i18n
+
     i18n.speak(i18n.SOURCE)
 
 
 def pytest_collection_finish() -> None:
     """The collector leaves alone what every test needs to the end, as in a process that serves."""
+    from services.run import leave_the_loaded_alone
+
     leave_the_loaded_alone()
 
 
@@ -97,9 +102,22 @@ def peer(record_property: Callable[[str, Any], None]) -> table.Told:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _migrated_once() -> Iterator[None]:
-    """A new SQLite database is a copy of one that the migrations made."""
+def _made_once() -> Iterator[None]:
+    """A new SQLite database is a copy of one that the migrations made, statements are compiled once; a lock out of order
+    is a fault."""
+    import structlog
+
+    from services import migrations
+    from services.shared.database import locks
+    from tests.kit import compiled
+    from tools.servers.sqlite import copying
+
+    locks.strict = True
+    # Else each traceback is painted with all its locals, which took a test of a full disk twenty seconds.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     with pytest.MonkeyPatch.context() as patch:
+        compiled.share(patch)
         patch.setattr(migrations, "upgrade", copying())
         yield
 
@@ -110,6 +128,8 @@ def postgres() -> Iterator[Postgres]:
 
     Without fsync: what a test kills are processes, and the machine's cache outlives those.
     """
+    from tools.servers.postgres import Postgres
+
     with Postgres.from_environment(fsync=False) as server:
         yield server
 
@@ -117,6 +137,8 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
     """A RabbitMQ node of this worker, to be killed, frozen and wiped; started by the first test that asks."""
+    from tools.servers.rabbit import Rabbit
+
     with Rabbit(tmp_path_factory.mktemp("rabbit")) as node:
         yield node
 
@@ -142,5 +164,7 @@ def vhost(rabbit: Rabbit) -> str:
 @pytest.fixture(scope="session")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     """An MQTT broker of this worker; a test that kills one starts its own."""
+    from tools.servers.mosquitto import Mosquitto
+
     with Mosquitto(tmp_path_factory.mktemp("mosquitto")) as broker:
         yield broker

@@ -48,6 +48,7 @@ look_for_missing() {
   # The real broker and proxy; tests start nodes of their own, on free ports.
   [ -x /usr/sbin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
   command -v caddy >/dev/null || missing+=(caddy)
+  [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || missing+=(nginx)
   # The broker that loudspeakers and bed shakers hang on, and the voice that speaks through them.
   [ -x /usr/sbin/mosquitto ] || command -v mosquitto >/dev/null || missing+=(mosquitto)
   command -v espeak-ng >/dev/null || missing+=(espeak-ng)
@@ -65,7 +66,7 @@ look_for_missing() {
 # Debian starts a server with its package, now and at every boot. We want the programs and no port of this machine:
 # nothing is started while we install (unless the machine has a policy of its own), and what came anew is not enabled.
 policy=/usr/sbin/policy-rc.d
-units=(rabbitmq-server.service epmd.service epmd.socket caddy.service mosquitto.service kannel.service)
+units=(rabbitmq-server.service epmd.service epmd.socket caddy.service nginx.service mosquitto.service kannel.service)
 start_nothing() {
   known=$(enabled_units)
   if [ -e "$policy" ]; then return; fi
@@ -91,8 +92,8 @@ look_for_missing
 if [ ${#missing[@]} -gt 0 ]; then
   wish="apt-get install -y --no-install-recommends ${missing[*]}"
   then=
-  case " ${missing[*]} " in *" rabbitmq-server "* | *" caddy "* | *" mosquitto "*)
-    then="; Debian starts them, we need the programs alone: sudo systemctl disable --now rabbitmq-server epmd.socket caddy mosquitto" ;;
+  case " ${missing[*]} " in *" rabbitmq-server "* | *" caddy "* | *" nginx "* | *" mosquitto "*)
+    then="; Debian starts them, we need the programs alone: sudo systemctl disable --now rabbitmq-server epmd.socket caddy nginx mosquitto" ;;
   esac
   [ "$(id -u)" = 0 ] || fail "please install ${missing[*]} and come back (on Debian: sudo $wish$then)"
   command -v apt-get >/dev/null || fail "please install ${missing[*]} (Debian's names) and come back"

@@ -46,7 +46,7 @@ from tools.servers.postgres import Postgres
 
 RATE = 900.0
 LIMIT_PER_SECOND = 50.0
-PEOPLE = 60
+PEOPLE = 30
 # a longer day than the example's: on a loaded machine a restart alone takes hours of warning time
 ALERT = (
     example_alert()

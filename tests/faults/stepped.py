@@ -47,14 +47,17 @@ class Stepped:
         return bool(complete) and not busy[0][0] and not self.rows("SELECT 1 FROM router_path WHERE state = 'open'")
 
     async def settle(self) -> None:
-        """Everything of this instant, and what follows from it: until a round that begins quiet does nothing."""
+        """Everything of this instant, and what follows from it: until a round that begins quiet does nothing.
+
+        While calls are under way nobody is asked what is due: a provider that is silent for seconds costs no rounds.
+        """
         while True:
-            quiet = not self.busy
-            did = await self.world.agenda.run_due()
-            did = await self.node.step() or did
             if self.busy:
                 await asyncio.sleep(0.001)
-            elif quiet and not did and not await self.node.channels.tidy():
+                continue
+            did = await self.world.agenda.run_due()
+            did = await self.node.step() or did
+            if not (did or self.world.busy or await self.node.channels.tidy()):
                 return
 
     @property

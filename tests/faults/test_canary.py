@@ -107,7 +107,7 @@ async def test_a_canary_in_six_processes_stands_nowhere(
 
     Their id stands in the router's memory and in the ledger, the warning's in the logs, the vhost's name in the broker's data.
     """
-    town: Prepared = await build_town(tmp_path / "town", server=postgres, people=59, change=_plant)
+    town: Prepared = await build_town(tmp_path / "town", server=postgres, people=29, change=_plant)
     canary = next(p for p in town.community.people if p.call_name == NAME)
     number = canary.contacts[0].address
     secrets = [*SECRETS, number]

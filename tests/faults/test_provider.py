@@ -57,7 +57,7 @@ async def test_each_fault_has_its_class_and_everybody_is_reached_all_the_same(
 ) -> None:
     """The attempts are written down as what they were; afterwards the ledger is sound and all paths have ended."""
     async with stepped(hamlet, tmp_path, queue=deque([mode] * MISBEHAVING), retry_after_s=40) as run:
-        await run.until(run.all_ended, stride=10.0)
+        await run.until(run.all_ended, stride=30.0)
         attempts = run.rows(
             "SELECT a.*, d.send_state, d.sent_at, d.evidence FROM attempt a JOIN delivery d USING (delivery_id)"
             " WHERE a.provider LIKE '%twilio' AND a.outcome <> 'accepted' AND a.code <> 'late_start'"
@@ -79,13 +79,13 @@ async def test_each_fault_has_its_class_and_everybody_is_reached_all_the_same(
 async def test_a_refused_key_fails_nobody_however_long_it_lasts(hamlet: Prepared, tmp_path: Path) -> None:
     """Half an hour of 401 leaves no delivery FAILED; with the key mended everything goes out."""
     async with stepped(hamlet, tmp_path, rates={"401": 1.0}) as run:
-        await run.until(seconds=480.0, stride=15.0)
+        await run.until(seconds=480.0, stride=30.0)
         stormy = {r["send_state"] for r in run.rows("SELECT send_state FROM delivery WHERE driver LIKE '%twilio'")}
         tries = run.rows("SELECT max(attempts) FROM delivery")[0][0]
         run.world.behaviour.rates = {"429": 1.0}  # one refusal of another kind must not be the last straw
-        await run.until(seconds=510.0, stride=15.0)
+        await run.until(seconds=510.0, stride=30.0)
         run.world.behaviour.rates = {}
-        await run.until(seconds=1200.0, stride=15.0)
+        await run.until(seconds=1200.0, stride=30.0)
         sent = run.rows(
             "SELECT count(*) FROM delivery WHERE send_state = 'failed'"
             " AND state_reason IN ('20003', '20429', 'claims_exhausted')"
@@ -127,7 +127,7 @@ async def test_red_silence_of_a_minute_goes_out_on_another_channel_or_once_more(
 async def test_callbacks_in_any_order_and_number_end_where_the_provider_does(hamlet: Prepared, tmp_path: Path) -> None:
     """Doubled and reversed status callbacks: a text the provider delivered is delivered in the ledger."""
     async with stepped(hamlet, tmp_path, rates={"duplicated": 0.5, "reversed": 0.5}) as run:
-        await run.until(run.all_ended, stride=2.0)
+        await run.until(run.all_ended, stride=10.0)
         state = {r["delivery_id"]: r for r in run.rows("SELECT * FROM delivery")}
         messages = run.world.sandbox.messages
         texts = [(a.delivery, messages[a.sid].status) for a in run.world.accepts if a.kind == "sms"]
@@ -157,7 +157,7 @@ async def test_what_was_claimed_when_the_database_went_is_sent_when_it_is_back(
                 await run.settle()
             monkeypatch.setattr(sender, "intend", written)
         assert run.rows("SELECT 1 FROM batch WHERE worker <> ''") or run.rows("SELECT 1 FROM flight WHERE open")
-        await run.until(run.all_ended, stride=10.0)
+        await run.until(run.all_ended, stride=30.0)
         assert [(0,)] == [tuple(r) for r in run.rows("SELECT sum(ambiguous) FROM delivery")]
         assert not run.rows("SELECT 1 FROM delivery WHERE send_state = 'retry'")
         assert not run.rows("SELECT 1 FROM batch WHERE worker <> ''")

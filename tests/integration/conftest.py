@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,12 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    """SQLite in a file, or a database of its own on the session's PostgreSQL."""
-    server: Postgres | None = request.getfixturevalue("postgres") if request.param == "postgres" else None
-    async with _opened(server.database() if server is not None else _in_a_file(tmp_path)) as made:
-        yield made
+    """SQLite in a file, or a database on the session's PostgreSQL, whose schema a test leaves as it is."""
+    with ExitStack() as undo:
+        if request.param == "postgres":
+            server: Postgres = request.getfixturevalue("postgres")
+            url = undo.enter_context(server.borrowed())
+        else:
+            url = _in_a_file(tmp_path)
+        async with _opened(url) as made:
+            yield made

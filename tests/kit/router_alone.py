@@ -203,7 +203,7 @@ async def router_town(folder: Path, start: float = NOON, policy: str = "", url: 
     if not url:
         url = f"sqlite+aiosqlite:///{file}"
         migrations.upgrade(url)
-    database = Database(url)
+    database = Database(url, synchronous="OFF")
     clock = StepClock(start)
     keys = Keys(folder / "keys")
     own = None

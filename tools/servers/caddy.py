@@ -44,7 +44,7 @@ async def serving(text: str, port: int, folder: Path) -> AsyncIterator[Caddy]:
             stdin=asyncio.subprocess.DEVNULL, stdout=said, stderr=said, env=environment(folder),
         )  # fmt: skip
     try:
-        assert await _listens(process, port), log.read_text("utf-8")
+        assert await listens(process, port), log.read_text("utf-8")
         yield Caddy(f"http://127.0.0.1:{port}", process, log)
     finally:
         if process.returncode is None:
@@ -52,7 +52,7 @@ async def serving(text: str, port: int, folder: Path) -> AsyncIterator[Caddy]:
         await process.wait()
 
 
-async def _listens(process: Process, port: int) -> bool:
+async def listens(process: Process, port: int) -> bool:
     """Waits until it does; False where it ended instead."""
     async with asyncio.timeout(20):
         while process.returncode is None:

@@ -187,7 +187,7 @@ def _tell(fd: int, code: int) -> None:
 
 
 def _become(request: Request, fds: list[int]) -> list[str]:
-    """This child has the descriptors, directory, limits and environment it was asked with."""
+    """This child has the descriptors, directory, limits, environment and places of modules it was asked with."""
     for number, fd in enumerate((os.open(os.devnull, os.O_RDONLY), *fds[:2])):
         os.dup2(fd, number)
         os.close(fd)
@@ -197,6 +197,9 @@ def _become(request: Request, fds: list[int]) -> list[str]:
     os.environ.update(request.env)
     if request.files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (request.files, request.files))
+    sys.path[:0] = [
+        place for place in request.env.get("PYTHONPATH", "").split(os.pathsep) if place not in ("", *sys.path)
+    ]
     from services.shared import fault_points, steady_clock
 
     importlib.reload(fault_points)  # it reads the environment

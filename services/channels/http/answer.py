@@ -1,6 +1,6 @@
 """Reads answers off a connection's bytes, however they are cut; one that is cut off, garbled or too long is none.
 
-llhttp reads them, by httptools, with the leniencies aiohttp has: what one client takes for an answer the other does too.
+llhttp reads them, by httptools, as leniently as aiohttp does: what one client takes for an answer the other does too.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ class AnswerReader:
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(
-            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
-        )
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True,
+            lenient_keep_alive=True,  # some proxies say `close` with an interim answer, and the answer comes after it
+        )  # fmt: skip
         self.next()
 
     def next(self) -> None:

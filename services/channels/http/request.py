@@ -55,7 +55,7 @@ _kept = lru_cache(256)(quote_plus)
 
 
 def form_text(text: str, own: str = "") -> str:
-    """A text as a form has it; `own` is the part of it that no other message shares."""
+    """A text as a form has it. `own` is what no other message shares; all else is kept for the next."""
     before, found, after = text.partition(own) if own else (text, "", "")
     return _kept(before) + quote_plus(found) + _kept(after) if found else _kept(text)
 

@@ -49,7 +49,11 @@ def pieces(text: str) -> tuple[int, list[bytes]]:
 
 def split(text: str, reference: int) -> tuple[SmsPart, ...]:
     """The parts of `text`; `reference` (0-255) tells its parts from another text's. ValueError beyond 255 parts."""
-    coding, found = pieces(text)
+    return parts(*pieces(text), reference)
+
+
+def parts(coding: int, found: Sequence[bytes], reference: int) -> tuple[SmsPart, ...]:
+    """The parts of a text whose pieces are known."""
     if len(found) == 1:
         return (SmsPart(found[0], coding, 0),)
     if len(found) > 255:

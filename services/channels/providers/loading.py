@@ -8,7 +8,10 @@ start as everywhere, since whoever typed it is there to read it.
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 import structlog
@@ -37,10 +40,16 @@ class Loaded:
     broken: dict[str, str] = field(default_factory=dict)
 
 
+@cache
+def _points(_path: tuple[str, ...]) -> Sequence[EntryPoint]:
+    """Entry points of the group, looked for once a process and path: every package that is installed is opened."""
+    return sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value))
+
+
 def find() -> Installed:
     """What is installed; Broken where two channels have one name."""
     found, holders = Installed(), dict[str, EntryPoint]()
-    for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
+    for point in _points(tuple(sys.path)):
         if point.name in holders:
             raise Broken(
                 f"two channels are called {point.name!r}: {_place(holders[point.name])}, and {_place(point)}; "
@@ -64,7 +73,7 @@ def find() -> Installed:
 def load(tools: Tools) -> Loaded:
     """Every installed driver, made; a Fault of its settings goes on to whoever starts."""
     found = find()
-    points = {point.name: point for point in entry_points(group=GROUP)}
+    points = {point.name: point for point in _points(tuple(sys.path))}
     loaded = Loaded(broken=found.broken)
     for name, spec in found.specs.items():
         try:

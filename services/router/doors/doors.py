@@ -90,7 +90,8 @@ class Doors:
 
         The first look reads doors alone, by the ledger's unique key, and mostly finds none.
         """
-        found = (await db.execute(self._concerned(self._platform.clock.now()))).all()
+        now = self._platform.clock.now()
+        found = (await db.execute(self._concerned(now))).all()
         assign, unsafe, offer = set[str](), set[str](), set[str]()
         if not found:
             return assign, unsafe, offer
@@ -101,7 +102,7 @@ class Doors:
             sa.select(tables.warning.c.warning_id, tables.warning.c.policy, tables.warning.c.complete, warning_state.c.doors)
             .join(warning_state, warning_state.c.warning_id == tables.warning.c.warning_id)
             .where(one_of(tables.warning.c.warning_id, named), warning_state.c.state == "active",
-                   warning_state.c.doors.in_(("allowed", "unsafe")))
+                   warning_state.c.expires_at > now - LATELY_S, warning_state.c.doors.in_(("allowed", "unsafe")))
         )  # fmt: skip
         for row in warnings.all():
             one, waits = row.warning_id, row.complete and row.warning_id in wait

@@ -6,7 +6,7 @@ intents and the recording of outcomes, write theirs themselves, by the same tabl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -19,6 +19,7 @@ from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, among, delivery
 from services.shared.ledger.warnings import warning_state
 
 UNSENT = (SendState.PENDING, SendState.RETRY)
+LOOKS = 5  # a delivery changes its batch only where a call ended meanwhile: seldom twice in one transaction
 
 
 async def move(
@@ -43,10 +44,7 @@ async def move(
         sources = wanted
     moved: list[str] = []
     for part in chunks(ids, 500):
-        mine = (one_of(delivery.c.delivery_id, part), _stands(sources), *where)
-        await _lock(tx, sources, *mine[:1])
-        statement = sa.update(delivery).where(*mine).values(send_state=after, state_at=at, **values)
-        moved += (await tx.scalars(statement.returning(delivery.c.delivery_id))).all()
+        moved += await _moved(tx, after, sources, at, (one_of(delivery.c.delivery_id, part), *where), values)
     if after in UNSENT:
         await enqueue(tx, moved)
     return moved
@@ -57,10 +55,34 @@ async def move_all(
 ) -> int:
     """Moves every delivery that matches `where` and may reach `after`, which is an end; returns how many."""
     sources = {b for b, a in TRANSITIONS if a == after}
+    return len(await _moved(tx, after, sources, at, where, values))
+
+
+async def _moved(
+    tx: Connection,
+    after: SendState,
+    sources: Collection[SendState],
+    at: float,
+    where: Sequence[sa.ColumnElement[bool]],
+    values: Mapping[str, object],
+) -> list[str]:
+    """Those that moved. Where something unsent is taken back, only from batches that are locked: what came to another
+    batch meanwhile is looked for there."""
     mine = (_stands(sources), *where)
-    await _lock(tx, sources, *mine)
-    result = await tx.execute(sa.update(delivery).where(*mine).values(send_state=after, state_at=at, **values))
-    return result.rowcount
+    change = sa.update(delivery).values(send_state=after, state_at=at, **values).returning(delivery.c.delivery_id)
+    if tx.dialect.name == "sqlite":  # there is one writer
+        return list((await tx.scalars(change.where(*mine))).all())
+    if not set(sources) & set(UNSENT):
+        await _lock(tx, *mine)
+        return list((await tx.scalars(change.where(*mine))).all())
+    moved: list[str] = []
+    for _ in range(LOOKS):
+        if not (names := await lock_batches(tx, *mine)):
+            break
+        here = (*mine, one_of(delivery.c.batch_id, names))
+        await _lock(tx, *here)
+        moved += (await tx.scalars(change.where(*here))).all()
+    return moved
 
 
 def _stands(sources: Collection[SendState]) -> sa.ColumnElement[bool]:
@@ -73,15 +95,8 @@ def _stands(sources: Collection[SendState]) -> sa.ColumnElement[bool]:
     return sa.and_(stored, sa.not_(sa.and_(IS_DUE, in_flight())))
 
 
-async def _lock(tx: Connection, sources: Collection[SendState], *where: sa.ColumnElement[bool]) -> None:
-    """Locks the rows by id: two statements over the same deliveries never wait in a circle. SQLite has one writer.
-
-    Their batches come first, where something unsent is taken back.
-    """
-    if tx.dialect.name == "sqlite":
-        return
-    if set(sources) & set(UNSENT):
-        await lock_batches(tx, *where)
+async def _lock(tx: Connection, *where: sa.ColumnElement[bool]) -> None:
+    """Locks the rows by id: two statements over the same deliveries never wait in a circle."""
     mine = sa.select(delivery.c.delivery_id).where(*where).order_by(delivery.c.delivery_id).with_for_update()
     await tx.execute(sa.select(sa.func.count()).select_from(mine.subquery()))
 

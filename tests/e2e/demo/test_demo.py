@@ -10,36 +10,46 @@ from pathlib import Path
 
 import pytest
 
+from tools.servers import commands
+
 KEYS = [
     "targeted", "reached", "closed", "explained_not_closed", "open", "unexplained", "by_group", "by_channel",
     "provider_accepts", "ambiguous", "doubled",
 ]  # fmt: skip
 
 
-async def tocsin(*arguments: str, cwd: Path) -> tuple[int, str, str]:
-    """Runs the command as a user does, by an interpreter of its own: with another seed of its hashes each time."""
+async def interpreted(*arguments: str, cwd: Path, hashes: int) -> tuple[int, str, str]:
+    """Runs the command as a user does, by an interpreter of its own, with that seed of its hashes."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services", *arguments, cwd=cwd, stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "TOCSIN_DATA_DIR": str(cwd / "data")},
+        env=environment(cwd) | {"PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONHASHSEED": str(hashes)},
     )  # fmt: skip
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
 
 
+async def tocsin(*arguments: str, cwd: Path) -> tuple[int, str, str]:
+    """Runs the command in a process of its own."""
+    done = await commands.run(*arguments, cwd=cwd, env=environment(cwd))
+    return done.code, done.out, done.err
+
+
+def environment(cwd: Path) -> dict[str, str]:
+    return {**os.environ, "TOCSIN_DATA_DIR": str(cwd / "data")}
+
+
 async def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
-    """Two runs side by side print the same line; another seed prints another."""
-    runs = await asyncio.gather(
-        tocsin("demo", "--json", "--people", "30", "--seed", "3", cwd=tmp_path),
-        tocsin("demo", "--json", "--people", "30", "--seed", "3", cwd=tmp_path),
-    )
+    """Two runs side by side, by hashes that differ, print the same line; another seed prints another."""
+    words = ("demo", "--json", "--people", "15", "--seed")
+    runs = await asyncio.gather(*(interpreted(*words, "3", cwd=tmp_path, hashes=n) for n in (1, 2)))
     assert (0, "") == (runs[0][0], runs[0][2])
     assert runs[0] == runs[1]
     figures = json.loads(runs[0][1])
     assert list(figures) == KEYS
     assert 0 == figures["unexplained"] == figures["doubled"]
     assert figures["targeted"] == figures["closed"] + sum(figures["explained_not_closed"].values()) + figures["open"]
-    _, other, _ = await tocsin("demo", "--json", "--people", "30", "--seed", "4", cwd=tmp_path)
+    _, other, _ = await tocsin(*words, "4", cwd=tmp_path)
     assert other != runs[0][1]
 
 
@@ -72,7 +82,7 @@ async def test_a_wrong_command_ends_with_one_sentence_and_2(
 
 async def test_help_names_every_command(tmp_path: Path) -> None:
     """`tocsin --help` is the map."""
-    code, out, _ = await tocsin("--help", cwd=tmp_path)
+    code, out, _ = await interpreted("--help", cwd=tmp_path, hashes=0)
     assert 0 == code
     for command in ("serve", "demo", "warn", "cancel", "status", "path", "cap", "registry", "policy", "key", "migrate"):
         assert f"\n  {command} " in out or f" {command} " in out

@@ -10,7 +10,7 @@ from services.demo import run_demo
 from services.demo_view import example_alert
 from tools.servers.postgres import Postgres
 
-PEOPLE, SEED = 40, 2
+PEOPLE, SEED = 15, 2
 
 
 async def test_the_demo_over_postgresql_and_rabbitmq_ends_with_the_same_object(

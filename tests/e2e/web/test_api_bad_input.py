@@ -12,8 +12,8 @@ import pytest
 from tests.kit import alerts
 from tests.kit.town import Town, said
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-PEOPLE = 50
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+PEOPLE = 24
 
 CAP = "application/cap+xml"
 JSON = "application/json"

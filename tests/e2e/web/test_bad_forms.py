@@ -12,8 +12,8 @@ from services.shared.web.edge import MAX_BODY
 from tests.kit import alerts
 from tests.kit.town import Town
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-PEOPLE = 50
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+PEOPLE = 24
 
 NOBODY = "0" * 32
 Form = dict[str, str | float | bool]

@@ -21,7 +21,7 @@ from tests.kit import alerts
 from tests.kit.town import Town
 from tools.servers import commands
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 PEOPLE = 60
 
 

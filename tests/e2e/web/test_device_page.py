@@ -27,7 +27,7 @@ from tests.kit.town import Town, open_town
 from tools.peers.judge import judge
 from tools.peers.table import Told
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # The browser's own push service is far away: a subscription at ours stands in for what `subscribe` would bring back.
 SUBSCRIBE = """
@@ -57,7 +57,7 @@ def vapid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def town(vapid: None) -> AsyncIterator[WithPush]:
     async with push_service() as service, open_town(people=8, looks_at_once=True) as tocsin:
         yield WithPush(tocsin, service, Device(service.url))

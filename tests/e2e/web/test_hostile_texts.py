@@ -10,8 +10,8 @@ from playwright.async_api import Browser
 from tests.kit import alerts
 from tests.kit.town import Town
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-PEOPLE = 50
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+PEOPLE = 24
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
 

@@ -18,7 +18,7 @@ from tests.integration.channels.test_web_push import Device
 from tests.integration.registry.test_me import phone_of, record_of, somebody
 
 __all__ = ["town", "vapid"]  # the fixtures
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # The browser changes a subscription when its push service says so: here the event is given to the real worker as it would
 # come, with what a push service far away would bring.

@@ -21,7 +21,7 @@ from tests.e2e.web.test_accessible import LOOK
 from tests.kit import alerts
 from tests.kit.town import Town
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 PEOPLE = 10
 NUMBER, HELPER = "+99970001234", "+99970004321"
 SMALL = {"width": 320, "height": 640}
@@ -29,7 +29,7 @@ PHONE = {"width": 360, "height": 760}
 PICTURES = os.environ.get("TOCSIN_PICTURES", "")  # a folder: every page is kept there as a picture, to be looked at
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def person(tocsin: Town) -> PersonIn:
     """With needs, two channels and two helpers, of whom one has agreed."""
     helpers = (
@@ -60,7 +60,7 @@ async def sign_in(page: Page, tocsin: Town, number: str) -> None:
     await page.get_by_role("button").click()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def phone(browser: Browser) -> AsyncIterator[BrowserContext]:
     made = await browser.new_context(viewport=PHONE, java_script_enabled=False)  # type: ignore[arg-type]
     made.set_default_timeout(10_000)

@@ -19,7 +19,7 @@ from tests.e2e.web.test_cases import texted, writes
 from tests.kit import alerts
 from tests.kit.town import Town
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 PEOPLE = 60
 LOOKS_AT_ONCE = True
 NEXT = "Go up now, to the second floor or the roof. Do not go outside."

@@ -25,7 +25,7 @@ from tests.kit import alerts
 from tests.kit.square import cap
 from tests.kit.town import Town, open_town
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 PEOPLE = 20
 LARGEST = 4096  # what a browser keeps of one cookie, name and attributes included
 
@@ -210,7 +210,7 @@ async def test_a_residents_sign_in_ends_when_she_signs_out(tocsin: Town) -> None
     assert await access.session(asked(two)) is None
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def secure(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     """One that people reach by https."""
     async with open_town(tmp_path_factory.mktemp("https") / "data", public_url="https://warn.example.org") as made:

@@ -15,8 +15,8 @@ from services.shared.ledger.tables import delivery
 from tests.kit import alerts
 from tests.kit.town import Town
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-PEOPLE = 50
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+PEOPLE = 24
 LOOKS_AT_ONCE = True
 
 

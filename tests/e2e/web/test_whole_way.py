@@ -14,7 +14,7 @@ from services.shared.ledger.tables import delivery
 from tests.kit import alerts
 from tests.kit.town import Town
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def paste(desk: Page, tocsin: Town, cap: str) -> str:
@@ -36,8 +36,13 @@ async def read(page: Page, url: str) -> str:
     return await page.inner_text("main")
 
 
-async def test_from_sign_in_to_the_ending(desk: Page, tocsin: Town) -> None:
-    """Paste, preview by group and channel, decide a held tier, send, see the missing, commander's word, end it."""
+async def test_from_sign_in_to_the_ending(page: Page, tocsin: Town) -> None:
+    """Key, paste, preview by group and channel, decide a held tier, send, see the missing, commander's word, end it."""
+    desk = page
+    await desk.goto(f"{tocsin.url}/console/sign-in")
+    await desk.fill("#key", tocsin.key)
+    await desk.get_by_role("button", name="Sign in").click()
+    await desk.wait_for_url("**/console")
     warning_id = await paste(desk, tocsin, alerts.held())
     shown = await desk.inner_text("main")
     assert "HELD" in shown

@@ -35,6 +35,7 @@ from services.shared.settings import Settings
 from services.shared.tiers import Tier
 from services.shared.web.auth import ACTIONS, Signer, create_key
 from tests.kit import alerts
+from tools.servers import commands
 
 ROOT = Path(__file__).parents[3]
 WAIT_S = 30.0
@@ -88,11 +89,10 @@ def environment(site: Path, data: Path, **more: str) -> dict[str, str]:
     return kept | given | {"PYTHONPATH": f"{site}{os.pathsep}{ROOT}"} | more
 
 
-def tocsin(*words: str, env: dict[str, str]) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "services", *words], env=env, capture_output=True, text=True, timeout=60, cwd=ROOT
-    )
-    return done.returncode, done.stdout + done.stderr
+async def tocsin(*words: str, env: dict[str, str]) -> tuple[int, str]:
+    """The command's exit code, and all that it said."""
+    done = await commands.run(*words, env=env, cwd=ROOT)
+    return done.code, done.out + done.err
 
 
 @dataclass
@@ -158,13 +158,13 @@ async def serving(env: dict[str, str], log: Path) -> AsyncIterator[str]:
         assert 0 == await asyncio.wait_for(process.wait(), WAIT_S), read(log)
 
 
-def test_its_channel_is_there_with_its_limits(installed: Path, tmp_path: Path) -> None:
+async def test_its_channel_is_there_with_its_limits(installed: Path, tmp_path: Path) -> None:
     """Ours of the same channel is not configured, which is said and is no fault; the policy's check reads what it lacks."""
     env = environment(installed, tmp_path, TOCSIN_PIGEON_LOFT="http://127.0.0.1:9/")
-    code, said = tocsin("check", env=env)
+    code, said = await tocsin("check", env=env)
     assert 0 == code, said
     assert ["not used, not configured (email)", "ready (pigeon)"] == re.findall(r"^channel email: (.*)$", said, re.M)
-    code, said = tocsin("policy", "channels", env=env)
+    code, said = await tocsin("policy", "channels", env=env)
     email = said.partition("\nemail:")[2].partition("\nofficer_sms:")[0]
     assert 0 == code
     assert "links: false" in email
@@ -198,18 +198,18 @@ async def test_a_warning_goes_over_it(installed: Path, tmp_path: Path) -> None:
     assert "mei@example.org" not in read(tmp_path / "log")
 
 
-def test_a_setting_that_is_wrong_is_told(installed: Path, tmp_path: Path) -> None:
+async def test_a_setting_that_is_wrong_is_told(installed: Path, tmp_path: Path) -> None:
     """By its variable."""
-    code, said = tocsin("check", env=environment(installed, tmp_path, TOCSIN_PIGEON_BIRDS="many"))
+    code, said = await tocsin("check", env=environment(installed, tmp_path, TOCSIN_PIGEON_BIRDS="many"))
     assert 1 == code
     assert "NOT SOUND: TOCSIN_PIGEON_BIRDS: " in said
     assert "Traceback" not in said
 
 
-def test_two_of_one_name_are_refused_by_both_names(installed: Path, tmp_path: Path) -> None:
+async def test_two_of_one_name_are_refused_by_both_names(installed: Path, tmp_path: Path) -> None:
     """Nobody could say which of them sends: the server does not start."""
     site = beside(tmp_path / "site", "another", "pigeon = coop:DRIVER")
-    code, said = tocsin("serve", env=environment(Path(f"{installed}{os.pathsep}{site}"), tmp_path))
+    code, said = await tocsin("serve", env=environment(Path(f"{installed}{os.pathsep}{site}"), tmp_path))
     assert 0 != code
     assert "two channels are called 'pigeon'" in said
     assert "coop:DRIVER of another" in said
@@ -217,10 +217,10 @@ def test_two_of_one_name_are_refused_by_both_names(installed: Path, tmp_path: Pa
     assert "Traceback" not in said
 
 
-def test_one_that_cannot_be_loaded_stops_nobody_else(tmp_path: Path) -> None:
+async def test_one_that_cannot_be_loaded_stops_nobody_else(tmp_path: Path) -> None:
     """It is named, in the log too; the others are there, and the check is not content."""
     site = beside(tmp_path / "site", "lame", "lame = lame_pigeon:DRIVER", "import nosuchmodule\n")
-    code, said = tocsin("check", env=environment(site, tmp_path))
+    code, said = await tocsin("check", env=environment(site, tmp_path))
     assert 1 == code, said
     assert "NOT SOUND: driver lame: lame_pigeon:DRIVER of lame cannot be imported: ModuleNotFoundError" in said
     assert "driver_left_out" in said

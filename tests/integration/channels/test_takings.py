@@ -45,7 +45,7 @@ async def beside(
 ) -> AsyncIterator[Beside]:
     url = postgres.database() if request.param == "postgresql" else f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
     await asyncio.to_thread(migrations.upgrade, url)
-    database = Database(url)
+    database = Database(url, synchronous="OFF")
     made = Beside(database)
     monkeypatch.setattr("services.channels.providers.acceptance.wall", lambda: made.now)
     async with database.write() as tx:

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tools import reference
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
+made = cache(reference.made)
 
 
 def test_the_documents_build_without_a_warning(tmp_path: Path) -> None:
@@ -27,7 +29,7 @@ def test_the_documents_build_without_a_warning(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["settings.md", "commands.md", "http.md", "openapi.json"])
 def test_the_reference_is_what_the_code_says(name: str) -> None:
     """`python -m tools.reference` makes it again."""
-    assert reference.made()[name] == (DOCS / "reference" / name).read_text(encoding="utf-8")
+    assert made()[name] == (DOCS / "reference" / name).read_text(encoding="utf-8")
 
 
 def _named() -> list[tuple[str, str]]:

@@ -143,7 +143,7 @@ class Asking:
 
 async def test_every_route_answers_as_the_document_says(tmp_path: Path) -> None:
     """No 500; status, content type and body are documented, for what is refused and for what is done."""
-    async with open_town(tmp_path, people=60) as town:
+    async with open_town(tmp_path, people=24) as town:
         known, draft = await lived_in(town), await town.draft(alerts.flood("OPENAPI-2"))
         assert all(known.values()), known
         right = sound(known, draft)

@@ -63,7 +63,7 @@ async def test_help_after_closed_opens_the_path_again() -> None:
             seen["cases"] = [c["person_id"] for c in await view.cases(db, warning_id, platform.clock.now())]
         seen.update(before=before, person=row.person_id)
 
-    await run_demo(ALERT.read_bytes(), people=60, seed=5, inspect=inspect)
+    await run_demo(ALERT.read_bytes(), people=30, seed=5, inspect=inspect)
     assert "open" == seen["path"]["state"]
     assert seen["person"] in seen["cases"]
     assert {"door", "fire_service_list"} & {d["channel"] for d in seen["path"]["deliveries"]}

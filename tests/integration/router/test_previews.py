@@ -95,9 +95,7 @@ async def test_counts_wait_behind_no_crowd(tmp_path: Path) -> None:
     async with router_town(tmp_path) as here:
         asked = question(1, NOON)
         live = replace(asked, msg_id=ident(3), purpose="live", tier=int(Tier.BLUE))
-        for message in (asked, answer(asked, 1)):
-            await here.hand(message)
         async with here.platform.database.write() as tx:
-            await publish(tx, [live])
+            await publish(tx, [asked, answer(asked, 1), live])
             said = {r.msg_id: r.tier for r in await tx.execute(sa.select(outbox))}
         assert {ident(7001): Tier.RED, ident(7101): Tier.RED, ident(3): Tier.BLUE} == said

@@ -73,14 +73,13 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def open_database(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]:
-    """A fresh one, gone afterwards."""
+    """An empty one."""
     if kind == "sqlite":
         path = shutil.copy(request.getfixturevalue("empty_file"), folder / "tocsin.db")
         yield Database(f"sqlite+aiosqlite:///{path}", synchronous="OFF")
         return
-    server, name = request.getfixturevalue("postgres"), new_id()
-    yield Database(server.database(name))
-    server.drop(name)
+    with request.getfixturevalue("postgres").borrowed() as url:
+        yield Database(url)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

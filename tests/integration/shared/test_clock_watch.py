@@ -41,7 +41,7 @@ class Machine:
 async def on_postgres(postgres: Postgres) -> AsyncIterator[Database]:
     url = postgres.database()
     await asyncio.to_thread(migrations.upgrade, url)
-    made = Database(url)
+    made = Database(url, synchronous="OFF")
     yield made
     await made.close()
 

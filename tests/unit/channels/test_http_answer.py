@@ -16,6 +16,7 @@ from services.channels.model.http_call import Response
 
 OK = b"HTTP/1.1 201 Created\r\n"
 LENGTH = OK + b"Content-Length: 2\r\n\r\n{}"
+CLOSES = OK + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 Told = tuple[Response | str, bool]  # the answer, or why there is none; whether the connection is kept
 MADE = Response(201, None, b"{}")
@@ -27,7 +28,7 @@ ANSWERS: dict[str, tuple[bytes, bool, Told]] = {
     "no body": (b"HTTP/1.1 204 No\r\n\r\n", False, (Response(204), True)),
     "not modified": (b"HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n", False, (Response(304), True)),
     "a length of 0": (OK + b"Content-Length: 0\r\n\r\n", False, (Response(201), True)),
-    "close": (OK + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}", False, (MADE, False)),
+    "close": (CLOSES, False, (MADE, False)),
     "HTTP/1.0": (b"HTTP/1.0 201 Created\r\nContent-Length: 2\r\n\r\n{}", False, (MADE, False)),
     "HTTP/1.0, kept": (b"HTTP/1.0 201 C\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}", False, (MADE, True)),
     "chunks": (CHUNKED + b"1\r\n{\r\n1;x=y\r\n}\r\n0\r\n\r\n", False, (MADE, True)),
@@ -38,6 +39,9 @@ ANSWERS: dict[str, tuple[bytes, bool, Told]] = {
     "continue": (b"HTTP/1.1 100 Continue\r\n\r\n" + LENGTH, False, (MADE, True)),
     "hints": (b"HTTP/1.1 103 Early\r\nLink: </x>\r\nRetry-After: 5\r\n\r\n" + LENGTH, False, (MADE, True)),
     "two interim answers": (b"HTTP/1.1 102 On\r\n\r\nHTTP/1.1 100 Go\r\n\r\n" + LENGTH, False, (MADE, True)),
+    "hints that say close": (
+        b"HTTP/1.1 103 Early\r\nConnection: close\r\n\r\n" + CLOSES, False, (MADE, False),
+    ),
     "interim with a length, then none": (
         b"HTTP/1.1 103 E\r\nContent-Encoding: br\r\n\r\n" + OK + b"\r\n{}", True, (MADE, False),
     ),
@@ -115,9 +119,10 @@ def test_no_octets_raise_anything_else(data: bytes, ends: bool) -> None:
 @given(after=st.binary(min_size=1, max_size=20).filter(lambda octets: octets.strip(b"\r\n")))
 def test_what_follows_an_answer_in_one_piece_is_nobodys(after: bytes) -> None:
     """The answer counts, and the connection is not used again."""
-    reader = AnswerReader()
-    assert MADE == reader.feed(LENGTH + after)
-    assert not reader.keeps
+    for answered in (LENGTH, CLOSES):
+        reader = AnswerReader()
+        assert MADE == reader.feed(answered + after)
+        assert not reader.keeps
 
 
 def test_two_answers_at_once_are_one() -> None:

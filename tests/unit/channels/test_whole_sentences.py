@@ -248,5 +248,5 @@ def test_one_message_is_in_one_language() -> None:
 async def test_smpp_refuses_what_no_message_holds() -> None:
     """It is told, and raises nothing."""
     async with driving(SmsSmpp) as driver:
-        result = await driver._parts(message(text="a" * 153 * 256))
+        result = driver._parts(message(text="a" * 153 * 256))
         assert (Outcome.PERMANENT, "too long") == (result.outcome, result.code)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-SERVICES = Path(__file__).parents[3] / "services"
+from tests.kit.sources import trees
+
 WIRING = {"service.py", "node.py", "run.py"}  # here parts are put together: all of the file counts
 CONSTRUCTORS = {"__init__", "__post_init__"}
 
 
-def completed_later(source: str, name: str) -> Iterator[str]:
+def completed_later(tree: ast.Module, name: str) -> Iterator[str]:
     """Assignments to an attribute of another object, in a constructor or where services are put together."""
-    tree = ast.parse(source)
     scopes: list[ast.AST] = [tree] if name in WIRING else []
     scopes += [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name in CONSTRUCTORS]
     for node in (node for scope in scopes for node in ast.walk(scope)):
@@ -31,16 +30,18 @@ def completed_later(source: str, name: str) -> Iterator[str]:
 @pytest.mark.parametrize("late", ["preparer.limits = 1", "self.recorder.scored = 1", "part.n += 1", "part.n: int = 1"])
 def test_a_late_assignment_is_seen(late: str, name: str) -> None:
     """In a constructor wherever it is, else in the files that put parts together."""
-    assert [*completed_later(f"class A:\n  def __init__(self, preparer, part):\n    {late}\n", name)]
-    assert ("service.py" == name) is bool([*completed_later(f"def f(self, preparer, part):\n  {late}\n", name)])
-    assert not [*completed_later("class A:\n  def __init__(self, n):\n    self.n = n\n", name)]
+
+    def seen(source: str) -> list[str]:
+        return [*completed_later(ast.parse(source), name)]
+
+    assert seen(f"class A:\n  def __init__(self, preparer, part):\n    {late}\n")
+    assert ("service.py" == name) is bool(seen(f"def f(self, preparer, part):\n  {late}\n"))
+    assert not seen("class A:\n  def __init__(self, n):\n    self.n = n\n")
 
 
 def test_nothing_is_assigned_to_a_part_after_its_constructor() -> None:
     """`file: line: what`, so that it is found at once."""
     found = [
-        f"{file.relative_to(SERVICES)}: {late}"
-        for file in sorted(SERVICES.rglob("*.py"))
-        for late in completed_later(file.read_text("utf-8"), file.name)
+        f"{file}: {late}" for file, tree in trees().items() for late in completed_later(tree, file.rpartition("/")[2])
     ]
     assert [] == found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal
 
 import smpp34
@@ -22,7 +22,7 @@ from services.channels.drivers.smpp.line import SmppLine, Submitted, Unanswered
 from services.channels.drivers.smpp.places import WindowPlaces
 from services.channels.drivers.smpp.session import SmppSession
 from services.channels.drivers.smpp.window import PartsInOrder, SmppWindow
-from services.channels.messages.sms_encoding import SmsPart, split
+from services.channels.messages.sms_encoding import SmsPart, parts, pieces, split
 from services.channels.model.driver import Channel, Outcome, Receivers, Result, Spec, Tools
 from services.channels.model.final_check import last_look
 from services.channels.model.inbound import Inbound
@@ -50,6 +50,7 @@ STATUSES: dict[int, Outcome] = {
     0x50: Outcome.PERMANENT,  # ESME_RINVDSTTON
     0x51: Outcome.PERMANENT,  # ESME_RINVDSTNPI
 }
+_kept_pieces = lru_cache(256)(pieces)
 TOO_LATE = Result(Outcome.NOT_SENT, code=LATE)  # ours, not the provider's
 THROTTLED = (0x14, 0x58)  # ESME_RMSGQFUL, ESME_RTHROTTLED
 
@@ -129,11 +130,11 @@ class SmsSmpp:
         if not there or not may_go():
             self._telling.tell(done, TOO_LATE)
             return False
-        parts = self._parts(message)
-        if isinstance(parts, Result):
-            self._telling.tell(done, parts)
+        bodies = self._parts(message)
+        if isinstance(bodies, Result):
+            self._telling.tell(done, bodies)
             return False
-        PartsInOrder(parts, self._submit, partial(self._ended, done)).next()
+        PartsInOrder(bodies, self._submit, partial(self._ended, done)).next()
         return True
 
     def _ended(self, done: Done, result: Result) -> None:
@@ -151,11 +152,11 @@ class SmsSmpp:
             if not await place:
                 return TOO_LATE
             await last_look()
-            parts = self._parts(message)
-            if isinstance(parts, Result):
-                return parts
+            bodies = self._parts(message)
+            if isinstance(bodies, Result):
+                return bodies
             result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-            sending = PartsInOrder(parts, self._submit, partial(settle, result))
+            sending = PartsInOrder(bodies, self._submit, partial(settle, result))
             sending.next()
             try:
                 return await result
@@ -167,18 +168,20 @@ class SmsSmpp:
 
     def _parts(self, message: Outbound) -> list[bytes] | Result:
         """What is submitted; or why nothing is."""
+        try:
+            # a code or a notice is one person's, and nothing of it is kept
+            found = (_kept_pieces if message.warning_id else pieces)(message.text)
+            cut = parts(*found, int(message.delivery_id[:2], 16))
+        except ValueError:
+            return Result(Outcome.PERMANENT, code="too long")
         line = self._link.session
         if line is None or not line.is_open:
             return Result(Outcome.NOT_SENT, code="not_bound")
-        try:
-            parts = split(message.text, int(message.delivery_id[:2], 16))
-        except ValueError:
-            return Result(Outcome.PERMANENT, code="too long")
-        return self._bodies(message.to, parts, message.seconds_left)
+        return self._bodies(message.to, cut, message.seconds_left)
 
-    def _bodies(self, to: str, parts: Iterable[SmsPart], seconds_left: int) -> list[bytes]:
+    def _bodies(self, to: str, cut: Iterable[SmsPart], seconds_left: int) -> list[bytes]:
         number, period = to.lstrip("+").encode("ascii", "replace"), pdu.period(seconds_left)
-        return [pdu.submit(self._from.before, number, part, period) for part in parts]
+        return [pdu.submit(self._from.before, number, part, period) for part in cut]
 
     def _submit(self, body: bytes, told: Callable[[Result], None]) -> None:
         """One part."""

@@ -85,8 +85,10 @@ class SmsTwilio:
     def encode(self, message: Outbound) -> bytes:
         """The whole request; only number, link, callback's token and time are a message's own."""
         token = quote_plus(self._tools.signer.token("sms", message.delivery_id))
+        # a code or a notice is one person's, and nothing of it is kept
+        text = form_text(message.text, message.link) if message.warning_id else quote_plus(message.text)
         return self._head.request(
-            f"To={form_number(message.to)}&Body={form_text(message.text, message.link)}"
+            f"To={form_number(message.to)}&Body={text}"
             f"&StatusCallback={self._callback}{token}{_EVENTS}&ValidityPeriod={message.seconds_left}&{self._sender}"
         )
 
