@@ -180,11 +180,15 @@ async def enqueue(tx: Connection, ids: Iterable[str], *, claims: int = 0) -> Non
     await _JOINS.run(tx, [{"d": one, "b": name} for one, name in sorted(batch_of.items())])
 
 
-async def lock_batches(tx: Connection, *where: sa.ColumnElement[bool]) -> None:
-    """Nobody writes an intent for deliveries that match, until the transaction ends. SQLite has one writer."""
+async def lock_batches(tx: Connection, *where: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Nobody writes an intent for deliveries that match, until the transaction ends. SQLite has one writer.
+
+    Returns what is true of those deliveries: one that fell due again meanwhile stands in a batch that nobody has locked.
+    """
     if tx.dialect.name == "sqlite":
-        return
-    theirs = sa.select(delivery.c.batch_id).where(*where)
-    mine = sa.select(batch.c.batch_id).where(batch.c.batch_id.in_(theirs)).order_by(batch.c.batch_id)
+        return sa.true()
+    theirs = (await tx.scalars(sa.select(delivery.c.batch_id).where(*where).distinct())).all()
+    mine = sa.select(batch.c.batch_id).where(one_of(batch.c.batch_id, theirs)).order_by(batch.c.batch_id)
     locked = mine.with_for_update(read=True)
     await tx.execute(sa.select(sa.func.count()).select_from(locked.subquery()))
+    return one_of(delivery.c.batch_id, theirs)

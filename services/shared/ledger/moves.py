@@ -44,8 +44,8 @@ async def move(
     moved: list[str] = []
     for part in chunks(ids, 500):
         mine = (one_of(delivery.c.delivery_id, part), _stands(sources), *where)
-        await _lock(tx, sources, *mine[:1])
-        statement = sa.update(delivery).where(*mine).values(send_state=after, state_at=at, **values)
+        locked = await _lock(tx, sources, *mine[:1])
+        statement = sa.update(delivery).where(*mine, locked).values(send_state=after, state_at=at, **values)
         moved += (await tx.scalars(statement.returning(delivery.c.delivery_id))).all()
     if after in UNSENT:
         await enqueue(tx, moved)
@@ -58,8 +58,8 @@ async def move_all(
     """Moves every delivery that matches `where` and may reach `after`, which is an end; returns how many."""
     sources = {b for b, a in TRANSITIONS if a == after}
     mine = (_stands(sources), *where)
-    await _lock(tx, sources, *mine)
-    result = await tx.execute(sa.update(delivery).where(*mine).values(send_state=after, state_at=at, **values))
+    locked = await _lock(tx, sources, *mine)
+    result = await tx.execute(sa.update(delivery).where(*mine, locked).values(send_state=after, state_at=at, **values))
     return result.rowcount
 
 
@@ -73,17 +73,21 @@ def _stands(sources: Collection[SendState]) -> sa.ColumnElement[bool]:
     return sa.and_(stored, sa.not_(sa.and_(IS_DUE, in_flight())))
 
 
-async def _lock(tx: Connection, sources: Collection[SendState], *where: sa.ColumnElement[bool]) -> None:
+async def _lock(
+    tx: Connection, sources: Collection[SendState], *where: sa.ColumnElement[bool]
+) -> sa.ColumnElement[bool]:
     """Locks the rows by id: two statements over the same deliveries never wait in a circle. SQLite has one writer.
 
-    Their batches come first, where something unsent is taken back.
+    Their batches come first, where something unsent is taken back. Returns what is true of the rows that are locked so.
     """
     if tx.dialect.name == "sqlite":
-        return
+        return sa.true()
+    in_theirs: sa.ColumnElement[bool] = sa.true()
     if set(sources) & set(UNSENT):
-        await lock_batches(tx, *where)
-    mine = sa.select(delivery.c.delivery_id).where(*where).order_by(delivery.c.delivery_id).with_for_update()
+        in_theirs = await lock_batches(tx, *where)
+    mine = sa.select(delivery.c.delivery_id).where(*where, in_theirs).order_by(delivery.c.delivery_id).with_for_update()
     await tx.execute(sa.select(sa.func.count()).select_from(mine.subquery()))
+    return in_theirs
 
 
 def may_be_sent(now: float | sa.ColumnElement[float], what: sa.FromClause = delivery) -> sa.ColumnElement[bool]:
