@@ -211,8 +211,10 @@ async def intend(
     found = await tx.execute(_LIVE, {"batches": batches, "by": worker, "now": now})
     live: dict[str, bool] = {name: bool(tells) for name, tells in found.all()}
     asked = {"ids": sorted(row.delivery_id for row in rows), "batches": sorted(live)}
+    # a part of the batch, begun before: first who is in the air, then who is due. An outcome written in between is seen
+    flying = (await tx.scalars(_FLYING, {"batches": sorted(live)})).all()
     still = set((await tx.scalars(_STILL, asked)).all())
-    for ids in (await tx.scalars(_FLYING, {"batches": sorted(live)})).all():  # a part of the batch, begun before
+    for ids in flying:
         still.difference_update(parted(ids))
     allowed = await leave_out(tx, [row for row in rows if row.delivery_id in still], now, plane)
     may_go = {row.delivery_id for row in allowed}
