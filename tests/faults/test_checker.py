@@ -150,4 +150,4 @@ async def test_a_number_in_the_log_is_found(sound: Case) -> None:
 def test_what_was_never_sent_cannot_be_accepted() -> None:
     """The states the table allows without a send: none that says or wonders whether a provider had it."""
     S = SendState
-    assert {S.PENDING, S.RETRY, S.FAILED, S.EXPIRED, S.CANCELLED, S.SUPERSEDED, S.SUPPRESSED} == NEVER_SENT
+    assert {S.PENDING, S.FAILED, S.EXPIRED, S.CANCELLED, S.SUPERSEDED, S.SUPPRESSED} == NEVER_SENT

@@ -90,7 +90,7 @@ class HttpConnection(asyncio.Protocol):
         self._reader.next()
         self._transport.write(call.request)
 
-    def fail(self, code: str) -> None:
+    def break_off(self, code: str) -> None:
         """Gives up waiting for the answer, and the connection with it: what comes later would be another's."""
         self._over(Ambiguous(code))
         self.drop()
@@ -123,7 +123,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             found = self._reader.feed(data)
         except NoAnswer as problem:
-            self.fail(str(problem))
+            self.break_off(str(problem))
             return
         if found is None:
             return

@@ -191,7 +191,7 @@ class Pool:
         while self._waiting and self._waiting[0].placed_by <= now:
             self.answer(self._waiting.popleft(), _NO_CONNECTION)
         for connection in [one for one in self._all if one.call is not None and one.call.over_at <= now]:
-            connection.fail("TimeoutError")
+            connection.break_off("TimeoutError")
         idle, self._idle = self._idle, []
         for connection in idle:
             if connection.is_open and now - connection.idle_since < KEPT_S:
@@ -211,7 +211,7 @@ class Pool:
             task.cancel()
         for connection in list(self._all):
             if connection.call is not None:
-                connection.fail("closed")
+                connection.break_off("closed")
             else:
                 connection.close()
         with suppress(TimeoutError):

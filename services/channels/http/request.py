@@ -25,14 +25,13 @@ class Origin:
     @classmethod
     def of(cls, url: str) -> Self:
         """ValueError where it is no address of an HTTP server."""
-        wrong = f"base address: {url!r} is none: give http:// or https:// and a name"
         try:
             found = URL(url)
-        except ValueError as problem:
-            raise ValueError(wrong) from problem
+        except ValueError:
+            found = URL()
         host, port = found.raw_host, found.port
         if found.scheme not in ("http", "https") or not host or port is None:
-            raise ValueError(wrong)
+            raise ValueError(f"base address: {url!r} is none: give http:// or https:// and a name")
         return cls(host.rstrip("."), port, found.scheme == "https", found.host_port_subcomponent or host)
 
 

@@ -262,8 +262,10 @@ class Sender:
 
     def _answered(self, window: CallWindow, call: FlightCall, result: Result) -> None:
         """What came of a call without a task. Only what is out of the ordinary has to be waited for."""
-        began_at = call.began_at or wall()
-        window.answered(wall() - began_at)
+        now = wall()
+        began_at = call.began_at or now
+        window.answered(now - began_at)
+        telemetry.called(call.row.delivery_id, window.driver.name, call.row.tier, began_at, now)
         if result.outcome is Outcome.NOT_SENT or result.too_fast:
             window.unwritten -= 1
             self._task(window, self._record(window, call, result, began_at))

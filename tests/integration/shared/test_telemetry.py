@@ -172,6 +172,13 @@ def test_a_unit_of_work_is_a_span_of_ids_and_its_error_has_no_words(spans: InMem
     assert "8613800138000" not in failed.to_json()
 
 
+def test_a_call_without_a_task_is_a_span_of_its_own_times(spans: InMemorySpanExporter) -> None:
+    telemetry.called("d1", "sms_twilio", 4, 10.0, 12.5)
+    (one,) = spans.get_finished_spans()
+    assert ("send", 10_000_000_000, 12_500_000_000) == (one.name, one.start_time, one.end_time)
+    assert {"tocsin.delivery_id": "d1", "tocsin.driver": "sms_twilio", "tocsin.tier": 4} == dict(one.attributes or {})
+
+
 def test_without_a_provider_a_span_costs_nothing() -> None:
     """The same empty context every time."""
     assert telemetry.span("send", delivery_id="d1") is telemetry.span("handle", msg_id="m1")
