@@ -169,7 +169,9 @@ def span(
 def called(delivery_id: str, driver: str, tier: int, began_at: float, ended_at: float) -> None:
     """A span of a call that is over and had no task of its own; wall seconds."""
     if _tracer is not None:
-        said = {"tocsin.delivery_id": delivery_id, "tocsin.driver": driver, "tocsin.tier": tier}
+        said: dict[str, str | int] = {
+            "tocsin.delivery_id": delivery_id, "tocsin.driver": driver, "tocsin.tier": tier,
+        }  # fmt: skip
         over = _tracer.start_span("send", start_time=int(began_at * 1e9), attributes=said)
         over.end(end_time=int(ended_at * 1e9))
 
