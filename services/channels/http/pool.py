@@ -188,8 +188,10 @@ class Pool:
     def _sweep(self) -> None:
         """Ends what takes too long, and connections that nobody has used for a while."""
         now = asyncio.get_running_loop().time()
+        # where every connection stands and is in use, the wait is ours: the provider can be connected to
+        why = TOO_LATE if len(self._all) >= self._size else _NO_CONNECTION
         while self._waiting and self._waiting[0].placed_by <= now:
-            self.answer(self._waiting.popleft(), _NO_CONNECTION)
+            self.answer(self._waiting.popleft(), why)
         for connection in [one for one in self._all if one.call is not None and one.call.over_at <= now]:
             connection.break_off("TimeoutError")
         idle, self._idle = self._idle, []
