@@ -54,6 +54,9 @@ look_for_missing() {
   command -v espeak-ng >/dev/null || missing+=(espeak-ng)
   # A process whose clock is set while it runs.
   compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime)
+  # The model of sending is searched by spin, which writes a program in C.
+  command -v spin >/dev/null || missing+=(spin)
+  command -v gcc >/dev/null && [ -e /usr/include/stdio.h ] || missing+=(gcc libc6-dev)
   # Others' programs that judge what the channels send run on Node.
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)

@@ -13,6 +13,7 @@ POINTS = (
     "after_plan_commit",
     "after_batch_claim",
     "after_flight",
+    "mid_window",
     "after_provider_accept",
     "after_outcome_commit",
     "before_callback_commit",

@@ -20,7 +20,7 @@ TELLING = (
 )
 # which time the point is passed the process dies: in the middle of things, where there is a middle
 NTH = {
-    "after_batch_claim": 3, "after_flight": 3, "after_provider_accept": 12, "after_outcome_commit": 5,
+    "after_batch_claim": 3, "after_flight": 3, "mid_window": 12, "after_provider_accept": 12, "after_outcome_commit": 5,
     "before_callback_commit": 9, "after_callback_commit": 9, "before_evidence_commit": 9, "after_evidence_commit": 9,
     "before_deadline_commit": 2, "after_deadline_commit": 2,
 }  # fmt: skip

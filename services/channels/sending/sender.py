@@ -258,6 +258,7 @@ class Sender:
         call.began_at = wall()
         waited = call.began_at - call.flight.started_at
         window.begins(waited)
+        fault_at("mid_window")
         return waited <= STALE_INTENT_S
 
     def _answered(self, window: CallWindow, call: FlightCall, result: Result) -> None:
@@ -317,6 +318,7 @@ class Sender:
         async with window.places:
             begun = wall()
             window.begins(begun - call.flight.started_at)
+            fault_at("mid_window")
             try:
                 asked = DriverCall(window.driver, call.row, call.message, call.flight.started_at)
                 return await asked.make(self._database, self._clock), begun
