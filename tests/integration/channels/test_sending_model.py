@@ -66,7 +66,10 @@ def _broken(said: str) -> str:
     return next(words for text, words in PROPERTIES.items() if text in found[1])
 
 
-@pytest.mark.parametrize("actors", [TAKE_BACK | CANCEL, TAKE_BACK | RECEIPT, CANCEL | RECEIPT])
+@pytest.mark.parametrize(
+    "actors",
+    [TAKE_BACK | CANCEL, *(pytest.param(n, marks=pytest.mark.slow) for n in (TAKE_BACK | RECEIPT, CANCEL | RECEIPT))],
+)
 def test_no_order_of_events_breaks_a_property(tmp_path: Path, actors: int) -> None:
     """Two processes that send, die and hang, whoever looks after them, and two of those that come in between."""
     assert _broken(_searched(tmp_path, fault=0, actors=actors, optimized=True)) == ""
