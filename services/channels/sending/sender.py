@@ -218,8 +218,9 @@ class Sender:
         async with self._database.write() as tx:
             intents = await intend(tx, wanted, done, self.leases.worker, self._clock.now(), self._plane)
         self.in_hand.drop(intents.given_back)
+        committed_at = wall()  # from here on a cancel waits for nothing: half a second is counted from here
         for one in intents.flights:
-            one.flight.started_at = wall()  # from its commit on a cancel waits for nothing: half a second is counted from here
+            one.flight.started_at = committed_at
         self.in_hand.fly(one.flight for one in intents.flights)
         fault_at("after_flight")
         return intents
