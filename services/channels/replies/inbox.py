@@ -35,6 +35,7 @@ from services.shared.database.rows import row_of
 from services.shared.errors import NotFound
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger.flights import calls_now
 from services.shared.ledger.tables import Delivery, delivery
 from services.shared.ledger.warnings import warning_text
 from services.shared.people import phone_numbers
@@ -200,7 +201,7 @@ class ReplyInbox:
 
     async def _language(self, keys: list[str]) -> str:
         """The language this phone was written to in, ever; empty for a phone we know nothing of."""
-        last = sa.select(delivery.c.language).where(one_of(delivery.c.address_key, keys), delivery.c.attempts > 0)
+        last = sa.select(delivery.c.language).where(one_of(delivery.c.address_key, keys), calls_now() > 0)
         async with self.database.read() as db:
             return str(await db.scalar(last.order_by(delivery.c.due_at.desc(), delivery.c.delivery_id).limit(1)) or "")
 

@@ -13,6 +13,7 @@ from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.ledger.evidence import DIGITS, Answer
+from services.shared.ledger.flights import calls_now
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.ledger.params import Params
 from services.shared.ledger.states import STOPPED, SendState
@@ -82,6 +83,12 @@ def yes_means(row: Candidate) -> Answer | None:
     return None
 
 
+# who answers at once does so before the outcome of our call is on disk
+_OF_A_DELIVERY = [
+    calls_now().label("attempts") if name == "attempts" else delivery.c[name] for name in Candidate._fields[:-2]
+]
+
+
 async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[Candidate], list[Candidate]]:
     """Deliveries to this address a reply can be about, newest warning first, with `over`; and all of active warnings.
 
@@ -94,7 +101,7 @@ async def candidates(db: Connection, address_keys: Sequence[str]) -> tuple[list[
     rows = await rows_of(
         db,
         Candidate,
-        sa.select(*(delivery.c[name] for name in Candidate._fields[:-2]), warning_state.c.chain_id, over)
+        sa.select(*_OF_A_DELIVERY, warning_state.c.chain_id, over)
         .join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
         .where(
             one_of(delivery.c.address_key, address_keys),

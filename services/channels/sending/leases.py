@@ -26,7 +26,7 @@ from services.shared.ledger.flights import CLAIMED, IN_THE_AIR, WAITS, batch, en
 from services.shared.ledger.kinds import SAYS_NO_WARNING
 from services.shared.ledger.moves import UNSENT, move
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, attempt, delivery
+from services.shared.ledger.tables import DOOR_DRIVER, attempt, delivery
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import EvidenceRecorded
 
@@ -54,6 +54,7 @@ class _Lost(NamedTuple):
     tier: int
     kind: str
     attempts: int
+    send_state: str
 
 
 class Leases:
@@ -104,18 +105,16 @@ class Leases:
         return waiting.rowcount + len(stale)
 
     async def _unknown(self, tx: Connection, one: _Stale) -> list[_Lost]:
-        """What a flight holds whose outcomes nobody will write: it may have been sent, and says who was called."""
-        mine = (one_of(delivery.c.delivery_id, parted(one.ids)), delivery.c.batch_id == one.batch_id, IS_DUE)
-        locked = sa.select(*columns(_Lost, delivery)).where(*mine).order_by(delivery.c.delivery_id).with_for_update()
-        rows = await rows_of(tx, _Lost, locked)
-        await tx.execute(
-            sa.update(delivery)
-            .where(one_of(delivery.c.delivery_id, [row.delivery_id for row in rows]))
-            .values(
-                send_state=S.UNKNOWN, state_at=self._clock.now(), state_reason="lease_over",
-                attempts=delivery.c.attempts + 1, ambiguous=delivery.c.ambiguous + 1,
-            )
-        )  # fmt: skip
+        """What a flight holds whose outcomes nobody will write: it may have been sent, and says who was called.
+
+        A receipt may have come for some of it: that call was made too.
+        """
+        mine = (one_of(delivery.c.delivery_id, parted(one.ids)), delivery.c.batch_id == one.batch_id)
+        noted = sa.exists().where(
+            attempt.c.delivery_id == delivery.c.delivery_id, attempt.c.started_at >= one.started_at
+        )
+        locked = sa.select(*columns(_Lost, delivery)).where(*mine, sa.not_(noted)).order_by(delivery.c.delivery_id)
+        rows = await rows_of(tx, _Lost, locked.with_for_update())
         tried = [
             {
                 "delivery_id": row.delivery_id,
@@ -126,7 +125,18 @@ class Leases:
             for row in rows
         ]
         await insert_new(tx, attempt, tried)
-        return rows
+        called = one_of(delivery.c.delivery_id, [row.delivery_id for row in rows])
+        await tx.execute(sa.update(delivery).where(called).values(attempts=delivery.c.attempts + 1))
+        lost = [row for row in rows if row.send_state in UNSENT]
+        await tx.execute(
+            sa.update(delivery)
+            .where(one_of(delivery.c.delivery_id, [row.delivery_id for row in lost]))
+            .values(
+                send_state=S.UNKNOWN, state_at=self._clock.now(), state_reason="lease_over",
+                ambiguous=delivery.c.ambiguous + 1,
+            )
+        )  # fmt: skip
+        return lost
 
     async def recover(self) -> int:
         """What stands under this process's name and is in no hand of it: a transaction's end was lost, and nothing of it

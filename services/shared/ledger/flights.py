@@ -97,6 +97,11 @@ def state_now() -> sa.ColumnElement[str]:
     return sa.case((sending, sa.literal(SendState.SENDING.value)), else_=delivery.c.send_state)
 
 
+def calls_now() -> sa.ColumnElement[int]:
+    """How often a delivery was handed to a provider, or may have been: with the call that is under way."""
+    return delivery.c.attempts + sa.case((sa.and_(IS_DUE, in_flight()), 1), else_=0)
+
+
 class ToBeSent(Protocol):
     """A delivery that is to be sent."""
 

@@ -24,6 +24,7 @@ from services.shared.ledger.tally import tally
 from services.shared.ledger.warnings import warning_state
 from services.shared.operations.health import Once, Pulses, ask
 from tests.kit.deployed import NOW, Station, over
+from tests.kit.flights import waiting
 from tools.servers.ports import free_port
 from tools.servers.postgres import Postgres
 
@@ -121,8 +122,8 @@ async def test_the_figures_tell_what_the_tables_hold(either: Station) -> None:
         await tx.execute(
             sa.insert(channel), [channel_row("sms", working=True), channel_row("officer", "door", working=False)]
         )
-        await tx.execute(
-            sa.insert(delivery),
+        await waiting(
+            tx,
             [
                 delivery_row("a", 4, "pending"), delivery_row("b", 4, "retry"), delivery_row("c", 1, "pending"),
                 delivery_row("d", 4, "pending", due_at=NOW + 60), delivery_row("e", 4, "accepted"),
@@ -184,7 +185,7 @@ def delivery_row(
         "delivery_id": name, "warning_id": "w1", "kind": "warning", "tier": tier, "person_id": name,
         "addressee_id": name, "addressee_kind": "person", "step": "s", "channel": "r", "driver": driver, "form": "f",
         "language": "en", "contact_id": name, "address_key": name, "params": None, "reason": "", "send_state": state,
-        "due_at": due_at, "expires_at": NOW + 3600, "state_at": NOW,
+        "due_at": due_at, "expires_at": NOW + 3600, "state_at": NOW, "ambiguous": int(state == "unknown"),
     }  # fmt: skip
     return {key: value for key, value in row.items() if key in delivery.c}
 
