@@ -125,17 +125,14 @@ class Leases:
             for row in rows
         ]
         await insert_new(tx, attempt, tried)
-        called = one_of(delivery.c.delivery_id, [row.delivery_id for row in rows])
-        await tx.execute(sa.update(delivery).where(called).values(attempts=delivery.c.attempts + 1))
         lost = [row for row in rows if row.send_state in UNSENT]
-        await tx.execute(
-            sa.update(delivery)
-            .where(one_of(delivery.c.delivery_id, [row.delivery_id for row in lost]))
-            .values(
-                send_state=S.UNKNOWN, state_at=self._clock.now(), state_reason="lease_over",
-                ambiguous=delivery.c.ambiguous + 1,
-            )
-        )  # fmt: skip
+        unknown = {
+            "send_state": S.UNKNOWN, "state_at": self._clock.now(), "state_reason": "lease_over",
+            "ambiguous": delivery.c.ambiguous + 1,
+        }  # fmt: skip
+        for some, values in ((lost, unknown), ([row for row in rows if row not in lost], {})):
+            which = one_of(delivery.c.delivery_id, [row.delivery_id for row in some])
+            await tx.execute(sa.update(delivery).where(which).values(attempts=delivery.c.attempts + 1, **values))
         return lost
 
     async def recover(self) -> int:
