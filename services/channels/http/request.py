@@ -53,10 +53,9 @@ class RequestHead:
 _kept = lru_cache(256)(quote_plus)
 
 
-def form_text(text: str, own: str = "") -> str:
-    """A text as a form has it. `own` is what no other message shares; all else is kept for the next."""
-    before, found, after = text.partition(own) if own else (text, "", "")
-    return _kept(before) + quote_plus(found) + _kept(after) if found else _kept(text)
+def form_text(text: str, of_many: bool) -> str:
+    """A text as a form has it. What many get is kept for the next; what speaks of one person is not."""
+    return _kept(text) if of_many else quote_plus(text)
 
 
 def form_number(number: str) -> str:

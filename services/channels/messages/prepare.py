@@ -147,6 +147,7 @@ class Preparer:
             hazard=str(warning.parts.get("set", "")),
             as_recorded=bool(warning.ending) or says_what_is_asked(warning.parts),
             ending=warning.ending,
+            of_many=self._of_many(row),
             again=row.attempts > 0,
             settled=await self._settled(row),
             spoken_in=await self._spoken_in(row, warning),
@@ -172,7 +173,7 @@ class Preparer:
     async def _rendered(self, row: Delivery, warning: WarningText, channel: Channel | None) -> Rendered:
         """The text of one row; what speaks of no single person is made once for all who get the same."""
         link = self._link(row)
-        if row.kind == DeliveryKind.NOTICE or row.addressee_kind in ("supporter", "worker") or link:
+        if not self._of_many(row):
             return await self._render(row, warning, channel, link)
         lacks = (channel.links, channel.two_way) if channel is not None else None
         alike = (row.warning_id, row.kind, row.addressee_kind, row.form, row.language, row.channel, lacks)
@@ -185,6 +186,11 @@ class Preparer:
                 found = replace(found, text="\n\n".join(texts))
             self._rendered_once[alike] = found
         return found
+
+    def _of_many(self, row: Delivery) -> bool:
+        """Whether the words are the warning's alone: no person's name or place, no link of their own."""
+        one_persons = row.kind == DeliveryKind.NOTICE or row.addressee_kind in ("supporter", "worker")
+        return not one_persons and not self._link(row)
 
     async def _render(
         self, row: Delivery, warning: WarningText, channel: Channel | None, link: str, language: str | None = None

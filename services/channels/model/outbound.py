@@ -32,6 +32,7 @@ class Outbound:
         True  # the alert itself asks what the words about its hazard say: a recording of those may be played
     )
     ending: str = ""  # which, where it is one
+    of_many: bool = False  # its words speak of no single person, and many get the same
     again: bool = False  # it was tried before, perhaps by another process
     settled: Mapping[str, Outcome] = field(default_factory=dict)  # of an area's: stations that took it, or never will
     spoken_in: dict[str, str] = field(default_factory=dict)  # language > spoken text, for what speaks to the whole area

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, cast
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import pytest
 from hypothesis import given
@@ -46,7 +47,7 @@ def test_a_text_message(
 ) -> None:
     driver = made(SmsTwilio, monkeypatch, **more)
     for n, to in enumerate(("+99970001111", "+99970002222", "99970003333", "+999 7", "+٣", "")):
-        one = message(delivery_id=f"{n:032x}", to=to, text=text, seconds_left=60 + n)
+        one = message(delivery_id=f"{n:032x}", to=to, text=text, seconds_left=60 + n, of_many=bool(n % 2))
         token = SIGNER.token("sms", one.delivery_id)
         form = urlencode(
             {"To": to, "Body": text, "StatusCallback": f"{PUBLIC}/callbacks/sms_twilio/status/{token}#rc=5&rp=all",
@@ -65,6 +66,7 @@ def test_a_call(
     for n in range(2):
         one = message(
             delivery_id=f"{n:032x}", to="+9992", spoken=spoken, language="zh", call=call, channel=channel, warning_id=warning_id,
+            of_many=bool(n),
         )  # fmt: skip
         token = SIGNER.token("voice", one.delivery_id)
         url = f"{PUBLIC}/callbacks/voice_twilio"
@@ -83,10 +85,31 @@ def test_a_call_without_words_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Result(Outcome.PERMANENT, code="no voice for xx") == found
 
 
-@given(TEXTS, TEXTS)
-def test_a_text_with_a_part_of_its_own_is_the_same_form(text: str, own: str) -> None:
-    for whole in (text, text + own, own + text, text + own + text):
-        assert urlencode({"Body": whole}) == f"Body={form_text(whole, own)}"
+@given(TEXTS, st.booleans())
+def test_a_text_is_the_same_form(text: str, of_many: bool) -> None:
+    assert urlencode({"Body": text}) == f"Body={form_text(text, of_many)}"
+
+
+def test_what_speaks_of_one_person_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A helper's text names whom they help: it is encoded for its call and gone; what many get is encoded once."""
+    encoded: list[str] = []
+
+    def quoted(text: str) -> str:
+        encoded.append(text)
+        return quote_plus(text)
+
+    monkeypatch.setattr("services.channels.http.request.quote_plus", quoted)
+    monkeypatch.setattr("services.channels.http.request._kept", lru_cache(quoted))
+    monkeypatch.setattr("services.channels.drivers.twilio.voice.quote_plus", quoted)
+    sms, voice = made(SmsTwilio, monkeypatch), made(VoiceTwilio, monkeypatch)
+    for of_many, times in ((False, 2), (True, 1)):
+        encoded.clear()
+        for n in range(2):
+            words = f"See to Wang Fang at once, {of_many}."
+            one = message(delivery_id=f"{n:032x}", text=words, spoken=words, warning_id="a" * 32, of_many=of_many)
+            assert quote_plus(words).encode() in sms.encode(one)
+            voice.encode(one)
+        assert 2 * times == len([text for text in encoded if "Wang Fang" in text])
 
 
 @given(TEXTS)

@@ -83,10 +83,9 @@ class SmsTwilio:
         return await self._windows.send(message)
 
     def encode(self, message: Outbound) -> bytes:
-        """The whole request; only number, link, callback's token and time are a message's own."""
+        """The whole request; only number, callback's token and time are a message's own."""
         token = quote_plus(self._tools.signer.token("sms", message.delivery_id))
-        # a code or a notice is one person's, and nothing of it is kept
-        text = form_text(message.text, message.link) if message.warning_id else quote_plus(message.text)
+        text = form_text(message.text, message.of_many)
         return self._head.request(
             f"To={form_number(message.to)}&Body={text}"
             f"&StatusCallback={self._callback}{token}{_EVENTS}&ValidityPeriod={message.seconds_left}&{self._sender}"

@@ -166,8 +166,7 @@ class VoiceTwilio:
             return Result(Outcome.PERMANENT, code=f"no voice for {message.language}"[:24])
         token = self._tools.signer.token("voice", message.delivery_id)
         keys = bool(message.warning_id) and message.channel not in NO_KEYS_SAID
-        # a code or a notice is one person's, and nothing of it is kept
-        around = self._around if message.warning_id else self._quoted
+        around = self._around if message.of_many else self._quoted  # what speaks of one person is not kept
         before, after = around(message.spoken, message.language, keys, len(token))
         return self._head.request(
             f"To={form_number(message.to)}&{self._from}&Twiml={before}{token}{after}"
