@@ -29,9 +29,10 @@ from services.router.store import tables
 from services.run import build
 from services.shared.clock import StepClock
 from services.shared.errors import Broken, Refused
+from services.shared.powers.who import ACTIONS
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, create_key
+from services.shared.web.auth import create_key
 from services.sim.world import World
 
 HORIZON_S = 6 * 3600.0

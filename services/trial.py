@@ -25,9 +25,10 @@ from services.gateway.intake.incoming import from_cap
 from services.registry.sample.sample import import_community, mint
 from services.run import build
 from services.shared.clock import LinearClock, wall
+from services.shared.powers.who import ACTIONS
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, create_key
+from services.shared.web.auth import create_key
 from services.sim.world import World
 
 PORT, PHONES_PORT = 8080, 8090

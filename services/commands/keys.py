@@ -12,9 +12,10 @@ from services.commands.kit import database_of, echo, fail, read_file, run, setti
 from services.shared.clock import iso
 from services.shared.crypto.channels_keys import list_keys, rotate
 from services.shared.crypto.sealing import Keys
+from services.shared.powers.who import ACTIONS, USUAL
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, USUAL, GrantedKey, all_keys, create_key, revoke_key
+from services.shared.web.auth import GrantedKey, all_keys, create_key, revoke_key
 
 key_app = typer.Typer(no_args_is_help=True)
 keys_app = typer.Typer(no_args_is_help=True)

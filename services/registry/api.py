@@ -38,9 +38,12 @@ from services.shared.database import disk
 from services.shared.database.engine import Database
 from services.shared.errors import Busy, Fault, Refused
 from services.shared.i18n import mark
+from services.shared.powers.acts import Act
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Created, Json, json_body
-from services.shared.web.edge import LIST_PATH, MAX_LIST, caller, wants_page
+from services.shared.web.asking import asks, the_installation, what_is_found, what_is_sent
+from services.shared.web.edge import LIST_PATH, MAX_LIST, wants_page
 from services.shared.web.html import page
 
 KINDS: tuple[SourceKind, ...] = (
@@ -141,13 +144,16 @@ class RegistryApi:
     def _database(self) -> Database:
         return self._platform.database
 
-    async def enter(self, request: web.Request) -> Created[PersonEntered]:
+    @asks(Act.ENTER, what_is_sent)
+    async def enter(self, request: web.Request, who: Who) -> Created[PersonEntered]:
         """Enters one person with a worker beside them and their own yes; answers their id and what was derived."""
-        who = await caller(request, "register")
         entered = await json_body(request, Entered)
         return Created(await enter(self._platform, entered, worker=who.label))
 
-    async def post_list(self, request: web.Request) -> Json[ImportSaid] | Annotated[web.StreamResponse, LINES]:
+    @asks(Act.ENTER, what_is_sent)
+    async def post_list(
+        self, request: web.Request, who: Who
+    ) -> Json[ImportSaid] | Annotated[web.StreamResponse, LINES]:
         """Imports a CSV or XLSX body (query: source, kind, region, datum, dry_run, bounds, encoding, columns as
         YAML).
 
@@ -155,7 +161,6 @@ class RegistryApi:
         written, {"share"} now and then, {"issue"} for each issue,
         and {"report"} or {"fault"} last.
         """
-        who = await caller(request, "register")
         wanted = wanted_of(request.query, self._year(), who.label)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "list"
@@ -206,9 +211,9 @@ class RegistryApi:
         await response.write_eof()
         return response
 
-    async def areas(self, request: web.Request) -> Json[ImportSaid]:
+    @asks(Act.DEFINE, what_is_sent)
+    async def areas(self, request: web.Request, who: Who) -> Json[ImportSaid]:
         """Imports a GeoJSON body of areas or risk zones, or a CSV of geocodes (query: as, datum, value_name, ...)."""
-        who = await caller(request, "register")
         asked = request.query
         datum: Datum | None = next((d for d in DATUMS if d == asked.get("datum", "wgs84")), None)
         if datum is None:
@@ -228,10 +233,10 @@ class RegistryApi:
         report = await areas_import.import_body(self._database, body, wanted, actor=who.label)
         return Json(report.as_json())
 
-    async def findings(self, request: web.Request) -> Json[Findings] | web.Response:
+    @asks(Act.KEEP, what_is_found)
+    async def findings(self, request: web.Request, who: Who) -> Json[Findings] | web.Response:
         """What is to be put right, by kind with counts; ids and no names (query: kind, after, limit, lang). A page for
         a browser."""
-        who = await caller(request, "register")
         asked = request.query
         kind = asked.get("kind", "")
         async with self._database.read() as db:
@@ -241,9 +246,9 @@ class RegistryApi:
         shown = [one for one in found["findings"] if one["count"]]
         return page("findings.html", who=who, found=found, shown=shown, kind=kind)
 
-    async def selection(self, request: web.Request) -> Json[Selected]:
+    @asks(Act.COUNT, what_is_sent)
+    async def selection(self, request: web.Request, who: Who) -> Json[Selected]:
         """How many people of each group a union of areas, zones, polygons and circles holds; nobody by id."""
-        await caller(request, "read")
         wanted = await json_body(request, Selection)
         moment = Moment(self._platform.clock.now(), self._platform.settings.offset_at(self._platform.clock.now()))
         async with self._database.read() as db:
@@ -255,9 +260,9 @@ class RegistryApi:
         total = sum(counts.by_profile.values())
         return Json({"total": total, "estimated": counts.estimated, "groups": dict(sorted(groups.items()))})
 
-    async def places(self, request: web.Request) -> Json[Places]:
+    @asks(Act.SUMMARISE, what_is_found)
+    async def places(self, request: web.Request, who: Who) -> Json[Places]:
         """All places, who confirmed them and how many arrived; with ?open=1 only where people may be sent."""
-        await caller(request, "read")
         asked = request.query
         async with self._database.read() as db:
             if asked.get("open"):
@@ -269,17 +274,17 @@ class RegistryApi:
                 found = await places.every_place(db)
         return Json({"places": found})
 
-    async def confirm(self, request: web.Request) -> Json[PlaceSeen]:
+    @asks(Act.KEEP, what_is_sent)
+    async def confirm(self, request: web.Request, who: Who) -> Json[PlaceSeen]:
         """Somebody saw the place open or closed."""
-        who = await caller(request, "register")
         said_ = await json_body(request, Confirmed)
         async with self._database.write() as tx:
             await places.confirm(tx, request.match_info["place_id"], said_.state, by=who.label)
         return Json({"state": said_.state})
 
-    async def arrive(self, request: web.Request) -> Created[Arrived]:
+    @asks(Act.KEEP, what_is_sent)
+    async def arrive(self, request: web.Request, who: Who) -> Created[Arrived]:
         """Somebody arrived at the place."""
-        who = await caller(request, "register")
         came = await json_body(request, ArrivalIn)
         async with self._database.write() as tx:
             roll_id = await places.arrive(
@@ -287,15 +292,15 @@ class RegistryApi:
             )
         return Created({"roll_id": roll_id})
 
-    async def roll(self, request: web.Request) -> Json[Roll]:
+    @asks(Act.KEEP, what_is_sent)
+    async def roll(self, request: web.Request, who: Who) -> Json[Roll]:
         """Who is there."""
-        await caller(request, "register")
         async with self._database.read() as db:
             return Json(await places.rolls(db, request.match_info["place_id"]))
 
-    async def occupancy(self, request: web.Request) -> Json[OccupancyChanged]:
+    @asks(Act.KEEP, what_is_sent)
+    async def occupancy(self, request: web.Request, who: Who) -> Json[OccupancyChanged]:
         """Who is in a facility that night, as its desk reports."""
-        who = await caller(request, "register")
         heads = await json_body(request, Occupied)
         changes = Changes(answers={"occupancy": [heads.day, heads.people, heads.non_walking]})
         async with self._database.write() as tx:
@@ -304,9 +309,9 @@ class RegistryApi:
             )
         return Json({"changed": list(done.changed)})
 
-    async def summary(self, request: web.Request) -> Json[Summary]:
+    @asks(Act.SUMMARISE, the_installation)
+    async def summary(self, request: web.Request, who: Who) -> Json[Summary]:
         """People who are warned: in all, by kind, and by need group (groups overlap)."""
-        await caller(request, "read")
         async with self._database.read() as db:
             counts = await register.counts_by_profile(db)
             profiles = await register.profiles_of(db, counts)

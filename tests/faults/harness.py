@@ -33,8 +33,9 @@ from services.shared.clock import LinearClock, wall
 from services.shared.crypto.sealing import Keys
 from services.shared.database.engine import Database
 from services.shared.database.instance import check_plane
+from services.shared.powers.who import ACTIONS
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, create_key
+from services.shared.web.auth import create_key
 from services.shared.web.proxy_file import caddyfile
 from services.sim.behaviour import Behaviour
 from services.sim.habits import Habits

@@ -37,9 +37,10 @@ from services.shared.crypto.sealing import Opener, page_key
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import warning_state
+from services.shared.powers.who import ACTIONS
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, create_key
+from services.shared.web.auth import create_key
 from services.sim.world import World
 from tests.kit import alerts
 from tests.kit.square import SENT

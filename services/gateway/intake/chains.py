@@ -21,7 +21,7 @@ from services.gateway.store import StoredWarning, message
 from services.shared.database.batches import chunks, insert_new
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import rows_of
-from services.shared.ledger.warnings import warning_state
+from services.shared.ledger.warnings import warning_scope, warning_state
 
 reference = sa.Table(
     "gateway_reference",
@@ -230,11 +230,13 @@ async def _chain_rows(tx: Connection, incoming: KnownMessage) -> list[ChainRow]:
             ChainRow,
             sa.select(
                 message.c.warning_id, message.c.identifier, message.c.sender, message.c.sent, message.c.msg_type,
-                message.c.fingerprint, message.c.incident, message.c.area, message.c.geocodes, warning_state.c.chain_id,
-                warning_state.c.state, warning_state.c.tier, warning_state.c.expires_at.label("state_expires_at"),
+                message.c.fingerprint, message.c.incident, warning_scope.c.area, warning_scope.c.geocodes,
+                warning_state.c.chain_id, warning_state.c.state, warning_state.c.tier,
+                warning_state.c.expires_at.label("state_expires_at"),
                 warning_state.c.authority, warning_state.c.ending, warning_state.c.kind,
             )
             .join(warning_state, warning_state.c.warning_id == message.c.warning_id)
+            .join(warning_scope, warning_scope.c.warning_id == message.c.warning_id)
             .where(warning_state.c.chain_id.in_(some))
             .order_by(message.c.sent.desc(), message.c.warning_id)
             .limit(MOST),

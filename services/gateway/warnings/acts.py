@@ -13,21 +13,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from services.gateway import store
 from services.gateway.cap import Reference
-from services.gateway.intake.chains import remember_references
+from services.gateway.intake.chains import remember_references, standing_of_row
 from services.gateway.warnings.releases import Releases
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
 from services.shared.database import locks
 from services.shared.database.engine import Connection
-from services.shared.errors import Conflict, Refused
+from services.shared.errors import Conflict, NotAllowed, Refused
 from services.shared.fault_points import fault_at
-from services.shared.ledger.warnings import state_at, warning_state
+from services.shared.ledger.warnings import state_at, warning_scope, warning_state
+from services.shared.powers.acts import Act
+from services.shared.powers.may import must
+from services.shared.powers.warnings import warning_thing
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
-from services.shared.web.auth import Who
 
 ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
 
@@ -94,7 +98,7 @@ class Acts:
                 f"the tier is not decided ({row.sense['tier_reason']}): choose blue, yellow, orange or red",
                 field="tier", rule="required",
             )  # fmt: skip
-        who.must("cancel" if row.state_ending else "send", decided)
+        await self._check(tx, who, row, decided, doors)
         if row.state_expires_at <= self._platform.clock.now():
             raise Conflict("this warning has expired: take a new one in", field="expires", rule="expired")
         if doors:
@@ -109,6 +113,22 @@ class Acts:
             )
         return Taken(warning_id, await self.releases.release(tx, who, warning_id, decided), decided)
 
+    async def _check(self, tx: Connection, who: Who, row: store.StoredWarning, tier: Tier, doors: str) -> None:
+        """Whether they may let this out at that tier, with all it ends by now; a hold is lifted by another than brought it."""
+        ends = row.replaces
+        if row.via != "ending":
+            ends = list((await standing_of_row(tx, row)).alive)
+        replaced = tuple([await warning_thing(tx, who, one) for one in ends])
+        thing = replace(await warning_thing(tx, who, row.warning_id, replaced), tier=int(tier))
+        must(who, Act.END if row.state_ending else Act.SEND, thing)
+        if doors:
+            must(who, Act.SAY_DOORS, thing)
+        if row.holds and row.brought_by == who.key_id:
+            raise NotAllowed(
+                f"it is held ({'; '.join(row.holds)}) and came with this very key: another person lets it out",
+                field="warning_id", rule="hold", given=who.label,
+            )  # fmt: skip
+
     async def cancel(self, who: Who, warning_id: str, kind: str, reason: str) -> Taken:
         """Stops what was not sent and tells everybody who may have got it; `checking` tells and does not stop."""
         if kind not in ENDING_KINDS:
@@ -119,7 +139,7 @@ class Acts:
             await locks.acts(tx)
             row = await store.stored(tx, warning_id)
             tier = Tier(row.state_tier) if row.state_tier else Tier.BLUE
-            who.must("cancel", tier if row.state_tier else None)
+            must(who, Act.END, await warning_thing(tx, who, warning_id))
             ending_id = id_of("ending", warning_id, kind)
             if row.state_state in ("draft", "held"):
                 await tx.execute(
@@ -153,10 +173,15 @@ class Acts:
                 warning_id=ending_id, identifier=f"tocsin-{ending_id}", sender=row.sender, sent=sent,
                 msg_type="Update" if kind == "checking" else "Cancel", status=row.status, sha256=ending_id.ljust(64, "0"),
                 fingerprint=ending_id, incident="", raw=b"", via="ending", by=who.label,
-                received_at=now, texts=row.texts, area=row.area,
-                geocodes=row.geocodes, replaces=[row.warning_id],
+                received_at=now, texts=row.texts, replaces=[row.warning_id],
                 sense={**row.sense, "tier_reason": f"ends {row.warning_id[:8]}: {reason}", "notes": [], "findings": [],
                        "references": [[row.sender, row.identifier, row.sent]]},
+            )
+        )  # fmt: skip
+        await tx.execute(
+            sa.insert(warning_scope).values(
+                warning_id=ending_id, sender=row.sender, events=row.events, area=row.area, geocodes=row.geocodes,
+                brought_by=who.key_id, holds=[],
             )
         )  # fmt: skip
         await tx.execute(

@@ -26,10 +26,13 @@ from services.shared.database import locks
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict
 from services.shared.fault_points import fault_at
-from services.shared.ledger.warnings import warning_state
+from services.shared.ledger.warnings import warning_scope, warning_state
+from services.shared.powers.acts import Act
+from services.shared.powers.may import may, must
+from services.shared.powers.warnings import warning_thing
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
-from services.shared.web.auth import Who
 
 
 class Admission:
@@ -55,8 +58,7 @@ class Admission:
         On disk when this returns. `pins`: certificates its source is pinned to, besides its sender's own.
         """
         check_plane(incoming, self._platform.settings.plane)
-        who.must("send" if release else "draft", incoming.tier)
-        check_grant(who, incoming)
+        must(who, Act.SEND if release else Act.DRAFT)
         incoming = judge(incoming, (*self._pins.of(incoming.sender), *pins))
         if release:
             incoming = hold_stale(incoming, self._platform.clock.now())
@@ -78,6 +80,7 @@ class Admission:
             again = await self._answered(tx, who, incoming, idempotency_key)
             if again is not None:
                 return again
+            await check_grant(tx, who, Act.SEND if release else Act.DRAFT, incoming, doors)
             where = await standing(tx, known_of(incoming), who.authority, ends=incoming.ending)
             if where.placement.kind == "duplicate":
                 row = await store.stored(tx, where.same)
@@ -130,7 +133,8 @@ class Admission:
         kind = "ending" if ending else "update" if replaces else "alert"
         if ending and replaces:
             tier = await _tier_of(tx, replaces)
-            who.must("cancel" if release else "draft", tier)
+        if state == "active":
+            await check_grant(tx, who, Act.END if ending else Act.SEND, incoming, ends=replaces)
         chain_id = where.chain_id or incoming.warning_id
         if where.apart:
             joined = warning_state.c.warning_id.in_(where.apart)
@@ -141,8 +145,13 @@ class Admission:
                 sent=incoming.sent, msg_type=incoming.msg_type, status=incoming.status, sha256=incoming.sha256,
                 fingerprint=incoming.fingerprint, incident=incoming.incident[:400], raw=incoming.raw,
                 via=incoming.via, by=who.label, received_at=now, texts=incoming.texts,
-                area=incoming.area, geocodes=[list(g) for g in incoming.geocodes], replaces=replaces,
-                sense=incoming.sense | {"notes": notes},
+                replaces=replaces, sense=incoming.sense | {"notes": notes},
+            )
+        )  # fmt: skip
+        await tx.execute(
+            sa.insert(warning_scope).values(
+                warning_id=incoming.warning_id, sender=incoming.sender, events=list(incoming.codes), area=incoming.area,
+                geocodes=[list(g) for g in incoming.geocodes], brought_by=who.key_id, holds=list(first.holds),
             )
         )  # fmt: skip
         await tx.execute(
@@ -170,7 +179,8 @@ class Admission:
         """A late message has shown that what settled it settles older ones too, which were still going on."""
         by = await store.stored(tx, where.settled_by)
         older = list(where.alive)
-        if by.state_state == "parked" and "cancel" in who.actions:
+        things = [await warning_thing(tx, who, one) for one in older]
+        if by.state_state == "parked" and all(may(who, Act.END, one) is None for one in things):
             await tx.execute(
                 sa.update(warning_state).where(warning_state.c.warning_id == by.warning_id).values(state="held")
             )

@@ -19,10 +19,12 @@ from services.gateway.warnings.admit import Admission
 from services.shared.clock import iso
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger.warnings import state_at
+from services.shared.powers.acts import Act
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.answers import Accepted, Json, json_body, refused_by
-from services.shared.web.edge import caller
+from services.shared.web.asking import asks, the_warning, what_is_found, what_is_sent
 
 CAP_TYPES = ("application/cap+xml", "application/xml", "text/xml")
 
@@ -111,9 +113,9 @@ class WarningsApi:
             web.post("/api/v1/warnings/{warning_id}/cancel", self.cancel),
         )
 
-    async def post_warning(self, request: web.Request) -> Accepted[WarningTaken]:
+    @asks(Act.DRAFT, what_is_sent)
+    async def post_warning(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         """CAP or JSON in; `?release=false` keeps it as a draft to look at; `?doors=safe|unsafe` is the commander's word."""
-        who = await caller(request, "draft")
         release = _flag(request, "release", default=True)
         doors = request.query.get("doors", "")
         if doors not in ("", "safe", "unsafe"):
@@ -155,9 +157,9 @@ class WarningsApi:
             raise NotFound(f"updates: there is no warning {updates}", field="updates", given=updates)
         return (Reference(row.sender, row.identifier, datetime.fromtimestamp(row.sent, UTC)),)
 
-    async def index(self, request: web.Request) -> Json[list[WarningLine]]:
+    @asks(Act.SEE, what_is_found)
+    async def index(self, request: web.Request, who: Who) -> Json[list[WarningLine]]:
         """Lists all in force by tier, and late orange and red, on the first page; then 50 others a page."""
-        await caller(request, "read")
         page, now = shelves.page_of(request.query.get("page", ""), "page"), self._platform.clock.now()
         async with self._platform.database.read() as db:
             first = [*await shelves.running(db, now), *await shelves.late(db, now)] if page == 1 else []
@@ -172,8 +174,8 @@ class WarningsApi:
             headers=headers,
         )  # fmt: skip
 
-    async def get_warning(self, request: web.Request) -> Json[WarningShown]:
-        await caller(request, "read")
+    @asks(Act.SEE, the_warning)
+    async def get_warning(self, request: web.Request, who: Who) -> Json[WarningShown]:
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             row = await store.stored(db, warning_id)
@@ -200,8 +202,8 @@ class WarningsApi:
             }
         )
 
-    async def release(self, request: web.Request) -> Accepted[WarningTaken]:
-        who = await caller(request, "send")
+    @asks(Act.SEND, the_warning)
+    async def release(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         given = await json_body(request, DecideIn)
         taken = await self._acts.release(
             who,
@@ -212,8 +214,8 @@ class WarningsApi:
         )
         return answer(taken)
 
-    async def cancel(self, request: web.Request) -> Accepted[WarningTaken]:
-        who = await caller(request, "cancel")
+    @asks(Act.END, the_warning)
+    async def cancel(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         given = await json_body(request, CancelIn)
         return answer(await self._acts.cancel(who, request.match_info["warning_id"], given.ending, given.reason))
 

@@ -332,8 +332,6 @@ def upgrade() -> None:
         sa.Column("received_at", sa.Float(), nullable=False, comment="warning time"),
         sa.Column("sense", sa.JSON(), nullable=False, comment="hazard, respond, tier and why, impact, notes, findings"),
         sa.Column("texts", sa.JSON(), nullable=False, comment="language > source, hazard, place, action"),
-        sa.Column("area", sa.Text(), nullable=False, comment="GeoJSON, or empty"),
-        sa.Column("geocodes", sa.JSON(), nullable=False),
         sa.Column("replaces", sa.JSON(), nullable=False, comment="warning ids known when it came"),
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_gateway_message")),
     )
@@ -1033,6 +1031,17 @@ def upgrade() -> None:
         comment="empty until a channels key is replaced for the first time",
     )
     op.create_table(
+        "warning_scope",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("sender", sa.String(length=400), nullable=False),
+        sa.Column("events", sa.JSON(), nullable=False, comment="hazard and event codes, as a grant names them"),
+        sa.Column("area", sa.Text(), nullable=False, comment="GeoJSON, or empty"),
+        sa.Column("geocodes", sa.JSON(), nullable=False, comment="[[code list, code]]"),
+        sa.Column("brought_by", sa.String(length=32), nullable=False, comment="id of the key it came with"),
+        sa.Column("holds", sa.JSON(), nullable=False, comment="why a person must let it out, in sentences"),
+        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_scope")),
+    )
+    op.create_table(
         "warning_state",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("chain_id", sa.String(length=32), nullable=False),
@@ -1071,6 +1080,22 @@ def upgrade() -> None:
         sa.Column("parts", sa.JSON(), nullable=False, comment="language > source, hazard, place, action, time"),
         sa.Column("cap_xml", sa.LargeBinary(), nullable=False, comment="the CAP 1.2 document broadcasters get"),
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_text")),
+    )
+    op.create_table(
+        "authority_superior",
+        sa.Column("authority_id", sa.String(length=32), nullable=False),
+        sa.Column("superior_id", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["authority_id"],
+            ["authority.authority_id"],
+            name=op.f("fk_authority_superior_authority_id_authority"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["superior_id"],
+            ["authority.authority_id"],
+            name=op.f("fk_authority_superior_superior_id_authority"),
+        ),
+        sa.PrimaryKeyConstraint("authority_id", "superior_id", name=op.f("pk_authority_superior")),
     )
     op.create_table(
         "auth_grant",
@@ -1112,6 +1137,7 @@ def downgrade() -> None:
     op.drop_table("api_key")
     op.drop_table("auth_grant")
     op.drop_table("warning_text")
+    op.drop_table("warning_scope")
     op.drop_table("warning_state")
     op.drop_table("sealing_key")
     op.drop_table("router_worker")
@@ -1275,6 +1301,7 @@ def downgrade() -> None:
     op.drop_table("delivery")
     op.drop_table("dead_letter")
     op.drop_table("channels_process")
+    op.drop_table("authority_superior")
     op.drop_table("authority")
     with op.batch_alter_table("audit_log", schema=None) as batch_op:
         batch_op.drop_index("ix_audit_log_subject")

@@ -24,10 +24,11 @@ from services.shared.crypto.dossier import owner_of
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
 from services.shared.i18n import mark, t
+from services.shared.powers.acts import Act
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Created, json_body
-from services.shared.web.auth import Who
-from services.shared.web.edge import caller
+from services.shared.web.asking import asks, the_installation, what_is_found, what_is_sent
 from services.shared.web.html import page
 from services.shared.web.opening_order import Sealed, give
 
@@ -67,13 +68,14 @@ class LookupPages:
             web.post("/people/{person_id:[0-9a-f]{32}}", self.person),
         )
 
-    async def start(self, request: web.Request) -> web.Response:
+    @asks(Act.LOOK, what_is_found)
+    async def start(self, request: web.Request, who: Who) -> web.Response:
         """The form; nobody is listed before somebody says whom and why."""
-        return await self._search_page(await caller(request, "look"), Asked("phone", "", ""), None)
+        return await self._search_page(who, Asked("phone", "", ""), None)
 
-    async def search(self, request: web.Request) -> web.Response:
+    @asks(Act.LOOK, what_is_found)
+    async def search(self, request: web.Request, who: Who) -> web.Response:
         """People found, masked."""
-        who = await caller(request, "look")
         form = await request.post()
         asked = Asked(*(str(form.get(name, ""))[:400] for name in ("by", "value", "reason", "after")))
         try:
@@ -98,9 +100,9 @@ class LookupPages:
     def _offset(self) -> Callable[[float], int]:
         return self._platform.settings.offset_at
 
-    async def ask(self, request: web.Request) -> web.Response:
+    @asks(Act.LOOK, what_is_found)
+    async def ask(self, request: web.Request, who: Who) -> web.Response:
         """Asks for the reason; the same for every id, whether somebody has it or not."""
-        who = await caller(request, "look")
         return self._ask(who, request.match_info["person_id"])
 
     def _ask(self, who: Who, person_id: str, fault: Refused | None = None, reason: str = "") -> web.Response:
@@ -108,9 +110,9 @@ class LookupPages:
         return page("look_ask.html", status=status, who=who, person_id=person_id, fault=fault, reason=reason,
                     plane=self._platform.settings.plane)  # fmt: skip
 
-    async def person(self, request: web.Request) -> web.Response:
+    @asks(Act.LOOK, what_is_found)
+    async def person(self, request: web.Request, who: Who) -> web.Response:
         """One person, masked: answers with their source and age, channels, helpers, and the order to open the rest."""
-        who = await caller(request, "look")
         person_id = request.match_info["person_id"]
         reason = str((await request.post()).get("reason", ""))
         try:
@@ -132,9 +134,10 @@ class LookupPages:
             plane=self._platform.settings.plane,
         )  # fmt: skip
 
-    async def unlock_page(self, request: web.Request) -> web.Response:
+    @asks(Act.UNLOCK, what_is_found)
+    async def unlock_page(self, request: web.Request, who: Who) -> web.Response:
         """Which unlocks are open, and the form for another."""
-        return await self._unlock_page(await caller(request, "command"))
+        return await self._unlock_page(who)
 
     async def _unlock_page(
         self, who: Who, fault: Refused | None = None, given: dict[str, str] | None = None
@@ -148,9 +151,9 @@ class LookupPages:
             hours=unlock.HOURS, fault=fault, given=given or {}, offset=self._offset, plane=self._platform.settings.plane,
         )  # fmt: skip
 
-    async def unlock(self, request: web.Request) -> web.Response:
+    @asks(Act.UNLOCK, what_is_sent)
+    async def unlock(self, request: web.Request, who: Who) -> web.Response:
         """Opens one."""
-        who = await caller(request, "command")
         form = await request.post()
         given = {name: str(form.get(name, ""))[:400] for name in ("warning_id", "zone", "hours", "reason")}
         try:
@@ -163,10 +166,9 @@ class LookupPages:
             return await self._unlock_page(who, fault, given)
         raise web.HTTPSeeOther("/people/unlock")
 
-    async def decoys(self, request: web.Request) -> Created[DecoysPlanted]:
+    @asks(Act.DECOY, the_installation)
+    async def decoys(self, request: web.Request, who: Who) -> Created[DecoysPlanted]:
         """Plants decoys (JSON: count); answers their ids, once."""
-        who = await caller(request, "register")
-        who.must("command")
         asked = await json_body(request, DecoysIn)
         year = datetime.fromtimestamp(self._platform.clock.now(), UTC).year
         made = await plant(self._platform.database, self._platform.keys, asked.count, year=year, by=who.label)

@@ -25,7 +25,7 @@ from services.shared.database.engine import Connection, Database
 from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import Refused, TooMany
 from services.shared.people import phone_numbers
-from services.shared.web.auth import Who
+from services.shared.powers.who import Who
 
 PAGE = 20
 HOUR = 3600.0

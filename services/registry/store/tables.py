@@ -240,24 +240,6 @@ cell_count = sa.Table(
     sa.Column("profile_key", sa.String(16), primary_key=True),
     sa.Column("n", sa.Integer, nullable=False, comment="people who are warned"),
 )
-area = sa.Table(
-    "registry_area",
-    metadata,
-    sa.Column("value_name", sa.String(120), primary_key=True),
-    sa.Column("code", sa.String(120), primary_key=True),
-    sa.Column("parent", sa.String(120), nullable=False, comment="code of the area it is part of; empty for none"),
-    sa.Column("name", sa.String(300), nullable=False),
-    sa.Column("geojson", sa.Text, nullable=False, comment="empty: the union of its children"),
-    sa.Index(None, "value_name", "parent"),
-)
-geocode = sa.Table(
-    "registry_geocode",
-    metadata,
-    sa.Column("value_name", sa.String(120), primary_key=True, comment="as alerts name the code list"),
-    sa.Column("value", sa.String(120), primary_key=True),
-    sa.Column("area_name", sa.String(120), primary_key=True, comment="value_name of the area it stands for"),
-    sa.Column("area_code", sa.String(120), primary_key=True),
-)
 risk_zone = sa.Table(
     "registry_risk_zone",
     metadata,

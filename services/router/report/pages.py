@@ -21,10 +21,11 @@ from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import t
 from services.shared.ledger.warnings import warning_state, warning_text
+from services.shared.powers.acts import Act
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
-from services.shared.web.auth import Who
-from services.shared.web.edge import caller
+from services.shared.web.asking import asks, the_warning
 from services.shared.web.html import for_reader, page
 
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
@@ -65,8 +66,8 @@ class LivePages:
             web.post("/live/{warning_id}/doors", self.doors),
         )
 
-    async def live(self, request: web.Request) -> web.Response:
-        who = await caller(request, "read")
+    @asks(Act.WATCH, the_warning)
+    async def live(self, request: web.Request, who: Who) -> web.Response:
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             figures = await report.coverage(db, warning_id, self._platform.clock.now())
@@ -107,9 +108,9 @@ class LivePages:
             fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
         )
 
-    async def preview(self, request: web.Request) -> web.Response:
+    @asks(Act.PREVIEW, the_warning)
+    async def preview(self, request: web.Request, who: Who) -> web.Response:
         """Whom it reaches, by group and channel, and who has no channel; the deciding buttons post to the console."""
-        who = await caller(request, "draft")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             kept = await previews.kept(db, warning_id)
@@ -153,8 +154,8 @@ class LivePages:
             found.setdefault(one.language, {})[one.channel] = one
         return found
 
-    async def path(self, request: web.Request) -> web.Response:
-        who = await caller(request, "read")
+    @asks(Act.SEE_PEOPLE, the_warning)
+    async def path(self, request: web.Request, who: Who) -> web.Response:
         warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
         async with self._platform.database.read() as db:
             found = await report.path(db, self._contexts, warning_id, person_id)
@@ -162,9 +163,9 @@ class LivePages:
             await trail.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
         return page("path.html", who=who, path=found, plane=self._platform.settings.plane)
 
-    async def doors_form(self, request: web.Request) -> web.Response:
+    @asks(Act.SAY_DOORS, the_warning)
+    async def doors_form(self, request: web.Request, who: Who) -> web.Response:
         """Asks for the commander's word, on a page that does not renew itself while somebody types."""
-        who = await caller(request, "command")
         return await self._doors_form(request, who)
 
     async def _doors_form(self, request: web.Request, who: Who, problem: str = "", commander: str = "") -> web.Response:
@@ -183,8 +184,8 @@ class LivePages:
             plane=self._platform.settings.plane,
         )
 
-    async def doors(self, request: web.Request) -> web.Response:
-        who = await caller(request, "command")
+    @asks(Act.SAY_DOORS, the_warning)
+    async def doors(self, request: web.Request, who: Who) -> web.Response:
         form = await request.post()
         word, commander = str(form.get("word", "")), str(form.get("commander", "")).strip()
         if word not in ("safe", "unsafe"):

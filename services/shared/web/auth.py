@@ -12,10 +12,9 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import itsdangerous
-import msgspec
 import sqlalchemy as sa
 
 from services.shared.audit import trail
@@ -25,18 +24,21 @@ from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, Database, Id, metadata
 from services.shared.database.rows import columns, rows_of
 from services.shared.errors import Broken, Conflict, NotAllowed, NotFound, Refused
+from services.shared.powers.who import ACTIONS, Who
 from services.shared.tiers import Tier
 from services.shared.web import sessions
-
-Action = Literal["read", "draft", "send", "cancel", "command", "register", "look"]
-ACTIONS: tuple[Action, ...] = ("read", "draft", "send", "cancel", "command", "register", "look")
-USUAL = ACTIONS[:-1]  # looking at people is given by name, never along with the rest
 
 authority = sa.Table(
     "authority",
     metadata,
     sa.Column("authority_id", Id, primary_key=True),
     sa.Column("name", sa.String(80), nullable=False, unique=True),
+)
+superior = sa.Table(
+    "authority_superior",
+    metadata,
+    sa.Column("authority_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
+    sa.Column("superior_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
 )
 grant = sa.Table(
     "auth_grant",
@@ -59,37 +61,6 @@ api_key = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("revoked_at", sa.Float),
 )
-
-
-class Who(msgspec.Struct, frozen=True):
-    """An authenticated caller and how far the grant reaches."""
-
-    key_id: str
-    label: str
-    authority: str
-    actions: tuple[str, ...]
-    max_tier: int
-    area: str = ""
-    senders: tuple[str, ...] = ()
-    events: tuple[str, ...] = ()
-
-    def must(self, action: Action, tier: Tier | None = None) -> None:
-        """Raises NotAllowed where the grant does not cover the action or the tier."""
-        if action not in self.actions:
-            raise NotAllowed(
-                f"the key {self.label!r} may not {action}: its grant allows {', '.join(self.actions)}; ask for another key",
-                field="Authorization",
-                rule="grant.actions",
-                given=action,
-            )
-        if tier is not None and tier > self.max_tier:
-            raise NotAllowed(
-                f"the key {self.label!r} may go up to {Tier(self.max_tier).word}, not {tier.word}: "
-                "ask for a key with a higher grant",
-                field="tier",
-                rule="grant.max_tier",
-                given=tier.word,
-            )
 
 
 async def create_key(
@@ -212,7 +183,37 @@ async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
         row.area,
         tuple(row.senders),
         tuple(row.events),
+        await _below(db, row.authority_id),
     )
+
+
+async def _below(db: Connection, authority_id: str) -> tuple[str, ...]:
+    """Names of the authorities that name this one their superior, and of all below those."""
+    found = (
+        sa.select(superior.c.authority_id).where(superior.c.superior_id == authority_id).cte("below", recursive=True)
+    )
+    deeper = sa.select(superior.c.authority_id).join(found, superior.c.superior_id == found.c.authority_id)
+    every = found.union(deeper)
+    names = sa.select(authority.c.name).where(authority.c.authority_id.in_(sa.select(every.c.authority_id)))
+    return tuple((await db.scalars(names.order_by(authority.c.name))).all())
+
+
+async def name_superior(database: Database, name: str, superior_name: str, *, actor: str, reason: str) -> None:
+    """From now on the superior may do with the authority's warnings and sources what their own grant allows.
+
+    NotFound where one of them is not known; Conflict where the superior stands below the authority itself.
+    """
+    ids = {one: id_of("authority", one) for one in (name, superior_name)}
+    async with database.write() as tx:
+        known = set(await tx.scalars(sa.select(authority.c.name).where(authority.c.authority_id.in_(ids.values()))))
+        for one in ids:
+            if one not in known:
+                raise NotFound(f"there is no authority {one!r}: see tocsin key list", field="authority", given=one)
+        if name == superior_name or superior_name in await _below(tx, ids[name]):
+            raise Conflict(f"{superior_name} stands below {name} already", field="superior", given=superior_name)
+        row = {"authority_id": ids[name], "superior_id": ids[superior_name]}
+        await insert_new(tx, superior, [row])
+        await trail.record(tx, actor, "name_superior", ids[name], reason, {"superior": superior_name})
 
 
 async def signed_in(database: Database, signer: Signer, cookie: str) -> Who | None:

@@ -15,9 +15,9 @@ from services.shared.database import disk
 from services.shared.database.engine import Database, may_be_tried_again
 from services.shared.errors import Busy, Fault, NotAllowed, NotFound
 from services.shared.i18n import t, told
-from services.shared.tiers import Tier
+from services.shared.powers.who import Who
 from services.shared.web.answers import problem, problem_of
-from services.shared.web.auth import Action, Signer, Who, signed_in, who_is
+from services.shared.web.auth import Signer, signed_in, who_is
 from services.shared.web.cached_bytes import static
 from services.shared.web.cookies import COOKIE, ME_COOKIE, PLATFORM_HTTPS, cookie_of, lay_cookie
 from services.shared.web.fair_turns import ALONE, BESIDE_SENDING, PROXIES, TURNS, Turns, from_beside, in_turn
@@ -195,8 +195,8 @@ async def strangers_in_turn(request: web.Request, handler: Handler) -> web.Strea
         raise
 
 
-async def caller(request: web.Request, action: Action, tier: Tier | None = None) -> Who:
-    """The authenticated caller, by API key or cookie, whose grant covers the action."""
+async def known_caller(request: web.Request) -> Who:
+    """Who calls, by API key or cookie; NotAllowed (401) where nobody known here does."""
     database = request.app[PLATFORM_DATABASE]
     header = request.headers.get("Authorization", "")
     who: Who | None = None
@@ -216,7 +216,6 @@ async def caller(request: web.Request, action: Action, tier: Tier | None = None)
         )
         fault.status = 401
         raise fault
-    who.must(action, tier)
     return who
 
 

@@ -17,8 +17,9 @@ from playwright.async_api import Browser, Page
 
 from services.registry.resident.access import Session
 from services.shared.clock import wall
+from services.shared.powers.who import ACTIONS
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, all_keys, create_key, revoke_key
+from services.shared.web.auth import all_keys, create_key, revoke_key
 from services.shared.web.cookies import COOKIE, ME_COOKIE
 from tests.e2e.web.conftest import DESK
 from tests.kit import alerts

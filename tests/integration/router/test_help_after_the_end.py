@@ -14,8 +14,9 @@ from services.router.cases import view
 from services.router.report import report
 from services.router.store import tables
 from services.shared.ledger.tables import delivery
+from services.shared.powers.who import ACTIONS
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, create_key
+from services.shared.web.auth import create_key
 
 ALERT = Path(__file__).parents[3] / "services" / "example_alert.xml"
 

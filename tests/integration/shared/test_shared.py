@@ -32,9 +32,12 @@ from services.shared.messages import (
     decode,
     encode,
 )
+from services.shared.powers.acts import Act
+from services.shared.powers.may import Thing, must
+from services.shared.powers.who import ACTIONS
 from services.shared.telemetry import configure
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, Signer, api_key, create_key, who_is
+from services.shared.web.auth import Signer, api_key, create_key, who_is
 
 GOLDEN = Path(__file__).parents[2] / "kit" / "messages"
 
@@ -53,11 +56,11 @@ async def test_a_key_reaches_as_far_as_its_grant(tmp_path: Path) -> None:
         who = await who_is(db, key)
         assert None is await who_is(db, key[:-1] + ("A" if key[-1] != "A" else "B"))
     assert who is not None
-    who.must("send", Tier.ORANGE)
+    must(who, Act.SEND, Thing(name="it", owner="County", tier=int(Tier.ORANGE)))
     with pytest.raises(NotAllowed, match="up to orange, not red"):
-        who.must("send", Tier.RED)
+        must(who, Act.SEND, Thing(name="it", owner="County", tier=int(Tier.RED)))
     with pytest.raises(NotAllowed, match="may not cancel"):
-        who.must("cancel")
+        must(who, Act.END)
     with pytest.raises(Refused, match="no action 'fly'"):
         await create_key(database, name="County", label="x", actions=["fly"], max_tier=Tier.RED)
     async with database.read() as db:
