@@ -38,7 +38,7 @@ from services.shared.database import disk
 from services.shared.database.engine import Database
 from services.shared.errors import Busy, Fault, Refused
 from services.shared.i18n import mark
-from services.shared.powers.acts import Act
+from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Created, Json, json_body
@@ -144,13 +144,13 @@ class RegistryApi:
     def _database(self) -> Database:
         return self._platform.database
 
-    @asks(Act.ENTER, what_is_sent)
+    @asks(Power.ENTER, what_is_sent)
     async def enter(self, request: web.Request, who: Who) -> Created[PersonEntered]:
         """Enters one person with a worker beside them and their own yes; answers their id and what was derived."""
         entered = await json_body(request, Entered)
         return Created(await enter(self._platform, entered, worker=who.label))
 
-    @asks(Act.ENTER, what_is_sent)
+    @asks(Power.ENTER, what_is_sent)
     async def post_list(
         self, request: web.Request, who: Who
     ) -> Json[ImportSaid] | Annotated[web.StreamResponse, LINES]:
@@ -211,7 +211,7 @@ class RegistryApi:
         await response.write_eof()
         return response
 
-    @asks(Act.DEFINE, what_is_sent)
+    @asks(Power.DEFINE, what_is_sent)
     async def areas(self, request: web.Request, who: Who) -> Json[ImportSaid]:
         """Imports a GeoJSON body of areas or risk zones, or a CSV of geocodes (query: as, datum, value_name, ...)."""
         asked = request.query
@@ -233,7 +233,7 @@ class RegistryApi:
         report = await areas_import.import_body(self._database, body, wanted, actor=who.label)
         return Json(report.as_json())
 
-    @asks(Act.KEEP, what_is_found)
+    @asks(Power.KEEP, what_is_found)
     async def findings(self, request: web.Request, who: Who) -> Json[Findings] | web.Response:
         """What is to be put right, by kind with counts; ids and no names (query: kind, after, limit, lang). A page for
         a browser."""
@@ -246,7 +246,7 @@ class RegistryApi:
         shown = [one for one in found["findings"] if one["count"]]
         return page("findings.html", who=who, found=found, shown=shown, kind=kind)
 
-    @asks(Act.COUNT, what_is_sent)
+    @asks(Power.COUNT, what_is_sent)
     async def selection(self, request: web.Request, who: Who) -> Json[Selected]:
         """How many people of each group a union of areas, zones, polygons and circles holds; nobody by id."""
         wanted = await json_body(request, Selection)
@@ -260,7 +260,7 @@ class RegistryApi:
         total = sum(counts.by_profile.values())
         return Json({"total": total, "estimated": counts.estimated, "groups": dict(sorted(groups.items()))})
 
-    @asks(Act.SUMMARISE, what_is_found)
+    @asks(Power.SUMMARISE, what_is_found)
     async def places(self, request: web.Request, who: Who) -> Json[Places]:
         """All places, who confirmed them and how many arrived; with ?open=1 only where people may be sent."""
         asked = request.query
@@ -274,7 +274,7 @@ class RegistryApi:
                 found = await places.every_place(db)
         return Json({"places": found})
 
-    @asks(Act.KEEP, what_is_sent)
+    @asks(Power.KEEP, what_is_sent)
     async def confirm(self, request: web.Request, who: Who) -> Json[PlaceSeen]:
         """Somebody saw the place open or closed."""
         said_ = await json_body(request, Confirmed)
@@ -282,7 +282,7 @@ class RegistryApi:
             await places.confirm(tx, request.match_info["place_id"], said_.state, by=who.label)
         return Json({"state": said_.state})
 
-    @asks(Act.KEEP, what_is_sent)
+    @asks(Power.KEEP, what_is_sent)
     async def arrive(self, request: web.Request, who: Who) -> Created[Arrived]:
         """Somebody arrived at the place."""
         came = await json_body(request, ArrivalIn)
@@ -292,13 +292,13 @@ class RegistryApi:
             )
         return Created({"roll_id": roll_id})
 
-    @asks(Act.KEEP, what_is_sent)
+    @asks(Power.KEEP, what_is_sent)
     async def roll(self, request: web.Request, who: Who) -> Json[Roll]:
         """Who is there."""
         async with self._database.read() as db:
             return Json(await places.rolls(db, request.match_info["place_id"]))
 
-    @asks(Act.KEEP, what_is_sent)
+    @asks(Power.KEEP, what_is_sent)
     async def occupancy(self, request: web.Request, who: Who) -> Json[OccupancyChanged]:
         """Who is in a facility that night, as its desk reports."""
         heads = await json_body(request, Occupied)
@@ -309,7 +309,7 @@ class RegistryApi:
             )
         return Json({"changed": list(done.changed)})
 
-    @asks(Act.SUMMARISE, the_installation)
+    @asks(Power.SUMMARISE, the_installation)
     async def summary(self, request: web.Request, who: Who) -> Json[Summary]:
         """People who are warned: in all, by kind, and by need group (groups overlap)."""
         async with self._database.read() as db:

@@ -27,7 +27,7 @@ from services.shared.errors import NotFound
 from services.shared.i18n import mark, t
 from services.shared.ledger.channels import channel
 from services.shared.ledger.warnings import warning_state
-from services.shared.powers.acts import Act
+from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Json
@@ -110,7 +110,7 @@ class ChannelPages:
             web.get("/channels/stations/{warning_id}", self.stations),
         )
 
-    @asks(Act.SEE_PLANT, the_installation)
+    @asks(Power.SEE_PLANT, the_installation)
     async def channels(self, request: web.Request, who: Who) -> web.Response:
         async with self._platform.database.read() as db:
             found, standing = await self._found(db), await alarms.standing(db)
@@ -123,12 +123,12 @@ class ChannelPages:
             plane=self._platform.settings.plane, alarms=standing,
         )  # fmt: skip
 
-    @asks(Act.SEE_PLANT, the_installation)
+    @asks(Power.SEE_PLANT, the_installation)
     async def state(self, request: web.Request, who: Who) -> Json[list[ChannelState]]:
         async with self._platform.database.read() as db:
             return Json(await self._found(db))
 
-    @asks(Act.WATCH, the_warning)
+    @asks(Power.WATCH, the_warning)
     async def stations(self, request: web.Request, who: Who) -> Json[list[StationState]] | web.Response:
         """[{channel, try, name, outcome, code, at}], those that did not take it first; NotFound where no such warning is."""
         warning_id = request.match_info["warning_id"]

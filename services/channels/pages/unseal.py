@@ -9,7 +9,7 @@ from aiohttp import web
 from services.channels.messages.prepare import Preparer
 from services.shared.audit import trail
 from services.shared.errors import Refused
-from services.shared.powers.acts import Act
+from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.asking import asks, what_is_sent
@@ -30,7 +30,7 @@ class FullValues:
         """POST /open (order, reason)."""
         return (web.post("/open", self.open),)
 
-    @asks(Act.LOOK, what_is_sent)
+    @asks(Power.LOOK, what_is_sent)
     async def open(self, request: web.Request, who: Who) -> web.Response:
         """Writes it down, then opens; what cannot be written down is not opened."""
         form = await request.post()

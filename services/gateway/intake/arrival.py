@@ -16,8 +16,8 @@ from services.gateway.intake.chains import ChainRow, Standing
 from services.gateway.intake.incoming import PLANES, Incoming
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
-from services.shared.powers.acts import Act
 from services.shared.powers.may import Thing, covers, must
+from services.shared.powers.power import Power
 from services.shared.powers.warnings import place_of, warning_thing
 from services.shared.powers.who import Who
 
@@ -49,7 +49,7 @@ def check_plane(incoming: Incoming, plane: str) -> None:
 
 
 async def check_grant(
-    db: Connection, who: Who, act: Act, incoming: Incoming, doors: str = "", ends: Sequence[str] = ()
+    db: Connection, who: Who, act: Power, incoming: Incoming, doors: str = "", ends: Sequence[str] = ()
 ) -> None:
     """NotAllowed where the grant does not reach this message, its whole place, or what it would put an end to.
 
@@ -59,19 +59,19 @@ async def check_grant(
     cancels = incoming.msg_type == "Cancel"
     shapes, unresolved = await place_of(db, who, incoming.area, () if cancels else incoming.geocodes)
     thing = Thing(
-        name="this warning", tier=int(incoming.tier or 0), shapes=shapes, unresolved=unresolved, events=incoming.codes,
+        tier=int(incoming.tier or 0), shapes=shapes, unresolved=unresolved, events=incoming.codes,
         sender=incoming.sender,
     )  # fmt: skip
     ended = tuple([await warning_thing(db, who, one) for one in ends])
     if doors:
-        must(who, Act.SAY_DOORS, thing)
+        must(who, Power.SAY_DOORS, thing)
     if not cancels:
         must(who, act, structs.replace(thing, ends=ended))
         return
     must(who, act)
-    must(who, Act.SPEAK, thing)
+    must(who, Power.SPEAK, thing)
     for one in ended:
-        must(who, Act.END, one)
+        must(who, Power.END, one)
 
 
 def hold_stale(incoming: Incoming, now: float) -> Incoming:

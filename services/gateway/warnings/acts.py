@@ -26,8 +26,8 @@ from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, NotAllowed, Refused
 from services.shared.fault_points import fault_at
 from services.shared.ledger.warnings import state_at, warning_scope, warning_state
-from services.shared.powers.acts import Act
 from services.shared.powers.may import must
+from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
 from services.shared.service import Platform
@@ -120,9 +120,9 @@ class Acts:
             ends = list((await standing_of_row(tx, row)).alive)
         replaced = tuple([await warning_thing(tx, who, one) for one in ends])
         thing = replace(await warning_thing(tx, who, row.warning_id, replaced), tier=int(tier))
-        must(who, Act.END if row.state_ending else Act.SEND, thing)
+        must(who, Power.END if row.state_ending else Power.SEND, thing)
         if doors:
-            must(who, Act.SAY_DOORS, thing)
+            must(who, Power.SAY_DOORS, thing)
         if row.holds and row.brought_by == who.key_id:
             raise NotAllowed(
                 f"it is held ({'; '.join(row.holds)}) and came with this very key: another person lets it out",
@@ -139,7 +139,7 @@ class Acts:
             await locks.acts(tx)
             row = await store.stored(tx, warning_id)
             tier = Tier(row.state_tier) if row.state_tier else Tier.BLUE
-            must(who, Act.END, await warning_thing(tx, who, warning_id))
+            must(who, Power.END, await warning_thing(tx, who, warning_id))
             ending_id = id_of("ending", warning_id, kind)
             if row.state_state in ("draft", "held"):
                 await tx.execute(

@@ -27,8 +27,8 @@ from services.shared.database.engine import Connection
 from services.shared.errors import Conflict
 from services.shared.fault_points import fault_at
 from services.shared.ledger.warnings import warning_scope, warning_state
-from services.shared.powers.acts import Act
 from services.shared.powers.may import may, must
+from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
 from services.shared.service import Platform
@@ -58,7 +58,7 @@ class Admission:
         On disk when this returns. `pins`: certificates its source is pinned to, besides its sender's own.
         """
         check_plane(incoming, self._platform.settings.plane)
-        must(who, Act.SEND if release else Act.DRAFT)
+        must(who, Power.SEND if release else Power.DRAFT)
         incoming = judge(incoming, (*self._pins.of(incoming.sender), *pins))
         if release:
             incoming = hold_stale(incoming, self._platform.clock.now())
@@ -80,7 +80,7 @@ class Admission:
             again = await self._answered(tx, who, incoming, idempotency_key)
             if again is not None:
                 return again
-            await check_grant(tx, who, Act.SEND if release else Act.DRAFT, incoming, doors)
+            await check_grant(tx, who, Power.SEND if release else Power.DRAFT, incoming, doors)
             where = await standing(tx, known_of(incoming), who.authority, ends=incoming.ending)
             if where.placement.kind == "duplicate":
                 row = await store.stored(tx, where.same)
@@ -134,7 +134,7 @@ class Admission:
         if ending and replaces:
             tier = await _tier_of(tx, replaces)
         if state == "active":
-            await check_grant(tx, who, Act.END if ending else Act.SEND, incoming, ends=replaces)
+            await check_grant(tx, who, Power.END if ending else Power.SEND, incoming, ends=replaces)
         chain_id = where.chain_id or incoming.warning_id
         if where.apart:
             joined = warning_state.c.warning_id.in_(where.apart)
@@ -180,7 +180,7 @@ class Admission:
         by = await store.stored(tx, where.settled_by)
         older = list(where.alive)
         things = [await warning_thing(tx, who, one) for one in older]
-        if by.state_state == "parked" and all(may(who, Act.END, one) is None for one in things):
+        if by.state_state == "parked" and all(may(who, Power.END, one) is None for one in things):
             await tx.execute(
                 sa.update(warning_state).where(warning_state.c.warning_id == by.warning_id).values(state="held")
             )

@@ -19,7 +19,7 @@ from services.gateway.warnings.admit import Admission
 from services.shared.clock import iso
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger.warnings import state_at
-from services.shared.powers.acts import Act
+from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
@@ -113,7 +113,7 @@ class WarningsApi:
             web.post("/api/v1/warnings/{warning_id}/cancel", self.cancel),
         )
 
-    @asks(Act.DRAFT, what_is_sent)
+    @asks(Power.DRAFT, what_is_sent)
     async def post_warning(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         """CAP or JSON in; `?release=false` keeps it as a draft to look at; `?doors=safe|unsafe` is the commander's word."""
         release = _flag(request, "release", default=True)
@@ -157,7 +157,7 @@ class WarningsApi:
             raise NotFound(f"updates: there is no warning {updates}", field="updates", given=updates)
         return (Reference(row.sender, row.identifier, datetime.fromtimestamp(row.sent, UTC)),)
 
-    @asks(Act.SEE, what_is_found)
+    @asks(Power.SEE, what_is_found)
     async def index(self, request: web.Request, who: Who) -> Json[list[WarningLine]]:
         """Lists all in force by tier, and late orange and red, on the first page; then 50 others a page."""
         page, now = shelves.page_of(request.query.get("page", ""), "page"), self._platform.clock.now()
@@ -174,7 +174,7 @@ class WarningsApi:
             headers=headers,
         )  # fmt: skip
 
-    @asks(Act.SEE, the_warning)
+    @asks(Power.SEE, the_warning)
     async def get_warning(self, request: web.Request, who: Who) -> Json[WarningShown]:
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
@@ -202,7 +202,7 @@ class WarningsApi:
             }
         )
 
-    @asks(Act.SEND, the_warning)
+    @asks(Power.SEND, the_warning)
     async def release(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         given = await json_body(request, DecideIn)
         taken = await self._acts.release(
@@ -214,7 +214,7 @@ class WarningsApi:
         )
         return answer(taken)
 
-    @asks(Act.END, the_warning)
+    @asks(Power.END, the_warning)
     async def cancel(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         given = await json_body(request, CancelIn)
         return answer(await self._acts.cancel(who, request.match_info["warning_id"], given.ending, given.reason))

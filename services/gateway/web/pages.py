@@ -21,7 +21,7 @@ from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
 from services.shared.i18n import language, t, told
 from services.shared.labels import ENDED
 from services.shared.ledger.warnings import EXPIRED, state_at
-from services.shared.powers.acts import Act
+from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import TIER_WORDS, Tier
@@ -117,7 +117,7 @@ class ConsolePages:
         take_cookie(response, COOKIE, https=self._platform.https)
         raise response
 
-    @asks(Act.SEE, what_is_found)
+    @asks(Power.SEE, what_is_found)
     async def console(self, request: web.Request, who: Who) -> web.Response:
         return await self._console(request, who, "", "")
 
@@ -154,7 +154,7 @@ class ConsolePages:
         )
 
     @_keeping_what_was_pasted
-    @asks(Act.DRAFT, what_is_sent)
+    @asks(Power.DRAFT, what_is_sent)
     async def draft(self, request: web.Request, who: Who) -> web.StreamResponse:
         """A CAP file, pasted or uploaded, becomes a draft; whatever is wrong with it is said over the kept text."""
         data = await _pasted(request)
@@ -171,7 +171,7 @@ class ConsolePages:
             await self._acts.preview(taken.warning_id)
         raise web.HTTPSeeOther(f"/live/{taken.warning_id}/preview")
 
-    @asks(Act.SEND, the_warning)
+    @asks(Power.SEND, the_warning)
     async def send(self, request: web.Request, who: Who) -> web.StreamResponse:
         """The button names tier and effect; a held warning's tier is decided here, with a reason."""
         form = await request.post()
@@ -193,7 +193,7 @@ class ConsolePages:
         await self._acts.release(who, warning_id, tier, doors, reason[:400])
         raise web.HTTPSeeOther(f"/live/{warning_id}")
 
-    @asks(Act.END, the_warning)
+    @asks(Power.END, the_warning)
     async def end_form(self, request: web.Request, who: Who) -> web.Response:
         pressed = (
             request.query.get("ending", ""),
@@ -240,7 +240,7 @@ class ConsolePages:
             )
         return row
 
-    @asks(Act.END, the_warning)
+    @asks(Power.END, the_warning)
     async def end(self, request: web.Request, who: Who) -> web.StreamResponse:
         form = await request.post()
         kind, reason = str(form.get("ending", "")), str(form.get("reason", "")).strip()

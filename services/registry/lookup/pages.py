@@ -24,7 +24,7 @@ from services.shared.crypto.dossier import owner_of
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
 from services.shared.i18n import mark, t
-from services.shared.powers.acts import Act
+from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Created, json_body
@@ -68,12 +68,12 @@ class LookupPages:
             web.post("/people/{person_id:[0-9a-f]{32}}", self.person),
         )
 
-    @asks(Act.LOOK, what_is_found)
+    @asks(Power.LOOK, what_is_found)
     async def start(self, request: web.Request, who: Who) -> web.Response:
         """The form; nobody is listed before somebody says whom and why."""
         return await self._search_page(who, Asked("phone", "", ""), None)
 
-    @asks(Act.LOOK, what_is_found)
+    @asks(Power.LOOK, what_is_found)
     async def search(self, request: web.Request, who: Who) -> web.Response:
         """People found, masked."""
         form = await request.post()
@@ -100,7 +100,7 @@ class LookupPages:
     def _offset(self) -> Callable[[float], int]:
         return self._platform.settings.offset_at
 
-    @asks(Act.LOOK, what_is_found)
+    @asks(Power.LOOK, what_is_found)
     async def ask(self, request: web.Request, who: Who) -> web.Response:
         """Asks for the reason; the same for every id, whether somebody has it or not."""
         return self._ask(who, request.match_info["person_id"])
@@ -110,7 +110,7 @@ class LookupPages:
         return page("look_ask.html", status=status, who=who, person_id=person_id, fault=fault, reason=reason,
                     plane=self._platform.settings.plane)  # fmt: skip
 
-    @asks(Act.LOOK, what_is_found)
+    @asks(Power.LOOK, what_is_found)
     async def person(self, request: web.Request, who: Who) -> web.Response:
         """One person, masked: answers with their source and age, channels, helpers, and the order to open the rest."""
         person_id = request.match_info["person_id"]
@@ -134,7 +134,7 @@ class LookupPages:
             plane=self._platform.settings.plane,
         )  # fmt: skip
 
-    @asks(Act.UNLOCK, what_is_found)
+    @asks(Power.UNLOCK, what_is_found)
     async def unlock_page(self, request: web.Request, who: Who) -> web.Response:
         """Which unlocks are open, and the form for another."""
         return await self._unlock_page(who)
@@ -151,7 +151,7 @@ class LookupPages:
             hours=unlock.HOURS, fault=fault, given=given or {}, offset=self._offset, plane=self._platform.settings.plane,
         )  # fmt: skip
 
-    @asks(Act.UNLOCK, what_is_sent)
+    @asks(Power.UNLOCK, what_is_sent)
     async def unlock(self, request: web.Request, who: Who) -> web.Response:
         """Opens one."""
         form = await request.post()
@@ -166,7 +166,7 @@ class LookupPages:
             return await self._unlock_page(who, fault, given)
         raise web.HTTPSeeOther("/people/unlock")
 
-    @asks(Act.DECOY, the_installation)
+    @asks(Power.DECOY, the_installation)
     async def decoys(self, request: web.Request, who: Who) -> Created[DecoysPlanted]:
         """Plants decoys (JSON: count); answers their ids, once."""
         asked = await json_body(request, DecoysIn)

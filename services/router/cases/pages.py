@@ -15,7 +15,7 @@ from services.shared.bus.outbox import new_id
 from services.shared.errors import Conflict, Refused
 from services.shared.i18n import told
 from services.shared.ledger.warnings import warning_state
-from services.shared.powers.acts import Act
+from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Json, json_body, refused_by
@@ -47,14 +47,14 @@ class CasePages:
             web.post("/report/{warning_id}/cases/{case_id}", self.act),
         )
 
-    @asks(Act.WATCH, the_warning)
+    @asks(Power.WATCH, the_warning)
     async def list_json(self, request: web.Request, who: Who) -> Json[Cases]:
         async with self._platform.database.read() as db:
             found = await view.cases(db, request.match_info["warning_id"], self._platform.clock.now())
             totals = await view.totals(db, request.match_info["warning_id"])
         return Json({"warning_id": request.match_info["warning_id"], "totals": totals, "cases": found})
 
-    @asks(Act.HANDLE, the_warning)
+    @asks(Power.HANDLE, the_warning)
     async def act(self, request: web.Request, who: Who) -> Json[view.CaseState]:
         given = await json_body(request, CaseIn)
         warning_id, case_id = request.match_info["warning_id"], request.match_info["case_id"]
@@ -62,7 +62,7 @@ class CasePages:
         async with self._platform.database.read() as db:
             return Json(await view.case_shown(db, case_id, self._platform.clock.now()))
 
-    @asks(Act.WATCH, the_warning)
+    @asks(Power.WATCH, the_warning)
     async def list_page(self, request: web.Request, who: Who) -> web.Response:
         return await self._list(request, who)
 
@@ -88,7 +88,7 @@ class CasePages:
             plane=self._platform.settings.plane,
         )
 
-    @asks(Act.HANDLE, the_warning)
+    @asks(Power.HANDLE, the_warning)
     async def tap(self, request: web.Request, who: Who) -> web.Response:
         """One act of the form; what is wrong with it is said beside the list, which is shown as it stands now."""
         form = await request.post()

@@ -17,7 +17,7 @@ from services.shared.audit import trail
 from services.shared.database import locks
 from services.shared.errors import Conflict, NotFound
 from services.shared.ledger.warnings import warning_state
-from services.shared.powers.acts import Act
+from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Json, json_body
@@ -74,20 +74,20 @@ class CoverageApi:
             web.post("/report/{warning_id}/doors", self.doors),
         )
 
-    @asks(Act.WATCH, the_warning)
+    @asks(Power.WATCH, the_warning)
     async def coverage(self, request: web.Request, who: Who) -> Json[report.Coverage]:
         async with self._platform.database.read() as db:
             found = await report.coverage(db, request.match_info["warning_id"], self._platform.clock.now())
         return Json(found)
 
-    @asks(Act.SEE_PLANT, the_installation)
+    @asks(Power.SEE_PLANT, the_installation)
     async def alarms(self, request: web.Request, who: Who) -> Json[list[AlarmSaid]]:
         """What a person on duty must be told now, the oldest first."""
         async with self._platform.database.read() as db:
             found = await alarms.standing(db)
         return Json([{"name": r.name, "since": r.since, "said": r.said} for r in found])
 
-    @asks(Act.WATCH, the_warning)
+    @asks(Power.WATCH, the_warning)
     async def goals(self, request: web.Request, who: Who) -> Json[GoalsMeasured]:
         """The policy's goals against the ledger; heavier than coverage, and not for every five seconds."""
         warning_id = request.match_info["warning_id"]
@@ -97,7 +97,7 @@ class CoverageApi:
                 raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
             return Json(await goals(db, ctx, self._platform.clock.now()))
 
-    @asks(Act.SEE_PEOPLE, the_warning)
+    @asks(Power.SEE_PEOPLE, the_warning)
     async def path(self, request: web.Request, who: Who) -> Json[report.PersonPath]:
         warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
         async with self._platform.database.read() as db:
@@ -106,7 +106,7 @@ class CoverageApi:
             await trail.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
         return Json(found)
 
-    @asks(Act.SEE_PEOPLE, the_warning)
+    @asks(Power.SEE_PEOPLE, the_warning)
     async def people(self, request: web.Request, who: Who) -> Json[list[PersonLeft]]:
         """Ids of open paths and of those handed over, the neediest first."""
         async with self._platform.database.read() as db:
@@ -115,7 +115,7 @@ class CoverageApi:
             [{"person_id": r.person_id, "state": r.state, "ending": r.ending, "zone_id": r.zone_id} for r in rows]
         )
 
-    @asks(Act.SAY_DOORS, the_warning)
+    @asks(Power.SAY_DOORS, the_warning)
     async def doors(self, request: web.Request, who: Who) -> Json[DoorsWord]:
         given = await json_body(request, DoorsIn)
         word = await say_doors(

@@ -21,7 +21,7 @@ from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import t
 from services.shared.ledger.warnings import warning_state, warning_text
-from services.shared.powers.acts import Act
+from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
@@ -66,7 +66,7 @@ class LivePages:
             web.post("/live/{warning_id}/doors", self.doors),
         )
 
-    @asks(Act.WATCH, the_warning)
+    @asks(Power.WATCH, the_warning)
     async def live(self, request: web.Request, who: Who) -> web.Response:
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
@@ -108,7 +108,7 @@ class LivePages:
             fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
         )
 
-    @asks(Act.PREVIEW, the_warning)
+    @asks(Power.PREVIEW, the_warning)
     async def preview(self, request: web.Request, who: Who) -> web.Response:
         """Whom it reaches, by group and channel, and who has no channel; the deciding buttons post to the console."""
         warning_id = request.match_info["warning_id"]
@@ -154,7 +154,7 @@ class LivePages:
             found.setdefault(one.language, {})[one.channel] = one
         return found
 
-    @asks(Act.SEE_PEOPLE, the_warning)
+    @asks(Power.SEE_PEOPLE, the_warning)
     async def path(self, request: web.Request, who: Who) -> web.Response:
         warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
         async with self._platform.database.read() as db:
@@ -163,7 +163,7 @@ class LivePages:
             await trail.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
         return page("path.html", who=who, path=found, plane=self._platform.settings.plane)
 
-    @asks(Act.SAY_DOORS, the_warning)
+    @asks(Power.SAY_DOORS, the_warning)
     async def doors_form(self, request: web.Request, who: Who) -> web.Response:
         """Asks for the commander's word, on a page that does not renew itself while somebody types."""
         return await self._doors_form(request, who)
@@ -184,7 +184,7 @@ class LivePages:
             plane=self._platform.settings.plane,
         )
 
-    @asks(Act.SAY_DOORS, the_warning)
+    @asks(Power.SAY_DOORS, the_warning)
     async def doors(self, request: web.Request, who: Who) -> web.Response:
         form = await request.post()
         word, commander = str(form.get("word", "")), str(form.get("commander", "")).strip()

@@ -8,7 +8,7 @@ import msgspec
 import shapely
 
 from services.shared.errors import NotAllowed, NotFound, Refused
-from services.shared.powers.acts import RULES, Act
+from services.shared.powers.power import BOUNDS, Power
 from services.shared.powers.who import Who
 from services.shared.tiers import Tier
 
@@ -18,13 +18,11 @@ NEAR = 1e-9  # degrees, a tenth of a millimetre: a corner that lies on the borde
 class Thing(msgspec.Struct, frozen=True, kw_only=True):
     """What an act is about.
 
-    `name` as a person would say it ("the warning 3f2a"), `missing` what is said where it may not be seen: the same as
-    where there is none. `owner`: an authority's name, empty for nobody's yet. `shapes`: GeoJSON texts whose union is
-    meant, `unresolved`: codes nobody knows the shape of. `tier`: 0 for not decided. `out`: it went out, so that
-    everybody knows of it. `ends`: what it would put an end to.
+    `missing`: what is said where it may not be seen, the same as where there is none. `owner`: an authority's name, empty
+    for nobody's yet. `shapes`: GeoJSON texts whose union is meant, `unresolved`: codes nobody knows the shape of.
+    `tier`: 0 for not decided. `out`: it went out, so that everybody knows of it. `ends`: what it would put an end to.
     """
 
-    name: str
     missing: str = ""
     field: str = ""
     owner: str = ""
@@ -37,14 +35,14 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     ends: tuple[Thing, ...] = ()
 
 
-def may(who: Who, act: Act, thing: Thing | None = None) -> Refused | None:
+def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
     """None where they may; else the fault that says which bound of the grant stands against it.
 
     An object they may not even see is NotFound, in the words of one that is not there. What an act would put an end to
     is held against the same grant.
     """
-    rule = RULES[act]
-    for action in (rule.action, rule.more):
+    bound = BOUNDS[act]
+    for action in (bound.action, bound.more):
         if action is not None and action not in who.actions:
             return NotAllowed(
                 f"the key {who.label!r} may not {action}: its grant allows {', '.join(who.actions)}; ask for another key",
@@ -55,26 +53,26 @@ def may(who: Who, act: Act, thing: Thing | None = None) -> Refused | None:
     mine = not thing.owner or who.speaks_for(thing.owner)
     if thing.missing and not mine and not thing.out:
         return NotFound(thing.missing, field=thing.field, rule="known")
-    if rule.owner and not mine:
+    if bound.owner and not mine:
         return NotAllowed(
-            f"{thing.name} is {thing.owner}'s: only they, or an authority they named as their superior, may {act}",
+            f"this is {thing.owner}'s: only they may do that, or an authority they named as their superior",
             field=thing.field, rule="owner", given=who.authority, remedy=f"ask {thing.owner}",
         )  # fmt: skip
-    if rule.tier and thing.tier > who.max_tier:
+    if bound.tier and thing.tier > who.max_tier:
         return NotAllowed(
             f"the key {who.label!r} may go up to {Tier(who.max_tier).word}, not {Tier(thing.tier).word}: "
             "ask for a key with a higher grant",
             field="tier", rule="grant.max_tier", given=Tier(thing.tier).word,
         )  # fmt: skip
-    ending = Act.END if act is Act.END else Act.REPLACE
+    ending = Power.END if act is Power.END else Power.REPLACE
     return (
-        (_of_another_subject(who, thing) if rule.subject else None)
-        or (_beyond(who, thing) if rule.area else None)
+        (_of_another_subject(who, thing) if bound.subject else None)
+        or (_beyond(who, thing) if bound.area else None)
         or next((fault for one in thing.ends if (fault := may(who, ending, one)) is not None), None)
     )
 
 
-def must(who: Who, act: Act, thing: Thing | None = None) -> None:
+def must(who: Who, act: Power, thing: Thing | None = None) -> None:
     """Raises what `may` says stands against it."""
     if (fault := may(who, act, thing)) is not None:
         raise fault
@@ -107,7 +105,9 @@ def _beyond(who: Who, thing: Thing) -> NotAllowed | None:
         )  # fmt: skip
     if not thing.shapes:
         return NotAllowed(
-            f"this key is bound to an area and {thing.name} gives none: draw it inside", field="area", rule="grant.area"
+            "this key is bound to an area and nothing says where this lies: draw it inside",
+            field="area",
+            rule="grant.area",
         )
     if not covers(who.area, thing.shapes):
         return NotAllowed(

@@ -31,10 +31,10 @@ async def warning_thing(db: Connection, who: Who, warning_id: str, ends: tuple[T
     row = (await db.execute(_ONE.where(warning_state.c.warning_id == warning_id))).first()
     missing = no_warning(warning_id)
     if row is None:
-        return Thing(name=missing, missing=missing, field="warning_id", owner=NOBODY)
+        return Thing(missing=missing, field="warning_id", owner=NOBODY)
     shapes, unresolved = await place_of(db, who, row.area, ((a, b) for a, b in row.geocodes))
     return Thing(
-        name=f"the warning {warning_id[:8]}", missing=missing, field="warning_id", owner=row.authority, tier=row.tier,
+        missing=missing, field="warning_id", owner=row.authority, tier=row.tier,
         shapes=shapes, unresolved=unresolved, events=tuple(row.events), sender=row.sender,
         out=row.released_at is not None, ends=ends,
     )  # fmt: skip

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from aiohttp import web
 
-from services.shared.powers.acts import RULES, Act
 from services.shared.powers.may import Thing, must
+from services.shared.powers.power import BOUNDS, Power
 from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
 from services.shared.web.edge import PLATFORM_DATABASE, known_caller
@@ -33,12 +33,12 @@ class About(Protocol):
 class RouteRule(NamedTuple):
     """What a route asks: the act, and in words what it is about and what binds it."""
 
-    act: Act
+    act: Power
     about: str
 
     def in_words(self) -> str:
         """For the table of routes."""
-        bound = RULES[self.act].in_words()
+        bound = BOUNDS[self.act].in_words()
         return f"{self.about}: {bound}" if self.about else bound
 
 
@@ -61,7 +61,7 @@ async def what_is_found(request: web.Request, who: Who) -> None:
 
 
 def asks(
-    act: Act, about: About
+    act: Power, about: About
 ) -> Callable[[Callable[[S, web.Request, Who], Awaitable[R]]], Callable[[S, web.Request], Awaitable[R]]]:
     """Marks a handler; it is called with the caller once they may. NotAllowed and NotFound are raised before it begins."""
 
@@ -80,6 +80,6 @@ def asks(
     return mark
 
 
-def rule_of(handler: Any) -> RouteRule | None:
+def rule_of(handler: object) -> RouteRule | None:
     """The rule of a marked handler; None of any other."""
     return getattr(handler, "rule", None)

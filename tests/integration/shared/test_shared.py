@@ -32,8 +32,8 @@ from services.shared.messages import (
     decode,
     encode,
 )
-from services.shared.powers.acts import Act
 from services.shared.powers.may import Thing, must
+from services.shared.powers.power import Power
 from services.shared.powers.who import ACTIONS
 from services.shared.telemetry import configure
 from services.shared.tiers import Tier
@@ -56,11 +56,11 @@ async def test_a_key_reaches_as_far_as_its_grant(tmp_path: Path) -> None:
         who = await who_is(db, key)
         assert None is await who_is(db, key[:-1] + ("A" if key[-1] != "A" else "B"))
     assert who is not None
-    must(who, Act.SEND, Thing(name="it", owner="County", tier=int(Tier.ORANGE)))
+    must(who, Power.SEND, Thing(owner="County", tier=int(Tier.ORANGE)))
     with pytest.raises(NotAllowed, match="up to orange, not red"):
-        must(who, Act.SEND, Thing(name="it", owner="County", tier=int(Tier.RED)))
+        must(who, Power.SEND, Thing(owner="County", tier=int(Tier.RED)))
     with pytest.raises(NotAllowed, match="may not cancel"):
-        must(who, Act.END)
+        must(who, Power.END)
     with pytest.raises(Refused, match="no action 'fly'"):
         await create_key(database, name="County", label="x", actions=["fly"], max_tier=Tier.RED)
     async with database.read() as db:

@@ -17,7 +17,7 @@ from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
 from services.shared.errors import Busy, NotFound
 from services.shared.i18n import mark
-from services.shared.powers.acts import Act
+from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Accepted, Json
@@ -79,7 +79,7 @@ class DevicePages:
         """GET /open/devices; POST /open/devices/test (device)."""
         return (web.get("/open/devices", self.show), web.post("/open/devices/test", self.test))
 
-    @asks(Act.SEE_PLANT, the_installation)
+    @asks(Power.SEE_PLANT, the_installation)
     async def show(self, request: web.Request, who: Who) -> Json[DevicesState] | web.Response:
         """Silent ones first. Of shakers only how many: which one is whose is nobody's business here."""
         async with self._platform.database.read() as db:
@@ -109,7 +109,7 @@ class DevicePages:
         return page("devices.html", who=who, found=found, plane=self._platform.settings.plane,
                     may_test="command" in who.actions)  # fmt: skip
 
-    @asks(Act.TRY_PLANT, the_installation)
+    @asks(Power.TRY_PLANT, the_installation)
     async def test(self, request: web.Request, who: Who) -> Accepted[ToneAsked]:
         """A tone of a second, written down before it sounds; the speaker's own report says whether it was played."""
         device = str((await request.post()).get("device", ""))[:40]

@@ -1,6 +1,6 @@
 """Lists every act with the action it takes and what of its object binds it.
 
-A new act is a line of RULES and nothing else; `tocsin routes` prints which address asks for which.
+A new act is a line of BOUNDS and nothing else; `tocsin routes` prints which address asks for which.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from services.shared.powers.who import Action
 
 
-class Act(StrEnum):
+class Power(StrEnum):
     """What somebody does or looks at."""
 
     SEE = "see"  # what a warning says, its tier and state
@@ -38,7 +38,7 @@ class Act(StrEnum):
     TRY_PLANT = "try plant"
 
 
-class Rule(NamedTuple):
+class Bound(NamedTuple):
     """`action`: of the grant; `more`: a second one. What binds: the object's owner, its area, its tier, its events and
     sender.
 
@@ -61,27 +61,27 @@ class Rule(NamedTuple):
         return ", ".join(name for name, holds in bound.items() if holds) or "none"
 
 
-RULES: dict[Act, Rule] = {
-    Act.SEE: Rule("read", everybody=True),
-    Act.WATCH: Rule("read", owner=True),
-    Act.PREVIEW: Rule("draft", owner=True),
-    Act.DRAFT: Rule("draft", area=True, tier=True, subject=True),
-    Act.SPEAK: Rule("draft", subject=True),
-    Act.SEND: Rule("send", owner=True, area=True, tier=True, subject=True),
-    Act.REPLACE: Rule("send", owner=True, area=True, tier=True, subject=True),
-    Act.END: Rule("cancel", owner=True, area=True, tier=True, subject=True),
-    Act.SAY_DOORS: Rule("command", owner=True, area=True, tier=True),
-    Act.HANDLE: Rule("command", owner=True, area=True),
-    Act.SEE_PEOPLE: Rule("look", owner=True, area=True),
-    Act.OPEN_LIST: Rule("command", owner=True, area=True, more="look"),
-    Act.LOOK: Rule("look", area=True),
-    Act.UNLOCK: Rule("command", owner=True, area=True),
-    Act.COUNT: Rule("read", area=True),
-    Act.SUMMARISE: Rule("read"),
-    Act.ENTER: Rule("register", owner=True, area=True),
-    Act.DEFINE: Rule("register", owner=True, area=True),
-    Act.KEEP: Rule("register", area=True),
-    Act.DECOY: Rule("register", more="command"),
-    Act.SEE_PLANT: Rule("read"),
-    Act.TRY_PLANT: Rule("command"),
+BOUNDS: dict[Power, Bound] = {
+    Power.SEE: Bound("read", everybody=True),
+    Power.WATCH: Bound("read", owner=True),
+    Power.PREVIEW: Bound("draft", owner=True),
+    Power.DRAFT: Bound("draft", area=True, tier=True, subject=True),
+    Power.SPEAK: Bound("draft", subject=True),
+    Power.SEND: Bound("send", owner=True, area=True, tier=True, subject=True),
+    Power.REPLACE: Bound("send", owner=True, area=True, tier=True, subject=True),
+    Power.END: Bound("cancel", owner=True, area=True, tier=True, subject=True),
+    Power.SAY_DOORS: Bound("command", owner=True, area=True, tier=True),
+    Power.HANDLE: Bound("command", owner=True, area=True),
+    Power.SEE_PEOPLE: Bound("look", owner=True, area=True),
+    Power.OPEN_LIST: Bound("command", owner=True, area=True, more="look"),
+    Power.LOOK: Bound("look", area=True),
+    Power.UNLOCK: Bound("command", owner=True, area=True),
+    Power.COUNT: Bound("read", area=True),
+    Power.SUMMARISE: Bound("read"),
+    Power.ENTER: Bound("register", owner=True, area=True),
+    Power.DEFINE: Bound("register", owner=True, area=True),
+    Power.KEEP: Bound("register", area=True),
+    Power.DECOY: Bound("register", more="command"),
+    Power.SEE_PLANT: Bound("read"),
+    Power.TRY_PLANT: Bound("command"),
 }
