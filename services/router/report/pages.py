@@ -21,13 +21,22 @@ from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import t
 from services.shared.ledger.warnings import warning_state, warning_text
+from services.shared.powers.may import may
 from services.shared.powers.power import Power
+from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.asking import asks, the_warning
 from services.shared.web.html import for_reader, page
 
+OFFERED = (
+    Power.SEE_PEOPLE,
+    Power.OPEN_LIST,
+    Power.HANDLE,
+    Power.SAY_DOORS,
+    Power.END,
+)  # what the live page has buttons for
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
 
 
@@ -82,6 +91,7 @@ class LivePages:
             unspoken = await officials.unspoken(db, warning_id)
             failing = await report.failing_channels(db)
             standing = await alarms.standing(db)
+            thing = await warning_thing(db, who, warning_id)
         parts = text.parts
         every = ctx.policy.updates.get(ctx.tier) if ctx is not None and state.state == "active" else None
         return page(
@@ -105,7 +115,8 @@ class LivePages:
             unspoken=[worker_id[:8] for worker_id in unspoken],
             next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
             plane=self._platform.settings.plane,
-            fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
+            may={power.name: may(who, power, thing) is None for power in OFFERED},
+            rescue=FIRE_SERVICE,
         )
 
     @asks(Power.PREVIEW, the_warning)
