@@ -51,8 +51,8 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
     if thing is None:
         return None
     mine = not thing.owner or who.speaks_for(thing.owner)
-    if thing.missing and not mine and not thing.out:
-        return NotFound(thing.missing, field=thing.field, rule="known")
+    if (unseen := hidden(who, thing)) is not None:
+        return unseen
     if bound.owner and not mine:
         return NotAllowed(
             f"this is {thing.owner}'s: only they may do that, or an authority they named as their superior",
@@ -70,6 +70,13 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
         or (_beyond(who, thing) if bound.area else None)
         or next((fault for one in thing.ends if (fault := may(who, ending, one)) is not None), None)
     )
+
+
+def hidden(who: Who, thing: Thing) -> NotFound | None:
+    """NotFound where they may not even know that it is there: it has not gone out, and is neither theirs nor below."""
+    if not thing.missing or thing.out or not thing.owner or who.speaks_for(thing.owner):
+        return None
+    return NotFound(thing.missing, field=thing.field, rule="known")
 
 
 def must(who: Who, act: Power, thing: Thing | None = None) -> None:
