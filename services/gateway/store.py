@@ -103,7 +103,6 @@ class StoredWarning(NamedTuple):
     state_released_at: float | None
     events: list[str]
     brought_by: str
-    holds: list[str]
 
 
 class ListedWarning(NamedTuple):
@@ -117,6 +116,7 @@ class ListedWarning(NamedTuple):
     ending: str
     sent: float
     expires_at: float
+    authority: str
     number: str
     doors: str
     released_at: float | None

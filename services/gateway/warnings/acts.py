@@ -126,14 +126,11 @@ class Acts:
             ends += (await standing_of_row(tx, row)).alive
         replaced = tuple([await warning_thing(tx, who, one) for one in await store.going_on(tx, ends)])
         thing = replace(await warning_thing(tx, who, row.warning_id, replaced), tier=int(tier))
-        must(who, Power.END if row.state_ending else Power.SEND, thing)
+        must(who, Power.SEND, thing)
+        if row.state_ending:
+            must(who, Power.END, thing)
         if doors:
             must(who, Power.SAY_DOORS, thing)
-        if row.holds and row.brought_by == who.key_id:
-            raise NotAllowed(
-                f"it is held ({'; '.join(row.holds)}) and came with this very key: another person lets it out",
-                field="warning_id", rule="hold", given=who.label,
-            )  # fmt: skip
         if who.label in self._machines and (row.state_state == "held" or row.via == "feed"):
             raise NotAllowed(
                 f"{who.label!r} is the key of a feed, and no machine decides: a person lets it out with a key of their own",

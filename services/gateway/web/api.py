@@ -166,7 +166,7 @@ class WarningsApi:
         page, now = shelves.page_of(request.query.get("page", ""), "page"), self._platform.clock.now()
         async with self._platform.database.read() as db:
             first = [*await shelves.running(db, now), *await shelves.late(db, now)] if page == 1 else []
-            rest = await shelves.rest(db, now, page)
+            rest = await shelves.rest(db, who, now, page)
         headers = {"Link": f'</api/v1/warnings?page={page + 1}>; rel="next"'} if rest.more else {}
         return Json(
             [

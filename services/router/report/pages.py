@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 from aiohttp import web
+from msgspec.structs import replace
 
 from services.router.cases import view
 from services.router.clock import officials, silence
@@ -21,7 +22,9 @@ from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import t
 from services.shared.ledger.warnings import warning_state, warning_text
+from services.shared.powers.may import may
 from services.shared.powers.power import Power
+from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
@@ -82,12 +85,15 @@ class LivePages:
             unspoken = await officials.unspoken(db, warning_id)
             failing = await report.failing_channels(db)
             standing = await alarms.standing(db)
+            thing = await warning_thing(db, who, warning_id)
         parts = text.parts
         every = ctx.policy.updates.get(ctx.tier) if ctx is not None and state.state == "active" else None
         return page(
             "live.html",
             who=who,
             figures=figures,
+            says_doors=may(who, Power.SAY_DOORS, thing) is None,
+            ends=may(who, Power.END, thing) is None,
             missing=[(m, profiles[m.profile_key]) for m in missing],
             cases=[c for c in cases if c["state"] != "closed"],
             totals=totals,
@@ -116,6 +122,7 @@ class LivePages:
             kept = await previews.kept(db, warning_id)
             state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
             text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).first()
+            thing = await warning_thing(db, who, warning_id)
         if state is None or text is None:
             raise NotFound(f"there is no draft {warning_id}", field="warning_id", given=warning_id)
         parts = text.parts
@@ -132,6 +139,10 @@ class LivePages:
             waited=int(waited) if waited.isdecimal() and len(waited) < 4 else 0,
             patience=PREVIEW_PATIENCE_S,
             chosen=chosen,
+            tiers=[one for one in Tier if may(who, Power.SEND, replace(thing, tier=int(one))) is None],
+            unsendable=may(who, Power.SEND, thing) or (may(who, Power.END, thing) if state.ending else None),
+            says_doors=may(who, Power.SAY_DOORS, thing) is None,
+            ends=may(who, Power.END, thing) is None,
             pressed="doors" in request.query or "tier" in request.query,
             hazard=hazard,
             respond=parts.get("asked", ""),

@@ -17,9 +17,12 @@ from services.shared.bus.outbox import new_id
 from services.shared.clock import iso
 from services.shared.ledger import areas
 from services.shared.ledger.warnings import warning_state
+from services.shared.powers.may import may
+from services.shared.powers.power import Power
+from services.shared.powers.warnings import seen_by, warning_thing
 from services.shared.powers.who import ACTIONS
 from services.shared.tiers import Tier
-from services.shared.web.auth import all_keys, create_key, name_superior, revoke_key
+from services.shared.web.auth import all_keys, create_key, name_superior, revoke_key, who_is
 from tests.kit import alerts
 from tests.kit.square import SENT
 from tests.kit.town import Town, open_town
@@ -346,6 +349,81 @@ async def test_what_only_waits_for_a_decision_its_own_key_decides(desks: Desks) 
         "owner", f"/api/v1/warnings/{held['warning_id']}/release", {"tier": "red", "reason": "xx"}
     )
     assert 202 == answer[0]
+
+
+# ---- what lists show, and what pages offer
+
+
+async def test_lists_tell_of_what_went_out_and_of_ones_own(desks: Desks) -> None:
+    """API and console, with their counts; each of the caller's own, of those below, and of nobody else."""
+
+    async def listed(key: str) -> set[str]:
+        found: set[str] = set()
+        for page in range(1, 20):
+            _, rows = await desks.call(key, f"/api/v1/warnings?page={page}")
+            found |= {row["warning_id"] for row in rows}
+            if not rows:
+                break
+        return found
+
+    async def waiting(key: str) -> int:
+        _, page = await desks.form(key, "/console")
+        return int(page.partition("Waiting for your decision (")[2].partition(")")[0] or 0)
+
+    before = {key: await waiting(key) for key in ("stranger", "colleague", "superior", "over nobody")}
+    red, draft = await desks.red(), await desks.draft()
+    _, held = await desks.post("owner", storm(tier=None))
+    unsent = {draft, held["warning_id"]}
+    for key in ("colleague", "superior"):
+        assert unsent | {red} <= await listed(key)
+        assert before[key] + 2 == await waiting(key)
+        assert f"/live/{draft}/preview" in (await desks.form(key, "/console"))[1]
+    for key in ("stranger", "over nobody"):
+        assert {red} == await listed(key) & (unsent | {red})
+        assert before[key] == await waiting(key)
+        page = (await desks.form(key, "/console"))[1]
+        assert draft not in page
+        number = (await desks.town.warning(red)).number
+        assert f"/live/{red}" not in page
+        assert f"/public/check?number={number}" in page
+    database = desks.town.node.platform.database
+    async with database.read() as db:
+        for key in ("stranger", "colleague", "superior"):
+            who = await who_is(db, desks.keys[key])
+            assert who is not None
+            ids = list(await db.scalars(sa.select(warning_state.c.warning_id)))
+            seen = set(await db.scalars(sa.select(warning_state.c.warning_id).where(seen_by(who))))
+            assert seen == {one for one in ids if may(who, Power.SEE, await warning_thing(db, who, one)) is None}
+
+
+async def test_a_page_offers_what_would_be_done(desks: Desks) -> None:
+    """Send, tiers, doors, withdraw, end: each only to whoever may; why not is said instead."""
+    draft, red = await desks.draft(hazard="flash_flood"), await desks.red()
+    _, undecided = await desks.post("owner", storm(tier=None))
+    _, stale = await desks.post("colleague", storm(sent=iso(SENT - 3 * 86400)))
+    await desks.town.settle()
+    send, withdraw, doors = (
+        f"/console/warnings/{draft}/send",
+        f"/console/warnings/{draft}/end",
+        'name="doors" value="safe"',
+    )
+    for key, offered in {"colleague": (True, True, True), "sends": (True, False, False), "drafts": (False, False, False),
+                         "blue": (False, False, False)}.items():  # fmt: skip
+        _, page = await desks.form(key, f"/live/{draft}/preview")
+        assert offered == (send in page, withdraw in page, doors in page), key
+    assert "may go up to blue" in page
+    _, page = await desks.form("blue", f"/live/{undecided['warning_id']}/preview")
+    assert [True, False] == [f'name="tier" value="{word}"' in page for word in ("blue", "yellow")]
+    for key, offer in (("colleague", False), ("owner", True)):
+        _, page = await desks.form(key, f"/live/{stale['warning_id']}/preview")
+        assert (f"/console/warnings/{stale['warning_id']}/send" in page) is offer
+    for key, offer in (("colleague", True), ("sends", False)):
+        _, page = await desks.form(key, f"/live/{red}")
+        assert [offer, offer] == [f"/console/warnings/{red}/end" in page, f"/live/{red}/doors" in page], key
+    assert 'action="/console/warnings"' in (await desks.form("colleague", "/console"))[1]
+    reader = await desks.town.new_key(label="only reads", actions=["read"])
+    desks.keys["only reads"] = reader
+    assert 'action="/console/warnings"' not in (await desks.form("only reads", "/console"))[1]
 
 
 # ---- keys that are over
