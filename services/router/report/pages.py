@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 from aiohttp import web
+from msgspec.structs import replace
 
 from services.router.cases import view
 from services.router.clock import officials, silence
@@ -127,6 +128,7 @@ class LivePages:
             kept = await previews.kept(db, warning_id)
             state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
             text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).first()
+            thing = await warning_thing(db, who, warning_id)
         if state is None or text is None:
             raise NotFound(f"there is no draft {warning_id}", field="warning_id", given=warning_id)
         parts = text.parts
@@ -143,6 +145,10 @@ class LivePages:
             waited=int(waited) if waited.isdecimal() and len(waited) < 4 else 0,
             patience=PREVIEW_PATIENCE_S,
             chosen=chosen,
+            tiers=[one for one in Tier if may(who, Power.SEND, replace(thing, tier=int(one))) is None],
+            unsendable=may(who, Power.SEND, thing) or (may(who, Power.END, thing) if state.ending else None),
+            says_doors=may(who, Power.SAY_DOORS, thing) is None,
+            ends=may(who, Power.END, thing) is None,
             pressed="doors" in request.query or "tier" in request.query,
             hazard=hazard,
             respond=parts.get("asked", ""),
