@@ -1050,6 +1050,7 @@ def upgrade() -> None:
         sa.Column("events", sa.JSON(), nullable=False, comment="hazard and event codes, as a grant names them"),
         sa.Column("area", sa.Text(), nullable=False, comment="GeoJSON, or empty"),
         sa.Column("geocodes", sa.JSON(), nullable=False, comment="[[code list, code]]"),
+        sa.Column("km2", sa.Float(), nullable=False, comment="of the whole place, codes included"),
         sa.Column("brought_by", sa.String(length=32), nullable=False, comment="id of the key it came with"),
         sa.Column("holds", sa.JSON(), nullable=False, comment="why a person must let it out, in sentences"),
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_scope")),
@@ -1116,6 +1117,12 @@ def upgrade() -> None:
         sa.Column("authority_id", sa.String(length=32), nullable=False),
         sa.Column("actions", sa.JSON(), nullable=False),
         sa.Column("max_tier", sa.SmallInteger(), nullable=False),
+        sa.Column(
+            "alone",
+            sa.SmallInteger(),
+            nullable=False,
+            comment="the highest tier that one person drafts and sends; 0 for none",
+        ),
         sa.Column("area", sa.Text(), server_default="", nullable=False, comment="GeoJSON; empty for anywhere"),
         sa.Column("senders", sa.JSON(), server_default="[]", nullable=False, comment="CAP senders; empty for any"),
         sa.Column(

@@ -71,7 +71,7 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
     return (
         (_of_another_subject(who, thing) if bound.subject else None)
         or (_beyond(who, thing) if bound.area else None)
-        or (_ones_own_word(who, thing) if bound.second else None)
+        or (_ones_own_word(who, act, thing) if bound.second else None)
         or next((fault for one in thing.ends if (fault := may(who, ending, one)) is not None), None)
     )
 
@@ -129,13 +129,21 @@ def _beyond(who: Who, thing: Thing) -> NotAllowed | None:
     return None
 
 
-def _ones_own_word(who: Who, thing: Thing) -> NotAllowed | None:
-    if not thing.holds or thing.brought_by != who.key_id:
+def _ones_own_word(who: Who, act: Power, thing: Thing) -> NotAllowed | None:
+    """What is doubted, and a tier that takes two persons, is let out by another than brought it."""
+    if thing.brought_by != who.key_id:
         return None
-    return NotAllowed(
-        f"it is held ({'; '.join(thing.holds)}) and came with this very key: another person lets it out",
-        field="warning_id", rule="hold", given=who.label,
-    )  # fmt: skip
+    if thing.holds:
+        return NotAllowed(
+            f"it is held ({'; '.join(thing.holds)}) and came with this very key: another person lets it out",
+            field="warning_id", rule="hold", given=who.label,
+        )  # fmt: skip
+    if act is Power.SEND and thing.tier > who.alone:
+        return NotAllowed(
+            f"{Tier(thing.tier).word} takes two persons: somebody else than drafted it sends it, with a key of their own",
+            field="tier", rule="grant.alone", given=who.label,
+        )  # fmt: skip
+    return None
 
 
 @lru_cache(maxsize=64)

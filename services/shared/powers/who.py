@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from services.shared.tiers import Tier
+
 Action = Literal["read", "draft", "send", "cancel", "command", "register", "look"]
 ACTIONS: tuple[Action, ...] = ("read", "draft", "send", "cancel", "command", "register", "look")
 USUAL = ACTIONS[:-1]  # looking at people is given by name, never along with the rest
@@ -15,7 +17,8 @@ class Who(msgspec.Struct, frozen=True):
     """An authenticated caller and how far the grant reaches.
 
     `area` is GeoJSON, empty for anywhere; `senders` and `events` are empty for any. `over`: the authorities that name
-    this one as their superior, and those below them.
+    this one as their superior, and those below them. `alone`: up to which tier one person may both draft and send; above
+    it another sends.
     """
 
     key_id: str
@@ -27,6 +30,7 @@ class Who(msgspec.Struct, frozen=True):
     senders: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
+    alone: int = int(Tier.RED)
 
     def speaks_for(self, authority: str) -> bool:
         """Whether what belongs to that authority is this caller's too: their own, or one that named them superior."""

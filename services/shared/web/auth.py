@@ -47,6 +47,12 @@ grant = sa.Table(
     sa.Column("authority_id", Id, sa.ForeignKey("authority.authority_id"), nullable=False),
     sa.Column("actions", sa.JSON, nullable=False),
     sa.Column("max_tier", sa.SmallInteger, nullable=False),
+    sa.Column(
+        "alone",
+        sa.SmallInteger,
+        nullable=False,
+        comment="the highest tier that one person drafts and sends; 0 for none",
+    ),
     sa.Column("area", sa.Text, nullable=False, server_default="", comment="GeoJSON; empty for anywhere"),
     sa.Column("senders", sa.JSON, nullable=False, server_default="[]", comment="CAP senders; empty for any"),
     sa.Column("events", sa.JSON, nullable=False, server_default="[]", comment="hazards or event codes; empty for any"),
@@ -70,11 +76,15 @@ async def create_key(
     label: str,
     actions: Sequence[str],
     max_tier: Tier,
+    alone: Tier | None,
     area: str = "",
     senders: Sequence[str] = (),
     events: Sequence[str] = (),
 ) -> str:
-    """Makes authority and grant where missing and a new key; returns the key, which is not stored."""
+    """Makes authority and grant where missing and a new key; returns the key, which is not stored.
+
+    `alone`: the highest tier that whoever holds it may both draft and send; above it takes two persons.
+    """
     unknown = sorted(set(actions) - set(ACTIONS))
     if unknown:
         raise Refused(f"there is no action {unknown[0]!r}: use {', '.join(ACTIONS)}", field="actions", given=unknown[0])
@@ -89,6 +99,7 @@ async def create_key(
                 authority_id=authority_id,
                 actions=sorted(set(actions)),
                 max_tier=int(max_tier),
+                alone=int(alone or 0),
                 area=area,
                 senders=list(senders),
                 events=list(events),
@@ -100,7 +111,9 @@ async def create_key(
                 key_id=key_id, grant_id=grant_id, label=label, sha256=_hash(key), created_at=wall()
             )
         )
-        detail = {"actions": sorted(set(actions)), "max_tier": max_tier.word}
+        detail = {
+            "actions": sorted(set(actions)), "max_tier": max_tier.word, "alone": alone.word if alone else "none",
+        }  # fmt: skip
         await trail.record(tx, "command line", "create_key", key_id, f"{label} of {name}", detail)
     return key
 
@@ -115,6 +128,7 @@ class GrantedKey(NamedTuple):
     revoked_at: float | None
     actions: list[str]
     max_tier: int
+    alone: int
     senders: list[str]
     events: list[str]
     area: str
@@ -184,6 +198,7 @@ async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
         tuple(row.senders),
         tuple(row.events),
         await _below(db, row.authority_id),
+        row.alone,
     )
 
 

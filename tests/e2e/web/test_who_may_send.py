@@ -99,7 +99,7 @@ async def desks() -> AsyncIterator[Desks]:
 
         async def key(label: str, name: str, *actions: str, tier: Tier = Tier.RED, **bounds: Any) -> str:
             return await create_key(
-                database, name=name, label=label, actions=actions or ACTIONS, max_tier=tier, **bounds
+                database, name=name, label=label, actions=actions or ACTIONS, max_tier=tier, alone=Tier.RED, **bounds
             )
 
         keys = {
@@ -407,6 +407,7 @@ async def test_a_page_offers_what_would_be_done(desks: Desks) -> None:
         f"/console/warnings/{draft}/end",
         'name="doors" value="safe"',
     )
+    page = ""
     for key, offered in {"colleague": (True, True, True), "sends": (True, False, False), "drafts": (False, False, False),
                          "blue": (False, False, False)}.items():  # fmt: skip
         _, page = await desks.form(key, f"/live/{draft}/preview")
@@ -417,7 +418,6 @@ async def test_a_page_offers_what_would_be_done(desks: Desks) -> None:
     for key, offer in (("colleague", False), ("owner", True)):
         _, page = await desks.form(key, f"/live/{stale['warning_id']}/preview")
         assert (f"/console/warnings/{stale['warning_id']}/send" in page) is offer
-    page = ""
     for key, offer in (("colleague", True), ("sends", False)):
         _, page = await desks.form(key, f"/live/{red}")
         assert [offer, offer] == [f"/console/warnings/{red}/end" in page, f"/live/{red}/doors" in page], key

@@ -162,8 +162,7 @@ async def test_the_feeds_are_read_by_others(desk: Town, peer: Told):
     assert {"orange", "active"} <= {tag.term for tag in entry.tags}
     peer("CAP out", "feedparser 6.0.14", "Atom without a fault: title, link to the alert, tier and state")
     desk.clock.advance_to(SENT + 60)
-    ending = {"ending": "may_return", "reason": "over"}
-    await desk.call("POST", f"/api/v1/warnings/{taken['warning_id']}/cancel", ending)
+    await desk.cancel(taken["warning_id"], "may_return")
     _, body, headers = await desk.get("/cap/feed.json")
     assert "application/feed+json" == headers["Content-Type"]
     items = json.loads(body)["items"]

@@ -34,7 +34,9 @@ async def client(registry) -> AsyncIterator[TestClient]:
 
 async def key(registry, *actions: str) -> dict[str, str]:
     """The header of a key with these actions."""
-    made = await create_key(registry.database, name="County", label="clerk", actions=actions, max_tier=Tier.BLUE)
+    made = await create_key(
+        registry.database, name="County", label="clerk", actions=actions, max_tier=Tier.BLUE, alone=Tier.RED
+    )
     return {"Authorization": f"Bearer {made}"}
 
 

@@ -44,7 +44,7 @@ class KeyHolder:
         database = self.tocsin.node.platform.database
         return await create_key(
             database, name="Qingshui County", label=" ".join(actions), actions=actions,
-            max_tier=Tier.RED, area=area,
+            max_tier=Tier.RED, alone=Tier.RED, area=area,
         )  # fmt: skip
 
     async def ask(self, method: str, path: str, key: str, **form: str) -> tuple[int, str]:
