@@ -90,7 +90,8 @@ class Admission:
             where = await standing(tx, known_of(incoming), (who.authority, *who.over), ends=incoming.ending)
             if where.placement.kind == "duplicate":
                 row = await self._as_ones_own(tx, who, incoming, await store.stored(tx, where.same), release=release)
-                if release and not incoming.hold and row.state_state == "draft" and row.brought_by != who.key_id:
+                may_go = row.brought_by != who.key_id or row.state_tier <= who.alone
+                if release and not incoming.hold and row.state_state == "draft" and may_go:
                     return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
                 return await as_it_is(tx, where.same, self._platform.clock.now())
             if where.placement.kind == "reused":
