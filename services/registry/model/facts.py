@@ -22,6 +22,7 @@ FACILITY = (
     "languages", "occupancy",
 )  # fmt: skip
 MEDICAL, TEMPORARY = those(ANSWERS, "medical"), those(ANSWERS, "temporary")
+PROTECTS = those(ANSWERS, "protects")
 OLD = 80
 MONTHS, MONTHS_SHORT = 12, 6
 RANK = {"self": 3, "proxy": 3, "officer_visit": 2, "disability_card": 0}  # every other list: 1
@@ -107,20 +108,25 @@ def same_voice(a: Provenance, b: Provenance) -> bool:
     return a.source == b.source and (a.source in ("self", "officer_visit") or a.by == b.by)
 
 
-def merge(facts: Facts, said: Mapping[str, object], who: Provenance) -> Merged:
-    """Takes answers (also `status`, `place`) into the facts where they win; what loses or is beaten is a conflict."""
+def merge(facts: Facts, said: Mapping[str, object], who: Provenance, *, adds: bool = False) -> Merged:
+    """Takes answers (also `status`, `place`) into the facts where they win; what loses or is beaten is a conflict.
+
+    Who only `adds` fills gaps and changes nothing; what would close a person's ways is no gap.
+    """
     done = Merged()
     for name, value in said.items():
         if name not in facts.answers:
-            wins = True
+            wins = not (adds and name in PROTECTS and value)
+            if not wins:
+                done.conflicts.append(FactConflict(name, False, value, who))
         else:
             kept, old = facts.answers[name], facts.source(name)
             if kept == value:
                 done.agreed.add(name)
-                if who.rank >= old.rank and who.on >= old.on:
+                if not adds and who.rank >= old.rank and who.on >= old.on:
                     facts.credit(name, who)
                 continue
-            wins, conflict = weigh(name, kept, value, old, who)
+            wins, conflict = weigh(name, kept, value, old, who, adds=adds)
             if conflict is not None:
                 done.conflicts.append(conflict)
         if wins:
@@ -130,10 +136,14 @@ def merge(facts: Facts, said: Mapping[str, object], who: Provenance) -> Merged:
     return done
 
 
-def weigh(name: str, kept: object, value: object, old: Provenance, who: Provenance) -> tuple[bool, FactConflict | None]:
+def weigh(
+    name: str, kept: object, value: object, old: Provenance, who: Provenance, *, adds: bool = False
+) -> tuple[bool, FactConflict | None]:
     """Whether a statement that differs counts from now on, and the conflict to show where two sources differ."""
     if same_voice(old, who):
         return who.on >= old.on, None
+    if adds:
+        return False, FactConflict(name, kept, value, who)
     if _wins(name, value, kept, who, old):
         return True, FactConflict(name, value, kept, old, who.by if who.rank > old.rank and who.rank == 3 else "")
     return False, FactConflict(name, kept, value, who)
