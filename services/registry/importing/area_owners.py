@@ -60,11 +60,12 @@ async def _areas(db: Connection, rows: Sequence[Numbered]) -> list[list[Thing]]:
     for _, row in rows:
         one, parent = (str(row["value_name"]), str(row["code"])), (str(row["value_name"]), str(row["parent"]))
         shapes = (str(row["geojson"]),) if row["geojson"] else ()
-        owners = [defined[one][0]] if one in defined else [*made_of.get(one, ())]
-        parts = [Thing(field="code", owner=owner, shapes=shapes) for owner in sorted({*owners, *mapped.get(one, ())})]
+        parts = [Thing(field="code", owner=defined[one][0] if one in defined else "", shapes=shapes)]
+        others = {*mapped.get(one, ()), *(made_of.get(one, ()) if one not in defined else ())}
+        parts += [Thing(field="code", owner=owner, shapes=shapes) for owner in sorted(others)]
         if parent in defined and not defined[parent][1]:  # without a polygon it is all of its parts
             parts.append(Thing(field="parent", owner=defined[parent][0], shapes=shapes))
-        found.append(parts or [Thing(field="code", shapes=shapes)])
+        found.append(parts)
     return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +15,20 @@ import sqlalchemy as sa
 from aiohttp.test_utils import TestClient, TestServer
 
 from services.registry.importing.rows import person_id_of
+from services.registry.service import RegistryService
 from services.registry.store import register
 from services.registry.store.tables import held_change
 from services.shared.audit import trail
+from services.shared.clock import StepClock
+from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import Database
+from services.shared.service import Platform
+from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import create_key, name_superior
+from services.shared.web.auth import Signer, create_key, name_superior
 from services.shared.web.edge import make_app
-from tests.integration.registry.conftest import SQUARE
+from tests.integration.registry.conftest import NOON, SQUARE
+from tests.kit.handed import HandedOver
 
 EAST = '{"type":"Polygon","coordinates":[[[103.05,30.0],[103.1,30.0],[103.1,30.1],[103.05,30.1],[103.05,30.0]]]}'
 FAR = '{"type":"Polygon","coordinates":[[[10,10],[11,10],[11,11],[10,11],[10,10]]]}'
@@ -31,12 +39,12 @@ WANG = "w,30.03,103.03,+8613800138000,yes,active\n"
 class Office:
     """Authorities with keys, and what they send."""
 
-    def __init__(self, registry: Any, client: TestClient[Any, Any]) -> None:
-        self.registry, self.client = registry, client
+    def __init__(self, platform: Platform, client: TestClient[Any, Any]) -> None:
+        self.platform, self.client = platform, client
 
     async def key(self, name: str, *actions: str, area: str = "") -> str:
         return await create_key(
-            self.registry.database, name=name, label=f"clerk of {name}", actions=actions or ("register", "read"),
+            self.platform.database, name=name, label=f"clerk of {name}", actions=actions or ("register", "read"),
             max_tier=Tier.RED, area=area,
         )  # fmt: skip
 
@@ -58,7 +66,7 @@ class Office:
         )))[0]  # fmt: skip
 
     async def rows(self, query: sa.Select[Any]) -> list[Any]:
-        async with self.registry.database.read() as db:
+        async with self.platform.database.read() as db:
             return list((await db.execute(query)).all())
 
     async def acts(self) -> list[str]:
@@ -66,11 +74,15 @@ class Office:
 
 
 @pytest.fixture
-async def office(registry: Any) -> AsyncIterator[Office]:
-    app = make_app(registry.database, registry.platform.signer)
-    app.router.add_routes(registry.service.routes())
+async def office(tmp_path: Path, empty: Database) -> AsyncIterator[Office]:
+    """The registry's routes on each of the two databases."""
+    settings = Settings(data_dir=tmp_path, plane="live")
+    keys, bus = Keys(settings.keys_dir, make=True), HandedOver(empty, "registry")
+    platform = Platform(settings, empty, bus, StepClock(NOON), keys, Signer(keys.mac), "http://127.0.0.1")
+    app = make_app(empty, platform.signer)
+    app.router.add_routes(RegistryService(platform).routes())
     async with TestClient(TestServer(app)) as client:
-        yield Office(registry, client)
+        yield Office(platform, client)
 
 
 async def test_a_source_is_whose_it_first_was(office: Office) -> None:
@@ -84,7 +96,7 @@ async def test_a_source_is_whose_it_first_was(office: Office) -> None:
         assert "County" in fault["title"]
     assert "active" == (await office.row()).status
     assert 422 == (await office.bring(village, gone, "register"))[0], "the house's own name"
-    await name_superior(office.registry.database, "Village", "County", actor="test", reason="test")
+    await name_superior(office.platform.database, "Village", "County", actor="test", reason="test")
     assert 200 == (await office.bring(village, HEAD + WANG, "village"))[0]
     assert 200 == (await office.bring(county, gone, "village"))[0], "a superior's"
     assert 403 == (await office.bring(village, gone))[0], "and not the other way round"
@@ -220,7 +232,7 @@ def crowd(n: int, status: str, lon: str = "103.04") -> str:
 
 async def test_a_list_silences_so_many_and_no_more(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above so many people those rows wait and the others go in; the key that brought them confirms nothing."""
-    monkeypatch.setattr(office.registry.platform.settings, "mass_change", 5)
+    monkeypatch.setattr(office.platform.settings, "mass_change", 5)
     first, second, other = await office.key("County"), await office.key("County"), await office.key("Village")
     alive = sa.select(sa.func.count()).select_from(register.person).where(register.IS_WARNED)
     await office.bring(first, crowd(12, "active"))
@@ -252,7 +264,7 @@ async def test_a_few_die_without_a_second_key_and_many_small_lists_are_one_large
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What an authority's lists did within a day counts; what is rejected changes nobody."""
-    monkeypatch.setattr(office.registry.platform.settings, "mass_change", 5)
+    monkeypatch.setattr(office.platform.settings, "mass_change", 5)
     first, second = await office.key("County"), await office.key("County")
     await office.bring(first, crowd(12, "active"))
     alive = sa.select(sa.func.count()).select_from(register.person).where(register.IS_WARNED)
@@ -267,7 +279,7 @@ async def test_a_few_die_without_a_second_key_and_many_small_lists_are_one_large
     [held] = (await office.ask("GET", "/people/held", second))[1]["held"]
     assert 200 == (await office.ask("POST", f"/people/held/{held['held_id']}/reject", second))[0]
     assert 8 == (await office.rows(alive))[0][0]
-    async with office.registry.database.write() as tx:
+    async with office.platform.database.write() as tx:
         await tx.execute(sa.update(held_change).values(at=held_change.c.at - 86401))
     _, report = await office.bring(first, split, "another name")
     assert [] == [i for i in report["issues"] if i["rule"] == "two keys"], "a day later"
@@ -284,7 +296,7 @@ async def test_moving_and_unreaching_many_waits_too(
     office: Office, monkeypatch: pytest.MonkeyPatch, rows: str, kind: str
 ) -> None:
     """Their place and their phones stay as they were until a second key says yes; then it is done."""
-    monkeypatch.setattr(office.registry.platform.settings, "mass_change", 5)
+    monkeypatch.setattr(office.platform.settings, "mass_change", 5)
     first, second = await office.key("County"), await office.key("County")
     await office.bring(first, crowd(8, "active"))
     _, report = await office.bring(first, rows)
@@ -318,7 +330,7 @@ async def test_counts_of_a_few_are_told_to_nobody(office: Office, monkeypatch: p
     assert (12, None) == (found["people"], found["groups"]["blind"])
     east = await office.key("County", area=EAST)
     assert [403, 200] == [(await office.ask("POST", "/people/selection", east, asked))[0] for asked in (near, none)]
-    monkeypatch.setattr(office.registry.platform.settings, "count_quota", 2)
+    monkeypatch.setattr(office.platform.settings, "count_quota", 2)
     assert 429 == (await office.ask("POST", "/people/selection", county, near))[0]
     assert 200 == (await office.ask("POST", "/people/selection", await office.key("County"), near))[0]
     assert ["people.count"] * 3 == [act for act in await office.acts() if act == "people.count"][:3]
