@@ -27,6 +27,7 @@ from services.registry.importing import yield_to_warnings
 from services.registry.importing.bounds import Bounds, learn, read_bounds
 from services.registry.importing.cells import one_id
 from services.registry.importing.columns import ColumnMap
+from services.registry.importing.grids import not_theirs
 from services.registry.importing.list_columns import Reader, header_of, key_of
 from services.registry.importing.open_list import open_list
 from services.registry.importing.report import ImportReport, Issue
@@ -365,7 +366,7 @@ class _Intake:
     async def rest(self, keys: SealingKeys) -> None:
         """Officers, places and areas; and which people are in a facility nobody entered."""
         database, actor, report = self._work.database, self._work.actor, self._report
-        self._keep_inside()
+        await self._keep_to_theirs(database)
         workers = {one.worker_id: line for line, one in self._others if isinstance(one, WorkerIn)}
         areas = {f"{one.value_name} {one.code}": line for line, one in self._others if isinstance(one, AreaIn)}
         lines = workers | areas
@@ -391,13 +392,23 @@ class _Intake:
             )
         await self._look_for_facilities(database)
 
-    def _keep_inside(self) -> None:
-        """Takes out places beyond the area of the key."""
-        area = self._work.who.area if self._work.who is not None else ""
+    async def _keep_to_theirs(self, database: Database) -> None:
+        """Takes out places beyond the area of the key, and officers for the people of another authority."""
+        if (who := self._work.who) is None:
+            return
+        grids = [grid for _, one in self._others if isinstance(one, WorkerIn) for grid in one.grids]
+        async with database.read() as db:
+            closed = await not_theirs(db, who, grids)
         for line, one in list(self._others):
-            if area and isinstance(one, PlaceIn) and not holds(area, one.lon, one.lat):
-                self._report.tell(beyond(line, f"{one.lat}, {one.lon}", one.place_id))
-                self._others.remove((line, one))
+            if isinstance(one, PlaceIn) and who.area and not holds(who.area, one.lon, one.lat):
+                issue = beyond(line, f"{one.lat}, {one.lon}", one.place_id)
+            elif isinstance(one, WorkerIn) and (grid := next((g for g in one.grids if g in closed), "")):
+                remedy = "others' people live in that grid: ask whoever entered them to name its officers"
+                issue = Issue(line, "refused", "grids", closed[grid], grid, remedy, one.worker_id)
+            else:
+                continue
+            self._report.tell(issue)
+            self._others.remove((line, one))
 
     async def _look_for_facilities(self, database: Database) -> None:
         """Says which people are in a facility nobody entered: its duty line would be their channel."""

@@ -22,6 +22,7 @@ from services.registry.importing.report import ImportReport as Report
 from services.registry.importing.report import Issue as Issue
 from services.registry.importing.rows import person_id_of as person_id_of
 from services.registry.model.facilities import AreaIn, FacilityIn, WorkerIn
+from services.registry.model.facts import Voice
 from services.registry.model.given import LOCAL_LANGUAGES, WARNED, ContactIn, PersonIn
 from services.registry.people import repository, sources
 from services.registry.people.mass_changes import Change, Harm, allowed, note, taken_but
@@ -81,6 +82,7 @@ class Page:
     digests: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     made: dict[str, Rows] = field(default_factory=dict)
+    joined: set[str] = field(default_factory=set)  # who carry another list's id
     key_row: dict[str, object] | None = None
     statement: Callable[[str], Statement] | None = None
 
@@ -105,6 +107,8 @@ def make_page(statements: Iterable[tuple[int, Statement]], context: ImportContex
             continue
         page.digests[person_id] = sources.digest(context.index, given, one.who, str(context.year))
         page.lines[person_id] = line
+        if one.joined:
+            page.joined.add(person_id)
         rows = taken(None, one, write_context, authority=authority).rows()
         rows.profile = profiles.setdefault(rows.profile.key, rows.profile)
         page.made[person_id] = rows
@@ -118,14 +122,14 @@ def taken(
     write_context: WriteContext,
     *,
     authority: str = "",
-    adds: bool = False,
+    voice: Voice = "weighed",
 ) -> PersonRecord:
-    """The record with a statement in it, a new one of `authority` if there was none. Who only `adds` changes nothing."""
+    """The record with a statement in it, a new one of `authority` if there was none."""
     given = one.given
     if not isinstance(given, (PersonIn, FacilityIn)):
         raise TypeError(f"{type(given).__name__} is no person and no facility")
     record = record or PersonRecord(addressee_id(given), house=isinstance(given, FacilityIn), authority=authority)
-    record.learn(given, one.who, write_context, adds=adds)
+    record.learn(given, one.who, write_context, voice)
     record.derive(write_context)
     return record
 
@@ -261,7 +265,7 @@ class Import:
         self, page: Page, changed: Sequence[str], there: dict[str, PersonRecord], write_context: WriteContext
     ) -> _Done:
         """Made ones where nobody was there; statements into those that are."""
-        done, who = _Done(), self.who
+        done, who, source = _Done(), self.who, self.context.source
         for person_id in changed:
             digest, line = page.digests[person_id], page.lines[person_id]
             if (record := there.get(person_id)) is None:
@@ -271,9 +275,13 @@ class Import:
                 continue
             else:
                 statement = page.said(person_id)
-                if who is not None and record.authority and not who.speaks_for(record.authority):
+                foreign = who is not None and bool(record.authority) and not who.speaks_for(record.authority)
+                if foreign and person_id in page.joined:
                     done.issues.append(_kept_by(record.authority, line, person_id))
-                    taken(record, statement, write_context, adds=True)
+                    taken(record, statement, write_context, voice="adds")
+                elif foreign:  # their id is of this list, and somebody joined theirs to it before it named them
+                    record.authority = source.authority
+                    taken(record, statement, write_context, voice="owns")
                 elif who is None or record.status not in WARNED:
                     taken(record, statement, write_context)
                 elif change := taken_but(record, statement, write_context):

@@ -24,6 +24,7 @@ from services.registry.model.facts import (
     Facts,
     Merged,
     Provenance,
+    Voice,
     earliest,
     merge,
     said_by,
@@ -140,19 +141,20 @@ class PersonRecord:
     # what sources say
 
     def learn(
-        self, given: PersonIn | FacilityIn, who: Provenance, write_context: WriteContext, *, adds: bool = False
+        self, given: PersonIn | FacilityIn, who: Provenance, write_context: WriteContext, voice: Voice = "weighed"
     ) -> None:
         """One source's whole statement; a field that was not filled in says nothing.
 
-        A source of another authority only `adds`: what differs waits as a conflict.
+        A source of another authority only adds: what differs waits as a conflict.
         """
+        adds = voice == "adds"
         said = said_by(given) if isinstance(given, PersonIn) else _said_of_house(given)
         merged = self.answers(
             said | {STATUS: given.status, PLACE: [given.lat, given.lon]},
             who,
             write_context,
             implied=_implied(given),
-            adds=adds,
+            voice=voice,
         )
         if not adds:
             self._put_in_place(given, merged, who)
@@ -160,7 +162,7 @@ class PersonRecord:
             return
         texts = TEXTS if isinstance(given, PersonIn) else HOUSE_TEXTS
         texts_said = {name: text for name, f in texts.items() if (text := getattr(given, f))}
-        self.texts(texts_said, who, write_context, adds=adds)
+        self.texts(texts_said, who, write_context, voice)
         if given.contacts:
             self.take_channels(given.contacts, who, write_context, adds=adds)
         if isinstance(given, PersonIn):
@@ -195,12 +197,11 @@ class PersonRecord:
         who: Provenance,
         write_context: WriteContext,
         implied: frozenset[str] = frozenset(),
-        *,
-        adds: bool = False,
+        voice: Voice = "weighed",
     ) -> Merged:
         """Single answers, also `status` and `place`; `implied` ones fill a gap and contradict nobody."""
         said = {k: v for k, v in said.items() if k not in implied or k not in self.facts.answers}
-        merged = merge(self.facts, said, who, adds=adds)
+        merged = merge(self.facts, said, who, voice)
         self._differ(merged.conflicts)
         self.agreed |= {self._conflict_id(name, who) for name in merged.agreed} & set(self.differing)
         return merged
@@ -209,7 +210,7 @@ class PersonRecord:
         return id_of("conflict", self.person_id, name, who.source_id or who.by)
 
     def texts(
-        self, said: dict[str, str], who: Provenance, write_context: WriteContext, *, adds: bool = False
+        self, said: dict[str, str], who: Provenance, write_context: WriteContext, voice: Voice = "weighed"
     ) -> set[str]:
         """Texts that are sealed; returns those that are new."""
         changed = set()
@@ -219,7 +220,7 @@ class PersonRecord:
             if old is not None:
                 if old[0] == mark:
                     continue
-                wins, conflict = weigh(name, old[1], mask_of(text), self.facts.source(field_), who, adds=adds)
+                wins, conflict = weigh(name, old[1], mask_of(text), self.facts.source(field_), who, voice)
                 if conflict is not None:
                     self._differ([conflict])
                 if not wins:

@@ -48,10 +48,14 @@ class SourceList:
 
 @dataclass(frozen=True)
 class Statement:
-    """What a source says of one person or facility, and how it knows."""
+    """What a source says of one person or facility, and how it knows.
+
+    `joined`: of somebody who carries another list's id.
+    """
 
     given: Given
     who: Provenance
+    joined: bool = False
 
 
 OWN = "register"  # what is entered here and by no list

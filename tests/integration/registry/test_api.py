@@ -215,6 +215,12 @@ async def test_the_command_line(registry, client, tmp_path, monkeypatch, capsys)
         await run("import", str(tmp_path / "none.csv"))
     out, _ = await run("findings")
     assert "What to do" in out
+    out, _ = await run("held", "list")
+    assert "Brought by" in out
+    for word in ("confirm", "reject"):
+        with pytest.raises(AssertionError):
+            await run("held", word, "0" * 32)
+        assert "nothing waits under" in capsys.readouterr().err
     monkeypatch.setenv("TOCSIN_DATA_DIR", str(tmp_path / "other"))
     out, _ = await run("import", str(people), "--offline", "--dry-run", "--authority", "County")
     assert out.startswith("dry run, nothing written: 1 read")

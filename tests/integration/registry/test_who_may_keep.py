@@ -129,6 +129,18 @@ async def test_another_authority_adds_and_changes_nothing(office: Office) -> Non
     assert 30.031 == (await office.row()).lat, "its own list still counts"
 
 
+async def test_who_joins_first_owns_nobody(office: Office) -> None:
+    """A row about somebody of another list, brought before that list names them, makes them nobody else's."""
+    county, village = await office.key("County"), await office.key("Village")
+    early = "id,same_as,lat,lon,status\n1,town hall:w,30.09,103.09,suspended\n"
+    assert 1 == (await office.bring(village, early, "clinic"))[1]["read"]
+    assert 1 == (await office.bring(county, HEAD + WANG, kind="officer_visit"))[1]["read"]
+    now = await office.row()
+    assert ("active", 30.03, "County") == (now.status, now.lat, now.authority)
+    await office.bring(village, early.replace("suspended", "deceased"), "clinic", kind="self")
+    assert "active" == (await office.row()).status
+
+
 async def test_rows_beyond_the_keys_area_are_refused_by_line(office: Office) -> None:
     """The others go in; nobody who stands outside is moved inside; no place and no person by hand either."""
     east, county = await office.key("County", area=EAST), await office.key("County")
@@ -145,6 +157,26 @@ async def test_rows_beyond_the_keys_area_are_refused_by_line(office: Office) -> 
         entered = {"person": {"lat": 30.05, "lon": lon, "call_name": "Anna"}, "yes": yes}
         assert status == (await office.ask("POST", "/people", east, entered))[0]
     assert ["County"] * 3 == [row.authority for row in await office.rows(sa.select(register.person.c.authority))]
+
+
+async def test_officers_are_named_by_who_keeps_the_people(office: Office) -> None:
+    """Whoever has a grid gets the names and addresses in it: not for another authority's people, nor beyond the area."""
+    county, village, east = (
+        await office.key("County"),
+        await office.key("Village"),
+        await office.key("County", area=EAST),
+    )
+    await office.bring(county, "id,lat,lon,grid\nw,30.03,103.03,G1\n")
+    team = "kind,id,name,grids,mobile\nworker,t,Team,{},+8613800138000\n"
+    for n, (key, grid, rule) in enumerate(
+        [(village, "G1", "owner"), (east, "G1", "grant.area"), (village, "G2", ""), (county, "G1", "")]
+    ):
+        _, report = await office.bring(key, team.format(grid), f"officers {n}", region="CN")
+        assert ([rule] if rule else []) == [i["rule"] for i in report["issues"] if i["outcome"] == "refused"], (
+            n,
+            report,
+        )
+    assert [["G1"], ["G2"]] == sorted(row.grids for row in await office.rows(sa.select(register.worker.c.grids)))
 
 
 def areas(*features: tuple[str, str, str]) -> str:
