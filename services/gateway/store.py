@@ -100,9 +100,9 @@ class StoredWarning(NamedTuple):
     state_authority: str
     state_number: str
     state_doors: str
+    state_released_at: float | None
     events: list[str]
     brought_by: str
-    holds: list[str]
 
 
 class ListedWarning(NamedTuple):
@@ -116,6 +116,7 @@ class ListedWarning(NamedTuple):
     ending: str
     sent: float
     expires_at: float
+    authority: str
     number: str
     doors: str
     released_at: float | None
@@ -150,6 +151,13 @@ async def stored(db: Connection, warning_id: str) -> StoredWarning:
     if row is None:
         raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
     return row
+
+
+async def going_on(db: Connection, warning_ids: Sequence[str]) -> list[str]:
+    """Those of the warnings that are not over: in force, or waiting to be sent."""
+    w = warning_state.c
+    going = sa.select(w.warning_id).where(w.warning_id.in_(warning_ids), w.state.in_(("active", "held", "draft")))
+    return list(await db.scalars(going.order_by(w.warning_id)))
 
 
 class Published(NamedTuple):

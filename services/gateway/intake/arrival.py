@@ -24,8 +24,11 @@ from services.shared.powers.who import Who
 
 @dataclass(frozen=True)
 class First:
-    """The first state of a message, its kind of ending (empty for none), what was noted on the way, and why it is
-    held."""
+    """The first state of a message, its kind of ending (empty for none), and what was noted on the way.
+
+    `holds`: doubts about who says it, or whether it is said now: another key than brought it lifts them. What merely
+    waits for a decision is held without any.
+    """
 
     state: str
     ending: str = ""
@@ -113,10 +116,8 @@ def first_state(incoming: Incoming, where: Standing, now: float, *, release: boo
                 notes, "its author says it need not be told again, and it tells nothing more: stored, not sent"
             )
         notes.append(f"its author says it need not be told again, but {why}: told like any update")
-    if hold:
-        return First("held", "", (*notes, *(f"held: {why}" for why in hold)), tuple(hold))
-    if incoming.tier is None:
-        return First("held", "", tuple(notes))
+    if hold or incoming.undecided or incoming.tier is None:
+        return First("held", "", (*notes, *_held(hold, incoming)), tuple(hold))
     return First("active" if release else "draft", "", tuple(notes))
 
 
@@ -126,8 +127,8 @@ def _stored(notes: list[str], why: str) -> First:
 
 def _ending(incoming: Incoming, where: Standing, hold: list[str], notes: list[str], *, release: bool) -> First:
     kind = "danger_lower_stay_away"  # nobody's all-clear says that people may go home; a person here does
-    if hold:
-        return First("held", kind, (*notes, *(f"held: {why}" for why in hold)), tuple(hold))
+    if hold or incoming.undecided:
+        return First("held", kind, (*notes, *_held(hold, incoming)), tuple(hold))
     if where.alive:
         return First("active" if release else "draft", kind, tuple(notes))
     if where.placement.predecessors:
@@ -136,6 +137,10 @@ def _ending(incoming: Incoming, where: Standing, hold: list[str], notes: list[st
         why = "the warning it cancels is not known here: parked; if that warning comes later it is not sent"
         return First("parked", kind, (*notes, why))
     return First("stored", kind, (*notes, "an all-clear for nothing we know: stored, not sent"))
+
+
+def _held(hold: Sequence[str], incoming: Incoming) -> list[str]:
+    return [f"held: {why}" for why in (*hold, *incoming.undecided)]
 
 
 def _tells_more(incoming: Incoming, told: list[ChainRow]) -> str:

@@ -8,7 +8,7 @@ time is over (`ledger.state_at`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -54,13 +54,23 @@ async def as_it_is(tx: Connection, warning_id: str, now: float) -> Taken:
     return Taken(warning_id, shown, Tier(state.tier) if state.tier else None, again=True)
 
 
+async def say_doors(tx: Connection, who: Who, warning_id: str, word: str) -> None:
+    """The commander's word (safe, unsafe) on a warning not sent yet, and whose word it was."""
+    said = {"doors": "allowed" if word == "safe" else "unsafe", "doors_by": who.label}
+    await tx.execute(sa.update(warning_state).where(warning_state.c.warning_id == warning_id).values(said))
+    await trail.record(tx, who.label, "doors", warning_id, f"{who.label}: {word}")
+
+
 class Acts:
     """Preview, release, cancel."""
 
-    def __init__(self, platform: Platform, changed: Callable[[], None] = lambda: None) -> None:
-        """`changed` is called after each act, once it is on disk."""
+    def __init__(
+        self, platform: Platform, changed: Callable[[], None] = lambda: None, machines: Collection[str] = ()
+    ) -> None:
+        """`changed` is called after each act, once it is on disk. `machines`: labels of keys that feeds come in under."""
         self._platform = platform
         self._changed = changed
+        self._machines = frozenset(machines)
         self.releases = Releases(platform)
 
     async def preview(self, warning_id: str) -> None:
@@ -102,11 +112,7 @@ class Acts:
         if row.state_expires_at <= self._platform.clock.now():
             raise Conflict("this warning has expired: take a new one in", field="expires", rule="expired")
         if doors:
-            await tx.execute(
-                sa.update(warning_state)
-                .where(warning_state.c.warning_id == warning_id)
-                .values(doors="allowed" if doors == "safe" else "unsafe", doors_by=who.label)
-            )
+            await say_doors(tx, who, warning_id, doors)
         if tier is not None:
             await trail.record(
                 tx, who.label, "decide_tier", warning_id, reason or row.sense["tier_reason"], {"tier": tier.word}
@@ -115,17 +121,19 @@ class Acts:
 
     async def _check(self, tx: Connection, who: Who, row: store.StoredWarning, tier: Tier, doors: str) -> None:
         """Whether they may let this out at that tier, with all it ends by now; a hold is lifted by another than brought it."""
-        ends = row.replaces
+        ends = list(row.replaces)
         if row.via != "ending":
-            ends = list((await standing_of_row(tx, row)).alive)
-        replaced = tuple([await warning_thing(tx, who, one) for one in ends])
+            ends += (await standing_of_row(tx, row)).alive
+        replaced = tuple([await warning_thing(tx, who, one) for one in await store.going_on(tx, ends)])
         thing = replace(await warning_thing(tx, who, row.warning_id, replaced), tier=int(tier))
-        must(who, Power.END if row.state_ending else Power.SEND, thing)
+        must(who, Power.SEND, thing)
+        if row.state_ending:
+            must(who, Power.END, thing)
         if doors:
             must(who, Power.SAY_DOORS, thing)
-        if row.holds and row.brought_by == who.key_id:
+        if who.label in self._machines and (row.state_state == "held" or row.via == "feed"):
             raise NotAllowed(
-                f"it is held ({'; '.join(row.holds)}) and came with this very key: another person lets it out",
+                f"{who.label!r} is the key of a feed, and no machine decides: a person lets it out with a key of their own",
                 field="warning_id", rule="hold", given=who.label,
             )  # fmt: skip
 

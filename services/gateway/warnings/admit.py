@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from services.gateway import store
 from services.gateway.intake import quarantine
 from services.gateway.intake.arrival import check_grant, check_plane, first_state, hold_stale
-from services.gateway.intake.chains import Standing, known_of, remember_references, standing
+from services.gateway.intake.chains import UNHEARD, Standing, known_of, remember_references, standing
 from services.gateway.intake.incoming import Incoming
 from services.gateway.intake.trust import Pins, judge
-from services.gateway.warnings.acts import Acts, Taken, as_it_is
+from services.gateway.store import StoredWarning
+from services.gateway.warnings.acts import Acts, Taken, as_it_is, say_doors
 from services.gateway.warnings.short_numbers import free_number
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id, publish
@@ -60,7 +61,7 @@ class Admission:
         check_plane(incoming, self._platform.settings.plane)
         must(who, Power.SEND if release else Power.DRAFT)
         incoming = judge(incoming, (*self._pins.of(incoming.sender), *pins))
-        if release:
+        if release or incoming.via not in ("console", "feed"):  # there a person has read it before it goes out
             incoming = hold_stale(incoming, self._platform.clock.now())
         try:
             taken = await self._place(who, incoming, release=release, idempotency_key=idempotency_key, doors=doors)
@@ -81,9 +82,9 @@ class Admission:
             if again is not None:
                 return again
             await check_grant(tx, who, Power.SEND if release else Power.DRAFT, incoming, doors)
-            where = await standing(tx, known_of(incoming), who.authority, ends=incoming.ending)
+            where = await standing(tx, known_of(incoming), (who.authority, *who.over), ends=incoming.ending)
             if where.placement.kind == "duplicate":
-                row = await store.stored(tx, where.same)
+                row = await self._as_ones_own(tx, who, incoming, await store.stored(tx, where.same), release=release)
                 if release and not incoming.hold and row.state_state == "draft":
                     return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
                 return await as_it_is(tx, where.same, self._platform.clock.now())
@@ -102,6 +103,31 @@ class Admission:
                     )
                 )  # fmt: skip
         return taken
+
+    @staticmethod
+    async def _as_ones_own(
+        tx: Connection, who: Who, incoming: Incoming, row: StoredWarning, *, release: bool
+    ) -> StoredWarning:
+        """What another authority keeps unsent stands in nobody's way: whoever sends the same has it as theirs."""
+        if who.speaks_for(row.state_authority) or row.state_released_at is not None or row.state_state not in UNHEARD:
+            return row
+        if not release:
+            raise Conflict(
+                f"another authority has {incoming.identifier} of {incoming.sender} here and has not sent it: send it yourself "
+                "(POST /api/v1/warnings), or as an alert of your own under another identifier",
+                field="identifier", rule="owner", given=incoming.identifier,
+            )  # fmt: skip
+        about = row.warning_id
+        waits = incoming.hold or incoming.undecided or incoming.tier is None
+        scope = {"brought_by": who.key_id, "holds": list(incoming.hold)}
+        state = {"authority": who.authority, "state": "held" if waits else "draft", "ended_at": None, "doors": "ask",
+                 "doors_by": ""}  # fmt: skip
+        await tx.execute(sa.update(warning_scope).where(warning_scope.c.warning_id == about).values(scope))
+        await tx.execute(sa.update(warning_state).where(warning_state.c.warning_id == about).values(state))
+        await tx.execute(sa.update(store.message).where(store.message.c.warning_id == about).values(replaces=[]))
+        was = {"authority": row.state_authority, "state": row.state_state}
+        await trail.record(tx, who.label, "take", about, "the same, which another authority had not sent", was)
+        return await store.stored(tx, about)
 
     async def _answered(self, tx: Connection, who: Who, incoming: Incoming, key: str) -> Taken | None:
         """The earlier answer to the same Idempotency-Key; Conflict where that came with another body."""
@@ -158,10 +184,11 @@ class Admission:
             sa.insert(warning_state).values(
                 warning_id=incoming.warning_id, chain_id=chain_id, tier=int(tier or 0), state="held" if state == "active"
                 else state, kind=kind, purpose="live", ending=ending, sent=incoming.sent, expires_at=incoming.expires,
-                authority=who.authority, number=await free_number(tx, incoming.warning_id, now),
-                doors={"safe": "allowed", "unsafe": "unsafe"}.get(doors, "ask"),
+                authority=who.authority, number=await free_number(tx, incoming.warning_id, now), doors="ask",
             )
         )  # fmt: skip
+        if doors:
+            await say_doors(tx, who, incoming.warning_id, doors)
         await remember_references(tx, incoming.warning_id, incoming.references)
         await trail.record(tx, who.label, "take", incoming.warning_id, incoming.tier_reason[:400], {"state": state})
         row = await self._acts.releases.describe(tx, incoming.warning_id)
@@ -186,7 +213,7 @@ class Admission:
             )
             await self._acts.releases.release(tx, who, by.warning_id, await _tier_of(tx, older))
             return [f"the cancel {by.identifier} ends what it followed as well"]
-        if by.state_state != "active":
+        if by.state_state != "active" or any(may(who, Power.REPLACE, one) for one in things):
             return [
                 f"{by.identifier} had settled what it followed as well, which goes on here: look and end it by hand"
             ]

@@ -19,7 +19,9 @@ from services.gateway.warnings.admit import Admission
 from services.shared.clock import iso
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger.warnings import state_at
+from services.shared.powers.may import hidden
 from services.shared.powers.power import Power
+from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
@@ -125,11 +127,11 @@ class WarningsApi:
             raise Refused(
                 "Idempotency-Key: at most 200 characters", field="Idempotency-Key", rule="length", given=key[:40]
             )
-        incoming = await self._read(request)
+        incoming = await self._read(who, request)
         taken = await self._admission.admit(who, incoming, release=release, idempotency_key=key, doors=doors)
         return answer(taken)
 
-    async def _read(self, request: web.Request) -> Incoming:
+    async def _read(self, who: Who, request: web.Request) -> Incoming:
         body = await request.read()
         if not body.strip():
             raise Refused("the body is empty: send a CAP document or JSON", field="body", rule="required")
@@ -140,7 +142,7 @@ class WarningsApi:
             except pydantic.ValidationError as wrong:
                 raise refused_by(wrong) from wrong
             # its polygons are computed with: never on the loop that sends
-            return await asyncio.to_thread(from_json, given, body, await self._reference(given.updates))
+            return await asyncio.to_thread(from_json, given, body, await self._reference(who, given.updates))
         if kind in CAP_TYPES:
             return await asyncio.to_thread(from_cap, body, strict=_flag(request, "strict", default=True))
         raise Refused(
@@ -148,12 +150,13 @@ class WarningsApi:
             field="Content-Type", rule="closed_list", given=kind,
         )  # fmt: skip
 
-    async def _reference(self, updates: str) -> tuple[Reference, ...]:
+    async def _reference(self, who: Who, updates: str) -> tuple[Reference, ...]:
         if not updates:
             return ()
         async with self._platform.database.read() as db:
             row = await store.find_stored(db, updates)
-        if row is None:
+            unseen = hidden(who, await warning_thing(db, who, updates))
+        if row is None or unseen is not None:
             raise NotFound(f"updates: there is no warning {updates}", field="updates", given=updates)
         return (Reference(row.sender, row.identifier, datetime.fromtimestamp(row.sent, UTC)),)
 
@@ -163,7 +166,7 @@ class WarningsApi:
         page, now = shelves.page_of(request.query.get("page", ""), "page"), self._platform.clock.now()
         async with self._platform.database.read() as db:
             first = [*await shelves.running(db, now), *await shelves.late(db, now)] if page == 1 else []
-            rest = await shelves.rest(db, now, page)
+            rest = await shelves.rest(db, who, now, page)
         headers = {"Link": f'</api/v1/warnings?page={page + 1}>; rel="next"'} if rest.more else {}
         return Json(
             [

@@ -5,13 +5,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 
 from aiohttp import web
 
 from services.gateway import store
 from services.gateway.intake.incoming import from_cap
 from services.gateway.public_cache import Made, PublicCache, first_after
+from services.gateway.store import ListedWarning
 from services.gateway.warnings import shelves
 from services.gateway.warnings.acts import ENDING_KINDS, Acts
 from services.gateway.warnings.admit import Admission
@@ -21,6 +22,7 @@ from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
 from services.shared.i18n import language, t, told
 from services.shared.labels import ENDED
 from services.shared.ledger.warnings import EXPIRED, state_at
+from services.shared.powers.may import Thing, may, must
 from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
@@ -125,18 +127,22 @@ class ConsolePages:
         self, request: web.Request, who: Who, problem: str, text: str, status: int = 200
     ) -> web.Response:
         pages = {name: shelves.page_of(request.query.get(name, ""), name) for name in ("waiting", "earlier")}
+        must(who, Power.SEE)  # a form that is shown again stands on the page of all warnings
         async with self._platform.database.read() as db:
             now = self._platform.clock.now()
             running = await shelves.running(db, now)
             late = await shelves.late(db, now)
-            waiting, waiting_count = await shelves.waiting(db, pages["waiting"])
-            earlier = await shelves.earlier(db, now, pages["earlier"])
-            given_up = await given_up_of(db, who.label, now)
+            waiting, waiting_count = await shelves.waiting(db, who, pages["waiting"])
+            earlier = await shelves.earlier(db, who, now, pages["earlier"])
+            given_up = await given_up_of(db, who.key_id, now)
             alarms = await standing(db)
         return page(
             "console.html",
             status=status,
             who=who,
+            drafts=may(who, Power.DRAFT) is None,
+            plant=may(who, Power.SEE_PLANT) is None,
+            opens=partial(_opens, who),
             live=[r for r in running if r.kind != "ending"],
             endings=[r for r in running if r.kind == "ending"],
             late=late,
@@ -301,6 +307,15 @@ class ConsolePages:
         )
         until = first_after(now, [found.expires_at] if found is not None else ())
         return Made(text.encode(), "text/html; charset=utf-8", until=until)
+
+
+def _opens(who: Who, row: ListedWarning) -> str:
+    """Where a warning of the list leads a caller: its page where that opens, else what everybody may read of it."""
+    thing = Thing(owner=row.authority, out=row.released_at is not None)
+    waits = row.state in UNSENT
+    if may(who, Power.PREVIEW if waits else Power.WATCH, thing) is None:
+        return f"/live/{row.warning_id}/preview" if waits else f"/live/{row.warning_id}"
+    return f"/public/check?number={row.number}" if thing.out else ""
 
 
 async def _pasted(request: web.Request) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 from aiohttp import web
+from msgspec.structs import replace
 
 from services.router.cases import view
 from services.router.clock import officials, silence
@@ -21,13 +22,22 @@ from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import t
 from services.shared.ledger.warnings import warning_state, warning_text
+from services.shared.powers.may import may
 from services.shared.powers.power import Power
+from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.asking import asks, the_warning
 from services.shared.web.html import for_reader, page
 
+OFFERED = (
+    Power.SEE_PEOPLE,
+    Power.OPEN_LIST,
+    Power.HANDLE,
+    Power.SAY_DOORS,
+    Power.END,
+)  # what the live page has buttons for
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
 
 
@@ -82,6 +92,7 @@ class LivePages:
             unspoken = await officials.unspoken(db, warning_id)
             failing = await report.failing_channels(db)
             standing = await alarms.standing(db)
+            thing = await warning_thing(db, who, warning_id)
         parts = text.parts
         every = ctx.policy.updates.get(ctx.tier) if ctx is not None and state.state == "active" else None
         return page(
@@ -105,7 +116,8 @@ class LivePages:
             unspoken=[worker_id[:8] for worker_id in unspoken],
             next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
             plane=self._platform.settings.plane,
-            fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
+            may={power.name: may(who, power, thing) is None for power in OFFERED},
+            rescue=FIRE_SERVICE,
         )
 
     @asks(Power.PREVIEW, the_warning)
@@ -116,6 +128,7 @@ class LivePages:
             kept = await previews.kept(db, warning_id)
             state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
             text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).first()
+            thing = await warning_thing(db, who, warning_id)
         if state is None or text is None:
             raise NotFound(f"there is no draft {warning_id}", field="warning_id", given=warning_id)
         parts = text.parts
@@ -132,6 +145,10 @@ class LivePages:
             waited=int(waited) if waited.isdecimal() and len(waited) < 4 else 0,
             patience=PREVIEW_PATIENCE_S,
             chosen=chosen,
+            tiers=[one for one in Tier if may(who, Power.SEND, replace(thing, tier=int(one))) is None],
+            unsendable=may(who, Power.SEND, thing) or (may(who, Power.END, thing) if state.ending else None),
+            says_doors=may(who, Power.SAY_DOORS, thing) is None,
+            ends=may(who, Power.END, thing) is None,
             pressed="doors" in request.query or "tier" in request.query,
             hazard=hazard,
             respond=parts.get("asked", ""),

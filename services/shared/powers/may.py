@@ -23,6 +23,7 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     `missing`: what is said where it may not be seen, the same as where there is none. `owner`: an authority's name, empty
     for nobody's yet. `shapes`: GeoJSON texts whose union is meant, `unresolved`: codes nobody knows the shape of.
     `tier`: 0 for not decided. `out`: it went out, so that everybody knows of it. `ends`: what it would put an end to.
+    `holds`: doubts about who says it, which the key it was `brought_by` does not lift.
     """
 
     missing: str = ""
@@ -35,6 +36,8 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     sender: str = ""
     out: bool = False
     ends: tuple[Thing, ...] = ()
+    holds: tuple[str, ...] = ()
+    brought_by: str = ""
 
 
 def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
@@ -53,8 +56,8 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
     if thing is None:
         return None
     mine = not thing.owner or who.speaks_for(thing.owner)
-    if thing.missing and not mine and not thing.out:
-        return NotFound(thing.missing, field=thing.field, rule="known")
+    if (unseen := hidden(who, thing)) is not None:
+        return unseen
     if bound.owner and not mine:
         return NotAllowed(
             f"this is {thing.owner}'s: only they may do that, or an authority they named as their superior",
@@ -70,8 +73,16 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
     return (
         (_of_another_subject(who, thing) if bound.subject else None)
         or (_beyond(who, thing) if bound.area else None)
+        or (_ones_own_word(who, thing) if bound.second else None)
         or next((fault for one in thing.ends if (fault := may(who, ending, one)) is not None), None)
     )
+
+
+def hidden(who: Who, thing: Thing) -> NotFound | None:
+    """NotFound where they may not even know that it is there: it has not gone out, and is neither theirs nor below."""
+    if not thing.missing or thing.out or not thing.owner or who.speaks_for(thing.owner):
+        return None
+    return NotFound(thing.missing, field=thing.field, rule="known")
 
 
 def must(who: Who, act: Power, thing: Thing | None = None) -> None:
@@ -118,6 +129,15 @@ def _beyond(who: Who, thing: Thing) -> NotAllowed | None:
             field="area", rule="grant.area",
         )  # fmt: skip
     return None
+
+
+def _ones_own_word(who: Who, thing: Thing) -> NotAllowed | None:
+    if not thing.holds or thing.brought_by != who.key_id:
+        return None
+    return NotAllowed(
+        f"it is held ({'; '.join(thing.holds)}) and came with this very key: another person lets it out",
+        field="warning_id", rule="hold", given=who.label,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=64)

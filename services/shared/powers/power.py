@@ -41,7 +41,7 @@ class Power(StrEnum):
 
 class Bound(NamedTuple):
     """`action`: of the grant; `more`: a second one. What binds: the object's owner, its area, its tier, its events and
-    sender.
+    sender; `second`: another key than a doubtful one came with.
 
     Of a warning that went out `everybody` who is known here may see what it says.
     """
@@ -52,13 +52,20 @@ class Bound(NamedTuple):
     tier: bool = False
     subject: bool = False
     everybody: bool = False
+    second: bool = False
     more: Action | None = None
 
     def in_words(self) -> str:
         """What binds an object, for the table of routes."""
         if self.everybody:
             return "one's own, and whatever went out"
-        bound = {"own or below": self.owner, "area": self.area, "tier": self.tier, "event and sender": self.subject}
+        bound = {
+            "own or below": self.owner,
+            "area": self.area,
+            "tier": self.tier,
+            "event and sender": self.subject,
+            "a second key where it is held": self.second,
+        }
         return ", ".join(name for name, holds in bound.items() if holds) or "none"
 
 
@@ -68,7 +75,7 @@ BOUNDS: dict[Power, Bound] = {
     Power.PREVIEW: Bound("draft", owner=True),
     Power.DRAFT: Bound("draft", area=True, tier=True, subject=True),
     Power.SPEAK: Bound("draft", subject=True),
-    Power.SEND: Bound("send", owner=True, area=True, tier=True, subject=True),
+    Power.SEND: Bound("send", owner=True, area=True, tier=True, subject=True, second=True),
     Power.REPLACE: Bound("send", owner=True, area=True, tier=True, subject=True),
     Power.END: Bound("cancel", owner=True, area=True, tier=True, subject=True),
     Power.SAY_DOORS: Bound("command", owner=True, area=True, tier=True),

@@ -14,7 +14,7 @@ from services.shared.powers.who import Who
 
 _ONE = sa.select(
     warning_state.c.authority, warning_state.c.tier, warning_state.c.released_at, warning_scope.c.sender,
-    warning_scope.c.events, warning_scope.c.area, warning_scope.c.geocodes,
+    warning_scope.c.events, warning_scope.c.area, warning_scope.c.geocodes, warning_scope.c.holds, warning_scope.c.brought_by,
 ).join(warning_scope, warning_scope.c.warning_id == warning_state.c.warning_id)  # fmt: skip
 
 
@@ -36,8 +36,13 @@ async def warning_thing(db: Connection, who: Who, warning_id: str, ends: tuple[T
     return Thing(
         missing=missing, field="warning_id", owner=row.authority, tier=row.tier,
         shapes=shapes, unresolved=unresolved, events=tuple(row.events), sender=row.sender,
-        out=row.released_at is not None, ends=ends,
+        out=row.released_at is not None, ends=ends, holds=tuple(row.holds), brought_by=row.brought_by,
     )  # fmt: skip
+
+
+def seen_by(who: Who) -> sa.ColumnElement[bool]:
+    """Of all warnings those a caller may know of, as `may` says of each: what went out, and their own and below."""
+    return sa.or_(warning_state.c.released_at.is_not(None), warning_state.c.authority.in_((who.authority, *who.over)))
 
 
 NOBODY = "\0"  # a name no authority can have

@@ -156,12 +156,16 @@ async def test_expired_on_arrival_is_stored(desk: Town):
 
 @pytest.mark.parametrize(("minutes", "words"), [(-25 * 60, "more than 24 hours ago"), (6, "ahead of our clock")])
 async def test_a_replay_or_a_wrong_clock_waits_for_a_person(desk: Town, minutes, words):
-    """Held with its tier, and the reason in words; a person may let it out."""
+    """Held with its tier, and the reason in words; another key of the authority lets it out, not the one it came with."""
+    other = await desk.new_key()
     _, answer = await desk.post(cap(minutes=minutes, expires=30 * 60))
     assert ("held", "orange") == (answer["state"], answer["tier"])
     assert words in answer["notes"][-1]
     assert [] == await _issued(desk)
-    status, released = await desk.call("POST", f"/api/v1/warnings/{answer['warning_id']}/release", {})
+    release = f"/api/v1/warnings/{answer['warning_id']}/release"
+    status, said = await desk.call("POST", release, {})
+    assert (403, "hold") == (status, said["rule"])
+    status, released = await desk.call("POST", release, {}, key=other)
     assert (202, "active") == (status, released["state"])
 
 

@@ -70,7 +70,11 @@ async def test_a_red_warning_that_reaches_nobody_is_shouted(desk: Town, tmp_path
         (("warn", "none.xml"), 2, "none.xml: No such file or directory; give a file that can be read"),
         (("warn", "page.xml"), 1, "CAP rule 1: It is XML or a page, but no CAP alert; send an alert element."),
         (("status", NOBODY), 1, f"there is no warning {NOBODY} (warning_id)"),
-        (("cancel", NOBODY, "--ending", "nothing", "--reason", "because"), 1, "ending: 'nothing' is not on the list"),
+        (
+            ("cancel", NOBODY, "--ending", "checking", "--reason", "because"),
+            1,
+            f"there is no warning {NOBODY} (warning_id)",
+        ),
         (("status", NOBODY, "--key", "toc_wrong"), 1, "give an API key that is known here"),
         (
             ("status", NOBODY, "--url", "http://127.0.0.1:1"),
@@ -78,7 +82,7 @@ async def test_a_red_warning_that_reaches_nobody_is_shouted(desk: Town, tmp_path
             "no server answers at http://127.0.0.1:1: start it with",
         ),
     ],
-    ids=["no file", "a page", "no warning", "no ending", "wrong key", "no server"],
+    ids=["no file", "a page", "no warning", "nothing to end", "wrong key", "no server"],
 )
 async def test_what_is_wrong_is_one_sentence(
     desk: Town, tmp_path: Path, words: tuple[str, ...], code: int, said: str
