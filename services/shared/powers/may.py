@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import shapely
 
 from services.shared.errors import NotAllowed, NotFound, Refused
@@ -158,3 +160,9 @@ def covers(outer: str, inner: tuple[str, ...]) -> bool:
     """Whether one GeoJSON area holds each of others whole, edges included."""
     wide = _wide(outer)
     return all(bool(shapely.covers(wide, shapely.from_geojson(one))) for one in inner)
+
+
+def holds(outer: str, lon: npt.ArrayLike, lat: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """The same of many points at once."""
+    found: npt.NDArray[np.bool_] = shapely.intersects_xy(_wide(outer), np.asarray(lon), np.asarray(lat))
+    return found

@@ -213,6 +213,11 @@ async def _below(db: Connection, authority_id: str) -> tuple[str, ...]:
     return tuple((await db.scalars(names.order_by(authority.c.name))).all())
 
 
+async def authorities(db: Connection) -> list[str]:
+    """Names of all authorities."""
+    return list(await db.scalars(sa.select(authority.c.name).order_by(authority.c.name)))
+
+
 async def name_superior(database: Database, name: str, superior_name: str, *, actor: str, reason: str) -> None:
     """From now on the superior may do with the authority's warnings and sources what their own grant allows.
 
