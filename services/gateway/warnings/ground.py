@@ -47,7 +47,7 @@ def _flat(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.column_stack((points[:, 0] * narrow, points[:, 1])) * KM_A_DEGREE
 
 
-class Placed(NamedTuple):
+class OtherGround(NamedTuple):
     """Where another warning holds."""
 
     area: str
@@ -58,8 +58,8 @@ async def overlapping(db: Connection, chain_id: str, area: str, geocodes: Iterab
     """Whether a warning in force of another chain shares ground with this; where a place is not known it might, so yes."""
     others = await rows_of(
         db,
-        Placed,
-        sa.select(*columns(Placed, warning_scope))
+        OtherGround,
+        sa.select(*columns(OtherGround, warning_scope))
         .join(warning_state, warning_state.c.warning_id == warning_scope.c.warning_id)
         .where(in_force(now), warning_state.c.kind != "ending", warning_state.c.chain_id != chain_id),
     )
