@@ -13,6 +13,7 @@ from services.shared.errors import Broken, Refused
 from services.shared.settings import Settings
 
 ROLES = ("gateway", "registry", "router", "channels")
+SIGN_LINKS = {"registry", "channels"}  # who makes links, residents' cookies and callback addresses, or checks them
 
 
 def check_roles(roles: Sequence[str], settings: Settings) -> tuple[str, ...]:
@@ -39,7 +40,8 @@ def read_keys(settings: Settings, roles: Sequence[str]) -> Keys:
     """
     alone = settings.resolved_database_url.startswith("sqlite") or tuple(roles) == ROLES
     keys = Keys(settings.keys_dir, make=alone)
-    _ = keys.mac
+    if SIGN_LINKS & set(roles):
+        _ = keys.mac
     if "gateway" in roles:
         _ = keys.audit
     if "channels" in roles:
@@ -51,7 +53,7 @@ def read_keys(settings: Settings, roles: Sequence[str]) -> Keys:
 
 async def check_keys(database: Database, keys: Keys, roles: Sequence[str]) -> None:
     """Every process of an installation holds the same keys: with others, links and addresses would open nowhere."""
-    held = {"mac": keys.mac}
+    held = {"mac": keys.mac} if SIGN_LINKS & set(roles) else {}
     if "gateway" in roles:
         held["audit"] = keys.audit
     if {"channels", "registry"} & set(roles):

@@ -21,7 +21,7 @@ from aiohttp import web
 from services import migrations
 from services.node import Node
 from services.registry.figures import FIGURES as LOOKS
-from services.roles import ROLES, check_keys, check_roles, read_keys
+from services.roles import ROLES, SIGN_LINKS, check_keys, check_roles, read_keys
 from services.router.figures import FIGURES as PATHS
 from services.shared import telemetry
 from services.shared.alarms import FIGURES as ALARMS
@@ -146,7 +146,6 @@ async def _build(
     await check_plane(database, settings.plane)
     keys = read_keys(settings, roles)
     await check_keys(database, keys, roles)
-    signer = Signer(keys.mac)
     bus = _bus(database, settings)
     watch = ClockWatch(database) if clock is None else None
     if watch is not None:
@@ -157,11 +156,11 @@ async def _build(
         bus=bus,
         clock=clock or await start_clock(database, settings),
         keys=keys,
-        signer=signer,
+        links=Signer(keys.mac) if SIGN_LINKS & set(roles) else None,
         public_url=settings.public_url or f"http://{settings.host}:{port}",
     )
     made = {role: _service(undo, role, platform, lock is not None, recorder_window_s) for role in roles}
-    app = make_app(database, signer, https=platform.https, proxies=settings.proxies, sends="channels" in roles)
+    app = make_app(database, https=platform.https, proxies=settings.proxies, sends="channels" in roles)
     door = Doorkeeper(bound(resource.getrlimit(resource.RLIMIT_NOFILE)[0]), settings.proxies)
     app.middlewares[:0] = [telemetry.canonical_line, door.attend]
     for service in made.values():

@@ -58,9 +58,16 @@ class Platform:
     bus: Bus
     clock: Clock
     keys: Keys
-    signer: Signer
+    links: Signer | None
     public_url: str
     wake: Wakers = field(default_factory=lambda: Wakers())
+
+    @property
+    def signer(self) -> Signer:
+        """Signs links. LookupError in a process that makes none: it does not hold the key."""
+        if self.links is None:
+            raise LookupError("this process makes no links and holds no key for them")
+        return self.links
 
     @property
     def https(self) -> bool:

@@ -96,13 +96,13 @@ class ConsolePages:
     async def signed_in(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
         text = str(form.get("text", ""))
-        database, signer = self._platform.database, self._platform.signer
+        database = self._platform.database
         async with database.read() as db:
             who = await who_is(db, str(form.get("key", "")).strip())
         if who is None:
             return self.sign_in_again(403, wrong=True, text=text)
-        await sign_out(database, signer, cookie_of(request, COOKIE))
-        cookie = await sign_in_with(database, signer, who)
+        await sign_out(database, cookie_of(request, COOKIE))
+        cookie = await sign_in_with(database, who)
         https, seconds = self._platform.https, LONGEST_S["console"]
         if text:
             kept = await self._console(request, who, "", text)
@@ -114,7 +114,7 @@ class ConsolePages:
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
         """The sign-in ends in the database: its cookie, wherever a copy of it lies, opens nothing any more."""
-        await sign_out(self._platform.database, self._platform.signer, cookie_of(request, COOKIE))
+        await sign_out(self._platform.database, cookie_of(request, COOKIE))
         response = web.HTTPSeeOther("/console/sign-in")
         take_cookie(response, COOKIE, https=self._platform.https)
         raise response

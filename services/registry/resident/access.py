@@ -298,8 +298,8 @@ class Access:
         if (said_by_it := self._cookie(request)) is None:
             return None
         key, person_id, role, supporter_id, _, nonce = said_by_it
-        on = await sessions.goes_on(self._platform.database, "me", key, nonce)
-        return Session(key, person_id, role, supporter_id) if on else None
+        on = await sessions.subject_of(self._platform.database, "me", nonce)
+        return Session(key, person_id, role, supporter_id) if on == key else None
 
     def _cookie(self, request: web.Request) -> list[str] | None:
         subject = self._platform.signer.opened("me", cookie_of(request, ME_COOKIE))

@@ -201,7 +201,7 @@ class Keys:
     """The key files of an installation, each read when it is needed: a process gets those its roles use and no other.
 
     `private` channels alone; `public` (channels.pub, made from channels.key) and `index` registry and channels;
-    `audit` the gateway; `mac`, for MACs and cookies, everybody. Where one is missing all that are missing are made
+    `audit` the gateway; `mac`, for links, registry and channels. Where one is missing all that are missing are made
     (0600, random), unless `make` is False: processes beside each other must hold the same ones, and each would make
     its own. A second channels key, channels-*.key, lies there while it replaces the first (services/shared/crypto/channels_keys).
     """

@@ -1,8 +1,8 @@
 """Authorises: API keys with a grant, cookies that name a key, and MACs on links.
 
-A key is 256 random bits, shown once and stored as SHA-256. A cookie names key and sign-in and carries no grant: what it
-may do is read from the database each time. A link's MAC says that we made the link for that id and that use; it opens
-nothing else.
+A key is 256 random bits, shown once and stored as SHA-256. A console's cookie is 128 random bits and carries no grant:
+whose sign-in it is and what they may do is read from the database each time, so that no process can make one up. A
+link's MAC says that we made the link for that id and that use; it opens nothing else.
 """
 
 from __future__ import annotations
@@ -236,30 +236,26 @@ async def name_superior(database: Database, name: str, superior_name: str, *, ac
         await trail.record(tx, actor, "name_superior", ids[name], reason, {"superior": superior_name})
 
 
-async def signed_in(database: Database, signer: Signer, cookie: str) -> Who | None:
+async def signed_in(database: Database, cookie: str) -> Who | None:
     """The caller a console cookie stands for now. None where the sign-in has ended, its key was revoked, or it is not
     ours."""
-    subject = signer.opened("console", cookie)
-    key_id, _, nonce = (subject or "").partition(".")
-    nonce = nonce.rpartition(".")[2]
-    if not key_id or not nonce or not await sessions.goes_on(database, "console", key_id, nonce):
+    key_id = await sessions.subject_of(database, "console", cookie)
+    if key_id is None:
         return None
     async with database.read() as db:
         return await _who(db, api_key.c.key_id == key_id)
 
 
-async def sign_in_with(database: Database, signer: Signer, who: Who) -> str:
-    """A new sign-in of this key, as a cookie. It holds key id, time, nonce and their MAC: some 120 bytes whatever the
-    grant."""
+async def sign_in_with(database: Database, who: Who) -> str:
+    """A new sign-in of this key, as a cookie: 128 random bits, of which the database keeps the SHA-256."""
     async with database.write() as tx:
-        nonce, began = await sessions.begin(tx, "console", who.key_id)
-    return signer.sealed("console", f"{who.key_id}.{began:x}.{nonce}")
+        nonce, _ = await sessions.begin(tx, "console", who.key_id)
+    return nonce
 
 
-async def sign_out(database: Database, signer: Signer, cookie: str) -> None:
+async def sign_out(database: Database, cookie: str) -> None:
     """Ends the sign-in of a console cookie; one that is not ours ends nothing."""
-    if subject := signer.opened("console", cookie):
-        await sessions.end(database, subject.rpartition(".")[2])
+    await sessions.end(database, cookie)
 
 
 SHORTEST_KEY = 32  # bytes

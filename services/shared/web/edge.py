@@ -17,7 +17,7 @@ from services.shared.errors import Busy, Fault, NotAllowed, NotFound
 from services.shared.i18n import t, told
 from services.shared.powers.who import Who
 from services.shared.web.answers import problem, problem_of
-from services.shared.web.auth import Signer, signed_in, who_is
+from services.shared.web.auth import signed_in, who_is
 from services.shared.web.cached_bytes import static
 from services.shared.web.cookies import COOKIE, LIST_COOKIE, ME_COOKIE, PLATFORM_HTTPS, cookie_of, lay_cookie
 from services.shared.web.fair_turns import ALONE, BESIDE_SENDING, PROXIES, TURNS, Turns, from_beside, in_turn
@@ -51,7 +51,6 @@ SCRIPTED = CSP.replace(
     "script-src 'none'", "script-src 'self'"
 )  # the one page that cannot work without: push needs one
 PLATFORM_DATABASE = web.AppKey("database", Database)
-PLATFORM_SIGNER = web.AppKey("signer", Signer)
 PUBLIC = ("/public/", "/cap/", "/static/")
 OWN_LINKS = ("/callbacks/", "/l/", "/a/")  # a signed link is a key
 HEALTH = ("/livez", "/readyz", "/metrics")
@@ -206,7 +205,7 @@ async def known_caller(request: web.Request) -> Who:
             async with database.read() as db:
                 who = await who_is(db, key.strip())
     elif cookie := cookie_of(request, COOKIE):
-        who = await signed_in(database, request.app[PLATFORM_SIGNER], cookie)
+        who = await signed_in(database, cookie)
     if who is None:
         fault = NotAllowed(
             "give an API key that is known here: Authorization: Bearer <key>",
@@ -220,7 +219,7 @@ async def known_caller(request: web.Request) -> Who:
 
 
 def make_app(
-    database: Database, signer: Signer, *, https: bool = False, proxies: tuple[Network, ...] = (), sends: bool = True
+    database: Database, *, https: bool = False, proxies: tuple[Network, ...] = (), sends: bool = True
 ) -> web.Application:
     """An empty application with the shared edge. `https`: people reach it so, and cookies say it. `proxies` are ours.
 
@@ -232,7 +231,6 @@ def make_app(
     app[TURNS] = Turns(BESIDE_SENDING if sends else ALONE)
     app[PROXIES] = proxies
     app[PLATFORM_DATABASE] = database
-    app[PLATFORM_SIGNER] = signer
     app[PLATFORM_HTTPS] = https
     app.router.add_get("/static/{name}", static)
     return app

@@ -49,14 +49,17 @@ async def begin(tx: Connection, use: Use, subject: str) -> tuple[str, int]:
     return nonce, int(now)
 
 
-async def goes_on(database: Database, use: Use, subject: str, nonce: str) -> bool:
-    """Whether that sign-in has not ended; that it was used now is written down once a minute."""
+async def subject_of(database: Database, use: Use, nonce: str) -> str | None:
+    """Whose sign-in a nonce is, where it has not ended; None for any other. That it was used is written down once a
+    minute."""
     now = wall()
-    mine = (sign_in.c.sign_in_id == _id(nonce), sign_in.c.use == use, sign_in.c.subject == subject)
+    mine = (sign_in.c.sign_in_id == _id(nonce), sign_in.c.use == use)
     async with database.read() as db:
-        row = (await db.execute(sa.select(sign_in.c.began_at, sign_in.c.seen_at).where(*mine))).first()
+        row = (
+            await db.execute(sa.select(sign_in.c.subject, sign_in.c.began_at, sign_in.c.seen_at).where(*mine))
+        ).first()
     if row is None or row.seen_at <= now - IDLE_S or row.began_at <= now - LONGEST_S[use]:
-        return False
+        return None
     if row.seen_at < now - SEEN_EVERY_S:
         try:
             async with database.write() as tx:
@@ -65,7 +68,7 @@ async def goes_on(database: Database, use: Use, subject: str, nonce: str) -> boo
             if not may_be_tried_again(trouble):
                 raise
             log.warning("use_not_written", reason=type(trouble).__name__)
-    return True
+    return str(row.subject)
 
 
 async def end(database: Database, nonce: str) -> None:

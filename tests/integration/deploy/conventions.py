@@ -10,7 +10,7 @@ MAY_ADD = {"caddy": ["NET_BIND_SERVICE"]}
 MAY_PUBLISH = {"caddy"}
 MAY_REACH_OUT = {"caddy", "gateway", "channels-1", "channels-2"}
 KEYS = {  # who may hold which key
-    "mac_key": {"gateway", "registry", "router-1", "router-2", "channels-1", "channels-2"},
+    "mac_key": {"registry", "channels-1", "channels-2"},
     "audit_key": {"gateway"},
     "index_key": {"registry", "channels-1", "channels-2"},
     "channels_key": {"channels-1", "channels-2"},

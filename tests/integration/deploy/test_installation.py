@@ -24,9 +24,9 @@ from tools.servers.postgres import Postgres
 
 NAMES = ("audit.key", "channels.key", "channels.pub", "index.key", "mac.key")
 NEEDS = {  # deploy/README.md says the same
-    "gateway": {"mac.key", "audit.key"},
+    "gateway": {"audit.key"},
     "registry": {"mac.key", "index.key", "channels.pub"},
-    "router": {"mac.key"},
+    "router": set(),
     "channels": {"mac.key", "index.key", "channels.key"},
 }
 NOWHERE = "amqp://guest:guest@127.0.0.1:1/none"
@@ -176,7 +176,7 @@ async def test_a_start_that_fails_is_one_sentence(tmp_path: Path, url: str) -> N
     away = "postgresql+asyncpg://tocsin:hidden@127.0.0.1:1/tocsin"
     ended = await asyncio.gather(
         tocsin("serve", cwd=tmp_path, TOCSIN_DATABASE_URL=away, TOCSIN_PORT="0"),
-        tocsin("serve", "router", cwd=tmp_path, TOCSIN_DATABASE_URL=url, TOCSIN_AMQP_URL=NOWHERE, TOCSIN_PORT="0"),
+        tocsin("serve", "registry", cwd=tmp_path, TOCSIN_DATABASE_URL=url, TOCSIN_AMQP_URL=NOWHERE, TOCSIN_PORT="0"),
     )
     wanted = ((3, "Connection refused"), (2, "data/keys/mac.key is missing"))
     for (code, out, err), (exits, said) in zip(ended, wanted, strict=True):

@@ -26,7 +26,7 @@ LIST = "id,name,lat,lon,mobile,see\n1,A,30.05,103.05,+8613800138000,4\n2,B,x,103
 
 @pytest.fixture
 async def client(registry) -> AsyncIterator[TestClient]:
-    app = make_app(registry.database, registry.platform.signer)
+    app = make_app(registry.database)
     app.router.add_routes(registry.service.routes())
     async with TestClient(TestServer(app)) as client:
         yield client

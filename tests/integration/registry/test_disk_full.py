@@ -31,7 +31,7 @@ LIST = "id,lat,lon,name,address\n" + "".join(
 
 @pytest.fixture
 async def client(registry) -> AsyncIterator[TestClient]:
-    app = make_app(registry.database, registry.platform.signer)
+    app = make_app(registry.database)
     app.router.add_routes(registry.service.routes())
     async with TestClient(TestServer(app)) as client:
         yield client

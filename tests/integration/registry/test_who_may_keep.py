@@ -79,7 +79,7 @@ async def office(tmp_path: Path, empty: Database) -> AsyncIterator[Office]:
     settings = Settings(data_dir=tmp_path, plane="live")
     keys, bus = Keys(settings.keys_dir, make=True), HandedOver(empty, "registry")
     platform = Platform(settings, empty, bus, StepClock(NOON), keys, Signer(keys.mac), "http://127.0.0.1")
-    app = make_app(empty, platform.signer)
+    app = make_app(empty)
     app.router.add_routes(RegistryService(platform).routes())
     async with TestClient(TestServer(app)) as client:
         yield Office(platform, client)
