@@ -35,8 +35,9 @@ from services.registry.model.given import ContactIn, PersonIn
 from services.shared.crypto.sealing import Keys
 from services.shared.database.engine import Database
 from services.shared.database.instance import check_plane
+from services.shared.powers.who import ACTIONS
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, create_key
+from services.shared.web.auth import create_key
 from tools.servers.ports import free_ports
 from tools.servers.postgres import Postgres
 
@@ -104,6 +105,7 @@ def make_home(folder: Path, count: int, server: Postgres | None = None, *, more:
             label="bench",
             actions=ACTIONS,
             max_tier=Tier.RED,
+            alone=Tier.RED,
             area="",
             senders=[],
             events=[],

@@ -29,9 +29,10 @@ from services.router.store import tables
 from services.run import build
 from services.shared.clock import StepClock
 from services.shared.errors import Broken, Refused
+from services.shared.powers.who import ACTIONS
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, create_key
+from services.shared.web.auth import create_key
 from services.sim.world import World
 
 HORIZON_S = 6 * 3600.0
@@ -76,7 +77,12 @@ async def run_demo(
         world.set_target(embedded.platform.public_url)
         await import_community(embedded.platform.database, embedded.platform.keys, community)
         key = await create_key(
-            embedded.platform.database, name="Qingshui County", label="demo", actions=ACTIONS, max_tier=Tier.RED
+            embedded.platform.database,
+            name="Qingshui County",
+            label="demo",
+            actions=ACTIONS,
+            max_tier=Tier.RED,
+            alone=Tier.RED,
         )
         world.duty.sign_in(key)
         warning_id = await _send(embedded, key, alert, tier)

@@ -25,9 +25,10 @@ from services.gateway.intake.incoming import from_cap
 from services.registry.sample.sample import import_community, mint
 from services.run import build
 from services.shared.clock import LinearClock, wall
+from services.shared.powers.who import ACTIONS
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, create_key
+from services.shared.web.auth import create_key
 from services.sim.world import World
 
 PORT, PHONES_PORT = 8080, 8090
@@ -70,7 +71,9 @@ async def run_trial(people: int, seed: int, ready: Callable[[Trial], None], stop
         database, url = node.platform.database, node.platform.public_url
         world.set_target(url)
         await import_community(database, node.platform.keys, community)
-        key = await create_key(database, name="Qingshui County", label="duty desk", actions=ACTIONS, max_tier=Tier.RED)
+        key = await create_key(
+            database, name="Qingshui County", label="duty desk", actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED
+        )
         world.duty.sign_in(key)
         node.start_loops()
         warning_id = await _drafted(url, key, alert)

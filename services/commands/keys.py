@@ -12,9 +12,10 @@ from services.commands.kit import database_of, echo, fail, read_file, run, setti
 from services.shared.clock import iso
 from services.shared.crypto.channels_keys import list_keys, rotate
 from services.shared.crypto.sealing import Keys
+from services.shared.powers.who import ACTIONS, USUAL
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, USUAL, GrantedKey, all_keys, create_key, revoke_key
+from services.shared.web.auth import GrantedKey, all_keys, create_key, revoke_key
 
 key_app = typer.Typer(no_args_is_help=True)
 keys_app = typer.Typer(no_args_is_help=True)
@@ -25,6 +26,10 @@ def key_create(
     authority: Annotated[str, typer.Option(help="The authority, as residents know it.")],
     label: Annotated[str, typer.Option(help="Whose key this is.")],
     max_tier: Annotated[str, typer.Option(help="The highest tier it may send.")] = "red",
+    alone: Annotated[
+        str,
+        typer.Option(help="The highest tier one person may draft and send; above it takes two. none, blue ... red."),
+    ] = "yellow",
     actions: Annotated[str, typer.Option(help=f"Joined by commas: {', '.join(ACTIONS)}.")] = ",".join(USUAL),
     area: Annotated[Path | None, typer.Option(help="GeoJSON geometry it is bound to.")] = None,
     senders: Annotated[str, typer.Option(help="CAP senders it may speak for, joined by commas; empty for any.")] = "",
@@ -34,6 +39,9 @@ def key_create(
     chosen, tier = settings(), tier_of(max_tier)
     if tier is None:
         raise fail("--max-tier: give blue, yellow, orange or red")
+    by_one = tier_of("" if alone == "none" else alone)
+    if by_one is None and alone != "none":
+        raise fail("--alone: give none, blue, yellow, orange or red")
     bound = read_file(area).decode() if area else ""
 
     async def work() -> str:
@@ -44,6 +52,7 @@ def key_create(
                 label=label,
                 actions=words_of(actions),
                 max_tier=tier,
+                alone=by_one,
                 area=bound,
                 senders=words_of(senders),
                 events=words_of(events),
@@ -66,7 +75,8 @@ def key_list() -> None:
         bounds += ["an area"] if row.area else []
         state = f"REVOKED {iso(row.revoked_at)}" if row.revoked_at else f"since {iso(row.created_at)}"
         echo(
-            f"{row.key_id}  {row.name}, {row.label}  {state}  {', '.join(row.actions)} up to {Tier(row.max_tier).word}"
+            f"{row.key_id}  {row.name}, {row.label}  {state}  {', '.join(row.actions)} up to {Tier(row.max_tier).word}, "
+            f"alone {f'up to {Tier(row.alone).word}' if row.alone else 'never'}"
             + (f"; bound to {'; '.join(bounds)}" if bounds else "")
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from services.gateway.feeds.file import read_feeds
 from services.gateway.feeds.poller import Feeds
 from services.gateway.public_cache import PublicCache
 from services.gateway.warnings.acts import Acts
@@ -32,7 +33,8 @@ class GatewayService:
         signing = Signing(platform.keys.audit)
         self._keeper = Keeper(platform.database, signing, HeadFile(platform.settings.audit_head, signing))
         self.kept = PublicCache(platform.clock.now)
-        self.acts = Acts(platform, changed=self.kept.forget)
+        machines = [entry.key for entry in read_feeds(platform.settings.cap_feeds)]
+        self.acts = Acts(platform, changed=self.kept.forget, machines=machines)
         self.admission = Admission(platform, self.acts)
         self._api = WarningsApi(platform, self.admission, self.acts)
         self._pages = ConsolePages(platform, self.admission, self.acts, self.kept)

@@ -12,7 +12,7 @@ from services.gateway.public_cache import PublicCache
 from services.shared.database import rows
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.errors import NotFound
-from services.shared.ledger.warnings import warning_state
+from services.shared.ledger.warnings import warning_scope, warning_state
 from services.shared.service import Platform
 
 NAMES_S = 2.0  # how long a number released by another process may be unknown here: shorter than its first text takes
@@ -35,8 +35,6 @@ message = sa.Table(
     sa.Column("received_at", sa.Float, nullable=False, comment="warning time"),
     sa.Column("sense", sa.JSON, nullable=False, comment="hazard, respond, tier and why, impact, notes, findings"),
     sa.Column("texts", sa.JSON, nullable=False, comment="language > source, hazard, place, action"),
-    sa.Column("area", sa.Text, nullable=False, comment="GeoJSON, or empty"),
-    sa.Column("geocodes", sa.JSON, nullable=False),
     sa.Column("replaces", sa.JSON, nullable=False, comment="warning ids known when it came"),
 )
 sa.Index("ix_gateway_message_received", message.c.received_at, message.c.warning_id)
@@ -102,6 +100,9 @@ class StoredWarning(NamedTuple):
     state_authority: str
     state_number: str
     state_doors: str
+    state_released_at: float | None
+    events: list[str]
+    brought_by: str
 
 
 class ListedWarning(NamedTuple):
@@ -115,6 +116,7 @@ class ListedWarning(NamedTuple):
     ending: str
     sent: float
     expires_at: float
+    authority: str
     number: str
     doors: str
     released_at: float | None
@@ -123,9 +125,15 @@ class ListedWarning(NamedTuple):
     received_at: float
 
 
-_STATE = {f"state_{column.name}": column for column in warning_state.c}
-_STORED = sa.select(
-    *(message.c[name] if name in message.c else _STATE[name].label(name) for name in StoredWarning._fields)
+_COLUMNS: dict[str, sa.ColumnElement[object]] = (
+    {f"state_{column.name}": column.label(f"state_{column.name}") for column in warning_state.c}
+    | dict(warning_scope.c)
+    | dict(message.c)
+)
+_STORED = (
+    sa.select(*(_COLUMNS[name] for name in StoredWarning._fields))
+    .join_from(message, warning_state, warning_state.c.warning_id == message.c.warning_id)
+    .join(warning_scope, warning_scope.c.warning_id == message.c.warning_id)
 )
 LISTED: sa.Select[*tuple[object, ...]] = sa.select(*rows.columns(ListedWarning, warning_state, message)).join(
     message, message.c.warning_id == warning_state.c.warning_id
@@ -134,8 +142,7 @@ LISTED: sa.Select[*tuple[object, ...]] = sa.select(*rows.columns(ListedWarning, 
 
 async def find_stored(db: Connection, warning_id: str) -> StoredWarning | None:
     """The message and its state; None where there is none."""
-    joined = _STORED.join(warning_state, warning_state.c.warning_id == message.c.warning_id)
-    return await rows.row_of(db, StoredWarning, joined.where(message.c.warning_id == warning_id))
+    return await rows.row_of(db, StoredWarning, _STORED.where(message.c.warning_id == warning_id))
 
 
 async def stored(db: Connection, warning_id: str) -> StoredWarning:
@@ -144,6 +151,13 @@ async def stored(db: Connection, warning_id: str) -> StoredWarning:
     if row is None:
         raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
     return row
+
+
+async def going_on(db: Connection, warning_ids: Sequence[str]) -> list[str]:
+    """Those of the warnings that are not over: in force, or waiting to be sent."""
+    w = warning_state.c
+    going = sa.select(w.warning_id).where(w.warning_id.in_(warning_ids), w.state.in_(("active", "held", "draft")))
+    return list(await db.scalars(going.order_by(w.warning_id)))
 
 
 class Published(NamedTuple):

@@ -123,6 +123,13 @@ class Settings(Environment):
         description="two letters of the country whose numbers may be typed without a prefix",
     )
     look_quota: int = Field(100, ge=1, description="people one key may look at within an hour")
+    count_quota: int = Field(200, ge=1, description="areas whose people one key may count within an hour")
+    mass_change: int = Field(
+        50,
+        ge=0,
+        description="people, or 5 % of its list if that is more, whom an import may silence or move before a second key "
+        "confirms it",
+    )
     codes_per_hour: int = Field(1000, ge=1, description="one-time codes to residents' phones in all within an hour")
     trusted_proxies: str = Field(
         "127.0.0.0/8,::1", description="addresses or networks of our own proxies, whose X-Forwarded-For is believed"

@@ -33,8 +33,9 @@ from services.shared.clock import LinearClock, wall
 from services.shared.crypto.sealing import Keys
 from services.shared.database.engine import Database
 from services.shared.database.instance import check_plane
+from services.shared.powers.who import ACTIONS
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, create_key
+from services.shared.web.auth import create_key
 from services.shared.web.proxy_file import caddyfile
 from services.sim.behaviour import Behaviour
 from services.sim.habits import Habits
@@ -128,7 +129,9 @@ async def build_town(
     database = Database(url, synchronous="OFF")
     await check_plane(database, "drill")
     await import_community(database, Keys(folder / "keys"), community)
-    key = await create_key(database, name="Qingshui County", label="tests", actions=ACTIONS, max_tier=Tier.RED)
+    key = await create_key(
+        database, name="Qingshui County", label="tests", actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED
+    )
     await database.close()
     if judged:
         ground: Ground = PostgresGround(server, url) if server else SqliteGround(folder / "tocsin.db")

@@ -16,8 +16,8 @@ from services.node import Node
 from services.router.cases.handling import CaseIn, act
 from services.run import build
 from services.shared.clock import StepClock
+from services.shared.powers.who import Who
 from services.shared.settings import Settings
-from services.shared.web.auth import Who
 from services.sim.world import World
 from tests.faults.ground import Ground
 from tests.faults.harness import ALERT, SENT, Prepared

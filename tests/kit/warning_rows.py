@@ -7,7 +7,7 @@ from typing import Any
 
 from services.gateway import store
 from services.shared.database.batches import insert_all
-from services.shared.ledger.warnings import warning_state, warning_text
+from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
 from tests.kit.square import SENT
 from tests.kit.town import Town
 
@@ -36,13 +36,15 @@ async def drafts(desk: Town, count: int) -> None:
     messages = [
         {"warning_id": s["warning_id"], "identifier": s["warning_id"], "sender": "x@y", "sent": SENT, "msg_type": "Alert",
          "status": "Actual", "sha256": "0" * 64, "fingerprint": "0" * 64, "incident": "", "raw": b"", "via": "json",
-         "by": "flooder", "received_at": SENT + 1000 + n, "sense": sense, "texts": texts, "area": "", "geocodes": [],
-         "replaces": []}
+         "by": "flooder", "received_at": SENT + 1000 + n, "sense": sense, "texts": texts, "replaces": []}
         for n, s in enumerate(states)
     ]  # fmt: skip
+    scopes = [{"warning_id": s["warning_id"], "sender": "x@y", "events": ["storm"], "area": "", "geocodes": [],
+               "km2": 0.0, "brought_by": "0" * 32, "holds": []} for s in states]  # fmt: skip
     parts = {"languages": ["en"], "en": {"hazard": "Draft", "place": "p"}, "notes": []}
     shown = [{"warning_id": s["warning_id"], "parts": parts, "cap_xml": b""} for s in states]
     async with desk.node.platform.database.write() as tx:
         await insert_all(tx, warning_state, states)
         await insert_all(tx, store.message, messages)
+        await insert_all(tx, warning_scope, scopes)
         await insert_all(tx, warning_text, shown)

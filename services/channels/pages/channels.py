@@ -27,9 +27,12 @@ from services.shared.errors import NotFound
 from services.shared.i18n import mark, t
 from services.shared.ledger.channels import channel
 from services.shared.ledger.warnings import warning_state
+from services.shared.powers.power import Power
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Json
-from services.shared.web.edge import caller, wants_page
+from services.shared.web.asking import asks, the_installation, the_warning
+from services.shared.web.edge import wants_page
 from services.shared.web.html import page
 
 # what a person is told of each outcome
@@ -107,8 +110,8 @@ class ChannelPages:
             web.get("/channels/stations/{warning_id}", self.stations),
         )
 
-    async def channels(self, request: web.Request) -> web.Response:
-        who = await caller(request, "read")
+    @asks(Power.SEE_PLANT, the_installation)
+    async def channels(self, request: web.Request, who: Who) -> web.Response:
         async with self._platform.database.read() as db:
             found, standing = await self._found(db), await alarms.standing(db)
         offset = self._platform.settings.offset_at
@@ -120,14 +123,14 @@ class ChannelPages:
             plane=self._platform.settings.plane, alarms=standing,
         )  # fmt: skip
 
-    async def state(self, request: web.Request) -> Json[list[ChannelState]]:
-        await caller(request, "read")
+    @asks(Power.SEE_PLANT, the_installation)
+    async def state(self, request: web.Request, who: Who) -> Json[list[ChannelState]]:
         async with self._platform.database.read() as db:
             return Json(await self._found(db))
 
-    async def stations(self, request: web.Request) -> Json[list[StationState]] | web.Response:
+    @asks(Power.WATCH, the_warning)
+    async def stations(self, request: web.Request, who: Who) -> Json[list[StationState]] | web.Response:
         """[{channel, try, name, outcome, code, at}], those that did not take it first; NotFound where no such warning is."""
-        who = await caller(request, "read")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             known = sa.select(warning_state.c.number).where(warning_state.c.warning_id == warning_id)

@@ -9,8 +9,10 @@ from aiohttp import web
 from services.channels.messages.prepare import Preparer
 from services.shared.audit import trail
 from services.shared.errors import Refused
+from services.shared.powers.power import Power
+from services.shared.powers.who import Who
 from services.shared.service import Platform
-from services.shared.web.edge import caller
+from services.shared.web.asking import asks, what_is_sent
 from services.shared.web.html import page
 from services.shared.web.opening_order import read_order
 
@@ -28,9 +30,9 @@ class FullValues:
         """POST /open (order, reason)."""
         return (web.post("/open", self.open),)
 
-    async def open(self, request: web.Request) -> web.Response:
+    @asks(Power.LOOK, what_is_sent)
+    async def open(self, request: web.Request, who: Who) -> web.Response:
         """Writes it down, then opens; what cannot be written down is not opened."""
-        who = await caller(request, "look")
         form = await request.post()
         order = read_order(self._platform.signer, str(form.get("order", "")), who.key_id)
         reason = " ".join(str(form.get("reason", "")).split())[:400]

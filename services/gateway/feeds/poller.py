@@ -31,8 +31,9 @@ from services.shared.clock import iso, wall
 from services.shared.database import locks
 from services.shared.database.engine import Connection, Database
 from services.shared.errors import Refused
+from services.shared.powers.who import Who
 from services.shared.service import Loop, Platform
-from services.shared.web.auth import Who, who_has
+from services.shared.web.auth import who_has
 
 log = structlog.get_logger("feeds")
 AT_ONCE = 40

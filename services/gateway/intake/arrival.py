@@ -1,29 +1,39 @@
 """Decides on arrival whether a message may come in, whether a person must look first, and its first state.
 
-Pure decisions; `warnings` writes them down.
+`warnings` writes it down.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import shapely
+from msgspec import structs
 
 from services.gateway.cap import freshness
 from services.gateway.intake.chains import ChainRow, Standing
 from services.gateway.intake.incoming import PLANES, Incoming
-from services.shared.errors import NotAllowed, Refused
-from services.shared.web.auth import Who
+from services.shared.database.engine import Connection
+from services.shared.errors import Refused
+from services.shared.powers.may import Thing, covers, must
+from services.shared.powers.power import Power
+from services.shared.powers.warnings import place_of, warning_thing
+from services.shared.powers.who import Who
 
 
 @dataclass(frozen=True)
 class First:
-    """The first state of a message, its kind of ending (empty for none), and what was noted on the way."""
+    """The first state of a message, its kind of ending (empty for none), and what was noted on the way.
+
+    `holds`: doubts about who says it, or whether it is said now: another key than brought it lifts them. What merely
+    waits for a decision is held without any.
+    """
 
     state: str
     ending: str = ""
     notes: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
 
 
 def check_plane(incoming: Incoming, plane: str) -> None:
@@ -41,33 +51,30 @@ def check_plane(incoming: Incoming, plane: str) -> None:
         )  # fmt: skip
 
 
-def check_grant(who: Who, incoming: Incoming) -> None:
-    """NotAllowed where the grant is bound to senders, events or an area that this message goes beyond."""
-    if who.senders and incoming.sender not in who.senders:
-        raise NotAllowed(
-            f"the key {who.label!r} speaks for {', '.join(who.senders)}, not for {incoming.sender}: use that sender's key",
-            field="sender", rule="grant.senders", given=incoming.sender,
-        )  # fmt: skip
-    if incoming.msg_type == "Cancel":
-        return  # it makes nothing larger, and what it ends is checked by the authority that owns it
-    if who.events and not set(who.events) & set(incoming.codes):
-        raise NotAllowed(
-            f"the key {who.label!r} may warn of {', '.join(who.events)}, and this is {', '.join(incoming.codes)}: "
-            "ask the authority in charge of it",
-            field="event", rule="grant.events", given=", ".join(incoming.codes),
-        )  # fmt: skip
-    if not who.area:
+async def check_grant(
+    db: Connection, who: Who, act: Power, incoming: Incoming, doors: str = "", ends: Sequence[str] = ()
+) -> None:
+    """NotAllowed where the grant does not reach this message, its whole place, or what it would put an end to.
+
+    A cancel makes nothing larger: it is held against its sender and what it ends. The commander's word on doors is the
+    commander's here too.
+    """
+    cancels = incoming.msg_type == "Cancel"
+    shapes, unresolved = await place_of(db, who, incoming.area, () if cancels else incoming.geocodes)
+    thing = Thing(
+        tier=int(incoming.tier or 0), shapes=shapes, unresolved=unresolved, events=incoming.codes,
+        sender=incoming.sender,
+    )  # fmt: skip
+    ended = tuple([await warning_thing(db, who, one) for one in ends])
+    if doors:
+        must(who, Power.SAY_DOORS, thing)
+    if not cancels:
+        must(who, act, structs.replace(thing, ends=ended))
         return
-    if not incoming.area:
-        raise NotAllowed(
-            "this key is bound to an area and the warning gives only codes", field="area", rule="grant.area"
-        )
-    if not _covers(who.area, incoming.area):
-        raise NotAllowed(
-            f"the area reaches beyond the jurisdiction of {who.authority}: draw it inside, or ask the "
-            "neighbouring authority",
-            field="area", rule="grant.area",
-        )  # fmt: skip
+    must(who, act)
+    must(who, Power.SPEAK, thing)
+    for one in ended:
+        must(who, Power.END, one)
 
 
 def hold_stale(incoming: Incoming, now: float) -> Incoming:
@@ -109,10 +116,8 @@ def first_state(incoming: Incoming, where: Standing, now: float, *, release: boo
                 notes, "its author says it need not be told again, and it tells nothing more: stored, not sent"
             )
         notes.append(f"its author says it need not be told again, but {why}: told like any update")
-    if hold:
-        return First("held", "", (*notes, *(f"held: {why}" for why in hold)))
-    if incoming.tier is None:
-        return First("held", "", tuple(notes))
+    if hold or incoming.undecided or incoming.tier is None:
+        return First("held", "", (*notes, *_held(hold, incoming)), tuple(hold))
     return First("active" if release else "draft", "", tuple(notes))
 
 
@@ -122,8 +127,8 @@ def _stored(notes: list[str], why: str) -> First:
 
 def _ending(incoming: Incoming, where: Standing, hold: list[str], notes: list[str], *, release: bool) -> First:
     kind = "danger_lower_stay_away"  # nobody's all-clear says that people may go home; a person here does
-    if hold:
-        return First("held", kind, (*notes, *(f"held: {why}" for why in hold)))
+    if hold or incoming.undecided:
+        return First("held", kind, (*notes, *_held(hold, incoming)), tuple(hold))
     if where.alive:
         return First("active" if release else "draft", kind, tuple(notes))
     if where.placement.predecessors:
@@ -132,6 +137,10 @@ def _ending(incoming: Incoming, where: Standing, hold: list[str], notes: list[st
         why = "the warning it cancels is not known here: parked; if that warning comes later it is not sent"
         return First("parked", kind, (*notes, why))
     return First("stored", kind, (*notes, "an all-clear for nothing we know: stored, not sent"))
+
+
+def _held(hold: Sequence[str], incoming: Incoming) -> list[str]:
+    return [f"held: {why}" for why in (*hold, *incoming.undecided)]
 
 
 def _tells_more(incoming: Incoming, told: list[ChainRow]) -> str:
@@ -146,10 +155,6 @@ def _tells_more(incoming: Incoming, told: list[ChainRow]) -> str:
     codes = {tuple(code) for row in active for code in row.geocodes}
     if not set(incoming.geocodes) <= codes:
         return "it names other places"
-    if incoming.area and not any(row.area and _covers(row.area, incoming.area) for row in active):
+    if incoming.area and not any(row.area and covers(row.area, (incoming.area,)) for row in active):
         return "its area reaches further"
     return ""
-
-
-def _covers(outer: str, inner: str) -> bool:
-    return bool(shapely.from_geojson(outer).buffer(1e-9).covers(shapely.from_geojson(inner)))

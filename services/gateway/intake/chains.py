@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
@@ -21,7 +21,7 @@ from services.gateway.store import StoredWarning, message
 from services.shared.database.batches import chunks, insert_new
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import rows_of
-from services.shared.ledger.warnings import warning_state
+from services.shared.ledger.warnings import warning_scope, warning_state
 
 reference = sa.Table(
     "gateway_reference",
@@ -56,6 +56,7 @@ class ChainRow(NamedTuple):
     authority: str
     ending: str
     kind: str
+    released_at: float | None
 
 
 class _Named(Protocol):
@@ -82,7 +83,7 @@ class Standing:
     """`placement` as the craft gives it; `rows` are the stored messages of its chain, by warning id.
 
     `alive`: those it would put an end to, newest first. `settled_by`: the id of a later message of the same authority
-    that has settled it already. `foreign`: authorities other than the caller's among those alive. `distrusted`:
+    that has settled it already. `foreign`: authorities the caller does not speak for among those alive. `distrusted`:
     authorities that settled it and have no say in it. `chain_id`: the chain it joins, empty where it begins one;
     `apart`: ids of those that it shows to belong there and that were another chain till now.
     """
@@ -103,15 +104,16 @@ class Standing:
 
 
 async def standing(
-    tx: Connection, mine: KnownMessage, authority: str, *, ends: bool = False, here: bool = False
+    tx: Connection, mine: KnownMessage, authorities: Collection[str], *, ends: bool = False, here: bool = False
 ) -> Standing:
     """Places a message among those stored, in whatever order they came; `here`: it is one of them already.
     `ends`: it is an ending, which puts no other ending to an end; an update does: the danger is back.
 
     What nobody has let out yet (a draft, a held one) or a person gave up settles nothing: silence would be worse than
-    an older word.
+    an older word. Such a one of an authority that is none of the caller's `authorities` is not there for them at all,
+    unless it bears this one's very name.
     """
-    rows = await _chain_rows(tx, mine)
+    rows = [row for row in await _chain_rows(tx, mine) if _known_to(authorities, row) or _same_name(row, mine)]
     refs = await _references(tx, [row.warning_id for row in rows])
     by_key: _Stored = {}
     for row in rows:
@@ -124,7 +126,7 @@ async def standing(
     stored = {row.warning_id: row for _, row in by_key.values()}
     if placement.kind in ("duplicate", "reused"):
         return Standing(placement, stored, (), "", (), (), by_key[mine.key][1].warning_id)
-    settled, strange = _settled(mine, by_key, authority)
+    settled, strange = _settled(mine, by_key, authorities)
     chain = next(c for c in chains([*everything, mine]) if mine in c)
     older = [by_key[k.key][1] for k in reversed(chain) if k.key != mine.key and k.sent <= mine.sent]
     alive = [row for row in older if row.state in ALIVE and not (ends and row.kind == "ending")]
@@ -136,7 +138,7 @@ async def standing(
         stored,
         tuple(row.warning_id for row in alive),
         settled,
-        tuple(dict.fromkeys(row.authority for row in alive if row.authority != authority)),
+        tuple(dict.fromkeys(row.authority for row in alive if row.authority not in authorities)),
         strange,
         chain_id,
         tuple(row.warning_id for row in others if row.chain_id != chain_id),
@@ -146,23 +148,31 @@ async def standing(
 _Stored = dict[tuple[str, str, datetime], tuple[KnownMessage, ChainRow]]
 
 
-def _settled(mine: KnownMessage, by_key: _Stored, authority: str) -> tuple[str, tuple[str, ...]]:
+def _known_to(authorities: Collection[str], row: ChainRow) -> bool:
+    return row.authority in authorities or row.released_at is not None or row.state not in UNHEARD
+
+
+def _same_name(row: ChainRow, mine: KnownMessage) -> bool:
+    return (row.sender, row.identifier, row.sent) == (mine.sender, mine.identifier, mine.sent.timestamp())
+
+
+def _settled(mine: KnownMessage, by_key: _Stored, authorities: Collection[str]) -> tuple[str, tuple[str, ...]]:
     """(id of the message of the same authority that settles this one, authorities that only claim to)."""
     heard = {key: (known, row) for key, (known, row) in by_key.items() if row.state not in UNHEARD}
     by = place(mine, [known for known, _ in heard.values()]).settled_by
     if by is None:
         return "", ()
     row = heard[by.key][1]
-    if row.authority == authority:
+    if row.authority in authorities:
         return row.warning_id, ()
-    own = place(mine, [known for known, other in heard.values() if other.authority == authority]).settled_by
+    own = place(mine, [known for known, other in heard.values() if other.authority in authorities]).settled_by
     return heard[own.key][1].warning_id if own is not None else "", (row.authority,)
 
 
 async def standing_of_row(tx: Connection, row: StoredWarning) -> Standing:
     """Where a stored message stands by now: others may have come since."""
     mine = _known(row, (await _references(tx, [row.warning_id])).get(row.warning_id, ()), row.state_ending)
-    return await standing(tx, mine, row.state_authority, ends=bool(row.state_ending), here=True)
+    return await standing(tx, mine, (row.state_authority,), ends=bool(row.state_ending), here=True)
 
 
 async def remember_references(tx: Connection, warning_id: str, references: Sequence[Reference]) -> None:
@@ -230,11 +240,13 @@ async def _chain_rows(tx: Connection, incoming: KnownMessage) -> list[ChainRow]:
             ChainRow,
             sa.select(
                 message.c.warning_id, message.c.identifier, message.c.sender, message.c.sent, message.c.msg_type,
-                message.c.fingerprint, message.c.incident, message.c.area, message.c.geocodes, warning_state.c.chain_id,
-                warning_state.c.state, warning_state.c.tier, warning_state.c.expires_at.label("state_expires_at"),
-                warning_state.c.authority, warning_state.c.ending, warning_state.c.kind,
+                message.c.fingerprint, message.c.incident, warning_scope.c.area, warning_scope.c.geocodes,
+                warning_state.c.chain_id, warning_state.c.state, warning_state.c.tier,
+                warning_state.c.expires_at.label("state_expires_at"),
+                warning_state.c.authority, warning_state.c.ending, warning_state.c.kind, warning_state.c.released_at,
             )
             .join(warning_state, warning_state.c.warning_id == message.c.warning_id)
+            .join(warning_scope, warning_scope.c.warning_id == message.c.warning_id)
             .where(warning_state.c.chain_id.in_(some))
             .order_by(message.c.sent.desc(), message.c.warning_id)
             .limit(MOST),

@@ -52,8 +52,9 @@ class Incoming:
 
     `quiet`: its level says there is nothing to warn of. `minor`: an update whose author says that it need not be told
     again. `respond` is what paths reckon with, `asked` what the alert itself asks and texts may say. `apart`: its places
-    have words of their own. `hold`: why a person must let it out, whatever its tier. `codes`: its hazard and event codes,
-    which a grant may be bound to. `fingerprint` and `incident` place it among other messages (`cap.chains`).
+    have words of their own. `hold`: why it is doubted who says it, or whether it is said now; another than brought it lets
+    it out. `undecided`: what is left to decide, by whoever may send. `codes`: its hazard and event codes, which a grant may
+    be bound to. `fingerprint` and `incident` place it among other messages (`cap.chains`).
     """
 
     identifier: str
@@ -80,6 +81,7 @@ class Incoming:
     findings: tuple[dict[str, str], ...] = field(default=())
     minor: bool = False
     hold: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     colour: str = ""
     fingerprint: str = ""
@@ -152,8 +154,7 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
     known = KnownMessage.of(alert, sense.expires)
     hold = [f"its scope is {alert.scope}: releasing it makes it public, and a person must want that"]
     hold = [] if alert.scope == "Public" else hold
-    if (why := apart(alert)) is not None:
-        hold.append(why)
+    why = apart(alert)
     return Incoming(
         identifier=alert.identifier,
         sender=alert.sender,
@@ -179,6 +180,7 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
         findings=tuple(finding_json(f) for f in findings),
         minor=sense.quiet,
         hold=tuple(hold),
+        undecided=(why,) if why else (),
         codes=tuple(dict.fromkeys([sense.hazard, *(value for info in alert.infos for _, value in info.event_code)])),
         colour=colour_of(replace(alert, infos=told(alert))),
         fingerprint=known.fingerprint,

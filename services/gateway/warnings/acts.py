@@ -8,27 +8,34 @@ time is over (`ledger.state_at`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from services.gateway import store
 from services.gateway.cap import Reference
-from services.gateway.intake.chains import remember_references
+from services.gateway.intake.chains import remember_references, standing_of_row
+from services.gateway.warnings.ground import overlapping
 from services.gateway.warnings.releases import Releases
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
 from services.shared.database import locks
 from services.shared.database.engine import Connection
-from services.shared.errors import Conflict, Refused
+from services.shared.errors import Conflict, NotAllowed, Refused
 from services.shared.fault_points import fault_at
-from services.shared.ledger.warnings import state_at, warning_state
+from services.shared.i18n import english
+from services.shared.ledger.warnings import state_at, warning_scope, warning_state
+from services.shared.powers.may import must
+from services.shared.powers.power import Power
+from services.shared.powers.warnings import warning_thing
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
-from services.shared.web.auth import Who
 
+MISTAKE_S = 900.0  # how long one person may say that a warning was a mistake
 ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
 
 
@@ -50,13 +57,23 @@ async def as_it_is(tx: Connection, warning_id: str, now: float) -> Taken:
     return Taken(warning_id, shown, Tier(state.tier) if state.tier else None, again=True)
 
 
+async def say_doors(tx: Connection, who: Who, warning_id: str, word: str) -> None:
+    """The commander's word (safe, unsafe) on a warning not sent yet, and whose word it was."""
+    said = {"doors": "allowed" if word == "safe" else "unsafe", "doors_by": who.label}
+    await tx.execute(sa.update(warning_state).where(warning_state.c.warning_id == warning_id).values(said))
+    await trail.record(tx, who.label, "doors", warning_id, f"{who.label}: {word}")
+
+
 class Acts:
     """Preview, release, cancel."""
 
-    def __init__(self, platform: Platform, changed: Callable[[], None] = lambda: None) -> None:
-        """`changed` is called after each act, once it is on disk."""
+    def __init__(
+        self, platform: Platform, changed: Callable[[], None] = lambda: None, machines: Collection[str] = ()
+    ) -> None:
+        """`changed` is called after each act, once it is on disk. `machines`: labels of keys that feeds come in under."""
         self._platform = platform
         self._changed = changed
+        self._machines = frozenset(machines)
         self.releases = Releases(platform)
 
     async def preview(self, warning_id: str) -> None:
@@ -94,20 +111,32 @@ class Acts:
                 f"the tier is not decided ({row.sense['tier_reason']}): choose blue, yellow, orange or red",
                 field="tier", rule="required",
             )  # fmt: skip
-        who.must("cancel" if row.state_ending else "send", decided)
+        await self._check(tx, who, row, decided, doors)
         if row.state_expires_at <= self._platform.clock.now():
             raise Conflict("this warning has expired: take a new one in", field="expires", rule="expired")
         if doors:
-            await tx.execute(
-                sa.update(warning_state)
-                .where(warning_state.c.warning_id == warning_id)
-                .values(doors="allowed" if doors == "safe" else "unsafe", doors_by=who.label)
-            )
+            await say_doors(tx, who, warning_id, doors)
         if tier is not None:
             await trail.record(
                 tx, who.label, "decide_tier", warning_id, reason or row.sense["tier_reason"], {"tier": tier.word}
             )
         return Taken(warning_id, await self.releases.release(tx, who, warning_id, decided), decided)
+
+    async def _check(self, tx: Connection, who: Who, row: store.StoredWarning, tier: Tier, doors: str) -> None:
+        """Whether they may let this out at that tier, with all it ends by now; a hold is lifted by another than brought it."""
+        ends = list(row.replaces)
+        if row.via != "ending":
+            ends += (await standing_of_row(tx, row)).alive
+        replaced = tuple([await warning_thing(tx, who, one) for one in await store.going_on(tx, ends)])
+        thing = replace(await warning_thing(tx, who, row.warning_id, replaced), tier=int(tier))
+        must(who, Power.END if row.state_ending else Power.SEND, thing)
+        if doors:
+            must(who, Power.SAY_DOORS, thing)
+        if who.label in self._machines and (row.state_state == "held" or row.via == "feed"):
+            raise NotAllowed(
+                f"{who.label!r} is the key of a feed, and no machine decides: a person lets it out with a key of their own",
+                field="warning_id", rule="hold", given=who.label,
+            )  # fmt: skip
 
     async def cancel(self, who: Who, warning_id: str, kind: str, reason: str) -> Taken:
         """Stops what was not sent and tells everybody who may have got it; `checking` tells and does not stop."""
@@ -119,7 +148,7 @@ class Acts:
             await locks.acts(tx)
             row = await store.stored(tx, warning_id)
             tier = Tier(row.state_tier) if row.state_tier else Tier.BLUE
-            who.must("cancel", tier if row.state_tier else None)
+            must(who, Power.END, await warning_thing(tx, who, warning_id))
             ending_id = id_of("ending", warning_id, kind)
             if row.state_state in ("draft", "held"):
                 await tx.execute(
@@ -130,6 +159,10 @@ class Acts:
                 await trail.record(tx, who.label, "withdraw", warning_id, reason)
                 return Taken(warning_id, "withdrawn", None)
             there = await store.find_stored(tx, ending_id)
+            if there is not None and there.state_state == "held" and there.brought_by != who.key_id:
+                await self._check(tx, who, there, tier, "")
+                state = await self.releases.release(tx, who, ending_id, tier)
+                return Taken(ending_id, state, tier)
             if there is not None:
                 return await as_it_is(tx, ending_id, self._platform.clock.now())
             if row.state_state != "active" or row.state_kind == "ending":
@@ -137,14 +170,44 @@ class Acts:
                     f"this warning is {row.state_state}: only an active one can be ended", field="warning_id", rule="state",
                     given=row.state_state,
                 )  # fmt: skip
-            await self._store_ending(tx, who, row, ending_id, kind, tier, reason)
-            await self.releases.release(tx, who, ending_id, tier)
+            waits = await self._takes_two(tx, who, row, kind)
+            await self._store_ending(tx, who, row, ending_id, kind, tier, reason, waits)
+            state = "held" if waits else await self.releases.release(tx, who, ending_id, tier)
+            if waits:
+                await self.releases.describe(tx, ending_id)
         fault_at("after_cancel_commit")
         self.done()
-        return Taken(ending_id, "active", tier)
+        return Taken(ending_id, state, tier, waits)
+
+    async def _takes_two(self, tx: Connection, who: Who, row: store.StoredWarning, kind: str) -> tuple[str, ...]:
+        """Why a second person confirms an ending before anybody hears it; empty where one may end it.
+
+        That people may go home, and a mistake found late or while another warning holds there, sends people back into
+        danger where it is wrong. That we are checking, and stopping, never waits.
+        """
+        if kind == "may_return":
+            return (english("it tells people that they may go home: a second person confirms it"),)
+        if kind != "sent_by_mistake":
+            return ()
+        now = self._platform.clock.now()
+        if row.state_released_at is not None and now - row.state_released_at > MISTAKE_S:
+            return (english("it went out more than 15 minutes ago: a second person confirms that it was a mistake"),)
+        if await overlapping(tx, row.state_chain_id, row.area, row.geocodes, now):
+            return (
+                english("another warning holds in the same place: a second person confirms that this was a mistake"),
+            )
+        return ()
 
     async def _store_ending(
-        self, tx: Connection, who: Who, row: store.StoredWarning, ending_id: str, kind: str, tier: Tier, reason: str
+        self,
+        tx: Connection,
+        who: Who,
+        row: store.StoredWarning,
+        ending_id: str,
+        kind: str,
+        tier: Tier,
+        reason: str,
+        holds: tuple[str, ...],
     ) -> None:
         now = self._platform.clock.now()
         sent = max(now, row.sent)  # a sender's clock may be fast: an ending is never older than what it ends
@@ -153,10 +216,15 @@ class Acts:
                 warning_id=ending_id, identifier=f"tocsin-{ending_id}", sender=row.sender, sent=sent,
                 msg_type="Update" if kind == "checking" else "Cancel", status=row.status, sha256=ending_id.ljust(64, "0"),
                 fingerprint=ending_id, incident="", raw=b"", via="ending", by=who.label,
-                received_at=now, texts=row.texts, area=row.area,
-                geocodes=row.geocodes, replaces=[row.warning_id],
-                sense={**row.sense, "tier_reason": f"ends {row.warning_id[:8]}: {reason}", "notes": [], "findings": [],
+                received_at=now, texts=row.texts, replaces=[row.warning_id],
+                sense={**row.sense, "tier_reason": f"ends {row.warning_id[:8]}: {reason}", "notes": list(holds), "findings": [],
                        "references": [[row.sender, row.identifier, row.sent]]},
+            )
+        )  # fmt: skip
+        await tx.execute(
+            sa.insert(warning_scope).values(
+                warning_id=ending_id, sender=row.sender, events=row.events, area=row.area, geocodes=row.geocodes,
+                km2=0.0, brought_by=who.key_id, holds=list(holds),
             )
         )  # fmt: skip
         await tx.execute(

@@ -14,10 +14,13 @@ import sqlalchemy as sa
 from services.gateway import store
 from services.gateway.intake import quarantine
 from services.gateway.intake.arrival import check_grant, check_plane, first_state, hold_stale
-from services.gateway.intake.chains import Standing, known_of, remember_references, standing
+from services.gateway.intake.chains import UNHEARD, Standing, known_of, remember_references, standing
 from services.gateway.intake.incoming import Incoming
 from services.gateway.intake.trust import Pins, judge
-from services.gateway.warnings.acts import Acts, Taken, as_it_is
+from services.gateway.store import StoredWarning
+from services.gateway.warnings.acts import Acts, Taken, as_it_is, say_doors
+from services.gateway.warnings.brake import brake
+from services.gateway.warnings.ground import ground_of, km2
 from services.gateway.warnings.short_numbers import free_number
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id, publish
@@ -26,10 +29,14 @@ from services.shared.database import locks
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict
 from services.shared.fault_points import fault_at
-from services.shared.ledger.warnings import warning_state
+from services.shared.i18n import english
+from services.shared.ledger.warnings import warning_scope, warning_state
+from services.shared.powers.may import may, must
+from services.shared.powers.power import Power
+from services.shared.powers.warnings import warning_thing
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
-from services.shared.web.auth import Who
 
 
 class Admission:
@@ -55,10 +62,9 @@ class Admission:
         On disk when this returns. `pins`: certificates its source is pinned to, besides its sender's own.
         """
         check_plane(incoming, self._platform.settings.plane)
-        who.must("send" if release else "draft", incoming.tier)
-        check_grant(who, incoming)
+        must(who, Power.SEND if release else Power.DRAFT)
         incoming = judge(incoming, (*self._pins.of(incoming.sender), *pins))
-        if release:
+        if release or incoming.via not in ("console", "feed"):  # there a person has read it before it goes out
             incoming = hold_stale(incoming, self._platform.clock.now())
         try:
             taken = await self._place(who, incoming, release=release, idempotency_key=idempotency_key, doors=doors)
@@ -78,10 +84,14 @@ class Admission:
             again = await self._answered(tx, who, incoming, idempotency_key)
             if again is not None:
                 return again
-            where = await standing(tx, known_of(incoming), who.authority, ends=incoming.ending)
+            await check_grant(tx, who, Power.SEND if release else Power.DRAFT, incoming, doors)
+            size = km2((await ground_of(tx, incoming.area, incoming.geocodes)).shape)
+            incoming = dataclasses.replace(incoming, hold=(*incoming.hold, *await brake(tx, who, size)))
+            where = await standing(tx, known_of(incoming), (who.authority, *who.over), ends=incoming.ending)
             if where.placement.kind == "duplicate":
-                row = await store.stored(tx, where.same)
-                if release and not incoming.hold and row.state_state == "draft":
+                row = await self._as_ones_own(tx, who, incoming, await store.stored(tx, where.same), release=release)
+                may_go = row.brought_by != who.key_id or row.state_tier <= who.alone
+                if release and not incoming.hold and row.state_state == "draft" and may_go:
                     return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
                 return await as_it_is(tx, where.same, self._platform.clock.now())
             if where.placement.kind == "reused":
@@ -90,7 +100,7 @@ class Admission:
                     "an update needs its own identifier or sent; this one is kept for a person to look at",
                     field="identifier", rule="cap.5", given=incoming.identifier,
                 )  # fmt: skip
-            taken = await self._store(tx, who, incoming, where, release=release, doors=doors)
+            taken = await self._store(tx, who, incoming, where, size, release=release, doors=doors)
             if idempotency_key:
                 await tx.execute(
                     sa.insert(store.idempotency).values(
@@ -99,6 +109,31 @@ class Admission:
                     )
                 )  # fmt: skip
         return taken
+
+    @staticmethod
+    async def _as_ones_own(
+        tx: Connection, who: Who, incoming: Incoming, row: StoredWarning, *, release: bool
+    ) -> StoredWarning:
+        """What another authority keeps unsent stands in nobody's way: whoever sends the same has it as theirs."""
+        if who.speaks_for(row.state_authority) or row.state_released_at is not None or row.state_state not in UNHEARD:
+            return row
+        if not release:
+            raise Conflict(
+                f"another authority has {incoming.identifier} of {incoming.sender} here and has not sent it: send it yourself "
+                "(POST /api/v1/warnings), or as an alert of your own under another identifier",
+                field="identifier", rule="owner", given=incoming.identifier,
+            )  # fmt: skip
+        about = row.warning_id
+        waits = incoming.hold or incoming.undecided or incoming.tier is None
+        scope = {"brought_by": who.key_id, "holds": list(incoming.hold)}
+        state = {"authority": who.authority, "state": "held" if waits else "draft", "ended_at": None, "doors": "ask",
+                 "doors_by": ""}  # fmt: skip
+        await tx.execute(sa.update(warning_scope).where(warning_scope.c.warning_id == about).values(scope))
+        await tx.execute(sa.update(warning_state).where(warning_state.c.warning_id == about).values(state))
+        await tx.execute(sa.update(store.message).where(store.message.c.warning_id == about).values(replaces=[]))
+        was = {"authority": row.state_authority, "state": row.state_state}
+        await trail.record(tx, who.label, "take", about, "the same, which another authority had not sent", was)
+        return await store.stored(tx, about)
 
     async def _answered(self, tx: Connection, who: Who, incoming: Incoming, key: str) -> Taken | None:
         """The earlier answer to the same Idempotency-Key; Conflict where that came with another body."""
@@ -121,7 +156,7 @@ class Admission:
         return await as_it_is(tx, row.warning_id, self._platform.clock.now())
 
     async def _store(
-        self, tx: Connection, who: Who, incoming: Incoming, where: Standing, *, release: bool, doors: str
+        self, tx: Connection, who: Who, incoming: Incoming, where: Standing, size: float, *, release: bool, doors: str
     ) -> Taken:
         now = self._platform.clock.now()
         first = first_state(incoming, where, now, release=release)
@@ -130,7 +165,13 @@ class Admission:
         kind = "ending" if ending else "update" if replaces else "alert"
         if ending and replaces:
             tier = await _tier_of(tx, replaces)
-            who.must("cancel" if release else "draft", tier)
+        if state == "active" and not ending and tier is not None and tier > who.alone:
+            state = "draft"
+            notes.append(
+                english("{tier} takes two persons: somebody else sends it, with a key of their own", tier=tier.word)
+            )
+        if state == "active":
+            await check_grant(tx, who, Power.END if ending else Power.SEND, incoming, ends=replaces)
         chain_id = where.chain_id or incoming.warning_id
         if where.apart:
             joined = warning_state.c.warning_id.in_(where.apart)
@@ -141,18 +182,24 @@ class Admission:
                 sent=incoming.sent, msg_type=incoming.msg_type, status=incoming.status, sha256=incoming.sha256,
                 fingerprint=incoming.fingerprint, incident=incoming.incident[:400], raw=incoming.raw,
                 via=incoming.via, by=who.label, received_at=now, texts=incoming.texts,
-                area=incoming.area, geocodes=[list(g) for g in incoming.geocodes], replaces=replaces,
-                sense=incoming.sense | {"notes": notes},
+                replaces=replaces, sense=incoming.sense | {"notes": notes},
+            )
+        )  # fmt: skip
+        await tx.execute(
+            sa.insert(warning_scope).values(
+                warning_id=incoming.warning_id, sender=incoming.sender, events=list(incoming.codes), area=incoming.area,
+                geocodes=[list(g) for g in incoming.geocodes], km2=size, brought_by=who.key_id, holds=list(first.holds),
             )
         )  # fmt: skip
         await tx.execute(
             sa.insert(warning_state).values(
                 warning_id=incoming.warning_id, chain_id=chain_id, tier=int(tier or 0), state="held" if state == "active"
                 else state, kind=kind, purpose="live", ending=ending, sent=incoming.sent, expires_at=incoming.expires,
-                authority=who.authority, number=await free_number(tx, incoming.warning_id, now),
-                doors={"safe": "allowed", "unsafe": "unsafe"}.get(doors, "ask"),
+                authority=who.authority, number=await free_number(tx, incoming.warning_id, now), doors="ask",
             )
         )  # fmt: skip
+        if doors:
+            await say_doors(tx, who, incoming.warning_id, doors)
         await remember_references(tx, incoming.warning_id, incoming.references)
         await trail.record(tx, who.label, "take", incoming.warning_id, incoming.tier_reason[:400], {"state": state})
         row = await self._acts.releases.describe(tx, incoming.warning_id)
@@ -170,13 +217,14 @@ class Admission:
         """A late message has shown that what settled it settles older ones too, which were still going on."""
         by = await store.stored(tx, where.settled_by)
         older = list(where.alive)
-        if by.state_state == "parked" and "cancel" in who.actions:
+        things = [await warning_thing(tx, who, one) for one in older]
+        if by.state_state == "parked" and all(may(who, Power.END, one) is None for one in things):
             await tx.execute(
                 sa.update(warning_state).where(warning_state.c.warning_id == by.warning_id).values(state="held")
             )
             await self._acts.releases.release(tx, who, by.warning_id, await _tier_of(tx, older))
             return [f"the cancel {by.identifier} ends what it followed as well"]
-        if by.state_state != "active":
+        if by.state_state != "active" or any(may(who, Power.REPLACE, one) for one in things):
             return [
                 f"{by.identifier} had settled what it followed as well, which goes on here: look and end it by hand"
             ]

@@ -16,7 +16,7 @@ from services.shared.audit import trail
 from services.shared.database import locks
 from services.shared.database.engine import Connection, Database
 from services.shared.database.rows import columns, rows_of
-from services.shared.ledger.warnings import warning_state, warning_text
+from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
 
 AFTER_END_S = 86400.0
 AT_LONGEST_S = 14 * 86400.0
@@ -77,7 +77,7 @@ async def _due(db: Connection, now: float) -> list[_Undecided]:
     )
 
 
-async def given_up_of(db: Connection, by: str, now: float) -> int:
+async def given_up_of(db: Connection, key_id: str, now: float) -> int:
     """How many messages that this key brought were given up in the last seven days."""
     w = warning_state.c
     notes = sa.cast(message.c.sense, sa.Text)
@@ -85,10 +85,11 @@ async def given_up_of(db: Connection, by: str, now: float) -> int:
         sa.select(sa.func.count())
         .select_from(warning_state)
         .join(message, message.c.warning_id == w.warning_id)
+        .join(warning_scope, warning_scope.c.warning_id == w.warning_id)
         .where(
             w.state == "withdrawn",
             w.ended_at > now - TOLD_S,
-            message.c.by == by,
+            warning_scope.c.brought_by == key_id,
             notes.contains("given up by the clock"),
         )
     )

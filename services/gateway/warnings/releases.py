@@ -21,9 +21,9 @@ from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
 from services.shared.ledger.warnings import warning_state, warning_text
 from services.shared.messages import WarningIssued
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
-from services.shared.web.auth import Who
 
 ENDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "not_ours")  # `checking` leaves the warning running
 

@@ -1,6 +1,7 @@
 """Lists warnings: what is in force whole and by tier, all the rest in pages.
 
-However many drafts, feeds and old warnings there are, none of them can push a live one off the first page.
+What is in force went out, and everybody sees it; of the rest a caller sees what they may know of. However many drafts,
+feeds and old warnings there are, none of them can push a live one off the first page.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.errors import Refused
 from services.shared.ledger.warnings import in_force, warning_state
+from services.shared.powers.warnings import seen_by
+from services.shared.powers.who import Who
 from services.shared.tiers import Tier
 
 PAGE = 50
@@ -54,22 +57,24 @@ async def late(db: Connection, now: float) -> Sequence[ListedWarning]:
     return await rows_of(db, ListedWarning, LISTED.where(_late(now)).order_by(*order))
 
 
-async def waiting(db: Connection, page: int) -> tuple[Shelf, int]:
-    """Drafts and held ones and how many there are: held before drafts, an unknown tier before red, then the newest."""
+async def waiting(db: Connection, who: Who, page: int) -> tuple[Shelf, int]:
+    """Drafts and held ones the caller may know of, and how many there are: held before drafts, an unknown tier before
+    red, then the newest."""
     unsure = sa.case((_W.tier == 0, int(Tier.RED) + 1), else_=_W.tier)
     order = ((_W.state == "held").desc(), sa.case((_W.state == "held", unsure), else_=0).desc(), *_NEWEST)
-    count = await db.scalar(sa.select(sa.func.count()).select_from(warning_state).where(_WAITS))
-    return await _shelf(db, LISTED.where(_WAITS).order_by(*order), page), int(count or 0)
+    mine = (_WAITS, seen_by(who))
+    count = await db.scalar(sa.select(sa.func.count()).select_from(warning_state).where(*mine))
+    return await _shelf(db, LISTED.where(*mine).order_by(*order), page), int(count or 0)
 
 
-async def earlier(db: Connection, now: float, page: int) -> Shelf:
-    """What is over, the newest first."""
-    return await _shelf(db, LISTED.where(sa.not_(_WAITS), _not_first(now)).order_by(*_NEWEST), page)
+async def earlier(db: Connection, who: Who, now: float, page: int) -> Shelf:
+    """What is over and the caller may know of, the newest first."""
+    return await _shelf(db, LISTED.where(sa.not_(_WAITS), _not_first(now), seen_by(who)).order_by(*_NEWEST), page)
 
 
-async def rest(db: Connection, now: float, page: int) -> Shelf:
-    """All that is neither in force nor late, the newest first."""
-    return await _shelf(db, LISTED.where(_not_first(now)).order_by(*_NEWEST), page)
+async def rest(db: Connection, who: Who, now: float, page: int) -> Shelf:
+    """All that is neither in force nor late and the caller may know of, the newest first."""
+    return await _shelf(db, LISTED.where(_not_first(now), seen_by(who)).order_by(*_NEWEST), page)
 
 
 def _not_first(now: float) -> sa.ColumnElement[bool]:

@@ -19,10 +19,14 @@ from services.gateway.warnings.admit import Admission
 from services.shared.clock import iso
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger.warnings import state_at
+from services.shared.powers.may import hidden
+from services.shared.powers.power import Power
+from services.shared.powers.warnings import warning_thing
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.answers import Accepted, Json, json_body, refused_by
-from services.shared.web.edge import caller
+from services.shared.web.asking import asks, the_warning, what_is_found, what_is_sent
 
 CAP_TYPES = ("application/cap+xml", "application/xml", "text/xml")
 
@@ -111,9 +115,9 @@ class WarningsApi:
             web.post("/api/v1/warnings/{warning_id}/cancel", self.cancel),
         )
 
-    async def post_warning(self, request: web.Request) -> Accepted[WarningTaken]:
+    @asks(Power.DRAFT, what_is_sent)
+    async def post_warning(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         """CAP or JSON in; `?release=false` keeps it as a draft to look at; `?doors=safe|unsafe` is the commander's word."""
-        who = await caller(request, "draft")
         release = _flag(request, "release", default=True)
         doors = request.query.get("doors", "")
         if doors not in ("", "safe", "unsafe"):
@@ -123,11 +127,11 @@ class WarningsApi:
             raise Refused(
                 "Idempotency-Key: at most 200 characters", field="Idempotency-Key", rule="length", given=key[:40]
             )
-        incoming = await self._read(request)
+        incoming = await self._read(who, request)
         taken = await self._admission.admit(who, incoming, release=release, idempotency_key=key, doors=doors)
         return answer(taken)
 
-    async def _read(self, request: web.Request) -> Incoming:
+    async def _read(self, who: Who, request: web.Request) -> Incoming:
         body = await request.read()
         if not body.strip():
             raise Refused("the body is empty: send a CAP document or JSON", field="body", rule="required")
@@ -138,7 +142,7 @@ class WarningsApi:
             except pydantic.ValidationError as wrong:
                 raise refused_by(wrong) from wrong
             # its polygons are computed with: never on the loop that sends
-            return await asyncio.to_thread(from_json, given, body, await self._reference(given.updates))
+            return await asyncio.to_thread(from_json, given, body, await self._reference(who, given.updates))
         if kind in CAP_TYPES:
             return await asyncio.to_thread(from_cap, body, strict=_flag(request, "strict", default=True))
         raise Refused(
@@ -146,22 +150,23 @@ class WarningsApi:
             field="Content-Type", rule="closed_list", given=kind,
         )  # fmt: skip
 
-    async def _reference(self, updates: str) -> tuple[Reference, ...]:
+    async def _reference(self, who: Who, updates: str) -> tuple[Reference, ...]:
         if not updates:
             return ()
         async with self._platform.database.read() as db:
             row = await store.find_stored(db, updates)
-        if row is None:
+            unseen = hidden(who, await warning_thing(db, who, updates))
+        if row is None or unseen is not None:
             raise NotFound(f"updates: there is no warning {updates}", field="updates", given=updates)
         return (Reference(row.sender, row.identifier, datetime.fromtimestamp(row.sent, UTC)),)
 
-    async def index(self, request: web.Request) -> Json[list[WarningLine]]:
+    @asks(Power.SEE, what_is_found)
+    async def index(self, request: web.Request, who: Who) -> Json[list[WarningLine]]:
         """Lists all in force by tier, and late orange and red, on the first page; then 50 others a page."""
-        await caller(request, "read")
         page, now = shelves.page_of(request.query.get("page", ""), "page"), self._platform.clock.now()
         async with self._platform.database.read() as db:
             first = [*await shelves.running(db, now), *await shelves.late(db, now)] if page == 1 else []
-            rest = await shelves.rest(db, now, page)
+            rest = await shelves.rest(db, who, now, page)
         headers = {"Link": f'</api/v1/warnings?page={page + 1}>; rel="next"'} if rest.more else {}
         return Json(
             [
@@ -172,8 +177,8 @@ class WarningsApi:
             headers=headers,
         )  # fmt: skip
 
-    async def get_warning(self, request: web.Request) -> Json[WarningShown]:
-        await caller(request, "read")
+    @asks(Power.SEE, the_warning)
+    async def get_warning(self, request: web.Request, who: Who) -> Json[WarningShown]:
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             row = await store.stored(db, warning_id)
@@ -200,8 +205,8 @@ class WarningsApi:
             }
         )
 
-    async def release(self, request: web.Request) -> Accepted[WarningTaken]:
-        who = await caller(request, "send")
+    @asks(Power.SEND, the_warning)
+    async def release(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         given = await json_body(request, DecideIn)
         taken = await self._acts.release(
             who,
@@ -212,8 +217,8 @@ class WarningsApi:
         )
         return answer(taken)
 
-    async def cancel(self, request: web.Request) -> Accepted[WarningTaken]:
-        who = await caller(request, "cancel")
+    @asks(Power.END, the_warning)
+    async def cancel(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         given = await json_body(request, CancelIn)
         return answer(await self._acts.cancel(who, request.match_info["warning_id"], given.ending, given.reason))
 

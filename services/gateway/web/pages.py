@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from functools import partial, wraps
 
 from aiohttp import web
 
 from services.gateway import store
 from services.gateway.intake.incoming import from_cap
 from services.gateway.public_cache import Made, PublicCache, first_after
+from services.gateway.store import ListedWarning
 from services.gateway.warnings import shelves
 from services.gateway.warnings.acts import ENDING_KINDS, Acts
 from services.gateway.warnings.admit import Admission
@@ -20,16 +22,37 @@ from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
 from services.shared.i18n import language, t, told
 from services.shared.labels import ENDED
 from services.shared.ledger.warnings import EXPIRED, state_at
+from services.shared.powers.may import Thing, may, must
+from services.shared.powers.power import Power
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import TIER_WORDS, Tier
-from services.shared.web.auth import Who, sign_in_with, sign_out, who_is
+from services.shared.web.asking import asks, the_warning, what_is_found, what_is_sent
+from services.shared.web.auth import sign_in_with, sign_out, who_is
 from services.shared.web.cookies import COOKIE, cookie_of, lay_cookie, take_cookie
-from services.shared.web.edge import caller
 from services.shared.web.html import Written, link_by, page, rendered
 from services.shared.web.sessions import LONGEST_S
 
 _FILLED_IN = "\ue000number\ue000"  # signs nobody types, where a page that was made before gets the number asked for
 UNSENT = ("draft", "held")
+
+
+Handler = Callable[["ConsolePages", web.Request], Awaitable[web.StreamResponse]]
+
+
+def _keeping_what_was_pasted(handler: Handler) -> Handler:
+    """Whose sign-in is over signs in again and finds the alert they pasted in the form."""
+
+    @wraps(handler)
+    async def kept(self: ConsolePages, request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(self, request)
+        except NotAllowed as over:
+            if over.status != 401:
+                raise
+            return self.sign_in_again(401, text=(await _pasted(request)).decode(errors="replace"))
+
+    return kept
 
 
 class ConsolePages:
@@ -64,9 +87,9 @@ class ConsolePages:
         raise web.HTTPSeeOther("/console" if cookie_of(request, COOKIE) else "/public/check")
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        return self._sign_in()
+        return self.sign_in_again()
 
-    def _sign_in(self, status: int = 200, *, wrong: bool = False, text: str = "") -> web.Response:
+    def sign_in_again(self, status: int = 200, *, wrong: bool = False, text: str = "") -> web.Response:
         """`text`: an alert that was pasted when the sign-in was over; it waits in the form."""
         return page("sign_in.html", status=status, who=None, wrong=wrong, text=Written(text), plane=self._plane)
 
@@ -77,7 +100,7 @@ class ConsolePages:
         async with database.read() as db:
             who = await who_is(db, str(form.get("key", "")).strip())
         if who is None:
-            return self._sign_in(403, wrong=True, text=text)
+            return self.sign_in_again(403, wrong=True, text=text)
         await sign_out(database, signer, cookie_of(request, COOKIE))
         cookie = await sign_in_with(database, signer, who)
         https, seconds = self._platform.https, LONGEST_S["console"]
@@ -96,26 +119,30 @@ class ConsolePages:
         take_cookie(response, COOKIE, https=self._platform.https)
         raise response
 
-    async def console(self, request: web.Request) -> web.Response:
-        who = await caller(request, "read")
+    @asks(Power.SEE, what_is_found)
+    async def console(self, request: web.Request, who: Who) -> web.Response:
         return await self._console(request, who, "", "")
 
     async def _console(
         self, request: web.Request, who: Who, problem: str, text: str, status: int = 200
     ) -> web.Response:
         pages = {name: shelves.page_of(request.query.get(name, ""), name) for name in ("waiting", "earlier")}
+        must(who, Power.SEE)  # a form that is shown again stands on the page of all warnings
         async with self._platform.database.read() as db:
             now = self._platform.clock.now()
             running = await shelves.running(db, now)
             late = await shelves.late(db, now)
-            waiting, waiting_count = await shelves.waiting(db, pages["waiting"])
-            earlier = await shelves.earlier(db, now, pages["earlier"])
-            given_up = await given_up_of(db, who.label, now)
+            waiting, waiting_count = await shelves.waiting(db, who, pages["waiting"])
+            earlier = await shelves.earlier(db, who, now, pages["earlier"])
+            given_up = await given_up_of(db, who.key_id, now)
             alarms = await standing(db)
         return page(
             "console.html",
             status=status,
             who=who,
+            drafts=may(who, Power.DRAFT) is None,
+            plant=may(who, Power.SEE_PLANT) is None,
+            opens=partial(_opens, who),
             live=[r for r in running if r.kind != "ending"],
             endings=[r for r in running if r.kind == "ending"],
             late=late,
@@ -132,14 +159,10 @@ class ConsolePages:
             offset=self._platform.settings.offset_at,
         )
 
-    async def draft(self, request: web.Request) -> web.StreamResponse:
+    @_keeping_what_was_pasted
+    @asks(Power.DRAFT, what_is_sent)
+    async def draft(self, request: web.Request, who: Who) -> web.StreamResponse:
         """A CAP file, pasted or uploaded, becomes a draft; whatever is wrong with it is said over the kept text."""
-        try:
-            who = await caller(request, "draft")
-        except NotAllowed as over:
-            if over.status != 401:
-                raise
-            return self._sign_in(401, text=(await _pasted(request)).decode(errors="replace"))
         data = await _pasted(request)
         text = data.decode(errors="replace")
         if not data.strip():
@@ -154,7 +177,8 @@ class ConsolePages:
             await self._acts.preview(taken.warning_id)
         raise web.HTTPSeeOther(f"/live/{taken.warning_id}/preview")
 
-    async def send(self, request: web.Request) -> web.StreamResponse:
+    @asks(Power.SEND, the_warning)
+    async def send(self, request: web.Request, who: Who) -> web.StreamResponse:
         """The button names tier and effect; a held warning's tier is decided here, with a reason."""
         form = await request.post()
         word, doors = str(form.get("tier", "")), str(form.get("doors", ""))
@@ -165,7 +189,6 @@ class ConsolePages:
                 "doors: choose safe, unsafe or ask the commander", field="doors", rule="closed_list", given=doors
             )
         tier, reason = Tier.of(word) if word else None, str(form.get("reason", "")).strip()
-        who = await caller(request, "send", tier)
         if tier is not None and len(reason) < 2:
             raise Refused(
                 "reason: say in a few words why you chose this tier; it is kept in the log",
@@ -176,8 +199,8 @@ class ConsolePages:
         await self._acts.release(who, warning_id, tier, doors, reason[:400])
         raise web.HTTPSeeOther(f"/live/{warning_id}")
 
-    async def end_form(self, request: web.Request) -> web.Response:
-        who = await caller(request, "cancel")
+    @asks(Power.END, the_warning)
+    async def end_form(self, request: web.Request, who: Who) -> web.Response:
         pressed = (
             request.query.get("ending", ""),
             request.query.get("reason", "")[:400],
@@ -223,8 +246,8 @@ class ConsolePages:
             )
         return row
 
-    async def end(self, request: web.Request) -> web.StreamResponse:
-        who = await caller(request, "cancel")
+    @asks(Power.END, the_warning)
+    async def end(self, request: web.Request, who: Who) -> web.StreamResponse:
         form = await request.post()
         kind, reason = str(form.get("ending", "")), str(form.get("reason", "")).strip()
         row = await self._row(request)
@@ -241,7 +264,11 @@ class ConsolePages:
             wrong = t("Say in a few words why it ends: it is kept in the log.")
             return await self._end_form(request, who, wrong, "reason", kind, reason)
         taken = await self._acts.cancel(who, row.warning_id, kind, reason[:400])
-        raise web.HTTPSeeOther("/console" if taken.state == "withdrawn" else f"/live/{taken.warning_id}")
+        to = {
+            "withdrawn": "/console",
+            "held": f"/live/{taken.warning_id}/preview",
+        }  # held: what it waits for is said there
+        raise web.HTTPSeeOther(to.get(taken.state, f"/live/{taken.warning_id}"))
 
     async def check(self, request: web.Request) -> web.Response:
         """Is this message real? By its four digits, without a link and without signing in."""
@@ -284,6 +311,15 @@ class ConsolePages:
         )
         until = first_after(now, [found.expires_at] if found is not None else ())
         return Made(text.encode(), "text/html; charset=utf-8", until=until)
+
+
+def _opens(who: Who, row: ListedWarning) -> str:
+    """Where a warning of the list leads a caller: its page where that opens, else what everybody may read of it."""
+    thing = Thing(owner=row.authority, out=row.released_at is not None)
+    waits = row.state in UNSENT
+    if may(who, Power.PREVIEW if waits else Power.WATCH, thing) is None:
+        return f"/live/{row.warning_id}/preview" if waits else f"/live/{row.warning_id}"
+    return f"/public/check?number={row.number}" if thing.out else ""
 
 
 async def _pasted(request: web.Request) -> bytes:

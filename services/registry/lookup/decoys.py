@@ -21,7 +21,7 @@ from services.shared.clock import wall
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, Database
 from services.shared.errors import Refused
-from services.shared.web.auth import Who
+from services.shared.powers.who import Who
 
 log = structlog.get_logger("look")
 MOST = 200

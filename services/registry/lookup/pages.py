@@ -24,10 +24,11 @@ from services.shared.crypto.dossier import owner_of
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
 from services.shared.i18n import mark, t
+from services.shared.powers.power import Power
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Created, json_body
-from services.shared.web.auth import Who
-from services.shared.web.edge import caller
+from services.shared.web.asking import asks, the_installation, what_is_found, what_is_sent
 from services.shared.web.html import page
 from services.shared.web.opening_order import Sealed, give
 
@@ -67,13 +68,14 @@ class LookupPages:
             web.post("/people/{person_id:[0-9a-f]{32}}", self.person),
         )
 
-    async def start(self, request: web.Request) -> web.Response:
+    @asks(Power.LOOK, what_is_found)
+    async def start(self, request: web.Request, who: Who) -> web.Response:
         """The form; nobody is listed before somebody says whom and why."""
-        return await self._search_page(await caller(request, "look"), Asked("phone", "", ""), None)
+        return await self._search_page(who, Asked("phone", "", ""), None)
 
-    async def search(self, request: web.Request) -> web.Response:
+    @asks(Power.LOOK, what_is_found)
+    async def search(self, request: web.Request, who: Who) -> web.Response:
         """People found, masked."""
-        who = await caller(request, "look")
         form = await request.post()
         asked = Asked(*(str(form.get(name, ""))[:400] for name in ("by", "value", "reason", "after")))
         try:
@@ -86,7 +88,7 @@ class LookupPages:
         self, who: Who, asked: Asked, shown: Shown | None, fault: Refused | None = None
     ) -> web.Response:
         async with self._platform.database.read() as db:
-            open_ones = await unlock.open_ones(db, self._platform.clock.now())
+            open_ones = await unlock.open_ones(db, who, self._platform.clock.now())
             masks = await _masks(db, [row.person_id for row in shown.people]) if shown else {}
         return page(
             "look.html", status=fault.status if fault else 200, who=who, asked=asked, shown=shown, fault=fault, masks=masks,
@@ -98,9 +100,9 @@ class LookupPages:
     def _offset(self) -> Callable[[float], int]:
         return self._platform.settings.offset_at
 
-    async def ask(self, request: web.Request) -> web.Response:
+    @asks(Power.LOOK, what_is_found)
+    async def ask(self, request: web.Request, who: Who) -> web.Response:
         """Asks for the reason; the same for every id, whether somebody has it or not."""
-        who = await caller(request, "look")
         return self._ask(who, request.match_info["person_id"])
 
     def _ask(self, who: Who, person_id: str, fault: Refused | None = None, reason: str = "") -> web.Response:
@@ -108,9 +110,9 @@ class LookupPages:
         return page("look_ask.html", status=status, who=who, person_id=person_id, fault=fault, reason=reason,
                     plane=self._platform.settings.plane)  # fmt: skip
 
-    async def person(self, request: web.Request) -> web.Response:
+    @asks(Power.LOOK, what_is_found)
+    async def person(self, request: web.Request, who: Who) -> web.Response:
         """One person, masked: answers with their source and age, channels, helpers, and the order to open the rest."""
-        who = await caller(request, "look")
         person_id = request.match_info["person_id"]
         reason = str((await request.post()).get("reason", ""))
         try:
@@ -132,41 +134,41 @@ class LookupPages:
             plane=self._platform.settings.plane,
         )  # fmt: skip
 
-    async def unlock_page(self, request: web.Request) -> web.Response:
+    @asks(Power.UNLOCK, what_is_found)
+    async def unlock_page(self, request: web.Request, who: Who) -> web.Response:
         """Which unlocks are open, and the form for another."""
-        return await self._unlock_page(await caller(request, "command"))
+        return await self._unlock_page(who)
 
     async def _unlock_page(
         self, who: Who, fault: Refused | None = None, given: dict[str, str] | None = None
     ) -> web.Response:
         now = self._platform.clock.now()
         async with self._platform.database.read() as db:
-            open_ones = await unlock.open_ones(db, now)
-            declared = [w for w in await unlock.declared(db) if w.expires_at > now]
+            open_ones = await unlock.open_ones(db, who, now)
+            declared = await unlock.declared(db, who, now)
         return page(
             "unlock.html", status=fault.status if fault else 200, who=who, open_ones=open_ones, declared=declared,
             hours=unlock.HOURS, fault=fault, given=given or {}, offset=self._offset, plane=self._platform.settings.plane,
         )  # fmt: skip
 
-    async def unlock(self, request: web.Request) -> web.Response:
+    @asks(Power.UNLOCK, what_is_sent)
+    async def unlock(self, request: web.Request, who: Who) -> web.Response:
         """Opens one."""
-        who = await caller(request, "command")
         form = await request.post()
         given = {name: str(form.get(name, ""))[:400] for name in ("warning_id", "zone", "hours", "reason")}
         try:
             async with self._platform.database.write() as tx:
                 await unlock.open_unlock(
-                    tx, warning_id=given["warning_id"], zone=given["zone"], by=who.label, reason=given["reason"],
+                    tx, who, warning_id=given["warning_id"], zone=given["zone"], reason=given["reason"],
                     hours=int(given["hours"]) if given["hours"].isdecimal() else 0, now=self._platform.clock.now(),
                 )  # fmt: skip
         except Refused as fault:
             return await self._unlock_page(who, fault, given)
         raise web.HTTPSeeOther("/people/unlock")
 
-    async def decoys(self, request: web.Request) -> Created[DecoysPlanted]:
+    @asks(Power.DECOY, the_installation)
+    async def decoys(self, request: web.Request, who: Who) -> Created[DecoysPlanted]:
         """Plants decoys (JSON: count); answers their ids, once."""
-        who = await caller(request, "register")
-        who.must("command")
         asked = await json_body(request, DecoysIn)
         year = datetime.fromtimestamp(self._platform.clock.now(), UTC).year
         made = await plant(self._platform.database, self._platform.keys, asked.count, year=year, by=who.label)

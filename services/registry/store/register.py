@@ -21,14 +21,12 @@ from services.registry.store.register_rows import (
     Point,
 )
 from services.registry.store.tables import (
-    area,
     cell_count,
     conflict,
     consent,
     contact,
     facility,
     facts,
-    geocode,
     job,
     listing,
     person,
@@ -46,6 +44,8 @@ from services.shared.database.batches import chunks, insert_new, one_of, upsert
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import Broken
+from services.shared.ledger import areas
+from services.shared.ledger.areas import area, geocode
 from services.shared.messages import Profile
 
 __all__ = [  # the tables are used as store.person and so on
@@ -234,39 +234,11 @@ async def area_of(
 ) -> tuple[Shape | None, tuple[tuple[str, str], ...]]:
     """The polygon and all known geocodes as one area (None: nowhere), and the geocodes nobody knows.
 
-    A geocode is an area of that code list, or what an imported table says it stands for.
+    A geocode is what `areas.of_codes` says it stands for.
     """
-    texts, unresolved = [geojson] if geojson else [], []
-    for value_name, code in geocodes:
-        found = await _texts_of(db, value_name, code)
-        stands_for = await db.execute(
-            sa.select(geocode.c.area_name, geocode.c.area_code).where(
-                geocode.c.value_name == value_name, geocode.c.value == code
-            )
-        )
-        for area_name, area_code in stands_for.all():
-            found += await _texts_of(db, area_name, area_code)
-        texts += found
-        if not found:
-            unresolved.append((value_name, code))
-    return (Shape.from_geojson(*dict.fromkeys(texts)) if texts else None), tuple(unresolved)
-
-
-async def _texts_of(db: Connection, value_name: str, code: str) -> list[str]:
-    """The polygon of an area; of one without its own those of all it is made of, however deep."""
-    texts: list[str] = []
-    waiting, seen = [code], {code}
-    while waiting:
-        rows = list(await db.execute(sa.select(area).where(area.c.value_name == value_name, area.c.code.in_(waiting))))
-        texts += [row.geojson for row in rows if row.geojson]
-        named = {row.code for row in rows if row.geojson}
-        parents = [one for one in waiting if one not in named]  # also of a code that only children mention
-        below = await db.scalars(
-            sa.select(area.c.code).where(area.c.value_name == value_name, area.c.parent.in_(parents))
-        )
-        waiting = sorted(set(below) - seen)
-        seen.update(waiting)
-    return texts
+    of_codes, unresolved = await areas.of_codes(db, geocodes)
+    texts = [geojson, *of_codes] if geojson else of_codes
+    return (Shape.from_geojson(*dict.fromkeys(texts)) if texts else None), unresolved
 
 
 def as_text(geojson: Mapping[str, object]) -> str:

@@ -20,8 +20,8 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import row_of
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.messages import ContactEntry, NoticeRequested
+from services.shared.powers.who import Who
 from services.shared.service import Platform
-from services.shared.web.auth import Who
 
 ANSWERS = {"seen": "case_seen", "where": "case_where", "own": "case_own"}  # set sentences of channels, or own words
 MOST = 300  # characters of an own sentence: two texts

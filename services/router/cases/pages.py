@@ -15,10 +15,11 @@ from services.shared.bus.outbox import new_id
 from services.shared.errors import Conflict, Refused
 from services.shared.i18n import told
 from services.shared.ledger.warnings import warning_state
+from services.shared.powers.power import Power
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Json, json_body, refused_by
-from services.shared.web.auth import Who
-from services.shared.web.edge import caller
+from services.shared.web.asking import asks, the_warning
 from services.shared.web.html import page
 
 FIELDS = tuple(CaseIn.model_fields)
@@ -46,23 +47,23 @@ class CasePages:
             web.post("/report/{warning_id}/cases/{case_id}", self.act),
         )
 
-    async def list_json(self, request: web.Request) -> Json[Cases]:
-        await caller(request, "read")
+    @asks(Power.WATCH, the_warning)
+    async def list_json(self, request: web.Request, who: Who) -> Json[Cases]:
         async with self._platform.database.read() as db:
             found = await view.cases(db, request.match_info["warning_id"], self._platform.clock.now())
             totals = await view.totals(db, request.match_info["warning_id"])
         return Json({"warning_id": request.match_info["warning_id"], "totals": totals, "cases": found})
 
-    async def act(self, request: web.Request) -> Json[view.CaseState]:
-        who = await caller(request, "command")
+    @asks(Power.HANDLE, the_warning)
+    async def act(self, request: web.Request, who: Who) -> Json[view.CaseState]:
         given = await json_body(request, CaseIn)
         warning_id, case_id = request.match_info["warning_id"], request.match_info["case_id"]
         await act(self._platform, who, warning_id, case_id, given)
         async with self._platform.database.read() as db:
             return Json(await view.case_shown(db, case_id, self._platform.clock.now()))
 
-    async def list_page(self, request: web.Request) -> web.Response:
-        who = await caller(request, "read")
+    @asks(Power.WATCH, the_warning)
+    async def list_page(self, request: web.Request, who: Who) -> web.Response:
         return await self._list(request, who)
 
     async def _list(self, request: web.Request, who: Who, problem: str = "", about: str = "") -> web.Response:
@@ -87,9 +88,9 @@ class CasePages:
             plane=self._platform.settings.plane,
         )
 
-    async def tap(self, request: web.Request) -> web.Response:
+    @asks(Power.HANDLE, the_warning)
+    async def tap(self, request: web.Request, who: Who) -> web.Response:
         """One act of the form; what is wrong with it is said beside the list, which is shown as it stands now."""
-        who = await caller(request, "command")
         form = await request.post()
         warning_id, case_id = request.match_info["warning_id"], request.match_info["case_id"]
         try:

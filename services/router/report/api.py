@@ -17,10 +17,11 @@ from services.shared.audit import trail
 from services.shared.database import locks
 from services.shared.errors import Conflict, NotFound
 from services.shared.ledger.warnings import warning_state
+from services.shared.powers.power import Power
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Json, json_body
-from services.shared.web.auth import Who
-from services.shared.web.edge import caller
+from services.shared.web.asking import asks, the_installation, the_warning
 
 
 class DoorsIn(pydantic.BaseModel):
@@ -73,22 +74,22 @@ class CoverageApi:
             web.post("/report/{warning_id}/doors", self.doors),
         )
 
-    async def coverage(self, request: web.Request) -> Json[report.Coverage]:
-        await caller(request, "read")
+    @asks(Power.WATCH, the_warning)
+    async def coverage(self, request: web.Request, who: Who) -> Json[report.Coverage]:
         async with self._platform.database.read() as db:
             found = await report.coverage(db, request.match_info["warning_id"], self._platform.clock.now())
         return Json(found)
 
-    async def alarms(self, request: web.Request) -> Json[list[AlarmSaid]]:
+    @asks(Power.SEE_PLANT, the_installation)
+    async def alarms(self, request: web.Request, who: Who) -> Json[list[AlarmSaid]]:
         """What a person on duty must be told now, the oldest first."""
-        await caller(request, "read")
         async with self._platform.database.read() as db:
             found = await alarms.standing(db)
         return Json([{"name": r.name, "since": r.since, "said": r.said} for r in found])
 
-    async def goals(self, request: web.Request) -> Json[GoalsMeasured]:
+    @asks(Power.WATCH, the_warning)
+    async def goals(self, request: web.Request, who: Who) -> Json[GoalsMeasured]:
         """The policy's goals against the ledger; heavier than coverage, and not for every five seconds."""
-        await caller(request, "read")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             ctx = await self._contexts.of(db, warning_id)
@@ -96,8 +97,8 @@ class CoverageApi:
                 raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
             return Json(await goals(db, ctx, self._platform.clock.now()))
 
-    async def path(self, request: web.Request) -> Json[report.PersonPath]:
-        who = await caller(request, "read")
+    @asks(Power.SEE_PEOPLE, the_warning)
+    async def path(self, request: web.Request, who: Who) -> Json[report.PersonPath]:
         warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
         async with self._platform.database.read() as db:
             found = await report.path(db, self._contexts, warning_id, person_id)
@@ -105,17 +106,17 @@ class CoverageApi:
             await trail.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
         return Json(found)
 
-    async def people(self, request: web.Request) -> Json[list[PersonLeft]]:
+    @asks(Power.SEE_PEOPLE, the_warning)
+    async def people(self, request: web.Request, who: Who) -> Json[list[PersonLeft]]:
         """Ids of open paths and of those handed over, the neediest first."""
-        await caller(request, "read")
         async with self._platform.database.read() as db:
             rows = await report.missing(db, request.match_info["warning_id"])
         return Json(
             [{"person_id": r.person_id, "state": r.state, "ending": r.ending, "zone_id": r.zone_id} for r in rows]
         )
 
-    async def doors(self, request: web.Request) -> Json[DoorsWord]:
-        who = await caller(request, "command")
+    @asks(Power.SAY_DOORS, the_warning)
+    async def doors(self, request: web.Request, who: Who) -> Json[DoorsWord]:
         given = await json_body(request, DoorsIn)
         word = await say_doors(
             self._platform, self._contexts, who, request.match_info["warning_id"], given.word, given.commander

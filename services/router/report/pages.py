@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 from aiohttp import web
+from msgspec.structs import replace
 
 from services.router.cases import view
 from services.router.clock import officials, silence
@@ -21,12 +22,22 @@ from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import t
 from services.shared.ledger.warnings import warning_state, warning_text
+from services.shared.powers.may import may
+from services.shared.powers.power import Power
+from services.shared.powers.warnings import warning_thing
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
-from services.shared.web.auth import Who
-from services.shared.web.edge import caller
+from services.shared.web.asking import asks, the_warning
 from services.shared.web.html import for_reader, page
 
+OFFERED = (
+    Power.SEE_PEOPLE,
+    Power.OPEN_LIST,
+    Power.HANDLE,
+    Power.SAY_DOORS,
+    Power.END,
+)  # what the live page has buttons for
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
 
 
@@ -65,8 +76,8 @@ class LivePages:
             web.post("/live/{warning_id}/doors", self.doors),
         )
 
-    async def live(self, request: web.Request) -> web.Response:
-        who = await caller(request, "read")
+    @asks(Power.WATCH, the_warning)
+    async def live(self, request: web.Request, who: Who) -> web.Response:
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             figures = await report.coverage(db, warning_id, self._platform.clock.now())
@@ -81,6 +92,7 @@ class LivePages:
             unspoken = await officials.unspoken(db, warning_id)
             failing = await report.failing_channels(db)
             standing = await alarms.standing(db)
+            thing = await warning_thing(db, who, warning_id)
         parts = text.parts
         every = ctx.policy.updates.get(ctx.tier) if ctx is not None and state.state == "active" else None
         return page(
@@ -104,17 +116,19 @@ class LivePages:
             unspoken=[worker_id[:8] for worker_id in unspoken],
             next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
             plane=self._platform.settings.plane,
-            fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
+            may={power.name: may(who, power, thing) is None for power in OFFERED},
+            rescue=FIRE_SERVICE,
         )
 
-    async def preview(self, request: web.Request) -> web.Response:
+    @asks(Power.PREVIEW, the_warning)
+    async def preview(self, request: web.Request, who: Who) -> web.Response:
         """Whom it reaches, by group and channel, and who has no channel; the deciding buttons post to the console."""
-        who = await caller(request, "draft")
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             kept = await previews.kept(db, warning_id)
             state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
             text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).first()
+            thing = await warning_thing(db, who, warning_id)
         if state is None or text is None:
             raise NotFound(f"there is no draft {warning_id}", field="warning_id", given=warning_id)
         parts = text.parts
@@ -131,6 +145,10 @@ class LivePages:
             waited=int(waited) if waited.isdecimal() and len(waited) < 4 else 0,
             patience=PREVIEW_PATIENCE_S,
             chosen=chosen,
+            tiers=[one for one in Tier if may(who, Power.SEND, replace(thing, tier=int(one))) is None],
+            unsendable=may(who, Power.SEND, thing) or (may(who, Power.END, thing) if state.ending else None),
+            says_doors=may(who, Power.SAY_DOORS, thing) is None,
+            ends=may(who, Power.END, thing) is None,
             pressed="doors" in request.query or "tier" in request.query,
             hazard=hazard,
             respond=parts.get("asked", ""),
@@ -153,8 +171,8 @@ class LivePages:
             found.setdefault(one.language, {})[one.channel] = one
         return found
 
-    async def path(self, request: web.Request) -> web.Response:
-        who = await caller(request, "read")
+    @asks(Power.SEE_PEOPLE, the_warning)
+    async def path(self, request: web.Request, who: Who) -> web.Response:
         warning_id, person_id = request.match_info["warning_id"], request.match_info["person_id"]
         async with self._platform.database.read() as db:
             found = await report.path(db, self._contexts, warning_id, person_id)
@@ -162,9 +180,9 @@ class LivePages:
             await trail.record(tx, who.label, "read_path", person_id, f"path under {warning_id}")
         return page("path.html", who=who, path=found, plane=self._platform.settings.plane)
 
-    async def doors_form(self, request: web.Request) -> web.Response:
+    @asks(Power.SAY_DOORS, the_warning)
+    async def doors_form(self, request: web.Request, who: Who) -> web.Response:
         """Asks for the commander's word, on a page that does not renew itself while somebody types."""
-        who = await caller(request, "command")
         return await self._doors_form(request, who)
 
     async def _doors_form(self, request: web.Request, who: Who, problem: str = "", commander: str = "") -> web.Response:
@@ -183,8 +201,8 @@ class LivePages:
             plane=self._platform.settings.plane,
         )
 
-    async def doors(self, request: web.Request) -> web.Response:
-        who = await caller(request, "command")
+    @asks(Power.SAY_DOORS, the_warning)
+    async def doors(self, request: web.Request, who: Who) -> web.Response:
         form = await request.post()
         word, commander = str(form.get("word", "")), str(form.get("commander", "")).strip()
         if word not in ("safe", "unsafe"):

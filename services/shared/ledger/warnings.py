@@ -1,4 +1,4 @@
-"""Keeps what a warning is now, and the words it brings."""
+"""Keeps what a warning is now, what a grant is held against, and the words it brings."""
 
 from __future__ import annotations
 
@@ -82,6 +82,19 @@ def in_force(now: float) -> sa.ColumnElement[bool]:
     """The same for a query: active, and its time is not over."""
     return sa.and_(warning_state.c.state == "active", warning_state.c.expires_at > now)
 
+
+warning_scope = sa.Table(
+    "warning_scope",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("sender", sa.String(400), nullable=False),
+    sa.Column("events", sa.JSON, nullable=False, comment="hazard and event codes, as a grant names them"),
+    sa.Column("area", sa.Text, nullable=False, comment="GeoJSON, or empty"),
+    sa.Column("geocodes", sa.JSON, nullable=False, comment="[[code list, code]]"),
+    sa.Column("km2", sa.Float, nullable=False, comment="of the whole place, codes included"),
+    sa.Column("brought_by", Id, nullable=False, comment="id of the key it came with"),
+    sa.Column("holds", sa.JSON, nullable=False, comment="why a person must let it out, in sentences"),
+)
 
 warning_text = sa.Table(
     "warning_text",

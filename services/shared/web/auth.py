@@ -12,10 +12,9 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import itsdangerous
-import msgspec
 import sqlalchemy as sa
 
 from services.shared.audit import trail
@@ -25,18 +24,21 @@ from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, Database, Id, metadata
 from services.shared.database.rows import columns, rows_of
 from services.shared.errors import Broken, Conflict, NotAllowed, NotFound, Refused
+from services.shared.powers.who import ACTIONS, Who
 from services.shared.tiers import Tier
 from services.shared.web import sessions
-
-Action = Literal["read", "draft", "send", "cancel", "command", "register", "look"]
-ACTIONS: tuple[Action, ...] = ("read", "draft", "send", "cancel", "command", "register", "look")
-USUAL = ACTIONS[:-1]  # looking at people is given by name, never along with the rest
 
 authority = sa.Table(
     "authority",
     metadata,
     sa.Column("authority_id", Id, primary_key=True),
     sa.Column("name", sa.String(80), nullable=False, unique=True),
+)
+superior = sa.Table(
+    "authority_superior",
+    metadata,
+    sa.Column("authority_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
+    sa.Column("superior_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
 )
 grant = sa.Table(
     "auth_grant",
@@ -45,6 +47,12 @@ grant = sa.Table(
     sa.Column("authority_id", Id, sa.ForeignKey("authority.authority_id"), nullable=False),
     sa.Column("actions", sa.JSON, nullable=False),
     sa.Column("max_tier", sa.SmallInteger, nullable=False),
+    sa.Column(
+        "alone",
+        sa.SmallInteger,
+        nullable=False,
+        comment="the highest tier that one person drafts and sends; 0 for none",
+    ),
     sa.Column("area", sa.Text, nullable=False, server_default="", comment="GeoJSON; empty for anywhere"),
     sa.Column("senders", sa.JSON, nullable=False, server_default="[]", comment="CAP senders; empty for any"),
     sa.Column("events", sa.JSON, nullable=False, server_default="[]", comment="hazards or event codes; empty for any"),
@@ -61,37 +69,6 @@ api_key = sa.Table(
 )
 
 
-class Who(msgspec.Struct, frozen=True):
-    """An authenticated caller and how far the grant reaches."""
-
-    key_id: str
-    label: str
-    authority: str
-    actions: tuple[str, ...]
-    max_tier: int
-    area: str = ""
-    senders: tuple[str, ...] = ()
-    events: tuple[str, ...] = ()
-
-    def must(self, action: Action, tier: Tier | None = None) -> None:
-        """Raises NotAllowed where the grant does not cover the action or the tier."""
-        if action not in self.actions:
-            raise NotAllowed(
-                f"the key {self.label!r} may not {action}: its grant allows {', '.join(self.actions)}; ask for another key",
-                field="Authorization",
-                rule="grant.actions",
-                given=action,
-            )
-        if tier is not None and tier > self.max_tier:
-            raise NotAllowed(
-                f"the key {self.label!r} may go up to {Tier(self.max_tier).word}, not {tier.word}: "
-                "ask for a key with a higher grant",
-                field="tier",
-                rule="grant.max_tier",
-                given=tier.word,
-            )
-
-
 async def create_key(
     database: Database,
     *,
@@ -99,11 +76,15 @@ async def create_key(
     label: str,
     actions: Sequence[str],
     max_tier: Tier,
+    alone: Tier | None,
     area: str = "",
     senders: Sequence[str] = (),
     events: Sequence[str] = (),
 ) -> str:
-    """Makes authority and grant where missing and a new key; returns the key, which is not stored."""
+    """Makes authority and grant where missing and a new key; returns the key, which is not stored.
+
+    `alone`: the highest tier that whoever holds it may both draft and send; above it takes two persons.
+    """
     unknown = sorted(set(actions) - set(ACTIONS))
     if unknown:
         raise Refused(f"there is no action {unknown[0]!r}: use {', '.join(ACTIONS)}", field="actions", given=unknown[0])
@@ -118,6 +99,7 @@ async def create_key(
                 authority_id=authority_id,
                 actions=sorted(set(actions)),
                 max_tier=int(max_tier),
+                alone=int(alone or 0),
                 area=area,
                 senders=list(senders),
                 events=list(events),
@@ -129,7 +111,9 @@ async def create_key(
                 key_id=key_id, grant_id=grant_id, label=label, sha256=_hash(key), created_at=wall()
             )
         )
-        detail = {"actions": sorted(set(actions)), "max_tier": max_tier.word}
+        detail = {
+            "actions": sorted(set(actions)), "max_tier": max_tier.word, "alone": alone.word if alone else "none",
+        }  # fmt: skip
         await trail.record(tx, "command line", "create_key", key_id, f"{label} of {name}", detail)
     return key
 
@@ -144,6 +128,7 @@ class GrantedKey(NamedTuple):
     revoked_at: float | None
     actions: list[str]
     max_tier: int
+    alone: int
     senders: list[str]
     events: list[str]
     area: str
@@ -212,7 +197,43 @@ async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
         row.area,
         tuple(row.senders),
         tuple(row.events),
+        await _below(db, row.authority_id),
+        row.alone,
     )
+
+
+async def _below(db: Connection, authority_id: str) -> tuple[str, ...]:
+    """Names of the authorities that name this one their superior, and of all below those."""
+    found = (
+        sa.select(superior.c.authority_id).where(superior.c.superior_id == authority_id).cte("below", recursive=True)
+    )
+    deeper = sa.select(superior.c.authority_id).join(found, superior.c.superior_id == found.c.authority_id)
+    every = found.union(deeper)
+    names = sa.select(authority.c.name).where(authority.c.authority_id.in_(sa.select(every.c.authority_id)))
+    return tuple((await db.scalars(names.order_by(authority.c.name))).all())
+
+
+async def authorities(db: Connection) -> list[str]:
+    """Names of all authorities."""
+    return list(await db.scalars(sa.select(authority.c.name).order_by(authority.c.name)))
+
+
+async def name_superior(database: Database, name: str, superior_name: str, *, actor: str, reason: str) -> None:
+    """From now on the superior may do with the authority's warnings and sources what their own grant allows.
+
+    NotFound where one of them is not known; Conflict where the superior stands below the authority itself.
+    """
+    ids = {one: id_of("authority", one) for one in (name, superior_name)}
+    async with database.write() as tx:
+        known = set(await tx.scalars(sa.select(authority.c.name).where(authority.c.authority_id.in_(ids.values()))))
+        for one in ids:
+            if one not in known:
+                raise NotFound(f"there is no authority {one!r}: see tocsin key list", field="authority", given=one)
+        if name == superior_name or superior_name in await _below(tx, ids[name]):
+            raise Conflict(f"{superior_name} stands below {name} already", field="superior", given=superior_name)
+        row = {"authority_id": ids[name], "superior_id": ids[superior_name]}
+        await insert_new(tx, superior, [row])
+        await trail.record(tx, actor, "name_superior", ids[name], reason, {"superior": superior_name})
 
 
 async def signed_in(database: Database, signer: Signer, cookie: str) -> Who | None:

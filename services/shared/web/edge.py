@@ -15,11 +15,11 @@ from services.shared.database import disk
 from services.shared.database.engine import Database, may_be_tried_again
 from services.shared.errors import Busy, Fault, NotAllowed, NotFound
 from services.shared.i18n import t, told
-from services.shared.tiers import Tier
+from services.shared.powers.who import Who
 from services.shared.web.answers import problem, problem_of
-from services.shared.web.auth import Action, Signer, Who, signed_in, who_is
+from services.shared.web.auth import Signer, signed_in, who_is
 from services.shared.web.cached_bytes import static
-from services.shared.web.cookies import COOKIE, ME_COOKIE, PLATFORM_HTTPS, cookie_of, lay_cookie
+from services.shared.web.cookies import COOKIE, LIST_COOKIE, ME_COOKIE, PLATFORM_HTTPS, cookie_of, lay_cookie
 from services.shared.web.fair_turns import ALONE, BESIDE_SENDING, PROXIES, TURNS, Turns, from_beside, in_turn
 from services.shared.web.html import link_by, page
 
@@ -164,7 +164,7 @@ async def headers_on_all(request: web.Request, handler: Handler) -> web.StreamRe
 
 def _by_browser(request: web.Request) -> bool:
     """Whether a form may act in somebody's name: it comes with a cookie of ours, or is there to get one."""
-    ours = any(cookie_of(request, name) for name in (COOKIE, ME_COOKIE))
+    ours = any(cookie_of(request, name) for name in (COOKIE, ME_COOKIE, LIST_COOKIE))
     return ours or request.path.startswith(SIGN_INS)
 
 
@@ -195,8 +195,8 @@ async def strangers_in_turn(request: web.Request, handler: Handler) -> web.Strea
         raise
 
 
-async def caller(request: web.Request, action: Action, tier: Tier | None = None) -> Who:
-    """The authenticated caller, by API key or cookie, whose grant covers the action."""
+async def known_caller(request: web.Request) -> Who:
+    """Who calls, by API key or cookie; NotAllowed (401) where nobody known here does."""
     database = request.app[PLATFORM_DATABASE]
     header = request.headers.get("Authorization", "")
     who: Who | None = None
@@ -216,7 +216,6 @@ async def caller(request: web.Request, action: Action, tier: Tier | None = None)
         )
         fault.status = 401
         raise fault
-    who.must(action, tier)
     return who
 
 

@@ -17,8 +17,9 @@ from playwright.async_api import Browser, Page
 
 from services.registry.resident.access import Session
 from services.shared.clock import wall
+from services.shared.powers.who import ACTIONS
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, all_keys, create_key, revoke_key
+from services.shared.web.auth import all_keys, create_key, revoke_key
 from services.shared.web.cookies import COOKIE, ME_COOKIE
 from tests.e2e.web.conftest import DESK
 from tests.kit import alerts
@@ -40,7 +41,7 @@ def county(corners: int = 10_000) -> str:
 async def key_for(tocsin: Town, label: str, area: str = "") -> str:
     database = tocsin.node.platform.database
     return await create_key(
-        database, name="Qingshui County", label=label, actions=ACTIONS, max_tier=Tier.RED, area=area,
+        database, name="Qingshui County", label=label, actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED, area=area,
         senders=["alerts@qingshui.example", *(f"desk-{n}@qingshui.example" for n in range(50))] if area else (),
     )  # fmt: skip
 

@@ -31,9 +31,10 @@ from services.shared.bus.outbox import id_of
 from services.shared.clock import StepClock
 from services.shared.crypto.sealing import Keys
 from services.shared.database.engine import Database
+from services.shared.powers.who import ACTIONS
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, Signer, create_key
+from services.shared.web.auth import Signer, create_key
 from tests.kit import alerts
 from tools.servers import commands
 
@@ -127,7 +128,9 @@ async def town(data: Path) -> str:
     one = PersonIn(person_id=PERSON, lat=30.02, lon=103.02, contacts=contacts, languages=("en",))
     source = SourceList("own", "self", "2026-01-02")
     await import_people(database, keys, [one], year=2026, fictional=False, source=source)
-    key = await create_key(database, name="Qingshui County", label="duty", actions=ACTIONS, max_tier=Tier.RED)
+    key = await create_key(
+        database, name="Qingshui County", label="duty", actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED
+    )
     await database.close()
     return key
 

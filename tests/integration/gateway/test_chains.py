@@ -156,12 +156,16 @@ async def test_expired_on_arrival_is_stored(desk: Town):
 
 @pytest.mark.parametrize(("minutes", "words"), [(-25 * 60, "more than 24 hours ago"), (6, "ahead of our clock")])
 async def test_a_replay_or_a_wrong_clock_waits_for_a_person(desk: Town, minutes, words):
-    """Held with its tier, and the reason in words; a person may let it out."""
+    """Held with its tier, and the reason in words; another key of the authority lets it out, not the one it came with."""
+    other = await desk.new_key()
     _, answer = await desk.post(cap(minutes=minutes, expires=30 * 60))
     assert ("held", "orange") == (answer["state"], answer["tier"])
     assert words in answer["notes"][-1]
     assert [] == await _issued(desk)
-    status, released = await desk.call("POST", f"/api/v1/warnings/{answer['warning_id']}/release", {})
+    release = f"/api/v1/warnings/{answer['warning_id']}/release"
+    status, said = await desk.call("POST", release, {})
+    assert (403, "hold") == (status, said["rule"])
+    status, released = await desk.call("POST", release, {}, key=other)
     assert (202, "active") == (status, released["state"])
 
 
@@ -229,11 +233,10 @@ async def test_a_draft_of_a_newer_message_silences_nothing(desk: Town):
 async def test_an_update_takes_back_an_ending(desk: Town):
     """The danger is back: what still waits to say that it is over must not go out."""
     _, first = await desk.post(cap())
-    body = {"ending": "may_return", "reason": "river is down"}
-    _, ending = await desk.call("POST", f"/api/v1/warnings/{first['warning_id']}/cancel", body)
+    ending = await desk.cancel(first["warning_id"], "may_return")
     desk.clock.advance_to(desk.clock.now() + 600)
     _, again = await desk.post(cap("A-2", kind="Update", minutes=10, names=[("A-1", 0)]))
-    assert ("active", "superseded") == (again["state"], await desk.state(ending["warning_id"]))
+    assert ("active", "superseded") == (again["state"], await desk.state(ending))
 
 
 async def test_another_authority_ends_nothing_by_itself(desk: Town):

@@ -34,6 +34,10 @@ async def test_a_warning_from_draft_to_ending(desk: Town, tmp_path: Path):
     sent = await says("warn", "alert.xml")
     assert [f"{warning_id} is active, orange", f"  watch it: {desk.url}/live/{warning_id}"] == sent.splitlines()
     assert "active, doors ask: 0 open of 0 targeted" in await says("status", warning_id)
+    home = await says("cancel", warning_id, "--ending", "may_return", "--reason", "the river is down")
+    assert "a second person confirms it" in home
+    assert "nothing has ended yet: somebody else gives the same command" in home
+    assert "active" == await desk.state(warning_id)
     ended = await says("cancel", warning_id, "--ending", "sent_by_mistake", "--reason", "wrong county")
     assert "stopped; the ending is " in ended
     assert "cancelled" == await desk.state(warning_id)
@@ -70,7 +74,11 @@ async def test_a_red_warning_that_reaches_nobody_is_shouted(desk: Town, tmp_path
         (("warn", "none.xml"), 2, "none.xml: No such file or directory; give a file that can be read"),
         (("warn", "page.xml"), 1, "CAP rule 1: It is XML or a page, but no CAP alert; send an alert element."),
         (("status", NOBODY), 1, f"there is no warning {NOBODY} (warning_id)"),
-        (("cancel", NOBODY, "--ending", "nothing", "--reason", "because"), 1, "ending: 'nothing' is not on the list"),
+        (
+            ("cancel", NOBODY, "--ending", "checking", "--reason", "because"),
+            1,
+            f"there is no warning {NOBODY} (warning_id)",
+        ),
         (("status", NOBODY, "--key", "toc_wrong"), 1, "give an API key that is known here"),
         (
             ("status", NOBODY, "--url", "http://127.0.0.1:1"),
@@ -78,7 +86,7 @@ async def test_a_red_warning_that_reaches_nobody_is_shouted(desk: Town, tmp_path
             "no server answers at http://127.0.0.1:1: start it with",
         ),
     ],
-    ids=["no file", "a page", "no warning", "no ending", "wrong key", "no server"],
+    ids=["no file", "a page", "no warning", "nothing to end", "wrong key", "no server"],
 )
 async def test_what_is_wrong_is_one_sentence(
     desk: Town, tmp_path: Path, words: tuple[str, ...], code: int, said: str
@@ -101,7 +109,7 @@ async def test_a_lost_key_is_taken_back(desk: Town, tmp_path: Path):
             assert (200, "/console") == (response.status, response.url.path)
         listed = (await tocsin("key", "list", cwd=tmp_path, **data))[1].splitlines()
         (mine,) = [line for line in listed if ", van 3  since " in line]
-        assert mine.endswith("up to red")
+        assert mine.endswith("up to red, alone up to yellow")
         assert key not in "".join(listed)
         revoke = ("key", "revoke", mine.split()[0], "--reason", "left in the van")
         assert (0, "the key 'van 3' opens nothing any more\n", "") == await tocsin(*revoke, cwd=tmp_path, **data)

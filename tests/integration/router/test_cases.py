@@ -31,8 +31,8 @@ from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import EvidenceRecorded, NoticeRequested, WorkerEntry, decode
+from services.shared.powers.who import Who
 from services.shared.tiers import Tier
-from services.shared.web.auth import Who
 from tests.kit.router_alone import NOON, RouterTown, contact, ident, one, router_town, worker
 from tools.servers.postgres import Postgres
 

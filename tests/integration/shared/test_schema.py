@@ -58,8 +58,10 @@ def test_tables_are_named_by_their_owner() -> None:
     """A service's own tables carry its name; the rest is shared."""
     shared = {
         "instance", "outbox", "inbox", "dead_letter", "page_key", "audit_log", "audit_checkpoint", "sealing_key", "message_part",
-        "authority", "auth_grant", "api_key", "sign_in", "alarm", "clock_beat",
-        "warning_state", "warning_text", "delivery", "delivery_cover", "batch", "flight", "attempt", "answer_log", "tally",
+        "authority", "authority_superior",
+            "auth_grant", "api_key", "sign_in", "alarm", "clock_beat",
+        "warning_state", "warning_scope", "warning_text", "delivery", "delivery_cover",
+            "batch", "flight", "attempt", "answer_log", "tally",
         "channel",
     }  # fmt: skip
     owned = {name for name in metadata.tables if name.startswith(("gateway_", "registry_", "router_", "channels_"))}

@@ -32,9 +32,12 @@ from services.shared.messages import (
     decode,
     encode,
 )
+from services.shared.powers.may import Thing, must
+from services.shared.powers.power import Power
+from services.shared.powers.who import ACTIONS
 from services.shared.telemetry import configure
 from services.shared.tiers import Tier
-from services.shared.web.auth import ACTIONS, Signer, api_key, create_key, who_is
+from services.shared.web.auth import Signer, api_key, create_key, who_is
 
 GOLDEN = Path(__file__).parents[2] / "kit" / "messages"
 
@@ -48,18 +51,20 @@ async def _database(tmp_path: Path) -> Database:
 async def test_a_key_reaches_as_far_as_its_grant(tmp_path: Path) -> None:
     """Stored as a hash, known again, bound to actions and tier."""
     database = await _database(tmp_path)
-    key = await create_key(database, name="County", label="desk", actions=["read", "send"], max_tier=Tier.ORANGE)
+    key = await create_key(
+        database, name="County", label="desk", actions=["read", "send"], max_tier=Tier.ORANGE, alone=Tier.RED
+    )
     async with database.read() as db:
         who = await who_is(db, key)
         assert None is await who_is(db, key[:-1] + ("A" if key[-1] != "A" else "B"))
     assert who is not None
-    who.must("send", Tier.ORANGE)
+    must(who, Power.SEND, Thing(owner="County", tier=int(Tier.ORANGE)))
     with pytest.raises(NotAllowed, match="up to orange, not red"):
-        who.must("send", Tier.RED)
+        must(who, Power.SEND, Thing(owner="County", tier=int(Tier.RED)))
     with pytest.raises(NotAllowed, match="may not cancel"):
-        who.must("cancel")
+        must(who, Power.END)
     with pytest.raises(Refused, match="no action 'fly'"):
-        await create_key(database, name="County", label="x", actions=["fly"], max_tier=Tier.RED)
+        await create_key(database, name="County", label="x", actions=["fly"], max_tier=Tier.RED, alone=Tier.RED)
     async with database.read() as db:
         assert key not in str((await db.execute(sa.select(api_key))).all())
     assert "read" in ACTIONS

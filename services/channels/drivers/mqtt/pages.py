@@ -17,9 +17,12 @@ from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
 from services.shared.errors import Busy, NotFound
 from services.shared.i18n import mark
+from services.shared.powers.power import Power
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Accepted, Json
-from services.shared.web.edge import caller, wants_page
+from services.shared.web.asking import asks, the_installation
+from services.shared.web.edge import wants_page
 from services.shared.web.html import page
 
 WORDS = {"siren": "siren", "speak": "speech", "test": "test"}
@@ -76,9 +79,9 @@ class DevicePages:
         """GET /open/devices; POST /open/devices/test (device)."""
         return (web.get("/open/devices", self.show), web.post("/open/devices/test", self.test))
 
-    async def show(self, request: web.Request) -> Json[DevicesState] | web.Response:
+    @asks(Power.SEE_PLANT, the_installation)
+    async def show(self, request: web.Request, who: Who) -> Json[DevicesState] | web.Response:
         """Silent ones first. Of shakers only how many: which one is whose is nobody's business here."""
-        who = await caller(request, "read")
         async with self._platform.database.read() as db:
             seen, shakers = await store.devices(db, "speaker"), await store.devices(db, "shaker")
             last = await store.last_commands(db)
@@ -106,9 +109,9 @@ class DevicePages:
         return page("devices.html", who=who, found=found, plane=self._platform.settings.plane,
                     may_test="command" in who.actions)  # fmt: skip
 
-    async def test(self, request: web.Request) -> Accepted[ToneAsked]:
+    @asks(Power.TRY_PLANT, the_installation)
+    async def test(self, request: web.Request, who: Who) -> Accepted[ToneAsked]:
         """A tone of a second, written down before it sounds; the speaker's own report says whether it was played."""
-        who = await caller(request, "command")
         device = str((await request.post()).get("device", ""))[:40]
         if self._channel is None:
             raise NotFound("there are no speakers here", field="device")

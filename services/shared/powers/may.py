@@ -1,0 +1,168 @@
+"""Decides who may. Every act and every look asks here, and nobody decides it elsewhere."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from services.shared.errors import NotAllowed, NotFound, Refused
+from services.shared.powers.power import BOUNDS, Power
+from services.shared.powers.who import Who
+from services.shared.tiers import Tier
+
+NEAR = 1e-9  # degrees, a tenth of a millimetre: a corner that lies on the border is inside
+
+
+class Thing(msgspec.Struct, frozen=True, kw_only=True):
+    """What an act is about.
+
+    `missing`: what is said where it may not be seen, the same as where there is none. `owner`: an authority's name, empty
+    for nobody's yet. `shapes`: GeoJSON texts whose union is meant, `unresolved`: codes nobody knows the shape of.
+    `tier`: 0 for not decided. `out`: it went out, so that everybody knows of it. `ends`: what it would put an end to.
+    `holds`: doubts about who says it, which the key it was `brought_by` does not lift.
+    """
+
+    missing: str = ""
+    field: str = ""
+    owner: str = ""
+    shapes: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
+    tier: int = 0
+    events: tuple[str, ...] = ()
+    sender: str = ""
+    out: bool = False
+    ends: tuple[Thing, ...] = ()
+    holds: tuple[str, ...] = ()
+    brought_by: str = ""
+
+
+def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
+    """None where they may; else the fault that says which bound of the grant stands against it.
+
+    An object they may not even see is NotFound, in the words of one that is not there. What an act would put an end to
+    is held against the same grant.
+    """
+    bound = BOUNDS[act]
+    for action in (bound.action, bound.more):
+        if action is not None and action not in who.actions:
+            return NotAllowed(
+                f"the key {who.label!r} may not {action}: its grant allows {', '.join(who.actions)}; ask for another key",
+                field="Authorization", rule="grant.actions", given=action,
+            )  # fmt: skip
+    if thing is None:
+        return None
+    mine = not thing.owner or who.speaks_for(thing.owner)
+    if (unseen := hidden(who, thing)) is not None:
+        return unseen
+    if bound.owner and not mine:
+        return NotAllowed(
+            f"this is {thing.owner}'s: only they may do that, or an authority they named as their superior",
+            field=thing.field, rule="owner", given=who.authority, remedy=f"ask {thing.owner}",
+        )  # fmt: skip
+    if bound.tier and thing.tier > who.max_tier:
+        return NotAllowed(
+            f"the key {who.label!r} may go up to {Tier(who.max_tier).word}, not {Tier(thing.tier).word}: "
+            "ask for a key with a higher grant",
+            field="tier", rule="grant.max_tier", given=Tier(thing.tier).word,
+        )  # fmt: skip
+    ending = Power.END if act is Power.END else Power.REPLACE
+    return (
+        (_of_another_subject(who, thing) if bound.subject else None)
+        or (_beyond(who, thing) if bound.area else None)
+        or (_ones_own_word(who, act, thing) if bound.second else None)
+        or next((fault for one in thing.ends if (fault := may(who, ending, one)) is not None), None)
+    )
+
+
+def hidden(who: Who, thing: Thing) -> NotFound | None:
+    """NotFound where they may not even know that it is there: it has not gone out, and is neither theirs nor below."""
+    if not thing.missing or thing.out or not thing.owner or who.speaks_for(thing.owner):
+        return None
+    return NotFound(thing.missing, field=thing.field, rule="known")
+
+
+def must(who: Who, act: Power, thing: Thing | None = None) -> None:
+    """Raises what `may` says stands against it."""
+    if (fault := may(who, act, thing)) is not None:
+        raise fault
+
+
+def _of_another_subject(who: Who, thing: Thing) -> NotAllowed | None:
+    if who.senders and thing.sender not in who.senders:
+        return NotAllowed(
+            f"the key {who.label!r} speaks for {', '.join(who.senders)}, not for {thing.sender}: use that sender's key",
+            field="sender", rule="grant.senders", given=thing.sender,
+        )  # fmt: skip
+    if who.events and not set(who.events) & set(thing.events):
+        said = ", ".join(thing.events)
+        return NotAllowed(
+            f"the key {who.label!r} may warn of {', '.join(who.events)}, and this is {said}: ask the authority in charge of it",
+            field="event", rule="grant.events", given=said,
+        )  # fmt: skip
+    return None
+
+
+def _beyond(who: Who, thing: Thing) -> NotAllowed | None:
+    """A grant bound to an area holds only what lies in it whole; what has no known place lies in none."""
+    if not who.area:
+        return None
+    if thing.unresolved:
+        return NotAllowed(
+            f"this key is bound to an area and nobody knows where {', '.join(thing.unresolved)} lies: import the area, "
+            "or draw it",
+            field="geocodes", rule="grant.area", given=", ".join(thing.unresolved), remedy="tocsin registry areas import",
+        )  # fmt: skip
+    if not thing.shapes:
+        return NotAllowed(
+            "this key is bound to an area and nothing says where this lies: draw it inside",
+            field="area",
+            rule="grant.area",
+        )
+    if not covers(who.area, thing.shapes):
+        return NotAllowed(
+            f"the area reaches beyond the jurisdiction of {who.authority}: draw it inside, or ask the "
+            "neighbouring authority",
+            field="area", rule="grant.area",
+        )  # fmt: skip
+    return None
+
+
+def _ones_own_word(who: Who, act: Power, thing: Thing) -> NotAllowed | None:
+    """What is doubted, and a tier that takes two persons, is let out by another than brought it."""
+    if thing.brought_by != who.key_id:
+        return None
+    if thing.holds:
+        return NotAllowed(
+            f"it is held ({'; '.join(thing.holds)}) and came with this very key: another person lets it out",
+            field="warning_id", rule="hold", given=who.label,
+        )  # fmt: skip
+    if act is Power.SEND and thing.tier > who.alone:
+        return NotAllowed(
+            f"{Tier(thing.tier).word} takes two persons: somebody else than drafted it sends it, with a key of their own",
+            field="tier", rule="grant.alone", given=who.label,
+        )  # fmt: skip
+    return None
+
+
+@lru_cache(maxsize=64)
+def _wide(area: str) -> shapely.Geometry:
+    wide = shapely.from_geojson(area).buffer(NEAR)
+    shapely.prepare(wide)
+    return wide
+
+
+@lru_cache(maxsize=512)
+def covers(outer: str, inner: tuple[str, ...]) -> bool:
+    """Whether one GeoJSON area holds each of others whole, edges included."""
+    wide = _wide(outer)
+    return all(bool(shapely.covers(wide, shapely.from_geojson(one))) for one in inner)
+
+
+def holds(outer: str, lon: npt.ArrayLike, lat: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """The same of many points at once."""
+    found: npt.NDArray[np.bool_] = shapely.intersects_xy(_wide(outer), np.asarray(lon), np.asarray(lat))
+    return found

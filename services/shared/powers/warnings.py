@@ -1,0 +1,58 @@
+"""Reads a warning as what an act is about: whose it is, how far it reaches, and what it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from services.shared.database.engine import Connection
+from services.shared.ledger import areas
+from services.shared.ledger.warnings import warning_scope, warning_state
+from services.shared.powers.may import Thing
+from services.shared.powers.who import Who
+
+_ONE = sa.select(
+    warning_state.c.authority, warning_state.c.tier, warning_state.c.released_at, warning_scope.c.sender,
+    warning_scope.c.events, warning_scope.c.area, warning_scope.c.geocodes, warning_scope.c.holds, warning_scope.c.brought_by,
+).join(warning_scope, warning_scope.c.warning_id == warning_state.c.warning_id)  # fmt: skip
+
+
+def no_warning(warning_id: str) -> str:
+    """What is said where there is no such warning, and where it may not be seen."""
+    return f"there is no warning {warning_id}"
+
+
+async def warning_thing(db: Connection, who: Who, warning_id: str, ends: tuple[Thing, ...] = ()) -> Thing:
+    """The warning as it stands now; one that nobody owns, where there is none.
+
+    Its codes are resolved by the areas of now, and only for a caller who is bound to an area.
+    """
+    row = (await db.execute(_ONE.where(warning_state.c.warning_id == warning_id))).first()
+    missing = no_warning(warning_id)
+    if row is None:
+        return Thing(missing=missing, field="warning_id", owner=NOBODY)
+    shapes, unresolved = await place_of(db, who, row.area, ((a, b) for a, b in row.geocodes))
+    return Thing(
+        missing=missing, field="warning_id", owner=row.authority, tier=row.tier,
+        shapes=shapes, unresolved=unresolved, events=tuple(row.events), sender=row.sender,
+        out=row.released_at is not None, ends=ends, holds=tuple(row.holds), brought_by=row.brought_by,
+    )  # fmt: skip
+
+
+def seen_by(who: Who) -> sa.ColumnElement[bool]:
+    """Of all warnings those a caller may know of, as `may` says of each: what went out, and their own and below."""
+    return sa.or_(warning_state.c.released_at.is_not(None), warning_state.c.authority.in_((who.authority, *who.over)))
+
+
+NOBODY = "\0"  # a name no authority can have
+
+
+async def place_of(
+    db: Connection, who: Who, area: str, geocodes: Iterable[tuple[str, str]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(GeoJSON of polygon and codes, codes nobody knows), for a caller bound to an area; nothing for any other."""
+    if not who.area:
+        return (), ()
+    texts, unresolved = await areas.of_codes(db, geocodes)
+    return tuple(dict.fromkeys([area, *texts] if area else texts)), tuple(f"{a} {b}" for a, b in unresolved)
