@@ -103,11 +103,13 @@ def peer(record_property: Callable[[str, Any], None]) -> table.Told:
 
 @pytest.fixture(scope="session", autouse=True)
 def _made_once() -> Iterator[None]:
-    """A new SQLite database is a copy of one that the migrations made; a lock out of order is a fault."""
+    """A new SQLite database is a copy of one that the migrations made, statements are compiled once; a lock out of order is
+    a fault."""
     import structlog
 
     from services import migrations
     from services.shared.database import locks
+    from tests.kit import compiled
     from tools.servers.sqlite import copying
 
     locks.strict = True
@@ -115,6 +117,7 @@ def _made_once() -> Iterator[None]:
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     with pytest.MonkeyPatch.context() as patch:
+        compiled.share(patch)
         patch.setattr(migrations, "upgrade", copying())
         yield
 

@@ -207,8 +207,21 @@ def _become(request: Request, fds: list[int]) -> list[str]:
     return request.words
 
 
+_code: int | None = None  # with which a child ends, once it does so by itself
+
+
+def _leave() -> None:
+    """Ends a child after its threads and whatever else is told of an end. Taking its interpreter down would copy, page by
+    page, all that was loaded before it was forked, which takes longer than many a command."""
+    if _code is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_code)
+
+
 def main() -> None:
     """The process that is forked, or a child that is the command."""
+    atexit.register(_leave)  # first, so that it is called last
     control = socket.socket(fileno=int(sys.argv[1]))
     for name in LOADED:
         importlib.import_module(name)
@@ -220,7 +233,12 @@ def main() -> None:
     sys.argv = ["tocsin", *words]
     from services.__main__ import main as command
 
-    command()
+    try:
+        command()
+    except SystemExit as ended:
+        global _code
+        _code = ended.code if isinstance(ended.code, int) else None
+        raise
 
 
 if __name__ == "__main__":
