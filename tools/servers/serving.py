@@ -40,7 +40,8 @@ async def served(data: Path, *, most_files: int = 4096, **more: str) -> AsyncIte
     """Serving, and ready."""
     port = free_port()
     env = environment(data, port, **more)
-    made = await commands.run("key", "create", "--authority", "Qingshui County", "--label", "duty desk", env=env)
+    key = ("key", "create", "--authority", "Qingshui County", "--label", "duty desk", "--max-tier", "red", "--anywhere")
+    made = await commands.run(*key, env=env)
     assert made.code == 0, made.err
     key = made.out.split()[-1]
     log = data.with_name(f"{data.name}.log")

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from services.gateway import store
 from services.gateway.cap import Reference
+from services.gateway.intake.arrival import sources_of
 from services.gateway.intake.chains import remember_references, standing_of_row
 from services.gateway.warnings.releases import Releases
 from services.shared.audit import trail
@@ -125,7 +126,8 @@ class Acts:
         if row.via != "ending":
             ends += (await standing_of_row(tx, row)).alive
         replaced = tuple([await warning_thing(tx, who, one) for one in await store.going_on(tx, ends)])
-        thing = replace(await warning_thing(tx, who, row.warning_id, replaced), tier=int(tier))
+        thing = await warning_thing(tx, who, row.warning_id, replaced)
+        thing = replace(thing, tier=int(tier), sources=sources_of(row.texts))
         must(who, Power.SEND, thing)
         if row.state_ending:
             must(who, Power.END, thing)

@@ -15,7 +15,7 @@ from services.gateway import store
 from services.gateway.intake import quarantine
 from services.gateway.intake.arrival import check_grant, check_plane, first_state, hold_stale
 from services.gateway.intake.chains import UNHEARD, Standing, known_of, remember_references, standing
-from services.gateway.intake.incoming import Incoming
+from services.gateway.intake.incoming import Incoming, without_links
 from services.gateway.intake.trust import Pins, judge
 from services.gateway.store import StoredWarning
 from services.gateway.warnings.acts import Acts, Taken, as_it_is, say_doors
@@ -43,6 +43,7 @@ class Admission:
         self._platform = platform
         self._acts = acts
         self._pins = Pins(platform.settings.cap_keys)
+        self._links = platform.settings.links(platform.public_url)
 
     async def admit(
         self,
@@ -60,6 +61,7 @@ class Admission:
         """
         check_plane(incoming, self._platform.settings.plane)
         must(who, Power.SEND if release else Power.DRAFT)
+        incoming = without_links(incoming, self._links)
         incoming = judge(incoming, (*self._pins.of(incoming.sender), *pins))
         if release or incoming.via not in ("console", "feed"):  # there a person has read it before it goes out
             incoming = hold_stale(incoming, self._platform.clock.now())

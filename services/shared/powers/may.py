@@ -21,7 +21,8 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     `missing`: what is said where it may not be seen, the same as where there is none. `owner`: an authority's name, empty
     for nobody's yet. `shapes`: GeoJSON texts whose union is meant, `unresolved`: codes nobody knows the shape of.
     `tier`: 0 for not decided. `out`: it went out, so that everybody knows of it. `ends`: what it would put an end to.
-    `holds`: doubts about who says it, which the key it was `brought_by` does not lift.
+    `sources`: whom its texts name as saying it. `holds`: doubts about who says it; the key it was `brought_by` does not
+    lift them.
     """
 
     missing: str = ""
@@ -32,6 +33,7 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     tier: int = 0
     events: tuple[str, ...] = ()
     sender: str = ""
+    sources: tuple[str, ...] = ()
     out: bool = False
     ends: tuple[Thing, ...] = ()
     holds: tuple[str, ...] = ()
@@ -101,7 +103,21 @@ def _of_another_subject(who: Who, thing: Thing) -> NotAllowed | None:
             f"the key {who.label!r} may warn of {', '.join(who.events)}, and this is {said}: ask the authority in charge of it",
             field="event", rule="grant.events", given=said,
         )  # fmt: skip
+    allowed = {
+        _plain(name) for name in (*who.names, thing.sender)
+    }  # a text that names nobody has its sender for a source
+    strange = next((name for name in thing.sources if _plain(name) not in allowed), None)
+    if who.names and strange is not None:
+        return NotAllowed(
+            f"its text says that it comes from {strange}, and the key {who.label!r} speaks as {', '.join(who.names)}: "
+            "write one of these names, or ask for a key with that name in its grant",
+            field="source", rule="grant.names", given=strange,
+        )  # fmt: skip
     return None
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.split()).casefold()
 
 
 def _beyond(who: Who, thing: Thing) -> NotAllowed | None:

@@ -62,7 +62,7 @@ class Bound(NamedTuple):
             "own or below": self.owner,
             "area": self.area,
             "tier": self.tier,
-            "event and sender": self.subject,
+            "event, sender and name": self.subject,
             "a second key where it is held": self.second,
         }
         return ", ".join(name for name, holds in bound.items() if holds) or "none"

@@ -14,8 +14,9 @@ USUAL = ACTIONS[:-1]  # looking at people is given by name, never along with the
 class Who(msgspec.Struct, frozen=True):
     """An authenticated caller and how far the grant reaches.
 
-    `area` is GeoJSON, empty for anywhere; `senders` and `events` are empty for any. `over`: the authorities that name
-    this one as their superior, and those below them.
+    `area` is GeoJSON, empty for anywhere; `senders`, `events` and `names` are empty for any. `over`: the authorities that
+    name this one as their superior, and those below them. `names`: what texts may name as their source. `expires_at`:
+    when the key ends, wall; None for never.
     """
 
     key_id: str
@@ -27,6 +28,8 @@ class Who(msgspec.Struct, frozen=True):
     senders: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    expires_at: float | None = None
 
     def speaks_for(self, authority: str) -> bool:
         """Whether what belongs to that authority is this caller's too: their own, or one that named them superior."""

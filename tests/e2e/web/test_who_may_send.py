@@ -114,7 +114,12 @@ async def desks() -> AsyncIterator[Desks]:
             "stranger": await key("stranger", THEIRS),
             "second stranger": await key("second stranger", THEIRS),
             "village": await key(
-                "village", THEIRS, area=shapely.to_geojson(AWAY), senders=["b@beitan.example"], events=["storm"]
+                "village",
+                THEIRS,
+                area=shapely.to_geojson(AWAY),
+                senders=["b@beitan.example"],
+                events=["storm"],
+                names=[THEIRS, OURS],
             ),
             "superior": await key("superior", "Province"),
             "over nobody": await key("over nobody", "Other Province"),
@@ -298,7 +303,9 @@ async def test_codes_do_not_carry_a_bound_key_further(desks: Desks, codes: list[
         assert (403, "grant.area") == (status, said["rule"]), said
     area = "<polygon>10.01,10.01 10.01,10.1 10.1,10.1 10.01,10.01</polygon>"
     area += "".join(f"<geocode><valueName>{a}</valueName><value>{b}</value></geocode>" for a, b in codes)
-    cap = alerts.alert(new_id(), alerts.info(event="Storm", area=area), sent=iso(SENT).replace("Z", "+00:00"))
+    cap = alerts.alert(
+        new_id(), alerts.info(event="Storm", area=area, sender_name=THEIRS), sent=iso(SENT).replace("Z", "+00:00")
+    )
     cap = cap.replace("alerts@qingshui.example", "b@beitan.example")
     key = await desks.town.new_key(name=THEIRS, label="by area", area=shapely.to_geojson(AWAY))
     status, said = await desks.town.post(cap.encode(), key=key, strict="false", release=release)
@@ -324,6 +331,26 @@ async def test_a_draft_is_held_against_whoever_lets_it_out(desks: Desks) -> None
     low = await desks.draft(tier="blue")
     status, said = await desks.call("blue", f"/api/v1/warnings/{low}/release", {"tier": "red", "reason": "xx"})
     assert (403, "grant.max_tier") == (status, said["rule"])
+
+
+@pytest.mark.parametrize("named", ["Ministry of Water", "Qingshui County"])
+async def test_whose_name_is_on_it(desks: Desks, named: str) -> None:
+    """A bound key speaks as its authority, by JSON and CAP, drafts and colleagues' drafts too; and as it was granted."""
+    town, area = desks.town, shapely.to_geojson(HOME)
+    desks.keys["named"] = await town.new_key(label="named", area=area)
+    desks.keys["two names"] = await town.new_key(label="two names", area=area, names=["清水县", named])
+    words = storm()["texts"]["en"] | {"source": named}
+    for release in ("true", "false"):
+        status, said = await desks.post("named", storm(texts={"en": words}), release=release)
+        assert (403, "grant.names", named) == (status, said["rule"], said["given"])
+        assert OURS in said["title"]
+        cap = alerts.alert(new_id(), alerts.info(sender_name=named), sent=iso(SENT).replace("Z", "+00:00"))
+        status, said = await town.post(cap.encode(), key=desks.keys["named"], strict="false", release=release)
+        assert (403, "grant.names") == (status, said["rule"])
+    draft = await desks.draft(texts={"en": words})
+    assert 403 == (await desks.call("named", f"/api/v1/warnings/{draft}/release", {}))[0]
+    assert 202 == (await desks.call("two names", f"/api/v1/warnings/{draft}/release", {}))[0]
+    assert 202 == (await desks.post("named", storm()))[0]
 
 
 # ---- holds
@@ -411,7 +438,7 @@ async def test_a_page_offers_what_would_be_done(desks: Desks) -> None:
                          "blue": (False, False, False)}.items():  # fmt: skip
         _, page = await desks.form(key, f"/live/{draft}/preview")
         assert offered == (send in page, withdraw in page, doors in page), key
-    assert "may go up to blue" in page
+    assert "may go up to blue" in (await desks.form("blue", f"/live/{draft}/preview"))[1]
     _, page = await desks.form("blue", f"/live/{undecided['warning_id']}/preview")
     assert [True, False] == [f'name="tier" value="{word}"' in page for word in ("blue", "yellow")]
     for key, offer in (("colleague", False), ("owner", True)):
