@@ -78,8 +78,8 @@ def key_create(
     names: Annotated[
         str,
         typer.Option(
-            help="Whom its texts may name as their source, joined by commas. Empty: the authority alone where an area or "
-            "senders bind the key, else anybody."
+            help="Whom its texts may name as their source, joined by commas: these names, and those that begin with one. "
+            "Empty: the authority where an area binds the key, else anybody."
         ),
     ] = "",
     owner: Annotated[str, typer.Option(help="The person who answers for it.")] = "",

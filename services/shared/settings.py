@@ -129,6 +129,11 @@ class Settings(Environment):
         description="two letters of the country whose numbers may be typed without a prefix",
     )
     look_quota: int = Field(100, ge=1, description="people one key may look at within an hour")
+    rate: int = Field(
+        6,
+        ge=1,
+        description="new orange and red warnings of one authority within an hour; each more waits for a second key",
+    )
     codes_per_hour: int = Field(1000, ge=1, description="one-time codes to residents' phones in all within an hour")
     trusted_proxies: str = Field(
         "127.0.0.0/8,::1", description="addresses or networks of our own proxies, whose X-Forwarded-For is believed"

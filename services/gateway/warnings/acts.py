@@ -19,6 +19,7 @@ from services.gateway import store
 from services.gateway.cap import Reference
 from services.gateway.intake.arrival import sources_of
 from services.gateway.intake.chains import remember_references, standing_of_row
+from services.gateway.warnings.pace import too_many
 from services.gateway.warnings.releases import Releases
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
@@ -133,6 +134,15 @@ class Acts:
             must(who, Power.END, thing)
         if doors:
             must(who, Power.SAY_DOORS, thing)
+        if row.brought_by == who.key_id and row.state_kind == "alert":
+            now, rate = self._platform.clock.now(), self._platform.settings.rate
+            if why := await too_many(tx, row.state_authority, tier, now, rate):
+                raise NotAllowed(
+                    f"{why}: a colleague lets it out with a key of their own",
+                    field="warning_id",
+                    rule="rate",
+                    given=who.label,
+                )
         if who.label in self._machines and (row.state_state == "held" or row.via == "feed"):
             raise NotAllowed(
                 f"{who.label!r} is the key of a feed, and no machine decides: a person lets it out with a key of their own",

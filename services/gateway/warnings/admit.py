@@ -19,6 +19,7 @@ from services.gateway.intake.incoming import Incoming, without_links
 from services.gateway.intake.trust import Pins, judge
 from services.gateway.store import StoredWarning
 from services.gateway.warnings.acts import Acts, Taken, as_it_is, say_doors
+from services.gateway.warnings.pace import too_many
 from services.gateway.warnings.short_numbers import free_number
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id, publish
@@ -155,6 +156,9 @@ class Admission:
         self, tx: Connection, who: Who, incoming: Incoming, where: Standing, *, release: bool, doors: str
     ) -> Taken:
         now = self._platform.clock.now()
+        if release and not where.alive and not incoming.ending:
+            why = await too_many(tx, who.authority, incoming.tier, now, self._platform.settings.rate)
+            incoming = dataclasses.replace(incoming, hold=(*incoming.hold, why)) if why else incoming
         first = first_state(incoming, where, now, release=release)
         notes, state, ending, tier = [*incoming.notes, *first.notes], first.state, first.ending, incoming.tier
         replaces = list(where.alive)

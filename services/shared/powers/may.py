@@ -103,11 +103,8 @@ def _of_another_subject(who: Who, thing: Thing) -> NotAllowed | None:
             f"the key {who.label!r} may warn of {', '.join(who.events)}, and this is {said}: ask the authority in charge of it",
             field="event", rule="grant.events", given=said,
         )  # fmt: skip
-    allowed = {
-        _plain(name) for name in (*who.names, thing.sender)
-    }  # a text that names nobody has its sender for a source
-    strange = next((name for name in thing.sources if _plain(name) not in allowed), None)
-    if who.names and strange is not None:
+    strange = next((name for name in thing.sources if not _speaks_as(who, name) and name != thing.sender), None)
+    if who.names and strange is not None:  # a text that names nobody has its sender for a source
         return NotAllowed(
             f"its text says that it comes from {strange}, and the key {who.label!r} speaks as {', '.join(who.names)}: "
             "write one of these names, or ask for a key with that name in its grant",
@@ -116,8 +113,14 @@ def _of_another_subject(who: Who, thing: Thing) -> NotAllowed | None:
     return None
 
 
-def _plain(name: str) -> str:
-    return " ".join(name.split()).casefold()
+def _speaks_as(who: Who, source: str) -> bool:
+    """Whether a source is one of the grant's names, or begins with one: an office of that authority."""
+    said = " ".join(source.split()).casefold()
+    for name in (" ".join(one.split()).casefold() for one in who.names):
+        within = name[-1:].isascii() and said[len(name) : len(name) + 1].isalnum()  # Qingshuiville is not Qingshui
+        if said.startswith(name) and not within:
+            return True
+    return False
 
 
 def _beyond(who: Who, thing: Thing) -> NotAllowed | None:

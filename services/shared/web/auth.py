@@ -84,12 +84,11 @@ async def create_key(
 ) -> str:
     """Makes authority and grant where missing and a new key; returns the key, which is not stored.
 
-    Without `names` a key bound to an area or to senders speaks in its authority's own name alone. `expires_at`: wall.
+    Without `names` a key bound to an area speaks in its authority's own name alone. `expires_at`: wall.
     """
     unknown = sorted(set(actions) - set(ACTIONS))
     if unknown:
         raise Refused(f"there is no action {unknown[0]!r}: use {', '.join(ACTIONS)}", field="actions", given=unknown[0])
-    bound = bool(area or senders)
     key = f"toc_{secrets.token_urlsafe(32)}"
     authority_id = id_of("authority", name)
     async with database.write() as tx:
@@ -104,7 +103,7 @@ async def create_key(
                 area=area,
                 senders=list(senders),
                 events=list(events),
-                names=list(names) or ([name] if bound else []),
+                names=list(names) or ([name] if area else []),
             )
         )
         key_id = new_id()

@@ -141,6 +141,7 @@ async def test_nobody_else_ends_it(desks: Desks, key: str) -> None:
     for ending in ("may_return", "sent_by_mistake", "checking"):
         status, said = await desks.call(key, f"/api/v1/warnings/{red}/cancel", {"ending": ending, "reason": "xx"})
         assert 403 == status, said
+    assert 403 == (await desks.call(key, f"/api/v1/warnings/{red}/release", {}))[0] or key == "sends"
     assert 403 == (await desks.form(key, f"/console/warnings/{red}/end"))[0]
     assert 403 == (await desks.form(key, f"/console/warnings/{red}/end", ending="may_return", reason="xx"))[0]
     assert ("active", 4, "ask") == await desks.state(red)
@@ -333,7 +334,7 @@ async def test_a_draft_is_held_against_whoever_lets_it_out(desks: Desks) -> None
     assert (403, "grant.max_tier") == (status, said["rule"])
 
 
-@pytest.mark.parametrize("named", ["Ministry of Water", "Qingshui County"])
+@pytest.mark.parametrize("named", ["Ministry of Water", "County of Qingshui"])
 async def test_whose_name_is_on_it(desks: Desks, named: str) -> None:
     """A bound key speaks as its authority, by JSON and CAP, drafts and colleagues' drafts too; and as it was granted."""
     town, area = desks.town, shapely.to_geojson(HOME)
@@ -376,6 +377,29 @@ async def test_what_only_waits_for_a_decision_its_own_key_decides(desks: Desks) 
         "owner", f"/api/v1/warnings/{held['warning_id']}/release", {"tier": "red", "reason": "xx"}
     )
     assert 202 == answer[0]
+
+
+async def test_more_than_so_many_an_hour_wait_for_a_second_key() -> None:
+    """Not one is lost: the third is held with the reason, drafted or not; updates, endings, lower tiers and others go on."""
+    async with open_town(rate=2) as town:
+        desk = Desks(town, {"owner": town.key, "colleague": await town.new_key(label="colleague"),
+                            "stranger": await town.new_key(name=THEIRS, label="stranger")})  # fmt: skip
+        first, second = await desk.red(), await desk.red()
+        status, third = await desk.post("owner", storm(tier="orange"))
+        assert (202, "held") == (status, third["state"])
+        assert "begun 2 orange or red warnings within an hour" in third["notes"][-1]
+        draft = await desk.draft()
+        for about, rule in ((third["warning_id"], "hold"), (draft, "rate")):
+            status, said = await desk.call("owner", f"/api/v1/warnings/{about}/release", {})
+            assert (403, rule) == (status, said["rule"])
+            assert 202 == (await desk.call("colleague", f"/api/v1/warnings/{about}/release", {}))[0]
+        assert "active" == (await desk.post("owner", storm(tier="yellow")))[1]["state"]
+        assert "active" == (await desk.post("owner", storm(updates=first)))[1]["state"]
+        assert "active" == (await desk.post("stranger", storm()))[1]["state"]
+        ended = await desk.call("owner", f"/api/v1/warnings/{second}/cancel", {"ending": "not_ours", "reason": "xx"})
+        assert 202 == ended[0]
+        await town.at("+61 min")
+        assert "active" == (await desk.post("owner", storm()))[1]["state"]
 
 
 # ---- what lists show, and what pages offer

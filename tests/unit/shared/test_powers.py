@@ -30,7 +30,7 @@ THING = Thing(
     tier=3,
     events=("storm", "x"),
     sender="a@ours",
-    sources=("OURS", " 清水县", "a@ours"),
+    sources=("OURS", " 清水县", "清水县应急局", "Ours  Emergency Office", "a@ours"),
 )
 # a way out of the grant > what of an object it breaks, and what it changes
 BREACHES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -45,6 +45,7 @@ BREACHES: dict[str, tuple[str, dict[str, Any]]] = {
     "no event": ("subject", {"events": ()}),
     "other sender": ("subject", {"sender": "b@ours"}),
     "another's name": ("subject", {"sources": ("Ours", "Ministry of Water")}),
+    "a name like its own": ("subject", {"sources": ("Oursville",)}),
     "its own doubtful word": ("second", {"holds": ("a replay",), "brought_by": "k"}),
 }
 acts = st.sampled_from(list(Power))
