@@ -105,6 +105,14 @@ def serve(
 
 
 @app.command()
+def routes() -> None:
+    """Print every address: what it asks of who calls, and what binds the object it is about."""
+    from services.commands.routes import print_routes
+
+    print_routes()
+
+
+@app.command()
 def demo(
     alert: Annotated[Path | None, typer.Option(help="A CAP file; ours for a fictional county if left out.")] = None,
     people: Annotated[int, typer.Option(min=1, max=100_000, help="How many people live there.")] = 2000,

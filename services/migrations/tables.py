@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.channels import key_rotation
 from services.channels.drivers.mqtt import device_store
+from services.channels.messages import list_links
 from services.channels.outcomes import multipart, opted_out
 from services.channels.providers import provider_store, stations
 from services.channels.sending import reconcile
@@ -27,6 +28,6 @@ from services.shared.web import auth, sessions
 OWNERS = (
     alarms, answers, areas, channels, warnings, trail, checkpoints, auth, callouts, cases, chains, clock_watch, device_store,
     feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store, quarantine, reconcile,
-    registry, key_rotation, router, sealing, channels_keys, sessions, stations, opted_out,
+    registry, key_rotation, router, sealing, channels_keys, sessions, stations, opted_out, list_links,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

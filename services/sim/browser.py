@@ -1,4 +1,7 @@
-"""A visitor of Tocsin's pages: opens a link, reads the forms, presses a button. No script, no cookies."""
+"""A visitor of Tocsin's pages: opens a link, reads the forms, presses a button. No script.
+
+A phone is a link's: cookies that pages under a link lay go back with that link alone.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ class Browser:
     def __init__(self, postman: Postman) -> None:
         self._postman = postman
         self._in_flight = 0
+        self._cookies: dict[tuple[str, ...], dict[str, str]] = {}  # link > those laid under it
         self.counts: Counter[str] = Counter()
 
     @property
@@ -43,7 +47,8 @@ class Browser:
         """The page, or None where it cannot be had now (no connection, 5xx) or at all (4xx)."""
         self._in_flight += 1
         try:
-            async with self._postman.session.get(URL(url, encoded=True), headers=_HEADERS) as response:
+            headers = _HEADERS | self._with_cookies(url)
+            async with self._postman.session.get(URL(url, encoded=True), headers=headers) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError):
             self.counts["page_unreachable"] += 1
@@ -55,15 +60,22 @@ class Browser:
             return None
         return html.document_fromstring(body, parser=html.HTMLParser(encoding="utf-8"), base_url=url)
 
+    def _with_cookies(self, url: str) -> dict[str, str]:
+        held = self._cookies.get(_link(url), {})
+        return {"Cookie": "; ".join(f"{name}={value}" for name, value in held.items())} if held else {}
+
     async def press(self, form: Form, value: str) -> bool:
         """Sends the form with one of its buttons; True where it was taken."""
         body = urlencode({**form.hidden, form.button: value}).encode()
         self._in_flight += 1
         try:
+            headers = _FORM_HEADERS | self._with_cookies(form.action)
             async with self._postman.session.post(
-                URL(form.action, encoded=True), data=body, headers=_FORM_HEADERS, allow_redirects=False
+                URL(form.action, encoded=True), data=body, headers=headers, allow_redirects=False
             ) as response:
                 await response.read()
+                laid = {name: morsel.value for name, morsel in response.cookies.items()}
+                self._cookies.setdefault(_link(form.action), {}).update(laid)
         except (aiohttp.ClientError, TimeoutError):
             self.counts["press_unreachable"] += 1
             return False
@@ -71,6 +83,10 @@ class Browser:
             self._in_flight -= 1
         self.counts[f"press_{response.status}"] += 1
         return response.status < 400
+
+
+def _link(url: str) -> tuple[str, ...]:
+    return URL(url, encoded=True).parts[:3]
 
 
 def form_of(node: html.HtmlElement, button: str, url: str) -> Form | None:

@@ -1,6 +1,7 @@
 """Pairs of community officers: open their list, go from door to door, tap what they found, until it stops.
 
-They see only the page: `<article id="v{delivery}" data-done="0|1">` for each visit with a form of outcome buttons, and
+A list is opened once on the team's phone. They see only the page:
+`<article id="v{delivery}" data-done="0|1">` for each visit with a form of outcome buttons, and
 an element `id="stopped"` when visits are over.
 """
 
@@ -102,6 +103,11 @@ class Officers:
                 self._in(_TRY_PAGE_AGAIN_S, one, "look", lambda: self._look(one))
             else:
                 one.out = False
+            return
+        if (opening := form_of(page, "open", one.link)) is not None and await self._browser.press(opening, "yes"):
+            page = await self._browser.open(one.link)
+        if page is None or form_of(page, "open", one.link) is not None:
+            self._in(_TRY_PAGE_AGAIN_S, one, "look", lambda: self._look(one))
             return
         if page.xpath("//*[@id='stopped']"):
             self.outcomes["rounds_stopped"] += 1

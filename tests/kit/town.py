@@ -25,6 +25,7 @@ from typing import Any
 import aiohttp
 import pytest
 import sqlalchemy as sa
+from playwright.async_api import Page
 
 from services.gateway.intake.incoming import from_cap
 from services.node import Node
@@ -84,6 +85,7 @@ class Town:
     key: str
     reader: str
     world: World | None = None
+    authority: str = "Qingshui"
 
     # ---- time
 
@@ -173,7 +175,7 @@ class Town:
     async def new_key(self, **grant: Any) -> str:
         """A key of the same authority, unless told otherwise."""
         chosen: dict[str, Any] = {
-            "name": "Qingshui",
+            "name": self.authority,
             "label": "other",
             "actions": ACTIONS,
             "max_tier": Tier.RED,
@@ -199,6 +201,21 @@ class Town:
     def list_link(self, warning_id: str, worker_id: str) -> str:
         """The link a team gets."""
         return f"{self.url}/l/{self.node.platform.signer.token('list', f'{warning_id}-{worker_id}')}"
+
+    @staticmethod
+    async def open_list(page: Page, link: str) -> None:
+        """A team's list on the phone of `page`, opened there where it was not yet."""
+        await page.goto(link)
+        if await page.locator("#open").count():
+            await page.click("#open button")
+            await page.wait_for_url(link)
+
+    async def phone_for_lists(self, link: str, code: str = "") -> aiohttp.ClientSession:
+        """A phone of its own on which that list was opened; the caller closes it."""
+        phone = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        async with phone.post(f"{link}/open", data={"code": code}) as response:
+            assert 200 == response.status, await response.text()
+        return phone
 
     def answer_link(self, delivery_id: str) -> str:
         """The link a resident or a helper gets."""
@@ -305,9 +322,9 @@ async def _opened(
     node = await build(settings, clock=clock, synchronous="OFF", recorder_window_s=0.001)
     undo.push_async_callback(node.close)
     session = await undo.enter_async_context(aiohttp.ClientSession())
-    town = Town(node, clock, session, node.platform.public_url, "", "")
-    town.key = await town.new_key(name=authority, label=label)
-    town.reader = await town.new_key(name=authority, label="reader", actions=["read"], max_tier=Tier.BLUE)
+    town = Town(node, clock, session, node.platform.public_url, "", "", authority=authority)
+    town.key = await town.new_key(label=label)
+    town.reader = await town.new_key(label="reader", actions=["read"], max_tier=Tier.BLUE)
     return town
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from services.channels.messages import list_links
 from services.channels.messages.notices import Notices
 from services.channels.messages.render import MessageFacts, Parts, Rendered, render, says_what_is_asked
 from services.channels.model.channel import SMS_CHANNELS, Channel
@@ -172,7 +173,7 @@ class Preparer:
 
     async def _rendered(self, row: Delivery, warning: WarningText, channel: Channel | None) -> Rendered:
         """The text of one row; what speaks of no single person is made once for all who get the same."""
-        link = self._link(row)
+        link = await self._link(row)
         if not self._of_many(row):
             return await self._render(row, warning, channel, link)
         lacks = (channel.links, channel.two_way) if channel is not None else None
@@ -190,7 +191,7 @@ class Preparer:
     def _of_many(self, row: Delivery) -> bool:
         """Whether the words are the warning's alone: no person's name or place, no link of their own."""
         one_persons = row.kind == DeliveryKind.NOTICE or row.addressee_kind in ("supporter", "worker")
-        return not one_persons and not self._link(row)
+        return not one_persons and not self._has_link(row)
 
     async def _render(
         self, row: Delivery, warning: WarningText, channel: Channel | None, link: str, language: str | None = None
@@ -223,12 +224,22 @@ class Preparer:
         )
         return render(facts, row.language if language is None else language)
 
-    def _link(self, row: Delivery) -> str:
+    @staticmethod
+    def _has_link(row: Delivery) -> bool:
+        return (
+            row.kind in (DeliveryKind.CALLOUT, DeliveryKind.NOTICE)
+            or row.addressee_kind in ("worker", "supporter")
+            or (row.channel in BY_LINK)
+        )
+
+    async def _link(self, row: Delivery) -> str:
         if row.kind == DeliveryKind.CALLOUT:
             return f"{self._public_url}/a/v/{self._signer.token('callout', row.delivery_id)}"
         if row.kind == DeliveryKind.NOTICE or row.addressee_kind == "worker":
-            return f"{self._public_url}/l/{self._signer.token('list', f'{row.warning_id}-{row.addressee_id}')}"
-        if row.addressee_kind == "supporter" or row.channel in BY_LINK:
+            async with self._database.read() as db:
+                n = await list_links.newest_of(db, row.warning_id, row.addressee_id)
+            return f"{self._public_url}{list_links.path_of(self._signer, row.warning_id, row.addressee_id, n)}"
+        if self._has_link(row):
             return f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}"
         return ""
 

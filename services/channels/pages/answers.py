@@ -74,12 +74,12 @@ class AnswerPages:
         said_in = choose_language(wanted, list(text.parts["languages"]))
         part = text.parts[said_in]
         kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
-        about = ""
-        if kind == "supporter" and row.dossier is not None:
-            about = (await self._preparer.dossier(row.dossier, row.person_id)).call_name
         async with self._platform.database.read() as db:
             later = await store.later_in_chain(db, row.chain_id)
         headline, ending = self._over(row, later)
+        about = ""
+        if kind == "supporter" and row.dossier is not None and not headline:  # over: it names nobody any more
+            about = (await self._preparer.dossier(row.dossier, row.person_id)).call_name
         said = request.query.get("said", "")
         hotline = self._platform.settings.hotline
         choices = {name: t(words) for name, (_, words) in ANSWERS[kind].items()}

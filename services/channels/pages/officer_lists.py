@@ -1,16 +1,18 @@
 """Serves /l, an officer's list of doors: plain forms, no script, no sign-in to read.
 
-Opening a list opens sealed dossiers: it is audited each time, with the list as its reason. The link is the key to
-the list; it names one warning and one officer.
+Opening a list opens sealed dossiers: it is audited each time, with the list as its reason. The link names one warning and
+one team. It opens on the device that opened it first, on another by the code that stands on the list, and shows nobody
+once the warning is over or the link was taken back. Looking is no opening: programs look at links in messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 from aiohttp import web
 
+from services.channels.messages import list_links
 from services.channels.messages.prepare import Preparer
 from services.channels.messages.render import choose_language
 from services.channels.model.report import Report
@@ -29,6 +31,7 @@ from services.shared.ledger.params import Visit
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import DOOR_DRIVER, Delivery
 from services.shared.service import Platform
+from services.shared.web.cookies import LIST_COOKIE, cookie_of, lay_cookie
 from services.shared.web.html import page
 
 # outcome tapped > (answer, words on the button); what "seen" means depends on what people are asked to do
@@ -44,11 +47,12 @@ OUTCOMES: dict[str, tuple[Answer, str]] = {
 }
 OUTCOME_OF = {answer.value: words for answer, words in OUTCOMES.values()}  # what was tapped is what is read back
 UNDO = "undo"
+DONE = ("leaving", "moving", "safe", "not_there")
 SKILLS = {  # what became of calling a volunteer out
     "coming": mark("A volunteer with the skill comes to this door. Do not wait for them."),
     "none": mark("No volunteer was found: take the written card."),
 }
-RESCUE = "fireservice"  # the slot of the fire service's list
+KEPT_S = 3 * 86400.0  # the cookie of a device
 
 
 class SeenVisit(TypedDict):
@@ -77,26 +81,82 @@ class OfficerLists:
         self._preparer = preparer
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        return web.get("/l/{token}", self.list_page), web.post("/l/{token}/{delivery_id}", self.tap)
+        return (
+            web.get("/l/{token}", self.list_page),
+            web.post("/l/{token}/open", self.open),
+            web.post("/l/{token}/{delivery_id}", self.tap),
+        )
+
+    async def open(self, request: web.Request) -> web.Response:
+        """The list opens on this device from now on."""
+        token, now = request.match_info["token"], self._platform.clock.now()
+        code = "".join(c for c in str((await request.post()).get("code", ""))[:20] if c.isdigit())
+        device = cookie_of(request, LIST_COOKIE) or list_links.new_device()
+        async with self._platform.database.write() as tx:
+            link = await list_links.valid_link(tx, self._platform.signer, token, now)
+            opened = await list_links.bind(tx, self._platform.signer, link, device, code, now)
+            act = "bind_list" if opened else "list_code_wrong"
+            await trail.record(tx, f"officer:{link.slot}", act, link.warning_id, "list of assigned visits")
+        if not opened:
+            return self._closed(request, link, wrong=bool(code))
+        response = web.HTTPSeeOther(f"/l/{token}")
+        lay_cookie(response, LIST_COOKIE, device, seconds=KEPT_S, https=self._platform.https)
+        raise response
+
+    def _closed(
+        self, request: web.Request, link: list_links.ListLink, *, wrong: bool = False, status: int = 200
+    ) -> web.Response:
+        """A list that is not open on this device, with what opens it; it names nobody."""
+        return page(
+            "list_open.html",
+            status=403 if wrong else status,
+            token=request.match_info["token"],
+            elsewhere=bool(link.devices),
+            wrong=wrong,
+            plane=self._platform.settings.plane,
+        )
 
     async def list_page(self, request: web.Request) -> web.Response:
         """One officer's doors in walking order; a list that was begun is never put in another order."""
-        warning_id, worker_id = self._list_of(request)
+        now, signer = self._platform.clock.now(), self._platform.signer
         async with self._platform.database.read() as db:
+            link = await list_links.valid_link(db, signer, request.match_info["token"], now)
+            warning_id, worker_id = link.warning_id, link.slot
             warning = await store.state_of(db, warning_id)
             rows = await store.visits(db, warning_id, worker_id)
         if warning is None:
             raise NotFound("there is no such list: ask your command post for a new link", field="link")
+        over = warning.state != "active" or now > warning.expires_at + list_links.AFTERWARDS_S
+        if not over and not link.opens_on(cookie_of(request, LIST_COOKIE)):
+            return self._closed(request, link)
+        if over:  # whom it named is shown to nobody any more
+            done = sum(row.answer in DONE for row in rows)
+            return await self._page(request, link, warning, [], over=True, to_do=len(rows) - done, total=len(rows))
         async with self._platform.database.write() as tx:
             await trail.record(
                 tx, f"officer:{worker_id}", "open_list", warning_id, "list of assigned visits", {"rows": len(rows)}
             )
         seen = [await self._visit(row) for row in rows]
-        to_do = [v for v in seen if not v["done"]]
-        waits = warning.state == "active" and warning.doors == "ask" and worker_id != RESCUE
-        following = next((v for v in to_do if not v["answer"]), to_do[0] if to_do else None)
-        rescue = worker_id == RESCUE
-        text = await self._preparer.warning(warning_id)
+        return await self._page(
+            request, link, warning, seen, over=False, to_do=sum(not v["done"] for v in seen), total=len(seen)
+        )
+
+    async def _page(
+        self,
+        request: web.Request,
+        link: list_links.ListLink,
+        warning: store.ListedUnder,
+        seen: Sequence[SeenVisit],
+        *,
+        over: bool,
+        to_do: int,
+        total: int,
+    ) -> web.Response:
+        rescue = link.slot == list_links.RESCUE
+        waits = warning.state == "active" and warning.doors == "ask" and not rescue
+        undone = [v for v in seen if not v["done"]]
+        following = next((v for v in undone if not v["answer"]), undone[0] if undone else None)
+        text = await self._preparer.warning(link.warning_id)
         words_of = choose_language(language(), list(text.parts["languages"]))
         return page(
             "list.html",
@@ -109,22 +169,35 @@ class OfficerLists:
             else "",
             rescue=rescue,
             plane=self._platform.settings.plane,
-            to_do=len(to_do),
-            total=len(seen),
+            to_do=to_do,
+            total=total,
             token=request.match_info["token"],
             now=self._platform.clock.now(),
             offset=self._platform.settings.offset_at,
             # the fire service decides for itself: the commander's "nobody may be sent" is what put the names there
             stopped=warning.state != "active" or (not rescue and warning.doors not in ("allowed", "forbidden", "ask")),
+            over=over,
             waits=waits,
-            newer=await self._newer(warning, worker_id) if warning.state == "superseded" else "",
+            code=list_links.code_of(self._platform.signer, link),
+            newer=await self._newer(warning, link, cookie_of(request, LIST_COOKIE)),
         )
 
-    async def _newer(self, warning: store.ListedUnder, worker_id: str) -> str:
-        """The link to this officer's list under the update that has replaced the warning; empty where there is none."""
-        async with self._platform.database.read() as db:
-            newest = await store.in_force(db, warning.chain_id)
-        return f"/l/{self._platform.signer.token('list', f'{newest}-{worker_id}')}" if newest else ""
+    async def _newer(self, warning: store.ListedUnder, link: list_links.ListLink, device: str) -> str:
+        """The link to this team's list under the update that has replaced the warning; empty where there is none. It
+        opens at once on the device that the older one opens on."""
+        if warning.state != "superseded" or link.slot == list_links.RESCUE:  # its link is always made by a person
+            return ""
+        signer, now = self._platform.signer, self._platform.clock.now()
+        async with self._platform.database.write() as tx:
+            newest = await store.in_force(tx, warning.chain_id)
+            if not newest:
+                return ""
+            path = list_links.path_of(signer, newest, link.slot, await list_links.newest_of(tx, newest, link.slot))
+            if link.opens_on(device):
+                following = await list_links.find_link(tx, signer, path.removeprefix("/l/"), now)
+                if following is not None and not following.devices:
+                    await list_links.bind(tx, signer, following, device, "", now)
+        return path
 
     async def _visit(self, row: Delivery) -> SeenVisit:
         visit = row.params if isinstance(row.params, Visit) else None
@@ -148,7 +221,7 @@ class OfficerLists:
             else say(ANSWER_WORDS, row.answer)
             if row.answer
             else "",
-            "done": row.answer in ("leaving", "moving", "safe", "not_there"),
+            "done": row.answer in DONE,
             "second_knock": row.try_no > 1,
             "turn_back": visit.turn_back if visit is not None else None,
             "event": new_id(),
@@ -156,8 +229,13 @@ class OfficerLists:
 
     async def tap(self, request: web.Request) -> web.Response:
         """One outcome; the same form sent twice is one event."""
-        warning_id, worker_id = self._list_of(request)
         form = await request.post()
+        async with self._platform.database.read() as db:
+            now = self._platform.clock.now()
+            link = await list_links.valid_link(db, self._platform.signer, request.match_info["token"], now)
+        warning_id, worker_id = link.warning_id, link.slot
+        if not link.opens_on(cookie_of(request, LIST_COOKIE)):
+            return self._closed(request, link, status=403)
         outcome = str(form.get("outcome", ""))
         if outcome not in OUTCOMES and outcome != UNDO:
             choices = ", ".join((*OUTCOMES, UNDO))
@@ -191,8 +269,3 @@ class OfficerLists:
         async with self._platform.database.write() as tx:
             await trail.record(tx, f"officer:{worker_id}", "visit_outcome", delivery_id, outcome)
         raise web.HTTPSeeOther(f"/l/{request.match_info['token']}#v{delivery_id}")
-
-    def _list_of(self, request: web.Request) -> tuple[str, str]:
-        subject = self._platform.signer.subject("list", request.match_info["token"])
-        warning_id, _, worker_id = subject.partition("-")
-        return warning_id, worker_id

@@ -57,6 +57,7 @@ class ListedUnder(NamedTuple):
     state: str
     number: str
     doors: str
+    expires_at: float
 
 
 async def visits(db: Connection, warning_id: str, worker_id: str) -> list[Delivery]:
@@ -66,6 +67,14 @@ async def visits(db: Connection, warning_id: str, worker_id: str) -> list[Delive
         delivery.c.send_state.in_(LISTED),
     )  # fmt: skip
     return sorted(rows, key=lambda r: (r.params.order if isinstance(r.params, Visit) else 0, r.delivery_id))
+
+
+async def doors_by_slot(db: Connection, warning_id: str) -> dict[str, int]:
+    """Team, or the fire service > how many visits stand on its list."""
+    found = sa.select(delivery.c.slot, sa.func.count()).where(
+        delivery.c.warning_id == warning_id, delivery.c.driver == DOOR_DRIVER, delivery.c.send_state.in_(LISTED)
+    )
+    return {slot: n for slot, n in (await db.execute(found.group_by(delivery.c.slot))).all() if slot}
 
 
 async def with_warning(db: Connection, delivery_id: str) -> WithWarning | None:

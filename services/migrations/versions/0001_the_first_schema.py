@@ -69,6 +69,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_authority_name")),
     )
     op.create_table(
+        "channels_list_link",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("slot", sa.String(length=32), nullable=False, comment="the team, or the fire service"),
+        sa.Column("n", sa.SmallInteger(), autoincrement=False, nullable=False, comment="0: the one its text brought"),
+        sa.Column("made_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column("made_by", sa.String(length=80), nullable=False),
+        sa.Column("devices", sa.JSON(), nullable=False, comment="SHA-256 of the cookies it opens with"),
+        sa.Column("opened_at", sa.Float(), nullable=True, comment="warning time"),
+        sa.Column("wrong_codes", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("recalled_at", sa.Float(), nullable=True, comment="warning time"),
+        sa.PrimaryKeyConstraint("warning_id", "slot", "n", name=op.f("pk_channels_list_link")),
+    )
+    op.create_table(
         "channels_process",
         sa.Column("worker", sa.String(length=40), nullable=False),
         sa.Column("holds", sa.JSON(), nullable=False, comment="ids of the channels keys it can open with"),
@@ -1146,6 +1159,7 @@ def downgrade() -> None:
     op.drop_table("api_key")
     op.drop_table("auth_grant")
     op.drop_table("warning_text")
+    op.drop_table("channels_list_link")
     op.drop_table("warning_scope")
     op.drop_table("warning_state")
     op.drop_table("sealing_key")

@@ -31,6 +31,13 @@ from services.shared.tiers import Tier
 from services.shared.web.asking import asks, the_warning
 from services.shared.web.html import for_reader, page
 
+OFFERED = (
+    Power.SEE_PEOPLE,
+    Power.OPEN_LIST,
+    Power.HANDLE,
+    Power.SAY_DOORS,
+    Power.END,
+)  # what the live page has buttons for
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
 
 
@@ -92,8 +99,6 @@ class LivePages:
             "live.html",
             who=who,
             figures=figures,
-            says_doors=may(who, Power.SAY_DOORS, thing) is None,
-            ends=may(who, Power.END, thing) is None,
             missing=[(m, profiles[m.profile_key]) for m in missing],
             cases=[c for c in cases if c["state"] != "closed"],
             totals=totals,
@@ -111,7 +116,8 @@ class LivePages:
             unspoken=[worker_id[:8] for worker_id in unspoken],
             next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
             plane=self._platform.settings.plane,
-            fire_list=f"/l/{self._platform.signer.token('list', f'{warning_id}-{FIRE_SERVICE}')}",
+            may={power.name: may(who, power, thing) is None for power in OFFERED},
+            rescue=FIRE_SERVICE,
         )
 
     @asks(Power.PREVIEW, the_warning)

@@ -43,21 +43,21 @@ class RouteRule(NamedTuple):
 
 
 async def the_warning(request: web.Request, who: Who) -> Thing:
-    """The warning an address names."""
+    """The warning: it stands in the address."""
     async with request.app[PLATFORM_DATABASE].read() as db:
         return await warning_thing(db, who, request.match_info["warning_id"])
 
 
 async def the_installation(request: web.Request, who: Who) -> None:
-    """Nothing that belongs to somebody."""
+    """The installation: it belongs to nobody alone."""
 
 
 async def what_is_sent(request: web.Request, who: Who) -> None:
-    """What stands in the body: the handler asks once it has read it."""
+    """What is sent: the handler asks once it has read it."""
 
 
 async def what_is_found(request: web.Request, who: Who) -> None:
-    """A list: the handler shows of it what the caller may see."""
+    """What is found: the handler shows of it what the caller may see."""
 
 
 def asks(

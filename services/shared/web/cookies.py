@@ -6,6 +6,7 @@ from aiohttp import web
 
 COOKIE = "tocsin"
 ME_COOKIE = "tocsin_me"  # a resident's
+LIST_COOKIE = "tocsin_list"  # of a device that opened a list of doors
 PLATFORM_HTTPS = web.AppKey("https", bool)
 
 

@@ -19,7 +19,7 @@ from services.shared.powers.who import Who
 from services.shared.web.answers import problem, problem_of
 from services.shared.web.auth import Signer, signed_in, who_is
 from services.shared.web.cached_bytes import static
-from services.shared.web.cookies import COOKIE, ME_COOKIE, PLATFORM_HTTPS, cookie_of, lay_cookie
+from services.shared.web.cookies import COOKIE, LIST_COOKIE, ME_COOKIE, PLATFORM_HTTPS, cookie_of, lay_cookie
 from services.shared.web.fair_turns import ALONE, BESIDE_SENDING, PROXIES, TURNS, Turns, from_beside, in_turn
 from services.shared.web.html import link_by, page
 
@@ -164,7 +164,7 @@ async def headers_on_all(request: web.Request, handler: Handler) -> web.StreamRe
 
 def _by_browser(request: web.Request) -> bool:
     """Whether a form may act in somebody's name: it comes with a cookie of ours, or is there to get one."""
-    ours = any(cookie_of(request, name) for name in (COOKIE, ME_COOKIE))
+    ours = any(cookie_of(request, name) for name in (COOKIE, ME_COOKIE, LIST_COOKIE))
     return ours or request.path.startswith(SIGN_INS)
 
 

@@ -78,10 +78,13 @@ async def _urls(tocsin: Town) -> list[str]:
         f"/live/{flood}/doors", f"/live/{flood}/cases", f"/live/{flood}/preview", f"/console/warnings/{flood}/end",
         f"{uncounted}?waited=99",
         f"/console/warnings/{over}/end", "/public/check", "/open/devices", "/channels", "/public/check?number=0001",
-        f"/channels/stations/{over}",
+        f"/channels/stations/{over}", f"/channels/lists/{heat}",
         *(f"/public/check?number={number}" for number in numbers),
     ]  # fmt: skip
-    links = [tocsin.list_link(over, officer), tocsin.list_link(heat, at_door), tocsin.list_link(plume, "fireservice")]
+    _, made = await tocsin.call(
+        "POST", f"/channels/lists/{plume}/fireservice/link", {"reason": "the fire service asked for it"}
+    )
+    links = [tocsin.list_link(over, officer), tocsin.list_link(heat, at_door), made["link"]]
     answers = [f"{tocsin.answer_link(d)}?lang={lang}" for d in (person, helper) for lang in ("en", "zh")]
     return [*(tocsin.url + path for path in paths), *links, *answers, f"{tocsin.url}/l/altered.link"]
 
@@ -105,6 +108,10 @@ async def test_every_page_can_be_used_by_everybody(browser: Browser, tocsin: Tow
     for url in urls:
         await page.goto(url)
         await look(url.removeprefix(tocsin.url))
+        if await page.locator("#open").count():
+            await page.click("#open button")
+            await page.wait_for_url(url)
+            await look(f"{url.removeprefix(tocsin.url)} opened")
     await context.close()
     assert {} == {page: what for page, what in found.items() if what}
 

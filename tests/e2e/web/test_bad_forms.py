@@ -80,8 +80,9 @@ async def test_each_wrong_field_is_named_and_changes_nothing(desk: Page, page: P
     other = tocsin.list_link(sent, officers[0]).removeprefix(tocsin.url)
     answer = tocsin.answer_link(await tocsin.delivery_of(door, "person")).removeprefix(tocsin.url)
     helper = tocsin.answer_link(await tocsin.delivery_of(door, "supporter")).removeprefix(tocsin.url)
-    await page.goto(f"{tocsin.url}{listed}")
-    tap = await page.locator("article form").first.get_attribute("action") or ""
+    for link in (other, listed):
+        await tocsin.open_list(desk, f"{tocsin.url}{link}")
+    tap = await desk.locator("article form").first.get_attribute("action") or ""
     tail = tap.rsplit("/", 1)[1]
     console = "/console/warnings"
     cases: list[tuple[int, str, Form, str]] = [
@@ -95,7 +96,7 @@ async def test_each_wrong_field_is_named_and_changes_nothing(desk: Page, page: P
         (422, f"{console}/{sent}/end", {"ending": "never_mind", "reason": "why"}, "Choose how the warning ends."),
         (422, f"{console}/{sent}/end", {"ending": "may_return"}, "Say in a few words why it ends"),
         (409, f"{console}/{sent}/end", {"ending": "withdraw", "reason": "stale"}, "gone out meanwhile"),
-        (404, f"{console}/{NOBODY}/end", {"ending": "may_return", "reason": "why"}, "there is no such warning"),
+        (404, f"{console}/{NOBODY}/end", {"ending": "may_return", "reason": "why"}, "there is no warning"),
         (422, f"/live/{sent}/doors", {"word": "perhaps", "commander": "Chen"}, "word: choose safe or unsafe"),
         (422, f"/live/{sent}/doors", {"word": "safe"}, "Enter who says so"),
         (422, f"/live/{sent}/doors", {"word": "safe", "commander": " "}, "Enter who says so"),

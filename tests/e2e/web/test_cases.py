@@ -224,7 +224,7 @@ async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(
     other = await looked.new_page()
     await other.goto(url)
     assert [] == await other.evaluate(LOOK)
-    await other.goto(tocsin.list_link(warning_id, visit.slot))
+    await tocsin.open_list(other, tocsin.list_link(warning_id, visit.slot))
     assert "A volunteer with the skill comes to this door" in await other.inner_text("main")
     await looked.close()
     await tocsin.at("+1 s")

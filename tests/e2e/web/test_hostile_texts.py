@@ -38,6 +38,7 @@ async def test_no_page_runs_or_bends_an_alerts_texts(
     ]
     context = await browser.new_context(extra_http_headers={"Authorization": f"Bearer {tocsin.key}"})
     page = await context.new_page()
+    await tocsin.open_list(page, tocsin.list_link(sent, officer))
     for url in urls:
         response = await page.goto(url)
         assert response is not None

@@ -104,16 +104,17 @@ async def test_an_officers_list_waits_goes_on_and_stops_by_what_is_so(page: Page
     """The commander has not spoken: WAIT. An update: the link to the list under it. Nobody may be sent: STOP."""
     first = await tocsin.warn(alerts.flood("LIST-1"))
     (worker, *_) = [r.worker_id for r in await tocsin.rows(sa.select(tables.worker.c.worker_id).distinct())]
-    await page.goto(tocsin.list_link(first, worker))
+    await tocsin.open_list(page, tocsin.list_link(first, worker))
     said = await page.inner_text("main")
     assert "WAIT. The commander has not said yet" in said
     assert "STOP" not in said
     assert "Come back" not in said
     second = await tocsin.warn(update("LIST-2", "LIST-1", "2026-06-10T11:59:30+08:00"))
-    await page.goto(tocsin.list_link(first, worker))
+    await tocsin.open_list(page, tocsin.list_link(first, worker))
     assert "STOP" not in await page.inner_text("main")
     await page.get_by_role("link", name="Open your list under the update").click()
     await page.wait_for_url(tocsin.list_link(second, worker))
+    assert 0 == await page.locator("#open").count(), "the phone that had the older list has the newer"
     async with tocsin.node.platform.database.write() as tx:
         await tx.execute(
             sa.update(warning_state).where(warning_state.c.warning_id == second).values(doors="unsafe", doors_by="W")
@@ -134,7 +135,7 @@ async def test_a_door_shows_what_was_tapped_last_and_a_slip_is_undone_in_one_tap
     warning_id = await tocsin.warn(alerts.flood("DOORS-1"), doors="safe")
     await tocsin.at("+1 min")
     officer = (await tocsin.officers_of(warning_id))[0]
-    await page.goto(tocsin.list_link(warning_id, officer))
+    await tocsin.open_list(page, tocsin.list_link(warning_id, officer))
     doors = page.locator("article")
     ids = [str(await doors.nth(n).get_attribute("id"))[1:] for n in range(await doors.count())]
     about = sa.select(delivery.c.delivery_id, delivery.c.person_id).where(delivery.c.delivery_id.in_(ids))
@@ -180,11 +181,11 @@ async def test_a_door_shows_what_was_tapped_last_and_a_slip_is_undone_in_one_tap
     assert ["taken back at the door"] == [row.close_reason for row in await tocsin.rows(mine)]
     undone = await tocsin.rows(sa.select(answer_log.c.undone).where(answer_log.c.undone != "").order_by("undone"))
     assert ["help", "not_there"] == [row.undone for row in undone]
-    async with aiohttp.ClientSession() as session:
-        await page.goto(tocsin.list_link(warning_id, officer))
-        link = f"{tocsin.list_link(warning_id, officer)}/{second}"
-        async with session.post(link, data={"outcome": "undo"}) as response:
-            assert 409 == response.status, "nothing is noted there: nothing is taken back"
+    link = f"{tocsin.list_link(warning_id, officer)}/{second}"
+    async with aiohttp.ClientSession() as stranger, stranger.post(link, data={"outcome": "undo"}) as response:
+        assert 403 == response.status, "whoever has the link and not the phone"
+    noted_nothing = await page.request.post(link, form={"outcome": "undo"})
+    assert 409 == noted_nothing.status, "nothing is noted there: nothing is taken back"
     await tocsin.cancel(warning_id, "sent_by_mistake")
 
 

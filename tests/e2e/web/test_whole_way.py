@@ -118,10 +118,10 @@ async def test_a_draft_is_withdrawn_and_nobody_is_told(desk: Page, tocsin: Town)
 
 
 async def test_an_officer_taps_an_outcome_once(page: Page, tocsin: Town) -> None:
-    """The list opens by its link alone, in walking order; the same form sent twice is one event."""
+    """The list opens on the phone that opens it first, in walking order; the same form sent twice is one event."""
     warning_id = await tocsin.warn(alerts.flood("FLOOD-OFFICER"), doors="safe")
     link = tocsin.list_link(warning_id, (await tocsin.officers_of(warning_id))[0])
-    await page.goto(link)
+    await tocsin.open_list(page, link)
     doors = await page.locator("article").count()
     assert f"0 of {doors} doors done" == await page.inner_text("h1")
     places = await page.locator("article .where").all_inner_texts()
@@ -146,13 +146,15 @@ async def test_an_officer_taps_an_outcome_once(page: Page, tocsin: Town) -> None
     await tocsin.cancel(warning_id, "danger_lower_stay_away")
     await page.goto(link)
     assert "STOP. This warning is cancelled. Come back to a safe place." == await page.inner_text("#stopped")
+    assert "This list is closed: it names nobody any more." in await page.inner_text("main")
+    assert 0 == await page.locator("article").count()
 
 
 async def test_paper_carries_no_key_place_and_no_note(page: Page, tocsin: Town) -> None:
     """A printed list is a burglar's list: where the key is and the notes stay on the screen; boxes to tick come instead."""
     warning_id = await tocsin.warn(alerts.flood("FLOOD-PAPER"), doors="safe")
     for officer in await tocsin.officers_of(warning_id):
-        await page.goto(tocsin.list_link(warning_id, officer))
+        await tocsin.open_list(page, tocsin.list_link(warning_id, officer))
         secrets = page.locator("article .noprint")
         if await secrets.count():
             break
@@ -250,8 +252,13 @@ async def test_people_who_shelter_are_not_told_to_go(desk: Page, page: Page, toc
     await desk.wait_for_url(f"**/live/{warning_id}")
     await tocsin.settle()
     assert "Doors are forbidden for this hazard" in await read(desk, f"{tocsin.url}/live/{warning_id}")
-    link = await desk.get_by_role("link", name="fire service's list").get_attribute("href")
-    await page.goto(f"{tocsin.url}{link}")
+    await desk.get_by_role("link", name="Make a link for the fire service").click()
+    await desk.wait_for_url(f"**/channels/lists/{warning_id}#fireservice")
+    asked = desk.locator("#fireservice")
+    await asked.get_by_label("Who gets the link, and what for").fill("Chief Li asked for it by radio")
+    await asked.get_by_role("button", name="Make a new link").click()
+    link = await desk.locator("#made + p + p a").get_attribute("href")
+    await tocsin.open_list(page, str(link))
     assert (await page.inner_text("h1")).startswith("Fire service: 0 of ")
     assert 0 == await page.locator("#stopped").count()
 

@@ -193,7 +193,8 @@ async def as_people_do(run: Rehearsal, browser: Browser, warning_id: str) -> Non
     await run.until(lambda: bool(run.rows(doors, warning_id)))
     door = run.rows(doors, warning_id)[0]
     officer = f"/l/{signer.token('list', warning_id + '-' + door['slot'])}"
-    page = await browser.get(officer)
+    closed = await browser.get(officer)
+    page = await browser.press(f"{officer}/open", closed.form(f"{officer}/open"))
     tap = f"{officer}/{door['delivery_id']}"
     after = await browser.press(tap, page.form(tap))
     assert officer == urlsplit(after.url).path

@@ -542,8 +542,8 @@ async def test_she_reads_who_looked_and_her_plan(tocsin: Town) -> None:
         await tocsin.at("+15 min")
         mine = [r for r in await tocsin.rows(sa.select(delivery)) if r.person_id == one.person_id and r.slot]
         assert mine, "nobody was sent to their door"
-        async with phone.session.get(tocsin.list_link(warning_id, mine[0].slot)) as response:
-            assert 200 == response.status
+        officer = await tocsin.phone_for_lists(tocsin.list_link(warning_id, mine[0].slot))
+        await officer.close()
         assert "opened a list of doors with yours on it" in await phone.get("/me/looks")
         plan = await phone.get("/me/plan")
         assert "In a wheelchair" in plan

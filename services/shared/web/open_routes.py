@@ -1,0 +1,76 @@
+"""Lists the addresses that ask for no key: what opens each instead, and what of it may be seen.
+
+A route is either marked (`asking.asks`) or stands here; a test walks all there are. A new page under /console, /live,
+/report, /people, /open or /channels that is neither is a fault, not a public page.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aiohttp import web
+
+from services.shared.powers.power import BOUNDS
+from services.shared.web.asking import rule_of
+
+
+class Opened(NamedTuple):
+    """`by`: what opens the address; `what`: the object rule, in words."""
+
+    by: str
+    what: str
+
+
+EVERYBODY = Opened("nothing", "what went out")
+RESIDENT = Opened("a code to one's phone, then a cookie", "one's own entry")
+OPEN_ROUTES: dict[str, Opened] = {
+    "/": EVERYBODY,
+    "/static/{name}": EVERYBODY,
+    "/public/check": EVERYBODY,
+    "/cap/atom.xml": EVERYBODY,
+    "/console/sign-in": Opened("a key", "none"),
+    "/console/sign-out": Opened("a cookie", "that sign-in"),
+    "/l/{token}": Opened("a link, on the device that opened it", "one list, while its warning runs"),
+    "/l/{token}/open": Opened("a link, or a link and its code", "one list, while its warning runs"),
+    "/l/{token}/{delivery_id}": Opened("a link, on the device that opened it", "one visit of that list"),
+    "/a/{token}": Opened("a link", "one delivery; nobody is named once its warning is over"),
+    "/a/v/{token}": Opened("a link", "one callout"),
+    "/me/helper/{token}": Opened("a link", "one invitation"),
+    "/livez": Opened("nothing, from beside", "none"),
+    "/readyz": Opened("nothing, from beside", "none"),
+    "/metrics": Opened("nothing, from beside", "counts"),
+}
+OPEN_UNDER: dict[str, Opened] = {
+    "/cap/": EVERYBODY,
+    "/me": RESIDENT,
+    "/callbacks/": Opened("a MAC in the address and the provider's signature", "one delivery"),
+}
+
+
+class RouteSaid(NamedTuple):
+    """A route with its rule, as `tocsin routes` prints it."""
+
+    method: str
+    path: str
+    asks: str
+    bound: str
+
+
+def routes_said(app: web.Application) -> list[RouteSaid]:
+    """Every route of an application, by path. LookupError names one that has no rule."""
+    return sorted(
+        (_said(route) for route in app.router.routes() if route.method != "HEAD"),
+        key=lambda one: (one.path, one.method),
+    )
+
+
+def _said(route: web.AbstractRoute) -> RouteSaid:
+    path = route.resource.canonical if route.resource is not None else ""
+    if (rule := rule_of(route.handler)) is not None:
+        bound = BOUNDS[rule.act]
+        needs = f"{bound.action} and {bound.more}" if bound.more else bound.action
+        return RouteSaid(route.method, path, f"{rule.act} ({needs})", rule.in_words())
+    found = OPEN_ROUTES.get(path) or next((o for start, o in OPEN_UNDER.items() if path.startswith(start)), None)
+    if found is None:
+        raise LookupError(f"{route.method} {path} asks nobody who may: mark its handler, or list it as open")
+    return RouteSaid(route.method, path, f"open by {found.by}", found.what)
