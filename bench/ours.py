@@ -105,6 +105,7 @@ def make_home(folder: Path, count: int, server: Postgres | None = None, *, more:
             label="bench",
             actions=ACTIONS,
             max_tier=Tier.RED,
+            alone=Tier.RED,
             area="",
             senders=[],
             events=[],

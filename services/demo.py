@@ -77,7 +77,12 @@ async def run_demo(
         world.set_target(embedded.platform.public_url)
         await import_community(embedded.platform.database, embedded.platform.keys, community)
         key = await create_key(
-            embedded.platform.database, name="Qingshui County", label="demo", actions=ACTIONS, max_tier=Tier.RED
+            embedded.platform.database,
+            name="Qingshui County",
+            label="demo",
+            actions=ACTIONS,
+            max_tier=Tier.RED,
+            alone=Tier.RED,
         )
         world.duty.sign_in(key)
         warning_id = await _send(embedded, key, alert, tier)

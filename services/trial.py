@@ -71,7 +71,9 @@ async def run_trial(people: int, seed: int, ready: Callable[[Trial], None], stop
         database, url = node.platform.database, node.platform.public_url
         world.set_target(url)
         await import_community(database, node.platform.keys, community)
-        key = await create_key(database, name="Qingshui County", label="duty desk", actions=ACTIONS, max_tier=Tier.RED)
+        key = await create_key(
+            database, name="Qingshui County", label="duty desk", actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED
+        )
         world.duty.sign_in(key)
         node.start_loops()
         warning_id = await _drafted(url, key, alert)

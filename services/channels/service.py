@@ -23,7 +23,7 @@ from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages.answers import AnswerPages
 from services.channels.pages.callouts import CalloutPages
 from services.channels.pages.channels import ChannelPages
-from services.channels.pages.list_desk import ListDesk
+from services.channels.pages.list_link_pages import ListLinkPages
 from services.channels.pages.officer_lists import OfficerLists
 from services.channels.pages.unseal import FullValues
 from services.channels.providers.call_window import AHEAD, call_windows
@@ -110,7 +110,7 @@ class ChannelsService:
         self._channel_pages = ChannelPages(p, self.drivers, self.limits, weights)
         self._full_values = FullValues(p, preparer)
         self._lists = OfficerLists(p, self.recorder, preparer)
-        self._list_desk = ListDesk(p)
+        self._list_link_pages = ListLinkPages(p)
         self._answers = AnswerPages(p, self.recorder, preparer)
         self._device_pages = DevicePages(p, self.drivers)
         self._callouts = CalloutPages(p, self.recorder, preparer)
@@ -131,7 +131,7 @@ class ChannelsService:
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._lists.routes()
-        yield from self._list_desk.routes()
+        yield from self._list_link_pages.routes()
         yield from self._answers.routes()
         yield from self._callouts.routes()
         yield from self._full_values.routes()

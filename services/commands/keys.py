@@ -72,6 +72,10 @@ def key_create(
         Path | None, typer.Option(help="GeoJSON file of where it may warn: polygons, or a collection of them.")
     ] = None,
     anywhere: Annotated[bool, typer.Option("--anywhere", help="It may warn the whole world.")] = False,
+    alone: Annotated[
+        str,
+        typer.Option(help="The highest tier one person may draft and send; above it takes two. none, blue ... red."),
+    ] = "yellow",
     actions: Annotated[str, typer.Option(help=f"Joined by commas: {', '.join(ACTIONS)}.")] = ",".join(USUAL),
     senders: Annotated[str, typer.Option(help="CAP senders it may speak for, joined by commas; empty for any.")] = "",
     events: Annotated[str, typer.Option(help="Hazards or event codes, joined by commas; empty for any.")] = "",
@@ -93,6 +97,9 @@ def key_create(
         raise fail("--max-tier: give blue, yellow, orange or red")
     if (area is None) != anywhere:
         raise fail("say where it may warn: --area FILE (GeoJSON) or --anywhere, one of the two")
+    by_one = tier_of("" if alone == "none" else alone)
+    if by_one is None and alone != "none":
+        raise fail("--alone: give none, blue, yellow, orange or red")
 
     async def work() -> str:
         bound = await asyncio.to_thread(_surface, area) if area is not None else ""
@@ -103,6 +110,7 @@ def key_create(
                 label=label,
                 actions=words_of(actions),
                 max_tier=tier,
+                alone=by_one,
                 area=bound,
                 senders=words_of(senders),
                 events=words_of(events),
@@ -130,7 +138,8 @@ def key_list() -> None:
         owner = f" ({row.owner})" if row.owner else ""
         echo(
             f"{row.key_id}  {row.name}, {row.label}{owner}  {_state_of(row)}  {', '.join(row.actions)} "
-            f"up to {Tier(row.max_tier).word}" + (f"; bound to {'; '.join(bounds)}" if bounds else "")
+            f"up to {Tier(row.max_tier).word}, alone {f'up to {Tier(row.alone).word}' if row.alone else 'never'}"
+            + (f"; bound to {'; '.join(bounds)}" if bounds else "")
         )
 
 

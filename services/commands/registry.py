@@ -7,10 +7,11 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO, TypedDict
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import rich
@@ -38,8 +39,11 @@ from services.commands.kit import (
 from services.registry.importing.report import ImportSaid
 from services.shared.clock import wall
 from services.shared.crypto.sealing import Keys
+from services.shared.database.engine import Database
 from services.shared.errors import Refused
 from services.shared.i18n import t
+from services.shared.powers.who import Who
+from services.shared.web.auth import authorities
 
 if TYPE_CHECKING:
     from services.registry.importing.report import ImportSaid, IssueSaid
@@ -59,9 +63,12 @@ class ImportLine(TypedDict, total=False):
 
 
 Say = Callable[[ImportLine], None]
+HeldId = Annotated[str, typer.Argument(help="As tocsin registry held list names it.")]
 app = typer.Typer(no_args_is_help=True)
 areas_app = typer.Typer(help="Areas, risk zones and code lists.", no_args_is_help=True)
 app.add_typer(areas_app, name="areas")
+held_app = typer.Typer(help="What a list would do to many people at once.", no_args_is_help=True)
+app.add_typer(held_app, name="held")
 
 
 @app.command("import")
@@ -93,6 +100,9 @@ def import_(
     offline: Annotated[
         bool, typer.Option("--offline", help="Straight into the database: the server is stopped.")
     ] = False,
+    authority: Annotated[
+        str, typer.Option(help="With --offline: whose list it is; not needed where there is one authority.")
+    ] = "",
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: Annotated[bool, typer.Option("--json", help="The report as one line of JSON.")] = False,
@@ -114,7 +124,7 @@ def import_(
             say(line)
 
         if offline:
-            found = run(_offline(file, asked, hear))
+            found = run(_offline(file, asked, authority, hear))
         else:
             found = run(_upload(url, key, f"/people/import?{urlencode(asked)}", file, hear))
     _show(found, as_json)
@@ -138,6 +148,37 @@ def areas(
     content = {"Content-Type": "text/csv" if what == "geocodes" else "application/geo+json"}
     body = read_file(file)
     _show(run(call("POST", url, key, f"/people/areas?{urlencode(asked)}", body, content)), as_json)
+
+
+@held_app.command("list")
+def held_list(url: Url = DEFAULT_URL, key: Key = "", as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """What waits for a second key, by list: how many people, and what would become of them."""
+    found = run(call("GET", url, key, "/people/held"))
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    table = rich.table.Table(t("Id"), t("List"), t("How many"), t("What"), t("Brought by"))
+    for one in found["held"]:
+        what = ", ".join(f"{n} {kind}" for kind, n in one["changes"].items())
+        table.add_row(one["held_id"], one["source"], str(one["people"]), what, one["asked_by"])
+    show(table)
+
+
+@held_app.command("confirm")
+def held_confirm(held_id: HeldId, url: Url = DEFAULT_URL, key: Key = "") -> None:
+    """Do it. The key that brought the list is refused."""
+    _settled(held_id, "confirm", url, key)
+
+
+@held_app.command("reject")
+def held_reject(held_id: HeldId, url: Url = DEFAULT_URL, key: Key = "") -> None:
+    """Drop it: everybody stays as they are."""
+    _settled(held_id, "reject", url, key)
+
+
+def _settled(held_id: str, word: str, url: str, key: str) -> None:
+    found = run(call("POST", url, key, f"/people/held/{quote(held_id, safe='')}/{word}"))
+    echo(f"{found['state']}: {found['people']} people")
 
 
 @app.command("findings")
@@ -188,7 +229,7 @@ def registry_sample(
     echo(f"{run(work())} fictional people live around {around.name} now")
 
 
-async def _offline(file: Path, asked: dict[str, str], hear: Say) -> ImportSaid:
+async def _offline(file: Path, asked: dict[str, str], authority: str, hear: Say) -> ImportSaid:
     """The same import in this process."""
     from services.registry.api import wanted_of
     from services.registry.importing.list_import import import_file
@@ -207,11 +248,28 @@ async def _offline(file: Path, asked: dict[str, str], hear: Say) -> ImportSaid:
                 database,
                 Keys(chosen.keys_dir, make=on_sqlite(chosen)),
                 file,
-                wanted,
+                replace(wanted, who=await _keeper(database, authority), mass_change=chosen.mass_change),
                 progress=tell,
                 sink=lambda issue: hear({"issue": issue.said()}),
             )
     return report.as_json()
+
+
+async def _keeper(database: Database, name: str) -> Who:
+    """Who brings a list from the command line; Refused where nobody can say which authority that is."""
+    async with database.read() as db:
+        known = await authorities(db)
+    if not name and len(known) != 1:
+        raise Refused(
+            "say whose list this is: a source belongs to the authority that first brings it",
+            field="--authority",
+            remedy=f"give --authority, one of {', '.join(known)}"
+            if known
+            else "give --authority, as tocsin key create will name it",
+        )
+    if name and known and name not in known:
+        raise Refused(f"there is no authority {name!r}: see tocsin key list", field="--authority", given=name)
+    return Who("", "command line", name or known[0], ("register",), 0)
 
 
 async def _upload(url: str, key: str, resource: str, file: Path, hear: Say) -> ImportSaid:

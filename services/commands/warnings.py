@@ -76,6 +76,13 @@ def cancel(
     """Stop what has not gone out and tell everybody who may have got it."""
     body = {"ending": ending, "reason": reason}
     taken = run(call("POST", url, key, f"/api/v1/warnings/{warning_id}/cancel", body))
+    for note in taken["notes"]:
+        echo(f"  {note}")
+    if taken["state"] == "held":
+        echo(
+            f"nothing has ended yet: somebody else gives the same command, or decides at {url}/live/{taken['warning_id']}/preview"
+        )
+        return
     echo(f"stopped; the ending is {taken['warning_id']} ({taken['state']})")
 
 

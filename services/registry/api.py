@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import BrokenExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
-from services.registry.audience import preview
+from services.registry.audience import counting, preview
 from services.registry.audience.selection import Selection, area_of
 from services.registry.audience.whereabouts import Moment
 from services.registry.findings import Findings, find
@@ -32,12 +33,14 @@ from services.registry.model.given import Given, SourceKind
 from services.registry.model.needs import GROUPS
 from services.registry.people import places
 from services.registry.people.places import PlaceState, Roll
+from services.registry.people.things import the_facility, the_place
 from services.registry.people.update import Changes, said, update_person
 from services.registry.store import register
 from services.shared.database import disk
 from services.shared.database.engine import Database
 from services.shared.errors import Busy, Fault, Refused
 from services.shared.i18n import mark
+from services.shared.powers.may import Thing, must
 from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
@@ -78,20 +81,25 @@ class Occupied(Given):
 
 
 class Selected(TypedDict):
-    """How many people an area holds, how many of them by estimate, and how many of each need group."""
+    """How many people an area holds, how many of them by estimate, and how many of each need group (groups overlap).
 
-    total: int
+    Fewer than `told_from` are null: a few people, or few of a group, could be found out one by one.
+    """
+
+    total: int | None
     estimated: int
-    groups: dict[str, int]
+    groups: dict[str, int | None]
+    told_from: int
 
 
 class Summary(TypedDict):
-    """People who are warned: in all, by kind, and by need group (groups overlap)."""
+    """People who are warned: in all, by kind, and by need group (groups overlap); null for fewer than `told_from`."""
 
     people: int
     kinds: dict[str, int]
-    groups: dict[str, int]
+    groups: dict[str, int | None]
     profiles: int
+    told_from: int
 
 
 class Places(TypedDict):
@@ -148,9 +156,9 @@ class RegistryApi:
     async def enter(self, request: web.Request, who: Who) -> Created[PersonEntered]:
         """Enters one person with a worker beside them and their own yes; answers their id and what was derived."""
         entered = await json_body(request, Entered)
-        return Created(await enter(self._platform, entered, worker=who.label))
+        return Created(await enter(self._platform, entered, worker=who))
 
-    @asks(Power.ENTER, what_is_sent)
+    @asks(Power.BRING, what_is_sent)
     async def post_list(
         self, request: web.Request, who: Who
     ) -> Json[ImportSaid] | Annotated[web.StreamResponse, LINES]:
@@ -162,6 +170,7 @@ class RegistryApi:
         and {"report"} or {"fault"} last.
         """
         wanted = wanted_of(request.query, self._year(), who.label)
+        wanted = replace(wanted, who=who, mass_change=self._platform.settings.mass_change)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "list"
             await _save(request, path)
@@ -230,7 +239,7 @@ class RegistryApi:
             name=asked.get("name", "name"),
             datum=datum,
         )
-        report = await areas_import.import_body(self._database, body, wanted, actor=who.label)
+        report = await areas_import.import_body(self._database, body, wanted, actor=who.label, who=who)
         return Json(report.as_json())
 
     @asks(Power.KEEP, what_is_found)
@@ -248,17 +257,34 @@ class RegistryApi:
 
     @asks(Power.COUNT, what_is_sent)
     async def selection(self, request: web.Request, who: Who) -> Json[Selected]:
-        """How many people of each group a union of areas, zones, polygons and circles holds; nobody by id."""
+        """How many people of each group a union of areas, zones, polygons and circles holds; nobody by id.
+
+        Each is in the audit log, and counts against the key's hour.
+        """
         wanted = await json_body(request, Selection)
-        moment = Moment(self._platform.clock.now(), self._platform.settings.offset_at(self._platform.clock.now()))
+        now = self._platform.clock.now()
+        moment = Moment(now, self._platform.settings.offset_at(now))
         async with self._database.read() as db:
-            counts = await preview.count(db, await area_of(db, wanted), moment)
+            area = await area_of(db, wanted)
+        must(who, Power.COUNT, Thing(field="area", shapes=area.geojson() if who.area else ()))
+        async with self._database.write() as tx:
+            over = await counting.note_count(tx, who, wanted.model_dump_json(), self._platform.settings.count_quota)
+        counting.refuse_over(over, self._platform.settings.count_quota)
+        async with self._database.read() as db:
+            counts = await preview.count(db, area, moment)
             profiles = await register.profiles_of(db, counts.by_profile)
         groups: Counter[str] = Counter()
         for key, n in counts.by_profile.items():
             groups.update(dict.fromkeys(profiles[key].groups, n))
-        total = sum(counts.by_profile.values())
-        return Json({"total": total, "estimated": counts.estimated, "groups": dict(sorted(groups.items()))})
+        total = counting.told(sum(counts.by_profile.values()))
+        return Json(
+            {
+                "total": total,
+                "estimated": 0 if total is None else counts.estimated,
+                "groups": {} if total is None else {group: counting.told(groups[group]) for group in GROUPS},
+                "told_from": counting.FEWEST,
+            }
+        )
 
     @asks(Power.SUMMARISE, what_is_found)
     async def places(self, request: web.Request, who: Who) -> Json[Places]:
@@ -274,7 +300,7 @@ class RegistryApi:
                 found = await places.every_place(db)
         return Json({"places": found})
 
-    @asks(Power.KEEP, what_is_sent)
+    @asks(Power.KEEP, the_place)
     async def confirm(self, request: web.Request, who: Who) -> Json[PlaceSeen]:
         """Somebody saw the place open or closed."""
         said_ = await json_body(request, Confirmed)
@@ -282,7 +308,7 @@ class RegistryApi:
             await places.confirm(tx, request.match_info["place_id"], said_.state, by=who.label)
         return Json({"state": said_.state})
 
-    @asks(Power.KEEP, what_is_sent)
+    @asks(Power.KEEP, the_place)
     async def arrive(self, request: web.Request, who: Who) -> Created[Arrived]:
         """Somebody arrived at the place."""
         came = await json_body(request, ArrivalIn)
@@ -292,13 +318,13 @@ class RegistryApi:
             )
         return Created({"roll_id": roll_id})
 
-    @asks(Power.KEEP, what_is_sent)
+    @asks(Power.KEEP, the_place)
     async def roll(self, request: web.Request, who: Who) -> Json[Roll]:
         """Who is there."""
         async with self._database.read() as db:
             return Json(await places.rolls(db, request.match_info["place_id"]))
 
-    @asks(Power.KEEP, what_is_sent)
+    @asks(Power.KEEP, the_facility)
     async def occupancy(self, request: web.Request, who: Who) -> Json[OccupancyChanged]:
         """Who is in a facility that night, as its desk reports."""
         heads = await json_body(request, Occupied)
@@ -325,8 +351,9 @@ class RegistryApi:
             {
                 "people": kinds["resident"] + kinds["subscriber"],
                 "kinds": {kind: kinds[kind] for kind in ("resident", "subscriber", "facility")},
-                "groups": {group: groups[group] for group in GROUPS},
+                "groups": {group: counting.told(groups[group]) for group in GROUPS},
                 "profiles": len(counts),
+                "told_from": counting.FEWEST,
             }
         )
 

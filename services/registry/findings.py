@@ -14,6 +14,7 @@ from services.registry.model.facts import MONTHS, MONTHS_SHORT, months_after
 from services.registry.model.given import WARNED
 from services.registry.people.update import today
 from services.registry.store import register
+from services.registry.store.tables import held_change
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
 from services.shared.i18n import mark, t
@@ -234,6 +235,13 @@ KINDS = (
         lambda today_, _: sa.select(register.source.c.name.label("id"), register.source.c.last_import.label("detail")).where(
             register.source.c.expires_on < today_
         ),
+    ),
+    Kind(
+        "held", "list",
+        (mark("A list would silence or move many people at once"), mark("Look at it with a second key, and confirm or reject it: tocsin registry held")),
+        lambda _, __: sa.select(
+            held_change.c.held_id.label("id"), sa.func.max(held_change.c.source).label("detail")
+        ).where(held_change.c.state == "waiting").group_by(held_change.c.held_id),
     ),
     Kind(
         "worker_backup", "worker",

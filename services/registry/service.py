@@ -10,6 +10,7 @@ from services.registry.api import RegistryApi
 from services.registry.audience import audience
 from services.registry.geo.areas import Shape
 from services.registry.handlers import RegistryHandlers
+from services.registry.held_api import HeldApi
 from services.registry.lookup import unlock
 from services.registry.lookup.pages import LookupPages
 from services.registry.resident.access import Access
@@ -35,6 +36,7 @@ class RegistryService:
         self._platform = platform
         self._handlers = RegistryHandlers(platform)
         self._api = RegistryApi(platform)
+        self._held = HeldApi(platform)
         self._lookup_pages = LookupPages(platform)
         self.access = Access(platform)
         self._me = [kind(platform, self.access) for kind in (MePages, MeChange, MeHelpers, MePush)]
@@ -49,6 +51,7 @@ class RegistryService:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """/people for machines and for who may look, /me for residents."""
         yield from self._api.routes()
+        yield from self._held.routes()
         yield from self._lookup_pages.routes()
         for pages in self._me:
             yield from pages.routes()

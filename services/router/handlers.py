@@ -19,6 +19,8 @@ from services.shared.fault_points import fault_at
 from services.shared.messages import AudienceFound, EvidenceRecorded, WarningIssued
 from services.shared.service import Platform
 
+_POLICY = sa.select(tables.warning.c.policy).where(tables.warning.c.warning_id == sa.bindparam("w"))
+
 
 class RouterHandlers:
     """The consumer `router`."""
@@ -67,9 +69,7 @@ class RouterHandlers:
     async def evidence_recorded(self, message: EvidenceRecorded, receipt: Receipt) -> None:
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
-            key = await tx.scalar(
-                sa.select(tables.warning.c.policy).where(tables.warning.c.warning_id == message.warning_id)
-            )
+            key = await tx.scalar(_POLICY, {"w": message.warning_id})
             if key is None:
                 raise Busy(f"evidence came before its warning {message.warning_id}")
             policy = await self._contexts.policy(tx, key)

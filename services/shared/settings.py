@@ -134,6 +134,13 @@ class Settings(Environment):
         ge=1,
         description="new orange and red warnings of one authority within an hour; each more waits for a second key",
     )
+    count_quota: int = Field(200, ge=1, description="areas whose people one key may count within an hour")
+    mass_change: int = Field(
+        50,
+        ge=0,
+        description="people, or 5 % of its list if that is more, whom an import may silence or move before a second key "
+        "confirms it",
+    )
     codes_per_hour: int = Field(1000, ge=1, description="one-time codes to residents' phones in all within an hour")
     trusted_proxies: str = Field(
         "127.0.0.0/8,::1", description="addresses or networks of our own proxies, whose X-Forwarded-For is believed"

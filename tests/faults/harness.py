@@ -129,7 +129,9 @@ async def build_town(
     database = Database(url, synchronous="OFF")
     await check_plane(database, "drill")
     await import_community(database, Keys(folder / "keys"), community)
-    key = await create_key(database, name="Qingshui County", label="tests", actions=ACTIONS, max_tier=Tier.RED)
+    key = await create_key(
+        database, name="Qingshui County", label="tests", actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED
+    )
     await database.close()
     if judged:
         ground: Ground = PostgresGround(server, url) if server else SqliteGround(folder / "tocsin.db")

@@ -40,7 +40,7 @@ async def drafts(desk: Town, count: int) -> None:
         for n, s in enumerate(states)
     ]  # fmt: skip
     scopes = [{"warning_id": s["warning_id"], "sender": "x@y", "events": ["storm"], "area": "", "geocodes": [],
-               "brought_by": "0" * 32, "holds": []} for s in states]  # fmt: skip
+               "km2": 0.0, "brought_by": "0" * 32, "holds": []} for s in states]  # fmt: skip
     parts = {"languages": ["en"], "en": {"hazard": "Draft", "place": "p"}, "notes": []}
     shown = [{"warning_id": s["warning_id"], "parts": parts, "cap_xml": b""} for s in states]
     async with desk.node.platform.database.write() as tx:

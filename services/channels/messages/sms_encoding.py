@@ -19,7 +19,8 @@ _BASIC = (
 _EXTENDED = {
     "\f": 0x0A, "^": 0x14, "{": 0x28, "}": 0x29, "\\": 0x2F, "[": 0x3C, "~": 0x3D, "]": 0x3E, "|": 0x40, "€": 0x65,
 }  # fmt: skip
-_SEPTET = {character: code for code, character in enumerate(_BASIC) if code != ESCAPE}
+_UNITS = {character: bytes((code,)) for code, character in enumerate(_BASIC) if code != ESCAPE}
+_UNITS |= {character: bytes((ESCAPE, code)) for character, code in _EXTENDED.items()}
 _FROM_EXTENDED = {code: character for character, code in _EXTENDED.items()}
 _ROOM = {GSM7: (160, 153), UCS2: (140, 134)}  # octets of a text that is whole, and of a part beside its header
 
@@ -39,12 +40,13 @@ def pieces(text: str) -> tuple[int, list[bytes]]:
     whole, beside = _ROOM[coding]
     if sum(map(len, signs)) <= whole:
         return coding, [b"".join(signs)]
-    found = [b""]
-    for sign in signs:
-        if len(found[-1]) + len(sign) > beside:
-            found.append(b"")
-        found[-1] += sign
-    return coding, found
+    found, begin, size = list[bytes](), 0, 0
+    for n, sign in enumerate(signs):
+        if size + len(sign) > beside:
+            found.append(b"".join(signs[begin:n]))
+            begin, size = n, 0
+        size += len(sign)
+    return coding, [*found, b"".join(signs[begin:])]
 
 
 def split(text: str, reference: int) -> tuple[SmsPart, ...]:
@@ -64,9 +66,10 @@ def parts(coding: int, found: Sequence[bytes], reference: int) -> tuple[SmsPart,
 
 def units(text: str) -> tuple[int, Sequence[bytes]]:
     """What must not be divided, one by one: septets with their escape, or characters with both their surrogates."""
-    if all(c in _SEPTET or c in _EXTENDED for c in text):
-        return GSM7, [bytes((_SEPTET[c],)) if c in _SEPTET else bytes((ESCAPE, _EXTENDED[c])) for c in text]
-    return UCS2, [c.encode("utf-16-be", "replace") for c in text]
+    try:
+        return GSM7, [_UNITS[c] for c in text]
+    except KeyError:
+        return UCS2, [c.encode("utf-16-be", "replace") for c in text]
 
 
 def read(octets: bytes, data_coding: int, esm_class: int) -> str:

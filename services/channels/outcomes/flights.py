@@ -40,6 +40,13 @@ _OPEN = (
 )
 
 
+_LANDED = (
+    sa.update(flight)
+    .where(one_of(flight.c.flight_id, "flights"))
+    .values(open=False, look_at=flight.c.begun_at + SILENT_S)
+)
+
+
 async def lock(tx: Connection, reports: Sequence[Report]) -> Flying:
     """Locks the flights of these outcomes; one that was closed meanwhile, as its lease was over, holds nothing."""
     named = {r.flight.flight_id: r.flight for r in reports if r.flight is not None}
@@ -58,11 +65,7 @@ async def land(tx: Connection, flying: Flying) -> None:
     """Closes the flights whose last outcomes these are."""
     landed = sorted(name for name, count in flying.landing.items() if flying.flights[name].left <= count)
     if landed:
-        await tx.execute(
-            sa.update(flight)
-            .where(one_of(flight.c.flight_id, landed))
-            .values(open=False, look_at=flight.c.begun_at + SILENT_S)
-        )
+        await tx.execute(_LANDED, {"flights": landed})
 
 
 async def attempts(tx: Connection, reports: Sequence[Report]) -> None:

@@ -110,6 +110,14 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
     await flights.land(tx, flying)
 
 
+_ABOUT = (
+    sa.select(*columns(_Read, delivery))
+    .where(one_of(delivery.c.delivery_id, "ids"))
+    .order_by(delivery.c.delivery_id)  # two recorders that report on the same rows lock them in one order
+    .with_for_update()
+)
+
+
 async def _fold_all(
     tx: Connection, reports: list[Report], flying: flights.Flying, plane: str, scored: frozenset[str]
 ) -> None:
@@ -117,13 +125,7 @@ async def _fold_all(
     if not reports:
         return
     ids = sorted({r.delivery_id for r in reports})
-    found = (
-        sa.select(*columns(_Read, delivery))
-        .where(one_of(delivery.c.delivery_id, ids))
-        .order_by(delivery.c.delivery_id)  # two recorders that report on the same rows lock them in one order
-        .with_for_update()
-    )
-    known = {row.delivery_id: row for row in await rows_of(tx, _Read, found)}
+    known = {row.delivery_id: row for row in await rows_of(tx, _Read, _ABOUT, {"ids": ids})}
     orphans = [r for r in reports if r.delivery_id not in known]
     if orphans:
         log.warning("orphan_reports", count=len(orphans), first=orphans[0].delivery_id)

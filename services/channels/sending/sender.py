@@ -47,6 +47,9 @@ from services.shared.messages import EvidenceRecorded
 log = structlog.get_logger("sender")
 MAX_ATTEMPTS = 6
 S = SendState
+_FIRST_DUE = sa.select(sa.func.min(batch.c.due_at)).where(
+    WAITS, may_be_sent(sa.bindparam("now", type_=sa.Float), batch)
+)
 
 
 class DueQueue(NamedTuple):
@@ -375,9 +378,7 @@ class Sender:
     async def next_at(self) -> float | None:
         """Warning time at which the next message falls due."""
         async with self._database.read() as db:
-            found: float | None = await db.scalar(
-                sa.select(sa.func.min(batch.c.due_at)).where(WAITS, may_be_sent(self._clock.now(), batch))
-            )
+            found: float | None = await db.scalar(_FIRST_DUE, {"now": self._clock.now()})
         return min((at for at in (found, self.in_hand.next_at()) if at is not None), default=None)
 
     async def let_go(self) -> None:

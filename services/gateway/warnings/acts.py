@@ -19,6 +19,7 @@ from services.gateway import store
 from services.gateway.cap import Reference
 from services.gateway.intake.arrival import sources_of
 from services.gateway.intake.chains import remember_references, standing_of_row
+from services.gateway.warnings.ground import overlapping
 from services.gateway.warnings.pace import too_many
 from services.gateway.warnings.releases import Releases
 from services.shared.audit import trail
@@ -27,14 +28,16 @@ from services.shared.database import locks
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, NotAllowed, Refused
 from services.shared.fault_points import fault_at
+from services.shared.i18n import english
 from services.shared.ledger.warnings import state_at, warning_scope, warning_state
-from services.shared.powers.may import must
+from services.shared.powers.may import must, ones_own_doubt
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 
+MISTAKE_S = 900.0  # how long one person may say that a warning was a mistake
 ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
 
 
@@ -129,9 +132,9 @@ class Acts:
         replaced = tuple([await warning_thing(tx, who, one) for one in await store.going_on(tx, ends)])
         thing = await warning_thing(tx, who, row.warning_id, replaced)
         thing = replace(thing, tier=int(tier), sources=sources_of(row.texts))
-        must(who, Power.SEND, thing)
-        if row.state_ending:
-            must(who, Power.END, thing)
+        must(who, Power.END if row.state_ending else Power.SEND, thing)
+        if (doubted := ones_own_doubt(who, thing)) is not None:
+            raise doubted
         if doors:
             must(who, Power.SAY_DOORS, thing)
         if row.brought_by == who.key_id and row.state_kind == "alert":
@@ -170,6 +173,10 @@ class Acts:
                 await trail.record(tx, who.label, "withdraw", warning_id, reason)
                 return Taken(warning_id, "withdrawn", None)
             there = await store.find_stored(tx, ending_id)
+            if there is not None and there.state_state == "held" and there.brought_by != who.key_id:
+                await self._check(tx, who, there, tier, "")
+                state = await self.releases.release(tx, who, ending_id, tier)
+                return Taken(ending_id, state, tier)
             if there is not None:
                 return await as_it_is(tx, ending_id, self._platform.clock.now())
             if row.state_state != "active" or row.state_kind == "ending":
@@ -177,14 +184,44 @@ class Acts:
                     f"this warning is {row.state_state}: only an active one can be ended", field="warning_id", rule="state",
                     given=row.state_state,
                 )  # fmt: skip
-            await self._store_ending(tx, who, row, ending_id, kind, tier, reason)
-            await self.releases.release(tx, who, ending_id, tier)
+            waits = await self._takes_two(tx, who, row, kind)
+            await self._store_ending(tx, who, row, ending_id, kind, tier, reason, waits)
+            state = "held" if waits else await self.releases.release(tx, who, ending_id, tier)
+            if waits:
+                await self.releases.describe(tx, ending_id)
         fault_at("after_cancel_commit")
         self.done()
-        return Taken(ending_id, "active", tier)
+        return Taken(ending_id, state, tier, waits)
+
+    async def _takes_two(self, tx: Connection, who: Who, row: store.StoredWarning, kind: str) -> tuple[str, ...]:
+        """Why a second person confirms an ending before anybody hears it; empty where one may end it.
+
+        That people may go home, and a mistake found late or while another warning holds there, sends people back into
+        danger where it is wrong. That we are checking, and stopping, never waits.
+        """
+        if kind == "may_return":
+            return (english("it tells people that they may go home: a second person confirms it"),)
+        if kind != "sent_by_mistake":
+            return ()
+        now = self._platform.clock.now()
+        if row.state_released_at is not None and now - row.state_released_at > MISTAKE_S:
+            return (english("it went out more than 15 minutes ago: a second person confirms that it was a mistake"),)
+        if await overlapping(tx, row.state_chain_id, row.area, row.geocodes, now):
+            return (
+                english("another warning holds in the same place: a second person confirms that this was a mistake"),
+            )
+        return ()
 
     async def _store_ending(
-        self, tx: Connection, who: Who, row: store.StoredWarning, ending_id: str, kind: str, tier: Tier, reason: str
+        self,
+        tx: Connection,
+        who: Who,
+        row: store.StoredWarning,
+        ending_id: str,
+        kind: str,
+        tier: Tier,
+        reason: str,
+        holds: tuple[str, ...],
     ) -> None:
         now = self._platform.clock.now()
         sent = max(now, row.sent)  # a sender's clock may be fast: an ending is never older than what it ends
@@ -194,14 +231,14 @@ class Acts:
                 msg_type="Update" if kind == "checking" else "Cancel", status=row.status, sha256=ending_id.ljust(64, "0"),
                 fingerprint=ending_id, incident="", raw=b"", via="ending", by=who.label,
                 received_at=now, texts=row.texts, replaces=[row.warning_id],
-                sense={**row.sense, "tier_reason": f"ends {row.warning_id[:8]}: {reason}", "notes": [], "findings": [],
+                sense={**row.sense, "tier_reason": f"ends {row.warning_id[:8]}: {reason}", "notes": list(holds), "findings": [],
                        "references": [[row.sender, row.identifier, row.sent]]},
             )
         )  # fmt: skip
         await tx.execute(
             sa.insert(warning_scope).values(
                 warning_id=ending_id, sender=row.sender, events=row.events, area=row.area, geocodes=row.geocodes,
-                brought_by=who.key_id, holds=[],
+                km2=0.0, brought_by=who.key_id, holds=list(holds),
             )
         )  # fmt: skip
         await tx.execute(

@@ -19,6 +19,8 @@ from services.gateway.intake.incoming import Incoming, without_links
 from services.gateway.intake.trust import Pins, judge
 from services.gateway.store import StoredWarning
 from services.gateway.warnings.acts import Acts, Taken, as_it_is, say_doors
+from services.gateway.warnings.brake import brake
+from services.gateway.warnings.ground import ground_of, km2
 from services.gateway.warnings.pace import too_many
 from services.gateway.warnings.short_numbers import free_number
 from services.shared.audit import trail
@@ -28,6 +30,7 @@ from services.shared.database import locks
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict
 from services.shared.fault_points import fault_at
+from services.shared.i18n import english
 from services.shared.ledger.warnings import warning_scope, warning_state
 from services.shared.powers.may import may, must
 from services.shared.powers.power import Power
@@ -85,10 +88,13 @@ class Admission:
             if again is not None:
                 return again
             await check_grant(tx, who, Power.SEND if release else Power.DRAFT, incoming, doors)
+            size = km2((await ground_of(tx, incoming.area, incoming.geocodes)).shape)
+            incoming = dataclasses.replace(incoming, hold=(*incoming.hold, *await brake(tx, who, size)))
             where = await standing(tx, known_of(incoming), (who.authority, *who.over), ends=incoming.ending)
             if where.placement.kind == "duplicate":
                 row = await self._as_ones_own(tx, who, incoming, await store.stored(tx, where.same), release=release)
-                if release and not incoming.hold and row.state_state == "draft":
+                may_go = row.brought_by != who.key_id or row.state_tier <= who.alone
+                if release and not incoming.hold and row.state_state == "draft" and may_go:
                     return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
                 return await as_it_is(tx, where.same, self._platform.clock.now())
             if where.placement.kind == "reused":
@@ -97,7 +103,7 @@ class Admission:
                     "an update needs its own identifier or sent; this one is kept for a person to look at",
                     field="identifier", rule="cap.5", given=incoming.identifier,
                 )  # fmt: skip
-            taken = await self._store(tx, who, incoming, where, release=release, doors=doors)
+            taken = await self._store(tx, who, incoming, where, size, release=release, doors=doors)
             if idempotency_key:
                 await tx.execute(
                     sa.insert(store.idempotency).values(
@@ -153,7 +159,7 @@ class Admission:
         return await as_it_is(tx, row.warning_id, self._platform.clock.now())
 
     async def _store(
-        self, tx: Connection, who: Who, incoming: Incoming, where: Standing, *, release: bool, doors: str
+        self, tx: Connection, who: Who, incoming: Incoming, where: Standing, size: float, *, release: bool, doors: str
     ) -> Taken:
         now = self._platform.clock.now()
         if release and not where.alive and not incoming.ending:
@@ -165,6 +171,11 @@ class Admission:
         kind = "ending" if ending else "update" if replaces else "alert"
         if ending and replaces:
             tier = await _tier_of(tx, replaces)
+        if state == "active" and not ending and tier is not None and tier > who.alone:
+            state = "draft"
+            notes.append(
+                english("{tier} takes two persons: somebody else sends it, with a key of their own", tier=tier.word)
+            )
         if state == "active":
             await check_grant(tx, who, Power.END if ending else Power.SEND, incoming, ends=replaces)
         chain_id = where.chain_id or incoming.warning_id
@@ -183,7 +194,7 @@ class Admission:
         await tx.execute(
             sa.insert(warning_scope).values(
                 warning_id=incoming.warning_id, sender=incoming.sender, events=list(incoming.codes), area=incoming.area,
-                geocodes=[list(g) for g in incoming.geocodes], brought_by=who.key_id, holds=list(first.holds),
+                geocodes=[list(g) for g in incoming.geocodes], km2=size, brought_by=who.key_id, holds=list(first.holds),
             )
         )  # fmt: skip
         await tx.execute(

@@ -267,7 +267,11 @@ class ConsolePages:
             wrong = t("Say in a few words why it ends: it is kept in the log.")
             return await self._end_form(request, who, wrong, "reason", kind, reason)
         taken = await self._acts.cancel(who, row.warning_id, kind, reason[:400])
-        raise web.HTTPSeeOther("/console" if taken.state == "withdrawn" else f"/live/{taken.warning_id}")
+        to = {
+            "withdrawn": "/console",
+            "held": f"/live/{taken.warning_id}/preview",
+        }  # held: what it waits for is said there
+        raise web.HTTPSeeOther(to.get(taken.state, f"/live/{taken.warning_id}"))
 
     async def check(self, request: web.Request) -> web.Response:
         """Is this message real? By its four digits, without a link and without signing in."""

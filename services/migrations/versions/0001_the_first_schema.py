@@ -453,6 +453,7 @@ def upgrade() -> None:
         ),
         sa.Column("name", sa.String(length=300), nullable=False),
         sa.Column("geojson", sa.Text(), nullable=False, comment="empty: the union of its children"),
+        sa.Column("authority", sa.String(length=80), nullable=False, comment="who defined it; empty: nobody's yet"),
         sa.PrimaryKeyConstraint("value_name", "code", name=op.f("pk_registry_area")),
     )
     with op.batch_alter_table("registry_area", schema=None) as batch_op:
@@ -629,8 +630,44 @@ def upgrade() -> None:
         sa.Column("value", sa.String(length=120), nullable=False),
         sa.Column("area_name", sa.String(length=120), nullable=False, comment="value_name of the area it stands for"),
         sa.Column("area_code", sa.String(length=120), nullable=False),
+        sa.Column("authority", sa.String(length=80), nullable=False, comment="who defined it; empty: nobody's yet"),
         sa.PrimaryKeyConstraint("value_name", "value", "area_name", "area_code", name=op.f("pk_registry_geocode")),
     )
+    op.create_table(
+        "registry_counted",
+        sa.Column("counted_id", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False, comment="wall"),
+        sa.Column("caller_id", sa.String(length=32), nullable=False, comment="the API key of whoever counted"),
+        sa.PrimaryKeyConstraint("counted_id", name=op.f("pk_registry_counted")),
+        comment="one row a count of an area, for an hour",
+    )
+    with op.batch_alter_table("registry_counted", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_counted_caller_id_at"), ["caller_id", "at"], unique=False)
+
+    op.create_table(
+        "registry_held_change",
+        sa.Column("held_id", sa.String(length=32), nullable=False, comment="of one import"),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("authority", sa.String(length=80), nullable=False),
+        sa.Column("source_id", sa.String(length=32), nullable=False),
+        sa.Column("source", sa.String(length=80), nullable=False, comment="name of the list"),
+        sa.Column("said", sa.JSON(), nullable=False, comment="how the list knows: a Provenance"),
+        sa.Column("change", sa.JSON(), nullable=False, comment="status, place, contacts: what silences or moves them"),
+        sa.Column("asked_by", sa.String(length=80), nullable=False),
+        sa.Column("asked_key", sa.String(length=32), nullable=False, comment="the API key that brought the list"),
+        sa.Column("at", sa.Double(), nullable=False, comment="wall"),
+        sa.Column("state", sa.String(length=9), nullable=False),
+        sa.Column("settled_by", sa.String(length=80), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'applied', 'confirmed', 'rejected')", name=op.f("ck_registry_held_change_state")
+        ),
+        sa.PrimaryKeyConstraint("held_id", "person_id", name=op.f("pk_registry_held_change")),
+        comment="what a list would do to people who are warned; applied: they were few",
+    )
+    with op.batch_alter_table("registry_held_change", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_held_change_authority_at"), ["authority", "at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_held_change_state"), ["state"], unique=False)
+
     op.create_table(
         "registry_job",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
@@ -714,6 +751,7 @@ def upgrade() -> None:
         sa.Column("dossier", sa.LargeBinary(), nullable=False, comment="sealed parts, see shared/dossier.py"),
         sa.Column("key_id", sa.String(length=32), nullable=False, comment="of the part that was sealed last"),
         sa.Column("changed_at", sa.Double(), nullable=False, comment="wall"),
+        sa.Column("authority", sa.String(length=80), nullable=False, comment="who entered them first; empty: nobody's"),
         sa.CheckConstraint("kind IN ('resident', 'subscriber', 'facility')", name=op.f("ck_registry_person_kind")),
         sa.CheckConstraint(
             "status IN ('active', 'away', 'suspended', 'moved', 'deceased', 'withdrawn')",
@@ -746,6 +784,9 @@ def upgrade() -> None:
         sa.Column("animals", sa.Boolean(), nullable=False),
         sa.Column("capacity", sa.Integer(), nullable=False),
         sa.Column("route", sa.String(length=300), nullable=False, comment="the safe way there, in words"),
+        sa.Column(
+            "authority", sa.String(length=80), nullable=False, comment="whose list named it; empty: nobody's yet"
+        ),
         sa.CheckConstraint("state IN ('open', 'closed', 'unknown')", name=op.f("ck_registry_place_state")),
         sa.PrimaryKeyConstraint("place_id", name=op.f("pk_registry_place")),
     )
@@ -769,6 +810,7 @@ def upgrade() -> None:
         sa.Column("south", sa.Double(), nullable=False),
         sa.Column("east", sa.Double(), nullable=False),
         sa.Column("north", sa.Double(), nullable=False),
+        sa.Column("authority", sa.String(length=80), nullable=False, comment="who defined it; empty: nobody's yet"),
         sa.PrimaryKeyConstraint("zone_id", "hazard", name=op.f("pk_registry_risk_zone")),
     )
     op.create_table(
@@ -798,6 +840,7 @@ def upgrade() -> None:
         sa.Column("rows", sa.Integer(), nullable=False, comment="people and facilities in the newest list"),
         sa.Column("last_import", sa.String(length=10), nullable=False),
         sa.Column("expires_on", sa.String(length=10), nullable=False, comment="after it the list is old"),
+        sa.Column("authority", sa.String(length=80), nullable=False, comment="who used it first; empty: nobody's yet"),
         sa.PrimaryKeyConstraint("source_id", name=op.f("pk_registry_source")),
         sa.UniqueConstraint("name", name=op.f("uq_registry_source_name")),
     )
@@ -851,6 +894,7 @@ def upgrade() -> None:
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("zone", sa.String(length=32), nullable=False, comment="zone_id or grid_id"),
         sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("authority", sa.String(length=80), nullable=False, comment="whose it is"),
         sa.Column("reason", sa.String(length=400), nullable=False),
         sa.Column("opened_at", sa.Double(), nullable=False, comment="wall"),
         sa.Column("until", sa.Double(), nullable=False, comment="wall"),
@@ -1050,6 +1094,7 @@ def upgrade() -> None:
         sa.Column("events", sa.JSON(), nullable=False, comment="hazard and event codes, as a grant names them"),
         sa.Column("area", sa.Text(), nullable=False, comment="GeoJSON, or empty"),
         sa.Column("geocodes", sa.JSON(), nullable=False, comment="[[code list, code]]"),
+        sa.Column("km2", sa.Float(), nullable=False, comment="of the whole place, codes included"),
         sa.Column("brought_by", sa.String(length=32), nullable=False, comment="id of the key it came with"),
         sa.Column("holds", sa.JSON(), nullable=False, comment="why a person must let it out, in sentences"),
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_scope")),
@@ -1116,6 +1161,12 @@ def upgrade() -> None:
         sa.Column("authority_id", sa.String(length=32), nullable=False),
         sa.Column("actions", sa.JSON(), nullable=False),
         sa.Column("max_tier", sa.SmallInteger(), nullable=False),
+        sa.Column(
+            "alone",
+            sa.SmallInteger(),
+            nullable=False,
+            comment="the highest tier that one person drafts and sends; 0 for none",
+        ),
         sa.Column("area", sa.Text(), server_default="", nullable=False, comment="GeoJSON; empty for anywhere"),
         sa.Column("senders", sa.JSON(), server_default="[]", nullable=False, comment="CAP senders; empty for any"),
         sa.Column(
@@ -1234,6 +1285,15 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_job_state"))
 
     op.drop_table("registry_job")
+    with op.batch_alter_table("registry_held_change", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_held_change_state"))
+        batch_op.drop_index(batch_op.f("ix_registry_held_change_authority_at"))
+
+    op.drop_table("registry_held_change")
+    with op.batch_alter_table("registry_counted", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_counted_caller_id_at"))
+
+    op.drop_table("registry_counted")
     op.drop_table("registry_geocode")
     with op.batch_alter_table("registry_facts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_facts_valid_until"))

@@ -124,6 +124,10 @@ class Shape:
         """All polygons as one collection."""
         return bytes(shapely.to_wkb(shapely.GeometryCollection([p.shape for p in self._parts])))
 
+    def geojson(self) -> tuple[str, ...]:
+        """Each polygon as a text of its own."""
+        return tuple(str(shapely.to_geojson(p.shape)) for p in self._parts)
+
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north in degrees."""

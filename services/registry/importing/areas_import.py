@@ -15,6 +15,7 @@ import shapely
 
 from services.registry.geo.areas import Shape
 from services.registry.geo.datum import Datum, from_gcj02
+from services.registry.importing.area_owners import Numbered, allowed_rows
 from services.registry.importing.encodings import text_of
 from services.registry.importing.report import ImportReport, Issue
 from services.registry.store import register
@@ -22,6 +23,7 @@ from services.shared.audit import trail
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Database
 from services.shared.errors import Refused
+from services.shared.powers.who import Who
 
 MAX_BYTES = 300 * 1024**2
 WHAT = ("areas", "zones", "geocodes")
@@ -39,10 +41,13 @@ class AreaImportOptions:
     datum: Datum = "wgs84"
 
 
-async def import_body(database: Database, body: bytes, wanted: AreaImportOptions, *, actor: str) -> ImportReport:
+async def import_body(
+    database: Database, body: bytes, wanted: AreaImportOptions, *, actor: str, who: Who | None = None
+) -> ImportReport:
     """Imports a GeoJSON of areas or zones, or a CSV of geocodes (valueName, value, area).
 
-    A feature that is wrong is told by its number (from 1) and stops no other; a body that is none is Refused whole.
+    A feature that is wrong, another authority's, or beyond the area of `who`, is told by its number (from 1) and stops
+    no other; a body that is none is Refused whole.
     """
     if wanted.what not in WHAT:
         raise _wrong("as", wanted.what, f"write one of {', '.join(WHAT)}")
@@ -57,14 +62,17 @@ async def import_body(database: Database, body: bytes, wanted: AreaImportOptions
     table, rows = await asyncio.to_thread(read)  # a county's polygons take a while, and warnings go on meanwhile
     if rows:
         async with database.write() as tx:
+            good = await allowed_rows(tx, table, rows, who, report)
             if table is register.geocode:  # all of a row is its key
-                await insert_new(tx, table, rows)
+                await insert_new(tx, table, good)
             else:
-                await register.put(tx, table, rows)
-            await trail.record(
-                tx, actor, f"{wanted.what}.import", wanted.value_name or wanted.what, "register", {"rows": len(rows)}
-            )
-    report.read = len(rows)
+                await register.put(tx, table, good)
+            if good:
+                detail = {"rows": len(good)}
+                await trail.record(
+                    tx, actor, f"{wanted.what}.import", wanted.value_name or wanted.what, "register", detail
+                )
+            report.read = len(good)
     return report
 
 
@@ -106,7 +114,7 @@ def _as_text(geometry: object) -> str:
         raise _wrong("geometry", str(problem)[:80], "give a GeoJSON Polygon or MultiPolygon") from problem
 
 
-def _areas(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, object]]:
+def _areas(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[Numbered]:
     seen: dict[str, int] = {}
     for number, properties, text, _ in each_feature(body, wanted, report):
         code = _text(properties.get(wanted.code))
@@ -115,16 +123,19 @@ def _areas(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iter
             report.tell(Issue(number, "refused", wanted.code, rule, code, remedy))
             continue
         seen[code] = number
-        yield {
-            "value_name": wanted.value_name,
-            "code": code,
-            "parent": _text(properties.get(wanted.parent)),
-            "name": _text(properties.get(wanted.name), 300),
-            "geojson": text,
-        }
+        yield (
+            number,
+            {
+                "value_name": wanted.value_name,
+                "code": code,
+                "parent": _text(properties.get(wanted.parent)),
+                "name": _text(properties.get(wanted.name), 300),
+                "geojson": text,
+            },
+        )
 
 
-def _zones(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, object]]:
+def _zones(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[Numbered]:
     for number, properties, text, area in each_feature(body, wanted, report):
         code, hazard = _text(properties.get(wanted.code)), _text(properties.get("hazard"), 40)
         level = _text(properties.get("class"))
@@ -136,20 +147,23 @@ def _zones(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iter
             report.tell(Issue(number, "refused", wrong[0], "required", _text(properties.get(wrong[0])), remedy))
             continue
         west, south, east, north = area.bounds
-        yield {
-            "zone_id": code,
-            "hazard": hazard,
-            "class": int(level),
-            "name": _text(properties.get(wanted.name), 300),
-            "geojson": text,
-            "west": west,
-            "south": south,
-            "east": east,
-            "north": north,
-        }
+        yield (
+            number,
+            {
+                "zone_id": code,
+                "hazard": hazard,
+                "class": int(level),
+                "name": _text(properties.get(wanted.name), 300),
+                "geojson": text,
+                "west": west,
+                "south": south,
+                "east": east,
+                "north": north,
+            },
+        )
 
 
-def _geocodes(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[dict[str, object]]:
+def _geocodes(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> Iterator[Numbered]:
     text = text_of(body).removeprefix("\ufeff")
     rows = csv.DictReader(io.StringIO(text, newline=""))
     names = {(name or "").strip().lower().replace("_", ""): name for name in rows.fieldnames or ()}
@@ -162,12 +176,15 @@ def _geocodes(body: bytes, wanted: AreaImportOptions, report: ImportReport) -> I
         if empty:
             report.tell(Issue(line, "refused", empty, "required", "", f"fill in {empty}"))
             continue
-        yield {
-            "value_name": found["valuename"],
-            "value": found["value"],
-            "area_name": wanted.value_name,
-            "area_code": found["area"],
-        }
+        yield (
+            line,
+            {
+                "value_name": found["valuename"],
+                "value": found["value"],
+                "area_name": wanted.value_name,
+                "area_code": found["area"],
+            },
+        )
 
 
 def in_wgs84(geojson: str, datum: Datum) -> str:

@@ -12,11 +12,15 @@ from services.registry.importing.write import taken
 from services.registry.model.facts import Provenance
 from services.registry.model.given import MINOR_AGE, ConsentIn, Given, Method, PersonIn, Purpose
 from services.registry.people import repository
+from services.registry.people.mass_changes import point_at
 from services.registry.people.sources import Statement
 from services.registry.people.update import hand_of, today
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.errors import Refused
+from services.shared.powers.may import Thing, must
+from services.shared.powers.power import Power
+from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import refused_by
 
@@ -49,25 +53,29 @@ class PersonEntered(TypedDict):
     channels: list[str]
 
 
-async def enter(platform: Platform, entered: Entered, *, worker: str) -> PersonEntered:
-    """Puts a person into the register; answers person_id, groups, flags and channels. Refused without their own yes."""
+async def enter(platform: Platform, entered: Entered, *, worker: Who) -> PersonEntered:
+    """Puts a person into the register; answers person_id, groups, flags and channels. Refused without their own yes.
+
+    NotAllowed where they live outside the area of the worker's key.
+    """
     person_id = new_id()
     try:
         given = PersonIn.model_validate({**entered.person, "person_id": person_id})
     except pydantic.ValidationError as wrong:
         raise refused_by(wrong) from wrong
+    must(worker, Power.ENTER, Thing(field="person.lat", shapes=(point_at(given.lat, given.lon),)))
     now = datetime.fromtimestamp(platform.clock.now(), UTC)
-    consents = _consents(entered.yes, given, now.year, worker)
+    consents = _consents(entered.yes, given, now.year, worker.label)
     given = given.model_copy(update={"consents": (*given.consents, *consents)})
     write_context = hand_of(platform.keys, year=now.year)
-    who = Provenance(entered.told_by, today(), worker)
+    who = Provenance(entered.told_by, today(), worker.label)
     async with platform.database.write() as tx:
         await repository.alone(tx)
-        record = taken(None, Statement(given, who), write_context)
+        record = taken(None, Statement(given, who), write_context, authority=worker.authority)
         rows = [record.rows()]
         await repository.whole_households(tx, rows)
         await repository.keep(tx, rows, [write_context.key_row] if write_context.key_row else [])
-        await trail.record(tx, worker, "person.enter", person_id, entered.told_by, {"consents": len(consents)})
+        await trail.record(tx, worker.label, "person.enter", person_id, entered.told_by, {"consents": len(consents)})
     facts = record.profile
     return {
         "person_id": person_id,

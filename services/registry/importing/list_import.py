@@ -27,6 +27,7 @@ from services.registry.importing import yield_to_warnings
 from services.registry.importing.bounds import Bounds, learn, read_bounds
 from services.registry.importing.cells import one_id
 from services.registry.importing.columns import ColumnMap
+from services.registry.importing.grids import not_theirs
 from services.registry.importing.list_columns import Reader, header_of, key_of
 from services.registry.importing.open_list import open_list
 from services.registry.importing.report import ImportReport, Issue
@@ -36,6 +37,7 @@ from services.registry.importing.write import (
     ImportContext,
     Page,
     SealingKeys,
+    beyond,
     import_areas,
     import_workers,
     make_page,
@@ -52,6 +54,8 @@ from services.shared.crypto.sealing import PAGE_SIZE
 from services.shared.database.batches import chunks
 from services.shared.database.engine import Database
 from services.shared.errors import Refused
+from services.shared.powers.may import holds
+from services.shared.powers.who import Who
 
 LONG = 4 * 1024 * 1024  # bytes from which a list is read in processes of its own
 Progress = Callable[[float, ImportReport], None]
@@ -72,6 +76,8 @@ class ListImportOptions:
     dry_run: bool = False
     bounds: str = ""  # south,west,north,east; off; empty: learnt
     encoding: str = ""  # what a CSV is said to be written in
+    who: Who | None = None  # whose key brings it; None: the house itself
+    mass_change: int = 50  # people it may silence or move before a second key is asked
 
 
 async def import_bytes(database: Database, keys: SealingKeys, body: bytes, wanted: ListImportOptions) -> ImportReport:
@@ -109,7 +115,7 @@ async def import_file(
         )
     report = ImportReport(dry_run=wanted.dry_run, sink=sink)
     async with database.read() as db:
-        listed = await sources.begin(db, wanted.source, wanted.kind, today())
+        listed = await sources.begin(db, wanted.source, wanted.kind, today(), wanted.who)
     opened = await asyncio.to_thread(open_list, path, wanted.region, wanted.encoding)
     records = opened.records()
     first = await asyncio.to_thread(next, records, None)
@@ -131,7 +137,8 @@ async def import_file(
     if progress is not None:
         progress(0.0, report)  # how it is read is told before anything is written
     context = ImportContext(keys.public, keys.index, wanted.year, wanted.local, listed)
-    work = Import(database, context, wanted.actor, report)
+    work = Import(database, context, wanted.actor, report, wanted.who, wanted.mass_change)
+    await work.claim()
     taking = _Intake(work, reader, report)
     cores = os.cpu_count() or 1
     size = await asyncio.to_thread(os.path.getsize, path)
@@ -359,6 +366,7 @@ class _Intake:
     async def rest(self, keys: SealingKeys) -> None:
         """Officers, places and areas; and which people are in a facility nobody entered."""
         database, actor, report = self._work.database, self._work.actor, self._report
+        await self._keep_to_theirs(database)
         workers = {one.worker_id: line for line, one in self._others if isinstance(one, WorkerIn)}
         areas = {f"{one.value_name} {one.code}": line for line, one in self._others if isinstance(one, AreaIn)}
         lines = workers | areas
@@ -369,13 +377,38 @@ class _Intake:
             every = [one for _, one in self._others]
             for more in (
                 await import_workers(database, keys, [w for w in every if isinstance(w, WorkerIn)], actor=actor),
-                await import_areas(database, [a for a in every if isinstance(a, AreaIn)], actor=actor),
+                await import_areas(
+                    database, [a for a in every if isinstance(a, AreaIn)], actor=actor, who=self._work.who
+                ),
             ):
                 report.add(more)
                 for issue in more.issues:
                     report.tell(replace(issue, line=issue.line or lines.get(issue.subject, 0)))
-            await import_places(database, [p for p in every if isinstance(p, PlaceIn)], actor=actor)
+            await import_places(
+                database,
+                [p for p in every if isinstance(p, PlaceIn)],
+                actor=actor,
+                authority=self._work.context.source.authority,
+            )
         await self._look_for_facilities(database)
+
+    async def _keep_to_theirs(self, database: Database) -> None:
+        """Takes out places beyond the area of the key, and officers for the people of another authority."""
+        if (who := self._work.who) is None:
+            return
+        grids = [grid for _, one in self._others if isinstance(one, WorkerIn) for grid in one.grids]
+        async with database.read() as db:
+            closed = await not_theirs(db, who, grids)
+        for line, one in list(self._others):
+            if isinstance(one, PlaceIn) and who.area and not holds(who.area, one.lon, one.lat):
+                issue = beyond(line, f"{one.lat}, {one.lon}", one.place_id)
+            elif isinstance(one, WorkerIn) and (grid := next((g for g in one.grids if g in closed), "")):
+                remedy = "others' people live in that grid: ask whoever entered them to name its officers"
+                issue = Issue(line, "refused", "grids", closed[grid], grid, remedy, one.worker_id)
+            else:
+                continue
+            self._report.tell(issue)
+            self._others.remove((line, one))
 
     async def _look_for_facilities(self, database: Database) -> None:
         """Says which people are in a facility nobody entered: its duty line would be their channel."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Literal, TypeVar, get_args
 
 import pydantic
@@ -335,7 +336,9 @@ class RowReader:
             "moves_note": cells.text("moves_note"),
             **self._place(cells),
         }
-        return self._statement(_only_said(PersonIn, cells, values), cells)
+        found = _only_said(PersonIn, cells, values)
+        own = person_id_of(self.name, cells.id("id"))
+        return replace(self._statement(found, cells), joined=found.person_id != own)
 
     def facility(self, cells: Cells) -> Statement:
         """A facility; refused without a line that is answered."""

@@ -7,20 +7,25 @@ entry in the audit log. What was given before and has not changed is not sealed 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 import structlog
 
 from services.registry.geo.areas import Shape
+from services.registry.importing.area_owners import Numbered, allowed_rows
 from services.registry.importing.report import ImportReport as Report
 from services.registry.importing.report import Issue as Issue
 from services.registry.importing.rows import person_id_of as person_id_of
 from services.registry.model.facilities import AreaIn, FacilityIn, WorkerIn
-from services.registry.model.given import LOCAL_LANGUAGES, ContactIn, PersonIn
+from services.registry.model.facts import Voice
+from services.registry.model.given import LOCAL_LANGUAGES, WARNED, ContactIn, PersonIn
 from services.registry.people import repository, sources
+from services.registry.people.mass_changes import Change, Harm, allowed, note, taken_but
 from services.registry.people.officer_teams import given_digest, worker_contacts, worker_row
 from services.registry.people.records import PersonRecord, Rows
 from services.registry.people.sources import SourceList, Statement
@@ -29,11 +34,15 @@ from services.registry.people.update import today
 from services.registry.people.write_context import WriteContext
 from services.registry.store import register
 from services.shared.audit import trail
+from services.shared.bus.outbox import new_id
 from services.shared.crypto.sealing import PAGE_SIZE, page_key
 from services.shared.database import disk
-from services.shared.database.engine import Database, may_be_tried_again
+from services.shared.database.batches import chunks
+from services.shared.database.engine import Connection, Database, may_be_tried_again
 from services.shared.errors import Refused
 from services.shared.messages import Profile
+from services.shared.powers.may import holds
+from services.shared.powers.who import Who
 
 log = structlog.get_logger("registry")
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)  # a minute for a database that is away
@@ -73,6 +82,7 @@ class Page:
     digests: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     made: dict[str, Rows] = field(default_factory=dict)
+    joined: set[str] = field(default_factory=set)  # who carry another list's id
     key_row: dict[str, object] | None = None
     statement: Callable[[str], Statement] | None = None
 
@@ -86,6 +96,7 @@ class Page:
 def make_page(statements: Iterable[tuple[int, Statement]], context: ImportContext) -> Page:
     """Everything about a page that needs no database: digests, and records sealed under one key."""
     page, write_context = Page(), context.write_context()
+    authority = context.source.authority
     profiles: dict[str, Profile] = {}  # one object each: so it crosses once from another process
     for line, one in statements:
         given = one.given
@@ -96,44 +107,106 @@ def make_page(statements: Iterable[tuple[int, Statement]], context: ImportContex
             continue
         page.digests[person_id] = sources.digest(context.index, given, one.who, str(context.year))
         page.lines[person_id] = line
-        rows = taken(None, one, write_context).rows()
+        if one.joined:
+            page.joined.add(person_id)
+        rows = taken(None, one, write_context, authority=authority).rows()
         rows.profile = profiles.setdefault(rows.profile.key, rows.profile)
         page.made[person_id] = rows
     page.key_row = write_context.key_row
     return page
 
 
-def taken(record: PersonRecord | None, one: Statement, write_context: WriteContext) -> PersonRecord:
-    """The record with a statement in it, a new one if there was none."""
+def taken(
+    record: PersonRecord | None,
+    one: Statement,
+    write_context: WriteContext,
+    *,
+    authority: str = "",
+    voice: Voice = "weighed",
+) -> PersonRecord:
+    """The record with a statement in it, a new one of `authority` if there was none."""
     given = one.given
     if not isinstance(given, (PersonIn, FacilityIn)):
         raise TypeError(f"{type(given).__name__} is no person and no facility")
-    record = record or PersonRecord(addressee_id(given), house=isinstance(given, FacilityIn))
-    record.learn(given, one.who, write_context)
+    record = record or PersonRecord(addressee_id(given), house=isinstance(given, FacilityIn), authority=authority)
+    record.learn(given, one.who, write_context, voice)
     record.derive(write_context)
     return record
 
 
+class Deferred(NamedTuple):
+    """A row that silences or moves somebody: whether it may is known once the whole list was read."""
+
+    person_id: str
+    line: int
+    digest: str
+    statement: Statement
+    change: Change
+
+
+@dataclass
+class _Done:
+    """What came of a page."""
+
+    records: list[Rows] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+    issues: list[Issue] = field(default_factory=list)
+    deferred: list[Deferred] = field(default_factory=list)
+
+
 @dataclass
 class Import:
-    """One list on its way in, a page a transaction."""
+    """One list on its way in, a page a transaction. `who` brings it; None where the house itself does.
+
+    `mass_change`: how many people it may silence or move, before a second key is asked.
+    """
 
     database: Database
     context: ImportContext
     actor: str
     report: Report
+    who: Who | None = None
+    mass_change: int = 50
+    held_id: str = field(default_factory=new_id)
+    _deferred: list[Deferred] = field(default_factory=list)
+    _allowed: int | None = None
+    _held: int = 0
+
+    async def claim(self) -> None:
+        """The source is this authority's from here on."""
+        if self.who is not None and not self.report.dry_run:
+            await self._waiting_for_database(self._claim)
+
+    async def _claim(self) -> None:
+        async with self.database.write() as tx:
+            await sources.claim(tx, self.context.source, self.who)
 
     async def page(self, page: Page) -> None:
-        """Writes what is new or changed; those who stand there as before are only seen.
+        """Writes what is new or changed; those who stand there as before are only seen."""
+        self.report.tell_all(self._outside(page))
+        if page.digests:
+            await self._waiting_for_database(lambda: self._page(page))
+        if self._deferred and len(self._deferred) > await self._most():
+            await self._hold()
 
-        A database that is away or overloaded is waited for: the page is compared and written again, so that what was
-        committed after all counts as there.
-        """
-        if not page.digests:
+    def _outside(self, page: Page) -> Iterator[Issue]:
+        """Takes out whoever lives beyond the area of the key."""
+        if self.who is None or not self.who.area or not page.made:
             return
+        people = list(page.made.values())
+        inside = holds(self.who.area, [r.person["lon"] for r in people], [r.person["lat"] for r in people])
+        for one, held in zip(people, inside, strict=True):
+            if not held:
+                given = f"{one.person['lat']}, {one.person['lon']}"
+                yield beyond(page.lines[one.person_id], given, one.person_id)
+                del page.digests[one.person_id], page.lines[one.person_id], page.made[one.person_id]
+
+    async def _waiting_for_database(self, work: Callable[[], Awaitable[None]]) -> None:
+        """A database that is away or overloaded is waited for: what is written is compared and written again, so that
+        what was committed after all counts as there."""
         for wait in WAITS_S:
             try:
-                return await self._page(page)
+                return await work()
             except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
                 if disk.is_full(problem):  # waiting makes no room
                     raise self.report.stopped_by_full_disk() from problem
@@ -141,7 +214,7 @@ class Import:
                     raise
                 log.warning("import_waits", seconds=wait, problem=type(problem).__name__)
                 await asyncio.sleep(wait)
-        await self._page(page)
+        await work()
 
     async def _page(self, page: Page) -> None:
         source, dry = self.context.source, self.report.dry_run
@@ -150,38 +223,129 @@ class Import:
             changed = [p for p in page.digests if before.get(p, ("", 0))[0] != page.digests[p]]
             there = await repository.load(db, changed) if dry else {}
         same = [p for p, (mark, seen) in before.items() if mark == page.digests[p] and seen != source.number]
-        records: list[Rows] = []
+        done = _Done()
         alone: list[Rows] = []
         if dry:
-            records = self._records(page, changed, there, self.context.write_context())
+            done = self._done(page, changed, there, self.context.write_context())
         elif changed or same:
             write_context = self.context.write_context()
             async with self.database.write() as tx:
                 await repository.alone(tx)
-                records = self._records(page, changed, await repository.load(tx, changed), write_context)
-                alone = await repository.whole_households(tx, records)
-                fresh = any(r.before is None for r in records)
-                keys = [row for row in (page.key_row if fresh else None, write_context.key_row) if row is not None]
-                await repository.keep(tx, records, keys)
-                await sources.see(tx, source, {p: page.digests[p] for p in changed}, same)
-                if changed:
-                    detail = {"people": len(changed), "source": source.name}
-                    await trail.record(tx, self.actor, "people.import", source.source_id, "register", detail)
+                done = self._done(page, changed, await repository.load(tx, changed), write_context)
+                fresh = any(r.before is None for r in done.records)
+                keys = [page.key_row] if fresh and page.key_row is not None else []
+                also = [one.person_id for one in done.deferred]  # they stand in this list whatever comes of it
+                alone = await self._keep(tx, done, [*same, *also], write_context, keys)
         self.report.unchanged += len(page.digests) - len(changed)
-        self.report.read += len(changed)
-        self.report.conflicts += sum(len(r.conflicts) for r in records)
+        self.report.read += len(done.records)
+        self.report.conflicts += sum(len(r.conflicts) for r in done.records)
+        self.report.tell_all(done.issues)
         self.report.tell_all(_own_household(one, page.lines.get(one.person_id, 0)) for one in alone)
+        self._deferred += done.deferred
 
-    def _records(
-        self, page: Page, changed: Sequence[str], there: dict[str, PersonRecord], write_context: WriteContext
+    async def _keep(
+        self,
+        tx: Connection,
+        done: _Done,
+        seen: Sequence[str],
+        write_context: WriteContext,
+        keys: Sequence[dict[str, object]] = (),
     ) -> list[Rows]:
+        """Writes records and who stands in the list; returns those who were given a household of their own."""
+        source = self.context.source
+        alone = await repository.whole_households(tx, done.records)
+        await repository.keep(tx, done.records, [k for k in (*keys, write_context.key_row) if k is not None])
+        await sources.see(tx, source, done.digests, seen)
+        if done.records:
+            detail = {"people": len(done.records), "source": source.name}
+            await trail.record(tx, self.actor, "people.import", source.source_id, "register", detail)
+        return alone
+
+    def _done(
+        self, page: Page, changed: Sequence[str], there: dict[str, PersonRecord], write_context: WriteContext
+    ) -> _Done:
         """Made ones where nobody was there; statements into those that are."""
-        return [taken(there[p], page.said(p), write_context).rows() if p in there else page.made[p] for p in changed]
+        done, who, source = _Done(), self.who, self.context.source
+        for person_id in changed:
+            digest, line = page.digests[person_id], page.lines[person_id]
+            if (record := there.get(person_id)) is None:
+                done.records.append(page.made[person_id])
+            elif who is not None and who.area and not holds(who.area, record.place[1], record.place[0]):
+                done.issues.append(beyond(line, "", person_id))
+                continue
+            else:
+                statement = page.said(person_id)
+                foreign = who is not None and bool(record.authority) and not who.speaks_for(record.authority)
+                if foreign and person_id in page.joined:
+                    done.issues.append(_kept_by(record.authority, line, person_id))
+                    taken(record, statement, write_context, voice="adds")
+                elif foreign:  # their id is of this list, and somebody joined theirs to it before it named them
+                    record.authority = source.authority
+                    taken(record, statement, write_context, voice="owns")
+                elif who is None or record.status not in WARNED:
+                    taken(record, statement, write_context)
+                elif change := taken_but(record, statement, write_context):
+                    done.deferred.append(Deferred(person_id, line, digest, statement, change))
+                    continue
+                done.records.append(record.rows())
+            done.digests[person_id] = digest
+        return done
+
+    async def _most(self) -> int:
+        if self._held:
+            return 0
+        if self._allowed is None:
+            async with self.database.read() as db:
+                self._allowed = await allowed(db, self.context.source, self.mass_change)
+        return self._allowed
+
+    async def _hold(self) -> None:
+        """Too many would be silenced or moved: the rest of their rows goes in, and that waits."""
+        some, self._deferred = self._deferred, []
+        if not self.report.dry_run:
+            for part in chunks(some, PAGE_SIZE):
+                await self._waiting_for_database(partial(self._settled, part, "waiting"))
+        self._held += len(some)
+        self.report.read += len(some)
+        self.report.tell_all(_held(one) for one in some)
+
+    async def _settled(self, some: Sequence[Deferred], state: Literal["waiting", "applied"]) -> None:
+        """Writes deferred rows: whole where they were few, else without what waits."""
+        if (who := self.who) is None:
+            return
+        done, harms, write_context = _Done(), [], self.context.write_context()
+        async with self.database.write() as tx:
+            await repository.alone(tx)
+            there = await repository.load(tx, [one.person_id for one in some])
+            for one in some:
+                if (record := there.get(one.person_id)) is None:
+                    continue
+                change = one.change
+                if state == "waiting":
+                    change = taken_but(record, one.statement, write_context)
+                else:
+                    taken(record, one.statement, write_context)
+                    done.digests[one.person_id] = one.digest
+                if change:
+                    harms.append(Harm(one.person_id, one.statement.who, change))
+                done.records.append(record.rows())
+            await self._keep(tx, done, [], write_context)
+            await note(tx, self.held_id, state, self.context.source, who, harms)
+        self.report.conflicts += sum(len(r.conflicts) for r in done.records)
 
     async def finish(self) -> None:
         """The list is whole: it is its source's newest, and whoever it no longer names is counted."""
+        some, self._deferred = self._deferred, []
+        self.report.read += len(some)
+        if self._held:
+            self.report.notes.append(
+                f"{self._held} people would no longer be warned, or be warned elsewhere: that waits for another key of "
+                f"{self.context.source.authority}, see tocsin registry held"
+            )
         if self.report.dry_run:
             return
+        for part in chunks(some, PAGE_SIZE):
+            await self._waiting_for_database(partial(self._settled, part, "applied"))
         source = self.context.source
         async with self.database.write() as tx:
             await sources.finish(tx, source, self.report.read + self.report.unchanged)
@@ -191,6 +355,22 @@ class Import:
             self.report.missing = int(await tx.scalar(gone) or 0)
             if self.report.read >= MANY and tx.dialect.name == "postgresql":  # new tables have no statistics yet
                 await tx.execute(sa.text("ANALYZE registry_person, registry_contact, registry_cell_count"))
+
+
+def beyond(line: int, given: str, subject: str) -> Issue:
+    """What is told of a row that lies outside the area of the key that brings it."""
+    remedy = "they live beyond the area of this key: ask a key whose area holds them to bring this row"
+    return Issue(line, "refused", "area", "grant.area", given, remedy, subject)
+
+
+def _kept_by(authority: str, line: int, subject: str) -> Issue:
+    remedy = f"{authority} entered them: what is new was added, what differs waits for them as a conflict"
+    return Issue(line, "doubtful", "source", "owner", "", remedy, subject)
+
+
+def _held(one: Deferred) -> Issue:
+    remedy = "too many at once: this waits until another key of the authority confirms it; they are warned meanwhile"
+    return Issue(one.line, "left_out", ", ".join(one.change), "two keys", "", remedy, one.person_id)
 
 
 def _own_household(record: Rows, line: int) -> Issue:
@@ -310,9 +490,12 @@ async def import_workers(
     return report
 
 
-async def import_areas(database: Database, areas: Iterable[AreaIn], *, actor: str = "import") -> Report:
-    """Writes what geocodes stand for; an area without a surface is refused and stops no other."""
-    report, good = Report(), []
+async def import_areas(
+    database: Database, areas: Iterable[AreaIn], *, actor: str = "import", who: Who | None = None
+) -> Report:
+    """Writes what geocodes stand for; an area without a surface, or not theirs who brings it, is refused and stops no
+    other."""
+    report, good = Report(), list[Numbered]()
     for one in areas:
         try:
             if one.geojson:
@@ -321,10 +504,12 @@ async def import_areas(database: Database, areas: Iterable[AreaIn], *, actor: st
             subject = f"{one.value_name} {one.code}"
             report.tell(Issue(0, "refused", "geojson", fault.rule, one.geojson[:80], fault.remedy, subject))
         else:
-            good.append(one.model_dump())
+            good.append((0, one.model_dump()))
     if good:
         async with database.write() as tx:
-            await register.put(tx, register.area, good)
-            await trail.record(tx, actor, "areas.import", "areas", "register", {"areas": len(good)})
-    report.read = len(good)
+            rows = await allowed_rows(tx, register.area, good, who, report)
+            if rows:
+                await register.put(tx, register.area, rows)
+                await trail.record(tx, actor, "areas.import", "areas", "register", {"areas": len(rows)})
+            report.read = len(rows)
     return report

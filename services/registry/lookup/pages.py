@@ -88,7 +88,7 @@ class LookupPages:
         self, who: Who, asked: Asked, shown: Shown | None, fault: Refused | None = None
     ) -> web.Response:
         async with self._platform.database.read() as db:
-            open_ones = await unlock.open_ones(db, self._platform.clock.now())
+            open_ones = await unlock.open_ones(db, who, self._platform.clock.now())
             masks = await _masks(db, [row.person_id for row in shown.people]) if shown else {}
         return page(
             "look.html", status=fault.status if fault else 200, who=who, asked=asked, shown=shown, fault=fault, masks=masks,
@@ -144,8 +144,8 @@ class LookupPages:
     ) -> web.Response:
         now = self._platform.clock.now()
         async with self._platform.database.read() as db:
-            open_ones = await unlock.open_ones(db, now)
-            declared = [w for w in await unlock.declared(db) if w.expires_at > now]
+            open_ones = await unlock.open_ones(db, who, now)
+            declared = await unlock.declared(db, who, now)
         return page(
             "unlock.html", status=fault.status if fault else 200, who=who, open_ones=open_ones, declared=declared,
             hours=unlock.HOURS, fault=fault, given=given or {}, offset=self._offset, plane=self._platform.settings.plane,
@@ -159,7 +159,7 @@ class LookupPages:
         try:
             async with self._platform.database.write() as tx:
                 await unlock.open_unlock(
-                    tx, warning_id=given["warning_id"], zone=given["zone"], by=who.label, reason=given["reason"],
+                    tx, who, warning_id=given["warning_id"], zone=given["zone"], reason=given["reason"],
                     hours=int(given["hours"]) if given["hours"].isdecimal() else 0, now=self._platform.clock.now(),
                 )  # fmt: skip
         except Refused as fault:

@@ -6,6 +6,8 @@ page of channels, by an order that only the key it was made for can use (service
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,7 +16,7 @@ import sqlalchemy as sa
 
 from services.registry.geo.areas import Shape
 from services.registry.lookup.decoys import alarm
-from services.registry.lookup.unlock import checked_reason, open_ones
+from services.registry.lookup.unlock import checked_reason, open_ones, warned_area, within
 from services.registry.store import register
 from services.registry.store.lookup_tables import look
 from services.shared.audit import trail
@@ -28,6 +30,7 @@ from services.shared.people import phone_numbers
 from services.shared.powers.who import Who
 
 PAGE = 20
+AT_ONCE = 200  # rows of which those who may be shown are taken
 HOUR = 3600.0
 BY = ("phone", "id", "grid", "zone")
 
@@ -56,10 +59,10 @@ class ListedPerson(NamedTuple):
 
 @dataclass(frozen=True)
 class Shown:
-    """What came of it: rows of registry_person, how many are there and not shown, where the next page begins."""
+    """What came of it: rows of registry_person, and where the next page begins. Whether others are there and may not be
+    shown is not told: that alone would say who is in the register."""
 
     people: Sequence[ListedPerson] = ()
-    hidden: int = 0
     after: str = ""
     unlocked: frozenset[str] = field(default_factory=frozenset)
 
@@ -88,26 +91,38 @@ class Search:
         reason = checked_reason(asked.reason)
         where = await self._where(asked)
         async with self._database.write() as tx:
-            found = sa.select(*columns(ListedPerson, register.person)).where(
-                where, register.person.c.person_id > asked.after
-            )
-            rows = await rows_of(tx, ListedPerson, found.order_by(register.person.c.person_id).limit(PAGE + 1))
-            more, rows = len(rows) > PAGE, rows[:PAGE]
-            allowed = await self._allowed(tx, who, rows, now)
-            shown = [row for row in rows if row.person_id in allowed]
-            detail = {"by": asked.by, "shown": len(shown), "hidden": len(rows) - len(shown)}
-            subject = asked.value.strip()[:80] if asked.by != "phone" else "a number"
+            shown, allowed, more = await self._page(tx, who, where, asked.after, now)
+            subject = asked.value.strip()[:80] if asked.by != "phone" else self._number_mark(asked.value)
+            detail = {"by": asked.by, "shown": len(shown)}
             await trail.record(tx, who.label, "people.search", subject or "-", reason, detail)
             over = await self._take(
-                tx, who, {p: allowed[p] for p in (r.person_id for r in shown)}, reason, "people.listed"
+                tx, who, {row.person_id: allowed[row.person_id] for row in shown}, reason, "people.listed"
             )
         self._stop(over)
-        return Shown(
-            shown,
-            len(rows) - len(shown),
-            rows[-1].person_id if more else "",
-            frozenset(p for p, u in allowed.items() if u),
-        )
+        unlocked = frozenset(row.person_id for row in shown if allowed[row.person_id])
+        return Shown(shown, shown[-1].person_id if more else "", unlocked)
+
+    async def _page(
+        self, db: Connection, who: Who, where: sa.ColumnElement[bool], after: str, now: float
+    ) -> tuple[list[ListedPerson], dict[str, str], bool]:
+        """(People to show, person_id > their unlock, whether there are more to show)."""
+        shown: list[ListedPerson] = []
+        allowed: dict[str, str] = {}
+        found = sa.select(*columns(ListedPerson, register.person)).where(where).order_by(register.person.c.person_id)
+        while True:
+            rows = await rows_of(db, ListedPerson, found.where(register.person.c.person_id > after).limit(AT_ONCE))
+            allowed |= await self._allowed(db, who, rows, now)
+            shown += [row for row in rows if row.person_id in allowed]
+            if len(shown) > PAGE:
+                return shown[:PAGE], allowed, True
+            if len(rows) < AT_ONCE:
+                return shown, allowed, False
+            after = rows[-1].person_id
+
+    def _number_mark(self, value: str) -> str:
+        """Says in the audit log which number was asked for, to who has the number and the key alone."""
+        number = number_of(value, self._region)
+        return "number " + hmac.new(self._index, f"search {number}".encode(), hashlib.sha256).hexdigest()[:24]
 
     async def open(self, who: Who, person_id: str, reason: str, now: float) -> bool:
         """Whether this person may be shown now; if so the look is in the audit log. False says nothing about whether
@@ -158,10 +173,11 @@ class Search:
             return {row.person_id: "" for row in rows}
         agreed = await self._agreed(db, [row.person_id for row in rows])
         found = {row.person_id: "" for row in rows if row.person_id in agreed}
-        for one in await open_ones(db, now):
-            for row in rows:
-                if one.zone in (row.zone_id, row.grid_id):
-                    found.setdefault(row.person_id, one.unlock_id)
+        for one in await open_ones(db, who, now):
+            here = [row for row in rows if one.zone in (row.zone_id, row.grid_id)]
+            inside = within(who, await warned_area(db, one.warning_id) if here else None, here)
+            for row in (row for row, held in zip(here, inside, strict=True) if held):
+                found.setdefault(row.person_id, one.unlock_id)
         return found
 
     @staticmethod
@@ -181,20 +197,22 @@ class Search:
         return {person_id for person_id, decision in said.items() if decision == "given"} | set(houses)
 
     async def _take(self, tx: Connection, who: Who, people: dict[str, str], reason: str, act: str) -> int:
-        """Counts and audits these looks; over the quota it audits that instead and says how many there were."""
+        """Counts and audits these looks; over the quota it audits that instead and says how many there were.
+
+        A search that shows nobody counts as one: else whoever asks learns for nothing who is not there.
+        """
         mine = (look.c.caller_id == who.key_id, look.c.at > wall() - HOUR)
         before = int(await tx.scalar(sa.select(sa.func.count()).select_from(look).where(*mine)) or 0)
-        if before + len(people) > self._quota:
+        if before + max(1, len(people)) > self._quota:
             await trail.record(
                 tx, who.label, "people.quota", who.key_id, reason, {"looks": before, "quota": self._quota}
             )
             return before
         rows = [
             {"look_id": new_id(), "at": wall(), "caller_id": who.key_id, "person_id": p, "unlock_id": u}
-            for p, u in people.items()
+            for p, u in (people or {"": ""}).items()
         ]
-        if rows:
-            await tx.execute(sa.insert(look), rows)
+        await tx.execute(sa.insert(look), rows)
         for person_id, unlock_id in sorted(people.items()):
             detail = {"unlock_id": unlock_id} if unlock_id else {}
             await trail.record(tx, who.label, act, person_id, reason, detail)

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Literal
 
 import msgspec
 
@@ -22,9 +23,13 @@ FACILITY = (
     "languages", "occupancy",
 )  # fmt: skip
 MEDICAL, TEMPORARY = those(ANSWERS, "medical"), those(ANSWERS, "temporary")
+PROTECTS = those(ANSWERS, "protects")
 OLD = 80
 MONTHS, MONTHS_SHORT = 12, 6
 RANK = {"self": 3, "proxy": 3, "officer_visit": 2, "disability_card": 0}  # every other list: 1
+Voice = Literal["weighed", "adds", "owns"]
+"""How a statement counts beside others: by its rank and day; only where there is none; before those of others, since it is
+of who keeps the person."""
 STATUS, PLACE, SEALED = "status", "place", "sealed:"  # what is merged beside the answers
 
 
@@ -107,20 +112,25 @@ def same_voice(a: Provenance, b: Provenance) -> bool:
     return a.source == b.source and (a.source in ("self", "officer_visit") or a.by == b.by)
 
 
-def merge(facts: Facts, said: Mapping[str, object], who: Provenance) -> Merged:
-    """Takes answers (also `status`, `place`) into the facts where they win; what loses or is beaten is a conflict."""
+def merge(facts: Facts, said: Mapping[str, object], who: Provenance, voice: Voice = "weighed") -> Merged:
+    """Takes answers (also `status`, `place`) into the facts where they win; what loses or is beaten is a conflict.
+
+    A voice that only adds fills gaps and changes nothing; what would close a person's ways is no gap.
+    """
     done = Merged()
     for name, value in said.items():
         if name not in facts.answers:
-            wins = True
+            wins = not (voice == "adds" and name in PROTECTS and value)
+            if not wins:
+                done.conflicts.append(FactConflict(name, False, value, who))
         else:
             kept, old = facts.answers[name], facts.source(name)
             if kept == value:
                 done.agreed.add(name)
-                if who.rank >= old.rank and who.on >= old.on:
+                if voice != "adds" and who.rank >= old.rank and who.on >= old.on:
                     facts.credit(name, who)
                 continue
-            wins, conflict = weigh(name, kept, value, old, who)
+            wins, conflict = weigh(name, kept, value, old, who, voice)
             if conflict is not None:
                 done.conflicts.append(conflict)
         if wins:
@@ -130,10 +140,15 @@ def merge(facts: Facts, said: Mapping[str, object], who: Provenance) -> Merged:
     return done
 
 
-def weigh(name: str, kept: object, value: object, old: Provenance, who: Provenance) -> tuple[bool, FactConflict | None]:
+def weigh(
+    name: str, kept: object, value: object, old: Provenance, who: Provenance, voice: Voice = "weighed"
+) -> tuple[bool, FactConflict | None]:
     """Whether a statement that differs counts from now on, and the conflict to show where two sources differ."""
     if same_voice(old, who):
         return who.on >= old.on, None
+    if voice != "weighed":
+        wins = voice == "owns"
+        return wins, FactConflict(name, value, kept, old) if wins else FactConflict(name, kept, value, who)
     if _wins(name, value, kept, who, old):
         return True, FactConflict(name, value, kept, old, who.by if who.rank > old.rank and who.rank == 3 else "")
     return False, FactConflict(name, kept, value, who)

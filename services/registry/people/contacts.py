@@ -39,11 +39,20 @@ def why_not(row: ContactRow) -> str:
 
 
 def take_contacts(
-    rows: dict[str, ContactRow], owner_id: str, given: Sequence[ContactIn], who: Provenance, write_context: WriteContext
+    rows: dict[str, ContactRow],
+    owner_id: str,
+    given: Sequence[ContactIn],
+    who: Provenance,
+    write_context: WriteContext,
+    *,
+    adds: bool = False,
 ) -> set[str]:
-    """Adds or changes rows by what one source gives; returns the ids it named."""
+    """Adds or changes rows by what one source gives; returns the ids it named.
+
+    Who only `adds` puts theirs behind those that are there, and leaves those as they are.
+    """
     found = set()
-    own = who.rank == 3
+    own = who.rank == 3 and not adds
     behind = 0 if own else max((row["position"] for row in rows.values()), default=-1) + 1
     for contact in sorted(given, key=lambda c: c.order):
         key = address_key(write_context.index, contact.kind, contact.address)
@@ -52,6 +61,8 @@ def take_contacts(
             continue
         found.add(contact_id)
         old = rows.get(contact_id)
+        if adds and old is not None and old["source_id"] != who.source_id:
+            continue
         verified = contact.verified_on or (write_context.today if contact.verified else "")
         if old is None:
             rows[contact_id] = {
@@ -69,7 +80,7 @@ def take_contacts(
                 "verified_on": verified,
                 "hours": contact.hours,
                 "household": contact.household,
-                "safe": contact.safe,
+                "safe": contact.safe and not adds,  # a safe one would take the place of all others
                 "source_id": who.source_id,
             }
             continue
@@ -84,7 +95,7 @@ def take_contacts(
         if contact.said_no or (lifts and old["why_not"] in REFUSED):
             changed["why_not"] = contact.why_not
         if same:
-            changed |= {"hours": contact.hours, "household": contact.household, "safe": contact.safe}
+            changed |= {"hours": contact.hours, "household": contact.household, "safe": contact.safe and not adds}
         if own:
             changed["position"] = len(found) - 1
         rows[contact_id] = changed

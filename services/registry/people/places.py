@@ -20,6 +20,7 @@ from services.shared.database.engine import Connection, Database
 from services.shared.database.rows import columns, rows_of
 from services.shared.errors import Conflict, NotFound, Refused
 
+NO_PLACE = "there is no place of that id"
 STATES = ("open", "closed", "unknown")
 
 
@@ -58,8 +59,8 @@ class Roll(TypedDict):
     people: list[Arrival]
 
 
-async def import_places(database: Database, places: Iterable[PlaceIn], *, actor: str) -> int:
-    """Writes places; whether each is open stays as it was confirmed. Returns how many."""
+async def import_places(database: Database, places: Iterable[PlaceIn], *, actor: str, authority: str = "") -> int:
+    """Writes places of an authority; whether each is open stays as it was confirmed. Returns how many."""
     rows = []
     for one in places:
         row = one.model_dump() | {"cell": cell_of(one.lat, one.lon)}
@@ -76,6 +77,7 @@ async def import_places(database: Database, places: Iterable[PlaceIn], *, actor:
             row["state"] = before.state if before else "unknown"
             row["confirmed_by"] = before.confirmed_by if before else ""
             row["confirmed_at"] = before.confirmed_at if before else None
+            row["authority"] = (before.authority if before else "") or authority
         await register.put(tx, register.place, rows)
         await trail.record(tx, actor, "places.import", "places", "register", {"places": len(rows)})
     return len(rows)
@@ -211,4 +213,4 @@ async def open_places(
 
 
 def _no_place(place_id: str) -> NotFound:
-    return NotFound("there is no place of that id", field="place_id", rule="known", given=place_id[:32])
+    return NotFound(NO_PLACE, field="place_id", rule="known", given=place_id[:32])

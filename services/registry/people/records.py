@@ -24,6 +24,7 @@ from services.registry.model.facts import (
     Facts,
     Merged,
     Provenance,
+    Voice,
     earliest,
     merge,
     said_by,
@@ -86,6 +87,7 @@ class PersonRecord:
     agreed: set[str] = field(default_factory=set)  # conflicts that are none any more
     profile: Profile = NOBODY
     before: tuple[int, str, str] | None = None  # cell, profile key, status as they are stored
+    authority: str = ""  # who entered them first; empty: nobody's
 
     # what it is now
 
@@ -138,24 +140,40 @@ class PersonRecord:
 
     # what sources say
 
-    def learn(self, given: PersonIn | FacilityIn, who: Provenance, write_context: WriteContext) -> None:
-        """One source's whole statement; a field that was not filled in says nothing."""
+    def learn(
+        self, given: PersonIn | FacilityIn, who: Provenance, write_context: WriteContext, voice: Voice = "weighed"
+    ) -> None:
+        """One source's whole statement; a field that was not filled in says nothing.
+
+        A source of another authority only adds: what differs waits as a conflict.
+        """
+        adds = voice == "adds"
         said = said_by(given) if isinstance(given, PersonIn) else _said_of_house(given)
         merged = self.answers(
-            said | {STATUS: given.status, PLACE: [given.lat, given.lon]}, who, write_context, implied=_implied(given)
+            said | {STATUS: given.status, PLACE: [given.lat, given.lon]},
+            who,
+            write_context,
+            implied=_implied(given),
+            voice=voice,
         )
-        self._put_in_place(given, merged, who)
+        if not adds:
+            self._put_in_place(given, merged, who)
         if self.status not in KEPT:
             return
         texts = TEXTS if isinstance(given, PersonIn) else HOUSE_TEXTS
-        self.texts({name: text for name, f in texts.items() if (text := getattr(given, f))}, who, write_context)
+        texts_said = {name: text for name, f in texts.items() if (text := getattr(given, f))}
+        self.texts(texts_said, who, write_context, voice)
         if given.contacts:
-            self.take_channels(given.contacts, who, write_context)
+            self.take_channels(given.contacts, who, write_context, adds=adds)
         if isinstance(given, PersonIn):
             if given.supporters:
-                self.take_supporters(given.supporters, who, write_context)
-            self.take_stays(given.stays, write_context)
-            self.take_consents(given.consents, write_context)
+                self.take_supporters(given.supporters, who, write_context, adds=adds)
+            there = {row["kind"] for row in self.stays.values()} if adds else set()
+            self.take_stays([one for one in given.stays if one.kind not in there], write_context)
+            if not adds:  # a decision of theirs is told to who keeps them
+                self.take_consents(given.consents, write_context)
+            elif given.consents:
+                self._differ(FactConflict(f"consent.{one.purpose}", None, one.decision, who) for one in given.consents)
 
     def _put_in_place(self, given: PersonIn | FacilityIn, merged: Merged, who: Provenance) -> None:
         """Household, zone, grid and walk follow whoever says where the person lives."""
@@ -179,10 +197,11 @@ class PersonRecord:
         who: Provenance,
         write_context: WriteContext,
         implied: frozenset[str] = frozenset(),
+        voice: Voice = "weighed",
     ) -> Merged:
         """Single answers, also `status` and `place`; `implied` ones fill a gap and contradict nobody."""
         said = {k: v for k, v in said.items() if k not in implied or k not in self.facts.answers}
-        merged = merge(self.facts, said, who)
+        merged = merge(self.facts, said, who, voice)
         self._differ(merged.conflicts)
         self.agreed |= {self._conflict_id(name, who) for name in merged.agreed} & set(self.differing)
         return merged
@@ -190,7 +209,9 @@ class PersonRecord:
     def _conflict_id(self, name: str, who: Provenance) -> str:
         return id_of("conflict", self.person_id, name, who.source_id or who.by)
 
-    def texts(self, said: dict[str, str], who: Provenance, write_context: WriteContext) -> set[str]:
+    def texts(
+        self, said: dict[str, str], who: Provenance, write_context: WriteContext, voice: Voice = "weighed"
+    ) -> set[str]:
         """Texts that are sealed; returns those that are new."""
         changed = set()
         for name, text in said.items():
@@ -199,7 +220,7 @@ class PersonRecord:
             if old is not None:
                 if old[0] == mark:
                     continue
-                wins, conflict = weigh(name, old[1], mask_of(text), self.facts.source(field_), who)
+                wins, conflict = weigh(name, old[1], mask_of(text), self.facts.source(field_), who, voice)
                 if conflict is not None:
                     self._differ([conflict])
                 if not wins:
@@ -231,24 +252,35 @@ class PersonRecord:
             }
             self.agreed.discard(conflict_id)
 
-    def take_channels(self, given: Sequence[ContactIn], who: Provenance, write_context: WriteContext) -> None:
+    def take_channels(
+        self, given: Sequence[ContactIn], who: Provenance, write_context: WriteContext, *, adds: bool = False
+    ) -> None:
         """Numbers and addresses of one source; what the same list gave before for the same use goes."""
-        found = take_contacts(self.contacts, self.person_id, given, who, write_context)
+        if adds and (refused := sorted({c.kind for c in given if c.said_no})):
+            self._differ(FactConflict(f"said_no.{kind}", False, True, who) for kind in refused)
+        found = take_contacts(self.contacts, self.person_id, given, who, write_context, adds=adds)
         if who.source_id:
             kinds = {c.kind for c in given}
             for contact_id, row in list(self.contacts.items()):
                 if contact_id not in found and row["source_id"] == who.source_id and row["kind"] in kinds:
                     del self.contacts[contact_id]
 
-    def take_supporters(self, given: Sequence[SupporterIn], who: Provenance, write_context: WriteContext) -> list[str]:
-        """Helpers of one source; those whom the same list no longer names go. Returns their ids."""
+    def take_supporters(
+        self, given: Sequence[SupporterIn], who: Provenance, write_context: WriteContext, *, adds: bool = False
+    ) -> list[str]:
+        """Helpers of one source; those whom the same list no longer names go. Returns their ids.
+
+        Of who only `adds` none has accepted: whoever keeps the person asks them first.
+        """
         found = []
         for one in given:
             first = one.contacts[0].address if one.contacts else one.name
             supporter_id = id_of("supporter", self.person_id, address_key(write_context.index, "email", first))
             found.append(supporter_id)
             old = self.supporters.get(supporter_id)
-            accepted = one.accepted_on or (write_context.today if one.accepted else "")
+            if adds and old is not None and old["source_id"] != who.source_id:
+                continue
+            accepted = "" if adds else one.accepted_on or (write_context.today if one.accepted else "")
             if old is not None and old["mask"] == mask_of(one.name):
                 name, key_id = old["name"], old["key_id"]
             else:
@@ -396,6 +428,7 @@ class PersonRecord:
             "dossier": pack(self.parts.values()),
             "key_id": self.parts["card"].key_id.hex() if "card" in self.parts else "",
             "changed_at": wall(),
+            "authority": self.authority,
         }
 
     def facts_row(self) -> dict[str, object]:

@@ -44,6 +44,7 @@ class StoredPerson(NamedTuple):
     grid_id: str
     walk_seq: int
     dossier: bytes
+    authority: str
     body: bytes
 
 
@@ -112,6 +113,7 @@ def _record(row: StoredPerson) -> PersonRecord:
         walk_seq=row.walk_seq,
         parts={p.name: p for p in unpack(row.dossier)},
         before=(row.cell, row.profile_key, row.status),
+        authority=row.authority,
     )
 
 

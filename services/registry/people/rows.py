@@ -25,6 +25,7 @@ class PersonRow(TypedDict):
     dossier: bytes
     key_id: str
     changed_at: float
+    authority: str
 
 
 class ContactRow(TypedDict):

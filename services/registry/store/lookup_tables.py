@@ -17,6 +17,15 @@ look = sa.Table(
     sa.Index(None, "caller_id", "at"),
     comment="one row a person shown; the audit log has the reason",
 )
+counted = sa.Table(
+    "registry_counted",
+    metadata,
+    sa.Column("counted_id", Id, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False, comment="wall"),
+    sa.Column("caller_id", Id, nullable=False, comment="the API key of whoever counted"),
+    sa.Index(None, "caller_id", "at"),
+    comment="one row a count of an area, for an hour",
+)
 unlock = sa.Table(
     "registry_unlock",
     metadata,
@@ -24,6 +33,7 @@ unlock = sa.Table(
     sa.Column("warning_id", Id, nullable=False),
     sa.Column("zone", sa.String(32), nullable=False, comment="zone_id or grid_id"),
     sa.Column("by", sa.String(80), nullable=False),
+    sa.Column("authority", sa.String(80), nullable=False, comment="whose it is"),
     sa.Column("reason", sa.String(400), nullable=False),
     sa.Column("opened_at", sa.Double, nullable=False, comment="wall"),
     sa.Column("until", sa.Double, nullable=False, comment="wall"),

@@ -270,9 +270,12 @@ async def next_job(db: Connection) -> Job | None:
     return await row_of(db, Job, oldest.order_by(job.c.tier.desc(), job.c.opened_at, job.c.warning_id).limit(1))
 
 
+_ANY_OPEN = sa.select(sa.exists().where(job.c.state == "open"))
+
+
 async def any_open(db: Connection) -> bool:
     """Whether a page is still to be made."""
-    return bool(await db.scalar(sa.select(sa.exists().where(job.c.state == "open"))))
+    return bool(await db.scalar(_ANY_OPEN))
 
 
 async def advance(

@@ -30,6 +30,7 @@ person = sa.Table(
     sa.Column("dossier", sa.LargeBinary, nullable=False, comment="sealed parts, see shared/dossier.py"),
     sa.Column("key_id", Id, nullable=False, comment="of the part that was sealed last"),
     sa.Column("changed_at", sa.Double, nullable=False, comment="wall"),
+    sa.Column("authority", sa.String(80), nullable=False, comment="who entered them first; empty: nobody's"),
     sa.CheckConstraint("kind IN ('resident', 'subscriber', 'facility')", name="kind"),
     sa.CheckConstraint("status IN ('active', 'away', 'suspended', 'moved', 'deceased', 'withdrawn')", name="status"),
     sa.Index(None, "cell", "household_id", "person_id"),
@@ -68,6 +69,7 @@ source = sa.Table(
     sa.Column("rows", sa.Integer, nullable=False, comment="people and facilities in the newest list"),
     sa.Column("last_import", Day, nullable=False),
     sa.Column("expires_on", Day, nullable=False, comment="after it the list is old"),
+    sa.Column("authority", sa.String(80), nullable=False, comment="who used it first; empty: nobody's yet"),
 )
 listing = sa.Table(
     "registry_listing",
@@ -214,6 +216,7 @@ place = sa.Table(
     sa.Column("animals", sa.Boolean, nullable=False),
     sa.Column("capacity", sa.Integer, nullable=False),
     sa.Column("route", sa.String(300), nullable=False, comment="the safe way there, in words"),
+    sa.Column("authority", sa.String(80), nullable=False, comment="whose list named it; empty: nobody's yet"),
     sa.CheckConstraint("state IN ('open', 'closed', 'unknown')", name="state"),
 )
 roll = sa.Table(
@@ -252,6 +255,26 @@ risk_zone = sa.Table(
     sa.Column("south", sa.Double, nullable=False),
     sa.Column("east", sa.Double, nullable=False),
     sa.Column("north", sa.Double, nullable=False),
+    sa.Column("authority", sa.String(80), nullable=False, comment="who defined it; empty: nobody's yet"),
+)
+held_change = sa.Table(
+    "registry_held_change",
+    metadata,
+    sa.Column("held_id", Id, primary_key=True, comment="of one import"),
+    sa.Column("person_id", Id, primary_key=True),
+    sa.Column("authority", sa.String(80), nullable=False),
+    sa.Column("source_id", Id, nullable=False),
+    sa.Column("source", sa.String(80), nullable=False, comment="name of the list"),
+    sa.Column("said", sa.JSON, nullable=False, comment="how the list knows: a Provenance"),
+    sa.Column("change", sa.JSON, nullable=False, comment="status, place, contacts: what silences or moves them"),
+    sa.Column("asked_by", sa.String(80), nullable=False),
+    sa.Column("asked_key", Id, nullable=False, comment="the API key that brought the list"),
+    sa.Column("at", sa.Double, nullable=False, comment="wall"),
+    sa.Column("state", sa.String(9), nullable=False, index=True),
+    sa.Column("settled_by", sa.String(80), nullable=False),
+    sa.CheckConstraint("state IN ('waiting', 'applied', 'confirmed', 'rejected')", name="state"),
+    sa.Index(None, "authority", "at"),
+    comment="what a list would do to people who are warned; applied: they were few",
 )
 job = sa.Table(
     "registry_job",

@@ -114,15 +114,19 @@ def _goes(visit: Planned, team: str, help_at: float) -> bool:
     return visit.send_state not in TAKEN_BACK
 
 
+_ASKED = (
+    sa.select(answer_log)
+    .where(one_of(answer_log.c.delivery_id, "ids"), answer_log.c.asks != "")
+    .order_by(answer_log.c.at, answer_log.c.event_key)
+)
+
+
 async def questions(tx: Connection, warning_id: str, ids: Sequence[str], about: Mapping[str, Delivery]) -> None:
     """Texts that a person has to read, of these deliveries (`about`: delivery by id); told twice they are one.
 
     Whoever writes again while their case is open writes in the same case; an urgent text makes its clock shorter.
     """
-    mine = (one_of(answer_log.c.delivery_id, ids), answer_log.c.asks != "")
-    asked = (
-        await tx.execute(sa.select(answer_log).where(*mine).order_by(answer_log.c.at, answer_log.c.event_key))
-    ).all()
+    asked = (await tx.execute(_ASKED, {"ids": ids})).all()
     if not asked:
         return
     await locks.cases(tx, warning_id)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -55,18 +57,14 @@ class Deadlines:
             tier = max((tier for tier, at in (await _earliest(db)).items() if at <= now), default=None)
         if tier is None:
             return False
-        reacting, stepping = _due(tier, now)
+        due = _due(tier)
         async with self._platform.database.write() as tx:
-            ids = tables.path.c.warning_id
-            some = sa.union(*(one.with_only_columns(ids).subquery().select() for one in (reacting, stepping)))
-            warnings = (await tx.scalars(some)).all()
+            warnings = (await tx.scalars(due.warnings, {"now": now})).all()
             await locks.doors(tx, *warnings, shared=True)
             await locks.plan(tx, *warnings, shared=True)
             rows: list[tables.Path] = []
-            for one in (reacting, stepping):
-                # another router walks those that are locked
-                mine = one.where(ids.in_(warnings)).limit(BATCH - len(rows)).with_for_update(skip_locked=True)
-                rows += await rows_of(tx, tables.Path, mine)
+            for one in (due.reacting, due.stepping):
+                rows += await rows_of(tx, tables.Path, one, {"now": now, "of": warnings, "room": BATCH - len(rows)})
             if not rows:
                 return False
             rows.sort(key=lambda row: (row.warning_id, row.person_id))
@@ -181,11 +179,8 @@ class Deadlines:
             index += 1
             following = step_time(ctx, who, index)
             next_at = following if following is not None else next_at + _grace(ctx, who, plan)
-        await tx.execute(
-            sa.update(tables.path)
-            .where(tables.path.c.warning_id == path.warning_id, tables.path.c.person_id == path.person_id)
-            .values(next_step=index, next_at=next_at, react_at=react_at)
-        )
+        moved = {"step": index, "next": next_at, "react": react_at}
+        await tx.execute(_WALKED, {"w": path.warning_id, "p": path.person_id, **moved})
 
     @staticmethod
     async def _after_the_wave(
@@ -208,30 +203,54 @@ class Deadlines:
         return min((await _earliest(db)).values(), default=None)
 
 
-async def _earliest(db: Connection) -> dict[int, float]:
-    """Tier > when the first step or reaction of any of its open paths is due."""
-    times = (tables.path.c.next_at, tables.path.c.react_at)
-    first = [
+_WALKED = (
+    sa.update(tables.path)
+    .where(tables.path.c.warning_id == sa.bindparam("w"), tables.path.c.person_id == sa.bindparam("p"))
+    .values(next_step=sa.bindparam("step"), next_at=sa.bindparam("next"), react_at=sa.bindparam("react"))
+)
+_FIRST = sa.select(
+    *(
         sa.select(sa.func.min(at)).where(tables.IS_OPEN, tables.path.c.tier == int(tier)).scalar_subquery()
         for tier in Tier
-        for at in times
-    ]
-    found = (await db.execute(sa.select(*first))).one()
+        for at in (tables.path.c.next_at, tables.path.c.react_at)
+    )
+)
+
+
+async def _earliest(db: Connection) -> dict[int, float]:
+    """Tier > when the first step or reaction of any of its open paths is due."""
+    found = (await db.execute(_FIRST)).one()
     both = zip(Tier, found[0::2], found[1::2], strict=True)
     return {int(tier): min(t for t in some if t is not None) for tier, *some in both if some != [None, None]}
 
 
-def _due(tier: int, now: float) -> tuple[sa.Select[*tuple[object, ...]], sa.Select[*tuple[object, ...]]]:
+class _Due(NamedTuple):
+    """Queries of the warnings that have paths due at `now`, and of `room` paths of those named in `of`."""
+
+    warnings: sa.Executable
+    reacting: sa.Select[*tuple[object, ...]]
+    stepping: sa.Select[*tuple[object, ...]]
+
+
+@cache
+def _due(tier: int) -> _Due:
     """The paths of a tier that react to something, and those whose step has come: a batch of each, the longest due first.
 
     In the order of an index each, so that a batch reads its own paths, however many are due.
     """
-    path = tables.path.c
+    path, now = tables.path.c, sa.bindparam("now", type_=sa.Float)
     mine = sa.select(tables.path).where(tables.IS_OPEN, path.tier == tier)
     quiet = sa.or_(path.react_at.is_(None), path.react_at > now)
-    return (
+    both = (
         mine.where(path.react_at <= now).order_by(path.react_at).limit(BATCH),
         mine.where(path.next_at <= now, quiet).order_by(path.next_at).limit(BATCH),
+    )
+    warnings = sa.union(*(one.with_only_columns(path.warning_id).subquery().select() for one in both))
+    of: sa.BindParameter[str] = sa.bindparam("of", expanding=True)
+    room = sa.bindparam("room", type_=sa.Integer)
+    # another router walks those that are locked
+    return _Due(
+        warnings, *(one.where(path.warning_id.in_(of)).limit(room).with_for_update(skip_locked=True) for one in both)
     )
 
 

@@ -45,6 +45,14 @@ class _Waiting(NamedTuple):
     complete: bool  # the audience of the one that speaks
 
 
+_OPEN = (
+    sa.select(tables.job, tables.warning.c.complete)
+    .join(tables.warning, tables.warning.c.warning_id == tables.job.c.warning_id)
+    .where(sa.not_(tables.job.c.done))
+    .order_by(tables.job.c.warning_id, tables.job.c.about_id)
+)
+
+
 def _told(ctx: WarningContext) -> list[str]:
     """Addressee kinds that hear of an end: who was attempted always, the others as the policy's `ending.to` says."""
     return ["person", "door", *(kind for word, kind in _WHO.items() if word in ctx.policy.ending.to)]
@@ -60,14 +68,7 @@ class Endings:
     async def run_due(self) -> bool:
         """One batch of one job; True if anybody was told or a job ended."""
         async with self._platform.database.read() as db:
-            jobs = await rows_of(
-                db,
-                _Waiting,
-                sa.select(tables.job, tables.warning.c.complete)
-                .join(tables.warning, tables.warning.c.warning_id == tables.job.c.warning_id)
-                .where(sa.not_(tables.job.c.done))
-                .order_by(tables.job.c.warning_id, tables.job.c.about_id),
-            )
+            jobs = await rows_of(db, _Waiting, _OPEN)
         for job in jobs:
             # an update speaks first to its own audience: who is outside is known when that is complete
             if (job.kind == "ending" or job.complete) and await self._batch(job):

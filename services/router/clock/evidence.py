@@ -41,6 +41,18 @@ _MOVE = Each(
     w=Id, p=Id, evidence_=sa.SmallInteger, milestones_=sa.SmallInteger, help_=sa.Float, answer_=sa.String, by_=sa.String,
     react_=sa.Float,
 )  # fmt: skip
+_PEOPLE = sa.select(delivery.c.person_id).where(one_of(delivery.c.delivery_id, "ids"))
+_COVERED = sa.select(delivery_cover.c.person_id).where(one_of(delivery_cover.c.delivery_id, "ids"))
+_PATHS = (
+    sa.select(tables.path)
+    .where(tables.path.c.warning_id == sa.bindparam("w"), one_of(tables.path.c.person_id, "people"))
+    .order_by(tables.path.c.person_id)
+    .with_for_update()
+)
+_ROWS = (
+    sa.select(delivery).where(one_of(delivery.c.delivery_id, "ids")).order_by(delivery.c.delivery_id).with_for_update()
+)
+_JOB_OPEN = sa.update(tables.job).where(tables.job.c.about_id == sa.bindparam("w")).values(done=False)
 
 
 async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[str], now: float) -> bool:
@@ -78,9 +90,8 @@ def _moves(row: Delivery) -> bool:
 
 async def _concerned(tx: Connection, ids: Sequence[str]) -> set[str]:
     """The people these deliveries are for, with those who share the phone; "" is an area."""
-    people = set((await tx.scalars(sa.select(delivery.c.person_id).where(one_of(delivery.c.delivery_id, ids)))).all())
-    covered = sa.select(delivery_cover.c.person_id).where(one_of(delivery_cover.c.delivery_id, ids))
-    return people | set((await tx.scalars(covered)).all())
+    people = set((await tx.scalars(_PEOPLE, {"ids": ids})).all())
+    return people | set((await tx.scalars(_COVERED, {"ids": ids})).all())
 
 
 async def _lock(tx: Connection, warning_id: str, people: Collection[str]) -> None:
@@ -94,19 +105,13 @@ async def _lock(tx: Connection, warning_id: str, people: Collection[str]) -> Non
 
 async def _paths(tx: Connection, warning_id: str, people: Collection[str]) -> dict[str, tables.Path]:
     """Their paths by person, locked before the ledger is read: two events about one person come one after the other."""
-    mine = (
-        sa.select(tables.path)
-        .where(tables.path.c.warning_id == warning_id, one_of(tables.path.c.person_id, sorted(people)))
-        .order_by(tables.path.c.person_id)
-        .with_for_update()
-    )
-    return {path.person_id: path for path in await rows_of(tx, tables.Path, mine)}
+    found = await rows_of(tx, tables.Path, _PATHS, {"w": warning_id, "people": sorted(people)})
+    return {path.person_id: path for path in found}
 
 
 async def _rows(tx: Connection, ids: Sequence[str]) -> list[Delivery]:
     """The deliveries of the event, locked in the order in which recorders lock them."""
-    about = sa.select(delivery).where(one_of(delivery.c.delivery_id, ids)).order_by(delivery.c.delivery_id)
-    return await rows_of(tx, Delivery, about.with_for_update())
+    return await rows_of(tx, Delivery, _ROWS, {"ids": ids})
 
 
 async def _load(tx: Connection, warning_id: str, paths: Mapping[str, tables.Path], rows: Sequence[Delivery]) -> Known:
@@ -170,5 +175,4 @@ async def _reopen_job(tx: Connection, warning_id: str) -> bool:
 
     Whether there is one; it may have waited for a message that was on its way.
     """
-    jobs = await tx.execute(sa.update(tables.job).where(tables.job.c.about_id == warning_id).values(done=False))
-    return jobs.rowcount > 0
+    return (await tx.execute(_JOB_OPEN, {"w": warning_id})).rowcount > 0

@@ -30,6 +30,13 @@ from services.shared.tiers import Tier
 
 log = structlog.get_logger("router")
 BATCH = 50
+_FIRST = sa.select(sa.func.min(tables.watch.c.due_at))
+_DUE = (
+    sa.select(tables.watch)
+    .where(tables.watch.c.due_at <= sa.bindparam("now", type_=sa.Float))
+    .order_by(tables.watch.c.due_at, tables.watch.c.warning_id, tables.watch.c.what)
+    .limit(BATCH)
+)
 
 
 async def begin(tx: Connection, ctx: WarningContext) -> None:
@@ -70,16 +77,14 @@ class Watch:
 
     async def next_at(self, db: Connection) -> float | None:
         """The earliest look."""
-        found = await db.scalar(sa.select(sa.func.min(tables.watch.c.due_at)))
+        found = await db.scalar(_FIRST)
         return None if found is None else float(found)
 
     async def run_due(self) -> bool:
         """Takes the looks that are due; True if there was any."""
         now = self._platform.clock.now()
         async with self._platform.database.read() as db:
-            mine = tables.watch.c
-            due = sa.select(tables.watch).where(mine.due_at <= now).order_by(mine.due_at, mine.warning_id, mine.what)
-            rows = await rows_of(db, tables.Look, due.limit(BATCH))
+            rows = await rows_of(db, tables.Look, _DUE, {"now": now})
         for row in rows:
             await self._look(row, now)
         if rows:

@@ -57,6 +57,29 @@ _GIVE = Each(
 )  # fmt: skip
 
 
+_WAITS = sa.and_(UNASSIGNED, delivery.c.driver == DOOR_DRIVER, delivery.c.send_state == SendState.PENDING)
+
+
+def _concerned() -> sa.CompoundSelect[tuple[str, str, int]]:
+    """Warnings with visits on no list, with a word that nobody may go, or with people left over for want of a team."""
+    none = sa.literal_column("0", sa.Integer).label("n")
+    state = warning_state.c
+    lately = (state.state == "active", state.expires_at > sa.bindparam("lately", type_=sa.Float))
+    decided = sa.select(state.warning_id).where(*lately, state.doors.in_(("allowed", "unsafe")))
+    return sa.union_all(
+        sa.select(sa.literal_column("'wait'").label("why"), delivery.c.warning_id, sa.func.count().label("n"))
+        .where(delivery.c.warning_id.in_(decided), _WAITS)
+        .group_by(delivery.c.warning_id),
+        sa.select(sa.literal_column("'unsafe'"), state.warning_id, none).where(*lately, state.doors == "unsafe"),
+        sa.select(sa.literal_column("'left_over'"), tables.path.c.warning_id, none)
+        .where(tables.NO_CAPACITY)
+        .distinct(),
+    )  # fmt: skip
+
+
+_CONCERNED = _concerned()
+
+
 def _visit(row: Delivery) -> Visit:
     if not isinstance(row.params, Visit):
         raise TypeError(f"delivery {row.delivery_id} stands for a door and is no visit")
@@ -91,7 +114,7 @@ class Doors:
         The first look reads doors alone, by the ledger's unique key, and mostly finds none.
         """
         now = self._platform.clock.now()
-        found = (await db.execute(self._concerned(now))).all()
+        found = (await db.execute(_CONCERNED, {"lately": now - LATELY_S})).all()
         assign, unsafe, offer = set[str](), set[str](), set[str]()
         if not found:
             return assign, unsafe, offer
@@ -114,23 +137,6 @@ class Doors:
                 assign |= {one} if waits and (free or wait[one] > room) else set()
                 offer |= {one} if not waits and free else set()
         return assign, unsafe, offer
-
-    @classmethod
-    def _concerned(cls, now: float) -> sa.CompoundSelect[tuple[str, str, int]]:
-        """Warnings with visits on no list, with a word that nobody may go, or with people left over for want of a team."""
-        none = sa.literal_column("0", sa.Integer).label("n")
-        state = warning_state.c
-        lately = (state.state == "active", state.expires_at > now - LATELY_S)
-        decided = sa.select(state.warning_id).where(*lately, state.doors.in_(("allowed", "unsafe")))
-        return sa.union_all(
-            sa.select(sa.literal_column("'wait'").label("why"), delivery.c.warning_id, sa.func.count().label("n"))
-            .where(delivery.c.warning_id.in_(decided), cls._unassigned())
-            .group_by(delivery.c.warning_id),
-            sa.select(sa.literal_column("'unsafe'"), state.warning_id, none).where(*lately, state.doors == "unsafe"),
-            sa.select(sa.literal_column("'left_over'"), tables.path.c.warning_id, none)
-            .where(tables.NO_CAPACITY)
-            .distinct(),
-        )  # fmt: skip
 
     async def _one(self, turn: Callable[[str], Awaitable[bool]], warning_id: str) -> bool:
         """One warning whose doors cannot be shared out stops no other: it is tried again in a minute."""
@@ -178,12 +184,6 @@ class Doors:
         return bool(chosen)
 
     @staticmethod
-    def _unassigned() -> sa.ColumnElement[bool]:
-        return sa.and_(
-            UNASSIGNED, delivery.c.driver == DOOR_DRIVER, delivery.c.send_state == SendState.PENDING,
-        )  # fmt: skip
-
-    @staticmethod
     def _begun() -> sa.ColumnElement[bool]:
         return sa.and_(
             delivery.c.driver == DOOR_DRIVER, delivery.c.kind != DeliveryKind.RESCUE, ON_A_LIST, delivery.c.answer == "",
@@ -201,7 +201,7 @@ class Doors:
         async with self._platform.database.write() as tx:
             await self._alone(tx, warning_id)
             ctx = await self._contexts.of(tx, warning_id, workers=True)
-            rows = await deliveries_where(tx, delivery.c.warning_id == warning_id, self._unassigned())
+            rows = await deliveries_where(tx, delivery.c.warning_id == warning_id, _WAITS)
             if ctx is None or not rows:
                 return False
             rows = sorted(rows, key=lambda r: (_rank(r), r.due_at, r.person_id))
@@ -292,7 +292,7 @@ class Doors:
         async with self._platform.database.write() as tx:
             await self._alone(tx, warning_id)
             ctx = await self._contexts.of(tx, warning_id, workers=True)
-            about = (delivery.c.warning_id == warning_id, sa.or_(self._unassigned(), self._begun()))
+            about = (delivery.c.warning_id == warning_id, sa.or_(_WAITS, self._begun()))
             rows = sorted(await deliveries_where(tx, *about), key=lambda r: r.person_id)
             if ctx is None or not rows:
                 return False

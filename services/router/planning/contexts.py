@@ -18,6 +18,12 @@ from services.shared.ledger.channels import channel
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import WarningIssued, decode
 
+_CHANNELS = sa.select(channel)
+_WARNING = (
+    sa.select(tables.warning, warning_state.c.doors)
+    .join(warning_state, warning_state.c.warning_id == tables.warning.c.warning_id)
+    .where(tables.warning.c.warning_id == sa.bindparam("w"))
+)
 SHIPPED = Path(__file__).parents[1] / "policy" / "policy.yaml"
 
 
@@ -73,20 +79,14 @@ class Contexts:
 
     async def channels(self, db: Connection) -> tuple[dict[str, str], dict[str, str]]:
         """channel > driver, and channel > why it cannot be used (empty where it works)."""
-        rows = (await db.execute(sa.select(channel))).all()
+        rows = (await db.execute(_CHANNELS)).all()
         if not rows:  # nobody must be taken for unreachable because a process starts late
             raise Busy("no channels process has said yet which channels there are: start one")
         return {r.channel: r.driver for r in rows}, {r.channel: "" if r.working else r.why for r in rows}
 
     async def of(self, db: Connection, warning_id: str, *, workers: bool = False) -> WarningContext | None:
         """The context of a warning, or None where the router has not heard of it."""
-        row = (
-            await db.execute(
-                sa.select(tables.warning, warning_state.c.doors)
-                .join(warning_state, warning_state.c.warning_id == tables.warning.c.warning_id)
-                .where(tables.warning.c.warning_id == warning_id)
-            )
-        ).first()
+        row = (await db.execute(_WARNING, {"w": warning_id})).first()
         if row is None:
             return None
         issued = decode(row.issued)

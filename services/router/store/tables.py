@@ -173,14 +173,27 @@ class Look(NamedTuple):
 DELIVERED, REACHED, CLOSED = 1, 2, 4  # bits of path.steps
 
 
+_DELIVERIES = (
+    sa.select(delivery)
+    .where(delivery.c.warning_id == sa.bindparam("w"), one_of(delivery.c.person_id, "people"))
+    .order_by(delivery.c.due_at, delivery.c.delivery_id)
+)
+_COVERS = sa.select(delivery_cover).where(one_of(delivery_cover.c.person_id, "people"))
+_ANSWERS = (
+    sa.select(answer_log)
+    .where(one_of(answer_log.c.delivery_id, "ids"), answer_log.c.answer != "")
+    .order_by(answer_log.c.at, answer_log.c.event_key)
+)
+_UNDONE = sa.select(answer_log).where(one_of(answer_log.c.delivery_id, "ids"), answer_log.c.undone != "")
+_PROFILES = sa.select(profile).where(one_of(profile.c.profile_key, "keys"))
+_WORKERS = sa.select(worker).where(worker.c.warning_id == sa.bindparam("w")).order_by(worker.c.worker_id)
+
+
 async def deliveries_of(db: Connection, warning_id: str, people: Sequence[str]) -> dict[str, list[Delivery]]:
     """Everything planned for these people under one warning, oldest first, by person; shared phones included."""
     found: dict[str, list[Delivery]] = {p: [] for p in people}
     for part in chunks(people, 500):
-        mine = (delivery.c.warning_id == warning_id, one_of(delivery.c.person_id, part))
-        for row in await rows_of(
-            db, Delivery, sa.select(delivery).where(*mine).order_by(delivery.c.due_at, delivery.c.delivery_id)
-        ):
+        for row in await rows_of(db, Delivery, _DELIVERIES, {"w": warning_id, "people": part}):
             found[row.person_id].append(row)
         for person_id, row in await _shared_with(db, warning_id, part):
             found[person_id].append(row)
@@ -192,7 +205,7 @@ async def _shared_with(db: Connection, warning_id: str, people: Sequence[str]) -
 
     Most people share no phone: two looks by key are dear only for those who do, a join is for all.
     """
-    covers = (await db.execute(sa.select(delivery_cover).where(one_of(delivery_cover.c.person_id, people)))).all()
+    covers = (await db.execute(_COVERS, {"people": people})).all()
     rows: dict[str, Delivery] = {}
     for part in chunks(sorted({c.delivery_id for c in covers}), 500):
         theirs = sa.select(delivery).where(one_of(delivery.c.delivery_id, part), delivery.c.warning_id == warning_id)
@@ -205,13 +218,7 @@ async def answers_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, l
     """What was answered on these deliveries, oldest first, by delivery."""
     found: dict[str, list[Logged]] = {}
     for part in chunks(delivery_ids, 500):
-        for row in await rows_of(
-            db,
-            Logged,
-            sa.select(answer_log)
-            .where(one_of(answer_log.c.delivery_id, part), answer_log.c.answer != "")
-            .order_by(answer_log.c.at, answer_log.c.event_key),
-        ):
+        for row in await rows_of(db, Logged, _ANSWERS, {"ids": part}):
             found.setdefault(row.delivery_id, []).append(row)
     return found
 
@@ -233,24 +240,20 @@ async def workers_of_chain(db: Connection, warning_id: str) -> list[OnShift]:
 async def undone_of(db: Connection, delivery_ids: Sequence[str]) -> dict[str, set[str]]:
     """Answers an officer took back, by delivery."""
     found: dict[str, set[str]] = {}
-    mine = sa.select(answer_log).where(
-        one_of(answer_log.c.delivery_id, sorted(delivery_ids)), answer_log.c.undone != ""
-    )
-    for row in await db.execute(mine):
+    for row in await db.execute(_UNDONE, {"ids": sorted(delivery_ids)}):
         found.setdefault(row.delivery_id, set()).add(row.undone)
     return found
 
 
 async def profiles_of(db: Connection, keys: Iterable[str]) -> dict[str, Profile]:
     """Profiles by key."""
-    rows = await db.execute(sa.select(profile).where(one_of(profile.c.profile_key, sorted(set(keys)))))
+    rows = await db.execute(_PROFILES, {"keys": sorted(set(keys))})
     return {row.profile_key: decode_profile(row.body) for row in rows}
 
 
 async def workers_of(db: Connection, warning_id: str) -> list[OnShift]:
     """The teams on shift for a warning, by id."""
-    mine = sa.select(worker).where(worker.c.warning_id == warning_id)
-    return await rows_of(db, OnShift, mine.order_by(worker.c.worker_id))
+    return await rows_of(db, OnShift, _WORKERS, {"w": warning_id})
 
 
 _person = msgspec.msgpack.Decoder(PersonEntry)

@@ -30,6 +30,8 @@ audit_log = sa.Table(
 )
 sa.Index("ix_audit_log_subject", audit_log.c.subject)
 GENESIS = "0" * 64
+_LAST = sa.select(audit_log.c.n, audit_log.c.hash).order_by(audit_log.c.n.desc()).limit(1)
+_APPEND = sa.insert(audit_log)
 
 
 def entry_hash(
@@ -47,23 +49,14 @@ async def record(
 ) -> None:
     """Appends one entry in the caller's transaction: what is not audited did not happen."""
     await locks.audit_log(tx)
-    last = (
-        await tx.execute(sa.select(audit_log.c.n, audit_log.c.hash).order_by(audit_log.c.n.desc()).limit(1))
-    ).first()
+    last = (await tx.execute(_LAST)).first()
     n, previous = (last.n + 1, last.hash) if last else (1, GENESIS)
     at, detail = round(wall(), 6), detail or {}
-    await tx.execute(
-        sa.insert(audit_log).values(
-            n=n,
-            at=at,
-            actor=actor,
-            act=act,
-            subject=subject,
-            reason=reason,
-            detail=detail,
-            hash=entry_hash(previous, n, at, actor, act, subject, reason, detail),
-        )
-    )
+    entry = {
+        "n": n, "at": at, "actor": actor, "act": act, "subject": subject, "reason": reason, "detail": detail,
+        "hash": entry_hash(previous, n, at, actor, act, subject, reason, detail),
+    }  # fmt: skip
+    await tx.execute(_APPEND, entry)
 
 
 async def verify(db: Connection) -> int:

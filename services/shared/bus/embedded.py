@@ -17,6 +17,16 @@ __all__ = ["MAX_TRIES", "EmbeddedBus"]
 
 BATCH = 20
 TICK_S = 0.25
+_WAITING = (
+    sa.select(*columns(OutboxRow, outbox))
+    .where(
+        outbox.c.not_before <= sa.bindparam("now", type_=sa.Float),
+        outbox.c.topic.in_(sa.bindparam("topics", expanding=True)),
+    )
+    .order_by(outbox.c.tier.desc(), outbox.c.id)
+    .limit(BATCH)
+)
+_RECEIPTS = sa.select(inbox).where(inbox.c.msg_id.in_(sa.bindparam("ids", expanding=True)))
 
 
 class EmbeddedBus(Dispatcher):
@@ -30,18 +40,11 @@ class EmbeddedBus(Dispatcher):
     async def run_due(self) -> bool:
         mine = [topic for topic, handlers in self.handlers.items() if handlers]
         async with self.database.read() as db:
-            rows = await rows_of(
-                db,
-                OutboxRow,
-                sa.select(*columns(OutboxRow, outbox))
-                .where(outbox.c.not_before <= wall(), outbox.c.topic.in_(mine))
-                .order_by(outbox.c.tier.desc(), outbox.c.id)
-                .limit(BATCH),
-            )
+            rows = await rows_of(db, OutboxRow, _WAITING, {"now": wall(), "topics": mine})
             if not rows:
                 return False
-            receipts = sa.select(inbox).where(inbox.c.msg_id.in_([r.msg_id for r in rows]))
-            heard = {(r.consumer, r.msg_id) for r in await db.execute(receipts)}
+            receipts = await db.execute(_RECEIPTS, {"ids": [r.msg_id for r in rows]})
+            heard = {(r.consumer, r.msg_id) for r in receipts}
         shown, finished = 0, []
         for row in rows:
             done = {consumer for consumer, msg_id in heard if msg_id == row.msg_id}

@@ -141,6 +141,20 @@ async def publish(tx: Connection, messages: Iterable[Message]) -> None:
     await insert_new(tx, outbox, rows)
 
 
+_ALONE = sa.delete(outbox).where(
+    outbox.c.msg_id == sa.bindparam("one"), outbox.c.topic.in_(sa.bindparam("topics", expanding=True))
+)
+_SAID = (
+    sa.select(sa.bindparam("by", type_=inbox.c.consumer.type), outbox.c.msg_id)
+    .where(outbox.c.msg_id == sa.bindparam("one"))
+    .with_for_update(read=True, key_share=True)
+)
+_RECEIPT = {
+    name: dialect.insert(inbox).from_select(["consumer", "msg_id"], _SAID).on_conflict_do_nothing()
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+
+
 class Receipt:
     """A consumer's proof that it handled one message, written in the transaction of the effects."""
 
@@ -155,18 +169,11 @@ class Receipt:
         The outbox row goes where nobody else hears of it. Else it is held against its deletion while the receipt is
         written: no row means that everybody is done with the message, and a late or forged hint of it finds nothing to do.
         """
-        if topics := ALONE_WITH.get(self.consumer):
-            mine = sa.delete(outbox).where(outbox.c.msg_id == self.msg_id, outbox.c.topic.in_(topics))
-            if (await tx.execute(mine)).rowcount:
-                return
-        said = (
-            sa.select(sa.literal(self.consumer, inbox.c.consumer.type), outbox.c.msg_id)
-            .where(outbox.c.msg_id == self.msg_id)
-            .with_for_update(read=True, key_share=True)
-        )
-        dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
-        receipt = dialect.insert(inbox).from_select(["consumer", "msg_id"], said).on_conflict_do_nothing()
-        if (await tx.execute(receipt)).rowcount == 0:
+        topics = sorted(ALONE_WITH.get(self.consumer, ()))
+        if topics and (await tx.execute(_ALONE, {"one": self.msg_id, "topics": topics})).rowcount:
+            return
+        receipt = await tx.execute(_RECEIPT[tx.dialect.name], {"by": self.consumer, "one": self.msg_id})
+        if receipt.rowcount == 0:
             raise AlreadyHandled(f"{self.consumer} has handled {self.msg_id}")
 
 

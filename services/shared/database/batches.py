@@ -31,7 +31,7 @@ async def insert_new(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
     if not rows:
         return 0
     if tx.dialect.name == "sqlite":
-        result = await tx.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
+        result = await tx.execute(_new(table), list(rows))
     else:
         types = _types(table, rows)
         arrays = _arrays(types, rows)
@@ -40,8 +40,7 @@ async def insert_new(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
         for name in same:
             del values[f"{name}_s"]
             values[name] = rows[0][name]
-        statement = _given_insert(table, tuple(types), same).on_conflict_do_nothing()
-        result = await tx.execute(statement, values)
+        result = await tx.execute(_given_new(table, tuple(types), same), values)
     return result.rowcount
 
 
@@ -50,7 +49,7 @@ async def insert_all(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
     if not rows:
         return
     if tx.dialect.name == "sqlite":
-        await tx.execute(sa.insert(table), list(rows))
+        await tx.execute(_plain(table), list(rows))
         return
     names = tuple(rows[0])
     raw = await tx.get_raw_connection()
@@ -75,14 +74,10 @@ async def upsert(
     if not rows:
         return
     key, replace, add = tuple(key), tuple(replace), tuple(add)
-    names = tuple(rows[0])
-    insert = sqlite.insert(table) if tx.dialect.name == "sqlite" else _given_insert(table, names)
-    new = insert.excluded
-    changes = {name: new[name] for name in replace} | {name: table.c[name] + new[name] for name in add}
-    statement = insert.on_conflict_do_update(index_elements=list(key), set_=changes)
     if tx.dialect.name == "sqlite":
-        await tx.execute(statement, list(rows))
+        await tx.execute(_upsert(table, None, key, replace, add), list(rows))
     else:  # one statement must not meet a row twice
+        statement = _upsert(table, tuple(rows[0]), key, replace, add)
         await tx.execute(statement, _arrays(_types(table, rows), _merged(rows, key, add)))
 
 
@@ -199,6 +194,36 @@ def _given_insert(table: sa.Table, names: tuple[str, ...], same: tuple[str, ...]
     once = {name: sa.cast(sa.bindparam(name, type_=kinds[name]), kinds[name]) for name in same}
     columns = given | once
     return postgresql.insert(table).from_select(list(names), sa.select(*(columns[name] for name in names)))
+
+
+@lru_cache(maxsize=256)
+def _given_new(table: sa.Table, names: tuple[str, ...], same: tuple[str, ...]) -> postgresql.Insert:
+    return _given_insert(table, names, same).on_conflict_do_nothing()
+
+
+@cache
+def _new(table: sa.Table) -> sqlite.Insert:
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+@cache
+def _plain(table: sa.Table) -> sa.Insert:
+    return sa.insert(table)
+
+
+@lru_cache(maxsize=256)
+def _upsert(
+    table: sa.Table,
+    names: tuple[str, ...] | None,
+    key: tuple[str, ...],
+    replace: tuple[str, ...],
+    add: tuple[str, ...],
+) -> sqlite.Insert | postgresql.Insert:
+    """Of the columns `names` handed over as arrays; None for SQLite, which gets a row each."""
+    insert = sqlite.insert(table) if names is None else _given_insert(table, names)
+    new = insert.excluded
+    changes = {name: new[name] for name in replace} | {name: table.c[name] + new[name] for name in add}
+    return insert.on_conflict_do_update(index_elements=list(key), set_=changes)
 
 
 def _same(types: Mapping[str, Kind], arrays: Mapping[str, list[object]]) -> tuple[str, ...]:

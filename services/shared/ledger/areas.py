@@ -16,6 +16,7 @@ area = sa.Table(
     sa.Column("parent", sa.String(120), nullable=False, comment="code of the area it is part of; empty for none"),
     sa.Column("name", sa.String(300), nullable=False),
     sa.Column("geojson", sa.Text, nullable=False, comment="empty: the union of its children"),
+    sa.Column("authority", sa.String(80), nullable=False, comment="who defined it; empty: nobody's yet"),
     sa.Index(None, "value_name", "parent"),
 )
 geocode = sa.Table(
@@ -25,6 +26,7 @@ geocode = sa.Table(
     sa.Column("value", sa.String(120), primary_key=True),
     sa.Column("area_name", sa.String(120), primary_key=True, comment="value_name of the area it stands for"),
     sa.Column("area_code", sa.String(120), primary_key=True),
+    sa.Column("authority", sa.String(80), nullable=False, comment="who defined it; empty: nobody's yet"),
 )
 
 

@@ -173,14 +173,16 @@ async def add_batches(tx: Connection, made: Sequence[Mapping[str, object]]) -> N
 _JOINS = Each(lambda v: sa.update(delivery).where(delivery.c.delivery_id == v("d")).values(batch_id=v("b")), d=Id, b=Id)
 
 
+_TO_BE_SENT = sa.select(*columns(_Row, delivery)).where(one_of(delivery.c.delivery_id, "ids"), IS_DUE)
+
+
 async def enqueue(tx: Connection, ids: Iterable[str], *, claims: int = 0) -> None:
     """Those of `ids` that are to be sent stand in batches of their own from now on, due at their own time.
 
     A batch they stood in before finds them no more: it holds only what names it. `claims`: how often they were claimed
     for nothing.
     """
-    waiting = sa.select(*columns(_Row, delivery)).where(one_of(delivery.c.delivery_id, sorted(set(ids))), IS_DUE)
-    made, batch_of = batched(await rows_of(tx, _Row, waiting))
+    made, batch_of = batched(await rows_of(tx, _Row, _TO_BE_SENT, {"ids": sorted(set(ids))}))
     await add_batches(tx, [one | {"claims": claims} for one in made])
     await _JOINS.run(tx, [{"d": one, "b": name} for one, name in sorted(batch_of.items())])
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import shapely
 
 from services.shared.errors import NotAllowed, NotFound, Refused
@@ -73,7 +75,7 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
     return (
         (_of_another_subject(who, thing) if bound.subject else None)
         or (_beyond(who, thing) if bound.area else None)
-        or (_ones_own_word(who, thing) if bound.second else None)
+        or (_ones_own_word(who, act, thing) if bound.second else None)
         or next((fault for one in thing.ends if (fault := may(who, ending, one)) is not None), None)
     )
 
@@ -148,7 +150,20 @@ def _beyond(who: Who, thing: Thing) -> NotAllowed | None:
     return None
 
 
-def _ones_own_word(who: Who, thing: Thing) -> NotAllowed | None:
+def _ones_own_word(who: Who, act: Power, thing: Thing) -> NotAllowed | None:
+    """What is doubted, and a tier that takes two persons, is let out by another than brought it."""
+    if (doubted := ones_own_doubt(who, thing)) is not None:
+        return doubted
+    if act is Power.SEND and thing.brought_by == who.key_id and thing.tier > who.alone:
+        return NotAllowed(
+            f"{Tier(thing.tier).word} takes two persons: somebody else than drafted it sends it, with a key of their own",
+            field="tier", rule="grant.alone", given=who.label,
+        )  # fmt: skip
+    return None
+
+
+def ones_own_doubt(who: Who, thing: Thing) -> NotAllowed | None:
+    """What is doubted is let out by another than brought it, an ending too; to withdraw it lets nothing out."""
     if not thing.holds or thing.brought_by != who.key_id:
         return None
     return NotAllowed(
@@ -169,3 +184,9 @@ def covers(outer: str, inner: tuple[str, ...]) -> bool:
     """Whether one GeoJSON area holds each of others whole, edges included."""
     wide = _wide(outer)
     return all(bool(shapely.covers(wide, shapely.from_geojson(one))) for one in inner)
+
+
+def holds(outer: str, lon: npt.ArrayLike, lat: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """The same of many points at once."""
+    found: npt.NDArray[np.bool_] = shapely.intersects_xy(_wide(outer), np.asarray(lon), np.asarray(lat))
+    return found

@@ -30,7 +30,8 @@ class Power(StrEnum):
     UNLOCK = "unlock"  # a zone of the register, under a warning
     COUNT = "count"  # people of an area
     SUMMARISE = "summarise"  # the whole register by group
-    ENTER = "enter"  # people into the register, by a source
+    BRING = "bring"  # a list, in the name of its source
+    ENTER = "enter"  # people into the register
     DEFINE = "define"  # areas, zones and what codes stand for
     KEEP = "keep"  # places, facilities and what is to be put right
     DECOY = "decoy"
@@ -63,7 +64,7 @@ class Bound(NamedTuple):
             "area": self.area,
             "tier": self.tier,
             "event, sender and name": self.subject,
-            "a second key where it is held": self.second,
+            "a second key where it takes two": self.second,
         }
         return ", ".join(name for name, holds in bound.items() if holds) or "none"
 
@@ -85,9 +86,10 @@ BOUNDS: dict[Power, Bound] = {
     Power.UNLOCK: Bound("command", owner=True, area=True),
     Power.COUNT: Bound("read", area=True),
     Power.SUMMARISE: Bound("read"),
-    Power.ENTER: Bound("register", owner=True, area=True),
+    Power.BRING: Bound("register", owner=True),
+    Power.ENTER: Bound("register", area=True),
     Power.DEFINE: Bound("register", owner=True, area=True),
-    Power.KEEP: Bound("register", area=True),
+    Power.KEEP: Bound("register", owner=True, area=True),
     Power.DECOY: Bound("register", more="command"),
     Power.SEE_PLANT: Bound("read"),
     Power.TRY_PLANT: Bound("command"),

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from services.shared.tiers import Tier
+
 Action = Literal["read", "draft", "send", "cancel", "command", "register", "look"]
 ACTIONS: tuple[Action, ...] = ("read", "draft", "send", "cancel", "command", "register", "look")
 USUAL = ACTIONS[:-1]  # looking at people is given by name, never along with the rest
@@ -15,8 +17,9 @@ class Who(msgspec.Struct, frozen=True):
     """An authenticated caller and how far the grant reaches.
 
     `area` is GeoJSON, empty for anywhere; `senders`, `events` and `names` are empty for any. `over`: the authorities that
-    name this one as their superior, and those below them. `names`: what texts may name as their source. `expires_at`:
-    when the key ends, wall; None for never.
+    name this one as their superior, and those below them. `alone`: up to which tier one person may both draft and send;
+    above it another sends. `names`: what texts may name as their source. `expires_at`: when the key ends, wall; None for
+    never.
     """
 
     key_id: str
@@ -28,6 +31,7 @@ class Who(msgspec.Struct, frozen=True):
     senders: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
+    alone: int = int(Tier.RED)
     names: tuple[str, ...] = ()
     expires_at: float | None = None
 

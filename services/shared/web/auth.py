@@ -47,6 +47,12 @@ grant = sa.Table(
     sa.Column("authority_id", Id, sa.ForeignKey("authority.authority_id"), nullable=False),
     sa.Column("actions", sa.JSON, nullable=False),
     sa.Column("max_tier", sa.SmallInteger, nullable=False),
+    sa.Column(
+        "alone",
+        sa.SmallInteger,
+        nullable=False,
+        comment="the highest tier that one person drafts and sends; 0 for none",
+    ),
     sa.Column("area", sa.Text, nullable=False, server_default="", comment="GeoJSON; empty for anywhere"),
     sa.Column("senders", sa.JSON, nullable=False, server_default="[]", comment="CAP senders; empty for any"),
     sa.Column("events", sa.JSON, nullable=False, server_default="[]", comment="hazards or event codes; empty for any"),
@@ -75,6 +81,7 @@ async def create_key(
     label: str,
     actions: Sequence[str],
     max_tier: Tier,
+    alone: Tier | None,
     area: str = "",
     senders: Sequence[str] = (),
     events: Sequence[str] = (),
@@ -84,7 +91,8 @@ async def create_key(
 ) -> str:
     """Makes authority and grant where missing and a new key; returns the key, which is not stored.
 
-    Without `names` a key bound to an area speaks in its authority's own name alone. `expires_at`: wall.
+    Without `names` a key bound to an area speaks in its authority's own name alone. `expires_at`: wall. `alone`: the highest
+    tier that whoever holds it may both draft and send; above it takes two persons.
     """
     unknown = sorted(set(actions) - set(ACTIONS))
     if unknown:
@@ -100,6 +108,7 @@ async def create_key(
                 authority_id=authority_id,
                 actions=sorted(set(actions)),
                 max_tier=int(max_tier),
+                alone=int(alone or 0),
                 area=area,
                 senders=list(senders),
                 events=list(events),
@@ -118,8 +127,10 @@ async def create_key(
                 owner=owner,
             )
         )
-        detail = {"actions": sorted(set(actions)), "max_tier": max_tier.word, "owner": owner,
-                  "expires": iso(expires_at) if expires_at is not None else "never"}  # fmt: skip
+        detail = {
+            "actions": sorted(set(actions)), "max_tier": max_tier.word, "alone": alone.word if alone else "none",
+            "owner": owner, "expires": iso(expires_at) if expires_at is not None else "never",
+        }  # fmt: skip
         await trail.record(tx, "command line", "create_key", key_id, f"{label} of {name}", detail)
     return key
 
@@ -136,6 +147,7 @@ class GrantedKey(NamedTuple):
     owner: str
     actions: list[str]
     max_tier: int
+    alone: int
     senders: list[str]
     events: list[str]
     names: list[str]
@@ -207,6 +219,7 @@ async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
         tuple(row.senders),
         tuple(row.events),
         await _below(db, row.authority_id),
+        row.alone,
         tuple(row.names),
         row.expires_at,
     )
@@ -221,6 +234,11 @@ async def _below(db: Connection, authority_id: str) -> tuple[str, ...]:
     every = found.union(deeper)
     names = sa.select(authority.c.name).where(authority.c.authority_id.in_(sa.select(every.c.authority_id)))
     return tuple((await db.scalars(names.order_by(authority.c.name))).all())
+
+
+async def authorities(db: Connection) -> list[str]:
+    """Names of all authorities."""
+    return list(await db.scalars(sa.select(authority.c.name).order_by(authority.c.name)))
 
 
 async def name_superior(database: Database, name: str, superior_name: str, *, actor: str, reason: str) -> None:

@@ -14,36 +14,36 @@ from services.shared.powers.power import BOUNDS
 from services.shared.web.asking import rule_of
 
 
-class Opened(NamedTuple):
+class OpenTo(NamedTuple):
     """`by`: what opens the address; `what`: the object rule, in words."""
 
     by: str
     what: str
 
 
-EVERYBODY = Opened("nothing", "what went out")
-RESIDENT = Opened("a code to one's phone, then a cookie", "one's own entry")
-OPEN_ROUTES: dict[str, Opened] = {
+EVERYBODY = OpenTo("nothing", "what went out")
+RESIDENT = OpenTo("a code to one's phone, then a cookie", "one's own entry")
+OPEN_ROUTES: dict[str, OpenTo] = {
     "/": EVERYBODY,
     "/static/{name}": EVERYBODY,
     "/public/check": EVERYBODY,
     "/cap/atom.xml": EVERYBODY,
-    "/console/sign-in": Opened("a key", "none"),
-    "/console/sign-out": Opened("a cookie", "that sign-in"),
-    "/l/{token}": Opened("a link, on the device that opened it", "one list, while its warning runs"),
-    "/l/{token}/open": Opened("a link, or a link and its code", "one list, while its warning runs"),
-    "/l/{token}/{delivery_id}": Opened("a link, on the device that opened it", "one visit of that list"),
-    "/a/{token}": Opened("a link", "one delivery; nobody is named once its warning is over"),
-    "/a/v/{token}": Opened("a link", "one callout"),
-    "/me/helper/{token}": Opened("a link", "one invitation"),
-    "/livez": Opened("nothing, from beside", "none"),
-    "/readyz": Opened("nothing, from beside", "none"),
-    "/metrics": Opened("nothing, from beside", "counts"),
+    "/console/sign-in": OpenTo("a key", "none"),
+    "/console/sign-out": OpenTo("a cookie", "that sign-in"),
+    "/l/{token}": OpenTo("a link, on the device that opened it", "one list, while its warning runs"),
+    "/l/{token}/open": OpenTo("a link, or a link and its code", "one list, while its warning runs"),
+    "/l/{token}/{delivery_id}": OpenTo("a link, on the device that opened it", "one visit of that list"),
+    "/a/{token}": OpenTo("a link", "one delivery; nobody is named once its warning is over"),
+    "/a/v/{token}": OpenTo("a link", "one callout"),
+    "/me/helper/{token}": OpenTo("a link", "one invitation"),
+    "/livez": OpenTo("nothing, from beside", "none"),
+    "/readyz": OpenTo("nothing, from beside", "none"),
+    "/metrics": OpenTo("nothing, from beside", "counts"),
 }
-OPEN_UNDER: dict[str, Opened] = {
+OPEN_UNDER: dict[str, OpenTo] = {
     "/cap/": EVERYBODY,
     "/me": RESIDENT,
-    "/callbacks/": Opened("a MAC in the address and the provider's signature", "one delivery"),
+    "/callbacks/": OpenTo("a MAC in the address and the provider's signature", "one delivery"),
 }
 
 

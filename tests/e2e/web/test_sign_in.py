@@ -41,7 +41,7 @@ def county(corners: int = 10_000) -> str:
 async def key_for(tocsin: Town, label: str, area: str = "") -> str:
     database = tocsin.node.platform.database
     return await create_key(
-        database, name="Qingshui County", label=label, actions=ACTIONS, max_tier=Tier.RED, area=area,
+        database, name="Qingshui County", label=label, actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED, area=area,
         senders=["alerts@qingshui.example", *(f"desk-{n}@qingshui.example" for n in range(50))] if area else (),
         names=["Qingshui County", "清水县"],
     )  # fmt: skip

@@ -93,13 +93,16 @@ async def desks() -> AsyncIterator[Desks]:
     async with open_town() as town:
         database = town.node.platform.database
         async with database.write() as tx:
-            rows = [{"value_name": "GB2260", "code": code, "parent": "", "name": code, "geojson": shapely.to_geojson(shape)}
-                    for code, shape in (("510000", HOME), ("990000", AWAY))]  # fmt: skip
+            rows = [
+                {"value_name": "GB2260", "code": code, "parent": "", "name": code, "authority": "",
+                 "geojson": shapely.to_geojson(shape)}
+                for code, shape in (("510000", HOME), ("990000", AWAY))
+            ]  # fmt: skip
             await tx.execute(sa.insert(areas.area), rows)
 
         async def key(label: str, name: str, *actions: str, tier: Tier = Tier.RED, **bounds: Any) -> str:
             return await create_key(
-                database, name=name, label=label, actions=actions or ACTIONS, max_tier=tier, **bounds
+                database, name=name, label=label, actions=actions or ACTIONS, max_tier=tier, alone=Tier.RED, **bounds
             )
 
         keys = {
@@ -369,6 +372,16 @@ async def test_a_hold_is_lifted_by_another_key(desks: Desks) -> None:
         assert 202 == (await desks.call(other, f"/api/v1/warnings/{about}/release", {}))[0]
 
 
+async def test_whoever_brought_a_doubtful_one_withdraws_it(desks: Desks) -> None:
+    """To stop it lets nothing out."""
+    _, held = await desks.post("owner", storm(sent=iso(SENT - 3 * 86400), expires=iso(SENT + 7200)))
+    assert "held" == held["state"]
+    answer = await desks.call(
+        "owner", f"/api/v1/warnings/{held['warning_id']}/cancel", {"ending": "not_ours", "reason": "xx"}
+    )
+    assert (202, "withdrawn") == (answer[0], answer[1]["state"])
+
+
 async def test_what_only_waits_for_a_decision_its_own_key_decides(desks: Desks) -> None:
     """The tier is nobody's doubt."""
     status, held = await desks.post("owner", storm(tier=None))
@@ -458,6 +471,7 @@ async def test_a_page_offers_what_would_be_done(desks: Desks) -> None:
         f"/console/warnings/{draft}/end",
         'name="doors" value="safe"',
     )
+    page = ""
     for key, offered in {"colleague": (True, True, True), "sends": (True, False, False), "drafts": (False, False, False),
                          "blue": (False, False, False)}.items():  # fmt: skip
         _, page = await desks.form(key, f"/live/{draft}/preview")

@@ -128,7 +128,9 @@ async def town(data: Path) -> str:
     one = PersonIn(person_id=PERSON, lat=30.02, lon=103.02, contacts=contacts, languages=("en",))
     source = SourceList("own", "self", "2026-01-02")
     await import_people(database, keys, [one], year=2026, fictional=False, source=source)
-    key = await create_key(database, name="Qingshui County", label="duty", actions=ACTIONS, max_tier=Tier.RED)
+    key = await create_key(
+        database, name="Qingshui County", label="duty", actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED
+    )
     await database.close()
     return key
 

@@ -28,6 +28,8 @@ PROPERTIES = {
     "!(open[i])": "in the air",
     "stands[i]": "claimed",
 }
+# two defects that a search comes to in a fiftieth of the time where it lets the last process move first
+LAST_FIRST = {"LATE_OUTCOME", "CALLS_LATE"}
 BREAKS = {
     "TAKES_NO_LOCK": "called", "OLD_BATCH": "called", "NO_SECOND_LOOK": "called", "SENT_AGAIN": "accepts",
     "BESIDE_A_FLIGHT": "accepts", "LANDS_FIRST": "table", "GONE_AT_CLAIM": "lost", "LATE_OUTCOME": "table",
@@ -36,8 +38,8 @@ BREAKS = {
 }  # fmt: skip
 
 
-def _searched(folder: Path, *, fault: int, actors: int, optimized: bool) -> str:
-    """What the search of every order of events says; `fault` 0 is the sound model."""
+def _searched(folder: Path, *how: str, fault: int, actors: int) -> str:
+    """What the search of every order of events says, compiled so; `fault` 0 is the sound model."""
     moves = " || ".join(
         f"(b == {before.name} && a == {after.name})"
         for before, after in sorted(TRANSITIONS)
@@ -45,10 +47,10 @@ def _searched(folder: Path, *, fault: int, actors: int, optimized: bool) -> str:
     )
     (folder / "moves.pml").write_text(f"#define MAY(b, a) ({moves})\n")
     (folder / MODEL.name).write_text(TEXT)
-    limits = (f"-DMEMLIM={MOST_MB}", "-DSAFETY", "-DNOFAIR", "-DCOLLAPSE")
+    limits = (f"-DMEMLIM={MOST_MB}", "-DSAFETY", "-DNOFAIR")
     for command in (
         ["spin", "-a", f"-DFAULT={fault}", f"-DACTORS={actors}", MODEL.name],
-        ["gcc", "-O2" if optimized else "-O0", "-w", *limits, "-o", "pan", "pan.c"],
+        ["gcc", "-w", *limits, *how, "-o", "pan", "pan.c"],
     ):
         subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
     done = subprocess.run(["./pan", "-m100000"], cwd=folder, check=True, capture_output=True, text=True, timeout=300)
@@ -67,16 +69,21 @@ def _broken(said: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "actors",
-    [TAKE_BACK | CANCEL, *(pytest.param(n, marks=pytest.mark.slow) for n in (TAKE_BACK | RECEIPT, CANCEL | RECEIPT))],
+    ("actors", "how"),
+    [
+        (TAKE_BACK | CANCEL, ("-O1",)),  # its states have room as they are, and packing them takes half as long again
+        pytest.param(TAKE_BACK | RECEIPT, ("-O2", "-DCOLLAPSE"), marks=pytest.mark.slow),
+        pytest.param(CANCEL | RECEIPT, ("-O2", "-DCOLLAPSE"), marks=pytest.mark.slow),
+    ],
 )
-def test_no_order_of_events_breaks_a_property(tmp_path: Path, actors: int) -> None:
+def test_no_order_of_events_breaks_a_property(tmp_path: Path, actors: int, how: tuple[str, ...]) -> None:
     """Two processes that send, die and hang, whoever looks after them, and two of those that come in between."""
-    assert _broken(_searched(tmp_path, fault=0, actors=actors, optimized=True)) == ""
+    assert _broken(_searched(tmp_path, *how, fault=0, actors=actors)) == ""
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(tmp_path: Path, name: str) -> None:
     """Each defect the code is guarded against breaks a property of the model."""
-    broken = _broken(_searched(tmp_path, fault=FAULTS[name], actors=TAKE_BACK | CANCEL, optimized=False))
+    how = ("-O0", *(["-DREVERSE"] if name in LAST_FIRST else []))
+    broken = _broken(_searched(tmp_path, *how, fault=FAULTS[name], actors=TAKE_BACK | CANCEL))
     assert broken == BREAKS[name]

@@ -233,11 +233,10 @@ async def test_a_draft_of_a_newer_message_silences_nothing(desk: Town):
 async def test_an_update_takes_back_an_ending(desk: Town):
     """The danger is back: what still waits to say that it is over must not go out."""
     _, first = await desk.post(cap())
-    body = {"ending": "may_return", "reason": "river is down"}
-    _, ending = await desk.call("POST", f"/api/v1/warnings/{first['warning_id']}/cancel", body)
+    ending = await desk.cancel(first["warning_id"], "may_return")
     desk.clock.advance_to(desk.clock.now() + 600)
     _, again = await desk.post(cap("A-2", kind="Update", minutes=10, names=[("A-1", 0)]))
-    assert ("active", "superseded") == (again["state"], await desk.state(ending["warning_id"]))
+    assert ("active", "superseded") == (again["state"], await desk.state(ending))
 
 
 async def test_another_authority_ends_nothing_by_itself(desk: Town):

@@ -83,9 +83,8 @@ async def test_what_we_publish_is_valid_by_others_tools(tmp_path: Path):
             _, document, _ = await desk.get(f"/cap/{taken['warning_id']}.xml")
             published.append(document)
         _, taken = await desk.post(cap("E-1", minutes=(first - 1_781_053_800) / 60))
-        ending = {"ending": "may_return", "reason": "over"}
-        _, over = await desk.call("POST", f"/api/v1/warnings/{taken['warning_id']}/cancel", ending)
-        published.append((await desk.get(f"/cap/{over['warning_id']}.xml"))[1])
+        over = await desk.cancel(taken["warning_id"], "may_return")
+        published.append((await desk.get(f"/cap/{over}.xml"))[1])
     assert len(published) >= 8
     for n, document in enumerate(published):
         assert read(document).verdict in ("accept", "repair")

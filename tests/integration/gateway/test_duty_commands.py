@@ -38,6 +38,10 @@ async def test_a_warning_from_draft_to_ending(desk: Town, tmp_path: Path):
     sent = await says("warn", "alert.xml")
     assert [f"{warning_id} is active, orange", f"  watch it: {desk.url}/live/{warning_id}"] == sent.splitlines()
     assert "active, doors ask: 0 open of 0 targeted" in await says("status", warning_id)
+    home = await says("cancel", warning_id, "--ending", "may_return", "--reason", "the river is down")
+    assert "a second person confirms it" in home
+    assert "nothing has ended yet: somebody else gives the same command" in home
+    assert "active" == await desk.state(warning_id)
     ended = await says("cancel", warning_id, "--ending", "sent_by_mistake", "--reason", "wrong county")
     assert "stopped; the ending is " in ended
     assert "cancelled" == await desk.state(warning_id)
@@ -110,7 +114,7 @@ async def test_a_lost_key_is_taken_back(desk: Town, tmp_path: Path):
             assert (200, "/console") == (response.status, response.url.path)
         listed = (await tocsin("key", "list", cwd=tmp_path, **data))[1].splitlines()
         (mine,) = [line for line in listed if ", van 3  since " in line]
-        assert mine.endswith("up to red")
+        assert mine.endswith("up to red, alone up to yellow")
         assert key not in "".join(listed)
         revoke = ("key", "revoke", mine.split()[0], "--reason", "left in the van")
         assert (0, "the key 'van 3' opens nothing any more\n", "") == await tocsin(*revoke, cwd=tmp_path, **data)
@@ -199,7 +203,7 @@ async def test_a_key_says_where_how_long_and_for_whom(
     assert 2 == len(lines)
     assert "desk (Wang Fang)  since " in lines[0]
     assert " until 2099-04-01T00:00:00+00:00  " in lines[0]
-    assert lines[0].endswith("up to orange; bound to an area; names Beitan")
+    assert lines[0].endswith("up to orange, alone up to yellow; bound to an area; names Beitan")
     assert " until revoked  " in lines[1]
     assert lines[1].endswith("names Beitan, 北滩")
     assert before + 2 == len((await tocsin("key", "list", cwd=tmp_path, **data))[1].splitlines())

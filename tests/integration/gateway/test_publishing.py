@@ -104,9 +104,7 @@ async def test_an_update_and_an_ending_name_what_we_published(signing: tuple[Tow
 async def test_endings_never_repeat_the_old_instruction(desk: Town, kind, msg_type, response, urgency):
     """Only `may_return` is an all-clear; no ending says "leave now"."""
     _, taken = await desk.post(cap())
-    body = {"ending": kind, "reason": "the river is down"}
-    _, ending = await desk.call("POST", f"/api/v1/warnings/{taken['warning_id']}/cancel", body)
-    _, alert = await document(desk, ending["warning_id"])
+    _, alert = await document(desk, await desk.cancel(taken["warning_id"], kind))
     info = alert.infos[0]
     assert (msg_type, (response,), urgency) == (alert.msg_type, info.response_type, info.urgency)
     assert "Leave now" not in info.instruction
@@ -162,8 +160,7 @@ async def test_the_feeds_are_read_by_others(desk: Town, peer: Told):
     assert {"orange", "active"} <= {tag.term for tag in entry.tags}
     peer("CAP out", "feedparser 6.0.14", "Atom without a fault: title, link to the alert, tier and state")
     desk.clock.advance_to(SENT + 60)
-    ending = {"ending": "may_return", "reason": "over"}
-    await desk.call("POST", f"/api/v1/warnings/{taken['warning_id']}/cancel", ending)
+    await desk.cancel(taken["warning_id"], "may_return")
     _, body, headers = await desk.get("/cap/feed.json")
     assert "application/feed+json" == headers["Content-Type"]
     items = json.loads(body)["items"]

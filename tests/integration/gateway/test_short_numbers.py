@@ -33,10 +33,7 @@ async def test_with_every_four_digits_taken_the_next_warning_goes_out_at_once(de
     _, taken = await desk.post(cap("A-1"))
     assert "active" == taken["state"]
     assert 5 == len(await number_of(desk, taken["warning_id"]))
-    status, _ = await desk.call(
-        "POST", f"/api/v1/warnings/{taken['warning_id']}/cancel", {"ending": "may_return", "reason": "over"}
-    )
-    assert 202 == status
+    await desk.cancel(taken["warning_id"], "may_return")
     _, after = await desk.post(cap("A-2"))
     assert "active" == after["state"]
     assert await number_of(desk, after["warning_id"]) != await number_of(desk, taken["warning_id"])

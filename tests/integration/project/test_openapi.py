@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from services.registry.model.facilities import PlaceIn
 from services.registry.people.places import import_places
 from services.registry.store.register import person
+from services.registry.store.tables import held_change
 from services.router.store.cases import case as cases
 from services.router.store.tables import path
 from services.shared.ledger.tables import delivery
@@ -56,7 +57,16 @@ async def lived_in(town: Town) -> dict[str, list[str]]:
     people = await town.rows(sa.select(path.c.person_id).where(path.c.warning_id == warning_id).limit(2))
     facilities = await town.rows(sa.select(person.c.person_id).where(person.c.kind == "facility").limit(1))
     open_cases = await town.rows(sa.select(cases.c.case_id).where(cases.c.warning_id == warning_id))
+    waiting = {
+        "authority": "Qingshui County", "source_id": "5" * 32, "source": "town", "change": {"status": "moved"},
+        "said": ["civil_affairs", "2026-11-22", "town", "5" * 32, ""], "asked_by": "clerk", "asked_key": "4" * 32,
+        "at": 0.0, "state": "waiting", "settled_by": "",
+    }  # fmt: skip
+    held = [{"held_id": str(n) * 32, "person_id": row.person_id, **waiting} for n, row in enumerate(people, 1)]
+    async with town.node.platform.database.write() as tx:
+        await tx.execute(sa.insert(held_change), held)
     return {
+        "held_id": [row["held_id"] for row in held],
         "warning_id": [warning_id], "place_id": [place.place_id], "person_id": [row.person_id for row in people],
         "facility_id": [row.person_id for row in facilities], "case_id": [row.case_id for row in open_cases],
     }  # fmt: skip
@@ -99,6 +109,8 @@ def sound(known: Mapping[str, list[str]], draft: str) -> dict[str, dict[str, Any
         },
         "POST /people/selection": {"body": {"polygons": [square["geometry"]]}},
         "POST /people/decoys": {"body": {"count": 1}},
+        "POST /people/held/{held_id}/confirm": {"path_parameters": {"held_id": known["held_id"][0]}},
+        "POST /people/held/{held_id}/reject": {"path_parameters": {"held_id": known["held_id"][1]}},
         "POST /people/facilities/{facility_id}/occupancy": {
             "path_parameters": {"facility_id": known["facility_id"][0]}, "body": {"day": "2026-11-22", "people": 45},
         },

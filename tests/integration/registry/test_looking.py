@@ -39,12 +39,12 @@ class KeyHolder:
     session: aiohttp.ClientSession
     community: Any
 
-    async def key(self, *actions: str, area: str = "") -> str:
+    async def key(self, *actions: str, area: str = "", name: str = "Qingshui County") -> str:
         """A key of its own, so that quotas do not add up."""
         database = self.tocsin.node.platform.database
         return await create_key(
-            database, name="Qingshui County", label=" ".join(actions), actions=actions,
-            max_tier=Tier.RED, area=area,
+            database, name=name, label=" ".join(actions), actions=actions,
+            max_tier=Tier.RED, alone=Tier.RED, area=area,
         )  # fmt: skip
 
     async def ask(self, method: str, path: str, key: str, **form: str) -> tuple[int, str]:
@@ -181,11 +181,13 @@ async def test_who_did_not_agree_is_seen_in_an_emergency_only(desk: KeyHolder) -
     await desk.consent(one.person_id, "withdrawn")
     assert 404 == (await desk.ask("POST", path, key, reason=WHY))[0]
     _, text = await desk.ask("POST", "/people/search", key, by="id", value=one.person_id, reason=WHY)
-    assert "0 shown, 1 there and not shown" in text
+    nobody = await desk.ask("POST", "/people/search", key, by="id", value="0" * 32, reason=WHY)
+    assert "0 shown" in text
+    assert text == nobody[1].replace("0" * 32, one.person_id), "nothing tells that they are there"
 
     given = {"zone": one.grid_id, "hours": "2", "reason": "boats ask whom to fetch first"}
     assert 403 == (await desk.ask("POST", "/people/unlock", key, warning_id="0" * 32, **given))[0]
-    assert 422 == (await desk.ask("POST", "/people/unlock", commander, warning_id="0" * 32, **given))[0]
+    assert 404 == (await desk.ask("POST", "/people/unlock", commander, warning_id="0" * 32, **given))[0]
     warning_id = await desk.tocsin.warn(alerts.flood(), doors="safe")
     for wrong in ({"zone": "nowhere"}, {"hours": "100"}, {"hours": "x"}, {"reason": "go"}):
         assert (
@@ -273,3 +275,56 @@ async def test_a_key_bound_to_an_area_sees_nobody_outside(desk: KeyHolder) -> No
     far = '{"type":"Polygon","coordinates":[[[10,10],[11,10],[11,11],[10,11],[10,10]]]}'
     key, one = await desk.key("look", "register", area=far), person_of(desk)
     assert 404 == (await desk.ask("POST", f"/people/{one.person_id}", key, reason=WHY))[0]
+
+
+async def test_an_unlock_stands_under_a_warning_of_ones_own_and_within_it(desk: KeyHolder) -> None:
+    """Not under another authority's, not beyond its area or the key's; and it shows nothing to anybody else's key."""
+    one = person_of(desk, 2)
+    warning_id = await desk.tocsin.warn(alerts.flood("UNLOCK-1"), doors="safe")
+    given = {"zone": one.grid_id, "hours": "2", "reason": "boats ask whom to fetch first", "warning_id": warning_id}
+    far = '{"type":"Polygon","coordinates":[[[10,10],[11,10],[11,11],[10,11],[10,10]]]}'
+    other, bound = await desk.key("command", name="Beitan"), await desk.key("command", area=far)
+    for key in (other, bound):
+        assert 403 == (await desk.ask("POST", "/people/unlock", key, **given))[0]
+        assert warning_id not in (await desk.ask("GET", "/people/unlock", key))[1]
+    outside, platform = person_of(desk), desk.tocsin.node.platform
+    async with platform.database.write() as tx:
+        await tx.execute(
+            sa.update(register.person)
+            .where(register.person.c.person_id == outside.person_id)
+            .values(lat=outside.lat + 5, zone_id="Z-far", grid_id=one.grid_id)
+        )
+    commander = await desk.key("command")
+    assert warning_id in (await desk.ask("GET", "/people/unlock", commander))[1]
+    assert 422 == (await desk.ask("POST", "/people/unlock", commander, **{**given, "zone": "Z-far"}))[0]
+    assert 303 == (await desk.ask("POST", "/people/unlock", commander, **given))[0]
+    mine, theirs, page = await desk.key("look"), await desk.key("look", name="Beitan"), f"/people/{one.person_id}"
+    assert 200 == (await desk.ask("POST", page, mine, reason=WHY))[0]
+    assert 404 == (await desk.ask("POST", f"/people/{outside.person_id}", mine, reason=WHY))[0], "beyond the warning"
+    assert 404 == (await desk.ask("POST", page, theirs, reason=WHY))[0]
+    assert given["reason"] not in (await desk.ask("GET", "/people", theirs))[1]
+    assert given["reason"] in (await desk.ask("GET", "/people", mine))[1]
+
+
+async def test_asking_for_a_number_costs_a_look_and_tells_nothing(
+    desk: KeyHolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is there and may not be shown is as one that is not; each counts; the log knows one number from another."""
+    one, key = person_of(desk, 3), await desk.key("look", name="Beitan")
+    monkeypatch.setattr(desk.tocsin.node.registry._lookup_pages._search, "_quota", 3)
+    known, unknown = one.contacts[0].address, "+8613800138999"
+    pages = [(await desk.ask("POST", "/people/search", key, by="phone", value=v, reason=WHY)) for v in (known, unknown)]
+    assert [200, 200] == [status for status, _ in pages]
+    assert pages[0][1].replace(known, "") == pages[1][1].replace(unknown, "")
+    status, _ = await desk.ask("POST", "/people/search", key, by="phone", value=known, reason=WHY)
+    assert 200 == status
+    assert 429 == (await desk.ask("POST", "/people/search", key, by="phone", value=unknown, reason=WHY))[0]
+    marks = [
+        subject for act, _, subject in await desk.acts() if act == "people.search" and subject.startswith("number")
+    ]
+    assert (marks[-4], marks[-3]) == (marks[-2], marks[-1])
+    assert marks[-1] != marks[-2]
+    assert not any(known[-6:] in mark or unknown[-6:] in mark for mark in marks)
+    keeper = await desk.key("look", "register")
+    _, text = await desk.ask("POST", "/people/search", keeper, by="phone", value=known, reason=WHY)
+    assert f"/people/{one.person_id}" in text, "who may see them does"

@@ -52,7 +52,9 @@ async def test_help_after_closed_opens_the_path_again() -> None:
                 assert 200 == response.status
         for _ in range(40):
             await embedded.step()
-        key = await create_key(platform.database, name="C", label="t", actions=ACTIONS, max_tier=Tier.RED)
+        key = await create_key(
+            platform.database, name="C", label="t", actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED
+        )
         url = f"{platform.public_url}/report/{warning_id}/path/{row.person_id}"
         async with (
             aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session,

@@ -51,7 +51,9 @@ async def _database(tmp_path: Path) -> Database:
 async def test_a_key_reaches_as_far_as_its_grant(tmp_path: Path) -> None:
     """Stored as a hash, known again, bound to actions and tier."""
     database = await _database(tmp_path)
-    key = await create_key(database, name="County", label="desk", actions=["read", "send"], max_tier=Tier.ORANGE)
+    key = await create_key(
+        database, name="County", label="desk", actions=["read", "send"], max_tier=Tier.ORANGE, alone=Tier.RED
+    )
     async with database.read() as db:
         who = await who_is(db, key)
         assert None is await who_is(db, key[:-1] + ("A" if key[-1] != "A" else "B"))
@@ -62,7 +64,7 @@ async def test_a_key_reaches_as_far_as_its_grant(tmp_path: Path) -> None:
     with pytest.raises(NotAllowed, match="may not cancel"):
         must(who, Power.END)
     with pytest.raises(Refused, match="no action 'fly'"):
-        await create_key(database, name="County", label="x", actions=["fly"], max_tier=Tier.RED)
+        await create_key(database, name="County", label="x", actions=["fly"], max_tier=Tier.RED, alone=Tier.RED)
     async with database.read() as db:
         assert key not in str((await db.execute(sa.select(api_key))).all())
     assert "read" in ACTIONS

@@ -29,16 +29,20 @@ from services.shared.database.soundness import damage
 from services.shared.errors import Broken
 from services.shared.operations.soundness_watch import FIRST_S, SoundnessWatch
 from services.shared.settings import Settings
+from tools.servers import commands
 
 WHERE = from_cap(example_alert(), strict=False)
 
 
-async def program(*arguments: str, **environment: str) -> tuple[int, str]:
+def environment(**more: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | more
+
+
+async def killed(*arguments: str) -> tuple[int, str]:
     """Exit code and all it said."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT, env={**clean, **environment},
+        sys.executable, "-m", "tests.kit.migration_killed", *arguments, stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment(),
     )  # fmt: skip
     async with asyncio.timeout(580):
         out, _ = await process.communicate()
@@ -115,8 +119,9 @@ async def test_check_and_serve_say_what_is_wrong_and_promise_nothing(
     before = await asyncio.to_thread((data / "tocsin.db").read_bytes)
     with pytest.raises(Broken, match=says):
         await build(Settings(data_dir=data, port=0))
-    code, said = await program("services", "check", TOCSIN_DATA_DIR=str(data), TOCSIN_PORT="0")
-    assert code in (1, 2), said
+    done = await commands.run("check", env=environment(TOCSIN_DATA_DIR=str(data), TOCSIN_PORT="0"))
+    said = done.out + done.err
+    assert done.code in (1, 2), said
     assert says in said
     assert "Traceback" not in said
     assert re.search("restore the last backup|give another TOCSIN_DATA_DIR|move both away", said)
@@ -165,7 +170,7 @@ async def test_damage_while_running_is_an_alarm_by_the_nightly_look(sound: Path,
 
 async def test_an_upgrade_killed_anywhere_is_gone_on_from(tmp_path: Path) -> None:
     """Every seventh statement after the first schema here; each of all in the slow one."""
-    code, said = await program("tests.kit.migration_killed", str(tmp_path), "0001", "7")
+    code, said = await killed(str(tmp_path), "0001", "7")
     assert (0, True) == (code, said.strip().endswith(" 0 bad")), said
 
 
@@ -173,5 +178,5 @@ async def test_an_upgrade_killed_anywhere_is_gone_on_from(tmp_path: Path) -> Non
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("begun_from", ["", *sorted(migrations.revisions())[:-1]])
 async def test_an_upgrade_killed_at_each_statement_is_gone_on_from(begun_from: str, tmp_path: Path) -> None:
-    code, said = await program("tests.kit.migration_killed", str(tmp_path), begun_from, "1")
+    code, said = await killed(str(tmp_path), begun_from, "1")
     assert (0, True) == (code, said.strip().endswith(" 0 bad")), said

@@ -22,7 +22,7 @@ def box(west: float, south: float, east: float, north: float) -> str:
 
 
 HOME, INSIDE, ACROSS, AWAY = box(0, 0, 1, 1), box(0.2, 0.2, 0.8, 0.8), box(0.5, 0.5, 1.5, 1.5), box(5, 5, 6, 6)
-WHO = Who("k", "key", "Ours", ACTIONS, 3, HOME, ("a@ours",), ("storm",), ("Below",), ("Ours", "清水县"))
+WHO = Who("k", "key", "Ours", ACTIONS, 3, HOME, ("a@ours",), ("storm",), ("Below",), names=("Ours", "清水县"))
 THING = Thing(
     missing="there is none",
     owner="Ours",

@@ -73,7 +73,7 @@ class ListsRecalled(TypedDict):
     recalled: list[str]
 
 
-class ListDesk:
+class ListLinkPages:
     """The handlers of /channels/lists."""
 
     def __init__(self, platform: Platform) -> None:
