@@ -189,6 +189,7 @@ class Tocsin:
             "TOCSIN_DATABASE_URL": self.home.database_url,
             "TOCSIN_AMQP_URL": self.home.amqp_url,
             "TOCSIN_LOG_LEVEL": "WARNING",
+            "TOCSIN_RATE": "1000000",  # round after round from one key
             "TOCSIN_UTC_OFFSET_MIN": str((12 - datetime.now(UTC).hour) * 60),  # noon: nothing waits for the morning
             "TOCSIN_PUBLIC_URL": f"http://127.0.0.1:{callbacks}",
             "TOCSIN_TWILIO_BASE_URL": f"http://127.0.0.1:{self.provider}",

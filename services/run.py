@@ -214,7 +214,10 @@ async def serve(settings: Settings, roles: Sequence[str] = ()) -> None:
     leave_the_loaded_alone()
     async with node.platform.database.read() as db:
         if not await db.scalar(sa.select(sa.func.count()).select_from(api_key)):
-            log.warning("no_key_yet", do='tocsin key create --authority "Your County" --label "duty desk"')
+            log.warning(
+                "no_key_yet",
+                do='tocsin key create --authority "Your County" --label "duty desk" --max-tier red --area FILE',
+            )
     log.info("serving", url=node.platform.public_url, roles=names, plane=settings.plane, data=str(settings.data_dir))
     try:
         await node.wait(stop)

@@ -7,6 +7,7 @@ import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
@@ -21,6 +22,7 @@ from pydantic_settings import (
 from services.shared.client_address import Network, networks_of
 from services.shared.errors import Refused
 from services.shared.model_faults import said_of
+from services.shared.text.links import HOST, LinkHosts
 
 Plane = Literal["live", "drill"]
 SECRETS_DIR = "TOCSIN_SECRETS_DIR"
@@ -112,6 +114,10 @@ class Settings(Environment):
         "", pattern=r"^[^\s,<&]*$", description="sender of the CAP we publish; empty for tocsin@ and our host"
     )
     cap_keys: Path | None = Field(None, description="folder of certificates pinned to senders: <sender>.pem")
+    link_hosts: str = Field(
+        "",
+        description="hosts that texts may link to, joined by commas, with all below them; empty for that of public_url",
+    )
     cap_sign_key: Path | None = Field(None, description="PEM private key that signs the CAP we publish")
     cap_sign_cert: Path | None = Field(None, description="PEM certificate of that key")
     cap_feeds: Path | None = Field(None, description="YAML list of the CAP feeds we may read; empty reads none")
@@ -123,6 +129,11 @@ class Settings(Environment):
         description="two letters of the country whose numbers may be typed without a prefix",
     )
     look_quota: int = Field(100, ge=1, description="people one key may look at within an hour")
+    rate: int = Field(
+        6,
+        ge=1,
+        description="new orange and red warnings of one authority within an hour; each more waits for a second key",
+    )
     count_quota: int = Field(200, ge=1, description="areas whose people one key may count within an hour")
     mass_change: int = Field(
         50,
@@ -173,6 +184,16 @@ class Settings(Environment):
             raise ValueError(f"{problem}: give addresses or networks like 10.0.0.5,172.30.0.0/24") from problem
         if any(one.prefixlen == 0 for one in found):
             raise ValueError("all addresses there are would be believed: name those of your own proxies")
+        return value
+
+    @field_validator("link_hosts")
+    @classmethod
+    def _hosts(cls, value: str) -> str:
+        for host in (part.strip() for part in value.split(",")):
+            if host and not HOST.fullmatch(host):
+                raise ValueError(
+                    f"{host!r} is no name of a host: write it without https:// and path, like met.example.org"
+                )
         return value
 
     @field_validator("weights")
@@ -228,6 +249,11 @@ class Settings(Environment):
                 found.append((float(round(high / 60) * 60), minutes))
             at = then
         return tuple(found)
+
+    def links(self, public_url: str) -> LinkHosts:
+        """Where texts may link to; `public_url` is how people reach us."""
+        named = [host.strip() for host in self.link_hosts.split(",") if host.strip()]
+        return LinkHosts(named or [urlsplit(public_url).hostname or ""])
 
     @property
     def proxies(self) -> tuple[Network, ...]:

@@ -357,6 +357,7 @@ class Rehearsal:
             "TOCSIN_UTC_OFFSET_MIN": "480",
             "TOCSIN_CLOCK_RATE": str(self.rate),
             "TOCSIN_CLOCK_ANCHOR": str(SENT),
+            "TOCSIN_RATE": "1000000",
         }
         if isinstance(self.ground, PostgresGround):
             mine |= {"TOCSIN_DATABASE_URL": self.ground.url, "TOCSIN_AMQP_URL": self.amqp_url}

@@ -286,8 +286,10 @@ async def open_town(
     """A town in a folder of its own, on SQLite or on the database of `database_url`; `settings` are Tocsin's.
 
     Simulated officers stay at home unless `officers`. With `looks_at_once` nobody looks by the wall's clock alone:
-    word of alarms and sign-in codes go out in the instant they are due.
+    word of alarms and sign-in codes go out in the instant they are due. An hour of this clock may hold a whole file of
+    tests: how many warnings an hour are one person's is no limit here, unless `rate` says so.
     """
+    settings = {"rate": 1_000_000} | settings
     async with AsyncExitStack() as undo:
         if folder is None:
             folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-town-")))

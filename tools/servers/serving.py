@@ -32,7 +32,8 @@ class Served:
 def environment(data: Path, port: int, **more: str) -> dict[str, str]:
     """Nothing of whoever runs the tests but the path."""
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "TOCSIN_DATA_DIR": str(data), "TOCSIN_PORT": str(port), "TOCSIN_LOG_LEVEL": "WARNING", **more}
+    return {**kept, "TOCSIN_DATA_DIR": str(data), "TOCSIN_PORT": str(port), "TOCSIN_LOG_LEVEL": "WARNING",
+            "TOCSIN_RATE": "1000000", **more}  # fmt: skip
 
 
 @asynccontextmanager
@@ -40,7 +41,18 @@ async def served(data: Path, *, most_files: int = 4096, **more: str) -> AsyncIte
     """Serving, and ready."""
     port = free_port()
     env = environment(data, port, **more)
-    made = await commands.run("key", "create", "--authority", "Qingshui County", "--label", "duty desk", env=env)
+    words = (
+        "key",
+        "create",
+        "--authority",
+        "Qingshui County",
+        "--label",
+        "duty desk",
+        "--max-tier",
+        "red",
+        "--anywhere",
+    )
+    made = await commands.run(*words, env=env)
     assert made.code == 0, made.err
     key = made.out.split()[-1]
     log = data.with_name(f"{data.name}.log")

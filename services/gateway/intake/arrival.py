@@ -14,6 +14,7 @@ from msgspec import structs
 from services.gateway.cap import freshness
 from services.gateway.intake.chains import ChainRow, Standing
 from services.gateway.intake.incoming import PLANES, Incoming
+from services.gateway.store import Texts
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
 from services.shared.powers.may import Thing, covers, must
@@ -63,7 +64,7 @@ async def check_grant(
     shapes, unresolved = await place_of(db, who, incoming.area, () if cancels else incoming.geocodes)
     thing = Thing(
         tier=int(incoming.tier or 0), shapes=shapes, unresolved=unresolved, events=incoming.codes,
-        sender=incoming.sender,
+        sender=incoming.sender, sources=sources_of(incoming.texts),
     )  # fmt: skip
     ended = tuple([await warning_thing(db, who, one) for one in ends])
     if doors:
@@ -75,6 +76,11 @@ async def check_grant(
     must(who, Power.SPEAK, thing)
     for one in ended:
         must(who, Power.END, one)
+
+
+def sources_of(texts: Texts) -> tuple[str, ...]:
+    """Whom the texts of a warning name as saying it, each once."""
+    return tuple(dict.fromkeys(text["source"] for text in texts.values()))
 
 
 def hold_stale(incoming: Incoming, now: float) -> Incoming:

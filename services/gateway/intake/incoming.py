@@ -35,8 +35,10 @@ from services.gateway.store import StoredSense
 from services.shared.bus.outbox import id_of
 from services.shared.errors import Refused
 from services.shared.hazards import RESPONSES, known
+from services.shared.i18n import english
 from services.shared.input.polygon_limits import tangled_shape
 from services.shared.text.invisible_signs import plain_signs
+from services.shared.text.links import LinkHosts
 from services.shared.tiers import Tier
 
 PLANES = {"Actual": "live", "Exercise": "drill", "Test": "drill"}
@@ -54,7 +56,8 @@ class Incoming:
     again. `respond` is what paths reckon with, `asked` what the alert itself asks and texts may say. `apart`: its places
     have words of their own. `hold`: why it is doubted who says it, or whether it is said now; another than brought it lets
     it out. `undecided`: what is left to decide, by whoever may send. `codes`: its hazard and event codes, which a grant may
-    be bound to. `fingerprint` and `incident` place it among other messages (`cap.chains`).
+    be bound to. `web` and `contacts` stand beside its texts. `fingerprint` and `incident` place it among other messages
+    (`cap.chains`).
     """
 
     identifier: str
@@ -89,6 +92,8 @@ class Incoming:
     incident: str = ""
     asked: str = ""
     apart: bool = False
+    web: tuple[str, ...] = ()
+    contacts: tuple[str, ...] = ()
 
     @property
     def sense(self) -> StoredSense:
@@ -187,7 +192,27 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
         incident=known.incident,
         asked="" if why else sense.asked,
         apart=why is not None,
+        web=tuple(dict.fromkeys(info.web for info in told(alert) if info.web)),
+        contacts=tuple(dict.fromkeys(info.contact for info in told(alert) if info.contact)),
     )
+
+
+def without_links(incoming: Incoming, links: LinkHosts) -> Incoming:
+    """Its texts without links to other hosts than those allowed, and a note that says which are gone."""
+    texts = {
+        language: {name: links.kept(words) for name, words in text.items()} for language, text in incoming.texts.items()
+    }
+    every = [*incoming.contacts, *(words for text in incoming.texts.values() for words in text.values())]
+    strange = [link for words in every for link in links.strange(words)]
+    gone = list(dict.fromkeys([*(link for link in incoming.web if not links.allow(link)), *strange]))
+    if not gone:
+        return incoming
+    note = english(
+        "links are taken out of what people get ({links}): only those to {hosts} are allowed (TOCSIN_LINK_HOSTS)",
+        links=", ".join(link[:80] for link in gone[:5]) + (f", {len(gone) - 5} more" if len(gone) > 5 else ""),
+        hosts=", ".join(links.names),
+    )
+    return replace(incoming, texts=texts, notes=(*incoming.notes, note))
 
 
 def finding_json(finding: Finding) -> dict[str, str]:

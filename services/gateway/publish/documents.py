@@ -16,6 +16,7 @@ from services.gateway.cap.meaning import living
 from services.gateway.store import Parts, StoredWarning
 from services.shared.errors import Refused
 from services.shared.hazards import UNKNOWN, known
+from services.shared.text.links import LinkHosts
 from services.shared.tiers import Tier
 
 _LEVELS = {  # our tier in CAP's words, for a warning that did not come as CAP
@@ -70,7 +71,8 @@ _ENDINGS = {
 
 @dataclass(frozen=True)
 class Name:
-    """A document's identifier, with what it offers beside the text: a page to check it, a number to call."""
+    """A document's identifier, with what it offers beside the text: a page to check it, a number to call, and where its
+    words may link to."""
 
     sender: str
     identifier: str
@@ -78,6 +80,7 @@ class Name:
     references: tuple[Reference, ...]
     web: str
     contact: str
+    links: LinkHosts
 
 
 def cap_document(row: StoredWarning, tier: Tier, parts: Parts, name: Name) -> bytes:
@@ -131,8 +134,11 @@ def _reissued(row: StoredWarning, tier: Tier, name: Name) -> Alert:
             info,
             parameter=(*info.parameter, *_parameters(row, tier)),
             expires=info.expires if info.expires is not None and info.expires > name.sent else end,
-            web=info.web or name.web,
-            contact=info.contact or name.contact,
+            headline=name.links.kept(info.headline),
+            description=name.links.kept(info.description),
+            instruction=name.links.kept(info.instruction),
+            web=info.web if name.links.allow(info.web) else name.web,
+            contact=name.links.kept(info.contact) or name.contact,
         )
         for info in living(alert) or alert.infos  # where it has ended nobody sounds a siren
     )

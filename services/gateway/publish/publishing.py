@@ -21,6 +21,7 @@ class Publisher:
         self._sender = settings.cap_sender or f"tocsin@{urlsplit(public_url).netloc}"
         self._check = f"{settings.public_url}/public/check" if settings.public_url else ""
         self._hotline = settings.hotline
+        self._links = settings.links(public_url)
         self._pair = _pair(settings)
 
     def document(
@@ -36,6 +37,7 @@ class Publisher:
             ),
             web=f"{self._check}?number={row.state_number}" if self._check else "",
             contact=self._hotline,
+            links=self._links,
         )
         data = (ending_document if row.state_ending else cap_document)(row, tier, parts, name)
         return sign(data, *self._pair) if self._pair else data

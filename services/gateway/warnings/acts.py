@@ -17,8 +17,10 @@ from msgspec.structs import replace
 
 from services.gateway import store
 from services.gateway.cap import Reference
+from services.gateway.intake.arrival import sources_of
 from services.gateway.intake.chains import remember_references, standing_of_row
 from services.gateway.warnings.ground import overlapping
+from services.gateway.warnings.pace import too_many
 from services.gateway.warnings.releases import Releases
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
@@ -28,7 +30,7 @@ from services.shared.errors import Conflict, NotAllowed, Refused
 from services.shared.fault_points import fault_at
 from services.shared.i18n import english
 from services.shared.ledger.warnings import state_at, warning_scope, warning_state
-from services.shared.powers.may import must
+from services.shared.powers.may import must, ones_own_doubt
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
@@ -128,10 +130,22 @@ class Acts:
         if row.via != "ending":
             ends += (await standing_of_row(tx, row)).alive
         replaced = tuple([await warning_thing(tx, who, one) for one in await store.going_on(tx, ends)])
-        thing = replace(await warning_thing(tx, who, row.warning_id, replaced), tier=int(tier))
+        thing = await warning_thing(tx, who, row.warning_id, replaced)
+        thing = replace(thing, tier=int(tier), sources=sources_of(row.texts))
         must(who, Power.END if row.state_ending else Power.SEND, thing)
+        if (doubted := ones_own_doubt(who, thing)) is not None:
+            raise doubted
         if doors:
             must(who, Power.SAY_DOORS, thing)
+        if row.brought_by == who.key_id and row.state_kind == "alert":
+            now, rate = self._platform.clock.now(), self._platform.settings.rate
+            if why := await too_many(tx, row.state_authority, tier, now, rate):
+                raise NotAllowed(
+                    f"{why}: a colleague lets it out with a key of their own",
+                    field="warning_id",
+                    rule="rate",
+                    given=who.label,
+                )
         if who.label in self._machines and (row.state_state == "held" or row.via == "feed"):
             raise NotAllowed(
                 f"{who.label!r} is the key of a feed, and no machine decides: a person lets it out with a key of their own",

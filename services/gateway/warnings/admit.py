@@ -15,12 +15,13 @@ from services.gateway import store
 from services.gateway.intake import quarantine
 from services.gateway.intake.arrival import check_grant, check_plane, first_state, hold_stale
 from services.gateway.intake.chains import UNHEARD, Standing, known_of, remember_references, standing
-from services.gateway.intake.incoming import Incoming
+from services.gateway.intake.incoming import Incoming, without_links
 from services.gateway.intake.trust import Pins, judge
 from services.gateway.store import StoredWarning
 from services.gateway.warnings.acts import Acts, Taken, as_it_is, say_doors
 from services.gateway.warnings.brake import brake
 from services.gateway.warnings.ground import ground_of, km2
+from services.gateway.warnings.pace import too_many
 from services.gateway.warnings.short_numbers import free_number
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id, publish
@@ -46,6 +47,7 @@ class Admission:
         self._platform = platform
         self._acts = acts
         self._pins = Pins(platform.settings.cap_keys)
+        self._links = platform.settings.links(platform.public_url)
 
     async def admit(
         self,
@@ -63,6 +65,7 @@ class Admission:
         """
         check_plane(incoming, self._platform.settings.plane)
         must(who, Power.SEND if release else Power.DRAFT)
+        incoming = without_links(incoming, self._links)
         incoming = judge(incoming, (*self._pins.of(incoming.sender), *pins))
         if release or incoming.via not in ("console", "feed"):  # there a person has read it before it goes out
             incoming = hold_stale(incoming, self._platform.clock.now())
@@ -159,6 +162,9 @@ class Admission:
         self, tx: Connection, who: Who, incoming: Incoming, where: Standing, size: float, *, release: bool, doors: str
     ) -> Taken:
         now = self._platform.clock.now()
+        if release and not where.alive and not incoming.ending:
+            why = await too_many(tx, who.authority, incoming.tier, now, self._platform.settings.rate)
+            incoming = dataclasses.replace(incoming, hold=(*incoming.hold, why)) if why else incoming
         first = first_state(incoming, where, now, release=release)
         notes, state, ending, tier = [*incoming.notes, *first.notes], first.state, first.ending, incoming.tier
         replaces = list(where.alive)

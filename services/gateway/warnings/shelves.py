@@ -58,8 +58,10 @@ async def late(db: Connection, now: float) -> Sequence[ListedWarning]:
 
 
 async def waiting(db: Connection, who: Who, page: int) -> tuple[Shelf, int]:
-    """Drafts and held ones the caller may know of, and how many there are: held before drafts, an unknown tier before
-    red, then the newest."""
+    """Drafts and held ones the caller may know of, and how many there are.
+
+    Held before drafts, an unknown tier before red, then the newest.
+    """
     unsure = sa.case((_W.tier == 0, int(Tier.RED) + 1), else_=_W.tier)
     order = ((_W.state == "held").desc(), sa.case((_W.state == "held", unsure), else_=0).desc(), *_NEWEST)
     mine = (_WAITS, seen_by(who))

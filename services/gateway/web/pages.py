@@ -18,6 +18,7 @@ from services.gateway.warnings.acts import ENDING_KINDS, Acts
 from services.gateway.warnings.admit import Admission
 from services.gateway.warnings.ageing import given_up_of
 from services.shared.alarms import standing
+from services.shared.clock import wall
 from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
 from services.shared.i18n import language, t, told
 from services.shared.labels import ENDED
@@ -35,6 +36,7 @@ from services.shared.web.sessions import LONGEST_S
 
 _FILLED_IN = "\ue000number\ue000"  # signs nobody types, where a page that was made before gets the number asked for
 UNSENT = ("draft", "held")
+KEY_ENDS_S = 30 * 86400.0  # so long before a key ends its console says so
 
 
 Handler = Callable[["ConsolePages", web.Request], Awaitable[web.StreamResponse]]
@@ -150,6 +152,7 @@ class ConsolePages:
             waiting_count=waiting_count,
             earlier=earlier,
             given_up=given_up,
+            key_ends=who.expires_at if who.expires_at is not None and who.expires_at - wall() < KEY_ENDS_S else None,
             alarms=alarms,
             state_at=state_at,
             problem=problem,

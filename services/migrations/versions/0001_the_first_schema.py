@@ -1172,6 +1172,13 @@ def upgrade() -> None:
         sa.Column(
             "events", sa.JSON(), server_default="[]", nullable=False, comment="hazards or event codes; empty for any"
         ),
+        sa.Column(
+            "names",
+            sa.JSON(),
+            server_default="[]",
+            nullable=False,
+            comment="what texts may name as source; empty for any",
+        ),
         sa.ForeignKeyConstraint(
             ["authority_id"],
             ["authority.authority_id"],
@@ -1186,6 +1193,8 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("revoked_at", sa.Float(), nullable=True),
+        sa.Column("expires_at", sa.Float(), nullable=True, comment="wall; empty for never"),
+        sa.Column("owner", sa.String(length=80), server_default="", nullable=False, comment="who answers for it"),
         sa.ForeignKeyConstraint(
             ["grant_id"],
             ["auth_grant.grant_id"],

@@ -23,7 +23,8 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     `missing`: what is said where it may not be seen, the same as where there is none. `owner`: an authority's name, empty
     for nobody's yet. `shapes`: GeoJSON texts whose union is meant, `unresolved`: codes nobody knows the shape of.
     `tier`: 0 for not decided. `out`: it went out, so that everybody knows of it. `ends`: what it would put an end to.
-    `holds`: doubts about who says it, which the key it was `brought_by` does not lift.
+    `sources`: whom its texts name as saying it. `holds`: doubts about who says it; the key it was `brought_by` does not
+    lift them.
     """
 
     missing: str = ""
@@ -34,6 +35,7 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     tier: int = 0
     events: tuple[str, ...] = ()
     sender: str = ""
+    sources: tuple[str, ...] = ()
     out: bool = False
     ends: tuple[Thing, ...] = ()
     holds: tuple[str, ...] = ()
@@ -103,7 +105,24 @@ def _of_another_subject(who: Who, thing: Thing) -> NotAllowed | None:
             f"the key {who.label!r} may warn of {', '.join(who.events)}, and this is {said}: ask the authority in charge of it",
             field="event", rule="grant.events", given=said,
         )  # fmt: skip
+    strange = next((name for name in thing.sources if not _speaks_as(who, name) and name != thing.sender), None)
+    if who.names and strange is not None:  # a text that names nobody has its sender for a source
+        return NotAllowed(
+            f"its text says that it comes from {strange}, and the key {who.label!r} speaks as {', '.join(who.names)}: "
+            "write one of these names, or ask for a key with that name in its grant",
+            field="source", rule="grant.names", given=strange,
+        )  # fmt: skip
     return None
+
+
+def _speaks_as(who: Who, source: str) -> bool:
+    """Whether a source is one of the grant's names, or begins with one: an office of that authority."""
+    said = " ".join(source.split()).casefold()
+    for name in (" ".join(one.split()).casefold() for one in who.names):
+        within = name[-1:].isascii() and said[len(name) : len(name) + 1].isalnum()  # Qingshuiville is not Qingshui
+        if said.startswith(name) and not within:
+            return True
+    return False
 
 
 def _beyond(who: Who, thing: Thing) -> NotAllowed | None:
@@ -133,19 +152,24 @@ def _beyond(who: Who, thing: Thing) -> NotAllowed | None:
 
 def _ones_own_word(who: Who, act: Power, thing: Thing) -> NotAllowed | None:
     """What is doubted, and a tier that takes two persons, is let out by another than brought it."""
-    if thing.brought_by != who.key_id:
-        return None
-    if thing.holds:
-        return NotAllowed(
-            f"it is held ({'; '.join(thing.holds)}) and came with this very key: another person lets it out",
-            field="warning_id", rule="hold", given=who.label,
-        )  # fmt: skip
-    if act is Power.SEND and thing.tier > who.alone:
+    if (doubted := ones_own_doubt(who, thing)) is not None:
+        return doubted
+    if act is Power.SEND and thing.brought_by == who.key_id and thing.tier > who.alone:
         return NotAllowed(
             f"{Tier(thing.tier).word} takes two persons: somebody else than drafted it sends it, with a key of their own",
             field="tier", rule="grant.alone", given=who.label,
         )  # fmt: skip
     return None
+
+
+def ones_own_doubt(who: Who, thing: Thing) -> NotAllowed | None:
+    """What is doubted is let out by another than brought it, an ending too; to withdraw it lets nothing out."""
+    if not thing.holds or thing.brought_by != who.key_id:
+        return None
+    return NotAllowed(
+        f"it is held ({'; '.join(thing.holds)}) and came with this very key: another person lets it out",
+        field="warning_id", rule="hold", given=who.label,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=64)

@@ -63,7 +63,7 @@ class Bound(NamedTuple):
             "own or below": self.owner,
             "area": self.area,
             "tier": self.tier,
-            "event and sender": self.subject,
+            "event, sender and name": self.subject,
             "a second key where it takes two": self.second,
         }
         return ", ".join(name for name, holds in bound.items() if holds) or "none"
@@ -77,7 +77,7 @@ BOUNDS: dict[Power, Bound] = {
     Power.SPEAK: Bound("draft", subject=True),
     Power.SEND: Bound("send", owner=True, area=True, tier=True, subject=True, second=True),
     Power.REPLACE: Bound("send", owner=True, area=True, tier=True, subject=True),
-    Power.END: Bound("cancel", owner=True, area=True, tier=True, subject=True, second=True),
+    Power.END: Bound("cancel", owner=True, area=True, tier=True, subject=True),
     Power.SAY_DOORS: Bound("command", owner=True, area=True, tier=True),
     Power.HANDLE: Bound("command", owner=True, area=True),
     Power.SEE_PEOPLE: Bound("look", owner=True, area=True),

@@ -16,9 +16,10 @@ USUAL = ACTIONS[:-1]  # looking at people is given by name, never along with the
 class Who(msgspec.Struct, frozen=True):
     """An authenticated caller and how far the grant reaches.
 
-    `area` is GeoJSON, empty for anywhere; `senders` and `events` are empty for any. `over`: the authorities that name
-    this one as their superior, and those below them. `alone`: up to which tier one person may both draft and send; above
-    it another sends.
+    `area` is GeoJSON, empty for anywhere; `senders`, `events` and `names` are empty for any. `over`: the authorities that
+    name this one as their superior, and those below them. `alone`: up to which tier one person may both draft and send;
+    above it another sends. `names`: what texts may name as their source. `expires_at`: when the key ends, wall; None for
+    never.
     """
 
     key_id: str
@@ -31,6 +32,8 @@ class Who(msgspec.Struct, frozen=True):
     events: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
     alone: int = int(Tier.RED)
+    names: tuple[str, ...] = ()
+    expires_at: float | None = None
 
     def speaks_for(self, authority: str) -> bool:
         """Whether what belongs to that authority is this caller's too: their own, or one that named them superior."""

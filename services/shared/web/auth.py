@@ -56,6 +56,9 @@ grant = sa.Table(
     sa.Column("area", sa.Text, nullable=False, server_default="", comment="GeoJSON; empty for anywhere"),
     sa.Column("senders", sa.JSON, nullable=False, server_default="[]", comment="CAP senders; empty for any"),
     sa.Column("events", sa.JSON, nullable=False, server_default="[]", comment="hazards or event codes; empty for any"),
+    sa.Column(
+        "names", sa.JSON, nullable=False, server_default="[]", comment="what texts may name as source; empty for any"
+    ),
 )
 api_key = sa.Table(
     "api_key",
@@ -66,6 +69,8 @@ api_key = sa.Table(
     sa.Column("sha256", sa.String(64), nullable=False, unique=True),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("revoked_at", sa.Float),
+    sa.Column("expires_at", sa.Float, comment="wall; empty for never"),
+    sa.Column("owner", sa.String(80), nullable=False, server_default="", comment="who answers for it"),
 )
 
 
@@ -80,10 +85,14 @@ async def create_key(
     area: str = "",
     senders: Sequence[str] = (),
     events: Sequence[str] = (),
+    names: Sequence[str] = (),
+    owner: str = "",
+    expires_at: float | None = None,
 ) -> str:
     """Makes authority and grant where missing and a new key; returns the key, which is not stored.
 
-    `alone`: the highest tier that whoever holds it may both draft and send; above it takes two persons.
+    Without `names` a key bound to an area speaks in its authority's own name alone. `expires_at`: wall. `alone`: the highest
+    tier that whoever holds it may both draft and send; above it takes two persons.
     """
     unknown = sorted(set(actions) - set(ACTIONS))
     if unknown:
@@ -103,16 +112,24 @@ async def create_key(
                 area=area,
                 senders=list(senders),
                 events=list(events),
+                names=list(names) or ([name] if area else []),
             )
         )
         key_id = new_id()
         await tx.execute(
             sa.insert(api_key).values(
-                key_id=key_id, grant_id=grant_id, label=label, sha256=_hash(key), created_at=wall()
+                key_id=key_id,
+                grant_id=grant_id,
+                label=label,
+                sha256=_hash(key),
+                created_at=wall(),
+                expires_at=expires_at,
+                owner=owner,
             )
         )
         detail = {
             "actions": sorted(set(actions)), "max_tier": max_tier.word, "alone": alone.word if alone else "none",
+            "owner": owner, "expires": iso(expires_at) if expires_at is not None else "never",
         }  # fmt: skip
         await trail.record(tx, "command line", "create_key", key_id, f"{label} of {name}", detail)
     return key
@@ -126,11 +143,14 @@ class GrantedKey(NamedTuple):
     label: str
     created_at: float
     revoked_at: float | None
+    expires_at: float | None
+    owner: str
     actions: list[str]
     max_tier: int
     alone: int
     senders: list[str]
     events: list[str]
+    names: list[str]
     area: str
 
 
@@ -178,10 +198,11 @@ async def who_has(db: Connection, label: str) -> Who | None:
 async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
     row = (
         await db.execute(
-            sa.select(api_key.c.key_id, api_key.c.label, grant, authority.c.name)
+            sa.select(api_key.c.key_id, api_key.c.label, api_key.c.expires_at, grant, authority.c.name)
             .join(grant, grant.c.grant_id == api_key.c.grant_id)
             .join(authority, authority.c.authority_id == grant.c.authority_id)
             .where(which, api_key.c.revoked_at.is_(None))
+            .where(sa.or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > wall()))
             .order_by(api_key.c.created_at.desc())
             .limit(1)
         )
@@ -199,6 +220,8 @@ async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
         tuple(row.events),
         await _below(db, row.authority_id),
         row.alone,
+        tuple(row.names),
+        row.expires_at,
     )
 
 
@@ -237,7 +260,7 @@ async def name_superior(database: Database, name: str, superior_name: str, *, ac
 
 
 async def signed_in(database: Database, cookie: str) -> Who | None:
-    """The caller a console cookie stands for now. None where the sign-in has ended, its key was revoked, or it is not
+    """The caller a console cookie stands for now. None where the sign-in has ended, its key is over, or it is not
     ours."""
     key_id = await sessions.subject_of(database, "console", cookie)
     if key_id is None:

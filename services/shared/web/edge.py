@@ -208,7 +208,7 @@ async def known_caller(request: web.Request) -> Who:
         who = await signed_in(database, cookie)
     if who is None:
         fault = NotAllowed(
-            "give an API key that is known here: Authorization: Bearer <key>",
+            "give an API key that is known here and has not ended: Authorization: Bearer <key>",
             field="Authorization",
             rule="api-key",
             remedy="make one with: tocsin key create",

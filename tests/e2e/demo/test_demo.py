@@ -53,6 +53,7 @@ async def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert other != runs[0][1]
 
 
+KEY = ("key", "create", "--authority", "A", "--label", "b", "--max-tier", "red")
 BAD = [
     (("demo", "--alert", "missing.xml"), "missing.xml: No such file or directory"),
     (("demo", "--tier", "purple"), "there is no tier 'purple'"),
@@ -63,7 +64,10 @@ BAD = [
     (("policy", "check", "bad.yaml"), "line 1"),
     (("policy", "explain", "--tier", "red", "--needs", "telepathy"), "'telepathy' is not known"),
     (("policy", "explain", "--tier", "red", "--at", "25:00"), "give a time like 02:30"),
-    (("key", "create", "--authority", "A", "--label", "b", "--actions", "fly"), "there is no action 'fly'"),
+    (KEY, "say where it may warn: --area FILE (GeoJSON) or --anywhere"),
+    ((*KEY, "--anywhere", "--area", "bad.yaml"), "say where it may warn: --area FILE (GeoJSON) or --anywhere"),
+    ((*KEY, "--area", "bad.yaml"), "bad.yaml: "),
+    ((*KEY, "--anywhere", "--actions", "fly"), "there is no action 'fly'"),
     (("registry", "sample", "--around", "bad.yaml"), "CAP rule"),
 ]
 

@@ -33,7 +33,9 @@ async def test_a_wrong_key_is_said_over_the_form(page: Page, tocsin: Town) -> No
     await page.goto(f"{tocsin.url}/console/sign-in")
     await page.fill("#key", "toc_wrong")
     await page.get_by_role("button", name="Sign in").click()
-    assert "This key is not known here. Check that you copied all of it" in await page.inner_text("[role=alert]")
+    assert "This key is not known here, or it has ended. Check that you copied all of it" in await page.inner_text(
+        "[role=alert]"
+    )
     assert "#key" == await page.locator("[role=alert] a").get_attribute("href")
     assert await page.locator("[role=alert]:focus").count() == 1
     await page.goto(f"{tocsin.url}/console")

@@ -43,6 +43,7 @@ async def key_for(tocsin: Town, label: str, area: str = "") -> str:
     return await create_key(
         database, name="Qingshui County", label=label, actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED, area=area,
         senders=["alerts@qingshui.example", *(f"desk-{n}@qingshui.example" for n in range(50))] if area else (),
+        names=["Qingshui County", "清水县"],
     )  # fmt: skip
 
 

@@ -93,8 +93,11 @@ async def desks() -> AsyncIterator[Desks]:
     async with open_town() as town:
         database = town.node.platform.database
         async with database.write() as tx:
-            rows = [{"value_name": "GB2260", "code": code, "parent": "", "name": code, "geojson": shapely.to_geojson(shape)}
-                    for code, shape in (("510000", HOME), ("990000", AWAY))]  # fmt: skip
+            rows = [
+                {"value_name": "GB2260", "code": code, "parent": "", "name": code, "authority": "",
+                 "geojson": shapely.to_geojson(shape)}
+                for code, shape in (("510000", HOME), ("990000", AWAY))
+            ]  # fmt: skip
             await tx.execute(sa.insert(areas.area), rows)
 
         async def key(label: str, name: str, *actions: str, tier: Tier = Tier.RED, **bounds: Any) -> str:
@@ -114,7 +117,12 @@ async def desks() -> AsyncIterator[Desks]:
             "stranger": await key("stranger", THEIRS),
             "second stranger": await key("second stranger", THEIRS),
             "village": await key(
-                "village", THEIRS, area=shapely.to_geojson(AWAY), senders=["b@beitan.example"], events=["storm"]
+                "village",
+                THEIRS,
+                area=shapely.to_geojson(AWAY),
+                senders=["b@beitan.example"],
+                events=["storm"],
+                names=[THEIRS, OURS],
             ),
             "superior": await key("superior", "Province"),
             "over nobody": await key("over nobody", "Other Province"),
@@ -136,6 +144,7 @@ async def test_nobody_else_ends_it(desks: Desks, key: str) -> None:
     for ending in ("may_return", "sent_by_mistake", "checking"):
         status, said = await desks.call(key, f"/api/v1/warnings/{red}/cancel", {"ending": ending, "reason": "xx"})
         assert 403 == status, said
+    assert 403 == (await desks.call(key, f"/api/v1/warnings/{red}/release", {}))[0] or key == "sends"
     assert 403 == (await desks.form(key, f"/console/warnings/{red}/end"))[0]
     assert 403 == (await desks.form(key, f"/console/warnings/{red}/end", ending="may_return", reason="xx"))[0]
     assert ("active", 4, "ask") == await desks.state(red)
@@ -298,7 +307,9 @@ async def test_codes_do_not_carry_a_bound_key_further(desks: Desks, codes: list[
         assert (403, "grant.area") == (status, said["rule"]), said
     area = "<polygon>10.01,10.01 10.01,10.1 10.1,10.1 10.01,10.01</polygon>"
     area += "".join(f"<geocode><valueName>{a}</valueName><value>{b}</value></geocode>" for a, b in codes)
-    cap = alerts.alert(new_id(), alerts.info(event="Storm", area=area), sent=iso(SENT).replace("Z", "+00:00"))
+    cap = alerts.alert(
+        new_id(), alerts.info(event="Storm", area=area, sender_name=THEIRS), sent=iso(SENT).replace("Z", "+00:00")
+    )
     cap = cap.replace("alerts@qingshui.example", "b@beitan.example")
     key = await desks.town.new_key(name=THEIRS, label="by area", area=shapely.to_geojson(AWAY))
     status, said = await desks.town.post(cap.encode(), key=key, strict="false", release=release)
@@ -326,6 +337,26 @@ async def test_a_draft_is_held_against_whoever_lets_it_out(desks: Desks) -> None
     assert (403, "grant.max_tier") == (status, said["rule"])
 
 
+@pytest.mark.parametrize("named", ["Ministry of Water", "County of Qingshui"])
+async def test_whose_name_is_on_it(desks: Desks, named: str) -> None:
+    """A bound key speaks as its authority, by JSON and CAP, drafts and colleagues' drafts too; and as it was granted."""
+    town, area = desks.town, shapely.to_geojson(HOME)
+    desks.keys["named"] = await town.new_key(label="named", area=area)
+    desks.keys["two names"] = await town.new_key(label="two names", area=area, names=["清水县", named])
+    words = storm()["texts"]["en"] | {"source": named}
+    for release in ("true", "false"):
+        status, said = await desks.post("named", storm(texts={"en": words}), release=release)
+        assert (403, "grant.names", named) == (status, said["rule"], said["given"])
+        assert OURS in said["title"]
+        cap = alerts.alert(new_id(), alerts.info(sender_name=named), sent=iso(SENT).replace("Z", "+00:00"))
+        status, said = await town.post(cap.encode(), key=desks.keys["named"], strict="false", release=release)
+        assert (403, "grant.names") == (status, said["rule"])
+    draft = await desks.draft(texts={"en": words})
+    assert 403 == (await desks.call("named", f"/api/v1/warnings/{draft}/release", {}))[0]
+    assert 202 == (await desks.call("two names", f"/api/v1/warnings/{draft}/release", {}))[0]
+    assert 202 == (await desks.post("named", storm()))[0]
+
+
 # ---- holds
 
 
@@ -341,6 +372,16 @@ async def test_a_hold_is_lifted_by_another_key(desks: Desks) -> None:
         assert 202 == (await desks.call(other, f"/api/v1/warnings/{about}/release", {}))[0]
 
 
+async def test_whoever_brought_a_doubtful_one_withdraws_it(desks: Desks) -> None:
+    """To stop it lets nothing out."""
+    _, held = await desks.post("owner", storm(sent=iso(SENT - 3 * 86400), expires=iso(SENT + 7200)))
+    assert "held" == held["state"]
+    answer = await desks.call(
+        "owner", f"/api/v1/warnings/{held['warning_id']}/cancel", {"ending": "not_ours", "reason": "xx"}
+    )
+    assert (202, "withdrawn") == (answer[0], answer[1]["state"])
+
+
 async def test_what_only_waits_for_a_decision_its_own_key_decides(desks: Desks) -> None:
     """The tier is nobody's doubt."""
     status, held = await desks.post("owner", storm(tier=None))
@@ -349,6 +390,29 @@ async def test_what_only_waits_for_a_decision_its_own_key_decides(desks: Desks) 
         "owner", f"/api/v1/warnings/{held['warning_id']}/release", {"tier": "red", "reason": "xx"}
     )
     assert 202 == answer[0]
+
+
+async def test_more_than_so_many_an_hour_wait_for_a_second_key() -> None:
+    """Not one is lost: the third is held with the reason, drafted or not; updates, endings, lower tiers and others go on."""
+    async with open_town(rate=2) as town:
+        desk = Desks(town, {"owner": town.key, "colleague": await town.new_key(label="colleague"),
+                            "stranger": await town.new_key(name=THEIRS, label="stranger")})  # fmt: skip
+        first, second = await desk.red(), await desk.red()
+        status, third = await desk.post("owner", storm(tier="orange"))
+        assert (202, "held") == (status, third["state"])
+        assert "begun 2 orange or red warnings within an hour" in third["notes"][-1]
+        draft = await desk.draft()
+        for about, rule in ((third["warning_id"], "hold"), (draft, "rate")):
+            status, said = await desk.call("owner", f"/api/v1/warnings/{about}/release", {})
+            assert (403, rule) == (status, said["rule"])
+            assert 202 == (await desk.call("colleague", f"/api/v1/warnings/{about}/release", {}))[0]
+        assert "active" == (await desk.post("owner", storm(tier="yellow")))[1]["state"]
+        assert "active" == (await desk.post("owner", storm(updates=first)))[1]["state"]
+        assert "active" == (await desk.post("stranger", storm()))[1]["state"]
+        ended = await desk.call("owner", f"/api/v1/warnings/{second}/cancel", {"ending": "not_ours", "reason": "xx"})
+        assert 202 == ended[0]
+        await town.at("+61 min")
+        assert "active" == (await desk.post("owner", storm()))[1]["state"]
 
 
 # ---- what lists show, and what pages offer
@@ -412,7 +476,7 @@ async def test_a_page_offers_what_would_be_done(desks: Desks) -> None:
                          "blue": (False, False, False)}.items():  # fmt: skip
         _, page = await desks.form(key, f"/live/{draft}/preview")
         assert offered == (send in page, withdraw in page, doors in page), key
-    assert "may go up to blue" in page
+    assert "may go up to blue" in (await desks.form("blue", f"/live/{draft}/preview"))[1]
     _, page = await desks.form("blue", f"/live/{undecided['warning_id']}/preview")
     assert [True, False] == [f'name="tier" value="{word}"' in page for word in ("blue", "yellow")]
     for key, offer in (("colleague", False), ("owner", True)):

@@ -148,7 +148,17 @@ def test_an_operator_puts_up_a_postgresql(
     monkeypatch.setenv("TOCSIN_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("TOCSIN_DATABASE_URL", url)
     alert = Path(migrations.__file__).parents[1] / "example_alert.xml"
-    create = ("key", "create", "--authority", "Qingshui County", "--label", "duty desk")
+    create = (
+        "key",
+        "create",
+        "--authority",
+        "Qingshui County",
+        "--label",
+        "duty desk",
+        "--max-tier",
+        "red",
+        "--anywhere",
+    )
     sample = ("registry", "sample", "--around", str(alert), "--people", "20")
 
     for _ in range(2):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from services.gateway.web import pages
 from services.shared.bus.outbox import dead_letter, inbox, outbox, publish
+from services.shared.web import auth
 from tests.integration.gateway.test_commands import tocsin
+from tests.kit import alerts
 from tests.kit.bus import issued
 from tests.kit.square import SQUARE, cap
 from tests.kit.town import Town
@@ -101,7 +105,8 @@ async def test_what_is_wrong_is_one_sentence(
 async def test_a_lost_key_is_taken_back(desk: Town, tmp_path: Path):
     """It is found by its label; from then on neither it nor a console signed in with it opens anything; audited."""
     data = {"TOCSIN_DATA_DIR": str(desk.node.platform.settings.data_dir)}
-    code, out, err = await tocsin("key", "create", "--authority", "Qingshui", "--label", "van 3", cwd=tmp_path, **data)
+    create = ("key", "create", "--authority", "Qingshui", "--label", "van 3", "--max-tier", "red", "--anywhere")
+    code, out, err = await tocsin(*create, cwd=tmp_path, **data)
     key = out.strip()
     assert (0, "") == (code, err)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as console:
@@ -160,3 +165,77 @@ async def test_dead_letters_are_listed_and_shown_again(desk: Town, tmp_path: Pat
     code, out, err = await tocsin(*replay, cwd=tmp_path, **data)
     assert (2, "") == (code, out)
     assert err.startswith(f"tocsin: no dead letter {one.msg_id} of registry")
+
+
+BOX = '{"type": "Polygon", "coordinates": [[[103, 30], [103.1, 30], [103.1, 30.1], [103, 30.1], [103, 30]]]}'
+WHOLE = f'{{"type": "FeatureCollection", "features": [{{"type": "Feature", "properties": {{}}, "geometry": {BOX}}}]}}'
+LINE = '{"type": "LineString", "coordinates": [[103, 30], [103.1, 30]]}'
+
+
+async def test_a_key_says_where_how_long_and_for_whom(
+    desk: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is guessed: a wrong area, end or tier makes no key; the list says what was given."""
+    data = {"TOCSIN_DATA_DIR": str(desk.node.platform.settings.data_dir)}
+    for name, text in (("whole.json", WHOLE), ("box.json", BOX), ("line.json", LINE), ("none.json", "no")):
+        (tmp_path / name).write_text(text)
+    create = ("key", "create", "--authority", "Beitan", "--label", "desk", "--max-tier", "orange", "--area")
+    before = len((await tocsin("key", "list", cwd=tmp_path, **data))[1].splitlines())
+    wrong = {
+        ("line.json",): "tocsin: line.json: the area has no surface",
+        ("none.json",): "tocsin: none.json: ",
+        ("box.json", "--expires", "soon"): "tocsin: --expires soon: give a day like 2027-03-31, or never",
+        ("box.json", "--expires", "2020-01-01"): "tocsin: --expires 2020-01-01: lies in the past",
+    }
+    answers = await asyncio.gather(*(tocsin(*create, *words, cwd=tmp_path, **data) for words in wrong))
+    for (code, out, err), said in zip(answers, wrong.values(), strict=True):
+        assert (2, "", True) == (code, out, err.startswith(said)), err
+    code, _, err = await tocsin(*create[:-1], cwd=tmp_path, TOCSIN_LANG="zh-Hans", **data)
+    assert (2, True) == (code, "--area FILE" in err and "请" in err), err
+    made = [
+        await tocsin(*create, "whole.json", "--owner", "Wang Fang", "--expires", "2099-03-31", cwd=tmp_path, **data),
+        await tocsin(*create, "box.json", "--names", "Beitan,北滩", "--expires", "never", cwd=tmp_path, **data),
+    ]
+    assert [0, 0] == [code for code, _, _ in made]
+    lines = [
+        line for line in (await tocsin("key", "list", cwd=tmp_path, **data))[1].splitlines() if " Beitan, " in line
+    ]
+    assert 2 == len(lines)
+    assert "desk (Wang Fang)  since " in lines[0]
+    assert " until 2099-04-01T00:00:00+00:00  " in lines[0]
+    assert lines[0].endswith("up to orange, alone up to yellow; bound to an area; names Beitan")
+    assert " until revoked  " in lines[1]
+    assert lines[1].endswith("names Beitan, 北滩")
+    assert before + 2 == len((await tocsin("key", "list", cwd=tmp_path, **data))[1].splitlines())
+    key = made[0][1].strip()
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as console:
+        async with console.post(f"{desk.url}/console/sign-in", data={"key": key}) as response:
+            assert (200, False) == (response.status, "This key ends" in await response.text())
+        over = datetime(2099, 4, 1, tzinfo=UTC).timestamp()
+        monkeypatch.setattr(pages, "wall", lambda: over - 86400)
+        async with console.get(f"{desk.url}/console") as response:
+            assert "This key ends" in await response.text()
+        assert 200 == (await desk.call("GET", "/api/v1/warnings", key=key))[0]
+        monkeypatch.setattr(auth, "wall", lambda: over)
+        assert 401 == (await desk.call("GET", "/api/v1/warnings", key=key))[0]
+        async with console.get(f"{desk.url}/console") as response:
+            assert 401 == response.status
+        async with console.post(f"{desk.url}/console/sign-in", data={"key": key}) as response:
+            assert (403, True) == (response.status, "or it has ended" in await response.text())
+    assert 200 == (await desk.call("GET", "/api/v1/warnings", key=made[1][1].strip()))[0]
+
+
+async def test_a_superior_is_named(desk: Town, tmp_path: Path) -> None:
+    """From then on their keys act on the authority's drafts; who is not known, or stands below already, is said."""
+    data = {"TOCSIN_DATA_DIR": str(desk.node.platform.settings.data_dir)}
+    province = await desk.new_key(name="Province", label="duty")
+    draft = await desk.draft(alerts.flood())
+    assert 404 == (await desk.call("GET", f"/api/v1/warnings/{draft}", key=province))[0]
+    name = ("key", "superior", "Qingshui", "Province", "--reason", "by law")
+    said = "Province may act on what is Qingshui's, as far as the keys of Province reach\n"
+    assert (0, said, "") == await tocsin(*name, cwd=tmp_path, **data)
+    assert 200 == (await desk.call("GET", f"/api/v1/warnings/{draft}", key=province))[0]
+    wrong = [("Province", "Qingshui", "stands below"), ("Nobody", "Province", "there is no authority 'Nobody'")]
+    for one, other, why in wrong:
+        code, _, err = await tocsin("key", "superior", one, other, "--reason", "x", cwd=tmp_path, **data)
+        assert (2, True) == (code, why in err), err

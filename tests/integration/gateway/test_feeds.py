@@ -89,6 +89,26 @@ async def test_by_grant_it_waits_as_held(tmp_path: Path, publisher: Publisher):
         assert "held: it came by the feed met, and a person lets it out" in await notes(desk, "A")
 
 
+@pytest.mark.parametrize("mode", ["held", "draft"])
+async def test_the_key_of_a_feed_lets_nothing_out(tmp_path: Path, publisher: Publisher, mode: str) -> None:
+    """Not what it brought, not another one of that label, nor what another key brought and is held; a colleague does."""
+    publisher.alert("a", cap("A"))
+    publisher.atom("a")
+    async with reading(tmp_path, publisher, mode=mode) as desk:
+        older = await desk.new_key(label="met feed")
+        newer = await desk.new_key(label="met feed")
+        await poll(desk)
+        _, found = await desk.call("GET", "/api/v1/warnings")
+        _, other = await desk.post(cap("B", minutes=-25 * 60, expires=30 * 60))
+        assert "held" == other["state"]
+        for about in (found[0]["warning_id"], other["warning_id"]):
+            for key in (older, newer):
+                status, said = await desk.call("POST", f"/api/v1/warnings/{about}/release", {}, key=key)
+                assert (403, "hold") == (status, said["rule"]), said
+            colleague = await desk.new_key(label="colleague")
+            assert 202 == (await desk.call("POST", f"/api/v1/warnings/{about}/release", {}, key=colleague))[0]
+
+
 async def test_the_grant_of_its_key_binds_a_feed(tmp_path: Path, publisher: Publisher):
     """Red is above it: refused, kept for a person, and the neighbour comes in."""
     publisher.atom("a", "b")

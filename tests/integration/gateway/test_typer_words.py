@@ -57,6 +57,7 @@ CALLS = {
     ("chek",): "没有命令'chek'。您要的是'check'吗?",
     ("key", "nosuch"): "没有命令'nosuch'。",
     ("key", "create"): "缺少选项'--authority'。",
+    ("key", "create", "--authority", "A", "--label", "b"): "缺少选项'--max-tier'。",
     ("path",): "缺少参数'warning_id'。",
     ("demo", "--nosuch"): "没有选项--nosuch",
     ("demo", "--peopl", "1"): "没有选项--peopl(可能的选项:--help, --people)",
@@ -86,7 +87,7 @@ def test_in_english_typer_says_what_it_says(capsys: pytest.CaptureFixture[str]) 
     command(["key", "create", "--help"], standalone_mode=False, prog_name="tocsin")
     said = capsys.readouterr().out
     assert said.startswith("Usage: tocsin key create [OPTIONS]\n")
-    assert "[default: red]" in said
+    assert "[default:read,draft,send" in "".join(said.split())
     assert "Show this message and exit." in said
     with pytest.raises(USAGE_ERROR) as wrong:
         command(["demo", "--people", "x"], standalone_mode=False, prog_name="tocsin")

@@ -282,6 +282,7 @@ MADE_ELSEWHERE = {
     "shared/input/files.py": {"self._before(said)", "said"},  # "line {at}: {message}" around what a rule said
     "commands/kit.py": {"said", "fault.message + remedy"},
     "commands/registry.py": {"said", "_sentence(line['fault'], line)"},
+    "shared/powers/may.py": {"thing.missing"},  # the sentence of one that is not there
     "demo.py": {"taken.get('title', '')", "released.get('title', '')"},
     "gateway/feeds/fetch.py": {"problem.message", "problem.__cause__.message"},
     "registry/api.py": {"BROKE_OFF"},

@@ -60,8 +60,7 @@ def test_a_marked_handler_says_what_it_asks() -> None:
 
     rule = rule_of(Pages().end)
     assert rule is not None
-    said = "the warning: own or below, area, tier, event and sender, a second key where it takes two"
-    assert (Power.END, said) == (rule.act, rule.in_words())
+    assert (Power.END, "the warning: own or below, area, tier, event, sender and name") == (rule.act, rule.in_words())
 
 
 def test_the_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

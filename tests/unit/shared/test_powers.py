@@ -22,8 +22,16 @@ def box(west: float, south: float, east: float, north: float) -> str:
 
 
 HOME, INSIDE, ACROSS, AWAY = box(0, 0, 1, 1), box(0.2, 0.2, 0.8, 0.8), box(0.5, 0.5, 1.5, 1.5), box(5, 5, 6, 6)
-WHO = Who("k", "key", "Ours", ACTIONS, 3, HOME, ("a@ours",), ("storm",), ("Below",))
-THING = Thing(missing="there is none", owner="Ours", shapes=(INSIDE,), tier=3, events=("storm", "x"), sender="a@ours")
+WHO = Who("k", "key", "Ours", ACTIONS, 3, HOME, ("a@ours",), ("storm",), ("Below",), names=("Ours", "清水县"))
+THING = Thing(
+    missing="there is none",
+    owner="Ours",
+    shapes=(INSIDE,),
+    tier=3,
+    events=("storm", "x"),
+    sender="a@ours",
+    sources=("OURS", " 清水县", "清水县应急局", "Ours  Emergency Office", "a@ours"),
+)
 # a way out of the grant > what of an object it breaks, and what it changes
 BREACHES: dict[str, tuple[str, dict[str, Any]]] = {
     "another authority": ("owner", {"owner": "Theirs"}),
@@ -36,6 +44,8 @@ BREACHES: dict[str, tuple[str, dict[str, Any]]] = {
     "other event": ("subject", {"events": ("x",)}),
     "no event": ("subject", {"events": ()}),
     "other sender": ("subject", {"sender": "b@ours"}),
+    "another's name": ("subject", {"sources": ("Ours", "Ministry of Water")}),
+    "a name like its own": ("subject", {"sources": ("Oursville",)}),
     "its own doubtful word": ("second", {"holds": ("a replay",), "brought_by": "k"}),
 }
 acts = st.sampled_from(list(Power))
