@@ -66,7 +66,7 @@ async def lived_in(town: Town) -> dict[str, list[str]]:
     async with town.node.platform.database.write() as tx:
         await tx.execute(sa.insert(held_change), held)
     return {
-        "held_id": [row["held_id"] for row in held],
+        "held_id": [row["held_id"] for row in held], "slot": ["fireservice"],
         "warning_id": [warning_id], "place_id": [place.place_id], "person_id": [row.person_id for row in people],
         "facility_id": [row.person_id for row in facilities], "case_id": [row.case_id for row in open_cases],
     }  # fmt: skip
@@ -86,8 +86,9 @@ def asked_about(known: Mapping[str, list[str]]) -> dict[str, Any]:
     return document
 
 
-def sound(known: Mapping[str, list[str]], draft: str) -> dict[str, dict[str, Any]]:
+def sound(known: Mapping[str, list[str]], draft: str, listed: tuple[str, str]) -> dict[str, dict[str, Any]]:
     """One right request of each route to which chance alone makes none."""
+    why = {"body": {"reason": "the phone is lost"}, "media_type": "application/json"}
     yes = {"by": "self", "method": "in_person", "notice_version": "2026-1", "purposes": ["warn_me"]}
     somebody = {"call_name": "Ms Anna", "lat": 30.05, "lon": 103.05, "wg": {"hear": 4}, "birth_year": 1950}
     corners = [[[103.0, 30.0], [103.1, 30.0], [103.1, 30.1], [103.0, 30.0]]]
@@ -102,6 +103,12 @@ def sound(known: Mapping[str, list[str]], draft: str) -> dict[str, dict[str, Any
             "media_type": "application/cap+xml",
         },
         "POST /api/v1/warnings/{warning_id}/release": {"path_parameters": {"warning_id": draft}, "body": {}},
+        "POST /channels/lists/{warning_id}/{slot}/link": {
+            "path_parameters": {"warning_id": listed[0], "slot": listed[1]}, **why,
+        },
+        "POST /channels/lists/{warning_id}/recall": {
+            "path_parameters": {"warning_id": known["warning_id"][0]}, **why,
+        },
         "POST /people": {"body": {"person": somebody, "yes": yes}},
         "POST /people/areas": {"query": {"value_name": "GB2260"}, "body": areas, "media_type": FILE},
         "POST /people/import": {
@@ -158,7 +165,8 @@ async def test_every_route_answers_as_the_document_says(tmp_path: Path) -> None:
     async with open_town(tmp_path, people=24) as town:
         known, draft = await lived_in(town), await town.draft(alerts.flood("OPENAPI-2"))
         assert all(known.values()), known
-        right = sound(known, draft)
+        walked = await town.warn(alerts.flood("OPENAPI-4"), doors="safe")
+        right = sound(known, draft, (walked, (await town.officers_of(walked))[0]))
         wrong, undone = [], []
         for found in schemathesis.openapi.from_dict(asked_about(known)).get_all_operations():
             assert isinstance(found, Ok), found

@@ -522,7 +522,7 @@ async def test_she_reads_who_looked_and_her_plan(tocsin: Town) -> None:
             await tx.execute(
                 sa.insert(register.place).values(
                     place_id=id_of("p", n), name=name, address="a", lat=lat, lon=lon, cell=0, state=state, confirmed_by="",
-                    step_free=free, power=False, interpreter=[], animals=False, capacity=10, route="uphill",
+                    step_free=free, power=False, interpreter=[], animals=False, capacity=10, route="uphill", authority="",
                 )
             )  # fmt: skip
     headers = {"Authorization": f"Bearer {tocsin.key}", "Accept": "text/html"}
