@@ -76,16 +76,19 @@ async def run_demo(
         stack.push_async_callback(embedded.close)
         world.set_target(embedded.platform.public_url)
         await import_community(embedded.platform.database, embedded.platform.keys, community)
-        key = await create_key(
-            embedded.platform.database,
-            name="Qingshui County",
-            label="demo",
-            actions=ACTIONS,
-            max_tier=Tier.RED,
-            alone=Tier.RED,
-        )
+        key, colleague = [
+            await create_key(
+                embedded.platform.database,
+                name="Qingshui County",
+                label=label,
+                actions=ACTIONS,
+                max_tier=Tier.RED,
+                alone=Tier.YELLOW,
+            )
+            for label in ("demo", "colleague")
+        ]
         world.duty.sign_in(key)
-        warning_id = await _send(embedded, key, alert, tier)
+        warning_id = await _send(embedded, key, colleague, alert, tier)
         run = _Run(embedded, world, clock, warning_id, key, rate, watch)
         await run.until_the_end(min(incoming.expires, incoming.sent + HORIZON_S), incoming.sent)
         result = await result_of(embedded, world, warning_id, meaning(first).hazard)
@@ -122,13 +125,13 @@ class environment:
                 os.environ[name] = value
 
 
-async def _send(embedded: Node, key: str, alert: bytes, tier: Tier | None) -> str:
-    """Through the front door, like an authority: take in, decide where held, release."""
+async def _send(embedded: Node, key: str, colleague: str, alert: bytes, tier: Tier | None) -> str:
+    """Through the front door, like an authority: one takes it in, the other decides where it is held, and sends it."""
     base = embedded.platform.public_url
-    headers = {"Authorization": f"Bearer {key}"}
-    async with aiohttp.ClientSession(headers=headers) as session:
+    brings = {"Authorization": f"Bearer {key}", "Content-Type": "application/cap+xml"}
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {colleague}"}) as session:
         url = f"{base}/api/v1/warnings?strict=false&release=false"
-        async with session.post(url, data=alert, headers={"Content-Type": "application/cap+xml"}) as response:
+        async with session.post(url, data=alert, headers=brings) as response:
             taken = await response.json(content_type=None)
             if response.status != 202:
                 raise Refused(taken.get("title", ""), field="alert")

@@ -28,6 +28,7 @@ from services.shared.clock import wall
 from services.shared.database.batches import chunks, insert_new, one_of
 from services.shared.database.engine import Connection
 from services.shared.errors import NotAllowed, NotFound
+from services.shared.i18n import english
 from services.shared.powers.may import Thing, must
 from services.shared.powers.power import Power
 from services.shared.powers.who import Who
@@ -232,7 +233,7 @@ async def settle(
     await repository.alone(tx)
     found = sa.select(held_change).where(held_change.c.held_id == held_id, held_change.c.state == "waiting")
     rows = (await tx.execute(found.order_by(held_change.c.person_id))).all()
-    missing = f"nothing waits under {held_id[:32]}: see tocsin registry held list"
+    missing = english("nothing waits under {held_id}: see tocsin registry held list", held_id=held_id[:32])
     if not rows:
         raise NotFound(missing, field="held_id", rule="known", given=held_id[:32])
     must(who, Power.BRING, Thing(missing=missing, field="held_id", owner=rows[0].authority))

@@ -19,8 +19,9 @@ from services.shared.clock import wall
 from services.shared.database.engine import Connection, Database
 from services.shared.database.rows import columns, rows_of
 from services.shared.errors import Conflict, NotFound, Refused
+from services.shared.i18n import mark
 
-NO_PLACE = "there is no place of that id"
+NO_PLACE = mark("there is no place of that id")
 STATES = ("open", "closed", "unknown")
 
 

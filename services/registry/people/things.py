@@ -8,12 +8,13 @@ from aiohttp import web
 from services.registry.people.mass_changes import point_at
 from services.registry.people.places import NO_PLACE
 from services.registry.store import register
+from services.shared.i18n import mark
 from services.shared.powers.may import Thing
 from services.shared.powers.warnings import NOBODY
 from services.shared.powers.who import Who
 from services.shared.web.edge import PLATFORM_DATABASE
 
-NO_FACILITY = "there is no facility of that id"
+NO_FACILITY = mark("there is no facility of that id")
 
 
 async def the_place(request: web.Request, who: Who) -> Thing:

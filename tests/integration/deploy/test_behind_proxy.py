@@ -127,14 +127,15 @@ async def test_every_page_through_the_proxy(postgres: Postgres, tmp_path: Path, 
     async with (
         rehearsal(county, tmp_path, members=APART, amqp_url=vhost, rate=RATE) as run,
         aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as duty,  # the site is an IP address here
-        aiohttp.ClientSession() as resident,
+        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as resident,
     ):
         warning_id = await at_the_duty_desk(run, Browser(run.url, duty), county.key)
         delivered = "SELECT DISTINCT driver FROM delivery WHERE send_state = 'delivered' AND driver LIKE '%%_twilio'"
         await run.until(lambda: len(run.rows(delivered)) == 2)  # by what the provider called back
         await as_people_do(run, Browser(run.url, resident), warning_id)
         await as_machines_do(run, warning_id)
-        await from_outside(run, resident)
+        async with aiohttp.ClientSession() as stranger:
+            await from_outside(run, stranger)
         who_answered(run)
         await with_one_killed(run, Browser(run.url, duty), Browser(run.url, resident), warning_id)
         assert 0 == await run.stop(), run.log()[-3000:]
@@ -192,7 +193,11 @@ async def as_people_do(run: Rehearsal, browser: Browser, warning_id: str) -> Non
     )
     await run.until(lambda: bool(run.rows(doors, warning_id)))
     door = run.rows(doors, warning_id)[0]
-    officer = f"/l/{signer.token('list', warning_id + '-' + door['slot'])}"
+    # the simulated team has opened its list on a phone of its own: the command post makes a new link
+    made = await run.call(
+        "POST", f"/channels/lists/{warning_id}/{door['slot']}/link", {"reason": "their phone is lost"}
+    )
+    officer = urlsplit(made["link"]).path
     closed = await browser.get(officer)
     page = await browser.press(f"{officer}/open", closed.form(f"{officer}/open"))
     tap = f"{officer}/{door['delivery_id']}"

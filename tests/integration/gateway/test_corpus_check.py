@@ -72,14 +72,18 @@ async def test_what_we_publish_is_valid_by_others_tools(tmp_path: Path):
     published = []
     first = min(read(path.read_bytes()).alerts[0].sent for path in ALERTS[::9]).timestamp()
     async with open_town(tmp_path / "data", start=first, **settings) as desk:
+        colleague = await desk.new_key(label="a colleague")
         for path in ALERTS[::9]:
             data = path.read_bytes()
             _, taken = await desk.post(data, strict="false", release="false")
             if taken.get("state") not in ("draft", "held"):
                 continue
             body = {"tier": taken["tier"] or "yellow"}
-            status, released = await desk.call("POST", f"/api/v1/warnings/{taken['warning_id']}/release", body)
+            address = f"/api/v1/warnings/{taken['warning_id']}/release"
+            status, released = await desk.call("POST", address, body, key=colleague)
             assert 202 == status, (path.name, released)
+            if released["state"] == "stored":  # an end of what was never here
+                continue
             _, document, _ = await desk.get(f"/cap/{taken['warning_id']}.xml")
             published.append(document)
         _, taken = await desk.post(cap("E-1", minutes=(first - 1_781_053_800) / 60))

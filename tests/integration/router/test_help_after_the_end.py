@@ -53,7 +53,7 @@ async def test_help_after_closed_opens_the_path_again() -> None:
         for _ in range(40):
             await embedded.step()
         key = await create_key(
-            platform.database, name="C", label="t", actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED
+            platform.database, name="Qingshui County", label="t", actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED
         )
         url = f"{platform.public_url}/report/{warning_id}/path/{row.person_id}"
         async with (

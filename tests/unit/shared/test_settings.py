@@ -139,7 +139,7 @@ def test_settings_are_read_by_commands_and_handed_down() -> None:
     for file, tree in trees().items():
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
         reads += [f"{Path(file).stem}: {call.func.id}" for call in calls if call.func.id.endswith("Settings")]  # type: ignore[attr-defined]
-    assert ["demo: Settings", "kit: Settings", "trial: Settings"] == sorted(set(reads))
+    assert ["demo: Settings", "kit: Settings", "routes: Settings", "trial: Settings"] == sorted(set(reads))
 
 
 def test_a_part_of_the_tree_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
