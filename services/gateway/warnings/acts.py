@@ -173,6 +173,9 @@ class Acts:
                 await trail.record(tx, who.label, "withdraw", warning_id, reason)
                 return Taken(warning_id, "withdrawn", None)
             there = await store.find_stored(tx, ending_id)
+            while there is not None and there.state_state == "withdrawn":  # given up, and said again
+                ending_id = id_of("ending", ending_id, kind)
+                there = await store.find_stored(tx, ending_id)
             if there is not None and there.state_state == "held" and there.brought_by != who.key_id:
                 await self._check(tx, who, there, tier, "")
                 state = await self.releases.release(tx, who, ending_id, tier)
