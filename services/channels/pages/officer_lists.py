@@ -182,17 +182,21 @@ class OfficerLists:
             newer=await self._newer(warning, link, cookie_of(request, LIST_COOKIE)),
         )
 
-    async def _newer(self, warning: store.ListedUnder, link: list_links.ListLink, device: str) -> str:
-        """The link to this team's list under the update that has replaced the warning; empty where there is none. It
-        opens at once on the device that the older one opens on."""
+    async def _newer(self, warning: store.ListedUnder, link: list_links.ListLink, device: str) -> str | None:
+        """The link to this team's list under the update that has replaced the warning; None where there is none. It
+        opens at once on the device that the older one opens on. Empty for another device, and where a person made a
+        link anew: they know whom they gave it to."""
         if warning.state != "superseded" or link.slot == list_links.RESCUE:  # its link is always made by a person
-            return ""
+            return None
         signer, now = self._platform.signer, self._platform.clock.now()
         async with self._platform.database.write() as tx:
             newest = await store.in_force(tx, warning.chain_id)
             if not newest:
+                return None
+            elsewhere = bool(link.devices) and not link.opens_on(device)
+            if elsewhere or await list_links.newest_of(tx, newest, link.slot):
                 return ""
-            path = list_links.path_of(signer, newest, link.slot, await list_links.newest_of(tx, newest, link.slot))
+            path = list_links.path_of(signer, newest, link.slot, 0)
             if link.opens_on(device):
                 following = await list_links.find_link(tx, signer, path.removeprefix("/l/"), now)
                 if following is not None and not following.devices:

@@ -200,3 +200,31 @@ async def test_a_teams_link_opens_on_its_phone_on_another_by_code_and_ends(tocsi
     assert not NAMED.search(over)
     for one in (phone, second, found):
         await one.close()
+
+
+async def test_a_link_of_before_an_update_leads_only_its_own_phone_on(tocsin: Town, keys: Keys) -> None:
+    """Whoever else holds the older link is not told the newer one, nor is any phone the one a person made anew."""
+    older = await tocsin.warn(alerts.flood("WATCH-5"), doors="safe")
+    await tocsin.at("+1 min")
+    slot = (await tocsin.officers_of(older))[0]
+    link = tocsin.list_link(older, slot)
+    phone = await tocsin.phone_for_lists(link)
+    row = (await tocsin.call("GET", f"/api/v1/warnings/{older}"))[1]
+    name = f"{row['sender']},{row['identifier']},{row['sent'].replace('Z', '+00:00')}"
+    newer = await tocsin.warn(
+        alerts.flood("WATCH-6").replace("</scope>", f"</scope><references>{name}</references>")
+        .replace(">Alert<", ">Update<"), doors="safe",
+    )  # fmt: skip
+    assert "superseded" == await tocsin.state(older)
+    async with tocsin.session.get(link) as response:
+        text = await response.text()
+    assert "REPLACED by an update" in text
+    assert "Open your list under the update" not in text, "a copy of the older link"
+    address = f"/channels/lists/{newer}/{slot}/link"
+    assert 201 == (await tocsin.call("POST", address, REASON))[0]
+    async with phone.get(link) as response:
+        text = await response.text()
+    assert "REPLACED by an update" in text
+    assert "Open your list under the update" not in text, "a phone that was lost, say"
+    await phone.close()
+    await tocsin.cancel(newer, "danger_lower_stay_away")
