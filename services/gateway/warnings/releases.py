@@ -89,7 +89,9 @@ class Releases:
         """The row in the chain of what it replaces. Another authority's it joins here, once somebody let it out who may
         end that."""
         chain = warning_state.c.chain_id
-        theirs = sa.select(chain).where(warning_state.c.warning_id.in_(row.replaces)).order_by(warning_state.c.sent.desc())
+        theirs = (
+            sa.select(chain).where(warning_state.c.warning_id.in_(row.replaces)).order_by(warning_state.c.sent.desc())
+        )
         there = await tx.scalar(theirs.limit(1))
         if there is None or there == row.state_chain_id:
             return row
