@@ -237,8 +237,8 @@ async def test_who_names_anothers_warning_is_not_its_newest_word(desks: Desks) -
     assert b"Message No. %s is from us" % number.encode() in page
     chains = [(await desks.town.warning(one)).chain_id for one in (warning_id, taken["warning_id"])]
     assert [warning_id, taken["warning_id"]] == chains
-    body = naming(storm(identifier=name), kind="Cancel", seconds=-5)
-    status, parked = await desks.town.post(body, key=desks.keys["stranger"], strict="false")
+    early = naming(storm(identifier=name), kind="Cancel", seconds=-5)
+    status, parked = await desks.town.post(early, key=desks.keys["stranger"], strict="false")
     assert (202, "parked") == (status, parked["state"]), parked
     status, late = await desks.post("owner", storm(identifier=name))
     assert (202, "active") == (status, late["state"])
