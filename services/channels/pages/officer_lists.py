@@ -22,7 +22,7 @@ from services.channels.pages import store
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.crypto.sealing import Dossier
-from services.shared.errors import NotFound, Refused
+from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.i18n import language, mark, t
 from services.shared.labels import ANSWERS as ANSWER_WORDS
 from services.shared.labels import say
@@ -249,6 +249,8 @@ class OfficerLists:
             row = await store.with_warning(db, delivery_id)
         if row is None or row.warning_id != warning_id or row.slot != worker_id or row.driver != DOOR_DRIVER:
             raise NotFound("this door is not on your list: open the list again", field="delivery_id", given=delivery_id)
+        if now > row.expires_at_warning + list_links.AFTERWARDS_S:  # nobody is at that door under it any more
+            raise Conflict(mark("This list is closed: it names nobody any more."), field="link", rule="state")
         if outcome == UNDO:
             async with self._platform.database.write() as tx:
                 words = await take_back(tx, delivery_id, self._platform.settings.plane)

@@ -14,6 +14,7 @@ from services.channels.messages import list_links
 from services.router.cases.handling import CaseIn
 from services.router.store.tables import path
 from services.shared.audit.trail import audit_log
+from services.shared.ledger.warnings import warning_state
 from services.shared.powers.who import ACTIONS
 from services.shared.web.auth import name_superior
 from tests.kit import alerts
@@ -198,6 +199,13 @@ async def test_a_teams_link_opens_on_its_phone_on_another_by_code_and_ends(tocsi
         over = await response.text()
     assert "This list is closed: it names nobody any more." in over
     assert not NAMED.search(over)
+    late = tocsin.clock.now() - list_links.AFTERWARDS_S
+    for ended, status in ((late + 1, 303), (late - 1, 409)):
+        async with tocsin.node.platform.database.write() as tx:
+            mine = sa.update(warning_state).where(warning_state.c.warning_id == warning_id)
+            await tx.execute(mine.values(expires_at=ended))
+        async with found.post(f"{made['link']}/{door}", data={"outcome": "gone"}, allow_redirects=False) as response:
+            assert status == response.status, "a door under way is told for a day, and no help is called for after it"
     for one in (phone, second, found):
         await one.close()
 
