@@ -249,7 +249,7 @@ class RegistryApi:
         asked = request.query
         kind = asked.get("kind", "")
         async with self._database.read() as db:
-            found = await find(db, kind=kind, after=asked.get("after", ""), limit=asked.get("limit", ""))
+            found = await find(db, who, kind=kind, after=asked.get("after", ""), limit=asked.get("limit", ""))
         if not wants_page(request):
             return Json(found)
         shown = [one for one in found["findings"] if one["count"]]

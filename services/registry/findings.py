@@ -18,6 +18,7 @@ from services.registry.store.tables import held_change
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
 from services.shared.i18n import mark, t
+from services.shared.powers.who import Who
 
 SHOWN, MOST = 100, 1000
 Query = sa.Select[tuple[str, str]]
@@ -262,8 +263,25 @@ KINDS = (
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = "", day: str = "") -> Findings:
-    """All kinds with counts and the first ids of each. Of one `kind`, up to `limit` ids after the id `after`.
+def _kept_by(who: Who, kind: Kind, asked: sa.Subquery) -> sa.ColumnElement[bool]:
+    """Of what was found that about people and lists of theirs, or of nobody's; teams belong to no authority."""
+    names = ("", who.authority, *who.over)
+    person, source = register.person.c, register.source.c
+    people = sa.select(person.person_id).where(person.authority.in_(names))
+    lists = sa.select(source.name).where(source.authority.in_(names))
+    held = sa.select(held_change.c.held_id).where(held_change.c.authority.in_(names))
+    if kind.of == "list":
+        return asked.c.id.in_(held if kind.name == "held" else lists)
+    if kind.of == "supporter":
+        return asked.c.detail.in_(people)
+    return asked.c.id.in_(people) if kind.of != "worker" else sa.true()
+
+
+async def find(
+    db: Connection, who: Who | None = None, *, kind: str = "", after: str = "", limit: str = "", day: str = ""
+) -> Findings:
+    """All kinds with counts and the first ids of each. Of one `kind`, up to `limit` ids after the id `after`. For a
+    caller what they and those below them keep; `who` is None for the house itself.
 
     A finding is {id, detail}: the date, list, field or person it is about. Refused where the kind is none.
     """
@@ -281,9 +299,10 @@ async def find(db: Connection, *, kind: str = "", after: str = "", limit: str = 
     found: list[FindingsOfKind] = []
     for one in [_BY_NAME[kind]] if kind else KINDS:
         asked = one.query(day, asked_by.get(one.name, [])).subquery()
-        count = int(await db.scalar(sa.select(sa.func.count()).select_from(asked)) or 0)
+        theirs = _kept_by(who, one, asked) if who is not None else sa.true()
+        count = int(await db.scalar(sa.select(sa.func.count()).select_from(asked).where(theirs)) or 0)
         rows = await db.execute(
-            sa.select(asked).where(asked.c.id > after).order_by(asked.c.id, asked.c.detail).limit(most)
+            sa.select(asked).where(asked.c.id > after, theirs).order_by(asked.c.id, asked.c.detail).limit(most)
         )
         found.append(
             {

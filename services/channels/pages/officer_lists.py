@@ -22,7 +22,7 @@ from services.channels.pages import store
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.crypto.sealing import Dossier
-from services.shared.errors import NotFound, Refused
+from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.i18n import language, mark, t
 from services.shared.labels import ANSWERS as ANSWER_WORDS
 from services.shared.labels import say
@@ -182,17 +182,21 @@ class OfficerLists:
             newer=await self._newer(warning, link, cookie_of(request, LIST_COOKIE)),
         )
 
-    async def _newer(self, warning: store.ListedUnder, link: list_links.ListLink, device: str) -> str:
-        """The link to this team's list under the update that has replaced the warning; empty where there is none. It
-        opens at once on the device that the older one opens on."""
+    async def _newer(self, warning: store.ListedUnder, link: list_links.ListLink, device: str) -> str | None:
+        """The link to this team's list under the update that has replaced the warning; None where there is none. It
+        opens at once on the device that the older one opens on. Empty for another device, and where a person made a
+        link anew: they know whom they gave it to."""
         if warning.state != "superseded" or link.slot == list_links.RESCUE:  # its link is always made by a person
-            return ""
+            return None
         signer, now = self._platform.signer, self._platform.clock.now()
         async with self._platform.database.write() as tx:
             newest = await store.in_force(tx, warning.chain_id)
             if not newest:
+                return None
+            elsewhere = bool(link.devices) and not link.opens_on(device)
+            if elsewhere or await list_links.newest_of(tx, newest, link.slot):
                 return ""
-            path = list_links.path_of(signer, newest, link.slot, await list_links.newest_of(tx, newest, link.slot))
+            path = list_links.path_of(signer, newest, link.slot, 0)
             if link.opens_on(device):
                 following = await list_links.find_link(tx, signer, path.removeprefix("/l/"), now)
                 if following is not None and not following.devices:
@@ -245,6 +249,8 @@ class OfficerLists:
             row = await store.with_warning(db, delivery_id)
         if row is None or row.warning_id != warning_id or row.slot != worker_id or row.driver != DOOR_DRIVER:
             raise NotFound("this door is not on your list: open the list again", field="delivery_id", given=delivery_id)
+        if now > row.expires_at_warning + list_links.AFTERWARDS_S:  # nobody is at that door under it any more
+            raise Conflict(mark("This list is closed: it names nobody any more."), field="link", rule="state")
         if outcome == UNDO:
             async with self._platform.database.write() as tx:
                 words = await take_back(tx, delivery_id, self._platform.settings.plane)

@@ -84,8 +84,8 @@ class Standing:
 
     `alive`: those it would put an end to, newest first. `settled_by`: the id of a later message of the same authority
     that has settled it already. `foreign`: authorities the caller does not speak for among those alive. `distrusted`:
-    authorities that settled it and have no say in it. `chain_id`: the chain it joins, empty where it begins one;
-    `apart`: ids of those that it shows to belong there and that were another chain till now.
+    authorities that settled it and have no say in it. `chain_id`: the chain of the caller's it joins, empty where it begins
+    one; `apart`: ids of theirs that it shows to belong there and that were another chain till now.
     """
 
     placement: Placement
@@ -132,6 +132,7 @@ async def standing(
     alive = [row for row in older if row.state in ALIVE and not (ends and row.kind == "ending")]
     alive = alive if placement.kind == "follows" else []
     others = [by_key[k.key][1] for k in chain if k.key != mine.key]
+    others = [row for row in others if row.authority in authorities]  # who names a warning is not its author for it
     chain_id = others[0].chain_id if others else ""
     return Standing(
         placement,

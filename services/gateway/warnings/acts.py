@@ -173,6 +173,9 @@ class Acts:
                 await trail.record(tx, who.label, "withdraw", warning_id, reason)
                 return Taken(warning_id, "withdrawn", None)
             there = await store.find_stored(tx, ending_id)
+            while there is not None and there.state_state == "withdrawn":  # given up, and said again
+                ending_id = id_of("ending", ending_id, kind)
+                there = await store.find_stored(tx, ending_id)
             if there is not None and there.state_state == "held" and there.brought_by != who.key_id:
                 await self._check(tx, who, there, tier, "")
                 state = await self.releases.release(tx, who, ending_id, tier)
@@ -197,16 +200,18 @@ class Acts:
         """Why a second person confirms an ending before anybody hears it; empty where one may end it.
 
         That people may go home, and a mistake found late or while another warning holds there, sends people back into
-        danger where it is wrong. That we are checking, and stopping, never waits.
+        danger where it is wrong; so does late word that a warning was not ours. That we are checking, and stopping, never waits.
         """
         if kind == "may_return":
             return (english("it tells people that they may go home: a second person confirms it"),)
-        if kind != "sent_by_mistake":
+        if kind not in ("sent_by_mistake", "not_ours"):
             return ()
         now = self._platform.clock.now()
         if row.state_released_at is not None and now - row.state_released_at > MISTAKE_S:
+            if kind == "not_ours":
+                return (english("it went out more than 15 minutes ago: a second person confirms that it was not ours"),)
             return (english("it went out more than 15 minutes ago: a second person confirms that it was a mistake"),)
-        if await overlapping(tx, row.state_chain_id, row.area, row.geocodes, now):
+        if kind == "sent_by_mistake" and await overlapping(tx, row.state_chain_id, row.area, row.geocodes, now):
             return (
                 english("another warning holds in the same place: a second person confirms that this was a mistake"),
             )

@@ -93,7 +93,8 @@ class Admission:
             where = await standing(tx, known_of(incoming), (who.authority, *who.over), ends=incoming.ending)
             if where.placement.kind == "duplicate":
                 row = await self._as_ones_own(tx, who, incoming, await store.stored(tx, where.same), release=release)
-                may_go = row.brought_by != who.key_id or row.state_tier <= who.alone
+                highest = await _highest(tx, row.state_tier, row.replaces)
+                may_go = row.brought_by != who.key_id or highest <= who.alone
                 if release and not incoming.hold and row.state_state == "draft" and may_go:
                     return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
                 return await as_it_is(tx, where.same, self._platform.clock.now())
@@ -171,11 +172,16 @@ class Admission:
         kind = "ending" if ending else "update" if replaces else "alert"
         if ending and replaces:
             tier = await _tier_of(tx, replaces)
-        if state == "active" and not ending and tier is not None and tier > who.alone:
-            state = "draft"
-            notes.append(
-                english("{tier} takes two persons: somebody else sends it, with a key of their own", tier=tier.word)
-            )
+        if state == "active" and not ending and tier is not None:
+            highest = await _highest(tx, tier, replaces)
+            if highest > who.alone:
+                state = "draft"
+                notes.append(
+                    english(
+                        "{tier} takes two persons: somebody else sends it, with a key of their own",
+                        tier=Tier(highest).word,
+                    )
+                )
         if state == "active":
             await check_grant(tx, who, Power.END if ending else Power.SEND, incoming, ends=replaces)
         chain_id = where.chain_id or incoming.warning_id
@@ -243,6 +249,13 @@ class Admission:
         again = self._acts.releases.issued(by, Tier(by.state_tier), "live", older)
         await publish(tx, [msgspec.structs.replace(again, msg_id=new_id())])
         return [f"{by.identifier} takes the place of what it followed as well"]
+
+
+async def _highest(tx: Connection, tier: int, replaces: Sequence[str]) -> int:
+    """The tier (0: undecided) by which two persons are asked for: to lower a red that went out is a word about red."""
+    out = (warning_state.c.warning_id.in_(replaces), warning_state.c.released_at.is_not(None))
+    found = await tx.scalar(sa.select(sa.func.max(warning_state.c.tier)).where(*out))
+    return max(tier, found or 0)
 
 
 async def _tier_of(tx: Connection, warning_ids: Sequence[str]) -> Tier:

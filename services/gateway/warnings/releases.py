@@ -47,7 +47,7 @@ class Releases:
         row = await store.stored(tx, warning_id)
         if row.via != "ending":  # others of its chain may have come since it did
             alive = (await standing_of_row(tx, row)).alive
-            row = await self._follow(tx, row, alive)
+            row = await self._joined(tx, await self._follow(tx, row, alive))
         published = await store.published(tx, row.replaces)
         if row.state_ending and not published:
             await self._withdraw(tx, row.replaces, now)
@@ -82,6 +82,21 @@ class Releases:
         about = row.warning_id
         await tx.execute(sa.update(store.message).where(store.message.c.warning_id == about).values(replaces=replaces))
         await tx.execute(sa.update(warning_state).where(warning_state.c.warning_id == about).values(kind=kind))
+        return await store.stored(tx, about)
+
+    @staticmethod
+    async def _joined(tx: Connection, row: StoredWarning) -> StoredWarning:
+        """The row in the chain of what it replaces. Another authority's it joins here, once somebody let it out who may
+        end that."""
+        chain = warning_state.c.chain_id
+        theirs = (
+            sa.select(chain).where(warning_state.c.warning_id.in_(row.replaces)).order_by(warning_state.c.sent.desc())
+        )
+        there = await tx.scalar(theirs.limit(1))
+        if there is None or there == row.state_chain_id:
+            return row
+        about = row.warning_id
+        await tx.execute(sa.update(warning_state).where(warning_state.c.warning_id == about).values(chain_id=there))
         return await store.stored(tx, about)
 
     @staticmethod

@@ -55,6 +55,7 @@ class ListedPerson(NamedTuple):
     grid_id: str
     lat: float
     lon: float
+    authority: str
 
 
 @dataclass(frozen=True)
@@ -169,10 +170,11 @@ class Search:
         if who.area and rows:
             held = Shape.from_geojson(who.area).holds([r.lon for r in rows], [r.lat for r in rows])
             rows = [row for row, inside in zip(rows, held, strict=True) if inside]
-        if "register" in who.actions:
-            return {row.person_id: "" for row in rows}
+        keeps = "register" in who.actions
+        found = {row.person_id: "" for row in rows if keeps and (not row.authority or who.speaks_for(row.authority))}
+        rows = [row for row in rows if row.person_id not in found]
         agreed = await self._agreed(db, [row.person_id for row in rows])
-        found = {row.person_id: "" for row in rows if row.person_id in agreed}
+        found |= {row.person_id: "" for row in rows if row.person_id in agreed}
         for one in await open_ones(db, who, now):
             here = [row for row in rows if one.zone in (row.zone_id, row.grid_id)]
             inside = within(who, await warned_area(db, one.warning_id) if here else None, here)

@@ -154,9 +154,10 @@ def _ones_own_word(who: Who, act: Power, thing: Thing) -> NotAllowed | None:
     """What is doubted, and a tier that takes two persons, is let out by another than brought it."""
     if (doubted := ones_own_doubt(who, thing)) is not None:
         return doubted
-    if act is Power.SEND and thing.brought_by == who.key_id and thing.tier > who.alone:
+    tier = max([thing.tier, *(one.tier for one in thing.ends if one.out)])  # to lower a red is a word about red
+    if act is Power.SEND and thing.brought_by == who.key_id and tier > who.alone:
         return NotAllowed(
-            f"{Tier(thing.tier).word} takes two persons: somebody else than drafted it sends it, with a key of their own",
+            f"{Tier(tier).word} takes two persons: somebody else than drafted it sends it, with a key of their own",
             field="tier", rule="grant.alone", given=who.label,
         )  # fmt: skip
     return None

@@ -24,7 +24,7 @@ from services.shared.powers.who import ACTIONS
 from services.shared.tiers import Tier
 from services.shared.web.auth import all_keys, create_key, name_superior, revoke_key, who_is
 from tests.kit import alerts
-from tests.kit.square import SENT
+from tests.kit.square import SENT, moment
 from tests.kit.town import Town, open_town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -126,8 +126,11 @@ async def desks() -> AsyncIterator[Desks]:
             ),
             "superior": await key("superior", "Province"),
             "over nobody": await key("over nobody", "Other Province"),
+            "above both": await key("above both", "Capital"),
         }
         await name_superior(database, OURS, "Province", actor="test", reason="the law says so")
+        for name in (OURS, THEIRS):
+            await name_superior(database, name, "Capital", actor="test", reason="the law says so")
         yield Desks(town, keys)
 
 
@@ -197,6 +200,77 @@ async def test_what_would_end_anothers_is_held_and_no_key_of_theirs_lets_it_out(
         status, said = await desks.call(key, f"/api/v1/warnings/{taken['warning_id']}/release", {"tier": "red"})
         assert 403 == status, said
     assert ("active", 4, "ask") == await desks.state(red)
+
+
+def naming(*named: dict[str, Any], kind: str, seconds: float) -> bytes:
+    """Beitan's message that names the county's, so many seconds after SENT."""
+    names = " ".join(f"{one['sender']},{one['identifier']},{moment(0)}" for one in named)
+    body = alerts.alert(new_id(), kind=kind, references=names, sent=moment(seconds / 60))
+    return body.replace("alerts@qingshui.example", "b@beitan.example").encode()
+
+
+async def test_who_names_anothers_warnings_binds_none_of_them_together(desks: Desks) -> None:
+    """An acknowledgement from elsewhere names two; its authority's update of the one leaves the other in force."""
+    one, two = storm(), storm()
+    first, second = [(await desks.post("owner", body))[1]["warning_id"] for body in (one, two)]
+    body = naming(one, two, kind="Ack", seconds=0)
+    status, taken = await desks.town.post(body, key=desks.keys["stranger"], strict="false", release="false")
+    assert (202, "stored") == (status, taken["state"]), taken
+    status, update = await desks.post("owner", storm(updates=first, sent=iso(SENT + 1)))
+    assert (202, "active") == (status, update["state"])
+    assert ("superseded", "active") == ((await desks.state(first))[0], (await desks.state(second))[0])
+
+
+async def test_who_names_anothers_warning_is_not_its_newest_word(desks: Desks) -> None:
+    """A message said to be older than what it names ends nothing and goes out by itself: nobody who looks the county's
+    number up reads it, or its end, and its cases are not shown to whoever sent it."""
+    body, name = storm(), new_id()
+    warning_id = (await desks.post("owner", body))[1]["warning_id"]
+    status, taken = await desks.town.post(
+        naming(body, kind="Update", seconds=-5), key=desks.keys["stranger"], strict="false"
+    )
+    assert (202, "active") == (status, taken["state"]), taken
+    ending = {"ending": "danger_lower_stay_away", "reason": "their own"}
+    assert 202 == (await desks.call("stranger", f"/api/v1/warnings/{taken['warning_id']}/cancel", ending))[0]
+    number = (await desks.town.warning(warning_id)).number
+    _, page, _ = await desks.town.get(f"/public/check?number={number}")
+    assert b"Message No. %s is from us" % number.encode() in page
+    chains = [(await desks.town.warning(one)).chain_id for one in (warning_id, taken["warning_id"])]
+    assert [warning_id, taken["warning_id"]] == chains
+    early = naming(storm(identifier=name), kind="Cancel", seconds=-5)
+    status, parked = await desks.town.post(early, key=desks.keys["stranger"], strict="false")
+    assert (202, "parked") == (status, parked["state"]), parked
+    status, late = await desks.post("owner", storm(identifier=name))
+    assert (202, "active") == (status, late["state"])
+    assert late["warning_id"] == (await desks.town.warning(late["warning_id"])).chain_id
+
+
+async def test_a_superior_lets_an_update_of_anothers_into_its_chain(desks: Desks) -> None:
+    """What both authorities stand below lets it out; who looks the older number up is led to the newer."""
+    body = storm()
+    first = (await desks.post("owner", body))[1]["warning_id"]
+    status, held = await desks.post("stranger", storm(updates=first, sent=iso(SENT + 1)))
+    assert (202, "held") == (status, held["state"])
+    assert held["warning_id"] == (await desks.town.warning(held["warning_id"])).chain_id
+    status, out = await desks.call("above both", f"/api/v1/warnings/{held['warning_id']}/release", {"tier": "red"})
+    assert (202, "active") == (status, out["state"]), out
+    assert "superseded" == (await desks.state(first))[0]
+    assert first == (await desks.town.warning(held["warning_id"])).chain_id
+
+
+async def test_an_ending_that_was_given_up_can_be_said_again(desks: Desks) -> None:
+    """A colleague withdraws it too early; people must still be told one day that they may go home."""
+    red = await desks.red()
+    said = {"ending": "may_return", "reason": "the water is gone"}
+    for key, state in (("owner", "held"), ("colleague", "active")):
+        status, taken = await desks.call(key, f"/api/v1/warnings/{red}/cancel", said)
+        assert (202, state) == (status, taken["state"]), taken
+        if state == "held":
+            given_up = {"ending": "checking", "reason": "too early"}
+            path = f"/api/v1/warnings/{taken['warning_id']}/cancel"
+            assert "withdrawn" == (await desks.call("colleague", path, given_up))[1]["state"]
+            assert "held" == (await desks.call("owner", f"/api/v1/warnings/{red}/cancel", said))[1]["state"]
+    assert "cancelled" == (await desks.state(red))[0]
 
 
 @pytest.mark.parametrize("key", [*STRANGERS, "blue", "elsewhere", "sends", "drafts"])

@@ -14,6 +14,7 @@ from services.channels.messages import list_links
 from services.router.cases.handling import CaseIn
 from services.router.store.tables import path
 from services.shared.audit.trail import audit_log
+from services.shared.ledger.warnings import warning_state
 from services.shared.powers.who import ACTIONS
 from services.shared.web.auth import name_superior
 from tests.kit import alerts
@@ -198,5 +199,40 @@ async def test_a_teams_link_opens_on_its_phone_on_another_by_code_and_ends(tocsi
         over = await response.text()
     assert "This list is closed: it names nobody any more." in over
     assert not NAMED.search(over)
+    late = tocsin.clock.now() - list_links.AFTERWARDS_S
+    for ended, status in ((late + 1, 303), (late - 1, 409)):
+        async with tocsin.node.platform.database.write() as tx:
+            mine = sa.update(warning_state).where(warning_state.c.warning_id == warning_id)
+            await tx.execute(mine.values(expires_at=ended))
+        async with found.post(f"{made['link']}/{door}", data={"outcome": "gone"}, allow_redirects=False) as response:
+            assert status == response.status, "a door under way is told for a day, and no help is called for after it"
     for one in (phone, second, found):
         await one.close()
+
+
+async def test_a_link_of_before_an_update_leads_only_its_own_phone_on(tocsin: Town, keys: Keys) -> None:
+    """Whoever else holds the older link is not told the newer one, nor is any phone the one a person made anew."""
+    older = await tocsin.warn(alerts.flood("WATCH-5"), doors="safe")
+    await tocsin.at("+1 min")
+    slot = (await tocsin.officers_of(older))[0]
+    link = tocsin.list_link(older, slot)
+    phone = await tocsin.phone_for_lists(link)
+    row = (await tocsin.call("GET", f"/api/v1/warnings/{older}"))[1]
+    name = f"{row['sender']},{row['identifier']},{row['sent'].replace('Z', '+00:00')}"
+    newer = await tocsin.warn(
+        alerts.flood("WATCH-6").replace("</scope>", f"</scope><references>{name}</references>")
+        .replace(">Alert<", ">Update<"), doors="safe",
+    )  # fmt: skip
+    assert "superseded" == await tocsin.state(older)
+    async with tocsin.session.get(link) as response:
+        text = await response.text()
+    assert "REPLACED by an update" in text
+    assert "Open your list under the update" not in text, "a copy of the older link"
+    address = f"/channels/lists/{newer}/{slot}/link"
+    assert 201 == (await tocsin.call("POST", address, REASON))[0]
+    async with phone.get(link) as response:
+        text = await response.text()
+    assert "REPLACED by an update" in text
+    assert "Open your list under the update" not in text, "a phone that was lost, say"
+    await phone.close()
+    await tocsin.cancel(newer, "danger_lower_stay_away")

@@ -119,7 +119,28 @@ async def test_a_mistake_where_another_warning_holds_takes_two(two: Two, west: f
     assert state == (await two.end(taken["warning_id"], "sent_by_mistake", two.one))[1]["state"]
 
 
-@pytest.mark.parametrize("ending", ["checking", "danger_lower_stay_away", "not_ours"])
+@pytest.mark.parametrize(("minutes", "state"), [(14, "active"), (16, "held")])
+async def test_that_it_was_not_ours_is_one_persons_word_for_as_long(two: Two, minutes: int, state: str) -> None:
+    _, taken = await two.post(storm("yellow"), two.one)
+    two.town.clock.advance_to(SENT + minutes * 60)
+    assert state == (await two.end(taken["warning_id"], "not_ours", two.one))[1]["state"]
+
+
+async def test_a_red_is_not_lowered_by_one_person(two: Two) -> None:
+    """A blue that says "go home" in its place would be that very ending; the red goes on until a colleague sends it."""
+    _, taken = await two.post(storm("red"), two.one)
+    red = taken["warning_id"]
+    assert "active" == (await two.release(red, two.other))[1]["state"]
+    lower = storm("blue", updates=red, sent=iso(SENT + 1))
+    status, asked = await two.post(lower, two.one)
+    assert (202, "draft", "active") == (status, asked["state"], await two.town.state(red))
+    assert 403 == (await two.release(asked["warning_id"], two.one))[0]
+    assert ("draft", "active") == ((await two.post(lower, two.one))[1]["state"], await two.town.state(red))
+    assert "active" == (await two.release(asked["warning_id"], two.other))[1]["state"]
+    assert "superseded" == await two.town.state(red)
+
+
+@pytest.mark.parametrize("ending", ["checking", "danger_lower_stay_away"])
 async def test_stopping_takes_one(two: Two, ending: str) -> None:
     _, taken = await two.post(storm("yellow"), two.one)
     two.town.clock.advance_to(SENT + 3600)

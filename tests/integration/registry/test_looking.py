@@ -277,6 +277,22 @@ async def test_a_key_bound_to_an_area_sees_nobody_outside(desk: KeyHolder) -> No
     assert 404 == (await desk.ask("POST", f"/people/{one.person_id}", key, reason=WHY))[0]
 
 
+async def test_the_register_of_another_authority_shows_whom_it_keeps_and_no_more(desk: KeyHolder) -> None:
+    """Who keeps one list is to others' people as any officer: shown whoever agreed to it, and nobody else."""
+    one, home = person_of(desk, 3), "Qingshui County"
+    mine, theirs = await desk.key("look", "register"), await desk.key("look", "register", name="Beitan")
+    async with desk.tocsin.node.platform.database.write() as tx:
+        kept = sa.update(register.person).where(register.person.c.person_id == one.person_id)
+        await tx.execute(kept.values(authority=home))
+    for key, status in ((mine, 200), (theirs, 404)):
+        assert status == (await desk.ask("POST", f"/people/{one.person_id}", key, reason=WHY))[0]
+        _, found = await desk.ask("POST", "/people/search", key, by="id", value=one.person_id, reason=WHY)
+        assert (status == 200) == (f'/people/{one.person_id}"' in found)
+    await desk.consent(one.person_id, "given")
+    assert 200 == (await desk.ask("POST", f"/people/{one.person_id}", theirs, reason=WHY))[0]
+    await desk.consent(one.person_id, "refused")
+
+
 async def test_an_unlock_stands_under_a_warning_of_ones_own_and_within_it(desk: KeyHolder) -> None:
     """Not under another authority's, not beyond its area or the key's; and it shows nothing to anybody else's key."""
     one = person_of(desk, 2)

@@ -262,6 +262,22 @@ def crowd(n: int, status: str, lon: str = "103.04") -> str:
     return HEAD + rows
 
 
+async def test_what_is_to_be_put_right_is_told_to_who_keeps_it(office: Office) -> None:
+    """Ids of people, and how few they are, are nobody else's; a superior of the authority sees them."""
+    unreached = "w,30.03,103.03,,,active\n"
+    county, village = await office.key("County"), await office.key("Village")
+    await office.bring(county, HEAD + unreached)
+    await office.bring(village, HEAD + unreached, "village")
+    mine = person_id_of("town hall", "w")
+    for key, here in ((county, True), (village, False)):
+        _, found = await office.ask("GET", "/people/findings?kind=no_channel", key)
+        (said,) = found["findings"]
+        assert (1, here) == (said["count"], mine in [one["id"] for one in said["found"]])
+    await name_superior(office.platform.database, "Village", "County", actor="test", reason="test")
+    _, found = await office.ask("GET", "/people/findings?kind=no_channel", county)
+    assert 2 == found["findings"][0]["count"]
+
+
 async def test_a_list_silences_so_many_and_no_more(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above so many people those rows wait and the others go in; the key that brought them confirms nothing."""
     monkeypatch.setattr(office.platform.settings, "mass_change", 5)
