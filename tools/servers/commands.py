@@ -197,6 +197,8 @@ def _become(request: Request, fds: list[int]) -> list[str]:
     os.environ.update(request.env)
     if request.files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (request.files, request.files))
+    if "LD_PRELOAD" in request.env:  # what is loaded before an interpreter is not in one that was forked
+        os.execve(sys.executable, [sys.executable, "-m", "services", *request.words], request.env)
     sys.path[:0] = [
         place for place in request.env.get("PYTHONPATH", "").split(os.pathsep) if place not in ("", *sys.path)
     ]
