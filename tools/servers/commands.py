@@ -198,7 +198,7 @@ def _become(request: Request, fds: list[int]) -> list[str]:
     if request.files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (request.files, request.files))
     if "LD_PRELOAD" in request.env:  # what is loaded before an interpreter is not in one that was forked
-        os.execve(sys.executable, [sys.executable, "-m", "services", *request.words], request.env)
+        os.execve(sys.executable, [sys.executable, "-m", "services", *request.words], request.env)  # noqa: S606 - our own command
     sys.path[:0] = [
         place for place in request.env.get("PYTHONPATH", "").split(os.pathsep) if place not in ("", *sys.path)
     ]
