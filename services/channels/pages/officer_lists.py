@@ -250,7 +250,7 @@ class OfficerLists:
         if row is None or row.warning_id != warning_id or row.slot != worker_id or row.driver != DOOR_DRIVER:
             raise NotFound("this door is not on your list: open the list again", field="delivery_id", given=delivery_id)
         if now > row.expires_at_warning + list_links.AFTERWARDS_S:  # nobody is at that door under it any more
-            raise Conflict(mark("This list is closed: it names nobody any more."), field="link", rule="state")
+            raise Conflict("This list is closed: it names nobody any more.", field="link", rule="state")
         if outcome == UNDO:
             async with self._platform.database.write() as tx:
                 words = await take_back(tx, delivery_id, self._platform.settings.plane)

@@ -371,7 +371,8 @@ async def test_who_raises_harms_no_other_call() -> None:
         for n in range(6):
             one.send(request(server.url), fails if n == 1 else ends.of(n))
         assert {MADE} == set((await ends.until(5)).values())
-        assert (["ZeroDivisionError()"], 2, 2) == (wrong, one.free, server.connections)
+        assert (["ZeroDivisionError()"], 2) == (wrong, one.free)
+        assert server.connections <= 2, "no call after it needed a new one; a quick one serves all"
 
 
 async def test_nothing_is_told_while_it_is_begun() -> None:
