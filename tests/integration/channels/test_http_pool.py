@@ -20,6 +20,7 @@ from services.channels.http.request import RequestHead
 from services.channels.model.final_check import Overtaken, checking
 from services.channels.model.http_call import Ambiguous, NotSent, Response
 from services.channels.model.outcome import LATE
+from tests.kit.bus import until
 from tests.kit.misbehaving import reset
 from tests.unit.channels.test_http_answer import ANSWERS, Told
 
@@ -371,9 +372,11 @@ async def test_who_raises_harms_no_other_call() -> None:
         for n in range(6):
             one.send(request(server.url), fails if n == 1 else ends.of(n))
         assert {MADE} == set((await ends.until(5)).values())
-        async with asyncio.timeout(5):  # the first may have served all before the second stood
-            while server.connections < 2:
-                await asyncio.sleep(0.01)
+
+        async def both_stand() -> bool:  # the first may have served all before the second stood
+            return server.connections == 2
+
+        await until(both_stand, "two connections", 5)
         assert (["ZeroDivisionError()"], 2, 2) == (wrong, one.free, server.connections)
 
 
