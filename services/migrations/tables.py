@@ -18,7 +18,7 @@ from services.router.store import tables as router
 from services.shared import alarms
 from services.shared.audit import checkpoints, trail
 from services.shared.bus import outbox
-from services.shared.crypto import channels_keys, sealing
+from services.shared.crypto import channels_keys, house_keys, sealing
 from services.shared.database.engine import metadata
 from services.shared.ledger import answers, areas, channels, warnings
 from services.shared.ledger import tables as ledger
@@ -28,6 +28,6 @@ from services.shared.web import auth, sessions
 OWNERS = (
     alarms, answers, areas, channels, warnings, trail, checkpoints, auth, callouts, cases, chains, clock_watch, device_store,
     feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store, quarantine, reconcile,
-    registry, key_rotation, router, sealing, channels_keys, sessions, stations, opted_out, list_links,
+    registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, stations, opted_out, list_links,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]
