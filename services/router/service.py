@@ -53,7 +53,9 @@ class RouterService:
         yield from self._cases.routes()
 
     async def start(self) -> None:
-        """The ledger says where every path stands."""
+        """The ledger says where every path stands; what an approval is held against is written down."""
+        async with self._platform.database.write() as tx:
+            await self.contexts.take_force(tx, self._platform.settings.plane)
 
     async def stop(self) -> None:
         """What is held in memory, the ledger says too."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -19,7 +20,8 @@ from services.gateway import store
 from services.gateway.cap import Reference
 from services.gateway.intake.arrival import sources_of
 from services.gateway.intake.chains import remember_references, standing_of_row
-from services.gateway.warnings.ground import overlapping
+from services.gateway.publish.parts import line
+from services.gateway.warnings.brake import check_typed, must_be_typed
 from services.gateway.warnings.pace import too_many
 from services.gateway.warnings.releases import Releases
 from services.shared.audit import trail
@@ -30,7 +32,9 @@ from services.shared.errors import Conflict, NotAllowed, Refused
 from services.shared.fault_points import fault_at
 from services.shared.i18n import english
 from services.shared.ledger.warnings import state_at, warning_scope, warning_state
-from services.shared.powers.may import must, ones_own_doubt
+from services.shared.powers.approval import approval_of, hold_to
+from services.shared.powers.ground import neighbours
+from services.shared.powers.may import Thing, must, ones_own_doubt
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
@@ -39,6 +43,12 @@ from services.shared.tiers import Tier
 
 MISTAKE_S = 900.0  # how long one person may say that a warning was a mistake
 ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
+
+
+SAME_AGAIN: Literal[True] = (
+    True  # a colleague brought the very same: content is what they said, not what they looked at
+)
+Approves = str | Literal[True]
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,16 @@ class Acts:
             await self.releases.ask(tx, await store.stored(tx, warning_id))
         self.done()
 
-    async def release(self, who: Who, warning_id: str, tier: Tier | None, doors: str = "", reason: str = "") -> Taken:
+    async def release(
+        self,
+        who: Who,
+        warning_id: str,
+        tier: Tier | None,
+        doors: str = "",
+        reason: str = "",
+        approves: Approves = "",
+        place: str = "",
+    ) -> Taken:
         """Sends a draft or a held warning at a decided tier."""
         async with self._platform.database.write() as tx:
             await locks.acts(tx)
@@ -97,15 +116,23 @@ class Acts:
                     f"this warning is {row.state_state} and is not sent any more: take a new one in",
                     field="warning_id", rule="state", given=row.state_state,
                 )  # fmt: skip
-            taken = await self.send(tx, who, row, tier, doors, reason)
+            taken = await self.send(tx, who, row, tier, doors, reason, approves, place)
         fault_at("after_ingest_commit")
         self.done()
         return taken
 
     async def send(
-        self, tx: Connection, who: Who, row: store.StoredWarning, tier: Tier | None, doors: str, reason: str = ""
+        self,
+        tx: Connection,
+        who: Who,
+        row: store.StoredWarning,
+        tier: Tier | None,
+        doors: str,
+        reason: str = "",
+        approves: Approves = SAME_AGAIN,
+        place: str = "",
     ) -> Taken:
-        """A draft or held warning goes out at the tier it has or `tier`."""
+        """A draft or held warning goes out at the tier it has or `tier`. Conflict where it is not what `approves` names."""
         warning_id = row.warning_id
         decided = tier or (Tier(row.state_tier) if row.state_tier else None)
         if decided is None:
@@ -113,7 +140,9 @@ class Acts:
                 f"the tier is not decided ({row.sense['tier_reason']}): choose blue, yellow, orange or red",
                 field="tier", rule="required",
             )  # fmt: skip
-        await self._check(tx, who, row, decided, doors)
+        await self._check(tx, who, row, decided, doors, approves)
+        if await must_be_typed(tx, warning_id):
+            check_typed(place, [line(text["place"]) for text in row.texts.values()])
         if row.state_expires_at <= self._platform.clock.now():
             raise Conflict("this warning has expired: take a new one in", field="expires", rule="expired")
         if doors:
@@ -124,7 +153,15 @@ class Acts:
             )
         return Taken(warning_id, await self.releases.release(tx, who, warning_id, decided), decided)
 
-    async def _check(self, tx: Connection, who: Who, row: store.StoredWarning, tier: Tier, doors: str) -> None:
+    async def _check(
+        self,
+        tx: Connection,
+        who: Who,
+        row: store.StoredWarning,
+        tier: Tier,
+        doors: str,
+        approves: Approves = SAME_AGAIN,
+    ) -> None:
         """Whether they may let this out at that tier, with all it ends by now; a hold is lifted by another than brought it."""
         ends = list(row.replaces)
         if row.via != "ending":
@@ -135,6 +172,7 @@ class Acts:
         must(who, Power.END if row.state_ending else Power.SEND, thing)
         if (doubted := ones_own_doubt(who, thing)) is not None:
             raise doubted
+        await self._approved(tx, who, row, thing, approves)
         if doors:
             must(who, Power.SAY_DOORS, thing)
         if row.brought_by == who.key_id and row.state_kind == "alert":
@@ -151,6 +189,23 @@ class Acts:
                 f"{who.label!r} is the key of a feed, and no machine decides: a person lets it out with a key of their own",
                 field="warning_id", rule="hold", given=who.label,
             )  # fmt: skip
+
+    async def _approved(
+        self, tx: Connection, who: Who, row: store.StoredWarning, thing: Thing, approves: Approves
+    ) -> None:
+        """What takes two persons goes out as the second one saw it."""
+        if approves is SAME_AGAIN:
+            return
+        if not approves:
+            if thing.holds or _weight(thing) > who.alone:
+                raise Refused(
+                    "approves: this takes two persons, and you are the second: give `approval` of the warning as you looked "
+                    "at it (GET /api/v1/warnings/{id})",
+                    field="approves", rule="required",
+                )  # fmt: skip
+            return
+        now = self._platform.clock.now()
+        hold_to(approves, await approval_of(tx, row.warning_id, self._platform.settings.plane, now))
 
     async def cancel(self, who: Who, warning_id: str, kind: str, reason: str) -> Taken:
         """Stops what was not sent and tells everybody who may have got it; `checking` tells and does not stop."""
@@ -211,7 +266,7 @@ class Acts:
             if kind == "not_ours":
                 return (english("it went out more than 15 minutes ago: a second person confirms that it was not ours"),)
             return (english("it went out more than 15 minutes ago: a second person confirms that it was a mistake"),)
-        if kind == "sent_by_mistake" and await overlapping(tx, row.state_chain_id, row.area, row.geocodes, now):
+        if kind == "sent_by_mistake" and await neighbours(tx, row.state_chain_id, row.area, row.geocodes, now):
             return (
                 english("another warning holds in the same place: a second person confirms that this was a mistake"),
             )
@@ -263,3 +318,8 @@ class Acts:
         self._platform.bus.wake()
         for waker in (self._platform.wake.registry, self._platform.wake.router, self._platform.wake.channels):
             waker.set()
+
+
+def _weight(thing: Thing) -> int:
+    """The tier by which persons are counted: to lower a red that went out is a word about red."""
+    return max([thing.tier, *(one.tier for one in thing.ends if one.out)])

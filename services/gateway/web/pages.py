@@ -199,7 +199,8 @@ class ConsolePages:
                 rule="required",
             )
         warning_id = request.match_info["warning_id"]
-        await self._acts.release(who, warning_id, tier, doors, reason[:400])
+        approves, place = str(form.get("approves", ""))[:160], str(form.get("place", ""))[:400]
+        await self._acts.release(who, warning_id, tier, doors, reason[:400], approves, place)
         raise web.HTTPSeeOther(f"/live/{warning_id}")
 
     @asks(Power.END, the_warning)

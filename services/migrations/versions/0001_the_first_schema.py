@@ -1019,13 +1019,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("policy", name=op.f("pk_router_policy")),
     )
     op.create_table(
-        "router_preview",
-        sa.Column("warning_id", sa.String(length=32), nullable=False),
-        sa.Column("issued", sa.LargeBinary(), nullable=False),
-        sa.Column("result", sa.JSON(), nullable=True, comment="null until the registry has counted"),
-        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_router_preview")),
-    )
-    op.create_table(
         "router_profile",
         sa.Column("profile_key", sa.String(length=32), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -1088,6 +1081,21 @@ def upgrade() -> None:
         comment="empty until a channels key is replaced for the first time",
     )
     op.create_table(
+        "policy_in_force",
+        sa.Column("plane", sa.String(length=8), nullable=False),
+        sa.Column("policy", sa.String(length=64), nullable=False, comment="SHA-256 of what new warnings are walked by"),
+        sa.PrimaryKeyConstraint("plane", name=op.f("pk_policy_in_force")),
+    )
+    op.create_table(
+        "warning_preview",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("issued", sa.LargeBinary(), nullable=False, comment="the newest question, a WarningIssued"),
+        sa.Column(
+            "result", sa.JSON(), nullable=True, comment="whom it would reach; null until the registry has counted"
+        ),
+        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_preview")),
+    )
+    op.create_table(
         "warning_scope",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("sender", sa.String(length=400), nullable=False),
@@ -1095,6 +1103,9 @@ def upgrade() -> None:
         sa.Column("area", sa.Text(), nullable=False, comment="GeoJSON, or empty"),
         sa.Column("geocodes", sa.JSON(), nullable=False, comment="[[code list, code]]"),
         sa.Column("km2", sa.Float(), nullable=False, comment="of the whole place, codes included"),
+        sa.Column(
+            "braked", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="far larger than usual"
+        ),
         sa.Column("brought_by", sa.String(length=32), nullable=False, comment="id of the key it came with"),
         sa.Column("holds", sa.JSON(), nullable=False, comment="why a person must let it out, in sentences"),
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_scope")),
@@ -1212,6 +1223,8 @@ def downgrade() -> None:
     op.drop_table("warning_text")
     op.drop_table("channels_list_link")
     op.drop_table("warning_scope")
+    op.drop_table("warning_preview")
+    op.drop_table("policy_in_force")
     op.drop_table("warning_state")
     op.drop_table("sealing_key")
     op.drop_table("router_worker")
@@ -1222,7 +1235,6 @@ def downgrade() -> None:
     op.drop_table("router_warning")
     op.drop_table("tally")
     op.drop_table("router_profile")
-    op.drop_table("router_preview")
     op.drop_table("router_policy")
     with op.batch_alter_table("router_path", schema=None) as batch_op:
         batch_op.drop_index(

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from services.router.planning.plan import WarningContext
 from services.router.policy.engine import Policy, load, restored
 from services.router.store import tables
-from services.shared.database.batches import chunks, insert_new
+from services.shared.database.batches import chunks, insert_new, upsert
 from services.shared.database.engine import Connection
 from services.shared.errors import Broken, Busy
 from services.shared.ledger.channels import channel
-from services.shared.ledger.warnings import warning_state
+from services.shared.ledger.warnings import policy_in_force, warning_state
 from services.shared.messages import WarningIssued, decode
 
 _CHANNELS = sa.select(channel)
@@ -50,6 +50,11 @@ class Contexts:
         """Stores the current policy's text, so that a warning keeps it over restarts; returns its key."""
         await insert_new(tx, tables.policy_text, [{"policy": self.current_key, "text": self.current.kept}])
         return self.current_key
+
+    async def take_force(self, tx: Connection, plane: str) -> None:
+        """From now on new warnings of the plane are walked by the current policy."""
+        row = {"plane": plane, "policy": self.current_key}
+        await upsert(tx, policy_in_force, [row], ["plane"], replace=["policy"])
 
     async def policy(self, db: Connection, key: str) -> Policy:
         if key not in self._policies:

@@ -92,13 +92,6 @@ worker = sa.Table(
     sa.Column("capacity", sa.Integer, nullable=False, comment="doors this team can do until it is too late"),
     sa.Column("assigned", sa.Integer, nullable=False, server_default="0", comment="doors ever given, for their places"),
 )
-preview = sa.Table(
-    "router_preview",
-    metadata,
-    sa.Column("warning_id", Id, primary_key=True),
-    sa.Column("issued", sa.LargeBinary, nullable=False),
-    sa.Column("result", sa.JSON, comment="null until the registry has counted"),
-)
 job = sa.Table(
     "router_job",
     metadata,

@@ -60,7 +60,7 @@ def test_tables_are_named_by_their_owner() -> None:
         "instance", "outbox", "inbox", "dead_letter", "page_key", "audit_log", "audit_checkpoint", "sealing_key", "message_part",
         "authority", "authority_superior",
             "auth_grant", "api_key", "sign_in", "alarm", "clock_beat",
-        "warning_state", "warning_scope", "warning_text", "delivery", "delivery_cover",
+        "warning_state", "warning_scope", "warning_text", "warning_preview", "policy_in_force", "delivery", "delivery_cover",
             "batch", "flight", "attempt", "answer_log", "tally",
         "channel",
     }  # fmt: skip
