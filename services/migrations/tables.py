@@ -16,6 +16,7 @@ from services.registry.store import register as registry
 from services.router.store import callouts, cases
 from services.router.store import tables as router
 from services.shared import alarms
+from services.shared.accounts import tables as accounts
 from services.shared.audit import checkpoints, trail
 from services.shared.bus import outbox
 from services.shared.crypto import channels_keys, sealing
@@ -26,8 +27,8 @@ from services.shared.operations import clock_watch
 from services.shared.web import auth, sessions
 
 OWNERS = (
-    alarms, answers, areas, channels, warnings, trail, checkpoints, auth, callouts, cases, chains, clock_watch, device_store,
-    feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store, quarantine, reconcile,
-    registry, key_rotation, router, sealing, channels_keys, sessions, stations, opted_out, list_links,
+    accounts, alarms, answers, areas, channels, warnings, trail, checkpoints, auth, callouts, cases, chains, clock_watch,
+    device_store, feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store,
+    quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, sessions, stations, opted_out, list_links,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ from tests.kit import alerts
 from tests.kit.square import SENT
 
 SEED = 11
+_NTH = count(1)  # no two keys of an installation have one label
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -167,7 +169,7 @@ class Town:
         body = {"ending": ending, "reason": "the test ends it"}
         status, ended = await self.call("POST", f"/api/v1/warnings/{warning_id}/cancel", body)
         if ended.get("state") == "held":  # it takes two persons
-            second = await self.new_key(label="a colleague")
+            second = await self.new_key(label=f"a colleague {next(_NTH)}")
             status, ended = await self.call("POST", f"/api/v1/warnings/{warning_id}/cancel", body, key=second)
         assert 202 == status, ended
         await self.settle()
@@ -182,7 +184,7 @@ class Town:
         """A key of the same authority, unless told otherwise."""
         chosen: dict[str, Any] = {
             "name": self.authority,
-            "label": "other",
+            "label": f"other {next(_NTH)}",
             "actions": ACTIONS,
             "max_tier": Tier.RED,
             "alone": Tier.RED,

@@ -175,7 +175,7 @@ class Acts:
         await self._approved(tx, who, row, thing, approves)
         if doors:
             must(who, Power.SAY_DOORS, thing)
-        if row.brought_by == who.key_id and row.state_kind == "alert":
+        if row.brought_by == who.actor and row.state_kind == "alert":
             now, rate = self._platform.clock.now(), self._platform.settings.rate
             if why := await too_many(tx, row.state_authority, tier, now, rate):
                 raise NotAllowed(
@@ -184,9 +184,9 @@ class Acts:
                     rule="rate",
                     given=who.label,
                 )
-        if who.label in self._machines and (row.state_state == "held" or row.via == "feed"):
+        if who.key_label in self._machines and (row.state_state == "held" or row.via == "feed"):
             raise NotAllowed(
-                f"{who.label!r} is the key of a feed, and no machine decides: a person lets it out with a key of their own",
+                f"{who.key_label!r} is the key of a feed, and no machine decides: a person lets it out with a key of their own",
                 field="warning_id", rule="hold", given=who.label,
             )  # fmt: skip
 
@@ -231,7 +231,7 @@ class Acts:
             while there is not None and there.state_state == "withdrawn":  # given up, and said again
                 ending_id = id_of("ending", ending_id, kind)
                 there = await store.find_stored(tx, ending_id)
-            if there is not None and there.state_state == "held" and there.brought_by != who.key_id:
+            if there is not None and there.state_state == "held" and there.brought_by != who.actor:
                 await self._check(tx, who, there, tier, "")
                 state = await self.releases.release(tx, who, ending_id, tier)
                 return Taken(ending_id, state, tier)
@@ -298,7 +298,7 @@ class Acts:
         await tx.execute(
             sa.insert(warning_scope).values(
                 warning_id=ending_id, sender=row.sender, events=row.events, area=row.area, geocodes=row.geocodes,
-                km2=0.0, brought_by=who.key_id, holds=list(holds),
+                km2=0.0, brought_by=who.actor, holds=list(holds),
             )
         )  # fmt: skip
         await tx.execute(

@@ -95,7 +95,7 @@ class Admission:
             if where.placement.kind == "duplicate":
                 row = await self._as_ones_own(tx, who, incoming, await store.stored(tx, where.same), release=release)
                 highest = await _highest(tx, row.state_tier, row.replaces)
-                may_go = row.brought_by != who.key_id or highest <= who.alone
+                may_go = row.brought_by != who.actor or highest <= who.alone
                 if release and not incoming.hold and row.state_state == "draft" and may_go:
                     return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
                 return await as_it_is(tx, where.same, self._platform.clock.now())
@@ -110,7 +110,7 @@ class Admission:
             if idempotency_key:
                 await tx.execute(
                     sa.insert(store.idempotency).values(
-                        key_id=who.key_id, idempotency_key=idempotency_key, sha256=incoming.sha256,
+                        actor=who.actor, idempotency_key=idempotency_key, sha256=incoming.sha256,
                         warning_id=taken.warning_id, status=202, at=self._platform.clock.now(),
                     )
                 )  # fmt: skip
@@ -131,7 +131,7 @@ class Admission:
             )  # fmt: skip
         about = row.warning_id
         waits = incoming.hold or incoming.undecided or incoming.tier is None
-        scope = {"brought_by": who.key_id, "holds": list(incoming.hold)}
+        scope = {"brought_by": who.actor, "holds": list(incoming.hold)}
         state = {"authority": who.authority, "state": "held" if waits else "draft", "ended_at": None, "doors": "ask",
                  "doors_by": ""}  # fmt: skip
         await tx.execute(sa.update(warning_scope).where(warning_scope.c.warning_id == about).values(scope))
@@ -148,7 +148,7 @@ class Admission:
         row = (
             await tx.execute(
                 sa.select(store.idempotency).where(
-                    store.idempotency.c.key_id == who.key_id, store.idempotency.c.idempotency_key == key
+                    store.idempotency.c.actor == who.actor, store.idempotency.c.idempotency_key == key
                 )
             )
         ).first()
@@ -211,7 +211,7 @@ class Admission:
             sa.insert(warning_scope).values(
                 warning_id=incoming.warning_id, sender=incoming.sender, events=list(incoming.codes), area=incoming.area,
                 geocodes=[list(g) for g in incoming.geocodes], km2=ground[0], braked=ground[1],
-                brought_by=who.key_id, holds=list(first.holds),
+                brought_by=who.actor, holds=list(first.holds),
             )
         )  # fmt: skip
         await tx.execute(

@@ -136,7 +136,7 @@ class ConsolePages:
             late = await shelves.late(db, now)
             waiting, waiting_count = await shelves.waiting(db, who, pages["waiting"])
             earlier = await shelves.earlier(db, who, now, pages["earlier"])
-            given_up = await given_up_of(db, who.key_id, now)
+            given_up = await given_up_of(db, who.actor, now)
             alarms = await standing(db)
         return page(
             "console.html",

@@ -316,13 +316,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "gateway_idempotency",
-        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("actor", sa.String(length=32), nullable=False, comment="the person or key that sent it"),
         sa.Column("idempotency_key", sa.String(length=200), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False, comment="wall"),
-        sa.PrimaryKeyConstraint("key_id", "idempotency_key", name=op.f("pk_gateway_idempotency")),
+        sa.PrimaryKeyConstraint("actor", "idempotency_key", name=op.f("pk_gateway_idempotency")),
     )
     op.create_table(
         "gateway_message",
@@ -637,7 +637,9 @@ def upgrade() -> None:
         "registry_counted",
         sa.Column("counted_id", sa.String(length=32), nullable=False),
         sa.Column("at", sa.Double(), nullable=False, comment="wall"),
-        sa.Column("caller_id", sa.String(length=32), nullable=False, comment="the API key of whoever counted"),
+        sa.Column(
+            "caller_id", sa.String(length=32), nullable=False, comment="whoever counted: a person, or an API key"
+        ),
         sa.PrimaryKeyConstraint("counted_id", name=op.f("pk_registry_counted")),
         comment="one row a count of an area, for an hour",
     )
@@ -654,7 +656,7 @@ def upgrade() -> None:
         sa.Column("said", sa.JSON(), nullable=False, comment="how the list knows: a Provenance"),
         sa.Column("change", sa.JSON(), nullable=False, comment="status, place, contacts: what silences or moves them"),
         sa.Column("asked_by", sa.String(length=80), nullable=False),
-        sa.Column("asked_key", sa.String(length=32), nullable=False, comment="the API key that brought the list"),
+        sa.Column("asked_key", sa.String(length=32), nullable=False, comment="the person or key that brought the list"),
         sa.Column("at", sa.Double(), nullable=False, comment="wall"),
         sa.Column("state", sa.String(length=9), nullable=False),
         sa.Column("settled_by", sa.String(length=80), nullable=False),
@@ -707,7 +709,7 @@ def upgrade() -> None:
         "registry_look",
         sa.Column("look_id", sa.String(length=32), nullable=False),
         sa.Column("at", sa.Double(), nullable=False, comment="wall"),
-        sa.Column("caller_id", sa.String(length=32), nullable=False, comment="the API key of whoever looked"),
+        sa.Column("caller_id", sa.String(length=32), nullable=False, comment="whoever looked: a person, or an API key"),
         sa.Column("person_id", sa.String(length=32), nullable=False),
         sa.Column(
             "unlock_id", sa.String(length=32), nullable=False, comment="the emergency that allowed it; empty for none"
@@ -1106,7 +1108,7 @@ def upgrade() -> None:
         sa.Column(
             "braked", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="far larger than usual"
         ),
-        sa.Column("brought_by", sa.String(length=32), nullable=False, comment="id of the key it came with"),
+        sa.Column("brought_by", sa.String(length=32), nullable=False, comment="the person or key it came with"),
         sa.Column("holds", sa.JSON(), nullable=False, comment="why a person must let it out, in sentences"),
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_scope")),
     )
@@ -1206,6 +1208,13 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.Float(), nullable=True),
         sa.Column("expires_at", sa.Float(), nullable=True, comment="wall; empty for never"),
         sa.Column("owner", sa.String(length=80), server_default="", nullable=False, comment="who answers for it"),
+        sa.Column(
+            "person",
+            sa.String(length=32),
+            server_default="",
+            nullable=False,
+            comment="the owner's id; empty for nobody",
+        ),
         sa.ForeignKeyConstraint(
             ["grant_id"],
             ["auth_grant.grant_id"],
@@ -1213,11 +1222,142 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key_id", name=op.f("pk_api_key")),
         sa.UniqueConstraint("sha256", name=op.f("uq_api_key_sha256")),
     )
+    with op.batch_alter_table("api_key", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_api_key_label_in_force",
+            ["label"],
+            unique=True,
+            sqlite_where=sa.text("revoked_at IS NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL"),
+        )
+
+    op.create_table(
+        "account_attempt",
+        sa.Column("attempt_id", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("about", sa.String(length=64), nullable=False, comment="SHA-256 of the name typed, or of where from"),
+        sa.PrimaryKeyConstraint("attempt_id", name=op.f("pk_account_attempt")),
+        comment="sign-ins that failed, for a while",
+    )
+    with op.batch_alter_table("account_attempt", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_attempt_about_at"), ["about", "at"], unique=False)
+
+    op.create_table(
+        "account_begun",
+        sa.Column("begun_id", sa.String(length=64), nullable=False, comment="SHA-256 of the secret its browser has"),
+        sa.Column("use", sa.String(length=16), nullable=False),
+        sa.Column("person", sa.String(length=32), nullable=False, comment="empty where nobody is known yet"),
+        sa.Column("said", sa.JSON(), nullable=False, comment="what the answer is held against"),
+        sa.Column("at", sa.Float(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("begun_id", name=op.f("pk_account_begun")),
+        comment="a question that was put to a browser and waits for its one answer",
+    )
+    with op.batch_alter_table("account_begun", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_begun_at"), ["at"], unique=False)
+
+    op.create_table(
+        "account",
+        sa.Column("person", sa.String(length=32), nullable=False),
+        sa.Column("authority_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False, comment="as colleagues know them"),
+        sa.Column("login", sa.String(length=80), nullable=False, comment="what they type to sign in; small letters"),
+        sa.Column("created_at", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("ended_at", sa.Float(), nullable=True, comment="wall; from then on nothing of theirs opens anything"),
+        sa.ForeignKeyConstraint(
+            ["authority_id"],
+            ["authority.authority_id"],
+        ),
+        sa.PrimaryKeyConstraint("person", name=op.f("pk_account")),
+        sa.UniqueConstraint("login", name=op.f("uq_account_login")),
+        sa.UniqueConstraint("name", name=op.f("uq_account_name")),
+    )
+    op.create_table(
+        "account_credential",
+        sa.Column("credential_id", sa.String(length=32), nullable=False),
+        sa.Column("person", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("handle", sa.String(length=1400), nullable=False, comment="by which it is found"),
+        sa.Column("secret", sa.Text(), nullable=False, comment="a public key, a slow hash, or sealed"),
+        sa.Column("counter", sa.BigInteger(), nullable=False, comment="signatures made, or the last step used"),
+        sa.Column("label", sa.String(length=80), nullable=False, comment="what its owner calls it"),
+        sa.Column("created_at", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("used_at", sa.Float(), nullable=True, comment="wall"),
+        sa.CheckConstraint(
+            "kind IN ('passkey','password','totp','paper','oidc')", name=op.f("ck_account_credential_kind")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person"],
+            ["account.person"],
+        ),
+        sa.PrimaryKeyConstraint("credential_id", name=op.f("pk_account_credential")),
+        sa.UniqueConstraint("handle", name=op.f("uq_account_credential_handle")),
+    )
+    with op.batch_alter_table("account_credential", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_credential_person"), ["person"], unique=False)
+
+    op.create_table(
+        "account_grant",
+        sa.Column("person", sa.String(length=32), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("max_tier", sa.SmallInteger(), nullable=False),
+        sa.Column(
+            "alone", sa.SmallInteger(), nullable=False, comment="the highest tier they draft and send; 0 for none"
+        ),
+        sa.Column("area", sa.Text(), nullable=False, comment="GeoJSON; empty for anywhere"),
+        sa.Column("senders", sa.JSON(), nullable=False, comment="CAP senders; empty for any"),
+        sa.Column("events", sa.JSON(), nullable=False, comment="hazards or event codes; empty for any"),
+        sa.Column("names", sa.JSON(), nullable=False, comment="what texts may name as source; empty for any"),
+        sa.Column(
+            "hours",
+            sa.JSON(),
+            nullable=False,
+            comment="[[days, from, to]] in the installation's zone; empty for always",
+        ),
+        sa.Column("expires_at", sa.Float(), nullable=True, comment="wall; empty for never"),
+        sa.ForeignKeyConstraint(
+            ["person"],
+            ["account.person"],
+        ),
+        sa.PrimaryKeyConstraint("person", name=op.f("pk_account_grant")),
+    )
+    op.create_table(
+        "account_invitation",
+        sa.Column("invitation_id", sa.String(length=64), nullable=False, comment="SHA-256 of the link's secret"),
+        sa.Column("person", sa.String(length=32), nullable=False),
+        sa.Column("made_by", sa.String(length=80), nullable=False),
+        sa.Column("made_at", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("expires_at", sa.Float(), nullable=False, comment="wall"),
+        sa.ForeignKeyConstraint(
+            ["person"],
+            ["account.person"],
+        ),
+        sa.PrimaryKeyConstraint("invitation_id", name=op.f("pk_account_invitation")),
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    with op.batch_alter_table("account_credential", schema=None) as batch_op:
+        batch_op.drop_index("ix_account_credential_person")
+
+    for name in ("account_credential", "account_invitation", "account_grant", "account"):
+        op.drop_table(name)
+    with op.batch_alter_table("account_attempt", schema=None) as batch_op:
+        batch_op.drop_index("ix_account_attempt_about_at")
+
+    op.drop_table("account_attempt")
+    with op.batch_alter_table("account_begun", schema=None) as batch_op:
+        batch_op.drop_index("ix_account_begun_at")
+
+    op.drop_table("account_begun")
+    with op.batch_alter_table("api_key", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_api_key_label_in_force",
+            sqlite_where=sa.text("revoked_at IS NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL"),
+        )
+
     op.drop_table("api_key")
     op.drop_table("auth_grant")
     op.drop_table("warning_text")

@@ -93,7 +93,7 @@ warning_scope = sa.Table(
     sa.Column("geocodes", sa.JSON, nullable=False, comment="[[code list, code]]"),
     sa.Column("km2", sa.Float, nullable=False, comment="of the whole place, codes included"),
     sa.Column("braked", sa.Boolean, nullable=False, server_default=sa.false(), comment="far larger than usual"),
-    sa.Column("brought_by", Id, nullable=False, comment="id of the key it came with"),
+    sa.Column("brought_by", Id, nullable=False, comment="the person or key it came with"),
     sa.Column("holds", sa.JSON, nullable=False, comment="why a person must let it out, in sentences"),
 )
 

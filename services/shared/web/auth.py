@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 import itsdangerous
 import sqlalchemy as sa
+from msgspec import structs
 
+from services.shared.accounts.tables import account, person_id
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of, new_id
 from services.shared.clock import iso, wall
@@ -71,7 +73,12 @@ api_key = sa.Table(
     sa.Column("revoked_at", sa.Float),
     sa.Column("expires_at", sa.Float, comment="wall; empty for never"),
     sa.Column("owner", sa.String(80), nullable=False, server_default="", comment="who answers for it"),
-)
+    sa.Column("person", Id, nullable=False, server_default="", comment="the owner's id; empty for nobody"),
+    sa.Index(
+        "uq_api_key_label_in_force", "label", unique=True, sqlite_where=sa.text("revoked_at IS NULL"),
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    ),
+)  # fmt: skip
 
 
 async def create_key(
@@ -92,7 +99,8 @@ async def create_key(
     """Makes authority and grant where missing and a new key; returns the key, which is not stored.
 
     Without `names` a key bound to an area speaks in its authority's own name alone. `expires_at`: wall. `alone`: the highest
-    tier that whoever holds it may both draft and send; above it takes two persons.
+    tier that whoever holds it may both draft and send; above it takes two persons. Conflict where a key in force has that
+    label, or ever one of another authority: the audit log tells keys apart by it. Keys of one owner act as one person.
     """
     unknown = sorted(set(actions) - set(ACTIONS))
     if unknown:
@@ -100,6 +108,7 @@ async def create_key(
     key = f"toc_{secrets.token_urlsafe(32)}"
     authority_id = id_of("authority", name)
     async with database.write() as tx:
+        await _free_label(tx, label, authority_id)
         await insert_new(tx, authority, [{"authority_id": authority_id, "name": name}])
         grant_id = new_id()
         await tx.execute(
@@ -125,6 +134,7 @@ async def create_key(
                 created_at=wall(),
                 expires_at=expires_at,
                 owner=owner,
+                person=person_id(owner),
             )
         )
         detail = {
@@ -133,6 +143,25 @@ async def create_key(
         }  # fmt: skip
         await trail.record(tx, "command line", "create_key", key_id, f"{label} of {name}", detail)
     return key
+
+
+async def _free_label(tx: Connection, label: str, authority_id: str) -> None:
+    """A key of the same authority that has expired gives its label up."""
+    rows = await tx.execute(
+        sa.select(api_key.c.key_id, api_key.c.revoked_at, api_key.c.expires_at, grant.c.authority_id)
+        .join(grant, grant.c.grant_id == api_key.c.grant_id)
+        .where(api_key.c.label == label)
+    )
+    now = wall()
+    for row in rows.all():
+        over = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now)
+        if not over or row.authority_id != authority_id:
+            raise Conflict(
+                f"there is a key {label!r} already: choose another label, the audit log names keys by it",
+                field="label", rule="unique", given=label,
+            )  # fmt: skip
+        if row.revoked_at is None:
+            await tx.execute(sa.update(api_key).where(api_key.c.key_id == row.key_id).values(revoked_at=row.expires_at))
 
 
 class GrantedKey(NamedTuple):
@@ -191,27 +220,37 @@ async def who_is(db: Connection, key: str) -> Who | None:
 
 
 async def who_has(db: Connection, label: str) -> Who | None:
-    """The newest valid key of that label, for what we do ourselves under an authority's grant."""
-    return await _who(db, api_key.c.label == label)
+    """The valid key of that label, for what we do ourselves under an authority's grant: it acts for no person."""
+    who = await _who(db, api_key.c.label == label, machine=True)
+    return who and structs.replace(who, label=label, person="")
 
 
-async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
+async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool = False) -> Who | None:
+    """`machine`: nobody holds the key in their hand, and a feed goes on when the person who answers for it has left."""
     row = (
         await db.execute(
-            sa.select(api_key.c.key_id, api_key.c.label, api_key.c.expires_at, grant, authority.c.name)
+            sa.select(
+                api_key.c.key_id,
+                api_key.c.label,
+                api_key.c.expires_at,
+                api_key.c.person,
+                api_key.c.owner,
+                grant,
+                authority.c.name,
+                account.c.ended_at,
+            )
             .join(grant, grant.c.grant_id == api_key.c.grant_id)
             .join(authority, authority.c.authority_id == grant.c.authority_id)
+            .outerjoin(account, account.c.person == api_key.c.person)
             .where(which, api_key.c.revoked_at.is_(None))
             .where(sa.or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > wall()))
-            .order_by(api_key.c.created_at.desc())
-            .limit(1)
         )
     ).first()
-    if row is None:
+    if row is None or (row.ended_at is not None and not machine):
         return None
     return Who(
         row.key_id,
-        row.label,
+        row.owner or row.label,
         row.name,
         tuple(row.actions),
         row.max_tier,
@@ -222,6 +261,8 @@ async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
         row.alone,
         tuple(row.names),
         row.expires_at,
+        row.person,
+        row.label,
     )
 
 

@@ -28,10 +28,13 @@ sign_in = sa.Table(
     metadata,
     sa.Column("sign_in_id", sa.String(64), primary_key=True, comment="SHA-256 of the cookie's nonce"),
     sa.Column("use", sa.String(8), nullable=False),
-    sa.Column("subject", sa.String(64), nullable=False, comment="key id, or the phone's address key"),
+    sa.Column("subject", sa.String(64), nullable=False, comment="key id, person, or the phone's address key"),
     sa.Column("began_at", sa.Float, nullable=False, comment="wall"),
     sa.Column("seen_at", sa.Float, nullable=False, comment="wall", index=True),
-    sa.CheckConstraint("use IN ('console','me')", name="use"),
+    sa.Column("proved_at", sa.Float, nullable=False, comment="wall; when they last showed who they are"),
+    sa.Column("how", sa.String(8), nullable=False, server_default="", comment="what they showed it with"),
+    sa.Column("agent", sa.String(200), nullable=False, server_default="", comment="what their browser calls itself"),
+    sa.CheckConstraint("use IN ('console','me','person')", name="use"),
 )
 
 
@@ -44,7 +47,7 @@ async def begin(tx: Connection, use: Use, subject: str) -> tuple[str, int]:
     now = wall()
     await tx.execute(sa.delete(sign_in).where(sign_in.c.seen_at < now - IDLE_S))
     nonce = secrets.token_urlsafe(16).replace("_", "-")  # a resident's cookie parts its fields by _
-    row = {"sign_in_id": _id(nonce), "use": use, "subject": subject, "began_at": now, "seen_at": now}
+    row = {"sign_in_id": _id(nonce), "use": use, "subject": subject, "began_at": now, "seen_at": now, "proved_at": now}
     await tx.execute(sa.insert(sign_in).values(**row))
     return nonce, int(now)
 

@@ -75,6 +75,23 @@ async def test_one_person_drafts_orange_and_red_and_another_sends_it(two: Two, t
     assert ("release", "other") in acts
 
 
+async def test_two_keys_of_one_owner_are_one_person(two: Two) -> None:
+    """However they write the name; and the log names the person, not the key."""
+    mine = [await two.town.new_key(owner=name, alone=Tier.YELLOW) for name in ("Wang Fang", " wang  FANG")]
+    theirs = await two.town.new_key(owner="Li Na", alone=Tier.YELLOW)
+    _, taken = await two.post(storm(), mine[0])
+    for key in mine:
+        status, refused = await two.release(taken["warning_id"], key)
+        assert (403, "grant.alone") == (status, refused["rule"])
+    assert "active" == (await two.release(taken["warning_id"], theirs))[1]["state"]
+    who = sa.select(audit_log.c.act, audit_log.c.actor).where(audit_log.c.subject == taken["warning_id"])
+    assert {("take", "Wang Fang"), ("release", "Li Na")} <= {(r.act, r.actor) for r in await two.town.rows(who)}
+    held = (await two.end(taken["warning_id"], "may_return", mine[0]))[1]["state"]
+    again = (await two.end(taken["warning_id"], "may_return", mine[1]))[1]["state"]
+    last = (await two.end(taken["warning_id"], "may_return", theirs))[1]["state"]
+    assert ("held", "held", "active") == (held, again, last)
+
+
 async def test_a_draft_that_one_raises_to_red_is_still_their_own(two: Two) -> None:
     """Deciding the tier is no second look."""
     _, taken = await two.post(storm("yellow"), two.one, release="false")
