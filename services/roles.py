@@ -43,7 +43,7 @@ def read_keys(settings: Settings, roles: Sequence[str]) -> Keys:
     if SIGN_LINKS & set(roles):
         _ = keys.mac
     if "gateway" in roles:
-        _ = keys.audit
+        _ = keys.audit, keys.public
     if "channels" in roles:
         _ = keys.private, keys.index, keys.public
     if "registry" in roles:

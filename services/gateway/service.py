@@ -13,6 +13,7 @@ from services.gateway.warnings.acts import Acts
 from services.gateway.warnings.admit import Admission
 from services.gateway.warnings.ageing import AT_ONCE, EVERY_S, give_up_old
 from services.gateway.web.api import WarningsApi
+from services.gateway.web.approval_pages import ApprovalPages
 from services.gateway.web.feed import CapFeed
 from services.gateway.web.pages import ConsolePages
 from services.shared.audit.audit_head import HeadFile, Keeper
@@ -38,6 +39,7 @@ class GatewayService:
         self.admission = Admission(platform, self.acts)
         self._api = WarningsApi(platform, self.admission, self.acts)
         self._pages = ConsolePages(platform, self.admission, self.acts, self.kept)
+        self._approvals = ApprovalPages(platform, self.acts)
         self._cap_feed = CapFeed(platform, self.kept)
         self.feeds = Feeds(platform, self.admission)
 
@@ -47,6 +49,7 @@ class GatewayService:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._api.routes()
         yield from self._pages.routes()
+        yield from self._approvals.routes()
         yield from self._cap_feed.routes()
 
     async def start(self) -> None:
@@ -58,11 +61,15 @@ class GatewayService:
     def loops(self) -> Iterable[Loop]:
         yield Loop("checkpoints", self.checkpoint, Waker(), idle_s=2.0)
         yield Loop("ageing", self.age, Waker(), idle_s=2.0)
+        yield Loop("reviews", self.acts.lanes.run_due, Waker(), idle_s=10.0)
+        yield Loop("paging", self.acts.paging.run_due, self._platform.wake.gateway, idle_s=1.0)
         yield from self.feeds.loops()
 
     async def run_due(self) -> bool:
-        """Gives up drafts that nobody decided on."""
-        return await self.age()
+        """Gives up drafts that nobody decided on; pages who is to decide."""
+        paged = await self.acts.paging.run_due()
+        reviewed = await self.acts.lanes.run_due()
+        return await self.age() or paged or reviewed
 
     async def checkpoint(self) -> bool:
         """Checks that the audit log goes on as it was, and signs it when due; one gateway of several signs."""
@@ -79,4 +86,5 @@ class GatewayService:
         return done > 0
 
     async def next_at(self) -> float | None:
-        return None
+        times = (await self.acts.paging.next_at(), await self.acts.lanes.next_at())
+        return min((at for at in times if at is not None), default=None)

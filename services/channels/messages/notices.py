@@ -14,6 +14,8 @@ from services.shared.ledger.params import Notice
 from services.shared.ledger.tables import Delivery
 from services.shared.web.auth import Signer
 
+PAGES = {"approve": "/preview", "alone": "", "lane_used": ""}  # of a warning, where a message leads; cases else
+
 
 class Notices:
     """Makes them; one per process."""
@@ -38,7 +40,8 @@ class Notices:
             raise Broken(f"notice {row.delivery_id} is of no kind known here")
         link = f"{self._public_url}/me"
         if "about" in params:
-            link = f"{self._public_url}/live/{params['about']}/cases"
+            page = PAGES.get(kind, "/cases")
+            link = f"{self._public_url}/live/{params['about']}{page}"
         if kind.startswith("alarm"):
             link = f"{self._public_url}/console"
         if kind == "supporter_invitation":

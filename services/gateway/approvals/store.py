@@ -1,4 +1,4 @@
-"""Stores what waits for a second person, whom to page, lanes, and what was sent through one."""
+"""Stores whom to page when a second person is wanted, and what went out by a lane."""
 
 from __future__ import annotations
 
@@ -9,34 +9,6 @@ import sqlalchemy as sa
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.messages import ContactEntry
-
-asked = sa.Table(
-    "gateway_asked",
-    metadata,
-    sa.Column("warning_id", Id, primary_key=True),
-    sa.Column("authority", sa.String(80), nullable=False),
-    sa.Column("asked_by", Id, nullable=False, comment="who waits for a second person"),
-    sa.Column("asked_name", sa.String(80), nullable=False),
-    sa.Column("asked_at", sa.Float, nullable=False, comment="warning time"),
-    sa.Column("next_at", sa.Float, comment="warning time of the next page; null once somebody decided"),
-    sa.Column("paged", sa.JSON, nullable=False, comment="who was paged, in order"),
-    sa.Column("rounds", sa.SmallInteger, nullable=False, comment="how often all of them were"),
-    sa.Index("ix_gateway_asked_next", "next_at"),
-)
-
-
-class Asked(NamedTuple):
-    """A draft or held warning that waits for a second person; times are warning times."""
-
-    warning_id: str
-    authority: str
-    asked_by: str
-    asked_name: str
-    asked_at: float
-    next_at: float | None
-    paged: list[str]
-    rounds: int
-
 
 pager = sa.Table(
     "gateway_pager",
@@ -70,6 +42,41 @@ class Pager(NamedTuple):
         return ContactEntry(self.contact_id, kind, self.contact_id, self.sealed, self.key_id)
 
 
+review = sa.Table(
+    "gateway_review",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("lane_id", Id, nullable=False),
+    sa.Column("authority", sa.String(80), nullable=False),
+    sa.Column("sent_by", Id, nullable=False),
+    sa.Column("sent_name", sa.String(80), nullable=False),
+    sa.Column("sent_at", sa.Float, nullable=False, comment="warning time"),
+    sa.Column(
+        "due_at", sa.Float, nullable=False, comment="warning time; the alarm sounds where it was not reviewed by then"
+    ),
+    sa.Column("sounded", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("reviewed_name", sa.String(80), nullable=False, server_default=""),
+    sa.Column("reviewed_at", sa.Float, comment="warning time"),
+    sa.Column("words", sa.String(400), nullable=False, server_default=""),
+)
+
+
+class Review(NamedTuple):
+    """What one person sent by a lane, and what another said of it."""
+
+    warning_id: str
+    lane_id: str
+    authority: str
+    sent_by: str
+    sent_name: str
+    sent_at: float
+    due_at: float
+    sounded: bool
+    reviewed_name: str
+    reviewed_at: float | None
+    words: str
+
+
 async def pagers(db: Connection) -> list[Pager]:
     """Whoever can be paged, the first to be paged first."""
     return await rows_of(db, Pager, sa.select(*columns(Pager, pager)).order_by(pager.c.place, pager.c.actor))
@@ -78,19 +85,3 @@ async def pagers(db: Connection) -> list[Pager]:
 async def pager_of(db: Connection, actor: str) -> Pager | None:
     """None where they gave no number."""
     return await row_of(db, Pager, sa.select(*columns(Pager, pager)).where(pager.c.actor == actor))
-
-
-async def asked_about(db: Connection, warning_id: str) -> Asked | None:
-    """None where nobody was asked."""
-    return await row_of(db, Asked, sa.select(asked).where(asked.c.warning_id == warning_id))
-
-
-async def due(db: Connection, now: float) -> list[Asked]:
-    """What waits for the next page, the longest waiting first."""
-    return await rows_of(db, Asked, sa.select(asked).where(asked.c.next_at <= now).order_by(asked.c.next_at).limit(50))
-
-
-async def next_at(db: Connection) -> float | None:
-    """The warning time of the next page."""
-    found: float | None = await db.scalar(sa.select(sa.func.min(asked.c.next_at)))
-    return found

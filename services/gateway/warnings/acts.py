@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.gateway import store
+from services.gateway.approvals.lanes import Lanes
+from services.gateway.approvals.paging import Paging, settled
 from services.gateway.cap import Reference
 from services.gateway.intake.arrival import sources_of
 from services.gateway.intake.chains import remember_references, standing_of_row
@@ -31,10 +33,11 @@ from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, NotAllowed, Refused
 from services.shared.fault_points import fault_at
 from services.shared.i18n import english
+from services.shared.ledger.approvals import Lane
 from services.shared.ledger.warnings import state_at, warning_scope, warning_state
 from services.shared.powers.approval import approval_of, hold_to
 from services.shared.powers.ground import neighbours
-from services.shared.powers.may import Thing, must, ones_own_doubt
+from services.shared.powers.may import Thing, may, must, ones_own_doubt
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
@@ -87,12 +90,25 @@ class Acts:
         self._changed = changed
         self._machines = frozenset(machines)
         self.releases = Releases(platform)
+        self.paging = Paging(platform)
+        self.lanes = Lanes(platform, self.paging)
 
     async def preview(self, warning_id: str) -> None:
         """Asks the registry whom a draft would reach, afresh; nothing of a warning that is no draft any more."""
         async with self._platform.database.write() as tx:
             await locks.acts(tx)
             await self.releases.ask(tx, await store.stored(tx, warning_id))
+        self.done()
+
+    async def ask(self, who: Who, warning_id: str, *, alone: bool = False) -> None:
+        """Has others paged who may send a draft or held warning; `alone` pages three of them at once, of a live one too."""
+        async with self._platform.database.write() as tx:
+            await locks.acts(tx)
+            row = await store.stored(tx, warning_id)
+            if alone and row.state_state == "active":
+                await self.paging.call_for(tx, who, row)
+            else:
+                await self.paging.ask(tx, who, row, alone=alone)
         self.done()
 
     async def release(
@@ -140,7 +156,7 @@ class Acts:
                 f"the tier is not decided ({row.sense['tier_reason']}): choose blue, yellow, orange or red",
                 field="tier", rule="required",
             )  # fmt: skip
-        await self._check(tx, who, row, decided, doors, approves)
+        by = await self._check(tx, who, row, decided, doors, approves)
         if await must_be_typed(tx, warning_id):
             check_typed(place, [line(text["place"]) for text in row.texts.values()])
         if row.state_expires_at <= self._platform.clock.now():
@@ -151,7 +167,11 @@ class Acts:
             await trail.record(
                 tx, who.label, "decide_tier", warning_id, reason or row.sense["tier_reason"], {"tier": tier.word}
             )
-        return Taken(warning_id, await self.releases.release(tx, who, warning_id, decided), decided)
+        await settled(tx, warning_id)
+        taken = Taken(warning_id, await self.releases.release(tx, who, warning_id, decided), decided)
+        if by is not None:
+            await self.lanes.used(tx, who, row, by)
+        return taken
 
     async def _check(
         self,
@@ -161,15 +181,24 @@ class Acts:
         tier: Tier,
         doors: str,
         approves: Approves = SAME_AGAIN,
-    ) -> None:
-        """Whether they may let this out at that tier, with all it ends by now; a hold is lifted by another than brought it."""
+    ) -> Lane | None:
+        """Whether they may let this out at that tier, with all it ends by now; a hold is lifted by another than brought it.
+
+        The lane it goes out by, where they may by that alone.
+        """
         ends = list(row.replaces)
         if row.via != "ending":
             ends += (await standing_of_row(tx, row)).alive
         replaced = tuple([await warning_thing(tx, who, one) for one in await store.going_on(tx, ends)])
         thing = await warning_thing(tx, who, row.warning_id, replaced)
         thing = replace(thing, tier=int(tier), sources=sources_of(row.texts))
-        must(who, Power.END if row.state_ending else Power.SEND, thing)
+        act, by = Power.END if row.state_ending else Power.SEND, None
+        fault = may(who, act, thing)
+        if fault is not None and fault.rule == "grant.alone" and _weight(thing) == tier:
+            by = await self.lanes.fitting(tx, row, tier)
+            fault = may(who, act, replace(thing, brought_by="")) if by is not None else fault
+        if fault is not None:
+            raise fault
         if (doubted := ones_own_doubt(who, thing)) is not None:
             raise doubted
         await self._approved(tx, who, row, thing, approves)
@@ -189,6 +218,7 @@ class Acts:
                 f"{who.key_label!r} is the key of a feed, and no machine decides: a person lets it out with a key of their own",
                 field="warning_id", rule="hold", given=who.label,
             )  # fmt: skip
+        return by
 
     async def _approved(
         self, tx: Connection, who: Who, row: store.StoredWarning, thing: Thing, approves: Approves
@@ -225,6 +255,7 @@ class Acts:
                     .where(warning_state.c.warning_id == warning_id)
                     .values(state="withdrawn", ended_at=self._platform.clock.now())
                 )
+                await settled(tx, warning_id)
                 await trail.record(tx, who.label, "withdraw", warning_id, reason)
                 return Taken(warning_id, "withdrawn", None)
             there = await store.find_stored(tx, ending_id)
@@ -233,6 +264,7 @@ class Acts:
                 there = await store.find_stored(tx, ending_id)
             if there is not None and there.state_state == "held" and there.brought_by != who.actor:
                 await self._check(tx, who, there, tier, "")
+                await settled(tx, ending_id)
                 state = await self.releases.release(tx, who, ending_id, tier)
                 return Taken(ending_id, state, tier)
             if there is not None:
@@ -246,7 +278,7 @@ class Acts:
             await self._store_ending(tx, who, row, ending_id, kind, tier, reason, waits)
             state = "held" if waits else await self.releases.release(tx, who, ending_id, tier)
             if waits:
-                await self.releases.describe(tx, ending_id)
+                await self.paging.ask(tx, who, await self.releases.describe(tx, ending_id))
         fault_at("after_cancel_commit")
         self.done()
         return Taken(ending_id, state, tier, waits)
@@ -316,7 +348,12 @@ class Acts:
         """An act is on disk: what is kept for everybody is forgotten, and the services look for what is new."""
         self._changed()
         self._platform.bus.wake()
-        for waker in (self._platform.wake.registry, self._platform.wake.router, self._platform.wake.channels):
+        for waker in (
+            self._platform.wake.gateway,
+            self._platform.wake.registry,
+            self._platform.wake.router,
+            self._platform.wake.channels,
+        ):
             waker.set()
 
 

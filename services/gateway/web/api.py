@@ -28,7 +28,7 @@ from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.answers import Accepted, Json, json_body, refused_by
-from services.shared.web.asking import asks, the_warning, what_is_found, what_is_sent
+from services.shared.web.asking import asks, the_draft, the_warning, what_is_found, what_is_sent
 
 CAP_TYPES = ("application/cap+xml", "application/xml", "text/xml")
 
@@ -245,7 +245,7 @@ class WarningsApi:
             }
         )
 
-    @asks(Power.SEND, the_warning)
+    @asks(Power.SEND, the_draft)
     async def release(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         given = await json_body(request, DecideIn)
         taken = await self._acts.release(

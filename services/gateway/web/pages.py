@@ -28,7 +28,7 @@ from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import TIER_WORDS, Tier
-from services.shared.web.asking import asks, the_warning, what_is_found, what_is_sent
+from services.shared.web.asking import asks, the_draft, the_warning, what_is_found, what_is_sent
 from services.shared.web.auth import sign_in_with, sign_out, who_is
 from services.shared.web.cookies import COOKIE, cookie_of, lay_cookie, take_cookie
 from services.shared.web.html import Written, link_by, page, rendered
@@ -180,7 +180,7 @@ class ConsolePages:
             await self._acts.preview(taken.warning_id)
         raise web.HTTPSeeOther(f"/live/{taken.warning_id}/preview")
 
-    @asks(Power.SEND, the_warning)
+    @asks(Power.SEND, the_draft)
     async def send(self, request: web.Request, who: Who) -> web.StreamResponse:
         """The button names tier and effect; a held warning's tier is decided here, with a reason."""
         form = await request.post()

@@ -325,6 +325,89 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("actor", "idempotency_key", name=op.f("pk_gateway_idempotency")),
     )
     op.create_table(
+        "lane",
+        sa.Column("lane_id", sa.String(length=32), nullable=False),
+        sa.Column("authority", sa.String(length=80), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("tier", sa.SmallInteger(), nullable=False, comment="the highest that goes out by it"),
+        sa.Column("events", sa.JSON(), nullable=False, comment="hazard and event codes of its template"),
+        sa.Column(
+            "template",
+            sa.String(length=64),
+            nullable=False,
+            comment="SHA-256 of what its texts say, the place left out",
+        ),
+        sa.Column("texts", sa.JSON(), nullable=False, comment="language > source, hazard, place, action"),
+        sa.Column("shapes", sa.JSON(), nullable=False, comment="GeoJSON texts whose union is its zone"),
+        sa.Column("from_min", sa.SmallInteger(), nullable=False, comment="minute of the local day"),
+        sa.Column("to_min", sa.SmallInteger(), nullable=False, comment="the same; equal to from_min for the whole day"),
+        sa.Column("until", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column("trigger", sa.String(length=400), nullable=False, comment="what must have been seen, in words"),
+        sa.Column("made_by", sa.String(length=32), nullable=False),
+        sa.Column("made_name", sa.String(length=80), nullable=False),
+        sa.Column("made_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column("approved_by", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("approved_name", sa.String(length=80), server_default="", nullable=False),
+        sa.Column("approved_at", sa.Float(), nullable=True, comment="warning time"),
+        sa.Column("ended_at", sa.Float(), nullable=True, comment="warning time"),
+        sa.PrimaryKeyConstraint("lane_id", name=op.f("pk_lane")),
+    )
+    op.create_table(
+        "gateway_pager",
+        sa.Column("actor", sa.String(length=32), nullable=False, comment="a person, or a key nobody is named for"),
+        sa.Column("place", sa.SmallInteger(), nullable=False, comment="the smallest is paged first"),
+        sa.Column("language", sa.String(length=20), nullable=False),
+        sa.Column("mask", sa.String(length=12), nullable=False, comment="the last figures, for whoever looks"),
+        sa.Column("contact_id", sa.String(length=32), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("spoken", sa.Boolean(), nullable=False, comment="whether a call can be made to it"),
+        sa.Column("given_at", sa.Float(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("actor", name=op.f("pk_gateway_pager")),
+    )
+    op.create_table(
+        "gateway_review",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("lane_id", sa.String(length=32), nullable=False),
+        sa.Column("authority", sa.String(length=80), nullable=False),
+        sa.Column("sent_by", sa.String(length=32), nullable=False),
+        sa.Column("sent_name", sa.String(length=80), nullable=False),
+        sa.Column("sent_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column(
+            "due_at",
+            sa.Float(),
+            nullable=False,
+            comment="warning time; the alarm sounds where it was not reviewed by then",
+        ),
+        sa.Column("sounded", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("reviewed_name", sa.String(length=80), server_default="", nullable=False),
+        sa.Column("reviewed_at", sa.Float(), nullable=True, comment="warning time"),
+        sa.Column("words", sa.String(length=400), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_gateway_review")),
+    )
+    op.create_table(
+        "warning_asked",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "asked_by",
+            sa.String(length=32),
+            nullable=False,
+            comment="the person or key that waits for a second person",
+        ),
+        sa.Column("asked_name", sa.String(length=80), nullable=False),
+        sa.Column("asked_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column(
+            "next_at", sa.Float(), nullable=True, comment="warning time of the next page; null once it is decided"
+        ),
+        sa.Column("at_once", sa.SmallInteger(), nullable=False, comment="how many are paged then"),
+        sa.Column("paged", sa.JSON(), nullable=False, comment="who was paged in this round"),
+        sa.Column("pages", sa.SmallInteger(), nullable=False, comment="pages in all rounds"),
+        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_asked")),
+    )
+    with op.batch_alter_table("warning_asked", schema=None) as batch_op:
+        batch_op.create_index("ix_warning_asked_next", ["next_at"], unique=False)
+
+    op.create_table(
         "gateway_message",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("identifier", sa.String(length=400), nullable=False),
@@ -1503,6 +1586,12 @@ def downgrade() -> None:
 
     op.drop_table("gateway_reference")
     op.drop_table("gateway_quarantine")
+    with op.batch_alter_table("warning_asked", schema=None) as batch_op:
+        batch_op.drop_index("ix_warning_asked_next")
+    op.drop_table("warning_asked")
+    op.drop_table("gateway_review")
+    op.drop_table("gateway_pager")
+    op.drop_table("lane")
     with op.batch_alter_table("gateway_message", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_gateway_message_identifier"))
 

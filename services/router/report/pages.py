@@ -21,6 +21,7 @@ from services.shared import alarms
 from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import t
+from services.shared.ledger.approvals import asked_about, has_lanes
 from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
 from services.shared.powers.approval import LARGE_PEOPLE, approval_of
 from services.shared.powers.ground import contradicts, neighbours
@@ -39,6 +40,7 @@ OFFERED = (
     Power.HANDLE,
     Power.SAY_DOORS,
     Power.END,
+    Power.ASK,
 )  # what the live page has buttons for
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
 
@@ -136,6 +138,8 @@ class LivePages:
             now, plane = self._platform.clock.now(), self._platform.settings.plane
             approval = await approval_of(db, warning_id, plane, now)
             where = (await db.execute(sa.select(warning_scope).where(warning_scope.c.warning_id == warning_id))).one()
+            asked = await asked_about(db, warning_id)
+            lanes = await has_lanes(db, state.authority, now)
             others = await neighbours(db, state.chain_id, where.area, where.geocodes, now)
         parts = text.parts
         hazard = parts.get("set") or "unknown"
@@ -149,6 +153,10 @@ class LivePages:
             tier=Tier(state.tier) if state.tier else None,
             result=kept.result if kept is not None else None,
             approves=approval.seal,
+            asked=asked,
+            lanes=lanes,
+            may_ask=may(who, Power.ASK, thing) is None,
+            proposes=may(who, Power.PROPOSE, thing) is None and state.tier and not state.ending,
             typed=where.braked or (approval.people or 0) >= LARGE_PEOPLE,
             km2=where.km2,
             overlaps=[(o, contradicts(parts.get("asked", ""), state.ending, o)) for o in others],

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict
+from services.shared.i18n import english, mark
 from services.shared.ledger import areas
 from services.shared.ledger.warnings import (
     in_force,
@@ -97,16 +98,20 @@ def hold_to(seal: str, now: Approval) -> None:
         changed = "people"
     if changed:
         raise Conflict(
-            _CHANGED[changed].format(was=seen.people, people=now.people), field=_FIELD, rule="approval", given=changed
+            english(_CHANGED[changed], was=seen.people, people=now.people), field=_FIELD, rule="approval", given=changed
         )
 
 
 _CHANGED = {
-    "content": "it was changed since you looked at it, and nothing was sent: look at it again",
-    "place": "its place is another since you looked at it (an area was imported anew), and nothing was sent: look at it again",
-    "policy": "the policy was changed since you looked at it, and nothing was sent: look at it again",
-    "ends": "what it would take the place of has changed since you looked at it, and nothing was sent: look at it again",
-    "people": "you saw {was} people and it reaches {people} now, and nothing was sent: look at it again",
+    "content": mark("it was changed since you looked at it, and nothing was sent: look at it again"),
+    "place": mark(
+        "its place is another since you looked at it (an area was imported anew), and nothing was sent: look at it again"
+    ),
+    "policy": mark("the policy was changed since you looked at it, and nothing was sent: look at it again"),
+    "ends": mark(
+        "what it would take the place of has changed since you looked at it, and nothing was sent: look at it again"
+    ),
+    "people": mark("you saw {was} people and it reaches {people} now, and nothing was sent: look at it again"),
 }
 
 

@@ -18,6 +18,8 @@ class Power(StrEnum):
     WATCH = "watch"  # how a warning does: counts, cases, channels of it
     PREVIEW = "preview"  # whom a draft would reach
     DRAFT = "draft"
+    ASK = "ask a second"  # person to send it, or to help
+    PROPOSE = "propose"  # a lane
     SPEAK = "speak"  # in a sender's name
     SEND = "send"
     REPLACE = "replace"  # by an update
@@ -74,6 +76,8 @@ BOUNDS: dict[Power, Bound] = {
     Power.WATCH: Bound("read", owner=True),
     Power.PREVIEW: Bound("draft", owner=True),
     Power.DRAFT: Bound("draft", area=True, tier=True, subject=True),
+    Power.ASK: Bound("draft", owner=True),
+    Power.PROPOSE: Bound("draft", owner=True, area=True, tier=True, subject=True),
     Power.SPEAK: Bound("draft", subject=True),
     Power.SEND: Bound("send", owner=True, area=True, tier=True, subject=True, second=True),
     Power.REPLACE: Bound("send", owner=True, area=True, tier=True, subject=True),

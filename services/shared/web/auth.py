@@ -225,6 +225,11 @@ async def who_has(db: Connection, label: str) -> Who | None:
     return who and structs.replace(who, label=label, person="")
 
 
+async def who_acts(db: Connection, actor: str) -> Who | None:
+    """Whoever acts under that name, a person or a key, with what they may do now; None where that is over."""
+    return await _who(db, sa.or_(api_key.c.person == actor, api_key.c.key_id == actor))
+
+
 async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool = False) -> Who | None:
     """`machine`: nobody holds the key in their hand, and a feed goes on when the person who answers for it has left."""
     row = (
@@ -244,6 +249,7 @@ async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool =
             .outerjoin(account, account.c.person == api_key.c.person)
             .where(which, api_key.c.revoked_at.is_(None))
             .where(sa.or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > wall()))
+            .order_by(grant.c.max_tier.desc(), api_key.c.created_at)
         )
     ).first()
     if row is None or (row.ended_at is not None and not machine):
