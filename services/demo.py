@@ -28,6 +28,7 @@ from services.router.report import report
 from services.router.store import tables
 from services.run import build
 from services.shared.clock import StepClock
+from services.shared.crypto.sealing import USES, version_file
 from services.shared.errors import Broken, Refused
 from services.shared.powers.who import ACTIONS
 from services.shared.settings import Settings
@@ -100,8 +101,9 @@ async def run_demo(
 def _fixed_keys(folder: Path, seed: int) -> None:
     """Keys made of the seed, for a database that is thrown away: ids that hang on them are the same each time."""
     folder.mkdir(mode=0o700)
-    for name in ("channels.key", "index.key", "mac.key"):
+    for name in ("channels.key", "index.key", *(version_file(use, 1) for use in USES)):
         path = folder / name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         path.write_bytes(hashlib.sha256(f"demo {seed} {name}".encode()).digest())
         path.chmod(0o600)
 

@@ -20,7 +20,7 @@ from services.shared import alarms
 from services.shared.accounts import tables as accounts
 from services.shared.audit import checkpoints, trail
 from services.shared.bus import outbox
-from services.shared.crypto import channels_keys, sealing
+from services.shared.crypto import channels_keys, house_keys, sealing
 from services.shared.database.engine import metadata
 from services.shared.ledger import answers, approvals, areas, channels, warnings
 from services.shared.ledger import tables as ledger
@@ -31,6 +31,7 @@ OWNERS = (
     accounts, alarms, answers, approvals, approval_store, areas, channels, warnings, trail, checkpoints, auth, callouts, cases,
     chains, clock_watch,
     device_store, feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store,
-    quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, sessions, stations, opted_out, list_links,
+    quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, stations,
+    opted_out, list_links,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

@@ -209,7 +209,7 @@ class Town:
 
     def list_link(self, warning_id: str, worker_id: str) -> str:
         """The link a team gets."""
-        return f"{self.url}/l/{self.node.platform.signer.token('list', f'{warning_id}-{worker_id}')}"
+        return f"{self.url}/l/{self.node.platform.signer('links').token('list', f'{warning_id}-{worker_id}')}"
 
     @staticmethod
     async def open_list(page: Page, link: str) -> None:
@@ -228,7 +228,7 @@ class Town:
 
     def answer_link(self, delivery_id: str) -> str:
         """The link a resident or a helper gets."""
-        return f"{self.url}/a/{self.node.platform.signer.token('answer', delivery_id)}"
+        return f"{self.url}/a/{self.node.platform.signer('links').token('answer', delivery_id)}"
 
     # ---- what the ledger holds
 

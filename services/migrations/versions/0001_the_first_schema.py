@@ -465,6 +465,31 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_inbox_msg_id"), ["msg_id"], unique=False)
 
     op.create_table(
+        "house_key",
+        sa.Column("use", sa.String(length=12), nullable=False),
+        sa.Column("version", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column(
+            "mark",
+            sa.String(length=32),
+            nullable=False,
+            comment="SHA-256 of the key, cut: who has another is told so",
+        ),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False, comment="wall"),
+        sa.CheckConstraint("state IN ('next','current','leaving','ended')", name=op.f("ck_house_key_state")),
+        sa.PrimaryKeyConstraint("use", "version", name=op.f("pk_house_key")),
+    )
+    op.create_table(
+        "house_key_process",
+        sa.Column("use", sa.String(length=12), nullable=False),
+        sa.Column("process", sa.String(length=80), nullable=False),
+        sa.Column("version", sa.SmallInteger(), nullable=False),
+        sa.Column("holds", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", sa.Float(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("use", "process", name=op.f("pk_house_key_process")),
+        comment="written only while a version is next",
+    )
+    op.create_table(
         "instance",
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("value", sa.String(length=200), nullable=False),
@@ -1160,7 +1185,7 @@ def upgrade() -> None:
         sa.Column("public", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("since", sa.Float(), nullable=False, comment="wall"),
-        sa.Column("mac", sa.String(length=64), nullable=False, comment="by mac.key, over the other columns"),
+        sa.Column("mac", sa.String(length=64), nullable=False, comment="by the key orders, over the other columns"),
         sa.CheckConstraint("state IN ('next','current','leaving','gone')", name=op.f("ck_sealing_key_state")),
         sa.PrimaryKeyConstraint("public_id", name=op.f("pk_sealing_key")),
         comment="empty until a channels key is replaced for the first time",
@@ -1577,6 +1602,8 @@ def downgrade() -> None:
 
     op.drop_table("message_part")
     op.drop_table("instance")
+    op.drop_table("house_key_process")
+    op.drop_table("house_key")
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_inbox_msg_id"))
 

@@ -204,13 +204,13 @@ async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(
     )
     assert signs == [r.addressee_id for r in asked]
     row = asked[0]
-    token = tocsin.node.platform.signer.token("callout", row.delivery_id)
+    token = tocsin.node.platform.signer("links").token("callout", row.delivery_id)
     text = tocsin.phone_of(row.delivery_id).expect_sms(token)
     assert "is needed at a door there" in text or "上门需要" in text
     (visit,) = await tocsin.rows(sa.select(delivery).where(delivery.c.delivery_id == row.params.visit_id))
     platform = tocsin.node.platform
     where = (await opened_dossier(platform.database, platform.keys, visit.dossier, visit.person_id)).address
-    url = f"{tocsin.url}/a/v/{tocsin.node.platform.signer.token('callout', row.delivery_id)}"
+    url = f"{tocsin.url}/a/v/{tocsin.node.platform.signer('links').token('callout', row.delivery_id)}"
     context = await browser.new_context(viewport=PHONE, java_script_enabled=False)  # type: ignore[arg-type]
     page = await context.new_page()
     await page.goto(url)
@@ -260,7 +260,7 @@ async def test_on_a_video_call_the_persons_own_answer_is_passed_on(
 
     (row,) = await tocsin.rows(sa.select(delivery).where(delivery.c.delivery_id == call))
     number = (await tocsin.opened(row.sealed, row.key_id, row.contact_id)).decode()
-    url = f"{tocsin.url}/a/v/{platform.signer.token('callout', asked)}"
+    url = f"{tocsin.url}/a/v/{platform.signer('links').token('callout', asked)}"
     await held(holds=False)
     async with client.get(url) as response:
         assert number not in await response.text()

@@ -19,8 +19,8 @@ from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
 from services.channels.model.report import PartReceipt, Report
 from services.shared.clock import LinearClock
+from services.shared.crypto.signing import Signer
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 from tests.kit.smsc import Smsc, smsc
 from tools.peers.table import Told
 
@@ -53,6 +53,10 @@ class Ears:
         self.replies.append(message)
         self.news.set()
         return "谢谢"
+
+    @staticmethod
+    def code_of(use: str, value: str) -> str:
+        return f"{use} {value}"
 
     @staticmethod
     def keys_of(number: str) -> list[str]:
