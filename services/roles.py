@@ -54,7 +54,7 @@ def read_keys(settings: Settings, roles: Sequence[str]) -> Keys:
     for use in keys.uses:
         keys.ring(use)
     if "gateway" in roles:
-        _ = keys.audit, keys.public
+        _ = keys.audit
     if "channels" in roles:
         _ = keys.private, keys.index, keys.public
     if "registry" in roles:

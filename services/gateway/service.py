@@ -61,14 +61,14 @@ class GatewayService:
     def loops(self) -> Iterable[Loop]:
         yield Loop("checkpoints", self.checkpoint, Waker(), idle_s=2.0)
         yield Loop("ageing", self.age, Waker(), idle_s=2.0)
-        yield Loop("reviews", self.acts.lanes.run_due, Waker(), idle_s=10.0)
+        yield Loop("reviews", self.acts.preapprovals.run_due, Waker(), idle_s=10.0)
         yield Loop("paging", self.acts.paging.run_due, self._platform.wake.gateway, idle_s=1.0)
         yield from self.feeds.loops()
 
     async def run_due(self) -> bool:
         """Gives up drafts that nobody decided on; pages who is to decide."""
         paged = await self.acts.paging.run_due()
-        reviewed = await self.acts.lanes.run_due()
+        reviewed = await self.acts.preapprovals.run_due()
         return await self.age() or paged or reviewed
 
     async def checkpoint(self) -> bool:
@@ -86,5 +86,5 @@ class GatewayService:
         return done > 0
 
     async def next_at(self) -> float | None:
-        times = (await self.acts.paging.next_at(), await self.acts.lanes.next_at())
+        times = (await self.acts.paging.next_at(), await self.acts.preapprovals.next_at())
         return min((at for at in times if at is not None), default=None)

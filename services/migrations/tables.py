@@ -25,6 +25,7 @@ from services.shared.database.engine import metadata
 from services.shared.ledger import answers, approvals, areas, channels, warnings
 from services.shared.ledger import tables as ledger
 from services.shared.operations import clock_watch
+from services.shared.powers import pagers
 from services.shared.web import auth, sessions
 
 OWNERS = (
@@ -32,6 +33,6 @@ OWNERS = (
     chains, clock_watch,
     device_store, feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store,
     quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, stations,
-    opted_out, list_links,
+    opted_out, list_links, pagers,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

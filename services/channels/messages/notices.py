@@ -14,7 +14,7 @@ from services.shared.errors import Broken
 from services.shared.ledger.params import Notice
 from services.shared.ledger.tables import Delivery
 
-PAGES = {"approve": "/preview", "alone": "", "lane_used": ""}  # of a warning, where a message leads; cases else
+PAGES = {"approve": "/preview", "alone": "", "preapproval_used": ""}  # of a warning, where a message leads; cases else
 
 
 class Notices:

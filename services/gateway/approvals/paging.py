@@ -14,24 +14,23 @@ import sqlalchemy as sa
 import structlog
 
 from services.gateway import store
-from services.gateway.approvals.store import Pager, pagers
 from services.gateway.store import StoredWarning
 from services.shared import alarms
 from services.shared.audit import trail
-from services.shared.bus.outbox import id_of, publish
+from services.shared.bus.outbox import publish
 from services.shared.database import locks
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.errors import Conflict
-from services.shared.ledger.approvals import Asked, asked_about, warning_asked
+from services.shared.ledger.approvals import SecondAsked, asked_about, warning_asked
 from services.shared.messages import NoticeRequested
 from services.shared.powers.may import may, ones_own_doubt
+from services.shared.powers.pagers import Pager, pagers
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
 from services.shared.service import Platform
-from services.shared.tiers import Tier
 from services.shared.web.auth import who_acts
 
 ALONE = 3  # called at once by whoever is alone
@@ -65,7 +64,7 @@ class Paging:
                 given=row.state_state,
             )  # fmt: skip
         now, about = self._platform.clock.now(), row.warning_id
-        new = Asked(about, who.actor, who.label, now, now, ALONE if alone else 1, [], 0)
+        new = SecondAsked(about, who.actor, who.label, now, now, ALONE if alone else 1, [], 0)
         begun = await insert_new(tx, warning_asked, [new._asdict()])
         mine = warning_asked.c.warning_id == about
         if alone and not begun:
@@ -81,11 +80,11 @@ class Paging:
         there = (await self.reachable(tx, row, who.actor))[:ALONE]
         if not there:
             raise Conflict(
-                "nobody who may send this can be paged: call a colleague yourself, and give numbers at /console/pager",
+                "nobody who may send this can be paged: call a colleague yourself, and give numbers at /people/pager",
                 field="warning_id", rule="pager",
             )  # fmt: skip
         minute = f"{self._platform.clock.now() // 60:.0f}"
-        await self.tell(tx, "alone", row.warning_id, [one.pager for one in there], row.state_tier, minute)
+        await self.tell(tx, "alone", row.warning_id, there, row.state_tier, minute)
         names = ", ".join(one.who.label for one in there)
         await trail.record(tx, who.label, "alone", row.warning_id, "asks for help", {"paged": names})
 
@@ -94,7 +93,7 @@ class Paging:
         now = self._platform.clock.now()
         due = sa.select(warning_asked).where(warning_asked.c.next_at <= now).order_by(warning_asked.c.next_at)
         async with self._platform.database.read() as db:
-            found = await rows_of(db, Asked, due.limit(AT_ONCE))
+            found = await rows_of(db, SecondAsked, due.limit(AT_ONCE))
         for one in found:
             async with self._platform.database.write() as tx:
                 await locks.acts(tx)
@@ -125,7 +124,7 @@ class Paging:
                 found.append(Reachable(who, pager))
         return found
 
-    async def _page(self, tx: Connection, asked: Asked, now: float) -> None:
+    async def _page(self, tx: Connection, asked: SecondAsked, now: float) -> None:
         row = await store.stored(tx, asked.warning_id)
         if row.state_state not in ("draft", "held") or row.state_expires_at <= now:
             await settled(tx, asked.warning_id)
@@ -137,7 +136,7 @@ class Paging:
             await self._sound(tx, row, asked, now, anybody=bool(there))
             left, paged = there, []
         chosen = left[: asked.at_once]
-        await self.tell(tx, "approve", row.warning_id, [one.pager for one in chosen], row.state_tier, str(asked.pages))
+        await self.tell(tx, "approve", row.warning_id, chosen, row.state_tier, str(asked.pages))
         for one in chosen:
             detail = {"paged": one.who.label, "mask": one.pager.mask}
             await trail.record(tx, "clock", "page", row.warning_id, f"asked by {asked.asked_name}", detail)
@@ -148,7 +147,9 @@ class Paging:
         await tx.execute(sa.update(warning_asked).where(warning_asked.c.warning_id == row.warning_id).values(after))
         log.warning("second_person_paged", warning_id=row.warning_id, paged=len(chosen), pages=after["pages"])
 
-    async def _sound(self, tx: Connection, row: StoredWarning, asked: Asked, now: float, *, anybody: bool) -> None:
+    async def _sound(
+        self, tx: Connection, row: StoredWarning, asked: SecondAsked, now: float, *, anybody: bool
+    ) -> None:
         about, minutes = row.warning_id[:8], int((now - asked.asked_at) // 60)
         if anybody:
             said = (
@@ -163,27 +164,16 @@ class Paging:
         await alarms.sound(tx, f"{KIND}:{row.warning_id}", said)
 
     async def tell(
-        self, tx: Connection, kind: str, warning_id: str, to: Sequence[Pager], tier: int, about: str
+        self, tx: Connection, kind: str, warning_id: str, to: Sequence[Reachable], tier: int, about: str
     ) -> None:
-        """A text and, where the number takes one, a call to each; `about` makes it another message than before."""
-        expires = self._platform.clock.now() + LASTS_S
-        made = []
+        """A text and a call to each; `about` makes it another message than before."""
+        made: list[NoticeRequested] = []
         for one in to:
-            ways = [("sms", "officer_sms")] + ([("voice_mobile", "officer_voice")] if one.spoken else [])
-            for contact, channel in ways:
-                notice_id = id_of(kind, warning_id, one.contact_id, channel, about)
-                notice = NoticeRequested(
-                    msg_id=id_of("notice", notice_id), plane=self._platform.settings.plane, warning_id="",
-                    tier=tier or int(Tier.RED), notice_id=notice_id, kind=kind, addressee_id=one.actor,
-                    contact=one.contact(contact), language=one.language, expires=expires,
-                    params={"channel": channel} | ({"about": warning_id} if warning_id else {}),
-                )  # fmt: skip
-                made.append(notice)
+            made += one.pager.pages(
+                kind, plane=self._platform.settings.plane, warning_id=warning_id, tier=tier, about=about,
+                expires=self._platform.clock.now() + LASTS_S,
+            )  # fmt: skip
         await publish(tx, made)
-
-    async def test(self, tx: Connection, one: Pager) -> None:
-        """A test to a number that was just given, so that its owner sees whether pages arrive."""
-        await self.tell(tx, "channel_test", "", [one], int(Tier.BLUE), "")
 
 
 async def settled(tx: Connection, warning_id: str) -> None:

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.gateway import store
-from services.gateway.approvals.lanes import Lanes
 from services.gateway.approvals.paging import Paging, settled
+from services.gateway.approvals.preapprovals import Preapprovals
 from services.gateway.cap import Reference
 from services.gateway.intake.arrival import sources_of
 from services.gateway.intake.chains import remember_references, standing_of_row
@@ -33,7 +33,7 @@ from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, NotAllowed, Refused
 from services.shared.fault_points import fault_at
 from services.shared.i18n import english
-from services.shared.ledger.approvals import Lane
+from services.shared.ledger.approvals import Preapproval
 from services.shared.ledger.warnings import state_at, warning_scope, warning_state
 from services.shared.powers.approval import approval_of, hold_to
 from services.shared.powers.ground import neighbours
@@ -91,7 +91,7 @@ class Acts:
         self._machines = frozenset(machines)
         self.releases = Releases(platform)
         self.paging = Paging(platform)
-        self.lanes = Lanes(platform, self.paging)
+        self.preapprovals = Preapprovals(platform, self.paging)
 
     async def preview(self, warning_id: str) -> None:
         """Asks the registry whom a draft would reach, afresh; nothing of a warning that is no draft any more."""
@@ -170,7 +170,7 @@ class Acts:
         await settled(tx, warning_id)
         taken = Taken(warning_id, await self.releases.release(tx, who, warning_id, decided), decided)
         if by is not None:
-            await self.lanes.used(tx, who, row, by)
+            await self.preapprovals.used(tx, who, row, by)
         return taken
 
     async def _check(
@@ -181,10 +181,10 @@ class Acts:
         tier: Tier,
         doors: str,
         approves: Approves = SAME_AGAIN,
-    ) -> Lane | None:
+    ) -> Preapproval | None:
         """Whether they may let this out at that tier, with all it ends by now; a hold is lifted by another than brought it.
 
-        The lane it goes out by, where they may by that alone.
+        The preapproval it goes out by, where they may by that alone.
         """
         ends = list(row.replaces)
         if row.via != "ending":
@@ -195,7 +195,7 @@ class Acts:
         act, by = Power.END if row.state_ending else Power.SEND, None
         fault = may(who, act, thing)
         if fault is not None and fault.rule == "grant.alone" and _weight(thing) == tier:
-            by = await self.lanes.fitting(tx, row, tier)
+            by = await self.preapprovals.fitting(tx, row, tier)
             fault = may(who, act, replace(thing, brought_by="")) if by is not None else fault
         if fault is not None:
             raise fault

@@ -96,7 +96,7 @@ class Admission:
                 row = await self._as_ones_own(tx, who, incoming, await store.stored(tx, where.same), release=release)
                 highest = await _highest(tx, row.state_tier, row.replaces)
                 may_go = row.brought_by != who.actor or highest <= who.alone
-                may_go = may_go or await self._acts.lanes.fitting(tx, row, row.state_tier) is not None
+                may_go = may_go or await self._acts.preapprovals.fitting(tx, row, row.state_tier) is not None
                 if release and not incoming.hold and row.state_state == "draft" and may_go:
                     return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
                 return await as_it_is(tx, where.same, self._platform.clock.now())
@@ -232,7 +232,12 @@ class Admission:
                 raise Conflict("the tier is not decided yet", field="tier")
             state = await self._acts.releases.release(tx, who, incoming.warning_id, tier)
         else:
-            if release and state == "draft" and tier is not None and await self._acts.lanes.fitting(tx, row, tier):
+            if (
+                release
+                and state == "draft"
+                and tier is not None
+                and await self._acts.preapprovals.fitting(tx, row, tier)
+            ):
                 return await self._acts.send(tx, who, row, None, "")
             await self._acts.releases.ask(tx, row)
             if release and state in ("draft", "held"):  # they would have sent it: a second person is asked

@@ -1,4 +1,4 @@
-"""Serves the console's pages on second persons: asking, being paged, lanes and reviews. Plain forms, no script."""
+"""Serves the console's pages on second persons: asking, preapprovals and reviews. Plain forms, no script."""
 
 from __future__ import annotations
 
@@ -7,23 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pydantic
-import sqlalchemy as sa
 from aiohttp import web
-from phonenumbers import PhoneNumberType
 
 from services.gateway import store
-from services.gateway.approvals import lanes
-from services.gateway.approvals.store import pager, pager_of
+from services.gateway.approvals import preapprovals
 from services.gateway.warnings.acts import Acts
-from services.shared.audit import trail
-from services.shared.bus.outbox import id_of
-from services.shared.clock import wall
-from services.shared.crypto.sealing import Sealer, page_key
 from services.shared.database import locks
-from services.shared.database.engine import Connection
 from services.shared.errors import Refused
-from services.shared.i18n import offered, t, told
-from services.shared.people.phone_numbers import normal, read_kind
+from services.shared.i18n import t, told
 from services.shared.powers.may import Thing, may
 from services.shared.powers.power import Power
 from services.shared.powers.who import Who
@@ -38,10 +29,10 @@ CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 LAST = 99
 
 
-async def the_lane(request: web.Request, who: Who) -> Thing:
-    """A lane: it stands in the address."""
+async def the_preapproval(request: web.Request, who: Who) -> Thing:
+    """A preapproval: it stands in the address."""
     async with request.app[PLATFORM_DATABASE].read() as db:
-        return lanes.thing_of(await lanes.lane_with(db, request.match_info["lane_id"]))
+        return preapprovals.thing_of(await preapprovals.preapproval_with(db, request.match_info["preapproval_id"]))
 
 
 class AskIn(pydantic.BaseModel):
@@ -64,14 +55,12 @@ class ApprovalPages:
         return (
             web.post("/api/v1/warnings/{warning_id}/ask", self.ask_by_api),
             web.post("/console/warnings/{warning_id}/ask", self.ask),
-            web.get("/console/warnings/{warning_id}/lane", self.lane_form),
-            web.post("/console/warnings/{warning_id}/lane", self.propose),
+            web.get("/console/warnings/{warning_id}/preapproval", self.preapproval_form),
+            web.post("/console/warnings/{warning_id}/preapproval", self.propose),
             web.post("/console/warnings/{warning_id}/review", self.review),
-            web.get("/console/pager", self.pager_form),
-            web.post("/console/pager", self.pager),
-            web.get("/console/lanes", self.lanes),
-            web.post("/console/lanes/{lane_id}/approve", self.approve),
-            web.post("/console/lanes/{lane_id}/end", self.end),
+            web.get("/console/preapprovals", self.preapprovals),
+            web.post("/console/preapprovals/{preapproval_id}/approve", self.approve),
+            web.post("/console/preapprovals/{preapproval_id}/end", self.end),
         )
 
     # ---- a second person
@@ -93,83 +82,31 @@ class ApprovalPages:
             row = await store.stored(db, warning_id)
         raise web.HTTPSeeOther(f"/live/{warning_id}" + ("" if row.state_state == "active" else "/preview"))
 
-    # ---- where I am paged
+    # ---- preapprovals
 
     @asks(Power.SEE, what_is_found)
-    async def pager_form(self, request: web.Request, who: Who) -> web.Response:
-        return await self._pager_form(who)
-
-    async def _pager_form(self, who: Who, problem: str = "", given: Mapping[str, str] | None = None) -> web.Response:
-        async with self._platform.database.read() as db:
-            mine = await pager_of(db, who.actor)
-        return page(
-            "pager.html", status=422 if problem else 200, who=who, mine=mine, problem=problem, given=given or {},
-            languages=offered(), plane=self._platform.settings.plane,
-        )  # fmt: skip
-
-    @asks(Power.SEE, what_is_found)
-    async def pager(self, request: web.Request, who: Who) -> web.StreamResponse:
-        """Keeps a number sealed, and sends a test to it; an empty one takes the old one away."""
-        form = {name: str(value) for name, value in (await request.post()).items()}
-        typed, place = form.get("phone", "").strip(), form.get("place", "").strip()
-        if not place.isdecimal() or not 1 <= int(place) <= LAST:
-            return await self._pager_form(who, t("Give a place between 1 and 99: 1 is paged first."), form)
-        if form.get("language", "") not in offered():
-            return await self._pager_form(who, t("Choose the language of the message."), form)
-        region = self._platform.settings.country
-        number, kind = normal(typed, region), read_kind(typed, region)
-        if typed and (not number or (kind is not None and kind[1] == PhoneNumberType.UNKNOWN)):
-            problem = t(
-                "{typed} is no phone number: write it with + and the country, like +86 138 0013 8000.", typed=typed
-            )
-            return await self._pager_form(who, problem, form)
-        async with self._platform.database.write() as tx:
-            await tx.execute(sa.delete(pager).where(pager.c.actor == who.actor))
-            if number:
-                await self._keep(tx, who, number, int(place), form["language"])
-            await trail.record(tx, who.label, "pager", who.actor, "a number to be paged at" if number else "taken away")
-        self._acts.done()
-        raise web.HTTPSeeOther("/console/pager")
-
-    async def _keep(self, tx: Connection, who: Who, number: str, place: int, language: str) -> None:
-        sealer = Sealer(self._platform.keys.public)
-        contact_id = id_of("pager", who.actor, sealer.key_id)
-        row = {
-            "actor": who.actor, "place": place, "language": language, "mask": "…" + number[-3:], "contact_id": contact_id,
-            "sealed": sealer.seal(number.encode(), contact_id), "key_id": sealer.key_id,
-            "spoken": read_kind(number) is not None, "given_at": wall(),
-        }  # fmt: skip
-        await tx.execute(sa.insert(page_key).values(sealer.row()))
-        await tx.execute(sa.insert(pager).values(row))
-        kept = await pager_of(tx, who.actor)
-        if kept is not None:
-            await self._acts.paging.test(tx, kept)
-
-    # ---- lanes
-
-    @asks(Power.SEE, what_is_found)
-    async def lanes(self, request: web.Request, who: Who) -> web.Response:
+    async def preapprovals(self, request: web.Request, who: Who) -> web.Response:
         """What two approved beforehand, what waits for the second, and what went out by one and is to be reviewed."""
         async with self._platform.database.read() as db:
-            found = await lanes.lanes_of(db, who)
-            reviews = await lanes.reviews_of(db, who)
+            found = await preapprovals.preapprovals_of(db, who)
+            reviews = await preapprovals.reviews_of(db, who)
         return page(
-            "lanes.html", who=who, now=self._platform.clock.now(), offset=self._platform.settings.offset_at,
-            lanes=[(one, may(who, Power.SEND, lanes.thing_of(one)) is None) for one in found], reviews=reviews,
+            "preapprovals.html", who=who, now=self._platform.clock.now(), offset=self._platform.settings.offset_at,
+            preapprovals=[(one, may(who, Power.SEND, preapprovals.thing_of(one)) is None) for one in found], reviews=reviews,
             Tier=Tier, plane=self._platform.settings.plane, clock=_clock,
         )  # fmt: skip
 
     @asks(Power.PROPOSE, the_warning)
-    async def lane_form(self, request: web.Request, who: Who) -> web.Response:
-        return await self._lane_form(request, who)
+    async def preapproval_form(self, request: web.Request, who: Who) -> web.Response:
+        return await self._preapproval_form(request, who)
 
-    async def _lane_form(
+    async def _preapproval_form(
         self, request: web.Request, who: Who, problem: str = "", field: str = "", given: Mapping[str, str] | None = None
     ) -> web.Response:
         async with self._platform.database.read() as db:
             row = await store.stored(db, request.match_info["warning_id"])
         return page(
-            "lane.html", status=422 if problem else 200, who=who, row=row, problem=problem, field=field, given=given or {},
+            "preapproval.html", status=422 if problem else 200, who=who, row=row, problem=problem, field=field, given=given or {},
             tier=Tier(row.state_tier) if row.state_tier else None, plane=self._platform.settings.plane,
         )  # fmt: skip
 
@@ -181,19 +118,19 @@ class ApprovalPages:
                 said = {"name": t("Give it a name."), "trigger": t("Say what must have been seen before it is used.")}[
                     field
                 ]
-                return await self._lane_form(request, who, said, field, form)
+                return await self._preapproval_form(request, who, said, field, form)
         hours = [_minutes(form.get(field, "")) for field in ("from", "to")]
         if None in hours:
-            return await self._lane_form(request, who, t("Give hours like 22:00."), "from", form)
+            return await self._preapproval_form(request, who, t("Give hours like 22:00."), "from", form)
         try:
             until = self._end_of(form.get("until", ""))
         except ValueError:
-            return await self._lane_form(request, who, t("Give a day like 2027-06-30."), "until", form)
+            return await self._preapproval_form(request, who, t("Give a day like 2027-06-30."), "until", form)
         async with self._platform.database.write() as tx:
             await locks.acts(tx)
             row = await store.stored(tx, request.match_info["warning_id"])
             try:
-                await self._acts.lanes.propose(
+                await self._acts.preapprovals.propose(
                     tx, who, row, form["name"][:120], form["trigger"][:400], (hours[0] or 0, hours[1] or 0), until
                 )
             except Refused as fault:
@@ -203,8 +140,8 @@ class ApprovalPages:
             else:
                 problem = field = ""
         if problem:
-            return await self._lane_form(request, who, problem, field, form)
-        raise web.HTTPSeeOther("/console/lanes")
+            return await self._preapproval_form(request, who, problem, field, form)
+        raise web.HTTPSeeOther("/console/preapprovals")
 
     def _end_of(self, day: str) -> float:
         """The end of a day of the jurisdiction, warning time. ValueError for no day."""
@@ -212,17 +149,17 @@ class ApprovalPages:
         local = after.timestamp()
         return local - 60.0 * self._platform.settings.offset_at(local)
 
-    @asks(Power.SEND, the_lane)
+    @asks(Power.SEND, the_preapproval)
     async def approve(self, request: web.Request, who: Who) -> web.StreamResponse:
         async with self._platform.database.write() as tx:
-            await self._acts.lanes.approve(tx, who, request.match_info["lane_id"])
-        raise web.HTTPSeeOther("/console/lanes")
+            await self._acts.preapprovals.approve(tx, who, request.match_info["preapproval_id"])
+        raise web.HTTPSeeOther("/console/preapprovals")
 
-    @asks(Power.SEND, the_lane)
+    @asks(Power.SEND, the_preapproval)
     async def end(self, request: web.Request, who: Who) -> web.StreamResponse:
         async with self._platform.database.write() as tx:
-            await self._acts.lanes.end(tx, who, request.match_info["lane_id"])
-        raise web.HTTPSeeOther("/console/lanes")
+            await self._acts.preapprovals.end(tx, who, request.match_info["preapproval_id"])
+        raise web.HTTPSeeOther("/console/preapprovals")
 
     @asks(Power.WATCH, the_warning)
     async def review(self, request: web.Request, who: Who) -> web.StreamResponse:
@@ -230,8 +167,8 @@ class ApprovalPages:
         if len(words) < 2:
             raise Refused("words: say in a few words how it was; it is kept in the log", field="words", rule="required")
         async with self._platform.database.write() as tx:
-            await self._acts.lanes.reviewed(tx, who, request.match_info["warning_id"], words[:400])
-        raise web.HTTPSeeOther("/console/lanes")
+            await self._acts.preapprovals.reviewed(tx, who, request.match_info["warning_id"], words[:400])
+        raise web.HTTPSeeOther("/console/preapprovals")
 
 
 def _minutes(text: str) -> int | None:

@@ -325,8 +325,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("actor", "idempotency_key", name=op.f("pk_gateway_idempotency")),
     )
     op.create_table(
-        "lane",
-        sa.Column("lane_id", sa.String(length=32), nullable=False),
+        "preapproval",
+        sa.Column("preapproval_id", sa.String(length=32), nullable=False),
         sa.Column("authority", sa.String(length=80), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("tier", sa.SmallInteger(), nullable=False, comment="the highest that goes out by it"),
@@ -350,25 +350,26 @@ def upgrade() -> None:
         sa.Column("approved_name", sa.String(length=80), server_default="", nullable=False),
         sa.Column("approved_at", sa.Float(), nullable=True, comment="warning time"),
         sa.Column("ended_at", sa.Float(), nullable=True, comment="warning time"),
-        sa.PrimaryKeyConstraint("lane_id", name=op.f("pk_lane")),
+        sa.PrimaryKeyConstraint("preapproval_id", name=op.f("pk_preapproval")),
     )
     op.create_table(
-        "gateway_pager",
+        "pager",
         sa.Column("actor", sa.String(length=32), nullable=False, comment="a person, or a key nobody is named for"),
         sa.Column("place", sa.SmallInteger(), nullable=False, comment="the smallest is paged first"),
         sa.Column("language", sa.String(length=20), nullable=False),
         sa.Column("mask", sa.String(length=12), nullable=False, comment="the last figures, for whoever looks"),
         sa.Column("contact_id", sa.String(length=32), nullable=False),
+        sa.Column("address_key", sa.String(length=64), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("key_id", sa.String(length=32), nullable=False),
         sa.Column("spoken", sa.Boolean(), nullable=False, comment="whether a call can be made to it"),
         sa.Column("given_at", sa.Float(), nullable=False, comment="wall"),
-        sa.PrimaryKeyConstraint("actor", name=op.f("pk_gateway_pager")),
+        sa.PrimaryKeyConstraint("actor", name=op.f("pk_pager")),
     )
     op.create_table(
         "gateway_review",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
-        sa.Column("lane_id", sa.String(length=32), nullable=False),
+        sa.Column("preapproval_id", sa.String(length=32), nullable=False),
         sa.Column("authority", sa.String(length=80), nullable=False),
         sa.Column("sent_by", sa.String(length=32), nullable=False),
         sa.Column("sent_name", sa.String(length=80), nullable=False),
@@ -1617,8 +1618,8 @@ def downgrade() -> None:
         batch_op.drop_index("ix_warning_asked_next")
     op.drop_table("warning_asked")
     op.drop_table("gateway_review")
-    op.drop_table("gateway_pager")
-    op.drop_table("lane")
+    op.drop_table("pager")
+    op.drop_table("preapproval")
     with op.batch_alter_table("gateway_message", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_gateway_message_identifier"))
 

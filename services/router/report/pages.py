@@ -21,7 +21,7 @@ from services.shared import alarms
 from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import t
-from services.shared.ledger.approvals import asked_about, has_lanes
+from services.shared.ledger.approvals import asked_about, has_preapprovals
 from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
 from services.shared.powers.approval import LARGE_PEOPLE, approval_of
 from services.shared.powers.ground import contradicts, neighbours
@@ -139,7 +139,7 @@ class LivePages:
             approval = await approval_of(db, warning_id, plane, now)
             where = (await db.execute(sa.select(warning_scope).where(warning_scope.c.warning_id == warning_id))).one()
             asked = await asked_about(db, warning_id)
-            lanes = await has_lanes(db, state.authority, now)
+            preapprovals = await has_preapprovals(db, state.authority, now)
             others = await neighbours(db, state.chain_id, where.area, where.geocodes, now)
         parts = text.parts
         hazard = parts.get("set") or "unknown"
@@ -154,7 +154,7 @@ class LivePages:
             result=kept.result if kept is not None else None,
             approves=approval.seal,
             asked=asked,
-            lanes=lanes,
+            preapprovals=preapprovals,
             may_ask=may(who, Power.ASK, thing) is None,
             proposes=may(who, Power.PROPOSE, thing) is None and state.tier and not state.ending,
             typed=where.braked or (approval.people or 0) >= LARGE_PEOPLE,
@@ -234,6 +234,6 @@ class LivePages:
         raise web.HTTPSeeOther(f"/live/{warning_id}")
 
 
-def _for_reader_of(parts: dict[str, Any]) -> Any:
+def _for_reader_of(parts: Mapping[str, dict[str, str]]) -> Mapping[str, str]:
     """What a warning says, in the reader's language where it has it."""
     return for_reader({language: parts[language] for language in parts["languages"]})

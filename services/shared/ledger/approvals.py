@@ -1,4 +1,4 @@
-"""Keeps what waits for a second person, and lanes: what two persons approved beforehand."""
+"""Keeps what waits for a second person, and preapprovals: what two persons approved beforehand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ warning_asked = sa.Table(
 )
 
 
-class Asked(NamedTuple):
+class SecondAsked(NamedTuple):
     """A draft or held warning for which a second person was asked; times are warning times."""
 
     warning_id: str
@@ -37,10 +37,10 @@ class Asked(NamedTuple):
     pages: int
 
 
-lane = sa.Table(
-    "lane",
+preapproval = sa.Table(
+    "preapproval",
     metadata,
-    sa.Column("lane_id", Id, primary_key=True),
+    sa.Column("preapproval_id", Id, primary_key=True),
     sa.Column("authority", sa.String(80), nullable=False),
     sa.Column("name", sa.String(120), nullable=False),
     sa.Column("tier", sa.SmallInteger, nullable=False, comment="the highest that goes out by it"),
@@ -62,10 +62,10 @@ lane = sa.Table(
 )
 
 
-class Lane(NamedTuple):
+class Preapproval(NamedTuple):
     """A warning approved beforehand: its template, zone, trigger and hours. Nothing goes out by one nobody approved."""
 
-    lane_id: str
+    preapproval_id: str
     authority: str
     name: str
     tier: int
@@ -86,18 +86,23 @@ class Lane(NamedTuple):
     ended_at: float | None
 
 
-async def asked_about(db: Connection, warning_id: str) -> Asked | None:
+async def asked_about(db: Connection, warning_id: str) -> SecondAsked | None:
     """None where nobody was asked."""
-    return await row_of(db, Asked, sa.select(warning_asked).where(warning_asked.c.warning_id == warning_id))
+    return await row_of(db, SecondAsked, sa.select(warning_asked).where(warning_asked.c.warning_id == warning_id))
 
 
-def open_lanes(authority: str, now: float) -> sa.ColumnElement[bool]:
-    """For a query: lanes of an authority that were approved and are not over."""
+def open_preapprovals(authority: str, now: float) -> sa.ColumnElement[bool]:
+    """For a query: preapprovals of an authority that were approved and are not over."""
     return sa.and_(
-        lane.c.authority == authority, lane.c.approved_at.is_not(None), lane.c.ended_at.is_(None), lane.c.until > now
+        preapproval.c.authority == authority,
+        preapproval.c.approved_at.is_not(None),
+        preapproval.c.ended_at.is_(None),
+        preapproval.c.until > now,
     )
 
 
-async def has_lanes(db: Connection, authority: str, now: float) -> bool:
+async def has_preapprovals(db: Connection, authority: str, now: float) -> bool:
     """Whether there is any by which one person might send."""
-    return bool(await db.scalar(sa.select(sa.func.count()).select_from(lane).where(open_lanes(authority, now))))
+    return bool(
+        await db.scalar(sa.select(sa.func.count()).select_from(preapproval).where(open_preapprovals(authority, now)))
+    )

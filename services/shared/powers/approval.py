@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict
-from services.shared.i18n import english, mark
 from services.shared.ledger import areas
 from services.shared.ledger.warnings import (
     in_force,
@@ -92,27 +91,37 @@ async def approval_of(db: Connection, warning_id: str, plane: str, now: float) -
 
 def hold_to(seal: str, now: Approval) -> None:
     """Conflict where what was looked at is another by now; it says which part."""
-    seen = Approval.of_seal(seal)
-    changed = next((name for name in Approval._fields[:4] if getattr(seen, name) != getattr(now, name)), "")
-    if not changed and not _about(seen.people, now.people):
-        changed = "people"
-    if changed:
-        raise Conflict(
-            english(_CHANGED[changed], was=seen.people, people=now.people), field=_FIELD, rule="approval", given=changed
-        )
+    if (fault := _changed(Approval.of_seal(seal), now)) is not None:
+        raise fault
 
 
-_CHANGED = {
-    "content": mark("it was changed since you looked at it, and nothing was sent: look at it again"),
-    "place": mark(
-        "its place is another since you looked at it (an area was imported anew), and nothing was sent: look at it again"
-    ),
-    "policy": mark("the policy was changed since you looked at it, and nothing was sent: look at it again"),
-    "ends": mark(
-        "what it would take the place of has changed since you looked at it, and nothing was sent: look at it again"
-    ),
-    "people": mark("you saw {was} people and it reaches {people} now, and nothing was sent: look at it again"),
-}
+def _changed(seen: Approval, now: Approval) -> Conflict | None:
+    if seen.content != now.content:
+        return Conflict(
+            "it was changed since you looked at it, and nothing was sent: look at it again",
+            field=_FIELD, rule="approval", given="content",
+        )  # fmt: skip
+    if seen.place != now.place:
+        return Conflict(
+            "its place is another since you looked at it (an area was imported anew), and nothing was sent: look at it again",
+            field=_FIELD, rule="approval", given="place",
+        )  # fmt: skip
+    if seen.policy != now.policy:
+        return Conflict(
+            "the policy was changed since you looked at it, and nothing was sent: look at it again",
+            field=_FIELD, rule="approval", given="policy",
+        )  # fmt: skip
+    if seen.ends != now.ends:
+        return Conflict(
+            "what it would take the place of has changed since you looked at it, and nothing was sent: look at it again",
+            field=_FIELD, rule="approval", given="ends",
+        )  # fmt: skip
+    if not _about(seen.people, now.people):
+        return Conflict(
+            f"you saw {seen.people} people and it reaches {now.people} now, and nothing was sent: look at it again",
+            field=_FIELD, rule="approval", given="people",
+        )  # fmt: skip
+    return None
 
 
 def _about(was: int | None, people: int | None) -> bool:

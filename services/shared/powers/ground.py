@@ -4,7 +4,7 @@ there."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,7 @@ class Neighbour(NamedTuple):
     number: str
     authority: str
     expires_at: float
-    parts: dict[str, Any]
+    parts: dict[str, object]
 
     @property
     def asked(self) -> str:
@@ -71,7 +71,7 @@ class _Other(NamedTuple):
     number: str
     authority: str
     expires_at: float
-    parts: dict[str, Any]
+    parts: dict[str, object]
     area: str
     geocodes: list[list[str]]
 

@@ -19,7 +19,7 @@ class Power(StrEnum):
     PREVIEW = "preview"  # whom a draft would reach
     DRAFT = "draft"
     ASK = "ask a second"  # person to send it, or to help
-    PROPOSE = "propose"  # a lane
+    PROPOSE = "propose"  # a preapproval
     SPEAK = "speak"  # in a sender's name
     SEND = "send"
     REPLACE = "replace"  # by an update

@@ -50,7 +50,7 @@ async def the_warning(request: web.Request, who: Who) -> Thing:
 
 
 async def the_draft(request: web.Request, who: Who) -> Thing:
-    """The draft: it stands in the address. Whether it takes another person is asked when it is sent: a lane may let it go."""
+    """The draft: it stands in the address. Whether it takes another person is asked when it is sent."""
     return replace(await the_warning(request, who), brought_by="")
 
 

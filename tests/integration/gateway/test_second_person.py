@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.gateway.approvals.lanes import REVIEW_S, within_hours
-from services.gateway.approvals.store import pager, review
+from services.gateway.approvals.preapprovals import REVIEW_S, within_hours
+from services.gateway.approvals.store import review
 from services.shared.alarms import standing
 from services.shared.clock import iso
-from services.shared.ledger.approvals import lane
+from services.shared.ledger.approvals import preapproval
 from services.shared.ledger.params import Notice
 from services.shared.ledger.tables import delivery
+from services.shared.powers.pagers import pager
 from services.shared.tiers import Tier
 from tests.integration.gateway.test_two_persons import Two, box, storm
 from tests.kit.square import SENT
@@ -83,7 +84,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
             number = f"+86138001380{n:02d}"
             made.at[number] = name
             form = {"phone": number, "place": str(n), "language": "zh-Hans"}
-            assert 303 == (await made.form(made.keys[name], "/console/pager", **form))[0]
+            assert 303 == (await made.form(made.keys[name], "/people/pager", **form))[0]
         await town.settle()
         yield made
 
@@ -131,7 +132,7 @@ async def test_when_all_were_paged_it_begins_anew_and_the_alarm_sounds(office: O
 async def test_nobody_left_to_page_is_said_aloud(office: Office) -> None:
     """All who may send it took their numbers away."""
     for name in PEOPLE:
-        await office.form(office.keys[name], "/console/pager", phone="", place="1", language="en")
+        await office.form(office.keys[name], "/people/pager", phone="", place="1", language="en")
     await waits(office)
     await after(office, WAIT_S)
     assert [] == await office.names()
@@ -168,16 +169,16 @@ async def test_a_number_is_kept_sealed_and_tried(office: Office) -> None:
     assert set(office.at.values()) == set(await office.names("channel_test"))
     rows = await office.town.rows(sa.select(pager))
     assert all(number.encode() not in bytes(row.sealed) for row in rows for number in office.at)
-    page = await office.page(office.one, "/console/pager")
+    page = await office.page(office.one, "/people/pager")
     assert "…004" in page
     assert "+86138" not in page.replace("+86 138 0013 8000", "")
     for field, value in (("phone", "12"), ("place", "0"), ("language", "xx")):
         form = {"phone": "+8613800138099", "place": "4", "language": "en"} | {field: value}
-        assert 422 == (await office.form(office.one, "/console/pager", **form))[0]
+        assert 422 == (await office.form(office.one, "/people/pager", **form))[0]
     assert len(rows) == len(await office.town.rows(sa.select(pager)))
 
 
-# ---- lanes
+# ---- preapprovals
 
 ASKS = {
     "name": "Dam breaks",
@@ -189,18 +190,20 @@ ASKS = {
 
 
 async def laned(office: Office, *, approved: bool = True, **form: str) -> str:
-    """A lane of one draft's words and a place of half a degree; its id."""
+    """A preapproval of one draft's words and a place of half a degree; its id."""
     _, model = await office.post(storm("red", side=0.5), office.one, release="false")
-    status, said = await office.form(office.one, f"/console/warnings/{model['warning_id']}/lane", **(ASKS | form))
+    status, said = await office.form(
+        office.one, f"/console/warnings/{model['warning_id']}/preapproval", **(ASKS | form)
+    )
     assert 303 == status, said
-    (row,) = await office.town.rows(sa.select(lane.c.lane_id))
+    (row,) = await office.town.rows(sa.select(preapproval.c.preapproval_id))
     if approved:
-        assert 303 == (await office.form(office.other, f"/console/lanes/{row.lane_id}/approve"))[0]
-    return str(row.lane_id)
+        assert 303 == (await office.form(office.other, f"/console/preapprovals/{row.preapproval_id}/approve"))[0]
+    return str(row.preapproval_id)
 
 
 def near(minutes: float, **more: Any) -> dict[str, Any]:
-    """A red within the lane's place, so many minutes before the impact."""
+    """A red within the preapproval's place, so many minutes before the impact."""
     return storm("red", onset=iso(SENT + minutes * 60), **more)
 
 
@@ -211,11 +214,11 @@ async def test_one_person_sends_what_two_approved_beforehand(office: Office) -> 
     assert "active" == taken["state"]
     about = taken["warning_id"]
     await office.town.settle()
-    assert list(PEOPLE) == sorted(await office.names("lane_used"))
+    assert list(PEOPLE) == sorted(await office.names("preapproval_used"))
     path = f"/console/warnings/{about}/review"
     assert 403 == (await office.form(office.one, path, words="it was right"))[0]
     assert 422 == (await office.form(office.other, path, words=""))[0]
-    assert "Sent by Li Na alone" in await office.page(office.other, "/console/lanes")
+    assert "Sent by Li Na alone" in await office.page(office.other, "/console/preapprovals")
     await after(office, REVIEW_S)
     async with office.town.node.platform.database.read() as db:
         assert [f"review:{about}"] == [one.name for one in await standing(db, "review")]
@@ -228,7 +231,7 @@ async def test_one_person_sends_what_two_approved_beforehand(office: Office) -> 
 
 
 async def test_where_there_is_time_the_second_person_is_asked_first(office: Office) -> None:
-    """And after three minutes of silence it goes out by the lane, from the page that then says so."""
+    """And after three minutes of silence it goes out by the preapproval, from the page that then says so."""
     await laned(office)
     body = near(40)
     _, taken = await office.post(body, office.one)
@@ -258,7 +261,7 @@ async def test_what_is_not_what_was_approved_takes_two(office: Office, other: di
     assert "draft" == (await office.post(near(10, **other), office.one))[1]["state"]
 
 
-async def test_a_place_within_the_zone_and_a_lower_tier_are_within_the_lane(office: Office) -> None:
+async def test_a_place_within_the_zone_and_a_lower_tier_are_within_the_preapproval(office: Office) -> None:
     await laned(office)
     texts = {"en": {"source": "Qingshui", "hazard": "Storm", "place": "Hedong", "action": "Go indoors."}}
     for body in (near(10, area=box(0.05, west=103.2), texts=texts), near(10) | {"tier": "orange"}):
@@ -266,13 +269,13 @@ async def test_a_place_within_the_zone_and_a_lower_tier_are_within_the_lane(offi
 
 
 @pytest.mark.parametrize("why", ["not approved", "own approval", "ended", "over", "hours"])
-async def test_a_lane_is_open_only_as_it_was_approved(office: Office, why: str) -> None:
+async def test_a_preapproval_is_open_only_as_it_was_approved(office: Office, why: str) -> None:
     hours = {"from": "00:00", "to": "00:01"} if why == "hours" else {}
-    lane_id = await laned(office, approved=why not in ("not approved", "own approval"), **hours)
+    preapproval_id = await laned(office, approved=why not in ("not approved", "own approval"), **hours)
     if why == "own approval":
-        assert 403 == (await office.form(office.one, f"/console/lanes/{lane_id}/approve"))[0]
+        assert 403 == (await office.form(office.one, f"/console/preapprovals/{preapproval_id}/approve"))[0]
     if why == "ended":
-        assert 303 == (await office.form(office.one, f"/console/lanes/{lane_id}/end"))[0]
+        assert 303 == (await office.form(office.one, f"/console/preapprovals/{preapproval_id}/end"))[0]
     late = 2 * 86400.0 if why == "over" else 0.0
     await after(office, late)
     sent = SENT + late
@@ -281,11 +284,11 @@ async def test_a_lane_is_open_only_as_it_was_approved(office: Office, why: str) 
 
 
 @pytest.mark.parametrize("who", ["Blue", "Reader", "Beitan office"])
-async def test_who_may_not_send_it_approves_no_lane(office: Office, who: str) -> None:
-    lane_id = await laned(office, approved=False)
+async def test_who_may_not_send_it_approves_no_preapproval(office: Office, who: str) -> None:
+    preapproval_id = await laned(office, approved=False)
     for act in ("approve", "end"):
-        assert (await office.form(office.keys[who], f"/console/lanes/{lane_id}/{act}"))[0] in (403, 404)
-    (row,) = await office.town.rows(sa.select(lane.c.approved_at, lane.c.ended_at))
+        assert (await office.form(office.keys[who], f"/console/preapprovals/{preapproval_id}/{act}"))[0] in (403, 404)
+    (row,) = await office.town.rows(sa.select(preapproval.c.approved_at, preapproval.c.ended_at))
     assert (None, None) == tuple(row)
 
 
@@ -293,11 +296,11 @@ async def test_who_may_not_send_it_approves_no_lane(office: Office, who: str) ->
     ("field", "value"),
     [("name", ""), ("trigger", "x"), ("from", "25:00"), ("until", "tomorrow"), ("until", "2001-01-01")],
 )
-async def test_a_lane_that_says_too_little_is_not_proposed(office: Office, field: str, value: str) -> None:
+async def test_a_preapproval_that_says_too_little_is_not_proposed(office: Office, field: str, value: str) -> None:
     _, model = await office.post(storm("red"), office.one, release="false")
-    address = f"/console/warnings/{model['warning_id']}/lane"
+    address = f"/console/warnings/{model['warning_id']}/preapproval"
     assert 422 == (await office.form(office.one, address, **(ASKS | {field: value})))[0]
-    assert [] == await office.town.rows(sa.select(lane))
+    assert [] == await office.town.rows(sa.select(preapproval))
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_tables_are_named_by_their_owner() -> None:
         "account_begun", "account_attempt",
             "auth_grant", "api_key", "sign_in", "alarm", "clock_beat",
         "warning_state", "warning_scope", "warning_text", "warning_preview", "policy_in_force",
-                "warning_asked", "lane", "delivery", "delivery_cover",
+                "warning_asked", "preapproval", "pager", "house_key", "house_key_process", "delivery", "delivery_cover",
             "batch", "flight", "attempt", "answer_log", "tally",
         "channel",
     }  # fmt: skip

@@ -1,7 +1,7 @@
-"""Lanes: what one person sends at once, since two approved it beforehand, for one template, zone, trigger and hours.
+"""Preapprovals: what one person sends at once, since two approved it beforehand, for one template, zone, trigger and hours.
 
-Where the danger is minutes away, or the second person is silent, waiting kills. Whatever goes out by a lane is told to all who
-could have decided, and another person reviews it within a day.
+Where the danger is minutes away, or the second person is silent, waiting kills. Whatever goes out by a preapproval is told to all
+who could have decided, and another person reviews it within a day.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import row_of, rows_of
 from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
 from services.shared.ledger import areas
-from services.shared.ledger.approvals import Lane, asked_about, lane, open_lanes
+from services.shared.ledger.approvals import Preapproval, asked_about, open_preapprovals, preapproval
 from services.shared.powers.may import Thing, covers, must
 from services.shared.powers.power import Power
 from services.shared.powers.who import Who
@@ -35,8 +35,8 @@ LONGEST_S = 366 * 86400.0
 DAY_MIN = 1440
 
 
-class Lanes:
-    """Proposes, approves and ends lanes, and says whether a warning fits one."""
+class Preapprovals:
+    """Proposes, approves and ends preapprovals, and says whether a warning fits one."""
 
     def __init__(self, platform: Platform, paging: Paging) -> None:
         self._platform = platform
@@ -52,11 +52,11 @@ class Lanes:
         hours: tuple[int, int],
         until: float,
     ) -> str:
-        """A lane with the draft's template and place, for another person to approve; its id."""
+        """A preapproval with the draft's template and place, for another person to approve; its id."""
         now = self._platform.clock.now()
         if not row.state_tier or row.state_ending or row.state_state not in ("draft", "held"):
             raise Conflict(
-                "a lane is made of a draft whose tier is decided",
+                "a preapproval is made of a draft whose tier is decided",
                 field="warning_id",
                 rule="state",
                 given=row.state_state,
@@ -66,46 +66,55 @@ class Lanes:
         shapes, unknown = await _shapes(tx, row)
         if unknown or not shapes:
             raise Refused("its place is not known: draw it, or import its areas", field="area", rule="resolved")
-        lane_id = new_id()
-        new = Lane(
-            lane_id, row.state_authority, name, row.state_tier, row.events, template_of(row), row.texts, shapes, *hours, until,
-            trigger, who.actor, who.label, now, "", "", None, None,
+        preapproval_id = new_id()
+        new = Preapproval(
+            preapproval_id, row.state_authority, name, row.state_tier, row.events, template_of(row), row.texts, shapes, *hours,
+            until, trigger, who.actor, who.label, now, "", "", None, None,
         )  # fmt: skip
-        await tx.execute(sa.insert(lane).values(new._asdict()))
-        await trail.record(tx, who.label, "propose_lane", lane_id, trigger, {"name": name, "of": row.warning_id})
-        return lane_id
+        await tx.execute(sa.insert(preapproval).values(new._asdict()))
+        await trail.record(
+            tx, who.label, "propose_preapproval", preapproval_id, trigger, {"name": name, "of": row.warning_id}
+        )
+        return preapproval_id
 
-    async def approve(self, tx: Connection, who: Who, lane_id: str) -> None:
+    async def approve(self, tx: Connection, who: Who, preapproval_id: str) -> None:
         """NotAllowed to whoever made it; Conflict where it was done, or is over."""
-        one = await lane_with(tx, lane_id)
+        one = await preapproval_with(tx, preapproval_id)
         must(who, Power.SEND, thing_of(one))
         if who.actor == one.made_by:
             raise NotAllowed(
-                "you made this lane: another person approves it", field="lane_id", rule="second", given=who.label
+                "you made this preapproval: another person approves it",
+                field="preapproval_id",
+                rule="second",
+                given=who.label,
             )
         if one.approved_at is not None or one.ended_at is not None:
-            raise Conflict("this lane is approved or over already", field="lane_id", rule="state")
+            raise Conflict("this preapproval is approved or over already", field="preapproval_id", rule="state")
         values = {"approved_by": who.actor, "approved_name": who.label, "approved_at": self._platform.clock.now()}
-        await tx.execute(sa.update(lane).where(lane.c.lane_id == lane_id).values(values))
-        await trail.record(tx, who.label, "approve_lane", lane_id, one.trigger, {"name": one.name})
+        await tx.execute(sa.update(preapproval).where(preapproval.c.preapproval_id == preapproval_id).values(values))
+        await trail.record(tx, who.label, "approve_preapproval", preapproval_id, one.trigger, {"name": one.name})
 
-    async def end(self, tx: Connection, who: Who, lane_id: str) -> None:
+    async def end(self, tx: Connection, who: Who, preapproval_id: str) -> None:
         """From now on nothing goes out by it; one person may."""
-        one = await lane_with(tx, lane_id)
+        one = await preapproval_with(tx, preapproval_id)
         must(who, Power.SEND, thing_of(one))
-        await tx.execute(sa.update(lane).where(lane.c.lane_id == lane_id).values(ended_at=self._platform.clock.now()))
-        await trail.record(tx, who.label, "end_lane", lane_id, one.trigger, {"name": one.name})
+        await tx.execute(
+            sa.update(preapproval)
+            .where(preapproval.c.preapproval_id == preapproval_id)
+            .values(ended_at=self._platform.clock.now())
+        )
+        await trail.record(tx, who.label, "end_preapproval", preapproval_id, one.trigger, {"name": one.name})
 
-    async def fitting(self, tx: Connection, row: StoredWarning, tier: int) -> Lane | None:
-        """The lane by which one person may send this now; None where there is none.
+    async def fitting(self, tx: Connection, row: StoredWarning, tier: int) -> Preapproval | None:
+        """The preapproval by which one person may send this now; None where there is none.
 
         Its template, within its zone and hours, not above its tier; and the danger is near, or those asked are silent.
         """
         now = self._platform.clock.now()
         if not await self._cannot_wait(tx, row, now):
             return None
-        mine = (lane.c.template == template_of(row), open_lanes(row.state_authority, now))
-        found = await rows_of(tx, Lane, sa.select(lane).where(*mine).order_by(lane.c.made_at))
+        mine = (preapproval.c.template == template_of(row), open_preapprovals(row.state_authority, now))
+        found = await rows_of(tx, Preapproval, sa.select(preapproval).where(*mine).order_by(preapproval.c.made_at))
         if not found:
             return None
         shapes, unknown = await _shapes(tx, row)
@@ -123,12 +132,12 @@ class Lanes:
         asked = await asked_about(tx, row.warning_id)
         return asked is not None and now >= asked.asked_at + self._platform.settings.approval_s
 
-    async def used(self, tx: Connection, who: Who, row: StoredWarning, by: Lane) -> None:
-        """It goes out by that lane: all who could have decided are told, and another person is to review it."""
+    async def used(self, tx: Connection, who: Who, row: StoredWarning, by: Preapproval) -> None:
+        """It goes out by that preapproval: all who could have decided are told, and another person is to review it."""
         now = self._platform.clock.now()
         new = Review(
             row.warning_id,
-            by.lane_id,
+            by.preapproval_id,
             row.state_authority,
             who.actor,
             who.label,
@@ -140,15 +149,15 @@ class Lanes:
             "",
         )
         await tx.execute(sa.insert(review).values(new._asdict()))
-        await trail.record(tx, who.label, "send_by_lane", row.warning_id, by.trigger, {"lane": by.name})
+        await trail.record(tx, who.label, "send_by_preapproval", row.warning_id, by.trigger, {"preapproval": by.name})
         others = await self._paging.reachable(tx, row, who.actor)
-        await self._paging.tell(tx, "lane_used", row.warning_id, [one.pager for one in others], row.state_tier, "")
+        await self._paging.tell(tx, "preapproval_used", row.warning_id, others, row.state_tier, "")
 
     async def reviewed(self, tx: Connection, who: Who, warning_id: str, words: str) -> None:
         """Another person than sent it says how it was. NotFound, NotAllowed, Conflict."""
         one = await row_of(tx, Review, sa.select(review).where(review.c.warning_id == warning_id))
         if one is None or not who.speaks_for(one.authority):
-            raise NotFound("this warning did not go out by a lane", field="warning_id", given=warning_id)
+            raise NotFound("this warning did not go out by a preapproval", field="warning_id", given=warning_id)
         if one.sent_by == who.actor:
             raise NotAllowed(
                 "you sent it: another person reviews it", field="warning_id", rule="second", given=who.label
@@ -175,7 +184,7 @@ class Lanes:
             for one in found:
                 said = (
                     f"a warning ({one.warning_id[:8]}) that {one.sent_name} sent alone, as approved beforehand, was not "
-                    "reviewed within 24 hours. Open /console/lanes and review it"
+                    "reviewed within 24 hours. Open /console/preapprovals and review it"
                 )
                 await alarms.sound(tx, f"{KIND}:{one.warning_id}", said)
                 mine = review.c.warning_id == one.warning_id
@@ -190,31 +199,31 @@ class Lanes:
         return found
 
 
-async def lane_with(db: Connection, lane_id: str) -> Lane:
+async def preapproval_with(db: Connection, preapproval_id: str) -> Preapproval:
     """NotFound where there is none."""
-    found = await row_of(db, Lane, sa.select(lane).where(lane.c.lane_id == lane_id))
+    found = await row_of(db, Preapproval, sa.select(preapproval).where(preapproval.c.preapproval_id == preapproval_id))
     if found is None:
-        raise NotFound(f"there is no lane {lane_id}", field="lane_id", given=lane_id)
+        raise NotFound(f"there is no preapproval {preapproval_id}", field="preapproval_id", given=preapproval_id)
     return found
 
 
-def thing_of(one: Lane) -> Thing:
+def thing_of(one: Preapproval) -> Thing:
     """What whoever approves or ends it must hold: its authority, zone, tier and events."""
     return Thing(
-        missing=f"there is no lane {one.lane_id}", field="lane_id", owner=one.authority, tier=one.tier,
+        missing=f"there is no preapproval {one.preapproval_id}", field="preapproval_id", owner=one.authority, tier=one.tier,
         shapes=tuple(one.shapes), events=tuple(one.events), sources=sources_of(one.texts),
     )  # fmt: skip
 
 
-async def lanes_of(db: Connection, who: Who) -> list[Lane]:
+async def preapprovals_of(db: Connection, who: Who) -> list[Preapproval]:
     """All that are theirs or below, those to approve first, then those in force, then the newest that are over."""
-    mine = lane.c.authority.in_((who.authority, *who.over))
-    order = (lane.c.ended_at.is_not(None), lane.c.approved_at.is_not(None), lane.c.made_at.desc())
-    return await rows_of(db, Lane, sa.select(lane).where(mine).order_by(*order).limit(200))
+    mine = preapproval.c.authority.in_((who.authority, *who.over))
+    order = (preapproval.c.ended_at.is_not(None), preapproval.c.approved_at.is_not(None), preapproval.c.made_at.desc())
+    return await rows_of(db, Preapproval, sa.select(preapproval).where(mine).order_by(*order).limit(200))
 
 
 async def reviews_of(db: Connection, who: Who) -> list[Review]:
-    """What went out by lanes of theirs or below, what is to review first."""
+    """What went out by preapprovals of theirs or below, what is to review first."""
     mine = review.c.authority.in_((who.authority, *who.over))
     order = (review.c.reviewed_at.is_not(None), review.c.sent_at.desc())
     return await rows_of(db, Review, sa.select(review).where(mine).order_by(*order).limit(50))
@@ -235,7 +244,7 @@ def within_hours(minute: int, start: int, end: int) -> bool:
 
 
 def sources_of(texts: Texts) -> tuple[str, ...]:
-    """Whom the texts of a lane name as saying it, each once."""
+    """Whom the texts of a preapproval name as saying it, each once."""
     return tuple(dict.fromkeys(text["source"] for text in texts.values()))
 
 
