@@ -332,8 +332,11 @@ async def _opened(
     undo.push_async_callback(node.close)
     session = await undo.enter_async_context(aiohttp.ClientSession())
     town = Town(node, clock, session, node.platform.public_url, "", "", authority=authority)
-    town.key = await town.new_key(label=label)
-    town.reader = await town.new_key(label="reader", actions=["read"], max_tier=Tier.BLUE)
+    mark = (
+        "" if settings.database_url == "" else f" {node.platform.public_url.rpartition(':')[2]}"
+    )  # two on one database
+    town.key = await town.new_key(label=label + mark)
+    town.reader = await town.new_key(label="reader" + mark, actions=["read"], max_tier=Tier.BLUE)
     return town
 
 
