@@ -97,6 +97,8 @@ class LivePages:
             failing = await report.failing_channels(db)
             standing = await alarms.standing(db)
             thing = await warning_thing(db, who, warning_id)
+        if may(who, Power.HANDLE, thing) is not None:
+            cases = view.without_people(cases)
         parts = text.parts
         every = ctx.policy.updates.get(ctx.tier) if ctx is not None and state.state == "active" else None
         return page(
