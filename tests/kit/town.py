@@ -42,7 +42,7 @@ from services.shared.ledger.warnings import warning_state
 from services.shared.powers.who import ACTIONS
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import create_key
+from services.shared.web.auth import api_key, create_key
 from services.sim.world import World
 from tests.kit import alerts
 from tests.kit.square import SENT
@@ -332,9 +332,9 @@ async def _opened(
     undo.push_async_callback(node.close)
     session = await undo.enter_async_context(aiohttp.ClientSession())
     town = Town(node, clock, session, node.platform.public_url, "", "", authority=authority)
-    mark = (
-        "" if settings.database_url == "" else f" {node.platform.public_url.rpartition(':')[2]}"
-    )  # two on one database
+    async with node.platform.database.read() as db:
+        opened_before = (await db.scalar(sa.select(sa.func.count()).select_from(api_key))) or 0
+    mark = f" {opened_before}" if opened_before else ""  # no two keys have one label
     town.key = await town.new_key(label=label + mark)
     town.reader = await town.new_key(label="reader" + mark, actions=["read"], max_tier=Tier.BLUE)
     return town

@@ -1130,6 +1130,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("policy", name=op.f("pk_router_policy")),
     )
     op.create_table(
+        "router_policy_proposed",
+        sa.Column(
+            "policy", sa.String(length=64), nullable=False, comment="SHA-256 of a policy that waits for two persons"
+        ),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("agreed", sa.JSON(), nullable=False, comment="[[person or key, name]] who said yes"),
+        sa.PrimaryKeyConstraint("policy", name=op.f("pk_router_policy_proposed")),
+    )
+    op.create_table(
         "router_profile",
         sa.Column("profile_key", sa.String(length=32), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -1484,6 +1494,7 @@ def downgrade() -> None:
     op.drop_table("router_warning")
     op.drop_table("tally")
     op.drop_table("router_profile")
+    op.drop_table("router_policy_proposed")
     op.drop_table("router_policy")
     with op.batch_alter_table("router_path", schema=None) as batch_op:
         batch_op.drop_index(

@@ -39,6 +39,7 @@ class Power(StrEnum):
     DECOY = "decoy"
     SEE_PLANT = "see plant"  # channels, providers, devices, alarms
     TRY_PLANT = "try plant"
+    SET_POLICY = "set policy"
 
 
 class Bound(NamedTuple):
@@ -97,4 +98,5 @@ BOUNDS: dict[Power, Bound] = {
     Power.DECOY: Bound("register", more="command"),
     Power.SEE_PLANT: Bound("read"),
     Power.TRY_PLANT: Bound("command"),
+    Power.SET_POLICY: Bound("administer"),
 }

@@ -16,7 +16,8 @@ from services.shared.web.asking import asks, rule_of, the_warning
 from services.shared.web.open_routes import OPEN_ROUTES, OPEN_UNDER, routes_said
 
 ABOUT_A_WARNING = "/{warning_id}"
-NOT_OF_AN_OBJECT = {Power.SEE_PLANT, Power.TRY_PLANT, Power.SUMMARISE, Power.DECOY}  # what belongs to nobody alone
+# what belongs to nobody alone
+NOT_OF_AN_OBJECT = {Power.SEE_PLANT, Power.TRY_PLANT, Power.SUMMARISE, Power.DECOY, Power.SET_POLICY}
 
 
 async def test_every_address_of_a_node_has_a_rule_and_none_stands_open_that_is_gone(tmp_path: Path) -> None:
