@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ from services.router.explaining import table as tables
 from services.router.planning.contexts import SHIPPED
 from services.router.policy.abilities import Abilities, as_yaml, check_channels, installed, read_channels
 from services.router.policy.engine import Policy, load
+from services.router.report.policy_api import PolicyShown
 from services.shared.database.engine import Database
 from services.shared.errors import Refused
 from services.shared.hazards import Hazard
@@ -65,7 +66,7 @@ def policy_agree(
     _say(run(call("POST", url, key, "/api/v1/policy/agree", {"policy": policy})))
 
 
-def _say(found: dict[str, Any]) -> None:
+def _say(found: PolicyShown) -> None:
     echo(f"in force: {found['name']} ({found['in_force'][:12]})")
     if (one := found["proposed"]) is not None:
         names = ", ".join(one["agreed"]) or "nobody yet"
