@@ -298,6 +298,10 @@ class _Linking(_Sealing):
         return base64.b32encode(itsdangerous.base64_decode(super().get_signature(value))[:10]).lower()
 
 
+_BASE_32 = "abcdefghijklmnopqrstuvwxyz234567"
+_TWO_LETTERS = tuple(a + b for a in _BASE_32 for b in _BASE_32)
+
+
 class Signer:
     """Signs cookies, and links with short codes, by the installation's key. Broken where the key is too short."""
 
@@ -305,7 +309,7 @@ class Signer:
         if len(key) < SHORTEST_KEY:  # with an empty one anybody could sign
             raise Broken(f"the key that signs links and cookies has {len(key)} bytes: give one of {SHORTEST_KEY}")
         self._key = key
-        self._begun: dict[str, hmac.HMAC] = {}  # use > the MAC of nothing yet
+        self._derived: dict[str, bytes] = {}  # use > its key
 
     def _sealing(self, use: str) -> _Sealing:
         return _Sealing(self._key, use, ".", "hmac", hashlib.sha256)
@@ -326,11 +330,14 @@ class Signer:
 
     def code(self, use: str, subject: str) -> str:
         """80 bits that vouch for one use of one id: 16 small letters and figures."""
-        if (begun := self._begun.get(use)) is None:
-            self._begun[use] = begun = hmac.new(self._linking(use).derive_key(), digestmod=hashlib.sha256)
-        mac = begun.copy()
-        mac.update(subject.encode())
-        return base64.b32encode(mac.digest()[:10]).lower().decode()
+        if (key := self._derived.get(use)) is None:
+            self._derived[use] = key = self._linking(use).derive_key()
+        n = int.from_bytes(hmac.digest(key, subject.encode(), "sha256")[:10])
+        two = _TWO_LETTERS  # in base 32; the library's way through its table takes ten times as long
+        return (
+            f"{two[n >> 70]}{two[n >> 60 & 1023]}{two[n >> 50 & 1023]}{two[n >> 40 & 1023]}"
+            f"{two[n >> 30 & 1023]}{two[n >> 20 & 1023]}{two[n >> 10 & 1023]}{two[n & 1023]}"
+        )
 
     def token(self, use: str, subject: str) -> str:
         """subject.code, as links and callback URLs carry it. One for each message: a third of what the library takes."""
