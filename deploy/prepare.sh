@@ -1,6 +1,12 @@
 #!/usr/bin/env bash
 # Makes what docker-compose.yml needs before the first start: keys, passwords, folders. Never overwrites: a key lost is a register lost.
+# `prepare.sh [FOLDER]`; `prepare.sh --new USE [FOLDER]` lays the next version of a key that signs beside those there are.
 set -euo pipefail
+new=
+if [ "${1:-}" = --new ]; then
+  new=${2:?give the use: links, callbacks, cookies, residents or orders}
+  shift 2
+fi
 cd "${1:-$(dirname "$0")}"
 umask 077
 mkdir -p secrets state/{caddy,gateway,router,channels,audit}
@@ -12,9 +18,11 @@ command -v openssl >/dev/null || { echo "prepare: please install openssl and com
 make() {
   local name=$1 uid=$2
   shift 2
+  local draft
   if [ ! -e "secrets/$name" ]; then
-    "$@" >"secrets/.$name"
-    mv "secrets/.$name" "secrets/$name"
+    draft=$(mktemp secrets/.draft.XXXXXX)
+    "$@" >"$draft"
+    mv "$draft" "secrets/$name"
     echo "prepare: made secrets/$name"
   fi
   chmod 0400 "secrets/$name"
@@ -35,7 +43,18 @@ amqp_url() {
     "$(sed -n 's/^default_pass = //p' secrets/rabbitmq_user.conf)" "$(sed -n 's/^default_vhost = //p' secrets/rabbitmq_user.conf)"
 }
 
-make mac.key 10001 openssl rand 32
+if [ -n "$new" ]; then
+  [ -d "secrets/$new" ] || { echo "prepare: there is no key $new: give links, callbacks, cookies, residents or orders" >&2; exit 2; }
+  last=$(find "secrets/$new" -name '*.key' -exec basename {} .key \; | sort -n | tail -n 1)
+  make "$new/$((${last:-0} + 1)).key" 10001 openssl rand 32
+  exit 0
+fi
+mkdir -p secrets/{links,callbacks,cookies,residents,orders}
+make links/1.key 10001 openssl rand 32
+make callbacks/1.key 10001 openssl rand 32
+make cookies/1.key 10001 openssl rand 32
+make residents/1.key 10001 openssl rand 32
+make orders/1.key 10001 openssl rand 32
 make index.key 10001 openssl rand 32
 make audit.key 10001 openssl rand 32
 make channels.key 10001 openssl rand 32
@@ -50,9 +69,9 @@ make tocsin_smtp_password 10001 true
 make tocsin_devices_password 10001 true
 make tocsin_cell_broadcast_tokens 10001 true
 if [ "$(id -u)" = 0 ]; then
-  chown 10001:10001 state/*
+  chown 10001:10001 state/* secrets/{links,callbacks,cookies,residents,orders}
   chmod 0711 secrets state # their users come through; who else does finds nothing to read
 else
   echo "prepare: run as root, so that each file belongs to the user of its container (10001, postgres 999, rabbitmq 100)" >&2
 fi
-echo "prepare: ready; keep a copy of secrets/*.key away from this machine and from the database's backup"
+echo "prepare: ready; keep a copy of secrets/*.key and secrets/*/*.key away from this machine and from the database's backup"

@@ -230,7 +230,7 @@ def check() -> None:
     chosen = settings()
     if not on_sqlite(chosen):  # looked for first: no key that other processes hold is made by looking
         keys = Keys(chosen.keys_dir, make=False)
-        checked(lambda: (keys.mac, keys.index, keys.public, keys.private, keys.audit))
+        checked(lambda: (*map(keys.ring, keys.uses), keys.index, keys.public, keys.private, keys.audit))
     lines, sound = run(check_installation(chosen))
     for told in unknown_variables().values():
         misspelt = told.endswith("?")

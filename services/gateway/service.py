@@ -16,6 +16,7 @@ from services.gateway.warnings.admit import Admission
 from services.gateway.warnings.ageing import AT_ONCE, EVERY_S, give_up_old
 from services.gateway.web.account import AccountPages
 from services.gateway.web.api import WarningsApi
+from services.gateway.web.approval_pages import ApprovalPages
 from services.gateway.web.feed import CapFeed
 from services.gateway.web.join import JoinPages
 from services.gateway.web.pages import ConsolePages
@@ -56,6 +57,7 @@ class GatewayService:
             sign_in, JoinPages(platform, proofs, office, sign_in), AccountPages(platform, proofs, sign_in),
             StaffPages(platform, proofs.passkeys.origin),
         )  # fmt: skip
+        self._approvals = ApprovalPages(platform, self.acts)
         self._cap_feed = CapFeed(platform, self.kept)
         self.feeds = Feeds(platform, self.admission)
 
@@ -67,6 +69,7 @@ class GatewayService:
         yield from self._pages.routes()
         for pages in self._people:
             yield from pages.routes()
+        yield from self._approvals.routes()
         yield from self._cap_feed.routes()
 
     async def start(self) -> None:
@@ -78,11 +81,15 @@ class GatewayService:
     def loops(self) -> Iterable[Loop]:
         yield Loop("checkpoints", self.checkpoint, Waker(), idle_s=2.0)
         yield Loop("ageing", self.age, Waker(), idle_s=2.0)
+        yield Loop("reviews", self.acts.preapprovals.run_due, Waker(), idle_s=10.0)
+        yield Loop("paging", self.acts.paging.run_due, self._platform.wake.gateway, idle_s=1.0)
         yield from self.feeds.loops()
 
     async def run_due(self) -> bool:
-        """Gives up drafts that nobody decided on."""
-        return await self.age()
+        """Gives up drafts that nobody decided on; pages who is to decide."""
+        paged = await self.acts.paging.run_due()
+        reviewed = await self.acts.preapprovals.run_due()
+        return await self.age() or paged or reviewed
 
     async def checkpoint(self) -> bool:
         """Checks that the audit log goes on as it was, and signs it when due; one gateway of several signs."""
@@ -99,4 +106,5 @@ class GatewayService:
         return done > 0
 
     async def next_at(self) -> float | None:
-        return None
+        times = (await self.acts.paging.next_at(), await self.acts.preapprovals.next_at())
+        return min((at for at in times if at is not None), default=None)

@@ -134,6 +134,9 @@ class Settings(Environment):
         ge=1,
         description="new orange and red warnings of one authority within an hour; each more waits for a second key",
     )
+    approval_s: float = Field(
+        180.0, ge=10, description="warning seconds without an answer after which the next one who may decide is paged"
+    )
     count_quota: int = Field(200, ge=1, description="areas whose people one key may count within an hour")
     mass_change: int = Field(
         50,

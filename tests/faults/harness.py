@@ -373,6 +373,7 @@ class Rehearsal:
         if not mine.exists():
             (mine / "keys").mkdir(parents=True)
             for name in {name for role in process.member.roles for name in self.keys_of[role]}:
+                (mine / "keys" / name).parent.mkdir(exist_ok=True)
                 shutil.copy(self.data / "keys" / name, mine / "keys" / name)
         return mine
 

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from services.shared.accounts.tables import spent
 from services.shared.clock import wall
+from services.shared.crypto.signing import Signer
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
 from services.shared.errors import NotAllowed
-from services.shared.web.auth import Signer
 
 HOLDS_S = 600.0  # how long an answer may take
 

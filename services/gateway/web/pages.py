@@ -29,7 +29,7 @@ from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import TIER_WORDS, Tier
-from services.shared.web.asking import asks, the_warning, what_is_found, what_is_sent
+from services.shared.web.asking import asks, the_draft, the_warning, what_is_found, what_is_sent
 from services.shared.web.cookies import COOKIE, cookie_of
 from services.shared.web.html import Written, link_by, page, rendered
 
@@ -156,7 +156,7 @@ class ConsolePages:
             await self._acts.preview(taken.warning_id)
         raise web.HTTPSeeOther(f"/live/{taken.warning_id}/preview")
 
-    @asks(Power.SEND, the_warning)
+    @asks(Power.SEND, the_draft)
     async def send(self, request: web.Request, who: Who) -> web.StreamResponse:
         """The button names tier and effect; a held warning's tier is decided here, with a reason."""
         form = await request.post()
@@ -175,7 +175,8 @@ class ConsolePages:
                 rule="required",
             )
         warning_id = request.match_info["warning_id"]
-        await self._acts.release(who, warning_id, tier, doors, reason[:400])
+        approves, place = str(form.get("approves", ""))[:160], str(form.get("place", ""))[:400]
+        await self._acts.release(who, warning_id, tier, doors, reason[:400], approves, place)
         raise web.HTTPSeeOther(f"/live/{warning_id}")
 
     @asks(Power.CHECK, the_warning)

@@ -325,6 +325,90 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("actor", "idempotency_key", name=op.f("pk_gateway_idempotency")),
     )
     op.create_table(
+        "preapproval",
+        sa.Column("preapproval_id", sa.String(length=32), nullable=False),
+        sa.Column("authority", sa.String(length=80), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("tier", sa.SmallInteger(), nullable=False, comment="the highest that goes out by it"),
+        sa.Column("events", sa.JSON(), nullable=False, comment="hazard and event codes of its template"),
+        sa.Column(
+            "template",
+            sa.String(length=64),
+            nullable=False,
+            comment="SHA-256 of what its texts say, the place left out",
+        ),
+        sa.Column("texts", sa.JSON(), nullable=False, comment="language > source, hazard, place, action"),
+        sa.Column("shapes", sa.JSON(), nullable=False, comment="GeoJSON texts whose union is its zone"),
+        sa.Column("from_min", sa.SmallInteger(), nullable=False, comment="minute of the local day"),
+        sa.Column("to_min", sa.SmallInteger(), nullable=False, comment="the same; equal to from_min for the whole day"),
+        sa.Column("until", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column("trigger", sa.String(length=400), nullable=False, comment="what must have been seen, in words"),
+        sa.Column("made_by", sa.String(length=32), nullable=False),
+        sa.Column("made_name", sa.String(length=80), nullable=False),
+        sa.Column("made_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column("approved_by", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("approved_name", sa.String(length=80), server_default="", nullable=False),
+        sa.Column("approved_at", sa.Float(), nullable=True, comment="warning time"),
+        sa.Column("ended_at", sa.Float(), nullable=True, comment="warning time"),
+        sa.PrimaryKeyConstraint("preapproval_id", name=op.f("pk_preapproval")),
+    )
+    op.create_table(
+        "pager",
+        sa.Column("actor", sa.String(length=32), nullable=False, comment="a person, or a key nobody is named for"),
+        sa.Column("place", sa.SmallInteger(), nullable=False, comment="the smallest is paged first"),
+        sa.Column("language", sa.String(length=20), nullable=False),
+        sa.Column("mask", sa.String(length=12), nullable=False, comment="the last figures, for whoever looks"),
+        sa.Column("contact_id", sa.String(length=32), nullable=False),
+        sa.Column("address_key", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("spoken", sa.Boolean(), nullable=False, comment="whether a call can be made to it"),
+        sa.Column("given_at", sa.Float(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("actor", name=op.f("pk_pager")),
+    )
+    op.create_table(
+        "gateway_review",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("preapproval_id", sa.String(length=32), nullable=False),
+        sa.Column("authority", sa.String(length=80), nullable=False),
+        sa.Column("sent_by", sa.String(length=32), nullable=False),
+        sa.Column("sent_name", sa.String(length=80), nullable=False),
+        sa.Column("sent_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column(
+            "due_at",
+            sa.Float(),
+            nullable=False,
+            comment="warning time; the alarm sounds where it was not reviewed by then",
+        ),
+        sa.Column("sounded", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("reviewed_name", sa.String(length=80), server_default="", nullable=False),
+        sa.Column("reviewed_at", sa.Float(), nullable=True, comment="warning time"),
+        sa.Column("words", sa.String(length=400), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_gateway_review")),
+    )
+    op.create_table(
+        "warning_asked",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "asked_by",
+            sa.String(length=32),
+            nullable=False,
+            comment="the person or key that waits for a second person",
+        ),
+        sa.Column("asked_name", sa.String(length=80), nullable=False),
+        sa.Column("asked_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column(
+            "next_at", sa.Float(), nullable=True, comment="warning time of the next page; null once it is decided"
+        ),
+        sa.Column("at_once", sa.SmallInteger(), nullable=False, comment="how many are paged then"),
+        sa.Column("paged", sa.JSON(), nullable=False, comment="who was paged in this round"),
+        sa.Column("pages", sa.SmallInteger(), nullable=False, comment="pages in all rounds"),
+        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_asked")),
+    )
+    with op.batch_alter_table("warning_asked", schema=None) as batch_op:
+        batch_op.create_index("ix_warning_asked_next", ["next_at"], unique=False)
+
+    op.create_table(
         "gateway_message",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("identifier", sa.String(length=400), nullable=False),
@@ -381,6 +465,31 @@ def upgrade() -> None:
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_inbox_msg_id"), ["msg_id"], unique=False)
 
+    op.create_table(
+        "house_key",
+        sa.Column("use", sa.String(length=12), nullable=False),
+        sa.Column("version", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column(
+            "mark",
+            sa.String(length=32),
+            nullable=False,
+            comment="SHA-256 of the key, cut: who has another is told so",
+        ),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False, comment="wall"),
+        sa.CheckConstraint("state IN ('next','current','leaving','ended')", name=op.f("ck_house_key_state")),
+        sa.PrimaryKeyConstraint("use", "version", name=op.f("pk_house_key")),
+    )
+    op.create_table(
+        "house_key_process",
+        sa.Column("use", sa.String(length=12), nullable=False),
+        sa.Column("process", sa.String(length=80), nullable=False),
+        sa.Column("version", sa.SmallInteger(), nullable=False),
+        sa.Column("holds", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", sa.Float(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("use", "process", name=op.f("pk_house_key_process")),
+        comment="written only while a version is next",
+    )
     op.create_table(
         "instance",
         sa.Column("name", sa.String(length=40), nullable=False),
@@ -1021,11 +1130,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("policy", name=op.f("pk_router_policy")),
     )
     op.create_table(
-        "router_preview",
-        sa.Column("warning_id", sa.String(length=32), nullable=False),
-        sa.Column("issued", sa.LargeBinary(), nullable=False),
-        sa.Column("result", sa.JSON(), nullable=True, comment="null until the registry has counted"),
-        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_router_preview")),
+        "router_policy_proposed",
+        sa.Column(
+            "policy", sa.String(length=64), nullable=False, comment="SHA-256 of a policy that waits for two persons"
+        ),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("agreed", sa.JSON(), nullable=False, comment="[[person or key, name]] who said yes"),
+        sa.PrimaryKeyConstraint("policy", name=op.f("pk_router_policy_proposed")),
     )
     op.create_table(
         "router_profile",
@@ -1084,10 +1196,25 @@ def upgrade() -> None:
         sa.Column("public", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("since", sa.Float(), nullable=False, comment="wall"),
-        sa.Column("mac", sa.String(length=64), nullable=False, comment="by mac.key, over the other columns"),
+        sa.Column("mac", sa.String(length=64), nullable=False, comment="by the key orders, over the other columns"),
         sa.CheckConstraint("state IN ('next','current','leaving','gone')", name=op.f("ck_sealing_key_state")),
         sa.PrimaryKeyConstraint("public_id", name=op.f("pk_sealing_key")),
         comment="empty until a channels key is replaced for the first time",
+    )
+    op.create_table(
+        "policy_in_force",
+        sa.Column("plane", sa.String(length=8), nullable=False),
+        sa.Column("policy", sa.String(length=64), nullable=False, comment="SHA-256 of what new warnings are walked by"),
+        sa.PrimaryKeyConstraint("plane", name=op.f("pk_policy_in_force")),
+    )
+    op.create_table(
+        "warning_preview",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("issued", sa.LargeBinary(), nullable=False, comment="the newest question, a WarningIssued"),
+        sa.Column(
+            "result", sa.JSON(), nullable=True, comment="whom it would reach; null until the registry has counted"
+        ),
+        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_preview")),
     )
     op.create_table(
         "warning_scope",
@@ -1097,6 +1224,9 @@ def upgrade() -> None:
         sa.Column("area", sa.Text(), nullable=False, comment="GeoJSON, or empty"),
         sa.Column("geocodes", sa.JSON(), nullable=False, comment="[[code list, code]]"),
         sa.Column("km2", sa.Float(), nullable=False, comment="of the whole place, codes included"),
+        sa.Column(
+            "braked", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="far larger than usual"
+        ),
         sa.Column("brought_by", sa.String(length=32), nullable=False, comment="the person or key it came with"),
         sa.Column("holds", sa.JSON(), nullable=False, comment="why a person must let it out, in sentences"),
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_scope")),
@@ -1347,6 +1477,8 @@ def downgrade() -> None:
     op.drop_table("warning_text")
     op.drop_table("channels_list_link")
     op.drop_table("warning_scope")
+    op.drop_table("warning_preview")
+    op.drop_table("policy_in_force")
     op.drop_table("warning_state")
     op.drop_table("sealing_key")
     op.drop_table("router_worker")
@@ -1357,7 +1489,7 @@ def downgrade() -> None:
     op.drop_table("router_warning")
     op.drop_table("tally")
     op.drop_table("router_profile")
-    op.drop_table("router_preview")
+    op.drop_table("router_policy_proposed")
     op.drop_table("router_policy")
     with op.batch_alter_table("router_path", schema=None) as batch_op:
         batch_op.drop_index(
@@ -1477,6 +1609,8 @@ def downgrade() -> None:
 
     op.drop_table("message_part")
     op.drop_table("instance")
+    op.drop_table("house_key_process")
+    op.drop_table("house_key")
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_inbox_msg_id"))
 
@@ -1486,6 +1620,12 @@ def downgrade() -> None:
 
     op.drop_table("gateway_reference")
     op.drop_table("gateway_quarantine")
+    with op.batch_alter_table("warning_asked", schema=None) as batch_op:
+        batch_op.drop_index("ix_warning_asked_next")
+    op.drop_table("warning_asked")
+    op.drop_table("gateway_review")
+    op.drop_table("pager")
+    op.drop_table("preapproval")
     with op.batch_alter_table("gateway_message", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_gateway_message_identifier"))
 

@@ -18,6 +18,8 @@ class Power(StrEnum):
     WATCH = "watch"  # how a warning does: counts, cases, channels of it
     PREVIEW = "preview"  # whom a draft would reach
     DRAFT = "draft"
+    ASK = "ask a second"  # person to send it, or to help
+    PROPOSE = "propose"  # a preapproval
     SPEAK = "speak"  # in a sender's name
     SEND = "send"
     REPLACE = "replace"  # by an update
@@ -44,6 +46,7 @@ class Power(StrEnum):
     SEE_STAFF = "see staff"  # people of an authority, and what each may do
     ADMINISTER = "administer"  # invite them, say what they may do, end it
     READ_LOG = "read log"  # who did what
+    SET_POLICY = "set policy"
 
 
 Fresh = Literal["", "always", "high tier", "above alone"]
@@ -88,6 +91,8 @@ BOUNDS: dict[Power, Bound] = {
     Power.WATCH: Bound("read", owner=True),
     Power.PREVIEW: Bound("draft", owner=True),
     Power.DRAFT: Bound("draft", area=True, tier=True, subject=True),
+    Power.ASK: Bound("draft", owner=True),
+    Power.PROPOSE: Bound("draft", owner=True, area=True, tier=True, subject=True),
     Power.SPEAK: Bound("draft", subject=True),
     Power.SEND: Bound("send", owner=True, area=True, tier=True, subject=True, second=True, fresh="high tier"),
     Power.REPLACE: Bound("send", owner=True, area=True, tier=True, subject=True),
@@ -114,4 +119,5 @@ BOUNDS: dict[Power, Bound] = {
     Power.SEE_STAFF: Bound("administer", owner=True),
     Power.ADMINISTER: Bound("administer", owner=True, area=True, tier=True, fresh="always"),
     Power.READ_LOG: Bound("audit"),
+    Power.SET_POLICY: Bound("administer", fresh="always"),
 }

@@ -11,6 +11,7 @@ from functools import wraps
 from typing import NamedTuple, Protocol, TypeVar
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from services.shared.powers.may import Thing, must
 from services.shared.powers.power import BOUNDS, Power
@@ -46,6 +47,11 @@ async def the_warning(request: web.Request, who: Who) -> Thing:
     """The warning: it stands in the address."""
     async with request.app[PLATFORM_DATABASE].read() as db:
         return await warning_thing(db, who, request.match_info["warning_id"])
+
+
+async def the_draft(request: web.Request, who: Who) -> Thing:
+    """The draft: it stands in the address. Whether it takes another person is asked when it is sent."""
+    return replace(await the_warning(request, who), brought_by="")
 
 
 async def the_installation(request: web.Request, who: Who) -> None:

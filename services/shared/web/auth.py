@@ -1,20 +1,16 @@
-"""Authorises: API keys with a grant, cookies that name a key, and MACs on links.
+"""Authorises: API keys with a grant, and cookies that name a key.
 
 A key is 256 random bits, shown once and stored as SHA-256. A console's cookie is 128 random bits and carries no grant:
-whose sign-in it is and what they may do is read from the database each time, so that no process can make one up. A
-link's MAC says that we made the link for that id and that use; it opens nothing else.
+whose sign-in it is and what they may do is read from the database each time, so that no process can make one up.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import itsdangerous
 import sqlalchemy as sa
 from msgspec import structs
 
@@ -26,7 +22,7 @@ from services.shared.clock import iso, wall
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, Database, Id, metadata
 from services.shared.database.rows import columns, rows_of
-from services.shared.errors import Broken, Conflict, NotAllowed, NotFound, Refused
+from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.powers.who import ACTIONS, Who
 from services.shared.tiers import Tier
 from services.shared.web import sessions
@@ -214,6 +210,11 @@ async def who_has(db: Connection, label: str) -> Who | None:
     return who and structs.replace(who, label=label, person="")
 
 
+async def who_acts(db: Connection, actor: str) -> Who | None:
+    """Whoever acts under that name, a person or a key, with what they may do now; None where that is over."""
+    return await _who(db, sa.or_(api_key.c.person == actor, api_key.c.key_id == actor))
+
+
 async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool = False) -> Who | None:
     """`machine`: nobody holds the key in their hand, and a feed goes on when the person who answers for it has left."""
     row = (
@@ -233,6 +234,7 @@ async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool =
             .outerjoin(account, account.c.person == api_key.c.person)
             .where(which, api_key.c.revoked_at.is_(None))
             .where(sa.or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > wall()))
+            .order_by(grant.c.max_tier.desc(), api_key.c.created_at)
         )
     ).first()
     if row is None or (row.ended_at is not None and not machine):
@@ -300,70 +302,3 @@ async def sign_in_with(database: Database, who: Who) -> str:
 async def sign_out(database: Database, cookie: str) -> None:
     """Ends the sign-in of a console cookie; one that is not ours ends nothing."""
     await sessions.end(database, cookie)
-
-
-SHORTEST_KEY = 32  # bytes
-
-
-class _Sealing(itsdangerous.Signer):
-    """Takes the one spelling it gives: base64 has others of the same octets, which the library alone would take too."""
-
-    def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
-        return hmac.compare_digest(itsdangerous.want_bytes(sig), self.get_signature(value))
-
-
-class _Linking(_Sealing):
-    """80 bits of the MAC, in small letters and figures: a link stands in a text message, and people type it from one."""
-
-    def get_signature(self, value: str | bytes) -> bytes:
-        return base64.b32encode(itsdangerous.base64_decode(super().get_signature(value))[:10]).lower()
-
-
-class Signer:
-    """Signs cookies, and links with short codes, by the installation's key. Broken where the key is too short."""
-
-    def __init__(self, key: bytes) -> None:
-        if len(key) < SHORTEST_KEY:  # with an empty one anybody could sign
-            raise Broken(f"the key that signs links and cookies has {len(key)} bytes: give one of {SHORTEST_KEY}")
-        self._key = key
-        self._begun: dict[str, hmac.HMAC] = {}  # use > the MAC of nothing yet
-
-    def _sealing(self, use: str) -> _Sealing:
-        return _Sealing(self._key, use, ".", "hmac", hashlib.sha256)
-
-    def _linking(self, use: str) -> _Linking:
-        return _Linking(self._key, use, ".", "hmac", hashlib.sha256)
-
-    def sealed(self, use: str, subject: str) -> str:
-        """subject.MAC, all 256 bits of it, as cookies carry it."""
-        return self._sealing(use).sign(subject).decode()
-
-    def opened(self, use: str, value: str) -> str | None:
-        """The subject of what `sealed` gave; None where it was altered, made for another use, or is none of ours."""
-        try:
-            return self._sealing(use).unsign(value).decode() or None
-        except itsdangerous.BadSignature:
-            return None
-
-    def code(self, use: str, subject: str) -> str:
-        """80 bits that vouch for one use of one id: 16 small letters and figures."""
-        if (begun := self._begun.get(use)) is None:
-            self._begun[use] = begun = hmac.new(self._linking(use).derive_key(), digestmod=hashlib.sha256)
-        mac = begun.copy()
-        mac.update(subject.encode())
-        return base64.b32encode(mac.digest()[:10]).lower().decode()
-
-    def token(self, use: str, subject: str) -> str:
-        """subject.code, as links and callback URLs carry it. One for each message: a third of what the library takes."""
-        return f"{subject}.{self.code(use, subject)}"
-
-    def subject(self, use: str, token: str) -> str:
-        """The id a token vouches for; NotAllowed where it was altered or made for another use."""
-        try:
-            return self._linking(use).unsign(token).decode()
-        except itsdangerous.BadSignature as problem:
-            raise NotAllowed(
-                "this link is not complete or not one of ours: open it again from the message you got",
-                field="link",
-                rule="link.mac",
-            ) from problem

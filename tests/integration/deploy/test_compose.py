@@ -83,7 +83,11 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         "router-1: holds channels_key",
     ),
     "no key": (lambda c: c["services"]["channels-2"]["secrets"].pop(), "channels-2: lacks channels_pub"),
-    "a secret inline": (lambda c: c["secrets"].update(mac_key={"environment": "MAC"}), "secrets: mac_key is no file"),
+    "a secret inline": (lambda c: c["secrets"].update(index_key={"environment": "INDEX"}), "secrets: index_key is no file"),
+    "a gateway that signs links": (
+        lambda c: c["services"]["gateway"]["volumes"].append("./deploy/secrets/links:/var/lib/tocsin/keys/links:ro"),
+        "gateway: holds secrets/links",
+    ),
 }  # fmt: skip
 
 
@@ -121,7 +125,9 @@ def test_every_secret_and_file_that_is_mounted_is_made_or_shipped() -> None:
     for service in COMPOSE["services"].values():
         for volume in service.get("volumes", []):
             source = volume.partition(":")[0]
-            if source.startswith("./") and "/state/" not in source:
+            if source.startswith("./deploy/secrets/"):
+                assert f"\nmake {source.removeprefix('./deploy/secrets/')}/1.key " in prepared, source
+            elif source.startswith("./") and "/state/" not in source:
                 assert (ROOT / source).is_file(), source
 
 

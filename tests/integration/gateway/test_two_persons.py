@@ -9,10 +9,10 @@ import shapely
 import sqlalchemy as sa
 
 from services.gateway.warnings.brake import LARGE_KM2, TIMES_USUAL, USUAL_FROM
-from services.gateway.warnings.ground import km2
 from services.shared.audit.trail import audit_log
 from services.shared.bus.outbox import new_id
 from services.shared.clock import iso
+from services.shared.powers.ground import km2
 from services.shared.tiers import Tier
 from tests.kit.square import SENT
 from tests.kit.town import Town
@@ -182,7 +182,12 @@ async def test_a_place_far_larger_than_usual_waits_for_another(two: Two) -> None
     (note,) = [one for one in large["notes"] if "times the usual area of Qingshui" in one]
     assert int(note.split(" times")[0].rsplit(" ", 1)[1]) > TIMES_USUAL
     assert 403 == (await two.release(large["warning_id"], two.one))[0]
-    assert "active" == (await two.release(large["warning_id"], two.other))[1]["state"]
+    for typed in ("", "the vale"):
+        status, said = await two.release(large["warning_id"], two.other, place=typed)
+        assert (422, "place", "typed") == (status, said["field"], said["rule"])
+        assert "the valley" in said["title"]
+    typed = "The  Valley"
+    assert "active" == (await two.release(large["warning_id"], two.other, place=typed))[1]["state"]
 
 
 async def test_the_whole_globe_waits_also_for_a_key_that_sends_alone(two: Two) -> None:

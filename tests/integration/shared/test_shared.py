@@ -18,6 +18,7 @@ from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
 from services.shared.clock import LinearClock, StepClock, wall
 from services.shared.crypto.sealing import Keys, Opener, Sealer, address_key
+from services.shared.crypto.signing import Signer
 from services.shared.database.engine import Database, FileLock
 from services.shared.database.instance import check_plane
 from services.shared.errors import Broken, Conflict, NotAllowed, Refused
@@ -40,7 +41,7 @@ from services.shared.powers.power import Power
 from services.shared.powers.who import ACTIONS
 from services.shared.telemetry import configure
 from services.shared.tiers import Tier
-from services.shared.web.auth import Signer, api_key, create_key, who_has, who_is
+from services.shared.web.auth import api_key, create_key, who_has, who_is
 
 GOLDEN = Path(__file__).parents[2] / "kit" / "messages"
 
