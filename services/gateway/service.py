@@ -6,21 +6,28 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from services.gateway.accounts.openid import OpenId, OpenIdSettings
+from services.gateway.accounts.proofs import Proofs
 from services.gateway.feeds.file import read_feeds
 from services.gateway.feeds.poller import Feeds
 from services.gateway.public_cache import PublicCache
 from services.gateway.warnings.acts import Acts
 from services.gateway.warnings.admit import Admission
 from services.gateway.warnings.ageing import AT_ONCE, EVERY_S, give_up_old
+from services.gateway.web.account import AccountPages
 from services.gateway.web.api import WarningsApi
 from services.gateway.web.approval_pages import ApprovalPages
 from services.gateway.web.feed import CapFeed
+from services.gateway.web.join import JoinPages
 from services.gateway.web.pages import ConsolePages
+from services.gateway.web.sign_in import SignInPages
+from services.gateway.web.staff import StaffPages
 from services.shared.audit.audit_head import HeadFile, Keeper
 from services.shared.audit.checkpoints import Signing
 from services.shared.clock import Waker
 from services.shared.database import locks
 from services.shared.service import Loop, Platform
+from services.shared.web.console_origin import console_origin
 
 
 class GatewayService:
@@ -38,7 +45,18 @@ class GatewayService:
         self.acts = Acts(platform, changed=self.kept.forget, machines=machines)
         self.admission = Admission(platform, self.acts)
         self._api = WarningsApi(platform, self.admission, self.acts)
-        self._pages = ConsolePages(platform, self.admission, self.acts, self.kept)
+        proofs = Proofs(
+            platform.database,
+            platform.keys.audit,
+            console_origin(platform.public_url, platform.settings.console_origin),
+        )
+        office = OpenId(platform.settings.part(OpenIdSettings), f"{proofs.passkeys.origin}/console/sign-in/office/back")
+        sign_in = SignInPages(platform, proofs, office)
+        self._pages = ConsolePages(platform, self.admission, self.acts, self.kept, sign_in)
+        self._people = (
+            sign_in, JoinPages(platform, proofs, office, sign_in), AccountPages(platform, proofs, sign_in),
+            StaffPages(platform, proofs.passkeys.origin),
+        )  # fmt: skip
         self._approvals = ApprovalPages(platform, self.acts)
         self._cap_feed = CapFeed(platform, self.kept)
         self.feeds = Feeds(platform, self.admission)
@@ -49,6 +67,8 @@ class GatewayService:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._api.routes()
         yield from self._pages.routes()
+        for pages in self._people:
+            yield from pages.routes()
         yield from self._approvals.routes()
         yield from self._cap_feed.routes()
 

@@ -144,6 +144,12 @@ class Settings(Environment):
         description="people, or 5 % of its list if that is more, whom an import may silence or move before a second key "
         "confirms it",
     )
+    console_origin: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+)?$",
+        description="scheme, host and port that people open the console by, which passkeys are bound to; empty for that of "
+        "public_url",
+    )
     codes_per_hour: int = Field(1000, ge=1, description="one-time codes to residents' phones in all within an hour")
     trusted_proxies: str = Field(
         "127.0.0.0/8,::1", description="addresses or networks of our own proxies, whose X-Forwarded-For is believed"

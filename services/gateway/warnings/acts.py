@@ -247,7 +247,8 @@ class Acts:
             await locks.acts(tx)
             row = await store.stored(tx, warning_id)
             tier = Tier(row.state_tier) if row.state_tier else Tier.BLUE
-            must(who, Power.END, await warning_thing(tx, who, warning_id))
+            act = {"checking": Power.CHECK, "may_return": Power.RETURN}.get(kind, Power.END)
+            must(who, act, await warning_thing(tx, who, warning_id))
             ending_id = id_of("ending", warning_id, kind)
             if row.state_state in ("draft", "held"):
                 await tx.execute(

@@ -259,7 +259,7 @@ class WarningsApi:
         )
         return answer(taken)
 
-    @asks(Power.END, the_warning)
+    @asks(Power.CHECK, the_warning)
     async def cancel(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         given = await json_body(request, CancelIn)
         return answer(await self._acts.cancel(who, request.match_info["warning_id"], given.ending, given.reason))

@@ -1362,17 +1362,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_account_attempt_about_at"), ["about", "at"], unique=False)
 
     op.create_table(
-        "account_begun",
-        sa.Column("begun_id", sa.String(length=64), nullable=False, comment="SHA-256 of the secret its browser has"),
-        sa.Column("use", sa.String(length=16), nullable=False),
-        sa.Column("person", sa.String(length=32), nullable=False, comment="empty where nobody is known yet"),
-        sa.Column("said", sa.JSON(), nullable=False, comment="what the answer is held against"),
+        "account_spent",
+        sa.Column("spent_id", sa.String(length=64), nullable=False, comment="SHA-256 of a question that was answered"),
         sa.Column("at", sa.Float(), nullable=False, comment="wall"),
-        sa.PrimaryKeyConstraint("begun_id", name=op.f("pk_account_begun")),
-        comment="a question that was put to a browser and waits for its one answer",
+        sa.PrimaryKeyConstraint("spent_id", name=op.f("pk_account_spent")),
+        comment="for as long as the question holds: no answer is taken twice",
     )
-    with op.batch_alter_table("account_begun", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_account_begun_at"), ["at"], unique=False)
+    with op.batch_alter_table("account_spent", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_spent_at"), ["at"], unique=False)
 
     op.create_table(
         "account",
@@ -1426,11 +1423,9 @@ def upgrade() -> None:
         sa.Column("senders", sa.JSON(), nullable=False, comment="CAP senders; empty for any"),
         sa.Column("events", sa.JSON(), nullable=False, comment="hazards or event codes; empty for any"),
         sa.Column("names", sa.JSON(), nullable=False, comment="what texts may name as source; empty for any"),
+        sa.Column("hours", sa.String(length=200), nullable=False, comment="like Mo-Fr 08:00-18:00; empty for always"),
         sa.Column(
-            "hours",
-            sa.JSON(),
-            nullable=False,
-            comment="[[days, from, to]] in the installation's zone; empty for always",
+            "zone", sa.String(length=64), nullable=False, comment="whose hours: an IANA zone, or minutes east of UTC"
         ),
         sa.Column("expires_at", sa.Float(), nullable=True, comment="wall; empty for never"),
         sa.ForeignKeyConstraint(
@@ -1466,10 +1461,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_account_attempt_about_at")
 
     op.drop_table("account_attempt")
-    with op.batch_alter_table("account_begun", schema=None) as batch_op:
-        batch_op.drop_index("ix_account_begun_at")
+    with op.batch_alter_table("account_spent", schema=None) as batch_op:
+        batch_op.drop_index("ix_account_spent_at")
 
-    op.drop_table("account_begun")
+    op.drop_table("account_spent")
     with op.batch_alter_table("api_key", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_api_key_label_in_force",

@@ -1,4 +1,4 @@
-"""Stores people of the authorities: their accounts, grants, invitations, and what they sign in with."""
+"""Stores authorities and their people: accounts, grants, invitations, and what they sign in with."""
 
 from __future__ import annotations
 
@@ -16,6 +16,18 @@ def person_id(name: str) -> str:
     return id_of("person", " ".join(name.split()).casefold()) if name.strip() else ""
 
 
+authority = sa.Table(
+    "authority",
+    metadata,
+    sa.Column("authority_id", Id, primary_key=True),
+    sa.Column("name", sa.String(80), nullable=False, unique=True),
+)
+superior = sa.Table(
+    "authority_superior",
+    metadata,
+    sa.Column("authority_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
+    sa.Column("superior_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
+)
 account = sa.Table(
     "account",
     metadata,
@@ -37,9 +49,8 @@ account_grant = sa.Table(
     sa.Column("senders", sa.JSON, nullable=False, comment="CAP senders; empty for any"),
     sa.Column("events", sa.JSON, nullable=False, comment="hazards or event codes; empty for any"),
     sa.Column("names", sa.JSON, nullable=False, comment="what texts may name as source; empty for any"),
-    sa.Column(
-        "hours", sa.JSON, nullable=False, comment="[[days, from, to]] in the installation's zone; empty for always"
-    ),
+    sa.Column("hours", sa.String(200), nullable=False, comment="like Mo-Fr 08:00-18:00; empty for always"),
+    sa.Column("zone", sa.String(64), nullable=False, comment="whose hours: an IANA zone, or minutes east of UTC"),
     sa.Column("expires_at", sa.Float, comment="wall; empty for never"),
 )
 invitation = sa.Table(
@@ -65,15 +76,12 @@ credential = sa.Table(
     sa.Column("used_at", sa.Float, comment="wall"),
     sa.CheckConstraint("kind IN ('passkey','password','totp','paper','oidc')", name="kind"),
 )
-begun = sa.Table(
-    "account_begun",
+spent = sa.Table(
+    "account_spent",
     metadata,
-    sa.Column("begun_id", sa.String(64), primary_key=True, comment="SHA-256 of the secret its browser has"),
-    sa.Column("use", sa.String(16), nullable=False),
-    sa.Column("person", Id, nullable=False, comment="empty where nobody is known yet"),
-    sa.Column("said", sa.JSON, nullable=False, comment="what the answer is held against"),
+    sa.Column("spent_id", sa.String(64), primary_key=True, comment="SHA-256 of a question that was answered"),
     sa.Column("at", sa.Float, nullable=False, comment="wall", index=True),
-    comment="a question that was put to a browser and waits for its one answer",
+    comment="for as long as the question holds: no answer is taken twice",
 )
 attempt = sa.Table(
     "account_attempt",

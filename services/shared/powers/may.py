@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from services.shared.errors import NotAllowed, NotFound, Refused
-from services.shared.powers.power import BOUNDS, Power
+from services.shared.clock import wall
+from services.shared.errors import NotAllowed, NotFound, NotProved, Refused
+from services.shared.powers.power import BOUNDS, Bound, Power
 from services.shared.powers.who import Who
 from services.shared.tiers import Tier
 
+FRESH_S = 300.0  # how long ago somebody may have shown who they are, before what is dangerous
 NEAR = 1e-9  # degrees, a tenth of a millimetre: a corner that lies on the border is inside
 
 
@@ -51,12 +53,14 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
     bound = BOUNDS[act]
     for action in (bound.action, bound.more):
         if action is not None and action not in who.actions:
+            if (why := dict(who.off).get(action)) is not None:
+                return NotAllowed(why, field="Authorization", rule="grant.hours", given=action)
             return NotAllowed(
                 f"{who.said} may not {action}, but {', '.join(who.actions)}: ask whoever gives grants",
                 field="Authorization", rule="grant.actions", given=action,
             )  # fmt: skip
     if thing is None:
-        return None
+        return not_proved(who) if bound.fresh == "always" and _stale(who) else None
     mine = not thing.owner or who.speaks_for(thing.owner)
     if (unseen := hidden(who, thing)) is not None:
         return unseen
@@ -77,7 +81,29 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
         or (_beyond(who, thing) if bound.area else None)
         or (_ones_own_word(who, act, thing) if bound.second else None)
         or next((fault for one in thing.ends if (fault := may(who, ending, one)) is not None), None)
+        or (not_proved(who) if _stale(who) and _wants_proof(who, bound, thing) else None)
     )
+
+
+def _stale(who: Who) -> bool:
+    """Whether they signed in, and showed who they are too long ago for what is dangerous; a key shows it each time."""
+    return who.proved_at is not None and wall() - who.proved_at > FRESH_S
+
+
+def _wants_proof(who: Who, bound: Bound, thing: Thing) -> bool:
+    if bound.fresh == "high tier":
+        return max([thing.tier, *(one.tier for one in thing.ends if one.out)]) >= Tier.ORANGE
+    if bound.fresh == "above alone":
+        return thing.out and thing.tier > who.alone
+    return bound.fresh == "always"
+
+
+def not_proved(who: Who) -> NotProved:
+    """What is said to whoever signed in a while ago and wants to do what is dangerous."""
+    return NotProved(
+        f"this takes a fresh sign-in: {who.label}, show again that it is you, within five minutes before it",
+        field="Authorization", rule="step-up", given=who.label, remedy="sign in again",
+    )  # fmt: skip
 
 
 def hidden(who: Who, thing: Thing) -> NotFound | None:

@@ -26,7 +26,7 @@ class Who(msgspec.Struct, frozen=True):
     above it another sends. `names`: what texts may name as their source. `expires_at`: when the key ends, wall; None for
     never. `label`: the person's name where one is known, else the key's label. `key_id` is empty where a person signed in
     without a key, `person` where nobody is known to have the key. `proved_at`: when they last showed who they are, wall;
-    a key shows it with each request.
+    a key shows it with each request. `off`: an action that their hours take from them now, and the sentence that says so.
     """
 
     key_id: str
@@ -44,6 +44,7 @@ class Who(msgspec.Struct, frozen=True):
     person: str = ""
     key_label: str = ""
     proved_at: float | None = None
+    off: tuple[tuple[str, str], ...] = ()
 
     @property
     def actor(self) -> str:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from msgspec import structs
 
-from services.shared.accounts.tables import account, person_id
+from services.shared.accounts.standing import below, who_of
+from services.shared.accounts.tables import account, authority, person_id, superior
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of, new_id
 from services.shared.clock import iso, wall
@@ -26,18 +27,6 @@ from services.shared.powers.who import ACTIONS, Who
 from services.shared.tiers import Tier
 from services.shared.web import sessions
 
-authority = sa.Table(
-    "authority",
-    metadata,
-    sa.Column("authority_id", Id, primary_key=True),
-    sa.Column("name", sa.String(80), nullable=False, unique=True),
-)
-superior = sa.Table(
-    "authority_superior",
-    metadata,
-    sa.Column("authority_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
-    sa.Column("superior_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
-)
 grant = sa.Table(
     "auth_grant",
     metadata,
@@ -259,24 +248,13 @@ async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool =
         row.area,
         tuple(row.senders),
         tuple(row.events),
-        await _below(db, row.authority_id),
+        await below(db, row.authority_id),
         row.alone,
         tuple(row.names),
         row.expires_at,
         row.person,
         row.label,
     )
-
-
-async def _below(db: Connection, authority_id: str) -> tuple[str, ...]:
-    """Names of the authorities that name this one their superior, and of all below those."""
-    found = (
-        sa.select(superior.c.authority_id).where(superior.c.superior_id == authority_id).cte("below", recursive=True)
-    )
-    deeper = sa.select(superior.c.authority_id).join(found, superior.c.superior_id == found.c.authority_id)
-    every = found.union(deeper)
-    names = sa.select(authority.c.name).where(authority.c.authority_id.in_(sa.select(every.c.authority_id)))
-    return tuple((await db.scalars(names.order_by(authority.c.name))).all())
 
 
 async def authorities(db: Connection) -> list[str]:
@@ -295,7 +273,7 @@ async def name_superior(database: Database, name: str, superior_name: str, *, ac
         for one in ids:
             if one not in known:
                 raise NotFound(f"there is no authority {one!r}: see tocsin key list", field="authority", given=one)
-        if name == superior_name or superior_name in await _below(tx, ids[name]):
+        if name == superior_name or superior_name in await below(tx, ids[name]):
             raise Conflict(f"{superior_name} stands below {name} already", field="superior", given=superior_name)
         row = {"authority_id": ids[name], "superior_id": ids[superior_name]}
         await insert_new(tx, superior, [row])
@@ -303,13 +281,15 @@ async def name_superior(database: Database, name: str, superior_name: str, *, ac
 
 
 async def signed_in(database: Database, cookie: str) -> Who | None:
-    """The caller a console cookie stands for now. None where the sign-in has ended, its key is over, or it is not
-    ours."""
-    key_id = await sessions.subject_of(database, "console", cookie)
-    if key_id is None:
+    """The caller a console cookie stands for now. None where the sign-in has ended, its key or account is over, or it is
+    not ours."""
+    found = await sessions.found(database, cookie, ("console", "person"))
+    if found is None:
         return None
     async with database.read() as db:
-        return await _who(db, api_key.c.key_id == key_id)
+        if found.use == "person":
+            return await who_of(db, found.subject, found.proved_at)
+        return await _who(db, api_key.c.key_id == found.subject)
 
 
 async def sign_in_with(database: Database, who: Who) -> str:

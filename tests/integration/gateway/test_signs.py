@@ -83,7 +83,10 @@ def test_signs_are_the_same_for_both_ways_in(text: str) -> None:
 
 def test_what_somebody_goes_on_writing_is_shown_as_it_was_written() -> None:
     """A signed alert that is pasted again keeps every sign its signature is about."""
-    text = rendered("sign_in.html", who=None, wrong=False, text=Written("<alert>\u202e</alert>"), plane="live")
+    text = rendered(
+        "sign_in.html", who=None, wrong=False, text=Written("<alert>\u202e</alert>"), plane="live", people=False,
+        options="", elsewhere="", office="", to="/console", problem="", login="",
+    )  # fmt: skip
     assert "&lt;alert&gt;\u202e&lt;/alert&gt;" in text
 
 
