@@ -54,6 +54,7 @@ GROUPS = {
     "policy": ("policy:app", mark("The rules that give each person a path.")),
     "texts": ("texts:app", mark("The sentences messages are made of.")),
     "key": ("keys:key_app", mark("API keys and what they may do.")),
+    "user": ("users:app", mark("People of the authorities: whom there is, and what each may do.")),
     "keys": ("keys:keys_app", mark("The key that opens sealed addresses, and those that sign.")),
     "audit": ("audit:app", mark("Who did what, and proof that it stands as it was written.")),
     "clock": ("clock:app", mark("The time Tocsin goes by, where a machine's clock was set.")),

@@ -140,7 +140,10 @@ async def _send(embedded: Node, key: str, colleague: str, alert: bytes, tier: Ti
         if taken["state"] not in ("draft", "held"):
             raise Refused(f"the alert is {taken['state']}, not sent: {'; '.join(taken['notes'])}", field="alert")
         decided = tier.word if tier else None if taken["tier"] else Tier.YELLOW.word
-        body = {"tier": decided, "reason": "demo: decided on the command line" if decided else ""}
+        async with session.get(f"{base}/api/v1/warnings/{taken['warning_id']}") as response:
+            seen = await response.json(content_type=None)
+        reason = "demo: decided on the command line" if decided else ""
+        body = {"tier": decided, "reason": reason, "approves": seen["approval"]}
         async with session.post(f"{base}/api/v1/warnings/{taken['warning_id']}/release", json=body) as response:
             released = await response.json(content_type=None)
             if response.status != 202:

@@ -16,6 +16,12 @@ from services.shared.tiers import TIER_WORDS
 
 WORDS = {"S": "SELECT", "I": "INSERT", "U": "UPDATE", "D": "DELETE"}
 RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, registry, router, channels
+    "account": ("SIU", "S", "S", "S"),
+    "account_attempt": ("SID", "", "", ""),
+    "account_credential": ("SIUD", "S", "S", "S"),
+    "account_grant": ("SID", "S", "S", "S"),
+    "account_invitation": ("SID", "", "", ""),
+    "account_spent": ("SID", "", "", ""),
     "alarm": ("SIUD", "SIUD", "SIUD", "SIUD"),
     "answer_log": ("", "", "S", "SIU"),
     "api_key": ("S", "S", "S", "S"),
@@ -23,7 +29,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "audit_checkpoint": ("SI", "", "", ""),
     "audit_log": ("SI", "SI", "SI", "SI"),
     "auth_grant": ("S", "S", "S", "S"),
-    "authority": ("S", "S", "S", "S"),
+    "authority": ("SI", "S", "S", "S"),
     "authority_superior": ("S", "S", "S", "S"),
     "batch": ("S", "S", "SIU", "SIUD"),
     "channel": ("S", "S", "S", "SIUD"),
@@ -49,6 +55,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "gateway_message": ("SIU", "", "", ""),
     "gateway_quarantine": ("SID", "", "", ""),
     "gateway_reference": ("SI", "", "", ""),
+    "gateway_review": ("SIU", "", "", ""),
     "house_key": ("", "SIU", "", "SIU"),
     "house_key_process": ("", "SIUD", "", "SIUD"),
     "inbox": ("SIUD", "SIUD", "SIUD", "SIUD"),
@@ -56,6 +63,9 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "message_part": ("", "", "", "SIUD"),
     "outbox": ("SIUD", "SIUD", "SIUD", "SIUD"),
     "page_key": ("", "SI", "", "SU"),
+    "pager": ("S", "SIUD", "", ""),
+    "policy_in_force": ("S", "", "SIU", ""),
+    "preapproval": ("SIU", "", "S", ""),
     "registry_area": ("S", "SIUD", "S", "S"),
     "registry_cell_count": ("", "SIUD", "", ""),
     "registry_challenge": ("", "SIUD", "", ""),
@@ -88,7 +98,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "router_job": ("", "", "SIU", ""),
     "router_path": ("", "", "SIU", ""),
     "router_policy": ("", "", "SI", ""),
-    "router_preview": ("", "", "SIU", ""),
+    "router_policy_proposed": ("", "", "SIUD", ""),
     "router_profile": ("", "", "SI", ""),
     "router_warning": ("", "", "SIU", ""),
     "router_watch": ("", "", "SIUD", ""),
@@ -96,6 +106,8 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "sealing_key": ("", "S", "", "SIU"),
     "sign_in": ("SIUD", "SIUD", "SU", "SU"),
     "tally": ("", "", "SIU", "SIU"),
+    "warning_asked": ("SIU", "", "S", ""),
+    "warning_preview": ("S", "", "SIU", ""),
     "warning_scope": ("SIU", "S", "S", "S"),
     "warning_state": ("SIU", "S", "SU", "SU"),
     "warning_text": ("SIU", "", "S", "S"),
@@ -110,13 +122,19 @@ COLUMNS: Mapping[tuple[str, str, str], tuple[str, ...]] = {
     ("gateway", "dead_letter", "S"): (ALL_BUT, "body"),
     ("gateway", "delivery", "S"): (ALL_BUT, "sealed", "address_key", "dossier"),
     **{(service, "outbox", "U"): ("tries", "not_before", "published_at") for service in ROLES},
+    # that somebody can sign in is asked before a person counts as one; how they do is the gateway's
+    **{
+        (service, "account_credential", "S"): ("person", "kind", "used_at")
+        for service in ("registry", "router", "channels")
+    },
+    **{(service, "sign_in", "U"): ("seen_at",) for service in ("router", "channels")},
     # the word on doors, and that the newer message reaches people; a warning's state is the gateway's
     ("router", "warning_state", "U"): ("doors", "doors_by", "accepted_reaches"),
     # it only locks the row, for which PostgreSQL wants the right to update some column
     ("channels", "warning_state", "U"): ("doors_by",),
 }
 SAYS: Mapping[str, tuple[str, ...]] = {  # which messages a service may put into the outbox
-    "gateway": ("WarningIssued",),
+    "gateway": ("NoticeRequested", "WarningIssued"),
     "registry": ("AudienceFound", "NoticeRequested"),
     "router": ("DeliveryDue", "EvidenceRecorded", "NoticeRequested"),
     "channels": ("EvidenceRecorded",),
@@ -147,14 +165,14 @@ def roles_sql(columns: Mapping[str, Iterable[str]], passwords: Mapping[str, str]
     `columns`: of every table. A role that is not there is made; without a password here it can sign in only once it has one.
     """
     roles = ", ".join(role_of(service) for service in ROLES)
-    lines = ["BEGIN;"]
+    statements = ["BEGIN;"]
     for service in ROLES:
         role = role_of(service)
         there = f"EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}')"
-        lines.append(f"DO $$ BEGIN IF NOT {there} THEN CREATE ROLE {role} LOGIN; END IF; END $$;")
+        statements.append(f"DO $$ BEGIN IF NOT {there} THEN CREATE ROLE {role} LOGIN; END IF; END $$;")
         if service in passwords:
-            lines += [f"ALTER ROLE {role} PASSWORD {_quoted(passwords[service])};"]
-    lines += [
+            statements += [f"ALTER ROLE {role} PASSWORD {_quoted(passwords[service])};"]
+    statements += [
         "DO $$ BEGIN",
         "  EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());",
         f"  EXECUTE format('GRANT CONNECT ON DATABASE %I TO {roles}', current_database());",
@@ -170,10 +188,10 @@ def roles_sql(columns: Mapping[str, Iterable[str]], passwords: Mapping[str, str]
         for table in RIGHTS:
             if letters := may(service, table):
                 granted = ", ".join(_granted(service, table, letter, columns[table]) for letter in letters)
-                lines.append(f"GRANT {granted} ON {table} TO {role_of(service)};")
-    lines += _statistics()
-    lines += _outbox_policies()
-    return "\n".join([*lines, "COMMIT;", ""])
+                statements.append(f"GRANT {granted} ON {table} TO {role_of(service)};")
+    statements += _statistics()
+    statements += _outbox_policies()
+    return "\n".join([*statements, "COMMIT;", ""])
 
 
 def _granted(service: str, table: str, letter: str, columns: Iterable[str]) -> str:
@@ -199,7 +217,7 @@ def _statistics() -> list[str]:
 
 def _outbox_policies() -> list[str]:
     """A message is taken as true because it lies in the outbox: so nobody puts one there that is not theirs to say."""
-    lines = ["ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;"]
+    statements = ["ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;"]
     for service in ROLES:
         role = role_of(service)
         said = ", ".join(_quoted(topic) for topic in SAYS[service])
@@ -209,11 +227,11 @@ def _outbox_policies() -> list[str]:
             ("notes", f"FOR UPDATE TO {role} USING (true)"),
             ("forgets", f"FOR DELETE TO {role} USING (true)"),
         ):
-            lines += [
+            statements += [
                 f"DROP POLICY IF EXISTS {service}_{name} ON outbox;",
                 f"CREATE POLICY {service}_{name} ON outbox {rule};",
             ]
-    return lines
+    return statements
 
 
 def _quoted(text: str) -> str:

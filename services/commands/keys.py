@@ -27,7 +27,7 @@ keys_app = typer.Typer(no_args_is_help=True)
 YEAR_S = 365 * 86400.0
 
 
-def _surface(path: Path) -> str:
+def surface(path: Path) -> str:
     """The file's areas as one GeoJSON MultiPolygon; Refused where it is none or has no surface."""
     import shapely
 
@@ -43,7 +43,7 @@ def _surface(path: Path) -> str:
     return str(shapely.to_geojson(shapely.MultiPolygon(list(parts))))
 
 
-def _end_of(given: str, now: float) -> float | None:
+def end_of(given: str, now: float) -> float | None:
     """When a key ends, wall: a day (its end in UTC) or an instant, `never`; in a year where nothing is given."""
     if given == "never":
         return None
@@ -104,7 +104,7 @@ def key_create(
         raise fail("--alone: give none, blue, yellow, orange or red")
 
     async def work() -> str:
-        bound = await asyncio.to_thread(_surface, area) if area is not None else ""
+        bound = await asyncio.to_thread(surface, area) if area is not None else ""
         async with database_of(chosen) as database:
             return await create_key(
                 database,
@@ -118,7 +118,7 @@ def key_create(
                 events=words_of(events),
                 names=words_of(names),
                 owner=owner,
-                expires_at=_end_of(expires, wall()),
+                expires_at=end_of(expires, wall()),
             )
 
     typer.echo(run(work()))

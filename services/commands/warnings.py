@@ -45,8 +45,13 @@ def warn(
     release = "false" if draft or chosen else "true"
     taken = run(call("POST", url, key, f"/api/v1/warnings?strict=false&release={release}&doors={doors}", body, headers))
     if chosen and not draft and taken["state"] in ("draft", "held"):
-        decision = {"tier": chosen.word, "doors": doors or None, "reason": "decided on the command line"}
-        taken |= run(call("POST", url, key, f"/api/v1/warnings/{taken['warning_id']}/release", decision))
+        address = f"/api/v1/warnings/{taken['warning_id']}"
+        seen = run(call("GET", url, key, address))  # the file is what was looked at, and this is its seal
+        decision = {
+            "tier": chosen.word, "doors": doors or None, "reason": "decided on the command line",
+            "approves": seen["approval"] or "",
+        }  # fmt: skip
+        taken |= run(call("POST", url, key, f"{address}/release", decision))
     echo(f"{taken['warning_id']} is {taken['state']}" + (f", {taken['tier']}" if taken["tier"] else ""))
     for note in taken["notes"]:
         echo(f"  note: {note}")

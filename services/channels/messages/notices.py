@@ -14,6 +14,8 @@ from services.shared.errors import Broken
 from services.shared.ledger.params import Notice
 from services.shared.ledger.tables import Delivery
 
+PAGES = {"approve": "/preview", "alone": "", "preapproval_used": ""}  # of a warning, where a message leads; cases else
+
 
 class Notices:
     """Makes them; one per process."""
@@ -35,7 +37,8 @@ class Notices:
             raise Broken(f"notice {row.delivery_id} is of no kind known here")
         link = f"{self._public_url}/me"
         if "about" in params:
-            link = f"{self._public_url}/live/{params['about']}/cases"
+            page = PAGES.get(kind, "/cases")
+            link = f"{self._public_url}/live/{params['about']}{page}"
         if kind.startswith("alarm"):
             link = f"{self._public_url}/console"
         if kind == "supporter_invitation":

@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
+from msgspec import structs
 
+from services.shared.accounts.standing import below, who_of
+from services.shared.accounts.tables import account, authority, person_id, superior
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of, new_id
 from services.shared.clock import iso, wall
@@ -24,18 +27,6 @@ from services.shared.powers.who import ACTIONS, Who
 from services.shared.tiers import Tier
 from services.shared.web import sessions
 
-authority = sa.Table(
-    "authority",
-    metadata,
-    sa.Column("authority_id", Id, primary_key=True),
-    sa.Column("name", sa.String(80), nullable=False, unique=True),
-)
-superior = sa.Table(
-    "authority_superior",
-    metadata,
-    sa.Column("authority_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
-    sa.Column("superior_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
-)
 grant = sa.Table(
     "auth_grant",
     metadata,
@@ -67,7 +58,12 @@ api_key = sa.Table(
     sa.Column("revoked_at", sa.Float),
     sa.Column("expires_at", sa.Float, comment="wall; empty for never"),
     sa.Column("owner", sa.String(80), nullable=False, server_default="", comment="who answers for it"),
-)
+    sa.Column("person", Id, nullable=False, server_default="", comment="the owner's id; empty for nobody"),
+    sa.Index(
+        "uq_api_key_label_in_force", "label", unique=True, sqlite_where=sa.text("revoked_at IS NULL"),
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    ),
+)  # fmt: skip
 
 
 async def create_key(
@@ -88,7 +84,8 @@ async def create_key(
     """Makes authority and grant where missing and a new key; returns the key, which is not stored.
 
     Without `names` a key bound to an area speaks in its authority's own name alone. `expires_at`: wall. `alone`: the highest
-    tier that whoever holds it may both draft and send; above it takes two persons.
+    tier that whoever holds it may both draft and send; above it takes two persons. Conflict where a key in force has that
+    label, or ever one of another authority: the audit log tells keys apart by it. Keys of one owner act as one person.
     """
     unknown = sorted(set(actions) - set(ACTIONS))
     if unknown:
@@ -96,6 +93,7 @@ async def create_key(
     key = f"toc_{secrets.token_urlsafe(32)}"
     authority_id = id_of("authority", name)
     async with database.write() as tx:
+        await _free_label(tx, label, authority_id)
         await insert_new(tx, authority, [{"authority_id": authority_id, "name": name}])
         grant_id = new_id()
         await tx.execute(
@@ -121,6 +119,7 @@ async def create_key(
                 created_at=wall(),
                 expires_at=expires_at,
                 owner=owner,
+                person=person_id(owner),
             )
         )
         detail = {
@@ -129,6 +128,25 @@ async def create_key(
         }  # fmt: skip
         await trail.record(tx, "command line", "create_key", key_id, f"{label} of {name}", detail)
     return key
+
+
+async def _free_label(tx: Connection, label: str, authority_id: str) -> None:
+    """A key of the same authority that has expired gives its label up."""
+    rows = await tx.execute(
+        sa.select(api_key.c.key_id, api_key.c.revoked_at, api_key.c.expires_at, grant.c.authority_id)
+        .join(grant, grant.c.grant_id == api_key.c.grant_id)
+        .where(api_key.c.label == label)
+    )
+    now = wall()
+    for row in rows.all():
+        over = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now)
+        if not over or row.authority_id != authority_id:
+            raise Conflict(
+                f"there is a key {label!r} already: choose another label, the audit log names keys by it",
+                field="label", rule="unique", given=label,
+            )  # fmt: skip
+        if row.revoked_at is None:
+            await tx.execute(sa.update(api_key).where(api_key.c.key_id == row.key_id).values(revoked_at=row.expires_at))
 
 
 class GrantedKey(NamedTuple):
@@ -187,49 +205,56 @@ async def who_is(db: Connection, key: str) -> Who | None:
 
 
 async def who_has(db: Connection, label: str) -> Who | None:
-    """The newest valid key of that label, for what we do ourselves under an authority's grant."""
-    return await _who(db, api_key.c.label == label)
+    """The valid key of that label, for what we do ourselves under an authority's grant: it acts for no person."""
+    who = await _who(db, api_key.c.label == label, machine=True)
+    return who and structs.replace(who, label=label, person="")
 
 
-async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
+async def who_acts(db: Connection, actor: str) -> Who | None:
+    """Whoever acts under that name, a person or a key, with what they may do now; None where that is over."""
+    return await _who(db, sa.or_(api_key.c.person == actor, api_key.c.key_id == actor))
+
+
+async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool = False) -> Who | None:
+    """`machine`: nobody holds the key in their hand, and a feed goes on when the person who answers for it has left."""
     row = (
         await db.execute(
-            sa.select(api_key.c.key_id, api_key.c.label, api_key.c.expires_at, grant, authority.c.name)
+            sa.select(
+                api_key.c.key_id,
+                api_key.c.label,
+                api_key.c.expires_at,
+                api_key.c.person,
+                api_key.c.owner,
+                grant,
+                authority.c.name,
+                account.c.ended_at,
+            )
             .join(grant, grant.c.grant_id == api_key.c.grant_id)
             .join(authority, authority.c.authority_id == grant.c.authority_id)
+            .outerjoin(account, account.c.person == api_key.c.person)
             .where(which, api_key.c.revoked_at.is_(None))
             .where(sa.or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > wall()))
-            .order_by(api_key.c.created_at.desc())
-            .limit(1)
+            .order_by(grant.c.max_tier.desc(), api_key.c.created_at)
         )
     ).first()
-    if row is None:
+    if row is None or (row.ended_at is not None and not machine):
         return None
     return Who(
         row.key_id,
-        row.label,
+        row.owner or row.label,
         row.name,
         tuple(row.actions),
         row.max_tier,
         row.area,
         tuple(row.senders),
         tuple(row.events),
-        await _below(db, row.authority_id),
+        await below(db, row.authority_id),
         row.alone,
         tuple(row.names),
         row.expires_at,
+        row.person,
+        row.label,
     )
-
-
-async def _below(db: Connection, authority_id: str) -> tuple[str, ...]:
-    """Names of the authorities that name this one their superior, and of all below those."""
-    found = (
-        sa.select(superior.c.authority_id).where(superior.c.superior_id == authority_id).cte("below", recursive=True)
-    )
-    deeper = sa.select(superior.c.authority_id).join(found, superior.c.superior_id == found.c.authority_id)
-    every = found.union(deeper)
-    names = sa.select(authority.c.name).where(authority.c.authority_id.in_(sa.select(every.c.authority_id)))
-    return tuple((await db.scalars(names.order_by(authority.c.name))).all())
 
 
 async def authorities(db: Connection) -> list[str]:
@@ -248,7 +273,7 @@ async def name_superior(database: Database, name: str, superior_name: str, *, ac
         for one in ids:
             if one not in known:
                 raise NotFound(f"there is no authority {one!r}: see tocsin key list", field="authority", given=one)
-        if name == superior_name or superior_name in await _below(tx, ids[name]):
+        if name == superior_name or superior_name in await below(tx, ids[name]):
             raise Conflict(f"{superior_name} stands below {name} already", field="superior", given=superior_name)
         row = {"authority_id": ids[name], "superior_id": ids[superior_name]}
         await insert_new(tx, superior, [row])
@@ -256,13 +281,15 @@ async def name_superior(database: Database, name: str, superior_name: str, *, ac
 
 
 async def signed_in(database: Database, cookie: str) -> Who | None:
-    """The caller a console cookie stands for now. None where the sign-in has ended, its key is over, or it is not
-    ours."""
-    key_id = await sessions.subject_of(database, "console", cookie)
-    if key_id is None:
+    """The caller a console cookie stands for now. None where the sign-in has ended, its key or account is over, or it is
+    not ours."""
+    found = await sessions.found(database, cookie, ("console", "person"))
+    if found is None:
         return None
     async with database.read() as db:
-        return await _who(db, api_key.c.key_id == key_id)
+        if found.use == "person":
+            return await who_of(db, found.subject, found.proved_at)
+        return await _who(db, api_key.c.key_id == found.subject)
 
 
 async def sign_in_with(database: Database, who: Who) -> str:

@@ -124,10 +124,19 @@ async def test_what_is_wrong_is_said_and_changes_nothing(client: aiohttp.ClientS
         assert 404 == response.status
     async with client.get(url, headers=reads) as response:
         told_of = await response.json()
+    (hidden,) = told_of["cases"]
+    assert ("", [], "") == (hidden["person_id"], hidden["needs"], hidden["zone_id"])
+    assert not any(e["words"] for e in hidden["history"])
+    for address in (f"/live/{warning_id}", f"/live/{warning_id}/cases"):
+        async with client.get(tocsin.url + address, headers=reads) as response:
+            assert "which road is open" not in await response.text()
+    async with client.get(url, headers=may) as response:
+        told_of = await response.json()
     (found,) = told_of["cases"]
+    assert found["case_id"] == hidden["case_id"]
     assert {"open": 1, "help": 0, "question": 1, "nobodys": 1} == told_of["totals"]
     assert ("question", "open") == (found["kind"], found["state"])
-    shown = await commands.run("cases", warning_id, "--url", tocsin.url, "--key", tocsin.reader, env=os.environ)
+    shown = await commands.run("cases", warning_id, "--url", tocsin.url, "--key", tocsin.key, env=os.environ)
     told = shown.out.splitlines()
     assert 0 == shown.code, shown.err
     assert f"question {found['person_id'][:8]}, 0 min: NO OWNER, 600 s left" == told[0]

@@ -136,6 +136,7 @@ async def test_the_smsc_decodes_what_was_written(
     assert Outcome.ACCEPTED is result.outcome
     assert parts == len(result.parts)
     await ears.until(parts)
+    await server.took(parts)
     assert text == "".join(m["text"] for m in server.messages)
     assert {coding} == {m["coding"] for m in server.messages}
     assert [(n, parts) for n in range(1, parts + 1)] == [place(m, parts) for m in server.messages]
@@ -157,8 +158,7 @@ async def test_forty_texts_of_every_kind_arrive_as_they_were(driver: SmsSmpp, se
         before = len(server.messages)
         result = await driver.send(message(text))
         there = before + len(result.parts)
-        await server.until(lambda _, there=there: len(server.messages) == there)  # type: ignore[misc]
-        assert text == "".join(m["text"] for m in server.messages[before:])
+        assert text == "".join(m["text"] for m in (await server.took(there))[before:])
 
 
 def place(part: dict[str, Any], parts: int) -> tuple[int, int]:
@@ -298,7 +298,7 @@ async def test_what_waits_for_the_window_is_looked_at_once_more_and_was_not_sent
     with checking(cancelled), pytest.raises(Overtaken):
         await driver.send(message("Leave now."))
     assert Outcome.ACCEPTED is (await driver.send(message("Go now."))).outcome
-    assert ["Go."] * 10 + ["Go now."] == [one["text"] for one in server.messages]
+    assert ["Go."] * 10 + ["Go now."] == [one["text"] for one in await server.took(11)]
     await driver.stop()
 
 

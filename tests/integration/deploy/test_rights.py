@@ -106,6 +106,10 @@ FORBIDDEN = {
     "lower a tier": ("registry router channels", "UPDATE warning_state SET tier = 1"),
     "change a text": ("registry router channels", "UPDATE warning_text SET parts = '{}'"),
     "make a key": ("*", "INSERT INTO api_key VALUES ('x', 'y', 'z', 'h', 0, NULL, NULL, '')"),
+    "read how people sign in": ("registry router channels", "SELECT secret FROM account_credential"),
+    "make somebody a commander": ("registry router channels", "INSERT INTO account_grant SELECT * FROM account_grant"),
+    "prove a person": ("router channels", "UPDATE sign_in SET proved_at = 0"),
+    "approve beforehand": ("registry router channels", "UPDATE preapproval SET approved_by = 'x'"),
     "widen a grant": ("*", "UPDATE auth_grant SET max_tier = 4"),
     "bring a key back": ("*", "UPDATE api_key SET revoked_at = NULL"),
     "hide a delivery": ("*", "DELETE FROM delivery"),
@@ -205,7 +209,7 @@ async def test_a_service_publishes_and_hears_its_own(broker: str, url: str) -> N
             assert not await _may(connection, lambda channel: channel.exchange_delete("tocsin"))
             assert not await _may(connection, lambda channel: channel.declare_queue("another"))
     assert {
-        "gateway": {"AudienceFound", "DeliveryDue", "NoticeRequested", "EvidenceRecorded"},
+        "gateway": {"AudienceFound", "DeliveryDue", "EvidenceRecorded"},
         "registry": {"DeliveryDue", "EvidenceRecorded"},
         "channels": {"WarningIssued", "AudienceFound"},
     } == refused

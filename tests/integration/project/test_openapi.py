@@ -86,7 +86,7 @@ def asked_about(known: Mapping[str, list[str]]) -> dict[str, Any]:
     return document
 
 
-def sound(known: Mapping[str, list[str]], draft: str, listed: tuple[str, str]) -> dict[str, dict[str, Any]]:
+def sound(known: Mapping[str, list[str]], draft: str, asked: str, listed: tuple[str, str]) -> dict[str, dict[str, Any]]:
     """One right request of each route to which chance alone makes none."""
     why = {"body": {"reason": "the phone is lost"}, "media_type": "application/json"}
     yes = {"by": "self", "method": "in_person", "notice_version": "2026-1", "purposes": ["warn_me"]}
@@ -103,6 +103,7 @@ def sound(known: Mapping[str, list[str]], draft: str, listed: tuple[str, str]) -
             "media_type": "application/cap+xml",
         },
         "POST /api/v1/warnings/{warning_id}/release": {"path_parameters": {"warning_id": draft}, "body": {}},
+        "POST /api/v1/warnings/{warning_id}/ask": {"path_parameters": {"warning_id": asked}, "body": {"alone": False}},
         "POST /channels/lists/{warning_id}/{slot}/link": {
             "path_parameters": {"warning_id": listed[0], "slot": listed[1]}, **why,
         },
@@ -164,9 +165,10 @@ async def test_every_route_answers_as_the_document_says(tmp_path: Path) -> None:
     """No 500; status, content type and body are documented, for what is refused and for what is done."""
     async with open_town(tmp_path, people=24) as town:
         known, draft = await lived_in(town), await town.draft(alerts.flood("OPENAPI-2"))
+        asked = await town.draft(alerts.flood("OPENAPI-5"))
         assert all(known.values()), known
         walked = await town.warn(alerts.flood("OPENAPI-4"), doors="safe")
-        right = sound(known, draft, (walked, (await town.officers_of(walked))[0]))
+        right = sound(known, draft, asked, (walked, (await town.officers_of(walked))[0]))
         wrong, undone = [], []
         for found in schemathesis.openapi.from_dict(asked_about(known)).get_all_operations():
             assert isinstance(found, Ok), found

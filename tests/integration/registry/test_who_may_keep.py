@@ -19,6 +19,7 @@ from services.registry.service import RegistryService
 from services.registry.store import register
 from services.registry.store.tables import held_change
 from services.shared.audit import trail
+from services.shared.bus.outbox import new_id
 from services.shared.clock import StepClock
 from services.shared.crypto.sealing import Keys
 from services.shared.database.engine import Database
@@ -44,7 +45,7 @@ class Office:
 
     async def key(self, name: str, *actions: str, area: str = "") -> str:
         return await create_key(
-            self.platform.database, name=name, label=f"clerk of {name}", actions=actions or ("register", "read"),
+            self.platform.database, name=name, label=f"clerk {new_id()[:8]} of {name}", actions=actions or ("register", "read"),
             max_tier=Tier.RED, alone=Tier.RED, area=area,
         )  # fmt: skip
 
