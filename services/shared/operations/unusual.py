@@ -27,7 +27,7 @@ KINDS = ("decoy", "hours", "looks", "refusals", "sign_ins")
 SENDS = ("release", "send_by_preapproval")
 
 
-class Rule(NamedTuple):
+class Limit(NamedTuple):
     """So many entries of these acts by one caller within so many seconds are unusual."""
 
     kind: str
@@ -59,14 +59,14 @@ class Rule(NamedTuple):
 
 
 RULES = (
-    Rule("looks", ("people.search", "people.look", "people.listed", "people.open", "read_path"), 40, 3600.0),
-    Rule("decoy", ("decoy.seen",), 1, 86400.0),
-    Rule("refusals", ("refused",), 10, 600.0),
-    Rule("sign_ins", ("sign_in_refused",), 10, 600.0),
+    Limit("looks", ("people.search", "people.look", "people.listed", "people.open", "read_path"), 40, 3600.0),
+    Limit("decoy", ("decoy.seen",), 1, 86400.0),
+    Limit("refusals", ("refused",), 10, 600.0),
+    Limit("sign_ins", ("sign_in_refused",), 10, 600.0),
 )
 
 
-class Entry(NamedTuple):
+class Noticed(NamedTuple):
     """What of an entry is looked at."""
 
     at: float
@@ -110,7 +110,7 @@ async def unusual(db: Connection, now: float) -> Mapping[str, str]:
     rows = await db.execute(
         sa.select(c.at, c.actor, c.act).where(c.n > last - NEWEST, c.act.in_(sorted(acts))).order_by(c.n)
     )
-    entries = [Entry(*row) for row in rows]
+    entries = [Noticed(*row) for row in rows]
     found: dict[str, str] = {}
     for rule in RULES:
         counts: dict[str, int] = defaultdict(int)
@@ -124,7 +124,7 @@ async def unusual(db: Connection, now: float) -> Mapping[str, str]:
     return found
 
 
-async def _outside_hours(db: Connection, sends: list[Entry]) -> Mapping[str, str]:
+async def _outside_hours(db: Connection, sends: list[Noticed]) -> Mapping[str, str]:
     """Sent by people whose grant has hours, at another time: nobody else was there who could, or somebody plays them."""
     if not sends:
         return {}
