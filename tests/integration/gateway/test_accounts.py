@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -22,8 +24,10 @@ from services.shared.web import sessions
 from services.shared.web.asking import rule_of
 from services.shared.web.auth import signed_in
 from services.shared.web.cookies import COOKIE
+from tests.integration.gateway.test_commands import tocsin
 from tests.kit.staff import invited, stale
-from tests.kit.town import Town
+from tests.kit.town import Town, open_town
+from tools.servers.postgres import Postgres
 
 WORDS = "river lamp quiet nineteen"
 PAGE = {"Accept": "text/html"}
@@ -359,3 +363,78 @@ async def test_where_somebody_goes_on_is_ours(desk: Town) -> None:
             form = {"login": "wangfang", "password": WORDS, "code": wang.papers[n], "to": to}
             async with wang.http.post(f"{desk.url}/console/sign-in", data=form, allow_redirects=False) as answer:
                 assert (303, "/console") == (answer.status, answer.headers["Location"])
+
+
+async def test_people_are_invited_and_ended_at_the_command_line(desk: Town, tmp_path: Path) -> None:
+    """The first administrator too; what is wrong is said and makes nobody."""
+    data = {"TOCSIN_DATA_DIR": str(desk.node.platform.settings.data_dir), "TOCSIN_PUBLIC_URL": desk.url}
+
+    async def user(*words: str) -> tuple[int, str, str]:
+        return await tocsin("user", *words, cwd=tmp_path, **data)
+
+    who = ("--name", "Ma Hui", "--login", "MaHui", "--authority", desk.authority)
+    wrong = {
+        ("--roles", "king", "--max-tier", "red", "--anywhere"): "there is no role 'king'",
+        (
+            "--roles",
+            "author",
+            "--max-tier",
+            "pink",
+            "--anywhere",
+        ): "there is no tier 'pink': use blue, yellow, orange, red",
+        ("--roles", "author", "--max-tier", "red"): "say where they may warn: --area FILE (GeoJSON) or --anywhere",
+        ("--roles", "author", "--max-tier", "red", "--anywhere", "--hours", "nine"): "hours: 'nine' is not understood",
+    }
+    for words, said in wrong.items():
+        code, out, err = await user("invite", *who, *words)
+        assert (2, "", True) == (code, out, err.startswith(f"tocsin: {said}")), err
+    assert (0, "", "") == await user("list")
+    made = ("--roles", "administrator,auditor", "--max-tier", "orange", "--anywhere", "--hours", "Mo-Fr 08:00-18:00")
+    code, link, err = await user("invite", *who, *made)
+    assert (0, "", True) == (
+        code,
+        err,
+        link.startswith(desk.url.replace("127.0.0.1", "localhost") + "/console/invited/"),
+    )
+    assert "tocsin: there is Ma Hui (mahui) already" in (await user("invite", *who, *made))[2]
+    listed = (await user("list"))[1]
+    assert f"mahui  Ma Hui of {desk.authority}  INVITED " in listed
+    assert listed.endswith(
+        "administrator, auditor up to orange, alone up to yellow; bound to hours Mo-Fr 08:00-18:00\n"
+    )
+    async with client() as http:
+        ma = Somebody(desk, http, "mahui")
+        assert 200 == (await ma.join(link.strip(), "paper"))[0]
+        again = ("grant", "mahui", "--reason", "promoted", "--roles", "duty officer", "--max-tier", "red", "--anywhere")
+        assert (0, "Ma Hui may do this from now on: tocsin user list shows it\n", "") == await user(*again)
+        assert (200, 403) == (await ma.get("/console/account"), await ma.get("/console/people"))
+        assert (0, "sign-ins ended: 1\n", "") == await user("sign-out", "mahui")
+        assert 303 == await ma.get("/console/account")
+        assert 303 == (await ma.sign_in(ma.papers[0]))[0]
+        key = await desk.new_key(label="her program", owner="Ma Hui")
+        _, out, _ = await user("end", "mahui", "--reason", "moves away")
+        assert "nothing of Ma Hui opens anything any more\nkeys they owned open nothing either: her program" in out
+        assert (303, 401) == (await ma.get("/console/account"), (await desk.call("GET", "/console", key=key))[0])
+    assert (2, "tocsin: there is nobody with the sign-in name nobody: see tocsin user list\n") == (
+        await user("invite-again", "nobody", "--reason", "lost")
+    )[::2]
+
+
+async def test_on_postgresql(tmp_path: Path, postgres: Postgres) -> None:
+    """Joining, codes once, sign-ins listed and ended, a link again and the end, as on SQLite; two at once take one code."""
+    async with (
+        open_town(tmp_path / "data", database_url=postgres.database()) as town,
+        joined(town, "Wang Fang", "author", beside="paper", hours="Mo-Fr 08:00-18:00") as wang,
+    ):
+        assert 303 == (await wang.sign_in(wang.papers[0]))[0]
+        assert 403 == (await wang.sign_in(wang.papers[0]))[0]
+        at_once = await asyncio.gather(*(wang.sign_in(wang.papers[1]) for _ in range(3)))
+        assert [303, 403, 403] == sorted(status for status, _ in at_once)
+        assert 200 == await wang.get("/console/account")
+        await stale(town)
+        form = {"shown_login": "wangfang", "shown_password": WORDS, "shown_code": wang.papers[2], "_get": "1"}
+        async with wang.http.post(f"{town.url}/console/confirm?to=/console/account/ways", data=form) as answer:
+            assert (200, "/console/account/ways") == (answer.status, answer.url.path)
+        await people.end(town.node.platform.database, person_id("Wang Fang"), by="t", reason="moves away")
+        assert 303 == await wang.get("/console/account")
+        assert 200 == (await wang.join(await invited(town, "Wang Fang", "observer"), "paper"))[0]
