@@ -15,11 +15,11 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import quote_plus, urlencode
 
 import aiohttp
+import msgspec
 import smpp34
 import uvloop
 
@@ -68,7 +68,7 @@ def tools(provider: Standin) -> Tools:
 
 
 def message(number: int) -> Outbound:
-    return replace(MESSAGE, delivery_id=f"{number:032x}", to=number_of(number))
+    return msgspec.structs.replace(MESSAGE, delivery_id=f"{number:032x}", to=number_of(number))
 
 
 # ---- HTTP

@@ -136,6 +136,11 @@ def copied(home: Home, to: Path, server: Postgres | None = None, amqp_url: str =
     return replace(home, folder=to, database_url=url, amqp_url=amqp_url)
 
 
+def on_broker(home: Home, amqp_url: str) -> Home:
+    """The same installation, with a broker between its processes."""
+    return replace(home, amqp_url=amqp_url)
+
+
 LONG = {
     "source": "City Civil Protection", "hazard": "Flash flood warning until 21:00", "place": "Riverside ward",
     "action": "Move to higher ground now and do not drive through water.",
@@ -167,6 +172,23 @@ def warning(
     }
 
 
+def environment_of(home: Home, provider: int, concurrency: int) -> dict[str, str]:
+    """What a process on this installation is told, to send through the stand-in at `provider` (a port)."""
+    return {
+        "TOCSIN_DATA_DIR": str(home.folder),
+        "TOCSIN_DATABASE_URL": home.database_url,
+        "TOCSIN_AMQP_URL": home.amqp_url,
+        "TOCSIN_LOG_LEVEL": "WARNING",
+        "TOCSIN_RATE": "1000000",  # round after round from one key
+        "TOCSIN_UTC_OFFSET_MIN": str((12 - datetime.now(UTC).hour) * 60),  # noon: nothing waits for the morning
+        "TOCSIN_TWILIO_BASE_URL": f"http://127.0.0.1:{provider}",
+        "TOCSIN_TWILIO_ACCOUNT_SID": ACCOUNT,
+        "TOCSIN_TWILIO_AUTH_TOKEN": TOKEN,
+        "TOCSIN_TWILIO_FROM_NUMBER": SENDER,
+        "TOCSIN_TWILIO_CONCURRENCY": str(concurrency),
+    }
+
+
 @dataclass
 class Tocsin:
     """Its processes on one installation, sending through the stand-in at `provider` (a port)."""
@@ -185,18 +207,8 @@ class Tocsin:
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         callbacks = self.ports["channels" if self.home.distributed else "tocsin"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
-            "TOCSIN_DATA_DIR": str(self.home.folder),
-            "TOCSIN_DATABASE_URL": self.home.database_url,
-            "TOCSIN_AMQP_URL": self.home.amqp_url,
-            "TOCSIN_LOG_LEVEL": "WARNING",
-            "TOCSIN_RATE": "1000000",  # round after round from one key
-            "TOCSIN_UTC_OFFSET_MIN": str((12 - datetime.now(UTC).hour) * 60),  # noon: nothing waits for the morning
             "TOCSIN_PUBLIC_URL": f"http://127.0.0.1:{callbacks}",
-            "TOCSIN_TWILIO_BASE_URL": f"http://127.0.0.1:{self.provider}",
-            "TOCSIN_TWILIO_ACCOUNT_SID": ACCOUNT,
-            "TOCSIN_TWILIO_AUTH_TOKEN": TOKEN,
-            "TOCSIN_TWILIO_FROM_NUMBER": SENDER,
-            "TOCSIN_TWILIO_CONCURRENCY": str(self.concurrency),
+            **environment_of(self.home, self.provider, self.concurrency),
         }
         if self.smpp:
             environment |= {
@@ -240,11 +252,7 @@ class Tocsin:
 
     def release(self, body: dict[str, Any]) -> str:
         """Posts the warning; its id, once it is on disk and active."""
-        port = self.ports.get("gateway") or self.ports["tocsin"]
-        answer = ask(port, "POST", "/api/v1/warnings", body, {"Authorization": f"Bearer {self.home.key}"})
-        if answer["state"] != "active":
-            raise BenchFault(f"the warning is {answer['state']}: {answer['notes']}")
-        return str(answer["warning_id"])
+        return release(self.ports.get("gateway") or self.ports["tocsin"], self.home.key, body)
 
     def check_alive(self) -> None:
         """A process that ended has said why in its log."""
@@ -333,6 +341,14 @@ def ask(
             return json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as refused:
         raise BenchFault(f"{method} {path}: {refused.code} {refused.read().decode()[:400]}") from refused
+
+
+def release(port: int, key: str, body: dict[str, Any]) -> str:
+    """Posts the warning to the gateway there; its id, once it is on disk and active."""
+    answer = ask(port, "POST", "/api/v1/warnings", body, {"Authorization": f"Bearer {key}"})
+    if answer["state"] != "active":
+        raise BenchFault(f"the warning is {answer['state']}: {answer['notes']}")
+    return str(answer["warning_id"])
 
 
 def _numbered(roles: Sequence[str]) -> list[str]:

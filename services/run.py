@@ -23,7 +23,7 @@ from services.node import Node
 from services.registry.figures import FIGURES as LOOKS
 from services.roles import ROLES, check_keys, check_roles, read_keys
 from services.router.figures import FIGURES as PATHS
-from services.shared import telemetry
+from services.shared import i18n, telemetry
 from services.shared.alarms import FIGURES as ALARMS
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.bus.port import Bus
@@ -213,6 +213,7 @@ async def serve(settings: Settings, roles: Sequence[str] = ()) -> None:
     names = [service.name for service in node.services]
     telemetry.configure_tracing("-".join(names) if len(names) < len(ROLES) else "all")
     node.start_loops()
+    i18n.offered()  # every catalogue is read now, not while the first warning waits
     leave_the_loaded_alone()
     async with node.platform.database.read() as db:
         if not await db.scalar(sa.select(sa.func.count()).select_from(api_key)):

@@ -83,9 +83,8 @@ class ChannelsService:
         self.limits = load_limits(self.drivers, p.settings)
         self.link_tests = LinkTests(p.database, p.clock, drivers, self.limits, p.keys.index, p.settings.link_tests)
         self._wakers = {red: p.wake.channels.sleeper() for red in (True, False)}
-        # one process for everything: what is begun ahead of ordinary messages stands in red's way
-        most_ahead = 0 if p.database.is_sqlite else AHEAD
-        windows = call_windows(drivers, self.limits, lambda red: self._wakers[red].set, most_ahead)
+        self._news = p.wake.channels.sleeper()  # not set where there is only room
+        windows = call_windows(drivers, self.limits, lambda red: self._wakers[red].set, AHEAD)
         weights = ProviderWeights(p.database, p.clock, windows, p.settings.resting_weights)
         self.recorder = OutcomeRecorder(p.database, p.bus, p.clock, p.settings.plane, recorder_window_s, weights.scored)
         opener = Opener(*p.keys.privates(), reread=p.keys.privates)
@@ -181,7 +180,8 @@ class ChannelsService:
 
     async def _send(self, red: bool) -> bool:
         """One turn of every queue of one kind that has something due; does not wait for the calls it starts."""
-        return sum([await self.sender.turn(queue) for queue in await self.sender.due_queues(red)]) > 0
+        queues = await self.sender.due_queues(red, news=self._news.consume())
+        return sum([await self.sender.turn(queue) for queue in queues]) > 0
 
     async def run_due(self) -> bool:
         """One turn of every call window that has something due; does not wait for the calls it started."""

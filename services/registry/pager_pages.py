@@ -51,8 +51,13 @@ class PagerPages:
 
     @asks(Power.SEE, what_is_found)
     async def pager(self, request: web.Request, who: Who) -> web.StreamResponse:
-        """Keeps a number sealed, and sends a test to it; an empty one takes the old one away."""
+        """Keeps a number sealed, and sends a test to it; without one it changes place and language of the one there is."""
         form = {name: str(value) for name, value in (await request.post()).items()}
+        if form.get("act") == "remove":
+            async with self._platform.database.write() as tx:
+                await tx.execute(sa.delete(pager).where(pager.c.actor == who.actor))
+                await trail.record(tx, who.label, "pager", who.actor, "paged no more")
+            raise web.HTTPSeeOther("/people/pager")
         typed, place = form.get("phone", "").strip(), form.get("place", "").strip()
         if not place.isdecimal() or not 1 <= int(place) <= LAST:
             return await self._pager_form(who, t("Give a place between 1 and 99: 1 is paged first."), form)
@@ -66,15 +71,26 @@ class PagerPages:
             )
             return await self._pager_form(who, problem, form)
         async with self._platform.database.write() as tx:
-            await tx.execute(sa.delete(pager).where(pager.c.actor == who.actor))
-            if number:
+            if not number and await pager_of(tx, who.actor) is None:
+                problem = t("Give the number you are paged at.")
+            else:
+                problem = ""
                 await self._keep(tx, who, number, int(place), form["language"])
-            await trail.record(tx, who.label, "pager", who.actor, "a number to be paged at" if number else "taken away")
+                await trail.record(
+                    tx, who.label, "pager", who.actor, "a number to be paged at" if number else "its place"
+                )
+        if problem:
+            return await self._pager_form(who, problem, form)
         self._platform.bus.wake()
         self._platform.wake.channels.set()
         raise web.HTTPSeeOther("/people/pager")
 
     async def _keep(self, tx: Connection, who: Who, number: str, place: int, language: str) -> None:
+        """An empty number stays as it is."""
+        mine = pager.c.actor == who.actor
+        if not number:
+            await tx.execute(sa.update(pager).where(mine).values(place=place, language=language))
+            return
         sealer = Sealer(self._platform.keys.public)
         contact_id = id_of("pager", who.actor, sealer.key_id)
         one = Pager(
@@ -82,6 +98,7 @@ class PagerPages:
             address_key(self._platform.keys.index, "sms", number), sealer.seal(number.encode(), contact_id), sealer.key_id,
             read_kind(number) is not None,
         )  # fmt: skip
+        await tx.execute(sa.delete(pager).where(mine))
         await tx.execute(sa.insert(page_key).values(sealer.row()))
         await tx.execute(sa.insert(pager).values(one._asdict() | {"given_at": wall()}))
         expires = self._platform.clock.now() + TEST_S

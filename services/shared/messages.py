@@ -160,7 +160,7 @@ class AudienceFound(Message, frozen=True, kw_only=True, array_like=True, tag="Au
 
 
 class DeliveryDue(Message, frozen=True, kw_only=True, array_like=True, tag="DeliveryDue"):
-    """At most 200 delivery ids."""
+    """Some of the deliveries that are due, at most 200 ids: which are, their batches say."""
 
     ids: tuple[str, ...]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -73,7 +74,7 @@ class Bench:
             if n == stop_before:
                 await self._stop(one)
             told = [
-                replace(
+                msgspec.structs.replace(
                     r, delivery_id=one, event_key=f"{one[:20]}:{r.event_key}", at=float(next(clock)),
                     flight=called if r.source == "outcome" else None, plain=plain,
                 )

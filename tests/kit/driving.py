@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any, cast
 
 import aiohttp
+from msgspec.structs import replace
 
 from services.channels.model.driver import Connected, Driver, Receivers, Tools
 from services.channels.model.outbound import Outbound

@@ -129,7 +129,9 @@ class Preparer:
         channel = self._channels_of.get(driver, self._channels).get(row.channel)
         if channel is not None and driver and to:
             channel = self._limits.for_number(driver, channel, to)
-        rendered = await self._rendered(row, warning, channel)
+        of_many = self._of_many(row)
+        rendered = await self._rendered(row, warning, channel, of_many)
+        is_area = row.kind == DeliveryKind.AREA
         return Outbound(
             delivery_id=row.delivery_id,
             warning_id=row.warning_id,
@@ -141,22 +143,22 @@ class Preparer:
             language=rendered.language,
             link=f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}",
             seconds_left=max(1, int(min(row.expires_at - self._clock.now(), 36000))),
-            document=warning.cap_xml if row.kind == DeliveryKind.AREA else b"",
+            document=warning.cap_xml if is_area else b"",
             tier=row.tier,
             chain_id=warning.chain_id,
             call=row.params if isinstance(row.params, CallTimes) else None,
             hazard=str(warning.parts.get("set", "")),
             as_recorded=bool(warning.ending) or says_what_is_asked(warning.parts),
             ending=warning.ending,
-            of_many=self._of_many(row),
+            of_many=of_many,
             again=row.attempts > 0,
-            settled=await self._settled(row),
-            spoken_in=await self._spoken_in(row, warning),
+            settled=await self._settled(row) if is_area else {},
+            spoken_in=await self._spoken_in(row, warning) if is_area else {},
         )
 
     async def _settled(self, row: Delivery) -> Mapping[str, Outcome]:
         """Stations of an area's message that are not to be asked again, whichever process asked them."""
-        if row.kind != DeliveryKind.AREA or not row.attempts:
+        if not row.attempts:
             return {}
         async with self._database.read() as db:
             return await settled(db, row.delivery_id)
@@ -164,26 +166,25 @@ class Preparer:
     async def _spoken_in(self, row: Delivery, warning: WarningText) -> dict[str, str]:
         """To the whole area, in every language the warning brings."""
         channel = self._channels.get(row.channel)
-        if row.kind != DeliveryKind.AREA or channel is None or not channel.voice:
+        if channel is None or not channel.voice:
             return {}
         return {
             language: (await self._render(row, warning, channel, "", language)).spoken
             for language in warning.parts["languages"]
         }
 
-    async def _rendered(self, row: Delivery, warning: WarningText, channel: Channel | None) -> Rendered:
+    async def _rendered(self, row: Delivery, warning: WarningText, channel: Channel | None, of_many: bool) -> Rendered:
         """The text of one row; what speaks of no single person is made once for all who get the same."""
-        link = await self._link(row)
-        if not self._of_many(row):
-            return await self._render(row, warning, channel, link)
+        if not of_many:
+            return await self._render(row, warning, channel, await self._link(row))
         lacks = (channel.links, channel.two_way) if channel is not None else None
         alike = (row.warning_id, row.kind, row.addressee_kind, row.form, row.language, row.channel, lacks)
         found = self._rendered_once.get(alike)
         if found is None:
-            found = await self._render(row, warning, channel, link)
+            found = await self._render(row, warning, channel, "")
             if row.channel == "organisations":  # a group reads all languages of the warning
                 others = [one for one in warning.parts["languages"] if one != found.language]
-                texts = [found.text, *[(await self._render(row, warning, channel, link, one)).text for one in others]]
+                texts = [found.text, *[(await self._render(row, warning, channel, "", one)).text for one in others]]
                 found = replace(found, text="\n\n".join(texts))
             self._rendered_once[alike] = found
         return found

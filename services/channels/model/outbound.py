@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from services.channels.model.outcome import Outcome
 from services.shared.ledger.params import CallTimes
 
 
-@dataclass(frozen=True)
-class Outbound:
+class Outbound(msgspec.Struct, frozen=True):
     """One message, opened and rendered: it lives for one call and is never stored or logged."""
 
     delivery_id: str
@@ -34,5 +34,5 @@ class Outbound:
     ending: str = ""  # which, where it is one
     of_many: bool = False  # its words speak of no single person, and many get the same
     again: bool = False  # it was tried before, perhaps by another process
-    settled: Mapping[str, Outcome] = field(default_factory=dict)  # of an area's: stations that took it, or never will
-    spoken_in: dict[str, str] = field(default_factory=dict)  # language > spoken text, for what speaks to the whole area
+    settled: Mapping[str, Outcome] = {}  # of an area's: stations that took it, or never will
+    spoken_in: dict[str, str] = {}  # language > spoken text, for what speaks to the whole area

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from services.channels.model.flight import Flight
 from services.channels.model.outcome import Station
 from services.shared.ledger.evidence import Answer, Evidence
@@ -34,8 +36,7 @@ class PartReceipt:
     to: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """One thing learnt. `source` is outcome (our own call), callback or page; times are taken at the recorder."""
 
     delivery_id: str

@@ -12,17 +12,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.channels.model.report import Report
 from services.channels.outcomes import flights
 from services.channels.providers.provider_store import Scored, count
 from services.shared.bus.outbox import new_id, publish
-from services.shared.database.batches import one_of
+from services.shared.database.batches import array_text
 from services.shared.database.engine import Connection
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tally import ACCEPTED_BIT, CHANNELS, Deltas
-from services.shared.ledger.warnings import warning_state
 from services.shared.messages import EvidenceRecorded
 
 _SET = """
@@ -30,7 +28,8 @@ UPDATE delivery SET send_state = 'accepted', state_at = said.at, state_reason = 
  sent_at = coalesce(sent_at, said.at), provider_ref = said.ref, attempts = said.n, tallied = tallied | 1
 FROM {said}
 WHERE delivery_id = said.d AND batch_id = said.b AND send_state IN ('pending', 'retry') AND evidence = 0
-RETURNING delivery_id, warning_id, profile_key, channel
+RETURNING delivery_id, warning_id, profile_key, channel, tier,
+ EXISTS (SELECT 1 FROM warning_state AS w WHERE w.warning_id = delivery.warning_id AND w.state <> 'active') AS is_over
 """
 _ON_SQLITE = sa.text(
     _SET.format(
@@ -38,12 +37,12 @@ _ON_SQLITE = sa.text(
         " value ->> 5 AS why FROM json_each(:rows)) AS said"
     )
 )
+_KINDS = {"d": "text", "b": "text", "ref": "text", "n": "smallint", "at": "float", "why": "text"}
 _ON_POSTGRESQL = sa.text(
-    _SET.format(said="unnest(:d, :b, :ref, :n, :at, :why) AS said(d, b, ref, n, at, why)")
-).bindparams(
-    *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("d", "b", "ref", "why")),
-    sa.bindparam("n", type_=ARRAY(sa.SmallInteger)), sa.bindparam("at", type_=ARRAY(sa.Float)),
-)  # fmt: skip
+    _SET.format(
+        said=f"unnest({', '.join(f'CAST(:{name} AS {kind}[])' for name, kind in _KINDS.items())}) AS said({', '.join(_KINDS)})"
+    )
+).bindparams(*(sa.bindparam(name, type_=sa.Text()) for name in _KINDS))
 
 
 class _Moved(NamedTuple):
@@ -51,45 +50,45 @@ class _Moved(NamedTuple):
     warning_id: str
     profile_key: str
     channel: str
+    tier: int
+    is_over: bool  # its warning
 
 
 async def write(
     tx: Connection, reports: Sequence[Report], flying: flights.Flying, plane: str, scored: frozenset[str]
-) -> list[Report]:
-    """The reports that are still to be folded."""
+) -> tuple[list[Report], bool]:
+    """The reports that are still to be folded, and whether the router is told of any other."""
     told = Counter(r.delivery_id for r in reports)
     plain = {r.delivery_id: r for r in reports if _plain(r, flying) and told[r.delivery_id] == 1}
     if not plain:
-        return list(reports)
+        return list(reports), False
     moved = await _moved(tx, [plain[one] for one in sorted(plain)], flying)
     taken = {row.delivery_id for row in moved}
     await flights.attempts(tx, [plain[one] for one in sorted(taken)])
     if scored:
         theirs = [r for one, r in plain.items() if one in taken and r.provider in scored]
         await count(tx, [Scored(r.provider, r.at, calls=1, accepted=1) for r in theirs])
-    for warning_id in sorted({row.warning_id for row in moved}):
+    counted = sorted({row.warning_id for row in moved})
+    for warning_id in counted:
         deltas = Deltas(warning_id)
         for row in moved:
             if row.warning_id == warning_id:
                 deltas.channel(row.profile_key, row.channel, CHANNELS[ACCEPTED_BIT])
         await deltas.add(tx)
-    await _tell_of_what_is_over(tx, moved, plane)
-    return [r for r in reports if r.delivery_id not in taken]
+    said = await _tell_of_what_is_over(tx, moved, plane)
+    return [r for r in reports if r.delivery_id not in taken], said
 
 
-async def _tell_of_what_is_over(tx: Connection, moved: Sequence[_Moved], plane: str) -> None:
+async def _tell_of_what_is_over(tx: Connection, moved: Sequence[_Moved], plane: str) -> bool:
     """A warning that ended while these were in the air: whoever tells of its end waits for them."""
-    mine = sorted({row.warning_id for row in moved})
-    ended = sa.select(warning_state.c.warning_id, warning_state.c.tier).where(
-        one_of(warning_state.c.warning_id, mine), warning_state.c.state != "active"
-    )
     events = [
-        EvidenceRecorded(msg_id=new_id(), plane=plane, warning_id=warning_id, tier=tier, ids=(row.delivery_id,))
-        for warning_id, tier in (await tx.execute(ended)).all()
+        EvidenceRecorded(msg_id=new_id(), plane=plane, warning_id=row.warning_id, tier=row.tier, ids=(row.delivery_id,))
         for row in moved
-        if row.warning_id == warning_id
+        if row.is_over
     ]
-    await publish(tx, events)
+    if events:
+        await publish(tx, events)
+    return bool(events)
 
 
 def _plain(report: Report, flying: flights.Flying) -> bool:
@@ -110,6 +109,6 @@ async def _moved(tx: Connection, reports: Sequence[Report], flying: flights.Flyi
     if tx.dialect.name == "sqlite":
         result = await tx.execute(_ON_SQLITE, {"rows": json.dumps(rows)})
     else:
-        names = ("d", "b", "ref", "n", "at", "why")
-        result = await tx.execute(_ON_POSTGRESQL, dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+        columns = zip(_KINDS, zip(*rows, strict=True), strict=True)
+        result = await tx.execute(_ON_POSTGRESQL, {name: array_text(column) for name, column in columns})
     return [_Moved._make(row) for row in result]

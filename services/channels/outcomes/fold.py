@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import NamedTuple, Protocol
 
+import msgspec
 import sqlalchemy as sa
 import structlog
 
@@ -102,12 +103,14 @@ class _Named(Protocol):
     def send_state(self) -> str: ...
 
 
-async def write(tx: Connection, reports: list[Report], plane: str, scored: frozenset[str] = frozenset()) -> None:
-    """All of it in the caller's transaction: rows locked and read, reports folded into them, each row written once."""
+async def write(tx: Connection, reports: list[Report], plane: str, scored: frozenset[str] = frozenset()) -> bool:
+    """All of it in the caller's transaction: rows locked and read, reports folded into them, each row written once.
+
+    Whether the router is told of any.
+    """
     flying = await flights.lock(tx, reports)
-    reports = await accepted.write(tx, reports, flying, plane, scored)
-    await _fold_all(tx, reports, flying, plane, scored)
-    await flights.land(tx, flying)
+    left, said = await accepted.write(tx, reports, flying, plane, scored)
+    return await _fold_all(tx, left, flying, plane, scored) or said
 
 
 _ABOUT = (
@@ -120,10 +123,10 @@ _ABOUT = (
 
 async def _fold_all(
     tx: Connection, reports: list[Report], flying: flights.Flying, plane: str, scored: frozenset[str]
-) -> None:
+) -> bool:
     reports = await _with_parts(tx, reports)
     if not reports:
-        return
+        return False
     ids = sorted({r.delivery_id for r in reports})
     known = {row.delivery_id: row for row in await rows_of(tx, _Read, _ABOUT, {"ids": ids})}
     orphans = [r for r in reports if r.delivery_id not in known]
@@ -178,6 +181,7 @@ async def _fold_all(
             for k in range(0, len(group), EVENT_IDS)
         ],
     )
+    return bool(events) or bool(refused)
 
 
 def fits(report: Report, row: _Named, name: str) -> bool:
@@ -320,7 +324,7 @@ def storable(report: Report) -> Report:
     texts = report.event_key + report.reason + report.code + report.ref
     if short and not report.note and texts.isprintable():
         return report
-    return replace(
+    return msgspec.structs.replace(
         report, event_key=_plain(report.event_key, 64), note=_plain(report.note, 400), reason=_plain(report.reason, 80),
         code=_plain(report.code, 80), ref=_plain(report.ref, 64),
     )  # fmt: skip

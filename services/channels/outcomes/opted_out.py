@@ -126,6 +126,10 @@ async def has_opted_out(db: Connection, keys: Collection[str]) -> set[str]:
     return set(found.all())
 
 
+# Of a delivery: its number is stopped.
+STOPPED_NUMBER = sa.exists().where(opted_out_table.c.address_key == delivery.c.address_key)
+
+
 async def leave_out(tx: Connection, rows: Sequence[Delivery], now: float, plane: str) -> list[Delivery]:
     """What may be sent of these; what goes to a stopped number is suppressed, with the reason."""
     keys = {row.address_key for row in rows if row.channel in SMS_CHANNELS}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
+import msgspec
 import sqlalchemy as sa
 import structlog
 
@@ -24,7 +24,7 @@ from services.shared.fault_points import fault_at
 log = structlog.get_logger("recorder")
 Written = Callable[[BaseException | None], None]  # told once: None where a report is on disk, else why it is not
 QUIET_S = 0.001
-OUTCOMES_S, MANY = 0.05, 8  # nobody waits for an outcome to be written
+OUTCOMES_S, MANY = 0.1, 8  # nobody waits for an outcome to be written
 PATIENCE_S = (0.1, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)  # together below a lease, after which the outcome is unknown anyway
 
 
@@ -62,7 +62,7 @@ class OutcomeRecorder:
 
     def note(self, report: Report, written: Written) -> None:
         """Takes a report without a task for it; `written` is told once."""
-        self._waiting.append((replace(storable(report), at=self._clock.now()), written))
+        self._waiting.append((msgspec.structs.replace(storable(report), at=self._clock.now()), written))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
 
@@ -78,37 +78,53 @@ class OutcomeRecorder:
     async def _collect(self) -> None:
         """Waits while reports keep coming, at most the window: a burst is one transaction, a single one waits 1 ms.
 
-        Outcomes of calls, once there are many, wait longer for each other: nobody has to be answered among them.
+        Outcomes of calls, once there are many, wait longer for each other: for the last of their flights. Nobody has to
+        be answered among them.
         """
         clock = asyncio.get_running_loop().time
         begun = clock()
         while True:
             seen = len(self._waiting)
-            outcomes = seen >= MANY and all(report.source == "outcome" for report, _ in self._waiting)
+            outcomes = seen >= MANY and self._half_landed()
             await asyncio.sleep(QUIET_S * (5 if outcomes else 1))
             window = max(self._window_s, OUTCOMES_S) if outcomes else self._window_s
-            if len(self._waiting) == seen or clock() - begun >= window:
+            if clock() - begun >= window or (len(self._waiting) == seen and not (outcomes and self._half_landed())):
                 return
 
-    async def _patiently(self, reports: list[Report]) -> None:
-        """What a provider has answered must not be forgotten because the database is away for some seconds."""
-        for wait in (*PATIENCE_S, None):
+    def _half_landed(self) -> bool:
+        """Whether all that waits are outcomes, and of their flights some are still to come."""
+        flights = {}
+        for report, _ in self._waiting:
+            if report.flight is None:
+                return False
+            flights[report.flight.flight_id] = report.flight
+        return sum(flight.left for flight in flights.values()) > len(self._waiting)
+
+    async def _patiently(self, reports: list[Report]) -> bool:
+        """What a provider has answered must not be forgotten because the database is away for some seconds.
+
+        Whether the router is told of any.
+        """
+        for wait in PATIENCE_S:
             try:
-                async with self._database.write() as tx:
-                    await write(tx, reports, self._plane, self._scored)
-                    if any(r.source == "callback" for r in reports):
-                        fault_at("before_callback_commit")
+                return await self._once(reports)
             except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as problem:
-                if wait is None or not may_be_tried_again(problem):
+                if not may_be_tried_again(problem):
                     raise
                 log.warning("reports_wait", count=len(reports), reason=type(problem).__name__)
                 await asyncio.sleep(wait)
-            else:
-                return
+        return await self._once(reports)
+
+    async def _once(self, reports: list[Report]) -> bool:
+        async with self._database.write() as tx:
+            said = await write(tx, reports, self._plane, self._scored)
+            if any(r.source == "callback" for r in reports):
+                fault_at("before_callback_commit")
+        return said
 
     async def _write_batch(self, batch: list[tuple[Report, Written]]) -> None:
         try:
-            await self._patiently([report for report, _ in batch])
+            said = await self._patiently([report for report, _ in batch])
             for report, _ in batch:
                 if report.flight is not None:
                     report.flight.left -= 1
@@ -124,7 +140,8 @@ class OutcomeRecorder:
                 raise
             return
         fault_at("after_outcome_commit" if batch[0][0].source == "outcome" else "after_callback_commit")
-        self._bus.wake()
+        if said:
+            self._bus.wake()
         for _, written in batch:
             written(None)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from services.channels.model.driver import Outcome, Result
 from services.channels.model.flight import Flight
 from services.channels.model.outcome import LATE
@@ -16,28 +14,31 @@ from services.shared.ledger.tables import Delivery
 from services.shared.tiers import Tier
 
 S = SendState
+_ONE_PERSONS = frozenset({DeliveryKind.WARNING.value, DeliveryKind.ENDING.value})
 
 
 def told(row: Delivery, flight: Flight, result: Result, now: float, *, exhausted: bool) -> Report:
     """What is written down of a call of a flight; `exhausted` where the delivery was turned away often enough."""
     n = row.attempts + 1
-    report = Report(
-        row.delivery_id, event_key=f"{row.delivery_id}:{n}:outcome", source="outcome", attempt=n, code=result.code,
-        reason=result.outcome.value, ref=result.ref, provider=flight.driver, stations=result.stations, flight=flight,
-        plain=row.kind in (DeliveryKind.WARNING, DeliveryKind.ENDING) and bool(row.person_id),
-    )  # fmt: skip
+    state, evidence, again_at, sent = S.FAILED, Evidence.NONE, None, None
     match result.outcome:
         case Outcome.ACCEPTED:
+            state, evidence = S.ACCEPTED, Evidence.ACCEPTED
             sent = Sent(flight.driver, row.delivery_id, result.parts) if result.parts else None
-            return replace(report, state=S.ACCEPTED, evidence=Evidence.ACCEPTED, sent=sent)
         case Outcome.PERMANENT:
-            return replace(report, state=S.FAILED)
+            pass
         case Outcome.AMBIGUOUS:
-            return replace(report, state=S.UNKNOWN)
+            state = S.UNKNOWN
         case _ if exhausted:
-            return replace(report, state=S.FAILED)
+            pass
         case _ if result.code == LATE:  # not the provider's fault: again at once
-            return replace(report, state=S.RETRY, again_at=now)
+            state, again_at = S.RETRY, now
         case _:
-            wait = max(backoff(Tier(row.tier), n, row.delivery_id), result.retry_after or 0.0)
-            return replace(report, state=S.RETRY, again_at=now + wait)
+            state = S.RETRY
+            again_at = now + max(backoff(Tier(row.tier), n, row.delivery_id), result.retry_after or 0.0)
+    return Report(
+        row.delivery_id, event_key=f"{row.delivery_id}:{n}:outcome", source="outcome", state=state, evidence=evidence,
+        attempt=n, code=result.code, reason=str(result.outcome), ref=result.ref, provider=flight.driver, sent=sent,
+        stations=result.stations, flight=flight, again_at=again_at,
+        plain=row.kind in _ONE_PERSONS and bool(row.person_id),
+    )  # fmt: skip

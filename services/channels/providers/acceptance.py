@@ -55,16 +55,16 @@ class Acceptance:
                 if seen is not None:
                     seen.alarmed, seen.bad, seen.bad_since, seen.bad_last = True, FEW, row.since, wall()
 
-    def note(self, name: str, result: Result, begun: float) -> None:
-        """What came of one call that began then; costs no more than a few assignments."""
+    def note(self, name: str, result: Result, begun: float, now: float) -> None:
+        """What came of one call that began then and is over now; costs no more than a few assignments."""
         if result.code == LATE:
             return
         seen = self._seen[name]
         if result.outcome in (Outcome.ACCEPTED, Outcome.PERMANENT):  # an answer about one number is an answer
-            seen.taken, seen.bad, seen.bad_since = wall(), 0, 0.0
+            seen.taken, seen.bad, seen.bad_since = now, 0, 0.0
             return
         seen.bad_since = seen.bad_since or begun
-        seen.bad_last, seen.bad, seen.code = wall(), seen.bad + 1, result.code
+        seen.bad_last, seen.bad, seen.code = now, seen.bad + 1, result.code
 
     async def step(self) -> None:
         """Once a second: says what is taken, and what is not."""

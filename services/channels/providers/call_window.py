@@ -34,6 +34,7 @@ class CallWindow:
     begun: int = 0  # intended and not answered
     call_s: float = 0.0  # how long a call takes, lately
     ahead: float = 0.0  # grows while calls begin in time, halves where one does not: the machine has other work too
+    grows_by: float = 1.0  # a call; a tenth once one was late
     paced_until: float = 0.0  # wall; its rate is used up until then
     on_room: Callable[[], None] | None = None  # told when there is room again
 
@@ -58,7 +59,10 @@ class CallWindow:
     @property
     def size(self) -> int:
         """How many may be intended at once: what begins at once, and soon."""
-        if self.breaker.probing(wall()):
+        return self._size(wall())
+
+    def _size(self, now: float) -> int:
+        if self.breaker.probing(now):
             return min(PROBES, self.driver.concurrency)
         soon = int(AHEAD_S * self.driver.concurrency / self.call_s) if self.call_s else 0
         return self.driver.concurrency + min(int(self.ahead), soon)
@@ -68,10 +72,14 @@ class CallWindow:
         now = wall()
         if self.breaker.is_open(now) or now < self.paced_until:
             return False
-        return self.free() >= (1 if self.red else (self.size + 1) // 2)
+        size = self._size(now)
+        return self._free(size) >= (1 if self.red else (size + 1) // 2)
 
     def free(self) -> int:
-        return min(self.size - self.begun, UNWRITTEN - len(self.in_flight) - self.unwritten)
+        return self._free(self.size)
+
+    def _free(self, size: int) -> int:
+        return min(size - self.begun, UNWRITTEN - len(self.in_flight) - self.unwritten)
 
     def rest(self, seconds: float) -> None:
         """Its provider's rate is used up for so long; nothing, where it is not."""
@@ -83,12 +91,27 @@ class CallWindow:
 
     def begins(self, waited: float) -> None:
         """A call begins so long after its intent."""
-        self.ahead = min(self.most_ahead, self.ahead + 0.1) if waited < LATE_S else self.ahead / 2
+        if waited < LATE_S:
+            self.ahead = min(self.most_ahead, self.ahead + self.grows_by)
+        else:
+            self.ahead, self.grows_by = self.ahead / 2, 0.1
 
     def answered(self, seconds: float) -> None:
         """A call has ended after so long."""
         self.begun -= 1
         self.call_s += (seconds - self.call_s) * (0.1 if self.call_s else 1.0)
+        # whether there is room is only asked where there may be: this is done for every call
+        if self.red or 2 * self.begun <= self.driver.concurrency + self.ahead:
+            self._told()
+
+    def on_disk(self) -> None:
+        """What came of a call without a task is written, or will never be."""
+        kept_back = UNWRITTEN - len(self.in_flight) - self.unwritten < self.driver.concurrency + self.ahead
+        self.unwritten -= 1
+        if kept_back:
+            self._told()
+
+    def _told(self) -> None:
         if self.on_room is not None and self.roomy():
             self.on_room()
 

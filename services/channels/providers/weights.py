@@ -76,13 +76,16 @@ class Queue:
         return [window for window in self.windows if window.roomy()]
 
     def deal(
-        self, rows: Iterable[R], rooms: Mapping[str, int], weights: Mapping[str, float], before: Mapping[str, str]
+        self, rows: Sequence[R], rooms: Mapping[str, int], weights: Mapping[str, float], before: Mapping[str, str]
     ) -> tuple[dict[str, list[R]], list[R]]:
         """Rows by provider, smoothly in proportion to the weights and within each one's room; and those left over.
 
         A row that `before` went to one provider goes to another if there is one: what it failed at once it may fail
         at again.
         """
+        if len(rooms) == len(self.windows) == 1 and not [row for row in rows if row.params is not None]:
+            ((name, room),) = rooms.items()
+            return {name: list(rows[:room])}, list(rows[room:])
         left, over = dict(rooms), list[R]()
         dealt: dict[str, list[R]] = {name: [] for name in rooms}
         serves = {window.driver.name: {r.name for r in window.channels} for window in self.windows}

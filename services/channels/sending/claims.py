@@ -13,9 +13,10 @@ from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
+from services.channels.model.channel import SMS_CHANNELS
 from services.channels.model.driver import QueueName
 from services.channels.model.flight import Flight
-from services.channels.outcomes.opted_out import leave_out
+from services.channels.outcomes.opted_out import STOPPED_NUMBER, leave_out
 from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
 from services.shared.database import locks
@@ -169,9 +170,6 @@ async def _led_nowhere(tx: Connection, found: Sequence[_Found], now: float) -> N
         await tx.execute(sa.delete(batch).where(one_of(batch.c.batch_id, [one.batch_id for one in found])))
 
 
-_FLYING = sa.select(flight.c.ids).where(one_of(flight.c.batch_id, "batches"), IN_THE_AIR)
-
-
 class Intents(NamedTuple):
     """What was written down before the calls: the flights, and batches that may not be sent now and were given back."""
 
@@ -186,12 +184,16 @@ _LIVE = (
         .where(warning_state.c.warning_id == batch.c.warning_id)
         .scalar_subquery()
         .label("tells"),
+        sa.select(sa.func.aggregate_strings(flight.c.ids, ","))
+        .where(flight.c.batch_id == batch.c.batch_id, IN_THE_AIR)
+        .scalar_subquery()
+        .label("flying"),
     )
     .where(one_of(batch.c.batch_id, "batches"), batch.c.worker == sa.bindparam("by"), may_be_sent(_now, batch))
     .order_by(batch.c.batch_id)
     .with_for_update(of=batch)
 )
-_STILL = sa.select(delivery.c.delivery_id).where(
+_STILL = sa.select(delivery.c.delivery_id, STOPPED_NUMBER.label("stopped")).where(
     one_of(delivery.c.delivery_id, "ids"), one_of(delivery.c.batch_id, "batches"), IS_DUE
 )
 
@@ -209,15 +211,18 @@ async def intend(
     # a cancel waits until this is written, and what comes after the cancel sees it
     await locks.intents(tx, {row.warning_id for row in rows if row.warning_id}, shared=True)
     found = await tx.execute(_LIVE, {"batches": batches, "by": worker, "now": now})
-    live: dict[str, bool] = {name: bool(tells) for name, tells in found.all()}
+    live: dict[str, bool] = {}
+    flying: set[str] = set()  # a part of the batch, begun before
+    for name, tells, ids in found.all():
+        live[name] = bool(tells)
+        flying.update(parted(ids or ""))
+    # first who is in the air, then who is due: an outcome written in between is seen
     asked = {"ids": sorted(row.delivery_id for row in rows), "batches": sorted(live)}
-    # a part of the batch, begun before: first who is in the air, then who is due. An outcome written in between is seen
-    flying = (await tx.scalars(_FLYING, {"batches": sorted(live)})).all()
-    still = set((await tx.scalars(_STILL, asked)).all())
-    for ids in flying:
-        still.difference_update(parted(ids))
-    allowed = await leave_out(tx, [row for row in rows if row.delivery_id in still], now, plane)
-    may_go = {row.delivery_id for row in allowed}
+    still = {one: bool(stopped) for one, stopped in (await tx.execute(_STILL, asked)).all() if one not in flying}
+    shut = [row for row in rows if still.get(row.delivery_id) and row.channel in SMS_CHANNELS]
+    may_go = still.keys() - {row.delivery_id for row in shut}
+    if shut:
+        may_go |= {row.delivery_id for row in await leave_out(tx, shut, now, plane)}
     flights: list[Intended] = []
     for driver, some in wanted.items():
         groups: dict[str, list[Delivery]] = defaultdict(list)

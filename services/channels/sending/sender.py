@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import structlog
 
 from services.channels.messages.prepare import Preparer
-from services.channels.model.driver import Outcome, Result
+from services.channels.model.driver import Outcome, QueueName, Result
 from services.channels.model.flight import Flight
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
@@ -43,9 +43,11 @@ from services.shared.ledger.moves import UNSENT, may_be_sent, move
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import Delivery, attempt
 from services.shared.messages import EvidenceRecorded
+from services.shared.service import TICK_S
 
 log = structlog.get_logger("sender")
 MAX_ATTEMPTS = 6
+BEYOND = 2  # so many times what is begun now is claimed for later
 S = SendState
 _FIRST_DUE = sa.select(sa.func.min(batch.c.due_at)).where(
     WAITS, may_be_sent(sa.bindparam("now", type_=sa.Float), batch)
@@ -98,6 +100,9 @@ class Sender:
         self._written = asyncio.Event()
         self.leases = Leases(database, clock, plane, self.in_hand)
         self.windows = windows
+        self._due: dict[QueueName, Sequence[int]] = {}  # tiers of what waited at the last look
+        self._looked_at = 0.0  # wall
+        self._looking = asyncio.Lock()
         self.breakers = {window.driver.name: window.breaker for window in windows}
         self.queues = queues(windows)
         self.provider_weights = provider_weights
@@ -116,13 +121,30 @@ class Sender:
             tasks = [t for window in self.windows for t in window.in_flight]
             await (asyncio.wait(tasks) if tasks else self._written.wait())
 
-    async def due_queues(self, red: bool | None = None) -> list[DueQueue]:
-        """The queues with something to send and room for it (red's, the others', or all): one look for all of them."""
+    async def due_queues(self, red: bool | None = None, *, news: bool = True) -> list[DueQueue]:
+        """The queues with something to send and room for it (red's, the others', or all): one look for all of them.
+
+        Without `news` what was found a moment ago is as good: a call that ends makes nothing due.
+        """
         roomy = [queue for queue in self.queues if red in (None, queue.red) and queue.roomy()]
-        async with self._database.read() as db:
-            found = await due(db, tuple(queue.name for queue in roomy), self._clock.now())
-        waiting = [DueQueue(queue, found.get(n, ())) for n, queue in enumerate(roomy)]
+        if news:
+            self._looked_at = 0.0
+        async with self._looking:  # red's loop and the others' are woken together: the second finds what the first saw
+            if roomy and wall() >= self._looked_at + TICK_S:
+                await self._look()
+        waiting = [DueQueue(queue, self._due.get(queue.name, ())) for queue in roomy]
         return [one for one in waiting if one.tiers or self.in_hand.count(one.queue.name)]
+
+    async def _look(self) -> None:
+        """Which tiers wait to be claimed, by queue."""
+        self._looked_at = wall()  # before the look: what becomes due meanwhile is news again
+        try:
+            async with self._database.read() as db:
+                found = await due(db, tuple(queue.name for queue in self.queues), self._clock.now())
+        except BaseException:
+            self._looked_at = 0.0
+            raise
+        self._due = {queue.name: found.get(n, ()) for n, queue in enumerate(self.queues)}
 
     async def turn(self, one: DueQueue) -> int:
         """Starts as much of a queue as its call windows have room for; returns how many calls that are."""
@@ -174,8 +196,12 @@ class Sender:
         if not tiers:
             return
         async with self._database.write() as tx:
-            claimed = await claim(tx, one.queue.driver, tiers, missing, self._clock.now(), self.leases.worker)
+            # more than is begun now, for the next turns: a claim is a transaction whatever it takes
+            wanted = missing + BEYOND * room
+            claimed = await claim(tx, one.queue.driver, tiers, wanted, self._clock.now(), self.leases.worker)
         self.in_hand.add(one.queue.name, claimed)
+        if sum(len(found.rows) for found in claimed) < wanted:
+            self._due[one.queue.name] = ()  # that was all, as far as is known
         if claimed:
             fault_at("after_batch_claim")
 
@@ -277,7 +303,7 @@ class Sender:
             window.unwritten -= 1
             self._task(window, self._record(window, call, result, began_at))
             return
-        pause = self._heard(window, result, began_at)
+        pause = self._heard(window, result, began_at, now)
         report = told(call.row, call.flight, result, self._clock.now(), exhausted=False)
         self._recorder.note(report, partial(self._on_disk, window))
         if pause:
@@ -285,12 +311,10 @@ class Sender:
 
     def _on_disk(self, window: CallWindow, problem: BaseException | None) -> None:
         """Where the outcome could not be written, the delivery is SENDING until its lease is over, then UNKNOWN."""
-        window.unwritten -= 1
+        window.on_disk()
         self._written.set()
         if problem is not None:
             log.error("outcome_not_written", driver=window.driver.name, reason=repr(problem))
-        elif window.on_room is not None and window.roomy():
-            window.on_room()
 
     @staticmethod
     def _ended(window: CallWindow, task: asyncio.Task[None]) -> None:
@@ -304,17 +328,17 @@ class Sender:
         result, begun = await self._call_in_place(window, call)
         await self._record(window, call, result, begun)
 
-    def _heard(self, window: CallWindow, result: Result, begun: float) -> float:
+    def _heard(self, window: CallWindow, result: Result, begun: float, now: float) -> float:
         """What an answer says of the provider: the seconds it is left alone from now on, or 0."""
         if result.outcome is Outcome.ACCEPTED:
             fault_at("after_provider_accept")
-        telemetry.sent(window.driver.name, result.outcome.value)
-        self.acceptance.note(window.driver.name, result, begun)
-        return self._pause(window, result)
+        telemetry.sent(window.driver.name, str(result.outcome))
+        self.acceptance.note(window.driver.name, result, begun, now)
+        return self._pause(window, result, now)
 
     async def _record(self, window: CallWindow, call: FlightCall, result: Result, begun: float) -> None:
         """What an answer says, of the provider and of the delivery, written down."""
-        pause = self._heard(window, result, begun)
+        pause = self._heard(window, result, begun, wall())
         exhausted = await self._exhausted(call.row, result)
         await self._recorder.report(told(call.row, call.flight, result, self._clock.now(), exhausted=exhausted))
         await self._pass_on(window, result, pause)
@@ -343,11 +367,11 @@ class Sender:
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError):  # counted at its next try
             return False
 
-    def _pause(self, window: CallWindow, result: Result) -> float:
+    def _pause(self, window: CallWindow, result: Result, now: float) -> float:
         """Notes an answer in the provider's breaker, in this process: the seconds it is left alone from now on, or 0."""
-        pause = window.breaker.record(result.outcome, result.code, wall())
+        pause = window.breaker.record(result.outcome, result.code, now)
         if pause:
-            window.breaker.open_until = wall() + self._clock.wall_seconds(pause)
+            window.breaker.open_until = now + self._clock.wall_seconds(pause)
             log.error("channel_paused", driver=window.driver.name, code=result.code, seconds=pause)
         return pause
 

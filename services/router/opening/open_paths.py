@@ -26,7 +26,6 @@ from services.shared.database.engine import Connection
 from services.shared.errors import Busy
 from services.shared.ledger.deliveries import NewDelivery
 from services.shared.ledger.tally import Deltas
-from services.shared.ledger.warnings import warning_state
 from services.shared.messages import AudienceFound, PersonEntry, Profile
 from services.shared.service import Platform
 
@@ -53,15 +52,14 @@ class OpenPaths:
         if ctx is None:
             raise Busy(f"page {message.page} came before its warning {message.warning_id}")
         ctx = replace(ctx, workers=message.workers)  # a step that is due now may ask an officer
-        state = await tx.scalar(
-            sa.select(warning_state.c.state).where(warning_state.c.warning_id == message.warning_id)
-        )
         await insert_new(
             tx, tables.profile, [{"profile_key": p.key, "body": tables.encode(p)} for p in message.profiles]
         )
         deltas = Deltas(message.warning_id)
-        enough = await tired(tx, self._contexts, ctx, message) if state == "active" else {}
-        next_at = await self._open(tx, ctx, message.people, message.profiles, deltas, enough, stopped=state != "active")
+        enough = await tired(tx, self._contexts, ctx, message) if ctx.state == "active" else {}
+        next_at = await self._open(
+            tx, ctx, message.people, message.profiles, deltas, enough, stopped=ctx.state != "active"
+        )
         is_first, complete = await self._count(tx, ctx, message)
         await deltas.add(tx)
         return Opened(is_first, complete, next_at)

@@ -22,7 +22,7 @@ from services.shared.messages import WarningIssued, decode
 
 _CHANNELS = sa.select(channel)
 _WARNING = (
-    sa.select(tables.warning, warning_state.c.doors)
+    sa.select(tables.warning, warning_state.c.doors, warning_state.c.state)
     .join(warning_state, warning_state.c.warning_id == tables.warning.c.warning_id)
     .where(tables.warning.c.warning_id == sa.bindparam("w"))
 )
@@ -139,4 +139,5 @@ class Contexts:
             raise Broken(f"the router's row of warning {warning_id} holds another message")
         drivers, channels = await self.channels(db)
         teams = [tables.decode_worker(w.entry) for w in await tables.workers_of(db, warning_id)] if workers else []
-        return WarningContext(issued, await self.policy(db, row.policy), drivers, channels, row.doors, teams)
+        policy = await self.policy(db, row.policy)
+        return WarningContext(issued, policy, drivers, channels, row.doors, teams, row.state)

@@ -28,6 +28,7 @@ class WarningContext:
     channels: Mapping[str, str]  # channel > why it cannot be used, empty where it works
     doors: str = "ask"  # of warning_state
     workers: Sequence[WorkerEntry] = ()
+    state: str = "active"  # of warning_state, when it was read
     _plans: dict[tuple[str, bool], PathPlan] = field(default_factory=dict)
 
     @property

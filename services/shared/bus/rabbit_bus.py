@@ -76,7 +76,7 @@ class RabbitBus(Dispatcher):
         self._links: list[asyncio.Task[None]] = []
         self._handling: set[asyncio.Task[None]] = set()
         self._doubtful = 0  # turns in a row in which a publish was not answered in time
-        self._unanswered = False
+        self._unanswered = self._was_full = False
         self._confirmed_at: float | None = None  # monotonic
         self._confirmed: dict[int, float] = {}  # outbox row > lease, not noted yet
         self._next_relay = 0.0
@@ -104,7 +104,7 @@ class RabbitBus(Dispatcher):
     async def run(self, ending: Callable[[], bool], beat: Callable[[str], None]) -> None:
         wakers = [self.waker, Waker(), Waker(), Waker()]
         turns = (
-            (self._relay, RELAY_S),
+            (self._relay_more, RELAY_S),
             (lambda: self._fallback(urgent=True), URGENT_S / 4),
             (lambda: self._fallback(urgent=False), URGENT_S),
             (self._janitor, JANITOR_S),
@@ -183,12 +183,17 @@ class RabbitBus(Dispatcher):
         self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)
         self._next_relay = 0.0
 
+    async def _relay_more(self) -> bool:
+        """Whether more may wait than was hinted at once; what is said meanwhile wakes this again."""
+        return await self._relay() and self._was_full
+
     async def _relay(self) -> bool:
         """Hints what was said and not hinted yet, urgent first. What the broker confirmed is noted while the lease holds."""
         if not self._publisher.up.is_set() or self._exchange is None or time.monotonic() < self._next_relay:
             return False
         exchange = self._exchange
         claim = await rabbit_turns.claim(self.database, 1 if self._doubtful else RELAY_BATCH)
+        self._was_full = len(claim.rows) >= (1 if self._doubtful else RELAY_BATCH)
         if not claim.rows:
             return False
         fault_at("after_hint_claim")

@@ -6,7 +6,6 @@ sign and 75 bits of the MAC: 16 small letters and figures, since it stands in a 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import time
@@ -18,6 +17,7 @@ from services.shared.errors import Broken, NotAllowed
 
 SHORTEST_KEY = 32  # bytes
 SIGNS = "abcdefghijklmnopqrstuvwxyz234567"  # of versions, by turns
+_TWO_SIGNS = tuple(a + b for a in SIGNS for b in SIGNS)
 REREAD_S = 1.0  # whoever sends us signs at random makes us look at the disk no more often
 
 
@@ -95,7 +95,7 @@ class Signer:
 
     def __init__(self, key: bytes | KeyVersions) -> None:
         self._ring = KeyVersions({1: key}) if isinstance(key, bytes) else key
-        self._begun: dict[tuple[int, str], hmac.HMAC] = {}  # version, use > the MAC of nothing yet
+        self._derived: dict[tuple[int, str], bytes] = {}  # version, use > its key
 
     def mac(self, use: str, subject: str) -> str:
         """All 256 bits that vouch for one use of one subject, after the sign of their version."""
@@ -149,10 +149,11 @@ class Signer:
         return sign_of(version) + self._signing(version, use).get_signature(_octets(subject)).decode()
 
     def _code(self, version: int, use: str, subject: str) -> str:
-        """One for each message: a third of what the library takes."""
-        if (begun := self._begun.get((version, use))) is None:
-            key = self._signing(version, use).derive_key()
-            self._begun[version, use] = begun = hmac.new(key, digestmod=hashlib.sha256)
-        mac = begun.copy()
-        mac.update(_octets(subject))
-        return sign_of(version) + base64.b32encode(mac.digest()[:10]).lower().decode()[:15]
+        """One for each message: a tenth of what the library takes."""
+        if (key := self._derived.get((version, use))) is None:
+            self._derived[version, use] = key = self._signing(version, use).derive_key()
+        n, two = int.from_bytes(hmac.digest(key, _octets(subject), "sha256")[:10]), _TWO_SIGNS  # 80 bits in base 32
+        return (
+            f"{sign_of(version)}{two[n >> 70]}{two[n >> 60 & 1023]}{two[n >> 50 & 1023]}{two[n >> 40 & 1023]}"
+            f"{two[n >> 30 & 1023]}{two[n >> 20 & 1023]}{two[n >> 10 & 1023]}{SIGNS[n >> 5 & 31]}"
+        )

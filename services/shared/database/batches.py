@@ -34,12 +34,9 @@ async def insert_new(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
         result = await tx.execute(_new(table), list(rows))
     else:
         types = _types(table, rows)
-        arrays = _arrays(types, rows)
-        same = _same(types, arrays) if len(rows) >= MANY else ()
-        values: dict[str, object] = dict(arrays)
-        for name in same:
-            del values[f"{name}_s"]
-            values[name] = rows[0][name]
+        same = _same(types, rows) if len(rows) >= MANY else ()
+        values = _arrays({name: kind for name, kind in types.items() if name not in same}, rows)
+        values |= {name: rows[0][name] for name in same}
         result = await tx.execute(_given_new(table, tuple(types), same), values)
     return result.rowcount
 
@@ -55,10 +52,22 @@ async def insert_all(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
     raw = await tx.get_raw_connection()
     if raw.driver_connection is None:
         raise Broken("COPY needs a connection")
-    await tx.execute(sa.text("SELECT 1"))  # the transaction begins with the first statement, and COPY is none to it
-    bind = [_stored(table.c[name].type) for name in names]
-    records = [tuple(b(row[n]) if b else row[n] for n, b in zip(names, bind, strict=True)) for row in rows]
+    if not raw.driver_connection.is_in_transaction():
+        await tx.execute(sa.text("SELECT 1"))  # it begins with the first statement, and COPY is none to it
+    records = _records(table, names, rows)
     await raw.driver_connection.copy_records_to_table(table.name, records=records, columns=names)
+
+
+def _records(
+    table: sa.Table, names: tuple[str, ...], rows: Sequence[Mapping[str, object]]
+) -> Sequence[Sequence[object]]:
+    """The rows as the driver takes them: a page is thousands of values, of which few have to be turned."""
+    bind = [(n, turned) for n, name in enumerate(names) if (turned := _stored(table.c[name].type)) is not None]
+    records = [[row[name] for name in names] for row in rows]
+    for n, turned in bind:
+        for record in records:
+            record[n] = turned(record[n])
+    return records
 
 
 async def upsert(
@@ -92,7 +101,10 @@ def _merged(rows: Sequence[Mapping[str, object]], key: Sequence[str], add: Seque
 
 
 class _List(sa.types.TypeDecorator[Collection[str] | Collection[int]]):
-    """Texts, or whole numbers, in one bound value: an array, or JSON where there are none."""
+    """Texts, or whole numbers, in one bound text: an array as PostgreSQL writes one, or JSON where there are none.
+
+    The driver asks of each element of a list four times what it is.
+    """
 
     impl = sa.Text
     cache_ok = True
@@ -101,12 +113,29 @@ class _List(sa.types.TypeDecorator[Collection[str] | Collection[int]]):
         super().__init__()
         self.numbers = numbers
 
-    def load_dialect_impl(self, dialect: sa.Dialect) -> Kind:
-        array = postgresql.ARRAY(sa.Integer if self.numbers else sa.Text)
-        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else array)
+    def process_bind_param(self, value: Collection[str] | Collection[int] | None, dialect: sa.Dialect) -> str:
+        return json.dumps(list(value or ())) if dialect.name == "sqlite" else array_text(list(value or ()))
 
-    def process_bind_param(self, value: Collection[str] | Collection[int] | None, dialect: sa.Dialect) -> object:
-        return json.dumps(list(value or ())) if dialect.name == "sqlite" else list(value or ())
+
+def array_text(values: Sequence[object]) -> str:
+    """An array of texts or numbers as PostgreSQL reads one."""
+    if not values:
+        return "{}"
+    texts = [one for one in values if isinstance(one, str)]
+    if not texts:
+        return f"{{{','.join(map(repr, values)).replace('None', 'NULL')}}}"
+    if len(texts) == len(values):
+        joined = '","'.join(texts)
+        if joined.count('"') == 2 * (len(values) - 1) and "\\" not in joined:
+            return f'{{"{joined}"}}'
+    return f"{{{','.join([_element(one) for one in values])}}}"
+
+
+def _element(one: object) -> str:
+    if one is None:
+        return "NULL"
+    quoted = str(one).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'
 
 
 class one_of(FunctionElement[bool]):
@@ -136,7 +165,8 @@ class one_of(FunctionElement[bool]):
 @compiles(one_of)
 def _in_an_array(element: one_of, compiler: SQLCompiler, **words: object) -> str:
     column, given = (compiler.process(part, **words) for part in element.clauses)
-    return f"{column} = ANY ({given})"
+    numbers = isinstance(element.clauses.clauses[0].type, sa.Integer)
+    return f"{column} = ANY (CAST({given} AS {'INTEGER' if numbers else 'TEXT'}[]))"
 
 
 @compiles(one_of, "sqlite")
@@ -173,13 +203,23 @@ class Each:
 def _given(types: Mapping[str, Kind]) -> dict[str, Column]:
     """Rows handed over as one array a column: a statement of one text whatever their number. JSON crosses as text."""
     plain = {name: sa.Text() if isinstance(kind, sa.JSON) else kind for name, kind in types.items()}
-    arrays = [sa.bindparam(f"{name}_s", type_=postgresql.ARRAY(kind)) for name, kind in plain.items()]
+    arrays = [_array(f"{name}_s", kind) for name, kind in plain.items()]
     names = [sa.column(name, kind) for name, kind in plain.items()]
     given = sa.func.unnest(*arrays).table_valued(*names, name="given").render_derived()
     return {
         name: sa.cast(given.c[name], kind) if isinstance(kind, sa.JSON) else given.c[name]
         for name, kind in types.items()
     }
+
+
+def _array(name: str, kind: Kind) -> Column:
+    whole = postgresql.ARRAY(kind)
+    return sa.cast(sa.bindparam(name, type_=sa.Text()), whole) if _in_a_text(kind) else sa.bindparam(name, type_=whole)
+
+
+def _in_a_text(kind: Kind) -> bool:
+    """Whether its values cross written out in one text; others (octets, what a type of ours stores) as they are."""
+    return isinstance(kind, sa.String | sa.Integer | sa.Float | sa.Boolean)
 
 
 def _types(table: sa.Table, rows: Sequence[Mapping[str, object]]) -> dict[str, Kind]:
@@ -226,18 +266,26 @@ def _upsert(
     return insert.on_conflict_do_update(index_elements=list(key), set_=changes)
 
 
-def _same(types: Mapping[str, Kind], arrays: Mapping[str, list[object]]) -> tuple[str, ...]:
+def _same(types: Mapping[str, Kind], rows: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
     """Columns that hold one value in all rows and may be bound once; JSON crosses as text, row by row."""
-    plain = {name: arrays[f"{name}_s"] for name, kind in types.items() if not isinstance(kind, sa.JSON)}
-    found = tuple(name for name, values in plain.items() if values.count(values[0]) == len(values))
+    first = rows[0]
+    found = tuple(
+        name
+        for name, kind in types.items()
+        if not isinstance(kind, sa.JSON) and not [row for row in rows if row[name] != first[name]]
+    )
     return found if len(found) < len(types) else ()
 
 
-def _arrays(types: Mapping[str, Kind], rows: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
-    return {
-        f"{name}_s": [json.dumps(r[name]) for r in rows] if isinstance(kind, sa.JSON) else [r[name] for r in rows]
-        for name, kind in types.items()
-    }
+def _arrays(types: Mapping[str, Kind], rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name, kind in types.items():
+        if isinstance(kind, sa.JSON):
+            values[f"{name}_s"] = array_text([json.dumps(r[name]) for r in rows])
+        else:
+            given = [r[name] for r in rows]
+            values[f"{name}_s"] = array_text(given) if _in_a_text(kind) else given
+    return values
 
 
 @cache

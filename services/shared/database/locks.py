@@ -176,8 +176,7 @@ async def _alone(database: Database, name: str) -> AsyncIterator[bool]:
         yield True
         return
     async with database.write() as tx:
-        await tx.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        yield await _try(tx, name)
+        yield bool(await tx.scalar(_ALONE, {"name": name}))
 
 
 # ---- how
@@ -240,6 +239,10 @@ def _hashed(name: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
     return sa.func.hashtextextended(name, 0)
 
 
+# for as long as the block takes: the lock goes with its transaction
+_ALONE = sa.select(sa.func.pg_try_advisory_xact_lock(_hashed(sa.bindparam("name", type_=sa.Text)))).where(
+    sa.func.set_config("idle_in_transaction_session_timeout", "0", True) == "0"
+)
 _names = sa.func.unnest(sa.bindparam("names", type_=postgresql.ARRAY(sa.Text))).table_valued("name").render_derived()
 _HOLD = sa.select(sa.func.pg_advisory_xact_lock(_hashed(_names.c.name))).select_from(_names)
 _HOLD_SHARED = sa.select(sa.func.pg_advisory_xact_lock_shared(_hashed(_names.c.name))).select_from(_names)

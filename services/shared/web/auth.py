@@ -212,7 +212,8 @@ async def who_has(db: Connection, label: str) -> Who | None:
 
 async def who_acts(db: Connection, actor: str) -> Who | None:
     """Whoever acts under that name, a person or a key, with what they may do now; None where that is over."""
-    return await _who(db, sa.or_(api_key.c.person == actor, api_key.c.key_id == actor))
+    signed_in_now = await who_of(db, actor, wall())  # what they could do once they have signed in
+    return signed_in_now or await _who(db, sa.or_(api_key.c.person == actor, api_key.c.key_id == actor))
 
 
 async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool = False) -> Who | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
 from services.channels.drivers.broadcast import CapBroadcast, read_urls
 from services.channels.model import http_call

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -190,7 +191,7 @@ async def test_who_has_it_is_not_asked_again(session: aiohttp.ClientSession, mon
         assert (Outcome.NOT_SENT, "two: 429") == (result.outcome, result.code)
         assert {"one": "accepted", "two": "not_sent"} == {s.name: s.outcome.value for s in result.stations}
         two.how = 200
-        again = replace(message(), again=True, settled={"one": Outcome.ACCEPTED})
+        again = msgspec.structs.replace(message(), again=True, settled={"one": Outcome.ACCEPTED})
         result = await channel.send(again)
         assert (Outcome.ACCEPTED, ["two"]) == (result.outcome, [s.name for s in result.stations])
         assert (1, 2) == (len(one.came), len(two.came))
@@ -203,7 +204,7 @@ async def test_another_process_that_tries_again_takes_known_already_for_accepted
     async with gateway(knows_again=True) as one:
         channel = driver(session, monkeypatch, operators=f"one={one.url}")
         assert Outcome.ACCEPTED is (await channel.send(message())).outcome
-        again = replace(message(), again=True)
+        again = msgspec.structs.replace(message(), again=True)
         assert Outcome.ACCEPTED is (await driver(session, monkeypatch, operators=f"one={one.url}").send(again)).outcome
 
 
@@ -223,7 +224,7 @@ async def test_a_drill_never_leaves_the_live_plane_and_the_reverse(
 ) -> None:
     """No gateway is asked at all; nor for what is no document."""
     async with gateway() as one:
-        nothing = replace(message(), document=b"<html>")
+        nothing = msgspec.structs.replace(message(), document=b"<html>")
         result = await driver(session, monkeypatch, plane, operators=f"one={one.url}").send(nothing)
         assert (Outcome.PERMANENT, "no document of ours") == (result.outcome, result.code)
         result = await driver(session, monkeypatch, plane, operators=f"one={one.url}").send(message(status=status))

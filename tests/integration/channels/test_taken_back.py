@@ -64,7 +64,7 @@ async def _intend(database: Database, one: Claimed, ledger: Ledger) -> Intents:
 
 
 class _Between:
-    """A transaction that lets something else be committed after the n-th list it has read."""
+    """A transaction that lets something else be committed once it has locked its batches and read what flies of them."""
 
     def __init__(self, tx: Connection, between: Callable[[], Awaitable[None]]) -> None:
         self._tx = tx
@@ -74,10 +74,10 @@ class _Between:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tx, name)
 
-    async def scalars(self, *asked: Any) -> Any:
-        found = await self._tx.scalars(*asked)
+    async def execute(self, *asked: Any) -> Any:
+        found = await self._tx.execute(*asked)
         self._read += 1
-        if self._read == 1:
+        if self._read == 2:  # after the lock that a cancel waits for
             await self._between()
         return found
 

@@ -57,13 +57,13 @@ async def beside(
 async def test_what_is_refused_for_fifteen_seconds_is_told_with_what_goes_on_instead(beside: Beside) -> None:
     first, _ = beside.processes
     for _ in range(3):
-        first.note("a", REFUSED, beside.now)
+        first.note("a", REFUSED, beside.now, beside.now)
     await beside.passes(14)
     assert {} == await beside.standing()
     await beside.passes(2)
     said = (await beside.standing())["provider:a"]
     assert said.startswith("a takes nothing (20003): b has its messages meanwhile")
-    first.note("a", TAKEN, beside.now)
+    first.note("a", TAKEN, beside.now, beside.now)
     await beside.passes(1)
     assert {} == await beside.standing()
 
@@ -71,12 +71,12 @@ async def test_what_is_refused_for_fifteen_seconds_is_told_with_what_goes_on_ins
 async def test_two_that_went_wrong_a_late_call_and_a_refused_number_are_no_alarm(beside: Beside) -> None:
     """A call of ours that began too late says nothing; an answer about one number is an answer."""
     first, _ = beside.processes
-    first.note("a", GONE, beside.now)
-    first.note("a", GONE, beside.now)
-    first.note("a", Result(Outcome.NOT_SENT, code=LATE), beside.now)
+    first.note("a", GONE, beside.now, beside.now)
+    first.note("a", GONE, beside.now, beside.now)
+    first.note("a", Result(Outcome.NOT_SENT, code=LATE), beside.now, beside.now)
     for _ in range(5):
-        first.note("b", GONE, beside.now)
-    first.note("b", Result(Outcome.PERMANENT, code="21211"), beside.now)
+        first.note("b", GONE, beside.now, beside.now)
+    first.note("b", Result(Outcome.PERMANENT, code="21211"), beside.now, beside.now)
     await beside.passes(60)
     assert {} == await beside.standing()
 
@@ -85,15 +85,15 @@ async def test_another_process_that_is_taken_from_keeps_the_alarm_away(beside: B
     """The provider is there; one process cannot reach it. When the other stops being taken from, it is an alarm."""
     first, second = beside.processes
     for _ in range(30):
-        first.note("a", GONE, beside.now)
-        second.note("a", TAKEN, beside.now)
+        first.note("a", GONE, beside.now, beside.now)
+        second.note("a", TAKEN, beside.now, beside.now)
         await beside.passes(1)
     assert {} == await beside.standing()
     for _ in range(30):
-        first.note("a", GONE, beside.now)
+        first.note("a", GONE, beside.now, beside.now)
         await beside.passes(1)
     assert ["provider:a"] == list(await beside.standing())
-    second.note("a", TAKEN, beside.now)
+    second.note("a", TAKEN, beside.now, beside.now)
     await beside.passes(6)
     assert {} == await beside.standing()
 
@@ -101,7 +101,7 @@ async def test_another_process_that_is_taken_from_keeps_the_alarm_away(beside: B
 async def test_a_restart_takes_the_alarm_over_and_it_is_forgotten_when_nobody_tries(beside: Beside) -> None:
     first, _ = beside.processes
     for _ in range(3):
-        first.note("a", GONE, beside.now)
+        first.note("a", GONE, beside.now, beside.now)
     await beside.passes(16)
     beside.processes = [Acceptance(beside.database, ["a", "b"], [])]
     await beside.processes[0].begin()

@@ -132,7 +132,7 @@ async def test_when_all_were_paged_it_begins_anew_and_the_alarm_sounds(office: O
 async def test_nobody_left_to_page_is_said_aloud(office: Office) -> None:
     """All who may send it took their numbers away."""
     for name in PEOPLE:
-        await office.form(office.keys[name], "/people/pager", phone="", place="1", language="en")
+        await office.form(office.keys[name], "/people/pager", act="remove")
     await waits(office)
     await after(office, WAIT_S)
     assert [] == await office.names()
@@ -176,6 +176,12 @@ async def test_a_number_is_kept_sealed_and_tried(office: Office) -> None:
         form = {"phone": "+8613800138099", "place": "4", "language": "en"} | {field: value}
         assert 422 == (await office.form(office.one, "/people/pager", **form))[0]
     assert len(rows) == len(await office.town.rows(sa.select(pager)))
+    assert 303 == (await office.form(office.one, "/people/pager", phone="", place="9", language="en"))[0]
+    moved = {row.actor: (row.place, row.mask) for row in await office.town.rows(sa.select(pager))}
+    assert [(9, "…004")] == [moved[row.actor] for row in rows if row.place == 4]
+    assert 303 == (await office.form(office.one, "/people/pager", act="remove"))[0]
+    assert len(rows) - 1 == len(await office.town.rows(sa.select(pager)))
+    assert 422 == (await office.form(office.one, "/people/pager", phone="", place="9", language="en"))[0]
 
 
 # ---- preapprovals
