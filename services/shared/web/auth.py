@@ -138,6 +138,11 @@ async def _free_label(tx: Connection, label: str, authority_id: str) -> None:
         .where(api_key.c.label == label)
     )
     now = wall()
+    if await tx.scalar(sa.select(account.c.person).where(account.c.person == person_id(label))) is not None:
+        raise Conflict(
+            f"{label!r} is the name of a person here: choose another label, and name them as its owner", field="label",
+            rule="unique", given=label,
+        )  # fmt: skip
     for row in rows.all():
         over = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now)
         if not over or row.authority_id != authority_id:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import argon2
 import pyotp
 import pytest
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from services.shared.accounts import people
 from services.shared.accounts.tables import credential, person_id
 from services.shared.audit.trail import audit_log
 from services.shared.clock import wall
+from services.shared.errors import Conflict
 from services.shared.powers.power import BOUNDS
 from services.shared.web import sessions
 from services.shared.web.asking import rule_of
@@ -177,30 +179,25 @@ async def test_nothing_tells_who_is_known(desk: Town) -> None:
 
 
 async def test_who_is_unknown_takes_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many hashes are computed for nobody as for somebody."""
+    """As many hashes, of the same parameters, are computed for nobody as for somebody."""
     judge, seen = passwords.Passwords(), []
     kept = await judge.hashed(WORDS)
-    await judge.fits("", WORDS)
-    verify = judge._verify
+    verify = argon2.PasswordHasher.verify
 
-    def noted(kept_: str, typed: str) -> bool:
-        seen.append(kept_[:27])
-        return verify(kept_, typed)
+    def noted(hasher: argon2.PasswordHasher, hashed: str, password: str) -> bool:
+        seen.append(hashed.rpartition("$")[0].rpartition("$")[0])
+        return verify(hasher, hashed, password)
 
-    monkeypatch.setattr(judge, "_verify", noted)
-    assert (True, False, False) == (
-        await judge.fits(kept, WORDS),
-        await judge.fits(kept, "x"),
-        await judge.fits("", WORDS),
-    )
-    assert seen == [kept[:27]] * 3  # the same parameters
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", noted)
+    tried = [await judge.fits(kept, WORDS), await judge.fits(kept, "x"), await judge.fits("", WORDS)]
+    assert [True, False, False] == tried
+    assert seen == ["$argon2id$v=19$m=64,t=1,p=1"] * 3
 
 
-def test_hashes_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hashes_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """64 MiB, three times, one lane (RFC 9106, 4)."""
     monkeypatch.undo()
-    made = passwords.Passwords()._hasher
-    assert (65536, 3, 1, "Type.ID") == (made.memory_cost, made.time_cost, made.parallelism, str(made.type))
+    assert (await passwords.Passwords().hashed(WORDS)).startswith("$argon2id$v=19$m=65536,t=3,p=1$")
 
 
 async def test_sign_ins_are_listed_and_ended(desk: Town) -> None:
@@ -321,8 +318,8 @@ async def test_nobody_gives_more_than_they_have(desk: Town) -> None:
             async with ma.http.post(f"{desk.url}/console/people", data=given) as answer:
                 return answer.status, await answer.text()
 
-        for form in ({"max_tier": "red"}, {"where": "anywhere"}, {"where": "drawn", "area": far}, {"events": ""},
-                     {"events": "storm,flood"}, {"authority": "Elsewhere"}):  # fmt: skip
+        for form in ({"max_tier": "red"}, {"alone": "red"}, {"where": "anywhere"}, {"where": "drawn", "area": far},
+                     {"events": ""}, {"events": "storm,flood"}, {"authority": "Elsewhere"}):  # fmt: skip
             assert (await invite(**form))[0] in (403, 404), form
         for form in (
             {"roles": "king"},
@@ -354,6 +351,19 @@ async def test_the_log_is_an_auditors(desk: Town) -> None:
             page = await answer.text()
         assert (200, True, False) == (answer.status, "join" in page, "<bdi>Zhou Yi</bdi>" in page)
         assert 403 == await wang.get("/console/log")
+
+
+async def test_names_that_look_alike_are_one(desk: Town) -> None:
+    """By wide letters, signs nobody sees, blanks and capitals; a key is not called as a person is."""
+    await invited(desk, "Li Na", "observer")
+    for n, name in enumerate(("LI  na", "Li\u200bNa".replace("\u200b", "\u200b "), "\uff2c\uff49 Na", "Li Na\u2060")):
+        with pytest.raises(Conflict, match="there is Li Na"):
+            await people.invite(desk.node.platform.database, name=name, login=f"other{n}", of=desk.authority,
+                                grant=people.Granted(["observer"], 4), by="t")  # fmt: skip
+    with pytest.raises(Conflict, match="is the name of a person here"):
+        await desk.new_key(label="li na")
+    who = await desk.new_key(label="her program", owner="Li Na")
+    assert 200 == (await desk.call("GET", "/api/v1/warnings", key=who))[0]
 
 
 async def test_where_somebody_goes_on_is_ours(desk: Town) -> None:
