@@ -163,7 +163,7 @@ class ApprovalPages:
             await self._acts.preapprovals.end(tx, who, request.match_info["preapproval_id"])
         raise web.HTTPSeeOther("/console/preapprovals")
 
-    @asks(Power.WATCH, the_warning)
+    @asks(Power.REVIEW, the_warning)
     async def review(self, request: web.Request, who: Who) -> web.StreamResponse:
         words = str((await request.post()).get("words", "")).strip()
         if len(words) < 2:
