@@ -7,7 +7,7 @@ help:
 	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
 	@echo 'make demo-distributed  the same over a PostgreSQL and a RabbitMQ of its own, which it starts and ends'
 	@echo 'make run     the server, all four services in one process (ARGS=... goes to `tocsin serve`)'
-	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
+	@echo 'make test    every check, and every test that is not long (ARGS=... goes to pytest)'
 	@echo 'make test-unit  what needs no server, no database and no process, in seconds, with few examples of each property'
 	@echo 'make test-long   more cases, processes and seconds of what `make test` tries; CI runs both'
 	@echo 'make test-faults  every named point, broker, database and wire failing, a misbehaving provider; ends with a table'

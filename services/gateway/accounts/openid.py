@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from typing import TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 import jwt
@@ -178,8 +178,10 @@ class OpenId:
             "grant_type": "authorization_code", "code": code, "redirect_uri": self._back, "code_verifier": verifier,
             "client_id": self._client,
         }  # fmt: skip
-        auth = aiohttp.BasicAuth(self._client, self._secret) if self._secret else None
-        raw = await self._fetch("POST", about.token_endpoint, form, auth)
+        headers = {}
+        if self._secret:  # both as a form writes them (RFC 6749, 2.3.1)
+            headers["Authorization"] = aiohttp.encode_basic_auth(quote(self._client), quote(self._secret))
+        raw = await self._fetch("POST", about.token_endpoint, form, headers)
         return self._read(raw, _Tokens).id_token
 
     async def _known(self) -> _About:
@@ -202,13 +204,13 @@ class OpenId:
 
     @staticmethod
     async def _fetch(
-        method: str, url: str, form: dict[str, str] | None = None, auth: aiohttp.BasicAuth | None = None
+        method: str, url: str, form: dict[str, str] | None = None, headers: dict[str, str] | None = None
     ) -> bytes:
         """Of the provider that the operator named, and where it says; Busy where nothing usable comes back."""
         try:
             async with (
                 aiohttp.ClientSession(timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()) as client,
-                client.request(method, url, data=form, auth=auth, allow_redirects=False) as answer,
+                client.request(method, url, data=form, headers=headers, allow_redirects=False) as answer,
             ):
                 body = await answer.content.read(LARGEST)
                 if answer.status == 400 and form is not None:  # the code is used, or not the one this verifier began

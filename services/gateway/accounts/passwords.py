@@ -18,8 +18,8 @@ SHORTEST, LONGEST = 12, 200
 class Passwords:
     """Hashes and checks. Whom nobody knows takes as long as whom somebody knows."""
 
-    def __init__(self, memory_kib: int = MEMORY_KIB, times: int = TIMES) -> None:
-        self._hasher = PasswordHasher(time_cost=times, memory_cost=memory_kib, parallelism=1)
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher(time_cost=TIMES, memory_cost=MEMORY_KIB, parallelism=1)
         self._room = asyncio.Semaphore(AT_ONCE)
         self._nobodys = ""
 
@@ -40,10 +40,6 @@ class Passwords:
             return self._hasher.verify(kept, password)
         except (VerificationError, InvalidHashError):
             return False
-
-    def outdated(self, kept: str) -> bool:
-        """Whether it was hashed by other parameters than now."""
-        return self._hasher.check_needs_rehash(kept)
 
 
 def check_password(password: str, *names: str) -> None:

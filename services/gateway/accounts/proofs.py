@@ -45,6 +45,8 @@ class Proofs:
             async with self._database.write() as tx:
                 return Proven(await self.passkeys.show(tx, answer, person), "passkey")
         login, password = login_of(str(form.get("login", "")))[:80], str(form.get("password", ""))[: LONGEST + 1]
+        if not login or not password:  # nothing was tried
+            raise _refused()
         async with self._database.write() as tx:
             tried = await attempts.begin(tx, login, origin)
         async with self._database.read() as db:
@@ -59,10 +61,7 @@ class Proofs:
                 return Proven(who, "password" if how == "totp" else how)
             if who:
                 await trail.record(tx, login, "sign_in_refused", who, "a password or its code was wrong", {})
-        raise NotAllowed(
-            "this name, password and code do not belong together: look at each; a code opens once, so wait for the next",
-            field="password", rule="sign-in",
-        )  # fmt: skip
+        raise _refused()
 
     async def _kept(self, db: Connection, login: str) -> tuple[str, str]:
         row = (
@@ -79,3 +78,10 @@ class Proofs:
         mine = (credential.c.person == person, credential.c.kind == "password")
         await tx.execute(sa.delete(credential).where(*mine))
         await tx.execute(sa.insert(credential).values(row_of_way(person, "password", hashed)))
+
+
+def _refused() -> NotAllowed:
+    return NotAllowed(
+        "this name, password and code do not belong together: look at each; a code opens once, so wait for the next",
+        field="password", rule="sign-in",
+    )  # fmt: skip

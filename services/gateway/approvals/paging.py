@@ -33,6 +33,7 @@ from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.auth import who_acts
 
+ALONE_EVERY_S = 60.0  # warning time
 ALONE = 3  # called at once by whoever is alone
 KIND = "approval"
 LASTS_S = 3600.0  # of a page, warning time
@@ -64,14 +65,18 @@ class Paging:
                 given=row.state_state,
             )  # fmt: skip
         now, about = self._platform.clock.now(), row.warning_id
-        new = SecondAsked(about, who.actor, who.label, now, now, ALONE if alone else 1, [], 0)
+        new = SecondAsked(
+            about, who.actor, who.label, now, now, ALONE if alone else 1, [], 0, now if alone else None
+        )  # fmt: skip
         begun = await insert_new(tx, warning_asked, [new._asdict()])
-        mine = warning_asked.c.warning_id == about
-        if alone and not begun:
-            await tx.execute(sa.update(warning_asked).where(mine).values(next_at=now, at_once=ALONE))
+        mine, c = warning_asked.c.warning_id == about, warning_asked.c
+        if alone and not begun:  # pressed again and again it wakes nobody twice
+            rested = sa.or_(c.alone_at.is_(None), c.alone_at <= now - ALONE_EVERY_S)
+            values = {"next_at": now, "at_once": ALONE, "alone_at": now}
+            await tx.execute(sa.update(warning_asked).where(mine, rested).values(values))
         elif not begun:  # what was given up, and is a draft again
             again = {"asked_by": who.actor, "asked_name": who.label, "asked_at": now, "next_at": now}
-            await tx.execute(sa.update(warning_asked).where(mine, warning_asked.c.next_at.is_(None)).values(again))
+            await tx.execute(sa.update(warning_asked).where(mine, c.next_at.is_(None)).values(again))
         if begun or alone:
             await trail.record(tx, who.label, "alone" if alone else "ask_second", about, "a second person is asked")
 

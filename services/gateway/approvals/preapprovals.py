@@ -7,6 +7,7 @@ who could have decided, and another person reviews it within a day.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 import orjson
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from services.gateway.approvals.paging import Paging
 from services.gateway.approvals.store import Review, review
+from services.gateway.cap.text import one_line
 from services.gateway.store import StoredWarning, Texts
 from services.shared import alarms
 from services.shared.audit import trail
@@ -68,8 +70,8 @@ class Preapprovals:
             raise Refused("its place is not known: draw it, or import its areas", field="area", rule="resolved")
         preapproval_id = new_id()
         new = Preapproval(
-            preapproval_id, row.state_authority, name, row.state_tier, row.events, template_of(row), row.texts, shapes, *hours,
-            until, trigger, who.actor, who.label, now, "", "", None, None,
+            preapproval_id, row.state_authority, name, row.state_tier, row.sender, row.events, template_of(row), row.texts,
+            shapes, *hours, until, trigger, who.actor, who.label, now, "", "", None, None,
         )  # fmt: skip
         await tx.execute(sa.insert(preapproval).values(new._asdict()))
         await trail.record(
@@ -108,7 +110,8 @@ class Preapprovals:
     async def fitting(self, tx: Connection, row: StoredWarning, tier: int) -> Preapproval | None:
         """The preapproval by which one person may send this now; None where there is none.
 
-        Its template, within its zone and hours, not above its tier; and the danger is near, or those asked are silent.
+        Its template, within its zone and hours, not above its tier; the place called by a name that is known; and the danger
+        is near, or those asked are silent.
         """
         now = self._platform.clock.now()
         if not await self._cannot_wait(tx, row, now):
@@ -118,9 +121,12 @@ class Preapprovals:
         if not found:
             return None
         shapes, unknown = await _shapes(tx, row)
+        named = await areas.names_of(tx, ((one[0], one[1]) for one in row.geocodes))
         minute = (int(now // 60) + self._platform.settings.offset_at(now)) % DAY_MIN
         for one in found:
-            inside = not unknown and bool(shapes) and _within(one.shapes, shapes)
+            inside = (
+                not unknown and bool(shapes) and _within(one.shapes, shapes) and _names(row.texts, one.texts, named)
+            )
             if inside and tier <= one.tier and within_hours(minute, one.from_min, one.to_min):
                 return one
         return None
@@ -211,7 +217,7 @@ def thing_of(one: Preapproval) -> Thing:
     """What whoever approves or ends it must hold: its authority, zone, tier and events."""
     return Thing(
         missing=f"there is no preapproval {one.preapproval_id}", field="preapproval_id", owner=one.authority, tier=one.tier,
-        shapes=tuple(one.shapes), events=tuple(one.events), sources=sources_of(one.texts),
+        shapes=tuple(one.shapes), events=tuple(one.events), sender=one.sender, sources=sources_of(one.texts),
     )  # fmt: skip
 
 
@@ -250,6 +256,17 @@ def sources_of(texts: Texts) -> tuple[str, ...]:
 
 def _within(zone: Sequence[str], shapes: Sequence[str]) -> bool:
     return all(any(covers(part, (one,)) for part in zone) for one in shapes)
+
+
+def _names(texts: Texts, approved: Texts, known: Sequence[str]) -> bool:
+    """Whether the place is called as it was approved, or by names of imported areas alone: nobody puts other words there."""
+    for tag, said in texts.items():
+        parts = [part for part in re.split(r"[,、,;;]", said["place"]) if part.strip()]
+        if one_line(said["place"]) != one_line(approved[tag]["place"]) and not {one_line(p) for p in parts} <= set(
+            known
+        ):
+            return False
+    return True
 
 
 async def _shapes(db: Connection, row: StoredWarning) -> tuple[list[str], bool]:

@@ -89,7 +89,7 @@ class Admission:
                 return again
             await check_grant(tx, who, Power.SEND if release else Power.DRAFT, incoming, doors)
             size = km2((await ground_of(tx, incoming.area, incoming.geocodes)).shape)
-            braked = await brake(tx, who, size)
+            braked = await brake(tx, who, size, int(incoming.tier or 0))
             incoming = dataclasses.replace(incoming, hold=(*incoming.hold, *braked))
             where = await standing(tx, known_of(incoming), (who.authority, *who.over), ends=incoming.ending)
             if where.placement.kind == "duplicate":

@@ -21,6 +21,7 @@ from services.shared.ledger.warnings import warning_preview, warning_scope, warn
 from services.shared.powers.approval import LARGE_PEOPLE
 from services.shared.powers.ground import km2 as km2_of
 from services.shared.powers.who import Who
+from services.shared.tiers import Tier
 
 LARGE_KM2 = 20_000.0  # a large prefecture; Los Angeles County has 10,500
 TIMES_USUAL = 40.0
@@ -29,8 +30,8 @@ LARGE_SHARE = 0.5  # of the whole area of the grant, where nothing says what is 
 SMALL_KM2 = 500.0  # never too large, whatever is usual
 
 
-async def brake(db: Connection, who: Who, km2: float) -> tuple[str, ...]:
-    """Why somebody else must look before this goes out, in sentences; empty where its size is usual."""
+async def brake(db: Connection, who: Who, km2: float, tier: int) -> tuple[str, ...]:
+    """Why somebody else must look before this goes out, in sentences; empty where its size is usual. `tier`: 0 for undecided."""
     if km2 <= SMALL_KM2:
         return ()
     newest = (
@@ -56,7 +57,8 @@ async def brake(db: Connection, who: Who, km2: float) -> tuple[str, ...]:
         )  # fmt: skip
     if not usual and km2 > LARGE_KM2:
         return (english("it covers {km2} km2: look whether the place is right", km2=f"{km2:,.0f}"),)
-    whole = _km2_of_grant(who.area) if who.area and not usual else 0.0
+    heavy = tier == 0 or tier >= Tier.ORANGE  # a county-wide "be aware" is every week's
+    whole = _km2_of_grant(who.area) if who.area and not usual and heavy else 0.0
     if whole and km2 > LARGE_SHARE * whole:
         return (
             english(

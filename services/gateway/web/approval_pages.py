@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pydantic
 from aiohttp import web
+from msgspec.structs import replace
 
 from services.gateway import store
 from services.gateway.approvals import preapprovals
@@ -90,9 +91,10 @@ class ApprovalPages:
         async with self._platform.database.read() as db:
             found = await preapprovals.preapprovals_of(db, who)
             reviews = await preapprovals.reviews_of(db, who)
+        shown = replace(who, proved_at=None)  # a button that asks again who they are is there
         return page(
             "preapprovals.html", who=who, now=self._platform.clock.now(), offset=self._platform.settings.offset_at,
-            preapprovals=[(one, may(who, Power.SEND, preapprovals.thing_of(one)) is None) for one in found], reviews=reviews,
+            preapprovals=[(one, may(shown, Power.SEND, preapprovals.thing_of(one)) is None) for one in found], reviews=reviews,
             Tier=Tier, plane=self._platform.settings.plane, clock=_clock,
         )  # fmt: skip
 
@@ -161,7 +163,7 @@ class ApprovalPages:
             await self._acts.preapprovals.end(tx, who, request.match_info["preapproval_id"])
         raise web.HTTPSeeOther("/console/preapprovals")
 
-    @asks(Power.WATCH, the_warning)
+    @asks(Power.REVIEW, the_warning)
     async def review(self, request: web.Request, who: Who) -> web.StreamResponse:
         words = str((await request.post()).get("words", "")).strip()
         if len(words) < 2:

@@ -61,6 +61,12 @@ def grant_of(form: Form, who: Who, settings: Settings, before: Granted | None = 
         area, _words(form, "senders"), _words(form, "events"), _words(form, "names"), _said(form, "hours"),
         zone_text(settings.timezone, settings.utc_offset_min), _end(_said(form, "until")),
     )  # fmt: skip
+    if grant.alone > who.alone:
+        raise NotAllowed(
+            "alone: you may grant no more without a second person than you may yourself",
+            field="alone",
+            rule="grant.alone",
+        )
     for name, mine, theirs in (
         ("events", who.events, grant.events),
         ("senders", who.senders, grant.senders),

@@ -330,6 +330,7 @@ def upgrade() -> None:
         sa.Column("authority", sa.String(length=80), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("tier", sa.SmallInteger(), nullable=False, comment="the highest that goes out by it"),
+        sa.Column("sender", sa.String(length=400), nullable=False, comment="CAP sender of its template"),
         sa.Column("events", sa.JSON(), nullable=False, comment="hazard and event codes of its template"),
         sa.Column(
             "template",
@@ -403,6 +404,9 @@ def upgrade() -> None:
         sa.Column("at_once", sa.SmallInteger(), nullable=False, comment="how many are paged then"),
         sa.Column("paged", sa.JSON(), nullable=False, comment="who was paged in this round"),
         sa.Column("pages", sa.SmallInteger(), nullable=False, comment="pages in all rounds"),
+        sa.Column(
+            "alone_at", sa.Float(), nullable=True, comment="warning time when somebody last said that they are alone"
+        ),
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_asked")),
     )
     with op.batch_alter_table("warning_asked", schema=None) as batch_op:

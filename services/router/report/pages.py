@@ -97,7 +97,8 @@ class LivePages:
             failing = await report.failing_channels(db)
             standing = await alarms.standing(db)
             thing = await warning_thing(db, who, warning_id)
-        if may(who, Power.HANDLE, thing) is not None:
+        shown = replace(who, proved_at=None)  # a button that asks again who they are is there
+        if may(shown, Power.HANDLE, thing) is not None:
             cases = view.without_people(cases)
         parts = text.parts
         every = ctx.policy.updates.get(ctx.tier) if ctx is not None and state.state == "active" else None
@@ -122,7 +123,7 @@ class LivePages:
             unspoken=[worker_id[:8] for worker_id in unspoken],
             next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
             plane=self._platform.settings.plane,
-            may={power.name: may(who, power, thing) is None for power in OFFERED},
+            may={power.name: may(shown, power, thing) is None for power in OFFERED},
             rescue=FIRE_SERVICE,
         )
 
@@ -143,6 +144,7 @@ class LivePages:
             asked = await asked_about(db, warning_id)
             preapprovals = await has_preapprovals(db, state.authority, now)
             others = await neighbours(db, state.chain_id, where.area, where.geocodes, now)
+        shown = replace(who, proved_at=None)  # a button that asks again who they are is there
         parts = text.parts
         hazard = parts.get("set") or "unknown"
         waited = request.query.get("waited", "")
@@ -157,8 +159,8 @@ class LivePages:
             approves=approval.seal,
             asked=asked,
             preapprovals=preapprovals,
-            may_ask=may(who, Power.ASK, thing) is None,
-            proposes=may(who, Power.PROPOSE, thing) is None and state.tier and not state.ending,
+            may_ask=may(shown, Power.ASK, thing) is None,
+            proposes=may(shown, Power.PROPOSE, thing) is None and state.tier and not state.ending,
             typed=where.braked or (approval.people or 0) >= LARGE_PEOPLE,
             km2=where.km2,
             overlaps=[(o, contradicts(parts.get("asked", ""), state.ending, o)) for o in others],
@@ -167,10 +169,10 @@ class LivePages:
             waited=int(waited) if waited.isdecimal() and len(waited) < 4 else 0,
             patience=PREVIEW_PATIENCE_S,
             chosen=chosen,
-            tiers=[one for one in Tier if may(who, Power.SEND, replace(thing, tier=int(one))) is None],
-            unsendable=may(who, Power.SEND, thing) or (may(who, Power.END, thing) if state.ending else None),
-            says_doors=may(who, Power.SAY_DOORS, thing) is None,
-            ends=may(who, Power.END, thing) is None,
+            tiers=[one for one in Tier if may(shown, Power.SEND, replace(thing, tier=int(one))) is None],
+            unsendable=may(shown, Power.SEND, thing) or (may(shown, Power.END, thing) if state.ending else None),
+            says_doors=may(shown, Power.SAY_DOORS, thing) is None,
+            ends=may(shown, Power.END, thing) is None,
             pressed="doors" in request.query or "tier" in request.query,
             hazard=hazard,
             respond=parts.get("asked", ""),

@@ -18,6 +18,7 @@ from services.shared.accounts.tables import (
     credential,
     invitation,
     person_id,
+    plain_name,
 )
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
@@ -124,9 +125,9 @@ async def invite(
 ) -> str:
     """Makes somebody's account and the secret of the link that opens it once; the authority too, where it is new.
 
-    Conflict where somebody has that name or sign-in name; whose account was ended comes back under both.
+    Conflict where somebody has that name or sign-in name; whose account was ended comes back to their authority under both.
     """
-    name, login, grant = " ".join(name.split()), login_of(login), grant.checked()
+    name, login, grant = plain_name(name), login_of(login), grant.checked()
     if not 2 <= len(name) <= 80:
         raise Refused("name: give the person's name, as colleagues know them", field="name", rule="length", given=name)
     if not _LOGIN.fullmatch(login):
@@ -142,7 +143,11 @@ async def invite(
         there = (
             await tx.execute(sa.select(account).where((account.c.person == person) | (account.c.login == login)))
         ).all()
-        back = [row for row in there if row.person == person and row.login == login and row.ended_at is not None]
+        back = [
+            row
+            for row in there
+            if (row.person, row.login, row.authority_id) == (person, login, authority_id) and row.ended_at is not None
+        ]
         if len(there) > len(back):
             field, rule = ("login", "unique") if there[0].person != person else ("name", "unique")
             raise Conflict(
@@ -150,8 +155,7 @@ async def invite(
                 field=field, rule=rule, given=login if field == "login" else name,
             )  # fmt: skip
         if back:
-            values = {"ended_at": None, "authority_id": authority_id}
-            await tx.execute(sa.update(account).where(account.c.person == person).values(values))
+            await tx.execute(sa.update(account).where(account.c.person == person).values(ended_at=None))
         else:
             row = {"person": person, "authority_id": authority_id, "name": name, "login": login, "created_at": now}
             await tx.execute(sa.insert(account).values(row))

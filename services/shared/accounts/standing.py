@@ -43,7 +43,7 @@ async def who_of(db: Connection, person: str, proved_at: float) -> Who | None:
         return None
     off: tuple[tuple[str, str], ...] = ()
     if not on_duty.within(one.hours, one.zone, now):
-        off = tuple(_off(one, await listed(db, [one.authority]), now))
+        off = tuple(off_duty(one, await listed(db, [one.authority]), now))
     gone = dict(off)
     return Who(
         "", one.name, one.authority, tuple(a for a in actions_of(one.roles) if a not in gone), one.max_tier, one.area,
@@ -56,7 +56,7 @@ def _holds(one: Account, now: float) -> bool:
     return one.ended_at is None and (one.expires_at is None or one.expires_at > now)
 
 
-def _off(one: Account, colleagues: Sequence[Account], now: float) -> Iterable[tuple[str, str]]:
+def off_duty(one: Account, colleagues: Sequence[Account], now: float) -> Iterable[tuple[str, str]]:
     """What they leave to others outside their hours, and the sentence that says to whom."""
     here = [
         other

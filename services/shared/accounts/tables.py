@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import sqlalchemy as sa
 
 from services.shared.bus.outbox import id_of
 from services.shared.database.engine import Id, metadata
+from services.shared.text.invisible_signs import plain_signs
+
+
+def plain_name(name: str) -> str:
+    """A name without signs nobody sees and blanks that say nothing: two that look alike are one."""
+    seen = (sign for sign in plain_signs(unicodedata.normalize("NFKC", name)) if unicodedata.category(sign) != "Cf")
+    return " ".join("".join(seen).split())
 
 
 def person_id(name: str) -> str:
@@ -13,7 +22,7 @@ def person_id(name: str) -> str:
 
     Keys name their owner by it, so that several keys of one person are one person, with an account or without.
     """
-    return id_of("person", " ".join(name.split()).casefold()) if name.strip() else ""
+    return id_of("person", plain_name(name).casefold()) if name.strip() else ""
 
 
 authority = sa.Table(

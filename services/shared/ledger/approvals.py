@@ -20,6 +20,7 @@ warning_asked = sa.Table(
     sa.Column("at_once", sa.SmallInteger, nullable=False, comment="how many are paged then"),
     sa.Column("paged", sa.JSON, nullable=False, comment="who was paged in this round"),
     sa.Column("pages", sa.SmallInteger, nullable=False, comment="pages in all rounds"),
+    sa.Column("alone_at", sa.Float, comment="warning time when somebody last said that they are alone"),
     sa.Index("ix_warning_asked_next", "next_at"),
 )
 
@@ -35,6 +36,7 @@ class SecondAsked(NamedTuple):
     at_once: int
     paged: list[str]
     pages: int
+    alone_at: float | None
 
 
 preapproval = sa.Table(
@@ -44,6 +46,7 @@ preapproval = sa.Table(
     sa.Column("authority", sa.String(80), nullable=False),
     sa.Column("name", sa.String(120), nullable=False),
     sa.Column("tier", sa.SmallInteger, nullable=False, comment="the highest that goes out by it"),
+    sa.Column("sender", sa.String(400), nullable=False, comment="CAP sender of its template"),
     sa.Column("events", sa.JSON, nullable=False, comment="hazard and event codes of its template"),
     sa.Column("template", sa.String(64), nullable=False, comment="SHA-256 of what its texts say, the place left out"),
     sa.Column("texts", sa.JSON, nullable=False, comment="language > source, hazard, place, action"),
@@ -69,6 +72,7 @@ class Preapproval(NamedTuple):
     authority: str
     name: str
     tier: int
+    sender: str
     events: list[str]
     template: str
     texts: dict[str, dict[str, str]]

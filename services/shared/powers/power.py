@@ -20,6 +20,7 @@ class Power(StrEnum):
     DRAFT = "draft"
     ASK = "ask a second"  # person to send it, or to help
     PROPOSE = "propose"  # a preapproval
+    REVIEW = "review"  # what one person sent by one
     SPEAK = "speak"  # in a sender's name
     SEND = "send"
     REPLACE = "replace"  # by an update
@@ -93,6 +94,7 @@ BOUNDS: dict[Power, Bound] = {
     Power.DRAFT: Bound("draft", area=True, tier=True, subject=True),
     Power.ASK: Bound("draft", owner=True),
     Power.PROPOSE: Bound("draft", owner=True, area=True, tier=True, subject=True),
+    Power.REVIEW: Bound("send", owner=True),
     Power.SPEAK: Bound("draft", subject=True),
     Power.SEND: Bound("send", owner=True, area=True, tier=True, subject=True, second=True, fresh="high tier"),
     Power.REPLACE: Bound("send", owner=True, area=True, tier=True, subject=True),

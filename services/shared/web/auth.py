@@ -138,6 +138,11 @@ async def _free_label(tx: Connection, label: str, authority_id: str) -> None:
         .where(api_key.c.label == label)
     )
     now = wall()
+    if await tx.scalar(sa.select(account.c.person).where(account.c.person == person_id(label))) is not None:
+        raise Conflict(
+            f"{label!r} is the name of a person here: choose another label, and name them as its owner", field="label",
+            rule="unique", given=label,
+        )  # fmt: skip
     for row in rows.all():
         over = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now)
         if not over or row.authority_id != authority_id:
@@ -212,7 +217,8 @@ async def who_has(db: Connection, label: str) -> Who | None:
 
 async def who_acts(db: Connection, actor: str) -> Who | None:
     """Whoever acts under that name, a person or a key, with what they may do now; None where that is over."""
-    return await _who(db, sa.or_(api_key.c.person == actor, api_key.c.key_id == actor))
+    signed_in_now = await who_of(db, actor, wall())  # what they could do once they have signed in
+    return signed_in_now or await _who(db, sa.or_(api_key.c.person == actor, api_key.c.key_id == actor))
 
 
 async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool = False) -> Who | None:

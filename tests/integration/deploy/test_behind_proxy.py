@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import aiohttp
+import pytest
 from lxml import html
 
 from services.shared.crypto.sealing import Keys
@@ -120,6 +121,7 @@ async def status_of(
         return response.status, await response.read()
 
 
+@pytest.mark.long
 async def test_every_page_through_the_proxy(postgres: Postgres, tmp_path: Path, vhost: str) -> None:
     """Console, live page, lists, answers, checks, feeds, machines' addresses; outside, what is inside is not there."""
     county = await build_town(tmp_path / "county", people=PEOPLE, server=postgres, judged=False)

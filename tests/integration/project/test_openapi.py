@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
@@ -161,6 +162,7 @@ class Asking:
             self.by_chance(GenerationMode.NEGATIVE)
 
 
+@pytest.mark.long
 async def test_every_route_answers_as_the_document_says(tmp_path: Path) -> None:
     """No 500; status, content type and body are documented, for what is refused and for what is done."""
     async with open_town(tmp_path, people=24) as town:
