@@ -27,7 +27,7 @@ KINDS = ("decoy", "hours", "looks", "refusals", "sign_ins")
 SENDS = ("release", "send_by_preapproval")
 
 
-class Limit(NamedTuple):
+class Usual(NamedTuple):
     """So many entries of these acts by one caller within so many seconds are unusual."""
 
     kind: str
@@ -59,10 +59,10 @@ class Limit(NamedTuple):
 
 
 RULES = (
-    Limit("looks", ("people.search", "people.look", "people.listed", "people.open", "read_path"), 40, 3600.0),
-    Limit("decoy", ("decoy.seen",), 1, 86400.0),
-    Limit("refusals", ("refused",), 10, 600.0),
-    Limit("sign_ins", ("sign_in_refused",), 10, 600.0),
+    Usual("looks", ("people.search", "people.look", "people.listed", "people.open", "read_path"), 40, 3600.0),
+    Usual("decoy", ("decoy.seen",), 1, 86400.0),
+    Usual("refusals", ("refused",), 10, 600.0),
+    Usual("sign_ins", ("sign_in_refused",), 10, 600.0),
 )
 
 
