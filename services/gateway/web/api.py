@@ -50,7 +50,7 @@ class DecideIn(pydantic.BaseModel):
         description="`approval` of the warning as you looked at it; asked for where it takes two persons",
     )
     place: str = pydantic.Field(
-        "", max_length=400, description="its place typed again; asked for where it is far larger than usual"
+        "", max_length=20_000, description="its place typed again; asked for where it is far larger than usual"
     )
 
 
