@@ -184,7 +184,12 @@ async def _build(
             node.wrong,
             plane=settings.plane,
             revisions=migrations.revisions(),
-            figures=[*LEDGER, *PATHS, *LOOKS, *ALARMS],  # any process tells all of them: one alive is enough
+            figures=[
+                *LEDGER,  # any process tells these: one alive is enough
+                *ALARMS,
+                *(PATHS if "router" in roles else ()),  # their tables are read by their service alone
+                *(LOOKS if "registry" in roles else ()),
+            ],
             bus=bus.health,
         )
     )
