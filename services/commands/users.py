@@ -14,6 +14,7 @@ from services.shared.accounts import people
 from services.shared.accounts.hours import zone_text
 from services.shared.accounts.people import Account, Granted
 from services.shared.accounts.tables import person_id
+from services.shared.audit import trail
 from services.shared.clock import iso, wall
 from services.shared.database.engine import Connection, Database
 from services.shared.errors import NotFound
@@ -188,14 +189,16 @@ def _state_of(one: Account) -> str:
 
 
 @app.command("sign-out")
-def user_sign_out(login: Login) -> None:
+def user_sign_out(login: Login, reason: Reason) -> None:
     """Sign somebody out everywhere, at once; they may sign in again."""
 
     async def work() -> int:
         async with database_of(settings()) as database:
             one = await _known(database, login)
             async with database.write() as tx:
-                return await sessions.end_of_person(tx, one.person)
+                done = await sessions.end_of_person(tx, one.person)
+                await trail.record(tx, BY, "end_sign_ins", one.person, reason, {"sign_ins": done})
+                return done
 
     echo(f"sign-ins ended: {run(work())}")
 

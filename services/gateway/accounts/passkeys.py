@@ -116,6 +116,11 @@ class Passkeys:
         )
         return options_to_json(options)
 
+    def must_be_asked(self, answer: str, person: str) -> None:
+        """NotAllowed where it is no answer to a question of ours, or comes too late."""
+        if not self._questions.holds("show", person, self._read(answer)[1]):
+            raise _not_ours()
+
     async def show(self, tx: Connection, answer: str, person: str = "") -> str:
         """Whose passkey it was that a browser showed. NotAllowed where it is not known, or not of that `person`."""
         handle, question = self._read(answer)

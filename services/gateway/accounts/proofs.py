@@ -18,6 +18,8 @@ from services.shared.audit import trail
 from services.shared.database.engine import Connection, Database
 from services.shared.errors import NotAllowed
 
+NOBODY_KNOWN = "sign-in"  # who acts in the log where somebody has not shown who they are
+
 
 class Proven(NamedTuple):
     """Who showed who they are, and what with."""
@@ -42,6 +44,7 @@ class Proofs:
         NotAllowed says the same whatever was wrong, TooMany where too much was tried.
         """
         if answer := str(form.get("passkey", "")):
+            self.passkeys.must_be_asked(answer, person)  # before anything is written: it may be a stranger's
             async with self._database.write() as tx:
                 return Proven(await self.passkeys.show(tx, answer, person), "passkey")
         login, password = login_of(str(form.get("login", "")))[:80], str(form.get("password", ""))[: LONGEST + 1]
@@ -60,7 +63,9 @@ class Proofs:
                 await attempts.forgive(tx, tried, login, origin)
                 return Proven(who, "password" if how == "totp" else how)
             if who:
-                await trail.record(tx, login, "sign_in_refused", who, "a password or its code was wrong", {})
+                await trail.record(
+                    tx, NOBODY_KNOWN, "sign_in_refused", who, "a password or its code was wrong", {"login": login}
+                )
         raise _refused()
 
     async def _kept(self, db: Connection, login: str) -> tuple[str, str]:

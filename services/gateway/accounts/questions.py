@@ -54,8 +54,9 @@ class Questions:
         """Takes the answer to a question. NotAllowed where it is not ours, too old, or was answered before."""
         now = wall()
         row = {"spent_id": hashlib.sha256(question.encode()).hexdigest(), "at": now}
+        taken = self.holds(use, about, question) and await insert_new(tx, spent, [row]) == 1
         await tx.execute(sa.delete(spent).where(spent.c.at < now - HOLDS_S))
-        if not self.holds(use, about, question) or await insert_new(tx, spent, [row]) != 1:
+        if not taken:
             raise NotAllowed(
                 "this page was open for too long, or was answered before: open it again", field="question", rule="once"
             )

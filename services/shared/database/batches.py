@@ -123,7 +123,7 @@ def array_text(values: Sequence[object]) -> str:
         return "{}"
     texts = [one for one in values if isinstance(one, str)]
     if not texts:
-        return f"{{{','.join(map(repr, values)).replace('None', 'NULL')}}}"
+        return f"{{{','.join(map(str, values)).replace('None', 'NULL')}}}"
     if len(texts) == len(values):
         joined = '","'.join(texts)
         if joined.count('"') == 2 * (len(values) - 1) and "\\" not in joined:

@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.gateway.accounts import attempts, codes, passwords
+from services.shared.accounts import hours as on_duty
 from services.shared.accounts import people
 from services.shared.accounts.tables import credential, person_id
 from services.shared.audit.trail import audit_log
@@ -27,6 +28,7 @@ from services.shared.web.asking import rule_of
 from services.shared.web.auth import signed_in
 from services.shared.web.cookies import COOKIE
 from tests.integration.gateway.test_commands import tocsin
+from tests.kit.square import cap
 from tests.kit.staff import invited, stale
 from tests.kit.town import Town, open_town
 from tools.servers.postgres import Postgres
@@ -158,9 +160,9 @@ async def test_a_new_link_ends_what_was_before(desk: Town) -> None:
         assert 200 == await wang.get("/console/account")
         async with client() as http:
             new = Somebody(desk, http, "wangfang")
-            assert 200 == (await new.join(f"{desk.url}/console/invited/{secret}", "paper", password=WORDS + " two"))[0]
-            assert 403 == (await new.sign_in(wang.papers[0]))[0]
-            assert 303 == (await new.sign_in(new.papers[0], WORDS + " two"))[0]
+            assert 200 == (await new.join(f"{desk.url}/console/invited/{secret}", "app", password=WORDS + " two"))[0]
+            for password in (WORDS, WORDS + " two"):
+                assert 403 == (await new.sign_in(wang.papers[0], password))[0]
         assert await signed_in(desk.node.platform.database, before) is None
 
 
@@ -174,8 +176,8 @@ async def test_nothing_tells_who_is_known(desk: Town) -> None:
             assert "do not belong together" in pages.pop()
             status, page = await li.sign_in(li.code(1), WORDS)
             assert (429, True) == (status, "too many tries" in page)
-    refused = await desk.rows(sa.select(audit_log.c.actor).where(audit_log.c.act == "sign_in_refused"))
-    assert {"lina"} == {row.actor for row in refused}
+    refused = await desk.rows(sa.select(audit_log.c.subject).where(audit_log.c.act == "sign_in_refused"))
+    assert [person_id("Li Na")] * attempts.OF_NAME_HERE == [row.subject for row in refused]
 
 
 async def test_who_is_unknown_takes_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,6 +355,27 @@ async def test_the_log_is_an_auditors(desk: Town) -> None:
         assert 403 == await wang.get("/console/log")
 
 
+async def test_outside_their_hours_somebody_sends_if_nobody_else_is_there(desk: Town) -> None:
+    """They are told who is on duty; once nobody is, the same warning goes out by them."""
+    tomorrow = on_duty.DAYS[(on_duty.local("UTC", wall()).weekday() + 2) % 7]
+    async with (
+        joined(desk, "Wang Fang", "duty officer", alone=4, hours=f"{tomorrow} 08:00-09:00") as wang,
+        joined(desk, "Li Na", "approver"),
+    ):
+
+        async def send() -> tuple[int, Any]:
+            headers = {"Accept": "application/json", "Content-Type": "application/cap+xml"}
+            async with wang.http.post(f"{desk.url}/api/v1/warnings", data=cap("BY-NIGHT"), headers=headers) as answer:
+                return answer.status, await answer.json()
+
+        status, said = await send()
+        assert (403, "grant.hours") == (status, said["rule"])
+        assert "Li Na may send now; ask them, or draft it for them" in said["title"]
+        assert 200 == await wang.get("/console/account")
+        await people.end(desk.node.platform.database, person_id("Li Na"), by="t", reason="ill")
+        assert (202, "active") == ((sent := await send())[0], sent[1]["state"])
+
+
 async def test_names_that_look_alike_are_one(desk: Town) -> None:
     """By wide letters, signs nobody sees, blanks and capitals; a key is not called as a person is."""
     await invited(desk, "Li Na", "observer")
@@ -418,7 +441,7 @@ async def test_people_are_invited_and_ended_at_the_command_line(desk: Town, tmp_
         again = ("grant", "mahui", "--reason", "promoted", "--roles", "duty officer", "--max-tier", "red", "--anywhere")
         assert (0, "Ma Hui may do this from now on: tocsin user list shows it\n", "") == await user(*again)
         assert (200, 403) == (await ma.get("/console/account"), await ma.get("/console/people"))
-        assert (0, "sign-ins ended: 1\n", "") == await user("sign-out", "mahui")
+        assert (0, "sign-ins ended: 1\n", "") == await user("sign-out", "mahui", "--reason", "a phone was stolen")
         assert 303 == await ma.get("/console/account")
         assert 303 == (await ma.sign_in(ma.papers[0]))[0]
         key = await desk.new_key(label="her program", owner="Ma Hui")
