@@ -120,7 +120,7 @@ async def signing_caller(request: web.Request, database: Database) -> Who:
     """Who signed a request, once in its life. NotAllowed (401) says which part is wrong."""
     signature = read_signature(request)
     key_id, nonce = _must_be_fresh(signature, wall())
-    await _must_cover(request, signature)
+    _must_cover(request, signature)
     async with database.read() as db:
         known = await who_signs(db, key_id)
     if known is None:
@@ -133,6 +133,7 @@ async def signing_caller(request: web.Request, database: Database) -> Who:
         raise refused(
             "Signature", "it does not fit", f"sign this, octet by octet: {base.decode(errors='replace')!r}"
         ) from problem
+    await _must_be_the_body(request)  # after the signature: nobody unknown has a body read
     await _take_nonce(database, key_id, nonce)
     return who
 
@@ -159,7 +160,7 @@ def _must_be_fresh(signature: Signature, now: float) -> tuple[str, str]:
     return key_id, nonce
 
 
-async def _must_cover(request: web.Request, signature: Signature) -> None:
+def _must_cover(request: web.Request, signature: Signature) -> None:
     if missing := [name for name in COVERED if name not in signature.covered]:
         raise refused("Signature-Input", f"it does not cover {', '.join(missing)}", f"cover {', '.join(COVERED)}")
     if not request.can_read_body:
@@ -168,9 +169,14 @@ async def _must_cover(request: web.Request, signature: Signature) -> None:
         raise refused(
             "Content-Type", f"a signed body is no {request.content_type}", f"send {' or '.join(BODIES)}, or use a key"
         )
-    body = await request.read()
     if "content-digest" not in signature.covered:
         raise refused("Signature-Input", "it does not cover content-digest", "send Content-Digest and cover it")
+
+
+async def _must_be_the_body(request: web.Request) -> None:
+    if not request.can_read_body:
+        return
+    body = await request.read()
     given = _dictionary(request, "Content-Digest")
     known = {name: value for name, value in given.items() if name in DIGESTS}
     if not known:
