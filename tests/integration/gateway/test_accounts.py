@@ -248,6 +248,19 @@ async def test_a_sign_in_ends_by_idleness_and_by_age(desk: Town, seen: float, be
         assert opens is (200 == await wang.get("/console/account"))
 
 
+async def test_a_colleagues_password_shows_nobody(desk: Town) -> None:
+    """Whoever sits at another's desk and shows who they are themselves is not the one who signed in there."""
+    async with joined(desk, "Ma Hui", "administrator") as ma, joined(desk, "Li Na", "author", beside="paper") as li:
+        await stale(desk)
+        before = ma.cookie
+        form = {"shown_login": "lina", "shown_password": WORDS, "shown_code": li.papers[0], "name": "kept"}
+        async with ma.http.post(f"{desk.url}/console/confirm?to=/console/people", data=form) as answer:
+            page = await answer.text()
+        assert (403, True, True) == (answer.status, 'name="name" value="kept"' in page, li.papers[0] not in page)
+        assert (before, 303) == (ma.cookie, await ma.get("/console/people/new"))
+        assert 303 == (await li.sign_in(li.papers[0]))[0]
+
+
 async def test_whoever_leaves_is_out_at_once(desk: Town) -> None:
     """Sign-in, password, link and key; and comes back by the same two names."""
     database = desk.node.platform.database
