@@ -205,6 +205,8 @@ async def served(home: Home) -> AsyncIterator[int]:
             node = await build(Settings(port=0), some)
             undo.push_async_callback(node.close)
             node.start_loops()
+            while not node.bus.health()["connected"]:  # noqa: ASYNC110  nobody is told
+                await asyncio.sleep(0.05)
             if not some or "gateway" in some:
                 port = urlsplit(node.platform.public_url).port or 0
         leave_the_loaded_alone()

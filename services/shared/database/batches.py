@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -32,6 +32,8 @@ async def insert_new(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
         return 0
     if tx.dialect.name == "sqlite":
         return await _row_by_row(tx, _new(table), table, rows)
+    if len(rows) == 1:
+        result = await tx.execute(_one_new(table), rows[0])
     else:
         types = _types(table, rows)
         same = _same(types, rows) if len(rows) >= MANY else ()
@@ -250,8 +252,8 @@ def _array(name: str, kind: Kind) -> Column:
 
 
 def _in_a_text(kind: Kind) -> bool:
-    """Whether its values cross written out in one text; others (octets, what a type of ours stores) as they are."""
-    return isinstance(kind, sa.String | sa.Integer | sa.Float | sa.Boolean)
+    """Whether its values cross written out in one text; others (what a type of ours stores) as they are."""
+    return isinstance(kind, sa.String | sa.Integer | sa.Float | sa.Boolean | sa.LargeBinary)
 
 
 def _types(table: sa.Table, rows: Sequence[Mapping[str, object]]) -> dict[str, Kind]:
@@ -271,6 +273,11 @@ def _given_insert(table: sa.Table, names: tuple[str, ...], same: tuple[str, ...]
 @lru_cache(maxsize=256)
 def _given_new(table: sa.Table, names: tuple[str, ...], same: tuple[str, ...]) -> postgresql.Insert:
     return _given_insert(table, names, same).on_conflict_do_nothing()
+
+
+@cache
+def _one_new(table: sa.Table) -> postgresql.Insert:
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 @cache
@@ -314,6 +321,11 @@ def _arrays(types: Mapping[str, Kind], rows: Sequence[Mapping[str, object]]) -> 
     for name, kind in types.items():
         if isinstance(kind, sa.JSON):
             values[f"{name}_s"] = array_text([json.dumps(r[name]) for r in rows])
+        elif isinstance(
+            kind, sa.LargeBinary
+        ):  # a connection asks its server what an array of them is, and that is dear
+            octets = [cast("bytes | None", r[name]) for r in rows]
+            values[f"{name}_s"] = array_text([None if one is None else f"\\x{one.hex()}" for one in octets])
         else:
             given = [r[name] for r in rows]
             values[f"{name}_s"] = array_text(given) if _in_a_text(kind) else given
