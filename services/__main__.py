@@ -55,9 +55,10 @@ GROUPS = {
     "texts": ("texts:app", mark("The sentences messages are made of.")),
     "key": ("keys:key_app", mark("API keys and what they may do.")),
     "user": ("users:app", mark("People of the authorities: whom there is, and what each may do.")),
-    "keys": ("keys:keys_app", mark("The key that opens sealed addresses.")),
+    "keys": ("keys:keys_app", mark("The key that opens sealed addresses, and those that sign.")),
     "audit": ("audit:app", mark("Who did what, and proof that it stands as it was written.")),
     "clock": ("clock:app", mark("The time Tocsin goes by, where a machine's clock was set.")),
+    "deploy": ("deploy:app", mark("What each service may do with the database and the broker.")),
     "dead": ("dead:app", mark("Messages no service could handle.")),
 }
 app.add_typer(warnings.app)
@@ -208,15 +209,26 @@ def sandbox(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    roles: Annotated[
+        Path | None,
+        typer.Option(
+            help="PostgreSQL: also give the role of each service what it needs and no more; the folder of their "
+            "passwords, postgres_gateway, postgres_registry, postgres_router, postgres_channels."
+        ),
+    ] = None,
+) -> None:
     """Bring the database to the newest schema (on SQLite the server is stopped)."""
     from services import migrations
+    from services.commands.deploy import give_roles
 
     chosen = settings()
 
     def work() -> None:
         with held(chosen):
             migrations.upgrade(chosen.resolved_database_url)
+        if roles is not None:
+            give_roles(chosen, roles)
 
     checked(work)
     echo("the schema is the newest")

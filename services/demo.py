@@ -143,7 +143,8 @@ async def _send(embedded: Node, key: str, colleague: str, alert: bytes, tier: Ti
         async with session.get(f"{base}/api/v1/warnings/{taken['warning_id']}") as response:
             seen = await response.json(content_type=None)
         reason = "demo: decided on the command line" if decided else ""
-        body = {"tier": decided, "reason": reason, "approves": seen["approval"]}
+        body = {"tier": decided, "reason": reason, "approves": seen["approval"],
+                "place": next(iter(seen["places"].values()))}  # fmt: skip
         async with session.post(f"{base}/api/v1/warnings/{taken['warning_id']}/release", json=body) as response:
             released = await response.json(content_type=None)
             if response.status != 202:

@@ -31,6 +31,7 @@ def warn(
     tier: Annotated[str, typer.Option(help="Decides the tier of a held warning.")] = "",
     doors: Annotated[str, typer.Option(help="The commander's word: safe or unsafe; empty asks later.")] = "",
     draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft to look at in the console.")] = False,
+    place: Annotated[str, typer.Option(help="Its place typed again, where it is far larger than usual.")] = "",
     idempotency_key: Annotated[str, typer.Option(help="The same key sends once.")] = "",
     url: Url = DEFAULT_URL,
     key: Key = "",
@@ -49,7 +50,7 @@ def warn(
         seen = run(call("GET", url, key, address))  # the file is what was looked at, and this is its seal
         decision = {
             "tier": chosen.word, "doors": doors or None, "reason": "decided on the command line",
-            "approves": seen["approval"] or "",
+            "approves": seen["approval"] or "", "place": place,
         }  # fmt: skip
         taken |= run(call("POST", url, key, f"{address}/release", decision))
     echo(f"{taken['warning_id']} is {taken['state']}" + (f", {taken['tier']}" if taken["tier"] else ""))

@@ -19,6 +19,7 @@ from services.gateway.web.api import WarningsApi
 from services.gateway.web.approval_pages import ApprovalPages
 from services.gateway.web.feed import CapFeed
 from services.gateway.web.join import JoinPages
+from services.gateway.web.log_pages import LogPages
 from services.gateway.web.pages import ConsolePages
 from services.gateway.web.sign_in import SignInPages
 from services.gateway.web.staff import StaffPages
@@ -26,6 +27,7 @@ from services.shared.audit.audit_head import HeadFile, Keeper
 from services.shared.audit.checkpoints import Signing
 from services.shared.clock import Waker
 from services.shared.database import locks
+from services.shared.operations.unusual import Unusual
 from services.shared.service import Loop, Platform
 from services.shared.web.console_origin import console_origin
 
@@ -58,6 +60,8 @@ class GatewayService:
             StaffPages(platform, proofs.passkeys.origin),
         )  # fmt: skip
         self._approvals = ApprovalPages(platform, self.acts)
+        self._log = LogPages(platform, signing)
+        self._unusual = Unusual(platform.database)
         self._cap_feed = CapFeed(platform, self.kept)
         self.feeds = Feeds(platform, self.admission)
 
@@ -70,6 +74,7 @@ class GatewayService:
         for pages in self._people:
             yield from pages.routes()
         yield from self._approvals.routes()
+        yield from self._log.routes()
         yield from self._cap_feed.routes()
 
     async def start(self) -> None:
@@ -80,6 +85,7 @@ class GatewayService:
 
     def loops(self) -> Iterable[Loop]:
         yield Loop("checkpoints", self.checkpoint, Waker(), idle_s=2.0)
+        yield Loop("unusual", self._unusual.turn, Waker(), idle_s=5.0)
         yield Loop("ageing", self.age, Waker(), idle_s=2.0)
         yield Loop("reviews", self.acts.preapprovals.run_due, Waker(), idle_s=10.0)
         yield Loop("paging", self.acts.paging.run_due, self._platform.wake.gateway, idle_s=1.0)

@@ -139,7 +139,8 @@ class Town:
         headers = {"Authorization": f"Bearer {key or self.key}"}
         if method == "POST" and path.endswith("/release") and isinstance(body, dict) and "approves" not in body:
             _, seen = await self.call("GET", path.removesuffix("/release"), key=key)
-            body = body | {"approves": seen.get("approval") or ""}
+            places = list(seen.get("places", {}).values())
+            body = {"place": places[0] if places else ""} | body | {"approves": seen.get("approval") or ""}
         async with self.session.request(method, self.url + path, json=body, headers=headers) as response:
             return response.status, json.loads(await response.read() or b"null")
 

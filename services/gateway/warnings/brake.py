@@ -18,7 +18,7 @@ from services.shared.database.engine import Connection
 from services.shared.errors import Refused
 from services.shared.i18n import english
 from services.shared.ledger.warnings import warning_preview, warning_scope, warning_state
-from services.shared.powers.approval import LARGE_PEOPLE
+from services.shared.powers.approval import LARGE_PEOPLE, in_short
 from services.shared.powers.ground import km2 as km2_of
 from services.shared.powers.who import Who
 from services.shared.tiers import Tier
@@ -84,12 +84,16 @@ async def must_be_typed(db: Connection, warning_id: str) -> bool:
     return result is not None and int(result["people"]) >= LARGE_PEOPLE
 
 
-def check_typed(typed: str, names: Sequence[str]) -> None:
-    """Refused where nothing was typed, or no name by which the warning calls its place."""
-    said = "".join(typed.split()).casefold()
-    if said and any(said == "".join(name.split()).casefold() for name in names):
+def check_typed(typed: str, places: Sequence[str]) -> None:
+    """Refused where nothing was typed, or no name by which the warning calls its place, as a whole or in short."""
+    said, names = _plain(typed), [in_short(place) for place in places]
+    if said and said in {_plain(one) for one in (*names, *places)}:
         return
     raise Refused(
         f"place: this is far larger than usual. Type the place as the warning names it: {' / '.join(names)}",
         field="place", rule="typed", given=typed[:200],
     )  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    return "".join(name.split()).casefold()

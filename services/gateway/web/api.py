@@ -13,6 +13,7 @@ from aiohttp import web
 from services.gateway import store
 from services.gateway.cap import Reference
 from services.gateway.intake.incoming import Incoming, WarningIn, from_cap, from_json
+from services.gateway.publish.parts import line
 from services.gateway.warnings import shelves
 from services.gateway.warnings.acts import Acts, Taken
 from services.gateway.warnings.admit import Admission
@@ -49,7 +50,7 @@ class DecideIn(pydantic.BaseModel):
         description="`approval` of the warning as you looked at it; asked for where it takes two persons",
     )
     place: str = pydantic.Field(
-        "", max_length=400, description="its place typed again; asked for where it is far larger than usual"
+        "", max_length=20_000, description="its place typed again; asked for where it is far larger than usual"
     )
 
 
@@ -106,6 +107,7 @@ class WarningShown(TypedDict):
     doors: str
     notes: list[str]
     replaces: list[str]
+    places: dict[str, str]
     approval: str | None
     overlaps: list[OverlapShown]
 
@@ -230,6 +232,7 @@ class WarningsApi:
                 "doors": row.state_doors,
                 "notes": row.sense["notes"],
                 "replaces": list(row.replaces),
+                "places": {language: line(text["place"]) for language, text in row.texts.items()},
                 "approval": approval,
                 "overlaps": [
                     {

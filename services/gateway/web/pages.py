@@ -175,7 +175,7 @@ class ConsolePages:
                 rule="required",
             )
         warning_id = request.match_info["warning_id"]
-        approves, place = str(form.get("approves", ""))[:160], str(form.get("place", ""))[:400]
+        approves, place = str(form.get("approves", ""))[:160], str(form.get("place", ""))[:20_000]
         await self._acts.release(who, warning_id, tier, doors, reason[:400], approves, place)
         raise web.HTTPSeeOther(f"/live/{warning_id}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-import sqlalchemy as sa
 from aiohttp import web
 
 from services.gateway.web.join import browser_of
@@ -13,7 +12,6 @@ from services.gateway.web.staff_form import Form, grant_of
 from services.shared.accounts import people
 from services.shared.accounts.people import Account, Granted
 from services.shared.audit import trail
-from services.shared.audit.trail import audit_log
 from services.shared.errors import NotAllowed, NotFound, Refused
 from services.shared.i18n import mark, told
 from services.shared.powers.may import Thing, must
@@ -23,11 +21,10 @@ from services.shared.powers.warnings import NOBODY
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web import sessions
-from services.shared.web.asking import asks, the_installation, what_is_found, what_is_sent
+from services.shared.web.asking import asks, what_is_found, what_is_sent
 from services.shared.web.edge import PLATFORM_DATABASE
 from services.shared.web.html import Written, page
 
-A_PAGE = 100
 MISSING = mark("there is nobody of that name: open them from the list of people")
 
 
@@ -45,7 +42,7 @@ async def the_person(request: web.Request, who: Who) -> Thing:
 
 
 class StaffPages:
-    """The handlers of /console/people and /console/log."""
+    """The handlers of /console/people."""
 
     def __init__(self, platform: Platform, origin: str) -> None:
         """`origin`: where people open the console."""
@@ -53,7 +50,7 @@ class StaffPages:
         self._origin = origin
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """People of an authority, and the log of who did what."""
+        """People of an authority."""
         return (
             web.get("/console/people", self.listed),
             web.get("/console/people/new", self.new),
@@ -63,7 +60,6 @@ class StaffPages:
             web.post("/console/people/{person}/link", self.link),
             web.post("/console/people/{person}/end", self.end),
             web.post("/console/people/{person}/sign-ins", self.end_sign_ins),
-            web.get("/console/log", self.log),
         )
 
     @property
@@ -193,23 +189,6 @@ class StaffPages:
             done = await sessions.end_of_person(tx, one.person)
             await trail.record(tx, who.label, "end_sign_ins", one.person, "by an administrator", {"sign_ins": done})
         raise web.HTTPSeeOther(f"/console/people/{one.person}")
-
-    @asks(Power.READ_LOG, the_installation)
-    async def log(self, request: web.Request, who: Who) -> web.Response:
-        """Who did what, the newest first; of one person or act where asked."""
-        before, about = request.query.get("before", ""), request.query.get("about", "").strip()[:80]
-        c = audit_log.c
-        query = sa.select(audit_log).order_by(c.n.desc()).limit(A_PAGE + 1)
-        if before.isascii() and before.isdigit() and len(before) < 18:
-            query = query.where(c.n < int(before))
-        if about:
-            query = query.where((c.actor == about) | (c.act == about) | (c.subject == about))
-        async with self._platform.database.read() as db:
-            rows = (await db.execute(query)).all()
-        return page(
-            "log.html", who=who, plane=self._plane, rows=rows[:A_PAGE], more=len(rows) > A_PAGE, about=about,
-            offset=self._platform.settings.offset_at,
-        )  # fmt: skip
 
 
 def _reason(form: Form) -> str:

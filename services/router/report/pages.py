@@ -23,7 +23,7 @@ from services.shared.errors import NotFound, Refused
 from services.shared.i18n import t
 from services.shared.ledger.approvals import asked_about, has_preapprovals
 from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
-from services.shared.powers.approval import LARGE_PEOPLE, approval_of
+from services.shared.powers.approval import LARGE_PEOPLE, approval_of, in_short
 from services.shared.powers.ground import contradicts, neighbours
 from services.shared.powers.may import may
 from services.shared.powers.power import Power
@@ -162,6 +162,7 @@ class LivePages:
             may_ask=may(shown, Power.ASK, thing) is None,
             proposes=may(shown, Power.PROPOSE, thing) is None and state.tier and not state.ending,
             typed=where.braked or (approval.people or 0) >= LARGE_PEOPLE,
+            to_type=[in_short(parts[language]["place"]) for language in parts["languages"]],
             km2=where.km2,
             overlaps=[(o, contradicts(parts.get("asked", ""), state.ending, o)) for o in others],
             for_reader_of=_for_reader_of,

@@ -7,6 +7,7 @@ what the draft would end are held exactly; the count of people moves with every 
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import NamedTuple
 
 import orjson
@@ -24,6 +25,7 @@ from services.shared.ledger.warnings import (
     warning_text,
 )
 
+SHORT = 60  # signs of a place that is typed whole
 SLACK = 0.05  # of the people who were counted
 SLACK_PEOPLE = 10
 LARGE_PEOPLE = 1_000_000  # from so many on, whoever sends types the place
@@ -122,6 +124,11 @@ def _changed(seen: Approval, now: Approval) -> Conflict | None:
             field=_FIELD, rule="approval", given="people",
         )  # fmt: skip
     return None
+
+
+def in_short(place: str) -> str:
+    """A place as somebody types it: of a long list of names the first."""
+    return place if len(place) <= SHORT else re.split(r"[,、,;;/(]", place)[0].strip()[:SHORT]
 
 
 def _about(was: int | None, people: int | None) -> bool:

@@ -51,7 +51,8 @@ UNCOUNTED = {
     "instance",
     "registry_challenge",
     "sign_in",
-}  # a probe of ours; asking for a code or a sign-in is anybody's
+    "account_attempt",
+}  # a probe of ours; asking for a code or a sign-in, and being counted for it, is anybody's
 
 
 def mac(use: str, subject: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -56,7 +57,7 @@ class Ears:
 
     @staticmethod
     def code_of(use: str, value: str) -> str:
-        return f"{use} {value}"
+        return hashlib.sha256(f"{use} {value}".encode()).hexdigest()
 
     @staticmethod
     def keys_of(number: str) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
 import subprocess
 from importlib.metadata import entry_points
@@ -12,6 +15,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from services.channels import service as _  # noqa: F401  with the settings of its own
+from services.roles import ROLES
 from services.shared.crypto.sealing import USES, Keys
 from services.shared.settings import Environment
 from services.shared.web.edge import MAX_BODY
@@ -148,10 +152,19 @@ def test_prepare_makes_every_secret_once(tmp_path: Path) -> None:
     assert 32 == len(keys.index)
     assert {use: [1] for use in USES} == {use: list(keys.versions(use)) for use in USES}
     password = before["postgres_password"].decode().strip()
-    assert f"postgresql+asyncpg://tocsin:{password}@postgres:5432/tocsin" == before["tocsin_database_url"].decode()
-    broker = dict(line.split(" = ") for line in before["rabbitmq_user.conf"].decode().splitlines())
-    assert "tocsin-drill" == broker["default_vhost"]
-    assert f"amqp://tocsin:{broker['default_pass']}@rabbitmq:5672/tocsin-drill" == before["tocsin_amqp_url"].decode()
+    assert f"postgresql+asyncpg://tocsin:{password}@postgres:5432/tocsin" == before["owner_database_url"].decode()
+    users = {user["name"]: user["password_hash"] for user in json.loads(before["rabbitmq_definitions.json"])["users"]}
+    for service in ROLES:
+        password = before[f"roles/postgres_{service}"].decode().strip()
+        url = f"postgresql+asyncpg://tocsin_{service}:{password}@postgres:5432/tocsin"
+        assert url == before[f"{service}_database_url"].decode()
+        password = before[f"broker/{service}"].decode().strip()
+        assert (
+            f"amqp://tocsin_{service}:{password}@rabbitmq:5672/tocsin-drill" == before[f"{service}_amqp_url"].decode()
+        )
+        kept = base64.b64decode(users[f"tocsin_{service}"])
+        assert hashlib.sha256(kept[:4] + password.encode()).digest() == kept[4:]
+    assert b"@" not in before["rabbitmq_definitions.json"]
     assert "made" not in prepare()
     assert before == {name: file.read_bytes() for name, file in secrets.items()}
     assert [["prepare: made secrets/links/2.key"], ["prepare: made secrets/links/3.key"]] == [

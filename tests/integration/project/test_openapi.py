@@ -28,7 +28,7 @@ from services.registry.people.places import import_places
 from services.registry.store.register import person
 from services.registry.store.tables import held_change
 from services.router.store.cases import case as cases
-from services.router.store.tables import path
+from services.router.store.tables import path, policy_proposed
 from services.shared.ledger.tables import delivery
 from tests.kit import alerts
 from tests.kit.town import Town, open_town
@@ -39,6 +39,7 @@ CHECKS = [
 ]  # fmt: skip
 EXAMPLES = {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 3}  # of each route
 NOBODYS = "0" * 32
+POLICY = "a" * 64
 FILE = "application/octet-stream"
 
 
@@ -66,6 +67,8 @@ async def lived_in(town: Town) -> dict[str, list[str]]:
     held = [{"held_id": str(n) * 32, "person_id": row.person_id, **waiting} for n, row in enumerate(people, 1)]
     async with town.node.platform.database.write() as tx:
         await tx.execute(sa.insert(held_change), held)
+        proposed = {"policy": POLICY, "name": "another", "since": 0.0, "agreed": []}
+        await tx.execute(sa.insert(policy_proposed).values(proposed))
     return {
         "held_id": [row["held_id"] for row in held], "slot": ["fireservice"],
         "warning_id": [warning_id], "place_id": [place.place_id], "person_id": [row.person_id for row in people],
@@ -104,6 +107,7 @@ def sound(known: Mapping[str, list[str]], draft: str, asked: str, listed: tuple[
             "media_type": "application/cap+xml",
         },
         "POST /api/v1/warnings/{warning_id}/release": {"path_parameters": {"warning_id": draft}, "body": {}},
+        "POST /api/v1/policy/agree": {"body": {"policy": POLICY[:12]}},
         "POST /api/v1/warnings/{warning_id}/ask": {"path_parameters": {"warning_id": asked}, "body": {"alone": False}},
         "POST /channels/lists/{warning_id}/{slot}/link": {
             "path_parameters": {"warning_id": listed[0], "slot": listed[1]}, **why,
