@@ -25,7 +25,7 @@ from services.shared.errors import Conflict
 from services.shared.powers.power import BOUNDS
 from services.shared.web import sessions
 from services.shared.web.asking import rule_of
-from services.shared.web.auth import signed_in
+from services.shared.web.auth import signed_in, who_is
 from services.shared.web.cookies import COOKIE
 from tests.integration.gateway.test_commands import tocsin
 from tests.kit.square import cap
@@ -398,8 +398,11 @@ async def test_names_that_look_alike_are_one(desk: Town) -> None:
                                 grant=people.Granted(["observer"], 4), by="t")  # fmt: skip
     with pytest.raises(Conflict, match="is the name of a person here"):
         await desk.new_key(label="li na")
-    who = await desk.new_key(label="her program", owner="Li Na")
-    assert 200 == (await desk.call("GET", "/api/v1/warnings", key=who))[0]
+    key = await desk.new_key(label="her program", owner=" li  NA")
+    async with desk.node.platform.database.read() as db:
+        who = await who_is(db, key)
+    assert who is not None
+    assert ("Li Na", person_id("Li Na")) == (who.label, who.actor)
 
 
 async def test_where_somebody_goes_on_is_ours(desk: Town) -> None:
