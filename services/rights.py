@@ -92,6 +92,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "registry_supporter": ("", "SIUD", "", ""),
     "registry_unlock": ("", "SIU", "", ""),
     "registry_worker": ("", "SIUD", "", ""),
+    "request_nonce": ("SID", "SID", "SID", "SID"),
     "router_callout": ("", "", "SIU", ""),
     "router_case": ("", "", "SIU", ""),
     "router_case_event": ("", "", "SI", ""),

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from services.commands.kit import checked, database_of, echo, fail, read_file, run, settings, tier_of, words_of
 from services.shared.clock import iso, wall
@@ -65,6 +68,19 @@ def end_of(given: str, now: float) -> float | None:
     return when
 
 
+def _public(path: Path) -> bytes:
+    """The 32 octets of an Ed25519 public key; Refused where the file holds none."""
+    try:
+        key = load_pem_public_key(read_file(path))
+    except (ValueError, UnsupportedAlgorithm) as problem:
+        raise Refused(
+            f"{path}: is no public key in PEM; make one with openssl genpkey", field="--public-key"
+        ) from problem
+    if not isinstance(key, Ed25519PublicKey):
+        raise Refused(f"{path}: is no Ed25519 key; make one: openssl genpkey -algorithm ed25519", field="--public-key")
+    return key.public_bytes_raw()
+
+
 @key_app.command("create")
 def key_create(
     authority: Annotated[str, typer.Option(help="The authority, as residents know it.")],
@@ -92,6 +108,12 @@ def key_create(
     expires: Annotated[
         str, typer.Option(help="The last day it opens anything (UTC), or never. Empty: in a year.")
     ] = "",
+    public_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="A machine that signs its requests: the PEM file of its Ed25519 public key. The key's id is printed, its keyid."
+        ),
+    ] = None,
 ) -> None:
     """Make an API key; it is shown once. Works beside a running server."""
     chosen, tier = settings(), tier_of(max_tier)

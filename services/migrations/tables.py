@@ -26,13 +26,13 @@ from services.shared.ledger import answers, approvals, areas, channels, warnings
 from services.shared.ledger import tables as ledger
 from services.shared.operations import clock_watch
 from services.shared.powers import pagers
-from services.shared.web import auth, sessions
+from services.shared.web import auth, sessions, signed_requests
 
 OWNERS = (
     accounts, alarms, answers, approvals, approval_store, areas, channels, warnings, trail, checkpoints, auth, callouts, cases,
     chains, clock_watch,
     device_store, feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store,
-    quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, stations,
-    opted_out, list_links, pagers,
+    quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, signed_requests,
+    stations, opted_out, list_links, pagers,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

@@ -495,6 +495,15 @@ def upgrade() -> None:
         comment="written only while a version is next",
     )
     op.create_table(
+        "request_nonce",
+        sa.Column("nonce_id", sa.String(length=64), nullable=False, comment="SHA-256 of key and nonce"),
+        sa.Column("at", sa.Float(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("nonce_id", name=op.f("pk_request_nonce")),
+    )
+    with op.batch_alter_table("request_nonce", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_request_nonce_at"), ["at"], unique=False)
+
+    op.create_table(
         "instance",
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("value", sa.String(length=200), nullable=False),
@@ -1327,6 +1336,13 @@ def upgrade() -> None:
         sa.Column("grant_id", sa.String(length=32), nullable=False),
         sa.Column("label", sa.String(length=80), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column(
+            "public_key",
+            sa.String(length=64),
+            server_default="",
+            nullable=False,
+            comment="Ed25519, hex: it signs requests",
+        ),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("revoked_at", sa.Float(), nullable=True),
         sa.Column("expires_at", sa.Float(), nullable=True, comment="wall; empty for never"),
@@ -1613,6 +1629,7 @@ def downgrade() -> None:
 
     op.drop_table("message_part")
     op.drop_table("instance")
+    op.drop_table("request_nonce")
     op.drop_table("house_key_process")
     op.drop_table("house_key")
     with op.batch_alter_table("inbox", schema=None) as batch_op:

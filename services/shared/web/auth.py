@@ -54,6 +54,7 @@ api_key = sa.Table(
     sa.Column("grant_id", Id, sa.ForeignKey("auth_grant.grant_id"), nullable=False),
     sa.Column("label", sa.String(80), nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False, unique=True),
+    sa.Column("public_key", sa.String(64), nullable=False, server_default="", comment="Ed25519, hex: it signs requests"),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("revoked_at", sa.Float),
     sa.Column("expires_at", sa.Float, comment="wall; empty for never"),
@@ -80,8 +81,10 @@ async def create_key(
     names: Sequence[str] = (),
     owner: str = "",
     expires_at: float | None = None,
+    public_key: bytes = b"",
 ) -> str:
-    """Makes authority and grant where missing and a new key; returns the key, which is not stored.
+    """Makes authority and grant where missing and a new key; returns the key, which is not stored; with `public_key` its id,
+    as its holder signs requests and the key opens nothing.
 
     Without `names` a key bound to an area speaks in its authority's own name alone. `expires_at`: wall. `alone`: the highest
     tier that whoever holds it may both draft and send; above it takes two persons. Conflict where a key in force has that
@@ -116,6 +119,7 @@ async def create_key(
                 grant_id=grant_id,
                 label=label,
                 sha256=_hash(key),
+                public_key=public_key.hex(),
                 created_at=wall(),
                 expires_at=expires_at,
                 owner=plain_name(owner),
@@ -127,7 +131,7 @@ async def create_key(
             "owner": owner, "expires": iso(expires_at) if expires_at is not None else "never",
         }  # fmt: skip
         await trail.record(tx, "command line", "create_key", key_id, f"{label} of {name}", detail)
-    return key
+    return key_id if public_key else key
 
 
 async def _free_label(tx: Connection, label: str, authority_id: str) -> None:
@@ -207,6 +211,13 @@ async def who_is(db: Connection, key: str) -> Who | None:
     if not key:
         return None
     return await _who(db, api_key.c.sha256 == _hash(key))
+
+
+async def who_signs(db: Connection, key_id: str) -> tuple[Who, bytes] | None:
+    """The caller who signs with that key, and its public half; None where it signs nothing, or is over."""
+    public = await db.scalar(sa.select(api_key.c.public_key).where(api_key.c.key_id == key_id))
+    who = await _who(db, api_key.c.key_id == key_id) if public else None
+    return (who, bytes.fromhex(public)) if who is not None and public else None
 
 
 async def who_has(db: Connection, label: str) -> Who | None:

@@ -22,6 +22,7 @@ from services.shared.web.cached_bytes import static
 from services.shared.web.cookies import COOKIE, LIST_COOKIE, ME_COOKIE, PLATFORM_HTTPS, cookie_of, lay_cookie
 from services.shared.web.fair_turns import ALONE, BESIDE_SENDING, PROXIES, TURNS, Turns, from_beside, in_turn
 from services.shared.web.html import link_by, page
+from services.shared.web.signed_requests import signing_caller
 
 log = structlog.get_logger("web")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -196,7 +197,8 @@ async def strangers_in_turn(request: web.Request, handler: Handler) -> web.Strea
     """
     path = request.path
     public = path == "/" or path.startswith(PUBLIC)
-    claims = "Authorization" in request.headers or cookie_of(request, COOKIE) or cookie_of(request, ME_COOKIE)
+    signs = "Authorization" in request.headers or "Signature-Input" in request.headers
+    claims = signs or cookie_of(request, COOKIE) or cookie_of(request, ME_COOKIE)
     if public or not (claims or path.startswith(OWN_LINKS) or (path in HEALTH and from_beside(request))):
         await in_turn(request)
         return await handler(request)
@@ -207,8 +209,11 @@ async def strangers_in_turn(request: web.Request, handler: Handler) -> web.Strea
         raise
 
 
+SIGNED_BY = web.RequestKey("signed_by", Who)
+
+
 async def known_caller(request: web.Request) -> Who:
-    """Who calls, by API key or cookie; NotAllowed (401) where nobody known here does."""
+    """Who calls, by API key, signature or cookie; NotAllowed (401) where nobody known here does."""
     database = request.app[PLATFORM_DATABASE]
     header = request.headers.get("Authorization", "")
     who: Who | None = None
@@ -217,6 +222,10 @@ async def known_caller(request: web.Request) -> Who:
         if scheme.lower() == "bearer":
             async with database.read() as db:
                 who = await who_is(db, key.strip())
+    elif "Signature-Input" in request.headers:
+        if SIGNED_BY not in request:
+            request[SIGNED_BY] = await signing_caller(request, database)
+        return request[SIGNED_BY]
     elif cookie := cookie_of(request, COOKIE):
         who = await signed_in(database, cookie)
     if who is None:
