@@ -1,14 +1,15 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup try demo demo-distributed run test test-unit test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-smoke bench-scale bench-cap bench-registry lint words lock
+.PHONY: help setup try demo demo-distributed run test test-unit test-long test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-smoke bench-scale bench-cap bench-registry lint words lock
 
 help:
 	@echo 'make try     a console with fictional people, phones to look at and an alert of today (ARGS=... goes to `tocsin try`)'
 	@echo 'make demo    a whole warning, from alert to last door, on this machine alone (ARGS=... goes to `tocsin demo`)'
 	@echo 'make demo-distributed  the same over a PostgreSQL and a RabbitMQ of its own, which it starts and ends'
 	@echo 'make run     the server, all four services in one process (ARGS=... goes to `tocsin serve`)'
-	@echo 'make test    every check and every test (ARGS=... goes to pytest)'
+	@echo 'make test    every check, and every test that is not long (ARGS=... goes to pytest)'
 	@echo 'make test-unit  what needs no server, no database and no process, in seconds, with few examples of each property'
+	@echo 'make test-long   more cases, processes and seconds of what `make test` tries; CI runs both'
 	@echo 'make test-faults  every named point, broker, database and wire failing, a misbehaving provider; ends with a table'
 	@echo 'make test-mutants  the policy engine with one rule wrong at a time: the tests must notice (20 min; ARGS="3 17")'
 	@echo 'make test-peers   our channels against programs of others; ends with a table: driver, peer, what it decoded (fetches prism,'
@@ -52,6 +53,10 @@ test:
 test-unit:
 	@bash tools/setup.sh test
 	@HYPOTHESIS_PROFILE=quick .venv/bin/python -m pytest -q -n auto --maxprocesses 4 tests/unit $(ARGS)
+
+test-long:
+	@bash tools/setup.sh test
+	@bash tools/check.sh test-long $(ARGS)
 
 test-faults:
 	@bash tools/setup.sh test

@@ -38,8 +38,8 @@ from services.channels.model.final_check import checking, traced
 from services.channels.model.http_call import Response, http_call
 from services.channels.model.outbound import Outbound
 from services.shared.clock import StepClock
+from services.shared.crypto.signing import Signer
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 
 PUBLIC = "http://127.0.0.1:1"
 TEXT = (

@@ -54,9 +54,11 @@ GROUPS = {
     "policy": ("policy:app", mark("The rules that give each person a path.")),
     "texts": ("texts:app", mark("The sentences messages are made of.")),
     "key": ("keys:key_app", mark("API keys and what they may do.")),
-    "keys": ("keys:keys_app", mark("The key that opens sealed addresses.")),
+    "user": ("users:app", mark("People of the authorities: whom there is, and what each may do.")),
+    "keys": ("keys:keys_app", mark("The key that opens sealed addresses, and those that sign.")),
     "audit": ("audit:app", mark("Who did what, and proof that it stands as it was written.")),
     "clock": ("clock:app", mark("The time Tocsin goes by, where a machine's clock was set.")),
+    "deploy": ("deploy:app", mark("What each service may do with the database and the broker.")),
     "dead": ("dead:app", mark("Messages no service could handle.")),
 }
 app.add_typer(warnings.app)
@@ -207,15 +209,26 @@ def sandbox(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    roles: Annotated[
+        Path | None,
+        typer.Option(
+            help="PostgreSQL: also give the role of each service what it needs and no more; the folder of their "
+            "passwords, postgres_gateway, postgres_registry, postgres_router, postgres_channels."
+        ),
+    ] = None,
+) -> None:
     """Bring the database to the newest schema (on SQLite the server is stopped)."""
     from services import migrations
+    from services.commands.deploy import give_roles
 
     chosen = settings()
 
     def work() -> None:
         with held(chosen):
             migrations.upgrade(chosen.resolved_database_url)
+        if roles is not None:
+            give_roles(chosen, roles)
 
     checked(work)
     echo("the schema is the newest")
@@ -229,7 +242,7 @@ def check() -> None:
     chosen = settings()
     if not on_sqlite(chosen):  # looked for first: no key that other processes hold is made by looking
         keys = Keys(chosen.keys_dir, make=False)
-        checked(lambda: (keys.mac, keys.index, keys.public, keys.private, keys.audit))
+        checked(lambda: (*map(keys.ring, keys.uses), keys.index, keys.public, keys.private, keys.audit))
     lines, sound = run(check_installation(chosen))
     for told in unknown_variables().values():
         misspelt = told.endswith("?")

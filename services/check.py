@@ -24,6 +24,7 @@ from services.shared.audit.audit_head import HeadFile, advance
 from services.shared.audit.checkpoints import Signing, verify_checkpoints
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.clock import LinearClock
+from services.shared.crypto import house_keys
 from services.shared.crypto.private_files import must_be_private, of_database
 from services.shared.crypto.sealing import Keys
 from services.shared.database import disk
@@ -34,7 +35,6 @@ from services.shared.errors import Fault
 from services.shared.i18n import english
 from services.shared.service import Platform
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 
 
 async def check_installation(settings: Settings) -> tuple[list[str], bool]:
@@ -66,6 +66,7 @@ async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str]
         await check_plane(database, settings.plane)
         lines.append(f"database: schema is the newest, plane {settings.plane}")
         keys = Keys(settings.keys_dir)
+        await house_keys.begin(database, keys, keys.uses)
         lines.append("keys: present, readable by their owner alone")
         feeds = read_feeds(settings.cap_feeds)
         Publisher(settings, settings.public_url)
@@ -77,9 +78,7 @@ async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str]
         due = policy.review_due()
         late = "" if datetime.now(UTC).date() <= due else "; it is late: read it again and write the day down"
         lines.append(f"policy: {policy.name}, to be read again by {due}{late}")
-        platform = Platform(
-            settings, database, EmbeddedBus(database), LinearClock(), keys, Signer(keys.mac), settings.public_url
-        )
+        platform = Platform(settings, database, EmbeddedBus(database), LinearClock(), keys, settings.public_url)
         found, left_out = await _channels(platform, policy)
         lines += found
         async with database.read() as db:

@@ -28,6 +28,7 @@ from services.router.report import report
 from services.router.store import tables
 from services.run import build
 from services.shared.clock import StepClock
+from services.shared.crypto.sealing import USES, version_file
 from services.shared.errors import Broken, Refused
 from services.shared.powers.who import ACTIONS
 from services.shared.settings import Settings
@@ -100,8 +101,9 @@ async def run_demo(
 def _fixed_keys(folder: Path, seed: int) -> None:
     """Keys made of the seed, for a database that is thrown away: ids that hang on them are the same each time."""
     folder.mkdir(mode=0o700)
-    for name in ("channels.key", "index.key", "mac.key"):
+    for name in ("channels.key", "index.key", *(version_file(use, 1) for use in USES)):
         path = folder / name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         path.write_bytes(hashlib.sha256(f"demo {seed} {name}".encode()).digest())
         path.chmod(0o600)
 
@@ -138,7 +140,11 @@ async def _send(embedded: Node, key: str, colleague: str, alert: bytes, tier: Ti
         if taken["state"] not in ("draft", "held"):
             raise Refused(f"the alert is {taken['state']}, not sent: {'; '.join(taken['notes'])}", field="alert")
         decided = tier.word if tier else None if taken["tier"] else Tier.YELLOW.word
-        body = {"tier": decided, "reason": "demo: decided on the command line" if decided else ""}
+        async with session.get(f"{base}/api/v1/warnings/{taken['warning_id']}") as response:
+            seen = await response.json(content_type=None)
+        reason = "demo: decided on the command line" if decided else ""
+        body = {"tier": decided, "reason": reason, "approves": seen["approval"],
+                "place": next(iter(seen["places"].values()))}  # fmt: skip
         async with session.post(f"{base}/api/v1/warnings/{taken['warning_id']}/release", json=body) as response:
             released = await response.json(content_type=None)
             if response.status != 202:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from services.shared.bus.port import Bus
 from services.shared.clock import Waker
+from services.shared.crypto.house_keys import LOOK_EVERY_S, HouseKeys
 from services.shared.database.engine import FileLock, may_be_tried_again
 from services.shared.operations import health
 from services.shared.operations.clock_watch import ClockWatch
@@ -42,6 +43,7 @@ class Node:
     pulses: health.Pulses
     watch: ClockWatch | None = None  # none where time is moved by hand
     soundness: SoundnessWatch | None = None  # none on PostgreSQL
+    house: HouseKeys | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _wakers: list[Waker] = field(default_factory=list)
     _ending: bool = False
@@ -93,6 +95,8 @@ class Node:
             self._begin(Loop("clock", self.watch.turn, Waker(), idle_s=1.0))
         if self.soundness is not None:
             self._begin(Loop("soundness", self.soundness.turn, Waker(), idle_s=5.0))
+        if self.house is not None:
+            self._begin(Loop("house_keys", self.house.turn, Waker(), idle_s=LOOK_EVERY_S))
         for service in self.services:
             for loop in service.loops():
                 self._begin(loop)

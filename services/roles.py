@@ -5,15 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from services.shared.crypto import channels_keys
-from services.shared.crypto.sealing import Keys
+from services.shared.crypto import channels_keys, house_keys
+from services.shared.crypto.sealing import USES, Keys, Use
 from services.shared.database.engine import Database
 from services.shared.database.instance import stamp
 from services.shared.errors import Broken, Refused
 from services.shared.settings import Settings
 
 ROLES = ("gateway", "registry", "router", "channels")
-SIGN_LINKS = {"registry", "channels"}  # who makes links, residents' cookies and callback addresses, or checks them
+HOLDERS: dict[Use, frozenset[str]] = {  # of each key that signs: who makes what it signs, or checks it
+    "links": frozenset({"channels"}),  # answers, lists of doors, calls for volunteers
+    "callbacks": frozenset({"channels"}),  # from providers and devices
+    "cookies": frozenset({"registry"}),  # of residents who signed in
+    "residents": frozenset({"registry", "channels"}),  # one-time codes, invitations of helpers
+    "orders": frozenset({"registry", "channels"}),  # to open what is sealed; which key it is sealed for
+}
+
+
+def uses_of(roles: Sequence[str]) -> tuple[Use, ...]:
+    """The keys that sign which these roles hold."""
+    return tuple(use for use in USES if HOLDERS[use] & set(roles))
 
 
 def check_roles(roles: Sequence[str], settings: Settings) -> tuple[str, ...]:
@@ -39,9 +50,9 @@ def read_keys(settings: Settings, roles: Sequence[str]) -> Keys:
     Only a process that is alone, or plays all roles, makes what is missing; the others are to be given the same keys.
     """
     alone = settings.resolved_database_url.startswith("sqlite") or tuple(roles) == ROLES
-    keys = Keys(settings.keys_dir, make=alone)
-    if SIGN_LINKS & set(roles):
-        _ = keys.mac
+    keys = Keys(settings.keys_dir, make=alone, uses=uses_of(roles))
+    for use in keys.uses:
+        keys.ring(use)
     if "gateway" in roles:
         _ = keys.audit
     if "channels" in roles:
@@ -53,7 +64,8 @@ def read_keys(settings: Settings, roles: Sequence[str]) -> Keys:
 
 async def check_keys(database: Database, keys: Keys, roles: Sequence[str]) -> None:
     """Every process of an installation holds the same keys: with others, links and addresses would open nowhere."""
-    held = {"mac": keys.mac} if SIGN_LINKS & set(roles) else {}
+    await house_keys.begin(database, keys, uses_of(roles))
+    held = {}
     if "gateway" in roles:
         held["audit"] = keys.audit
     if {"channels", "registry"} & set(roles):

@@ -21,13 +21,14 @@ from aiohttp import web
 from services import migrations
 from services.node import Node
 from services.registry.figures import FIGURES as LOOKS
-from services.roles import ROLES, SIGN_LINKS, check_keys, check_roles, read_keys
+from services.roles import ROLES, check_keys, check_roles, read_keys
 from services.router.figures import FIGURES as PATHS
 from services.shared import i18n, telemetry
 from services.shared.alarms import FIGURES as ALARMS
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.bus.port import Bus
 from services.shared.clock import Clock, LinearClock, wall
+from services.shared.crypto.house_keys import HouseKeys
 from services.shared.crypto.private_files import must_be_private, of_database
 from services.shared.database.engine import Database, FileLock
 from services.shared.database.instance import check_plane, stamp
@@ -39,7 +40,7 @@ from services.shared.operations.ledger_figures import LEDGER
 from services.shared.operations.soundness_watch import SoundnessWatch
 from services.shared.service import Platform, Service
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer, api_key
+from services.shared.web.auth import api_key
 from services.shared.web.connection_limits import Doorkeeper, Site, bound, raise_limit
 from services.shared.web.edge import make_app
 
@@ -156,7 +157,6 @@ async def _build(
         bus=bus,
         clock=clock or await start_clock(database, settings),
         keys=keys,
-        links=Signer(keys.mac) if SIGN_LINKS & set(roles) else None,
         public_url=settings.public_url or f"http://{settings.host}:{port}",
     )
     made = {role: _service(undo, role, platform, lock is not None, recorder_window_s) for role in roles}
@@ -174,7 +174,9 @@ async def _build(
     await bus.start()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=10, keepalive_timeout=60)
     soundness = SoundnessWatch(database, file) if file is not None else None
-    node = Node(platform, bus, list(made.values()), lock, runner, health.Pulses(), watch, soundness)
+    process = f"{'-'.join(roles) if roles != ROLES else 'all'} on {socket.gethostname()}, {port}"[:80]
+    house = HouseKeys(database, keys, process, sole=lock is not None)
+    node = Node(platform, bus, list(made.values()), lock, runner, health.Pulses(), watch, soundness, house)
     app.router.add_routes(
         health.routes(
             database,
@@ -182,7 +184,12 @@ async def _build(
             node.wrong,
             plane=settings.plane,
             revisions=migrations.revisions(),
-            figures=[*LEDGER, *PATHS, *LOOKS, *ALARMS],  # any process tells all of them: one alive is enough
+            figures=[
+                *LEDGER,  # any process tells these: one alive is enough
+                *ALARMS,
+                *(PATHS if "router" in roles else ()),  # their tables are read by their service alone
+                *(LOOKS if "registry" in roles else ()),
+            ],
             bus=bus.health,
         )
     )

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the checks one after the other and stops at the first that fails, by name: `tools/check.sh lint` or `tools/check.sh test [pytest's arguments]`.
+# Runs the checks one after the other and stops at the first that fails, by name: `tools/check.sh lint`, `test [pytest's arguments]` or
+# `test-long [pytest's arguments]`.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-test}
@@ -21,11 +22,16 @@ stage() {
   echo "== $name: passed in $((SECONDS - begun)) s"
 }
 
-case $what in lint | test) ;; *) echo "check: '$what' is neither lint nor test" >&2; exit 2 ;; esac
+case $what in lint | test | test-long) ;; *) echo "check: '$what' is none of lint, test, test-long" >&2; exit 2 ;; esac
+# A worker a core, each with servers of its own; a file's tests stay together, since they share what is dear to make.
+pytest=("$bin/python" -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
+if [ "$what" = test-long ]; then
+  stage 'pytest, long' "${pytest[@]}" -m long "$@"
+  exit 0
+fi
 stage 'ruff check' $bin/ruff check --quiet .
 stage 'ruff format' $bin/ruff format --check --quiet .
 stage 'mypy --strict' $bin/mypy
 stage 'import contracts' $bin/lint-imports --no-logo
 [ "$what" = test ] || exit 0
-# A worker a core, each with servers of its own; a file's tests stay together, since they share what is dear to make.
-stage 'pytest' $bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"
+stage 'pytest' "${pytest[@]}" "$@"

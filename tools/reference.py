@@ -23,6 +23,7 @@ from pydantic_core import PydanticUndefined
 
 from services import __version__
 from services.channels.providers.loading import find
+from services.gateway.accounts.openid import OpenIdSettings
 from services.gateway.intake.incoming import WarningIn
 from services.shared.settings import Environment
 from services.shared.web.answers import Json
@@ -86,7 +87,8 @@ def settings_page() -> str:
         MADE,
         "# Settings\n\nEvery setting is a variable of the environment, or a file of its name in `TOCSIN_SECRETS_DIR`.\n",
     ]
-    own = (k for k in _kinds(Environment) if k.__module__.startswith("services."))
+    kinds: set[type[Environment]] = {*_kinds(Environment), OpenIdSettings}
+    own = (k for k in kinds if k.__module__.startswith("services."))
     for kind in sorted(own, key=lambda k: (k.__module__ != "services.shared.settings", k.__module__, k.__name__)):
         prefix = str(kind.model_config.get("env_prefix", ""))
         rows = []

@@ -64,7 +64,7 @@ class Rotation:
             if await db.scalar(sa.select(sealing_key.c.public_id).limit(1)) is None:
                 return False
             try:
-                found = await known(db, self._keys.mac)
+                found = await known(db, self._keys.signer("orders"))
             except Broken as fault:  # sends go on with the keys that are held
                 log.warning("channels_keys_not_ours", reason=fault.message)
                 return False
@@ -97,7 +97,7 @@ class Rotation:
             await self._tell(now)
         async with self._database.write() as tx:
             await locks.sealing_keys(tx)
-            if (await known(tx, self._keys.mac)).get("next") != new:
+            if (await known(tx, self._keys.signer("orders"))).get("next") != new:
                 return True
             lacking = [
                 row.worker
@@ -107,8 +107,8 @@ class Rotation:
             if lacking:
                 log.info("channels_key_waits", key=new.public_id, workers=lacking)
                 return False
-            await move_key(tx, self._keys.mac, old, "leaving")
-            await move_key(tx, self._keys.mac, new, "current")
+            await move_key(tx, self._keys.signer("orders"), old, "leaving")
+            await move_key(tx, self._keys.signer("orders"), new, "current")
             await trail.record(tx, f"channels {self._worker}", "keys.current", new.public_id, "every process holds it")
         self._keys.announce(new.public)
         self._next_look = now
@@ -132,9 +132,9 @@ class Rotation:
             if left or now - new.since < GRACE_S:
                 return False
             await locks.sealing_keys(tx)
-            if (await known(tx, self._keys.mac)).get("leaving") != old:
+            if (await known(tx, self._keys.signer("orders"))).get("leaving") != old:
                 return True
-            await move_key(tx, self._keys.mac, old, "gone")
+            await move_key(tx, self._keys.signer("orders"), old, "gone")
             await _stamp_public(tx, new.public)
             await trail.record(tx, f"channels {self._worker}", "keys.gone", old.public_id, "nothing is wrapped for it")
         return True

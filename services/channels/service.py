@@ -74,7 +74,9 @@ class ChannelsService:
         self._next_expiry = 0.0
         self.session = session
         loaded = load(
-            Tools(session, p.database, p.signer, p.clock, p.public_url, p.settings.plane, settings=p.settings)
+            Tools(
+                session, p.database, p.signer("callbacks"), p.clock, p.public_url, p.settings.plane, settings=p.settings
+            )
         )
         self.drivers, self.left_out = loaded.drivers, loaded.broken
         drivers = list(self.drivers.values())
@@ -91,11 +93,11 @@ class ChannelsService:
             p.database,
             p.clock,
             opener,
-            p.signer,
+            p.signer("links"),
             p.public_url,
             hotline,
             drill,
-            Notices(p.signer, p.public_url, p.keys.index, p.settings.authority, hotline, drill),
+            Notices(p.signer("residents"), p.public_url, p.settings.authority, hotline, drill),
             self.limits,
             channels_in_use(drivers, self.limits),
             channels_of(drivers, self.limits),

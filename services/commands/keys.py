@@ -1,4 +1,4 @@
-"""`tocsin key` and `tocsin keys`: API keys, and the key that opens sealed addresses."""
+"""`tocsin key` and `tocsin keys`: API keys; the key that opens sealed addresses and those that sign."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Annotated
 
 import typer
 
-from services.commands.kit import database_of, echo, fail, read_file, run, settings, tier_of, words_of
+from services.commands.kit import checked, database_of, echo, fail, read_file, run, settings, tier_of, words_of
 from services.shared.clock import iso, wall
+from services.shared.crypto import house_keys
 from services.shared.crypto.channels_keys import list_keys, rotate
-from services.shared.crypto.sealing import Keys
+from services.shared.crypto.sealing import USES, Keys, Use
+from services.shared.database.engine import Database
 from services.shared.errors import Refused
 from services.shared.powers.who import ACTIONS, USUAL
 from services.shared.settings import Settings
@@ -25,7 +27,7 @@ keys_app = typer.Typer(no_args_is_help=True)
 YEAR_S = 365 * 86400.0
 
 
-def _surface(path: Path) -> str:
+def surface(path: Path) -> str:
     """The file's areas as one GeoJSON MultiPolygon; Refused where it is none or has no surface."""
     import shapely
 
@@ -41,7 +43,7 @@ def _surface(path: Path) -> str:
     return str(shapely.to_geojson(shapely.MultiPolygon(list(parts))))
 
 
-def _end_of(given: str, now: float) -> float | None:
+def end_of(given: str, now: float) -> float | None:
     """When a key ends, wall: a day (its end in UTC) or an instant, `never`; in a year where nothing is given."""
     if given == "never":
         return None
@@ -102,7 +104,7 @@ def key_create(
         raise fail("--alone: give none, blue, yellow, orange or red")
 
     async def work() -> str:
-        bound = await asyncio.to_thread(_surface, area) if area is not None else ""
+        bound = await asyncio.to_thread(surface, area) if area is not None else ""
         async with database_of(chosen) as database:
             return await create_key(
                 database,
@@ -116,7 +118,7 @@ def key_create(
                 events=words_of(events),
                 names=words_of(names),
                 owner=owner,
-                expires_at=_end_of(expires, wall()),
+                expires_at=end_of(expires, wall()),
             )
 
     typer.echo(run(work()))
@@ -184,27 +186,80 @@ def key_revoke(
     echo(f"the key {run(work())!r} opens nothing any more")
 
 
+CHANNELS = "channels"  # the use of the key that opens what is sealed
+
+
+def _use(given: str) -> Use:
+    """Refused where there is no such key."""
+    for use in USES:
+        if use == given:
+            return use
+    raise Refused(f"there is no key {given!r}: use {', '.join((CHANNELS, *USES))}", field="USE", given=given)
+
+
+async def _keys(database: Database, chosen: Settings, *uses: Use) -> Keys:
+    """The keys of this machine, of those that sign only these, with the versions that are accepted now."""
+    keys = Keys(chosen.keys_dir, make=False, uses=uses)
+    await house_keys.begin(database, keys, uses)
+    return keys
+
+
 @keys_app.command("rotate")
 def keys_rotate(
+    use: Annotated[str, typer.Argument(metavar="USE", help=f"Which one: {', '.join((CHANNELS, *USES))}.")],
     reason: Annotated[str, typer.Option(help="Kept in the audit log.")],
 ) -> None:
-    """Replace the key that opens sealed addresses, while everything runs; the channels processes do the rest."""
+    """Replace a key while everything runs. The running processes do the rest; what the old one signed goes on."""
 
-    async def work(chosen: Settings) -> tuple[str, str]:
+    async def channels(chosen: Settings) -> str:
         async with database_of(chosen) as database:
-            return await rotate(database, Keys(chosen.keys_dir, make=False), actor="command line", reason=reason)
+            keys = await _keys(database, chosen, "orders")
+            old, new = await rotate(database, keys, actor="command line", reason=reason)
+        return f"channels key {old} is being replaced by {new}; see how far it is with: tocsin keys list"
 
-    old, new = run(work(settings()))
-    echo(f"channels key {old} is being replaced by {new}; see how far it is with: tocsin keys list")
+    async def signing(chosen: Settings, chosen_use: Use) -> str:
+        async with database_of(chosen) as database:
+            keys = await _keys(database, chosen, chosen_use)
+            new = await house_keys.rotate(database, keys, chosen_use, actor="command line", reason=reason)
+        return f"version {new} of {use} signs as soon as every process holds it; see: tocsin keys list"
+
+    if use == CHANNELS:
+        echo(run(channels(settings())))
+    else:
+        echo(run(signing(settings(), checked(lambda: _use(use)))))
+
+
+@keys_app.command("end")
+def keys_end(
+    use: Annotated[str, typer.Argument(metavar="USE", help=f"Which one: {', '.join(USES)}.")],
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="Its number, from: tocsin keys list")],
+    reason: Annotated[str, typer.Option(help="Kept in the audit log.")],
+) -> None:
+    """Take back all that a version signed: every link, callback address, cookie, code or order made with it."""
+
+    async def work(chosen: Settings, chosen_use: Use) -> None:
+        async with database_of(chosen) as database:
+            keys = await _keys(database, chosen, chosen_use)
+            await house_keys.end(database, keys, chosen_use, version, actor="command line", reason=reason)
+
+    run(work(settings(), checked(lambda: _use(use))))
+    echo(
+        f"what version {version} of {use} signed is not accepted any more; delete {use}/{version}.key from every machine"
+    )
 
 
 @keys_app.command("list")
 def keys_list() -> None:
-    """The channels keys there were: id, state, since when, and how many page keys are wrapped for each."""
+    """The keys there were: of channels with how many page keys are wrapped for each; of those that sign, by use."""
 
-    async def work(chosen: Settings) -> Sequence[tuple[str, str, float, int]]:
+    async def work(chosen: Settings) -> tuple[Sequence[tuple[str, str, float, int]], list[house_keys.KeyStanding]]:
         async with database_of(chosen) as database:
-            return await list_keys(database, Keys(chosen.keys_dir, make=False))
+            keys = await _keys(database, chosen, "orders")
+            return await list_keys(database, keys), await house_keys.standing(database, *USES)
 
-    for key_id, state, since, pages in run(work(settings())):
+    opening, signing = run(work(settings()))
+    for key_id, state, since, pages in opening:
         echo(f"{key_id}  {state:<8} {'since ' + iso(since) if since else 'from the start'}  {pages} page keys")
+    for row, lacking in signing:
+        waits = f"  not yet held by {', '.join(lacking)}" if lacking else ""
+        echo(f"{row.use:<10} {row.version:>3}  {row.state:<8} since {iso(row.since)}{waits}")

@@ -1,4 +1,4 @@
-"""`tocsin policy`: check, explain, table, compare and channels; the rules that give each person a path."""
+"""`tocsin policy`: check, waiting, agree, explain, table, compare and channels; the rules that give each person a path."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ import typer
 
 from services.channels.model.channel import Carried
 from services.channels.providers.country_limits import load_limits
-from services.commands.kit import Language, echo, settings
+from services.commands.kit import DEFAULT_URL, Key, Language, Url, call, echo, run, settings
 from services.router.explaining import compare as comparing
 from services.router.explaining import explain as explaining
 from services.router.explaining import table as tables
 from services.router.planning.contexts import SHIPPED
 from services.router.policy.abilities import Abilities, as_yaml, check_channels, installed, read_channels
 from services.router.policy.engine import Policy, load
+from services.router.report.policy_api import PolicyShown
 from services.shared.database.engine import Database
 from services.shared.errors import Refused
 from services.shared.hazards import Hazard
@@ -47,6 +48,29 @@ def policy_check(
     policy = _policy(file)
     check_channels(policy, read_channels(channels) if channels else installed_channels(settings()))
     echo(f"{policy.name}: {len(policy.groups)} groups, {len(Tier)} tiers, no fault")
+
+
+@app.command("waiting")
+def policy_waiting(url: Url = DEFAULT_URL, key: Key = "") -> None:
+    """Which policy is in force, and which waits for two persons."""
+    _say(run(call("GET", url, key, "/api/v1/policy")))
+
+
+@app.command("agree")
+def policy_agree(
+    policy: Annotated[str, typer.Argument(help="Its SHA-256, or how that begins: see `tocsin policy waiting`.")],
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Say yes to a policy that waits: the second person's yes puts it in force, without a restart."""
+    _say(run(call("POST", url, key, "/api/v1/policy/agree", {"policy": policy})))
+
+
+def _say(found: PolicyShown) -> None:
+    echo(f"in force: {found['name']} ({found['in_force'][:12]})")
+    if (one := found["proposed"]) is not None:
+        names = ", ".join(one["agreed"]) or "nobody yet"
+        echo(f"waits: {one['name']} ({one['policy'][:12]}) since {one['since']}; said yes: {names}")
 
 
 @app.command("schema")

@@ -17,12 +17,12 @@ TESTS = frozenset({"TOCSIN_CAP_CORPUS", "TOCSIN_TWILIO_SPEC"})
 def known_variables() -> frozenset[str]:
     """Every variable some settings class of ours reads, of the channels that are loaded too."""
     from services.channels.providers.loading import find
+    from services.gateway.accounts.openid import OpenIdSettings
 
     find()
+    kinds: list[type[Environment]] = [*_kinds(Environment), OpenIdSettings]
     names = {
-        (str(kind.model_config.get("env_prefix", "")) + name).upper()
-        for kind in _kinds(Environment)
-        for name in kind.model_fields
+        (str(kind.model_config.get("env_prefix", "")) + name).upper() for kind in kinds for name in kind.model_fields
     }
     return frozenset(names) | OURS | TESTS
 

@@ -31,6 +31,7 @@ def warn(
     tier: Annotated[str, typer.Option(help="Decides the tier of a held warning.")] = "",
     doors: Annotated[str, typer.Option(help="The commander's word: safe or unsafe; empty asks later.")] = "",
     draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft to look at in the console.")] = False,
+    place: Annotated[str, typer.Option(help="Its place typed again, where it is far larger than usual.")] = "",
     idempotency_key: Annotated[str, typer.Option(help="The same key sends once.")] = "",
     url: Url = DEFAULT_URL,
     key: Key = "",
@@ -45,8 +46,13 @@ def warn(
     release = "false" if draft or chosen else "true"
     taken = run(call("POST", url, key, f"/api/v1/warnings?strict=false&release={release}&doors={doors}", body, headers))
     if chosen and not draft and taken["state"] in ("draft", "held"):
-        decision = {"tier": chosen.word, "doors": doors or None, "reason": "decided on the command line"}
-        taken |= run(call("POST", url, key, f"/api/v1/warnings/{taken['warning_id']}/release", decision))
+        address = f"/api/v1/warnings/{taken['warning_id']}"
+        seen = run(call("GET", url, key, address))  # the file is what was looked at, and this is its seal
+        decision = {
+            "tier": chosen.word, "doors": doors or None, "reason": "decided on the command line",
+            "approves": seen["approval"] or "", "place": place,
+        }  # fmt: skip
+        taken |= run(call("POST", url, key, f"{address}/release", decision))
     echo(f"{taken['warning_id']} is {taken['state']}" + (f", {taken['tier']}" if taken["tier"] else ""))
     for note in taken["notes"]:
         echo(f"  note: {note}")

@@ -6,20 +6,30 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from services.gateway.accounts.openid import OpenId, OpenIdSettings
+from services.gateway.accounts.proofs import Proofs
 from services.gateway.feeds.file import read_feeds
 from services.gateway.feeds.poller import Feeds
 from services.gateway.public_cache import PublicCache
 from services.gateway.warnings.acts import Acts
 from services.gateway.warnings.admit import Admission
 from services.gateway.warnings.ageing import AT_ONCE, EVERY_S, give_up_old
+from services.gateway.web.account import AccountPages
 from services.gateway.web.api import WarningsApi
+from services.gateway.web.approval_pages import ApprovalPages
 from services.gateway.web.feed import CapFeed
+from services.gateway.web.join import JoinPages
+from services.gateway.web.log_pages import LogPages
 from services.gateway.web.pages import ConsolePages
+from services.gateway.web.sign_in import SignInPages
+from services.gateway.web.staff import StaffPages
 from services.shared.audit.audit_head import HeadFile, Keeper
 from services.shared.audit.checkpoints import Signing
 from services.shared.clock import Waker
 from services.shared.database import locks
+from services.shared.operations.unusual import Unusual
 from services.shared.service import Loop, Platform
+from services.shared.web.console_origin import console_origin
 
 
 class GatewayService:
@@ -37,7 +47,21 @@ class GatewayService:
         self.acts = Acts(platform, changed=self.kept.forget, machines=machines)
         self.admission = Admission(platform, self.acts)
         self._api = WarningsApi(platform, self.admission, self.acts)
-        self._pages = ConsolePages(platform, self.admission, self.acts, self.kept)
+        proofs = Proofs(
+            platform.database,
+            platform.keys.audit,
+            console_origin(platform.public_url, platform.settings.console_origin),
+        )
+        office = OpenId(platform.settings.part(OpenIdSettings), f"{proofs.passkeys.origin}/console/sign-in/office/back")
+        sign_in = SignInPages(platform, proofs, office)
+        self._pages = ConsolePages(platform, self.admission, self.acts, self.kept, sign_in)
+        self._people = (
+            sign_in, JoinPages(platform, proofs, office, sign_in), AccountPages(platform, proofs, sign_in),
+            StaffPages(platform, proofs.passkeys.origin),
+        )  # fmt: skip
+        self._approvals = ApprovalPages(platform, self.acts)
+        self._log = LogPages(platform, signing)
+        self._unusual = Unusual(platform.database)
         self._cap_feed = CapFeed(platform, self.kept)
         self.feeds = Feeds(platform, self.admission)
 
@@ -47,6 +71,10 @@ class GatewayService:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._api.routes()
         yield from self._pages.routes()
+        for pages in self._people:
+            yield from pages.routes()
+        yield from self._approvals.routes()
+        yield from self._log.routes()
         yield from self._cap_feed.routes()
 
     async def start(self) -> None:
@@ -57,12 +85,17 @@ class GatewayService:
 
     def loops(self) -> Iterable[Loop]:
         yield Loop("checkpoints", self.checkpoint, Waker(), idle_s=2.0)
+        yield Loop("unusual", self._unusual.turn, Waker(), idle_s=5.0)
         yield Loop("ageing", self.age, Waker(), idle_s=2.0)
+        yield Loop("reviews", self.acts.preapprovals.run_due, Waker(), idle_s=10.0)
+        yield Loop("paging", self.acts.paging.run_due, self._platform.wake.gateway, idle_s=1.0)
         yield from self.feeds.loops()
 
     async def run_due(self) -> bool:
-        """Gives up drafts that nobody decided on."""
-        return await self.age()
+        """Gives up drafts that nobody decided on; pages who is to decide."""
+        paged = await self.acts.paging.run_due()
+        reviewed = await self.acts.preapprovals.run_due()
+        return await self.age() or paged or reviewed
 
     async def checkpoint(self) -> bool:
         """Checks that the audit log goes on as it was, and signs it when due; one gateway of several signs."""
@@ -79,4 +112,5 @@ class GatewayService:
         return done > 0
 
     async def next_at(self) -> float | None:
-        return None
+        times = (await self.acts.paging.next_at(), await self.acts.preapprovals.next_at())
+        return min((at for at in times if at is not None), default=None)

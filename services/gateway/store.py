@@ -43,7 +43,7 @@ sa.Index("ix_gateway_message_incident", message.c.incident, sqlite_where=_NAMED,
 idempotency = sa.Table(
     "gateway_idempotency",
     metadata,
-    sa.Column("key_id", Id, primary_key=True),
+    sa.Column("actor", Id, primary_key=True, comment="the person or key that sent it"),
     sa.Column("idempotency_key", sa.String(200), primary_key=True),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("warning_id", Id, nullable=False),

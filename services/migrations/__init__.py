@@ -13,6 +13,8 @@ from alembic.script import ScriptDirectory
 from services.shared.database.soundness import file_of, must_be_ours
 from services.shared.errors import Broken
 
+NOT_ALLOWED = "42501"  # PostgreSQL's insufficient_privilege
+
 
 def config(url: str) -> Config:
     """Alembic's configuration without a file."""
@@ -47,7 +49,15 @@ def upgrade(url: str) -> None:
             f"the database stands at {stands}, which this release does not know: start the newer Tocsin it belongs to"
         )
     if stands != revisions()[0]:
-        command.upgrade(config(url), "head")
+        try:
+            command.upgrade(config(url), "head")
+        except sa.exc.ProgrammingError as problem:
+            if getattr(problem.orig, "sqlstate", "") != NOT_ALLOWED:
+                raise
+            raise Broken(
+                f"the database stands at {stands or 'no schema'} and its user here may not change it: run tocsin migrate "
+                "as its owner"
+            ) from problem
 
 
 def _stands_at(url: str) -> str:

@@ -13,6 +13,7 @@ from services.registry.handlers import RegistryHandlers
 from services.registry.held_api import HeldApi
 from services.registry.lookup import unlock
 from services.registry.lookup.pages import LookupPages
+from services.registry.pager_pages import PagerPages
 from services.registry.resident.access import Access
 from services.registry.resident.changes import MeChange
 from services.registry.resident.helpers import MeHelpers
@@ -38,6 +39,7 @@ class RegistryService:
         self._api = RegistryApi(platform)
         self._held = HeldApi(platform)
         self._lookup_pages = LookupPages(platform)
+        self._pager_pages = PagerPages(platform)
         self.access = Access(platform)
         self._me = [kind(platform, self.access) for kind in (MePages, MeChange, MeHelpers, MePush)]
         self._area: tuple[str, Shape | None] = ("", None)  # of the job under way: preparing it is dear
@@ -53,6 +55,7 @@ class RegistryService:
         yield from self._api.routes()
         yield from self._held.routes()
         yield from self._lookup_pages.routes()
+        yield from self._pager_pages.routes()
         for pages in self._me:
             yield from pages.routes()
 

@@ -17,7 +17,11 @@ from services.router.handlers import RouterHandlers
 from services.router.planning.contexts import Contexts
 from services.router.report.api import CoverageApi
 from services.router.report.pages import LivePages, PreviewTexts
+from services.router.report.policy_api import PolicyApi
+from services.shared.clock import Waker
 from services.shared.service import Loop, Platform
+
+POLICY_S = 5.0  # wall; how soon a policy that was agreed on in another process is in force here
 
 
 class RouterService:
@@ -37,6 +41,7 @@ class RouterService:
         self._endings = Endings(platform, self.contexts)
         self._watch = Watch(platform, self.contexts)
         self._alarms = AlarmWord(platform, self.contexts)
+        self._policy = PolicyApi(platform, self.contexts)
         self._api = CoverageApi(platform, self.contexts)
         self._pages = LivePages(platform, self.contexts, say)
         self._cases = CasePages(platform)
@@ -49,17 +54,21 @@ class RouterService:
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._api.routes()
+        yield from self._policy.routes()
         yield from self._pages.routes()
         yield from self._cases.routes()
 
     async def start(self) -> None:
-        """The ledger says where every path stands."""
+        """The ledger says where every path stands; what an approval is held against is written down."""
+        async with self._platform.database.write() as tx:
+            await self.contexts.settle(tx, self._platform.settings.plane)
 
     async def stop(self) -> None:
         """What is held in memory, the ledger says too."""
 
     def loops(self) -> Iterable[Loop]:
         yield Loop("router", self.turn, self._platform.wake.router)
+        yield Loop("policy", self._look_at_policy, Waker(), idle_s=POLICY_S)
 
     async def turn(self) -> bool:
         """Looks where something is due by what is known, or where a wake says so; True if it did anything."""
@@ -69,6 +78,11 @@ class RouterService:
         did = await self.run_due()
         self._lookout.lower(self._platform.clock.now() if did else await self.next_at())
         return did
+
+    async def _look_at_policy(self) -> bool:
+        async with self._platform.database.read() as db:
+            await self.contexts.refresh(db, self._platform.settings.plane)
+        return False
 
     async def run_due(self) -> bool:
         """Due steps and reactions, then looks by the clock and at alarms, then doors, then endings."""

@@ -3,6 +3,7 @@
 Fault
 ├── Refused        the caller's input is wrong; trying again unchanged is useless        (400/422)
 │   ├── NotAllowed   no key, or the key's grant does not reach so far                     (401/403)
+│   │   └── NotProved  who signed in shows again that it is them, then it may             (403)
 │   ├── NotFound     nothing of that name                                                 (404)
 │   └── Conflict     it clashes with what is already there                                (409)
 ├── Busy           we cannot take it now; try again after a while                        (503)
@@ -43,6 +44,10 @@ class NotAllowed(Refused):
     """The key, cookie or signature does not allow this."""
 
     status = 403
+
+
+class NotProved(NotAllowed):
+    """Whoever signed in a while ago shows again that it is them: somebody else may sit at their desk."""
 
 
 class NotFound(Refused):

@@ -10,10 +10,10 @@ from aiohttp import web
 
 from services.shared.bus.port import Bus
 from services.shared.clock import Clock, Waker
-from services.shared.crypto.sealing import Keys
+from services.shared.crypto.sealing import Keys, Use
+from services.shared.crypto.signing import Signer
 from services.shared.database.engine import Database
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 
 TICK_S = 0.25  # a loop that nobody wakes looks again after so long
 
@@ -58,16 +58,12 @@ class Platform:
     bus: Bus
     clock: Clock
     keys: Keys
-    links: Signer | None
     public_url: str
     wake: Wakers = field(default_factory=lambda: Wakers())
 
-    @property
-    def signer(self) -> Signer:
-        """Signs links. LookupError in a process that makes none: it does not hold the key."""
-        if self.links is None:
-            raise LookupError("this process makes no links and holds no key for them")
-        return self.links
+    def signer(self, use: Use) -> Signer:
+        """Signs for one use. LookupError in a process that does not hold its key."""
+        return self.keys.signer(use)
 
     @property
     def https(self) -> bool:

@@ -134,12 +134,21 @@ class Settings(Environment):
         ge=1,
         description="new orange and red warnings of one authority within an hour; each more waits for a second key",
     )
+    approval_s: float = Field(
+        180.0, ge=10, description="warning seconds without an answer after which the next one who may decide is paged"
+    )
     count_quota: int = Field(200, ge=1, description="areas whose people one key may count within an hour")
     mass_change: int = Field(
         50,
         ge=0,
         description="people, or 5 % of its list if that is more, whom an import may silence or move before a second key "
         "confirms it",
+    )
+    console_origin: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+)?$",
+        description="scheme, host and port that people open the console by, which passkeys are bound to; empty for that of "
+        "public_url",
     )
     codes_per_hour: int = Field(1000, ge=1, description="one-time codes to residents' phones in all within an hour")
     trusted_proxies: str = Field(

@@ -28,6 +28,7 @@ from services import migrations
 from services.demo_view import example_alert
 from services.gateway.intake.incoming import from_cap
 from services.registry.sample.sample import Community, import_community, mint
+from services.rights import role_of
 from services.roles import ROLES
 from services.shared.clock import LinearClock, wall
 from services.shared.crypto.sealing import Keys
@@ -41,6 +42,7 @@ from services.sim.behaviour import Behaviour
 from services.sim.habits import Habits
 from services.sim.world import World
 from tests.faults.ground import Ground, PostgresGround, SqliteGround
+from tests.kit.own_rights import as_service, give_rights
 from tools.servers import commands
 from tools.servers.ports import free_port
 from tools.servers.postgres import Postgres
@@ -247,6 +249,7 @@ class Rehearsal:
     limit_per_second: float = LIMIT_PER_SECOND
     environment: Mapping[str, str] = field(default_factory=dict)
     keys_of: Mapping[str, Iterable[str]] = field(default_factory=dict)  # role > key files, as on hosts of their own
+    as_itself: bool = False  # each process signs in to database and broker as its service, with the rights of that
     before_sent: bool = False  # leave warning time before the alert's own: a sender whose clock is fast
     deaths: list[Death] = field(default_factory=list)
     recovered_s: list[float] = field(default_factory=list)
@@ -262,6 +265,11 @@ class Rehearsal:
         values = {"clock_started": self.started, "clock_anchor": SENT, "clock_rate": self.rate}
         for name, value in values.items():
             self.ground.change("INSERT INTO instance VALUES (?, ?)", name, repr(value))
+        if self.as_itself:
+            assert isinstance(self.ground, PostgresGround)
+            await asyncio.to_thread(give_rights, self.ground.server, self.ground.url)
+            for service in ROLES:  # the judge notes each move as whoever made it
+                self.ground.script(f"GRANT ALL ON judge_move, judge_move_n_seq TO {role_of(service)}")
         behaviour = Behaviour(seed=self.seed, limit_per_second=self.limit_per_second)
         clock = LinearClock(SENT, self.rate, self.started)
         habits = Habits(gives_up_after_s=OFFICERS_PATIENCE_S)
@@ -361,6 +369,12 @@ class Rehearsal:
         }
         if isinstance(self.ground, PostgresGround):
             mine |= {"TOCSIN_DATABASE_URL": self.ground.url, "TOCSIN_AMQP_URL": self.amqp_url}
+            if self.as_itself:
+                (service,) = process.member.roles
+                mine |= {
+                    "TOCSIN_DATABASE_URL": as_service(self.ground.url, service),
+                    "TOCSIN_AMQP_URL": as_service(self.amqp_url, service),
+                }
         if fault:
             mine["TOCSIN_FAULT_AT"] = fault
         return mine | dict(self.environment)
@@ -373,6 +387,7 @@ class Rehearsal:
         if not mine.exists():
             (mine / "keys").mkdir(parents=True)
             for name in {name for role in process.member.roles for name in self.keys_of[role]}:
+                (mine / "keys" / name).parent.mkdir(exist_ok=True)
                 shutil.copy(self.data / "keys" / name, mine / "keys" / name)
         return mine
 

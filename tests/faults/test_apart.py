@@ -157,7 +157,7 @@ SERVERS = [
     pytest.param("F3 broker frozen 60 s", _broker_freezes(60), id="broker_frozen_60", marks=pytest.mark.slow),
     pytest.param("F5 broker out of memory", _broker_alarms, id="broker_alarms", marks=pytest.mark.slow),
     pytest.param("F6 broker wiped", _broker_is_wiped, id="broker_wiped", marks=pytest.mark.slow),
-    pytest.param("F8 database restarted", _database_restarts, id="database_restarts"),
+    pytest.param("F8 database restarted", _database_restarts, id="database_restarts", marks=pytest.mark.long),
     pytest.param("F8 database frozen", _database_freezes, id="database_frozen", marks=pytest.mark.slow),
     pytest.param("F8 ledger locked 20 s", _table_is_locked, id="table_locked", marks=pytest.mark.slow),
     pytest.param("F18 worker stopped 40 s", _worker_sleeps, id="worker_sleeps", marks=pytest.mark.slow),

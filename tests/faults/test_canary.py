@@ -25,6 +25,7 @@ from tests.faults.harness import APART, Prepared, Rehearsal, build_town, rehears
 from tests.faults.needles import files, forms, found_in, memory
 from tests.integration.deploy.test_installation import NEEDS
 from tests.kit import alerts
+from tests.kit.own_rights import give_users
 from tests.kit.town import SEED, open_town
 from tools.servers.postgres import Postgres
 from tools.servers.rabbit import Rabbit
@@ -103,7 +104,8 @@ def _plant(community: Community) -> None:
 async def test_a_canary_in_six_processes_stands_nowhere(
     tmp_path: Path, postgres: Postgres, rabbit: Rabbit, vhost: str
 ) -> None:
-    """Each process with the keys of its role alone: logs, broker's data, every row, the memory of all but channels.
+    """Each process with the keys, database role and broker user of its service alone: logs, broker's data, every row, the
+    memory of all but channels.
 
     Their id stands in the router's memory and in the ledger, the warning's in the logs, the vhost's name in the broker's data.
     """
@@ -111,8 +113,10 @@ async def test_a_canary_in_six_processes_stands_nowhere(
     canary = next(p for p in town.community.people if p.call_name == NAME)
     number = canary.contacts[0].address
     secrets = [*SECRETS, number]
+    (tmp_path / "users").mkdir()
+    await asyncio.to_thread(give_users, rabbit, vhost, tmp_path / "users", "drill")
     async with rehearsal(
-        town, tmp_path / "run", members=APART, amqp_url=vhost, keys_of=NEEDS,
+        town, tmp_path / "run", members=APART, amqp_url=vhost, keys_of=NEEDS, as_itself=True,
         environment={"TOCSIN_LOG_LEVEL": "DEBUG"},
     ) as run:  # fmt: skip
         warning_id = await run.warn()

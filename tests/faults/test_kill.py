@@ -12,12 +12,8 @@ from services.shared.fault_points import POINTS
 from tests.faults.checker import Case, Verdict, judge
 from tests.faults.harness import Prepared, rehearsal
 
-TELLING = (
-    "before_page_commit",
-    "after_flight",
-    "after_provider_accept",
-    "before_callback_commit",
-)
+TELLING = ("after_flight", "after_provider_accept")
+LATER, LONG = ("before_page_commit", "before_callback_commit"), (pytest.mark.long,)
 # which time the point is passed the process dies: in the middle of things, where there is a middle
 NTH = {
     "after_batch_claim": 3, "after_flight": 3, "mid_window": 12, "after_provider_accept": 12, "after_outcome_commit": 5,
@@ -28,7 +24,7 @@ BEFORE_ANYBODY_IS_SENT_TO = ("after_ingest_commit", "before_page_commit", "after
 
 
 @pytest.mark.parametrize(
-    "point", [pytest.param(p, marks=() if p in TELLING else (pytest.mark.slow,)) for p in POINTS]
+    "point", [pytest.param(p, marks=() if p in TELLING else LONG if p in LATER else (pytest.mark.slow,)) for p in POINTS]
 )  # fmt: skip
 async def test_nobody_is_lost_and_nothing_doubled_where_the_server_is_killed(
     point: str, town: Prepared, tmp_path: Path, table: Callable[[str, Verdict, float], None]

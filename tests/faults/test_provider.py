@@ -47,9 +47,9 @@ async def sound(run: Stepped, town: Prepared) -> None:
         pytest.param("5xx", "ambiguous", marks=pytest.mark.slow),
         ("hang", "ambiguous"),
         pytest.param("accept_then_timeout", "ambiguous", marks=pytest.mark.slow),
-        ("accept_then_reset", "ambiguous"),
+        pytest.param("accept_then_reset", "ambiguous", marks=pytest.mark.long),
         pytest.param("malformed", "ambiguous", marks=pytest.mark.slow),
-        ("401", "provider_fault"),
+        pytest.param("401", "provider_fault", marks=pytest.mark.long),
     ],
 )
 async def test_each_fault_has_its_class_and_everybody_is_reached_all_the_same(
@@ -76,6 +76,7 @@ async def test_each_fault_has_its_class_and_everybody_is_reached_all_the_same(
         await sound(run, hamlet)
 
 
+@pytest.mark.long
 async def test_a_refused_key_fails_nobody_however_long_it_lasts(hamlet: Prepared, tmp_path: Path) -> None:
     """Half an hour of 401 leaves no delivery FAILED; with the key mended everything goes out."""
     async with stepped(hamlet, tmp_path, rates={"401": 1.0}) as run:

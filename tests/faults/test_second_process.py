@@ -28,7 +28,9 @@ async def test_a_second_server_on_the_same_data_says_who_holds_it_and_goes(town:
         assert (await run.call("GET", "/api/v1/warnings")) == []
 
 
-@pytest.mark.parametrize("wait", [0.0, 0.15, 0.4])
+@pytest.mark.parametrize(
+    "wait", [pytest.param(0.0, marks=pytest.mark.long), 0.15, pytest.param(0.4, marks=pytest.mark.long)]
+)
 async def test_sigterm_in_the_middle_of_sending_leaves_nothing_in_hand(
     town: Prepared, tmp_path: Path, wait: float
 ) -> None:

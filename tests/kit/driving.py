@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from services.channels.model.driver import Connected, Driver, Receivers, Tools
 from services.channels.model.outbound import Outbound
 from services.shared.clock import StepClock
+from services.shared.crypto.signing import Signer
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import Signer
 
 MESSAGE = Outbound(
     delivery_id="d" * 32, warning_id="a" * 32, channel="", to="", text="Leave now, uphill.\n离家,往高处走。",

@@ -35,7 +35,6 @@ from services.shared.messages import (
 from services.shared.service import Platform
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import Signer
 from tests.kit.handed import HandedOver
 
 NOON = 1_700_000_000.0 - 1_700_000_000 % 86400 + 12 * 3600  # UTC
@@ -212,7 +211,7 @@ async def router_town(folder: Path, start: float = NOON, policy: str = "", url: 
         own.write_text(policy, encoding="utf-8")
     settings = Settings(data_dir=folder, utc_offset_min=0, policy=own)
     bus = HandedOver(database, "router")
-    platform = Platform(settings, database, bus, clock, keys, Signer(keys.mac), "http://127.0.0.1")
+    platform = Platform(settings, database, bus, clock, keys, "http://127.0.0.1")
     names = (*CHANNELS, "officer_voice")
     channels = [
         {

@@ -37,6 +37,11 @@ class Smsc:
                 self._news.clear()
                 await self._news.wait()
 
+    async def took(self, parts: int) -> list[Said]:
+        """The parts it decoded, once there are so many: what it says arrives after what it answers."""
+        await self.until(lambda _: len(self.messages) >= parts)
+        return self.messages
+
     def tell(self, **what: Any) -> None:
         """reply, receipt, drop."""
         assert self._process.stdin is not None

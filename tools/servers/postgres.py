@@ -230,6 +230,11 @@ class Postgres:
         """A plain synchronous connection to one of our databases, autocommit, to look and to count."""
         return psycopg.connect(_plain(url), autocommit=True)
 
+    def as_superuser(self, url: str) -> psycopg.Connection[Any]:
+        """A connection to one of our databases as the superuser: roles are of the whole server."""
+        self._own("make roles on")
+        return self._connected(urlsplit(url).path.lstrip("/"))
+
     # ---- inside
 
     def _own(self, act: str) -> None:

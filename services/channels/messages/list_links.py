@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from services.shared.crypto.signing import Signer
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import Conflict, NotAllowed
-from services.shared.web.auth import Signer
 
 RESCUE = "fireservice"  # the slot of the fire service's list
 OPENED_WITHIN_S = 3600.0  # of a link that a person made
@@ -77,8 +77,17 @@ def path_of(signer: Signer, warning_id: str, slot: str, n: int) -> str:
 
 def code_of(signer: Signer, one: ListLink) -> str:
     """Six digits that open the same list on another device; they stand on the list itself."""
-    known = signer.code("list code", subject_of(one.warning_id, one.slot, one.n))
-    return f"{int(hashlib.sha256(known.encode()).hexdigest()[:12], 16) % 1_000_000:06d}"
+    return _digits(signer.code("list code", subject_of(one.warning_id, one.slot, one.n)))
+
+
+def _is_code(signer: Signer, one: ListLink, given: str) -> bool:
+    """Also one that stood on the list before the key was replaced."""
+    known = signer.codes("list code", subject_of(one.warning_id, one.slot, one.n))
+    return any(secrets.compare_digest(given.encode(), _digits(code).encode()) for code in known)
+
+
+def _digits(code: str) -> str:
+    return f"{int(hashlib.sha256(code.encode()).hexdigest()[:12], 16) % 1_000_000:06d}"
 
 
 async def newest_of(db: Connection, warning_id: str, slot: str) -> int:
@@ -143,7 +152,7 @@ async def bind(tx: Connection, signer: Signer, one: ListLink, device: str, code:
                 field="code",
                 rule="link.devices",
             )
-        if not secrets.compare_digest(code.encode(), code_of(signer, one).encode()):
+        if not _is_code(signer, one, code):
             await tx.execute(sa.update(list_link).where(mine).values(wrong_codes=found.wrong_codes + 1))
             return False
     await tx.execute(

@@ -9,21 +9,20 @@ from services.channels.messages.fitting import plain_signs, tidy
 from services.channels.messages.frames import language_of_lines, lines_for
 from services.channels.model.outbound import Outbound
 from services.shared.crypto.one_time_codes import one_time_code
+from services.shared.crypto.signing import Signer
 from services.shared.errors import Broken
 from services.shared.ledger.params import Notice
 from services.shared.ledger.tables import Delivery
-from services.shared.web.auth import Signer
+
+PAGES = {"approve": "/preview", "alone": "", "preapproval_used": ""}  # of a warning, where a message leads; cases else
 
 
 class Notices:
     """Makes them; one per process."""
 
-    def __init__(
-        self, signer: Signer, public_url: str, index_key: bytes, authority: str, hotline: str, drill: bool
-    ) -> None:
+    def __init__(self, signer: Signer, public_url: str, authority: str, hotline: str, drill: bool) -> None:
         self._signer = signer
         self._public_url = public_url
-        self._index_key = index_key
         self._authority = authority or "Tocsin"
         self._hotline = hotline
         self._drill = drill
@@ -38,13 +37,14 @@ class Notices:
             raise Broken(f"notice {row.delivery_id} is of no kind known here")
         link = f"{self._public_url}/me"
         if "about" in params:
-            link = f"{self._public_url}/live/{params['about']}/cases"
+            page = PAGES.get(kind, "/cases")
+            link = f"{self._public_url}/live/{params['about']}{page}"
         if kind.startswith("alarm"):
             link = f"{self._public_url}/console"
         if kind == "supporter_invitation":
             link += f"/helper/{self._signer.token('helper', row.addressee_id)}"
         source = f"{lines.drill} {self._authority}" if self._drill else self._authority
-        code = one_time_code(self._index_key, row.delivery_id) if kind == "one_time_code" else ""
+        code = one_time_code(self._signer, row.delivery_id) if kind == "one_time_code" else ""
         words = params.get("text", "")  # an officer's own, to who asked
         text = tidy(pattern.format(source=source, number="", link=link, code=code, hotline=self._hotline, text=words))
         text = plain_signs(text)

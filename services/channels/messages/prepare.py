@@ -19,6 +19,7 @@ from services.channels.providers.stations import settled
 from services.shared.clock import Clock
 from services.shared.crypto.dossier import assemble, owner_of, unpack
 from services.shared.crypto.sealing import Dossier, Opener, page_key
+from services.shared.crypto.signing import Signer
 from services.shared.database.engine import Database
 from services.shared.database.rows import columns, row_of
 from services.shared.errors import Broken, Refused
@@ -28,7 +29,6 @@ from services.shared.ledger.tables import Delivery
 from services.shared.ledger.warnings import warning_state, warning_text
 from services.shared.people import phone_numbers
 from services.shared.tiers import Tier
-from services.shared.web.auth import Signer
 
 BY_LINK = ("email", "push", "chat")  # nobody reads what is written back there: the answer comes by the link
 NO_ADDRESS = ("area", "door")

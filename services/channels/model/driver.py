@@ -19,11 +19,11 @@ from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import Outcome, Station
 from services.channels.model.ports import Receivers
 from services.shared.clock import Clock
+from services.shared.crypto.signing import Signer
 from services.shared.database.engine import Database
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.states import SendState
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 
 __all__ = [
     "AreaTest",

@@ -30,6 +30,10 @@ class Replies(Protocol):
         """Keyed names of a phone number, one for each form in which providers write it."""
         ...
 
+    def code_of(self, use: str, value: str) -> str:
+        """A name for a value that tells nothing of it, the same for ever."""
+        ...
+
     def thanks(self, answer: Answer, language: str) -> str:
         """The text that confirms an answer."""
         ...

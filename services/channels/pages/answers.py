@@ -56,7 +56,7 @@ class AnswerPages:
         return web.get("/a/{token}", self.answer_page), web.post("/a/{token}", self.answer)
 
     async def _delivery_of(self, request: web.Request) -> store.WithWarning:
-        delivery_id = self._platform.signer.subject("answer", request.match_info["token"])
+        delivery_id = self._platform.signer("links").subject("answer", request.match_info["token"])
         async with self._platform.database.read() as db:
             row = await store.with_warning(db, delivery_id)
         if row is None:

@@ -53,7 +53,7 @@ class CalloutPages:
         return (web.get("/a/v/{token}", self.show), web.post("/a/v/{token}", self.tap))
 
     async def _row(self, request: web.Request) -> tuple[store.WithWarning, Callout]:
-        delivery_id = self._platform.signer.subject("callout", request.match_info["token"])
+        delivery_id = self._platform.signer("links").subject("callout", request.match_info["token"])
         async with self._platform.database.read() as db:
             row = await store.with_warning(db, delivery_id)
         if row is None or not isinstance(row.params, Callout):

@@ -112,7 +112,7 @@ class ListLinkPages:
                 raise Conflict("the warning is over: its lists name nobody any more", field="warning_id", rule="state")
             n = await list_links.make(tx, warning_id, slot, who.label, now)
             await trail.record(tx, who.label, "make_list_link", warning_id, given.reason, {"slot": slot, "n": n})
-        path = list_links.path_of(self._platform.signer, warning_id, slot, n)
+        path = list_links.path_of(self._platform.signer("links"), warning_id, slot, n)
         made: LinkMade = {
             "slot": slot, "link": self._platform.public_url + path, "open_until": iso(now + list_links.OPENED_WITHIN_S),
         }  # fmt: skip

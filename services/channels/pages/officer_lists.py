@@ -93,8 +93,8 @@ class OfficerLists:
         code = "".join(c for c in str((await request.post()).get("code", ""))[:20] if c.isdigit())
         device = cookie_of(request, LIST_COOKIE) or list_links.new_device()
         async with self._platform.database.write() as tx:
-            link = await list_links.valid_link(tx, self._platform.signer, token, now)
-            opened = await list_links.bind(tx, self._platform.signer, link, device, code, now)
+            link = await list_links.valid_link(tx, self._platform.signer("links"), token, now)
+            opened = await list_links.bind(tx, self._platform.signer("links"), link, device, code, now)
             act = "bind_list" if opened else "list_code_wrong"
             await trail.record(tx, f"officer:{link.slot}", act, link.warning_id, "list of assigned visits")
         if not opened:
@@ -118,7 +118,7 @@ class OfficerLists:
 
     async def list_page(self, request: web.Request) -> web.Response:
         """One officer's doors in walking order; a list that was begun is never put in another order."""
-        now, signer = self._platform.clock.now(), self._platform.signer
+        now, signer = self._platform.clock.now(), self._platform.signer("links")
         async with self._platform.database.read() as db:
             link = await list_links.valid_link(db, signer, request.match_info["token"], now)
             warning_id, worker_id = link.warning_id, link.slot
@@ -178,7 +178,7 @@ class OfficerLists:
             stopped=warning.state != "active" or (not rescue and warning.doors not in ("allowed", "forbidden", "ask")),
             over=over,
             waits=waits,
-            code=list_links.code_of(self._platform.signer, link),
+            code=list_links.code_of(self._platform.signer("links"), link),
             newer=await self._newer(warning, link, cookie_of(request, LIST_COOKIE)),
         )
 
@@ -188,7 +188,7 @@ class OfficerLists:
         link anew: they know whom they gave it to."""
         if warning.state != "superseded" or link.slot == list_links.RESCUE:  # its link is always made by a person
             return None
-        signer, now = self._platform.signer, self._platform.clock.now()
+        signer, now = self._platform.signer("links"), self._platform.clock.now()
         async with self._platform.database.write() as tx:
             newest = await store.in_force(tx, warning.chain_id)
             if not newest:
@@ -236,7 +236,7 @@ class OfficerLists:
         form = await request.post()
         async with self._platform.database.read() as db:
             now = self._platform.clock.now()
-            link = await list_links.valid_link(db, self._platform.signer, request.match_info["token"], now)
+            link = await list_links.valid_link(db, self._platform.signer("links"), request.match_info["token"], now)
         warning_id, worker_id = link.warning_id, link.slot
         if not link.opens_on(cookie_of(request, LIST_COOKIE)):
             return self._closed(request, link, status=403)

@@ -34,7 +34,7 @@ class FullValues:
     async def open(self, request: web.Request, who: Who) -> web.Response:
         """Writes it down, then opens; what cannot be written down is not opened."""
         form = await request.post()
-        order = read_order(self._platform.signer, str(form.get("order", "")), who.key_id)
+        order = read_order(self._platform.signer("orders"), str(form.get("order", "")), who.actor)
         reason = " ".join(str(form.get("reason", "")).split())[:400]
         if len(reason) < MIN_REASON:
             raise Refused(

@@ -5,6 +5,9 @@ STOP is heard before anything else and from any number; all else only from a pho
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -140,6 +143,11 @@ class ReplyInbox:
         """Keys of a phone: a provider may write its number in another legal form than a list did."""
         forms = [one for one in phone_numbers.forms(phone_numbers.normal(number)) if one] or [number]
         return [address_key(self._index_key, "sms", one) for one in forms]
+
+    def code_of(self, use: str, value: str) -> str:
+        """By the index key, under a use of its own: it joins with no name of an address."""
+        mac = hmac.new(self._index_key, f"{use}\0{value}".encode(), hashlib.sha256).digest()
+        return base64.b32encode(mac[:10]).lower().decode()
 
     async def _note(self, row: Candidate, message: Inbound, asks: str, note: str = "") -> None:
         """Words no rule understands, for a person to read: evidence that somebody reads, and no answer."""

@@ -11,15 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.gateway import store
+from services.gateway.approvals.paging import Paging, settled
+from services.gateway.approvals.preapprovals import Preapprovals
 from services.gateway.cap import Reference
 from services.gateway.intake.arrival import sources_of
 from services.gateway.intake.chains import remember_references, standing_of_row
-from services.gateway.warnings.ground import overlapping
+from services.gateway.publish.parts import line
+from services.gateway.warnings.brake import check_typed, must_be_typed
 from services.gateway.warnings.pace import too_many
 from services.gateway.warnings.releases import Releases
 from services.shared.audit import trail
@@ -29,8 +33,11 @@ from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, NotAllowed, Refused
 from services.shared.fault_points import fault_at
 from services.shared.i18n import english
+from services.shared.ledger.approvals import Preapproval
 from services.shared.ledger.warnings import state_at, warning_scope, warning_state
-from services.shared.powers.may import must, ones_own_doubt
+from services.shared.powers.approval import approval_of, hold_to
+from services.shared.powers.ground import neighbours
+from services.shared.powers.may import Thing, may, must, ones_own_doubt
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
@@ -39,6 +46,12 @@ from services.shared.tiers import Tier
 
 MISTAKE_S = 900.0  # how long one person may say that a warning was a mistake
 ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
+
+
+SAME_AGAIN: Literal[True] = (
+    True  # a colleague brought the very same: content is what they said, not what they looked at
+)
+Approves = str | Literal[True]
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,8 @@ class Acts:
         self._changed = changed
         self._machines = frozenset(machines)
         self.releases = Releases(platform)
+        self.paging = Paging(platform)
+        self.preapprovals = Preapprovals(platform, self.paging)
 
     async def preview(self, warning_id: str) -> None:
         """Asks the registry whom a draft would reach, afresh; nothing of a warning that is no draft any more."""
@@ -85,7 +100,27 @@ class Acts:
             await self.releases.ask(tx, await store.stored(tx, warning_id))
         self.done()
 
-    async def release(self, who: Who, warning_id: str, tier: Tier | None, doors: str = "", reason: str = "") -> Taken:
+    async def ask(self, who: Who, warning_id: str, *, alone: bool = False) -> None:
+        """Has others paged who may send a draft or held warning; `alone` pages three of them at once, of a live one too."""
+        async with self._platform.database.write() as tx:
+            await locks.acts(tx)
+            row = await store.stored(tx, warning_id)
+            if alone and row.state_state == "active":
+                await self.paging.call_for(tx, who, row)
+            else:
+                await self.paging.ask(tx, who, row, alone=alone)
+        self.done()
+
+    async def release(
+        self,
+        who: Who,
+        warning_id: str,
+        tier: Tier | None,
+        doors: str = "",
+        reason: str = "",
+        approves: Approves = "",
+        place: str = "",
+    ) -> Taken:
         """Sends a draft or a held warning at a decided tier."""
         async with self._platform.database.write() as tx:
             await locks.acts(tx)
@@ -97,15 +132,23 @@ class Acts:
                     f"this warning is {row.state_state} and is not sent any more: take a new one in",
                     field="warning_id", rule="state", given=row.state_state,
                 )  # fmt: skip
-            taken = await self.send(tx, who, row, tier, doors, reason)
+            taken = await self.send(tx, who, row, tier, doors, reason, approves, place)
         fault_at("after_ingest_commit")
         self.done()
         return taken
 
     async def send(
-        self, tx: Connection, who: Who, row: store.StoredWarning, tier: Tier | None, doors: str, reason: str = ""
+        self,
+        tx: Connection,
+        who: Who,
+        row: store.StoredWarning,
+        tier: Tier | None,
+        doors: str,
+        reason: str = "",
+        approves: Approves = SAME_AGAIN,
+        place: str = "",
     ) -> Taken:
-        """A draft or held warning goes out at the tier it has or `tier`."""
+        """A draft or held warning goes out at the tier it has or `tier`. Conflict where it is not what `approves` names."""
         warning_id = row.warning_id
         decided = tier or (Tier(row.state_tier) if row.state_tier else None)
         if decided is None:
@@ -113,7 +156,9 @@ class Acts:
                 f"the tier is not decided ({row.sense['tier_reason']}): choose blue, yellow, orange or red",
                 field="tier", rule="required",
             )  # fmt: skip
-        await self._check(tx, who, row, decided, doors)
+        by = await self._check(tx, who, row, decided, doors, approves)
+        if await must_be_typed(tx, warning_id):
+            check_typed(place, [line(text["place"]) for text in row.texts.values()])
         if row.state_expires_at <= self._platform.clock.now():
             raise Conflict("this warning has expired: take a new one in", field="expires", rule="expired")
         if doors:
@@ -122,22 +167,44 @@ class Acts:
             await trail.record(
                 tx, who.label, "decide_tier", warning_id, reason or row.sense["tier_reason"], {"tier": tier.word}
             )
-        return Taken(warning_id, await self.releases.release(tx, who, warning_id, decided), decided)
+        await settled(tx, warning_id)
+        taken = Taken(warning_id, await self.releases.release(tx, who, warning_id, decided), decided)
+        if by is not None:
+            await self.preapprovals.used(tx, who, row, by)
+        return taken
 
-    async def _check(self, tx: Connection, who: Who, row: store.StoredWarning, tier: Tier, doors: str) -> None:
-        """Whether they may let this out at that tier, with all it ends by now; a hold is lifted by another than brought it."""
+    async def _check(
+        self,
+        tx: Connection,
+        who: Who,
+        row: store.StoredWarning,
+        tier: Tier,
+        doors: str,
+        approves: Approves = SAME_AGAIN,
+    ) -> Preapproval | None:
+        """Whether they may let this out at that tier, with all it ends by now; a hold is lifted by another than brought it.
+
+        The preapproval it goes out by, where they may by that alone.
+        """
         ends = list(row.replaces)
         if row.via != "ending":
             ends += (await standing_of_row(tx, row)).alive
         replaced = tuple([await warning_thing(tx, who, one) for one in await store.going_on(tx, ends)])
         thing = await warning_thing(tx, who, row.warning_id, replaced)
         thing = replace(thing, tier=int(tier), sources=sources_of(row.texts))
-        must(who, Power.END if row.state_ending else Power.SEND, thing)
+        act, by = Power.END if row.state_ending else Power.SEND, None
+        fault = may(who, act, thing)
+        if fault is not None and fault.rule == "grant.alone" and _weight(thing) == tier:
+            by = await self.preapprovals.fitting(tx, row, tier)
+            fault = may(who, act, replace(thing, brought_by="")) if by is not None else fault
+        if fault is not None:
+            raise fault
         if (doubted := ones_own_doubt(who, thing)) is not None:
             raise doubted
+        await self._approved(tx, who, row, thing, approves)
         if doors:
             must(who, Power.SAY_DOORS, thing)
-        if row.brought_by == who.key_id and row.state_kind == "alert":
+        if row.brought_by == who.actor and row.state_kind == "alert":
             now, rate = self._platform.clock.now(), self._platform.settings.rate
             if why := await too_many(tx, row.state_authority, tier, now, rate):
                 raise NotAllowed(
@@ -146,11 +213,29 @@ class Acts:
                     rule="rate",
                     given=who.label,
                 )
-        if who.label in self._machines and (row.state_state == "held" or row.via == "feed"):
+        if who.key_label in self._machines and (row.state_state == "held" or row.via == "feed"):
             raise NotAllowed(
-                f"{who.label!r} is the key of a feed, and no machine decides: a person lets it out with a key of their own",
+                f"{who.key_label!r} is the key of a feed, and no machine decides: a person lets it out with a key of their own",
                 field="warning_id", rule="hold", given=who.label,
             )  # fmt: skip
+        return by
+
+    async def _approved(
+        self, tx: Connection, who: Who, row: store.StoredWarning, thing: Thing, approves: Approves
+    ) -> None:
+        """What takes two persons goes out as the second one saw it."""
+        if approves is SAME_AGAIN:
+            return
+        if not approves:
+            if thing.holds or _weight(thing) > who.alone:
+                raise Refused(
+                    "approves: this takes two persons, and you are the second: give `approval` of the warning as you looked "
+                    "at it (GET /api/v1/warnings/{id})",
+                    field="approves", rule="required",
+                )  # fmt: skip
+            return
+        now = self._platform.clock.now()
+        hold_to(approves, await approval_of(tx, row.warning_id, self._platform.settings.plane, now))
 
     async def cancel(self, who: Who, warning_id: str, kind: str, reason: str) -> Taken:
         """Stops what was not sent and tells everybody who may have got it; `checking` tells and does not stop."""
@@ -162,7 +247,8 @@ class Acts:
             await locks.acts(tx)
             row = await store.stored(tx, warning_id)
             tier = Tier(row.state_tier) if row.state_tier else Tier.BLUE
-            must(who, Power.END, await warning_thing(tx, who, warning_id))
+            act = {"checking": Power.CHECK, "may_return": Power.RETURN}.get(kind, Power.END)
+            must(who, act, await warning_thing(tx, who, warning_id))
             ending_id = id_of("ending", warning_id, kind)
             if row.state_state in ("draft", "held"):
                 await tx.execute(
@@ -170,14 +256,16 @@ class Acts:
                     .where(warning_state.c.warning_id == warning_id)
                     .values(state="withdrawn", ended_at=self._platform.clock.now())
                 )
+                await settled(tx, warning_id)
                 await trail.record(tx, who.label, "withdraw", warning_id, reason)
                 return Taken(warning_id, "withdrawn", None)
             there = await store.find_stored(tx, ending_id)
             while there is not None and there.state_state == "withdrawn":  # given up, and said again
                 ending_id = id_of("ending", ending_id, kind)
                 there = await store.find_stored(tx, ending_id)
-            if there is not None and there.state_state == "held" and there.brought_by != who.key_id:
+            if there is not None and there.state_state == "held" and there.brought_by != who.actor:
                 await self._check(tx, who, there, tier, "")
+                await settled(tx, ending_id)
                 state = await self.releases.release(tx, who, ending_id, tier)
                 return Taken(ending_id, state, tier)
             if there is not None:
@@ -191,7 +279,7 @@ class Acts:
             await self._store_ending(tx, who, row, ending_id, kind, tier, reason, waits)
             state = "held" if waits else await self.releases.release(tx, who, ending_id, tier)
             if waits:
-                await self.releases.describe(tx, ending_id)
+                await self.paging.ask(tx, who, await self.releases.describe(tx, ending_id))
         fault_at("after_cancel_commit")
         self.done()
         return Taken(ending_id, state, tier, waits)
@@ -211,7 +299,7 @@ class Acts:
             if kind == "not_ours":
                 return (english("it went out more than 15 minutes ago: a second person confirms that it was not ours"),)
             return (english("it went out more than 15 minutes ago: a second person confirms that it was a mistake"),)
-        if kind == "sent_by_mistake" and await overlapping(tx, row.state_chain_id, row.area, row.geocodes, now):
+        if kind == "sent_by_mistake" and await neighbours(tx, row.state_chain_id, row.area, row.geocodes, now):
             return (
                 english("another warning holds in the same place: a second person confirms that this was a mistake"),
             )
@@ -243,7 +331,7 @@ class Acts:
         await tx.execute(
             sa.insert(warning_scope).values(
                 warning_id=ending_id, sender=row.sender, events=row.events, area=row.area, geocodes=row.geocodes,
-                km2=0.0, brought_by=who.key_id, holds=list(holds),
+                km2=0.0, brought_by=who.actor, holds=list(holds),
             )
         )  # fmt: skip
         await tx.execute(
@@ -261,5 +349,15 @@ class Acts:
         """An act is on disk: what is kept for everybody is forgotten, and the services look for what is new."""
         self._changed()
         self._platform.bus.wake()
-        for waker in (self._platform.wake.registry, self._platform.wake.router, self._platform.wake.channels):
+        for waker in (
+            self._platform.wake.gateway,
+            self._platform.wake.registry,
+            self._platform.wake.router,
+            self._platform.wake.channels,
+        ):
             waker.set()
+
+
+def _weight(thing: Thing) -> int:
+    """The tier by which persons are counted: to lower a red that went out is a word about red."""
+    return max([thing.tier, *(one.tier for one in thing.ends if one.out)])

@@ -20,7 +20,6 @@ from services.gateway.intake.trust import Pins, judge
 from services.gateway.store import StoredWarning
 from services.gateway.warnings.acts import Acts, Taken, as_it_is, say_doors
 from services.gateway.warnings.brake import brake
-from services.gateway.warnings.ground import ground_of, km2
 from services.gateway.warnings.pace import too_many
 from services.gateway.warnings.short_numbers import free_number
 from services.shared.audit import trail
@@ -32,6 +31,7 @@ from services.shared.errors import Conflict
 from services.shared.fault_points import fault_at
 from services.shared.i18n import english
 from services.shared.ledger.warnings import warning_scope, warning_state
+from services.shared.powers.ground import ground_of, km2
 from services.shared.powers.may import may, must
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
@@ -89,12 +89,14 @@ class Admission:
                 return again
             await check_grant(tx, who, Power.SEND if release else Power.DRAFT, incoming, doors)
             size = km2((await ground_of(tx, incoming.area, incoming.geocodes)).shape)
-            incoming = dataclasses.replace(incoming, hold=(*incoming.hold, *await brake(tx, who, size)))
+            braked = await brake(tx, who, size, int(incoming.tier or 0))
+            incoming = dataclasses.replace(incoming, hold=(*incoming.hold, *braked))
             where = await standing(tx, known_of(incoming), (who.authority, *who.over), ends=incoming.ending)
             if where.placement.kind == "duplicate":
                 row = await self._as_ones_own(tx, who, incoming, await store.stored(tx, where.same), release=release)
                 highest = await _highest(tx, row.state_tier, row.replaces)
-                may_go = row.brought_by != who.key_id or highest <= who.alone
+                may_go = row.brought_by != who.actor or highest <= who.alone
+                may_go = may_go or await self._acts.preapprovals.fitting(tx, row, row.state_tier) is not None
                 if release and not incoming.hold and row.state_state == "draft" and may_go:
                     return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
                 return await as_it_is(tx, where.same, self._platform.clock.now())
@@ -104,11 +106,12 @@ class Admission:
                     "an update needs its own identifier or sent; this one is kept for a person to look at",
                     field="identifier", rule="cap.5", given=incoming.identifier,
                 )  # fmt: skip
-            taken = await self._store(tx, who, incoming, where, size, release=release, doors=doors)
+            ground = (size, bool(braked))
+            taken = await self._store(tx, who, incoming, where, ground, release=release, doors=doors)
             if idempotency_key:
                 await tx.execute(
                     sa.insert(store.idempotency).values(
-                        key_id=who.key_id, idempotency_key=idempotency_key, sha256=incoming.sha256,
+                        actor=who.actor, idempotency_key=idempotency_key, sha256=incoming.sha256,
                         warning_id=taken.warning_id, status=202, at=self._platform.clock.now(),
                     )
                 )  # fmt: skip
@@ -129,7 +132,7 @@ class Admission:
             )  # fmt: skip
         about = row.warning_id
         waits = incoming.hold or incoming.undecided or incoming.tier is None
-        scope = {"brought_by": who.key_id, "holds": list(incoming.hold)}
+        scope = {"brought_by": who.actor, "holds": list(incoming.hold)}
         state = {"authority": who.authority, "state": "held" if waits else "draft", "ended_at": None, "doors": "ask",
                  "doors_by": ""}  # fmt: skip
         await tx.execute(sa.update(warning_scope).where(warning_scope.c.warning_id == about).values(scope))
@@ -146,7 +149,7 @@ class Admission:
         row = (
             await tx.execute(
                 sa.select(store.idempotency).where(
-                    store.idempotency.c.key_id == who.key_id, store.idempotency.c.idempotency_key == key
+                    store.idempotency.c.actor == who.actor, store.idempotency.c.idempotency_key == key
                 )
             )
         ).first()
@@ -160,7 +163,15 @@ class Admission:
         return await as_it_is(tx, row.warning_id, self._platform.clock.now())
 
     async def _store(
-        self, tx: Connection, who: Who, incoming: Incoming, where: Standing, size: float, *, release: bool, doors: str
+        self,
+        tx: Connection,
+        who: Who,
+        incoming: Incoming,
+        where: Standing,
+        ground: tuple[float, bool],
+        *,
+        release: bool,
+        doors: str,
     ) -> Taken:
         now = self._platform.clock.now()
         if release and not where.alive and not incoming.ending:
@@ -200,7 +211,8 @@ class Admission:
         await tx.execute(
             sa.insert(warning_scope).values(
                 warning_id=incoming.warning_id, sender=incoming.sender, events=list(incoming.codes), area=incoming.area,
-                geocodes=[list(g) for g in incoming.geocodes], km2=size, brought_by=who.key_id, holds=list(first.holds),
+                geocodes=[list(g) for g in incoming.geocodes], km2=ground[0], braked=ground[1],
+                brought_by=who.actor, holds=list(first.holds),
             )
         )  # fmt: skip
         await tx.execute(
@@ -220,7 +232,16 @@ class Admission:
                 raise Conflict("the tier is not decided yet", field="tier")
             state = await self._acts.releases.release(tx, who, incoming.warning_id, tier)
         else:
+            if (
+                release
+                and state == "draft"
+                and tier is not None
+                and await self._acts.preapprovals.fitting(tx, row, tier)
+            ):
+                return await self._acts.send(tx, who, row, None, "")
             await self._acts.releases.ask(tx, row)
+            if release and state in ("draft", "held"):  # they would have sent it: a second person is asked
+                await self._acts.paging.ask(tx, who, row)
         if where.settled_by and where.alive and not where.foreign:
             notes += await self._learned(tx, who, where)
         return Taken(incoming.warning_id, state, tier, tuple(notes))

@@ -77,8 +77,8 @@ async def _due(db: Connection, now: float) -> list[_Undecided]:
     )
 
 
-async def given_up_of(db: Connection, key_id: str, now: float) -> int:
-    """How many messages that this key brought were given up in the last seven days."""
+async def given_up_of(db: Connection, actor: str, now: float) -> int:
+    """How many messages that this person or key brought were given up in the last seven days."""
     w = warning_state.c
     notes = sa.cast(message.c.sense, sa.Text)
     found = await db.scalar(
@@ -89,7 +89,7 @@ async def given_up_of(db: Connection, key_id: str, now: float) -> int:
         .where(
             w.state == "withdrawn",
             w.ended_at > now - TOLD_S,
-            warning_scope.c.brought_by == key_id,
+            warning_scope.c.brought_by == actor,
             notes.contains("given up by the clock"),
         )
     )

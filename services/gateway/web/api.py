@@ -13,12 +13,15 @@ from aiohttp import web
 from services.gateway import store
 from services.gateway.cap import Reference
 from services.gateway.intake.incoming import Incoming, WarningIn, from_cap, from_json
+from services.gateway.publish.parts import line
 from services.gateway.warnings import shelves
 from services.gateway.warnings.acts import Acts, Taken
 from services.gateway.warnings.admit import Admission
 from services.shared.clock import iso
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger.warnings import state_at
+from services.shared.powers.approval import approval_of
+from services.shared.powers.ground import contradicts, neighbours
 from services.shared.powers.may import hidden
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
@@ -26,7 +29,7 @@ from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.answers import Accepted, Json, json_body, refused_by
-from services.shared.web.asking import asks, the_warning, what_is_found, what_is_sent
+from services.shared.web.asking import asks, the_draft, the_warning, what_is_found, what_is_sent
 
 CAP_TYPES = ("application/cap+xml", "application/xml", "text/xml")
 
@@ -41,6 +44,14 @@ class DecideIn(pydantic.BaseModel):
         None, description="may people be sent; empty asks the commander"
     )
     reason: str = pydantic.Field("", max_length=400)
+    approves: str = pydantic.Field(
+        "",
+        max_length=160,
+        description="`approval` of the warning as you looked at it; asked for where it takes two persons",
+    )
+    place: str = pydantic.Field(
+        "", max_length=20_000, description="its place typed again; asked for where it is far larger than usual"
+    )
 
 
 class CancelIn(pydantic.BaseModel):
@@ -64,6 +75,17 @@ class WarningLine(TypedDict):
     expires: str
 
 
+class OverlapShown(TypedDict):
+    """Another warning in force in the same place; `contradicts`: people there are told the opposite."""
+
+    warning_id: str
+    authority: str
+    number: str
+    tier: str
+    asked: str
+    contradicts: bool
+
+
 class WarningShown(TypedDict):
     """A warning as it stands."""
 
@@ -85,6 +107,9 @@ class WarningShown(TypedDict):
     doors: str
     notes: list[str]
     replaces: list[str]
+    places: dict[str, str]
+    approval: str | None
+    overlaps: list[OverlapShown]
 
 
 class WarningTaken(TypedDict):
@@ -182,6 +207,11 @@ class WarningsApi:
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             row = await store.stored(db, warning_id)
+            unsent, now = row.state_state in ("draft", "held"), self._platform.clock.now()
+            plane = self._platform.settings.plane
+            approval = (await approval_of(db, warning_id, plane, now)).seal if unsent else None
+            others = await neighbours(db, row.state_chain_id, row.area, row.geocodes, now)
+        asked = row.sense.get("asked", "")
         return Json(
             {
                 "warning_id": warning_id,
@@ -202,10 +232,23 @@ class WarningsApi:
                 "doors": row.state_doors,
                 "notes": row.sense["notes"],
                 "replaces": list(row.replaces),
+                "places": {language: line(text["place"]) for language, text in row.texts.items()},
+                "approval": approval,
+                "overlaps": [
+                    {
+                        "warning_id": o.warning_id,
+                        "authority": o.authority,
+                        "number": o.number,
+                        "tier": Tier(o.tier).word,
+                        "asked": o.asked,
+                        "contradicts": contradicts(asked, row.state_ending, o),
+                    }
+                    for o in others
+                ],
             }
         )
 
-    @asks(Power.SEND, the_warning)
+    @asks(Power.SEND, the_draft)
     async def release(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         given = await json_body(request, DecideIn)
         taken = await self._acts.release(
@@ -214,10 +257,12 @@ class WarningsApi:
             Tier.of(given.tier) if given.tier else None,
             given.doors or "",
             given.reason,
+            given.approves,
+            given.place,
         )
         return answer(taken)
 
-    @asks(Power.END, the_warning)
+    @asks(Power.CHECK, the_warning)
     async def cancel(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         given = await json_body(request, CancelIn)
         return answer(await self._acts.cancel(who, request.match_info["warning_id"], given.ending, given.reason))

@@ -17,6 +17,7 @@ from services.gateway.warnings import shelves
 from services.gateway.warnings.acts import ENDING_KINDS, Acts
 from services.gateway.warnings.admit import Admission
 from services.gateway.warnings.ageing import given_up_of
+from services.gateway.web.sign_in import SignInPages
 from services.shared.alarms import standing
 from services.shared.clock import wall
 from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
@@ -28,11 +29,9 @@ from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import TIER_WORDS, Tier
-from services.shared.web.asking import asks, the_warning, what_is_found, what_is_sent
-from services.shared.web.auth import sign_in_with, sign_out, who_is
-from services.shared.web.cookies import COOKIE, cookie_of, lay_cookie, take_cookie
+from services.shared.web.asking import asks, the_draft, the_warning, what_is_found, what_is_sent
+from services.shared.web.cookies import COOKIE, cookie_of
 from services.shared.web.html import Written, link_by, page, rendered
-from services.shared.web.sessions import LONGEST_S
 
 _FILLED_IN = "\ue000number\ue000"  # signs nobody types, where a page that was made before gets the number asked for
 UNSENT = ("draft", "held")
@@ -52,7 +51,7 @@ def _keeping_what_was_pasted(handler: Handler) -> Handler:
         except NotAllowed as over:
             if over.status != 401:
                 raise
-            return self.sign_in_again(401, text=(await _pasted(request)).decode(errors="replace"))
+            return await self._sign_in.again(request, 401, text=(await _pasted(request)).decode(errors="replace"))
 
     return kept
 
@@ -60,8 +59,11 @@ def _keeping_what_was_pasted(handler: Handler) -> Handler:
 class ConsolePages:
     """The handlers of /console and /public."""
 
-    def __init__(self, platform: Platform, admission: Admission, acts: Acts, kept: PublicCache) -> None:
+    def __init__(
+        self, platform: Platform, admission: Admission, acts: Acts, kept: PublicCache, sign_in: SignInPages
+    ) -> None:
         self._platform = platform
+        self._sign_in = sign_in
         self._kept = kept
         self._admission = admission
         self._acts = acts
@@ -71,9 +73,7 @@ class ConsolePages:
         return (
             web.get("/", self.home),
             web.get("/console", self.console),
-            web.get("/console/sign-in", self.sign_in),
             web.post("/console/sign-in", self.signed_in),
-            web.post("/console/sign-out", self.sign_out),
             web.post("/console/warnings", self.draft),
             web.post("/console/warnings/{warning_id}/send", self.send),
             web.get("/console/warnings/{warning_id}/end", self.end_form),
@@ -88,38 +88,14 @@ class ConsolePages:
     async def home(self, request: web.Request) -> web.Response:
         raise web.HTTPSeeOther("/console" if cookie_of(request, COOKIE) else "/public/check")
 
-    async def sign_in(self, request: web.Request) -> web.Response:
-        return self.sign_in_again()
-
-    def sign_in_again(self, status: int = 200, *, wrong: bool = False, text: str = "") -> web.Response:
-        """`text`: an alert that was pasted when the sign-in was over; it waits in the form."""
-        return page("sign_in.html", status=status, who=None, wrong=wrong, text=Written(text), plane=self._plane)
-
     async def signed_in(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
-        text = str(form.get("text", ""))
-        database = self._platform.database
-        async with database.read() as db:
-            who = await who_is(db, str(form.get("key", "")).strip())
-        if who is None:
-            return self.sign_in_again(403, wrong=True, text=text)
-        await sign_out(database, cookie_of(request, COOKIE))
-        cookie = await sign_in_with(database, who)
-        https, seconds = self._platform.https, LONGEST_S["console"]
-        if text:
-            kept = await self._console(request, who, "", text)
-            lay_cookie(kept, COOKIE, cookie, seconds=seconds, https=https)
-            return kept
-        response = web.HTTPSeeOther("/console")
-        lay_cookie(response, COOKIE, cookie, seconds=seconds, https=https)
-        raise response
-
-    async def sign_out(self, request: web.Request) -> web.StreamResponse:
-        """The sign-in ends in the database: its cookie, wherever a copy of it lies, opens nothing any more."""
-        await sign_out(self._platform.database, cookie_of(request, COOKIE))
-        response = web.HTTPSeeOther("/console/sign-in")
-        take_cookie(response, COOKIE, https=self._platform.https)
-        raise response
+        """Goes on where they were going, or shows the console with the alert they had pasted before."""
+        entered = await self._sign_in.entered(request)
+        if isinstance(entered, web.Response):
+            return entered
+        if entered.text:
+            return self._sign_in.lay(await self._console(request, entered.who, "", entered.text), entered.cookie)
+        raise self._sign_in.lay(web.HTTPSeeOther(entered.to), entered.cookie)
 
     @asks(Power.SEE, what_is_found)
     async def console(self, request: web.Request, who: Who) -> web.Response:
@@ -136,7 +112,7 @@ class ConsolePages:
             late = await shelves.late(db, now)
             waiting, waiting_count = await shelves.waiting(db, who, pages["waiting"])
             earlier = await shelves.earlier(db, who, now, pages["earlier"])
-            given_up = await given_up_of(db, who.key_id, now)
+            given_up = await given_up_of(db, who.actor, now)
             alarms = await standing(db)
         return page(
             "console.html",
@@ -180,7 +156,7 @@ class ConsolePages:
             await self._acts.preview(taken.warning_id)
         raise web.HTTPSeeOther(f"/live/{taken.warning_id}/preview")
 
-    @asks(Power.SEND, the_warning)
+    @asks(Power.SEND, the_draft)
     async def send(self, request: web.Request, who: Who) -> web.StreamResponse:
         """The button names tier and effect; a held warning's tier is decided here, with a reason."""
         form = await request.post()
@@ -199,10 +175,11 @@ class ConsolePages:
                 rule="required",
             )
         warning_id = request.match_info["warning_id"]
-        await self._acts.release(who, warning_id, tier, doors, reason[:400])
+        approves, place = str(form.get("approves", ""))[:160], str(form.get("place", ""))[:20_000]
+        await self._acts.release(who, warning_id, tier, doors, reason[:400], approves, place)
         raise web.HTTPSeeOther(f"/live/{warning_id}")
 
-    @asks(Power.END, the_warning)
+    @asks(Power.CHECK, the_warning)
     async def end_form(self, request: web.Request, who: Who) -> web.Response:
         pressed = (
             request.query.get("ending", ""),
@@ -249,7 +226,7 @@ class ConsolePages:
             )
         return row
 
-    @asks(Power.END, the_warning)
+    @asks(Power.CHECK, the_warning)
     async def end(self, request: web.Request, who: Who) -> web.StreamResponse:
         form = await request.post()
         kind, reason = str(form.get("ending", "")), str(form.get("reason", "")).strip()

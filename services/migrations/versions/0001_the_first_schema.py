@@ -316,14 +316,102 @@ def upgrade() -> None:
     )
     op.create_table(
         "gateway_idempotency",
-        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("actor", sa.String(length=32), nullable=False, comment="the person or key that sent it"),
         sa.Column("idempotency_key", sa.String(length=200), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("warning_id", sa.String(length=32), nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False, comment="wall"),
-        sa.PrimaryKeyConstraint("key_id", "idempotency_key", name=op.f("pk_gateway_idempotency")),
+        sa.PrimaryKeyConstraint("actor", "idempotency_key", name=op.f("pk_gateway_idempotency")),
     )
+    op.create_table(
+        "preapproval",
+        sa.Column("preapproval_id", sa.String(length=32), nullable=False),
+        sa.Column("authority", sa.String(length=80), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("tier", sa.SmallInteger(), nullable=False, comment="the highest that goes out by it"),
+        sa.Column("sender", sa.String(length=400), nullable=False, comment="CAP sender of its template"),
+        sa.Column("events", sa.JSON(), nullable=False, comment="hazard and event codes of its template"),
+        sa.Column(
+            "template",
+            sa.String(length=64),
+            nullable=False,
+            comment="SHA-256 of what its texts say, the place left out",
+        ),
+        sa.Column("texts", sa.JSON(), nullable=False, comment="language > source, hazard, place, action"),
+        sa.Column("shapes", sa.JSON(), nullable=False, comment="GeoJSON texts whose union is its zone"),
+        sa.Column("from_min", sa.SmallInteger(), nullable=False, comment="minute of the local day"),
+        sa.Column("to_min", sa.SmallInteger(), nullable=False, comment="the same; equal to from_min for the whole day"),
+        sa.Column("until", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column("trigger", sa.String(length=400), nullable=False, comment="what must have been seen, in words"),
+        sa.Column("made_by", sa.String(length=32), nullable=False),
+        sa.Column("made_name", sa.String(length=80), nullable=False),
+        sa.Column("made_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column("approved_by", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("approved_name", sa.String(length=80), server_default="", nullable=False),
+        sa.Column("approved_at", sa.Float(), nullable=True, comment="warning time"),
+        sa.Column("ended_at", sa.Float(), nullable=True, comment="warning time"),
+        sa.PrimaryKeyConstraint("preapproval_id", name=op.f("pk_preapproval")),
+    )
+    op.create_table(
+        "pager",
+        sa.Column("actor", sa.String(length=32), nullable=False, comment="a person, or a key nobody is named for"),
+        sa.Column("place", sa.SmallInteger(), nullable=False, comment="the smallest is paged first"),
+        sa.Column("language", sa.String(length=20), nullable=False),
+        sa.Column("mask", sa.String(length=12), nullable=False, comment="the last figures, for whoever looks"),
+        sa.Column("contact_id", sa.String(length=32), nullable=False),
+        sa.Column("address_key", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("spoken", sa.Boolean(), nullable=False, comment="whether a call can be made to it"),
+        sa.Column("given_at", sa.Float(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("actor", name=op.f("pk_pager")),
+    )
+    op.create_table(
+        "gateway_review",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("preapproval_id", sa.String(length=32), nullable=False),
+        sa.Column("authority", sa.String(length=80), nullable=False),
+        sa.Column("sent_by", sa.String(length=32), nullable=False),
+        sa.Column("sent_name", sa.String(length=80), nullable=False),
+        sa.Column("sent_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column(
+            "due_at",
+            sa.Float(),
+            nullable=False,
+            comment="warning time; the alarm sounds where it was not reviewed by then",
+        ),
+        sa.Column("sounded", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("reviewed_name", sa.String(length=80), server_default="", nullable=False),
+        sa.Column("reviewed_at", sa.Float(), nullable=True, comment="warning time"),
+        sa.Column("words", sa.String(length=400), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_gateway_review")),
+    )
+    op.create_table(
+        "warning_asked",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "asked_by",
+            sa.String(length=32),
+            nullable=False,
+            comment="the person or key that waits for a second person",
+        ),
+        sa.Column("asked_name", sa.String(length=80), nullable=False),
+        sa.Column("asked_at", sa.Float(), nullable=False, comment="warning time"),
+        sa.Column(
+            "next_at", sa.Float(), nullable=True, comment="warning time of the next page; null once it is decided"
+        ),
+        sa.Column("at_once", sa.SmallInteger(), nullable=False, comment="how many are paged then"),
+        sa.Column("paged", sa.JSON(), nullable=False, comment="who was paged in this round"),
+        sa.Column("pages", sa.SmallInteger(), nullable=False, comment="pages in all rounds"),
+        sa.Column(
+            "alone_at", sa.Float(), nullable=True, comment="warning time when somebody last said that they are alone"
+        ),
+        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_asked")),
+    )
+    with op.batch_alter_table("warning_asked", schema=None) as batch_op:
+        batch_op.create_index("ix_warning_asked_next", ["next_at"], unique=False)
+
     op.create_table(
         "gateway_message",
         sa.Column("warning_id", sa.String(length=32), nullable=False),
@@ -381,6 +469,31 @@ def upgrade() -> None:
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_inbox_msg_id"), ["msg_id"], unique=False)
 
+    op.create_table(
+        "house_key",
+        sa.Column("use", sa.String(length=12), nullable=False),
+        sa.Column("version", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column(
+            "mark",
+            sa.String(length=32),
+            nullable=False,
+            comment="SHA-256 of the key, cut: who has another is told so",
+        ),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False, comment="wall"),
+        sa.CheckConstraint("state IN ('next','current','leaving','ended')", name=op.f("ck_house_key_state")),
+        sa.PrimaryKeyConstraint("use", "version", name=op.f("pk_house_key")),
+    )
+    op.create_table(
+        "house_key_process",
+        sa.Column("use", sa.String(length=12), nullable=False),
+        sa.Column("process", sa.String(length=80), nullable=False),
+        sa.Column("version", sa.SmallInteger(), nullable=False),
+        sa.Column("holds", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", sa.Float(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("use", "process", name=op.f("pk_house_key_process")),
+        comment="written only while a version is next",
+    )
     op.create_table(
         "instance",
         sa.Column("name", sa.String(length=40), nullable=False),
@@ -637,7 +750,9 @@ def upgrade() -> None:
         "registry_counted",
         sa.Column("counted_id", sa.String(length=32), nullable=False),
         sa.Column("at", sa.Double(), nullable=False, comment="wall"),
-        sa.Column("caller_id", sa.String(length=32), nullable=False, comment="the API key of whoever counted"),
+        sa.Column(
+            "caller_id", sa.String(length=32), nullable=False, comment="whoever counted: a person, or an API key"
+        ),
         sa.PrimaryKeyConstraint("counted_id", name=op.f("pk_registry_counted")),
         comment="one row a count of an area, for an hour",
     )
@@ -654,7 +769,7 @@ def upgrade() -> None:
         sa.Column("said", sa.JSON(), nullable=False, comment="how the list knows: a Provenance"),
         sa.Column("change", sa.JSON(), nullable=False, comment="status, place, contacts: what silences or moves them"),
         sa.Column("asked_by", sa.String(length=80), nullable=False),
-        sa.Column("asked_key", sa.String(length=32), nullable=False, comment="the API key that brought the list"),
+        sa.Column("asked_key", sa.String(length=32), nullable=False, comment="the person or key that brought the list"),
         sa.Column("at", sa.Double(), nullable=False, comment="wall"),
         sa.Column("state", sa.String(length=9), nullable=False),
         sa.Column("settled_by", sa.String(length=80), nullable=False),
@@ -707,7 +822,7 @@ def upgrade() -> None:
         "registry_look",
         sa.Column("look_id", sa.String(length=32), nullable=False),
         sa.Column("at", sa.Double(), nullable=False, comment="wall"),
-        sa.Column("caller_id", sa.String(length=32), nullable=False, comment="the API key of whoever looked"),
+        sa.Column("caller_id", sa.String(length=32), nullable=False, comment="whoever looked: a person, or an API key"),
         sa.Column("person_id", sa.String(length=32), nullable=False),
         sa.Column(
             "unlock_id", sa.String(length=32), nullable=False, comment="the emergency that allowed it; empty for none"
@@ -1019,11 +1134,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("policy", name=op.f("pk_router_policy")),
     )
     op.create_table(
-        "router_preview",
-        sa.Column("warning_id", sa.String(length=32), nullable=False),
-        sa.Column("issued", sa.LargeBinary(), nullable=False),
-        sa.Column("result", sa.JSON(), nullable=True, comment="null until the registry has counted"),
-        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_router_preview")),
+        "router_policy_proposed",
+        sa.Column(
+            "policy", sa.String(length=64), nullable=False, comment="SHA-256 of a policy that waits for two persons"
+        ),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("agreed", sa.JSON(), nullable=False, comment="[[person or key, name]] who said yes"),
+        sa.PrimaryKeyConstraint("policy", name=op.f("pk_router_policy_proposed")),
     )
     op.create_table(
         "router_profile",
@@ -1082,10 +1200,25 @@ def upgrade() -> None:
         sa.Column("public", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("since", sa.Float(), nullable=False, comment="wall"),
-        sa.Column("mac", sa.String(length=64), nullable=False, comment="by mac.key, over the other columns"),
+        sa.Column("mac", sa.String(length=64), nullable=False, comment="by the key orders, over the other columns"),
         sa.CheckConstraint("state IN ('next','current','leaving','gone')", name=op.f("ck_sealing_key_state")),
         sa.PrimaryKeyConstraint("public_id", name=op.f("pk_sealing_key")),
         comment="empty until a channels key is replaced for the first time",
+    )
+    op.create_table(
+        "policy_in_force",
+        sa.Column("plane", sa.String(length=8), nullable=False),
+        sa.Column("policy", sa.String(length=64), nullable=False, comment="SHA-256 of what new warnings are walked by"),
+        sa.PrimaryKeyConstraint("plane", name=op.f("pk_policy_in_force")),
+    )
+    op.create_table(
+        "warning_preview",
+        sa.Column("warning_id", sa.String(length=32), nullable=False),
+        sa.Column("issued", sa.LargeBinary(), nullable=False, comment="the newest question, a WarningIssued"),
+        sa.Column(
+            "result", sa.JSON(), nullable=True, comment="whom it would reach; null until the registry has counted"
+        ),
+        sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_preview")),
     )
     op.create_table(
         "warning_scope",
@@ -1095,7 +1228,10 @@ def upgrade() -> None:
         sa.Column("area", sa.Text(), nullable=False, comment="GeoJSON, or empty"),
         sa.Column("geocodes", sa.JSON(), nullable=False, comment="[[code list, code]]"),
         sa.Column("km2", sa.Float(), nullable=False, comment="of the whole place, codes included"),
-        sa.Column("brought_by", sa.String(length=32), nullable=False, comment="id of the key it came with"),
+        sa.Column(
+            "braked", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="far larger than usual"
+        ),
+        sa.Column("brought_by", sa.String(length=32), nullable=False, comment="the person or key it came with"),
         sa.Column("holds", sa.JSON(), nullable=False, comment="why a person must let it out, in sentences"),
         sa.PrimaryKeyConstraint("warning_id", name=op.f("pk_warning_scope")),
     )
@@ -1195,6 +1331,13 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.Float(), nullable=True),
         sa.Column("expires_at", sa.Float(), nullable=True, comment="wall; empty for never"),
         sa.Column("owner", sa.String(length=80), server_default="", nullable=False, comment="who answers for it"),
+        sa.Column(
+            "person",
+            sa.String(length=32),
+            server_default="",
+            nullable=False,
+            comment="the owner's id; empty for nobody",
+        ),
         sa.ForeignKeyConstraint(
             ["grant_id"],
             ["auth_grant.grant_id"],
@@ -1202,16 +1345,144 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key_id", name=op.f("pk_api_key")),
         sa.UniqueConstraint("sha256", name=op.f("uq_api_key_sha256")),
     )
+    with op.batch_alter_table("api_key", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_api_key_label_in_force",
+            ["label"],
+            unique=True,
+            sqlite_where=sa.text("revoked_at IS NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL"),
+        )
+
+    op.create_table(
+        "account_attempt",
+        sa.Column("attempt_id", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("about", sa.String(length=64), nullable=False, comment="SHA-256 of the name typed, or of where from"),
+        sa.PrimaryKeyConstraint("attempt_id", name=op.f("pk_account_attempt")),
+        comment="sign-ins that failed, for a while",
+    )
+    with op.batch_alter_table("account_attempt", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_attempt_about_at"), ["about", "at"], unique=False)
+
+    op.create_table(
+        "account_spent",
+        sa.Column("spent_id", sa.String(length=64), nullable=False, comment="SHA-256 of a question that was answered"),
+        sa.Column("at", sa.Float(), nullable=False, comment="wall"),
+        sa.PrimaryKeyConstraint("spent_id", name=op.f("pk_account_spent")),
+        comment="for as long as the question holds: no answer is taken twice",
+    )
+    with op.batch_alter_table("account_spent", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_spent_at"), ["at"], unique=False)
+
+    op.create_table(
+        "account",
+        sa.Column("person", sa.String(length=32), nullable=False),
+        sa.Column("authority_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False, comment="as colleagues know them"),
+        sa.Column("login", sa.String(length=80), nullable=False, comment="what they type to sign in; small letters"),
+        sa.Column("created_at", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("ended_at", sa.Float(), nullable=True, comment="wall; from then on nothing of theirs opens anything"),
+        sa.ForeignKeyConstraint(
+            ["authority_id"],
+            ["authority.authority_id"],
+        ),
+        sa.PrimaryKeyConstraint("person", name=op.f("pk_account")),
+        sa.UniqueConstraint("login", name=op.f("uq_account_login")),
+        sa.UniqueConstraint("name", name=op.f("uq_account_name")),
+    )
+    op.create_table(
+        "account_credential",
+        sa.Column("credential_id", sa.String(length=32), nullable=False),
+        sa.Column("person", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("handle", sa.String(length=1400), nullable=False, comment="by which it is found"),
+        sa.Column("secret", sa.Text(), nullable=False, comment="a public key, a slow hash, or sealed"),
+        sa.Column("counter", sa.BigInteger(), nullable=False, comment="signatures made, or the last step used"),
+        sa.Column("label", sa.String(length=80), nullable=False, comment="what its owner calls it"),
+        sa.Column("created_at", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("used_at", sa.Float(), nullable=True, comment="wall"),
+        sa.CheckConstraint(
+            "kind IN ('passkey','password','totp','paper','oidc')", name=op.f("ck_account_credential_kind")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person"],
+            ["account.person"],
+        ),
+        sa.PrimaryKeyConstraint("credential_id", name=op.f("pk_account_credential")),
+        sa.UniqueConstraint("handle", name=op.f("uq_account_credential_handle")),
+    )
+    with op.batch_alter_table("account_credential", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_credential_person"), ["person"], unique=False)
+
+    op.create_table(
+        "account_grant",
+        sa.Column("person", sa.String(length=32), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("max_tier", sa.SmallInteger(), nullable=False),
+        sa.Column(
+            "alone", sa.SmallInteger(), nullable=False, comment="the highest tier they draft and send; 0 for none"
+        ),
+        sa.Column("area", sa.Text(), nullable=False, comment="GeoJSON; empty for anywhere"),
+        sa.Column("senders", sa.JSON(), nullable=False, comment="CAP senders; empty for any"),
+        sa.Column("events", sa.JSON(), nullable=False, comment="hazards or event codes; empty for any"),
+        sa.Column("names", sa.JSON(), nullable=False, comment="what texts may name as source; empty for any"),
+        sa.Column("hours", sa.String(length=200), nullable=False, comment="like Mo-Fr 08:00-18:00; empty for always"),
+        sa.Column(
+            "zone", sa.String(length=64), nullable=False, comment="whose hours: an IANA zone, or minutes east of UTC"
+        ),
+        sa.Column("expires_at", sa.Float(), nullable=True, comment="wall; empty for never"),
+        sa.ForeignKeyConstraint(
+            ["person"],
+            ["account.person"],
+        ),
+        sa.PrimaryKeyConstraint("person", name=op.f("pk_account_grant")),
+    )
+    op.create_table(
+        "account_invitation",
+        sa.Column("invitation_id", sa.String(length=64), nullable=False, comment="SHA-256 of the link's secret"),
+        sa.Column("person", sa.String(length=32), nullable=False),
+        sa.Column("made_by", sa.String(length=80), nullable=False),
+        sa.Column("made_at", sa.Float(), nullable=False, comment="wall"),
+        sa.Column("expires_at", sa.Float(), nullable=False, comment="wall"),
+        sa.ForeignKeyConstraint(
+            ["person"],
+            ["account.person"],
+        ),
+        sa.PrimaryKeyConstraint("invitation_id", name=op.f("pk_account_invitation")),
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    with op.batch_alter_table("account_credential", schema=None) as batch_op:
+        batch_op.drop_index("ix_account_credential_person")
+
+    for name in ("account_credential", "account_invitation", "account_grant", "account"):
+        op.drop_table(name)
+    with op.batch_alter_table("account_attempt", schema=None) as batch_op:
+        batch_op.drop_index("ix_account_attempt_about_at")
+
+    op.drop_table("account_attempt")
+    with op.batch_alter_table("account_spent", schema=None) as batch_op:
+        batch_op.drop_index("ix_account_spent_at")
+
+    op.drop_table("account_spent")
+    with op.batch_alter_table("api_key", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_api_key_label_in_force",
+            sqlite_where=sa.text("revoked_at IS NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL"),
+        )
+
     op.drop_table("api_key")
     op.drop_table("auth_grant")
     op.drop_table("warning_text")
     op.drop_table("channels_list_link")
     op.drop_table("warning_scope")
+    op.drop_table("warning_preview")
+    op.drop_table("policy_in_force")
     op.drop_table("warning_state")
     op.drop_table("sealing_key")
     op.drop_table("router_worker")
@@ -1222,7 +1493,7 @@ def downgrade() -> None:
     op.drop_table("router_warning")
     op.drop_table("tally")
     op.drop_table("router_profile")
-    op.drop_table("router_preview")
+    op.drop_table("router_policy_proposed")
     op.drop_table("router_policy")
     with op.batch_alter_table("router_path", schema=None) as batch_op:
         batch_op.drop_index(
@@ -1342,6 +1613,8 @@ def downgrade() -> None:
 
     op.drop_table("message_part")
     op.drop_table("instance")
+    op.drop_table("house_key_process")
+    op.drop_table("house_key")
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_inbox_msg_id"))
 
@@ -1351,6 +1624,12 @@ def downgrade() -> None:
 
     op.drop_table("gateway_reference")
     op.drop_table("gateway_quarantine")
+    with op.batch_alter_table("warning_asked", schema=None) as batch_op:
+        batch_op.drop_index("ix_warning_asked_next")
+    op.drop_table("warning_asked")
+    op.drop_table("gateway_review")
+    op.drop_table("pager")
+    op.drop_table("preapproval")
     with op.batch_alter_table("gateway_message", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_gateway_message_identifier"))
 

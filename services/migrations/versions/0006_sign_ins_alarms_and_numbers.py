@@ -16,10 +16,17 @@ def upgrade() -> None:
         "sign_in",
         sa.Column("sign_in_id", sa.String(length=64), nullable=False, comment="SHA-256 of the cookie's nonce"),
         sa.Column("use", sa.String(length=8), nullable=False),
-        sa.Column("subject", sa.String(length=64), nullable=False, comment="key id, or the phone's address key"),
+        sa.Column(
+            "subject", sa.String(length=64), nullable=False, comment="key id, person, or the phone's address key"
+        ),
         sa.Column("began_at", sa.Float(), nullable=False, comment="wall"),
         sa.Column("seen_at", sa.Float(), nullable=False, comment="wall"),
-        sa.CheckConstraint("use IN ('console','me')", name=op.f("ck_sign_in_use")),
+        sa.Column("proved_at", sa.Float(), nullable=False, comment="wall; when they last showed who they are"),
+        sa.Column("how", sa.String(length=8), server_default="", nullable=False, comment="what they showed it with"),
+        sa.Column(
+            "agent", sa.String(length=200), server_default="", nullable=False, comment="what their browser calls itself"
+        ),
+        sa.CheckConstraint("use IN ('console','me','person')", name=op.f("ck_sign_in_use")),
         sa.PrimaryKeyConstraint("sign_in_id", name=op.f("pk_sign_in")),
     )
     op.create_index("ix_sign_in_seen_at", "sign_in", ["seen_at"])

@@ -29,15 +29,15 @@ def told(people: int) -> int | None:
 
 async def note_count(tx: Connection, who: Who, asked: str, quota: int) -> int:
     """Counts and audits that somebody counts; how many they did within an hour where that is over the quota, else 0."""
-    mine = counted.c.caller_id == who.key_id
+    mine = counted.c.caller_id == who.actor
     await tx.execute(sa.delete(counted).where(mine, counted.c.at <= wall() - HOUR))
     before = int(await tx.scalar(sa.select(sa.func.count()).select_from(counted).where(mine)) or 0)
     subject = hashlib.sha256(asked.encode()).hexdigest()[:32]
     if before >= quota:
         await trail.record(tx, who.label, "people.count_quota", subject, "count", {"counts": before, "quota": quota})
         return before
-    await tx.execute(sa.insert(counted).values(counted_id=new_id(), at=wall(), caller_id=who.key_id))
-    await trail.record(tx, who.label, "people.count", subject, "count", {"asked": asked[:400], "caller_id": who.key_id})
+    await tx.execute(sa.insert(counted).values(counted_id=new_id(), at=wall(), caller_id=who.actor))
+    await trail.record(tx, who.label, "people.count", subject, "count", {"asked": asked[:400], "caller_id": who.actor})
     return 0
 
 

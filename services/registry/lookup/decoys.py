@@ -63,6 +63,6 @@ async def alarm(tx: Connection, who: Who, people: Collection[str], reason: str) 
     found = list(await tx.scalars(sa.select(decoy.c.person_id).where(decoy.c.person_id.in_(people))))
     for person_id in sorted(found):
         await tx.execute(sa.update(decoy).where(decoy.c.person_id == person_id).values(seen=decoy.c.seen + 1))
-        await trail.record(tx, who.label, "decoy.seen", person_id, reason, {"caller_id": who.key_id})
-        log.warning("decoy_seen", caller_id=who.key_id, person_id=person_id)
+        await trail.record(tx, who.label, "decoy.seen", person_id, reason, {"caller_id": who.actor})
+        log.warning("decoy_seen", caller_id=who.actor, person_id=person_id)
     return len(found)

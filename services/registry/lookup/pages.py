@@ -124,7 +124,7 @@ class LookupPages:
         async with self._platform.database.read() as db:
             record = await repository.load_one(db, person_id)
         hidden = bool(record.facts.answers.get("protected_address"))
-        order = give(self._platform.signer, person_id, who.key_id, _sealed_of(record, hidden))
+        order = give(self._platform.signer("orders"), person_id, who.actor, _sealed_of(record, hidden))
         return page(
             "look_person.html", who=who, record=record, reason=reason, order=order, hidden=hidden,
             mask=record.facts.marks.get("call_name", ("", "…"))[1],

@@ -203,15 +203,15 @@ class Search:
 
         A search that shows nobody counts as one: else whoever asks learns for nothing who is not there.
         """
-        mine = (look.c.caller_id == who.key_id, look.c.at > wall() - HOUR)
+        mine = (look.c.caller_id == who.actor, look.c.at > wall() - HOUR)
         before = int(await tx.scalar(sa.select(sa.func.count()).select_from(look).where(*mine)) or 0)
         if before + max(1, len(people)) > self._quota:
             await trail.record(
-                tx, who.label, "people.quota", who.key_id, reason, {"looks": before, "quota": self._quota}
+                tx, who.label, "people.quota", who.actor, reason, {"looks": before, "quota": self._quota}
             )
             return before
         rows = [
-            {"look_id": new_id(), "at": wall(), "caller_id": who.key_id, "person_id": p, "unlock_id": u}
+            {"look_id": new_id(), "at": wall(), "caller_id": who.actor, "person_id": p, "unlock_id": u}
             for p, u in (people or {"": ""}).items()
         ]
         await tx.execute(sa.insert(look), rows)

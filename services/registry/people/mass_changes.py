@@ -186,7 +186,7 @@ async def note(tx: Connection, held_id: str, state: str, source: SourceList, by:
         )  # fmt: skip
     shared = {
         "held_id": held_id, "authority": source.authority, "source_id": source.source_id, "source": source.name,
-        "asked_by": by.label, "asked_key": by.key_id, "at": wall(), "state": state, "settled_by": "",
+        "asked_by": by.label, "asked_key": by.actor, "at": wall(), "state": state, "settled_by": "",
     }  # fmt: skip
     rows = [
         {**shared, "person_id": one.person_id, "said": msgspec.to_builtins(one.who), "change": one.change}
@@ -237,7 +237,7 @@ async def settle(
     if not rows:
         raise NotFound(missing, field="held_id", rule="known", given=held_id[:32])
     must(who, Power.BRING, Thing(missing=missing, field="held_id", owner=rows[0].authority))
-    if confirmed and who.key_id == rows[0].asked_key:
+    if confirmed and who.actor == rows[0].asked_key:
         raise NotAllowed(
             "the key that brought this list cannot confirm what it does: a second one looks at it first",
             field="Authorization", rule="two keys", given=who.label,

@@ -27,7 +27,7 @@ from services.registry.store.resident_tables import challenge
 from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.client_address import origin_of
 from services.shared.clock import wall
-from services.shared.crypto.one_time_codes import one_time_code
+from services.shared.crypto.one_time_codes import is_code_of
 from services.shared.crypto.sealing import address_key
 from services.shared.database import locks
 from services.shared.database.engine import Connection
@@ -152,7 +152,7 @@ class Access:
             )  # fmt: skip
             counted = sa.update(challenge).where(*open_one).values(tries=challenge.c.tries + 1)
             asked = await row_of(tx, Numbers, counted.returning(*columns(Numbers, challenge)))
-            right = hmac.compare_digest(one_time_code(self._index, challenge_id).encode(), code.strip().encode())
+            right = is_code_of(self._platform.signer("residents"), challenge_id, code.strip())
             if asked is None or not right:
                 return ()
             seats = await self.seats(tx, await self._registered(tx, asked.address_key, asked.other_key))
@@ -290,7 +290,7 @@ class Access:
         async with self._platform.database.write() as tx:
             nonce, began = await sessions.begin(tx, "me", session.address_key)
         said_by_it = (session.address_key, session.person_id, session.role, session.supporter_id, f"{began:x}", nonce)
-        cookie = self._platform.signer.sealed("me", "_".join(said_by_it))
+        cookie = self._platform.signer("cookies").sealed("me", "_".join(said_by_it))
         lay_cookie(response, ME_COOKIE, cookie, seconds=sessions.LONGEST_S["me"], https=self._platform.https)
 
     async def session(self, request: web.Request) -> Session | None:
@@ -302,7 +302,7 @@ class Access:
         return Session(key, person_id, role, supporter_id) if on == key else None
 
     def _cookie(self, request: web.Request) -> list[str] | None:
-        subject = self._platform.signer.opened("me", cookie_of(request, ME_COOKIE))
+        subject = self._platform.signer("cookies").opened("me", cookie_of(request, ME_COOKIE))
         return subject.split("_") if subject else None
 
     async def leave(self, request: web.Request, response: web.StreamResponse) -> None:

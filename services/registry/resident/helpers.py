@@ -179,7 +179,7 @@ class MeHelpers(MeBase):
 
     async def _asked(self, request: web.Request) -> tuple[str, str, str]:
         """(supporter, person, first letter) of an invitation; NotFound where it is not open any more, by a week's end too."""
-        supporter_id = self._platform.signer.subject("helper", request.match_info["token"])
+        supporter_id = self._platform.signer("residents").subject("helper", request.match_info["token"])
         async with self._platform.database.read() as db:
             found = sa.select(register.supporter.c.person_id).where(register.supporter.c.supporter_id == supporter_id)
             person_id = await db.scalar(found)

@@ -11,7 +11,7 @@ look = sa.Table(
     metadata,
     sa.Column("look_id", Id, primary_key=True),
     sa.Column("at", sa.Double, nullable=False, comment="wall"),
-    sa.Column("caller_id", Id, nullable=False, comment="the API key of whoever looked"),
+    sa.Column("caller_id", Id, nullable=False, comment="whoever looked: a person, or an API key"),
     sa.Column("person_id", Id, nullable=False, index=True),
     sa.Column("unlock_id", Id, nullable=False, comment="the emergency that allowed it; empty for none"),
     sa.Index(None, "caller_id", "at"),
@@ -22,7 +22,7 @@ counted = sa.Table(
     metadata,
     sa.Column("counted_id", Id, primary_key=True),
     sa.Column("at", sa.Double, nullable=False, comment="wall"),
-    sa.Column("caller_id", Id, nullable=False, comment="the API key of whoever counted"),
+    sa.Column("caller_id", Id, nullable=False, comment="whoever counted: a person, or an API key"),
     sa.Index(None, "caller_id", "at"),
     comment="one row a count of an area, for an hour",
 )

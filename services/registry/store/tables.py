@@ -268,7 +268,7 @@ held_change = sa.Table(
     sa.Column("said", sa.JSON, nullable=False, comment="how the list knows: a Provenance"),
     sa.Column("change", sa.JSON, nullable=False, comment="status, place, contacts: what silences or moves them"),
     sa.Column("asked_by", sa.String(80), nullable=False),
-    sa.Column("asked_key", Id, nullable=False, comment="the API key that brought the list"),
+    sa.Column("asked_key", Id, nullable=False, comment="the person or key that brought the list"),
     sa.Column("at", sa.Double, nullable=False, comment="wall"),
     sa.Column("state", sa.String(9), nullable=False, index=True),
     sa.Column("settled_by", sa.String(80), nullable=False),

@@ -12,10 +12,13 @@ from aiohttp import web
 from services.router.cases import view
 from services.router.cases.handling import CaseIn, act
 from services.shared.bus.outbox import new_id
+from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, Refused
 from services.shared.i18n import told
 from services.shared.ledger.warnings import warning_state
+from services.shared.powers.may import may
 from services.shared.powers.power import Power
+from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Json, json_body, refused_by
@@ -50,9 +53,16 @@ class CasePages:
     @asks(Power.WATCH, the_warning)
     async def list_json(self, request: web.Request, who: Who) -> Json[Cases]:
         async with self._platform.database.read() as db:
-            found = await view.cases(db, request.match_info["warning_id"], self._platform.clock.now())
+            found = await self._shown(db, request, who)
             totals = await view.totals(db, request.match_info["warning_id"])
         return Json({"warning_id": request.match_info["warning_id"], "totals": totals, "cases": found})
+
+    async def _shown(self, db: Connection, request: web.Request, who: Who) -> list[view.CaseState]:
+        """Its cases; who they are about only for whoever may handle them."""
+        warning_id = request.match_info["warning_id"]
+        found = await view.cases(db, warning_id, self._platform.clock.now())
+        handles = may(who, Power.HANDLE, await warning_thing(db, who, warning_id)) is None
+        return found if handles else view.without_people(found)
 
     @asks(Power.HANDLE, the_warning)
     async def act(self, request: web.Request, who: Who) -> Json[view.CaseState]:
@@ -69,7 +79,7 @@ class CasePages:
     async def _list(self, request: web.Request, who: Who, problem: str = "", about: str = "") -> web.Response:
         warning_id, now = request.match_info["warning_id"], self._platform.clock.now()
         async with self._platform.database.read() as db:
-            found = await view.cases(db, warning_id, now)
+            found = await self._shown(db, request, who)
             totals = await view.totals(db, warning_id)
             number = await db.scalar(sa.select(warning_state.c.number).where(warning_state.c.warning_id == warning_id))
         return page(

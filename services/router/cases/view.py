@@ -98,6 +98,14 @@ async def cases(db: Connection, warning_id: str, now: float) -> list[CaseState]:
     return await _all_of(db, [*first[:SHOWN], *done], now)
 
 
+def without_people(shown: Sequence[CaseState]) -> list[CaseState]:
+    """The same for somebody who may watch and not handle them: no person, need, zone or words of anybody."""
+    return [
+        {**one, "person_id": "", "zone_id": "", "needs": [], "history": [{**e, "words": ""} for e in one["history"]]}
+        for one in shown
+    ]
+
+
 async def case_shown(db: Connection, case_id: str, now: float) -> CaseState:
     """One case, also where so many are open that a list ends before it."""
     row = await row_of(db, CaseRow, sa.select(case).where(case.c.case_id == case_id))

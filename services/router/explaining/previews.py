@@ -16,11 +16,11 @@ from msgspec.structs import replace
 from services.router.explaining.foresee import foresee
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
-from services.router.store import tables
 from services.shared.database import locks
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
 from services.shared.errors import Broken
+from services.shared.ledger.warnings import warning_preview
 from services.shared.messages import AudienceFound, WarningIssued, decode, encode
 from services.shared.tiers import Tier
 
@@ -71,7 +71,7 @@ class NewestPreview(NamedTuple):
 
 async def kept(db: Connection, warning_id: str) -> NewestPreview | None:
     """None where nobody asked; Broken where the row cannot be read."""
-    row = (await db.execute(sa.select(tables.preview).where(tables.preview.c.warning_id == warning_id))).first()
+    row = (await db.execute(sa.select(warning_preview).where(warning_preview.c.warning_id == warning_id))).first()
     if row is None:
         return None
     asked = decode(row.issued)
@@ -82,7 +82,7 @@ async def kept(db: Connection, warning_id: str) -> NewestPreview | None:
 
 async def _keep(tx: Connection, asked: WarningIssued, result: dict[str, Any] | None) -> None:
     row = {"warning_id": asked.warning_id, "issued": encode(asked), "result": result}
-    await upsert(tx, tables.preview, [row], ["warning_id"], replace=["issued", "result"])
+    await upsert(tx, warning_preview, [row], ["warning_id"], replace=["issued", "result"])
 
 
 def _at(issued: WarningIssued, tier: Tier) -> WarningIssued:

@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from services.router.planning.plan import WarningContext
 from services.router.policy.engine import Policy, load, restored
 from services.router.store import tables
-from services.shared.database.batches import chunks, insert_new
+from services.shared import alarms
+from services.shared.clock import wall
+from services.shared.database.batches import chunks, insert_new, upsert
 from services.shared.database.engine import Connection
-from services.shared.errors import Broken, Busy
+from services.shared.errors import Broken, Busy, Refused
 from services.shared.ledger.channels import channel
-from services.shared.ledger.warnings import warning_state
+from services.shared.ledger.warnings import policy_in_force, warning_state
 from services.shared.messages import WarningIssued, decode
 
 _CHANNELS = sa.select(channel)
@@ -24,6 +26,7 @@ _WARNING = (
     .join(warning_state, warning_state.c.warning_id == tables.warning.c.warning_id)
     .where(tables.warning.c.warning_id == sa.bindparam("w"))
 )
+POLICY_ALARM = "policy"
 SHIPPED = Path(__file__).parents[1] / "policy" / "policy.yaml"
 
 
@@ -50,6 +53,48 @@ class Contexts:
         """Stores the current policy's text, so that a warning keeps it over restarts; returns its key."""
         await insert_new(tx, tables.policy_text, [{"policy": self.current_key, "text": self.current.kept}])
         return self.current_key
+
+    async def settle(self, tx: Connection, plane: str) -> None:
+        """At a start: the first policy of an installation is in force at once; another than that waits for two persons.
+
+        Until then new warnings are walked by what is in force, and the alarm stands. What this Tocsin cannot read any more
+        is not waited for: the file's is used, and the alarm says so.
+        """
+        await self.keep_policy(tx)
+        key = await tx.scalar(sa.select(policy_in_force.c.policy).where(policy_in_force.c.plane == plane))
+        if key is None or key == self.current_key:
+            await self.take_force(tx, plane, self.current_key)
+            return
+        name = self.current.name[:200]
+        new = {"policy": self.current_key, "name": name, "since": wall(), "agreed": []}
+        await insert_new(tx, tables.policy_proposed, [new])
+        try:
+            self._hold(key, await self.policy(tx, key))
+        except Refused as problem:
+            said = (
+                f"the policy in force cannot be read by this Tocsin ({problem.message}): the file's is used. Look at it, and let "
+                "two persons say yes (tocsin policy agree)"
+            )
+            await alarms.sound(tx, POLICY_ALARM, said)
+            return
+        said = f"a policy ({name}) waits for two persons and is not in force: look at it, then tocsin policy agree"
+        await alarms.sound(tx, POLICY_ALARM, said)
+
+    async def take_force(self, tx: Connection, plane: str, key: str) -> None:
+        """From now on new warnings of the plane are walked by that policy, in every router within seconds."""
+        row = {"plane": plane, "policy": key}
+        await upsert(tx, policy_in_force, [row], ["plane"], replace=["policy"])
+        await tx.execute(sa.delete(tables.policy_proposed))
+        await alarms.over(tx, POLICY_ALARM)
+
+    async def refresh(self, db: Connection, plane: str) -> None:
+        """Takes up what another process was told is in force."""
+        key = await db.scalar(sa.select(policy_in_force.c.policy).where(policy_in_force.c.plane == plane))
+        if key is not None and key != self.current_key:
+            self._hold(key, await self.policy(db, key))
+
+    def _hold(self, key: str, policy: Policy) -> None:
+        self.current, self.current_key = policy, key
 
     async def policy(self, db: Connection, key: str) -> Policy:
         if key not in self._policies:

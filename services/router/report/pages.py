@@ -21,7 +21,10 @@ from services.shared import alarms
 from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
 from services.shared.i18n import t
-from services.shared.ledger.warnings import warning_state, warning_text
+from services.shared.ledger.approvals import asked_about, has_preapprovals
+from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
+from services.shared.powers.approval import LARGE_PEOPLE, approval_of, in_short
+from services.shared.powers.ground import contradicts, neighbours
 from services.shared.powers.may import may
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
@@ -37,6 +40,7 @@ OFFERED = (
     Power.HANDLE,
     Power.SAY_DOORS,
     Power.END,
+    Power.ASK,
 )  # what the live page has buttons for
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
 
@@ -93,6 +97,9 @@ class LivePages:
             failing = await report.failing_channels(db)
             standing = await alarms.standing(db)
             thing = await warning_thing(db, who, warning_id)
+        shown = replace(who, proved_at=None)  # a button that asks again who they are is there
+        if may(shown, Power.HANDLE, thing) is not None:
+            cases = view.without_people(cases)
         parts = text.parts
         every = ctx.policy.updates.get(ctx.tier) if ctx is not None and state.state == "active" else None
         return page(
@@ -104,7 +111,7 @@ class LivePages:
             totals=totals,
             state=state,
             tier=Tier(state.tier) if state.tier else None,
-            part=for_reader({language: parts[language] for language in parts["languages"]}),
+            part=_for_reader_of(parts),
             offset=self._platform.settings.offset_at,
             notes=parts.get("notes", []),
             now=self._platform.clock.now(),
@@ -116,7 +123,7 @@ class LivePages:
             unspoken=[worker_id[:8] for worker_id in unspoken],
             next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
             plane=self._platform.settings.plane,
-            may={power.name: may(who, power, thing) is None for power in OFFERED},
+            may={power.name: may(shown, power, thing) is None for power in OFFERED},
             rescue=FIRE_SERVICE,
         )
 
@@ -128,9 +135,16 @@ class LivePages:
             kept = await previews.kept(db, warning_id)
             state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
             text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).first()
+            if state is None or text is None:
+                raise NotFound(f"there is no draft {warning_id}", field="warning_id", given=warning_id)
             thing = await warning_thing(db, who, warning_id)
-        if state is None or text is None:
-            raise NotFound(f"there is no draft {warning_id}", field="warning_id", given=warning_id)
+            now, plane = self._platform.clock.now(), self._platform.settings.plane
+            approval = await approval_of(db, warning_id, plane, now)
+            where = (await db.execute(sa.select(warning_scope).where(warning_scope.c.warning_id == warning_id))).one()
+            asked = await asked_about(db, warning_id)
+            preapprovals = await has_preapprovals(db, state.authority, now)
+            others = await neighbours(db, state.chain_id, where.area, where.geocodes, now)
+        shown = replace(who, proved_at=None)  # a button that asks again who they are is there
         parts = text.parts
         hazard = parts.get("set") or "unknown"
         waited = request.query.get("waited", "")
@@ -142,19 +156,30 @@ class LivePages:
             state=state,
             tier=Tier(state.tier) if state.tier else None,
             result=kept.result if kept is not None else None,
+            approves=approval.seal,
+            asked=asked,
+            preapprovals=preapprovals,
+            may_ask=may(shown, Power.ASK, thing) is None,
+            proposes=may(shown, Power.PROPOSE, thing) is None and state.tier and not state.ending,
+            typed=where.braked or (approval.people or 0) >= LARGE_PEOPLE,
+            to_type=[in_short(parts[language]["place"]) for language in parts["languages"]],
+            km2=where.km2,
+            overlaps=[(o, contradicts(parts.get("asked", ""), state.ending, o)) for o in others],
+            for_reader_of=_for_reader_of,
+            Tier=Tier,
             waited=int(waited) if waited.isdecimal() and len(waited) < 4 else 0,
             patience=PREVIEW_PATIENCE_S,
             chosen=chosen,
-            tiers=[one for one in Tier if may(who, Power.SEND, replace(thing, tier=int(one))) is None],
-            unsendable=may(who, Power.SEND, thing) or (may(who, Power.END, thing) if state.ending else None),
-            says_doors=may(who, Power.SAY_DOORS, thing) is None,
-            ends=may(who, Power.END, thing) is None,
+            tiers=[one for one in Tier if may(shown, Power.SEND, replace(thing, tier=int(one))) is None],
+            unsendable=may(shown, Power.SEND, thing) or (may(shown, Power.END, thing) if state.ending else None),
+            says_doors=may(shown, Power.SAY_DOORS, thing) is None,
+            ends=may(shown, Power.END, thing) is None,
             pressed="doors" in request.query or "tier" in request.query,
             hazard=hazard,
             respond=parts.get("asked", ""),
             plane=self._platform.settings.plane,
             door_rule=self._contexts.current.door_rule(hazard),
-            part=for_reader({language: parts[language] for language in parts["languages"]}),
+            part=_for_reader_of(parts),
             offset=self._platform.settings.offset_at,
             tier_reason=parts.get("tier_reason", ""),
             notes=parts.get("notes", []),
@@ -212,3 +237,8 @@ class LivePages:
         warning_id = request.match_info["warning_id"]
         await say_doors(self._platform, self._contexts, who, warning_id, word, commander[:80])
         raise web.HTTPSeeOther(f"/live/{warning_id}")
+
+
+def _for_reader_of(parts: Mapping[str, dict[str, str]]) -> Mapping[str, str]:
+    """What a warning says, in the reader's language where it has it."""
+    return for_reader({language: parts[language] for language in parts["languages"]})

@@ -92,12 +92,13 @@ worker = sa.Table(
     sa.Column("capacity", sa.Integer, nullable=False, comment="doors this team can do until it is too late"),
     sa.Column("assigned", sa.Integer, nullable=False, server_default="0", comment="doors ever given, for their places"),
 )
-preview = sa.Table(
-    "router_preview",
+policy_proposed = sa.Table(
+    "router_policy_proposed",
     metadata,
-    sa.Column("warning_id", Id, primary_key=True),
-    sa.Column("issued", sa.LargeBinary, nullable=False),
-    sa.Column("result", sa.JSON, comment="null until the registry has counted"),
+    sa.Column("policy", sa.String(64), primary_key=True, comment="SHA-256 of a policy that waits for two persons"),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("since", sa.Float, nullable=False, comment="wall"),
+    sa.Column("agreed", sa.JSON, nullable=False, comment="[[person or key, name]] who said yes"),
 )
 job = sa.Table(
     "router_job",

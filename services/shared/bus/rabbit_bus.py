@@ -68,8 +68,8 @@ class RabbitBus(Dispatcher):
         super().__init__(database)
         self._plane = plane
         # two connections: an alarm of the broker blocks the one that publishes, and what is heard meanwhile frees it
-        self._publisher = BrokerLink(amqp_url, plane, "publish", self._publishing)
-        self._consumer = BrokerLink(amqp_url, plane, "consume", self._consuming)
+        self._publisher = BrokerLink(amqp_url, plane, "publish", self._publishing, self.topics_of)
+        self._consumer = BrokerLink(amqp_url, plane, "consume", self._consuming, self.topics_of)
         self._exchange: AbstractExchange | None = None
         # channel, queue, consumer tag: the library holds channels weakly
         self._consuming_on: list[tuple[AbstractChannel, AbstractQueue, str]] = []
@@ -244,13 +244,14 @@ class RabbitBus(Dispatcher):
                 await self._hear(
                     connection, lost, f"{consumer}.{word}", prefetch, partial(self._announced, consumer, word)
                 )
-        await self._hear(connection, lost, DEAD, 1, self._died)
+        if self._consuming_on:  # who hears nothing is no judge of what died
+            await self._hear(connection, lost, DEAD, 1, self._died)
 
     async def _database_answers(self) -> None:
         """Nothing is heard while nobody could look it up: the broker would count it as delivered too often."""
         while True:
             try:
-                await rabbit_turns.look_up(self.database, "", "")
+                await rabbit_turns.answers(self.database)
                 return
             except Exception as problem:
                 if not may_be_tried_again(problem):

@@ -7,14 +7,14 @@ what is needed after a wiped broker, a deleted queue or a database that was away
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated
 
 import aio_pika
 import msgspec
 import structlog
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelNotFoundEntity
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelClosed, ChannelNotFoundEntity
 from pamqp.common import FieldTable
 
 from services.shared.bus.outbox import SUBSCRIBERS
@@ -69,9 +69,9 @@ Session = Callable[[AbstractConnection, asyncio.Event], Awaitable[None]]
 class BrokerLink:
     """One connection to the broker, made again for ever; `session` prepares it each time and gets the event that ends it."""
 
-    def __init__(self, url: str, plane: str, name: str, session: Session) -> None:
+    def __init__(self, url: str, plane: str, name: str, session: Session, own: Callable[[], Collection[str]]) -> None:
         self._url, self._plane, self._name = url, plane, name
-        self._session = session
+        self._session, self._own = session, own
         self._lost = asyncio.Event()
         self._said = ""
         self.up = asyncio.Event()
@@ -111,7 +111,7 @@ class BrokerLink:
             connection.close_callbacks.add(lambda *_: lost.set())
             async with asyncio.timeout(6 * CONNECT_S):
                 await check_plane(connection, self._plane)
-                await declare(connection)
+                await declare(connection, self._own())
                 await self._session(connection, lost)
             self._said = ""
             self.up.set()
@@ -147,44 +147,66 @@ async def check_plane(connection: AbstractConnection, plane: str) -> None:
                 raise Broken(
                     f"this broker's vhost is for the {other} plane and TOCSIN_PLANE is {plane}: give another vhost"
                 )
-        if turn == 0:
+        if turn == 0 and not await _is_there(connection, f"plane.{plane}"):
             async with connection.channel() as channel:
                 await channel.declare_exchange(f"plane.{plane}", "fanout", durable=True, timeout=CONNECT_S)
 
 
-async def _is_there(connection: AbstractConnection, exchange: str) -> bool:
+async def _is_there(connection: AbstractConnection, exchange: str = "", queue: str = "") -> bool:
     channel = connection.channel(publisher_confirms=False)
     try:
         await channel.initialize(timeout=CONNECT_S)
-        await channel.declare_exchange(exchange, passive=True, timeout=CONNECT_S)
+        if exchange:
+            await channel.declare_exchange(exchange, passive=True, timeout=CONNECT_S)
+        else:
+            await channel.declare_queue(queue, passive=True, timeout=CONNECT_S)
     except ChannelNotFoundEntity:
         return False
     await channel.close()
     return True
 
 
-async def declare(connection: AbstractConnection) -> None:
-    """All exchanges and queues of a plane, by whoever comes; what is there already stays."""
+async def declare(connection: AbstractConnection, own: Collection[str]) -> None:
+    """Exchanges and queues of a plane, by whoever comes; what is there already stays. `own`: consumers of this process.
+
+    Where each service signs in as a user of its own, the exchanges come with the users, and a consumer makes its queues: what
+    another must make is left to it.
+    """
+    if not (await _is_there(connection, EXCHANGE) and await _is_there(connection, DEAD)):
+        async with connection.channel() as channel:
+            await channel.declare_exchange(EXCHANGE, "topic", durable=True, timeout=CONNECT_S)
+            await channel.declare_exchange(DEAD, "fanout", durable=True, timeout=CONNECT_S)
+    quorum: FieldTable = {"x-queue-type": "quorum", "x-quorum-initial-group-size": 3}
+    if not await _is_there(connection, queue=DEAD):
+        async with connection.channel() as channel:
+            kept = await channel.declare_queue(
+                DEAD, durable=True, timeout=CONNECT_S, arguments=quorum | {"x-max-length": 100_000}
+            )
+            await kept.bind(DEAD, "", timeout=CONNECT_S)
+    arguments = quorum | {
+        "x-delivery-limit": 5,
+        "x-dead-letter-exchange": DEAD,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        "x-max-length": 200_000,
+    }
+    for consumer in sorted({c for consumers in SUBSCRIBERS.values() for c in consumers}):
+        if consumer not in own and await _is_there(connection, queue=f"{consumer}.{TIER_WORDS[-1]}"):
+            continue
+        try:
+            await _declare_queues(connection, consumer, arguments)
+        except ChannelClosed as refused:
+            if consumer in own or "ACCESS_REFUSED" not in str(refused):
+                raise
+            log.info("queues_of_another", consumer=consumer, do="they are there when it has started")
+
+
+async def _declare_queues(connection: AbstractConnection, consumer: str, arguments: FieldTable) -> None:
+    topics = [topic for topic, consumers in SUBSCRIBERS.items() if consumer in consumers]
     async with connection.channel() as channel:
-        exchange = await channel.declare_exchange(EXCHANGE, "topic", durable=True, timeout=CONNECT_S)
-        dead = await channel.declare_exchange(DEAD, "fanout", durable=True, timeout=CONNECT_S)
-        quorum: FieldTable = {"x-queue-type": "quorum", "x-quorum-initial-group-size": 3}
-        kept = await channel.declare_queue(
-            DEAD, durable=True, timeout=CONNECT_S, arguments=quorum | {"x-max-length": 100_000}
-        )
-        await kept.bind(dead, "", timeout=CONNECT_S)
-        arguments = quorum | {
-            "x-delivery-limit": 5,
-            "x-dead-letter-exchange": DEAD,
-            "x-dead-letter-strategy": "at-least-once",
-            "x-overflow": "reject-publish",
-            "x-max-length": 200_000,
-        }
-        for consumer in sorted({c for consumers in SUBSCRIBERS.values() for c in consumers}):
-            topics = [topic for topic, consumers in SUBSCRIBERS.items() if consumer in consumers]
-            for word in TIER_WORDS:
-                queue = await channel.declare_queue(
-                    f"{consumer}.{word}", durable=True, timeout=CONNECT_S, arguments=arguments
-                )
-                for topic in topics:
-                    await queue.bind(exchange, f"{topic}.{word}", timeout=CONNECT_S)
+        for word in TIER_WORDS:
+            queue = await channel.declare_queue(
+                f"{consumer}.{word}", durable=True, timeout=CONNECT_S, arguments=arguments
+            )
+            for topic in topics:
+                await queue.bind(EXCHANGE, f"{topic}.{word}", timeout=CONNECT_S)

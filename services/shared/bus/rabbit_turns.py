@@ -113,6 +113,12 @@ async def overdue(
     return [row for row in found if Attempts(*row.tries.get(consumer, ())).again <= now]
 
 
+async def answers(database: Database) -> None:
+    """Returns where the database answers."""
+    async with database.read() as db:
+        await db.scalar(sa.select(outbox.c.msg_id).limit(1))
+
+
 async def look_up(database: Database, consumer: str, msg_id: str) -> OutboxRow | None:
     """The outbox row a hint names, where the consumer has not handled it yet."""
     unheard = ~sa.exists().where(inbox.c.consumer == consumer, inbox.c.msg_id == outbox.c.msg_id)

@@ -7,8 +7,6 @@ old one any more its file is replaced. Rows carry a MAC: a database that is not 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,13 +18,15 @@ import structlog
 from services.shared.audit import trail
 from services.shared.clock import wall
 from services.shared.crypto.sealing import Keys, load_secret, page_key, public_half, public_id, write_secret
+from services.shared.crypto.signing import Signer
 from services.shared.database import locks
 from services.shared.database.engine import Connection, Database, metadata
 from services.shared.database.rows import columns, rows_of
-from services.shared.errors import Broken, Conflict, Refused
+from services.shared.errors import Broken, Conflict, NotAllowed, Refused
 
 log = structlog.get_logger("keys")
 STATES = ("next", "current", "leaving", "gone")
+_USE = "channels key"
 sealing_key = sa.Table(
     "sealing_key",
     metadata,
@@ -34,7 +34,7 @@ sealing_key = sa.Table(
     sa.Column("public", sa.LargeBinary, nullable=False),
     sa.Column("state", sa.String(8), nullable=False),
     sa.Column("since", sa.Float, nullable=False, comment="wall"),
-    sa.Column("mac", sa.String(64), nullable=False, comment="by mac.key, over the other columns"),
+    sa.Column("mac", sa.String(64), nullable=False, comment="by the key orders, over the other columns"),
     sa.CheckConstraint("state IN ({})".format(",".join(f"'{s}'" for s in STATES)), name="state"),
     comment="empty until a channels key is replaced for the first time",
 )
@@ -50,24 +50,39 @@ class SealingKey(NamedTuple):
     mac: str
 
 
-def _row(mac: bytes, public: bytes, state: str) -> dict[str, object]:
+def _row(signer: Signer, public: bytes, state: str) -> dict[str, object]:
     since = round(wall(), 6)
     return {
         "public_id": public_id(public), "public": public, "state": state, "since": since,
-        "mac": _mac(mac, public, state, since),
+        "mac": signer.mac(_USE, _subject(public, state, since)),
     }  # fmt: skip
 
 
-def _mac(key: bytes, public: bytes, state: str, since: float) -> str:
-    return hmac.new(key, b"channels key\0" + public + f"{state} {since!r}".encode(), hashlib.sha256).hexdigest()
+def _subject(public: bytes, state: str, since: float) -> str:
+    return f"{public.hex()} {state} {since!r}"
 
 
-async def known(db: Connection, mac: bytes) -> Mapping[str, SealingKey]:
+def _is_ours(signer: Signer, row: SealingKey) -> bool:
+    try:
+        return signer.vouches(_USE, _subject(row.public, row.state, row.since), row.mac)
+    except NotAllowed:  # by a version that has ended: nothing of ours stands under one
+        return False
+
+
+async def sign_anew(tx: Connection, signer: Signer) -> None:
+    """Every row that is ours, under the version that signs now."""
+    for row in await rows_of(tx, SealingKey, sa.select(*columns(SealingKey, sealing_key))):
+        if _is_ours(signer, row):
+            mac = signer.mac(_USE, _subject(row.public, row.state, row.since))
+            await tx.execute(sa.update(sealing_key).where(sealing_key.c.public_id == row.public_id).values(mac=mac))
+
+
+async def known(db: Connection, signer: Signer) -> Mapping[str, SealingKey]:
     """State > row of the keys in use (and every gone one under its id); Broken where a row is not ours."""
     found: dict[str, SealingKey] = {}
     query = sa.select(*columns(SealingKey, sealing_key)).order_by(sealing_key.c.since)
     for row in await rows_of(db, SealingKey, query):
-        if not hmac.compare_digest(row.mac, _mac(mac, row.public, row.state, row.since)):
+        if not _is_ours(signer, row):
             raise Broken(
                 f"the channels key {row.public_id} was not announced by this installation: somebody else wrote into "
                 "sealing_key; nothing is sealed until its row is taken out"
@@ -80,7 +95,7 @@ async def learn(database: Database, keys: Keys) -> None:
     """Sealers wrap for the key that is current now; where somebody else wrote there, for the one they know."""
     try:
         async with database.read() as db:
-            found = await known(db, keys.mac)
+            found = await known(db, keys.signer("orders"))
     except Broken as fault:
         log.warning("channels_keys_not_ours", reason=fault.message)
         return
@@ -94,7 +109,7 @@ async def check(database: Database, keys: Keys, *, opens: bool) -> bool:
     Who opens must hold the current one; who seals learns it.
     """
     async with database.read() as db:
-        found = await known(db, keys.mac)
+        found = await known(db, keys.signer("orders"))
     if (now := found.get("current")) is None:
         return False
     ours = {public_id(public_half(private)) for private in keys.privates()} if opens else {public_id(keys.public)}
@@ -121,15 +136,15 @@ async def rotate(database: Database, keys: Keys, *, actor: str, reason: str) -> 
     try:
         async with database.write() as tx:
             await locks.sealing_keys(tx)
-            found = await known(tx, keys.mac)
+            found = await known(tx, keys.signer("orders"))
             if {"next", "leaving"} & found.keys():
                 raise Conflict("a channels key is being replaced already: wait until `tocsin keys list` shows one key")
             old = found["current"].public if "current" in found else public_half(keys.private)
             new = public_half(private)
             if public_id(new) in {public_id(old), *found}:
                 raise Refused("that key was in use before: give a new one", field="channels-*.key")
-            rows = [] if "current" in found else [_row(keys.mac, old, "current")]
-            rows.append(_row(keys.mac, new, "next"))
+            rows = [] if "current" in found else [_row(keys.signer("orders"), old, "current")]
+            rows.append(_row(keys.signer("orders"), new, "next"))
             for row in rows:
                 await tx.execute(sa.insert(sealing_key).values(**row))
             await trail.record(tx, actor, "keys.rotate", public_id(new), reason, {"old": public_id(old)})
@@ -158,9 +173,9 @@ def _new_private(directory: Path) -> tuple[bytes, Path | None]:
     return private, path
 
 
-async def move_key(tx: Connection, mac: bytes, row: SealingKey, state: str) -> None:
+async def move_key(tx: Connection, signer: Signer, row: SealingKey, state: str) -> None:
     """One step of a key's life, in the caller's transaction."""
-    new = _row(mac, row.public, state)
+    new = _row(signer, row.public, state)
     await tx.execute(sa.update(sealing_key).where(sealing_key.c.public_id == row.public_id).values(**new))
 
 
@@ -173,7 +188,7 @@ async def wrapped_for(db: Connection) -> dict[str, int]:
 async def list_keys(database: Database, keys: Keys) -> Sequence[tuple[str, str, float, int]]:
     """(id, state, since, page keys wrapped for it) of each channels key there was: those that are gone first, the next last."""
     async with database.read() as db:
-        found, counts = await known(db, keys.mac), await wrapped_for(db)
+        found, counts = await known(db, keys.signer("orders")), await wrapped_for(db)
     if not found:
         only = public_id(keys.public)
         return [(only, "current", 0.0, counts.get(only, 0))]

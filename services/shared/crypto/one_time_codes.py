@@ -5,10 +5,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 
+from services.shared.crypto.signing import Signer
+
 DIGITS = 6
+_USE = "one-time code"
 
 
-def one_time_code(index_key: bytes, request_id: str) -> str:
-    """The code of one request: registry and channels, who hold the index key, each work it out."""
-    mac = hmac.new(index_key, b"one-time code\0" + request_id.encode(), hashlib.sha256).digest()
-    return f"{int.from_bytes(mac[:8]) % 10**DIGITS:0{DIGITS}d}"
+def one_time_code(signer: Signer, request_id: str) -> str:
+    """The code of one request: registry and channels, who hold the key of residents, each work it out."""
+    return _digits(signer.code(_USE, request_id))
+
+
+def is_code_of(signer: Signer, request_id: str, given: str) -> bool:
+    """Whether this is the code of the request, by a version of the key that has not ended."""
+    right = [_digits(code).encode() for code in signer.codes(_USE, request_id)]
+    return any(hmac.compare_digest(one, given.encode(errors="surrogatepass")) for one in right)
+
+
+def _digits(code: str) -> str:
+    return f"{int.from_bytes(hashlib.sha256(code.encode()).digest()[:8]) % 10**DIGITS:0{DIGITS}d}"

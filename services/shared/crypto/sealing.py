@@ -13,9 +13,10 @@ import hashlib
 import hmac
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Literal, get_args
 
 import msgspec
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from services.shared.bus.outbox import new_id
+from services.shared.crypto.signing import KeyVersions, Signer
 from services.shared.database.engine import Id, metadata
 from services.shared.errors import Broken
 
@@ -36,6 +38,9 @@ page_key = sa.Table(
     sa.Column("wrapped", sa.LargeBinary, nullable=False),
 )
 PAGE_SIZE = 1000
+Use = Literal["links", "callbacks", "cookies", "residents", "orders"]
+USES: tuple[Use, ...] = get_args(Use)  # of keys that sign
+SINGLE = ("channels.key", "index.key", "audit.key")
 _FORMAT = b"\x01"  # of a wrapped page key: HPKE by _SUITE, as RFC 9180 has it
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
@@ -201,15 +206,19 @@ class Keys:
     """The key files of an installation, each read when it is needed: a process gets those its roles use and no other.
 
     `private` channels alone; `public` (channels.pub, made from channels.key) and `index` registry and channels;
-    `audit` the gateway; `mac`, for links, registry and channels. Where one is missing all that are missing are made
+    `audit` the gateway; those that sign, <use>/<version>.key, whoever makes or checks that use, see `HOLDERS`
+    in services/roles.py. Where one is missing all that are missing are made
     (0600, random), unless `make` is False: processes beside each other must hold the same ones, and each would make
     its own. A second channels key, channels-*.key, lies there while it replaces the first (services/shared/crypto/channels_keys).
     """
 
-    def __init__(self, directory: Path, *, make: bool = True) -> None:
+    def __init__(self, directory: Path, *, make: bool = True, uses: Collection[Use] = USES) -> None:
         self.directory = self._directory = directory
+        self.uses = tuple(use for use in USES if use in uses)
         self._make = make
         self._cache: dict[str, bytes] = {}
+        self._rings: dict[Use, KeyVersions] = {}
+        self._signers: dict[Use, Signer] = {}
         self._announced = b""
 
     @property
@@ -276,10 +285,29 @@ class Keys:
         """Names addresses."""
         return self._kept("index.key")
 
-    @property
-    def mac(self) -> bytes:
-        """Signs links, cookies, callbacks, and what one process announces to the others."""
-        return self._kept("mac.key")
+    def ring(self, use: Use) -> KeyVersions:
+        """The versions of one key that signs. LookupError where this process is not to hold it."""
+        if use not in self.uses:
+            raise LookupError(f"this process signs no {use} and holds no key for them")
+        if use not in self._rings:
+            if not self.versions(use):
+                self._make_or_miss(version_file(use, 1))
+            self._rings[use] = KeyVersions(self.versions(use), lambda: self.versions(use))
+        return self._rings[use]
+
+    def signer(self, use: Use) -> Signer:
+        """Signs and checks for one use. LookupError where this process is not to hold its key."""
+        if use not in self._signers:
+            self._signers[use] = Signer(self.ring(use))
+        return self._signers[use]
+
+    def versions(self, use: Use) -> dict[int, bytes]:
+        """Version > key, as they lie there now."""
+        found = {}
+        for path in (self._directory / use).glob("*.key"):
+            if path.stem.isdecimal():
+                found[int(path.stem)] = load_secret(path)
+        return dict(sorted(found.items()))
 
     @property
     def audit(self) -> bytes:
@@ -298,17 +326,28 @@ class Keys:
             return True  # told when it is read
 
     def _load(self, name: str) -> bytes:
-        path = self._directory / name
         if not self._has(name):
-            if not self._make:
-                raise Broken(
-                    f"the key {path} is missing, and one made here would not be that of the other processes: "
-                    "copy it from them, or make all keys once with deploy/prepare.sh"
-                )
-            for one in ("channels.key", "index.key", "mac.key", "audit.key"):
-                if not self._has(one):
-                    _write(self._directory / one, os.urandom(32))
-        return load_secret(path)
+            self._make_or_miss(name)
+        return load_secret(self._directory / name)
+
+    def _make_or_miss(self, name: str) -> None:
+        """Makes every key that is missing. Broken in a process that is to be given them."""
+        if not self._make:
+            raise Broken(
+                f"the key {self._directory / name} is missing, and one made here would not be that of the other "
+                "processes: copy it from them, or make all keys once with deploy/prepare.sh"
+            )
+        for one in SINGLE:
+            if not self._has(one):
+                _write(self._directory / one, os.urandom(32))
+        for use in USES:
+            if not self.versions(use):
+                _write(self._directory / version_file(use, 1), os.urandom(32))
+
+
+def version_file(use: Use, version: int) -> str:
+    """Where a version of a key that signs lies, in the folder of keys."""
+    return f"{use}/{version}.key"
 
 
 def _write(path: Path, value: bytes) -> None:

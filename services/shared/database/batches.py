@@ -148,7 +148,7 @@ def array_text(values: Sequence[object]) -> str:
     """
     texts = [one for one in values if isinstance(one, str)]
     if len(texts) < len(values):
-        texts = ["" if one is None else one if isinstance(one, str) else repr(one) for one in values]
+        texts = ["" if one is None else one if isinstance(one, str) else str(one) for one in values]
     apart, nothing = _APART, _NOTHING
     joined = apart.join(texts)
     if joined.count(apart) >= max(1, len(texts)) or nothing in joined:

@@ -36,6 +36,7 @@ class Rank(IntEnum):
     WEIGHTS = auto()
     SIGN_IN_CODES = auto()
     REGISTER = auto()  # every writer of people
+    HOUSE_KEYS = auto()
     SEALING_KEYS = auto()
     ACTS = auto()  # whoever acts on warnings: they are few, and their chains cannot fork
     INTENTS = auto()  # of a warning: shared by who writes intents to send, alone by who ends it
@@ -75,6 +76,10 @@ async def sign_in_codes(tx: Connection) -> None:
 
 async def register(tx: Connection) -> None:
     await _take(tx, Rank.REGISTER)
+
+
+async def house_keys(tx: Connection) -> None:
+    await _take(tx, Rank.HOUSE_KEYS)
 
 
 async def sealing_keys(tx: Connection) -> None:

@@ -54,6 +54,15 @@ async def of_codes(
     return texts, tuple(unresolved)
 
 
+async def names_of(db: Connection, geocodes: Iterable[tuple[str, str]]) -> list[str]:
+    """What the areas of these geocodes are called, as they were imported."""
+    found = []
+    for value_name, code in geocodes:
+        named = sa.select(area.c.name).where(area.c.value_name == value_name, area.c.code == code)
+        found += [name for name in await db.scalars(named) if name]
+    return found
+
+
 async def _texts_of(db: Connection, value_name: str, code: str) -> list[str]:
     """The polygon of an area; of one without its own those of all it is made of, however deep."""
     texts: list[str] = []

@@ -92,7 +92,8 @@ warning_scope = sa.Table(
     sa.Column("area", sa.Text, nullable=False, comment="GeoJSON, or empty"),
     sa.Column("geocodes", sa.JSON, nullable=False, comment="[[code list, code]]"),
     sa.Column("km2", sa.Float, nullable=False, comment="of the whole place, codes included"),
-    sa.Column("brought_by", Id, nullable=False, comment="id of the key it came with"),
+    sa.Column("braked", sa.Boolean, nullable=False, server_default=sa.false(), comment="far larger than usual"),
+    sa.Column("brought_by", Id, nullable=False, comment="the person or key it came with"),
     sa.Column("holds", sa.JSON, nullable=False, comment="why a person must let it out, in sentences"),
 )
 
@@ -102,4 +103,18 @@ warning_text = sa.Table(
     sa.Column("warning_id", Id, primary_key=True),
     sa.Column("parts", sa.JSON, nullable=False, comment="language > source, hazard, place, action, time"),
     sa.Column("cap_xml", sa.LargeBinary, nullable=False, comment="the CAP 1.2 document broadcasters get"),
+)
+
+warning_preview = sa.Table(
+    "warning_preview",
+    metadata,
+    sa.Column("warning_id", Id, primary_key=True),
+    sa.Column("issued", sa.LargeBinary, nullable=False, comment="the newest question, a WarningIssued"),
+    sa.Column("result", sa.JSON, comment="whom it would reach; null until the registry has counted"),
+)
+policy_in_force = sa.Table(
+    "policy_in_force",
+    metadata,
+    sa.Column("plane", sa.String(8), primary_key=True),
+    sa.Column("policy", sa.String(64), nullable=False, comment="SHA-256 of what new warnings are walked by"),
 )

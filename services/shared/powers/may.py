@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from services.shared.errors import NotAllowed, NotFound, Refused
-from services.shared.powers.power import BOUNDS, Power
+from services.shared.clock import wall
+from services.shared.errors import NotAllowed, NotFound, NotProved, Refused
+from services.shared.powers.power import BOUNDS, Bound, Power
 from services.shared.powers.who import Who
 from services.shared.tiers import Tier
 
+FRESH_S = 300.0  # how long ago somebody may have shown who they are, before what is dangerous
 NEAR = 1e-9  # degrees, a tenth of a millimetre: a corner that lies on the border is inside
 
 
@@ -23,8 +25,8 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     `missing`: what is said where it may not be seen, the same as where there is none. `owner`: an authority's name, empty
     for nobody's yet. `shapes`: GeoJSON texts whose union is meant, `unresolved`: codes nobody knows the shape of.
     `tier`: 0 for not decided. `out`: it went out, so that everybody knows of it. `ends`: what it would put an end to.
-    `sources`: whom its texts name as saying it. `holds`: doubts about who says it; the key it was `brought_by` does not
-    lift them.
+    `sources`: whom its texts name as saying it. `holds`: doubts about who says it; who it was
+    `brought_by`, a person or a key, does not lift them.
     """
 
     missing: str = ""
@@ -51,12 +53,14 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
     bound = BOUNDS[act]
     for action in (bound.action, bound.more):
         if action is not None and action not in who.actions:
+            if (why := dict(who.off).get(action)) is not None:
+                return NotAllowed(why, field="Authorization", rule="grant.hours", given=action)
             return NotAllowed(
-                f"the key {who.label!r} may not {action}: its grant allows {', '.join(who.actions)}; ask for another key",
+                f"{who.said} may not {action}, but {', '.join(who.actions)}: ask whoever gives grants",
                 field="Authorization", rule="grant.actions", given=action,
             )  # fmt: skip
     if thing is None:
-        return None
+        return not_proved(who) if bound.fresh == "always" and _stale(who) else None
     mine = not thing.owner or who.speaks_for(thing.owner)
     if (unseen := hidden(who, thing)) is not None:
         return unseen
@@ -67,8 +71,8 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
         )  # fmt: skip
     if bound.tier and thing.tier > who.max_tier:
         return NotAllowed(
-            f"the key {who.label!r} may go up to {Tier(who.max_tier).word}, not {Tier(thing.tier).word}: "
-            "ask for a key with a higher grant",
+            f"{who.said} may go up to {Tier(who.max_tier).word}, not {Tier(thing.tier).word}: "
+            "ask for a higher grant",
             field="tier", rule="grant.max_tier", given=Tier(thing.tier).word,
         )  # fmt: skip
     ending = Power.END if act is Power.END else Power.REPLACE
@@ -77,7 +81,29 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
         or (_beyond(who, thing) if bound.area else None)
         or (_ones_own_word(who, act, thing) if bound.second else None)
         or next((fault for one in thing.ends if (fault := may(who, ending, one)) is not None), None)
+        or (not_proved(who) if _stale(who) and _wants_proof(who, bound, thing) else None)
     )
+
+
+def _stale(who: Who) -> bool:
+    """Whether they signed in, and showed who they are too long ago for what is dangerous; a key shows it each time."""
+    return who.proved_at is not None and wall() - who.proved_at > FRESH_S
+
+
+def _wants_proof(who: Who, bound: Bound, thing: Thing) -> bool:
+    if bound.fresh == "high tier":
+        return max([thing.tier, *(one.tier for one in thing.ends if one.out)]) >= Tier.ORANGE
+    if bound.fresh == "above alone":
+        return thing.out and thing.tier > who.alone
+    return bound.fresh == "always"
+
+
+def not_proved(who: Who) -> NotProved:
+    """What is said to whoever signed in a while ago and wants to do what is dangerous."""
+    return NotProved(
+        f"this takes a fresh sign-in: {who.label}, show again that it is you, within five minutes before it",
+        field="Authorization", rule="step-up", given=who.label, remedy="sign in again",
+    )  # fmt: skip
 
 
 def hidden(who: Who, thing: Thing) -> NotFound | None:
@@ -96,20 +122,20 @@ def must(who: Who, act: Power, thing: Thing | None = None) -> None:
 def _of_another_subject(who: Who, thing: Thing) -> NotAllowed | None:
     if who.senders and thing.sender not in who.senders:
         return NotAllowed(
-            f"the key {who.label!r} speaks for {', '.join(who.senders)}, not for {thing.sender}: use that sender's key",
+            f"{who.said} speaks for {', '.join(who.senders)}, not for {thing.sender}: use what is granted to that sender",
             field="sender", rule="grant.senders", given=thing.sender,
         )  # fmt: skip
     if who.events and not set(who.events) & set(thing.events):
         said = ", ".join(thing.events)
         return NotAllowed(
-            f"the key {who.label!r} may warn of {', '.join(who.events)}, and this is {said}: ask the authority in charge of it",
+            f"{who.said} may warn of {', '.join(who.events)}, and this is {said}: ask the authority in charge of it",
             field="event", rule="grant.events", given=said,
         )  # fmt: skip
     strange = next((name for name in thing.sources if not _speaks_as(who, name) and name != thing.sender), None)
     if who.names and strange is not None:  # a text that names nobody has its sender for a source
         return NotAllowed(
-            f"its text says that it comes from {strange}, and the key {who.label!r} speaks as {', '.join(who.names)}: "
-            "write one of these names, or ask for a key with that name in its grant",
+            f"its text says that it comes from {strange}, and {who.said} speaks as {', '.join(who.names)}: "
+            "write one of these names, or ask for a grant with that name",
             field="source", rule="grant.names", given=strange,
         )  # fmt: skip
     return None
@@ -131,13 +157,13 @@ def _beyond(who: Who, thing: Thing) -> NotAllowed | None:
         return None
     if thing.unresolved:
         return NotAllowed(
-            f"this key is bound to an area and nobody knows where {', '.join(thing.unresolved)} lies: import the area, "
+            f"your grant is bound to an area and nobody knows where {', '.join(thing.unresolved)} lies: import the area, "
             "or draw it",
             field="geocodes", rule="grant.area", given=", ".join(thing.unresolved), remedy="tocsin registry areas import",
         )  # fmt: skip
     if not thing.shapes:
         return NotAllowed(
-            "this key is bound to an area and nothing says where this lies: draw it inside",
+            "your grant is bound to an area and nothing says where this lies: draw it inside",
             field="area",
             rule="grant.area",
         )
@@ -155,9 +181,9 @@ def _ones_own_word(who: Who, act: Power, thing: Thing) -> NotAllowed | None:
     if (doubted := ones_own_doubt(who, thing)) is not None:
         return doubted
     tier = max([thing.tier, *(one.tier for one in thing.ends if one.out)])  # to lower a red is a word about red
-    if act is Power.SEND and thing.brought_by == who.key_id and tier > who.alone:
+    if act is Power.SEND and thing.brought_by == who.actor and tier > who.alone:
         return NotAllowed(
-            f"{Tier(tier).word} takes two persons: somebody else than drafted it sends it, with a key of their own",
+            f"{Tier(tier).word} takes two persons: somebody else than drafted it sends it, in their own name",
             field="tier", rule="grant.alone", given=who.label,
         )  # fmt: skip
     return None
@@ -165,10 +191,10 @@ def _ones_own_word(who: Who, act: Power, thing: Thing) -> NotAllowed | None:
 
 def ones_own_doubt(who: Who, thing: Thing) -> NotAllowed | None:
     """What is doubted is let out by another than brought it, an ending too; to withdraw it lets nothing out."""
-    if not thing.holds or thing.brought_by != who.key_id:
+    if not thing.holds or thing.brought_by != who.actor:
         return None
     return NotAllowed(
-        f"it is held ({'; '.join(thing.holds)}) and came with this very key: another person lets it out",
+        f"it is held ({'; '.join(thing.holds)}) and was brought by you or with your key: another person lets it out",
         field="warning_id", rule="hold", given=who.label,
     )  # fmt: skip
 

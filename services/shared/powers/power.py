@@ -6,7 +6,7 @@ A new act is a line of BOUNDS and nothing else; `tocsin routes` prints which add
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from services.shared.powers.who import Action
 
@@ -18,10 +18,15 @@ class Power(StrEnum):
     WATCH = "watch"  # how a warning does: counts, cases, channels of it
     PREVIEW = "preview"  # whom a draft would reach
     DRAFT = "draft"
+    ASK = "ask a second"  # person to send it, or to help
+    PROPOSE = "propose"  # a preapproval
+    REVIEW = "review"  # what one person sent by one
     SPEAK = "speak"  # in a sender's name
     SEND = "send"
     REPLACE = "replace"  # by an update
     END = "end"
+    CHECK = "say that we are checking"  # or give up what nobody has got: it never waits
+    RETURN = "let people return"
     SAY_DOORS = "say doors"  # whether people may be sent to doors
     HANDLE = "handle"  # a case of a warning
     SEE_PEOPLE = "see people"  # who is not reached, and one person's path: ids and needs
@@ -37,13 +42,24 @@ class Power(StrEnum):
     DECOY = "decoy"
     SEE_PLANT = "see plant"  # channels, providers, devices, alarms
     TRY_PLANT = "try plant"
+    ACCOUNT = "see one's account"  # what one signs in with, and where one is signed in
+    CHANGE_ACCOUNT = "change one's account"
+    SEE_STAFF = "see staff"  # people of an authority, and what each may do
+    ADMINISTER = "administer"  # invite them, say what they may do, end it
+    READ_LOG = "read log"  # who did what
+    SET_POLICY = "set policy"
+
+
+Fresh = Literal["", "always", "high tier", "above alone"]
 
 
 class Bound(NamedTuple):
     """`action`: of the grant; `more`: a second one. What binds: the object's owner, its area, its tier, its events and
     sender; `second`: another key than a doubtful one came with.
 
-    Of a warning that went out `everybody` who is known here may see what it says.
+    Of a warning that went out `everybody` who is known here may see what it says. `fresh`: when whoever signed in must
+    have shown within the last five minutes that it is them: always; for orange and red; or for what went out above the tier
+    they may send alone.
     """
 
     action: Action
@@ -54,6 +70,7 @@ class Bound(NamedTuple):
     everybody: bool = False
     second: bool = False
     more: Action | None = None
+    fresh: Fresh = ""
 
     def in_words(self) -> str:
         """What binds an object, for the table of routes."""
@@ -65,6 +82,7 @@ class Bound(NamedTuple):
             "tier": self.tier,
             "event, sender and name": self.subject,
             "a second key where it takes two": self.second,
+            f"shown again who it is ({self.fresh})": bool(self.fresh),
         }
         return ", ".join(name for name, holds in bound.items() if holds) or "none"
 
@@ -74,10 +92,15 @@ BOUNDS: dict[Power, Bound] = {
     Power.WATCH: Bound("read", owner=True),
     Power.PREVIEW: Bound("draft", owner=True),
     Power.DRAFT: Bound("draft", area=True, tier=True, subject=True),
+    Power.ASK: Bound("draft", owner=True),
+    Power.PROPOSE: Bound("draft", owner=True, area=True, tier=True, subject=True),
+    Power.REVIEW: Bound("send", owner=True),
     Power.SPEAK: Bound("draft", subject=True),
-    Power.SEND: Bound("send", owner=True, area=True, tier=True, subject=True, second=True),
+    Power.SEND: Bound("send", owner=True, area=True, tier=True, subject=True, second=True, fresh="high tier"),
     Power.REPLACE: Bound("send", owner=True, area=True, tier=True, subject=True),
-    Power.END: Bound("cancel", owner=True, area=True, tier=True, subject=True),
+    Power.END: Bound("cancel", owner=True, area=True, tier=True, subject=True, fresh="above alone"),
+    Power.CHECK: Bound("cancel", owner=True, area=True, tier=True, subject=True),
+    Power.RETURN: Bound("cancel", owner=True, area=True, tier=True, subject=True, fresh="always"),
     Power.SAY_DOORS: Bound("command", owner=True, area=True, tier=True),
     Power.HANDLE: Bound("command", owner=True, area=True),
     Power.SEE_PEOPLE: Bound("look", owner=True, area=True),
@@ -93,4 +116,10 @@ BOUNDS: dict[Power, Bound] = {
     Power.DECOY: Bound("register", more="command"),
     Power.SEE_PLANT: Bound("read"),
     Power.TRY_PLANT: Bound("command"),
+    Power.ACCOUNT: Bound("read"),
+    Power.CHANGE_ACCOUNT: Bound("read", fresh="always"),
+    Power.SEE_STAFF: Bound("administer", owner=True),
+    Power.ADMINISTER: Bound("administer", owner=True, area=True, tier=True, fresh="always"),
+    Power.READ_LOG: Bound("audit"),
+    Power.SET_POLICY: Bound("administer", fresh="always"),
 }

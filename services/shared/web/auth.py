@@ -1,45 +1,32 @@
-"""Authorises: API keys with a grant, cookies that name a key, and MACs on links.
+"""Authorises: API keys with a grant, and cookies that name a key.
 
 A key is 256 random bits, shown once and stored as SHA-256. A console's cookie is 128 random bits and carries no grant:
-whose sign-in it is and what they may do is read from the database each time, so that no process can make one up. A
-link's MAC says that we made the link for that id and that use; it opens nothing else.
+whose sign-in it is and what they may do is read from the database each time, so that no process can make one up.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import itsdangerous
 import sqlalchemy as sa
+from msgspec import structs
 
+from services.shared.accounts.standing import below, who_of
+from services.shared.accounts.tables import account, authority, person_id, superior
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of, new_id
 from services.shared.clock import iso, wall
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection, Database, Id, metadata
 from services.shared.database.rows import columns, rows_of
-from services.shared.errors import Broken, Conflict, NotAllowed, NotFound, Refused
+from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.powers.who import ACTIONS, Who
 from services.shared.tiers import Tier
 from services.shared.web import sessions
 
-authority = sa.Table(
-    "authority",
-    metadata,
-    sa.Column("authority_id", Id, primary_key=True),
-    sa.Column("name", sa.String(80), nullable=False, unique=True),
-)
-superior = sa.Table(
-    "authority_superior",
-    metadata,
-    sa.Column("authority_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
-    sa.Column("superior_id", Id, sa.ForeignKey("authority.authority_id"), primary_key=True),
-)
 grant = sa.Table(
     "auth_grant",
     metadata,
@@ -71,7 +58,12 @@ api_key = sa.Table(
     sa.Column("revoked_at", sa.Float),
     sa.Column("expires_at", sa.Float, comment="wall; empty for never"),
     sa.Column("owner", sa.String(80), nullable=False, server_default="", comment="who answers for it"),
-)
+    sa.Column("person", Id, nullable=False, server_default="", comment="the owner's id; empty for nobody"),
+    sa.Index(
+        "uq_api_key_label_in_force", "label", unique=True, sqlite_where=sa.text("revoked_at IS NULL"),
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    ),
+)  # fmt: skip
 
 
 async def create_key(
@@ -92,7 +84,8 @@ async def create_key(
     """Makes authority and grant where missing and a new key; returns the key, which is not stored.
 
     Without `names` a key bound to an area speaks in its authority's own name alone. `expires_at`: wall. `alone`: the highest
-    tier that whoever holds it may both draft and send; above it takes two persons.
+    tier that whoever holds it may both draft and send; above it takes two persons. Conflict where a key in force has that
+    label, or ever one of another authority: the audit log tells keys apart by it. Keys of one owner act as one person.
     """
     unknown = sorted(set(actions) - set(ACTIONS))
     if unknown:
@@ -100,6 +93,7 @@ async def create_key(
     key = f"toc_{secrets.token_urlsafe(32)}"
     authority_id = id_of("authority", name)
     async with database.write() as tx:
+        await _free_label(tx, label, authority_id)
         await insert_new(tx, authority, [{"authority_id": authority_id, "name": name}])
         grant_id = new_id()
         await tx.execute(
@@ -125,6 +119,7 @@ async def create_key(
                 created_at=wall(),
                 expires_at=expires_at,
                 owner=owner,
+                person=person_id(owner),
             )
         )
         detail = {
@@ -133,6 +128,30 @@ async def create_key(
         }  # fmt: skip
         await trail.record(tx, "command line", "create_key", key_id, f"{label} of {name}", detail)
     return key
+
+
+async def _free_label(tx: Connection, label: str, authority_id: str) -> None:
+    """A key of the same authority that has expired gives its label up."""
+    rows = await tx.execute(
+        sa.select(api_key.c.key_id, api_key.c.revoked_at, api_key.c.expires_at, grant.c.authority_id)
+        .join(grant, grant.c.grant_id == api_key.c.grant_id)
+        .where(api_key.c.label == label)
+    )
+    now = wall()
+    if await tx.scalar(sa.select(account.c.person).where(account.c.person == person_id(label))) is not None:
+        raise Conflict(
+            f"{label!r} is the name of a person here: choose another label, and name them as its owner", field="label",
+            rule="unique", given=label,
+        )  # fmt: skip
+    for row in rows.all():
+        over = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now)
+        if not over or row.authority_id != authority_id:
+            raise Conflict(
+                f"there is a key {label!r} already: choose another label, the audit log names keys by it",
+                field="label", rule="unique", given=label,
+            )  # fmt: skip
+        if row.revoked_at is None:
+            await tx.execute(sa.update(api_key).where(api_key.c.key_id == row.key_id).values(revoked_at=row.expires_at))
 
 
 class GrantedKey(NamedTuple):
@@ -191,49 +210,57 @@ async def who_is(db: Connection, key: str) -> Who | None:
 
 
 async def who_has(db: Connection, label: str) -> Who | None:
-    """The newest valid key of that label, for what we do ourselves under an authority's grant."""
-    return await _who(db, api_key.c.label == label)
+    """The valid key of that label, for what we do ourselves under an authority's grant: it acts for no person."""
+    who = await _who(db, api_key.c.label == label, machine=True)
+    return who and structs.replace(who, label=label, person="")
 
 
-async def _who(db: Connection, which: sa.ColumnElement[bool]) -> Who | None:
+async def who_acts(db: Connection, actor: str) -> Who | None:
+    """Whoever acts under that name, a person or a key, with what they may do now; None where that is over."""
+    signed_in_now = await who_of(db, actor, wall())  # what they could do once they have signed in
+    return signed_in_now or await _who(db, sa.or_(api_key.c.person == actor, api_key.c.key_id == actor))
+
+
+async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool = False) -> Who | None:
+    """`machine`: nobody holds the key in their hand, and a feed goes on when the person who answers for it has left."""
     row = (
         await db.execute(
-            sa.select(api_key.c.key_id, api_key.c.label, api_key.c.expires_at, grant, authority.c.name)
+            sa.select(
+                api_key.c.key_id,
+                api_key.c.label,
+                api_key.c.expires_at,
+                api_key.c.person,
+                api_key.c.owner,
+                grant,
+                authority.c.name,
+                account.c.ended_at,
+            )
             .join(grant, grant.c.grant_id == api_key.c.grant_id)
             .join(authority, authority.c.authority_id == grant.c.authority_id)
+            .outerjoin(account, account.c.person == api_key.c.person)
             .where(which, api_key.c.revoked_at.is_(None))
             .where(sa.or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > wall()))
-            .order_by(api_key.c.created_at.desc())
-            .limit(1)
+            .order_by(grant.c.max_tier.desc(), api_key.c.created_at)
         )
     ).first()
-    if row is None:
+    if row is None or (row.ended_at is not None and not machine):
         return None
     return Who(
         row.key_id,
-        row.label,
+        row.owner or row.label,
         row.name,
         tuple(row.actions),
         row.max_tier,
         row.area,
         tuple(row.senders),
         tuple(row.events),
-        await _below(db, row.authority_id),
+        await below(db, row.authority_id),
         row.alone,
         tuple(row.names),
         row.expires_at,
+        row.person,
+        row.label,
     )
-
-
-async def _below(db: Connection, authority_id: str) -> tuple[str, ...]:
-    """Names of the authorities that name this one their superior, and of all below those."""
-    found = (
-        sa.select(superior.c.authority_id).where(superior.c.superior_id == authority_id).cte("below", recursive=True)
-    )
-    deeper = sa.select(superior.c.authority_id).join(found, superior.c.superior_id == found.c.authority_id)
-    every = found.union(deeper)
-    names = sa.select(authority.c.name).where(authority.c.authority_id.in_(sa.select(every.c.authority_id)))
-    return tuple((await db.scalars(names.order_by(authority.c.name))).all())
 
 
 async def authorities(db: Connection) -> list[str]:
@@ -252,7 +279,7 @@ async def name_superior(database: Database, name: str, superior_name: str, *, ac
         for one in ids:
             if one not in known:
                 raise NotFound(f"there is no authority {one!r}: see tocsin key list", field="authority", given=one)
-        if name == superior_name or superior_name in await _below(tx, ids[name]):
+        if name == superior_name or superior_name in await below(tx, ids[name]):
             raise Conflict(f"{superior_name} stands below {name} already", field="superior", given=superior_name)
         row = {"authority_id": ids[name], "superior_id": ids[superior_name]}
         await insert_new(tx, superior, [row])
@@ -260,13 +287,15 @@ async def name_superior(database: Database, name: str, superior_name: str, *, ac
 
 
 async def signed_in(database: Database, cookie: str) -> Who | None:
-    """The caller a console cookie stands for now. None where the sign-in has ended, its key is over, or it is not
-    ours."""
-    key_id = await sessions.subject_of(database, "console", cookie)
-    if key_id is None:
+    """The caller a console cookie stands for now. None where the sign-in has ended, its key or account is over, or it is
+    not ours."""
+    found = await sessions.found(database, cookie, ("console", "person"))
+    if found is None:
         return None
     async with database.read() as db:
-        return await _who(db, api_key.c.key_id == key_id)
+        if found.use == "person":
+            return await who_of(db, found.subject, found.proved_at)
+        return await _who(db, api_key.c.key_id == found.subject)
 
 
 async def sign_in_with(database: Database, who: Who) -> str:
@@ -279,77 +308,3 @@ async def sign_in_with(database: Database, who: Who) -> str:
 async def sign_out(database: Database, cookie: str) -> None:
     """Ends the sign-in of a console cookie; one that is not ours ends nothing."""
     await sessions.end(database, cookie)
-
-
-SHORTEST_KEY = 32  # bytes
-
-
-class _Sealing(itsdangerous.Signer):
-    """Takes the one spelling it gives: base64 has others of the same octets, which the library alone would take too."""
-
-    def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
-        return hmac.compare_digest(itsdangerous.want_bytes(sig), self.get_signature(value))
-
-
-class _Linking(_Sealing):
-    """80 bits of the MAC, in small letters and figures: a link stands in a text message, and people type it from one."""
-
-    def get_signature(self, value: str | bytes) -> bytes:
-        return base64.b32encode(itsdangerous.base64_decode(super().get_signature(value))[:10]).lower()
-
-
-_BASE_32 = "abcdefghijklmnopqrstuvwxyz234567"
-_TWO_LETTERS = tuple(a + b for a in _BASE_32 for b in _BASE_32)
-
-
-class Signer:
-    """Signs cookies, and links with short codes, by the installation's key. Broken where the key is too short."""
-
-    def __init__(self, key: bytes) -> None:
-        if len(key) < SHORTEST_KEY:  # with an empty one anybody could sign
-            raise Broken(f"the key that signs links and cookies has {len(key)} bytes: give one of {SHORTEST_KEY}")
-        self._key = key
-        self._derived: dict[str, bytes] = {}  # use > its key
-
-    def _sealing(self, use: str) -> _Sealing:
-        return _Sealing(self._key, use, ".", "hmac", hashlib.sha256)
-
-    def _linking(self, use: str) -> _Linking:
-        return _Linking(self._key, use, ".", "hmac", hashlib.sha256)
-
-    def sealed(self, use: str, subject: str) -> str:
-        """subject.MAC, all 256 bits of it, as cookies carry it."""
-        return self._sealing(use).sign(subject).decode()
-
-    def opened(self, use: str, value: str) -> str | None:
-        """The subject of what `sealed` gave; None where it was altered, made for another use, or is none of ours."""
-        try:
-            return self._sealing(use).unsign(value).decode() or None
-        except itsdangerous.BadSignature:
-            return None
-
-    def code(self, use: str, subject: str) -> str:
-        """80 bits that vouch for one use of one id: 16 small letters and figures."""
-        if (key := self._derived.get(use)) is None:
-            self._derived[use] = key = self._linking(use).derive_key()
-        n = int.from_bytes(hmac.digest(key, subject.encode(), "sha256")[:10])
-        two = _TWO_LETTERS  # in base 32; the library's way through its table takes ten times as long
-        return (
-            f"{two[n >> 70]}{two[n >> 60 & 1023]}{two[n >> 50 & 1023]}{two[n >> 40 & 1023]}"
-            f"{two[n >> 30 & 1023]}{two[n >> 20 & 1023]}{two[n >> 10 & 1023]}{two[n & 1023]}"
-        )
-
-    def token(self, use: str, subject: str) -> str:
-        """subject.code, as links and callback URLs carry it. One for each message: a third of what the library takes."""
-        return f"{subject}.{self.code(use, subject)}"
-
-    def subject(self, use: str, token: str) -> str:
-        """The id a token vouches for; NotAllowed where it was altered or made for another use."""
-        try:
-            return self._linking(use).unsign(token).decode()
-        except itsdangerous.BadSignature as problem:
-            raise NotAllowed(
-                "this link is not complete or not one of ours: open it again from the message you got",
-                field="link",
-                rule="link.mac",
-            ) from problem

@@ -9,12 +9,12 @@ from aiohttp import web
 
 _STATIC = {
     name: ((Path(__file__).with_name("static") / name).read_bytes(), kind)
-    for name, kind in (("tocsin.css", "text/css"), ("icon.svg", "image/svg+xml"))
+    for name, kind in (("tocsin.css", "text/css"), ("icon.svg", "image/svg+xml"), ("passkey.js", "text/javascript"))
 }
 
 
 async def static(request: web.Request) -> web.StreamResponse:
-    """The one stylesheet and the icon, from memory."""
+    """The one stylesheet, the icon and the script of passkeys, from memory."""
     if (found := _STATIC.get(request.match_info["name"])) is None:
         raise web.HTTPNotFound
     return bytes_to_all(request, *found, "max-age=3600")

@@ -6,6 +6,7 @@ from aiohttp import web
 
 COOKIE = "tocsin"
 ME_COOKIE = "tocsin_me"  # a resident's
+TRIP_COOKIE = "tocsin_trip"  # of a browser that is away at an office's own sign-in
 LIST_COOKIE = "tocsin_list"  # of a device that opened a list of doors
 PLATFORM_HTTPS = web.AppKey("https", bool)
 

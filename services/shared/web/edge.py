@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import sqlalchemy as sa
 import structlog
@@ -13,7 +13,7 @@ from services.shared import i18n
 from services.shared.client_address import Network
 from services.shared.database import disk
 from services.shared.database.engine import Database, may_be_tried_again
-from services.shared.errors import Busy, Fault, NotAllowed, NotFound
+from services.shared.errors import Busy, Fault, NotAllowed, NotFound, NotProved
 from services.shared.i18n import t, told
 from services.shared.powers.who import Who
 from services.shared.web.answers import problem, problem_of
@@ -49,7 +49,7 @@ CSP = (
 )
 SCRIPTED = CSP.replace(
     "script-src 'none'", "script-src 'self'"
-)  # the one page that cannot work without: push needs one
+)  # where a page cannot work without: push needs one, and so do passkeys
 PLATFORM_DATABASE = web.AppKey("database", Database)
 PUBLIC = ("/public/", "/cap/", "/static/")
 OWN_LINKS = ("/callbacks/", "/l/", "/a/")  # a signed link is a key
@@ -93,6 +93,17 @@ async def in_language(request: web.Request, handler: Handler) -> web.StreamRespo
     return response
 
 
+def _back_to(page_: str, request: web.Request) -> str:
+    """A page that leads back to the one that was wanted."""
+    wanted = request.method == "GET" and request.path != "/console"
+    return f"{page_}?{urlencode({'to': request.path_qs})}" if wanted else page_
+
+
+def _confirm(request: web.Request) -> web.HTTPException:
+    address = f"/console/confirm?{urlencode({'to': request.path_qs})}"
+    return web.HTTPSeeOther(address) if request.method == "GET" else web.HTTPTemporaryRedirect(address)
+
+
 def _keep_language(request: web.Request, response: web.StreamResponse, chosen: str) -> None:
     lay_cookie(response, LANGUAGE_COOKIE, chosen, seconds=KEPT_LANGUAGE_S, https=request.app[PLATFORM_HTTPS])
 
@@ -108,7 +119,9 @@ async def faults_as_answers(request: web.Request, handler: Handler) -> web.Strea
             log.exception("request_failed", route=resource.canonical if resource is not None else "-")
         if wants_page(request):
             if isinstance(fault, NotAllowed) and fault.status == 401:
-                raise web.HTTPSeeOther("/console/sign-in") from fault
+                raise web.HTTPSeeOther(_back_to("/console/sign-in", request)) from fault
+            if isinstance(fault, NotProved):  # and what was sent goes along: once it is them, it is done
+                raise _confirm(request) from fault
             return page(
                 "fault.html",
                 status=fault.status,

@@ -10,8 +10,8 @@ import itsdangerous
 import msgspec
 
 from services.shared.clock import wall
+from services.shared.crypto.signing import Signer
 from services.shared.errors import NotAllowed
-from services.shared.web.auth import Signer
 
 LASTS_S = 900.0
 

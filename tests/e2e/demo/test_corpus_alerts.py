@@ -36,6 +36,7 @@ ALERTS = [
 KIND_OF_CHANNEL = {"sms": "sms", "voice_mobile": "voice_mobile", "voice_landline": "voice_landline", "email": "email"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("seed", "name", "tier"), [(n, *one) for n, one in enumerate(ALERTS)], ids=[name[:16] for name, _ in ALERTS]
 )

@@ -124,10 +124,19 @@ async def test_what_is_wrong_is_said_and_changes_nothing(client: aiohttp.ClientS
         assert 404 == response.status
     async with client.get(url, headers=reads) as response:
         told_of = await response.json()
+    (hidden,) = told_of["cases"]
+    assert ("", [], "") == (hidden["person_id"], hidden["needs"], hidden["zone_id"])
+    assert not any(e["words"] for e in hidden["history"])
+    for address in (f"/live/{warning_id}", f"/live/{warning_id}/cases"):
+        async with client.get(tocsin.url + address, headers=reads) as response:
+            assert "which road is open" not in await response.text()
+    async with client.get(url, headers=may) as response:
+        told_of = await response.json()
     (found,) = told_of["cases"]
+    assert found["case_id"] == hidden["case_id"]
     assert {"open": 1, "help": 0, "question": 1, "nobodys": 1} == told_of["totals"]
     assert ("question", "open") == (found["kind"], found["state"])
-    shown = await commands.run("cases", warning_id, "--url", tocsin.url, "--key", tocsin.reader, env=os.environ)
+    shown = await commands.run("cases", warning_id, "--url", tocsin.url, "--key", tocsin.key, env=os.environ)
     told = shown.out.splitlines()
     assert 0 == shown.code, shown.err
     assert f"question {found['person_id'][:8]}, 0 min: NO OWNER, 600 s left" == told[0]
@@ -204,13 +213,13 @@ async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(
     )
     assert signs == [r.addressee_id for r in asked]
     row = asked[0]
-    token = tocsin.node.platform.signer.token("callout", row.delivery_id)
+    token = tocsin.node.platform.signer("links").token("callout", row.delivery_id)
     text = tocsin.phone_of(row.delivery_id).expect_sms(token)
     assert "is needed at a door there" in text or "上门需要" in text
     (visit,) = await tocsin.rows(sa.select(delivery).where(delivery.c.delivery_id == row.params.visit_id))
     platform = tocsin.node.platform
     where = (await opened_dossier(platform.database, platform.keys, visit.dossier, visit.person_id)).address
-    url = f"{tocsin.url}/a/v/{tocsin.node.platform.signer.token('callout', row.delivery_id)}"
+    url = f"{tocsin.url}/a/v/{tocsin.node.platform.signer('links').token('callout', row.delivery_id)}"
     context = await browser.new_context(viewport=PHONE, java_script_enabled=False)  # type: ignore[arg-type]
     page = await context.new_page()
     await page.goto(url)
@@ -260,7 +269,7 @@ async def test_on_a_video_call_the_persons_own_answer_is_passed_on(
 
     (row,) = await tocsin.rows(sa.select(delivery).where(delivery.c.delivery_id == call))
     number = (await tocsin.opened(row.sealed, row.key_id, row.contact_id)).decode()
-    url = f"{tocsin.url}/a/v/{platform.signer.token('callout', asked)}"
+    url = f"{tocsin.url}/a/v/{platform.signer('links').token('callout', asked)}"
     await held(holds=False)
     async with client.get(url) as response:
         assert number not in await response.text()

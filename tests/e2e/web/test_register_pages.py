@@ -56,7 +56,7 @@ async def sign_in(page: Page, tocsin: Town, number: str) -> None:
     await page.get_by_role("button").click()
     await page.wait_for_url("**/me/code*")
     challenge_id = page.url.partition("c=")[2]
-    await page.fill("#code", one_time_code(tocsin.node.platform.keys.index, challenge_id))
+    await page.fill("#code", one_time_code(tocsin.node.platform.signer("residents"), challenge_id))
     await page.get_by_role("button").click()
 
 
@@ -130,7 +130,7 @@ async def test_every_page_can_be_used_by_everybody(
     """No finding on any of them, with an error too."""
     warning_id = await tocsin.warn(alerts.flood("R-FLOOD"), doors="safe")
     assert warning_id
-    signer = tocsin.node.platform.signer
+    signer = tocsin.node.platform.signer("residents")
     async with tocsin.node.platform.database.read() as db:
         record = await repository.load_one(db, person.person_id)
     invitation = signer.token("helper", next(k for k, row in record.supporters.items() if not row["accepted_on"]))

@@ -385,7 +385,7 @@ async def test_codes_do_not_carry_a_bound_key_further(desks: Desks, codes: list[
         new_id(), alerts.info(event="Storm", area=area, sender_name=THEIRS), sent=iso(SENT).replace("Z", "+00:00")
     )
     cap = cap.replace("alerts@qingshui.example", "b@beitan.example")
-    key = await desks.town.new_key(name=THEIRS, label="by area", area=shapely.to_geojson(AWAY))
+    key = await desks.town.new_key(name=THEIRS, area=shapely.to_geojson(AWAY))
     status, said = await desks.town.post(cap.encode(), key=key, strict="false", release=release)
     assert (403, "grant.area") == (status, said["rule"]), said
 
@@ -415,8 +415,8 @@ async def test_a_draft_is_held_against_whoever_lets_it_out(desks: Desks) -> None
 async def test_whose_name_is_on_it(desks: Desks, named: str) -> None:
     """A bound key speaks as its authority, by JSON and CAP, drafts and colleagues' drafts too; and as it was granted."""
     town, area = desks.town, shapely.to_geojson(HOME)
-    desks.keys["named"] = await town.new_key(label="named", area=area)
-    desks.keys["two names"] = await town.new_key(label="two names", area=area, names=["清水县", named])
+    desks.keys["named"] = await town.new_key(area=area)
+    desks.keys["two names"] = await town.new_key(area=area, names=["清水县", named])
     words = storm()["texts"]["en"] | {"source": named}
     for release in ("true", "false"):
         status, said = await desks.post("named", storm(texts={"en": words}), release=release)

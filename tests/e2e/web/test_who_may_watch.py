@@ -126,7 +126,7 @@ async def test_the_fire_services_list_opens_by_a_link_that_a_person_made(tocsin:
     """No page carries it. Who may command and look makes it, for a reason; it opens on one phone, and only in time."""
     warning_id = await tocsin.warn(alerts.plume("WATCH-3"))
     await tocsin.at("+1 min")
-    token = tocsin.node.platform.signer.token("list", f"{warning_id}-{list_links.RESCUE}")
+    token = tocsin.node.platform.signer("links").token("list", f"{warning_id}-{list_links.RESCUE}")
     assert 403 == (await tocsin.get(f"/l/{token}"))[0], "what every page carried before"
     for key in (tocsin.key, tocsin.reader):
         assert "/l/" not in (await _status(tocsin, "GET", f"/live/{warning_id}", None, key))[1]

@@ -18,12 +18,12 @@ from services.channels.model.report import Report
 from services.registry.model.given import ContactIn
 from services.shared.clock import LinearClock
 from services.shared.crypto.sealing import address_key
+from services.shared.crypto.signing import Signer
 from services.shared.database.engine import Database
 from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import delivery
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 from tests.kit.device import Device, device
 from tests.kit.square import cap
 from tests.kit.town import open_town
@@ -44,6 +44,10 @@ class Ears:
     async def report(self, report: Report) -> None:
         self.told.append(report)
         self.news.set()
+
+    @staticmethod
+    def code_of(use: str, value: str) -> str:
+        return f"{use}: {len(value)} signs"
 
     async def until(self, count: int) -> Sequence[Report]:
         async with asyncio.timeout(15):
@@ -75,7 +79,7 @@ async def channel(
         None, ears.database, Signer(b"k" * 32), LinearClock(), "http://127.0.0.1", settings=Settings()
     )
     one = BedShakerMqtt(tools)
-    await one.start(Receivers(ears, cast(Any, None)))
+    await one.start(Receivers(ears, cast(Any, ears)))
     assert await one.link.wait_connected(15)
     yield one
     await one.stop()

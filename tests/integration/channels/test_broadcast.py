@@ -16,9 +16,9 @@ from services.channels.model import http_call
 from services.channels.model.driver import Outcome, Tools
 from services.channels.model.outbound import Outbound
 from services.shared.clock import LinearClock
+from services.shared.crypto.signing import Signer
 from services.shared.errors import Refused
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 from tests.integration.channels.test_loudspeaker import steps
 from tests.kit.cap_keys import pair
 from tests.kit.operator_gateway import gateway

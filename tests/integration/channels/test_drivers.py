@@ -20,8 +20,8 @@ from services.channels.model.outbound import Outbound
 from services.channels.providers.catalogue import channel_rows
 from services.channels.providers.country_limits import CountryLimits
 from services.shared.clock import StepClock
+from services.shared.crypto.signing import Signer
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 from tests.kit.driving import driving, message
 
 POINTS = sorted(entry_points(group="tocsin.drivers"), key=lambda p: p.name)

@@ -25,11 +25,11 @@ from services.channels.model.outbound import Outbound
 from services.channels.sending import driver_call
 from services.check import check_installation
 from services.shared.clock import LinearClock, wall
+from services.shared.crypto.signing import Signer
 from services.shared.errors import Broken, Refused
 from services.shared.ledger.channels import channel
 from services.shared.ledger.tables import delivery
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 from tests.kit.cap_keys import pair
 from tests.kit.device import Device, device
 from tests.kit.square import SENT, SQUARE, cap
@@ -164,7 +164,7 @@ def _tier(word: str) -> str:
 async def _heard_whole(desk: Town, command: dict[str, Any]) -> bytes:
     """The speaker fetches the sound: as long, and of the digest, that it was told; said twice. Other addresses give nothing."""
     said = command["speak"]
-    signer, path = desk.node.platform.signer, "/callbacks/loudspeaker_mqtt/sound/"
+    signer, path = desk.node.platform.signer("callbacks"), "/callbacks/loudspeaker_mqtt/sound/"
     assert 404 == (await desk.get(path + signer.token("sound", "0" * 64)))[0]
     assert 403 == (await desk.get(path + signer.token("device", said["sha256"])))[0]
     status, body, headers = await desk.get(said["url"].removeprefix(desk.url))

@@ -30,11 +30,12 @@ from services.registry.people.sources import SourceList
 from services.shared.bus.outbox import id_of
 from services.shared.clock import StepClock
 from services.shared.crypto.sealing import Keys
+from services.shared.crypto.signing import Signer
 from services.shared.database.engine import Database
 from services.shared.powers.who import ACTIONS
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import Signer, create_key
+from services.shared.web.auth import create_key
 from tests.kit import alerts
 from tools.servers import commands
 

@@ -37,7 +37,6 @@ from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import warning_state
 from services.shared.service import Platform
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 from tests.kit.flights import in_the_air, waiting
 
 DATA: dict[str, dict[str, Any]] = in_each_language(FILE)
@@ -202,7 +201,7 @@ class Exchange:
         settings = Settings(data_dir=folder, hotline="12345")
         bus = EmbeddedBus(database)
         self.clock = StepClock(1_700_000_000.0)
-        platform = Platform(settings, database, bus, self.clock, keys, Signer(keys.mac), "http://127.0.0.1")
+        platform = Platform(settings, database, bus, self.clock, keys, "http://127.0.0.1")
         self.recorder = OutcomeRecorder(database, bus, self.clock, settings.plane, 0.001)
         self.board = ReplyInbox(platform, self.recorder, cast(Any, None))
         self._n = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -19,8 +20,8 @@ from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import LATE
 from services.channels.model.report import PartReceipt, Report
 from services.shared.clock import LinearClock
+from services.shared.crypto.signing import Signer
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 from tests.kit.smsc import Smsc, smsc
 from tools.peers.table import Told
 
@@ -53,6 +54,10 @@ class Ears:
         self.replies.append(message)
         self.news.set()
         return "谢谢"
+
+    @staticmethod
+    def code_of(use: str, value: str) -> str:
+        return hashlib.sha256(f"{use} {value}".encode()).hexdigest()
 
     @staticmethod
     def keys_of(number: str) -> list[str]:
@@ -131,6 +136,7 @@ async def test_the_smsc_decodes_what_was_written(
     assert Outcome.ACCEPTED is result.outcome
     assert parts == len(result.parts)
     await ears.until(parts)
+    await server.took(parts)
     assert text == "".join(m["text"] for m in server.messages)
     assert {coding} == {m["coding"] for m in server.messages}
     assert [(n, parts) for n in range(1, parts + 1)] == [place(m, parts) for m in server.messages]
@@ -152,8 +158,7 @@ async def test_forty_texts_of_every_kind_arrive_as_they_were(driver: SmsSmpp, se
         before = len(server.messages)
         result = await driver.send(message(text))
         there = before + len(result.parts)
-        await server.until(lambda _, there=there: len(server.messages) == there)  # type: ignore[misc]
-        assert text == "".join(m["text"] for m in server.messages[before:])
+        assert text == "".join(m["text"] for m in (await server.took(there))[before:])
 
 
 def place(part: dict[str, Any], parts: int) -> tuple[int, int]:
@@ -293,7 +298,7 @@ async def test_what_waits_for_the_window_is_looked_at_once_more_and_was_not_sent
     with checking(cancelled), pytest.raises(Overtaken):
         await driver.send(message("Leave now."))
     assert Outcome.ACCEPTED is (await driver.send(message("Go now."))).outcome
-    assert ["Go."] * 10 + ["Go now."] == [one["text"] for one in server.messages]
+    assert ["Go."] * 10 + ["Go now."] == [one["text"] for one in await server.took(11)]
     await driver.stop()
 
 

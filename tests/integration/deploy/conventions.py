@@ -6,11 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from services.roles import HOLDERS
+
 MAY_ADD = {"caddy": ["NET_BIND_SERVICE"]}
 MAY_PUBLISH = {"caddy"}
 MAY_REACH_OUT = {"caddy", "gateway", "channels-1", "channels-2"}
 KEYS = {  # who may hold which key
-    "mac_key": {"registry", "channels-1", "channels-2"},
+    **{
+        f"secrets/{use}": {name for name in ("registry", "channels-1", "channels-2") if name.partition("-")[0] in roles}
+        for use, roles in HOLDERS.items()
+    },
     "audit_key": {"gateway"},
     "index_key": {"registry", "channels-1", "channels-2"},
     "channels_key": {"channels-1", "channels-2"},
@@ -74,7 +79,10 @@ def _of(name: str, service: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _secrets(service: Mapping[str, Any]) -> set[str]:
-    return {s["source"] if isinstance(s, dict) else s for s in service.get("secrets", [])}
+    folders = {v.partition(":")[0] for v in service.get("volumes", [])}
+    return {s["source"] if isinstance(s, dict) else s for s in service.get("secrets", [])} | {
+        folder.removeprefix("./deploy/") for folder in folders if folder.startswith("./deploy/secrets/")
+    }
 
 
 def _seconds(period: str) -> float:

@@ -17,10 +17,10 @@ from pathlib import Path
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import aiohttp
+import pytest
 from lxml import html
 
 from services.shared.crypto.sealing import Keys
-from services.shared.web.auth import Signer
 from services.shared.web.edge import MAX_BODY, PREFIXES
 from tests.faults.harness import ALERT, APART, Rehearsal, build_town, rehearsal
 from tools.servers.postgres import Postgres
@@ -121,6 +121,7 @@ async def status_of(
         return response.status, await response.read()
 
 
+@pytest.mark.long
 async def test_every_page_through_the_proxy(postgres: Postgres, tmp_path: Path, vhost: str) -> None:
     """Console, live page, lists, answers, checks, feeds, machines' addresses; outside, what is inside is not there."""
     county = await build_town(tmp_path / "county", people=PEOPLE, server=postgres, judged=False)
@@ -175,7 +176,7 @@ async def at_the_duty_desk(run: Rehearsal, duty: Browser, key: str) -> str:
 
 async def as_people_do(run: Rehearsal, browser: Browser, warning_id: str) -> None:
     """A helper answers by the link in the message, an officer taps a door on his list, anybody checks a number."""
-    signer = Signer(Keys(run.data / "keys", make=False).mac)
+    signer = Keys(run.data / "keys", make=False).signer("links")
     found = (
         "SELECT delivery_id FROM delivery WHERE warning_id = ? AND addressee_kind = 'supporter' ORDER BY delivery_id"
     )
@@ -256,7 +257,7 @@ async def from_outside(run: Rehearsal, anybody: aiohttp.ClientSession) -> None:
 
 async def with_one_killed(run: Rehearsal, duty: Browser, resident: Browser, warning_id: str) -> None:
     """A router and a channels process die by SIGKILL: the others answer, and nobody who looks notices."""
-    signer = Signer(Keys(run.data / "keys", make=False).mac)
+    signer = Keys(run.data / "keys", make=False).signer("links")
     delivery_id = run.rows("SELECT delivery_id FROM delivery WHERE warning_id = ?", warning_id)[0][0]
     answer = f"/a/{signer.token('answer', delivery_id)}"
     for name in ("router-1", "channels-1"):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from services.roles import ROLES
 from tests.integration.deploy.conventions import faults_in
 
 ROOT = Path(__file__).parents[3]
@@ -83,7 +84,11 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         "router-1: holds channels_key",
     ),
     "no key": (lambda c: c["services"]["channels-2"]["secrets"].pop(), "channels-2: lacks channels_pub"),
-    "a secret inline": (lambda c: c["secrets"].update(mac_key={"environment": "MAC"}), "secrets: mac_key is no file"),
+    "a secret inline": (lambda c: c["secrets"].update(index_key={"environment": "INDEX"}), "secrets: index_key is no file"),
+    "a gateway that signs links": (
+        lambda c: c["services"]["gateway"]["volumes"].append("./deploy/secrets/links:/var/lib/tocsin/keys/links:ro"),
+        "gateway: holds secrets/links",
+    ),
 }  # fmt: skip
 
 
@@ -113,7 +118,10 @@ def test_every_secret_and_file_that_is_mounted_is_made_or_shipped() -> None:
     prepared = (ROOT / "deploy" / "prepare.sh").read_text("utf-8")
     for name, secret in COMPOSE["secrets"].items():
         made = Path(secret["file"]).name
-        assert f"\nmake {made} " in prepared, name
+        for service in ROLES:  # each has one
+            for what in ("database_url", "amqp_url"):
+                made = made.replace(f"{service}_{what}", f"${{service}}_{what}")
+        assert f"make {made} " in prepared.replace('"', ""), name
     used = {
         s["source"] if isinstance(s, dict) else s for v in COMPOSE["services"].values() for s in v.get("secrets", [])
     }
@@ -121,7 +129,11 @@ def test_every_secret_and_file_that_is_mounted_is_made_or_shipped() -> None:
     for service in COMPOSE["services"].values():
         for volume in service.get("volumes", []):
             source = volume.partition(":")[0]
-            if source.startswith("./") and "/state/" not in source:
+            if source == "./deploy/secrets/roles":
+                assert 'make "roles/postgres_$service" ' in prepared
+            elif source.startswith("./deploy/secrets/"):
+                assert f"\nmake {source.removeprefix('./deploy/secrets/')}/1.key " in prepared, source
+            elif source.startswith("./") and "/state/" not in source:
                 assert (ROOT / source).is_file(), source
 
 

@@ -15,19 +15,20 @@ from services.channels.drivers.twilio.http import TwilioSettings
 from services.roles import ROLES, read_keys
 from services.run import build
 from services.shared.bus import rabbit_bus
-from services.shared.crypto.sealing import Keys
+from services.shared.crypto.sealing import USES, Keys
 from services.shared.database.engine import FileLock
 from services.shared.errors import Broken, Refused
 from services.shared.settings import Settings
 from tools.servers import commands
 from tools.servers.postgres import Postgres
 
-NAMES = ("audit.key", "channels.key", "channels.pub", "index.key", "mac.key")
+SIGN = {f"{use}/1.key" for use in USES}
+NAMES = {"audit.key", "channels.key", "channels.pub", "index.key"} | SIGN
 NEEDS = {  # deploy/README.md says the same
     "gateway": {"audit.key"},
-    "registry": {"mac.key", "index.key", "channels.pub"},
+    "registry": {"cookies/1.key", "residents/1.key", "orders/1.key", "index.key", "channels.pub"},
     "router": set(),
-    "channels": {"mac.key", "index.key", "channels.key"},
+    "channels": SIGN - {"cookies/1.key"} | {"index.key", "channels.key"},
 }
 NOWHERE = "amqp://guest:guest@127.0.0.1:1/none"
 
@@ -49,8 +50,14 @@ def given(data: Path, names: set[str]) -> None:
     """The keys of an installation, of which this host gets some."""
     keys = Keys(data / "keys")
     _ = keys.public
-    for name in set(NAMES) - names:
+    keys.ring("links")
+    for name in NAMES - names:
         (data / "keys" / name).unlink()
+
+
+def there(folder: Path) -> dict[str, bytes]:
+    """Every key of a folder, by its name in it."""
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -64,7 +71,7 @@ async def test_a_process_of_one_role_starts_with_the_keys_it_needs_and_makes_non
     node = await build(settings, [role])
     await node.close()
     for name in sorted(NEEDS[role]):
-        assert NEEDS[role] == {file.name for file in settings.keys_dir.iterdir()}
+        assert NEEDS[role] == there(settings.keys_dir).keys()
         file = settings.keys_dir / name
         kept = file.rename(tmp_path / "kept")
         with pytest.raises(Broken, match=f"keys/{re.escape(name)} is missing.* deploy/prepare.sh"):
@@ -80,8 +87,8 @@ async def test_one_process_of_all_roles_makes_the_keys(tmp_path: Path, url: str)
         for _ in range(2):
             node = await build(settings)
             await node.close()
-            seen.append({file.name: file.read_bytes() for file in settings.keys_dir.iterdir()})
-        assert set(NAMES) == set(seen[0])
+            seen.append(there(settings.keys_dir))
+        assert NAMES == seen[0].keys()
         assert seen[0] == seen[1]
 
 
@@ -89,10 +96,10 @@ def test_keys_that_cannot_be_read_or_made_are_one_sentence(tmp_path: Path) -> No
     """A folder that is a file, a key that is a folder, a key of another size, a key others may read."""
     (tmp_path / "file").write_text("")
     with pytest.raises(Broken, match=r"file/channels\.key cannot be made \(.*\): give a TOCSIN_DATA_DIR"):
-        _ = Keys(tmp_path / "file").mac
-    (tmp_path / "keys" / "mac.key").mkdir(parents=True)
-    with pytest.raises(Broken, match=r"keys/mac\.key cannot be read \(Is a directory\)"):
-        _ = Keys(tmp_path / "keys").mac
+        Keys(tmp_path / "file").ring("links")
+    (tmp_path / "keys" / "links" / "1.key").mkdir(parents=True)
+    with pytest.raises(Broken, match=r"links/1\.key cannot be read \(Is a directory\)"):
+        Keys(tmp_path / "keys").ring("links")
     short = tmp_path / "keys" / "index.key"
     short.write_bytes(b"short")
     short.chmod(0o600)
@@ -164,7 +171,7 @@ def test_an_operator_puts_up_a_postgresql(
     for _ in range(2):
         assert (0, "the schema is the newest\n", "") == command(capsys, "migrate")
     assert 0 == command(capsys, *create)[0]
-    for words, name in ((("check",), "mac.key"), (sample, "channels.pub")):
+    for words, name in ((("check",), "links/1.key"), (sample, "channels.pub")):
         code, out, err = command(capsys, *words)
         assert (2, "") == (code, out)
         assert f"keys/{name} is missing" in err
@@ -188,7 +195,7 @@ async def test_a_start_that_fails_is_one_sentence(tmp_path: Path, url: str) -> N
         tocsin("serve", cwd=tmp_path, TOCSIN_DATABASE_URL=away, TOCSIN_PORT="0"),
         tocsin("serve", "registry", cwd=tmp_path, TOCSIN_DATABASE_URL=url, TOCSIN_AMQP_URL=NOWHERE, TOCSIN_PORT="0"),
     )
-    wanted = ((3, "Connection refused"), (2, "data/keys/mac.key is missing"))
+    wanted = ((3, "Connection refused"), (2, "data/keys/cookies/1.key is missing"))
     for (code, out, err), (exits, said) in zip(ended, wanted, strict=True):
         assert (exits, "", 1) == (code, out, len(err.strip().splitlines())), err
         assert said in err

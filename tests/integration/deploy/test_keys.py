@@ -8,7 +8,7 @@ import pytest
 
 from services import migrations
 from services.roles import ROLES, check_keys
-from services.shared.crypto.sealing import Keys
+from services.shared.crypto.sealing import USES, Keys
 from services.shared.database.engine import Database
 from services.shared.errors import Broken
 
@@ -23,9 +23,10 @@ async def test_a_process_with_other_keys_is_refused_by_name(tmp_path: Path) -> N
     await check_keys(database, ours, ("channels",))
     await check_keys(database, Keys(tmp_path / "ours"), ("router",))
     await check_keys(database, theirs, ("router",))
-    with pytest.raises(Broken, match="the mac key here"):
+    with pytest.raises(Broken, match=r"cookies/1\.key here is not the one"):
         await check_keys(database, theirs, ("registry",))
-    (tmp_path / "theirs" / "mac.key").write_bytes((tmp_path / "ours" / "mac.key").read_bytes())
+    for use in USES:
+        (tmp_path / "theirs" / use / "1.key").write_bytes((tmp_path / "ours" / use / "1.key").read_bytes())
     with pytest.raises(Broken, match="the index key here"):
         await check_keys(database, Keys(tmp_path / "theirs"), ("registry",))
     await database.close()

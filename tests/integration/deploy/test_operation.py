@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
 import subprocess
 from importlib.metadata import entry_points
@@ -12,7 +15,8 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from services.channels import service as _  # noqa: F401  with the settings of its own
-from services.shared.crypto.sealing import Keys
+from services.roles import ROLES
+from services.shared.crypto.sealing import USES, Keys
 from services.shared.settings import Environment
 from services.shared.web.edge import MAX_BODY
 from tests.kit.deployed import over
@@ -131,27 +135,44 @@ def test_systemd_reads_the_unit_and_finds_it_closed(tmp_path: Path) -> None:
 def test_prepare_makes_every_secret_once(tmp_path: Path) -> None:
     """Keys that fit each other and our own reader, passwords in the addresses; a second run changes nothing."""
 
-    def prepare() -> str:
+    def prepare(*words: str) -> str:
         return subprocess.run(
-            ["bash", str(DEPLOY / "prepare.sh"), str(tmp_path)], capture_output=True, text=True, timeout=30, check=True,
+            ["bash", str(DEPLOY / "prepare.sh"), *words, str(tmp_path)], capture_output=True, text=True, timeout=30, check=True,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TOCSIN_PLANE": "drill"},
         ).stdout  # fmt: skip
 
     prepare()
-    secrets = {file.name: file for file in (tmp_path / "secrets").iterdir()}
+    folder = tmp_path / "secrets"
+    secrets = {str(file.relative_to(folder)): file for file in folder.rglob("*") if file.is_file()}
     before = {name: file.read_bytes() for name, file in secrets.items()}
     assert {0o400} == {file.stat().st_mode & 0o777 for file in secrets.values()}
     keys = Keys(tmp_path / "secrets")
     public = X25519PrivateKey.from_private_bytes(keys.private).public_key().public_bytes_raw()
     assert before["channels.pub"] == public == keys.public
-    assert 32 == len(keys.mac) == len(keys.index)
+    assert 32 == len(keys.index)
+    assert {use: [1] for use in USES} == {use: list(keys.versions(use)) for use in USES}
     password = before["postgres_password"].decode().strip()
-    assert f"postgresql+asyncpg://tocsin:{password}@postgres:5432/tocsin" == before["tocsin_database_url"].decode()
-    broker = dict(line.split(" = ") for line in before["rabbitmq_user.conf"].decode().splitlines())
-    assert "tocsin-drill" == broker["default_vhost"]
-    assert f"amqp://tocsin:{broker['default_pass']}@rabbitmq:5672/tocsin-drill" == before["tocsin_amqp_url"].decode()
+    assert f"postgresql+asyncpg://tocsin:{password}@postgres:5432/tocsin" == before["owner_database_url"].decode()
+    users = {user["name"]: user["password_hash"] for user in json.loads(before["rabbitmq_definitions.json"])["users"]}
+    for service in ROLES:
+        password = before[f"roles/postgres_{service}"].decode().strip()
+        url = f"postgresql+asyncpg://tocsin_{service}:{password}@postgres:5432/tocsin"
+        assert url == before[f"{service}_database_url"].decode()
+        password = before[f"broker/{service}"].decode().strip()
+        assert (
+            f"amqp://tocsin_{service}:{password}@rabbitmq:5672/tocsin-drill" == before[f"{service}_amqp_url"].decode()
+        )
+        kept = base64.b64decode(users[f"tocsin_{service}"])
+        assert hashlib.sha256(kept[:4] + password.encode()).digest() == kept[4:]
+    assert b"@" not in before["rabbitmq_definitions.json"]
     assert "made" not in prepare()
     assert before == {name: file.read_bytes() for name, file in secrets.items()}
+    assert [["prepare: made secrets/links/2.key"], ["prepare: made secrets/links/3.key"]] == [
+        prepare("--new", "links").splitlines() for _again in range(2)
+    ]
+    assert [1, 2, 3] == list(keys.versions("links"))
+    with pytest.raises(subprocess.CalledProcessError):
+        prepare("--new", "mac")
 
 
 def test_the_broker_takes_what_we_say_and_no_more() -> None:

@@ -10,6 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from services.gateway.cap import read
 from services.gateway.intake.incoming import from_cap
 from services.shared.errors import Refused
@@ -39,6 +41,7 @@ async def check(*paths: Path, cwd: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
+@pytest.mark.long
 async def test_every_file_has_a_verdict_by_the_command(tmp_path: Path):
     """At least 95 of 100 real alerts accepted or repaired; those that are not are the ones argued."""
     found = await check(*ALERTS, *INVALID, cwd=tmp_path)
@@ -52,6 +55,7 @@ async def test_every_file_has_a_verdict_by_the_command(tmp_path: Path):
     assert [("reject", 37)] * len(HOSTILE) == [(one["verdict"], one["findings"][-1]["rule"]) for one in hostile]
 
 
+@pytest.mark.long
 def test_what_the_command_accepts_the_front_door_takes():
     """Tolerant, as from a file: every accepted or repaired real alert comes through, or says in words why not."""
     refused = []
@@ -63,6 +67,7 @@ def test_what_the_command_accepts_the_front_door_takes():
     assert [(name, "cap.25") for name in sorted(REFUSED)] == refused
 
 
+@pytest.mark.long
 async def test_what_we_publish_is_valid_by_others_tools(tmp_path: Path):
     """Real alerts of many kinds, released and published again under our name: xmllint, xmlsec1 and our own reader."""
     key, cert = pair("Qingshui", "rsa")
@@ -106,6 +111,7 @@ async def _judge(command: list[str], count: int, folder: Path) -> None:
         assert 0 == done.returncode, done.stderr.decode()
 
 
+@pytest.mark.long
 def test_faulty_files_by_the_front_door():
     """Strict, as pushed: refused by a rule with a sentence, or taken; nothing else."""
     for path in INVALID:

@@ -192,9 +192,10 @@ async def test_a_key_says_where_how_long_and_for_whom(
         assert (2, "", True) == (code, out, err.startswith(said)), err
     code, _, err = await tocsin(*create[:-1], cwd=tmp_path, TOCSIN_LANG="zh-Hans", **data)
     assert (2, True) == (code, "--area FILE" in err and "请" in err), err
+    another = [word if word != "desk" else "other desk" for word in create]
     made = [
         await tocsin(*create, "whole.json", "--owner", "Wang Fang", "--expires", "2099-03-31", cwd=tmp_path, **data),
-        await tocsin(*create, "box.json", "--names", "Beitan,北滩", "--expires", "never", cwd=tmp_path, **data),
+        await tocsin(*another, "box.json", "--names", "Beitan,北滩", "--expires", "never", cwd=tmp_path, **data),
     ]
     assert [0, 0] == [code for code, _, _ in made]
     lines = [
@@ -228,7 +229,7 @@ async def test_a_key_says_where_how_long_and_for_whom(
 async def test_a_superior_is_named(desk: Town, tmp_path: Path) -> None:
     """From then on their keys act on the authority's drafts; who is not known, or stands below already, is said."""
     data = {"TOCSIN_DATA_DIR": str(desk.node.platform.settings.data_dir)}
-    province = await desk.new_key(name="Province", label="duty")
+    province = await desk.new_key(name="Province")
     draft = await desk.draft(alerts.flood())
     assert 404 == (await desk.call("GET", f"/api/v1/warnings/{draft}", key=province))[0]
     name = ("key", "superior", "Qingshui", "Province", "--reason", "by law")

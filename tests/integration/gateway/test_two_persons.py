@@ -9,10 +9,10 @@ import shapely
 import sqlalchemy as sa
 
 from services.gateway.warnings.brake import LARGE_KM2, TIMES_USUAL, USUAL_FROM
-from services.gateway.warnings.ground import km2
 from services.shared.audit.trail import audit_log
 from services.shared.bus.outbox import new_id
 from services.shared.clock import iso
+from services.shared.powers.ground import km2
 from services.shared.tiers import Tier
 from tests.kit.square import SENT
 from tests.kit.town import Town
@@ -73,6 +73,23 @@ async def test_one_person_drafts_orange_and_red_and_another_sends_it(two: Two, t
     acts = [(row.act, row.actor) for row in await two.town.rows(who)]
     assert ("take", "one") in acts
     assert ("release", "other") in acts
+
+
+async def test_two_keys_of_one_owner_are_one_person(two: Two) -> None:
+    """However they write the name; and the log names the person, not the key."""
+    mine = [await two.town.new_key(owner=name, alone=Tier.YELLOW) for name in ("Wang Fang", " wang  FANG")]
+    theirs = await two.town.new_key(owner="Li Na", alone=Tier.YELLOW)
+    _, taken = await two.post(storm(), mine[0])
+    for key in mine:
+        status, refused = await two.release(taken["warning_id"], key)
+        assert (403, "grant.alone") == (status, refused["rule"])
+    assert "active" == (await two.release(taken["warning_id"], theirs))[1]["state"]
+    who = sa.select(audit_log.c.act, audit_log.c.actor).where(audit_log.c.subject == taken["warning_id"])
+    assert {("take", "Wang Fang"), ("release", "Li Na")} <= {(r.act, r.actor) for r in await two.town.rows(who)}
+    held = (await two.end(taken["warning_id"], "may_return", mine[0]))[1]["state"]
+    again = (await two.end(taken["warning_id"], "may_return", mine[1]))[1]["state"]
+    last = (await two.end(taken["warning_id"], "may_return", theirs))[1]["state"]
+    assert ("held", "held", "active") == (held, again, last)
 
 
 async def test_a_draft_that_one_raises_to_red_is_still_their_own(two: Two) -> None:
@@ -165,7 +182,12 @@ async def test_a_place_far_larger_than_usual_waits_for_another(two: Two) -> None
     (note,) = [one for one in large["notes"] if "times the usual area of Qingshui" in one]
     assert int(note.split(" times")[0].rsplit(" ", 1)[1]) > TIMES_USUAL
     assert 403 == (await two.release(large["warning_id"], two.one))[0]
-    assert "active" == (await two.release(large["warning_id"], two.other))[1]["state"]
+    for typed in ("", "the vale"):
+        status, said = await two.release(large["warning_id"], two.other, place=typed)
+        assert (422, "place", "typed") == (status, said["field"], said["rule"])
+        assert "the valley" in said["title"]
+    typed = "The  Valley"
+    assert "active" == (await two.release(large["warning_id"], two.other, place=typed))[1]["state"]
 
 
 async def test_the_whole_globe_waits_also_for_a_key_that_sends_alone(two: Two) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
@@ -27,7 +28,7 @@ from services.registry.people.places import import_places
 from services.registry.store.register import person
 from services.registry.store.tables import held_change
 from services.router.store.cases import case as cases
-from services.router.store.tables import path
+from services.router.store.tables import path, policy_proposed
 from services.shared.ledger.tables import delivery
 from tests.kit import alerts
 from tests.kit.town import Town, open_town
@@ -38,6 +39,7 @@ CHECKS = [
 ]  # fmt: skip
 EXAMPLES = {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 3}  # of each route
 NOBODYS = "0" * 32
+POLICY = "a" * 64
 FILE = "application/octet-stream"
 
 
@@ -65,6 +67,8 @@ async def lived_in(town: Town) -> dict[str, list[str]]:
     held = [{"held_id": str(n) * 32, "person_id": row.person_id, **waiting} for n, row in enumerate(people, 1)]
     async with town.node.platform.database.write() as tx:
         await tx.execute(sa.insert(held_change), held)
+        proposed = {"policy": POLICY, "name": "another", "since": 0.0, "agreed": []}
+        await tx.execute(sa.insert(policy_proposed).values(proposed))
     return {
         "held_id": [row["held_id"] for row in held], "slot": ["fireservice"],
         "warning_id": [warning_id], "place_id": [place.place_id], "person_id": [row.person_id for row in people],
@@ -86,7 +90,7 @@ def asked_about(known: Mapping[str, list[str]]) -> dict[str, Any]:
     return document
 
 
-def sound(known: Mapping[str, list[str]], draft: str, listed: tuple[str, str]) -> dict[str, dict[str, Any]]:
+def sound(known: Mapping[str, list[str]], draft: str, asked: str, listed: tuple[str, str]) -> dict[str, dict[str, Any]]:
     """One right request of each route to which chance alone makes none."""
     why = {"body": {"reason": "the phone is lost"}, "media_type": "application/json"}
     yes = {"by": "self", "method": "in_person", "notice_version": "2026-1", "purposes": ["warn_me"]}
@@ -103,6 +107,8 @@ def sound(known: Mapping[str, list[str]], draft: str, listed: tuple[str, str]) -
             "media_type": "application/cap+xml",
         },
         "POST /api/v1/warnings/{warning_id}/release": {"path_parameters": {"warning_id": draft}, "body": {}},
+        "POST /api/v1/policy/agree": {"body": {"policy": POLICY[:12]}},
+        "POST /api/v1/warnings/{warning_id}/ask": {"path_parameters": {"warning_id": asked}, "body": {"alone": False}},
         "POST /channels/lists/{warning_id}/{slot}/link": {
             "path_parameters": {"warning_id": listed[0], "slot": listed[1]}, **why,
         },
@@ -160,13 +166,15 @@ class Asking:
             self.by_chance(GenerationMode.NEGATIVE)
 
 
+@pytest.mark.long
 async def test_every_route_answers_as_the_document_says(tmp_path: Path) -> None:
     """No 500; status, content type and body are documented, for what is refused and for what is done."""
     async with open_town(tmp_path, people=24) as town:
         known, draft = await lived_in(town), await town.draft(alerts.flood("OPENAPI-2"))
+        asked = await town.draft(alerts.flood("OPENAPI-5"))
         assert all(known.values()), known
         walked = await town.warn(alerts.flood("OPENAPI-4"), doors="safe")
-        right = sound(known, draft, (walked, (await town.officers_of(walked))[0]))
+        right = sound(known, draft, asked, (walked, (await town.officers_of(walked))[0]))
         wrong, undone = [], []
         for found in schemathesis.openapi.from_dict(asked_about(known)).get_all_operations():
             assert isinstance(found, Ok), found

@@ -42,7 +42,7 @@ async def test_nothing_it_writes_is_readable_by_others_and_an_open_database_is_r
             async with session.post(url, data=cap(), headers=headers) as taken:
                 assert 202 == taken.status
             there = {p.name for p in data.rglob("*")}
-            assert {"tocsin.db", "tocsin.db-wal", "tocsin.db-shm", "keys", "mac.key", "lock"} <= there
+            assert {"tocsin.db", "tocsin.db-wal", "tocsin.db-shm", "keys", "links", "lock"} <= there
             assert [] == open_to_others(data)
         for one in (data.parent, data):  # as homes and working folders often are
             one.chmod(0o755)

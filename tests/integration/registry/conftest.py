@@ -20,7 +20,6 @@ from services.shared.database.engine import Database
 from services.shared.messages import AudienceFound, WarningIssued, decode
 from services.shared.service import Platform
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 from tests.kit.handed import HandedOver
 
 NOON = 1_790_000_000.0 - 1_790_000_000.0 % 86400 + 12 * 3600
@@ -91,7 +90,7 @@ async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
     migrations.upgrade(settings.resolved_database_url)
     database = Database(settings.resolved_database_url, synchronous="OFF")
     keys, bus = Keys(settings.keys_dir), HandedOver(database, "registry")
-    platform = Platform(settings, database, bus, StepClock(NOON), keys, Signer(keys.mac), "http://127.0.0.1")
+    platform = Platform(settings, database, bus, StepClock(NOON), keys, "http://127.0.0.1")
     service = RegistryService(platform)
     service.subscribe()
     await service.start()

@@ -326,7 +326,7 @@ import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from services.registry.service import RegistryService
-from services.shared.web.auth import Signer
+from services.shared.crypto.signing import Signer
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.clock import StepClock
 from services.shared.database.engine import Database
@@ -338,7 +338,7 @@ async def main():
     settings = Settings(data_dir=Path(sys.argv[1]), plane="live")
     database = Database(settings.resolved_database_url)
     keys = Keys(settings.keys_dir)
-    platform = Platform(settings, database, EmbeddedBus(database), StepClock(0.0), keys, Signer(keys.mac), "")
+    platform = Platform(settings, database, EmbeddedBus(database), StepClock(0.0), keys, "")
     service = RegistryService(platform)
     while await service.run_due():
         pass

@@ -21,6 +21,7 @@ from services.registry.store import register
 from services.registry.store.lookup_tables import look
 from services.registry.store.lookup_tables import unlock as unlock_table
 from services.shared.audit import trail
+from services.shared.bus.outbox import new_id
 from services.shared.errors import Refused
 from services.shared.tiers import Tier
 from services.shared.web.auth import create_key
@@ -43,7 +44,7 @@ class KeyHolder:
         """A key of its own, so that quotas do not add up."""
         database = self.tocsin.node.platform.database
         return await create_key(
-            database, name=name, label=" ".join(actions), actions=actions,
+            database, name=name, label=f"{' '.join(actions)} {new_id()[:8]}", actions=actions,
             max_tier=Tier.RED, alone=Tier.RED, area=area,
         )  # fmt: skip
 

@@ -19,13 +19,14 @@ from services.registry.service import RegistryService
 from services.registry.store import register
 from services.registry.store.tables import held_change
 from services.shared.audit import trail
+from services.shared.bus.outbox import new_id
 from services.shared.clock import StepClock
 from services.shared.crypto.sealing import Keys
 from services.shared.database.engine import Database
 from services.shared.service import Platform
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
-from services.shared.web.auth import Signer, create_key, name_superior
+from services.shared.web.auth import create_key, name_superior
 from services.shared.web.edge import make_app
 from tests.integration.registry.conftest import NOON, SQUARE
 from tests.kit.handed import HandedOver
@@ -44,7 +45,7 @@ class Office:
 
     async def key(self, name: str, *actions: str, area: str = "") -> str:
         return await create_key(
-            self.platform.database, name=name, label=f"clerk of {name}", actions=actions or ("register", "read"),
+            self.platform.database, name=name, label=f"clerk {new_id()[:8]} of {name}", actions=actions or ("register", "read"),
             max_tier=Tier.RED, alone=Tier.RED, area=area,
         )  # fmt: skip
 
@@ -78,7 +79,7 @@ async def office(tmp_path: Path, empty: Database) -> AsyncIterator[Office]:
     """The registry's routes on each of the two databases."""
     settings = Settings(data_dir=tmp_path, plane="live")
     keys, bus = Keys(settings.keys_dir, make=True), HandedOver(empty, "registry")
-    platform = Platform(settings, empty, bus, StepClock(NOON), keys, Signer(keys.mac), "http://127.0.0.1")
+    platform = Platform(settings, empty, bus, StepClock(NOON), keys, "http://127.0.0.1")
     app = make_app(empty)
     app.router.add_routes(RegistryService(platform).routes())
     async with TestClient(TestServer(app)) as client:

@@ -45,7 +45,7 @@ async def test_help_after_closed_opens_the_path_again() -> None:
                 )
             ).first()  # fmt: skip
         assert row is not None
-        token = platform.signer.token("answer", row.delivery_id)
+        token = platform.signer("links").token("answer", row.delivery_id)
         async with aiohttp.ClientSession() as session:
             form = {"answer": "help", "event": "e" * 32}
             async with session.post(f"{platform.public_url}/a/{token}", data=form) as response:

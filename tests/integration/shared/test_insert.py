@@ -11,6 +11,7 @@ from services.shared.database.batches import array_text, insert_new, sql_array
 from services.shared.database.engine import Database
 from services.shared.ledger.params import Visit
 from services.shared.ledger.tables import delivery
+from services.shared.tiers import Tier
 from tests.integration.channels.test_claims import message
 from tests.integration.router.test_looks import asked
 from tools.servers.postgres import Postgres
@@ -78,3 +79,8 @@ async def test_texts_come_back_as_they_were(postgres: Postgres, given: list[str 
     await database.close()
     assert given == found
     assert [1.5, None, 2.0, 1e300] == counted
+
+
+def test_a_tier_is_the_number_it_is() -> None:
+    """An IntEnum's repr is no number, and a batch with one in it was refused whole."""
+    assert array_text([4, None, 1]) == array_text([Tier.RED, None, 1])

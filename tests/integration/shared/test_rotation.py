@@ -127,7 +127,7 @@ async def test_a_key_is_replaced_in_order_and_everything_opens_all_the_time(data
 
 
 async def test_a_key_that_another_wrote_into_the_database_is_not_sealed_for(database: Database, tmp_path: Path) -> None:
-    """Whoever can write there and has no mac.key gets no page wrapped for his key; sends go on."""
+    """Whoever can write there and has not the key orders gets no page wrapped for his key; sends go on."""
     keys = Keys(tmp_path / "keys")
     ours = keys.public
     host = Host(database, keys, "a")
@@ -188,7 +188,7 @@ def test_each_role_reads_the_keys_it_needs_and_no_other(tmp_path: Path, monkeypa
     load = sealing.load_secret
 
     def noted(path: Path, size: int = 32) -> bytes:
-        read.append(path.name)
+        read.append(str(path.relative_to(tmp_path / "keys")))
         return load(path, size)
 
     monkeypatch.setattr(sealing, "load_secret", noted)
@@ -201,8 +201,9 @@ def test_each_role_reads_the_keys_it_needs_and_no_other(tmp_path: Path, monkeypa
     # a registry's host has no channels.key: where it lies beside, the public half is compared with it
     assert {"audit.key"} == found["gateway"]
     assert set() == found["router"]
-    assert {"mac.key", "index.key", "channels.pub"} == found["registry"]
-    assert {"mac.key", "index.key", "channels.key", "channels.pub"} == found["channels"]
+    both = {"residents/1.key", "orders/1.key", "index.key", "channels.pub"}
+    assert both | {"cookies/1.key"} == found["registry"]
+    assert both | {"links/1.key", "callbacks/1.key", "channels.key"} == found["channels"]
 
 
 def test_nobody_but_channels_names_what_opens() -> None:

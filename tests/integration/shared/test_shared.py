@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,9 +13,12 @@ import sqlalchemy as sa
 import structlog
 
 from services import migrations
+from services.shared.accounts.tables import account, person_id
 from services.shared.audit import trail
-from services.shared.clock import LinearClock, StepClock
+from services.shared.bus.outbox import id_of
+from services.shared.clock import LinearClock, StepClock, wall
 from services.shared.crypto.sealing import Keys, Opener, Sealer, address_key
+from services.shared.crypto.signing import Signer
 from services.shared.database.engine import Database, FileLock
 from services.shared.database.instance import check_plane
 from services.shared.errors import Broken, Conflict, NotAllowed, Refused
@@ -37,7 +41,7 @@ from services.shared.powers.power import Power
 from services.shared.powers.who import ACTIONS
 from services.shared.telemetry import configure
 from services.shared.tiers import Tier
-from services.shared.web.auth import Signer, api_key, create_key, who_is
+from services.shared.web.auth import api_key, create_key, who_has, who_is
 
 GOLDEN = Path(__file__).parents[2] / "kit" / "messages"
 
@@ -68,6 +72,50 @@ async def test_a_key_reaches_as_far_as_its_grant(tmp_path: Path) -> None:
     async with database.read() as db:
         assert key not in str((await db.execute(sa.select(api_key))).all())
     assert "read" in ACTIONS
+    await database.close()
+
+
+async def test_the_label_of_a_key_names_it(tmp_path: Path) -> None:
+    """No two keys in force have one, and another authority never takes it over; whose key ran out makes its successor."""
+    database = await _database(tmp_path)
+
+    async def make(name: str, **more: Any) -> str:
+        return await create_key(
+            database, name=name, label="met feed", actions=["read"], max_tier=Tier.RED, alone=None, **more
+        )
+
+    await make("County", expires_at=wall() - 1)
+    with pytest.raises(Conflict, match="already: choose another label"):
+        await make("Village")
+    second = await make("County")
+    for name in ("County", "Village"):
+        with pytest.raises(Conflict, match="there is a key 'met feed' already"):
+            await make(name)
+    async with database.read() as db:
+        assert await who_is(db, second) == await who_has(db, "met feed") is not None
+    await database.close()
+
+
+async def test_the_keys_of_somebody_who_left_open_nothing(tmp_path: Path) -> None:
+    """But the feed they answered for is read on: a warning must not be lost because its administrator has left."""
+    database = await _database(tmp_path)
+    key = await create_key(
+        database, name="County", label="met", actions=["read"], max_tier=Tier.RED, alone=None, owner="Li Na"
+    )
+    async with database.read() as db:
+        who = await who_is(db, key)
+    assert who is not None
+    assert ("Li Na", "met", person_id("li na")) == (who.label, who.key_label, who.actor)
+    async with database.write() as tx:
+        gone = {"person": who.person, "authority_id": id_of("authority", "County"), "name": "Li Na", "login": "lina",
+                "created_at": 0.0, "ended_at": wall()}  # fmt: skip
+        await tx.execute(sa.insert(account).values(gone))
+    async with database.read() as db:
+        feed = await who_has(db, "met")
+        assert (await who_is(db, key)) is None
+    assert feed is not None
+    assert ("met", "") == (feed.label, feed.person)
+    assert feed.actor == feed.key_id
     await database.close()
 
 

@@ -60,7 +60,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         database = Database(url, synchronous="OFF")
         await check_plane(database, "live")
         keys = Keys(folder / "keys")
-        _ = keys.mac, keys.audit, keys.private
+        _ = keys.ring("links"), keys.audit, keys.private
         await import_community(database, keys, mint(WHERE.area, WHERE.geocodes, people=300, seed=1))
         await database.close()
 

@@ -17,10 +17,10 @@ from services.channels.providers.country_limits import CountryLimits
 from services.channels.replies.matching import Candidate, choose
 from services.channels.replies.meaning import read_reply
 from services.shared.clock import LinearClock
+from services.shared.crypto.signing import Signer
 from services.shared.ledger.evidence import Answer
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.tiers import Tier
-from services.shared.web.auth import Signer
 from tests.kit.examples import drawn
 
 PARTS = {

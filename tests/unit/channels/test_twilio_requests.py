@@ -15,10 +15,10 @@ from services.channels.drivers.twilio.voice import VoiceTwilio, document
 from services.channels.http.request import RequestHead, form_number, form_text
 from services.channels.model.driver import Outcome, Result, Tools
 from services.shared.clock import StepClock
+from services.shared.crypto.signing import Signer
 from services.shared.errors import Fault
 from services.shared.ledger.params import CallTimes
 from services.shared.settings import Settings
-from services.shared.web.auth import Signer
 from tests.kit.driving import message
 
 PUBLIC = "https://warn.example.org/a b"

@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "tocsin_twilio_auth_token": "  fromfile \n",
         "tocsin_smtp_password": "fromfile",
         "tocsin_broadcast_urls": "https://broadcaster.example/key/fromfile",
-        "mac.key": "another's",
+        "index.key": "another's",
     }
     for name, value in secrets.items():
         (tmp_path / name).write_text(value)
@@ -80,7 +80,7 @@ def missing(folder: Path) -> Path:
 
 
 def a_file(folder: Path) -> Path:
-    return folder / "mac.key"
+    return folder / "index.key"
 
 
 def a_folder_in_place_of_a_secret(folder: Path) -> Path:

@@ -99,7 +99,7 @@ class BedShakerMqtt:
 
     async def _heard(self, receivers: Receivers, device: str, report: DeviceReport) -> None:
         """Records a report under the delivery its token names; notes the device as there, by a code of its id."""
-        code = self._tools.signer.code("shaker there", device)
+        code = receivers.replies.code_of("shaker there", device)
         async with self._tools.database.write() as tx:
             await store.heard(tx, KIND, code, store.Health.of(report))
         word, digit = report["word"], str(report.get("digit", ""))[:1]

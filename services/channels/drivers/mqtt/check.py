@@ -11,7 +11,7 @@ from services.channels.drivers.mqtt.link import DeviceLink, NotConnected
 from services.channels.model.driver import AreaTest
 from services.shared.bus.outbox import new_id
 from services.shared.clock import wall
-from services.shared.web.auth import Signer
+from services.shared.crypto.signing import Signer
 
 WORD = "check"
 AT_ONCE = 64

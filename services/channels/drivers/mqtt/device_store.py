@@ -1,7 +1,7 @@
 """Stores devices: when each last reported, its state, the outcome of each command, and recorded announcements.
 
 Each word means only itself: received is not playing, playing is not played, and none of them is a person. All times wall.
-A shaker's id is somebody's address: it stands here as a code that only mac.key can make of it, and no table joins it to a
+A shaker's id is somebody's address: it stands here as a code that only the index key can make of it, and no table joins it to a
 delivery. What it did for somebody is told to the recorder, which knows the delivery and no id.
 """
 

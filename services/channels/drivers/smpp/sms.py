@@ -243,7 +243,7 @@ class SmsSmpp:
             return
         phone = self._phone(event.source_addr, event.source_addr_ton)
         # the protocol names no reply: the same words from the same phone within a minute are one
-        key = self._tools.signer.code("smpp reply", f"{phone}|{text}|{int(came // 60)}")
+        key = receivers.replies.code_of("smpp reply", f"{phone}|{text}|{int(came // 60)}")
         answer = await receivers.replies.inbound(Inbound("sms", phone, text, f"in:{key}"))
         self._joiner.done(event)
         if answer and (line := self._link.session) is not None:

@@ -1,0 +1,1 @@
+"""How people show who they are: passkeys, passwords with codes, and an office's own sign-in."""

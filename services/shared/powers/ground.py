@@ -1,0 +1,117 @@
+"""Resolves the ground of a warning: its polygon and all codes whose place is known; how large it is, and what else holds
+there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+import sqlalchemy as sa
+
+from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, rows_of
+from services.shared.ledger import areas
+from services.shared.ledger.warnings import in_force, warning_scope, warning_state, warning_text
+
+KM_A_DEGREE = 111.32
+STEP = 0.5  # degrees: a longer edge is bent by the projection
+
+
+class Ground(NamedTuple):
+    """`shape`: None for nowhere; `unknown`: a code stands for a place that nobody has imported."""
+
+    shape: shapely.Geometry | None
+    unknown: bool
+
+
+async def ground_of(db: Connection, area: str, geocodes: Iterable[Sequence[str]]) -> Ground:
+    """The union of polygon and codes, in WGS 84 degrees."""
+    texts, unknown = await areas.of_codes(db, ((one[0], one[1]) for one in geocodes))
+    found = dict.fromkeys([area, *texts] if area else texts)
+    shapes = [shapely.make_valid(shapely.from_geojson(text)) for text in found]
+    return Ground(shapely.union_all(shapes) if shapes else None, bool(unknown))
+
+
+def km2(shape: shapely.Geometry | None) -> float:
+    """Square kilometres, within a few per cent: by the sinusoidal projection, which keeps areas. 0.0 for nowhere."""
+    if shape is None:
+        return 0.0
+    return float(shapely.area(shapely.transform(shapely.segmentize(shape, STEP), _flat)))
+
+
+def _flat(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    narrow = np.cos(np.radians(points[:, 1]))
+    return np.column_stack((points[:, 0] * narrow, points[:, 1])) * KM_A_DEGREE
+
+
+class Neighbour(NamedTuple):
+    """Another warning in force that shares ground, or might where a place is not known."""
+
+    warning_id: str
+    tier: int
+    number: str
+    authority: str
+    expires_at: float
+    parts: dict[str, object]
+
+    @property
+    def asked(self) -> str:
+        """What it asks of people, as `cap.hazards` names it."""
+        return str(self.parts.get("asked", ""))
+
+
+class _Other(NamedTuple):
+    """A warning in force, and where it holds."""
+
+    warning_id: str
+    tier: int
+    number: str
+    authority: str
+    expires_at: float
+    parts: dict[str, object]
+    area: str
+    geocodes: list[list[str]]
+
+
+async def neighbours(
+    db: Connection, chain_id: str, area: str, geocodes: Iterable[Sequence[str]], now: float
+) -> list[Neighbour]:
+    """The warnings in force of other chains that share ground with this, the highest tier first.
+
+    One whose place is not known might share it, and is among them.
+    """
+    others = await rows_of(
+        db,
+        _Other,
+        sa.select(*columns(_Other, warning_state, warning_scope, warning_text))
+        .join(warning_scope, warning_state.c.warning_id == warning_scope.c.warning_id)
+        .join(warning_text, warning_state.c.warning_id == warning_text.c.warning_id)
+        .where(in_force(now), warning_state.c.kind != "ending", warning_state.c.chain_id != chain_id)
+        .order_by(warning_state.c.tier.desc(), warning_state.c.released_at.desc(), warning_state.c.warning_id),
+    )
+    mine = await ground_of(db, area, geocodes) if others else Ground(None, False)
+    found = []
+    for other in others:
+        theirs = await ground_of(db, other.area, other.geocodes)
+        somewhere = mine.unknown or theirs.unknown or mine.shape is None or theirs.shape is None
+        if somewhere or shapely.intersects(mine.shape, theirs.shape):
+            found.append(Neighbour(*other[:6]))
+    return found
+
+
+_OPPOSITE = {"evacuate": "shelter_in", "shelter_in": "evacuate"}
+_GO_HOME = ("may_return", "sent_by_mistake")
+_MOVED = ("evacuate", "shelter_in")
+
+
+def contradicts(asked: str, ending: str, other: Neighbour) -> bool:
+    """Whether people in both places would hear two orders that cannot both be followed.
+
+    `asked` is what this one asks, `ending` how it ends another (empty for none): "go home" where another says leave is one too.
+    """
+    if ending in _GO_HOME:
+        return other.asked in _MOVED
+    return not ending and _OPPOSITE.get(asked) == other.asked
