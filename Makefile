@@ -1,6 +1,6 @@
 # Everything a person or CI does with Tocsin. Each target makes .venv ready first; a second time that takes no time.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup try demo demo-distributed run test test-unit test-long test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-cap bench-registry lint words lock
+.PHONY: help setup try demo demo-distributed run test test-unit test-long test-faults test-mutants test-peers fuzz-cap bench bench-quick bench-fifty bench-smoke bench-scale bench-cap bench-registry lint words lock
 
 help:
 	@echo 'make try     a console with fictional people, phones to look at and an alert of today (ARGS=... goes to `tocsin try`)'
@@ -19,6 +19,9 @@ help:
 	@echo '                 500,000 queued blue, memory, receipts (most of an hour; ARGS="red memory" for parts)'
 	@echo 'make bench-quick the peers with 2,000 recipients and one run each (5 min; ARGS as above)'
 	@echo 'make bench-fifty one warning to 50,000 people by two routers and three channels processes: right or not'
+	@echo 'make bench-smoke what a recipient costs beside taskiq, and whether that is what it was when last recorded (a minute)'
+	@echo 'make bench-scale one warning to a million people in both modes, every row looked at; ten million planned in memory'
+	@echo '                 (most of an hour and 10 GB under /tmp; ARGS="--count N" for fewer)'
 	@echo 'make bench-cap   how fast alerts are read, against the XML parser alone'
 	@echo 'make bench-registry  a million people imported, found and counted, beside PostGIS (ARGS="--people N" for fewer; installs'
 	@echo '                 Debian'"'"'s PostgreSQL and PostGIS if they are missing, which needs root once)'
@@ -79,6 +82,15 @@ bench bench-quick:
 bench-fifty:
 	@bash tools/setup.sh test
 	@.venv/bin/python -m bench fifty $(ARGS)
+
+bench-smoke:
+	@bash tools/setup.sh test
+	@bash tools/setup.sh bench
+	@.venv/bin/python -m bench smoke $(ARGS)
+
+bench-scale:
+	@bash tools/setup.sh test
+	@.venv/bin/python -m bench scale plan $(ARGS)
 
 bench-cap:
 	@bash tools/setup.sh test

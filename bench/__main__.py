@@ -2,8 +2,9 @@
 
 Parts: peers (Tocsin beside Celery, taskiq, FastStream and Apprise), smpp (beside Celery, over SMPP), red (under queued
 blue), memory (while planning), receipts (against one UPDATE each), fifty (50,000 people, two routers, three channels
-processes: right or not). Without a part all but fifty. `--quick` is small and once each, peers and smpp (5 minutes);
-the whole takes most of an hour.
+processes: right or not), stages (CPU microseconds of each), scale (a million people in both modes: right or not), plan
+(ten million planned in memory), smoke (beside what was recorded, a minute). Without a part all but fifty, scale, plan and
+smoke. `--quick` is small and once each, peers and smpp (5 minutes); the whole takes most of an hour.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import callbacks, fifty, machine, memory, peer, red, table
+from bench import callbacks, machine, memory, peer, plan, red, scale, smoke, stages, table
 from bench.campaign import OURS, SMPP, SYSTEMS, Bench, Load, Run, opened, rounds, say
 from bench.ours import BenchFault
 from tools.servers.rabbit import RabbitFault
 
 OUT = Path("var/bench")
-PARTS = ("peers", "smpp", "red", "memory", "receipts")
+PARTS = ("peers", "smpp", "red", "memory", "receipts", "stages")
+FIFTY = ("gateway", "registry", "router", "router", "channels", "channels", "channels")
 BIG = 100_000  # ours alone, one round: three would take the rest of the hour
 
 
@@ -36,6 +38,7 @@ class Asked:
     quick: bool
     count: int
     rounds: int
+    record: bool = False
 
     @property
     def ours(self) -> list[str]:
@@ -101,8 +104,33 @@ def receipts(bench: Bench, asked: Asked) -> Found:
 
 def fifty_thousand(bench: Bench, asked: Asked) -> Found:
     """Nobody left out, nobody twice."""
-    found = fifty.measure(bench, asked.of(5_000, 50_000))
-    return Found(found.told(), [found], found.right)
+    found = scale.one(bench, "distributed", asked.of(5_000, 50_000), FIFTY)
+    return Found(scale.table([found]), [found], found.right)
+
+
+def a_million(bench: Bench, asked: Asked) -> Found:
+    """The same for many, in both modes."""
+    found = scale.measure(bench, asked.ours, asked.of(20_000, 1_000_000))
+    return Found(scale.table(found), found, all(one.right for one in found))
+
+
+def planned(bench: Bench, asked: Asked) -> Found:
+    """Ten million, without a database."""
+    found = plan.measure(asked.of(100_000, 10_000_000))
+    return Found(found.told(), [found], found.deliveries >= found.people)
+
+
+def by_stage(bench: Bench, asked: Asked) -> Found:
+    """Where the microseconds go."""
+    found = stages.measure(bench, asked.ours, asked.of(2_000, 20_000))
+    return Found("\n\n".join(one.table() for one in found), found, True)
+
+
+def compared(bench: Bench, asked: Asked) -> Found:
+    """Beside what was recorded."""
+    found = smoke.measure(bench, record=asked.record)
+    right = len(found) == len(OURS) and not any(one.verdict == "WORSE" for one in found)
+    return Found(smoke.table(found), found, right)
 
 
 MEASURES: dict[str, Callable[[Bench, Asked], Found]] = {
@@ -111,25 +139,32 @@ MEASURES: dict[str, Callable[[Bench, Asked], Found]] = {
     "red": overtaking,
     "memory": planning,
     "receipts": receipts,
+    "stages": by_stage,
     "fifty": fifty_thousand,
+    "scale": a_million,
+    "plan": planned,
+    "smoke": compared,
 }
 
 
 def main() -> int:
     """0 where every run did the whole work."""
     words = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    words.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(MEASURES)}; none for all but fifty")
+    words.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"{', '.join(MEASURES)}; none for the first {len(PARTS)}"
+    )
     words.add_argument("--quick", action="store_true", help="small, and one run each")
     words.add_argument("--only", default=",".join(SYSTEMS), help="systems, joined by commas")
     words.add_argument("--count", type=int, default=0, help="this many recipients, messages or receipts instead")
     words.add_argument("--rounds", type=int, default=0, help="this many runs of each instead of three")
+    words.add_argument("--record", action="store_true", help="smoke: later runs are compared with this one")
     words.add_argument("--out", type=Path, default=OUT, help="folder for bench.md and bench.json")
     given = words.parse_args()
     parts = given.parts or list(PARTS[:2] if given.quick else PARTS)
     for kind, names, known in (("part", parts, MEASURES), ("system", given.only.split(","), SYSTEMS)):
         if wrong := set(names) - set(known):
             words.error(f"no {kind} {', '.join(sorted(wrong))}: use {', '.join(known)}")
-    asked = Asked(given.only.split(","), given.quick, given.count, given.rounds)
+    asked = Asked(given.only.split(","), given.quick, given.count, given.rounds, given.record)
     begun, stolen = time.monotonic(), machine.steal_s()
     found: dict[str, Found] = {}
     with opened() as bench:

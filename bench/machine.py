@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+
+import uvloop
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -49,6 +52,11 @@ def peak_mb(pid: int) -> float:
 def reset_peak(pid: int) -> None:
     """Lets `peak_mb` begin anew."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The loop that serves."""
+    return uvloop.new_event_loop
 
 
 def steal_s() -> float:

@@ -201,7 +201,8 @@ async def _build(
 
 def leave_the_loaded_alone() -> None:
     """Takes what is loaded by now out of garbage collection. It lives as long as the process, and looking through it
-    held every loop up by 0.1 s."""
+    held every loop up by 0.1 s. What the first warning would have to wait for is loaded first."""
+    i18n.offered()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -218,7 +219,6 @@ async def serve(settings: Settings, roles: Sequence[str] = ()) -> None:
     names = [service.name for service in node.services]
     telemetry.configure_tracing("-".join(names) if len(names) < len(ROLES) else "all")
     node.start_loops()
-    i18n.offered()  # every catalogue is read now, not while the first warning waits
     leave_the_loaded_alone()
     async with node.platform.database.read() as db:
         if not await db.scalar(sa.select(sa.func.count()).select_from(api_key)):

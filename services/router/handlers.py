@@ -59,6 +59,7 @@ class RouterHandlers:
         fault_at("after_plan_commit")
         if opened is None:
             return
+        self._platform.bus.wake()  # what is due is hinted now, and not at the relay's next look
         self._platform.wake.channels.set()
         self._lookout.lower(opened.next_at)
         if opened.complete:  # doors and endings waited for it
@@ -80,5 +81,6 @@ class RouterHandlers:
             self._wake()
 
     def _wake(self) -> None:
+        self._platform.bus.wake()
         self._platform.wake.router.set()
         self._platform.wake.channels.set()

@@ -73,6 +73,7 @@ class Preparer:
         self._drill = drill
         self._notices = notices
         self._texts: dict[str, WarningText] = {}
+        self._as_recorded: dict[str, bool] = {}
         self._channels = channels  # what each channel lacks
         self._channels_of = channels_of  # the same by driver, where it is known who sends
         self._limits = limits
@@ -110,7 +111,9 @@ class Preparer:
             if len(self._texts) > 200:
                 self._texts.clear()
                 self._rendered_once.clear()
+                self._as_recorded.clear()
             self._texts[warning_id] = found
+            self._as_recorded[warning_id] = bool(found.ending) or says_what_is_asked(found.parts)
         return found
 
     async def prepare(self, row: Delivery, driver: str = "") -> Outbound:
@@ -141,14 +144,14 @@ class Preparer:
             spoken=rendered.spoken,
             subject=rendered.subject,
             language=rendered.language,
-            link=f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}",
+            link="" if of_many else f"{self._public_url}/a/{self._signer.token('answer', row.delivery_id)}",
             seconds_left=max(1, int(min(row.expires_at - self._clock.now(), 36000))),
             document=warning.cap_xml if is_area else b"",
             tier=row.tier,
             chain_id=warning.chain_id,
             call=row.params if isinstance(row.params, CallTimes) else None,
             hazard=str(warning.parts.get("set", "")),
-            as_recorded=bool(warning.ending) or says_what_is_asked(warning.parts),
+            as_recorded=self._as_recorded[row.warning_id],
             ending=warning.ending,
             of_many=of_many,
             again=row.attempts > 0,

@@ -21,7 +21,7 @@ class Outbound(msgspec.Struct, frozen=True):
     spoken: str
     subject: str
     language: str
-    link: str
+    link: str  # to the page where it is answered; empty where its words have no place for one
     seconds_left: int
     document: bytes = b""  # the CAP document, for area channels
     tier: int = 0

@@ -17,7 +17,7 @@ from services.channels.model.report import Report
 from services.channels.outcomes import flights
 from services.channels.providers.provider_store import Scored, count
 from services.shared.bus.outbox import new_id, publish
-from services.shared.database.batches import array_text
+from services.shared.database.batches import array_text, sql_array
 from services.shared.database.engine import Connection
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tally import ACCEPTED_BIT, CHANNELS, Deltas
@@ -38,11 +38,10 @@ _ON_SQLITE = sa.text(
     )
 )
 _KINDS = {"d": "text", "b": "text", "ref": "text", "n": "smallint", "at": "float", "why": "text"}
-_ON_POSTGRESQL = sa.text(
-    _SET.format(
-        said=f"unnest({', '.join(f'CAST(:{name} AS {kind}[])' for name, kind in _KINDS.items())}) AS said({', '.join(_KINDS)})"
-    )
-).bindparams(*(sa.bindparam(name, type_=sa.Text()) for name in _KINDS))
+_ARRAYS = ", ".join(f"CAST({sql_array(f':{name}')} AS {kind}[])" for name, kind in _KINDS.items())
+_ON_POSTGRESQL = sa.text(_SET.format(said=f"unnest({_ARRAYS}) AS said({', '.join(_KINDS)})")).bindparams(
+    *(sa.bindparam(name, type_=sa.Text()) for name in _KINDS)
+)
 
 
 class _Moved(NamedTuple):

@@ -1,13 +1,14 @@
-"""Lands flights: an outcome is written under the lock of the flight its call was part of, which the last one closes."""
+"""Lands flights: an outcome is written under the lock of the flight its call was part of, and the last one closes it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from services.channels.model.flight import Flight
 from services.channels.model.report import Report
 from services.shared.clock import wall
 from services.shared.database.batches import one_of, upsert
@@ -20,37 +21,51 @@ SILENT_S = 300.0  # then a provider that can be asked is asked
 
 
 class Flying(NamedTuple):
-    """The flights these reports are of that were open, locked."""
+    """The open flights these reports are of, locked."""
 
-    flights: Collection[str]
-    batch_of: dict[str, str]  # delivery > the batch it was sent with, where its flight was open
+    flights: dict[str, Flight]
+    batch_of: dict[str, str]  # delivery > the batch it was sent with, where its flight is open
+    landing: Counter[str]  # outcomes of a flight that are written now
 
     def holds(self, delivery_id: str, batch_id: str, state: str) -> bool:
         """Whether a delivery as it stands is the one that was called: not taken for lost, nor due again since."""
         return state in UNSENT and self.batch_of.get(delivery_id) == batch_id
 
 
-_LANDED = one_of(flight.c.flight_id, "landed")
-_WRITTEN = (
-    sa.update(flight)
+_OPEN = (
+    sa.select(flight.c.flight_id)
     .where(one_of(flight.c.flight_id, "flights"), IN_THE_AIR)
-    .values(open=sa.not_(_LANDED), look_at=sa.case((_LANDED, flight.c.begun_at + SILENT_S)))
-    .returning(flight.c.flight_id)
+    .order_by(flight.c.flight_id)
+    .with_for_update()
+)
+
+
+_LANDED = (
+    sa.update(flight)
+    .where(one_of(flight.c.flight_id, "flights"))
+    .values(open=False, look_at=flight.c.begun_at + SILENT_S)
 )
 
 
 async def lock(tx: Connection, reports: Sequence[Report]) -> Flying:
-    """Locks the flights of these outcomes, and closes those whose last outcomes these are.
+    """Locks the flights of these outcomes; one that was closed meanwhile, as its lease was over, holds nothing."""
+    named = {r.flight.flight_id: r.flight for r in reports if r.flight is not None}
+    if not named:
+        return Flying({}, {}, Counter())
+    found = set((await tx.scalars(_OPEN, {"flights": sorted(named)})).all())
+    mine = [(r, r.flight) for r in reports if r.flight is not None and r.flight.flight_id in found]
+    return Flying(
+        {name: named[name] for name in found},
+        {report.delivery_id: its.batch_id for report, its in mine},
+        Counter([its.flight_id for _, its in mine]),
+    )
 
-    One that was closed before, as its lease was over, holds nothing.
-    """
-    told = Counter(r.flight.flight_id for r in reports if r.flight is not None)
-    if not told:
-        return Flying((), {})
-    landed = {r.flight.flight_id for r in reports if r.flight is not None and r.flight.left <= told[r.flight.flight_id]}
-    found = set((await tx.scalars(_WRITTEN, {"flights": sorted(told), "landed": sorted(landed)})).all())
-    mine = ((r.delivery_id, r.flight) for r in reports if r.flight is not None)
-    return Flying(found, {one: its.batch_id for one, its in mine if its.flight_id in found})
+
+async def land(tx: Connection, flying: Flying) -> None:
+    """Closes the flights whose last outcomes these are; after the outcomes, which are of what is in the air."""
+    landed = sorted(name for name, count in flying.landing.items() if flying.flights[name].left <= count)
+    if landed:
+        await tx.execute(_LANDED, {"flights": landed})
 
 
 async def attempts(tx: Connection, reports: Sequence[Report]) -> None:

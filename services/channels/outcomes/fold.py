@@ -110,7 +110,9 @@ async def write(tx: Connection, reports: list[Report], plane: str, scored: froze
     """
     flying = await flights.lock(tx, reports)
     left, said = await accepted.write(tx, reports, flying, plane, scored)
-    return await _fold_all(tx, left, flying, plane, scored) or said
+    said = await _fold_all(tx, left, flying, plane, scored) or said
+    await flights.land(tx, flying)
+    return said
 
 
 _ABOUT = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -31,7 +31,9 @@ async def insert_new(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
     if not rows:
         return 0
     if tx.dialect.name == "sqlite":
-        result = await tx.execute(_new(table), list(rows))
+        return await _row_by_row(tx, _new(table), table, rows)
+    if len(rows) == 1:
+        result = await tx.execute(_one_new(table), rows[0])
     else:
         types = _types(table, rows)
         same = _same(types, rows) if len(rows) >= MANY else ()
@@ -46,7 +48,7 @@ async def insert_all(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
     if not rows:
         return
     if tx.dialect.name == "sqlite":
-        await tx.execute(_plain(table), list(rows))
+        await _row_by_row(tx, _plain(table), table, rows)
         return
     names = tuple(rows[0])
     raw = await tx.get_raw_connection()
@@ -54,15 +56,37 @@ async def insert_all(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str
         raise Broken("COPY needs a connection")
     if not raw.driver_connection.is_in_transaction():
         await tx.execute(sa.text("SELECT 1"))  # it begins with the first statement, and COPY is none to it
-    records = _records(table, names, rows)
+    records = _records(table, names, rows, _postgres)
     await raw.driver_connection.copy_records_to_table(table.name, records=records, columns=names)
 
 
+async def _row_by_row(
+    tx: Connection, insert: sa.Insert | sqlite.Insert, table: sa.Table, rows: Sequence[Mapping[str, object]]
+) -> int:
+    """On SQLite: one prepared statement for each row, with the values in its order; returns how many rows went in."""
+    statement, names = _text(insert, tuple(rows[0]), tx.dialect)
+    result = await tx.exec_driver_sql(statement, [tuple(one) for one in _records(table, names, rows, tx.dialect)])
+    return result.rowcount
+
+
+@lru_cache(maxsize=256)
+def _text(
+    insert: sa.Insert | sqlite.Insert, names: tuple[str, ...], dialect: sa.Dialect
+) -> tuple[str, tuple[str, ...]]:
+    """The statement, and which of `names` stands in each of its places."""
+    made = insert.compile(dialect=dialect, column_keys=list(names))
+    places = tuple(made.positiontup or ())
+    if sorted(places) != sorted(names):
+        raise Broken(f"an insert of {', '.join(names)} asks for {', '.join(places)}: name every column it needs")
+    return str(made), places
+
+
 def _records(
-    table: sa.Table, names: tuple[str, ...], rows: Sequence[Mapping[str, object]]
-) -> Sequence[Sequence[object]]:
+    table: sa.Table, names: tuple[str, ...], rows: Sequence[Mapping[str, object]], dialect: sa.Dialect
+) -> list[list[Any]]:  # what a driver takes is of its own types
     """The rows as the driver takes them: a page is thousands of values, of which few have to be turned."""
-    bind = [(n, turned) for n, name in enumerate(names) if (turned := _stored(table.c[name].type)) is not None]
+    kinds = [_stored(table.c[name].type, dialect) for name in names]
+    bind = [(n, turned) for n, turned in enumerate(kinds) if turned is not None]
     records = [[row[name] for name in names] for row in rows]
     for n, turned in bind:
         for record in records:
@@ -84,7 +108,7 @@ async def upsert(
         return
     key, replace, add = tuple(key), tuple(replace), tuple(add)
     if tx.dialect.name == "sqlite":
-        await tx.execute(_upsert(table, None, key, replace, add), list(rows))
+        await _row_by_row(tx, _upsert(table, None, key, replace, add), table, rows)
     else:  # one statement must not meet a row twice
         statement = _upsert(table, tuple(rows[0]), key, replace, add)
         await tx.execute(statement, _arrays(_types(table, rows), _merged(rows, key, add)))
@@ -101,7 +125,7 @@ def _merged(rows: Sequence[Mapping[str, object]], key: Sequence[str], add: Seque
 
 
 class _List(sa.types.TypeDecorator[Collection[str] | Collection[int]]):
-    """Texts, or whole numbers, in one bound text: an array as PostgreSQL writes one, or JSON where there are none.
+    """Texts, or whole numbers, in one bound text: see `array_text`, or JSON where there are no arrays.
 
     The driver asks of each element of a list four times what it is.
     """
@@ -118,24 +142,30 @@ class _List(sa.types.TypeDecorator[Collection[str] | Collection[int]]):
 
 
 def array_text(values: Sequence[object]) -> str:
-    """An array of texts or numbers as PostgreSQL reads one."""
-    if not values:
-        return "{}"
+    """Texts or numbers in one text, for `sql_array`: what parts them, what stands for nothing, then they and an `x`.
+
+    Both signs are in none of them. The last one lets no text and one empty text be two things.
+    """
     texts = [one for one in values if isinstance(one, str)]
-    if not texts:
-        return f"{{{','.join(map(str, values)).replace('None', 'NULL')}}}"
-    if len(texts) == len(values):
-        joined = '","'.join(texts)
-        if joined.count('"') == 2 * (len(values) - 1) and "\\" not in joined:
-            return f'{{"{joined}"}}'
-    return f"{{{','.join([_element(one) for one in values])}}}"
+    if len(texts) < len(values):
+        texts = ["" if one is None else one if isinstance(one, str) else str(one) for one in values]
+    apart, nothing = _APART, _NOTHING
+    joined = apart.join(texts)
+    if joined.count(apart) >= max(1, len(texts)) or nothing in joined:
+        used = set(joined.replace(apart, "")) | set().union(*texts)
+        apart, nothing = [sign for sign in map(chr, range(1, 256)) if sign not in used][:2]
+    if None in values:
+        texts = [nothing if one is None else text for one, text in zip(values, texts, strict=True)]
+    return f"{apart}{nothing}{apart.join([*texts, 'x'])}"
 
 
-def _element(one: object) -> str:
-    if one is None:
-        return "NULL"
-    quoted = str(one).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}"'
+_APART, _NOTHING = "\x1f", "\x1e"
+
+
+def sql_array(given: str) -> str:
+    """The array of texts in `given`, a bound text. Of immutable functions alone, so that the planner sees the array: it
+    would compare with each element, row by row, what it can look up."""
+    return f"trim_array(string_to_array(substr({given}, 3), left({given}, 1), substr({given}, 2, 1)), 1)"
 
 
 class one_of(FunctionElement[bool]):
@@ -166,7 +196,8 @@ class one_of(FunctionElement[bool]):
 def _in_an_array(element: one_of, compiler: SQLCompiler, **words: object) -> str:
     column, given = (compiler.process(part, **words) for part in element.clauses)
     numbers = isinstance(element.clauses.clauses[0].type, sa.Integer)
-    return f"{column} = ANY (CAST({given} AS {'INTEGER' if numbers else 'TEXT'}[]))"
+    array = sql_array(given)
+    return f"{column} = ANY ({f'CAST({array} AS INTEGER[])' if numbers else array})"
 
 
 @compiles(one_of, "sqlite")
@@ -214,12 +245,15 @@ def _given(types: Mapping[str, Kind]) -> dict[str, Column]:
 
 def _array(name: str, kind: Kind) -> Column:
     whole = postgresql.ARRAY(kind)
-    return sa.cast(sa.bindparam(name, type_=sa.Text()), whole) if _in_a_text(kind) else sa.bindparam(name, type_=whole)
+    if not _in_a_text(kind):
+        return sa.bindparam(name, type_=whole)
+    array = sa.text(sql_array(f":{name}")).bindparams(sa.bindparam(name, type_=sa.Text()))
+    return sa.cast(sa.type_coerce(array, whole), whole)
 
 
 def _in_a_text(kind: Kind) -> bool:
-    """Whether its values cross written out in one text; others (octets, what a type of ours stores) as they are."""
-    return isinstance(kind, sa.String | sa.Integer | sa.Float | sa.Boolean)
+    """Whether its values cross written out in one text; others (what a type of ours stores) as they are."""
+    return isinstance(kind, sa.String | sa.Integer | sa.Float | sa.Boolean | sa.LargeBinary)
 
 
 def _types(table: sa.Table, rows: Sequence[Mapping[str, object]]) -> dict[str, Kind]:
@@ -239,6 +273,11 @@ def _given_insert(table: sa.Table, names: tuple[str, ...], same: tuple[str, ...]
 @lru_cache(maxsize=256)
 def _given_new(table: sa.Table, names: tuple[str, ...], same: tuple[str, ...]) -> postgresql.Insert:
     return _given_insert(table, names, same).on_conflict_do_nothing()
+
+
+@cache
+def _one_new(table: sa.Table) -> postgresql.Insert:
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 @cache
@@ -282,6 +321,11 @@ def _arrays(types: Mapping[str, Kind], rows: Sequence[Mapping[str, object]]) -> 
     for name, kind in types.items():
         if isinstance(kind, sa.JSON):
             values[f"{name}_s"] = array_text([json.dumps(r[name]) for r in rows])
+        elif isinstance(
+            kind, sa.LargeBinary
+        ):  # a connection asks its server what an array of them is, and that is dear
+            octets = [cast("bytes | None", r[name]) for r in rows]
+            values[f"{name}_s"] = array_text([None if one is None else f"\\x{one.hex()}" for one in octets])
         else:
             given = [r[name] for r in rows]
             values[f"{name}_s"] = array_text(given) if _in_a_text(kind) else given
@@ -289,9 +333,9 @@ def _arrays(types: Mapping[str, Kind], rows: Sequence[Mapping[str, object]]) -> 
 
 
 @cache
-def _stored(kind: Kind) -> Callable[[object], object] | None:
-    """What turns a value into what the driver takes, where COPY goes around the dialect that would."""
-    return kind.dialect_impl(_postgres).bind_processor(_postgres)
+def _stored(kind: Kind, dialect: sa.Dialect) -> Callable[[object], object] | None:
+    """What turns a value into what the driver takes, where we go around the dialect that would."""
+    return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 _postgres: sa.Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]

@@ -175,8 +175,8 @@ async def _alone(database: Database, name: str) -> AsyncIterator[bool]:
     if database.is_sqlite:
         yield True
         return
-    async with database.write() as tx:
-        yield bool(await tx.scalar(_ALONE, {"name": name}))
+    async with database.read() as db:
+        yield bool(await db.scalar(_ALONE, {"name": name}))
 
 
 # ---- how

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from msgspec import structs
 
 from services.shared.accounts.standing import below, who_of
-from services.shared.accounts.tables import account, authority, person_id, superior
+from services.shared.accounts.tables import account, authority, person_id, plain_name, superior
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of, new_id
 from services.shared.clock import iso, wall
@@ -122,7 +122,7 @@ async def create_key(
                 public_key=public_key.hex(),
                 created_at=wall(),
                 expires_at=expires_at,
-                owner=owner,
+                owner=plain_name(owner),
                 person=person_id(owner),
             )
         )
@@ -245,6 +245,7 @@ async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool =
                 grant,
                 authority.c.name,
                 account.c.ended_at,
+                account.c.name.label("person_name"),
             )
             .join(grant, grant.c.grant_id == api_key.c.grant_id)
             .join(authority, authority.c.authority_id == grant.c.authority_id)
@@ -258,7 +259,7 @@ async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool =
         return None
     return Who(
         row.key_id,
-        row.owner or row.label,
+        row.person_name or row.owner or row.label,
         row.name,
         tuple(row.actions),
         row.max_tier,

@@ -61,6 +61,8 @@ async def test_people_join_sign_in_and_show_it_again(tmp_path: Path, chosen: pyt
             async with client() as http:
                 assert (303, "/console/account") == (await join(town, http, "Wang Fang"))[:2]
                 assert await opens(town, http)
+            async with client() as other:
+                assert 303 == (await join(town, other, "Zhao Lei"))[0]
             async with client() as http:
                 status, to, _ = await through(town_url=town.url, http=http, start="/console/sign-in/office?to=/channels",
                                               name="Wang Fang@county")  # fmt: skip
@@ -71,6 +73,8 @@ async def test_people_join_sign_in_and_show_it_again(tmp_path: Path, chosen: pyt
                     assert answer.headers["Location"].startswith("/console/confirm")
                 status, _, page = await through(http, town.url, again, "Li Na@county")
                 assert (403, True) == (status, "opens nothing here yet" in page)
+                status, _, page = await through(http, town.url, again, "Zhao Lei@county")
+                assert (403, True) == (status, "somebody else&#39;s sign-in" in page)
                 assert (303, "/console/account/ways") == (await through(http, town.url, again, "Wang Fang@county"))[:2]
                 async with http.get(f"{town.url}/console/account/ways", allow_redirects=False) as answer:
                     assert 200 == answer.status
@@ -78,8 +82,10 @@ async def test_people_join_sign_in_and_show_it_again(tmp_path: Path, chosen: pyt
                 status, _, page = await through(http, town.url, "/console/sign-in/office", "Stranger@county")
                 assert (403, True, False) == (status, "opens nothing here yet" in page, await opens(town, http))
             async with client() as http:  # one account there is one person here
-                status, _, page = await join(town, http, "Zhao Lei")
-                assert 303 == status
+                secret = (await invited(town, "Sun Li", "author")).rpartition("/")[2]
+                start = f"/console/sign-in/office?use=join&about={secret}&to=/console/account"
+                status, _, page = await through(http, town.url, start, "Zhao Lei@county")
+                assert (422, True) == (status, "belongs to somebody here already" in page)
     peer("OpenID Connect", "oidc-provider (npm)", "code with PKCE (S256), state, nonce, prompt=login with max_age")
 
 

@@ -84,7 +84,7 @@ class SmsTwilio:
 
     def encode(self, message: Outbound) -> bytes:
         """The whole request; only number, callback's token and time are a message's own."""
-        token = quote_plus(self._tools.signer.token("sms", message.delivery_id))
+        token = self._tools.signer.token("sms", message.delivery_id)  # nothing of it has to be quoted
         text = form_text(message.text, message.of_many)
         return self._head.request(
             f"To={form_number(message.to)}&Body={text}"
