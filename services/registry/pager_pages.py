@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
@@ -13,8 +15,9 @@ from services.shared.bus.outbox import id_of, publish
 from services.shared.clock import wall
 from services.shared.crypto.sealing import Sealer, address_key, page_key
 from services.shared.database.engine import Connection
+from services.shared.errors import NotAllowed, TooMany
 from services.shared.i18n import offered, t
-from services.shared.people.phone_numbers import normal, read_kind
+from services.shared.people.phone_numbers import never, normal, read_kind
 from services.shared.powers.pagers import Pager, pager, pager_of
 from services.shared.powers.power import Power
 from services.shared.powers.who import Who
@@ -25,6 +28,7 @@ from services.shared.web.html import page
 
 LAST = 99
 TEST_S = 600.0  # of a test message, warning time
+MOST_TRIED = 5  # numbers of one person, within an hour
 
 
 class PagerPages:
@@ -32,6 +36,7 @@ class PagerPages:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._tried: dict[str, deque[float]] = {}  # who > when, monotonic
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """The page, and its form."""
@@ -52,6 +57,11 @@ class PagerPages:
     @asks(Power.SEE, what_is_found)
     async def pager(self, request: web.Request, who: Who) -> web.StreamResponse:
         """Keeps a number sealed, and sends a test to it; without one it changes place and language of the one there is."""
+        if not {"send", "cancel"} & set(who.actions):
+            raise NotAllowed(
+                f"{who.label} decides on no warning, and nobody would page them: whoever may send gives their own number",
+                field="Authorization", rule="grant.actions", given="read",
+            )  # fmt: skip
         form = {name: str(value) for name, value in (await request.post()).items()}
         if form.get("act") == "remove":
             async with self._platform.database.write() as tx:
@@ -70,6 +80,13 @@ class PagerPages:
                 "{typed} is no phone number: write it with + and the country, like +86 138 0013 8000.", typed=typed
             )
             return await self._pager_form(who, problem, form)
+        if number and never(number):
+            problem = t(
+                "{typed} is never dialled, for what it costs or whom it reaches: give another number.", typed=typed
+            )
+            return await self._pager_form(who, problem, form)
+        if number:
+            self._count(who)
         async with self._platform.database.write() as tx:
             if not number and await pager_of(tx, who.actor) is None:
                 problem = t("Give the number you are paged at.")
@@ -84,6 +101,15 @@ class PagerPages:
         self._platform.bus.wake()
         self._platform.wake.channels.set()
         raise web.HTTPSeeOther("/people/pager")
+
+    def _count(self, who: Who) -> None:
+        """TooMany where they had so many numbers tried within an hour: each is texted and called, whosever it is."""
+        now, mine = time.monotonic(), self._tried.setdefault(who.actor, deque(maxlen=MOST_TRIED))
+        if len(mine) == MOST_TRIED and (left := mine[0] + 3600.0 - now) > 0:
+            raise TooMany(
+                "too many numbers were tried: wait an hour, or keep the one you gave", retry_after=int(left) + 1
+            )
+        mine.append(now)
 
     async def _keep(self, tx: Connection, who: Who, number: str, place: int, language: str) -> None:
         """An empty number stays as it is."""

@@ -15,7 +15,7 @@ from services.gateway.web.sign_in import SignInPages, scripted, ways_of
 from services.shared.accounts.people import find
 from services.shared.accounts.tables import credential
 from services.shared.audit import trail
-from services.shared.errors import Conflict, Fault, NotAllowed, NotFound, Refused
+from services.shared.errors import Conflict, Fault, NotFound, Refused
 from services.shared.i18n import mark, t, told
 from services.shared.powers.power import Power
 from services.shared.powers.roles import ROLE_WORDS
@@ -54,10 +54,6 @@ class AccountPages:
 
     @asks(Power.ACCOUNT, the_installation)
     async def account(self, request: web.Request, who: Who) -> web.Response:
-        if not who.person:
-            raise NotAllowed(
-                "this key has no account: people have one, and sign in themselves", field="key", rule="person"
-            )
         async with self._platform.database.read() as db:
             one = await find(db, person=who.person)
             ways = await ways_of(db, who.person)
@@ -96,7 +92,7 @@ class AccountPages:
         async with self._platform.database.read() as db:
             one = await find(db, person=who.person)
             if one is None:
-                raise NotFound("this key has no account", field="key", rule="person")
+                raise NotFound("this account is not there any more", field="person", rule="known")
             usable = self._sign_in.usable(request)
             options = await self._proofs.passkeys.to_make(db, one.person, one.name, one.login) if usable else ""
         app, device = self._proofs.codes.new_secret(), browser_of(request.headers.get("User-Agent", ""))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from services.gateway.web.join import browser_of
-from services.gateway.web.staff_form import Form, grant_of
+from services.gateway.web.staff_form import Form, grant_of, no_more_than
 from services.shared.accounts import people
 from services.shared.accounts.people import Account, Granted
 from services.shared.audit import trail
@@ -125,13 +125,14 @@ class StaffPages:
         return one
 
     async def _other(self, request: web.Request, who: Who) -> Account:
-        """Whom an act is about: never whoever does it, who could give themselves everything."""
+        """Whom an act is about: never whoever does it, who could give themselves everything, nor whoever may do more."""
         one = await self._one(request)
         if one.person == who.person:
             raise NotAllowed(
                 "another administrator changes your own account, or whoever runs the server (tocsin user)", field="person",
                 rule="oneself",
             )  # fmt: skip
+        no_more_than(who, one.grant)
         return one
 
     @asks(Power.SEE_STAFF, the_person)

@@ -61,6 +61,12 @@ def grant_of(form: Form, who: Who, settings: Settings, before: Granted | None = 
         area, _words(form, "senders"), _words(form, "events"), _words(form, "names"), _said(form, "hours"),
         zone_text(settings.timezone, settings.utc_offset_min), _end(_said(form, "until")),
     )  # fmt: skip
+    no_more_than(who, grant)
+    return grant.checked()
+
+
+def no_more_than(who: Who, grant: Granted) -> None:
+    """NotAllowed where somebody may do more than the administrator: by their link they would be them."""
     if grant.alone > who.alone:
         raise NotAllowed(
             "alone: you may grant no more without a second person than you may yourself",
@@ -77,7 +83,6 @@ def grant_of(form: Form, who: Who, settings: Settings, before: Granted | None = 
                 f"{name}: you may grant {', '.join(mine)}, and no other", field=name, rule=f"grant.{name}",
                 given=", ".join(theirs),
             )  # fmt: skip
-    return grant.checked()
 
 
 def _said(form: Form, name: str) -> str:

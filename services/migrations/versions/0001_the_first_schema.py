@@ -1399,6 +1399,12 @@ def upgrade() -> None:
         sa.Column("login", sa.String(length=80), nullable=False, comment="what they type to sign in; small letters"),
         sa.Column("created_at", sa.Float(), nullable=False, comment="wall"),
         sa.Column("ended_at", sa.Float(), nullable=True, comment="wall; from then on nothing of theirs opens anything"),
+        sa.Column(
+            "back_at",
+            sa.Float(),
+            nullable=True,
+            comment="wall; when they came back: their keys and sign-ins from before stay over",
+        ),
         sa.ForeignKeyConstraint(
             ["authority_id"],
             ["authority.authority_id"],

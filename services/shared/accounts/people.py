@@ -155,7 +155,7 @@ async def invite(
                 field=field, rule=rule, given=login if field == "login" else name,
             )  # fmt: skip
         if back:
-            await tx.execute(sa.update(account).where(account.c.person == person).values(ended_at=None))
+            await tx.execute(sa.update(account).where(account.c.person == person).values(ended_at=None, back_at=now))
         else:
             row = {"person": person, "authority_id": authority_id, "name": name, "login": login, "created_at": now}
             await tx.execute(sa.insert(account).values(row))

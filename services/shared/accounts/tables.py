@@ -46,6 +46,7 @@ account = sa.Table(
     sa.Column("login", sa.String(80), nullable=False, unique=True, comment="what they type to sign in; small letters"),
     sa.Column("created_at", sa.Float, nullable=False, comment="wall"),
     sa.Column("ended_at", sa.Float, comment="wall; from then on nothing of theirs opens anything"),
+    sa.Column("back_at", sa.Float, comment="wall; when they came back: their keys and sign-ins from before stay over"),
 )
 account_grant = sa.Table(
     "account_grant",

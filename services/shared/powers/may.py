@@ -59,6 +59,12 @@ def may(who: Who, act: Power, thing: Thing | None = None) -> Refused | None:
                 f"{who.said} may not {action}, but {', '.join(who.actions)}: ask whoever gives grants",
                 field="Authorization", rule="grant.actions", given=action,
             )  # fmt: skip
+    if bound.oneself and who.proved_at is None:  # else the key of a wall's screen would open its owner's account
+        return NotAllowed(
+            "a key opens nobody's account, its owner's neither: sign in as yourself",
+            field="Authorization",
+            rule="person",
+        )
     if thing is None:
         return not_proved(who) if bound.fresh == "always" and _stale(who) else None
     mine = not thing.owner or who.speaks_for(thing.owner)

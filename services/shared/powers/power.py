@@ -59,7 +59,7 @@ class Bound(NamedTuple):
 
     Of a warning that went out `everybody` who is known here may see what it says. `fresh`: when whoever signed in must
     have shown within the last five minutes that it is them: always; for orange and red; or for what went out above the tier
-    they may send alone.
+    they may send alone. `oneself`: it takes whoever signed in, and no key of theirs.
     """
 
     action: Action
@@ -71,6 +71,7 @@ class Bound(NamedTuple):
     second: bool = False
     more: Action | None = None
     fresh: Fresh = ""
+    oneself: bool = False
 
     def in_words(self) -> str:
         """What binds an object, for the table of routes."""
@@ -83,6 +84,7 @@ class Bound(NamedTuple):
             "event, sender and name": self.subject,
             "a second key where it takes two": self.second,
             f"shown again who it is ({self.fresh})": bool(self.fresh),
+            "signed in, by no key": self.oneself,
         }
         return ", ".join(name for name, holds in bound.items() if holds) or "none"
 
@@ -116,8 +118,8 @@ BOUNDS: dict[Power, Bound] = {
     Power.DECOY: Bound("register", more="command"),
     Power.SEE_PLANT: Bound("read"),
     Power.TRY_PLANT: Bound("command"),
-    Power.ACCOUNT: Bound("read"),
-    Power.CHANGE_ACCOUNT: Bound("read", fresh="always"),
+    Power.ACCOUNT: Bound("read", oneself=True),
+    Power.CHANGE_ACCOUNT: Bound("read", fresh="always", oneself=True),
     Power.SEE_STAFF: Bound("administer", owner=True),
     Power.ADMINISTER: Bound("administer", owner=True, area=True, tier=True, fresh="always"),
     Power.READ_LOG: Bound("audit"),

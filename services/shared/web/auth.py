@@ -244,7 +244,9 @@ async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool =
                 api_key.c.owner,
                 grant,
                 authority.c.name,
+                api_key.c.created_at,
                 account.c.ended_at,
+                account.c.back_at,
                 account.c.name.label("person_name"),
             )
             .join(grant, grant.c.grant_id == api_key.c.grant_id)
@@ -255,7 +257,10 @@ async def _who(db: Connection, which: sa.ColumnElement[bool], *, machine: bool =
             .order_by(grant.c.max_tier.desc(), api_key.c.created_at)
         )
     ).first()
-    if row is None or (row.ended_at is not None and not machine):
+    if row is None:
+        return None
+    left = row.ended_at is not None or (row.back_at is not None and row.created_at < row.back_at)
+    if left and not machine:
         return None
     return Who(
         row.key_id,
@@ -306,6 +311,9 @@ async def signed_in(database: Database, cookie: str) -> Who | None:
         return None
     async with database.read() as db:
         if found.use == "person":
+            back_at = await db.scalar(sa.select(account.c.back_at).where(account.c.person == found.subject))
+            if back_at is not None and found.began_at < back_at:
+                return None
             return await who_of(db, found.subject, found.proved_at)
         return await _who(db, api_key.c.key_id == found.subject)
 
