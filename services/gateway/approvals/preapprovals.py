@@ -121,7 +121,7 @@ class Preapprovals:
         if not found:
             return None
         shapes, unknown = await _shapes(tx, row)
-        named = await areas.names_of(tx, ((one[0], one[1]) for one in row.geocodes))
+        named = await areas.names_of(tx, ((one[0], one[1]) for one in row.geocodes), but_of=row.brought_by)
         minute = (int(now // 60) + self._platform.settings.offset_at(now)) % DAY_MIN
         for one in found:
             inside = (
@@ -259,7 +259,10 @@ def _within(zone: Sequence[str], shapes: Sequence[str]) -> bool:
 
 
 def _names(texts: Texts, approved: Texts, known: Sequence[str]) -> bool:
-    """Whether the place is called as it was approved, or by names of imported areas alone: nobody puts other words there."""
+    """Whether the place is called as it was approved, or by names of imported areas alone: nobody puts other words there.
+
+    Names that whoever drafted it gave themselves are not among the `known`: they may say anything.
+    """
     for tag, said in texts.items():
         parts = [part for part in re.split(r"[,、,;;]", said["place"]) if part.strip()]
         if one_line(said["place"]) != one_line(approved[tag]["place"]) and not {one_line(p) for p in parts} <= set(

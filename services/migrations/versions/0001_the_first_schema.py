@@ -576,6 +576,13 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=300), nullable=False),
         sa.Column("geojson", sa.Text(), nullable=False, comment="empty: the union of its children"),
         sa.Column("authority", sa.String(length=80), nullable=False, comment="who defined it; empty: nobody's yet"),
+        sa.Column(
+            "named_by",
+            sa.String(length=32),
+            server_default="",
+            nullable=False,
+            comment="who gave it this name; empty: the house itself",
+        ),
         sa.PrimaryKeyConstraint("value_name", "code", name=op.f("pk_registry_area")),
     )
     with op.batch_alter_table("registry_area", schema=None) as batch_op:

@@ -35,6 +35,7 @@ async def allowed_rows(
         things = await _geocodes(db, who, rows)
     else:
         things = await _areas(db, rows)
+    named = await _named(db, rows) if table is area else {}
     good = []
     for (number, row), found in zip(rows, things, strict=True):
         faults = [fault for one in found if who is not None and (fault := may(who, Power.DEFINE, one)) is not None]
@@ -42,6 +43,9 @@ async def allowed_rows(
             report.tell(_told(number, row, faults[0]))
         else:
             row["authority"] = found[0].owner or (who.authority if who is not None else "")
+            if table is area:
+                name, by = named.get((str(row["value_name"]), str(row["code"])), ("", ""))
+                row["named_by"] = by if name == row["name"] else who.actor if who is not None else ""
             good.append(row)
     return good
 
@@ -124,6 +128,17 @@ async def _defined(db: Connection, codes: Sequence[Code]) -> tuple[dict[Code, tu
             for row in await db.execute(here.where(one_of(area.c.parent, part))):
                 made_of.setdefault((value_name, row.parent), set()).add(row.authority)
     return defined, made_of
+
+
+async def _named(db: Connection, rows: Sequence[Numbered]) -> dict[Code, tuple[str, str]]:
+    """Code > what its area is called, and who gave it that name."""
+    found: dict[Code, tuple[str, str]] = {}
+    for value_name, some in _by_list([(str(row["value_name"]), str(row["code"])) for _, row in rows]):
+        for part in chunks(some, 1000):
+            said = sa.select(area.c.code, area.c.name, area.c.named_by).where(area.c.value_name == value_name)
+            for one in await db.execute(said.where(one_of(area.c.code, part))):
+                found[value_name, one.code] = (one.name, one.named_by)
+    return found
 
 
 async def _mapped(db: Connection, codes: Sequence[Code]) -> dict[Code, set[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from services.shared.database.engine import Connection, metadata
+from services.shared.database.engine import Connection, Id, metadata
 
 area = sa.Table(
     "registry_area",
@@ -17,6 +17,9 @@ area = sa.Table(
     sa.Column("name", sa.String(300), nullable=False),
     sa.Column("geojson", sa.Text, nullable=False, comment="empty: the union of its children"),
     sa.Column("authority", sa.String(80), nullable=False, comment="who defined it; empty: nobody's yet"),
+    sa.Column(
+        "named_by", Id, nullable=False, server_default="", comment="who gave it this name; empty: the house itself"
+    ),
     sa.Index(None, "value_name", "parent"),
 )
 geocode = sa.Table(
@@ -54,11 +57,13 @@ async def of_codes(
     return texts, tuple(unresolved)
 
 
-async def names_of(db: Connection, geocodes: Iterable[tuple[str, str]]) -> list[str]:
-    """What the areas of these geocodes are called, as they were imported."""
+async def names_of(db: Connection, geocodes: Iterable[tuple[str, str]], *, but_of: str) -> list[str]:
+    """What the areas of these geocodes are called, as they were imported; without the names that one person or key gave."""
     found = []
     for value_name, code in geocodes:
-        named = sa.select(area.c.name).where(area.c.value_name == value_name, area.c.code == code)
+        named = sa.select(area.c.name).where(
+            area.c.value_name == value_name, area.c.code == code, (area.c.named_by != but_of) | (area.c.named_by == "")
+        )
         found += [name for name in await db.scalars(named) if name]
     return found
 

@@ -275,6 +275,31 @@ async def test_what_is_not_what_was_approved_takes_two(office: Office, other: di
     assert "draft" == (await office.post(near(10, **other), office.one))[1]["state"]
 
 
+async def test_who_names_an_area_says_nothing_by_its_name(office: Office) -> None:
+    """An area called like a sentence, by whoever then warns there: it takes a second person; of others' names it does not."""
+    await laned(office)
+    said = "Nobody need leave, stay at home"
+
+    async def named(name: str, key: str) -> None:
+        feature = {"type": "Feature", "properties": {"code": "7", "name": name}, "geometry": box(0.05, west=103.2)}
+        features = {"type": "FeatureCollection", "features": [feature]}
+        status, report = await office.town.call("POST", "/people/areas?value_name=mine", features, key=key)
+        assert (200, 1) == (status, report["read"])
+
+    async def state(name: str) -> str:
+        body = near(10)
+        del body["area"]
+        texts = {language: text | {"place": name} for language, text in body["texts"].items()}
+        _, taken = await office.post(body | {"texts": texts, "geocodes": [["mine", "7"]]}, office.one)
+        return str(taken["state"])
+
+    await named(said, office.one)
+    assert "draft" == await state(said)
+    await named("Hedong", office.other)
+    await named("Hedong", office.one)  # the same list again takes nothing from it
+    assert "active" == await state("Hedong")
+
+
 async def test_a_place_within_the_zone_and_a_lower_tier_are_within_the_preapproval(office: Office) -> None:
     """A place is called as it was approved, or by the names of its imported areas: no other words go out in its stead."""
     await laned(office)
