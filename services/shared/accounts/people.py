@@ -229,12 +229,13 @@ async def change_grant(database: Database, person: str, grant: Granted, *, by: s
 
 
 async def end(database: Database, person: str, *, by: str, reason: str) -> str:
-    """From now on nothing of theirs opens anything: sign-ins, passkeys, links, and keys that they hold. Their name."""
+    """From now on nothing of theirs opens anything: sign-ins, passkeys, keys, and links to them or made by them. Their name."""
     async with database.write() as tx:
         row = await _in_force(tx, person)
         await tx.execute(sa.update(account).where(account.c.person == person).values(ended_at=wall()))
         for table in (invitation, credential):
             await tx.execute(sa.delete(table).where(table.c.person == person))
+        await tx.execute(sa.delete(invitation).where(invitation.c.made_by == row.name))  # else they join as a colleague
         await trail.record(tx, by, "end_account", person, reason, {"name": row.name})
     return str(row.name)
 

@@ -12,7 +12,7 @@ from services.shared.accounts.tables import person_id
 from services.shared.powers.pagers import pager
 from services.shared.tiers import Tier
 from services.shared.web.auth import signed_in
-from tests.integration.gateway.test_accounts import WORDS, joined
+from tests.integration.gateway.test_accounts import WORDS, client, joined
 from tests.kit.square import cap
 from tests.kit.staff import invited
 from tests.kit.town import Town
@@ -78,6 +78,24 @@ async def test_what_was_before_they_left_stays_over(desk: Town) -> None:
         assert 401 == (await desk.post(cap("BY-THE-OLD-KEY"), key=old))[0]
         new = await desk.new_key(owner="Sun Li", label="after")
         assert 202 == (await desk.post(cap("BY-THE-NEW-KEY"), key=new))[0]
+
+
+async def test_links_an_administrator_made_end_with_them(desk: Town) -> None:
+    """Whoever leaves with a colleague's new link in their hand is nobody by it; the colleague signs in as before."""
+    async with (
+        joined(desk, "Li Na", "duty officer", beside="paper") as li,
+        joined(desk, "Ma Hui", "administrator") as ma,
+        client() as http,
+    ):
+        async with ma.http.post(
+            f"{desk.url}/console/people/{person_id('Li Na')}/link", data={"reason": "lost"}
+        ) as answer:
+            link = re.findall(r"/console/invited/[\w-]+", await answer.text())[0]
+        assert 200 == (await http.get(desk.url + link)).status
+        await people.end(desk.node.platform.database, person_id("Ma Hui"), by="t", reason="dismissed")
+        assert 404 == (await http.get(desk.url + link)).status
+        assert 404 == (await http.post(desk.url + link, data={"password": "four other words somewhere"})).status
+        assert 303 == (await li.sign_in(li.papers[0]))[0]
 
 
 async def test_whoever_decides_nothing_is_paged_nowhere(desk: Town) -> None:
