@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import subprocess
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,9 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from services.channels import service as _  # noqa: F401  with the settings of its own
+from services.commands import variables
 from services.roles import ROLES
 from services.shared.crypto.sealing import USES, Keys
-from services.shared.settings import Environment
 from services.shared.web.edge import MAX_BODY
 from tests.kit.deployed import over
 
@@ -77,15 +76,9 @@ def test_prometheus_asks_every_process_of_the_compose_file() -> None:
     }
 
 
-def known_variables() -> set[str]:
+def known_variables() -> frozenset[str]:
     """Every variable a setting is read from."""
-    for point in entry_points(group="tocsin.drivers"):
-        point.load()
-    models, found = [Environment], []
-    while models:
-        models += (kind := models.pop()).__subclasses__()
-        found.append(kind)
-    return {f"{m.model_config.get('env_prefix', '')}{field}".upper() for m in found for field in m.model_fields}
+    return variables.known_variables() - variables.OURS - variables.TESTS
 
 
 @pytest.mark.parametrize("name", ["deploy/env.example", "docker-compose.yml"])
@@ -106,7 +99,7 @@ def test_every_setting_people_are_shown_reaches_a_process_under_compose() -> Non
     ]
     told = "\n".join(page.read_text("utf-8") for page in pages)
     readme = set(re.findall(r"\bTOCSIN_[A-Z0-9_]+\b", told)) & known_variables()
-    secret = {f"TOCSIN_{name}" for name in ("DATABASE_URL", "AMQP_URL", "TWILIO_AUTH_TOKEN")}
+    secret = {f"TOCSIN_{name}" for name in ("DATABASE_URL", "AMQP_URL", "TWILIO_AUTH_TOKEN", "OIDC_SECRET")}
     shown = readme - secret | set(
         re.findall(r"^(?:# )?(TOCSIN_[A-Z0-9_]+)=", (DEPLOY / "env.example").read_text("utf-8"), re.MULTILINE)
     )

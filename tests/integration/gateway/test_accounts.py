@@ -362,7 +362,7 @@ async def test_nobody_gives_more_than_they_have(desk: Town) -> None:
 async def test_the_log_is_an_auditors(desk: Town) -> None:
     """Who did what by name; nobody else reads it."""
     async with joined(desk, "Zhou Yi", "auditor") as zhou, joined(desk, "Wang Fang", "author") as wang:
-        async with zhou.http.get(f"{desk.url}/console/log?about=Wang+Fang") as answer:
+        async with zhou.http.get(f"{desk.url}/console/log?actor=Wang+Fang") as answer:
             page = await answer.text()
         assert (200, True, False) == (answer.status, "join" in page, "<bdi>Zhou Yi</bdi>" in page)
         assert 403 == await wang.get("/console/log")
