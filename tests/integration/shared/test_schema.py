@@ -59,7 +59,7 @@ def test_tables_are_named_by_their_owner() -> None:
     shared = {
         "instance", "outbox", "inbox", "dead_letter", "page_key", "audit_log", "audit_checkpoint", "sealing_key", "message_part",
         "authority", "authority_superior", "account", "account_grant", "account_invitation", "account_credential",
-        "account_spent", "account_attempt",
+        "account_spent", "account_attempt", "request_nonce",
             "auth_grant", "api_key", "sign_in", "alarm", "clock_beat",
         "warning_state", "warning_scope", "warning_text", "warning_preview", "policy_in_force",
                 "warning_asked", "preapproval", "pager", "house_key", "house_key_process", "delivery", "delivery_cover",
