@@ -71,7 +71,7 @@ def test_every_point_has_somebody_who_passes_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "point", [pytest.param(p, marks=() if p in QUICK else (pytest.mark.slow,)) for p in PASSES]
+    "point", [pytest.param(p, marks=(pytest.mark.long if p in QUICK else pytest.mark.slow,)) for p in PASSES]
 )  # fmt: skip
 async def test_any_process_may_be_killed_at_any_point(
     point: str, county: Prepared, tmp_path: Path, vhost: str, table: Callable[[str, Verdict, float], None]

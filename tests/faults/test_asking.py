@@ -49,6 +49,7 @@ async def test_an_answer_that_was_lost_is_found_by_number_and_text(hamlet: Prepa
         assert {1} == {run.world.sandbox.accepts_per_delivery()[one] for one in unknown if one in texts}
 
 
+@pytest.mark.long
 async def test_a_message_nobody_speaks_of_any_more_is_asked_about_ever_more_rarely(
     hamlet: Prepared, tmp_path: Path
 ) -> None:

@@ -110,6 +110,7 @@ async def raw(url: str, body: bytes, key: str, exchange: str = EXCHANGE) -> None
 # ---- the way of a hint
 
 
+@pytest.mark.long
 async def test_the_broker_carries_ids_alone_and_at_once(bed: Testbed, vhost: str) -> None:
     """One process says, another hears, within a second, and what crossed the broker is four words."""
     doer, seen = Doer(bed.database), []
@@ -191,6 +192,7 @@ async def test_kill_9_of_the_broker_loses_nothing(bed: Testbed, rabbit: Rabbit, 
 @pytest.mark.parametrize(
     "seconds", [5, pytest.param(25, marks=pytest.mark.slow), pytest.param(60, marks=pytest.mark.slow)]
 )
+@pytest.mark.long
 async def test_a_frozen_broker_costs_red_seconds(bed: Testbed, rabbit: Rabbit, vhost: str, seconds: int) -> None:
     """F3: what is red goes on without it within five seconds, no task dies, and it is used again afterwards."""
     doer = Doer(bed.database)
@@ -453,6 +455,7 @@ async def test_what_the_broker_gave_up_on_has_one_more_chance(bed: Testbed, vhos
     """A hint delivered too often, as by processes that die of it: a dead letter, then handled by the fallback after all."""
     event, doer = due(4), Doer(bed.database)
     sayer = RabbitBus(bed.database, vhost, "drill")
+    sayer.subscribe("router", "EvidenceRecorded", doer.handle)  # who hears nothing is no judge of what died
     await sayer.start()
     await put(bed.database, event)
     await sayer._relay()
@@ -563,6 +566,7 @@ async def test_what_was_set_back_while_its_event_was_confirmed_is_announced_agai
     assert [event.msg_id] == [row.msg_id for row in (await rabbit_turns.claim(bed.database, 10)).rows]
 
 
+@pytest.mark.long
 async def test_deleted_queues_come_back(bed: Testbed, rabbit: Rabbit, vhost: str) -> None:
     """Consumers are cancelled by the broker, hints come back unroutable: everything is declared again and goes on."""
     doer = Doer(bed.database)

@@ -123,6 +123,7 @@ async def test_a_cancel_is_never_refused_because_the_senders_clock_is_fast(town:
         assert "cancelled" == (await run.coverage(warning_id))["state"]
 
 
+@pytest.mark.long
 async def test_a_cancel_holds_where_the_server_dies_right_after_its_commit(town: Prepared, tmp_path: Path) -> None:
     """The caller asks again and hears the same ending; the restarted server sends nothing of the old warning."""
     async with rehearsal(town, tmp_path, rate=SLOW_CLOCK, fault="after_cancel_commit:1") as run:
@@ -139,6 +140,7 @@ async def test_a_cancel_holds_where_the_server_dies_right_after_its_commit(town:
     await sound(run, town, warning_id, run.promised)
 
 
+@pytest.mark.long
 async def test_checking_tells_and_stops_nothing(town: Prepared, tmp_path: Path) -> None:
     """'We are checking' leaves the warning running: its later steps are walked and its paths stay open."""
     async with rehearsal(town, tmp_path, rate=SLOW_CLOCK) as run:
@@ -169,6 +171,7 @@ def updated(alert: bytes, identifier: str, polygon: str) -> bytes:
     return text.replace(old, polygon).encode()
 
 
+@pytest.mark.long
 async def test_an_update_supersedes_what_is_unsent_and_tells_those_outside_once(town: Prepared, tmp_path: Path) -> None:
     """The western half stays: who lives east of it and may have got the old warning hears 'no longer for you' once."""
     middle = round(sorted(p.lon for p in town.community.people)[len(town.community.people) // 2], 4) + 0.00005

@@ -12,8 +12,8 @@ from services.shared.fault_points import POINTS
 from tests.faults.checker import Case, Verdict, judge
 from tests.faults.harness import Prepared, rehearsal
 
-TELLING = ("after_flight", "after_provider_accept")
-LATER, LONG = ("before_page_commit", "before_callback_commit"), (pytest.mark.long,)
+TELLING = ("after_provider_accept",)
+LATER, LONG = ("before_page_commit", "after_flight", "before_callback_commit"), (pytest.mark.long,)
 # which time the point is passed the process dies: in the middle of things, where there is a middle
 NTH = {
     "after_batch_claim": 3, "after_flight": 3, "mid_window": 12, "after_provider_accept": 12, "after_outcome_commit": 5,

@@ -56,6 +56,7 @@ async def ask(run: Stepped, town: Prepared, path: str, **headers: str) -> str:
         return await response.text()
 
 
+@pytest.mark.long
 async def test_a_channel_that_fails_twice_is_left_out_with_its_reason_and_comes_back(
     hamlet: Prepared, tmp_path: Path
 ) -> None:

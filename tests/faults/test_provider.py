@@ -43,7 +43,7 @@ async def sound(run: Stepped, town: Prepared) -> None:
 @pytest.mark.parametrize(
     ("mode", "outcome"),
     [
-        ("429", "not_sent"),
+        pytest.param("429", "not_sent", marks=pytest.mark.long),
         pytest.param("5xx", "ambiguous", marks=pytest.mark.slow),
         ("hang", "ambiguous"),
         pytest.param("accept_then_timeout", "ambiguous", marks=pytest.mark.slow),
@@ -98,6 +98,7 @@ async def test_a_refused_key_fails_nobody_however_long_it_lasts(hamlet: Prepared
 
 
 @pytest.mark.parametrize("mode", [pytest.param("5xx", marks=pytest.mark.slow), "hang"])
+@pytest.mark.long
 async def test_red_silence_of_a_minute_goes_out_on_another_channel_or_once_more(
     hamlet: Prepared, tmp_path: Path, mode: str
 ) -> None:
@@ -125,6 +126,7 @@ async def test_red_silence_of_a_minute_goes_out_on_another_channel_or_once_more(
         assert any(state[one]["attempts"] == 2 for one in unknown)
 
 
+@pytest.mark.long
 async def test_callbacks_in_any_order_and_number_end_where_the_provider_does(hamlet: Prepared, tmp_path: Path) -> None:
     """Doubled and reversed status callbacks: a text the provider delivered is delivered in the ledger."""
     async with stepped(hamlet, tmp_path, rates={"duplicated": 0.5, "reversed": 0.5}) as run:
@@ -138,6 +140,7 @@ async def test_callbacks_in_any_order_and_number_end_where_the_provider_does(ham
         await sound(run, hamlet)
 
 
+@pytest.mark.long
 async def test_what_was_claimed_when_the_database_went_is_sent_when_it_is_back(
     hamlet: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,6 +140,7 @@ def _order(draw: st.DrawFn, facts: list[Report]) -> list[list[Report]]:
 
 @settings(max_examples=250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(telling=tellings())
+@pytest.mark.long
 def test_any_order_and_repetition_ends_in_the_same_state_evidence_and_answer(
     bench: Bench, telling: tuple[SendState, list[list[Report]], list[list[Report]]]
 ) -> None:

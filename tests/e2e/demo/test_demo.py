@@ -39,6 +39,7 @@ def environment(cwd: Path) -> dict[str, str]:
     return {**os.environ, "TOCSIN_DATA_DIR": str(cwd / "data")}
 
 
+@pytest.mark.long
 async def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     """Two runs side by side, by hashes that differ, print the same line; another seed prints another."""
     words = ("demo", "--json", "--people", "15", "--seed")

@@ -116,6 +116,7 @@ async def test_every_page_can_be_used_by_everybody(browser: Browser, tocsin: Tow
     assert {} == {page: what for page, what in found.items() if what}
 
 
+@pytest.mark.long
 async def test_the_drill_says_so_on_every_page(browser: Browser) -> None:
     """In the drill plane the word is in each title and above each page, for officers and residents too."""
     async with open_town(people=30, plane="drill") as drill:

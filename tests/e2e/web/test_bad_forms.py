@@ -70,6 +70,7 @@ async def test_what_is_no_alert_is_refused_over_the_kept_text(desk: Page, tocsin
     assert "root:" not in problem
 
 
+@pytest.mark.long
 async def test_each_wrong_field_is_named_and_changes_nothing(desk: Page, page: Page, tocsin: Town) -> None:
     """Every form of the console, the officers and the residents, each field wrong in turn."""
     held = await _draft(desk, tocsin, alerts.held("HELD-BAD"))

@@ -43,6 +43,7 @@ async def texted(tocsin: Town, warning_id: str) -> list[str]:
     return [row.delivery_id for row in await tocsin.rows(mine.order_by(delivery.c.delivery_id))]
 
 
+@pytest.mark.long
 async def test_a_case_from_the_phone_to_its_answer(desk: Page, browser: Browser, tocsin: Town) -> None:
     """Help and a question come in, are told nobody's, taken by name, answered to the phone, handed over and closed."""
     warning_id = await tocsin.warn(alerts.flood("CASES-1"))
@@ -192,6 +193,7 @@ async def test_stop_by_text_ends_texts_and_never_the_path(desk: Page, tocsin: To
     assert "door" in {o.channel for o in others}
 
 
+@pytest.mark.long
 async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(
     browser: Browser, client: aiohttp.ClientSession, tocsin: Town
 ) -> None:

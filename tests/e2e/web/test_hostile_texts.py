@@ -16,6 +16,7 @@ PEOPLE = 24
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
 
 
+@pytest.mark.long
 async def test_no_page_runs_or_bends_an_alerts_texts(
     browser: Browser, tocsin: Town, client: aiohttp.ClientSession
 ) -> None:

@@ -18,6 +18,7 @@ PEOPLE = 20
 NUMBER = "+8613800138077"
 
 
+@pytest.mark.long
 async def test_paged_at_night_and_sent_by_one_press_after_the_passkey(browser: Browser, tocsin: Town) -> None:
     """The author asks for a second person; the approver's number gets text and call, and the page they lead to sends."""
     author_link, approver_link = (

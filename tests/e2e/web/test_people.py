@@ -42,6 +42,7 @@ async def test_invited_with_a_passkey_and_a_second_browser_sends(browser: Browse
     assert {("take", "Wang Fang"), ("release", "Li Na")} <= {(r.act, r.actor) for r in rows}
 
 
+@pytest.mark.long
 async def test_every_page_of_people_can_be_used_by_everybody(browser: Browser, tocsin: Town) -> None:
     """No finding on a desk's screen and on a phone 320 px wide; where something is wrong, too."""
     found: dict[str, list[str]] = {}
@@ -85,6 +86,7 @@ async def test_every_page_of_people_can_be_used_by_everybody(browser: Browser, t
     assert {} == {page: what for page, what in found.items() if what}
 
 
+@pytest.mark.long
 async def test_without_scripts_and_by_number_it_says_what_to_do(browser: Browser, tocsin: Town) -> None:
     """A passkey needs a script and a name of a host: both are said, and a password works."""
     link = await invited(tocsin, "Ma Hui", "observer")
@@ -107,6 +109,7 @@ async def test_without_scripts_and_by_number_it_says_what_to_do(browser: Browser
         assert "Warnings" == await he.page.inner_text("h1")
 
 
+@pytest.mark.long
 async def test_a_passkey_of_somebody_else_shows_nobody(browser: Browser, tocsin: Town) -> None:
     """A colleague's passkey, though it answers the very question that was put to the administrator."""
     async with browsing(browser, tocsin) as wu, browsing(browser, tocsin) as he:

@@ -68,6 +68,7 @@ async def phone(browser: Browser) -> AsyncIterator[BrowserContext]:
     await made.close()
 
 
+@pytest.mark.long
 async def test_a_resident_walks_through_her_pages(tocsin: Town, person: PersonIn, phone: BrowserContext) -> None:
     """On a small phone, with nothing but links and buttons: a fact, a channel, a day away, a purpose, the way out."""
     page = await phone.new_page()
@@ -124,6 +125,7 @@ async def test_whoever_looks_walks_from_the_search_to_the_locked_values(
         pytest.param("en", DESK, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.long
 async def test_every_page_can_be_used_by_everybody(
     tocsin: Town, person: PersonIn, browser: Browser, language: str, size: dict[str, int]
 ) -> None:

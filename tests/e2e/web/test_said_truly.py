@@ -44,6 +44,7 @@ async def looked_up(page: Page, tocsin: Town, number: str) -> str:
     return await page.inner_text("section[role=status]")
 
 
+@pytest.mark.long
 async def test_the_check_page_says_the_newest_word_whichever_number_is_typed(page: Page, tocsin: Town) -> None:
     """A notice that it is being checked, then an update in force: the update, whole; also in full-width digits."""
     first = await tocsin.warn(alerts.flood("CHECK-1"))
@@ -130,6 +131,7 @@ async def path_of(tocsin: Town, warning_id: str, person_id: str) -> tuple[str, s
     return tuple((await tocsin.rows(mine))[0])
 
 
+@pytest.mark.long
 async def test_a_door_shows_what_was_tapped_last_and_a_slip_is_undone_in_one_tap(page: Page, tocsin: Town) -> None:
     """No answer, then seen; gone by a slip, undone: the path is open again. A call for help by a slip: its case is closed."""
     warning_id = await tocsin.warn(alerts.flood("DOORS-1"), doors="safe")
@@ -189,6 +191,7 @@ async def test_a_door_shows_what_was_tapped_last_and_a_slip_is_undone_in_one_tap
     await tocsin.cancel(warning_id, "sent_by_mistake")
 
 
+@pytest.mark.long
 async def test_calls_for_help_stand_on_the_newest_page_and_on_the_consoles_home(desk: Page, tocsin: Town) -> None:
     """After an update, and under an ending, until they are closed; whoever answers an ending is told of to somebody."""
     await tocsin.at(

@@ -122,6 +122,7 @@ async def test_who_may_not_look_at_people_gets_counts_and_no_person(tocsin: Town
     await tocsin.cancel(warning_id, "sent_by_mistake")
 
 
+@pytest.mark.long
 async def test_the_fire_services_list_opens_by_a_link_that_a_person_made(tocsin: Town, keys: Keys) -> None:
     """No page carries it. Who may command and look makes it, for a reason; it opens on one phone, and only in time."""
     warning_id = await tocsin.warn(alerts.plume("WATCH-3"))

@@ -99,6 +99,7 @@ async def test_from_sign_in_to_the_ending(page: Page, tocsin: Town) -> None:
     assert "Go now" not in shown
 
 
+@pytest.mark.long
 async def test_a_draft_is_withdrawn_and_nobody_is_told(desk: Page, tocsin: Town) -> None:
     """Giving up what was never sent asks only why; a form left open never ends a warning that has gone out since."""
     warning_id = await paste(desk, tocsin, alerts.heat("HEAT-DRAFT"))
@@ -117,6 +118,7 @@ async def test_a_draft_is_withdrawn_and_nobody_is_told(desk: Page, tocsin: Town)
     assert [] == await tocsin.rows(sa.select(delivery).where(delivery.c.warning_id == warning_id))
 
 
+@pytest.mark.long
 async def test_an_officer_taps_an_outcome_once(page: Page, tocsin: Town) -> None:
     """The list opens on the phone that opens it first, in walking order; the same form sent twice is one event."""
     warning_id = await tocsin.warn(alerts.flood("FLOOD-OFFICER"), doors="safe")
@@ -170,6 +172,7 @@ async def test_paper_carries_no_key_place_and_no_note(page: Page, tocsin: Town) 
     assert not await page.locator("article button").first.is_visible()
 
 
+@pytest.mark.long
 async def test_a_resident_answers_and_asks_for_help(page: Page, tocsin: Town, desk: Page) -> None:
     """What to do is the headline, in the person's language; help is one button and reaches the duty officer."""
     warning_id = await tocsin.warn(alerts.flood("FLOOD-RESIDENT"), doors="safe")
@@ -213,6 +216,7 @@ async def test_a_helper_answers_in_her_own_words(page: Page, tocsin: Town) -> No
     assert "We will send somebody if we may." in await page.inner_text("[role=status]")
 
 
+@pytest.mark.long
 async def test_the_check_page_knows_what_became_of_a_number(page: Page, tocsin: Town) -> None:
     """Unknown is never "no"; known is yes with what to do; checking, cancelled and over say so first and say no old order."""
     unknown = await read(page, f"{tocsin.url}/public/check?number=0001")
@@ -241,8 +245,10 @@ async def test_the_check_page_knows_what_became_of_a_number(page: Page, tocsin: 
     assert "We cannot confirm this yet." in draft
 
 
+@pytest.mark.long
 async def test_people_who_shelter_are_not_told_to_go(desk: Page, page: Page, tocsin: Town) -> None:
     """A toxic release at red says "Stay in now"; nobody is sent to doors and the names are the fire service's."""
+    await tocsin.warn(alerts.flood("BESIDE-THE-PLUME"), doors="safe")
     warning_id = await paste(desk, tocsin, alerts.plume())
     others = await desk.locator("section[aria-labelledby=overlaps]").inner_text()
     assert "People there are told the opposite" in others, "a flood is in force there, which tells people to go"

@@ -142,6 +142,7 @@ def schema() -> etree.XMLSchema:
     return etree.XMLSchema(etree.parse(str(SCHEMA)))
 
 
+@pytest.mark.long
 def test_what_we_write_is_valid_by_the_official_schema_and_means_the_same(read_alerts, schema):
     """The round trip of every real alert: read, written, read; same meaning, same area, same words."""
     for name, before in read_alerts:
@@ -161,6 +162,7 @@ def test_what_we_write_is_valid_by_the_official_schema_and_means_the_same(read_a
             assert here.geom.symmetric_difference(there.geom).area < 1e-9, name
 
 
+@pytest.mark.long
 def test_written_twice_is_written_the_same(read_alerts):
     """The second writing changes no byte."""
     for name, before in read_alerts[::5]:

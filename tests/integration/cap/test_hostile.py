@@ -207,6 +207,7 @@ _tree = st.recursive(
 
 @given(_tree, _tree)
 @settings(max_examples=400, derandomize=True, deadline=None)
+@pytest.mark.long
 def test_any_tree_of_cap_elements_is_answered(header, inside):
     """Elements in places where they have no business."""
     take(alert(f"<info>{inside}</info>{header}"))

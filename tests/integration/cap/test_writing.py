@@ -159,6 +159,7 @@ _alerts = st.builds(
 
 @given(_alerts)
 @settings(max_examples=250, derandomize=True, deadline=None)
+@pytest.mark.long
 def test_whatever_is_written_means_the_same_when_read(model):
     """Any model the writer accepts: read, written and read again it means the same, in the same place."""
     try:

@@ -93,6 +93,7 @@ async def answering(broker: Mosquitto, name: str) -> AsyncIterator[Device]:
             await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.mark.long
 async def test_speakers_are_asked_without_a_sound_and_the_channel_is_used_though_all_are_silent(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,7 @@ async def serving(env: dict[str, str], log: Path) -> AsyncIterator[str]:
         assert 0 == await asyncio.wait_for(process.wait(), WAIT_S), read(log)
 
 
+@pytest.mark.long
 async def test_its_channel_is_there_with_its_limits(installed: Path, tmp_path: Path) -> None:
     """Ours of the same channel is not configured, which is said and is no fault; the policy's check reads what it lacks."""
     env = environment(installed, tmp_path, TOCSIN_PIGEON_LOFT="http://127.0.0.1:9/")

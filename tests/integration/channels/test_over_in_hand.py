@@ -178,6 +178,7 @@ STEPS = ("claim", "intend", "late", "busy", "refused", "accepted", "silent", "dr
     update=st.booleans(),
 )
 @example(before=["claim", "intend"], after=["late"], update=False)
+@pytest.mark.long
 def test_in_whatever_order_it_came(made: Any, before: list[str], after: list[str], update: bool) -> None:
     """Any steps, the end, any steps: at last nothing is left to be sent, and no intent was written after the end."""
     loop, ledger = made

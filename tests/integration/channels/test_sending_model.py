@@ -72,7 +72,8 @@ def _broken(said: str) -> str:
 @pytest.mark.parametrize(
     ("actors", "how"),
     [
-        (TAKE_BACK | CANCEL, ("-O1",)),  # its states have room as they are, and packing them takes half as long again
+        # its states have room as they are, and packing them takes half as long again
+        pytest.param(TAKE_BACK | CANCEL, ("-O1",), marks=pytest.mark.long),
         pytest.param(TAKE_BACK | RECEIPT, ("-O2", "-DCOLLAPSE"), marks=pytest.mark.slow),
         pytest.param(CANCEL | RECEIPT, ("-O2", "-DCOLLAPSE"), marks=pytest.mark.slow),
     ],

@@ -110,6 +110,7 @@ async def test_no_page_goes_in_while_red_is_due_and_all_do_afterwards(registry, 
     assert looks >= 120
 
 
+@pytest.mark.long
 async def test_a_long_list_is_read_in_a_process_that_is_served_last(registry, tmp_path, monkeypatch):
     """And gives the same register and report as one that is read at once."""
     monkeypatch.setattr(yield_to_warnings, "LONG", 1000)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import sqlalchemy as sa
 
 from services.demo import run_demo
@@ -21,6 +22,7 @@ from services.shared.web.auth import create_key
 ALERT = Path(__file__).parents[3] / "services" / "example_alert.xml"
 
 
+@pytest.mark.long
 async def test_help_after_closed_opens_the_path_again() -> None:
     """Somebody who said 'leaving' and was closed asks for help by the answer page: open, case, door at once."""
     seen: dict[str, Any] = {}

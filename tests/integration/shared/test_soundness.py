@@ -168,6 +168,7 @@ async def test_damage_while_running_is_an_alarm_by_the_nightly_look(sound: Path,
     await database.close()
 
 
+@pytest.mark.long
 async def test_an_upgrade_killed_anywhere_is_gone_on_from(tmp_path: Path) -> None:
     """Every seventh statement after the first schema here; each of all in the slow one."""
     code, said = await killed(str(tmp_path), "0001", "7")
