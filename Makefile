@@ -9,7 +9,7 @@ help:
 	@echo 'make run     the server, all four services in one process (ARGS=... goes to `tocsin serve`)'
 	@echo 'make test    every check, and every test that is not long (ARGS=... goes to pytest)'
 	@echo 'make test-unit  what needs no server, no database and no process, in seconds, with few examples of each property'
-	@echo 'make test-long   more cases, processes and seconds of what `make test` tries; CI runs both'
+	@echo 'make test-long   more cases, processes and seconds of what `make test` tries'
 	@echo 'make test-faults  every named point, broker, database and wire failing, a misbehaving provider; ends with a table'
 	@echo 'make test-mutants  the policy engine with one rule wrong at a time: the tests must notice (20 min; ARGS="3 17")'
 	@echo 'make test-peers   our channels against programs of others; ends with a table: driver, peer, what it decoded (fetches prism,'

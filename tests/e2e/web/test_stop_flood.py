@@ -15,7 +15,7 @@ from services.shared.ledger.tables import delivery
 from tests.kit import alerts
 from tests.kit.town import Town
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 PEOPLE = 24
 LOOKS_AT_ONCE = True
 
@@ -39,7 +39,6 @@ async def figure(tocsin: Town) -> str:
     return next(line.rpartition(" ")[2] for line in lines if line.startswith('tocsin_alarm{kind="stop_flood"}'))
 
 
-@pytest.mark.long
 async def test_a_flood_of_stops_is_an_alarm_to_the_duty_officer(desk: Page, tocsin: Town) -> None:
     """Not before the fiftieth; then on console and live page, as a figure, and once to each duty officer by text and call."""
     warning_id = await tocsin.warn(alerts.flood("FLOOD-STOP"))

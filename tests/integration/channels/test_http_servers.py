@@ -149,6 +149,7 @@ async def test_connections_a_server_ends_while_they_are_idle_cost_no_call(kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.long
 async def test_a_server_that_is_killed_leaves_no_false_word(kind: str, tmp_path: Path) -> None:
     """Every call has its end; who was not sent to was not, and who was accepted was once."""
     async with peer(kind, tmp_path) as one:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from services.shared.clock import wall
 from services.shared.errors import NotAllowed, NotFound
 from services.shared.powers.may import Thing, may, must
 from services.shared.powers.power import BOUNDS, Power
@@ -48,7 +49,8 @@ BREACHES: dict[str, tuple[str, dict[str, Any]]] = {
     "a name like its own": ("subject", {"sources": ("Oursville",)}),
     "its own doubtful word": ("second", {"holds": ("a replay",), "brought_by": "k"}),
 }
-acts = st.sampled_from(list(Power))
+OWN = [act for act in Power if BOUNDS[act].oneself]  # of one's own account: no key does them
+acts = st.sampled_from([act for act in Power if act not in OWN])
 
 
 @given(act=acts, ways=st.sets(st.sampled_from(list(BREACHES))), out=st.booleans(), below=st.booleans(), missing=st.sets(
@@ -100,3 +102,14 @@ def test_within_the_grant_everything_may(act: Power, thing: str) -> None:
     unbound = Who("k", "key", "Ours", ACTIONS, 4, over=("Below",))
     far = replace(THING, owner=thing or "Ours", shapes=(), unresolved=("SAME 1",), tier=4, events=(), sender="z")
     assert may(unbound, act, far) is None
+
+
+@given(act=st.sampled_from(OWN), below=st.booleans())
+def test_a_key_opens_no_account_and_a_sign_in_does(act: Power, below: bool) -> None:
+    """Whatever the key may; whoever just signed in is asked for nothing more."""
+    thing = replace(THING, owner="Below" if below else "Ours")
+    for about in (None, thing):
+        fault = may(WHO, act, about)
+        assert isinstance(fault, NotAllowed)
+        assert "person" == fault.rule
+        assert may(replace(WHO, person="p", proved_at=wall()), act, about) is None
