@@ -137,7 +137,9 @@ class Paging:
         there = await self.reachable(tx, row, asked.asked_by)
         left = [one for one in there if one.pager.actor not in asked.paged]
         paged = list(asked.paged)
-        if not left and asked.pages:
+        # where nobody has given a number, asking is by voice from the start; where some have and none of them may, it is silence
+        unheard = not there and now > asked.asked_at and bool(await pagers(tx))
+        if not left and (asked.pages or unheard):
             await self._sound(tx, row, asked, now, anybody=bool(there))
             left, paged = there, []
         chosen = left[: asked.at_once]

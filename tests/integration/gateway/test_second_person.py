@@ -134,9 +134,13 @@ async def test_nobody_left_to_page_is_said_aloud(office: Office) -> None:
     """All who may send it took their numbers away."""
     for name in PEOPLE:
         await office.form(office.keys[name], "/people/pager", act="remove")
-    await waits(office)
+    about = await waits(office)
     await after(office, WAIT_S)
     assert [] == await office.names()
+    async with office.town.node.platform.database.read() as db:
+        (alarm,) = await standing(db, "approval")
+    assert f"approval:{about}" == alarm.name
+    assert "nobody who may send it can be paged" in alarm.said
 
 
 @pytest.mark.parametrize("out", [False, True])
