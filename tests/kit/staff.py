@@ -51,10 +51,10 @@ class Browsing:
         await self.page.wait_for_url("**/console/account")
 
     async def sign_in(self, path: str = "/console") -> None:
-        """By the passkey."""
+        """By the passkey. The sign-in's own address ends with the path it leads to, so the whole address is waited for."""
         await self.goto(path)
         await self.page.get_by_role("button", name="Sign in with a passkey").click()
-        await self.page.wait_for_url(f"**{path}")
+        await self.page.wait_for_url(origin(self.town) + path)
 
     async def confirm(self) -> None:
         """Shows the passkey again, where that is asked for."""
