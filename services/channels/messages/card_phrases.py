@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from babel import Locale
+
 from services.channels.messages.phrases import STATES
 from services.shared import i18n
 from services.shared.i18n import in_each_language
@@ -29,6 +31,11 @@ def _of(folder: Path) -> dict[str, dict[str, str]]:
 def tags() -> tuple[str, ...]:
     """The languages there are phrases in."""
     return tuple(_of(i18n.FOLDER))
+
+
+def named() -> list[tuple[str, str]]:
+    """Each language there are phrases in, with its own name for itself."""
+    return [(tag, Locale.parse(tag).get_display_name(tag) or tag) for tag in tags()]
 
 
 def phrases_of(language: str) -> Mapping[str, str]:
