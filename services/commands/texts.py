@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.channels.messages import frames, hazard_texts
+from services.channels.messages.hazard_text_rules import findings
+from services.channels.messages.hazard_texts import Texts, WordSet
 from services.channels.messages.phrases import LINES
 from services.channels.messages.phrases import findings as line_findings
 from services.channels.messages.segments import segments
@@ -15,7 +18,9 @@ from services.channels.replies.meaning import findings as reply_findings
 from services.channels.replies.quoted_text import findings as phone_findings
 from services.commands.kit import echo
 from services.shared.errors import Refused
-from services.shared.tiers import TIER_WORDS, Tier
+from services.shared.input.fields import json_schema
+from services.shared.people.languages import base_of
+from services.shared.tiers import TIER_WORDS
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -27,8 +32,10 @@ def texts_check(
     ] = None,
 ) -> None:
     """Are the texts fit to be sent? Each fault with its place and what to do; exit 1 if there is any."""
-    sets = [hazard_texts.load(file) for file in files] if files else list(hazard_texts.shipped().values())
-    faults = [fault for one in sets for fault in hazard_texts.findings(one)]
+    sets = list(hazard_texts.shipped().values())
+    if files:
+        sets = [WordSet(file.stem, {base_of(file.parent.parent.name): hazard_texts.load(file)}) for file in files]
+    faults = [fault for one in sets for fault in findings(one)]
     faults += [] if files else [*line_findings(), *frames.findings(), *reply_findings(), *phone_findings()]
     for fault in faults:
         echo(fault)
@@ -37,12 +44,18 @@ def texts_check(
     raise typer.Exit(1 if faults else 0)
 
 
+@app.command("schema")
+def texts_schema() -> None:
+    """The JSON Schema of a hazard's texts in one language, for an editor."""
+    typer.echo(json.dumps(json_schema(Texts, "Texts of a hazard"), indent=1, ensure_ascii=False))
+
+
 @app.command("list")
 def texts_list() -> None:
     """Which sets there are, in which languages, and how far each was checked."""
     for one in hazard_texts.shipped().values():
         states = ", ".join(f"{language} {one.state(language)}" for language in one.languages)
-        echo(f"{one.hazard} ({one.respond}): {states}")
+        echo(f"{one.hazard}: {states}")
     echo("endings, helpers, officers: " + ", ".join(f"{name} {lines.state}" for name, lines in LINES.items()))
 
 
@@ -69,9 +82,11 @@ def texts_show(
         raise Refused(f"there is no tier {tier!r}: use {', '.join(TIER_WORDS)}", field="--tier", given=tier)
     parts = hazard_texts.replace_place(hazard_texts.MODEL[lang], place, confirmed_open=confirmed_open)
     hazard_texts.destination(words, lang, parts, must=True)
-    for one in [Tier.of(tier)] if tier else list(Tier):
+    for one, instruction in words.languages[lang].cells():
+        if tier and one.word != tier:
+            continue
         for name in [form] if form else hazard_texts.FORMS:
-            text = hazard_texts.compose(words, lang, one, name, parts)
+            text = hazard_texts.compose(words, lang, one, instruction, name, parts)
             counted = segments(text)
-            echo(f"[{one.word} {name}: {counted.count} x {counted.encoding}, {counted.units} units]")
+            echo(f"[{one.word} {instruction} {name}: {counted.count} x {counted.encoding}, {counted.units} units]")
             typer.echo(text)

@@ -58,6 +58,7 @@ class StoredSense(TypedDict):
     hazard: str
     respond: str
     asked: str
+    instruction: str
     apart: bool
     tier_reason: str
     colour: str

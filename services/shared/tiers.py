@@ -34,20 +34,23 @@ TITLES = {
     Tier.RED: mark("Go now"),
 }
 NAMES = {Tier.BLUE: mark("BLUE"), Tier.YELLOW: mark("YELLOW"), Tier.ORANGE: mark("ORANGE"), Tier.RED: mark("RED")}
-SHELTER = mark("Stay in now")
+STAY_IN = mark("Stay in now")
+GO_UP = mark("Go up now")
 
 
-QUIET = ("monitor", "assess", "all_clear", "none")
-"""What an alert may ask that is nothing to be ready for."""
+QUIET = ("monitor", "none")
+"""Instructions that are nothing to be ready for."""
 
 
-def title(tier: Tier, respond: str) -> str:
-    """What the tier tells people to do; empty for nothing. It says "go" or "stay in" only where an alert asks it.
+def title(tier: Tier, instruction: str) -> str:
+    """What the tier tells people to do; empty for nothing. It says "go" or "stay in" only where a warning does.
 
-    `respond` is what the alert itself asks, empty where it says nothing: of a danger's kind alone no order follows.
+    `instruction` is what the warning itself tells people to do, empty where it says no one thing: of a danger's kind alone no
+    order follows.
     """
-    if tier == Tier.RED and respond == "shelter_in":
-        return SHELTER
-    if respond == "evacuate" or tier == Tier.BLUE or (tier == Tier.YELLOW and respond not in QUIET):
+    if tier == Tier.RED and instruction in ("stay_in", "go_up"):
+        return GO_UP if instruction == "go_up" else STAY_IN
+    leaving = instruction in ("leave", "go_to_place")
+    if leaving or tier == Tier.BLUE or (tier == Tier.YELLOW and instruction not in QUIET):
         return TITLES[tier]
     return ""

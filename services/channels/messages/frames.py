@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
-from services.channels.messages.phrases import LANGUAGES, LINES, STATES, Lines
+from services.channels.messages.phrases import LANGUAGES, LINES, STATES, Lines, of_instruction
 from services.shared.i18n import in_each_language
 from services.shared.people import languages
 from services.shared.people.languages import base_of
@@ -31,9 +31,8 @@ class Frame:
     this_is: str
     number: str
     whole: str
-    menus: Mapping[Tier, str]
-    menus_to_leave: Mapping[Tier, str]  # where people are asked to leave
-    keys: str
+    menus: Mapping[str, Mapping[Tier, str]]  # by instruction, as in `phrases`
+    keys: Mapping[str, str]
     call: str  # instead of a menu, where nothing can be answered
     check: str
     answer_here: str  # before a link
@@ -42,9 +41,9 @@ class Frame:
     places_more: str
     extras: Mapping[str, str]
 
-    def menu(self, tier: Tier, respond: str) -> str:
-        """How to answer; nothing where no answer is wanted. "Leaving" is offered where people are asked to leave."""
-        return (self.menus_to_leave if respond == "evacuate" else self.menus)[tier]
+    def menu(self, tier: Tier, instruction: str) -> str:
+        """How to answer; nothing where no answer is wanted. What is offered is what people are told to do."""
+        return of_instruction(self.menus, instruction)[tier]
 
 
 def language_of_lines(language: str) -> str:
@@ -70,7 +69,7 @@ def frame_for(language: str) -> Frame:
     menus = {Tier.BLUE: "", Tier.YELLOW: help_, Tier.ORANGE: answers, Tier.RED: answers}
     return Frame(
         drill=own.get("drill", "DRILL."), this_is=own.get("this_is", ""), number=own.get("number", ""), whole=_WHOLE,
-        menus=menus, menus_to_leave=menus, keys=own.get("keys", ""), call=own.get("call", "Tel. {hotline}."),
+        menus={"other": menus}, keys={"other": own.get("keys", "")}, call=own.get("call", "Tel. {hotline}."),
         check=own.get("check", "Tel."), answer_here="", not_yours="", longer=own.get("longer", "Tel. {hotline}."),
         places_more="{some} (+{rest})", extras={},
     )  # fmt: skip
@@ -94,8 +93,8 @@ def own_sentences() -> dict[str, dict[str, str]]:
 
 def _of_lines(lines: Lines) -> Frame:
     return Frame(
-        drill=lines.drill, this_is=lines.this_is, number=lines.number, whole=lines.whole, menus=lines.menu_stay,
-        menus_to_leave=lines.menu, keys=lines.keys, call=lines.one_way, check=lines.check,
+        drill=lines.drill, this_is=lines.this_is, number=lines.number, whole=lines.whole, menus=lines.menus,
+        keys=lines.keys, call=lines.one_way, check=lines.check,
         answer_here=lines.answer_here, not_yours=lines.not_yours, longer=lines.longer, places_more=lines.places_more,
         extras=lines.extras,
     )  # fmt: skip
@@ -104,10 +103,13 @@ def _of_lines(lines: Lines) -> Frame:
 @cache
 def _traditional_lines() -> Lines:
     simple = LINES["zh"]
-    return replace(simple, **{one.name: _in_traditional(getattr(simple, one.name)) for one in fields(Lines)})
+    return replace(simple, **{one.name: in_traditional(getattr(simple, one.name)) for one in fields(Lines)})
 
 
-def _in_traditional(value: Any) -> Any:
+def in_traditional(value: Any) -> Any:
+    """Every text within a value in the traditional script; names of mappings stay as they are."""
     if isinstance(value, dict):
-        return {key: traditional(text) for key, text in value.items()}
-    return traditional(value)
+        return {key: in_traditional(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [in_traditional(one) for one in value]
+    return traditional(value) if isinstance(value, str) else value

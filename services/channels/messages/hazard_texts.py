@@ -1,34 +1,94 @@
-"""Reads a hazard's texts by tier, form and language, and checks them against the rules for texts.
+"""Reads a hazard's texts by language, tier, instruction and form, and puts a message together from them.
 
-A set is the texts of a hazard's file: language > tier > headline, plain, short, easy; `words/forms.yaml` says how the
-parts stand in a form. Every language has a state: draft, translated, checked (by readers it is for). Nobody is ever told to
-go to a place that was not confirmed open: {to} is that place, or "to high ground", "away from the slope".
+A set is `locale/<tag>/hazards/<hazard>.yaml` of each language: tier > instruction > headline, plain, short, easy. How the parts
+stand in a form is said by `forms.yaml` of the language. A text is there for the one instruction it gives: another instruction of
+the same hazard is another text, or none. Every language has a state: draft, translated, checked (by readers it is for). Nobody
+is ever told to go to a place that was not confirmed open: {to} is that place, or "to high ground", "away from the slope".
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from services.channels.messages.segments import segments
-from services.shared import hazards
+from pydantic import Field, field_validator, model_validator
+
+from services.channels.messages.frames import in_traditional, lines_for
+from services.channels.messages.phrases import of_instruction
+from services.shared import i18n
 from services.shared.errors import Refused
-from services.shared.hazards import Hazard, Texts
+from services.shared.hazards.instructions import INSTRUCTIONS
+from services.shared.input.fields import OneOf
+from services.shared.input.files import Entry, open_file, wrong
+from services.shared.people.languages import base_of
+from services.shared.text.chinese import is_traditional
 from services.shared.text.sentences import sentences
-from services.shared.text.shipped import read_shipped
-from services.shared.tiers import Tier
+from services.shared.tiers import TIER_WORDS, Tier
 
-FOLDER = Path(__file__).with_name("words")
+FILE = "forms.yaml"
+TRADITIONAL = "zh-Hant"
 FORMS = ("plain", "short", "easy", "spoken", "card", "crawl")
-TIER_KEYS = ("headline", "plain", "short", "easy")
-_NOT_A_DRILL = re.compile(r"not a drill|no drill|不是演[练习]|非演[练习]", re.IGNORECASE)
-_LINK = re.compile(r"https?:|www\.|\b[a-z0-9-]+\.(com|org|net|cn|gov|int)\b", re.IGNORECASE)
-_FIXED_PLACE = re.compile(r"\b[Gg]o (?:now )?to (?!high|open|the )[A-Z]\w+|[Gg]o (?:now )?to the [A-Z]\w+")
-_SHOUTED = re.compile(r"\b[A-Z]{4,}\b")
+TEXT_KEYS = ("headline", "plain", "short", "easy")
+
+
+class InstructionText(Entry):
+    """What is said for an instruction at a tier, in each form."""
+
+    headline: str
+    plain: str
+    short: str
+    easy: str
+    name: str = Field("", description="In place of the hazard's, where that would frighten: a smell, not poison gas.")
+    easy_name: str = Field("", description="Likewise, for easy read.")
+
+
+class Due(Entry):
+    """How the time of the danger is said."""
+
+    start: str = Field(alias="from")
+    by: str
+
+
+class Texts(Entry):
+    """A hazard's sentences in one language; {to} is a place somebody confirmed open, or `away`."""
+
+    state: Literal["draft", "translated", "checked"]
+    checked_by: str = ""
+    checked_on: str = ""
+    name: str
+    easy_name: str = Field(description="What it is, for easy read; never that it is dangerous: the form says so.")
+    about: tuple[str, ...] = Field(
+        description="One of these stands in the warning's own word for the hazard, or no text is used.", min_length=1
+    )
+    due: Due | None = Field(None, description="Left out where nobody can know an hour: an earthquake, a landslide.")
+    to: str = ""
+    away: str = ""
+    texts: dict[Annotated[str, OneOf(TIER_WORDS)], dict[Annotated[str, OneOf(INSTRUCTIONS)], InstructionText]] = Field(
+        description="Tier > instruction > text."
+    )
+
+    def of(self, tier: Tier, instruction: str) -> InstructionText | None:
+        """The text for an instruction at a tier; None where there is none."""
+        return self.texts.get(tier.word, {}).get(instruction)
+
+    def cells(self) -> list[tuple[Tier, str]]:
+        """Each tier and instruction there is a text for."""
+        return [(Tier.of(tier), instruction) for tier, row in self.texts.items() for instruction in row]
+
+    @field_validator("about")
+    @classmethod
+    def _lower(cls, about: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(word.lower() for word in about)
+
+    @model_validator(mode="after")
+    def _by_whom(self) -> Self:
+        if self.state == "checked" and not (self.checked_by and self.checked_on):
+            wrong("who has checked it, and when? add checked_by and checked_on", "required", at=("state",))
+        return self
 
 
 @dataclass(frozen=True)
@@ -54,20 +114,18 @@ class Parts:
 
 @dataclass(frozen=True)
 class WordSet:
-    """One hazard's texts."""
+    """One hazard's texts, by the base of each language; `zh-Hant` is `zh` in the other script."""
 
     hazard: str
-    respond: str
-    only_if: tuple[str, ...]
     languages: Mapping[str, Texts]
 
-    def fits(self, hazard: str, asked: str, tier: Tier) -> bool:
-        """Whether these texts are about that and say what the alert itself asks: a cold wave is not told in the words of heat,
-        "go upstairs" not in those of leaving. Below red a set only says get ready, which is less than leaving or staying in.
-        """
-        if asked != self.respond or (asked in ("evacuate", "shelter_in") and tier != Tier.RED):
+    def fits(self, language: str, named: str, tier: Tier, instruction: str) -> bool:
+        """Whether there is a text of that language about what the warning itself `named`, for that tier and instruction: a cold
+        wave is not told in the words of heat, "go upstairs" not in those of leaving."""
+        texts = self.languages.get(language)
+        if texts is None or texts.of(tier, instruction) is None:
             return False
-        return any(word in hazard.lower() for word in self.only_if)
+        return any(word in named.lower() for word in texts.about)
 
     def state(self, language: str) -> str:
         return self.languages[language].state
@@ -76,34 +134,40 @@ class WordSet:
 @cache
 def forms() -> Mapping[str, Any]:
     """How the parts stand in each form, by language."""
-    found: Mapping[str, Any] = read_shipped(FOLDER / "forms.yaml")
-    return found
+    found = {base_of(tag): rules for tag, rules in i18n.in_each_language(FILE).items()}
+    return found | {TRADITIONAL: in_traditional(found["zh"])}
 
 
 def shipped() -> dict[str, WordSet]:
     """The sets there are, by hazard."""
-    return _sets(hazards.FOLDER)
+    return _sets(i18n.FOLDER)
 
 
 @cache
 def _sets(folder: Path) -> dict[str, WordSet]:
-    found = {name: _set_of(name, hazard) for name, hazard in hazards.known().items() if hazard.texts}
-    return dict(sorted(found.items()))
+    found: dict[str, dict[str, Texts]] = {}
+    for file in sorted(folder.glob("*/hazards/*.yaml")):
+        found.setdefault(file.stem, {})[base_of(file.parent.parent.name)] = load(file)
+    for languages in found.values():
+        if "zh" in languages:
+            languages[TRADITIONAL] = Texts.model_validate(in_traditional(languages["zh"].model_dump(by_alias=True)))
+    return {name: WordSet(name, languages) for name, languages in sorted(found.items())}
 
 
-def load(file: Path) -> WordSet:
-    """A set out of a hazard's file; Refused where a part is missing or not known."""
-    return _set_of(file.stem, hazards.load(file))
+def language_of(tag: str) -> str:
+    """Under which language a reader of this tag has texts."""
+    return TRADITIONAL if is_traditional(tag) else base_of(tag)
 
 
-def _set_of(name: str, hazard: Hazard) -> WordSet:
-    for language in hazard.texts:
-        if language not in forms():
-            raise Refused(
-                f"{name}.yaml, texts.{language}: forms.yaml does not say how its parts stand; add the language there",
-                rule="words", given=language,
-            )  # fmt: skip
-    return WordSet(name, hazard.rule.respond, tuple(word.lower() for word in hazard.only_if), hazard.texts)
+def load(file: Path) -> Texts:
+    """A hazard's texts in one language, out of `<tag>/hazards/<hazard>.yaml`; Refused where a part is missing or not known."""
+    language = base_of(file.parent.parent.name)
+    if language not in forms():
+        raise Refused(
+            f"{file.name}: forms.yaml does not say how the parts stand in {language}; add the language there",
+            rule="words", given=language,
+        )  # fmt: skip
+    return open_file("", file).read(Texts)
 
 
 def destination(words: WordSet, language: str, parts: Parts, *, must: bool = False) -> str:
@@ -122,25 +186,26 @@ def destination(words: WordSet, language: str, parts: Parts, *, must: bool = Fal
     return lang.away
 
 
-def compose(words: WordSet, language: str, tier: Tier, form: str, parts: Parts) -> str:
-    """One message of a set, whole; as long as it is."""
+def compose(words: WordSet, language: str, tier: Tier, instruction: str, form: str, parts: Parts) -> str:
+    """One message of a set, whole; as long as it is. KeyError where the set has no such text: see `WordSet.fits`."""
     lang, rules = words.languages[language], forms()[language]
-    said = lang[tier]
+    said = lang.texts[tier.word][instruction]
     action = {"short": said.short, "easy": said.easy}.get(form, said.plain).format(
         to=destination(words, language, parts)
     )
     due = ""
-    if parts.impact and tier > Tier.BLUE:
+    if parts.impact and tier > Tier.BLUE and lang.due is not None:
         due = (lang.due.by if tier == Tier.RED else lang.due.start).format(impact=parts.impact)
     text = str(rules[form]["text"]).format(
         source=parts.source,
         short_source=parts.short_source or parts.source,
         colour=rules["colours"][tier.word],
-        title=_title(rules, words.respond, tier),
+        alert=rules["alerts"][tier.word],
+        title=_of_instruction(rules["titles"], instruction, tier),
         headline=said.headline,
         Headline=said.headline[:1].upper() + said.headline[1:],
-        name=lang.name,
-        easy_name=lang.easy_name,
+        name=said.name or lang.name,
+        easy_name=said.easy_name or lang.easy_name,
         place=parts.place,
         short_place=parts.short_place or parts.place,
         easy_place=parts.easy_place or parts.short_place or parts.place,
@@ -148,7 +213,7 @@ def compose(words: WordSet, language: str, tier: Tier, form: str, parts: Parts) 
         lines="\n".join(sentences(action)),
         due=due,
         sent=parts.sent,
-        menu=_menu(rules, words.respond, tier, form, parts),
+        menu=_menu(language, instruction, tier, form, parts),
         number=parts.number,
         hotline=parts.hotline,
     )
@@ -157,25 +222,20 @@ def compose(words: WordSet, language: str, tier: Tier, form: str, parts: Parts) 
     return re.sub(r" +([.。])", r"\1", " ".join(text.split()))
 
 
-def _title(rules: Mapping[str, Any], respond: str, tier: Tier) -> str:
-    names = {"evacuate": "titles", "shelter_in": "shelter_titles"}.get(respond, "stay_titles")
-    return str(rules.get(names, {}).get(tier.word, ""))
+def _of_instruction(rows: Mapping[str, Mapping[str, str]], instruction: str, tier: Tier) -> str:
+    """A row of `forms.yaml` for an instruction, or the one for all others."""
+    return str(rows.get(instruction, rows["other"])[tier.word])
 
 
-def _menu(rules: Mapping[str, Any], respond: str, tier: Tier, form: str, parts: Parts) -> str:
+def _menu(language: str, instruction: str, tier: Tier, form: str, parts: Parts) -> str:
     if tier == Tier.BLUE or form in ("spoken", "crawl"):
         return ""
-    menus = rules["menus"]
+    rules, lines = forms()[language], lines_for(language)
     if parts.one_way:
-        return str(menus["one_way"]).format(hotline=parts.hotline)
-    stays = respond != "evacuate"
-    if form == "easy":
-        kind = "easy"
-    elif form == "short":
-        kind = "short_stay" if stays else "short"
-    else:
-        kind = "stay" if stays else "plain"
-    return str(menus[kind][tier.word])
+        return lines.one_way.format(hotline=parts.hotline)
+    if form in rules["menus"]:
+        return _of_instruction(rules["menus"][form], instruction, tier)
+    return of_instruction(lines.menus, instruction)[tier]
 
 
 def limit(language: str, tier: Tier, form: str) -> int:
@@ -200,56 +260,3 @@ MODEL = {
 def replace_place(parts: Parts, name: str, *, confirmed_open: bool) -> Parts:
     """The same parts with another place to go to."""
     return replace(parts, place_to=name, place_open=confirmed_open)
-
-
-def findings(words: WordSet) -> Iterator[str]:
-    """What is wrong with a set, one sentence each; nothing where it may be used."""
-    for language, lang in words.languages.items():
-        for tier in Tier:
-            where = f"{words.hazard}, {language}, {tier.word}"
-            for key in TIER_KEYS:
-                for fault in faults_of(getattr(lang[tier], key), key, language):
-                    yield f"{where}, {key}: {fault}"
-            for form in FORMS:
-                yield from (f"{where}, {form}: {fault}" for fault in _too_long(words, language, tier, form))
-
-
-def faults_of(text: str, key: str, language: str) -> Iterator[str]:
-    if _NOT_A_DRILL.search(text):
-        yield "says that it is no drill: nobody asked, and it makes people doubt; take it out"
-    if _LINK.search(text):
-        yield "holds a link: channels block links, and people are told not to follow them; give a number"
-    if _FIXED_PLACE.search(text):
-        yield "names a place to go to: write {to}, which is a place only where somebody confirmed it open"
-    if language == "en" and _SHOUTED.search(text):
-        yield "shouts in capitals: screen readers spell them; write words"
-    if language == "en" and segments(text.replace("{", "(").replace("}", ")")).encoding != "gsm-7":
-        yield "holds a character outside GSM-7, which more than doubles the segments: use plain signs"
-    if key in ("short", "easy"):
-        for sentence in sentences(text):
-            if problem := _more_than_one_idea(sentence, language):
-                yield f"{problem}: {sentence!r}; one idea a sentence"
-
-
-def _more_than_one_idea(sentence: str, language: str) -> str:
-    if re.search(r"[;:；：]", sentence.removeprefix("Others:")):
-        return "joins two sentences"
-    if language == "zh":
-        if sentence.count(",") + sentence.count("，") > 1:
-            return "has more than two parts"
-        return "is longer than 16 characters" if len(re.sub(r"\{to\}", "走", sentence)) > 17 else ""
-    if re.search(
-        r", |\b(and|but|then|because|so that) (do|go|stay|call|leave|walk|take|get|close|turn|keep)\b", sentence
-    ):
-        return "has more than one part"
-    return "is longer than 10 words" if len(sentence.split()) > 10 else ""
-
-
-def _too_long(words: WordSet, language: str, tier: Tier, form: str) -> Iterator[str]:
-    most = limit(language, tier, form)
-    model = MODEL.get(language, MODEL["en"])
-    if most:
-        text = compose(words, language, tier, form, model)
-        counted = segments(text)
-        if counted.count > most:
-            yield f"{counted.count} segments ({counted.units} {counted.encoding} units), at most {most}: {text}"

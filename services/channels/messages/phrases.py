@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
+from services.shared.hazards.instructions import INSTRUCTIONS
 from services.shared.i18n import in_each_language
 from services.shared.people.languages import base_of
 from services.shared.tiers import Tier
@@ -21,11 +22,10 @@ class Lines:
     drill: str  # before everything else in a drill
     number: str
     whole: str  # {source} {tier} {hazard} {place} {action} {time} {number} {menu}, in the order of every message
-    menu: dict[Tier, str]  # where people are asked to leave
-    menu_stay: dict[Tier, str]  # where they are asked anything else
+    menus: dict[str, dict[Tier, str]]  # instruction > what can be answered; `other` for what is not named
     longer: str  # instead of a sentence that no message holds
     places_more: str  # {some} of a long list, {rest} more of {all}
-    keys: str
+    keys: dict[str, str]  # the same for a telephone's keys
     answer_here: str
     check: str
     not_yours: str  # below an e-mail or a chat message, which may have come to a stranger
@@ -37,10 +37,11 @@ class Lines:
     callout: str  # to a volunteer with a {skill}
     callout_video: str
     skills: dict[str, str]
-    endings: dict[str, str]
+    endings: dict[str, dict[str, str]]  # kind > instruction of what is ended > text
     notices: dict[str, str]
     extras: dict[str, str]  # what a form adds: transport, battery, headcount, time
     one_way: str
+    doing: dict[str, str]  # instruction > thanks for answer 1
     thanks: dict[str, str]
     ask_how_many: str
     ask_which: str
@@ -59,9 +60,18 @@ FILE = "lines.yaml"
 
 def _lines(data: dict[str, Any]) -> Lines:
     found = {field.name: data[field.name] for field in fields(Lines)}
-    for name in ("menu", "menu_stay"):
-        found[name] = {Tier.of(word): text for word, text in data[name].items()}
+    found["menus"] = {
+        instruction: {Tier.of(word): text for word, text in row.items()} for instruction, row in data["menus"].items()
+    }
     return Lines(**found)
+
+
+T = TypeVar("T")
+
+
+def of_instruction(rows: Mapping[str, T], instruction: str) -> T:
+    """The row of an instruction, or the one for all that are not named."""
+    return rows.get(instruction, rows["other"])
 
 
 LINES = {base_of(tag): _lines(data) for tag, data in in_each_language(FILE).items()}
@@ -74,7 +84,7 @@ def findings() -> Iterator[str]:
     for language, lines in LINES.items():
         if lines.state not in STATES:
             yield f"lines.yaml, {language}: state: use {', '.join(STATES)}"
-        for name in ("endings", "notices", "thanks", "extras", "skills"):
+        for name in ("menus", "keys", "doing", "endings", "notices", "thanks", "extras", "skills"):
             for key in sorted(getattr(english, name).keys() ^ getattr(lines, name).keys()):
                 yield f"lines.yaml, {language}, {name}: {key} is not in every language; add it"
         for name in ("supporter", "supporter_inside", "officer", "official", "superior", "callout", "callout_video"):
@@ -86,8 +96,18 @@ def findings() -> Iterator[str]:
             for part in ("{source}", "{number}"):
                 if part not in text:
                     yield f"lines.yaml, {language}, {name}: {part} is missing: nobody knows whose message it is"
-        for key, text in lines.endings.items():
-            if "{source}" not in text or _NOT_A_DRILL.search(text):
-                yield f"lines.yaml, {language}, endings, {key}: begin with {{source}}, and do not speak of drills"
-        if re.search("may go home|可以回家", lines.endings["danger_lower_stay_away"]):
-            yield f"lines.yaml, {language}: danger_lower_stay_away sends people home; people have died returning"
+        for name in ("menus", "keys", "doing", *lines.endings):
+            rows: Mapping[str, object] = lines.endings[name] if name in lines.endings else getattr(lines, name)
+            if "other" not in rows:
+                yield f"lines.yaml, {language}, {name}: add other: what is said for every instruction that is not named"
+            for key in sorted(rows.keys() - {*INSTRUCTIONS, "other"}):
+                yield f"lines.yaml, {language}, {name}: {key} is no instruction; use {', '.join(INSTRUCTIONS)}"
+        for kind, texts in lines.endings.items():
+            for instruction, text in texts.items():
+                where = f"lines.yaml, {language}, endings, {kind}, {instruction}"
+                if "{source}" not in text or _NOT_A_DRILL.search(text):
+                    yield f"{where}: begin with {{source}}, and do not speak of drills"
+                if kind == "danger_lower_stay_away" and re.search("may go home|可以回家|may go out|可以出门", text):
+                    yield f"{where}: sends people home; people have died returning"
+                if kind == "checking" and "{next}" not in text:
+                    yield f"{where}: say when the next word comes: {{next}}"

@@ -153,6 +153,7 @@ class Preparer:
             hazard=str(warning.parts.get("set", "")),
             as_recorded=self._as_recorded[row.warning_id],
             ending=warning.ending,
+            instruction=str(warning.parts.get("instruction", "")),
             of_many=of_many,
             again=row.attempts > 0,
             settled=await self._settled(row) if is_area else {},

@@ -1,11 +1,12 @@
 """Renders one message from a warning's parts: for a form, a language and a channel; counts SMS segments. Pure.
 
 Parts (made by the gateway): {"languages": [..], "<language>": {source, tier, hazard, event, place, action, description,
-time}}, and where they are known "set" (which file of `services/shared/hazards` is about it), "asked" (what the alert asks) and, a
-language or for all, "to": {"name", "open"} (where people may go) and "impact". Order of every message: source, hazard, place,
-action, time, number. What is said is the authority's own, in whole sentences; a set's words stand for it only in the short and
-the easy form, and only where the alert itself asks what the set says. Where an alert names no action none is made up: its
-description is said. How it is made to fit: see `fitting`.
+time, next}}, and where they are known "set" (which file of `services/shared/hazards` is about it), "instruction" (the one thing
+it tells people to do) and, a language or for all, "to": {"name", "open"} (where people may go) and "impact". Order of every
+message: source, hazard, place, action, time, number. What is said is the authority's own, in whole sentences; a set's words stand
+for it only in the short and the easy form, only where there is a text for that hazard, tier and instruction, and only where that
+text tells people the same as the authority's own words. Where an alert names no action none is made up: its description is said.
+How it is made to fit: see `fitting`.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ from services.channels.messages.fitting import (
     tidy,
 )
 from services.channels.messages.frames import Frame, frame_for, lines_for
-from services.channels.messages.phrases import LANGUAGES, Lines
+from services.channels.messages.phrases import LANGUAGES, Lines, of_instruction
 from services.channels.messages.segments import Segments, segments
+from services.shared.hazards import known
+from services.shared.hazards.instructions import contradiction, dropped, told_in
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.people import languages
 from services.shared.people.languages import base_of
-from services.shared.text.chinese import is_traditional
 from services.shared.text.sentences import first, flat, flat_prefixes, sentences
 from services.shared.tiers import Tier
 
@@ -41,7 +43,9 @@ __all__ = ["MessageFacts", "Rendered", "Segments", "choose_language", "lines_for
 _LINKS = re.compile(r"\s*https?://\S+")
 _SETS = {"short_plain": "short", "easy_read": "easy"}  # forms that a set's own sentences are for
 _CARDS = ("large_print", "large_print_card")
+_USUAL = {"evacuate": "leave", "shelter_in": "stay_in", "check_on": "check_on"}  # respond of a hazard > instruction
 _TO_LEAVE = ("leave_early", "ask_transport", "moved_of_headcount")  # extras for people who are asked to leave
+TO_GO = ("leave", "go_to_place")
 _PLACE, _NAME, _HAZARD = 60, 100, 80  # characters
 SPOKEN = 900  # characters of what to do: a minute of listening, said twice
 SUBJECT = 150
@@ -149,8 +153,8 @@ def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
 def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, language: str) -> Rendered:
     """To the person, the house or the area."""
     form, *extras = facts.form.split("+")
-    asked = str(facts.parts.get("asked", ""))
-    menu = frame.menu(facts.tier, asked)
+    instruction = str(facts.parts.get("instruction", ""))
+    menu = frame.menu(facts.tier, instruction)
     by_link = bool(facts.link) and not facts.sms
     if by_link:
         menu = ""  # nobody reads what is written back to it
@@ -158,7 +162,7 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
         menu = frame.call.format(hotline=facts.hotline)
     elif not menu and facts.tier > Tier.BLUE:
         menu = frame.call.format(hotline=facts.hotline)  # a language we have no menu in
-    if asked != "evacuate":
+    if instruction not in TO_GO:
         extras = [{"moved_of_headcount": "all_safe"}.get(e, e) for e in extras if e not in _TO_LEAVE[:2]]
     more = " ".join(frame.extras[e].format(link="") for e in extras if e in frame.extras and e != "sign_video")
     own = _of_set(facts, part, language, form)
@@ -231,10 +235,11 @@ def _hazard(part: Mapping[str, str]) -> str:
 
 
 def says_what_is_asked(parts: Parts) -> bool:
-    """Whether the alert itself asks what the words about its hazard say."""
-    words = hazard_texts.shipped().get(str(parts.get("set", "")))
-    asked = parts.get("asked", "")
-    return bool(asked) and (words is None or words.respond == asked)
+    """Whether the alert itself tells people what is done about its hazard: a recording of that may be played."""
+    hazard = known().get(str(parts.get("set", "")))
+    asked = parts.get("instruction", "")
+    usual = _USUAL.get(hazard.rule.respond, "") if hazard is not None else ""
+    return bool(asked) and (hazard is None or usual in ("", asked))
 
 
 def _in_lines(facts: MessageFacts, part: Mapping[str, str], frame: Frame, said: str, menu: str, form: str) -> str:
@@ -248,17 +253,18 @@ def _in_lines(facts: MessageFacts, part: Mapping[str, str], frame: Frame, said: 
 def _of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: str) -> str:
     """A set's own short or easy text, where one fits what the warning asks; empty where none does, or none fits the SMS."""
     words = hazard_texts.shipped().get(str(facts.parts.get("set", "")))
-    base = base_of(language)
-    if form not in _SETS or words is None or base not in words.languages or is_traditional(language):
+    base = hazard_texts.language_of(language)
+    if form not in _SETS or words is None:
         return ""
-    if not words.fits(f"{part['hazard']} {part.get('event', '')}", str(facts.parts.get("asked", "")), facts.tier):
+    instruction = str(facts.parts.get("instruction", ""))
+    if not words.fits(base, f"{part['hazard']} {part.get('event', '')}", facts.tier, instruction):
         return ""
     to: Any = part.get("to") or facts.parts.get("to") or {}
     most = hazard_texts.limit(base, facts.tier, _SETS[form]) if facts.sms else 0
     for room in (80, 40, 24, 12):
         place = named(places(part["place"], room, frame_for(language).places_more), LONG_PLACE)
         text = hazard_texts.compose(
-            words, base, facts.tier, _SETS[form],
+            words, base, facts.tier, instruction, _SETS[form],
             hazard_texts.Parts(
                 source=named(part["source"], _NAME), place=place, number=facts.number, hotline=facts.hotline,
                 impact=str(part.get("impact", "")), place_to=str(to.get("name", "")),
@@ -266,8 +272,19 @@ def _of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: s
             ),
         )  # fmt: skip
         if not most or segments(tidy(text)).count <= most:
-            return text
+            return text if not gives_way(text, part["action"], language) else ""
     return ""
+
+
+def gives_way(ours: str, theirs: str, language: str) -> str:
+    """Why a text of ours gives way to an authority's own words: it tells people something else, or leaves out where they are to
+    be; empty where both tell them the same, or nothing can be said of that language."""
+    mine, own = told_in(ours, language), told_in(theirs, language)
+    if mine is None or own is None:
+        return ""
+    if against := contradiction(mine, own):
+        return f"{against[0]} against {against[1]}"
+    return dropped(mine, own)
 
 
 def _helper(facts: MessageFacts, part: Mapping[str, str], pattern: str, language: str, skill: str = "") -> Rendered:
@@ -284,8 +301,10 @@ def _helper(facts: MessageFacts, part: Mapping[str, str], pattern: str, language
 
 def _ending(facts: MessageFacts, part: Mapping[str, str], lines: Lines, language: str) -> Rendered:
     frame = frame_for(language)
+    kind = lines.endings.get(facts.ending, lines.endings["not_for_you"])
     text = filled(
-        lines.endings.get(facts.ending, lines.endings["not_for_you"]), source=named(part["source"], _NAME),
+        of_instruction(kind, str(facts.parts.get("instruction", ""))), next=part.get("next", ""),
+        source=named(part["source"], _NAME),
         hazard=named(_hazard(part), SUBJECT), number=facts.number, time=part["time"], hotline=facts.hotline,
         place=named(places(part["place"], _PLACE + 20, frame.places_more), LONG_PLACE),
     )  # fmt: skip

@@ -34,8 +34,8 @@ class Replies(Protocol):
         """A name for a value that tells nothing of it, the same for ever."""
         ...
 
-    def thanks(self, answer: Answer, language: str) -> str:
-        """The text that confirms an answer."""
+    async def thanks(self, answer: Answer, warning_id: str, language: str) -> str:
+        """What is said back to an answer to that warning."""
         ...
 
     async def say_again(self, delivery_id: str) -> Outbound:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from services.channels.messages.phrases import of_instruction
 from services.channels.messages.prepare import Preparer
 from services.channels.messages.render import choose_language, lines_for
 from services.channels.model.report import Report
@@ -42,6 +43,11 @@ ANSWERS: dict[str, dict[str, tuple[Answer, str]]] = {
     },
 }
 AFTERWARDS = ("moving", "safe")  # asked only of who has answered: "I am safe" is no answer to "go"
+
+
+def _thanks(said: str, instruction: str, language: str) -> str:
+    lines = lines_for(language)
+    return of_instruction(lines.doing, instruction) if said == Answer.LEAVING else lines.thanks.get(said, "")
 
 
 class AnswerPages:
@@ -81,6 +87,7 @@ class AnswerPages:
         if kind == "supporter" and row.dossier is not None and not headline:  # over: it names nobody any more
             about = (await self._preparer.dossier(row.dossier, row.person_id)).call_name
         said = request.query.get("said", "")
+        instruction = str(text.parts.get("instruction", ""))
         hotline = self._platform.settings.hotline
         choices = {name: t(words) for name, (_, words) in ANSWERS[kind].items()}
         if kind == "person" and headline:
@@ -91,19 +98,19 @@ class AnswerPages:
             "answer.html",
             row=row,
             part=part,
-            asked=text.parts.get("asked", ""),
+            instruction=instruction,
             said_in=said_in,
             chosen=chosen,
             headline=headline,
-            ending_text=self._ending_words(ending, part, wanted, row.number) if headline else "",
-            checking_text=self._ending_words(ending, part, wanted, row.number) if not headline else "",
+            ending_text=self._ending_words(ending, part, wanted, row.number, instruction) if headline else "",
+            checking_text=self._ending_words(ending, part, wanted, row.number, instruction) if not headline else "",
             newer=next((one.number for one in later if one.kind == "update" and one.number != row.number), ""),
             buttons=list(choices.items()),
             about=about,
             token=request.match_info["token"],
             event=new_id(),
             said=said,
-            thanks=lines_for(wanted).thanks.get(said, "").format(hotline=hotline),
+            thanks=_thanks(said, instruction, wanted).format(hotline=hotline),
             hotline=hotline,
             plane=self._platform.settings.plane,
         )
@@ -119,9 +126,12 @@ class AnswerPages:
             return t("The time of this warning is over"), ""
         return "", said if said == "checking" else ""
 
-    def _ending_words(self, ending: str, part: Mapping[str, str], language: str, number: str) -> str:
-        pattern = lines_for(language).endings.get(ending, "")
-        return pattern.format(
+    def _ending_words(self, ending: str, part: Mapping[str, str], language: str, number: str, instruction: str) -> str:
+        kind = lines_for(language).endings.get(ending)
+        if kind is None:
+            return ""
+        return of_instruction(kind, instruction).format(
+            next=part.get("next", ""),
             source=part["source"], hazard=part["hazard"], place=part["place"], number=number, time=part["time"],
             hotline=self._platform.settings.hotline, action=part["action"],
         )  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from services.channels.messages.phrases import Lines
+from services.channels.messages.phrases import Lines, of_instruction
 from services.channels.messages.prepare import Preparer, reference
 from services.channels.messages.render import lines_for
 from services.channels.model.inbound import Inbound
@@ -59,9 +59,12 @@ class ReplyInbox:
         self._index_key = platform.keys.index
         self._hotline = platform.settings.hotline
 
-    def thanks(self, answer: Answer, language: str) -> str:
-        """What we say back to an answer; never a promise of time."""
+    async def thanks(self, answer: Answer, warning_id: str, language: str) -> str:
+        """What we say back to an answer: what it means for what the warning told people to do. Never a promise of time."""
         lines = lines_for(language)
+        if answer is Answer.LEAVING and warning_id:
+            warning = await self._preparer.warning(warning_id)
+            return of_instruction(lines.doing, str(warning.parts.get("instruction", "")))
         return lines.thanks.get(answer, lines.not_understood).format(hotline=self._hotline)
 
     async def inbound(self, message: Inbound) -> str:
@@ -124,7 +127,7 @@ class ReplyInbox:
         for report in passed_on(row, reply.answer, message.event_key):
             await self._recorder.report(report)
         ask = f" {lines.ask_how_many}" if row.covers > 1 and reply.answer is not Answer.HELP else ""
-        return self.thanks(reply.answer, row.language) + ask, reply
+        return await self.thanks(reply.answer, row.warning_id, row.language) + ask, reply
 
     async def _sent(self, rows: Sequence[Candidate]) -> list[str]:
         """The authority's words in the warnings this phone was sent."""
@@ -188,7 +191,9 @@ class ReplyInbox:
                 note=f"{count} together",
             )
         )
-        return self.thanks(answer, row.language) if answer else lines_for(row.language).count_noted
+        return (
+            await self.thanks(answer, row.warning_id, row.language) if answer else lines_for(row.language).count_noted
+        )
 
     # ---- STOP and START
 

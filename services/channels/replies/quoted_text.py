@@ -14,9 +14,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from services.channels.messages import hazard_texts
 from services.channels.replies.meaning import STATES, Reply, Sense, calls_for_help, plain, read_reply, words
-from services.shared import hazards
+from services.shared import i18n
 from services.shared.i18n import in_each_language
 from services.shared.ledger.evidence import Answer
 from services.shared.text.chinese import traditional
@@ -24,7 +23,7 @@ from services.shared.text.sentences import sentences
 from services.shared.text.shipped import read_shipped
 
 PHONES = "phones.yaml"
-OURS = ("lines.yaml", "frame.yaml")
+OURS = ("lines.yaml", "frame.yaml", "forms.yaml")
 LISTS = ("reactions", "machine", "busy", "offers")
 _OWN_WORDS = 4.0  # so many words of a sentence of ours in a row are no chance; a character of Chinese is half a word
 _FIGURES = ("{ref}", "{number}", "{hotline}", "{n}")
@@ -222,8 +221,7 @@ def _ours() -> tuple[tuple[str, ...], ...]:
     """Every sentence of our own, in every language and both scripts, cut where something is filled in."""
     found = set()
     kept = [in_each_language(name) for name in OURS]
-    files = (*hazard_texts.FOLDER.glob("*.yaml"), *hazards.FOLDER.glob("*.yaml"))
-    kept += [read_shipped(file) for file in sorted(files)]
+    kept += [read_shipped(file) for file in sorted(i18n.FOLDER.glob("*/hazards/*.yaml"))]
     for data in kept:
         for text in strings(data):
             for figure in _FIGURES:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Literal
 
 import pydantic
@@ -35,6 +36,7 @@ from services.gateway.store import StoredSense
 from services.shared.bus.outbox import id_of
 from services.shared.errors import Refused
 from services.shared.hazards import RESPONSES, known
+from services.shared.hazards.instructions import NAMES, Contradiction, of_texts
 from services.shared.i18n import english
 from services.shared.input.polygon_limits import tangled_shape
 from services.shared.text.invisible_signs import plain_signs
@@ -95,11 +97,17 @@ class Incoming:
     web: tuple[str, ...] = ()
     contacts: tuple[str, ...] = ()
 
+    @cached_property
+    def told(self) -> tuple[str, Contradiction | None]:
+        """The one instruction its texts give, and the languages that contradict each other."""
+        return of_texts(self.asked, {language: text["action"] for language, text in self.texts.items()})
+
     @property
     def sense(self) -> StoredSense:
         """What is kept of its meaning, as JSON."""
         return {
-            "hazard": self.hazard, "respond": self.respond, "asked": self.asked, "apart": self.apart,
+            "hazard": self.hazard, "respond": self.respond, "asked": self.asked,
+            "instruction": self.told[0], "apart": self.apart,
             "tier_reason": self.tier_reason, "colour": self.colour, "impact": self.impact, "notes": list(self.notes),
             "findings": list(self.findings), "go_to": dict(self.go_to),
             "references": [(r.sender, r.identifier, r.sent.timestamp() if r.sent else None) for r in self.references],
@@ -157,16 +165,27 @@ def from_alert(reading: Reading, alert: Alert, *, strict: bool = False, via: str
         notes.append(f"its end: {sense.expires_reason}; send an update before it is over if it still holds then")
     notes += notes_on(alert)
     known = KnownMessage.of(alert, sense.expires)
+    texts = texts_of(alert)
+    why = apart(alert)
+    _, against = of_texts("", {language: text["action"] for language, text in texts.items()})
+    if against is not None and why is None:  # what came in is never stopped for it: somebody must see it at once
+        notes.insert(
+            0,
+            english(
+                "its languages contradict each other: {one} tells people to {order}, {other} to {opposite}: read both before "
+                "you send it", one=against.languages[0], order=NAMES[against.orders[0]], other=against.languages[1],
+                opposite=NAMES[against.orders[1]],
+            ),
+        )  # fmt: skip
     hold = [f"its scope is {alert.scope}: releasing it makes it public, and a person must want that"]
     hold = [] if alert.scope == "Public" else hold
-    why = apart(alert)
     return Incoming(
         identifier=alert.identifier,
         sender=alert.sender,
         sent=alert.sent.timestamp(),
         status=alert.status,
         msg_type=alert.msg_type,
-        texts=texts_of(alert),
+        texts=texts,
         area=shapely.to_geojson(shape.geom) if shape.geom is not None else "",
         geocodes=tuple(shape.geocodes),
         tier=sense.tier,
@@ -308,6 +327,9 @@ class WarningIn(pydantic.BaseModel):
     geocodes: list[tuple[str, str]] = pydantic.Field(default_factory=list, max_length=500)
     go_to: GoToIn | None = None
     updates: str = pydantic.Field("", description="id of the warning this one replaces")
+    languages_read: bool = pydantic.Field(
+        False, description="somebody has read every language and says that all tell people the same"
+    )
 
     @pydantic.model_validator(mode="after")
     def _whole(self) -> WarningIn:
@@ -347,6 +369,14 @@ def from_json(given: WarningIn, raw: bytes, references: tuple[Reference, ...] = 
     area = shapely.to_geojson(shapely.union_all(shapes)) if shapes else ""
     onset: datetime | None = given.onset
     sha256 = hashlib.sha256(raw).hexdigest()
+    _, against = of_texts("", {language: text.action for language, text in given.texts.items()})
+    if against is not None and not given.languages_read:
+        one, other = against.languages
+        raise Refused(
+            f"the languages contradict each other: {one} tells people to {NAMES[against.orders[0]]}, {other} to "
+            f"{NAMES[against.orders[1]]}: make them say the same, or give languages_read: true where you have read both",
+            field=f"texts.{other}.action", rule="one instruction", given=given.texts[other].action[:200],
+        )  # fmt: skip
     return Incoming(
         identifier=given.identifier,
         sender=given.sender,

@@ -1,12 +1,13 @@
 """Splits a warning into message parts by language: source, tier, hazard, place, action, time.
 
-`asked` is what the alert itself asks, in the words of `cap.hazards`, and empty where it asks nothing: no text tells people to
-leave or to stay in where nobody said so. `action` is the authority's own and may be empty; what a form then says is its
-`description`. Lines of a list stay lines.
+`instruction` is the one thing the warning tells people to do (`hazards.instructions`), and empty where it does not say one: no
+text tells people to leave or to stay in where nobody said so. `action` is the authority's own and may be empty; what a form then
+says is its `description`. Lines of a list stay lines.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Protocol
@@ -18,8 +19,9 @@ from services.shared import i18n
 from services.shared.i18n import mark, t, tc
 from services.shared.people.languages import base_of
 from services.shared.text.chinese import is_traditional, traditional
-from services.shared.tiers import SHELTER, TITLES, Tier, title
+from services.shared.tiers import GO_UP, STAY_IN, TITLES, Tier, title
 
+NEXT_WORD_S = 900.0
 _NEAR = timedelta(days=6)  # within it a weekday names one day
 
 
@@ -42,14 +44,14 @@ def parts_of(row: Described, tier: Tier | None, offset_at: Callable[[float], int
     `offset_at` gives the minutes east of UTC at a time: sent, begin and end may lie on two sides of a clock change.
     `utc_offset_min` is that of the sending.
     """
-    respond = row.sense.get("asked", "")
+    instruction = row.sense.get("instruction", "")
     found: Parts = {
         "languages": list(row.texts),
         "utc_offset_min": offset_at(row.sent),
         "tier_reason": row.sense["tier_reason"],
         "notes": row.sense["notes"],
         "set": row.sense.get("hazard", ""),
-        "asked": respond,
+        "instruction": instruction,
         "whole": bool(row.sense.get("apart")),  # places with words of their own: none may be left out
     }
     places = row.sense.get("go_to") or {}  # confirmed open: no other comes in
@@ -57,7 +59,7 @@ def parts_of(row: Described, tier: Tier | None, offset_at: Callable[[float], int
     for language, text in row.texts.items():
         found[language] = {
             "source": line(text["source"]) or authority,
-            "tier": tier_words(tier, respond, language) if tier else "",
+            "tier": tier_words(tier, instruction, language) if tier else "",
             "hazard": line(text["hazard"]),
             "event": line(text.get("event", "")),
             "place": line(text["place"]),
@@ -65,9 +67,15 @@ def parts_of(row: Described, tier: Tier | None, offset_at: Callable[[float], int
             "description": clean(text.get("description", "")),
             "to": {"name": line(places[language]), "open": True} if language in places else {},
             "impact": clock_time(impact, row.sent, offset_at, language) if impact else "",
+            "next": clock_time(_next_word(row.sent), row.sent, offset_at, language),
             "time": times(row.sent, row.state_expires_at, offset_at, language),
         }
     return found
+
+
+def _next_word(sent: float) -> float:
+    """When people who are told that a message is being checked hear again: in a quarter of an hour, at a round time."""
+    return math.ceil((sent + NEXT_WORD_S) / 300) * 300
 
 
 # how urgent, and what people are asked; words of ours alone, in the languages we have
@@ -76,13 +84,14 @@ _TIER_WORDS = {
     (Tier.RED, ""): mark("Red"), (Tier.BLUE, TITLES[Tier.BLUE]): mark("Blue: be aware"),
     (Tier.YELLOW, TITLES[Tier.YELLOW]): mark("Yellow: get ready"),
     (Tier.ORANGE, TITLES[Tier.ORANGE]): mark("Orange: slow ones go now"),
-    (Tier.RED, TITLES[Tier.RED]): mark("Red: go now"), (Tier.RED, SHELTER): mark("Red: stay in now"),
+    (Tier.RED, TITLES[Tier.RED]): mark("Red: go now"), (Tier.RED, STAY_IN): mark("Red: stay in now"),
+    (Tier.RED, GO_UP): mark("Red: go up now"),
 }  # fmt: skip
 
 
-def tier_words(tier: Tier, respond: str, language: str) -> str:
+def tier_words(tier: Tier, instruction: str, language: str) -> str:
     """'Red: go now', '红色(马上走)', '紅色(馬上走)'; empty in a language we have no words in: the authority's own stand alone."""
-    return _said(language, lambda: t(_TIER_WORDS[tier, title(tier, respond)]))
+    return _said(language, lambda: t(_TIER_WORDS[tier, title(tier, instruction)]))
 
 
 def times(sent: float, expires: float, offset_at: Callable[[float], int], language: str) -> str:

@@ -82,7 +82,7 @@ class OverlapShown(TypedDict):
     authority: str
     number: str
     tier: str
-    asked: str
+    instruction: str
     contradicts: bool
 
 
@@ -103,6 +103,7 @@ class WarningShown(TypedDict):
     hazard: str
     respond: str
     asked: str
+    instruction: str
     number: str
     doors: str
     notes: list[str]
@@ -211,7 +212,7 @@ class WarningsApi:
             plane = self._platform.settings.plane
             approval = (await approval_of(db, warning_id, plane, now)).seal if unsent else None
             others = await neighbours(db, row.state_chain_id, row.area, row.geocodes, now)
-        asked = row.sense.get("asked", "")
+        instruction = row.sense.get("instruction", "")
         return Json(
             {
                 "warning_id": warning_id,
@@ -228,6 +229,7 @@ class WarningsApi:
                 "hazard": row.sense["hazard"],
                 "respond": row.sense["respond"],
                 "asked": row.sense.get("asked", ""),
+                "instruction": instruction,
                 "number": row.state_number,
                 "doors": row.state_doors,
                 "notes": row.sense["notes"],
@@ -240,8 +242,8 @@ class WarningsApi:
                         "authority": o.authority,
                         "number": o.number,
                         "tier": Tier(o.tier).word,
-                        "asked": o.asked,
-                        "contradicts": contradicts(asked, row.state_ending, o),
+                        "instruction": o.instruction,
+                        "contradicts": contradicts(instruction, row.state_ending, o),
                     }
                     for o in others
                 ],

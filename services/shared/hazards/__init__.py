@@ -1,7 +1,7 @@
-"""Reads the hazards, a file each: names, codes and words of alerts, the rule at doors, texts.
+"""Reads the hazards, a file each: names, codes and words of alerts, the rule at doors.
 
-Adding a hazard is adding a file to this folder: alerts are read as it, the policy has its rule, pages its name, and
-messages its texts. A policy may give a hazard another rule. Pure.
+Adding a hazard is adding a file to this folder: alerts are read as it, the policy has its rule, pages its name. Its texts stand
+with the other sentences of each language, in `locale/<tag>/hazards`. A policy may give a hazard another rule. Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag, field_v
 from services.shared.errors import Refused
 from services.shared.input.fields import Between, ListOf, OneOf, Says
 from services.shared.input.files import Entry, open_file, wrong
-from services.shared.tiers import Tier
 
 FOLDER = Path(__file__).parent
 UNKNOWN = "unknown"
@@ -110,49 +109,6 @@ class Alerts(Entry):
     within: Words = Field((), description="Anywhere: Chinese, and the ends of German compounds.")
 
 
-class TierText(Entry):
-    """What is said at a tier, in each form."""
-
-    headline: str
-    plain: str
-    short: str
-    easy: str
-
-
-class Due(Entry):
-    """How the time of the danger is said."""
-
-    start: str = Field(alias="from")
-    by: str
-
-
-class Texts(Entry):
-    """A hazard's sentences in one language; {to} is a place somebody confirmed open, or `away`."""
-
-    state: Literal["draft", "translated", "checked"]
-    checked_by: str = ""
-    checked_on: str = ""
-    name: str
-    easy_name: str
-    to: str
-    away: str
-    due: Due
-    blue: TierText
-    yellow: TierText
-    orange: TierText
-    red: TierText
-
-    def __getitem__(self, tier: Tier) -> TierText:
-        found: TierText = getattr(self, tier.word)
-        return found
-
-    @model_validator(mode="after")
-    def _by_whom(self) -> Self:
-        if self.state == "checked" and not (self.checked_by and self.checked_on):
-            wrong("who has checked it, and when? add checked_by and checked_on", "required", at=("state",))
-        return self
-
-
 class Hazard(Entry):
     """One hazard's file."""
 
@@ -161,10 +117,6 @@ class Hazard(Entry):
     category: Annotated[str, OneOf(CATEGORIES)] = Field(description="CAP's, for what we publish.")
     rule: Rule
     alerts: Alerts = Alerts()
-    only_if: Words = Field(
-        (), description="One of these stands in the warning's own word for the hazard, or no text is used."
-    )
-    texts: dict[str, Texts] = Field(default_factory=dict, description="Language > sentences.")
 
     _rule: dict[str, object] = PrivateAttr(default_factory=dict)
 
@@ -174,12 +126,6 @@ class Hazard(Entry):
         if "en" not in names:
             wrong("add en: the name every other language falls back to", "required")
         return names
-
-    @model_validator(mode="after")
-    def _bound(self) -> Self:
-        if self.texts and not self.only_if:
-            wrong("name the hazard's own words, like [flood]", "required", at=("only_if",))
-        return self
 
     @property
     def written(self) -> dict[str, object]:

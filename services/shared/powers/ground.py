@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
+from services.shared.hazards.instructions import MOVING, apart
 from services.shared.ledger import areas
 from services.shared.ledger.warnings import in_force, warning_scope, warning_state, warning_text
 
@@ -58,9 +59,9 @@ class Neighbour(NamedTuple):
     parts: dict[str, object]
 
     @property
-    def asked(self) -> str:
-        """What it asks of people, as `cap.hazards` names it."""
-        return str(self.parts.get("asked", ""))
+    def instruction(self) -> str:
+        """What it tells people to do."""
+        return str(self.parts.get("instruction", ""))
 
 
 class _Other(NamedTuple):
@@ -102,16 +103,15 @@ async def neighbours(
     return found
 
 
-_OPPOSITE = {"evacuate": "shelter_in", "shelter_in": "evacuate"}
 _GO_HOME = ("may_return", "sent_by_mistake")
-_MOVED = ("evacuate", "shelter_in")
 
 
-def contradicts(asked: str, ending: str, other: Neighbour) -> bool:
+def contradicts(instruction: str, ending: str, other: Neighbour) -> bool:
     """Whether people in both places would hear two orders that cannot both be followed.
 
-    `asked` is what this one asks, `ending` how it ends another (empty for none): "go home" where another says leave is one too.
+    `instruction` is what this one tells people, `ending` how it ends another (empty for none): "go home" where another says
+    leave is one too.
     """
     if ending in _GO_HOME:
-        return other.asked in _MOVED
-    return not ending and _OPPOSITE.get(asked) == other.asked
+        return other.instruction in MOVING
+    return not ending and apart(instruction, other.instruction)

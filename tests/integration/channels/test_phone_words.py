@@ -155,15 +155,15 @@ def everything_we_send() -> list[str]:
             "description": "", "event": "flood",
         }  # fmt: skip
         for tier in (Tier.YELLOW, Tier.ORANGE, Tier.RED):
-            for asked in ("evacuate", "shelter_in", ""):
+            for told in ("leave", "stay_in", "go_up", ""):
                 for form in ("plain", "plain+ask_transport", "plain+backup_hours", "easy_read", "short_plain"):
-                    parts = {"languages": [language], language: part, "asked": asked, "set": "flash_flood"}
+                    parts = {"languages": [language], language: part, "instruction": told, "set": "flash_flood"}
                     facts = MessageFacts(
                         DeliveryKind.WARNING, "person", form, tier, parts, "4721", "7315", "12345", sms=True
                     )
                     found.append(render(facts, language).text)
-        for kind in LINES["en"].endings:
-            parts = {"languages": [language], language: part}
+        for kind, told in ((kind, told) for kind, texts in LINES["en"].endings.items() for told in texts):
+            parts = {"languages": [language], language: part, "instruction": told}
             ending = MessageFacts(
                 DeliveryKind.ENDING, "person", "plain", Tier.RED, parts, "4721", "7315", "12345", ending=kind, sms=True
             )
@@ -171,7 +171,8 @@ def everything_we_send() -> list[str]:
         found.append(frame_for(language).call.format(hotline="12345"))
     for lines in LINES.values():
         found += [
-            text.format(hotline="12345") for text in (*lines.thanks.values(), lines.read_by_person, lines.which_yes)
+            text.format(hotline="12345")
+            for text in (*lines.doing.values(), *lines.thanks.values(), lines.read_by_person, lines.which_yes)
         ]
     return sorted(set(found))
 

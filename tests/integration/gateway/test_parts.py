@@ -37,7 +37,7 @@ def parts(**more: Any) -> dict[str, Any]:
     one = from_json(WarningIn.model_validate(given | more), b"{}")
     sense: dict[str, Any] = {
         "tier_reason": one.tier_reason, "notes": [], "hazard": one.hazard, "respond": one.respond, "impact": one.impact,
-        "go_to": one.go_to, "asked": one.asked,
+        "go_to": one.go_to, "instruction": one.sense["instruction"],
     }  # fmt: skip
     row = SimpleNamespace(texts=one.texts, sense=sense, sent=one.sent, state_expires_at=one.expires)
     return parts_of(row, Tier.RED, lambda _: 480, "County")

@@ -100,7 +100,7 @@ def test_a_language_opens_no_call(language: str) -> None:
 
     from services.channels.drivers.twilio import voice
 
-    said = voice.document("Leave <now> & go.", language, "https://warn.example.org/callbacks/x", keys_said=True)
+    said = voice.document("Leave <now> & go.", language, "https://warn.example.org/callbacks/x", keys="Press 1.")
     document = etree.fromstring(said.encode())
     assert {"Response", "Gather", "Say", "Pause"} == {one.tag for one in document.iter()}
     spoken = {one.get("language") for one in document.iter("Say")}

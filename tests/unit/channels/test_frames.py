@@ -8,37 +8,42 @@ from pathlib import Path
 import pytest
 
 from services.channels.messages import frames
+from services.channels.messages.hazard_texts import shipped
 from services.channels.messages.render import says_what_is_asked, segments
 from services.shared import i18n
-from services.shared.text import chinese
+from services.shared.tiers import Tier
 
 
 def test_every_frame_is_whole_and_cheap() -> None:
-    """Nothing of ours doubles the segments of a text in GSM-7; every sign of our Chinese has its traditional form."""
+    """Nothing of ours doubles the segments of a text in GSM-7; each way of answering among it."""
     assert [] == frames.findings()
     for language in ("en", "de", "es", "fr", "it", "pt"):
         frame = frames.frame_for(language)
         for text in (
-            *frame.menus.values(),
-            *frame.menus_to_leave.values(),
+            *(text for menu in frame.menus.values() for text in menu.values()),
             frame.call,
             frame.check,
             frame.longer,
             frame.number,
         ):
             assert "gsm-7" == segments(text).encoding, text
-    known = set(chinese.SIMPLE) | set(chinese.TRADITIONAL)
-    simple = set("们个为东来时说话这还没请从对开关进过边里长见问间门应无书电车马鱼鸟页风飞饭难云") - known
-    for lines in (frames.lines_for("zh"),):
-        for text in json.loads(json.dumps(vars(lines), default=str, ensure_ascii=False)).values():
-            assert not simple & set(str(text)), simple & set(str(text))
+
+
+def test_traditional_chinese_is_the_simplified_in_its_script() -> None:
+    """Every sentence of ours, frames and texts of hazards, has no sign that only simplified Chinese has."""
+    only_simple = set("们个为东来时说话这还没请从对开关进过边长见问间门应无书电车马鱼鸟页风飞饭难云楼动闭窗帮号编险")
+    texts = [json.dumps(vars(frames.lines_for("zh-TW")), default=str, ensure_ascii=False)]
+    texts += [words.languages["zh-Hant"].model_dump_json() for words in shipped().values()]
+    for text in texts:
+        assert not only_simple & (set(text) - set("窗")), only_simple & set(text)
+    assert "已進屋" in frames.frame_for("zh-Hant").menu(Tier.RED, "stay_in")
 
 
 def test_a_recording_is_played_only_for_what_the_alert_asks() -> None:
     """An operator's recording of "leave now" is not played where people are to watch the news."""
-    for asked, played in (("evacuate", True), ("monitor", False), ("", False), ("shelter_in", False)):
-        assert played is says_what_is_asked({"set": "flash_flood", "asked": asked})
-    assert says_what_is_asked({"set": "local_tsunami", "asked": "evacuate"})
+    for asked, played in (("leave", True), ("monitor", False), ("", False), ("stay_in", False)):
+        assert played is says_what_is_asked({"set": "flash_flood", "instruction": asked})
+    assert says_what_is_asked({"set": "local_tsunami", "instruction": "leave"})
 
 
 def test_a_language_gets_its_frame_by_a_file_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from tests.kit.examples import drawn
 PARTS = {
     "languages": ["en-US", "zh-CN"],
     "utc_offset_min": 480,
-    "asked": "evacuate",
+    "instruction": "leave",
     "en-US": {
         "source": "Qingshui County Emergency Office", "tier": "Red: go now", "hazard": "Flash flood",
         "place": "Nanling: Hedong and Xiawan", "time": "Sent Wed 02:10, until Wed 18:00.", "description": "",
@@ -83,7 +83,7 @@ def test_an_sms_keeps_to_its_segments_and_says_who_what_where_number(language: s
     for kept in (part["source"], part["hazard"], part["place"], part["time"], "4721", "2"):  # type: ignore[index]
         assert kept in done.text
     assert done.text.index(part["source"]) < done.text.index("4721")  # type: ignore[index]
-    assert LINES[language].menu[Tier.RED] in done.text
+    assert LINES[language].menus["leave"][Tier.RED] in done.text
 
 
 @settings(max_examples=drawn(200), deadline=None)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.channels.drivers.twilio.sms import SmsTwilio
 from services.channels.drivers.twilio.voice import VoiceTwilio, document
 from services.channels.http.request import RequestHead, form_number, form_text
+from services.channels.messages.phrases import LINES
 from services.channels.model.driver import Outcome, Result, Tools
 from services.shared.clock import StepClock
 from services.shared.crypto.signing import Signer
@@ -66,13 +67,13 @@ def test_a_call(
     for n in range(2):
         one = message(
             delivery_id=f"{n:032x}", to="+9992", spoken=spoken, language="zh", call=call, channel=channel, warning_id=warning_id,
-            of_many=bool(n),
+            of_many=bool(n), instruction="stay_in",
         )  # fmt: skip
         token = SIGNER.token("voice", one.delivery_id)
         url = f"{PUBLIC}/callbacks/voice_twilio"
-        keys = channel == "voice_mobile"
+        keys = LINES["zh"].keys["stay_in"] if channel == "voice_mobile" else ""
         form = urlencode(
-            {"To": "+9992", "From": "+9991", "Twiml": document(spoken, "zh", f"{url}/key/{token}", keys_said=keys),
+            {"To": "+9992", "From": "+9991", "Twiml": document(spoken, "zh", f"{url}/key/{token}", keys=keys),
              "StatusCallback": f"{url}/status/{token}" + ("?listen=9" if call else ""),
              "StatusCallbackEvent": ["initiated", "answered", "completed"], "MachineDetection": "Enable",
              "Timeout": "25" if call else "60"}, doseq=True,

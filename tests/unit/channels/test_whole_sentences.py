@@ -190,12 +190,12 @@ async def test_a_call_keeps_to_what_twilio_takes() -> None:
     assert "more" in spoken
     async with driving(VoiceTwilio) as driver:
         for said in (spoken, spoken * 2, "<&>. " * 700, "水深。" * 1500):
-            document = driver.twiml(said, "en", "d" * 32, "voice_mobile")
+            document = driver.twiml(message(spoken=said, language="en"))
             assert len(document) <= 4000
             assert "Press 2" in document
             heard = [node.text or "" for node in etree.fromstring(document.encode()).iter("Say")]
             assert re.sub(r"\s", "", said).startswith(re.sub(r"\s", "", heard[0]))
-        whole(etree.fromstring(driver.twiml(spoken, "en", "d" * 32, "voice_mobile").encode()).findtext(".//Say") or "", [
+        whole(etree.fromstring(driver.twiml(message(spoken=spoken, language="en")).encode()).findtext(".//Say") or "", [
             sentence(n, CLAUSES[4], False) for n in range(30)
         ], False)  # fmt: skip
 
@@ -219,7 +219,7 @@ async def test_a_voice_is_asked_only_for_a_language_it_speaks(languages: list[st
         done = render(facts, wanted)
         if found:
             assert (found, True) == (done.language, f"Go {found}" in done.spoken)
-            assert f'language="{found[:2]}' in driver.twiml(done.spoken, done.language, "d" * 32, "voice_mobile")
+            assert f'language="{found[:2]}' in driver.twiml(message(spoken=done.spoken, language=done.language))
         else:
             result = await driver.send(message(spoken=done.spoken, language=done.language, to="+447700900001"))
             assert (Outcome.PERMANENT, "no voice for si") == (result.outcome, result.code)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from services.channels.messages.hazard_text_rules import faults_of, findings
 from services.channels.messages.hazard_texts import (
     FORMS,
     MODEL,
     Parts,
+    WordSet,
     compose,
     destination,
-    faults_of,
-    findings,
     limit,
     load,
     shipped,
@@ -24,7 +24,7 @@ from services.channels.messages.phrases import LINES
 from services.channels.messages.phrases import findings as line_findings
 from services.channels.messages.render import MessageFacts, render, segments
 from services.commands import texts as texts_cli
-from services.shared import hazards
+from services.shared import hazards, i18n
 from services.shared.errors import Refused
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.tiers import Tier
@@ -37,12 +37,10 @@ LIMITS = {  # words.md: plain 2 segments (blue zh 1), deaf short-plain 1, easy r
 
 
 def test_the_sets_that_ship() -> None:
-    """Seven hazards in two languages; none is called checked before its readers have read it."""
-    assert [
-        "aftershock", "flash_flood", "heat_or_cold", "landslide", "power_cut", "storm", "toxic_release",
-    ] == NAMES  # fmt: skip
+    """Each of a hazard there is, in two languages; none is called checked before its readers have read it."""
+    assert {"flash_flood", "toxic_release"} <= set(NAMES) <= set(hazards.known())
     for words in shipped().values():
-        assert {"en", "zh"} == set(words.languages)
+        assert {"en", "zh"} <= set(words.languages)
         assert {words.state(language) for language in words.languages} <= {"draft", "translated"}
     assert {"draft", "translated"} == {lines.state for lines in LINES.values()}
 
@@ -53,9 +51,9 @@ def test_every_form_fits_its_segments(name: str, language: str) -> None:
     """With the place named and without, at every tier; the source, the place and the number are always in."""
     words, model = shipped()[name], MODEL[language]
     for parts in (model, dataclasses.replace(model, place_open=False), dataclasses.replace(model, one_way=True)):
-        for tier in Tier:
+        for tier, instruction in words.languages[language].cells():
             for form in FORMS:
-                text = compose(words, language, tier, form, parts)
+                text = compose(words, language, tier, instruction, form, parts)
                 most = LIMITS.get((language, form), 0)
                 if (language, form, tier) == ("zh", "plain", Tier.BLUE):
                     most = 1
@@ -78,18 +76,18 @@ def test_the_linter_passes_what_ships(name: str) -> None:
 def test_the_model_red_flood_text() -> None:
     """Measured: the red flood in the short form is one segment in both languages."""
     words = shipped()["flash_flood"]
-    english = compose(words, "en", Tier.RED, "short", MODEL["en"])
+    english = compose(words, "en", Tier.RED, "leave", "short", MODEL["en"])
     assert (
-        "Qingshui County: Red flood. Hedong, Xiawan. Leave now. Go to Nanling School. Do not cross water. "
+        "Qingshui County: Red warning: flood. Hedong, Xiawan. Leave now. Go to Nanling School. Do not cross water. "
         "Water may come by 01:00. Reply 1 going, 2 help. No.4721"
     ) == english
     assert (1, "gsm-7") == (segments(english).count, segments(english).encoding)
-    chinese = compose(words, "zh", Tier.RED, "short", MODEL["zh"])
+    chinese = compose(words, "zh", Tier.RED, "leave", "short", MODEL["zh"])
     assert (
-        "【清水县应急局】山洪红色。河东、下湾。现在离开。去南岭学校。不要过水。1时前水到。走了回1,要帮助回2。编号4721"
+        "【清水县应急局】红色预警:山洪。河东、下湾。现在离开。去南岭学校。不要过水。1时前水到。走了回1,要帮助回2。编号4721"
         == chinese
     )
-    assert (1, 58) == (segments(chinese).count, segments(chinese).units)
+    assert (1, 60) == (segments(chinese).count, segments(chinese).units)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -98,9 +96,9 @@ def test_nobody_is_sent_to_a_place_that_is_not_open(name: str, language: str) ->
     """Not confirmed, the place is in no form; asked for by hand, it is refused."""
     words = shipped()[name]
     parts = dataclasses.replace(MODEL[language], place_to="Hill 66", place_open=False)
-    for tier in Tier:
+    for tier, instruction in words.languages[language].cells():
         for form in FORMS:
-            assert "Hill 66" not in compose(words, language, tier, form, parts)
+            assert "Hill 66" not in compose(words, language, tier, instruction, form, parts)
     with pytest.raises(Refused, match="not confirmed open"):
         destination(words, language, parts, must=True)
     opened = dataclasses.replace(parts, place_open=True)
@@ -131,44 +129,118 @@ def test_what_the_linter_finds(text: str, key: str, language: str, said: str) ->
     assert any(said in fault for fault in faults_of(text, key, language)), list(faults_of(text, key, language))
 
 
+def copied(folder: Path, *changes: tuple[str, str]) -> Path:
+    """The flood's texts in English with these changes, where a language's texts stand."""
+    source = (i18n.FOLDER / "en" / "hazards" / "flash_flood.yaml").read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in source, old
+        source = source.replace(old, new, 1)
+    file = folder / "en" / "hazards" / "w.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(source, encoding="utf-8")
+    return file
+
+
+def red(hazard: str, instruction: str, texts: str, more: str = "") -> str:
+    """A small file of texts with one text in it."""
+    return (
+        f"state: draft\nname: {hazard}\neasy_name: {hazard}\nabout: [{hazard}]\n{more}texts:\n"
+        f"  red:\n    {instruction}: {{headline: {hazard}, {texts}}}\n"
+    )
+
+
+def found_in(folder: Path, text: str, hazard: str = "w", language: str = "en") -> list[str]:
+    """What the linter says of a file with this text."""
+    file = folder / language / "hazards" / f"{hazard}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return list(findings(WordSet(hazard, {language: load(file)})))
+
+
+LEAVE = 'plain: "Leave now {to}.", short: "Leave now {to}.", easy: "Leave now {to}."'
+STAY_ZH = 'plain: "留在屋里。", short: "留在屋里。", easy: "留在屋里。"'
+STAY = 'plain: "Stay in.", short: "Stay in.", easy: "Stay in."'
+
+
+def test_a_text_tells_people_what_it_is_there_for(tmp_path: Path) -> None:
+    """A text that is filed under one instruction and gives another would be sent for it."""
+    away = 'away: "to high ground"\n'
+    assert [] == found_in(tmp_path, red("flood", "leave", LEAVE, away))
+    assert [] == found_in(tmp_path, red("gas", "stay_in", STAY))
+    assert any(
+        "does not tell people to stay_in, but leave" in f
+        for f in found_in(tmp_path, red("gas", "stay_in", LEAVE, away))
+    )
+    assert any("tells everybody to stay_in" in f for f in found_in(tmp_path, red("heat", "check_on", STAY)))
+    assert any("does not tell people to avoid" in f for f in found_in(tmp_path, red("ice", "avoid", STAY)))
+
+
+def test_languages_that_say_something_else_are_found(tmp_path: Path) -> None:
+    """Leave in one and stay in in the other; a text that only one of them has."""
+    texts = {}
+    for language, text in (
+        ("en", red("flood", "leave", LEAVE, 'away: "to high ground"\n')),
+        ("zh-Hans", red("洪", "leave", STAY_ZH)),
+    ):
+        file = tmp_path / language / "hazards" / "w.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        texts[language[:2]] = load(file)
+    assert any("en says leave, zh says stay_in" in fault for fault in findings(WordSet("w", texts)))
+    file.write_text(red("洪", "stay_in", STAY_ZH), encoding="utf-8")
+    said = list(findings(WordSet("w", texts | {"zh": load(file)})))
+    assert any("zh: has no text for red, leave, which another language has" in fault for fault in said)
+
+
+def test_no_hour_where_none_can_be_known_and_no_danger_at_blue(tmp_path: Path) -> None:
+    """An hour for an earthquake is a false prediction; blue frightens nobody."""
+    due = 'due: {from: "From {impact}.", by: "By {impact}."}\n'
+    text = red("earthquake", "stay_in", STAY)
+    assert [] == found_in(tmp_path, text, "aftershock")
+    assert any("nobody can say when" in f for f in found_in(tmp_path, due + text, "aftershock"))
+    blue = red("gas", "monitor", 'plain: "Danger. Listen.", short: "Listen.", easy: "Listen."').replace("red:", "blue:")
+    assert any("speaks of danger at blue" in fault for fault in found_in(tmp_path, blue))
+    named = red("gas", "stay_in", STAY).replace("easy_name: gas", "easy_name: Danger. Gas")
+    assert any("at every tier" in fault for fault in found_in(tmp_path, named))
+
+
 def test_a_text_that_is_too_long_is_found(tmp_path: Path) -> None:
     """Counted at the model's values, with the text in the finding."""
-    source = (hazards.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
-    file = tmp_path / "flash_flood.yaml"
-    file.write_text(
-        source.replace("Do not cross water.", "Do not cross the cold water. Do not stay in cars."), encoding="utf-8"
-    )
-    assert any("2 segments" in fault and "at most 1" in fault for fault in findings(load(file)))
+    file = copied(tmp_path, ("Do not cross water.", "Do not cross the cold water. Do not stay in cars."))
+    said = findings(WordSet("w", {"en": load(file)}))
+    assert any("2 segments" in fault and "at most 1" in fault for fault in said)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("names: {en: flash flood, zh: 山洪}", "name: x", "line 2, name: 'name' is not known here; use alerts"),
-        ("names: {en: flash flood, zh: 山洪}", "names: {zh: 山洪}", "add en"),
-        ("respond: evacuate", "respond: run", "evacuate"),
-        ("only_if: [flood, 洪]", "only_if: []", "only_if"),
-        ("  state: draft", "  state: perfect", "translated"),
-        ("  state: draft", "  state: checked", "checked_by"),
-        ("easy_name: Danger. Flood", "easy: Danger. Flood", "'easy' is not known"),
-        ("headline: flash flood likely, ", "", "texts.en.yellow.headline: the entry 'headline' is missing"),
-        ("  en:\n", "  xx:\n", "forms.yaml does not say"),
-        ("names: {en", "names: [{en", "YAML"),
+        ("name: flood", "names: flood", "line 3, names: 'names' is not known here; use about"),
+        ("about: [flood", "about: []\nx: [flood", "x"),
+        ("about: [flood]", "about: []", "about"),
+        ("state: draft", "state: perfect", "translated"),
+        ("state: draft", "state: checked", "checked_by"),
+        ("headline: flash flood, ", "", "texts.red.leave.headline: the entry 'headline' is missing"),
+        ("  red:\n", "  purple:\n", "purple"),
+        ("    leave:", "    run:", "'run' is not on the list"),
+        ("texts:\n", "texts: [{\n", "YAML"),
     ],
 )
 def test_a_set_with_a_fault_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
     """With the file, the place and what to do."""
-    source = (hazards.FOLDER / "flash_flood.yaml").read_text(encoding="utf-8")
-    assert old in source
-    file = tmp_path / "w.yaml"
-    file.write_text(source.replace(old, new, 1), encoding="utf-8")
+    file = copied(tmp_path, (old, new))
     with pytest.raises(Refused, match=r"w\.yaml") as refused:
         load(file)
     assert said in refused.value.message
 
 
+def test_a_language_without_forms_has_no_sets(tmp_path: Path) -> None:
+    file = tmp_path / "xx" / "hazards" / "w.yaml"
+    with pytest.raises(Refused, match="add the language there"):
+        load(file)
+
+
 def with_set(**more: object) -> MessageFacts:
-    return facts(parts={**PARTS, "set": "flash_flood", "asked": "evacuate", "to": {"name": "Nanling School", "open": True}},
+    return facts(parts={**PARTS, "set": "flash_flood", "instruction": "leave", "to": {"name": "Nanling School", "open": True}},
                  **more)  # fmt: skip
 
 
@@ -187,10 +259,10 @@ def test_the_short_and_the_easy_form_are_the_sets_own(language: str) -> None:
 
 def test_a_set_that_is_about_something_else_is_not_used() -> None:
     """Another response, or another word for the hazard: a cold wave is never told in the words of heat."""
-    stay = facts(parts={**PARTS, "set": "flash_flood", "asked": "shelter_in"}, form="short_plain")
+    stay = facts(parts={**PARTS, "set": "flash_flood", "instruction": "stay_in"}, form="short_plain")
     assert "Walk up" not in render(stay, "en").text
-    cold = {**PARTS["en-US"], "hazard": "Cold wave"}  # type: ignore[dict-item]
-    parts = {**PARTS, "en-US": cold, "set": "heat_or_cold", "asked": "check_on"}
+    cold = {**PARTS["en-US"], "hazard": "Cold wave", "action": "Look after old people."}  # type: ignore[dict-item]
+    parts = {**PARTS, "en-US": cold, "set": "heat_or_cold", "instruction": "check_on"}
     assert "hot" not in render(facts(parts=parts, form="easy_read"), "en").text
     heat = {**parts, "en-US": {**cold, "hazard": "Heat wave"}}
     assert "hot" in render(facts(parts=heat, form="easy_read"), "en").text
@@ -199,7 +271,7 @@ def test_a_set_that_is_about_something_else_is_not_used() -> None:
 def test_a_closed_place_is_never_in_a_message_made_of_a_set() -> None:
     """Only the word open, and nothing like it, is open."""
     for word in (False, "yes", 1, None):
-        parts = {**PARTS, "set": "flash_flood", "asked": "evacuate", "to": {"name": "Old School", "open": word}}
+        parts = {**PARTS, "set": "flash_flood", "instruction": "leave", "to": {"name": "Old School", "open": word}}
         assert "Old School" not in render(facts(parts=parts, form="short_plain"), "en").text
 
 

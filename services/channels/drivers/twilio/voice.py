@@ -18,6 +18,7 @@ from aiohttp import web
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
 from services.channels.http.request import form_number
 from services.channels.messages.frames import frame_for, language_of_lines
+from services.channels.messages.phrases import of_instruction
 from services.channels.model.driver import (
     Channel,
     Outcome,
@@ -72,6 +73,7 @@ MOST_TWIML = 4000  # characters of the Twiml parameter; above it every call fail
 class CalledRow(NamedTuple):
     """What is known of the call a key was pressed in."""
 
+    warning_id: str
     addressee_kind: str
     language: str
     form: str
@@ -98,24 +100,30 @@ def _channel(name: str, *kinds: str) -> Channel:
     return Channel(name, kinds, two_way=True, links=False, voice=True, speaks=tuple(VOICES), proof="answered")
 
 
-def document(spoken: str, language: str, key_url: str, *, keys_said: bool) -> str:
+def document(spoken: str, language: str, key_url: str, *, keys: str) -> str:
     """Said twice inside one Gather: a key ends it at any time. Longer than Twilio takes, it is said once, and without
-    its last sentences."""
+    its last sentences. `keys` says which key means what; empty where it is not said."""
     voice = _voice(language)
-    keys = f'<Say language="{voice}">{escape(frame_for(language).keys)}</Say>' if keys_said else ""
+    keys_said = f'<Say language="{voice}">{escape(keys)}</Say>' if keys else ""
     action = escape(key_url, {'"': "&quot;"})
 
     def made(said: str, times: int) -> str:
         say = f'<Say language="{voice}">{escape(said)}</Say><Pause length="1"/>'
         return (
             f'<?xml version="1.0" encoding="UTF-8"?><Response><Gather numDigits="1" timeout="8" action="{action}">'
-            f"{say * times}{keys}</Gather></Response>"
+            f"{say * times}{keys_said}</Gather></Response>"
         )
 
     if len(twice := made(spoken, 2)) <= MOST_TWIML:
         return twice
     once = (made(said, 1) for said in (spoken, *prefixes(first(spoken, MOST_TWIML)), ""))
     return next(one for one in once if len(one) <= MOST_TWIML)
+
+
+def _keys(message: Outbound) -> str:
+    if message.channel in NO_KEYS_SAID:
+        return ""
+    return of_instruction(frame_for(message.language).keys, message.instruction)
 
 
 class VoiceTwilio:
@@ -165,7 +173,7 @@ class VoiceTwilio:
         if not message.spoken:
             return Result(Outcome.PERMANENT, code=f"no voice for {message.language}"[:24])
         token = self._tools.signer.token("voice", message.delivery_id)
-        keys = bool(message.warning_id) and message.channel not in NO_KEYS_SAID
+        keys = _keys(message) if message.warning_id else ""
         around = self._around if message.of_many else self._quoted  # what speaks of one person is not kept
         before, after = around(message.spoken, message.language, keys, len(token))
         return self._head.request(
@@ -174,10 +182,10 @@ class VoiceTwilio:
             f"&Timeout={message.call.ring_s if message.call is not None else 60}"
         )
 
-    def _quoted(self, spoken: str, language: str, keys: bool, room: int) -> tuple[str, str]:
+    def _quoted(self, spoken: str, language: str, keys: str, room: int) -> tuple[str, str]:
         """A document as a form has it, before and after a token of `room` signs: its length decides what is said."""
         before, _, after = quote_plus(
-            document(spoken, language, f"{self._callbacks}/key/" + "\0" * room, keys_said=keys)
+            document(spoken, language, f"{self._callbacks}/key/" + "\0" * room, keys=keys)
         ).partition("%00" * room)
         return before, after
 
@@ -190,10 +198,10 @@ class VoiceTwilio:
         state, evidence = STATUSES[status]
         return StatusAnswer(str(record["sid"]), status, state, evidence)
 
-    def twiml(self, spoken: str, language: str, delivery_id: str, channel: str) -> str:
-        """What a call says."""
-        token = self._tools.signer.token("voice", delivery_id)
-        return document(spoken, language, f"{self._callbacks}/key/{token}", keys_said=channel not in NO_KEYS_SAID)
+    def twiml(self, message: Outbound) -> str:
+        """What a call says once more: with its keys, whoever is called."""
+        token = self._tools.signer.token("voice", message.delivery_id)
+        return document(message.spoken, message.language, f"{self._callbacks}/key/{token}", keys=_keys(message))
 
     def routes(self, receivers: Receivers) -> Iterable[web.AbstractRouteDef]:
         return (
@@ -256,7 +264,7 @@ class VoiceTwilio:
         answer = answer_of(digit)
         if digit == "9" or answer is None:
             again = await receivers.replies.say_again(delivery_id)
-            text = self.twiml(again.spoken, again.language, delivery_id, "")
+            text = self.twiml(again)
         else:
             await receivers.recorder.report(
                 Report(
@@ -273,7 +281,7 @@ class VoiceTwilio:
             for report in passed_on(row, answer, f"{form.get('CallSid', '')}:key:{digit}"):
                 await receivers.recorder.report(report)
             voice = VOICES[language_of_lines(language)]
-            thanks = escape(receivers.replies.thanks(answer, language))
+            thanks = escape(await receivers.replies.thanks(answer, row.warning_id, language))
             text = f'<?xml version="1.0" encoding="UTF-8"?><Response><Say language="{voice}">{thanks}</Say><Hangup/></Response>'
         return web.Response(text=text, content_type="application/xml")
 

@@ -1,0 +1,215 @@
+"""Reads what a text tells people to do, and says whether two texts tell them the same.
+
+An instruction is a word of a closed list. `told_in` finds the instructions of a text by the patterns of its language
+(`instructions.yaml` of the language's folder), `contradiction` holds two texts against each other, `instruction_of` says which
+one instruction an alert gives, if it gives one. Where a language has no patterns nothing is claimed about it. Pure.
+
+The patterns find orders, not topics: "keep away from the river" is `avoid`, "the evacuation centre is open" is nothing. They
+miss some and never make a text: what they find decides whether a text of ours may stand for an authority's, and what somebody
+is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from services.shared import i18n
+from services.shared.i18n import in_each_language, mark
+from services.shared.people.languages import base_of
+from services.shared.text.sentences import sentences
+
+INSTRUCTIONS = (
+    "leave", "go_to_place", "go_up", "stay_in", "avoid", "boil", "check_on", "prepare", "monitor", "none",
+)  # fmt: skip
+"""What people can be told to do, the most urgent first."""
+
+FILE = "instructions.yaml"
+MOVING = frozenset(("leave", "go_to_place", "go_up", "stay_in"))  # where people are to be
+_APART = {
+    frozenset(pair)
+    for pair in (("leave", "stay_in"), ("leave", "go_up"), ("go_to_place", "stay_in"), ("go_to_place", "go_up"))
+}
+NAMES = {
+    "leave": mark("leave"), "go_to_place": mark("go to a place"), "go_up": mark("go up"), "stay_in": mark("stay in"),
+    "avoid": mark("keep away"), "boil": mark("boil water"), "check_on": mark("look after each other"),
+    "prepare": mark("get ready"), "monitor": mark("listen for news"), "none": mark("do nothing"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a text tells `everybody` to do, and what it tells `some` (who are in danger, slow, told so later)."""
+
+    everybody: frozenset[str] = frozenset()
+    some: frozenset[str] = frozenset()
+
+    @property
+    def anybody(self) -> frozenset[str]:
+        return self.everybody | self.some
+
+
+@dataclass(frozen=True)
+class _Patterns:
+    some: re.Pattern[str]
+    ready: re.Pattern[str]  # before an order that may come later
+    denied: re.Pattern[str]  # before an order that is forbidden
+    needless: re.Pattern[str]  # before an order nobody needs to follow
+    ends: re.Pattern[str]  # a clause
+    orders: Mapping[str, re.Pattern[str]]
+    denied_is: Mapping[str, str] = field(default_factory=dict)  # order > what its opposite tells people
+
+
+@cache
+def _patterns(folder: Path) -> dict[str, _Patterns]:
+    return {base_of(tag): _of(data) for tag, data in in_each_language(FILE).items()}
+
+
+def _of(data: Mapping[str, Any]) -> _Patterns:
+    def one(words: Sequence[str]) -> re.Pattern[str]:
+        return re.compile("|".join(words) if words else r"(?!)", re.IGNORECASE)
+
+    def before(words: Sequence[str]) -> re.Pattern[str]:
+        return re.compile(rf"(?:{'|'.join(words)})\W*(?:\w+\W+){{0,2}}$" if words else r"(?!)", re.IGNORECASE)
+
+    return _Patterns(
+        one(data["some"]), before(data["ready"]), before(data["denied"]), before(data["needless"]), one(data["ends"]),
+        {name: one(words) for name, words in data["orders"].items()}, data["denied_is"],
+    )  # fmt: skip
+
+
+def languages() -> tuple[str, ...]:
+    """The bases of the languages whose texts can be read so."""
+    return tuple(_patterns(i18n.FOLDER))
+
+
+def told_in(text: str, language: str) -> Told | None:
+    """What the text tells people to do; None in a language we have no patterns of."""
+    patterns = _patterns(i18n.FOLDER).get(base_of(language))
+    if patterns is None:
+        return None
+    everybody: set[str] = set()
+    some: set[str] = set()
+    for sentence in sentences(text):
+        conditional = False
+        for clause in _clauses(sentence, patterns):
+            conditional = conditional or patterns.some.search(clause) is not None
+            (some if conditional else everybody).update(_orders(clause, patterns))
+    return Told(frozenset(everybody), frozenset(some - everybody))
+
+
+def _clauses(sentence: str, patterns: _Patterns) -> Iterator[str]:
+    start = 0
+    for end in patterns.ends.finditer(sentence):
+        yield sentence[start : end.start()]
+        start = end.end()
+    yield sentence[start:]
+
+
+def _orders(clause: str, patterns: _Patterns) -> Iterator[str]:
+    for name, words in patterns.orders.items():
+        for found in words.finditer(clause):
+            before = clause[: found.start()]
+            if patterns.needless.search(before):
+                yield "none"
+            elif patterns.denied.search(before):
+                if name in patterns.denied_is:
+                    yield patterns.denied_is[name]
+            elif patterns.ready.search(before):
+                yield "prepare"
+            else:
+                yield name
+
+
+def apart(one: str, other: str) -> bool:
+    """Whether nobody can follow both."""
+    return frozenset((one, other)) in _APART or ("none" in (one, other) and bool({one, other} & MOVING))
+
+
+def contradiction(ours: Told, theirs: Told) -> tuple[str, str] | None:
+    """An instruction of ours and the one of theirs that it contradicts; None where whoever follows one follows the other.
+
+    What one tells everybody must not be the opposite of what the other tells anybody, unless the other tells some that too and
+    ours tells the rest the rest.
+    """
+    for one, other, turned in ((ours, theirs, False), (theirs, ours, True)):
+        for order in sorted(one.everybody):
+            for against in sorted(other.anybody):
+                if apart(order, against) and not one.anybody & _alike(against):
+                    return (against, order) if turned else (order, against)
+    return None
+
+
+def dropped(ours: Told, theirs: Told) -> str:
+    """Where people are to be by theirs, which ours does not say; empty where nothing is missing."""
+    for order in sorted(theirs.anybody & MOVING):
+        if not ours.anybody & _alike(order):
+            return order
+    return ""
+
+
+def _alike(order: str) -> frozenset[str]:
+    """What says the same, or more of it, about where people are to be."""
+    if order in ("leave", "go_to_place"):
+        return frozenset(("leave", "go_to_place"))
+    return frozenset(("stay_in", "go_up")) if order == "stay_in" else frozenset((order,))
+
+
+_OF_ASKED = {
+    "evacuate": "leave", "shelter_in": "stay_in", "avoid": "avoid", "prepare": "prepare", "monitor": "monitor",
+    "none": "none", "check_on": "check_on",
+}  # fmt: skip
+
+
+def instruction_of(asked: str, told: Told | None) -> str:
+    """The one instruction an alert gives: what it asks by its code, said more closely by its words.
+
+    Empty where it asks nothing by a code, and where its words tell people to be somewhere that its code does not: then
+    only its own words are right.
+    """
+    named = _OF_ASKED.get(asked, "")
+    if asked == "execute" and told is not None and "boil" in told.anybody:
+        return "boil"
+    if not named or told is None:
+        return named
+    moving = told.anybody & MOVING
+    if not moving:
+        return "boil" if named in ("avoid", "monitor") and "boil" in told.anybody else named
+    if any(apart(one, other) for one in moving for other in moving):
+        return named if named in moving and named in told.everybody else ""
+    if named == "leave":
+        return "leave" if moving & {"leave", "go_to_place"} else "go_up" if moving == {"go_up"} else ""
+    if named == "stay_in":
+        return "go_up" if "go_up" in moving else "stay_in" if moving == {"stay_in"} else ""
+    return ""
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Two languages of a warning that tell people to do what cannot both be done."""
+
+    languages: tuple[str, str]
+    orders: tuple[str, str]
+
+
+def of_texts(asked: str, actions: Mapping[str, str]) -> tuple[str, Contradiction | None]:
+    """The one instruction a warning gives in all its languages (tag > what to do), and where two of them contradict each other.
+
+    Where they do there is no one instruction: nobody but its author knows which of the two is right.
+    """
+    told = {tag: found for tag, words in actions.items() if (found := told_in(words, tag)) is not None}
+    tags = list(told)
+    for n, one in enumerate(tags):
+        for other in tags[n + 1 :]:
+            if orders := contradiction(told[one], told[other]):
+                return "", Contradiction((one, other), orders)
+    moving = [one for one in told.values() if one.anybody & MOVING]
+    every = Told(
+        frozenset().union(*(one.everybody for one in told.values())),
+        frozenset().union(*(one.anybody for one in told.values())),
+    )
+    return instruction_of(asked, every if moving or told else None), None
