@@ -10,11 +10,14 @@ import rich.console
 import typer
 
 from services.channels.messages.forms import every_channel
+from services.commands.forms_table import forms_of
+from services.commands.forms_table import in_words as forms_in_words
 from services.commands.kit import Language, checked, read_file, run, settings
 from services.gateway.cli.cap_check import check, in_words
 from services.gateway.cli.cap_show import show
 from services.gateway.cli.feed_query import look_at
 from services.gateway.intake.trust import Pins
+from services.shared.i18n import t
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -43,6 +46,24 @@ def cap_show(file: Path, lang: Language = "") -> None:
         lambda: list(show(str(file), read_file(file), Pins(own.cap_keys), settings=own, say=every_channel))
     ):
         console.print(part)
+
+
+@app.command("forms")
+def cap_forms(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line an alert.")] = False,
+    lang: Language = "",
+) -> None:
+    """What each alert makes people read and hear, form beside form; exit 1 where one contradicts another."""
+    own, alerts, contradictions = settings(), 0, 0
+    for file in files:
+        for found in checked(lambda file=file: list(forms_of(file, own))):  # type: ignore[misc]
+            alerts, contradictions = alerts + 1, contradictions + len(found.contradictions)
+            for line in [found.as_json()] if as_json else forms_in_words(found):
+                typer.echo(line)
+    if not as_json:
+        typer.echo(t("{alerts} alerts, {contradictions} contradictions", alerts=alerts, contradictions=contradictions))
+    raise typer.Exit(1 if contradictions else 0)
 
 
 @app.command("feed")

@@ -253,7 +253,8 @@ CASE_FROM: Words = {
 TEXTS: Words = {  # what a preview shows of each driver
     "sms": mark("SMS"), "sms_short": mark("SMS, short (deaf readers)"), "sms_easy": mark("SMS, easy read"),
     "call": mark("Call"), "mail_subject": mark("E-mail subject"), "mail": mark("E-mail"),
-    "loudspeaker": mark("Loudspeaker"), "cell_broadcast": mark("Cell broadcast"),
+    "loudspeaker": mark("Loudspeaker"), "cell_broadcast": mark("Cell broadcast"), "large_print": mark("Large print"),
+    "crawl": mark("Line on television"), "helper": mark("SMS to a helper"), "officer": mark("SMS to an officer"),
 }  # fmt: skip
 KINDS: Words = {
     "resident": mark("resident"), "subscriber": mark("subscriber"), "facility": mark("house of many"),

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.channels.messages import hazard_texts
+from services.channels.messages import hazard_texts, shortening
 from services.channels.messages.fitting import (
     LONG_PLACE,
     LONGEST,
@@ -32,11 +32,11 @@ from services.channels.messages.frames import Frame, frame_for, lines_for
 from services.channels.messages.phrases import LANGUAGES, Lines, of_instruction
 from services.channels.messages.segments import Segments, segments
 from services.shared.hazards import known
-from services.shared.hazards.instructions import contradiction, dropped, told_in
+from services.shared.hazards.instructions import MOVING, contradiction, dropped, told_in
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.people import languages
 from services.shared.people.languages import base_of
-from services.shared.text.sentences import first, flat, flat_prefixes, sentences
+from services.shared.text.sentences import flat, sentences
 from services.shared.tiers import Tier
 
 __all__ = ["MessageFacts", "Rendered", "Segments", "choose_language", "lines_for", "render", "segments", "tidy"]
@@ -165,7 +165,7 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
     if instruction not in TO_GO:
         extras = [{"moved_of_headcount": "all_safe"}.get(e, e) for e in extras if e not in _TO_LEAVE[:2]]
     more = " ".join(frame.extras[e].format(link="") for e in extras if e in frame.extras and e != "sign_video")
-    own = _of_set(facts, part, language, form)
+    own, _ = _of_set(facts, part, language, form)
     said = _said(facts, part)
     if form == "crawl":
         text = tidy(
@@ -208,11 +208,10 @@ def _aloud(facts: MessageFacts, part: Mapping[str, str], language: str, said: st
     """For the ear: who speaks, what, where in short, and as many sentences of what to do as people listen to."""
     frame = frame_for(language)
     stop = "。" if base_of(language) == "zh" else "."
-    found: list[str] = []
-    for one in sentences(said):
-        if sum(map(len, found)) + len(one) > SPOKEN:
-            break
-        found.append(tidy(one) if one[-1] in ".!?。！？…:：" else f"{tidy(one)}{stop}")
+    found = [
+        tidy(one) if one[-1] in ".!?。！？…:：" else f"{tidy(one)}{stop}"
+        for one in shortening.spoken(said, language, SPOKEN)
+    ]
     if said and not found:
         found = [frame.longer.format(hotline=" ".join(facts.hotline))]
     text = filled(
@@ -250,15 +249,25 @@ def _in_lines(facts: MessageFacts, part: Mapping[str, str], frame: Frame, said: 
     return "\n".join(x for x in parts if x.strip())
 
 
-def _of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: str) -> str:
-    """A set's own short or easy text, where one fits what the warning asks; empty where none does, or none fits the SMS."""
+def gave_way(facts: MessageFacts, wanted: str) -> str:
+    """Why a text of ours gave way to the authority's own words in this form; empty where none did."""
+    there = list(facts.parts["languages"])
+    language = choose_language(wanted, there)
+    return _of_set(facts, facts.parts[language], language, facts.form.split("+", 1)[0])[1]
+
+
+def _of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: str) -> tuple[str, str]:
+    """A set's own short or easy text, where one fits what the warning tells people; empty where none does, or none fits the SMS.
+    Beside it why one that was there gave way."""
     words = hazard_texts.shipped().get(str(facts.parts.get("set", "")))
     base = hazard_texts.language_of(language)
     if form not in _SETS or words is None:
-        return ""
+        return "", ""
     instruction = str(facts.parts.get("instruction", ""))
+    if not part["action"] and instruction not in MOVING:  # it says what may come and asks nothing: nothing is made up
+        return "", ""
     if not words.fits(base, f"{part['hazard']} {part.get('event', '')}", facts.tier, instruction):
-        return ""
+        return "", ""
     to: Any = part.get("to") or facts.parts.get("to") or {}
     most = hazard_texts.limit(base, facts.tier, _SETS[form]) if facts.sms else 0
     for room in (80, 40, 24, 12):
@@ -272,8 +281,9 @@ def _of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: s
             ),
         )  # fmt: skip
         if not most or segments(tidy(text)).count <= most:
-            return text if not gives_way(text, part["action"], language) else ""
-    return ""
+            why = gives_way(text, part["action"], language)
+            return ("", why) if why else (text, "")
+    return "", ""
 
 
 def gives_way(ours: str, theirs: str, language: str) -> str:
@@ -313,12 +323,12 @@ def _ending(facts: MessageFacts, part: Mapping[str, str], lines: Lines, language
 
 
 def _fit(facts: MessageFacts, part: Mapping[str, str], frame: Frame, said: str, menu: str, language: str) -> str:
-    """A short message. Source, place, time, number and answers always stay; of what to do the last sentences go first,
-    then a long headline gives way to the event's name, then the place to its first names and their count."""
+    """A short message. Source, place, time, number and answers always stay; of what to do the last sentences go first
+    (`shortening`), then a long headline gives way to the event's name, then the place to its first names and their count."""
     usual = 1 if facts.form.startswith("short_plain") else 2
     headline, event = part["hazard"], _hazard(part)
     where = [places(part["place"], room, frame.places_more) for room in (LONG_PLACE, _PLACE)]
-    kept = flat_prefixes(first(said, LONGEST)) if said else [""]
+    kept = list(shortening.shortenings(said, language)) if said else [""]
     if facts.parts.get("whole"):
         kept = [flat(said)] if len(said) <= LONGEST else []
 

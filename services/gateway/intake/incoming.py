@@ -36,7 +36,7 @@ from services.gateway.store import StoredSense
 from services.shared.bus.outbox import id_of
 from services.shared.errors import Refused
 from services.shared.hazards import RESPONSES, known
-from services.shared.hazards.instructions import NAMES, Contradiction, of_texts
+from services.shared.hazards.instructions import NAMES, Contradiction, against_asked, of_texts, told_in
 from services.shared.i18n import english
 from services.shared.input.polygon_limits import tangled_shape
 from services.shared.text.invisible_signs import plain_signs
@@ -369,14 +369,8 @@ def from_json(given: WarningIn, raw: bytes, references: tuple[Reference, ...] = 
     area = shapely.to_geojson(shapely.union_all(shapes)) if shapes else ""
     onset: datetime | None = given.onset
     sha256 = hashlib.sha256(raw).hexdigest()
-    _, against = of_texts("", {language: text.action for language, text in given.texts.items()})
-    if against is not None and not given.languages_read:
-        one, other = against.languages
-        raise Refused(
-            f"the languages contradict each other: {one} tells people to {NAMES[against.orders[0]]}, {other} to "
-            f"{NAMES[against.orders[1]]}: make them say the same, or give languages_read: true where you have read both",
-            field=f"texts.{other}.action", rule="one instruction", given=given.texts[other].action[:200],
-        )  # fmt: skip
+    if not given.languages_read:
+        _one_instruction(given)
     return Incoming(
         identifier=given.identifier,
         sender=given.sender,
@@ -401,6 +395,26 @@ def from_json(given: WarningIn, raw: bytes, references: tuple[Reference, ...] = 
         go_to=given.go_to.name if given.go_to else {},
         fingerprint=sha256,
     )
+
+
+def _one_instruction(given: WarningIn) -> None:
+    """Refused where its languages, or its response and its words, tell people what cannot both be done."""
+    asked = "" if given.respond == "as_told" else given.respond
+    _, against = of_texts("", {language: text.action for language, text in given.texts.items()})
+    if against is not None:
+        one, other = against.languages
+        raise Refused(
+            f"the languages contradict each other: {one} tells people to {NAMES[against.orders[0]]}, {other} to "
+            f"{NAMES[against.orders[1]]}: make them say the same, or give languages_read: true where you have read both",
+            field=f"texts.{other}.action", rule="one instruction", given=given.texts[other].action[:200],
+        )  # fmt: skip
+    for language, text in given.texts.items():
+        if order := against_asked(asked, told_in(text.action, language)):
+            raise Refused(
+                f"respond is {given.respond}, and {language} tells people to {NAMES[order]}: make them say the same, or give "
+                "languages_read: true where you have read both",
+                field="respond", rule="one instruction", given=given.respond,
+            )  # fmt: skip
 
 
 def _polygon(area: dict[str, object]) -> shapely.Geometry:

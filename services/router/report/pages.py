@@ -20,6 +20,7 @@ from services.router.store import tables
 from services.shared import alarms
 from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
+from services.shared.hazards.instructions import NAMES
 from services.shared.i18n import t
 from services.shared.ledger.approvals import asked_about, has_preapprovals
 from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
@@ -183,6 +184,7 @@ class LivePages:
             offset=self._platform.settings.offset_at,
             tier_reason=parts.get("tier_reason", ""),
             notes=parts.get("notes", []),
+            instructions=NAMES,
             said=self._said(parts, Tier(state.tier) if state.tier else None, state.number),
         )
 

@@ -31,8 +31,8 @@ INSTRUCTIONS = (
 FILE = "instructions.yaml"
 MOVING = frozenset(("leave", "go_to_place", "go_up", "stay_in"))  # where people are to be
 _APART = {
-    frozenset(pair)
-    for pair in (("leave", "stay_in"), ("leave", "go_up"), ("go_to_place", "stay_in"), ("go_to_place", "go_up"))
+    frozenset(both)
+    for both in (("leave", "stay_in"), ("leave", "go_up"), ("go_to_place", "stay_in"), ("go_to_place", "go_up"))
 }
 NAMES = {
     "leave": mark("leave"), "go_to_place": mark("go to a place"), "go_up": mark("go up"), "stay_in": mark("stay in"),
@@ -186,6 +186,14 @@ def instruction_of(asked: str, told: Told | None) -> str:
     if named == "stay_in":
         return "go_up" if "go_up" in moving else "stay_in" if moving == {"stay_in"} else ""
     return ""
+
+
+def against_asked(asked: str, told: Told | None) -> str:
+    """What the words tell everybody that is the opposite of what is asked by a code; empty for nothing."""
+    named = _OF_ASKED.get(asked, "")
+    if told is None or named not in MOVING or told.anybody & _alike(named):
+        return ""
+    return next((order for order in sorted(told.everybody) if apart(named, order)), "")
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ async def test_show_says_all_and_what_each_channel_will_say(tmp_path: Path):
     """When it begins, what it asks, a headline of any length, every text in every language; in Chinese no English label."""
     headline = "The tsunami advisory continues in effect for the coastal areas of " + "Oregon, " * 30 + "and California"
     (tmp_path / "a.xml").write_bytes(
-        alert(info(headline=headline) + info(language="zh-CN", event="山洪", instruction="上楼。"))
+        alert(info(headline=headline) + info(language="zh-CN", event="山洪", instruction="往高处走。"))
     )
     _, out, _ = await tocsin("cap", "show", "a.xml", cwd=tmp_path, COLUMNS="100", TOCSIN_TIMEZONE="Asia/Shanghai")
     flat = " ".join(out.replace("│", " ").split())

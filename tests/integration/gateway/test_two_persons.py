@@ -27,7 +27,8 @@ def box(side: float, west: float = 103.0, south: float = 30.0) -> dict[str, Any]
 
 def storm(tier: str | None = "red", side: float = 0.1, **more: Any) -> dict[str, Any]:
     """A warning as JSON; every one has a name of its own."""
-    text = {"source": "Qingshui", "hazard": "Storm", "place": "the valley", "action": "Go indoors."}
+    action = "Leave now." if more.get("respond") == "evacuate" else "Go indoors."
+    text = {"source": "Qingshui", "hazard": "Storm", "place": "the valley", "action": action}
     return {"identifier": new_id(), "sender": "a@qingshui.example", "sent": iso(SENT), "expires": iso(SENT + 7200),
             "hazard": "storm", "tier": tier, "area": box(side), "texts": {"en": text}} | more  # fmt: skip
 

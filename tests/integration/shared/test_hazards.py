@@ -1,4 +1,4 @@
-"""A hazard is one file: with it alerts are read as it, the policy has its rule, pages its name, messages its texts."""
+"""A hazard is one file: with it alerts are read as it, the policy has its rule, pages its name; its texts are one a language."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from services.channels.messages import hazard_texts
+from services.channels.messages.hazard_text_rules import findings
 from services.gateway.cap.hazards import hazard_of
 from services.gateway.cap.model import Info
 from services.router.explaining.explain import explain
 from services.router.explaining.table import as_page
 from services.router.planning.contexts import SHIPPED
 from services.router.policy.engine import read, restored
-from services.shared import hazards
+from services.shared import hazards, i18n
 from services.shared.errors import Refused
 from services.shared.i18n import speaking
 from services.shared.tiers import Tier
@@ -28,24 +29,23 @@ order: 15
 category: Fire
 rule: {respond: evacuate, door: forbidden, instead: [sms, fire_service_list]}
 alerts: {event_codes: [bushFire], words: ["fire ", wildfire], within: [山火]}
-only_if: [fire]
+"""
+TEXTS = """
+state: draft
+name: fire
+easy_name: a fire
+about: [fire]
+away: "away from the smoke"
+to: "to {name}"
 texts:
-  en:
-    state: draft
-    name: fire
-    easy_name: Danger. Fire
-    to: "to {name}"
-    away: "away from the smoke"
-    due: {from: "Fire from {impact}.", by: "Fire by {impact}."}
-    blue: {headline: fire possible, plain: "Look out.", short: "Look out.", easy: "Look out."}
-    yellow: {headline: fire likely, plain: "Pack.", short: "Pack.", easy: "Pack."}
-    orange: {headline: fire near, plain: "Slow ones go now {to}.", short: "Go now {to}.", easy: "Go now {to}."}
-    red: {headline: fire, plain: "Leave now {to}.", short: "Leave now {to}.", easy: "Go out now {to}."}
+  red:
+    leave: {headline: fire, plain: "Leave now {to}.", short: "Leave now {to}.", easy: "Leave now {to}."}
 """
 
 
 Use = Callable[..., None]
 SHIPPED_FOLDER = hazards.FOLDER
+LANGUAGES_FOLDER = i18n.FOLDER
 
 
 @pytest.fixture
@@ -61,6 +61,11 @@ def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Use:
         if without:
             (folder / f"{without}.yaml").unlink()
         monkeypatch.setattr(hazards, "FOLDER", folder)
+        languages = folder.with_name(f"{folder.name}-languages")
+        shutil.copytree(LANGUAGES_FOLDER, languages)
+        for name in more or {}:
+            (languages / "en" / "hazards" / f"{name}.yaml").write_text(TEXTS, encoding="utf-8")
+        monkeypatch.setattr(i18n, "FOLDER", languages)
 
     return with_files
 
@@ -69,7 +74,7 @@ def about(**named: object) -> str:
     return hazard_of([Info(**{"language": "en", "category": (), "event": "", **named})])  # type: ignore[arg-type]
 
 
-def test_a_new_hazard_is_one_new_file(use: Use) -> None:
+def test_a_new_hazard_is_one_new_file_and_one_of_texts(use: Use) -> None:
     use({"bush_fire": FIRE})
     assert ["public_security", "bush_fire", "tsunami"] == list(hazards.known())[2:5]
     assert "bush_fire" == about(event_code=(("profile:event", "bushFire"),))
@@ -84,15 +89,16 @@ def test_a_new_hazard_is_one_new_file(use: Use) -> None:
     assert any("消防名单" in line for line in said)
     assert "bush fire" in as_page(policy, "bush_fire")
     words = hazard_texts.shipped()["bush_fire"]
-    assert [] == list(hazard_texts.findings(words))
+    assert [] == list(findings(words))
     assert "Leave now to Hill 66." in hazard_texts.compose(
         words,
         "en",
         Tier.RED,
+        "leave",
         "plain",
         hazard_texts.replace_place(hazard_texts.MODEL["en"], "Hill 66", confirmed_open=True),
     )
-    assert words.fits("Fire", "evacuate", Tier.RED)
+    assert words.fits("en", "Fire", Tier.RED, "leave")
 
 
 def test_a_running_warning_keeps_the_rule_it_began_with(use: Use) -> None:
@@ -126,4 +132,6 @@ def test_what_ships_is_what_policies_and_texts_say() -> None:
     for name, hazard in hazards.known().items():
         assert {"en", "zh"} == set(hazard.names), name
         assert hazard.rule.first in ("", *policy.groups)
-        assert not hazard.texts or {"en", "zh"} == set(hazard.texts)
+    for name, words in hazard_texts.shipped().items():
+        assert name in hazards.known(), f"{name}: texts of no hazard"
+        assert {"en", "zh", "zh-Hant"} <= set(words.languages)

@@ -19,6 +19,7 @@ from services.channels.messages import sms_encoding
 from services.channels.messages.cell_broadcast_pages import code
 from services.channels.messages.render import MessageFacts, Rendered, render, segments
 from services.channels.model.driver import Outcome
+from services.shared.hazards.instructions import told_in
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.tiers import Tier
 from tests.kit.driving import driving, message
@@ -70,7 +71,10 @@ def rendered(parts: dict[str, Any], form: str, **more: Any) -> Rendered:
 
 
 def whole(text: str, sentences: list[tuple[str, str]], chinese: bool) -> int:
-    """How many sentences are in the text, each whole and in order; AssertionError where a part of one is."""
+    """How many sentences are in the text, each whole and in order; AssertionError where a part of one is.
+
+    They are the first ones, or the first ones among those that tell people what to do.
+    """
     there = []
     for n, forms in enumerate(sentences):
         begun = (f"甲{n}甲" if chinese else f"Begin{n}x") in text
@@ -78,7 +82,11 @@ def whole(text: str, sentences: list[tuple[str, str]], chinese: bool) -> int:
         assert begun == ended == any(form in text for form in forms), (forms, text)
         there.append(begun)
     count = sum(there)
-    assert there == [True] * count + [False] * (len(there) - count), text
+    orders = [bool(t.anybody) for f in sentences if (t := told_in(f[0], "zh" if chinese else "en")) is not None]
+    of_orders = [kept for kept, order in zip(there, orders, strict=True) if order]
+    of_others = [kept for kept, order in zip(there, orders, strict=True) if not order]
+    first = there == [True] * count + [False] * (len(there) - count)
+    assert first or (not any(of_others) and of_orders == sorted(of_orders, reverse=True)), text
     return count
 
 

@@ -17,13 +17,14 @@ from typer.testing import CliRunner
 
 from services.channels.drivers.twilio.sms import SmsTwilio
 from services.channels.drivers.twilio.voice import VoiceTwilio
+from services.commands import texts
 from services.commands.policy import app
 from services.router.planning.contexts import SHIPPED
 from services.router.policy import engine as policy_module
 from services.router.policy import rules, steps
 from services.router.policy.abilities import Abilities, as_yaml, faults, installed, read_channels
 from services.router.policy.engine import Policy, read
-from services.shared import hazards
+from services.shared import hazards, i18n
 from services.shared.errors import Refused
 from services.shared.input.fields import json_schema
 from services.shared.input.files import Entry
@@ -132,7 +133,7 @@ def sections() -> Iterator[type[Entry]]:
                 isinstance(kind, type)
                 and issubclass(kind, Entry)
                 and kind.__module__ == module.__name__
-                and kind not in (hazards.Hazard, hazards.Alerts, hazards.Texts, hazards.TierText, hazards.Due)
+                and kind not in (hazards.Hazard, hazards.Alerts)
             ):
                 yield kind
 
@@ -161,6 +162,8 @@ def test_the_schema_beside_the_policy_is_the_models(tmp_path: Path) -> None:
     assert beside == CliRunner().invoke(app, ["schema"]).output
     of_hazards = (hazards.FOLDER / "hazard.schema.json").read_text(encoding="utf-8")
     assert of_hazards == CliRunner().invoke(app, ["schema", "--hazard"]).output
+    of_texts = (i18n.FOLDER / "hazard_texts.schema.json").read_text(encoding="utf-8")
+    assert of_texts == CliRunner().invoke(texts.app, ["schema"]).output
 
 
 def test_the_schema_takes_what_ships_and_refuses_what_the_reader_refuses() -> None:
